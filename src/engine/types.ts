@@ -1,0 +1,61 @@
+import type { Rgba8Image } from '../image/image.ts';
+
+/** What is known of the GPU; empty strings where the browser does not say. */
+export interface AdapterReport {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly device: string;
+  readonly description: string;
+  /** A software adapter (SwiftShader, lavapipe, WARP): correct, but slow. */
+  readonly isFallbackAdapter: boolean;
+  readonly features: readonly string[];
+}
+
+/** 0 to 1, never falling within one job. */
+export interface Progress {
+  readonly fraction: number;
+  /** Estimated milliseconds to the end; null until there is something to measure by. */
+  readonly remainingMs: number | null;
+}
+
+export interface RunOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+export interface UpscaleOptions extends RunOptions {
+  /** Largest tile side in LR pixels without overlap; default: whatever fits the memory budget. */
+  readonly tileSize?: number | undefined;
+  /** GPU milliseconds per submission, read before each one; default 8. */
+  readonly submitMs?: (() => number) | undefined;
+}
+
+/** How a result came about. */
+export interface UpscaleReport {
+  readonly backend: 'webgpu' | 'cpu';
+  readonly milliseconds: number;
+  /** 1: the image was processed whole. */
+  readonly tiles: number;
+  /** Width and height of the largest tile in LR pixels, overlap included. */
+  readonly tileSize: readonly [number, number];
+  /**
+   * `exact`: image-wide statistics (A2N's branch weights) came from the whole image, or the network
+   * has none. `per-tile`: each tile computed its own, as the authors' tiled evaluation does.
+   */
+  readonly statistics: 'exact' | 'per-tile';
+  /** Bytes of GPU buffers held for this job, weights included. */
+  readonly gpuBytes: number;
+  readonly dispatches: number;
+}
+
+export interface UpscaleResult {
+  readonly image: Rgba8Image;
+  readonly report: UpscaleReport;
+}
+
+/** A tensor by name as the goldens have it: planar, row-major, f32. */
+export interface TracedTensor {
+  /** [channels, height, width] of a feature map, [length] of a vector. */
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}

@@ -1,0 +1,233 @@
+/**
+ * A network as data: a list of named ops in topological order. Nothing here computes; the engine
+ * lowers ops to GPU dispatches, the interpreter runs them with plain loops.
+ *
+ * Shapes are symbolic. A *feature map* has `channels` and an integer `scale`: for an LR image of
+ * W x H its size is channels x (H * scale) x (W * scale). A *vector* has `length` elements and no
+ * spatial extent (pooled statistics and what is computed from them).
+ */
+
+export type Activation =
+  | { readonly fn: 'leakyRelu'; readonly slope: number }
+  | { readonly fn: 'relu' }
+  | { readonly fn: 'sigmoid' };
+
+export interface MapShape {
+  readonly kind: 'map';
+  readonly channels: number;
+  readonly scale: number;
+}
+
+export interface VectorShape {
+  readonly kind: 'vector';
+  readonly length: number;
+}
+
+export type Shape = MapShape | VectorShape;
+
+/** Index of a node in `Graph.nodes`. */
+export type NodeId = number;
+
+export type Op =
+  /** The LR image, in the network's own range and channel order (RGB). */
+  | { readonly op: 'input' }
+  /** Zero-padded convolution of stride 1; weights oihw under `weight`, [cOut] under `bias`. */
+  | {
+      readonly op: 'conv';
+      readonly kernel: 1 | 3;
+      readonly cIn: number;
+      readonly cOut: number;
+      readonly weight: string;
+      readonly bias: string | null;
+    }
+  /** Element by element, on a feature map or a vector. */
+  | { readonly op: 'activation'; readonly activation: Activation }
+  /** Product of two feature maps of one shape, element by element. */
+  | { readonly op: 'mul' }
+  /** Sum of two feature maps of one shape. */
+  | { readonly op: 'add' }
+  /** Mean over all pixels of each channel: map -> vector. */
+  | { readonly op: 'globalAveragePool' }
+  /** Matrix times vector without bias; weights [lengthOut, lengthIn] under `weight`. */
+  | { readonly op: 'linear'; readonly weight: string; readonly lengthOut: number }
+  /** softmax(v / temperature) of a vector. */
+  | { readonly op: 'softmax'; readonly temperature: number }
+  /** w[0] * a + w[1] * b for two maps of one shape and a vector of two elements. */
+  | { readonly op: 'mix' }
+  /** Nearest enlargement: output (i, j) takes input (floor(i / scale), floor(j / scale)). */
+  | { readonly op: 'nearest'; readonly scale: number }
+  /** Bilinear enlargement with half-pixel centres and clamped edges (align_corners false). */
+  | { readonly op: 'bilinear'; readonly scale: number };
+
+export type OpName = Op['op'];
+
+export type GraphNode = Op & {
+  /** Unique within the graph; golden tensors are found by it. */
+  readonly name: string;
+  readonly inputs: readonly NodeId[];
+  readonly shape: Shape;
+};
+
+export interface WeightSpec {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+export interface Graph {
+  readonly nodes: readonly GraphNode[];
+  readonly output: NodeId;
+  /** Every weight that the ops name, with the shape that it must have. */
+  readonly weights: readonly WeightSpec[];
+}
+
+/** A malformed network definition: a programmer's mistake, not bad user input. */
+export class GraphError extends Error {
+  override name = 'GraphError';
+}
+
+/**
+ * Builds a graph op by op; each method appends a node and returns its id. Shapes are inferred at
+ * once, so that a mistake is reported at the line that makes it (`GraphError`).
+ */
+export class GraphBuilder {
+  readonly #nodes: GraphNode[] = [];
+  readonly #weights = new Map<string, readonly number[]>();
+  readonly #names = new Set<string>();
+
+  input(name: string, channels: number): NodeId {
+    return this.#append(name, { op: 'input' }, [], { kind: 'map', channels, scale: 1 });
+  }
+
+  /** `layer` is the checkpoint's name of the layer: `layer.weight` and, with `bias`, `layer.bias`. */
+  conv(
+    name: string,
+    x: NodeId,
+    spec: { layer: string; kernel: 1 | 3; cOut: number; bias: boolean },
+  ): NodeId {
+    const { channels: cIn, scale } = this.map(x);
+    const { kernel, cOut } = spec;
+    const weight = this.#weight(`${spec.layer}.weight`, [cOut, cIn, kernel, kernel]);
+    const bias = spec.bias ? this.#weight(`${spec.layer}.bias`, [cOut]) : null;
+    return this.#append(name, { op: 'conv', kernel, cIn, cOut, weight, bias }, [x], {
+      kind: 'map',
+      channels: cOut,
+      scale,
+    });
+  }
+
+  activation(name: string, x: NodeId, activation: Activation): NodeId {
+    return this.#append(name, { op: 'activation', activation }, [x], this.shape(x));
+  }
+
+  leakyRelu(name: string, x: NodeId, slope: number): NodeId {
+    return this.activation(name, x, { fn: 'leakyRelu', slope });
+  }
+
+  relu(name: string, x: NodeId): NodeId {
+    return this.activation(name, x, { fn: 'relu' });
+  }
+
+  sigmoid(name: string, x: NodeId): NodeId {
+    return this.activation(name, x, { fn: 'sigmoid' });
+  }
+
+  mul(name: string, a: NodeId, b: NodeId): NodeId {
+    return this.#append(name, { op: 'mul' }, [a, b], this.#same(name, a, b));
+  }
+
+  add(name: string, a: NodeId, b: NodeId): NodeId {
+    return this.#append(name, { op: 'add' }, [a, b], this.#same(name, a, b));
+  }
+
+  globalAveragePool(name: string, x: NodeId): NodeId {
+    return this.#append(name, { op: 'globalAveragePool' }, [x], {
+      kind: 'vector',
+      length: this.map(x).channels,
+    });
+  }
+
+  linear(name: string, x: NodeId, spec: { layer: string; lengthOut: number }): NodeId {
+    const { lengthOut } = spec;
+    const weight = this.#weight(`${spec.layer}.weight`, [lengthOut, this.#vector(x).length]);
+    return this.#append(name, { op: 'linear', weight, lengthOut }, [x], {
+      kind: 'vector',
+      length: lengthOut,
+    });
+  }
+
+  softmax(name: string, x: NodeId, temperature: number): NodeId {
+    return this.#append(name, { op: 'softmax', temperature }, [x], this.#vector(x));
+  }
+
+  mix(name: string, a: NodeId, b: NodeId, weights: NodeId): NodeId {
+    const shape = this.#same(name, a, b);
+    if (this.#vector(weights).length !== 2) {
+      throw new GraphError(`${name}: a mix takes a vector of two weights`);
+    }
+    return this.#append(name, { op: 'mix' }, [a, b, weights], shape);
+  }
+
+  nearest(name: string, x: NodeId, scale: number): NodeId {
+    return this.#enlarge(name, 'nearest', x, scale);
+  }
+
+  bilinear(name: string, x: NodeId, scale: number): NodeId {
+    return this.#enlarge(name, 'bilinear', x, scale);
+  }
+
+  build(output: NodeId): Graph {
+    this.map(output);
+    return {
+      nodes: this.#nodes,
+      output,
+      weights: [...this.#weights].map(([name, shape]) => ({ name, shape })),
+    };
+  }
+
+  shape(id: NodeId): Shape {
+    const node = this.#nodes[id];
+    if (!node) throw new GraphError(`no node ${id}`);
+    return node.shape;
+  }
+
+  map(id: NodeId): MapShape {
+    const shape = this.shape(id);
+    if (shape.kind !== 'map') throw new GraphError(`node ${id} is a vector, not a feature map`);
+    return shape;
+  }
+
+  #vector(id: NodeId): VectorShape {
+    const shape = this.shape(id);
+    if (shape.kind !== 'vector') throw new GraphError(`node ${id} is a feature map, not a vector`);
+    return shape;
+  }
+
+  #same(name: string, a: NodeId, b: NodeId): MapShape {
+    const [sa, sb] = [this.map(a), this.map(b)];
+    if (sa.channels !== sb.channels || sa.scale !== sb.scale) {
+      throw new GraphError(
+        `${name}: ${sa.channels} channels at x${sa.scale} against ${sb.channels} at x${sb.scale}`,
+      );
+    }
+    return sa;
+  }
+
+  #enlarge(name: string, op: 'nearest' | 'bilinear', x: NodeId, scale: number): NodeId {
+    if (!Number.isInteger(scale) || scale < 1) throw new GraphError(`${name}: scale ${scale}`);
+    const shape = this.map(x);
+    return this.#append(name, { op, scale }, [x], { ...shape, scale: shape.scale * scale });
+  }
+
+  #weight(name: string, shape: readonly number[]): string {
+    if (this.#weights.has(name)) throw new GraphError(`weight ${name} is used twice`);
+    this.#weights.set(name, shape);
+    return name;
+  }
+
+  #append(name: string, op: Op, inputs: readonly NodeId[], shape: Shape): NodeId {
+    if (this.#names.has(name)) throw new GraphError(`node name ${name} is used twice`);
+    this.#names.add(name);
+    this.#nodes.push({ ...op, name, inputs, shape });
+    return this.#nodes.length - 1;
+  }
+}

@@ -1,0 +1,143 @@
+import { type Graph, GraphBuilder, type NodeId } from '../graph/graph.ts';
+import type { Network } from './network.ts';
+
+/** Sizes of an A2N; the defaults are the paper's. */
+export interface A2NConfig {
+  readonly scale: 2 | 3 | 4;
+  /** `a2nm` replaces the 3x3 convolution of the non-attention branch by a 1x1. */
+  readonly variant?: 'a2n' | 'a2nm';
+  /** Channels of the trunk (nf). */
+  readonly features?: number;
+  /** Channels of the upsampler (unf). */
+  readonly upsamplerFeatures?: number;
+  /** Attention-in-attention blocks (nb). */
+  readonly blocks?: number;
+  /** Width of the dynamic attention module: features / reduction. */
+  readonly reduction?: number;
+  /** 255 for the released checkpoints and ours, 1 for networks trained on 0..1. */
+  readonly inputRange?: number;
+}
+
+const SLOPE = 0.2;
+const TEMPERATURE = 30;
+
+/**
+ * Attention in attention network for super-resolution (A2N and its smaller sibling A2N-M).
+ *
+ * Source: Chen, Gu, Zhang, "Attention in Attention Network for Image Super-Resolution",
+ * arXiv 2104.09497, section 3. Layer names are those of the authors' checkpoints; node names are
+ * those of the golden tensors.
+ */
+export function a2n(config: A2NConfig): Network {
+  const {
+    scale,
+    variant = 'a2n',
+    features = 40,
+    upsamplerFeatures = 24,
+    blocks = 16,
+    reduction = 4,
+    inputRange = 255,
+  } = config;
+  const b = new GraphBuilder();
+  const input = b.input('input', 3);
+  const head = b.conv('conv_first', input, {
+    layer: 'conv_first',
+    kernel: 3,
+    cOut: features,
+    bias: true,
+  });
+  let x = head;
+  for (let i = 0; i < blocks; i++) x = attentionInAttention(b, x, i, variant, reduction);
+  const trunk = b.conv('trunk_conv', x, {
+    layer: 'trunk_conv',
+    kernel: 3,
+    cOut: features,
+    bias: true,
+  });
+  const sum = b.add('trunk_sum', head, trunk);
+  return {
+    architecture: variant,
+    scale,
+    inputRange,
+    graph: upsampler(b, sum, input, scale, upsamplerFeatures),
+  };
+}
+
+/** One attention-in-attention block: X + conv_last(lrelu(p_att * A + p_non * N)). */
+function attentionInAttention(
+  b: GraphBuilder,
+  x: NodeId,
+  index: number,
+  variant: 'a2n' | 'a2nm',
+  reduction: number,
+): NodeId {
+  const name = `block${index}`;
+  const layer = `AAB_trunk.${index}`;
+  const { channels } = b.map(x);
+  const conv = (node: string, from: NodeId, suffix: string, kernel: 1 | 3, bias = false): NodeId =>
+    b.conv(`${name}.${node}`, from, { layer: `${layer}.${suffix}`, kernel, cOut: channels, bias });
+
+  const linear = conv('reduce_linear', x, 'conv_first', 1);
+  const t = b.leakyRelu(`${name}.reduce_lrelu`, linear, SLOPE);
+
+  // Dynamic attention module: the weights of the two branches, from the image-wide mean.
+  const pooled = b.globalAveragePool(`${name}.pooled`, t);
+  const hidden = b.relu(
+    `${name}.adm_relu`,
+    b.linear(`${name}.adm_hidden`, pooled, {
+      layer: `${layer}.ADM.0`,
+      lengthOut: Math.floor(channels / reduction),
+    }),
+  );
+  const logits = b.linear(`${name}.adm_logits`, hidden, { layer: `${layer}.ADM.2`, lengthOut: 2 });
+  const weights = b.softmax(`${name}.adm_softmax`, logits, TEMPERATURE);
+
+  // Attention branch.
+  const k1 = b.leakyRelu(`${name}.att.k1_lrelu`, conv('att.k1', t, 'attention.k1', 3), SLOPE);
+  const k3 = conv('att.k3', t, 'attention.k3', 3);
+  const gate = b.sigmoid(`${name}.att.gate`, conv('att.k2', k1, 'attention.k2', 1, true));
+  const gated = b.mul(`${name}.att.gated`, k3, gate);
+  const attention = conv('attention_out', gated, 'attention.k4', 3);
+
+  const nonAttention = conv('non_attention_out', t, 'non_attention', variant === 'a2n' ? 3 : 1);
+
+  const mixed = b.leakyRelu(
+    `${name}.mix_lrelu`,
+    b.mix(`${name}.mix`, attention, nonAttention, weights),
+    SLOPE,
+  );
+  return b.add(`${name}.out`, x, conv('expand_before_residual', mixed, 'conv_last', 1));
+}
+
+/**
+ * PAN's upsampler, which A2N shares: nearest enlargement, convolution, pixel attention,
+ * convolution; twice for x4; then the last convolution plus the bilinear skip.
+ */
+function upsampler(
+  b: GraphBuilder,
+  from: NodeId,
+  input: NodeId,
+  scale: 2 | 3 | 4,
+  features: number,
+): Graph {
+  const stages = scale === 4 ? [2, 2] : [scale];
+  let x = from;
+  stages.forEach((factor, index) => {
+    const i = index + 1;
+    const conv = (node: string, y: NodeId, layer: string, kernel: 1 | 3): NodeId =>
+      b.conv(`up${i}.${node}`, y, { layer, kernel, cOut: features, bias: true });
+    const u = conv('conv', b.nearest(`up${i}.nearest`, x, factor), `upconv${i}`, 3);
+    const gate = b.sigmoid(`up${i}.gate`, conv('gate_linear', u, `att${i}.conv`, 1));
+    const attended = b.mul(`up${i}.attended`, u, gate);
+    const activated = b.leakyRelu(`up${i}.att_lrelu`, attended, SLOPE);
+    x = b.leakyRelu(`up${i}.hr_lrelu`, conv('hr_conv', activated, `HRconv${i}`, 3), SLOPE);
+  });
+  const residual = b.conv('residual_rgb', x, {
+    layer: 'conv_last',
+    kernel: 3,
+    cOut: b.map(input).channels,
+    bias: true,
+  });
+  const skip = b.bilinear('bilinear_skip', input, scale);
+  return b.build(b.add('output', residual, skip));
+}

@@ -1,0 +1,12 @@
+import type { Graph } from '../graph/graph.ts';
+
+/** A network ready to be given weights. */
+export interface Network {
+  /** The family: `a2n`, `a2nm`. */
+  readonly architecture: string;
+  /** Integer factor from LR to SR. */
+  readonly scale: number;
+  /** RGB input and output run from 0 to this: 255 for A2N's checkpoints, 1 for PAN's. */
+  readonly inputRange: number;
+  readonly graph: Graph;
+}

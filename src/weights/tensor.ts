@@ -1,0 +1,29 @@
+/** Element types that weight files contain. */
+export type DType = 'f64' | 'f32' | 'f16' | 'bf16' | 'i64' | 'i32' | 'i16' | 'i8' | 'u8' | 'bool';
+
+/** Bytes per element. */
+export const DTYPE_BYTES: Readonly<Record<DType, number>> = {
+  f64: 8,
+  f32: 4,
+  f16: 2,
+  bf16: 2,
+  i64: 8,
+  i32: 4,
+  i16: 2,
+  i8: 1,
+  u8: 1,
+  bool: 1,
+};
+
+/**
+ * A tensor as it stands in a weight file: contiguous, row-major, little-endian. `bytes` is a view
+ * into the file where possible (any alignment), `shape` of rank 0 means a scalar.
+ */
+export interface Tensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly bytes: Uint8Array;
+}
+
+/** The tensors of one weight file by name. */
+export type TensorMap = ReadonlyMap<string, Tensor>;
