@@ -1,0 +1,2 @@
+export { findChromium, findSwiftShader } from '../src/cli/drivers.mjs';
+export function ensureChromium(): { chromium: string; swiftShader: string | null };

@@ -1,0 +1,18 @@
+/**
+ * node scripts/run.mjs FILE [arguments]
+ *
+ * Runs a TypeScript file in Node through Vite's module runner, so that `.ts` imports and `?raw`
+ * shaders work without a build. The file sees its own arguments in `process.argv`; standard input
+ * and the exit code are its own too.
+ */
+import { resolve } from 'node:path';
+import { runnerImport } from 'vite';
+
+const [file, ...args] = process.argv.slice(2);
+if (file === undefined) {
+  console.error('Usage: node scripts/run.mjs FILE [arguments]');
+  process.exit(2);
+}
+const path = resolve(file);
+process.argv = [process.argv[0] ?? 'node', path, ...args];
+await runnerImport(path, { root: resolve(import.meta.dirname, '..'), logLevel: 'error' });

@@ -1,0 +1,129 @@
+/**
+ * Finds what runs WebGPU on this machine: a Chromium, Vulkan drivers (named by their ICD files, as
+ * the Vulkan loader wants them) and the Vulkan loader itself. Plain JavaScript, because the scripts
+ * use it before anything is built; the types stand in drivers.d.mts.
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { constants, homedir } from 'node:os';
+import { basename, delimiter, dirname, join } from 'node:path';
+
+const CHROMIUM_NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+
+/** Where Debian and others keep what a Chromium brings along. */
+const CHROMIUM_FOLDERS = [
+  '/usr/lib/chromium',
+  '/usr/lib/chromium-browser',
+  '/usr/lib64/chromium-browser',
+  '/opt/google/chrome',
+];
+
+const SWIFTSHADER_ICD = 'vk_swiftshader_icd.json';
+
+/** The Chromium to test with: `$CRISPEN_CHROMIUM`, else an installed one, else Playwright's; or null. */
+export function findChromium() {
+  const wanted = process.env.CRISPEN_CHROMIUM;
+  if (wanted) return existsSync(wanted) ? wanted : null;
+  const folders = (process.env.PATH ?? '').split(delimiter).filter(Boolean);
+  const installed = ['/usr/bin', ...folders].flatMap((folder) =>
+    CHROMIUM_NAMES.map((name) => join(folder, name)),
+  );
+  const own = playwrightFolders().flatMap((folder) => [
+    join(folder, 'chrome'),
+    join(folder, 'chrome.exe'),
+    join(folder, 'Chromium.app/Contents/MacOS/Chromium'),
+    join(folder, 'Google Chrome for Testing.app/Contents/MacOS/Google Chrome for Testing'),
+  ]);
+  return [...installed, ...own].find((path) => existsSync(path)) ?? null;
+}
+
+/** SwiftShader's ICD file: `$CRISPEN_VK_ICD`, else the one that an installed Chromium brings; or null. */
+export function findSwiftShader() {
+  const wanted = process.env.CRISPEN_VK_ICD;
+  if (wanted) return existsSync(wanted) ? wanted : null;
+  return inChromium(SWIFTSHADER_ICD)[0] ?? null;
+}
+
+/**
+ * The installed Vulkan drivers: `hardware`, and `software` (lavapipe). A driver file says nothing
+ * about the hardware being there.
+ */
+export function findVulkanDrivers() {
+  const folders = [
+    '/etc/vulkan/icd.d',
+    '/usr/local/share/vulkan/icd.d',
+    '/usr/share/vulkan/icd.d',
+    join(homedir(), '.local/share/vulkan/icd.d'),
+  ];
+  const files = folders.flatMap((folder) =>
+    list(folder)
+      .filter((name) => name.endsWith('.json'))
+      .map((name) => join(folder, name)),
+  );
+  const isSoftware = (/** @type {string} */ file) => /lvp|lavapipe|swrast/.test(basename(file));
+  return {
+    hardware: files.filter((file) => !isSoftware(file)),
+    software: files.filter(isSoftware),
+  };
+}
+
+/**
+ * Makes the Vulkan loader available to Dawn, which asks for `libvulkan.so.1` by name. Where the
+ * system has none, the one inside a Chromium is loaded here first: a library that is loaded already
+ * is found by its name. Returns whether there is a loader.
+ */
+export function loadVulkan() {
+  if (process.platform !== 'linux') return true;
+  return ['libvulkan.so.1', ...inChromium('libvulkan.so.1')].some(openLibrary);
+}
+
+/** glibc's RTLD_NODELETE: keep the library loaded when the handle is closed. */
+const RTLD_NODELETE = 0x1000;
+
+/** @param {string} file */
+function openLibrary(file) {
+  try {
+    process.dlopen({ exports: {} }, file, constants.dlopen.RTLD_NOW | RTLD_NODELETE);
+  } catch (error) {
+    // Node takes every library for an addon and complains of this one after it has been loaded.
+    return String(error).includes('did not self-register');
+  }
+  return true;
+}
+
+/**
+ * Every place where a Chromium has this file.
+ * @param {string} name
+ */
+function inChromium(name) {
+  const chosen = process.env.CRISPEN_CHROMIUM;
+  const folders = [
+    ...(chosen ? [dirname(chosen)] : []),
+    ...CHROMIUM_FOLDERS,
+    ...playwrightFolders(),
+  ];
+  return folders.map((folder) => join(folder, name)).filter((path) => existsSync(path));
+}
+
+/** The folders of the Chromium builds that Playwright downloaded, the newest first. */
+function playwrightFolders() {
+  const { PLAYWRIGHT_BROWSERS_PATH, LOCALAPPDATA } = process.env;
+  const roots = [
+    PLAYWRIGHT_BROWSERS_PATH,
+    join(homedir(), '.cache/ms-playwright'),
+    join(homedir(), 'Library/Caches/ms-playwright'),
+    LOCALAPPDATA && join(LOCALAPPDATA, 'ms-playwright'),
+  ];
+  return roots
+    .filter((root) => root !== undefined && root !== '')
+    .flatMap((root) =>
+      list(root)
+        .filter((name) => name.startsWith('chromium-'))
+        .sort((a, b) => b.localeCompare(a, 'en', { numeric: true }))
+        .flatMap((name) => list(join(root, name)).map((build) => join(root, name, build))),
+    );
+}
+
+/** @param {string} folder */
+function list(folder) {
+  return existsSync(folder) ? readdirSync(folder) : [];
+}

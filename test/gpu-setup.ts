@@ -1,0 +1,17 @@
+import { findSwiftShader } from '../src/cli/drivers.mjs';
+
+/**
+ * Before the GPU tests: names the Vulkan driver in the environment that the test processes inherit.
+ * SwiftShader, unless `VK_DRIVER_FILES` says otherwise, so that results are the same everywhere.
+ */
+export default function setup(): void {
+  if (process.env.VK_DRIVER_FILES || process.platform !== 'linux') return;
+  const driver = findSwiftShader();
+  if (driver === null) {
+    throw new Error(
+      'GPU tests need a Vulkan driver. `npm test` installs Chromium, which brings SwiftShader; or ' +
+        'set VK_DRIVER_FILES to the ICD file of another driver.',
+    );
+  }
+  process.env.VK_DRIVER_FILES = driver;
+}

@@ -1,0 +1,36 @@
+import { create, globals } from 'webgpu';
+import { loadVulkan } from '../src/cli/drivers.mjs';
+
+// Kept for the life of the process: Dawn crashes now and then when its instance is collected while
+// a device of it is alive.
+let gpu: GPU | undefined;
+let reported = false;
+
+/** WebGPU in Node, on the driver that gpu-setup.ts chose; the same object at every call. */
+export function testGpu(): GPU {
+  if (!gpu) {
+    loadVulkan();
+    Object.assign(globalThis, globals);
+    gpu = create([]);
+  }
+  return gpu;
+}
+
+/**
+ * A device with the specification's default limits, however much more the adapter has, so that a
+ * kernel that asks too much fails here and not at a user's. Never skips: throws without an adapter.
+ */
+export async function requestTestDevice(): Promise<GPUDevice> {
+  const adapter = await testGpu().requestAdapter();
+  if (!adapter) {
+    throw new Error(
+      `No WebGPU adapter (VK_DRIVER_FILES=${process.env.VK_DRIVER_FILES ?? 'not set'}).`,
+    );
+  }
+  if (!reported) {
+    reported = true;
+    const { vendor, architecture, description } = adapter.info;
+    console.info(`adapter: ${[vendor, architecture, description].filter(Boolean).join(', ')}`);
+  }
+  return adapter.requestDevice();
+}

@@ -1,0 +1,43 @@
+import { defineConfig } from 'vitest/config';
+
+const GPU_TESTS = ['src/**/*.gpu.test.ts', 'test/**/*.gpu.test.ts'];
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+          exclude: GPU_TESTS,
+          environment: 'node',
+        },
+      },
+      {
+        test: {
+          name: 'gpu',
+          include: GPU_TESTS,
+          environment: 'node',
+          globalSetup: 'test/gpu-setup.ts',
+          // Dawn is an addon with threads of its own: one process per file, one file at a time.
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['e2e/**/*.test.ts'],
+          environment: 'node',
+          globalSetup: 'test/site-setup.ts',
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
+      },
+    ],
+  },
+});
