@@ -1,0 +1,227 @@
+import { CrispenError, throwIfAborted } from '../errors.ts';
+import { consumers, multiplyAddsPerPixel, nodeMultiplyAdds } from '../graph/analysis.ts';
+import type { Graph, GraphNode, NodeId } from '../graph/graph.ts';
+import type { Rgba8Image } from '../image/image.ts';
+import { convReference } from '../kernels/conv.reference.ts';
+import { bilinearReference, nearestReference } from '../kernels/enlarge.reference.ts';
+import { type PlanarMap, planarMap } from '../kernels/planar.ts';
+import {
+  activationReference,
+  addReference,
+  mixReference,
+  mulReference,
+} from '../kernels/pointwise.reference.ts';
+import { globalAveragePoolReference } from '../kernels/pool.reference.ts';
+import { packRgba8Reference, unpackRgba8Reference } from '../kernels/rgba8.reference.ts';
+import {
+  linearReference,
+  softmaxReference,
+  vectorActivationReference,
+} from '../kernels/vector.reference.ts';
+import type { Network } from '../models/network.ts';
+import type { TensorMap } from '../weights/tensor.ts';
+import { ProgressMeter } from './progress.ts';
+import type { RunOptions, TracedTensor, UpscaleResult } from './types.ts';
+import { bindWeights, type NetworkWeights } from './weights.ts';
+
+type Value = PlanarMap | Float32Array<ArrayBuffer>;
+
+const isVector = (value: Value): value is Float32Array<ArrayBuffer> =>
+  value instanceof Float32Array;
+
+/** Input of a trace: planar (chw) f32 in the network's own range. */
+export interface PlanarInput {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Float32Array;
+}
+
+/**
+ * Runs a network on the CPU with the kernels' plain references: slow and obvious, the oracle of the
+ * GPU path and the honest slow path of a machine without one. Returns the nodes named in `taps`.
+ * Yields to the event loop after each op, so that a worker can be cancelled.
+ *
+ * @throws CrispenError `ABORTED`, `MODEL_UNSUPPORTED`, `INVALID_INPUT`.
+ */
+export async function interpret(
+  network: Network,
+  weights: TensorMap,
+  input: PlanarInput,
+  taps: readonly string[],
+  options: RunOptions = {},
+): Promise<Map<string, TracedTensor>> {
+  const { graph } = network;
+  const wanted = findTaps(graph, taps);
+  const map = planarMap(inputChannels(graph), input.height, input.width);
+  if (input.data.length !== map.data.length) {
+    throw new CrispenError(
+      'INVALID_INPUT',
+      `The input has ${input.data.length} values, not ${map.data.length}.`,
+    );
+  }
+  map.data.set(input.data);
+  const values = await evaluate(graph, bindWeights(graph, weights), map, wanted, options);
+  return new Map(
+    [...wanted].map((id) => [graph.nodes[id].name, traced(values.get(id) as Value)] as const),
+  );
+}
+
+/** Ids of nodes by name. @throws CrispenError `INVALID_INPUT` for a name that the graph lacks. */
+export function findTaps(graph: Graph, names: readonly string[]): Set<NodeId> {
+  const ids = new Map(graph.nodes.map((node, id) => [node.name, id]));
+  return new Set(
+    names.map((name) => {
+      const id = ids.get(name);
+      if (id === undefined) {
+        throw new CrispenError('INVALID_INPUT', `The network has no tensor called "${name}".`);
+      }
+      return id;
+    }),
+  );
+}
+
+/** Channels of the graph's input. */
+export function inputChannels(graph: Graph): number {
+  const shape = graph.nodes.find((node) => node.op === 'input')?.shape;
+  return shape?.kind === 'map' ? shape.channels : 0;
+}
+
+function traced(value: Value): TracedTensor {
+  return isVector(value)
+    ? { shape: [value.length], data: value }
+    : { shape: [value.channels, value.height, value.width], data: value.data };
+}
+
+/** Evaluates every node in order; values are dropped after their last reader unless kept. */
+async function evaluate(
+  graph: Graph,
+  weights: NetworkWeights,
+  input: PlanarMap,
+  keep: ReadonlySet<NodeId>,
+  { signal, onProgress }: RunOptions,
+): Promise<Map<NodeId, Value>> {
+  const readers = consumers(graph);
+  const values = new Map<NodeId, Value>();
+  const meter = new ProgressMeter(multiplyAddsPerPixel(graph), onProgress);
+  for (let id = 0; id < graph.nodes.length; id++) {
+    throwIfAborted(signal);
+    const node = graph.nodes[id];
+    const args = node.inputs.map((from) => values.get(from) as Value);
+    values.set(id, node.op === 'input' ? input : applyNode(node, args, weights));
+    for (const from of new Set(node.inputs)) {
+      const last = readers.get(from)?.at(-1) === id;
+      if (last && !keep.has(from) && from !== graph.output) values.delete(from);
+    }
+    meter.advance(nodeMultiplyAdds(node));
+    await new Promise<void>((resolve) => setTimeout(resolve, 0));
+  }
+  meter.finish();
+  return values;
+}
+
+function applyNode(node: GraphNode, args: readonly Value[], weights: NetworkWeights): Value {
+  const map = (index: number) => args[index] as PlanarMap;
+  const vector = (index: number) => args[index] as Float32Array;
+  const weight = (name: string) => weights.get(name) as Float32Array;
+  switch (node.op) {
+    case 'conv':
+      return convReference(
+        map(0),
+        weight(node.weight),
+        node.bias === null ? null : weight(node.bias),
+        node.cOut,
+        node.kernel,
+      );
+    case 'activation':
+      return isVector(args[0])
+        ? vectorActivationReference(args[0], node.activation)
+        : activationReference(args[0], node.activation);
+    case 'mul':
+      return mulReference(map(0), map(1));
+    case 'add':
+      return addReference(map(0), map(1));
+    case 'mix':
+      return mixReference(map(0), map(1), vector(2));
+    case 'globalAveragePool':
+      return globalAveragePoolReference(map(0));
+    case 'linear':
+      return linearReference(vector(0), weight(node.weight), node.lengthOut);
+    case 'softmax':
+      return softmaxReference(vector(0), node.temperature);
+    case 'nearest':
+      return nearestReference(map(0), node.scale);
+    case 'bilinear':
+      return bilinearReference(map(0), node.scale);
+    case 'input':
+      throw new Error('the input has no op to apply');
+  }
+}
+
+/**
+ * Upscales an 8-bit image on the CPU. Alpha is enlarged bilinearly, as on the GPU.
+ * @throws CrispenError `ABORTED`, `MODEL_UNSUPPORTED`, `NON_FINITE`.
+ */
+export async function upscaleOnCpu(
+  network: Network,
+  weights: TensorMap,
+  image: Rgba8Image,
+  options: RunOptions = {},
+): Promise<UpscaleResult> {
+  const started = performance.now();
+  const { graph, inputRange, scale } = network;
+  const { width, height } = image;
+  const rgba = unpackRgba8Reference(image.data, width, height, inputRange);
+  const plane = width * height;
+  const rgb = { ...planarMap(3, height, width), data: rgba.data.slice(0, 3 * plane) };
+  const alpha = { ...planarMap(1, height, width), data: rgba.data.slice(3 * plane) };
+  const values = await evaluate(graph, bindWeights(graph, weights), rgb, new Set(), options);
+  const sr = values.get(graph.output) as PlanarMap;
+  const joined = planarMap(4, sr.height, sr.width);
+  joined.data.set(sr.data);
+  joined.data.set(bilinearReference(alpha, scale).data, sr.data.length);
+  const { data, finite } = packRgba8Reference(joined, inputRange);
+  if (!finite) throw nonFinite();
+  return {
+    image: { width: sr.width, height: sr.height, data },
+    report: {
+      backend: 'cpu',
+      milliseconds: performance.now() - started,
+      tiles: 1,
+      tileSize: [width, height],
+      statistics: 'exact',
+      gpuBytes: 0,
+      dispatches: 0,
+    },
+  };
+}
+
+/** The error of a result that holds NaN or infinity. */
+export const nonFinite = (): CrispenError =>
+  new CrispenError('NON_FINITE', 'The network produced values that are not numbers.', {
+    hint: 'The weights may be damaged, or may expect another input range (0..1 or 0..255).',
+  });
+
+/**
+ * Milliseconds that the CPU path will need for an LR image, from a probe of about 50 ms: the
+ * network's own hottest shape, a 3x3 convolution of 40 channels.
+ */
+export function estimateCpuMilliseconds(network: Network, width: number, height: number): number {
+  const channels = 40;
+  const size = 24;
+  const x = planarMap(channels, size, size);
+  x.data.forEach((_, i) => {
+    x.data[i] = Math.sin(i);
+  });
+  const weights = Float32Array.from({ length: channels * channels * 9 }, (_, i) => Math.cos(i));
+  const probe = () => convReference(x, weights, null, channels, 3);
+  probe(); // let the compiler warm up
+  const started = performance.now();
+  let runs = 0;
+  do {
+    probe();
+    runs++;
+  } while (performance.now() - started < 50);
+  const perMultiplyAdd =
+    (performance.now() - started) / (runs * channels * channels * 9 * size * size);
+  return multiplyAddsPerPixel(network.graph) * width * height * perMultiplyAdd;
+}

@@ -1,0 +1,76 @@
+import type { Graph, GraphNode, NodeId } from './graph.ts';
+
+/** How far an output pixel looks. */
+export interface ReceptiveField {
+  /**
+   * LR pixels needed on each side of the LR pixel that an output pixel belongs to; a tile with this
+   * much overlap has an exact interior as far as local ops go.
+   */
+  readonly radius: number;
+  /** True if the graph holds a global pooling: then every pixel also depends on the whole image. */
+  readonly global: boolean;
+}
+
+/**
+ * Walks from the output to the input. At each node the need is a radius in pixels of that node
+ * around the block of pixels that one LR pixel becomes, so that enlargements round up exactly.
+ * Vectors carry no radius: what reaches the output through them is `global`.
+ */
+export function receptiveField(graph: Graph): ReceptiveField {
+  const need = new Map<NodeId, number>([[graph.output, 0]]);
+  let global = false;
+  let radius = 0;
+  for (let id = graph.output; id >= 0; id--) {
+    const node = graph.nodes[id];
+    const r = need.get(id);
+    if (r === undefined) continue;
+    if (node.op === 'globalAveragePool') global = true;
+    if (node.op === 'input') radius = r;
+    for (const input of node.inputs) {
+      need.set(input, Math.max(need.get(input) ?? 0, inputRadius(node, r)));
+    }
+  }
+  return { radius, global };
+}
+
+/** Radius that a node needs of its inputs to give radius `r` of itself. */
+function inputRadius(node: GraphNode, r: number): number {
+  switch (node.op) {
+    case 'conv':
+      return r + (node.kernel >> 1);
+    case 'nearest':
+      return Math.ceil(r / node.scale);
+    case 'bilinear': {
+      // Outputs -r .. scale - 1 + r read inputs floor((o + 0.5) / scale - 0.5) and the next one.
+      const source = (o: number) => Math.floor((o + 0.5) / node.scale - 0.5);
+      return Math.max(-source(-r), source(node.scale - 1 + r) + 1);
+    }
+    case 'globalAveragePool':
+      return 0;
+    default:
+      return r;
+  }
+}
+
+/** Multiply-adds of a node per LR pixel; zero for vectors, whose cost does not grow with the image. */
+export function nodeMultiplyAdds(node: GraphNode): number {
+  if (node.op !== 'conv' || node.shape.kind !== 'map') return 0;
+  return node.kernel ** 2 * node.cIn * node.cOut * node.shape.scale ** 2;
+}
+
+/** Multiply-adds of all convolutions per LR pixel. */
+export const multiplyAddsPerPixel = (graph: Graph): number =>
+  graph.nodes.reduce((sum, node) => sum + nodeMultiplyAdds(node), 0);
+
+/** Elements of all weights. */
+export const parameterCount = (graph: Graph): number =>
+  graph.weights.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+
+/** Nodes that read each node, in order; the graph's output is not counted as a reader. */
+export function consumers(graph: Graph): ReadonlyMap<NodeId, readonly NodeId[]> {
+  const readers = new Map<NodeId, NodeId[]>(graph.nodes.map((_, id) => [id, []]));
+  graph.nodes.forEach((node, id) => {
+    for (const input of new Set(node.inputs)) readers.get(input)?.push(id);
+  });
+  return readers;
+}

@@ -1,0 +1,41 @@
+import { blocksOf } from './kernel.ts';
+
+/** A feature map as the references have it: planar (chw), row-major, f32. */
+export interface PlanarMap {
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  readonly data: Float32Array<ArrayBuffer>;
+}
+
+export function planarMap(channels: number, height: number, width: number): PlanarMap {
+  return { channels, height, width, data: new Float32Array(channels * height * width) };
+}
+
+/** chw -> Chw4c, absent channels zero. */
+export function toBlocked(map: PlanarMap): Float32Array<ArrayBuffer> {
+  const { channels, height, width, data } = map;
+  const plane = height * width;
+  const blocked = new Float32Array(blocksOf(channels) * plane * 4);
+  for (let c = 0; c < channels; c++) {
+    const to = (c >> 2) * plane * 4 + (c & 3);
+    for (let i = 0; i < plane; i++) blocked[to + i * 4] = data[c * plane + i];
+  }
+  return blocked;
+}
+
+/** Chw4c -> chw, absent channels dropped. */
+export function fromBlocked(
+  blocked: Float32Array,
+  channels: number,
+  height: number,
+  width: number,
+): PlanarMap {
+  const map = planarMap(channels, height, width);
+  const plane = height * width;
+  for (let c = 0; c < channels; c++) {
+    const from = (c >> 2) * plane * 4 + (c & 3);
+    for (let i = 0; i < plane; i++) map.data[c * plane + i] = blocked[from + i * 4];
+  }
+  return map;
+}

@@ -1,0 +1,80 @@
+// 1x1 convolution with bias and epilogue:
+//   y = act1( act0( sum_i w[o,i] * x[i] + b[o] ) * m + r )
+// With act0 = sigmoid and m = x it is pixel attention (arXiv 2010.01073, section 3.2).
+//
+// Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, absent channels zero.
+//   x       [IN_BLOCKS][H][W]
+//   weights [OUT_BLOCKS][IN_BLOCKS] mat4x4: column c holds the weights of input channel c
+//   bias    [OUT_BLOCKS]         (zeros if the layer has none)
+//   m, r, y [OUT_BLOCKS][H][W]
+//
+// One invocation computes 4 pixels of a row of one block of output channels;
+// workgroup 8 x 8 x 1; grid z = output block, so weights are uniform across a workgroup.
+// Prelude: E, E4, E4x4, IN_BLOCKS, OUT_BLOCKS, ACT0, SLOPE0, ACT1, SLOPE1, HAS_MUL, HAS_ADD.
+
+struct Params {
+  width: u32,
+  height: u32,
+  group_row: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<E4>;
+@group(0) @binding(2) var<storage, read> weights: array<E4x4>;
+@group(0) @binding(3) var<storage, read> bias: array<E4>;
+@group(0) @binding(4) var<storage, read> multiplier: array<E4>;
+@group(0) @binding(5) var<storage, read> addend: array<E4>;
+@group(0) @binding(6) var<storage, read_write> y: array<E4>;
+
+const_assert IN_BLOCKS > 0u && OUT_BLOCKS > 0u;
+
+fn store_pixel(at: u32, inside: bool, sum: vec4f) {
+  if !inside {
+    return;
+  }
+  var v = activate(ACT0, SLOPE0, sum);
+  if HAS_MUL {
+    v *= vec4f(multiplier[at]);
+  }
+  if HAS_ADD {
+    v += vec4f(addend[at]);
+  }
+  y[at] = E4(activate(ACT1, SLOPE1, v));
+}
+
+@compute @workgroup_size(8, 8, 1)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let col = (group.x * 8u + local.x) * 4u;
+  let row = (group.y + params.group_row) * 8u + local.y;
+  let block = group.z;
+  if row >= params.height || col >= params.width {
+    return;
+  }
+  let plane = params.width * params.height;
+  let first = row * params.width + col;
+  // Columns beyond the right edge read the last pixel again and are not stored.
+  let rest = params.width - 1u - col;
+  let o1 = min(1u, rest);
+  let o2 = min(2u, rest);
+  let o3 = min(3u, rest);
+
+  let b = vec4f(bias[block]);
+  var p0 = b;
+  var p1 = b;
+  var p2 = b;
+  var p3 = b;
+  for (var i = 0u; i < IN_BLOCKS; i++) {
+    let base = i * plane + first;
+    let w = mat4x4f(weights[block * IN_BLOCKS + i]);
+    p0 += w * vec4f(x[base]);
+    p1 += w * vec4f(x[base + o1]);
+    p2 += w * vec4f(x[base + o2]);
+    p3 += w * vec4f(x[base + o3]);
+  }
+
+  let at = block * plane + first;
+  store_pixel(at, true, p0);
+  store_pixel(at + 1u, rest >= 1u, p1);
+  store_pixel(at + 2u, rest >= 2u, p2);
+  store_pixel(at + 3u, rest >= 3u, p3);
+}

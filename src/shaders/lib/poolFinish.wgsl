@@ -1,0 +1,19 @@
+// Mean of one block of channels from the partial sums of poolPartial.wgsl, by a tree over one
+// workgroup of 64; every invocation must call it. The result is valid in invocation 0.
+var<workgroup> sums: array<vec4f, 64>;
+
+fn finish_mean(block: u32, chunks: u32, pixels: u32, lane: u32) -> vec4f {
+  var sum = vec4f(0.0);
+  for (var i = lane; i < chunks; i += 64u) {
+    sum += partials[i * BLOCKS + block];
+  }
+  workgroupBarrier();
+  sums[lane] = sum;
+  for (var half = 32u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if lane < half {
+      sums[lane] += sums[lane + half];
+    }
+  }
+  return sums[0] / f32(pixels);
+}

@@ -1,0 +1,21 @@
+// Matrix times vector: y[o] = act( sum_i w[o, i] * x[i] ).
+//   x [LENGTH_IN], w [LENGTH_OUT][LENGTH_IN] row-major, y [ceil(LENGTH_OUT / 4) * 4], the tail zero;
+//   all f32. The vectors are tiny (tens of elements): one workgroup of 64, a row per invocation.
+// Prelude: LENGTH_IN, LENGTH_OUT, ACT0, SLOPE0.
+
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> w: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) lane: u32) {
+  for (var o = lane; o < (LENGTH_OUT + 3u) / 4u * 4u; o += 64u) {
+    var sum = 0.0;
+    if o < LENGTH_OUT {
+      for (var i = 0u; i < LENGTH_IN; i++) {
+        sum += w[o * LENGTH_IN + i] * x[i];
+      }
+    }
+    y[o] = activate(ACT0, SLOPE0, vec4f(sum, 0.0, 0.0, 0.0)).x;
+  }
+}

@@ -1,0 +1,28 @@
+// Nearest enlargement: y[c, i, j] = x[c, floor(i / SCALE), floor(j / SCALE)].
+// Only where nothing can read through it: convolutions take the factor themselves.
+//   x [BLOCKS][H / SCALE][W / SCALE], y [BLOCKS][H][W], vectors of 4 channels (Chw4c)
+// One invocation computes 4 channels of one output pixel; workgroup 8 x 8 x 1; grid z = block.
+// Prelude: E, E4, SCALE.
+
+struct Params {
+  width: u32,       // of the output
+  height: u32,
+  group_row: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<E4>;
+@group(0) @binding(2) var<storage, read_write> y: array<E4>;
+
+@compute @workgroup_size(8, 8, 1)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let col = group.x * 8u + local.x;
+  let row = (group.y + params.group_row) * 8u + local.y;
+  if row >= params.height || col >= params.width {
+    return;
+  }
+  let w = params.width / SCALE;
+  let h = params.height / SCALE;
+  y[(group.z * params.height + row) * params.width + col] =
+    x[(group.z * h + row / SCALE) * w + col / SCALE];
+}

@@ -1,0 +1,20 @@
+// Global average pooling, second stage: mean = sum of partials / (H * W).
+//   partials [chunks][BLOCKS] vec4f, mean [BLOCKS] vec4f (a vector of 4 * BLOCKS f32)
+// One workgroup of 64 per block; grid (BLOCKS, 1, 1). Prelude: BLOCKS.
+
+struct Params {
+  pixels: u32,
+  chunks: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> partials: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> mean: array<vec4f>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let value = finish_mean(group.x, params.chunks, params.pixels, lane);
+  if lane == 0u {
+    mean[group.x] = value;
+  }
+}

@@ -1,0 +1,12 @@
+// y = act(x) on a vector of f32, padded to whole vec4f. Prelude: BLOCKS, ACT0, SLOPE0.
+// One workgroup of 64, a vec4f per invocation.
+
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) lane: u32) {
+  for (var i = lane; i < BLOCKS; i += 64u) {
+    y[i] = activate(ACT0, SLOPE0, x[i]);
+  }
+}
