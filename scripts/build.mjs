@@ -1,0 +1,106 @@
+/**
+ * npm run build: the site (dist/site), the library (dist/lib) and the command line (dist/cli).
+ * `--only site|lib|cli` builds one of them.
+ */
+import { spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { build } from 'vite';
+
+const root = resolve(import.meta.dirname, '..');
+const steps = { site: buildSite, lib: buildLibrary, cli: buildCommandLine };
+
+const { values } = parseArgs({ options: { only: { type: 'string' } } });
+if (values.only !== undefined && !Object.hasOwn(steps, values.only)) {
+  console.error(`--only takes one of: ${Object.keys(steps).join(', ')}`);
+  process.exit(2);
+}
+for (const [name, step] of Object.entries(steps)) {
+  if (values.only === undefined || values.only === name) await step();
+}
+
+async function buildSite() {
+  await build({ root, logLevel: 'warn' });
+  console.log('dist/site: the site');
+}
+
+/**
+ * Two self-contained ES modules, index.js and worker.js, and the declarations. Each is built by
+ * itself, so that worker.js is one file that can be copied and served from anywhere.
+ */
+async function buildLibrary() {
+  rmSync(resolve(root, 'dist/lib'), { recursive: true, force: true });
+  await buildEntry('src/index.ts', 'index');
+  await buildEntry('src/worker/worker.ts', 'worker');
+  const tsc = spawnSync('npx', ['tsc', '-p', 'tsconfig.build.json'], {
+    cwd: root,
+    stdio: 'inherit',
+    shell: process.platform === 'win32',
+  });
+  if (tsc.status !== 0) throw new Error('The declarations could not be written.');
+  console.log('dist/lib: the library');
+}
+
+/**
+ * @param {string} file
+ * @param {string} name
+ */
+async function buildEntry(file, name) {
+  await build({
+    root,
+    configFile: false,
+    publicDir: false,
+    logLevel: 'warn',
+    plugins: [workerBesideTheLibrary()],
+    build: {
+      outDir: 'dist/lib',
+      emptyOutDir: false,
+      target: 'es2023',
+      sourcemap: true,
+      lib: { entry: resolve(root, file), formats: ['es'], fileName: () => `${name}.js` },
+    },
+  });
+}
+
+/**
+ * In the source, the client starts `./worker.ts`. Vite would bundle that once more and write an
+ * address that no other bundler understands; the built library keeps the form that all of them do:
+ * `new Worker(new URL('./worker.js', import.meta.url), { type: 'module' })`.
+ * @returns {import('vite').Plugin}
+ */
+function workerBesideTheLibrary() {
+  const inSource = /new URL\(\s*(['"])\.\/worker\.ts\1,\s*import\.meta\.url,?\s*\)/g;
+  const placeholder = '__CRISPEN_WORKER_URL__';
+  return {
+    name: 'worker-beside-the-library',
+    enforce: 'pre',
+    transform(code) {
+      const replaced = code.replaceAll(inSource, placeholder);
+      return replaced === code ? null : { code: replaced, map: null };
+    },
+    generateBundle(_options, bundle) {
+      for (const chunk of Object.values(bundle)) {
+        if (chunk.type !== 'chunk') continue;
+        chunk.code = chunk.code.replaceAll(placeholder, 'new URL("./worker.js", import.meta.url)');
+      }
+    },
+  };
+}
+
+/** One file for Node; npm packages stay imports. */
+async function buildCommandLine() {
+  await build({
+    root,
+    configFile: false,
+    publicDir: false,
+    logLevel: 'warn',
+    build: {
+      outDir: 'dist/cli',
+      target: 'node20',
+      ssr: resolve(root, 'src/cli/crispen.ts'),
+      rolldownOptions: { output: { entryFileNames: 'crispen.js', codeSplitting: false } },
+    },
+  });
+  console.log('dist/cli: the command line');
+}

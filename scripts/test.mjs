@@ -1,0 +1,217 @@
+/**
+ * npm test: everything that must hold before a change lands. Every step runs even when an earlier
+ * one failed; the last line counts the tests of all steps, one for each check.
+ * `--only check|unit|gpu|size|e2e` runs one group.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { gzipSync } from 'node:zlib';
+import { ensureChromium } from './chromium.mjs';
+
+/** Bytes of the whole library, worker and shaders included, each file gzipped by itself. */
+const SIZE_LIMIT = 40 * 1024;
+
+const root = resolve(import.meta.dirname, '..');
+const GROUPS = ['check', 'unit', 'gpu', 'size', 'e2e'];
+
+const { values } = parseArgs({ options: { only: { type: 'string' } } });
+if (values.only !== undefined && !GROUPS.includes(values.only)) {
+  console.error(`--only takes one of: ${GROUPS.join(', ')}`);
+  process.exit(2);
+}
+const wanted = (/** @type {string} */ group) => (values.only ?? group) === group;
+
+const count = { passed: 0, failed: 0 };
+/** @type {string[]} */
+const failures = [];
+/** @type {string[]} */
+const skips = [];
+const temporary = mkdtempSync(join(tmpdir(), 'crispen-test-'));
+
+try {
+  if (wanted('gpu') || wanted('e2e')) setUp();
+  if (wanted('check')) await checks();
+  if (wanted('unit')) await project('unit');
+  if (wanted('gpu')) await project('gpu');
+  if (wanted('size')) await step('library size', size);
+  if (wanted('e2e')) await project('e2e');
+} finally {
+  rmSync(temporary, { recursive: true, force: true });
+}
+
+if (skips.length > 0) console.log(`\nSkipped:\n${skips.map((name) => `  ${name}`).join('\n')}`);
+if (failures.length > 0)
+  console.log(`\nFailed:\n${failures.map((name) => `  ${name}`).join('\n')}`);
+console.log(`\n${count.passed} passed, ${count.failed} failed, ${skips.length} skipped`);
+process.exitCode = count.failed > 0 ? 1 : 0;
+
+/** Without a browser and an adapter nothing that follows means anything: throws. */
+function setUp() {
+  heading('set-up');
+  const { chromium, swiftShader } = ensureChromium();
+  console.log(`chromium  ${chromium}`);
+  console.log(`driver    ${process.env.VK_DRIVER_FILES || swiftShader || "the system's own"}`);
+  const { status } = spawnSync(process.execPath, ['scripts/adapter.mjs'], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  if (status !== 0) throw new Error('Node finds no WebGPU adapter: the GPU tests cannot run.');
+}
+
+async function checks() {
+  await step('format and lint', () => tool('biome', ['ci', '.']));
+  // The compilers run two at a time: more would fight for the cores of a small machine.
+  const configs = ['core', 'worker', '', 'node'].map((name) =>
+    name ? `tsconfig.${name}.json` : 'tsconfig.json',
+  );
+  const next = async () => {
+    for (let config = configs.shift(); config; config = configs.shift()) {
+      const file = config;
+      await step(`types: ${file}`, () => tool('tsc', ['-p', file, '--pretty', 'false']));
+    }
+  };
+  await Promise.all([next(), next()]);
+  await step('import arrows and cycles', () =>
+    tool('depcruise', ['src', 'demo', 'e2e', '--config', '.dependency-cruiser.cjs']),
+  );
+}
+
+/**
+ * Runs one check and counts it; its output is shown when it is done.
+ * @param {string} name
+ * @param {() => Promise<{ ok: boolean, output: string }>} run
+ */
+async function step(name, run) {
+  const start = performance.now();
+  const { ok, output } = await run();
+  if (ok) count.passed++;
+  else fail(name);
+  heading(`${name}: ${ok ? 'ok' : 'FAILED'} (${seconds(start)})`);
+  if (output.trim()) console.log(output.trimEnd());
+}
+
+/**
+ * Runs a Vitest project and counts its tests.
+ * @param {string} name
+ */
+async function project(name) {
+  const start = performance.now();
+  heading(`tests: ${name}`);
+  const report = join(temporary, `${name}.json`);
+  const vitest = spawn(
+    process.execPath,
+    [
+      'node_modules/vitest/vitest.mjs',
+      'run',
+      ...['--project', name],
+      ...['--reporter', 'default', '--reporter', 'json', `--outputFile.json=${report}`],
+    ],
+    { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] },
+  );
+  const { status } = await ended(vitest);
+  const before = count.failed;
+  for (const file of existsSync(report)
+    ? JSON.parse(readFileSync(report, 'utf8')).testResults
+    : []) {
+    const path = relative(root, file.name);
+    for (const test of file.assertionResults) {
+      const title = `${path}: ${test.fullName}`;
+      if (test.status === 'passed') count.passed++;
+      else if (test.status === 'failed') fail(title);
+      else skips.push(title);
+    }
+    // A file that does not load has no tests to report.
+    if (file.status === 'failed' && !file.assertionResults.some(isFailed)) fail(path);
+  }
+  if (status !== 0 && count.failed === before) fail(`${name}: vitest ended with ${status}`);
+  console.log(`tests: ${name} (${seconds(start)})`);
+}
+
+/** @param {{ status: string }} test */
+function isFailed(test) {
+  return test.status === 'failed';
+}
+
+/** Builds the library and weighs it. */
+async function size() {
+  const built = await command(process.execPath, ['scripts/build.mjs', '--only', 'lib']);
+  if (!built.ok) return built;
+  const folder = join(root, 'dist/lib');
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.js'))
+    .map((name) => ({
+      name,
+      bytes: gzipSync(readFileSync(join(folder, name)), { level: 9 }).length,
+    }));
+  const total = files.reduce((sum, file) => sum + file.bytes, 0);
+  const lines = files.map(({ name, bytes }) => `${name}: ${kib(bytes)} gzipped`);
+  return {
+    ok: total > 0 && total <= SIZE_LIMIT,
+    output: [...lines, `together ${kib(total)} of at most ${kib(SIZE_LIMIT)}`].join('\n'),
+  };
+}
+
+/**
+ * One of the development tools, by the name of its command.
+ * @param {string} name
+ * @param {string[]} args
+ */
+function tool(name, args) {
+  const path = join(root, 'node_modules/.bin', name);
+  return command(process.platform === 'win32' ? `${path}.cmd` : path, args);
+}
+
+/**
+ * @param {string} path
+ * @param {string[]} args
+ */
+async function command(path, args) {
+  const child = spawn(path, args, {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    shell: path.endsWith('.cmd'),
+  });
+  const { status, output } = await ended(child);
+  return { ok: status === 0, output };
+}
+
+/**
+ * @param {import('node:child_process').ChildProcess} child
+ * @returns {Promise<{ status: number | NodeJS.Signals | null, output: string }>}
+ */
+function ended(child) {
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (text) => {
+      output += text;
+    });
+  }
+  return new Promise((done) => {
+    child.on('error', (error) => done({ status: null, output: `${output}${error.message}` }));
+    child.on('close', (code, signal) => done({ status: code ?? signal, output }));
+  });
+}
+
+/** @param {string} name */
+function fail(name) {
+  count.failed++;
+  failures.push(name);
+}
+
+/** @param {string} text */
+function heading(text) {
+  console.log(`\n== ${text}`);
+}
+
+/** @param {number} start */
+function seconds(start) {
+  return `${((performance.now() - start) / 1000).toFixed(1)} s`;
+}
+
+/** @param {number} bytes */
+function kib(bytes) {
+  return `${(bytes / 1024).toFixed(1)} KiB`;
+}
