@@ -1,0 +1,237 @@
+import { CrispenError } from '../errors.ts';
+import { DTYPE_BYTES, type DType, elementCount, type Tensor, type TensorMap } from './tensor.ts';
+
+// The core compiles without the DOM library; these two exist in pages, workers and Node alike.
+declare const TextDecoder: new (
+  label: 'utf-8',
+  options: { fatal: true; ignoreBOM: true },
+) => { decode(bytes: Uint8Array): string };
+declare const TextEncoder: new () => { encode(text: string): Uint8Array };
+
+const DTYPES: ReadonlyMap<unknown, DType> = new Map([
+  ['F64', 'f64'],
+  ['F32', 'f32'],
+  ['F16', 'f16'],
+  ['BF16', 'bf16'],
+  ['I64', 'i64'],
+  ['I32', 'i32'],
+  ['I16', 'i16'],
+  ['I8', 'i8'],
+  ['U8', 'u8'],
+  ['BOOL', 'bool'],
+]);
+const METADATA = '__metadata__';
+const LENGTH_BYTES = 8;
+/** The limit of the format's reference implementation. */
+const MAX_HEADER_BYTES = 100_000_000;
+
+/** A tensor's place in the data section, in bytes from its start. */
+interface Span {
+  readonly name: string;
+  readonly begin: number;
+  readonly end: number;
+}
+
+/**
+ * Reads a safetensors file: 8 bytes of little-endian header length, a JSON header, raw data.
+ *
+ * The tensors are views into `bytes` at any alignment; nothing is copied. Nothing in the header is
+ * believed: as the format demands, the tensors must cover the data section without hole or overlap.
+ *
+ * Source: https://github.com/huggingface/safetensors, section "Format".
+ * @throws CrispenError `MODEL_CORRUPT` that names the tensor and what is wrong with it.
+ */
+export function readSafetensors(bytes: Uint8Array): {
+  tensors: TensorMap;
+  metadata: Record<string, string>;
+} {
+  const { header, data } = splitFile(bytes);
+  const tensors = new Map<string, Tensor>();
+  const spans: Span[] = [];
+  let metadata: Record<string, string> = {};
+  for (const [name, entry] of Object.entries(header)) {
+    if (name === METADATA) {
+      metadata = readMetadata(entry);
+      continue;
+    }
+    const { dtype, shape, begin, end } = readEntry(name, entry, data.length);
+    spans.push({ name, begin, end });
+    tensors.set(name, { dtype, shape, bytes: data.subarray(begin, end) });
+  }
+  checkCoverage(spans, data.length);
+  return { tensors, metadata };
+}
+
+/**
+ * Writes a safetensors file. Tensors are laid out by falling element size, else in the order of the
+ * map, and the header is padded to a multiple of 8: so every tensor starts at a multiple of its
+ * element size.
+ * @throws CrispenError `INVALID_INPUT` if a tensor's bytes do not fit its shape or a tensor is named
+ * `__metadata__`.
+ */
+export function writeSafetensors(
+  tensors: TensorMap,
+  metadata: Record<string, string> = {},
+): Uint8Array {
+  const ordered = [...tensors].sort(([, a], [, b]) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype]);
+  const entries: [string, unknown][] = [];
+  if (Object.keys(metadata).length > 0) entries.push([METADATA, metadata]);
+  let size = 0;
+  for (const [name, { dtype, shape, bytes }] of ordered) {
+    if (name === METADATA) {
+      throw new CrispenError('INVALID_INPUT', `A tensor cannot be called ${METADATA}.`);
+    }
+    const expected = elementCount(shape) * DTYPE_BYTES[dtype];
+    if (bytes.length !== expected) {
+      throw new CrispenError(
+        'INVALID_INPUT',
+        `Tensor "${name}" of ${dtype} [${shape}] takes ${expected} bytes, not ${bytes.length}.`,
+      );
+    }
+    const offsets = [size, size + bytes.length];
+    entries.push([name, { dtype: dtype.toUpperCase(), shape, data_offsets: offsets }]);
+    size += bytes.length;
+  }
+  // fromEntries defines properties, so that a tensor called __proto__ is one like any other.
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(entries)));
+  const headerLength = Math.ceil(json.length / 8) * 8;
+  const file = new Uint8Array(LENGTH_BYTES + headerLength + size);
+  new DataView(file.buffer).setBigUint64(0, BigInt(headerLength), true);
+  file.set(json, LENGTH_BYTES);
+  let at = LENGTH_BYTES + headerLength;
+  file.fill(0x20, LENGTH_BYTES + json.length, at);
+  for (const [, { bytes }] of ordered) {
+    file.set(bytes, at);
+    at += bytes.length;
+  }
+  return file;
+}
+
+function splitFile(bytes: Uint8Array): { header: object; data: Uint8Array } {
+  if (bytes.length < LENGTH_BYTES) {
+    throw corrupt(`it has ${bytes.length} bytes, too few for a header`);
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const length = view.getBigUint64(0, true);
+  if (length > BigInt(Math.min(bytes.length - LENGTH_BYTES, MAX_HEADER_BYTES))) {
+    throw corrupt(`it claims a header of ${length} bytes and has ${bytes.length} bytes in all`);
+  }
+  const dataStart = LENGTH_BYTES + Number(length);
+  return {
+    header: parseHeader(bytes.subarray(LENGTH_BYTES, dataStart)),
+    data: bytes.subarray(dataStart),
+  };
+}
+
+function parseHeader(bytes: Uint8Array): object {
+  let text: string;
+  let header: unknown;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    header = JSON.parse(text);
+  } catch (cause) {
+    throw corrupt('its header is not JSON in UTF-8', cause);
+  }
+  if (!text.startsWith('{') || !isObject(header)) throw corrupt('its header is not a JSON object');
+  const twice = findDuplicateKey(text);
+  if (twice !== null) throw corrupt(`its header has the key ${quote(twice)} twice`);
+  return header;
+}
+
+/**
+ * The first key that stands twice in one object of `text`, which is known to be sound JSON.
+ * JSON.parse keeps the last of them in silence.
+ */
+function findDuplicateKey(text: string): string | null {
+  const colon = /\s*:/y;
+  const open: Set<string>[] = [];
+  for (let i = 0; i < text.length; i++) {
+    if (text[i] === '{') open.push(new Set());
+    else if (text[i] === '}') open.pop();
+    else if (text[i] === '"') {
+      const start = i++;
+      while (text[i] !== '"') i += text[i] === '\\' ? 2 : 1;
+      colon.lastIndex = i + 1;
+      if (!colon.test(text)) continue;
+      // Parsed, since "a" and "\u0061" are one key.
+      const key: string = JSON.parse(text.slice(start, i + 1));
+      const keys = open.at(-1);
+      if (keys?.has(key)) return key;
+      keys?.add(key);
+    }
+  }
+  return null;
+}
+
+function readMetadata(entry: unknown): Record<string, string> {
+  if (!isObject(entry)) throw corrupt(`${METADATA} is not an object`);
+  for (const [key, value] of Object.entries(entry)) {
+    if (typeof value !== 'string') throw corrupt(`${METADATA}.${quote(key)} is not a string`);
+  }
+  return entry as Record<string, string>;
+}
+
+function readEntry(
+  name: string,
+  entry: unknown,
+  dataLength: number,
+): { dtype: DType; shape: readonly number[]; begin: number; end: number } {
+  const tensor = `tensor ${quote(name)}`;
+  if (!isObject(entry)) throw corrupt(`${tensor} is described by something else than an object`);
+  const { dtype: dtypeName, shape, data_offsets: offsets } = entry;
+  const dtype = DTYPES.get(dtypeName);
+  if (dtype === undefined) {
+    throw corrupt(`${tensor} has the unknown element type ${quote(dtypeName)}`);
+  }
+  if (!isSizeArray(shape)) throw corrupt(`${tensor} has no valid shape: ${quote(shape)}`);
+  if (!isSizeArray(offsets) || offsets.length !== 2) {
+    throw corrupt(`${tensor} has no valid data_offsets: ${quote(offsets)}`);
+  }
+  const [begin, end] = offsets as [number, number];
+  if (begin > end || end > dataLength) {
+    throw corrupt(`${tensor} claims bytes ${begin} to ${end} of ${dataLength}`);
+  }
+  // A product beyond 2^53 is inexact, but no file is as long as that, so it is refused as well.
+  const expected = elementCount(shape) * DTYPE_BYTES[dtype];
+  if (end - begin !== expected) {
+    throw corrupt(
+      `${tensor} of ${dtypeName} ${quote(shape)} takes ${expected} bytes, not ${end - begin}`,
+    );
+  }
+  return { dtype, shape, begin, end };
+}
+
+/** The tensors must follow each other without hole or overlap up to the end of the file. */
+function checkCoverage(spans: Span[], dataLength: number): void {
+  spans.sort((a, b) => a.begin - b.begin || a.end - b.end);
+  let at = 0;
+  for (const { name, begin, end } of spans) {
+    if (begin !== at) {
+      const what = begin < at ? 'overlaps the tensor before it' : `leaves a hole before it`;
+      throw corrupt(`tensor ${quote(name)} at byte ${begin} ${what}, which ends at ${at}`);
+    }
+    at = end;
+  }
+  if (at !== dataLength) throw corrupt(`its tensors end at byte ${at}, its data at ${dataLength}`);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isSizeArray(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
+}
+
+/** A value from the header for a message, cut to a length that a person reads. */
+function quote(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'nothing';
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+function corrupt(what: string, cause?: unknown): CrispenError {
+  return new CrispenError('MODEL_CORRUPT', `The weight file is damaged: ${what}.`, {
+    hint: 'Download it again; it must be a safetensors file of f64, f32, f16, bf16 or whole numbers.',
+    cause,
+  });
+}
