@@ -1,0 +1,138 @@
+import { CrispenError } from '../errors.ts';
+import { DTYPE_BYTES, elementCount, type Tensor } from './tensor.ts';
+
+/**
+ * The elements of a tensor as f32, row-major, in a new array.
+ *
+ * Exact for f16, bf16, i16, i8, u8 and bool (0 or 1); f64, i64 and i32 are rounded to nearest.
+ * Infinities and NaN stay what they are.
+ * @throws CrispenError `INVALID_INPUT` if the tensor's bytes do not fit its shape.
+ */
+export function toFloat32(tensor: Tensor): Float32Array {
+  const { dtype, shape, bytes } = tensor;
+  const count = elementCount(shape);
+  if (bytes.length !== count * DTYPE_BYTES[dtype]) {
+    throw new CrispenError(
+      'INVALID_INPUT',
+      `${bytes.length} bytes do not hold a tensor of ${dtype} [${shape}].`,
+    );
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const out = new Float32Array(count);
+  // Types of 16 and 32 bits are moved as bits: a NaN passed as a number may lose its payload.
+  const bits = new Uint32Array(out.buffer);
+  switch (dtype) {
+    case 'f64':
+      for (let i = 0; i < count; i++) out[i] = view.getFloat64(8 * i, true);
+      break;
+    case 'f32':
+      for (let i = 0; i < count; i++) bits[i] = view.getUint32(4 * i, true);
+      break;
+    case 'f16':
+      for (let i = 0; i < count; i++) bits[i] = float32BitsOfHalf(view.getUint16(2 * i, true));
+      break;
+    case 'bf16':
+      for (let i = 0; i < count; i++) bits[i] = view.getUint16(2 * i, true) << 16;
+      break;
+    case 'i64':
+      for (let i = 0; i < count; i++) out[i] = Number(view.getBigInt64(8 * i, true));
+      break;
+    case 'i32':
+      for (let i = 0; i < count; i++) out[i] = view.getInt32(4 * i, true);
+      break;
+    case 'i16':
+      for (let i = 0; i < count; i++) out[i] = view.getInt16(2 * i, true);
+      break;
+    case 'i8':
+      for (let i = 0; i < count; i++) out[i] = view.getInt8(i);
+      break;
+    case 'u8':
+      out.set(bytes);
+      break;
+    case 'bool':
+      for (let i = 0; i < count; i++) out[i] = bytes[i] === 0 ? 0 : 1;
+      break;
+  }
+  return out;
+}
+
+/**
+ * A tensor of the given type from row-major f32 values; a copy. Rounds to nearest, ties to even;
+ * what is too large becomes infinity, NaN becomes a quiet NaN.
+ * @throws CrispenError `INVALID_INPUT` if the number of values does not fit the shape.
+ */
+export function fromFloat32(
+  data: Float32Array,
+  shape: readonly number[],
+  dtype: 'f32' | 'f16' | 'bf16',
+): Tensor {
+  const count = elementCount(shape);
+  if (data.length !== count) {
+    throw new CrispenError(
+      'INVALID_INPUT',
+      `${data.length} values do not make a tensor of shape [${shape}].`,
+    );
+  }
+  const bits = new Uint32Array(data.buffer, data.byteOffset, data.length);
+  const bytes = new Uint8Array(count * DTYPE_BYTES[dtype]);
+  const view = new DataView(bytes.buffer);
+  switch (dtype) {
+    case 'f32':
+      for (let i = 0; i < count; i++) view.setUint32(4 * i, bits[i], true);
+      break;
+    case 'f16':
+      for (let i = 0; i < count; i++) view.setUint16(2 * i, halfOfFloat32Bits(bits[i]), true);
+      break;
+    case 'bf16':
+      for (let i = 0; i < count; i++) view.setUint16(2 * i, bfloatOfFloat32Bits(bits[i]), true);
+      break;
+  }
+  return { dtype, shape, bytes };
+}
+
+const F32_INFINITY = 0x7f80_0000;
+const F32_HIDDEN_BIT = 0x0080_0000;
+/** Difference of the exponent biases, 127 - 15, at the place of the f32 exponent. */
+const REBIAS = 112 << 23;
+
+/** IEEE 754 binary16 to binary32, as bits; every value is exact. */
+function float32BitsOfHalf(half: number): number {
+  const sign = (half & 0x8000) << 16;
+  const magnitude = half & 0x7fff;
+  if (magnitude >= 0x7c00) return sign | F32_INFINITY | ((magnitude & 0x3ff) << 13);
+  if (magnitude >= 0x0400) return sign | ((magnitude << 13) + REBIAS);
+  if (magnitude === 0) return sign;
+  // Subnormal, magnitude * 2^-24: its highest bit, number e, becomes the hidden bit.
+  const e = 31 - Math.clz32(magnitude);
+  return sign | ((e + 127 - 24) << 23) | ((magnitude << (23 - e)) & (F32_HIDDEN_BIT - 1));
+}
+
+/** IEEE 754 binary32 to binary16, as bits, to nearest with ties to even. */
+function halfOfFloat32Bits(bits: number): number {
+  const sign = (bits >>> 16) & 0x8000;
+  const magnitude = bits & 0x7fff_ffff;
+  if (magnitude > F32_INFINITY) return sign | 0x7e00 | ((magnitude >>> 13) & 0x1ff);
+  // From 65520 on, half a step above the largest half, 65504.
+  if (magnitude >= 0x477f_f000) return sign | 0x7c00;
+  // A carry out of the fraction raises the exponent, which is right.
+  if (magnitude >= 0x3880_0000) return sign | (roundToEven(magnitude, 13) - (REBIAS >>> 13));
+  // Below 2^-14 the result is subnormal: a multiple of 2^-24. Below 2^-25 all of it is lost.
+  const exponent = magnitude >>> 23;
+  if (exponent < 102) return sign;
+  const fraction = F32_HIDDEN_BIT | (magnitude & (F32_HIDDEN_BIT - 1));
+  return sign | roundToEven(fraction, 126 - exponent);
+}
+
+/** binary32 to bfloat16, as bits, to nearest with ties to even. */
+function bfloatOfFloat32Bits(bits: number): number {
+  const sign = (bits >>> 16) & 0x8000;
+  const magnitude = bits & 0x7fff_ffff;
+  if (magnitude > F32_INFINITY) return sign | 0x7fc0 | ((magnitude >>> 16) & 0x3f);
+  return sign | roundToEven(magnitude, 16);
+}
+
+/** value / 2^shift, rounded to nearest, ties to even. */
+function roundToEven(value: number, shift: number): number {
+  const odd = (value >>> shift) & 1;
+  return (value + (2 ** (shift - 1) - 1) + odd) >>> shift;
+}
