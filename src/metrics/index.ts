@@ -1,0 +1,40 @@
+import { CrispenError } from '../errors.ts';
+import type { Rgba8Image } from '../image/image.ts';
+import { luma } from './luma.ts';
+import { psnr } from './psnr.ts';
+import { SSIM_WINDOW, ssim } from './ssim.ts';
+
+/**
+ * PSNR (dB, Infinity for equal images) and SSIM of a result against the ground truth, on unrounded
+ * BT.601 Y with `border` pixels shaved at every side (the scale, by custom); alpha is ignored.
+ *
+ * What remains must be at least 11x11 pixels: SSIM is not defined below its window, and a smaller
+ * window would give a figure that compares with no other.
+ * @throws CrispenError `INVALID_INPUT` if the sizes differ, the border is not a whole number or too
+ * little remains.
+ */
+export function compareLuma(
+  sr: Rgba8Image,
+  hr: Rgba8Image,
+  border: number,
+): { psnr: number; ssim: number } {
+  if (sr.width !== hr.width || sr.height !== hr.height) {
+    throw new CrispenError(
+      'INVALID_INPUT',
+      `An image of ${sr.width} x ${sr.height} does not compare with one of ${hr.width} x ${hr.height}.`,
+      { hint: 'Crop the ground truth to the size of the LR image times the scale.' },
+    );
+  }
+  if (!Number.isSafeInteger(border) || border < 0) {
+    throw new CrispenError('INVALID_INPUT', `A border of ${border} pixels cannot be shaved.`);
+  }
+  if (Math.min(sr.width, sr.height) - 2 * border < SSIM_WINDOW) {
+    throw new CrispenError(
+      'INVALID_INPUT',
+      `An image of ${sr.width} x ${sr.height} is too small for SSIM with borders of ${border}.`,
+      { hint: `Each side needs at least ${SSIM_WINDOW + 2 * border} pixels.` },
+    );
+  }
+  const [a, b] = [luma(sr, border), luma(hr, border)];
+  return { psnr: psnr(a, b), ssim: ssim(a, b) };
+}

@@ -1,0 +1,8 @@
+import type { Plane } from './luma.ts';
+
+/** Peak signal-to-noise ratio in dB for a peak of 255; Infinity for equal planes of one size. */
+export function psnr(a: Plane, b: Plane): number {
+  let sum = 0;
+  for (let i = 0; i < a.data.length; i++) sum += (a.data[i] - b.data[i]) ** 2;
+  return 10 * Math.log10((255 * 255 * a.data.length) / sum);
+}
