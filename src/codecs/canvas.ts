@@ -1,0 +1,45 @@
+import { CrispenError } from '../errors.ts';
+import type { Rgba8Image } from '../image/image.ts';
+import type { OutputType } from './encoder.ts';
+
+/**
+ * Encodes with the browser's own encoder.
+ *
+ * @param quality 0 to 1
+ * @param background a CSS colour put under transparent pixels, null to keep them
+ * @throws CrispenError `ENCODE_FAILED` when the browser has no encoder for `type` (it would write
+ * PNG without a word) or cannot make a canvas of that size
+ */
+export async function encodeByCanvas(
+  image: Rgba8Image,
+  type: OutputType,
+  quality: number,
+  background: string | null,
+): Promise<Blob> {
+  const { width, height } = image;
+  let blob: Blob;
+  try {
+    const canvas = new OffscreenCanvas(width, height);
+    const context = canvas.getContext('2d', { willReadFrequently: true });
+    if (!context) throw new Error('no 2D context');
+    const pixels = image.data as Uint8ClampedArray<ArrayBuffer>;
+    context.putImageData(new ImageData(pixels, width, height), 0, 0);
+    if (background !== null) {
+      context.globalCompositeOperation = 'destination-over';
+      context.fillStyle = background;
+      context.fillRect(0, 0, width, height);
+    }
+    blob = await canvas.convertToBlob({ type, quality });
+  } catch (cause) {
+    throw new CrispenError('ENCODE_FAILED', `The ${width} x ${height} image was not encoded.`, {
+      hint: 'The browser refuses a canvas of this size: choose PNG, which needs none.',
+      cause,
+    });
+  }
+  if (blob.type !== type) {
+    throw new CrispenError('ENCODE_FAILED', `This browser cannot write ${type}.`, {
+      hint: 'Choose image/png or image/jpeg.',
+    });
+  }
+  return blob;
+}

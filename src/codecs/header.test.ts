@@ -1,0 +1,116 @@
+import sharp from 'sharp';
+import { describe, expect, it } from 'vitest';
+import { isTruncated, readHeader } from './header.ts';
+
+const [WIDTH, HEIGHT] = [37, 21];
+const noise = sharp({
+  create: {
+    ...{
+      width: WIDTH,
+      height: HEIGHT,
+      channels: 4,
+      background: { r: 200, g: 90, b: 30, alpha: 0.5 },
+    },
+    noise: { type: 'gaussian', mean: 128, sigma: 40 },
+  },
+});
+
+const text = (value: string) => new TextEncoder().encode(value);
+
+/** A BMP header of 40 or, with `core`, 12 bytes; sharp writes none. */
+function bmp(width: number, height: number, core: boolean): Uint8Array {
+  const view = new DataView(new ArrayBuffer(64));
+  view.setUint16(0, 0x424d);
+  view.setUint32(14, core ? 12 : 40, true);
+  if (core) {
+    view.setUint16(18, width, true);
+    view.setUint16(20, height, true);
+  } else {
+    view.setInt32(18, width, true);
+    view.setInt32(22, height, true);
+  }
+  return new Uint8Array(view.buffer);
+}
+
+/** The first box of an ISO media file. */
+function ftyp(...brands: string[]): Uint8Array {
+  const [major, ...compatible] = brands;
+  const box = text(`....ftyp${major}\0\0\0\0${compatible.join('')}`);
+  new DataView(box.buffer).setUint32(0, box.length);
+  return box;
+}
+
+describe('readHeader', () => {
+  it.each([
+    ['PNG', () => noise.clone().png()],
+    ['JPEG', () => noise.clone().jpeg()],
+    ['JPEG', () => noise.clone().jpeg({ progressive: true }).withMetadata({ orientation: 6 })],
+    ['WebP', () => noise.clone().webp()],
+    ['WebP', () => noise.clone().webp({ lossless: true })],
+    ['WebP', () => noise.clone().removeAlpha().webp()],
+    ['GIF', () => noise.clone().gif()],
+  ] as const)('reads the size of a %s as an encoder wrote it', async (format, encode) => {
+    const file = await encode().toBuffer();
+    expect(readHeader(file)).toEqual({ format, size: [WIDTH, HEIGHT] });
+  });
+
+  it('reads BMP sizes of both headers and of rows from the top', () => {
+    expect(readHeader(bmp(300, 200, false))).toEqual({ format: 'BMP', size: [300, 200] });
+    expect(readHeader(bmp(300, -200, false))).toEqual({ format: 'BMP', size: [300, 200] });
+    expect(readHeader(bmp(300, 200, true))).toEqual({ format: 'BMP', size: [300, 200] });
+  });
+
+  it('names formats whose size it does not read', async () => {
+    expect(readHeader(await noise.clone().avif({ effort: 0 }).toBuffer()).format).toBe('AVIF');
+    expect(readHeader(await noise.clone().tiff().toBuffer()).format).toBe('TIFF');
+    expect(readHeader(ftyp('mif1', 'avif')).format).toBe('AVIF');
+    expect(readHeader(ftyp('heic', 'mif1')).format).toBe('HEIC');
+    expect(readHeader(ftyp('isom', 'mp42')).format).toBe('unknown');
+    expect(readHeader(Uint8Array.of(0xff, 0x0a, 0xfa, 0x01)).format).toBe('JPEG XL');
+    expect(readHeader(text('<?xml version="1.0"?>\n<svg xmlns="x"/>')).format).toBe('SVG');
+    expect(readHeader(text('BMX bikes, a story\n')).format).toBe('text');
+    expect(readHeader(Uint8Array.of(0, 1, 2, 3)).format).toBe('unknown');
+    expect(readHeader(new Uint8Array(0)).format).toBe('unknown');
+  });
+
+  it('sees a bomb in the first bytes of a PNG', async () => {
+    const file = await noise.clone().png().toBuffer();
+    file.writeUInt32BE(100_000, 16);
+    file.writeUInt32BE(100_000, 20);
+    expect(readHeader(file.subarray(0, 40)).size).toEqual([100_000, 100_000]);
+  });
+
+  it('has no size for headers that end early, and never throws', async () => {
+    for (const encode of [noise.clone().png(), noise.clone().jpeg(), noise.clone().webp()]) {
+      const file = await encode.toBuffer();
+      for (let length = 0; length < 64; length++) {
+        const { size } = readHeader(file.subarray(0, length));
+        expect([null, `${WIDTH},${HEIGHT}`]).toContain(size && String(size));
+      }
+    }
+  });
+});
+
+describe('isTruncated', () => {
+  it.each(['png', 'jpeg', 'webp'] as const)('tells a cut %s from a whole one', async (name) => {
+    const file = await noise.clone().toFormat(name).toBuffer();
+    const { format } = readHeader(file);
+    expect(isTruncated(format, file)).toBe(false);
+    // Bytes after the end are common (phones append videos) and harmless.
+    expect(isTruncated(format, Buffer.concat([file, Buffer.from('more')]))).toBe(false);
+    for (const part of [0.3, 0.6, 0.9]) {
+      expect(isTruncated(format, file.subarray(0, Math.floor(file.length * part)))).toBe(true);
+    }
+  });
+
+  it('does not take the end of an embedded thumbnail for that of the JPEG', async () => {
+    const thumbnail = await noise.clone().resize(8).jpeg().toBuffer();
+    const file = await noise.clone().jpeg().toBuffer();
+    const app1 = Buffer.concat([Buffer.from([0xff, 0xe1, 0, 0]), thumbnail]);
+    app1.writeUInt16BE(thumbnail.length + 2, 2);
+    const whole = Buffer.concat([file.subarray(0, 2), app1, file.subarray(2)]);
+    expect(readHeader(whole).size).toEqual([WIDTH, HEIGHT]);
+    expect(isTruncated('JPEG', whole)).toBe(false);
+    expect(isTruncated('JPEG', whole.subarray(0, whole.length - 2))).toBe(true);
+  });
+});

@@ -1,0 +1,171 @@
+/**
+ * What the first bytes of a file tell, before anything is decoded: the format, and the size where
+ * it stands at a known place. Pure; works in Node as well.
+ */
+
+export type ImageFormat =
+  | 'PNG'
+  | 'JPEG'
+  | 'WebP'
+  | 'GIF'
+  | 'BMP'
+  | 'AVIF'
+  | 'JPEG XL'
+  | 'HEIC'
+  | 'TIFF'
+  | 'SVG'
+  | 'text'
+  | 'unknown';
+
+export interface ImageHeader {
+  readonly format: ImageFormat;
+  /** Pixels as stored, before any EXIF rotation; null where the header of the format is not read. */
+  readonly size: readonly [width: number, height: number] | null;
+}
+
+/** Reads beyond the end give NaN instead of an exception: a short file simply has no size. */
+class Bytes {
+  readonly data: Uint8Array;
+
+  constructor(data: Uint8Array) {
+    this.data = data;
+  }
+
+  at(offset: number): number {
+    return this.data[offset] ?? Number.NaN;
+  }
+
+  u16be(offset: number): number {
+    return this.at(offset) * 256 + this.at(offset + 1);
+  }
+
+  u16le(offset: number): number {
+    return this.at(offset) + this.at(offset + 1) * 256;
+  }
+
+  u24le(offset: number): number {
+    return this.u16le(offset) + this.at(offset + 2) * 65536;
+  }
+
+  u32be(offset: number): number {
+    return this.u16be(offset) * 65536 + this.u16be(offset + 2);
+  }
+
+  u32le(offset: number): number {
+    return this.u16le(offset) + this.u16le(offset + 2) * 65536;
+  }
+
+  ascii(offset: number, length: number): string {
+    return String.fromCharCode(...this.data.subarray(offset, offset + length));
+  }
+}
+
+const AVIF_BRANDS = new Set(['avif', 'avis']);
+const HEIC_BRANDS = new Set(['heic', 'heix', 'hevc', 'hevx', 'heim', 'heis', 'mif1', 'msf1']);
+
+/**
+ * The format by magic bytes (never by name or MIME type) and the stored size.
+ *
+ * Sizes are read for PNG, JPEG, WebP, GIF and BMP. Source: the formats' specifications (PNG 11.2.1,
+ * ITU T.81 B.2.2, RFC 9649, GIF89a 18, BITMAPCOREHEADER and BITMAPINFOHEADER).
+ */
+export function readHeader(data: Uint8Array): ImageHeader {
+  const bytes = new Bytes(data);
+  const format = sniff(bytes);
+  const size = SIZES[format]?.(bytes) ?? null;
+  return { format, size: size?.every((side) => side > 0) ? size : null };
+}
+
+function sniff(bytes: Bytes): ImageFormat {
+  const head = bytes.ascii(0, 4);
+  if (head === '\x89PNG') return 'PNG';
+  if (head.startsWith('\xff\xd8\xff')) return 'JPEG';
+  if (head === 'RIFF' && bytes.ascii(8, 4) === 'WEBP') return 'WebP';
+  if (head === 'GIF8') return 'GIF';
+  if (head.startsWith('\xff\x0a') || bytes.ascii(4, 4) === 'JXL ') return 'JPEG XL';
+  if (head === 'II*\0' || head === 'MM\0*' || head === 'II+\0' || head === 'MM\0+') return 'TIFF';
+  if (bytes.ascii(4, 4) === 'ftyp') {
+    const brands = [bytes.ascii(8, 4)];
+    const end = Math.min(bytes.u32be(0), bytes.data.length);
+    for (let at = 16; at + 4 <= end; at += 4) brands.push(bytes.ascii(at, 4));
+    if (brands.some((brand) => AVIF_BRANDS.has(brand))) return 'AVIF';
+    if (brands.some((brand) => HEIC_BRANDS.has(brand))) return 'HEIC';
+    return 'unknown';
+  }
+  if (isText(bytes.data)) return /<svg[\s>]/.test(bytes.ascii(0, 1024)) ? 'SVG' : 'text';
+  if (head.startsWith('BM')) return 'BMP';
+  return 'unknown';
+}
+
+/** Text has no control characters but white space; 512 bytes decide. */
+function isText(data: Uint8Array): boolean {
+  const head = data.subarray(0, 512);
+  return head.length > 0 && head.every((b) => b >= 32 || b === 9 || b === 10 || b === 13);
+}
+
+type Size = readonly [width: number, height: number] | null;
+
+const SIZES: Partial<Record<ImageFormat, (bytes: Bytes) => Size>> = {
+  PNG: (b) => [b.u32be(16), b.u32be(20)],
+  GIF: (b) => [b.u16le(6), b.u16le(8)],
+  BMP: (b) =>
+    b.u32le(14) === 12
+      ? [b.u16le(18), b.u16le(20)]
+      : [b.u32le(18), Math.abs(b.u32le(22) | 0)] /* a negative height: rows from the top */,
+  WebP: (b) => {
+    const chunk = b.ascii(12, 4);
+    if (chunk === 'VP8X') return [b.u24le(24) + 1, b.u24le(27) + 1];
+    if (chunk === 'VP8 ') return [b.u16le(26) & 0x3fff, b.u16le(28) & 0x3fff];
+    if (chunk !== 'VP8L') return null;
+    const packed = b.u32le(21);
+    return [(packed & 0x3fff) + 1, ((packed >>> 14) & 0x3fff) + 1];
+  },
+  JPEG: (b) => {
+    for (const { marker, offset } of jpegSegments(b)) {
+      const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
+      if (isFrame) return [b.u16be(offset + 5), b.u16be(offset + 3)];
+    }
+    return null;
+  },
+};
+
+/** Markers of a JPEG file up to EOI or the end of the data; `offset` is that of the length field. */
+function* jpegSegments(bytes: Bytes): Generator<{ marker: number; offset: number }> {
+  let at = 2;
+  for (;;) {
+    at = bytes.data.indexOf(0xff, at);
+    if (at < 0) return;
+    const marker = bytes.at(++at);
+    if (Number.isNaN(marker)) return;
+    // Stuffed zeros and restart markers belong to the scan, a repeated 0xff is fill.
+    if (marker === 0x00 || marker === 0xff || (marker >= 0xd0 && marker <= 0xd7)) continue;
+    yield { marker, offset: at + 1 };
+    if (marker === 0xd9) return;
+    at += 1 + (bytes.u16be(at + 1) || 0);
+  }
+}
+
+/**
+ * Whether the file ends before its format says so: no EOI marker (JPEG), no IEND chunk (PNG), fewer
+ * bytes than the RIFF header states (WebP). False for formats that it does not read.
+ *
+ * Chromium refuses such files by itself, other browsers may paint the missing part grey; with this
+ * the outcome is the same error everywhere, and it can name the cause. An EOI inside an embedded
+ * thumbnail does not count, since segments are skipped by their length.
+ */
+export function isTruncated(format: ImageFormat, data: Uint8Array): boolean {
+  const bytes = new Bytes(data);
+  if (format === 'JPEG') {
+    for (const { marker } of jpegSegments(bytes)) if (marker === 0xd9) return false;
+    return true;
+  }
+  if (format === 'PNG') {
+    let at = 8;
+    while (at + 8 <= data.length) {
+      if (bytes.ascii(at + 4, 4) === 'IEND') return false;
+      at += 12 + bytes.u32be(at);
+    }
+    return true;
+  }
+  return format === 'WebP' && data.length < bytes.u32le(4) + 8;
+}

@@ -1,0 +1,38 @@
+import { CrispenError } from '../errors.ts';
+import type { Rgba8Image } from '../image/image.ts';
+import type { Encoder, OutputType } from './encoder.ts';
+import { jpeg } from './jpeg.ts';
+import { png } from './png.ts';
+import { webp } from './webp.ts';
+
+export { checkPixels, decodeImage, MAX_PIXELS } from './decode.ts';
+export type { Encoder, OutputType } from './encoder.ts';
+
+/** Every output format by its MIME type. */
+export const ENCODERS: Readonly<Record<OutputType, Encoder>> = {
+  'image/png': png,
+  'image/jpeg': jpeg,
+  'image/webp': webp,
+};
+
+/**
+ * An image as a file.
+ *
+ * @param quality 0 to 1, for JPEG and WebP
+ * @throws CrispenError `IMAGE_TOO_LARGE` beyond what the format can hold, `ENCODE_FAILED`
+ */
+export async function encodeImage(
+  image: Rgba8Image,
+  type: OutputType,
+  quality: number,
+): Promise<Blob> {
+  const { maxSide, encode } = ENCODERS[type];
+  if (image.width > maxSide || image.height > maxSide) {
+    throw new CrispenError(
+      'IMAGE_TOO_LARGE',
+      `${image.width} x ${image.height} pixels do not fit into ${type}.`,
+      { hint: `Its sides may have ${maxSide} pixels at most: choose image/png.` },
+    );
+  }
+  return encode(image, quality);
+}

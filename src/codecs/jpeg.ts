@@ -1,0 +1,9 @@
+import { encodeByCanvas } from './canvas.ts';
+import type { Encoder } from './encoder.ts';
+
+/** JPEG knows no transparency: transparent pixels are laid over white. */
+export const jpeg: Encoder = {
+  type: 'image/jpeg',
+  maxSide: 65535,
+  encode: (image, quality) => encodeByCanvas(image, 'image/jpeg', quality, '#fff'),
+};

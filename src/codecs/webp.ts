@@ -1,0 +1,9 @@
+import { encodeByCanvas } from './canvas.ts';
+import type { Encoder } from './encoder.ts';
+
+/** WebP as the browser writes it: lossy, transparency kept. Not every browser can. */
+export const webp: Encoder = {
+  type: 'image/webp',
+  maxSide: 16383,
+  encode: (image, quality) => encodeByCanvas(image, 'image/webp', quality, null),
+};
