@@ -1,0 +1,249 @@
+import { throwIfAborted } from '../errors.ts';
+import { GROUP_ROW_WORD, type Grid, type Kernel, PARAM_WORDS } from '../kernels/kernel.ts';
+import { type Device, PARAM_BYTES, type Pipeline, USAGE } from './device.ts';
+import type { Program, ResourceId, Size } from './lower.ts';
+import { resourceBytes } from './lower.ts';
+import type { Model } from './model.ts';
+import type { Pace } from './pace.ts';
+import { type Lifetime, planMemory } from './planner.ts';
+
+/** One dispatch with its buffers, ready to be cut into pieces. */
+export interface Dispatch {
+  readonly kernel: Kernel;
+  readonly pipeline: Pipeline;
+  readonly bindGroup: GPUBindGroup;
+}
+
+/** A dispatch at the size of a tile. */
+export interface SizedDispatch extends Dispatch {
+  readonly grid: Grid;
+  readonly params: readonly number[];
+  readonly work: number;
+}
+
+/** Bytes that each resource of a program takes for tiles of `size`, planned into slots. */
+export function planProgram(program: Program, size: Size, keep: ReadonlySet<ResourceId>) {
+  const end = program.steps.length;
+  const first = new Map<ResourceId, number>([[program.input, -1]]);
+  const last = new Map<ResourceId, number>([[program.output, end]]);
+  program.steps.forEach((step, index) => {
+    first.set(step.write, index);
+    for (const operand of step.reads) {
+      if ('resource' in operand)
+        last.set(operand.resource, Math.max(index, last.get(operand.resource) ?? 0));
+    }
+  });
+  const lifetimes = program.resources.map(
+    (resource, id): Lifetime => ({
+      bytes: resourceBytes(resource, size, program.element),
+      first: first.get(id) ?? 0,
+      last: keep.has(id) ? end : (last.get(id) ?? first.get(id) ?? 0),
+    }),
+  );
+  return { ...planMemory(lifetimes), largest: Math.max(...lifetimes.map(({ bytes }) => bytes)) };
+}
+
+/**
+ * The buffers of one model for tiles up to a size: feature maps by slot, bind groups, uniforms.
+ * Made once and used for every tile and image of that size.
+ */
+export class Arena {
+  readonly size: Size;
+  readonly bytes: number;
+  readonly dispatches: readonly Dispatch[];
+  readonly #device: Device;
+  readonly #program: Program;
+  readonly #slots: readonly GPUBuffer[];
+  readonly #slotOf: readonly number[];
+  #uniforms: GPUBuffer;
+
+  private constructor(
+    device: Device,
+    model: Model,
+    size: Size,
+    slots: readonly GPUBuffer[],
+    slotOf: readonly number[],
+    uniforms: GPUBuffer,
+  ) {
+    this.#device = device;
+    this.#program = model.program;
+    this.#slots = slots;
+    this.#slotOf = slotOf;
+    this.#uniforms = uniforms;
+    this.size = size;
+    this.bytes = slots.reduce((sum, slot) => sum + slot.size, uniforms.size);
+    this.dispatches = model.program.steps.map((step, i) => {
+      const pipeline = model.pipelines[i];
+      const buffers = step.reads.map((operand): GPUBufferBinding => {
+        if ('resource' in operand) return { buffer: this.buffer(operand.resource) };
+        const span = model.spans.get(operand.constant);
+        if (!span) throw new Error(`weight ${operand.constant} was not uploaded`);
+        return { buffer: model.weights, offset: span.offset, size: span.size };
+      });
+      const bindGroup = this.bind(step.kernel, pipeline, [
+        ...buffers,
+        { buffer: this.buffer(step.write) },
+      ]);
+      return { kernel: step.kernel, pipeline, bindGroup };
+    });
+  }
+
+  /** @throws CrispenError `OUT_OF_MEMORY`, with everything released. */
+  static async create(
+    device: Device,
+    model: Model,
+    size: Size,
+    extraDispatches: number,
+    keep: ReadonlySet<ResourceId> = new Set(),
+  ): Promise<Arena> {
+    const { slotBytes, slotOf } = planProgram(model.program, size, keep);
+    const usage = USAGE.STORAGE | USAGE.COPY_SRC | USAGE.COPY_DST;
+    const made: GPUBuffer[] = [];
+    try {
+      return await device.scoped('allocating feature maps', () => {
+        for (const bytes of slotBytes) made.push(device.buffer('feature map', bytes, usage));
+        const pieces = (model.program.steps.length + extraDispatches) * MAX_PIECES;
+        const uniforms = device.buffer(
+          'uniforms',
+          pieces * uniformStride(device),
+          USAGE.UNIFORM | USAGE.COPY_DST,
+        );
+        made.push(uniforms);
+        return new Arena(device, model, size, made.slice(0, -1), slotOf, uniforms);
+      });
+    } catch (error) {
+      for (const buffer of made) buffer.destroy();
+      throw error;
+    }
+  }
+
+  buffer(resource: ResourceId): GPUBuffer {
+    return this.#slots[this.#slotOf[resource]];
+  }
+
+  /** A bind group with the arena's uniforms at binding 0. */
+  bind(
+    { label }: Kernel,
+    { layout }: Pipeline,
+    buffers: readonly GPUBufferBinding[],
+  ): GPUBindGroup {
+    return this.#device.gpu.createBindGroup({
+      label,
+      layout,
+      entries: [
+        { binding: 0, resource: { buffer: this.#uniforms, size: PARAM_BYTES } },
+        ...buffers.map((resource, i) => ({ binding: i + 1, resource })),
+      ],
+    });
+  }
+
+  /** The model's dispatches for a tile of `size`, which may be smaller than the arena's. */
+  sized(size: Size): SizedDispatch[] {
+    const pixels = size.width * size.height;
+    return this.#program.steps.map((step, i) => {
+      const at = { width: size.width * step.scale, height: size.height * step.scale };
+      return {
+        ...this.dispatches[i],
+        grid: step.grid(at),
+        params: step.params(at),
+        work: step.work * pixels,
+      };
+    });
+  }
+
+  /**
+   * Submits dispatches in order, cut into pieces and grouped into submissions of about the paced
+   * length, at most two of them in flight. Stops between submissions when `signal` fires.
+   *
+   * @returns the number of dispatches made.
+   * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST`; on any of them
+   * nothing is left running.
+   */
+  async run(
+    dispatches: readonly SizedDispatch[],
+    options: {
+      readonly pace: Pace;
+      readonly signal?: AbortSignal | undefined;
+      readonly onWork?: (work: number) => void;
+      /** Encoded at the end of the last submission. */
+      readonly finish?: (encoder: GPUCommandEncoder) => void;
+    },
+  ): Promise<number> {
+    const { pace, signal, onWork, finish } = options;
+    const stride = uniformStride(this.#device);
+    const pieces = dispatches.flatMap((dispatch) => cut(dispatch, pace.pieceWork()));
+    const words = new Uint32Array((pieces.length * stride) / 4);
+    pieces.forEach(({ dispatch, row }, i) => {
+      const at = (i * stride) / 4;
+      words.set(dispatch.params.slice(0, PARAM_WORDS), at);
+      // Kernels without rows of workgroups keep their own third word.
+      if (dispatch.grid[1] > 1 || row > 0) words[at + GROUP_ROW_WORD] = row;
+    });
+    this.#device.throwIfLost();
+    this.#device.gpu.queue.writeBuffer(this.#uniforms, 0, words);
+
+    let next = 0;
+    try {
+      do {
+        throwIfAborted(signal);
+        const first = next;
+        let work = 0;
+        const allowed = pace.submissionWork();
+        do work += pieces[next++].work;
+        while (next < pieces.length && work + pieces[next].work <= allowed);
+        const { verdict } = this.#device.scopes('running the network', () => {
+          const encoder = this.#device.gpu.createCommandEncoder();
+          const pass = encoder.beginComputePass();
+          for (let i = first; i < next; i++) {
+            const { dispatch, rows } = pieces[i];
+            pass.setPipeline(dispatch.pipeline.pipeline);
+            pass.setBindGroup(0, dispatch.bindGroup, [i * stride]);
+            pass.dispatchWorkgroups(dispatch.grid[0], rows, dispatch.grid[2]);
+          }
+          pass.end();
+          if (next === pieces.length) finish?.(encoder);
+          this.#device.gpu.queue.submit([encoder.finish()]);
+        });
+        await pace.submitted(work, this.#device.idle());
+        await verdict;
+        onWork?.(work);
+      } while (next < pieces.length);
+      return pieces.length;
+    } catch (error) {
+      // Buffers are about to be reused or freed: let the GPU come to rest first.
+      await this.#device.idle().catch(() => {});
+      throw error;
+    } finally {
+      await pace.drain();
+    }
+  }
+
+  destroy(): void {
+    for (const slot of this.#slots) slot.destroy();
+    this.#uniforms.destroy();
+  }
+}
+
+/** No dispatch is cut into more pieces than this; uniforms are allocated for it. */
+const MAX_PIECES = 16;
+
+const uniformStride = (device: Device): number =>
+  Math.max(PARAM_BYTES, device.limits.minUniformBufferOffsetAlignment);
+
+interface Piece {
+  readonly dispatch: SizedDispatch;
+  readonly row: number;
+  readonly rows: number;
+  readonly work: number;
+}
+
+/** Cuts a dispatch along y into pieces of about `pieceWork`. */
+function cut(dispatch: SizedDispatch, pieceWork: number): Piece[] {
+  const rows = dispatch.grid[1];
+  const count = Math.min(MAX_PIECES, rows, Math.max(1, Math.ceil(dispatch.work / pieceWork)));
+  return Array.from({ length: count }, (_, i) => {
+    const row = Math.floor((i * rows) / count);
+    const end = Math.floor(((i + 1) * rows) / count);
+    return { dispatch, row, rows: end - row, work: (dispatch.work * (end - row)) / rows };
+  });
+}

@@ -1,0 +1,67 @@
+/**
+ * Sizes submissions in milliseconds of GPU time, so that the page, the display and other tabs get
+ * their turn. It learns the device's speed from the time between completions and starts small.
+ * Work is in the engine's own units (about multiply-adds).
+ */
+export class Pace {
+  /** Work per millisecond; a guess for a slow integrated GPU until measured. */
+  #rate = 2e7;
+  readonly #target: () => number;
+  readonly #inFlight: Promise<void>[] = [];
+  #lastDone = 0;
+
+  constructor(targetMs: () => number) {
+    this.#target = targetMs;
+  }
+
+  /** A fresh pace with another target that starts at the speed learned so far. */
+  withTarget(targetMs: () => number): Pace {
+    const pace = new Pace(targetMs);
+    pace.#rate = this.#rate;
+    return pace;
+  }
+
+  get rate(): number {
+    return this.#rate;
+  }
+
+  learnFrom(other: Pace): void {
+    this.#rate = other.#rate;
+  }
+
+  submissionWork(): number {
+    return this.#rate * this.#target();
+  }
+
+  /** Pieces of half a submission, so that a submission can be filled well. */
+  pieceWork(): number {
+    return this.submissionWork() / 2;
+  }
+
+  /** Notes a submission and waits while two are in flight, so that the GPU never runs dry. */
+  async submitted(work: number, done: Promise<unknown>): Promise<void> {
+    const started = performance.now();
+    const finished = done.then(() => {
+      const now = performance.now();
+      // The GPU began this one when it was submitted or when the one before ended.
+      const took = now - Math.max(started, this.#lastDone);
+      this.#lastDone = now;
+      // Tiny submissions measure latency, not speed: never believe a sudden drop to that.
+      if (took > 0.5) {
+        const measured = work / took;
+        const bounded = Math.min(measured, this.#rate * 2);
+        this.#rate = Math.max(1e4, 0.5 * this.#rate + 0.5 * Math.max(bounded, this.#rate / 4));
+      } else {
+        this.#rate *= 2;
+      }
+    });
+    this.#inFlight.push(finished);
+    finished.catch(() => {});
+    if (this.#inFlight.length >= 2) await this.#inFlight.shift();
+  }
+
+  /** Waits for what is in flight; its failures were reported elsewhere. */
+  async drain(): Promise<void> {
+    await Promise.allSettled(this.#inFlight.splice(0));
+  }
+}

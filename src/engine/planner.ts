@@ -1,0 +1,37 @@
+/** A buffer that one dispatch writes and later ones read. Times are indices of dispatches. */
+export interface Lifetime {
+  readonly bytes: number;
+  readonly first: number;
+  readonly last: number;
+}
+
+export interface MemoryPlan {
+  /** Slot of each lifetime, by its index. */
+  readonly slotOf: readonly number[];
+  /** Size of each slot. */
+  readonly slotBytes: readonly number[];
+  readonly totalBytes: number;
+}
+
+/**
+ * Assigns lifetimes to as few bytes of reusable slots as a greedy walk finds: in order of their
+ * first use, each takes the free slot that fits it most tightly, else the largest free one, grown.
+ * A slot is free again after the dispatch that last reads it; two that share it never overlap.
+ */
+export function planMemory(lifetimes: readonly Lifetime[]): MemoryPlan {
+  const slotBytes: number[] = [];
+  const busyUntil: number[] = [];
+  const slotOf: number[] = new Array(lifetimes.length);
+  const order = lifetimes.map((_, i) => i).sort((a, b) => lifetimes[a].first - lifetimes[b].first);
+  for (const i of order) {
+    const { bytes, first, last } = lifetimes[i];
+    const free = slotBytes.map((_, slot) => slot).filter((slot) => busyUntil[slot] < first);
+    const fitting = free.filter((slot) => slotBytes[slot] >= bytes);
+    const by = (a: number, b: number) => slotBytes[a] - slotBytes[b];
+    const slot = fitting.sort(by)[0] ?? free.sort(by).at(-1) ?? slotBytes.length;
+    slotBytes[slot] = Math.max(slotBytes[slot] ?? 0, bytes);
+    busyUntil[slot] = last;
+    slotOf[i] = slot;
+  }
+  return { slotOf, slotBytes, totalBytes: slotBytes.reduce((a, b) => a + b, 0) };
+}

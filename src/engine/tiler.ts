@@ -1,0 +1,68 @@
+import { CrispenError } from '../errors.ts';
+
+/** One tile of an LR image: what it computes (`core`) and what it reads (`source`), in LR pixels. */
+export interface Tile {
+  readonly core: Rect;
+  readonly source: Rect;
+}
+
+export interface Rect {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/**
+ * Cuts an image into tiles. Cores partition the image into near-equal parts of at most `core`
+ * pixels a side; sources are the cores grown by `overlap` (half the receptive field) and clipped to
+ * the image, so that the network's zero padding falls on the true border and nowhere else.
+ */
+export function cutTiles(width: number, height: number, core: number, overlap: number): Tile[] {
+  const parts = (size: number) => {
+    const count = Math.ceil(size / core);
+    return Array.from({ length: count }, (_, i) => {
+      const from = Math.floor((i * size) / count);
+      const to = Math.floor(((i + 1) * size) / count);
+      const low = Math.max(0, from - overlap);
+      return { from, size: to - from, low, span: Math.min(size, to + overlap) - low };
+    });
+  };
+  const columns = parts(width);
+  return parts(height).flatMap((r) =>
+    columns.map((c) => ({
+      core: { x: c.from, y: r.from, width: c.size, height: r.size },
+      source: { x: c.low, y: r.low, width: c.span, height: r.span },
+    })),
+  );
+}
+
+/** Cores smaller than this would spend nearly all work on overlap. */
+export const MIN_CORE = 16;
+
+/**
+ * The largest core for which a tile with overlap satisfies `fits`, or `Infinity` if the whole image
+ * does. @throws CrispenError `OUT_OF_MEMORY` if not even the smallest tile fits.
+ */
+export function largestCore(
+  width: number,
+  height: number,
+  overlap: number,
+  fits: (width: number, height: number) => boolean,
+): number {
+  if (fits(width, height)) return Number.POSITIVE_INFINITY;
+  const tileFits = (core: number) =>
+    fits(Math.min(width, core + 2 * overlap), Math.min(height, core + 2 * overlap));
+  if (!tileFits(MIN_CORE)) {
+    throw new CrispenError('OUT_OF_MEMORY', 'Not even the smallest tile fits the memory budget.', {
+      hint: 'Raise the memory budget or choose a smaller model.',
+    });
+  }
+  let [low, high] = [MIN_CORE, Math.max(width, height)];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (tileFits(middle)) low = middle;
+    else high = middle;
+  }
+  return low;
+}
