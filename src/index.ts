@@ -1,0 +1,6 @@
+/** The public names of Crispen. */
+export type { OutputType } from './codecs/encoder.ts';
+export type { AdapterReport } from './engine/types.ts';
+export { CrispenError, type ErrorCode } from './errors.ts';
+export { MODELS, type ModelEntry } from './models/manifest.ts';
+export * from './worker/client.ts';

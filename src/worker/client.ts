@@ -1,0 +1,227 @@
+import { type Remote, transfer } from 'comlink';
+import type { OutputType } from '../codecs/encoder.ts';
+import type { AdapterReport } from '../engine/types.ts';
+import { CrispenError, throwIfAborted } from '../errors.ts';
+import type { Result, UpscaleOutput, UpscaleProgress, WorkerApi } from './protocol.ts';
+import {
+  checkOutputType,
+  checkQuality,
+  chooseModel,
+  type ModelChoice,
+  type PlanChoice,
+  planUpscale,
+} from './request.ts';
+import { Session } from './session.ts';
+import { copyBitmap, toWireSource, type UpscaleSource } from './source.ts';
+
+export { CPU_MAX_PIXELS, type UpscaleOutput, type UpscaleProgress } from './protocol.ts';
+export type { UpscaleSource } from './source.ts';
+
+export interface UpscalerOptions {
+  /** Folder of the weight files, resolved against the document; default `models/`. */
+  readonly baseUrl?: string | URL;
+  /** Makes the worker; for bundlers with special needs. */
+  readonly worker?: () => Worker;
+  /** Keep weights in the Cache API; default true. */
+  readonly cache?: boolean;
+  /** Bytes of GPU memory. */
+  readonly memoryBudget?: number;
+}
+
+/** Whether this browser on this machine offers WebGPU. */
+export interface Detection {
+  readonly backend: 'webgpu' | 'none';
+  readonly adapter: AdapterReport | null;
+  /** `NO_WEBGPU` or `INSECURE_CONTEXT`, with a hint for people; null with an adapter. */
+  readonly reason: CrispenError | null;
+}
+
+export interface JobOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: UpscaleProgress) => void) | undefined;
+}
+
+export interface UpscaleRequest extends PlanChoice, JobOptions {}
+
+export interface Upscaler {
+  /** Tests the adapter, not only `navigator.gpu`. */
+  detect(): Promise<Detection>;
+  /** Downloads a model and puts it on the GPU, so that the first image need not wait for it. */
+  preload(model: string, options?: JobOptions): Promise<void>;
+  /**
+   * Enlarges one image; jobs run one after the other in the order of their arrival in the worker.
+   *
+   * @throws CrispenError, every code but `INTERNAL` foreseen: `INVALID_INPUT`, `MODEL_UNKNOWN`,
+   * `CROSS_ORIGIN`, `FETCH_FAILED`, `DECODE_FAILED`, `IMAGE_TOO_LARGE`, `NO_WEBGPU`,
+   * `INSECURE_CONTEXT`, `MODEL_CORRUPT`, `DEVICE_LOST`, `OUT_OF_MEMORY`, `NON_FINITE`,
+   * `ENCODE_FAILED`, `WORKER_FAILED`, `ABORTED`. After any of them the next image works.
+   */
+  upscale(source: UpscaleSource, request?: UpscaleRequest): Promise<UpscaleOutput>;
+  /** Milliseconds that the CPU path would take for an LR image of this size, measured here. */
+  estimateCpu(width: number, height: number, request?: ModelChoice): Promise<number>;
+  /**
+   * A bitmap as a file; the bitmap stays the caller's. JPEG puts white under transparent pixels.
+   * @param options.quality 0 to 1 for JPEG and WebP, default 0.92
+   */
+  encode(image: ImageBitmap, options: { type: OutputType; quality?: number }): Promise<Blob>;
+  /** Rejects what is pending with `ABORTED` and ends the worker; the upscaler is of no more use. */
+  destroy(): void;
+}
+
+/**
+ * An upscaler with a worker of its own, which starts at the first call and again after a failure.
+ *
+ * @throws CrispenError `INVALID_INPUT` for a base URL or a memory budget that is none
+ */
+export function createUpscaler(options: UpscalerOptions = {}): Upscaler {
+  return new WorkerUpscaler(options);
+}
+
+class WorkerUpscaler implements Upscaler {
+  readonly #options: UpscalerOptions;
+  readonly #baseUrl: string;
+  readonly #onVisibility = () => this.#session?.setVisible(isVisible());
+  #session: Session | null = null;
+  #destroyed = false;
+  #lastId = 0;
+
+  constructor(options: UpscalerOptions) {
+    const { memoryBudget } = options;
+    if (memoryBudget !== undefined && !(memoryBudget > 0)) {
+      throw new CrispenError('INVALID_INPUT', `A memory budget of ${memoryBudget} bytes.`, {
+        hint: 'Give a positive number of bytes, or none.',
+      });
+    }
+    this.#options = options;
+    this.#baseUrl = folderUrl(options.baseUrl ?? 'models/');
+    document.addEventListener('visibilitychange', this.#onVisibility);
+  }
+
+  async detect(): Promise<Detection> {
+    const { adapter, reason } = await this.#open().call((remote) => remote.detect());
+    return {
+      backend: adapter ? 'webgpu' : 'none',
+      adapter,
+      reason: reason && CrispenError.deserialize(reason),
+    };
+  }
+
+  async preload(model: string, options: JobOptions = {}): Promise<void> {
+    const { id: name } = chooseModel({ model });
+    await this.#job(options, (remote, id) => remote.preload(id, name));
+  }
+
+  async upscale(image: UpscaleSource, request: UpscaleRequest = {}): Promise<UpscaleOutput> {
+    const plan = planUpscale(request);
+    throwIfAborted(request.signal);
+    const { source, transfer: owned } = await toWireSource(image);
+    return this.#job(
+      request,
+      (remote, id) => remote.upscale(id, transfer(source, owned), plan),
+      ({ image }) => {
+        if (image instanceof ImageBitmap) image.close();
+      },
+    );
+  }
+
+  async estimateCpu(width: number, height: number, request: ModelChoice = {}): Promise<number> {
+    const { id } = chooseModel(request);
+    if (![width, height].every((side) => Number.isInteger(side) && side > 0)) {
+      throw new CrispenError('INVALID_INPUT', `There is no image of ${width} x ${height} pixels.`, {
+        hint: 'Width and height are positive integers.',
+      });
+    }
+    return this.#open().call((remote) => remote.estimateCpu(id, width, height));
+  }
+
+  async encode(image: ImageBitmap, options: { type: OutputType; quality?: number }): Promise<Blob> {
+    const [type, quality] = [checkOutputType(options.type), checkQuality(options.quality)];
+    const copy = await copyBitmap(image);
+    return this.#open().call((remote) => remote.encode(transfer(copy, [copy]), type, quality));
+  }
+
+  destroy(): void {
+    this.#destroyed = true;
+    document.removeEventListener('visibilitychange', this.#onVisibility);
+    this.#session?.end(new CrispenError('ABORTED', 'The upscaler was destroyed.'));
+  }
+
+  /** One job with progress and cancellation; `discard` frees a result that comes too late. */
+  async #job<T>(
+    { signal, onProgress }: JobOptions,
+    send: (remote: Remote<WorkerApi>, id: number) => Promise<Result<T>>,
+    discard: (value: T) => void = () => {},
+  ): Promise<T> {
+    throwIfAborted(signal);
+    const session = this.#open();
+    const id = ++this.#lastId;
+    if (onProgress) session.listen(id, onProgress);
+    let abort: (() => void) | undefined;
+    const aborted = new Promise<never>((_, reject) => {
+      abort = () => {
+        session.cancel(id);
+        reject(new CrispenError('ABORTED', 'The upscale was cancelled.'));
+      };
+      signal?.addEventListener('abort', abort, { once: true });
+    });
+    const result = session.call((remote) => send(remote, id));
+    try {
+      return await Promise.race([result, aborted]);
+    } catch (error) {
+      result.then(discard, () => {});
+      throw error;
+    } finally {
+      session.unlisten(id);
+      if (abort) signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  #open(): Session {
+    if (this.#destroyed) {
+      throw new CrispenError('INVALID_INPUT', 'This upscaler was destroyed.', {
+        hint: 'Create another one.',
+      });
+    }
+    if (this.#session) return this.#session;
+    const { cache = true, memoryBudget = null, worker = startWorker } = this.#options;
+    const config = { baseUrl: this.#baseUrl, cache, memoryBudget, visible: isVisible() };
+    const session = new Session(make(worker), config, () => {
+      if (this.#session === session) this.#session = null;
+    });
+    this.#session = session;
+    return session;
+  }
+}
+
+function startWorker(): Worker {
+  return new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+}
+
+function make(worker: () => Worker): Worker {
+  try {
+    return worker();
+  } catch (cause) {
+    throw new CrispenError('WORKER_FAILED', 'The worker could not be started.', {
+      hint: 'Its script has to come from the same site and be allowed by the content policy.',
+      cause,
+    });
+  }
+}
+
+/** Absolute, with a slash at its end, so that file names can be appended. */
+function folderUrl(baseUrl: string | URL): string {
+  try {
+    const url = new URL(baseUrl, document.baseURI);
+    if (!url.pathname.endsWith('/')) url.pathname += '/';
+    return url.href;
+  } catch (cause) {
+    throw new CrispenError('INVALID_INPUT', `"${baseUrl}" is not a URL.`, {
+      hint: 'Give the folder of the weight files, such as "models/".',
+      cause,
+    });
+  }
+}
+
+function isVisible(): boolean {
+  return document.visibilityState === 'visible';
+}

@@ -1,0 +1,69 @@
+import type { Engine, Model } from '../engine/engine.ts';
+import { CrispenError } from '../errors.ts';
+import type { Network } from '../models/index.ts';
+import type { TensorMap } from '../weights/tensor.ts';
+
+/**
+ * Holds the one engine of the worker and the models that it has loaded; both are made on first use.
+ * When the device is lost, both are dropped, and the next use makes them anew.
+ */
+export class EngineHost {
+  readonly #create: () => Promise<Engine>;
+  #current: { engine: Promise<Engine>; models: Map<string, Promise<Model>> } | null = null;
+
+  constructor(create: () => Promise<Engine>) {
+    this.#create = create;
+  }
+
+  /** @throws CrispenError `NO_WEBGPU`, `INSECURE_CONTEXT`; a later call tries again. */
+  engine(): Promise<Engine> {
+    return this.#open().engine;
+  }
+
+  has(id: string): boolean {
+    return this.#current?.models.has(id) ?? false;
+  }
+
+  /** The model on the GPU, loaded once per engine. */
+  async model(id: string, network: Network, weights: TensorMap): Promise<Model> {
+    const current = this.#open();
+    let model = current.models.get(id);
+    if (!model) {
+      model = current.engine.then((engine) => engine.loadModel(network, weights));
+      current.models.set(id, model);
+      model.catch(() => current.models.delete(id));
+    }
+    return model;
+  }
+
+  /** Runs `task`; if it fails because the device went away, the engine goes as well. */
+  async use<T>(task: (engine: Engine) => Promise<T>): Promise<T> {
+    const current = this.#open();
+    const engine = await current.engine;
+    try {
+      return await task(engine);
+    } catch (error) {
+      if (error instanceof CrispenError && error.code === 'DEVICE_LOST') this.#drop(current);
+      throw error;
+    }
+  }
+
+  #open(): { engine: Promise<Engine>; models: Map<string, Promise<Model>> } {
+    if (this.#current) return this.#current;
+    const current = { engine: this.#create(), models: new Map<string, Promise<Model>>() };
+    this.#current = current;
+    current.engine
+      .then((engine) => engine.lost)
+      .then(() => this.#drop(current))
+      .catch(() => {
+        if (this.#current === current) this.#current = null;
+      });
+    return current;
+  }
+
+  #drop(current: { engine: Promise<Engine> }): void {
+    if (this.#current !== current) return;
+    this.#current = null;
+    void current.engine.then((engine) => engine.destroy());
+  }
+}

@@ -1,0 +1,187 @@
+import { CrispenError, throwIfAborted } from '../errors.ts';
+
+/** One weight file as the manifest describes it. */
+export interface WeightFile {
+  readonly id: string;
+  /** Absolute. */
+  readonly url: string;
+  readonly bytes: number;
+  /** 64 lower-case hexadecimal digits. */
+  readonly sha256: string;
+}
+
+/** What is used of the platform; tests hand in their own. */
+export interface WeightPlatform {
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
+  /** Undefined: nothing is kept. Absent in insecure contexts, throws in some private windows. */
+  readonly caches: Pick<CacheStorage, 'open'> | undefined;
+  /**
+   * Undefined in insecure contexts, which have no `crypto.subtle`: then only the length and, when
+   * the file is read, its structure are checked.
+   */
+  readonly sha256: ((bytes: Uint8Array<ArrayBuffer>) => Promise<ArrayBuffer>) | undefined;
+}
+
+export interface WeightOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Fraction of the download, 0 to 1; 1 at once when the file was kept. */
+  readonly onProgress?: ((fraction: number) => void) | undefined;
+}
+
+const CACHE_NAME = 'crispen-weights';
+
+/**
+ * The bytes of a weight file, checked against the manifest, from the Cache API or the network.
+ *
+ * Kept files are found by URL and hash, so that a changed model is never taken for the old one.
+ * What does not match is fetched once more past every cache: a half-written cache entry or a stale
+ * HTTP cache heals by itself. No failure of the cache (quota, privacy modes) fails the load.
+ *
+ * @throws CrispenError `FETCH_FAILED`, `MODEL_CORRUPT`, `ABORTED`
+ */
+export async function loadWeightFile(
+  file: WeightFile,
+  platform: WeightPlatform,
+  { signal, onProgress }: WeightOptions = {},
+): Promise<Uint8Array<ArrayBuffer>> {
+  throwIfAborted(signal);
+  const store = new WeightCache(file, platform.caches);
+  const kept = await store.read();
+  if (kept) {
+    if ((await findFault(file, kept, platform)) === null) {
+      onProgress?.(1);
+      return kept;
+    }
+    await store.drop();
+  }
+  let fault: string | null = null;
+  for (const cache of ['default', 'reload'] as const) {
+    throwIfAborted(signal);
+    const bytes = await download(file, platform, cache, signal, onProgress);
+    fault = await findFault(file, bytes, platform);
+    if (fault === null) {
+      await store.write(bytes);
+      return bytes;
+    }
+  }
+  throw new CrispenError('MODEL_CORRUPT', `The weight file of ${file.id} is damaged: ${fault}.`, {
+    hint: `Put the original file at ${file.url} and see that the server does not alter it.`,
+  });
+}
+
+/** Null when the bytes are those of the manifest, else what is wrong with them. */
+async function findFault(
+  file: WeightFile,
+  bytes: Uint8Array<ArrayBuffer>,
+  platform: WeightPlatform,
+): Promise<string | null> {
+  if (bytes.length > file.bytes) return `it is longer than its ${file.bytes} bytes`;
+  if (bytes.length < file.bytes) return `it ends after ${bytes.length} of ${file.bytes} bytes`;
+  if (!platform.sha256) return null;
+  const digest = new Uint8Array(await platform.sha256(bytes));
+  const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hex === file.sha256 ? null : 'its SHA-256 is not that of the manifest';
+}
+
+async function download(
+  file: WeightFile,
+  platform: WeightPlatform,
+  cache: RequestCache,
+  signal: AbortSignal | undefined,
+  onProgress: ((fraction: number) => void) | undefined,
+): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    const response = await platform.fetch(file.url, { cache, signal: signal ?? null });
+    if (!response.ok) {
+      throw new CrispenError(
+        'FETCH_FAILED',
+        `The weight file of ${file.id} could not be fetched: status ${response.status}.`,
+        { hint: `Is it at ${file.url}? The option baseUrl says where the weight files are.` },
+      );
+    }
+    return await readBody(response, file.bytes, onProgress);
+  } catch (cause) {
+    throwIfAborted(signal);
+    if (cause instanceof CrispenError) throw cause;
+    throw new CrispenError('FETCH_FAILED', `The weight file of ${file.id} could not be fetched.`, {
+      hint: `Check the connection and that ${file.url} may be read from this page (CORS).`,
+      cause,
+    });
+  }
+}
+
+/**
+ * The body, with progress against the manifest's length: Content-Length would be that of the
+ * compressed bytes. Reading stops one byte past it, so that a wrong file of any size ends soon.
+ */
+async function readBody(
+  response: Response,
+  expected: number,
+  onProgress: ((fraction: number) => void) | undefined,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(expected + 1);
+  let length = 0;
+  const reader = response.body?.getReader();
+  while (reader && length <= expected) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    const part = value.subarray(0, bytes.length - length);
+    bytes.set(part, length);
+    length += part.length;
+    onProgress?.(Math.min(1, length / expected));
+  }
+  if (length > expected) await reader?.cancel();
+  return bytes.subarray(0, length);
+}
+
+/** The kept copy of one file. Every method swallows the cache's failures: it is only a cache. */
+class WeightCache {
+  readonly #file: WeightFile;
+  readonly #caches: Pick<CacheStorage, 'open'> | undefined;
+  readonly #key: string;
+
+  constructor(file: WeightFile, caches: Pick<CacheStorage, 'open'> | undefined) {
+    this.#file = file;
+    this.#caches = caches;
+    const key = new URL(file.url);
+    key.hash = '';
+    key.searchParams.set('sha256', file.sha256);
+    this.#key = key.href;
+  }
+
+  async read(): Promise<Uint8Array<ArrayBuffer> | null> {
+    return this.#attempt(async (cache) => {
+      const response = await cache.match(this.#key);
+      return response ? new Uint8Array(await response.arrayBuffer()) : null;
+    });
+  }
+
+  async drop(): Promise<void> {
+    await this.#attempt(async (cache) => void (await cache.delete(this.#key)));
+  }
+
+  /** Keeps the bytes and drops what other versions of the same file were kept. */
+  async write(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    await this.#attempt(async (cache) => {
+      for (const request of await cache.keys()) {
+        if (sameFile(request.url, this.#key)) await cache.delete(request);
+      }
+      await cache.put(this.#key, new Response(bytes));
+    });
+  }
+
+  async #attempt<T>(work: (cache: Cache) => Promise<T>): Promise<T | null> {
+    if (!this.#caches) return null;
+    try {
+      return await work(await this.#caches.open(CACHE_NAME));
+    } catch (error) {
+      console.warn(`Crispen: weights of ${this.#file.id} are not kept:`, error);
+      return null;
+    }
+  }
+}
+
+function sameFile(a: string, b: string): boolean {
+  const [first, second] = [new URL(a), new URL(b)];
+  return first.origin === second.origin && first.pathname === second.pathname;
+}

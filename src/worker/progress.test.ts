@@ -1,0 +1,57 @@
+import { expect, it } from 'vitest';
+import { JobProgress } from './progress.ts';
+import type { Stage, UpscaleProgress } from './protocol.ts';
+
+function record(stages: readonly Stage[]) {
+  const seen: UpscaleProgress[] = [];
+  const clock = { now: 0 };
+  const progress = new JobProgress(
+    stages,
+    (event) => seen.push(event),
+    () => clock.now,
+  );
+  return { seen, clock, progress };
+}
+
+const ALL: Stage[] = ['decode', 'download', 'prepare', 'upscale', 'encode'];
+
+it('goes from 0 to 1 through every selection of stages', () => {
+  for (const stages of [ALL, ALL.slice(3), ['download', 'prepare'] as Stage[]]) {
+    const { seen, progress } = record(stages);
+    for (const stage of stages) for (const f of [0, 0.5, 1]) progress.report(stage, f);
+    const fractions = seen.map((event) => event.fraction);
+    expect(fractions[0]).toBe(0);
+    expect(fractions.at(-1)).toBe(1);
+    expect(fractions).toEqual([...fractions].sort((a, b) => a - b));
+    expect(new Set(fractions).size).toBeGreaterThan(stages.length);
+  }
+});
+
+it('never falls, even when a stage starts again', () => {
+  const { seen, progress } = record(ALL);
+  progress.report('download', 0.9);
+  progress.report('download', 0.1);
+  expect(seen[1].fraction).toBe(seen[0].fraction);
+});
+
+it('knows nothing of the time left before something was measured', () => {
+  const { seen, progress } = record(ALL);
+  progress.report('decode', 1);
+  progress.report('download', 0.5);
+  progress.report('upscale', 0, null);
+  expect(seen.map((event) => event.remainingMs)).toEqual([null, null, null]);
+});
+
+it('adds the later stages to the time left of this one', () => {
+  const { seen, clock, progress } = record(['upscale', 'encode']);
+  progress.report('upscale', 0);
+  clock.now = 1000;
+  progress.report('upscale', 0.25, 3000);
+  // 4000 ms for a weight of 80: the encoder's weight of 2 stands for 100 ms.
+  expect(seen.at(-1)?.remainingMs).toBe(3100);
+  clock.now = 4000;
+  progress.report('encode', 0);
+  expect(seen.at(-1)?.remainingMs).toBe(100);
+  progress.report('encode', 1, 0);
+  expect(seen.at(-1)).toEqual({ stage: 'encode', fraction: 1, remainingMs: 0 });
+});

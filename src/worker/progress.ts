@@ -1,0 +1,64 @@
+import type { Stage, UpscaleProgress } from './protocol.ts';
+
+/**
+ * Shares of the stages in the whole, in percent of a photo that takes a few seconds. They only shape
+ * the bar; a stage that does not happen is left out of the sum.
+ */
+const WEIGHTS: Readonly<Record<Stage, number>> = {
+  decode: 2,
+  download: 10,
+  prepare: 6,
+  upscale: 80,
+  encode: 2,
+};
+
+/** Turns the progress within stages into that of a job: one fraction that never falls. */
+export class JobProgress {
+  readonly #stages: readonly Stage[];
+  readonly #emit: (progress: UpscaleProgress) => void;
+  readonly #now: () => number;
+  #stage: Stage | null = null;
+  #stageStart = 0;
+  #fraction = 0;
+  #millisecondsPerWeight: number | null = null;
+
+  /** @param stages those that the job goes through, in order */
+  constructor(
+    stages: readonly Stage[],
+    emit: (progress: UpscaleProgress) => void,
+    now: () => number = () => performance.now(),
+  ) {
+    this.#stages = stages;
+    this.#emit = emit;
+    this.#now = now;
+  }
+
+  /**
+   * @param fraction of the stage, 0 to 1
+   * @param remainingMs of the stage, where something is known of it; the later stages are added in
+   * proportion to their weights
+   */
+  report(stage: Stage, fraction: number, remainingMs: number | null = null): void {
+    if (stage !== this.#stage) [this.#stage, this.#stageStart] = [stage, this.#now()];
+    const index = this.#stages.indexOf(stage);
+    const done = sum(this.#stages.slice(0, index)) + WEIGHTS[stage] * fraction;
+    const total = sum(this.#stages);
+    this.#fraction = Math.min(1, Math.max(this.#fraction, done / total));
+    if (remainingMs !== null) {
+      const stageMs = this.#now() - this.#stageStart + remainingMs;
+      this.#millisecondsPerWeight = stageMs / WEIGHTS[stage];
+    }
+    const rate = this.#millisecondsPerWeight;
+    const later = sum(this.#stages.slice(index + 1));
+    const inStage = remainingMs ?? (rate === null ? null : rate * WEIGHTS[stage] * (1 - fraction));
+    this.#emit({
+      stage,
+      fraction: this.#fraction,
+      remainingMs: inStage === null || rate === null ? null : inStage + rate * later,
+    });
+  }
+}
+
+function sum(stages: readonly Stage[]): number {
+  return stages.reduce((total, stage) => total + WEIGHTS[stage], 0);
+}

@@ -1,0 +1,111 @@
+/**
+ * What page and worker say to each other. Types and constants only, compiled on both sides: nothing
+ * here may need the DOM or the worker's globals.
+ */
+import type { OutputType } from '../codecs/encoder.ts';
+import type { AdapterReport } from '../engine/types.ts';
+import type { SerializedError } from '../errors.ts';
+import type { Rgba8Image } from '../image/image.ts';
+
+/**
+ * Largest LR image that the CPU path takes, in pixels. A2N costs 2.1 MFLOP per LR pixel at x2 and
+ * more than twice that at x4, and plain loops in JavaScript reach about 1 GFLOP/s: 128 x 128 pixels
+ * are half a minute to a minute and a half, which is as long as people wait.
+ */
+export const CPU_MAX_PIXELS = 128 * 128;
+
+/** An image, or a file of it. */
+export type OutputFormat = 'bitmap' | OutputType;
+
+/** What to do where no GPU adapter is found. */
+export type Fallback = 'error' | 'cpu' | 'lanczos';
+
+export type Stage = 'decode' | 'download' | 'prepare' | 'upscale' | 'encode';
+
+export interface UpscaleProgress {
+  readonly stage: Stage;
+  /** Of the whole job, 0 to 1, never falling. */
+  readonly fraction: number;
+  /** Milliseconds to the end of the job; null until there is something to measure by. */
+  readonly remainingMs: number | null;
+}
+
+export interface UpscaleOutput {
+  /** A bitmap for the output `bitmap`, else a file. Close the bitmap when it is done with. */
+  readonly image: ImageBitmap | Blob;
+  readonly width: number;
+  readonly height: number;
+  readonly inputWidth: number;
+  readonly inputHeight: number;
+  /** Null for Lanczos, which is no network. */
+  readonly model: string | null;
+  /** Who did the work; anything but `webgpu` only if `fallback` allowed it. */
+  readonly backend: 'webgpu' | 'cpu' | 'lanczos';
+  readonly adapter: AdapterReport | null;
+  /** Of the enlargement itself, without decoding, download and encoding. */
+  readonly milliseconds: number;
+  /** 1: the image was processed whole. */
+  readonly tiles: number;
+  readonly statistics: 'exact' | 'per-tile';
+  /** Bytes of GPU buffers, weights included. */
+  readonly gpuBytes: number;
+}
+
+/** An upscale request with every default filled in and every value checked. */
+export interface UpscalePlan {
+  readonly model: string;
+  readonly scale: 2 | 3 | 4;
+  readonly output: OutputFormat;
+  /** 0 to 1. */
+  readonly quality: number;
+  readonly fallback: Fallback;
+}
+
+/** A source as it crosses to the worker; bitmaps and pixels are transferred. */
+export type WireSource =
+  | { readonly kind: 'blob'; readonly blob: Blob }
+  | { readonly kind: 'url'; readonly url: string }
+  | { readonly kind: 'bitmap'; readonly bitmap: ImageBitmap }
+  | { readonly kind: 'pixels'; readonly image: Rgba8Image };
+
+export interface WireDetection {
+  readonly adapter: AdapterReport | null;
+  readonly reason: SerializedError | null;
+}
+
+/** Comlink keeps of an error only name, message and stack: codes and hints travel as a value. */
+export type Result<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: SerializedError };
+
+export interface WorkerConfig {
+  /** Absolute URL of the folder of weight files. */
+  readonly baseUrl: string;
+  /** Keep weights in the Cache API. */
+  readonly cache: boolean;
+  /** Bytes of GPU memory; null: the engine's default. */
+  readonly memoryBudget: number | null;
+  /** Name of a lock that the worker holds as long as it lives; null: no lock. */
+  readonly lifeline: string | null;
+  readonly visible: boolean;
+}
+
+/** What the worker posts to its events port. */
+export interface ProgressEvent {
+  readonly id: number;
+  readonly progress: UpscaleProgress;
+}
+
+/** What the worker exposes. Job ids are the page's, unique per worker. */
+export interface WorkerApi {
+  /** Comes first. Resolves when the worker holds its lock. Progress of all jobs goes to `events`. */
+  configure(config: WorkerConfig, events: MessagePort): Promise<void>;
+  detect(): Promise<Result<WireDetection>>;
+  preload(id: number, model: string): Promise<Result<null>>;
+  upscale(id: number, source: WireSource, plan: UpscalePlan): Promise<Result<UpscaleOutput>>;
+  estimateCpu(model: string, width: number, height: number): Promise<Result<number>>;
+  encode(image: ImageBitmap, type: OutputType, quality: number): Promise<Result<Blob>>;
+  /** Ends a job, queued or running, with `ABORTED`; no effect on any other id. */
+  cancel(id: number): void;
+  setVisible(visible: boolean): void;
+}

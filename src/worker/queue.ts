@@ -1,0 +1,40 @@
+import { CrispenError } from '../errors.ts';
+
+/** One job at a time, first come first served; each can be cancelled by its id, queued or running. */
+export class JobQueue {
+  readonly #controllers = new Map<number, AbortController>();
+  #last: Promise<unknown> = Promise.resolve();
+
+  /**
+   * Runs `task` when all earlier jobs have ended. A job that is cancelled while it waits ends at
+   * once with `ABORTED` and never starts; a running one ends when its task heeds the signal.
+   */
+  run<T>(id: number, task: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const controller = new AbortController();
+    this.#controllers.set(id, controller);
+    return new Promise<T>((resolve, reject) => {
+      let started = false;
+      controller.signal.addEventListener('abort', () => {
+        if (started) return;
+        this.#controllers.delete(id);
+        reject(new CrispenError('ABORTED', 'The job was cancelled while it waited.'));
+      });
+      this.#last = this.#last.then(async () => {
+        if (controller.signal.aborted) return;
+        started = true;
+        try {
+          resolve(await task(controller.signal));
+        } catch (error) {
+          reject(error);
+        } finally {
+          this.#controllers.delete(id);
+        }
+      });
+    });
+  }
+
+  /** No effect on ids that are not, or no longer, in the queue. */
+  cancel(id: number): void {
+    this.#controllers.get(id)?.abort();
+  }
+}

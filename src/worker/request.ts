@@ -1,0 +1,75 @@
+import type { OutputType } from '../codecs/encoder.ts';
+import { CrispenError } from '../errors.ts';
+import { defaultModel, findModel, type ModelEntry } from '../models/manifest.ts';
+import type { Fallback, OutputFormat, UpscalePlan } from './protocol.ts';
+
+export interface ModelChoice {
+  /** Default: the model's; without a model 2. */
+  readonly scale?: 2 | 3 | 4 | undefined;
+  /** Id of a shipped model; default: the photo model of the scale, where there is one. */
+  readonly model?: string | undefined;
+}
+
+export interface PlanChoice extends ModelChoice {
+  /** Default `bitmap`. */
+  readonly output?: OutputFormat | undefined;
+  /** 0 to 1, for JPEG and WebP; default 0.92. */
+  readonly quality?: number | undefined;
+  /** What to do without an adapter; default `error`. */
+  readonly fallback?: Fallback | undefined;
+}
+
+const OUTPUTS: readonly OutputFormat[] = ['bitmap', 'image/png', 'image/jpeg', 'image/webp'];
+const FALLBACKS: readonly Fallback[] = ['error', 'cpu', 'lanczos'];
+const DEFAULT_QUALITY = 0.92;
+
+/**
+ * @throws CrispenError `MODEL_UNKNOWN`; `INVALID_INPUT` for a scale that does not exist or that is
+ * not the model's.
+ */
+export function chooseModel({ scale, model }: ModelChoice): ModelEntry {
+  if (scale !== undefined && scale !== 2 && scale !== 3 && scale !== 4) {
+    throw invalid(`There is no scale ${String(scale)}.`, 'Choose 2, 3 or 4.');
+  }
+  if (model === undefined) return defaultModel(scale ?? 2);
+  const entry = findModel(model);
+  if (scale !== undefined && scale !== entry.scale) {
+    throw invalid(
+      `The model "${model}" enlarges by ${entry.scale}, not by ${scale}.`,
+      `Leave the scale out or choose a model of scale ${scale}.`,
+    );
+  }
+  return entry;
+}
+
+/** @throws CrispenError `MODEL_UNKNOWN`, `INVALID_INPUT` */
+export function planUpscale(request: PlanChoice): UpscalePlan {
+  const { output = 'bitmap', fallback = 'error' } = request;
+  const { id, scale } = chooseModel(request);
+  if (!OUTPUTS.includes(output)) {
+    throw invalid(`There is no output "${String(output)}".`, `Choose ${OUTPUTS.join(', ')}.`);
+  }
+  if (!FALLBACKS.includes(fallback)) {
+    throw invalid(`There is no fallback "${String(fallback)}".`, `Choose ${FALLBACKS.join(', ')}.`);
+  }
+  return { model: id, scale, output, fallback, quality: checkQuality(request.quality) };
+}
+
+/** @throws CrispenError `INVALID_INPUT` outside of 0 to 1. */
+export function checkQuality(quality: number = DEFAULT_QUALITY): number {
+  if (quality >= 0 && quality <= 1) return quality;
+  throw invalid(`The quality is ${String(quality)}.`, 'It goes from 0 to 1.');
+}
+
+/** @throws CrispenError `INVALID_INPUT` for anything but the MIME types that can be written. */
+export function checkOutputType(type: OutputType): OutputType {
+  if ((type as string) !== 'bitmap' && OUTPUTS.includes(type)) return type;
+  throw invalid(
+    `There is no file type "${String(type)}".`,
+    `Choose ${OUTPUTS.slice(1).join(', ')}.`,
+  );
+}
+
+function invalid(message: string, hint: string): CrispenError {
+  return new CrispenError('INVALID_INPUT', message, { hint });
+}

@@ -1,0 +1,113 @@
+import { type Remote, transfer, wrap } from 'comlink';
+import { CrispenError } from '../errors.ts';
+import type {
+  ProgressEvent,
+  Result,
+  UpscaleProgress,
+  WorkerApi,
+  WorkerConfig,
+} from './protocol.ts';
+
+/**
+ * One worker from its start to its end. Comlink leaves calls pending for ever when a worker dies;
+ * here they are rejected.
+ */
+export class Session {
+  readonly #worker: Worker;
+  readonly #remote: Remote<WorkerApi>;
+  readonly #events: MessagePort;
+  readonly #pending = new Set<(error: CrispenError) => void>();
+  readonly #listeners = new Map<number, (progress: UpscaleProgress) => void>();
+  readonly #watch = new AbortController();
+  readonly #onEnd: () => void;
+
+  /** @param onEnd called once, when the worker has ended for whatever reason */
+  constructor(worker: Worker, config: Omit<WorkerConfig, 'lifeline'>, onEnd: () => void) {
+    this.#worker = worker;
+    this.#onEnd = onEnd;
+    this.#remote = wrap<WorkerApi>(worker);
+    worker.addEventListener('error', (event) => {
+      this.end(workerFailed(event.message || 'It could not be loaded.'));
+    });
+    worker.addEventListener('messageerror', () => {
+      this.end(workerFailed('A message could not be read.'));
+    });
+    const channel = new MessageChannel();
+    this.#events = channel.port1;
+    this.#events.onmessage = ({ data }: MessageEvent<ProgressEvent>) => {
+      this.#listeners.get(data.id)?.(data.progress);
+    };
+    const lifeline = 'locks' in navigator ? `crispen-worker-${Math.random()}` : null;
+    const configured = this.#remote.configure(
+      { ...config, lifeline },
+      transfer(channel.port2, [channel.port2]),
+    );
+    if (lifeline !== null) void this.#watchOver(configured, lifeline);
+  }
+
+  /**
+   * Sends a call and waits for its result.
+   * @throws CrispenError what the worker answered, or what the session ended with
+   */
+  call<T>(send: (remote: Remote<WorkerApi>) => Promise<Result<T>>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#pending.add(reject);
+      send(this.#remote)
+        .then((result) => {
+          if (result.ok) resolve(result.value);
+          else reject(CrispenError.deserialize(result.error));
+        })
+        .catch((error) => reject(CrispenError.from(error)))
+        .finally(() => this.#pending.delete(reject));
+    });
+  }
+
+  listen(id: number, listener: (progress: UpscaleProgress) => void): void {
+    this.#listeners.set(id, listener);
+  }
+
+  unlisten(id: number): void {
+    this.#listeners.delete(id);
+  }
+
+  cancel(id: number): void {
+    void this.#remote.cancel(id);
+  }
+
+  setVisible(visible: boolean): void {
+    void this.#remote.setVisible(visible);
+  }
+
+  /** Ends the worker and rejects everything that is pending; further calls have no effect. */
+  end(error: CrispenError): void {
+    if (this.#watch.signal.aborted) return;
+    this.#watch.abort();
+    this.#worker.terminate();
+    this.#events.close();
+    this.#listeners.clear();
+    this.#onEnd();
+    for (const reject of this.#pending) reject(error);
+    this.#pending.clear();
+  }
+
+  /**
+   * No event tells of a worker that was terminated, closed itself or was killed for its memory. But
+   * the lock that it holds is let go then, and the page, which waits for it, gets it.
+   */
+  async #watchOver(configured: Promise<void>, lifeline: string): Promise<void> {
+    try {
+      await configured;
+      await navigator.locks.request(lifeline, { signal: this.#watch.signal }, () => {
+        this.end(workerFailed('It ended unexpectedly.'));
+      });
+    } catch {
+      // Ended by `end`, or a context without locks: then errors are all that tells of a death.
+    }
+  }
+}
+
+function workerFailed(detail: string): CrispenError {
+  return new CrispenError('WORKER_FAILED', `The worker failed. ${detail}`, {
+    hint: 'Try again: the next image starts a new worker. A smaller image needs less memory.',
+  });
+}

@@ -1,0 +1,312 @@
+/**
+ * The worker: everything but the page's own few lines runs here, so that the page never stalls.
+ * Exposes `WorkerApi` through comlink.
+ */
+import { expose, transfer } from 'comlink';
+import { checkPixels, decodeImage, encodeImage, type OutputType } from '../codecs/index.ts';
+import { Engine } from '../engine/engine.ts';
+import { estimateCpuMilliseconds, upscaleOnCpu } from '../engine/interpreter.ts';
+import type { RunOptions, UpscaleReport } from '../engine/types.ts';
+import { CrispenError, throwIfAborted } from '../errors.ts';
+import type { Rgba8Image } from '../image/image.ts';
+import { resample } from '../image/resample.ts';
+import { createNetwork, type Network } from '../models/index.ts';
+import { findModel, type ModelEntry } from '../models/manifest.ts';
+import { readSafetensors } from '../weights/safetensors.ts';
+import type { TensorMap } from '../weights/tensor.ts';
+import { EngineHost } from './host.ts';
+import { loadWeightFile, type WeightPlatform } from './models.ts';
+import { JobProgress } from './progress.ts';
+import {
+  CPU_MAX_PIXELS,
+  type ProgressEvent,
+  type Result,
+  type Stage,
+  type UpscaleOutput,
+  type UpscalePlan,
+  type WireDetection,
+  type WireSource,
+  type WorkerApi,
+  type WorkerConfig,
+} from './protocol.ts';
+import { JobQueue } from './queue.ts';
+
+declare const self: DedicatedWorkerGlobalScope;
+
+/** GPU milliseconds per submission: within a frame while someone looks, longer when no one does. */
+const SUBMIT_MS_VISIBLE = 8;
+const SUBMIT_MS_HIDDEN = 50;
+
+let config: WorkerConfig;
+let events: MessagePort;
+let visible = true;
+const queue = new JobQueue();
+const host = new EngineHost(createEngine);
+const weightsById = new Map<string, TensorMap>();
+
+async function createEngine(): Promise<Engine> {
+  if (!self.isSecureContext) {
+    throw new CrispenError('INSECURE_CONTEXT', 'This page was not loaded over https.', {
+      hint: 'Browsers offer WebGPU to https pages and to localhost only: open the page there.',
+    });
+  }
+  if (!navigator.gpu) {
+    throw new CrispenError('NO_WEBGPU', 'This browser offers no WebGPU.', {
+      hint: 'Use a current Chrome, Edge or Safari, or switch WebGPU on in the settings.',
+    });
+  }
+  const { memoryBudget } = config;
+  return Engine.create({ gpu: navigator.gpu, ...(memoryBudget !== null && { memoryBudget }) });
+}
+
+const api: WorkerApi = {
+  async configure(newConfig, eventsPort) {
+    config = newConfig;
+    events = eventsPort;
+    visible = newConfig.visible;
+    if (newConfig.lifeline !== null) await holdLock(newConfig.lifeline);
+  },
+
+  detect: () => answer(detect),
+
+  preload: (id, model) =>
+    answer(() =>
+      queue.run(id, async (signal) => {
+        const entry = findModel(model);
+        const progress = track(id, ['download', 'prepare']);
+        const { network, weights } = await loadWeights(entry, progress, signal);
+        if ((await detect()).adapter) await host.model(entry.id, network, weights);
+        progress.report('prepare', 1);
+        return null;
+      }),
+    ),
+
+  async upscale(id, source, plan) {
+    const result = await answer(() => queue.run(id, (signal) => upscale(id, source, plan, signal)));
+    // Decoding closes a bitmap; a job that never came so far has to do it here.
+    if (source.kind === 'bitmap') source.bitmap.close();
+    return result.ok && result.value.image instanceof ImageBitmap
+      ? transfer(result, [result.value.image])
+      : result;
+  },
+
+  estimateCpu: (model, width, height) =>
+    answer(async () => estimateCpuMilliseconds(networkOf(findModel(model)), width, height)),
+
+  encode: (image, type, quality) =>
+    answer(async () => encodeImage(await decodeImage(image), type, quality)),
+
+  cancel: (id) => queue.cancel(id),
+
+  setVisible(newVisible) {
+    visible = newVisible;
+  },
+};
+
+expose(api);
+
+/** Errors become values: see `Result`. */
+async function answer<T>(work: () => Promise<T>): Promise<Result<T>> {
+  try {
+    return { ok: true, value: await work() };
+  } catch (error) {
+    return { ok: false, error: CrispenError.from(error).serialize() };
+  }
+}
+
+/** Resolves when the lock is held; it is let go only by the end of this worker. */
+function holdLock(name: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    navigator.locks
+      .request(name, () => {
+        resolve();
+        return new Promise(() => {});
+      })
+      .catch(reject);
+  });
+}
+
+/** The adapter by making a device on it: `navigator.gpu` alone proves nothing. */
+async function detect(): Promise<WireDetection> {
+  try {
+    return { adapter: (await host.engine()).adapter, reason: null };
+  } catch (error) {
+    const reason = CrispenError.from(error);
+    if (reason.code !== 'NO_WEBGPU' && reason.code !== 'INSECURE_CONTEXT') throw reason;
+    return { adapter: null, reason: reason.serialize() };
+  }
+}
+
+function track(id: number, stages: readonly Stage[]): JobProgress {
+  return new JobProgress(stages, (progress) => {
+    events.postMessage({ id, progress } satisfies ProgressEvent);
+  });
+}
+
+function networkOf({ network, scale, inputRange }: ModelEntry): Network {
+  return createNetwork(network, { scale, inputRange });
+}
+
+async function loadWeights(
+  entry: ModelEntry,
+  progress: JobProgress,
+  signal: AbortSignal,
+): Promise<{ network: Network; weights: TensorMap }> {
+  let weights = weightsById.get(entry.id);
+  if (!weights) {
+    progress.report('download', 0);
+    const url = new URL(entry.file, config.baseUrl).href;
+    const { id, bytes, sha256 } = entry;
+    const file = await loadWeightFile({ id, url, bytes, sha256 }, weightPlatform(), {
+      signal,
+      onProgress: (fraction) => progress.report('download', fraction),
+    });
+    weights = readSafetensors(file).tensors;
+    weightsById.set(entry.id, weights);
+  }
+  return { network: networkOf(entry), weights };
+}
+
+function weightPlatform(): WeightPlatform {
+  return {
+    fetch: (url, init) => fetch(url, init),
+    caches: config.cache && self.isSecureContext ? self.caches : undefined,
+    sha256: self.isSecureContext ? (bytes) => crypto.subtle.digest('SHA-256', bytes) : undefined,
+  };
+}
+
+async function upscale(
+  id: number,
+  source: WireSource,
+  plan: UpscalePlan,
+  signal: AbortSignal,
+): Promise<UpscaleOutput> {
+  const entry = findModel(plan.model);
+  const { adapter, reason } = await detect();
+  if (reason && plan.fallback === 'error') throw CrispenError.deserialize(reason);
+  const backend = adapter || plan.fallback === 'error' ? 'webgpu' : plan.fallback;
+  const progress = track(id, stagesOf(backend, entry));
+
+  progress.report('decode', 0);
+  const input = await readSource(source, signal);
+  progress.report('decode', 1);
+  const { width, height } = input;
+  checkPixels(width * plan.scale, height * plan.scale, 'The enlarged image');
+  if (backend === 'cpu') checkCpuSize(width, height);
+  throwIfAborted(signal);
+
+  const { image, report } = await enlarge(input, entry, backend, progress, signal);
+  throwIfAborted(signal);
+  progress.report('encode', 0);
+  const output = await deliver(image, plan);
+  progress.report('encode', 1, 0);
+  const { milliseconds, tiles, statistics, gpuBytes } = report;
+  return {
+    ...{ image: output, width: image.width, height: image.height },
+    ...{ inputWidth: width, inputHeight: height, model: backend === 'lanczos' ? null : entry.id },
+    ...{ backend, adapter, milliseconds, tiles, statistics, gpuBytes },
+  };
+}
+
+type Backend = UpscaleOutput['backend'];
+type Enlarged = {
+  image: Rgba8Image;
+  report: Pick<UpscaleReport, 'milliseconds' | 'tiles' | 'statistics' | 'gpuBytes'>;
+};
+
+/** What is there already needs no stage of its own. */
+function stagesOf(backend: Backend, { id }: ModelEntry): Stage[] {
+  const stages: Stage[] = ['decode'];
+  if (backend !== 'lanczos' && !weightsById.has(id)) stages.push('download');
+  if (backend === 'webgpu' && !host.has(id)) stages.push('prepare');
+  return [...stages, 'upscale', 'encode'];
+}
+
+async function enlarge(
+  input: Rgba8Image,
+  entry: ModelEntry,
+  backend: Backend,
+  progress: JobProgress,
+  signal: AbortSignal,
+): Promise<Enlarged> {
+  if (backend === 'lanczos') return enlargeByLanczos(input, entry.scale, progress);
+  const { network, weights } = await loadWeights(entry, progress, signal);
+  const options: RunOptions = {
+    signal,
+    onProgress: ({ fraction, remainingMs }) => progress.report('upscale', fraction, remainingMs),
+  };
+  if (backend === 'cpu') return upscaleOnCpu(network, weights, input, options);
+  return host.use(async (engine) => {
+    const isNew = !host.has(entry.id);
+    if (isNew) progress.report('prepare', 0);
+    const model = await host.model(entry.id, network, weights);
+    if (isNew) progress.report('prepare', 1);
+    throwIfAborted(signal);
+    const submitMs = () => (visible ? SUBMIT_MS_VISIBLE : SUBMIT_MS_HIDDEN);
+    return engine.upscale(model, input, { ...options, submitMs });
+  });
+}
+
+function enlargeByLanczos(input: Rgba8Image, scale: number, progress: JobProgress): Enlarged {
+  progress.report('upscale', 0);
+  const start = performance.now();
+  const image = resample(input, input.width * scale, input.height * scale, 'lanczos3');
+  const milliseconds = performance.now() - start;
+  progress.report('upscale', 1);
+  return { image, report: { milliseconds, tiles: 1, statistics: 'exact', gpuBytes: 0 } };
+}
+
+function checkCpuSize(width: number, height: number): void {
+  if (width * height <= CPU_MAX_PIXELS) return;
+  throw new CrispenError(
+    'IMAGE_TOO_LARGE',
+    `${width} x ${height} pixels are too many for the processor.`,
+    {
+      hint: `Without a GPU at most ${CPU_MAX_PIXELS} pixels (such as 128 x 128) are enlarged by the network: crop the image, or choose Lanczos.`,
+    },
+  );
+}
+
+async function readSource(source: WireSource, signal: AbortSignal): Promise<Rgba8Image> {
+  if (source.kind === 'blob') return decodeImage(source.blob);
+  if (source.kind === 'bitmap') return decodeImage(source.bitmap);
+  if (source.kind === 'pixels') return decodeImage(source.image);
+  return decodeImage(await fetchImage(source.url, signal));
+}
+
+async function fetchImage(url: string, signal: AbortSignal): Promise<Blob> {
+  let response: Response;
+  try {
+    response = await fetch(url, { signal });
+    if (response.ok) return await response.blob();
+  } catch (cause) {
+    throwIfAborted(signal);
+    throw new CrispenError('FETCH_FAILED', `The image at ${url} could not be fetched.`, {
+      hint: 'Check the address and the connection; another site has to allow it (CORS).',
+      cause,
+    });
+  }
+  throw new CrispenError(
+    'FETCH_FAILED',
+    `The image at ${url} could not be fetched: status ${response.status}.`,
+    { hint: 'Check the address.' },
+  );
+}
+
+async function deliver(image: Rgba8Image, plan: UpscalePlan): Promise<ImageBitmap | Blob> {
+  if (plan.output !== 'bitmap')
+    return encodeImage(image, plan.output satisfies OutputType, plan.quality);
+  const { width, height } = image;
+  const data = image.data as Uint8ClampedArray<ArrayBuffer>;
+  try {
+    return await createImageBitmap(new ImageData(data, width, height), {
+      premultiplyAlpha: 'none',
+      colorSpaceConversion: 'none',
+    });
+  } catch (cause) {
+    throw new CrispenError('OUT_OF_MEMORY', `No bitmap of ${width} x ${height} could be made.`, {
+      hint: "Ask for the output 'image/png', which is written piece by piece.",
+      cause,
+    });
+  }
+}
