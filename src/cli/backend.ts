@@ -1,0 +1,64 @@
+import { interpret, type PlanarInput, upscaleOnCpu } from '../engine/interpreter.ts';
+import type { AdapterReport, RunOptions, TracedTensor, UpscaleResult } from '../engine/types.ts';
+import type { Rgba8Image } from '../image/image.ts';
+import type { Network } from '../models/network.ts';
+import type { TensorMap } from '../weights/tensor.ts';
+import { openGpu } from './driver.ts';
+
+export type DeviceName = 'gpu' | 'cpu';
+export const DEVICES: readonly DeviceName[] = ['gpu', 'cpu'];
+
+/** GPU milliseconds per submission: no page has to stay smooth here, only the driver's watchdog. */
+const SUBMIT_MS = 100;
+
+export type UpscaleFunction = (image: Rgba8Image, options?: RunOptions) => Promise<UpscaleResult>;
+
+/** What the commands need of an engine, on the GPU or on the CPU. */
+export interface Backend {
+  readonly device: DeviceName;
+  /** null on the CPU. */
+  readonly adapter: AdapterReport | null;
+  /** Loads weights once for any number of images. */
+  load(network: Network, weights: TensorMap): Promise<UpscaleFunction>;
+  /** The named tensors of one run on a planar input in the network's range. */
+  trace(
+    network: Network,
+    weights: TensorMap,
+    input: PlanarInput,
+    taps: readonly string[],
+    options?: { readonly fuse?: boolean },
+  ): Promise<Map<string, TracedTensor>>;
+  close(): void;
+}
+
+/** @throws CrispenError `NO_WEBGPU` for `gpu` on a machine without an adapter. */
+export async function openBackend(device: DeviceName): Promise<Backend> {
+  return device === 'cpu' ? CPU : openGpuBackend();
+}
+
+const CPU: Backend = {
+  device: 'cpu',
+  adapter: null,
+  async load(network, weights) {
+    return (image, options) => upscaleOnCpu(network, weights, image, options);
+  },
+  trace: (network, weights, input, taps) => interpret(network, weights, input, taps),
+  close() {},
+};
+
+async function openGpuBackend(): Promise<Backend> {
+  const { Engine } = await import('../engine/engine.ts');
+  const engine = await Engine.create({ gpu: await openGpu() });
+  return {
+    device: 'gpu',
+    adapter: engine.adapter,
+    async load(network, weights) {
+      const model = await engine.loadModel(network, weights);
+      return (image, options) =>
+        engine.upscale(model, image, { ...options, submitMs: () => SUBMIT_MS });
+    },
+    trace: (network, weights, input, taps, options) =>
+      engine.trace(network, weights, input, taps, options),
+    close: () => engine.destroy(),
+  };
+}

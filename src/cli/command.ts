@@ -1,0 +1,60 @@
+import { CrispenError } from '../errors.ts';
+
+/** A command line that cannot be understood: exit code 2. */
+export class UsageError extends CrispenError {
+  constructor(message: string) {
+    super('INVALID_INPUT', message, { hint: 'Run with --help for the usage.' });
+  }
+}
+
+/**
+ * Runs a command and sets the exit code: what `run` returns, 1 for an error, 2 for a
+ * usage error. Errors go to stderr as `CODE: message` with the hint below. `signal` fires at Ctrl-C.
+ */
+export async function runCommand(
+  usage: string,
+  run: (args: string[], signal: AbortSignal) => Promise<number>,
+): Promise<void> {
+  const args = process.argv.slice(2);
+  if (args.includes('--help') || args.includes('-h')) {
+    console.log(usage.trim());
+    return;
+  }
+  const abort = new AbortController();
+  // Once: a second Ctrl-C ends the process at once.
+  process.once('SIGINT', () => abort.abort());
+  try {
+    process.exitCode = await run(args, abort.signal);
+  } catch (thrown) {
+    const error = isParseError(thrown) ? new UsageError(thrown.message) : CrispenError.from(thrown);
+    console.error(`${error.code}: ${error.message}`);
+    if (error.hint) console.error(error.hint);
+    if (error.code === 'INTERNAL' && error.cause instanceof Error) console.error(error.cause.stack);
+    process.exitCode = error instanceof UsageError ? 2 : 1;
+  }
+}
+
+/** What `parseArgs` of node:util throws. */
+function isParseError(thrown: unknown): thrown is Error {
+  return (
+    thrown instanceof Error && 'code' in thrown && String(thrown.code).startsWith('ERR_PARSE_ARGS_')
+  );
+}
+
+/** @throws UsageError if the value is none of the choices. */
+export function choice<T extends string>(option: string, value: string, choices: readonly T[]): T {
+  const found = choices.find((name) => name === value);
+  if (found === undefined) {
+    throw new UsageError(`${option} takes ${choices.join(' or ')}, not "${value}".`);
+  }
+  return found;
+}
+
+/** @throws UsageError if the value is not a whole number above 0. */
+export function positiveInteger(option: string, value: string): number {
+  const number = Number(value);
+  if (!Number.isSafeInteger(number) || number < 1) {
+    throw new UsageError(`${option} takes a whole number above 0, not "${value}".`);
+  }
+  return number;
+}

@@ -1,0 +1,62 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { extname, join } from 'node:path';
+import { CrispenError } from '../errors.ts';
+import type { Rgba8Image } from '../image/image.ts';
+
+/** An image of a test set: the ground truth and its reduced copy. */
+export interface ImagePair {
+  readonly name: string;
+  readonly hr: string;
+  readonly lr: string;
+}
+
+const EXTENSIONS = ['.png', '.jpg', '.jpeg', '.webp', '.bmp'];
+
+/**
+ * The pairs of a data set in its usual layout: `HR/NAME.png` and `LR_bicubic/X2/NAMEx2.png`, sorted
+ * by name.
+ * @throws CrispenError `INVALID_INPUT` if the folder is laid out otherwise or an LR image is missing.
+ */
+export function findPairs(folder: string, scale: number): ImagePair[] {
+  const hrFolder = join(folder, 'HR');
+  const lrFolder = join(folder, 'LR_bicubic', `X${scale}`);
+  for (const path of [hrFolder, lrFolder]) {
+    if (!existsSync(path)) {
+      throw new CrispenError('INVALID_INPUT', `The data set has no folder ${path}.`, {
+        hint: `Expected: HR/NAME.png and LR_bicubic/X${scale}/NAMEx${scale}.png.`,
+      });
+    }
+  }
+  const files = readdirSync(hrFolder)
+    .filter((file) => EXTENSIONS.includes(extname(file).toLowerCase()))
+    .sort();
+  if (files.length === 0) {
+    throw new CrispenError('INVALID_INPUT', `There are no images in ${hrFolder}.`);
+  }
+  return files.map((file) => {
+    const name = file.slice(0, -extname(file).length);
+    const lr = join(lrFolder, `${name}x${scale}${extname(file)}`);
+    if (!existsSync(lr)) throw new CrispenError('INVALID_INPUT', `There is no LR image ${lr}.`);
+    return { name, hr: join(hrFolder, file), lr };
+  });
+}
+
+/**
+ * The upper left part of an image: ground truths whose sides are no multiple of the scale are cut
+ * to what their LR images show.
+ * @throws CrispenError `INVALID_INPUT` if the image is smaller.
+ */
+export function cropTo(image: Rgba8Image, width: number, height: number): Rgba8Image {
+  if (width > image.width || height > image.height) {
+    throw new CrispenError(
+      'INVALID_INPUT',
+      `The ground truth (${image.width} x ${image.height}) is smaller than the LR image times the scale (${width} x ${height}).`,
+    );
+  }
+  const data = new Uint8ClampedArray(width * height * 4);
+  for (let y = 0; y < height; y++) {
+    const from = y * image.width * 4;
+    data.set(image.data.subarray(from, from + width * 4), y * width * 4);
+  }
+  return { width, height, data };
+}

@@ -1,0 +1,54 @@
+import { CrispenError } from '../errors.ts';
+import { findSwiftShader, findVulkanDrivers, loadVulkan } from './drivers.mjs';
+
+// Dawn's instance must outlive its adapters and devices: collected early, it takes the process down.
+let opened: GPU | undefined;
+
+/**
+ * WebGPU in Node through npm `webgpu` (Dawn): on a real driver if there is one that works, else on
+ * SwiftShader from an installed Chromium, else on lavapipe. `VK_DRIVER_FILES` in the environment
+ * overrules the search. The GPU that is returned has an adapter.
+ * @throws CrispenError `NO_WEBGPU` with what to install.
+ */
+export async function openGpu(): Promise<GPU> {
+  opened ??= await findGpu();
+  return opened;
+}
+
+async function findGpu(): Promise<GPU> {
+  const { create, globals } = await loadDawn();
+  Object.assign(globalThis, globals);
+  const hasLoader = loadVulkan();
+  for (const driver of driverChoices()) {
+    // The Vulkan loader reads the variable at each new instance, so every attempt makes its own.
+    if (driver !== null) process.env.VK_DRIVER_FILES = driver;
+    const gpu = create([]);
+    if (await gpu.requestAdapter({ powerPreference: 'high-performance' })) return gpu;
+  }
+  throw new CrispenError('NO_WEBGPU', 'No GPU driver was found that WebGPU can use.', {
+    hint: hasLoader
+      ? 'Install a Vulkan driver of your graphics card, or Chromium, which brings a software driver (slow): apt-get install chromium, or npx playwright install chromium. --device cpu needs no driver at all, but is slower still.'
+      : 'There is no Vulkan loader (libvulkan.so.1): apt-get install libvulkan1, or install Chromium, which brings one along with a software driver (slow). --device cpu needs no driver at all, but is slower still.',
+  });
+}
+
+/** Values of `VK_DRIVER_FILES` to try, the best first; null: leave the choice to the system. */
+function driverChoices(): (string | null)[] {
+  const { VK_DRIVER_FILES, VK_ICD_FILENAMES } = process.env;
+  if (process.platform !== 'linux' || VK_DRIVER_FILES || VK_ICD_FILENAMES) return [null];
+  const { hardware, software } = findVulkanDrivers();
+  return [hardware.join(':'), findSwiftShader(), software.join(':')].filter(
+    (choice) => choice !== null && choice !== '',
+  );
+}
+
+async function loadDawn(): Promise<typeof import('webgpu')> {
+  try {
+    return await import('webgpu');
+  } catch (cause) {
+    throw new CrispenError('NO_WEBGPU', 'WebGPU for Node is not installed.', {
+      hint: 'npm install webgpu, or use --device cpu (slow).',
+      cause,
+    });
+  }
+}

@@ -1,0 +1,214 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import type { TracedTensor } from '../engine/types.ts';
+import { CrispenError } from '../errors.ts';
+import { createNetwork, type NetworkConfig } from '../models/index.ts';
+import type { Network } from '../models/network.ts';
+import { toFloat32 } from '../weights/convert.ts';
+import { readSafetensors } from '../weights/safetensors.ts';
+import type { Tensor, TensorMap } from '../weights/tensor.ts';
+import type { Backend } from './backend.ts';
+import { PACKAGE_ROOT } from './model.ts';
+
+/** Largest error allowed, as a part of the golden tensor's largest magnitude. */
+export const GOLDEN_TOLERANCE = 2e-4;
+
+/** The name under which the output of a run without taps is reported. */
+export const FUSED_OUTPUT = 'output (fused)';
+
+const EXTENSION = '.safetensors';
+const WEIGHTS = 'weights.';
+
+/** Where the golden files too large or not free to be kept in the repository are looked for. */
+export function sharedFolder(): string {
+  return process.env.CRISPEN_SHARED ?? resolve(PACKAGE_ROOT, '../shared');
+}
+
+/** The repository's own golden files. */
+export const SEEDED_GOLDENS = join(PACKAGE_ROOT, 'test/golden');
+
+/**
+ * The golden files of the repository and of the shared folder whose names match a pattern with `*`
+ * and `?`, sorted by name; a name that is in both is taken once.
+ */
+export function findGoldenCases(pattern = '*'): string[] {
+  const expression = new RegExp(
+    `^${pattern
+      .replace(/\.safetensors$/, '')
+      .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+      .replaceAll('*', '.*')
+      .replaceAll('?', '.')}$`,
+  );
+  const cases = new Map<string, string>();
+  for (const folder of [SEEDED_GOLDENS, join(sharedFolder(), 'golden')]) {
+    for (const file of existsSync(folder) ? readdirSync(folder) : []) {
+      const name = basename(file, EXTENSION);
+      if (!file.endsWith(EXTENSION) || cases.has(name) || !expression.test(name)) continue;
+      cases.set(name, join(folder, file));
+    }
+  }
+  return [...cases.keys()].sort().map((name) => cases.get(name)!);
+}
+
+/** A golden file and the network that it belongs to. */
+export interface GoldenCase {
+  readonly name: string;
+  readonly network: Network;
+  readonly weights: TensorMap;
+  /** [1, 3, H, W], in the network's range. */
+  readonly input: Tensor;
+  /** The expected tensors by the names of the graph's nodes. */
+  readonly expected: TensorMap;
+}
+
+/**
+ * Reads a golden file; a network that Crispen does not have yields `{ name, missing }`.
+ * @throws CrispenError `MODEL_CORRUPT`, `INVALID_INPUT` if the file or its weights cannot be used.
+ */
+export async function readGoldenCase(
+  path: string,
+): Promise<GoldenCase | { readonly name: string; readonly missing: string }> {
+  const name = basename(path, EXTENSION);
+  const { tensors, metadata } = readSafetensors(await readFile(path));
+  const network = knownNetwork(metadata);
+  if (network === null) {
+    const { model, arch, module } = metadata;
+    return { name, missing: model ?? arch ?? module ?? 'unnamed network' };
+  }
+  const input = tensors.get('input');
+  if (!input) throw new CrispenError('INVALID_INPUT', `${name} has no tensor called "input".`);
+  const expected = new Map(
+    [...tensors].filter(([tensor]) => tensor !== 'input' && !tensor.startsWith(WEIGHTS)),
+  );
+  const weights = await goldenWeights(network, tensors, metadata.weights ?? '');
+  return { name, network, weights, input, expected };
+}
+
+/** null if Crispen has no such network. */
+function knownNetwork(metadata: Readonly<Record<string, string>>): Network | null {
+  const number = (key: string): number | undefined =>
+    metadata[key] === undefined ? undefined : Number(metadata[key]);
+  const config = {
+    scale: number('scale'),
+    features: number('nf'),
+    upsamplerFeatures: number('unf'),
+    blocks: number('nb'),
+    reduction: number('reduction'),
+    inputRange: metadata.input_range === '0..255' ? 255 : 1,
+  };
+  const given = Object.entries(config).filter(([, value]) => value !== undefined);
+  try {
+    return createNetwork(
+      metadata.model ?? '',
+      Object.fromEntries(given) as unknown as NetworkConfig,
+    );
+  } catch (error) {
+    if (error instanceof CrispenError && error.code === 'MODEL_UNSUPPORTED') return null;
+    throw error;
+  }
+}
+
+/** From the file itself, from the file that it names, or the authors' own. */
+async function goldenWeights(
+  network: Network,
+  tensors: TensorMap,
+  source: string,
+): Promise<TensorMap> {
+  const inside = [...tensors].filter(([name]) => name.startsWith(WEIGHTS));
+  if (inside.length > 0) {
+    return new Map(inside.map(([name, tensor]) => [name.slice(WEIGHTS.length), tensor]));
+  }
+  const named = /\bfile (\S+\.safetensors)/.exec(source)?.[1];
+  const file = named
+    ? basename(named)
+    : `${network.architecture}_x${network.scale}_f32${EXTENSION}`;
+  const path = join(sharedFolder(), 'weights/official', file);
+  if (!existsSync(path)) {
+    throw new CrispenError('INVALID_INPUT', `The weights of the case, ${file}, are not there.`, {
+      hint: 'Set CRISPEN_SHARED to the folder that holds golden/ and weights/.',
+    });
+  }
+  return readSafetensors(await readFile(path)).tensors;
+}
+
+/** How far one tensor of a run is from its golden. */
+export interface TensorComparison {
+  readonly case: string;
+  readonly tensor: string;
+  /** Of the golden, without the batch dimension. */
+  readonly shape: readonly number[];
+  /** NaN where a value is not finite or nothing could be compared. */
+  readonly maxAbs: number;
+  /** `maxAbs` as a part of the golden's largest magnitude. */
+  readonly maxRel: number;
+  /** Why nothing was compared, or that a value is not finite; null if there are only numbers. */
+  readonly error: string | null;
+}
+
+/**
+ * Runs a case with every golden tensor tapped, and with `fuse` once more with none but the output,
+ * so that fused kernels are compared too (`FUSED_OUTPUT`).
+ */
+export async function compareGolden(
+  golden: GoldenCase,
+  backend: Pick<Backend, 'trace'>,
+  options: { readonly fuse: boolean },
+): Promise<TensorComparison[]> {
+  const { network, weights, input, expected } = golden;
+  const [, , height, width] = input.shape;
+  const planar = { width, height, data: toFloat32(input) };
+  const run = (taps: readonly string[]): Promise<Map<string, TracedTensor>> =>
+    backend.trace(network, weights, planar, taps, options);
+
+  const nodes = new Set(network.graph.nodes.map((node) => node.name));
+  const traced = await run([...expected.keys()].filter((name) => nodes.has(name)));
+  const comparisons = [...expected].map(([name, tensor]) =>
+    compareTensor(golden.name, name, tensor, traced.get(name)),
+  );
+  const output = expected.get('output');
+  if (options.fuse && output) {
+    const fused = await run(['output']);
+    comparisons.push(compareTensor(golden.name, FUSED_OUTPUT, output, fused.get('output')));
+  }
+  return comparisons;
+}
+
+function compareTensor(
+  caseName: string,
+  tensor: string,
+  golden: Tensor,
+  actual: TracedTensor | undefined,
+): TensorComparison {
+  const shape = golden.shape.slice(1);
+  const failed = (error: string): TensorComparison => ({
+    case: caseName,
+    tensor,
+    shape,
+    maxAbs: Number.NaN,
+    maxRel: Number.NaN,
+    error,
+  });
+  if (!actual) return failed('not produced');
+  if (actual.shape.join() !== shape.join() || actual.data.length !== product(shape)) {
+    return failed(`has the shape ${actual.shape.join(' x ')}`);
+  }
+  const expected = toFloat32(golden);
+  let maxAbs = 0;
+  let magnitude = 0;
+  for (const [i, value] of expected.entries()) {
+    if (!Number.isFinite(actual.data[i])) return failed(`is not finite at element ${i}`);
+    maxAbs = Math.max(maxAbs, Math.abs(actual.data[i] - value));
+    magnitude = Math.max(magnitude, Math.abs(value));
+  }
+  // A golden of zeros allows no error at all.
+  const maxRel = maxAbs === 0 ? 0 : maxAbs / magnitude;
+  return { case: caseName, tensor, shape, maxAbs, maxRel, error: null };
+}
+
+const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
+/** Whether a comparison fails the command and the tests. */
+export function isOff(comparison: TensorComparison, tolerance = GOLDEN_TOLERANCE): boolean {
+  return comparison.error !== null || !(comparison.maxRel <= tolerance);
+}

@@ -1,0 +1,99 @@
+import { parseArgs } from 'node:util';
+import { DEVICES, openBackend } from './backend.ts';
+import { choice, UsageError } from './command.ts';
+import {
+  compareGolden,
+  findGoldenCases,
+  GOLDEN_TOLERANCE,
+  isOff,
+  readGoldenCase,
+  type TensorComparison,
+} from './golden-cases.ts';
+
+export const GOLDEN_USAGE = `
+npm run golden -- [options]
+
+Compares every tensor of the golden files with what the engine computes. Cases are looked for in
+test/golden and in $CRISPEN_SHARED/golden (default ../shared). A case whose network Crispen does not
+have is listed as missing; a value that is not finite, a tensor that is not produced or an error
+above the tolerance fails the command.
+
+  --cases GLOB       the cases whose name matches, such as 'a2n_*'
+  --device NAME      gpu or cpu (default gpu)
+  --no-fuse          run every op by itself
+  --tolerance X      allowed error, as a part of the tensor's largest magnitude (default ${GOLDEN_TOLERANCE})
+  --json             JSON lines {case, tensor, maxAbs, maxRel} or {case, missing}
+  --help             this text
+`;
+
+/** The command `golden`. */
+export async function goldenCommand(args: string[]): Promise<number> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      cases: { type: 'string' },
+      device: { type: 'string', default: 'gpu' },
+      'no-fuse': { type: 'boolean', default: false },
+      tolerance: { type: 'string', default: String(GOLDEN_TOLERANCE) },
+      json: { type: 'boolean', default: false },
+    },
+  });
+  const device = choice('--device', values.device, DEVICES);
+  const tolerance = Number(values.tolerance);
+  if (!(tolerance >= 0)) throw new UsageError('--tolerance takes a number of at least 0.');
+  const files = findGoldenCases(values.cases);
+  if (files.length === 0) throw new UsageError(`No golden case matches "${values.cases ?? '*'}".`);
+
+  if (!values.json) console.log(HEADING);
+  let off = 0;
+  let compared = 0;
+  const missing: string[] = [];
+  const backend = await openBackend(device);
+  try {
+    for (const file of files) {
+      const golden = await readGoldenCase(file);
+      if ('missing' in golden) {
+        missing.push(golden.name);
+        if (values.json) printJson({ case: golden.name, missing: golden.missing });
+        else console.log(`${golden.name.padEnd(36)} missing: no network "${golden.missing}"`);
+        continue;
+      }
+      // Nothing is fused on the CPU.
+      const fuse = device === 'gpu' && !values['no-fuse'];
+      for (const comparison of await compareGolden(golden, backend, { fuse })) {
+        compared++;
+        if (isOff(comparison, tolerance)) off++;
+        if (values.json) printComparison(comparison);
+        else console.log(row(comparison, tolerance));
+      }
+    }
+  } finally {
+    backend.close();
+  }
+  if (!values.json) {
+    console.log(
+      `${compared} tensors compared, ${off} off; ${missing.length} cases without network`,
+    );
+  }
+  return off > 0 ? 1 : 0;
+}
+
+function printJson(line: object): void {
+  console.log(JSON.stringify(line));
+}
+
+/** NaN becomes null in JSON, as `error` explains. */
+function printComparison({ error, shape: _, ...line }: TensorComparison): void {
+  printJson(error === null ? line : { ...line, error });
+}
+
+const HEADING = `${'case'.padEnd(28)} ${'tensor'.padEnd(30)} ${'shape'.padEnd(14)}    max abs    max rel`;
+
+function row(comparison: TensorComparison, tolerance: number): string {
+  const { maxAbs, maxRel, error } = comparison;
+  const name = `${comparison.case.padEnd(28)} ${comparison.tensor.padEnd(30)}`;
+  const figures =
+    error ?? `${maxAbs.toExponential(2).padStart(10)} ${maxRel.toExponential(2).padStart(10)}`;
+  const mark = isOff(comparison, tolerance) ? '  OFF' : '';
+  return `${name} ${comparison.shape.join('x').padEnd(14)} ${figures}${mark}`;
+}

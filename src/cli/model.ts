@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import { basename, extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CrispenError } from '../errors.ts';
+import { createNetwork } from '../models/index.ts';
+import { defaultModel, findModel } from '../models/manifest.ts';
+import type { Network } from '../models/network.ts';
+import { readSafetensors } from '../weights/safetensors.ts';
+import type { TensorMap } from '../weights/tensor.ts';
+import { readBytes } from './images.ts';
+
+/** The package's own folder: this file stands two folders below it, in the source as when built. */
+export const PACKAGE_ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+export interface ChosenModel {
+  /** The manifest's id, or the name of the weight file. */
+  readonly name: string;
+  readonly network: Network;
+  readonly weights: TensorMap;
+  /** SHA-256 of the weight file in hexadecimal digits. */
+  readonly sha256: string;
+}
+
+/**
+ * The model that the options name. `weights` (a safetensors file) replaces the weights of `model`;
+ * without a model it holds an A2N of input range 0..255 at `scale` (default 2). With neither, the
+ * default model of the scale.
+ * @throws CrispenError `MODEL_UNKNOWN`, `MODEL_CORRUPT`, `MODEL_UNSUPPORTED`, `INVALID_INPUT`.
+ */
+export async function chooseModel(options: {
+  readonly model?: string | undefined;
+  readonly weights?: string | undefined;
+  readonly scale?: number | undefined;
+}): Promise<ChosenModel> {
+  const { model, weights, scale } = options;
+  if (weights !== undefined && model === undefined) {
+    return {
+      name: fileTitle(weights),
+      network: createNetwork('a2n', { scale: scale ?? 2, inputRange: 255 }),
+      ...(await readWeights(weights)),
+    };
+  }
+  const entry = model === undefined ? defaultModel(scale ?? 2) : findModel(model);
+  if (scale !== undefined && scale !== entry.scale) {
+    throw new CrispenError('INVALID_INPUT', `The model ${entry.id} enlarges by ${entry.scale}.`, {
+      hint: `Leave --scale out or choose another model than ${entry.id}.`,
+    });
+  }
+  const network = createNetwork(entry.network, {
+    scale: entry.scale,
+    inputRange: entry.inputRange,
+  });
+  if (weights !== undefined) {
+    return { name: fileTitle(weights), network, ...(await readWeights(weights)) };
+  }
+  const shipped = await readWeights(`${PACKAGE_ROOT}public/models/${entry.file}`);
+  if (shipped.sha256 !== entry.sha256) {
+    throw new CrispenError('MODEL_CORRUPT', `The weight file of ${entry.id} is damaged.`, {
+      hint: 'Install the package again.',
+    });
+  }
+  return { name: entry.id, network, ...shipped };
+}
+
+async function readWeights(path: string): Promise<{ weights: TensorMap; sha256: string }> {
+  const bytes = await readBytes(path);
+  return {
+    weights: readSafetensors(bytes).tensors,
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+  };
+}
+
+const fileTitle = (path: string): string => basename(path, extname(path));
