@@ -20,7 +20,7 @@ export interface Rect {
  */
 export function cutTiles(width: number, height: number, core: number, overlap: number): Tile[] {
   const parts = (size: number) => {
-    const count = Math.ceil(size / core);
+    const count = Math.max(1, Math.ceil(size / core));
     return Array.from({ length: count }, (_, i) => {
       const from = Math.floor((i * size) / count);
       const to = Math.floor(((i + 1) * size) / count);

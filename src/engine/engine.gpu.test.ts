@@ -1,0 +1,199 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { testGpu } from '../../test/gpu.ts';
+import type { Rgba8Image } from '../image/image.ts';
+import { createNetwork } from '../models/index.ts';
+import { fromFloat32 } from '../weights/convert.ts';
+import { readSafetensors } from '../weights/safetensors.ts';
+import type { Tensor, TensorMap } from '../weights/tensor.ts';
+import { Engine, type Model } from './engine.ts';
+import { upscaleOnCpu } from './interpreter.ts';
+
+/** The seeded A2N of two blocks, x4: tiny, so that images can be larger than tiles. */
+const tiny = createNetwork('a2n', {
+  scale: 4,
+  features: 8,
+  upsamplerFeatures: 6,
+  blocks: 2,
+  reduction: 4,
+  inputRange: 1,
+});
+const bytes = new Uint8Array(readFileSync('test/golden/tiny_a2n_x4_8x8.safetensors'));
+const weights: TensorMap = new Map(
+  [...readSafetensors(bytes).tensors]
+    .filter(([name]) => name.startsWith('weights.'))
+    .map(([name, tensor]) => [name.slice('weights.'.length), tensor]),
+);
+
+/** A smooth picture with texture and, if asked, varying alpha: never noise, never constant. */
+function picture(width: number, height: number, alpha = false): Rgba8Image {
+  const data = new Uint8ClampedArray(width * height * 4);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const i = (y * width + x) * 4;
+      data[i] = 128 + 100 * Math.sin(x / 3);
+      data[i + 1] = 128 + 100 * Math.cos(y / 5 + x / 9);
+      data[i + 2] = (x * 7 + y * 13) % 256;
+      data[i + 3] = alpha ? (x * 11) % 256 : 255;
+    }
+  }
+  return { width, height, data };
+}
+
+/** Largest difference of two images and the share of samples that differ at all. */
+function difference(a: Rgba8Image, b: Rgba8Image): { worst: number; share: number } {
+  expect([a.width, a.height]).toEqual([b.width, b.height]);
+  let [worst, count] = [0, 0];
+  a.data.forEach((v, i) => {
+    const d = Math.abs(v - b.data[i]);
+    worst = Math.max(worst, d);
+    if (d > 0) count++;
+  });
+  return { worst, share: count / a.data.length };
+}
+
+let engine: Engine;
+let model: Model;
+beforeAll(async () => {
+  engine = await Engine.create({ gpu: testGpu() });
+  model = await engine.loadModel(tiny, weights);
+});
+afterAll(() => engine.destroy());
+
+describe('Engine.upscale', () => {
+  it.each([
+    [1, 1],
+    [3, 20],
+    [17, 13],
+    [33, 9],
+  ])('agrees with the CPU interpreter at %i x %i, alpha included', async (w, h) => {
+    const image = picture(w, h, true);
+    const gpu = await engine.upscale(model, image);
+    const cpu = await upscaleOnCpu(tiny, weights, image);
+    const { worst, share } = difference(gpu.image, cpu.image);
+    expect(worst).toBeLessThanOrEqual(1);
+    expect(share).toBeLessThanOrEqual(0.001);
+    expect(gpu.report).toMatchObject({ backend: 'webgpu', tiles: 1, statistics: 'exact' });
+    expect(new Set(gpu.image.data).size).toBeGreaterThan(8);
+  });
+
+  it('keeps an opaque image opaque', async () => {
+    const { image } = await engine.upscale(model, picture(9, 7));
+    expect(image.data.every((v, i) => i % 4 !== 3 || v === 255)).toBe(true);
+  });
+
+  it('runs in tiles when asked, and says that statistics are per tile', async () => {
+    const image = picture(40, 28);
+    const { report, image: tiled } = await engine.upscale(model, image, { tileSize: 16 });
+    expect(report).toMatchObject({ tiles: 6, statistics: 'per-tile' });
+    const whole = await engine.upscale(model, image);
+    // Each tile pools for itself, so the branch weights differ a little; the picture is the same.
+    expect(difference(tiled, whole.image).worst).toBeLessThan(24);
+  });
+
+  it('tiles by itself within a small memory budget, and refuses an impossible one', async () => {
+    const image = picture(90, 70);
+    const small = await Engine.create({ gpu: testGpu(), memoryBudget: 3e6 });
+    const { report } = await small.upscale(await small.loadModel(tiny, weights), image);
+    expect(report.tiles).toBeGreaterThan(1);
+    expect(report.gpuBytes).toBeLessThanOrEqual(3e6);
+    small.destroy();
+    const none = await Engine.create({ gpu: testGpu(), memoryBudget: 1e5 });
+    const impossible = none.upscale(await none.loadModel(tiny, weights), image);
+    await expect(impossible).rejects.toMatchObject({ code: 'OUT_OF_MEMORY' });
+    none.destroy();
+  });
+
+  it('reports progress that rises to one', async () => {
+    const fractions: number[] = [];
+    await engine.upscale(model, picture(30, 30), {
+      submitMs: () => 0.01,
+      onProgress: ({ fraction }) => fractions.push(fraction),
+    });
+    expect(fractions.length).toBeGreaterThan(3);
+    expect(fractions).toEqual([...fractions].sort((a, b) => a - b));
+    expect(fractions.at(-1)).toBe(1);
+  });
+
+  it('cuts work into short submissions without changing the result', async () => {
+    const image = picture(31, 50);
+    const cutUp = await engine.upscale(model, image, { submitMs: () => 0.001 });
+    const whole = await engine.upscale(model, image, { submitMs: () => 1e6 });
+    expect(cutUp.report.dispatches).toBeGreaterThan(whole.report.dispatches);
+    expect(difference(cutUp.image, whole.image).worst).toBe(0);
+  });
+
+  it('stops when aborted, before and midway, and works again', async () => {
+    const gone = AbortSignal.abort();
+    await expect(engine.upscale(model, picture(8, 8), { signal: gone })).rejects.toMatchObject({
+      code: 'ABORTED',
+      name: 'AbortError',
+    });
+    const controller = new AbortController();
+    const running = engine.upscale(model, picture(60, 60), {
+      signal: controller.signal,
+      submitMs: () => 0.01,
+      onProgress: () => controller.abort(),
+    });
+    await expect(running).rejects.toMatchObject({ code: 'ABORTED' });
+    const image = picture(8, 8);
+    const again = await engine.upscale(model, image);
+    const cpu = await upscaleOnCpu(tiny, weights, image);
+    expect(difference(again.image, cpu.image).worst).toBeLessThanOrEqual(1);
+  });
+
+  it('runs concurrent calls one after the other, each with its own result', async () => {
+    const images = [picture(5, 9), picture(12, 4), picture(5, 9, true)];
+    const results = await Promise.all(images.map((image) => engine.upscale(model, image)));
+    for (const [i, image] of images.entries()) {
+      const cpu = await upscaleOnCpu(tiny, weights, image);
+      expect(difference(results[i].image, cpu.image).worst).toBeLessThanOrEqual(1);
+    }
+  });
+
+  it('refuses bytes that do not make the stated size', async () => {
+    const broken = { ...picture(4, 4), width: 5 };
+    await expect(engine.upscale(model, broken)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+  });
+
+  it('reports NaN instead of showing black', async () => {
+    const poisoned = new Map<string, Tensor>(weights);
+    poisoned.set('conv_last.bias', fromFloat32(new Float32Array(3).fill(Number.NaN), [3], 'f32'));
+    const broken = await engine.loadModel(tiny, poisoned);
+    await expect(engine.upscale(broken, picture(4, 4))).rejects.toMatchObject({
+      code: 'NON_FINITE',
+    });
+    await engine.unloadModel(broken);
+  });
+});
+
+describe('Engine.loadModel', () => {
+  it('names weights that are missing or misshapen', async () => {
+    const partial = new Map([...weights].filter(([name]) => name !== 'trunk_conv.bias'));
+    await expect(engine.loadModel(tiny, partial)).rejects.toMatchObject({
+      code: 'MODEL_UNSUPPORTED',
+      message: expect.stringContaining('trunk_conv.bias is missing'),
+    });
+    const other = createNetwork('a2n', { scale: 4 });
+    await expect(engine.loadModel(other, weights)).rejects.toMatchObject({
+      code: 'MODEL_UNSUPPORTED',
+      message: expect.stringMatching(/conv_first.weight is \[8,3,3,3\], expected \[40,3,3,3\]/),
+    });
+  });
+});
+
+describe('device loss', () => {
+  it('rejects what runs and what comes after with DEVICE_LOST', async () => {
+    const doomed = await Engine.create({ gpu: testGpu() });
+    const loaded = await doomed.loadModel(tiny, weights);
+    const running = doomed.upscale(loaded, picture(80, 80), {
+      submitMs: () => 0.01,
+      onProgress: () => doomed.destroy(),
+    });
+    await expect(running).rejects.toMatchObject({ code: 'DEVICE_LOST' });
+    expect(await doomed.lost).toEqual(expect.any(String));
+    await expect(doomed.upscale(loaded, picture(8, 8))).rejects.toMatchObject({
+      code: 'DEVICE_LOST',
+    });
+  });
+});
