@@ -34,10 +34,11 @@ export async function chooseModel(options: {
 }): Promise<ChosenModel> {
   const { model, weights, scale } = options;
   if (weights !== undefined && model === undefined) {
+    const network = createNetwork('a2n', { scale: scale ?? 2, inputRange: 255 });
     return {
       name: fileTitle(weights),
-      network: createNetwork('a2n', { scale: scale ?? 2, inputRange: 255 }),
-      ...(await readWeights(weights)),
+      network,
+      ...(await readWeights(weights, network)),
     };
   }
   const entry = model === undefined ? defaultModel(scale ?? 2) : findModel(model);
@@ -51,9 +52,9 @@ export async function chooseModel(options: {
     inputRange: entry.inputRange,
   });
   if (weights !== undefined) {
-    return { name: fileTitle(weights), network, ...(await readWeights(weights)) };
+    return { name: fileTitle(weights), network, ...(await readWeights(weights, network)) };
   }
-  const shipped = await readWeights(`${PACKAGE_ROOT}public/models/${entry.file}`);
+  const shipped = await readWeights(`${PACKAGE_ROOT}public/models/${entry.file}`, network);
   if (shipped.sha256 !== entry.sha256) {
     throw new CrispenError('MODEL_CORRUPT', `The weight file of ${entry.id} is damaged.`, {
       hint: 'Install the package again.',
@@ -62,12 +63,28 @@ export async function chooseModel(options: {
   return { name: entry.id, network, ...shipped };
 }
 
-async function readWeights(path: string): Promise<{ weights: TensorMap; sha256: string }> {
+/**
+ * Tensors that the network has no use for are refused: an x4 file holds all that an x2 network of
+ * the same family asks for, and would give a plausible but wrong image. (The engine finds what is
+ * missing.)
+ */
+async function readWeights(
+  path: string,
+  network: Network,
+): Promise<{ weights: TensorMap; sha256: string }> {
   const bytes = await readBytes(path);
-  return {
-    weights: readSafetensors(bytes).tensors,
-    sha256: createHash('sha256').update(bytes).digest('hex'),
-  };
+  const weights = readSafetensors(bytes).tensors;
+  const known = new Set(network.graph.weights.map(({ name }) => name));
+  const foreign = [...weights.keys()].find((name) => !known.has(name));
+  if (foreign !== undefined) {
+    const family = `${network.architecture} x${network.scale}`;
+    throw new CrispenError(
+      'MODEL_UNSUPPORTED',
+      `${basename(path)} is not of the network ${family}, which has no ${foreign}.`,
+      { hint: 'Choose the network that the weights were made for by --scale or --model.' },
+    );
+  }
+  return { weights, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
 const fileTitle = (path: string): string => basename(path, extname(path));

@@ -1,0 +1,215 @@
+import { spawnSync } from 'node:child_process';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { upscaleOnCpu } from '../engine/interpreter.ts';
+import type { Rgba8Image } from '../image/image.ts';
+import { goldenCommand } from './golden-run.ts';
+import { readImage, writeImage } from './images.ts';
+import { chooseModel, PACKAGE_ROOT } from './model.ts';
+import { qualityCommand } from './quality-run.ts';
+import { upscaleCommand } from './upscale.ts';
+
+let folder: string;
+const at = (name: string): string => join(folder, name);
+
+/** Smooth enough to be enlarged sensibly, and not symmetric. */
+function picture(width: number, height: number): Rgba8Image {
+  const data = new Uint8ClampedArray(width * height * 4);
+  for (let i = 0; i < data.length; i++) {
+    const [x, y] = [(i >> 2) % width, Math.floor((i >> 2) / width)];
+    data[i] = i % 4 === 3 ? 255 : 128 + 100 * Math.sin(x / 2 + y / 3 + (i % 4));
+  }
+  return { width, height, data };
+}
+
+let printed: string[];
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'crispen-commands-'));
+  await writeImage(at('in.png'), picture(6, 4));
+  // Ground truths are a pixel wider and higher than the LR images times the scale.
+  await mkdir(at('set/HR'), { recursive: true });
+  await mkdir(at('set/LR_bicubic/X2'), { recursive: true });
+  for (const name of ['b', 'a']) {
+    await writeImage(at(`set/HR/${name}.png`), picture(19, 17));
+    await writeImage(at(`set/LR_bicubic/X2/${name}x2.png`), picture(9, 8));
+  }
+});
+afterAll(() => rm(folder, { recursive: true }));
+afterEach(() => vi.restoreAllMocks());
+
+/** Runs a command and keeps what it prints to stdout, line by line. */
+async function run(
+  command: (args: string[]) => Promise<number>,
+  ...args: string[]
+): Promise<number> {
+  printed = [];
+  vi.spyOn(console, 'log').mockImplementation((line: string) => void printed.push(line));
+  return command([...args, '--device', 'cpu']);
+}
+
+const json = (): Record<string, unknown>[] => printed.map((line) => JSON.parse(line));
+
+describe('crispen', () => {
+  test('writes what the engine computes and reports it', async () => {
+    expect(
+      await run(upscaleCommand, at('in.png'), at('out.png'), '--model', 'a2n-x2', '--json'),
+    ).toBe(0);
+    const { network, weights } = await chooseModel({ model: 'a2n-x2' });
+    const expected = await upscaleOnCpu(network, weights, await readImage(at('in.png')));
+    expect(await readImage(at('out.png'))).toEqual(expected.image);
+    expect(json()).toEqual([
+      {
+        backend: 'cpu',
+        adapter: null,
+        model: 'a2n-x2',
+        scale: 2,
+        input: [6, 4],
+        output: [12, 8],
+        milliseconds: expect.any(Number),
+        tiles: 1,
+        statistics: 'exact',
+      },
+    ]);
+  });
+
+  test('takes a weight file for an A2N of the given scale', async () => {
+    await copyFile(`${PACKAGE_ROOT}public/models/a2n-x3.safetensors`, at('mine.safetensors'));
+    const weights = at('mine.safetensors');
+    await run(
+      upscaleCommand,
+      at('in.png'),
+      at('x3.webp'),
+      '--weights',
+      weights,
+      '--scale',
+      '3',
+      '--json',
+    );
+    expect(json()[0]).toMatchObject({ model: 'mine', scale: 3, output: [18, 12] });
+  });
+
+  test.each([
+    ['MODEL_UNKNOWN', ['--model', 'nonesuch']],
+    ['INVALID_INPUT', ['--model', 'a2n-x2', '--scale', '3']],
+    ['INVALID_INPUT', ['--scale', '7']],
+    ['INVALID_INPUT', ['--weights', 'nothing.safetensors']],
+    ['MODEL_CORRUPT', ['--weights', 'empty']],
+    ['MODEL_UNSUPPORTED', ['--weights', 'x4', '--scale', '2']],
+  ])('fails with %s for %j and leaves nothing behind', async (code, args) => {
+    await writeFile(at('empty'), '');
+    await copyFile(`${PACKAGE_ROOT}public/models/a2n-x4.safetensors`, at('x4'));
+    const before = await readdir(folder);
+    const inFolder = args.map((arg) => (['empty', 'x4'].includes(arg) ? at(arg) : arg));
+    await expect(
+      run(upscaleCommand, at('in.png'), at('no.png'), ...inFolder),
+    ).rejects.toMatchObject({ code });
+    expect(await readdir(folder)).toEqual(before);
+  });
+
+  test('an aborted run leaves nothing behind', async () => {
+    const args = [at('in.png'), at('no.png'), '--device', 'cpu'];
+    await expect(upscaleCommand(args, AbortSignal.abort())).rejects.toMatchObject({
+      code: 'ABORTED',
+    });
+    expect(await readdir(folder)).not.toContain('no.png');
+  });
+
+  test('exit codes and words of the real command', () => {
+    const crispen = (...args: string[]) => {
+      const { status, stdout, stderr } = spawnSync(
+        process.execPath,
+        ['scripts/run.mjs', 'src/cli/crispen.ts', ...args],
+        { cwd: PACKAGE_ROOT, encoding: 'utf8' },
+      );
+      return { status, stdout, stderr };
+    };
+    expect(crispen('--help')).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('--scale'),
+    });
+    expect(crispen('only-one.png')).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/^INVALID_INPUT: Name one input.*\n.*--help/),
+    });
+    expect(crispen('a.png', 'b.png', '--nonsense')).toMatchObject({ status: 2 });
+    expect(crispen(at('nothing.png'), at('out.png'), '--device', 'cpu')).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/^INVALID_INPUT: .*nothing\.png cannot be read/),
+    });
+  });
+});
+
+describe('quality', () => {
+  const KEYS = ['image', 'scale', 'model', 'psnr', 'ssim', 'bicubicPsnr', 'bicubicSsim'];
+  const args = (...more: string[]): string[] => ['--dataset', at('set'), '--json', ...more];
+
+  test('prints one line per image and the mean', async () => {
+    expect(await run(qualityCommand, ...args('--model', 'a2n-x2'))).toBe(0);
+    const lines = json();
+    expect(lines.map(({ image }) => image)).toEqual(['a', 'b', 'mean']);
+    for (const line of lines) {
+      expect(Object.keys(line)).toEqual(KEYS);
+      expect(line).toMatchObject({ scale: 2, model: 'a2n-x2', psnr: lines[0].psnr });
+      expect(line.psnr).toBeGreaterThan(5);
+      expect(line.bicubicPsnr).toBeGreaterThan(5);
+      expect(line.ssim).toBeLessThan(1);
+    }
+  });
+
+  test('takes an interrupted run up again, for the same weights only', async () => {
+    const resume = ['--resume', at('results.jsonl')];
+    await run(qualityCommand, ...args('--model', 'a2n-x2', '--images', '1', ...resume));
+    const stored = JSON.parse(await readFile(at('results.jsonl'), 'utf8'));
+    // A figure that could not be measured shows where the line came from.
+    await writeFile(
+      at('results.jsonl'),
+      `${JSON.stringify({ ...stored, psnr: 99 })}\n{"image": "b`,
+    );
+    await run(qualityCommand, ...args('--model', 'a2n-x2', ...resume));
+    const [a, b, mean] = json();
+    expect(a.psnr).toBe(99);
+    expect(b.psnr).toBe(stored.psnr);
+    expect(mean.psnr).toBeCloseTo((99 + stored.psnr) / 2, 9);
+    await run(qualityCommand, ...args('--model', 'a2n-photo-x2', '--images', '1', ...resume));
+    expect(json()[0].psnr).not.toBe(99);
+  });
+
+  test.each([
+    ['no data set', ['--json']],
+    ['a folder of another layout', ['--dataset', '.']],
+    ['a scale without LR images', ['--dataset', 'set', '--scale', '3']],
+  ])('%s: INVALID_INPUT', async (_, given) => {
+    const paths = given.map((arg) => (arg === 'set' ? at('set') : arg));
+    await expect(run(qualityCommand, ...paths)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+  });
+});
+
+describe('golden', () => {
+  test('compares a case and fails beyond the tolerance', async () => {
+    const args = ['--cases', 'tiny_a2n_x4_8x8', '--json'];
+    expect(await run(goldenCommand, ...args)).toBe(0);
+    expect(json().length).toBeGreaterThan(30);
+    expect(Object.keys(json()[0])).toEqual(['case', 'tensor', 'maxAbs', 'maxRel']);
+    expect(await run(goldenCommand, ...args, '--tolerance', '1e-12')).toBe(1);
+  });
+
+  test('a pattern that matches nothing is a usage error', async () => {
+    await expect(run(goldenCommand, '--cases', 'none*')).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    });
+  });
+
+  test('a case of an unknown network is listed as missing', async () => {
+    const header = JSON.stringify({ __metadata__: { model: 'unheard-of', scale: '2' } });
+    await mkdir(at('golden'));
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(header.length));
+    await writeFile(at('golden/other.safetensors'), Buffer.concat([length, Buffer.from(header)]));
+    vi.stubEnv('CRISPEN_SHARED', folder);
+    expect(await run(goldenCommand, '--cases', 'other', '--json')).toBe(0);
+    vi.unstubAllEnvs();
+    expect(json()).toEqual([{ case: 'other', missing: 'unheard-of' }]);
+  });
+});

@@ -1,0 +1,60 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  compareGolden,
+  FUSED_OUTPUT,
+  findGoldenCases,
+  isOff,
+  readGoldenCase,
+  SEEDED_GOLDENS,
+} from '../src/cli/golden-cases.ts';
+import { Engine } from '../src/engine/engine.ts';
+import { testGpu } from './gpu.ts';
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await Engine.create({ gpu: testGpu() });
+});
+afterAll(() => engine.destroy());
+
+/** Every tensor of the case on the GPU, fused and unfused. */
+async function compare(file: string): Promise<void> {
+  const golden = await readGoldenCase(file);
+  if ('missing' in golden) throw new Error(`${golden.name}: no network ${golden.missing}`);
+  const backend = {
+    trace: (...[network, weights, input, taps, options]: Parameters<Engine['trace']>) =>
+      engine.trace(network, weights, input, taps, options),
+  };
+  const comparisons = await compareGolden(golden, backend, { fuse: true });
+  expect(comparisons.map(({ tensor }) => tensor)).toEqual([
+    ...golden.expected.keys(),
+    FUSED_OUTPUT,
+  ]);
+  expect(comparisons.filter((comparison) => isOff(comparison))).toEqual([]);
+}
+
+const seeded = findGoldenCases('tiny_*').filter((file) => file.startsWith(SEEDED_GOLDENS));
+
+test('the seeded goldens are in the repository', () => {
+  expect(seeded).toHaveLength(4);
+});
+
+describe('seeded networks', () => {
+  test.each(seeded)('%s', compare);
+});
+
+/** Full-size networks: not in the repository, so a fresh clone skips them. */
+const SHARED = [
+  'a2n_x2_17x13',
+  'a2n_x2_32x24',
+  'a2n_x3_17x13',
+  'a2n_x3_32x24',
+  'a2n_x4_seeded_17x13',
+  'a2nm_x4_seeded_17x13',
+];
+
+describe('full-size networks', () => {
+  for (const name of SHARED) {
+    const [file] = findGoldenCases(name);
+    test.skipIf(file === undefined)(name, () => compare(file));
+  }
+});
