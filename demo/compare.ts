@@ -1,0 +1,337 @@
+import {
+  fitView,
+  keepInside,
+  type Point,
+  pinchView,
+  type Size,
+  scaleRange,
+  type View,
+  visibleSpan,
+  wheelScale,
+  zoomAround,
+} from './zoom.ts';
+
+/** What the comparison needs of the page: elements that exist in its HTML. */
+export interface CompareElements {
+  readonly stage: HTMLElement;
+  readonly canvas: HTMLCanvasElement;
+  readonly divider: HTMLElement;
+  readonly zoomIn: HTMLButtonElement;
+  readonly zoomOut: HTMLButtonElement;
+  readonly zoomFit: HTMLButtonElement;
+  readonly zoomFull: HTMLButtonElement;
+}
+
+export interface Pictures {
+  readonly before: CanvasImageSource;
+  readonly after: CanvasImageSource | null;
+  /** Size of the enlarged picture in pixels, also while there is none yet. */
+  readonly size: Size;
+  /** How many times larger that is than the picture before. */
+  readonly enlargement: number;
+}
+
+const ZOOM_STEP = 1.5;
+const PAN_STEP = 60;
+const CHECK = 8;
+
+/**
+ * Before and after on one canvas of the size of the stage, so that a picture of any size costs no
+ * more memory than the screen. The before picture is drawn from its own pixels with the browser's
+ * bilinear filter, which is how a page would enlarge it, into exactly the same rectangle.
+ *
+ * Pointer: the divider follows a drag on it, and anywhere while the whole picture is in view;
+ * a closer look is dragged around instead. Wheel and pinch zoom, a double click goes to the pixels
+ * and back. Keyboard: arrows move the divider (Shift: ten times as far) or, on the picture, the
+ * view; plus, minus, 0 (fit) and 1 (actual pixels) zoom.
+ */
+export class Compare {
+  readonly #elements: CompareElements;
+  readonly #context: CanvasRenderingContext2D;
+  #pictures: Pictures | null = null;
+  #view: View = { scale: 1, x: 0, y: 0 };
+  #stage: Size = { width: 1, height: 1 };
+  #fitted = true;
+  /** Where the divider stands, 0 to 1 of the visible part of the picture. */
+  #split = 0.5;
+  #frame = 0;
+  #pointers = new Map<number, Point>();
+  #dragging: 'divider' | 'view' | null = null;
+  #checks: CanvasPattern | null = null;
+
+  constructor(elements: CompareElements) {
+    this.#elements = elements;
+    this.#context = elements.canvas.getContext('2d')!;
+    new ResizeObserver(() => this.#resize()).observe(elements.stage);
+    this.#listen();
+  }
+
+  /** Shows other pictures. The look stays where it is as long as the enlarged size does. */
+  show(pictures: Pictures | null): void {
+    const old = this.#pictures;
+    const sameSize =
+      old?.size.width === pictures?.size.width && old?.size.height === pictures?.size.height;
+    this.#pictures = pictures;
+    if (!sameSize) {
+      this.#fitted = true;
+      this.#split = 0.5;
+    }
+    this.#elements.divider.hidden = !pictures?.after;
+    this.#resize();
+  }
+
+  #resize(): void {
+    const { stage, canvas } = this.#elements;
+    const { clientWidth: width, clientHeight: height } = stage;
+    if (width === 0 || height === 0) return;
+    this.#stage = { width, height };
+    const ratio = devicePixelRatio;
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(height * ratio);
+    this.#setView(this.#view);
+    this.#draw();
+  }
+
+  #setView(view: View): void {
+    const pictures = this.#pictures;
+    if (pictures === null) return;
+    this.#view = this.#fitted
+      ? fitView(pictures.size, this.#stage, devicePixelRatio)
+      : keepInside(view, pictures.size, this.#stage);
+    if (this.#frame === 0) {
+      this.#frame = requestAnimationFrame(() => {
+        this.#frame = 0;
+        this.#draw();
+      });
+    }
+  }
+
+  #zoomTo(scale: number, at?: Point): void {
+    const pictures = this.#pictures;
+    if (pictures === null) return;
+    const [smallest, largest] = scaleRange(pictures.size, this.#stage, devicePixelRatio);
+    const { width, height } = this.#stage;
+    this.#fitted = false;
+    this.#setView(
+      zoomAround(
+        this.#view,
+        Math.min(largest, Math.max(smallest, scale)),
+        at ?? { x: width / 2, y: height / 2 },
+      ),
+    );
+  }
+
+  #fit(): void {
+    this.#fitted = true;
+    this.#setView(this.#view);
+  }
+
+  #pan(dx: number, dy: number): void {
+    this.#fitted = false;
+    this.#setView({ ...this.#view, x: this.#view.x + dx, y: this.#view.y + dy });
+  }
+
+  #span(): [number, number] {
+    const { x, scale } = this.#view;
+    return visibleSpan(x, (this.#pictures?.size.width ?? 0) * scale, this.#stage.width);
+  }
+
+  #setSplit(split: number): void {
+    this.#split = Math.min(1, Math.max(0, split));
+    this.#setView(this.#view);
+  }
+
+  #splitAt(x: number): void {
+    const [start, end] = this.#span();
+    this.#setSplit((x - start) / Math.max(1, end - start));
+  }
+
+  /** Whether all of the picture is on the stage, so that there is nothing to drag around. */
+  #isWhole(): boolean {
+    const size = this.#pictures?.size ?? { width: 0, height: 0 };
+    return (
+      size.width * this.#view.scale <= this.#stage.width + 0.5 &&
+      size.height * this.#view.scale <= this.#stage.height + 0.5
+    );
+  }
+
+  #draw(): void {
+    const context = this.#context;
+    const { canvas, stage, divider, zoomFull, zoomFit } = this.#elements;
+    const pictures = this.#pictures;
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    if (pictures === null) return;
+    const ratio = devicePixelRatio;
+    const { scale, x, y } = this.#view;
+    const left = Math.round(x * ratio);
+    const top = Math.round(y * ratio);
+    const width = Math.max(1, Math.round(pictures.size.width * scale * ratio));
+    const height = Math.max(1, Math.round(pictures.size.height * scale * ratio));
+    const [start, end] = this.#span();
+    const splitX = start + (end - start) * this.#split;
+    const splitPixel = pictures.after === null ? canvas.width : Math.round(splitX * ratio);
+
+    context.fillStyle = this.#checkerboard();
+    context.fillRect(left, top, width, height);
+    const paint = (source: CanvasImageSource, from: number, to: number, enlarging: boolean) => {
+      context.save();
+      context.beginPath();
+      context.rect(from, 0, to - from, canvas.height);
+      context.clip();
+      // "high" is a bicubic filter where it enlarges; browsers show pictures with a bilinear one.
+      context.imageSmoothingQuality = enlarging ? 'medium' : 'high';
+      context.drawImage(source, left, top, width, height);
+      context.restore();
+    };
+    const factor = scale * ratio;
+    paint(pictures.before, 0, splitPixel, factor * pictures.enlargement >= 1);
+    if (pictures.after) paint(pictures.after, splitPixel, canvas.width, factor >= 1);
+
+    const [spanTop, spanBottom] = visibleSpan(y, height / ratio, this.#stage.height);
+    stage.style.setProperty('--split', `${splitX}px`);
+    stage.style.setProperty('--left', `${start}px`);
+    stage.style.setProperty('--right', `${this.#stage.width - end}px`);
+    stage.style.setProperty('--top', `${spanTop}px`);
+    stage.style.setProperty('--height', `${spanBottom - spanTop}px`);
+    stage.classList.toggle('is-whole', this.#isWhole());
+    const percent = Math.round(this.#split * 100);
+    divider.setAttribute('aria-valuenow', String(percent));
+    divider.setAttribute('aria-valuetext', `${percent} % original, ${100 - percent} % enlarged`);
+    zoomFull.textContent = `${Math.round(scale * ratio * 100)} %`;
+    zoomFit.setAttribute('aria-pressed', String(this.#fitted));
+  }
+
+  /** What shines through transparent pictures. */
+  #checkerboard(): CanvasPattern {
+    if (this.#checks === null) {
+      const tile = document.createElement('canvas');
+      tile.width = tile.height = CHECK * 2;
+      const context = tile.getContext('2d')!;
+      context.fillStyle = '#6b6f75';
+      context.fillRect(0, 0, CHECK * 2, CHECK * 2);
+      context.fillStyle = '#83888f';
+      context.fillRect(0, 0, CHECK, CHECK);
+      context.fillRect(CHECK, CHECK, CHECK, CHECK);
+      this.#checks = this.#context.createPattern(tile, 'repeat')!;
+    }
+    return this.#checks;
+  }
+
+  #listen(): void {
+    const { stage, canvas, divider, zoomIn, zoomOut, zoomFit, zoomFull } = this.#elements;
+    zoomIn.addEventListener('click', () => this.#zoomTo(this.#view.scale * ZOOM_STEP));
+    zoomOut.addEventListener('click', () => this.#zoomTo(this.#view.scale / ZOOM_STEP));
+    zoomFit.addEventListener('click', () => this.#fit());
+    zoomFull.addEventListener('click', () => this.#zoomTo(1 / devicePixelRatio));
+
+    const local = (event: MouseEvent): Point => {
+      const box = stage.getBoundingClientRect();
+      return { x: event.clientX - box.left, y: event.clientY - box.top };
+    };
+    stage.addEventListener(
+      'wheel',
+      (event) => {
+        event.preventDefault();
+        const { deltaY, deltaMode, ctrlKey } = event;
+        this.#zoomTo(wheelScale(this.#view.scale, deltaY, deltaMode, ctrlKey), local(event));
+      },
+      { passive: false },
+    );
+    // One finger may scroll the page past the stage, two always zoom the picture.
+    stage.addEventListener('touchstart', (event) => event.touches.length > 1 && prevent(event), {
+      passive: false,
+    });
+    canvas.addEventListener('dblclick', (event) => {
+      if (this.#fitted) {
+        const full = 1 / devicePixelRatio;
+        this.#zoomTo(this.#view.scale < full * 0.99 ? full : full * 3, local(event));
+      } else this.#fit();
+    });
+
+    const down = (event: PointerEvent, target: 'divider' | 'view') => {
+      if (event.button !== 0 || this.#pictures === null) return;
+      (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
+      const point = local(event);
+      this.#pointers.set(event.pointerId, point);
+      const divides = target === 'divider' || (this.#isWhole() && this.#pictures.after !== null);
+      this.#dragging = divides ? 'divider' : 'view';
+      if (divides) divider.classList.add('is-held');
+      else canvas.classList.add('is-held');
+    };
+    const move = (event: PointerEvent) => {
+      const last = this.#pointers.get(event.pointerId);
+      if (last === undefined || this.#pictures === null) return;
+      const point = local(event);
+      const others = [...this.#pointers].filter(([id]) => id !== event.pointerId);
+      this.#pointers.set(event.pointerId, point);
+      const other = others[0]?.[1];
+      if (other) {
+        const range = scaleRange(this.#pictures.size, this.#stage, devicePixelRatio);
+        this.#fitted = false;
+        this.#setView(pinchView(this.#view, [last, other], [point, other], range));
+      } else if (this.#dragging === 'divider') this.#splitAt(point.x);
+      else this.#pan(point.x - last.x, point.y - last.y);
+    };
+    const up = (event: PointerEvent) => {
+      this.#pointers.delete(event.pointerId);
+      // The finger that stays on after a pinch goes on dragging the picture.
+      this.#dragging = this.#pointers.size > 0 ? 'view' : null;
+      divider.classList.remove('is-held');
+      canvas.classList.remove('is-held');
+    };
+    const targets: [HTMLElement, 'view' | 'divider'][] = [
+      [canvas, 'view'],
+      [divider, 'divider'],
+    ];
+    for (const [element, target] of targets) {
+      element.addEventListener('pointerdown', (event) => down(event, target));
+      element.addEventListener('pointermove', move);
+      element.addEventListener('pointerup', up);
+      element.addEventListener('pointercancel', up);
+    }
+
+    divider.addEventListener('keydown', (event) => {
+      const step = event.shiftKey ? 0.1 : 0.01;
+      const targets: Record<string, number> = {
+        ArrowLeft: this.#split - step,
+        ArrowDown: this.#split - step,
+        ArrowRight: this.#split + step,
+        ArrowUp: this.#split + step,
+        PageDown: this.#split - 0.1,
+        PageUp: this.#split + 0.1,
+        Home: 0,
+        End: 1,
+      };
+      const target = targets[event.key];
+      if (target === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
+      prevent(event);
+      this.#setSplit(target);
+    });
+    canvas.addEventListener('keydown', (event) => {
+      const step = event.shiftKey ? PAN_STEP * 5 : PAN_STEP;
+      const moves: Record<string, [number, number]> = {
+        ArrowLeft: [step, 0],
+        ArrowRight: [-step, 0],
+        ArrowUp: [0, step],
+        ArrowDown: [0, -step],
+      };
+      const by = moves[event.key];
+      if (by === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
+      prevent(event);
+      this.#pan(...by);
+    });
+    stage.addEventListener('keydown', (event) => {
+      if (event.altKey || event.ctrlKey || event.metaKey) return;
+      if (event.key === '+' || event.key === '=') this.#zoomTo(this.#view.scale * ZOOM_STEP);
+      else if (event.key === '-') this.#zoomTo(this.#view.scale / ZOOM_STEP);
+      else if (event.key === '0') this.#fit();
+      else if (event.key === '1') this.#zoomTo(1 / devicePixelRatio);
+      else return;
+      prevent(event);
+    });
+  }
+}
+
+function prevent(event: Event): void {
+  event.preventDefault();
+}

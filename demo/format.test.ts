@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import { dimensions, duration, megapixels, resultName, roughly, timeLeft } from './format.ts';
+
+describe('duration', () => {
+  it.each([
+    [3, '0.1 s'],
+    [842, '0.8 s'],
+    [9940, '9.9 s'],
+    [9960, '10 s'],
+    [59_400, '59 s'],
+    [59_600, '1 min'],
+    [200_000, '3 min 20 s'],
+    [3_599_700, '1 h'],
+    [3_900_000, '1 h 5 min'],
+  ])('%d ms is %s', (milliseconds, words) => expect(duration(milliseconds)).toBe(words));
+});
+
+describe('roughly', () => {
+  it.each([
+    [10, 'about 1 s'],
+    [12_300, 'about 12 s'],
+    [42_000, 'about 40 s'],
+    [58_000, 'about 1 min'],
+    [170_000, 'about 3 min'],
+    [5_300_000, 'about 1.5 h'],
+  ])('%d ms is %s', (milliseconds, words) => expect(roughly(milliseconds)).toBe(words));
+});
+
+describe('timeLeft', () => {
+  it('says nothing before it knows', () => expect(timeLeft(null)).toBe(''));
+  it('does not count the last second', () => expect(timeLeft(400)).toBe('a moment left'));
+  it('estimates', () => expect(timeLeft(12_000)).toBe('about 12 s left'));
+});
+
+describe('sizes', () => {
+  it('names dimensions and megapixels', () => {
+    expect(dimensions(902, 600)).toBe('902 × 600');
+    expect(megapixels(902, 600)).toBe('0.5');
+    expect(megapixels(8000, 6000)).toBe('48');
+  });
+});
+
+describe('resultName', () => {
+  it.each([
+    ['cat.jpg', 2, 'png', 'cat@2x.png'],
+    ['./samples/cat.jpeg', 4, 'webp', 'cat@4x.webp'],
+    ['C:\\photos\\a.b.PNG', 3, 'jpg', 'a.b@3x.jpg'],
+    ['no extension', 2, 'png', 'no extension@2x.png'],
+    ['v1.final version', 2, 'png', 'v1.final version@2x.png'],
+    ['.png', 2, 'png', 'picture@2x.png'],
+    ['', 2, 'png', 'picture@2x.png'],
+  ])('%s at %d becomes %s: %s', (source, scale, extension, name) => {
+    expect(resultName(source, scale, extension)).toBe(name);
+  });
+});

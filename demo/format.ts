@@ -1,0 +1,53 @@
+/** Words and numbers for people. Pure functions. */
+
+/** `902 × 600`, in pixels. */
+export function dimensions(width: number, height: number): string {
+  return `${width} × ${height}`;
+}
+
+/** How long something took: `0.4 s`, `12 s`, `3 min 20 s`, `1 h 5 min`. */
+export function duration(milliseconds: number): string {
+  const seconds = milliseconds / 1000;
+  if (seconds < 9.95) return `${Math.max(0.1, seconds).toFixed(1)} s`;
+  if (seconds < 59.5) return `${Math.round(seconds)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 3600) {
+    const rest = whole % 60;
+    return rest === 0 ? `${whole / 60} min` : `${Math.floor(whole / 60)} min ${rest} s`;
+  }
+  const minutes = Math.round(seconds / 60);
+  const rest = minutes % 60;
+  return rest === 0 ? `${minutes / 60} h` : `${Math.floor(minutes / 60)} h ${rest} min`;
+}
+
+/** An estimate, rounded so that it promises no more than it knows: `about 40 s`, `about 3 min`. */
+export function roughly(milliseconds: number): string {
+  const seconds = milliseconds / 1000;
+  if (seconds < 1.5) return 'about 1 s';
+  if (seconds < 20) return `about ${Math.round(seconds)} s`;
+  if (seconds < 57.5) return `about ${Math.round(seconds / 5) * 5} s`;
+  if (seconds < 3570) return `about ${Math.max(1, Math.round(seconds / 60))} min`;
+  const hours = Math.round(seconds / 1800) / 2;
+  return `about ${hours} h`;
+}
+
+/** The time left of a job; empty while it is not known. */
+export function timeLeft(milliseconds: number | null): string {
+  if (milliseconds === null) return '';
+  return milliseconds < 1000 ? 'a moment left' : `${roughly(milliseconds)} left`;
+}
+
+/** Megapixels: `0.5`, `12`. */
+export function megapixels(width: number, height: number): string {
+  const value = (width * height) / 1e6;
+  return value < 9.95 ? value.toFixed(1) : String(Math.round(value));
+}
+
+/** The name to save under: `cat.jpg` enlarged twice as PNG is `cat@2x.png`. */
+export function resultName(sourceName: string, scale: number, extension: string): string {
+  const base = sourceName
+    .replace(/^.*[/\\]/, '')
+    .replace(/\.[A-Za-z0-9]{1,5}$/, '')
+    .trim();
+  return `${base === '' ? 'picture' : base}@${scale}x.${extension}`;
+}

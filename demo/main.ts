@@ -1,0 +1,93 @@
+import {
+  CPU_MAX_PIXELS,
+  CrispenError,
+  createUpscaler,
+  MODELS,
+  type UpscaleRequest,
+} from '../src/index.ts';
+import { EXTENSIONS, type SaveFormat, save } from './download.ts';
+import { resultName } from './format.ts';
+import { listenForFiles, readImage, releaseImage } from './intake.ts';
+import { Session } from './session.ts';
+import { PageView } from './view.ts';
+
+const upscaler = createUpscaler();
+let image: HTMLImageElement | null = null;
+/** Counts the pictures given, so that of two in quick succession the later one wins. */
+let given = 0;
+
+const view = new PageView(MODELS, {
+  open: (file) => void open(file, file.name),
+  openSample: (url) => void openSample(url),
+  setScale: (scale) => void session.setScale(scale),
+  setKind: (kind) => void session.setKind(kind),
+  cancel: () => session.cancel(),
+  restart: () => void session.restart(),
+  runWith: (fallback) => void session.runWith(fallback),
+  save: (format) => void saveResult(format),
+});
+
+const session = new Session({
+  upscaler,
+  models: MODELS,
+  cpuMaxPixels: CPU_MAX_PIXELS,
+  onChange: (state) => view.render(state, image),
+});
+
+async function open(file: Blob, name: string): Promise<void> {
+  given += 1;
+  const turn = given;
+  const next = await readImage(file);
+  if (turn !== given) {
+    releaseImage(next);
+    return;
+  }
+  const old = image;
+  image = next;
+  const size = next && { width: next.naturalWidth, height: next.naturalHeight };
+  const job = session.open({ file, name, size });
+  releaseImage(old);
+  await job;
+}
+
+async function openSample(url: string): Promise<void> {
+  try {
+    const response = await fetch(url);
+    if (!response.ok) throw new Error(`The server answered ${response.status}.`);
+    await open(await response.blob(), url);
+  } catch {
+    session.report({
+      message: 'The sample could not be loaded.',
+      hint: 'Check the connection, or drop a picture of your own.',
+    });
+  }
+}
+
+async function saveResult(format: SaveFormat): Promise<void> {
+  const { phase, picture } = session.state;
+  if (phase.kind !== 'done' || picture === null) return;
+  const { result } = phase;
+  try {
+    const type = `image/${format}` satisfies UpscaleRequest['output'];
+    const blob = await upscaler.encode(result.image, { type });
+    save(blob, resultName(picture.name, result.scale, EXTENSIONS[format]));
+  } catch (error) {
+    const { message, hint } = CrispenError.from(error, 'ENCODE_FAILED');
+    session.report({ message, hint });
+  }
+}
+
+listenForFiles({
+  onFiles: ([first]) => first && void open(first, first.name),
+  onNothing: () =>
+    session.report({
+      message: 'That was not a picture file.',
+      hint: 'Save the picture first, then drop the file here.',
+    }),
+});
+
+view.render(session.state, null);
+void session.detect().catch((error: unknown) => {
+  const { message, hint } = CrispenError.from(error);
+  session.report({ message, hint });
+});

@@ -1,0 +1,244 @@
+import type {
+  CrispenError,
+  Detection,
+  ModelEntry,
+  UpscaleOutput,
+  UpscaleProgress,
+  Upscaler,
+} from '../src/index.ts';
+import { choose, type ModelChoice, type Scale } from './models.ts';
+import { sizeWarning } from './words.ts';
+import type { Size } from './zoom.ts';
+
+/** A picture that somebody gave. `size` is null where the page could not read it. */
+export interface Picture {
+  readonly file: Blob;
+  readonly name: string;
+  readonly size: Size | null;
+}
+
+/** What is being done, or what came of it. */
+export type Phase =
+  | { readonly kind: 'empty' }
+  | {
+      readonly kind: 'working';
+      readonly stage: UpscaleProgress['stage'] | null;
+      readonly fraction: number;
+      readonly remainingMs: number | null;
+      readonly fallback: Fallback | null;
+    }
+  /** The result may be too large for the browser: go on only when told to. */
+  | { readonly kind: 'confirm'; readonly warning: string }
+  /** No adapter. `cpuMs`: estimate for the processor, null when the picture is too large for it. */
+  | { readonly kind: 'choose'; readonly cpuMs: number | null }
+  | { readonly kind: 'done'; readonly result: Result }
+  | { readonly kind: 'cancelled' }
+  | { readonly kind: 'failed' };
+
+export interface Trouble {
+  readonly message: string;
+  /** What to do about it; may be empty. */
+  readonly hint: string;
+}
+
+export type Fallback = 'cpu' | 'lanczos';
+
+export type Result = UpscaleOutput & { readonly image: ImageBitmap; readonly scale: Scale };
+
+export interface State {
+  readonly detection: Detection | null;
+  readonly picture: Picture | null;
+  readonly scale: Scale;
+  readonly model: ModelChoice;
+  readonly phase: Phase;
+  /** The last thing that went wrong, until something new is started. */
+  readonly trouble: Trouble | null;
+}
+
+export interface SessionParts {
+  readonly upscaler: Pick<Upscaler, 'detect' | 'upscale' | 'estimateCpu'>;
+  readonly models: readonly Pick<ModelEntry, 'id' | 'scale' | 'description'>[];
+  /** Largest picture, in pixels, that the CPU path takes. */
+  readonly cpuMaxPixels: number;
+  readonly onChange: (state: State) => void;
+}
+
+/**
+ * The life of one visit: at most one picture and one job at a time. Every change of the picture or
+ * of a setting ends the running job and starts the next; whatever an ended job still reports is
+ * dropped.
+ */
+export class Session {
+  #state: State;
+  readonly #parts: SessionParts;
+  #job: AbortController | null = null;
+  #kind = '';
+  #fallback: Fallback | null = null;
+  #confirmed = false;
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts;
+    const model = choose(parts.models, 2, '');
+    this.#kind = model.kind;
+    this.#state = {
+      detection: null,
+      picture: null,
+      scale: 2,
+      model,
+      phase: { kind: 'empty' },
+      trouble: null,
+    };
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** Looks for an adapter before there is anything to do, so that the page can say what it found. */
+  async detect(): Promise<Detection> {
+    const detection = await this.#parts.upscaler.detect();
+    this.#update({ detection });
+    return detection;
+  }
+
+  /** Takes a new picture in place of the old one and enlarges it. */
+  open(picture: Picture): Promise<void> {
+    this.#fallback = null;
+    this.#confirmed = false;
+    return this.#run({ picture });
+  }
+
+  setScale(scale: Scale): Promise<void> {
+    this.#confirmed = false;
+    this.#askAgain();
+    return this.#run({ scale, model: choose(this.#parts.models, scale, this.#kind) });
+  }
+
+  setKind(kind: string): Promise<void> {
+    this.#kind = kind;
+    this.#askAgain();
+    return this.#run({ model: choose(this.#parts.models, this.#state.scale, kind) });
+  }
+
+  /** Starts again after an error, a cancellation or a warning that was read. */
+  restart(): Promise<void> {
+    this.#confirmed = true;
+    return this.#run({});
+  }
+
+  /** Does without an adapter. A resize holds for this picture, the slow CPU path for one job. */
+  runWith(fallback: Fallback): Promise<void> {
+    this.#fallback = fallback;
+    return this.#run({});
+  }
+
+  /** Ends the running job, if there is one. */
+  cancel(): void {
+    if (this.#job === null) return;
+    this.#endJob();
+    this.#fallback = null;
+    this.#update({ phase: { kind: 'cancelled' } });
+  }
+
+  /** Reports trouble outside of a job, such as a file that could not be saved; nothing is lost. */
+  report(trouble: Trouble): void {
+    this.#update({ trouble });
+  }
+
+  #update(change: Partial<State>): void {
+    const old = this.#state.phase;
+    this.#state = { ...this.#state, ...change };
+    const { phase } = this.#state;
+    this.#parts.onChange(this.#state);
+    if (old.kind === 'done' && old !== phase) old.result.image.close();
+  }
+
+  /** The CPU path is never entered without the estimate for just that job. */
+  #askAgain(): void {
+    if (this.#fallback === 'cpu') this.#fallback = null;
+  }
+
+  #endJob(): void {
+    this.#job?.abort();
+    this.#job = null;
+  }
+
+  async #run(change: Partial<State>): Promise<void> {
+    this.#endJob();
+    const picture = change.picture ?? this.#state.picture;
+    if (picture === null) {
+      this.#update(change);
+      return;
+    }
+    const job = new AbortController();
+    this.#job = job;
+    const working = (progress: Partial<Phase & { kind: 'working' }> = {}): Phase => ({
+      kind: 'working',
+      stage: null,
+      fraction: 0,
+      remainingMs: null,
+      fallback: this.#fallback,
+      ...progress,
+    });
+    this.#update({ ...change, phase: working(), trouble: null });
+    try {
+      const phase = await this.#attempt(picture, job.signal, (progress) => {
+        if (this.#job === job) this.#update({ phase: working(progress) });
+      });
+      if (this.#job !== job) {
+        if (phase.kind === 'done') phase.result.image.close();
+        return;
+      }
+      this.#job = null;
+      this.#update({ phase });
+    } catch (error) {
+      if (this.#job !== job) return;
+      this.#job = null;
+      const { message, hint } = error as CrispenError;
+      this.#update({ phase: { kind: 'failed' }, trouble: { message, hint: hint ?? '' } });
+    }
+  }
+
+  /** One job up to the phase that it ends in. */
+  async #attempt(
+    picture: Picture,
+    signal: AbortSignal,
+    onProgress: (progress: UpscaleProgress) => void,
+  ): Promise<Phase> {
+    const { scale, model } = this.#state;
+    const fallback = this.#fallback;
+    const detection = this.#state.detection ?? (await this.detect());
+    const warning = picture.size === null ? null : sizeWarning(picture.size, scale);
+    if (warning !== null && !this.#confirmed) return { kind: 'confirm', warning };
+    if (detection.backend === 'none' && fallback === null) return this.#offer(picture, signal);
+    try {
+      const output = await this.#parts.upscaler.upscale(picture.file, {
+        scale,
+        model: model.id,
+        signal,
+        onProgress,
+        output: 'bitmap',
+        fallback: fallback ?? 'error',
+      });
+      return { kind: 'done', result: { ...output, image: output.image as ImageBitmap, scale } };
+    } catch (error) {
+      const { code } = error as CrispenError;
+      if (code !== 'NO_WEBGPU' && code !== 'INSECURE_CONTEXT') throw error;
+      // The adapter went between the first look and this job.
+      await this.detect();
+      return this.#offer(picture, signal);
+    }
+  }
+
+  async #offer(picture: Picture, signal: AbortSignal): Promise<Phase> {
+    const { size } = picture;
+    const fits = size !== null && size.width * size.height <= this.#parts.cpuMaxPixels;
+    if (!fits || signal.aborted) return { kind: 'choose', cpuMs: null };
+    const { scale, model } = this.#state;
+    const request = { scale, model: model.id };
+    return {
+      kind: 'choose',
+      cpuMs: await this.#parts.upscaler.estimateCpu(size.width, size.height, request),
+    };
+  }
+}

@@ -1,0 +1,260 @@
+import type { ModelEntry, UpscaleOutput } from '../src/index.ts';
+import { Compare } from './compare.ts';
+import type { SaveFormat } from './download.ts';
+import { dimensions, duration, roughly, timeLeft } from './format.ts';
+import { choicesAt, SCALES, type Scale } from './models.ts';
+import type { Fallback, State } from './session.ts';
+import { advice, madeBy, noAdapterWords, resultTag, stageWords, workerWords } from './words.ts';
+
+export interface Actions {
+  open(file: File): void;
+  openSample(url: string): void;
+  setScale(scale: Scale): void;
+  setKind(kind: string): void;
+  cancel(): void;
+  restart(): void;
+  runWith(fallback: Fallback): void;
+  save(format: SaveFormat): void;
+}
+
+/** The element of index.html with an id; a missing one is a defect of the page. */
+function get<E extends HTMLElement = HTMLElement>(id: string): E {
+  const element = document.getElementById(id);
+  if (!element) throw new Error(`index.html lacks #${id}.`);
+  return element as E;
+}
+
+/** Sets text only where it differs: live regions must not speak twice. */
+function say(element: HTMLElement, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** The page as a function of the state: index.html holds every element, this fills and shows them. */
+export class PageView {
+  readonly #models: readonly ModelEntry[];
+  readonly #actions: Actions;
+  readonly #compare: Compare;
+  /** What the picture stage shows, to leave it alone while only the progress changes. */
+  #shown: readonly unknown[] = [];
+  #offered = '';
+  #adviceGiven = '';
+
+  constructor(models: readonly ModelEntry[], actions: Actions) {
+    this.#models = models;
+    this.#actions = actions;
+    this.#compare = new Compare({
+      stage: get('compare'),
+      canvas: get<HTMLCanvasElement>('canvas'),
+      divider: get('divider'),
+      zoomIn: get<HTMLButtonElement>('zoom-in'),
+      zoomOut: get<HTMLButtonElement>('zoom-out'),
+      zoomFit: get<HTMLButtonElement>('zoom-fit'),
+      zoomFull: get<HTMLButtonElement>('zoom-full'),
+    });
+    this.#listen();
+  }
+
+  /** `image`: the picture of the state as the page can draw it, null where it cannot. */
+  render(state: State, image: HTMLImageElement | null): void {
+    const focused = document.activeElement;
+    document.body.dataset.phase = state.phase.kind;
+    this.#renderStage(state, image);
+    this.#renderSettings(state);
+    this.#renderJob(state);
+    this.#renderNotice(state);
+    const worker = workerWords(state.detection);
+    say(get('worker'), worker.text);
+    get('worker').classList.toggle('is-slow', worker.slow);
+    // A button that goes away (Cancel, a sample) must not take the keyboard's place with it.
+    if (focused instanceof HTMLElement && focused !== document.body && !focused.checkVisibility()) {
+      get('job').focus({ preventScroll: true });
+    }
+  }
+
+  #listen(): void {
+    const actions = this.#actions;
+    const file = get<HTMLInputElement>('file');
+    for (const id of ['open', 'open-new']) get(id).addEventListener('click', () => file.click());
+    file.addEventListener('change', () => {
+      const [picked] = file.files ?? [];
+      if (picked) actions.open(picked);
+      // Picking the same file again is a change again.
+      file.value = '';
+    });
+    for (const sample of document.querySelectorAll<HTMLButtonElement>('[data-sample]')) {
+      sample.addEventListener('click', () => actions.openSample(sample.dataset.sample ?? ''));
+    }
+    get('scale').addEventListener('change', (event) => {
+      const scale = SCALES.find((one) => one === Number((event.target as HTMLInputElement).value));
+      if (scale) actions.setScale(scale);
+    });
+    get('model').addEventListener('change', (event) => {
+      actions.setKind((event.target as HTMLInputElement).dataset.kind ?? '');
+    });
+    get('cancel').addEventListener('click', () => actions.cancel());
+    addEventListener('keydown', (event) => {
+      if (event.key === 'Escape') actions.cancel();
+    });
+    for (const id of ['again', 'go-on']) get(id).addEventListener('click', () => actions.restart());
+    get('run-cpu').addEventListener('click', () => actions.runWith('cpu'));
+    get('run-lanczos').addEventListener('click', () => actions.runWith('lanczos'));
+    for (const format of ['png', 'jpeg', 'webp'] as const) {
+      get(`save-${format}`).addEventListener('click', () => actions.save(format));
+    }
+  }
+
+  #renderStage({ phase, picture, scale }: State, image: HTMLImageElement | null): void {
+    get('welcome').hidden = picture !== null;
+    get('unreadable').hidden = picture === null || image !== null;
+    get('compare').hidden = image === null;
+    const result = phase.kind === 'done' ? phase.result : null;
+    const shown = [image, result?.image, scale];
+    if (shown.every((value, index) => value === this.#shown[index])) return;
+    this.#shown = shown;
+    if (image === null) {
+      this.#compare.show(null);
+      return;
+    }
+    const enlargement = result?.scale ?? scale;
+    this.#compare.show({
+      before: image,
+      after: result?.image ?? null,
+      size: {
+        width: image.naturalWidth * enlargement,
+        height: image.naturalHeight * enlargement,
+      },
+      enlargement,
+    });
+    get('tag-after').hidden = result === null;
+    say(get('tag-after'), result ? resultTag(result.backend, result.scale) : '');
+    get('canvas').setAttribute(
+      'aria-label',
+      `${result ? 'The original beside the enlarged picture' : 'The original'}, ` +
+        `${picture?.name ?? ''}. Arrow keys move a closer look, plus and minus zoom.`,
+    );
+  }
+
+  #renderSettings({ scale, model, picture }: State): void {
+    for (const input of get('scale').querySelectorAll('input')) {
+      const value = Number(input.value);
+      input.checked = value === scale;
+      const size = picture?.size;
+      const target = get(`size-${value}`);
+      say(target, size ? dimensions(size.width * value, size.height * value) : '');
+    }
+    const choices = choicesAt(this.#models, scale);
+    const offered = choices.map((choice) => choice.id).join();
+    const container = get('model');
+    if (offered !== this.#offered) {
+      this.#offered = offered;
+      container.querySelector('.cards')?.replaceChildren(
+        ...choices.map((choice) => {
+          const card = get<HTMLTemplateElement>('model-card').content.cloneNode(true);
+          const label = (card as DocumentFragment).firstElementChild as HTMLElement;
+          const input = label.querySelector('input')!;
+          input.value = choice.id;
+          input.dataset.kind = choice.kind;
+          label.querySelector('b')!.textContent = choice.title;
+          label.querySelector('small')!.textContent = choice.text;
+          return label;
+        }),
+      );
+    }
+    for (const input of container.querySelectorAll('input'))
+      input.checked = input.value === model.id;
+    get('model-single').hidden = choices.length > 1;
+  }
+
+  #renderJob({ phase, trouble, detection }: State): void {
+    const working = phase.kind === 'working';
+    const show = (id: string, visible: boolean) => {
+      get(id).hidden = !visible;
+    };
+    show('working', working);
+    show('result', phase.kind === 'done');
+    show('confirm', phase.kind === 'confirm');
+    show('again', phase.kind === 'cancelled' || phase.kind === 'failed');
+    show('error', trouble !== null);
+    say(get('error-message'), trouble?.message ?? '');
+    say(get('error-hint'), trouble?.hint ?? '');
+
+    if (working) {
+      const percent = Math.floor(phase.fraction * 100);
+      const bar = get('progress');
+      bar.setAttribute('aria-valuenow', String(percent));
+      bar.style.setProperty('--fraction', String(phase.fraction));
+      bar.classList.toggle('is-unknown', phase.fraction === 0);
+      say(get('percent'), phase.fraction === 0 ? '' : `${percent} %`);
+      say(get('remaining'), timeLeft(phase.remainingMs));
+    }
+    if (phase.kind === 'confirm') say(get('confirm-text'), phase.warning);
+    if (phase.kind === 'done') this.#renderResult(phase.result);
+    say(get('status'), this.#status({ phase, detection }));
+  }
+
+  #status({ phase, detection }: Pick<State, 'phase' | 'detection'>): string {
+    switch (phase.kind) {
+      case 'empty':
+        return 'Ready for a picture.';
+      case 'working': {
+        const slow =
+          phase.stage === 'upscale' &&
+          (phase.fallback === 'cpu' ||
+            (phase.fallback === null && detection?.adapter?.isFallbackAdapter === true));
+        return `${stageWords(phase.stage)}${slow ? ', slowly in software' : ''}…`;
+      }
+      case 'confirm':
+        return 'A very large result.';
+      case 'choose':
+        return 'Waiting for your choice above.';
+      case 'done':
+        return `Done in ${duration(phase.result.milliseconds)}.`;
+      case 'cancelled':
+        return 'Cancelled.';
+      case 'failed':
+        return 'That did not work.';
+    }
+  }
+
+  #renderResult(result: UpscaleOutput): void {
+    say(get('fact-from'), dimensions(result.inputWidth, result.inputHeight));
+    say(get('fact-to'), dimensions(result.width, result.height));
+    say(get('fact-by'), madeBy(result));
+    get('fact-tiles').hidden = result.statistics === 'exact';
+  }
+
+  #renderNotice({ detection, phase }: State): void {
+    const notice = get('notice');
+    notice.hidden = detection?.backend !== 'none';
+    if (detection?.backend !== 'none') return;
+    const { title, text } = noAdapterWords(detection.reason);
+    say(get('notice-title'), title);
+    say(get('notice-text'), text);
+    const insecure = detection.reason?.code === 'INSECURE_CONTEXT';
+    get('notice-advice').hidden = insecure;
+    if (!insecure && this.#adviceGiven === '') {
+      this.#adviceGiven = navigator.userAgent;
+      get('notice-steps').replaceChildren(
+        ...advice(navigator.userAgent).flatMap(({ browser, steps }) => {
+          const term = document.createElement('dt');
+          term.textContent = browser;
+          return [
+            term,
+            ...steps.map((step) => {
+              const item = document.createElement('dd');
+              item.textContent = step;
+              return item;
+            }),
+          ];
+        }),
+      );
+    }
+    const choosing = phase.kind === 'choose';
+    get('ways').hidden = !choosing;
+    if (!choosing) return;
+    const cpu = get('run-cpu');
+    cpu.hidden = phase.cpuMs === null;
+    get('too-large').hidden = phase.cpuMs !== null;
+    if (phase.cpuMs !== null) say(cpu, `Run slowly on the CPU (${roughly(phase.cpuMs)})`);
+  }
+}

@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { CrispenError } from '../src/errors.ts';
+import { adapterName, advice, madeBy, noAdapterWords, sizeWarning, workerWords } from './words.ts';
+
+const adapter = {
+  vendor: 'google',
+  architecture: 'swiftshader',
+  device: '',
+  description: '',
+  isFallbackAdapter: true,
+  features: [],
+};
+
+describe('adapters', () => {
+  it('are named by the best that the browser tells', () => {
+    expect(adapterName({ ...adapter, description: 'Apple M2' })).toBe('Apple M2');
+    expect(adapterName(adapter)).toBe('Google Swiftshader');
+    expect(adapterName({ ...adapter, vendor: '', architecture: '' })).toBe('your graphics card');
+  });
+
+  it('made of software are called slow', () => {
+    const found = { backend: 'webgpu', adapter, reason: null } as const;
+    expect(workerWords(found)).toMatchObject({ slow: true });
+    expect(workerWords(found).text).toMatch(/software.*slow/i);
+    const real = { ...found, adapter: { ...adapter, isFallbackAdapter: false } };
+    expect(workerWords(real).slow).toBe(false);
+  });
+
+  it('are told apart in the result', () => {
+    const model = 'a2n-x2';
+    expect(madeBy({ backend: 'webgpu', adapter, model })).toContain('software adapter');
+    expect(madeBy({ backend: 'cpu', adapter: null, model })).toContain('CPU');
+    expect(madeBy({ backend: 'lanczos', adapter: null, model: null })).toContain(
+      'without a network',
+    );
+  });
+});
+
+describe('advice', () => {
+  const mac = 'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)';
+  it.each([
+    [`${mac} AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.4 Safari/605.1.15`, 'Safari'],
+    [`${mac} AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36`, 'Chrome'],
+    ['Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', 'Firefox'],
+    ['something else', 'Chrome'],
+  ])('%s: own browser first', (userAgent, browser) => {
+    const list = advice(userAgent);
+    expect(list[0]?.browser).toContain(browser);
+    expect(list).toHaveLength(3);
+  });
+});
+
+describe('noAdapterWords', () => {
+  it('names plain http as the cause where it is', () => {
+    expect(noAdapterWords(new CrispenError('INSECURE_CONTEXT', 'x')).text).toContain('https');
+    expect(noAdapterWords(new CrispenError('NO_WEBGPU', 'x')).text).not.toContain('https');
+  });
+});
+
+describe('sizeWarning', () => {
+  it('lets ordinary pictures pass', () => {
+    expect(sizeWarning({ width: 2000, height: 1500 }, 4)).toBeNull();
+    expect(sizeWarning({ width: 4096, height: 4096 }, 2)).toBeNull();
+  });
+
+  it('warns of memory, then of limits', () => {
+    expect(sizeWarning({ width: 4000, height: 3000 }, 4)).toContain('16000 × 12000');
+    expect(sizeWarning({ width: 4000, height: 3000 }, 4)).toContain('768 MB');
+    expect(sizeWarning({ width: 5000, height: 10 }, 4)).toContain('more than many browsers');
+  });
+});

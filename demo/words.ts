@@ -1,0 +1,134 @@
+import type { CrispenError, Detection, UpscaleOutput, UpscaleProgress } from '../src/index.ts';
+import { dimensions, megapixels } from './format.ts';
+import type { Size } from './zoom.ts';
+
+/** What the page says about adapters, stages and limits. Pure functions. */
+
+type Adapter = NonNullable<Detection['adapter']>;
+
+const STAGES: Readonly<Record<UpscaleProgress['stage'], string>> = {
+  decode: 'Reading the picture',
+  download: 'Loading the model',
+  prepare: 'Getting ready',
+  upscale: 'Enlarging',
+  encode: 'Finishing',
+};
+
+export function stageWords(stage: UpscaleProgress['stage'] | null): string {
+  return stage === null ? 'Looking for a graphics card' : STAGES[stage];
+}
+
+/** A name for an adapter out of whatever the browser tells. */
+export function adapterName(adapter: Adapter): string {
+  const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+  const parts = [adapter.vendor, adapter.architecture].filter((part) => part !== '');
+  return (
+    adapter.description || adapter.device || parts.map(capital).join(' ') || 'your graphics card'
+  );
+}
+
+/** What does the work, and whether to expect it to be slow. */
+export function workerWords(detection: Detection | null): { text: string; slow: boolean } {
+  if (detection === null) return { text: 'Looking for a graphics card', slow: false };
+  if (detection.adapter === null) return { text: 'No graphics card in reach', slow: true };
+  const name = adapterName(detection.adapter);
+  return detection.adapter.isFallbackAdapter
+    ? { text: `${name}: no real graphics card, an imitation in software. Slow.`, slow: true }
+    : { text: `Runs on ${name}`, slow: false };
+}
+
+/** How a result was made, as a sentence. */
+export function madeBy(output: Pick<UpscaleOutput, 'backend' | 'adapter' | 'model'>): string {
+  if (output.backend === 'lanczos') return 'A plain resize (Lanczos), made without a network.';
+  const place =
+    output.backend === 'cpu'
+      ? 'the processor (CPU)'
+      : output.adapter === null
+        ? 'the graphics card'
+        : adapterName(output.adapter);
+  const slow = output.adapter?.isFallbackAdapter ? ', a software adapter' : '';
+  return `Made by ${output.model} on ${place}${slow}.`;
+}
+
+/** The short label on the enlarged side of the comparison. */
+export function resultTag(backend: UpscaleOutput['backend'], scale: number): string {
+  const maker = { webgpu: 'Crispen', cpu: 'Crispen on CPU', lanczos: 'Lanczos' }[backend];
+  return `${maker} ${scale}×`;
+}
+
+export interface BrowserAdvice {
+  readonly browser: string;
+  readonly steps: readonly string[];
+}
+
+const ADVICE: Readonly<Record<'chrome' | 'firefox' | 'safari', BrowserAdvice>> = {
+  chrome: {
+    browser: 'Chrome and Edge',
+    steps: [
+      'Use version 113 or newer (on Android 121).',
+      'Turn on “Use graphics acceleration when available” in Settings, System, then restart.',
+      'On Linux also enable chrome://flags/#enable-unsafe-webgpu and chrome://flags/#enable-vulkan.',
+    ],
+  },
+  firefox: {
+    browser: 'Firefox',
+    steps: [
+      'Use version 141 or newer on Windows, 145 or newer on a Mac with Apple silicon.',
+      'Elsewhere open about:config and set dom.webgpu.enabled to true.',
+    ],
+  },
+  safari: {
+    browser: 'Safari',
+    steps: [
+      'Use Safari 26 or newer (iOS 26, iPadOS 26, macOS 26).',
+      'In Safari 18 turn on WebGPU in Settings, Feature Flags (on iPhone: Settings, Apps, Safari, Advanced).',
+    ],
+  },
+};
+
+/** What to enable, the reader's own browser first. */
+export function advice(userAgent: string): BrowserAdvice[] {
+  const { chrome, firefox, safari } = ADVICE;
+  if (/firefox|fxios/i.test(userAgent)) return [firefox, chrome, safari];
+  if (/safari/i.test(userAgent) && !/chrome|chromium|android/i.test(userAgent)) {
+    return [safari, chrome, firefox];
+  }
+  return [chrome, firefox, safari];
+}
+
+/** Why there is no adapter: a title and an explanation. */
+export function noAdapterWords(reason: CrispenError | null): { title: string; text: string } {
+  if (reason?.code === 'INSECURE_CONTEXT') {
+    return {
+      title: 'This address is not secure',
+      text: 'Browsers keep the graphics card away from pages opened over plain http from another machine. Open this page over https, or on the machine itself as localhost.',
+    };
+  }
+  return {
+    title: 'No graphics card in reach',
+    text: 'Crispen does its work through WebGPU, and this browser offers no WebGPU adapter. Often it only has to be turned on.',
+  };
+}
+
+/** Longest side that every current browser can put on a canvas and most can encode. */
+const MAX_SIDE = 16_384;
+/** Largest canvas area of desktop browsers, in pixels. */
+const MAX_AREA = 268_435_456;
+/** From here on (a 256 MB picture) phones and older machines run out of memory. */
+const LARGE_AREA = 67_108_864;
+
+/** A sentence to be confirmed before a result that a browser may not bear; null when all is well. */
+export function sizeWarning(input: Size, scale: number): string | null {
+  const width = input.width * scale;
+  const height = input.height * scale;
+  const area = width * height;
+  const what = `${dimensions(width, height)} (${megapixels(width, height)} megapixels)`;
+  if (width > MAX_SIDE || height > MAX_SIDE || area > MAX_AREA) {
+    return `The result would be ${what}: more than many browsers can show or save.`;
+  }
+  if (area > LARGE_AREA) {
+    const megabytes = Math.round((area * 4) / 1e6);
+    return `The result would be ${what} and take about ${megabytes} MB of memory at least.`;
+  }
+  return null;
+}
