@@ -1,0 +1,71 @@
+import { CrispenError } from '../errors.ts';
+import { readSafetensors } from './safetensors.ts';
+import type { TensorMap } from './tensor.ts';
+import { openArchive } from './torch/archive.ts';
+import { memoryLimits } from './torch/checkpoint.ts';
+import { openLegacy } from './torch/legacy.ts';
+import { loadTensors } from './torch/storage.ts';
+import { type Recognise, stripPrefixes, unwrap } from './torch/unwrap.ts';
+
+export type WeightFormat = 'safetensors' | 'torch-zip' | 'torch-legacy';
+
+export interface WeightFile {
+  readonly format: WeightFormat;
+  readonly tensors: TensorMap;
+  /** What stood before the names in the file, as `params_ema/` or `state_dict/module.`; often empty. */
+  readonly wrapper: string;
+  /** The text entries of a safetensors header; empty for the others. */
+  readonly metadata: Record<string, string>;
+}
+
+/**
+ * Reads a weight file of any known format, told by its first bytes: safetensors, or a PyTorch
+ * checkpoint, zip or legacy. Of a checkpoint nothing is executed.
+ *
+ * Tensors are views into `bytes` wherever their elements lie there in order, so that a file is held
+ * once; deflated archives and transposed tensors are copied. `bytes` must not change afterwards.
+ * Memory besides `bytes` is at most 3 times its length and 56 MiB, whatever the file says.
+ *
+ * `recognise` decides whether a `model.` before all names belongs to them; without it, it stays.
+ * @throws CrispenError `MODEL_CORRUPT` if the file is damaged, `MODEL_UNSUPPORTED` if it is of
+ * another format or holds what is not read; the message says what was found.
+ */
+export async function readWeights(bytes: Uint8Array, recognise?: Recognise): Promise<WeightFile> {
+  const format = sniff(bytes);
+  if (format === 'safetensors') {
+    const file = readSafetensors(bytes);
+    const { tensors, prefix } = stripPrefixes(file.tensors, recognise);
+    return { format, tensors, wrapper: prefix, metadata: file.metadata };
+  }
+  const checkpoint = format === 'torch-zip' ? await openArchive(bytes) : openLegacy(bytes);
+  const { tensors: refs, path } = unwrap(checkpoint.root, recognise);
+  const { copyBytes } = memoryLimits(bytes.length);
+  const tensors = await loadTensors(refs, checkpoint.load, copyBytes);
+  return { format, tensors, wrapper: path, metadata: {} };
+}
+
+function sniff(bytes: Uint8Array): WeightFormat {
+  const starts = (text: string, at = 0) =>
+    [...text].every((character, i) => bytes[at + i] === character.charCodeAt(0));
+  if (bytes.length === 0) throw new CrispenError('MODEL_CORRUPT', 'The weight file is empty.');
+  // Before the others: a safetensors file starts with a length, which may look like their marks.
+  if (starts('{', 8)) return 'safetensors';
+  if (starts('PK')) return 'torch-zip';
+  if (starts('\x80')) return 'torch-legacy';
+  const pointer = starts('version https://git-lfs');
+  const page = starts('<');
+  throw new CrispenError(
+    'MODEL_UNSUPPORTED',
+    pointer
+      ? 'The file is a Git LFS pointer, not the weights themselves.'
+      : page
+        ? 'The file is a web page, not a weight file.'
+        : 'The file is neither safetensors nor a PyTorch checkpoint.',
+    {
+      hint:
+        pointer || page
+          ? 'Download the file itself, by the link that its page calls raw or download.'
+          : 'Crispen reads .safetensors, .pth, .pt and .ckpt files.',
+    },
+  );
+}

@@ -1,0 +1,153 @@
+import type { DType } from '../tensor.ts';
+import { Inert, PickleGlobal, type PickleValue } from './pickle.ts';
+import { corrupt, unsupported } from './refusal.ts';
+import { type Storage, StorageType, StorageView, TensorRef } from './storage.ts';
+
+const STORAGE_TYPES: Readonly<Record<string, DType>> = {
+  DoubleStorage: 'f64',
+  FloatStorage: 'f32',
+  HalfStorage: 'f16',
+  BFloat16Storage: 'bf16',
+  LongStorage: 'i64',
+  IntStorage: 'i32',
+  ShortStorage: 'i16',
+  CharStorage: 'i8',
+  ByteStorage: 'u8',
+  BoolStorage: 'bool',
+};
+/** More axes than any network's tensor has. */
+const MAX_RANK = 16;
+
+/** Kept by name alone: training checkpoints hold them beside the weights, nobody reads them. */
+const INERT_CALLS = [
+  'torch device',
+  '_codecs encode',
+  '__builtin__ bytearray',
+  'builtins bytearray',
+  'numpy dtype',
+  'numpy.core.multiarray scalar',
+  'numpy._core.multiarray scalar',
+  'numpy.core.multiarray _reconstruct',
+  'numpy._core.multiarray _reconstruct',
+  'argparse Namespace',
+];
+/** Only ever mentioned. */
+const INERT_NAMES = [
+  'numpy ndarray',
+  ...['float64', 'float32', 'float16', 'bfloat16'].map((name) => `torch ${name}`),
+  ...['int64', 'int32', 'int16', 'int8', 'uint8', 'bool'].map((name) => `torch ${name}`),
+];
+
+/**
+ * The names that a checkpoint may mention, by `module name`, and what stands in for them. PyTorch's
+ * own list for weights_only loading, as far as state dictionaries and what training scripts put
+ * beside them need it, and argparse's Namespace.
+ */
+export const KNOWN_GLOBALS: ReadonlyMap<string, PickleGlobal | StorageType> = new Map<
+  string,
+  PickleGlobal | StorageType
+>([
+  ...Object.entries(STORAGE_TYPES).map(
+    ([name, dtype]) => [`torch ${name}`, new StorageType(dtype)] as const,
+  ),
+  ...[
+    ...INERT_CALLS.map((name) => new PickleGlobal(name, () => new Inert(name))),
+    ...INERT_NAMES.map((name) => new PickleGlobal(name)),
+    new PickleGlobal('collections OrderedDict', makeDictionary),
+    new PickleGlobal('typing OrderedDict', makeDictionary),
+    new PickleGlobal('collections Counter', makeDictionary),
+    new PickleGlobal('__builtin__ set', firstList),
+    new PickleGlobal('builtins set', firstList),
+    new PickleGlobal('torch Size', firstList),
+    new PickleGlobal('torch._utils _rebuild_tensor', rebuildTensor),
+    new PickleGlobal('torch._utils _rebuild_tensor_v2', rebuildTensor),
+    new PickleGlobal('torch._utils _rebuild_parameter', rebuildParameter),
+  ].map((global) => [global.name, global] as const),
+]);
+
+/**
+ * Reads persistent ids, `('storage', type, key, location, count)` and in the legacy format a sixth
+ * entry, the window of a shared storage; and keeps the storages by key.
+ */
+export class StorageTable {
+  readonly storages = new Map<string, Storage>();
+
+  /** @throws CrispenError `MODEL_CORRUPT` or `MODEL_UNSUPPORTED`. */
+  readonly resolve = (id: PickleValue): StorageView => {
+    if (!Array.isArray(id)) throw corrupt('a storage is named by something else than a tuple');
+    const [kind, type, key, , count, window] = id as readonly PickleValue[];
+    if (kind === 'module') {
+      throw unsupported('it holds a network as a Python object with its source text');
+    }
+    if (kind !== 'storage' || !(type instanceof StorageType) || typeof key !== 'string') {
+      throw corrupt('a storage is not named by its type and key');
+    }
+    const storage = this.#add({ key, dtype: type.dtype, count: toSize(count) });
+    if (window === undefined || window === null) return new StorageView(storage, 0, storage.count);
+    if (!Array.isArray(window)) throw corrupt('a window of a storage is not a tuple');
+    const view = new StorageView(storage, toSize(window[1]), toSize(window[2]));
+    if (view.offset + view.count > storage.count) {
+      throw corrupt(`a window reaches beyond storage ${key}`);
+    }
+    return view;
+  };
+
+  #add(storage: Storage): Storage {
+    const known = this.storages.get(storage.key);
+    if (known === undefined) {
+      this.storages.set(storage.key, storage);
+      return storage;
+    }
+    if (known.dtype !== storage.dtype || known.count !== storage.count) {
+      throw corrupt(`storage ${storage.key} is described in two ways`);
+    }
+    return known;
+  }
+}
+
+function makeDictionary(args: readonly PickleValue[]): PickleValue {
+  if (args.length === 0) return new Map();
+  if (args.length === 1 && args[0] instanceof Map) return args[0];
+  if (args.length === 1 && Array.isArray(args[0])) return dictionaryOfPairs(args[0]);
+  throw corrupt('a dictionary is made of something else than entries');
+}
+
+/** What Python 2 wrote: `OrderedDict([[key, value], ...])`. */
+function dictionaryOfPairs(pairs: readonly PickleValue[]): PickleValue {
+  const result = new Map<PickleValue, PickleValue>();
+  for (const pair of pairs) {
+    if (!Array.isArray(pair) || pair.length !== 2) throw corrupt('a dictionary entry is no pair');
+    result.set(pair[0], pair[1]);
+  }
+  return result;
+}
+
+function firstList(args: readonly PickleValue[]): PickleValue {
+  if (args.length !== 1 || !Array.isArray(args[0])) throw corrupt('a list is made of no list');
+  return args[0];
+}
+
+/** `(storage, offset, shape, strides, ...)`; gradients, hooks and metadata mean nothing here. */
+function rebuildTensor(args: readonly PickleValue[]): PickleValue {
+  const [view, offset, shape, strides] = args;
+  if (!(view instanceof StorageView)) throw corrupt('a tensor has no storage');
+  return new TensorRef(view, toSize(offset), toSizes(shape), toSizes(strides));
+}
+
+/** `(tensor, requires_grad, hooks)`. */
+function rebuildParameter(args: readonly PickleValue[]): PickleValue {
+  if (!(args[0] instanceof TensorRef)) throw corrupt('a parameter has no tensor');
+  return args[0];
+}
+
+function toSize(value: PickleValue): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
+    throw corrupt('a size is no whole number of 0 or more');
+  }
+  return value;
+}
+
+function toSizes(value: PickleValue): readonly number[] {
+  if (!Array.isArray(value) || value.length > MAX_RANK) throw corrupt('a shape is no short tuple');
+  return value.map(toSize);
+}

@@ -1,0 +1,75 @@
+import { DTYPE_BYTES } from '../tensor.ts';
+import { type Checkpoint, memoryLimits } from './checkpoint.ts';
+import { KNOWN_GLOBALS, StorageTable } from './globals.ts';
+import { type PickleValue, readPickle } from './pickle.ts';
+import { corrupt, printable, unsupported } from './refusal.ts';
+import type { Storage } from './storage.ts';
+
+const MAGIC = 0x1950a86a20f9469cfc6cn;
+const PROTOCOL = 1001;
+const COUNT_BYTES = 8;
+
+/**
+ * Opens a checkpoint as PyTorch wrote them before 1.6: five pickles in a row (magic number,
+ * protocol, facts of the machine, the value, the keys of the storages), then the storages in the
+ * order of the keys, each an int64 count of elements and the elements. Nothing of it is executed.
+ *
+ * The format has no checksum; but keys, counts and the end of the file must all fit. Elements are
+ * never copied: tensors are views of `bytes`.
+ * @throws CrispenError `MODEL_CORRUPT` or `MODEL_UNSUPPORTED`; big-endian files are the latter.
+ */
+export function openLegacy(bytes: Uint8Array): Checkpoint {
+  const budget = memoryLimits(bytes.length).values;
+  const table = new StorageTable();
+  let at = 0;
+  const next = (persistent?: StorageTable['resolve']): PickleValue => {
+    const options = { globals: KNOWN_GLOBALS, budget, ...(persistent && { persistent }) };
+    const { value, end } = readPickle(bytes, at, options);
+    at = end;
+    return value;
+  };
+
+  if (next() !== MAGIC) throw unsupported('it is a pickle, but none that torch.save wrote');
+  const protocol = next();
+  if (protocol !== PROTOCOL) throw unsupported('it has an unknown version of the legacy format');
+  const machine = next();
+  if (!(machine instanceof Map)) throw corrupt('the facts of its machine are no dictionary');
+  if (machine.get('little_endian') !== true) throw unsupported('its numbers are big-endian');
+  const root = next(table.resolve);
+  const keys = next();
+  if (!Array.isArray(keys)) throw corrupt('the keys of its storages are no list');
+
+  const storages = readStorages(bytes, at, keys, table.storages);
+  return { root, load: ({ key }) => storages.get(key)! };
+}
+
+function readStorages(
+  bytes: Uint8Array,
+  start: number,
+  keys: readonly PickleValue[],
+  described: ReadonlyMap<string, Storage>,
+): ReadonlyMap<string, Uint8Array> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const storages = new Map<string, Uint8Array>();
+  let at = start;
+  for (const key of keys) {
+    const storage = typeof key === 'string' ? described.get(key) : undefined;
+    if (storage === undefined || storages.has(storage.key)) {
+      throw corrupt('the list of its storages has one that no tensor uses, or one twice');
+    }
+    const shown = `storage ${printable(storage.key)}`;
+    if (at + COUNT_BYTES > bytes.length) throw corrupt(`it ends before ${shown}`);
+    const count = view.getBigInt64(at, true);
+    if (count !== BigInt(storage.count)) {
+      throw corrupt(`${shown} has ${count} elements, not ${storage.count}`);
+    }
+    at += COUNT_BYTES;
+    const end = at + storage.count * DTYPE_BYTES[storage.dtype];
+    if (end > bytes.length) throw corrupt(`it ends inside ${shown}`);
+    storages.set(storage.key, bytes.subarray(at, end));
+    at = end;
+  }
+  if (storages.size !== described.size) throw corrupt('a storage that a tensor uses is missing');
+  if (at !== bytes.length) throw corrupt('it has bytes left over after its last storage');
+  return storages;
+}

@@ -1,0 +1,482 @@
+import { corrupt, printable, unsupported } from './refusal.ts';
+import type { StorageType, StorageView, TensorRef } from './storage.ts';
+
+declare const TextDecoder: new (
+  label: 'utf-8' | 'latin1',
+  options: { fatal: boolean; ignoreBOM: boolean },
+) => { decode(bytes: Uint8Array): string };
+
+/**
+ * A Python value. Dictionaries are Maps, so that no key of a file can meet a JavaScript prototype.
+ * Lists and sets are arrays, tuples frozen arrays. Integers beyond 2^53 are bigints. Values may be
+ * shared and, in a hostile file, cyclic.
+ */
+export type PickleValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | readonly PickleValue[]
+  | PickleMap
+  | PickleGlobal
+  | Inert
+  | StorageType
+  | StorageView
+  | TensorRef;
+export type PickleMap = Map<PickleValue, PickleValue>;
+
+/** A Python value that nobody reads: it stands in the tree by name only, its content is dropped. */
+export class Inert {
+  readonly name: string;
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** What a pickle may name: our own stand-in for a Python function or class. */
+export class PickleGlobal {
+  /** Module and name with a blank between, as `collections OrderedDict`. */
+  readonly name: string;
+  /** Stands in for a call of it; null for a name that may be mentioned but not called. */
+  readonly call: ((args: readonly PickleValue[]) => PickleValue) | null;
+  constructor(name: string, call: PickleGlobal['call'] = null) {
+    this.name = name;
+    this.call = call;
+  }
+}
+
+/**
+ * Bounds what pickles can build: a byte of pickle can stand for an object of hundreds. Each value
+ * is charged about what it takes in memory, before it is made.
+ */
+export class Budget {
+  #left: number;
+  /** `bytes`: how much memory the values may take in all. */
+  constructor(bytes: number) {
+    this.#left = bytes;
+  }
+  /** @throws CrispenError `MODEL_UNSUPPORTED` once the budget is spent. */
+  charge(bytes: number): void {
+    this.#left -= bytes;
+    if (this.#left < 0) {
+      throw unsupported('it describes far more values than a network of its size has');
+    }
+  }
+}
+
+export interface PickleOptions {
+  /** The only names that the pickle may mention, by `module name`. */
+  readonly globals: ReadonlyMap<string, PickleGlobal | StorageType>;
+  /** What a persistent id stands for; without it the pickle may have none. */
+  readonly persistent?: (id: PickleValue) => PickleValue;
+  readonly budget: Budget;
+}
+
+// Charges in bytes, rounded up from what V8 takes.
+const PER_OPCODE = 16;
+const PER_VALUE = 96;
+const PER_ITEM = 16;
+const PER_MAP = 256;
+const PER_MAP_ENTRY = 64;
+
+const MAX_LONG_BYTES = 255;
+const MAX_NAME_BYTES = 256;
+const HIGHEST_PROTOCOL = 5;
+
+/** Opcodes that Python knows and that no state dictionary needs, for the message. */
+const REFUSED_OPCODES: ReadonlyMap<number, string> = new Map([
+  [0x50, 'PERSID'],
+  [0x49, 'INT'],
+  [0x4c, 'LONG'],
+  [0x46, 'FLOAT'],
+  [0x53, 'STRING'],
+  [0x56, 'UNICODE'],
+  [0x6c, 'LIST'],
+  [0x64, 'DICT'],
+  [0x6f, 'OBJ'],
+  [0x69, 'INST'],
+  [0x70, 'PUT'],
+  [0x67, 'GET'],
+  [0x32, 'DUP'],
+  [0x82, 'EXT1'],
+  [0x83, 'EXT2'],
+  [0x84, 'EXT4'],
+  [0x91, 'FROZENSET'],
+  [0x92, 'NEWOBJ_EX'],
+  [0x96, 'BYTEARRAY8'],
+  [0x97, 'NEXT_BUFFER'],
+  [0x98, 'READONLY_BUFFER'],
+]);
+
+/**
+ * Reads one pickle of protocol 2 to 5 that starts at byte `start` of `bytes`, and says where it
+ * ends. Nothing of it is executed: a name outside of `options.globals` is refused where it is
+ * mentioned, and a call reaches only our stand-ins. Memory is bounded by `options.budget`, time by
+ * the pickle's length and the budget; no recursion.
+ *
+ * Source: the opcode table of CPython's Lib/pickletools.py.
+ * @throws CrispenError `MODEL_CORRUPT` for malformed bytes, `MODEL_UNSUPPORTED` for an opcode or a
+ * name that is not on the list, or a spent budget.
+ */
+export function readPickle(
+  bytes: Uint8Array,
+  start: number,
+  options: PickleOptions,
+): { value: PickleValue; end: number } {
+  return new PickleMachine(bytes, start, options).run();
+}
+
+class PickleMachine {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #options: PickleOptions;
+  readonly #stack: PickleValue[] = [];
+  /** Heights of the stack at the open MARKs. */
+  readonly #marks: number[] = [];
+  readonly #memo = new Map<number, PickleValue>();
+  readonly #utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  readonly #latin1 = new TextDecoder('latin1', { fatal: false, ignoreBOM: true });
+  #at: number;
+
+  constructor(bytes: Uint8Array, start: number, options: PickleOptions) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#at = start;
+    this.#options = options;
+  }
+
+  run(): { value: PickleValue; end: number } {
+    for (;;) {
+      this.#charge(PER_OPCODE);
+      const at = this.#at;
+      const opcode = this.#u8();
+      if (opcode === 0x2e /* STOP */) {
+        const value = this.#pop();
+        if (this.#stack.length > 0) throw corrupt(`its pickle leaves values behind at byte ${at}`);
+        return { value, end: this.#at };
+      }
+      this.#step(opcode, at);
+    }
+  }
+
+  #step(opcode: number, at: number): void {
+    const stack = this.#stack;
+    switch (opcode) {
+      case 0x80: {
+        const protocol = this.#u8();
+        if (protocol > HIGHEST_PROTOCOL) throw unsupported(`pickle protocol ${protocol}`);
+        return;
+      }
+      case 0x95: // FRAME: a hint for buffered reading
+        this.#u64();
+        return;
+      case 0x28: // MARK
+        this.#marks.push(stack.length);
+        return;
+      case 0x30: // POP
+        if (this.#marks.at(-1) === stack.length) this.#marks.pop();
+        else this.#pop();
+        return;
+      case 0x31: // POP_MARK
+        this.#popToMark();
+        return;
+
+      case 0x4e: // NONE
+        stack.push(null);
+        return;
+      case 0x88: // NEWTRUE
+        stack.push(true);
+        return;
+      case 0x89: // NEWFALSE
+        stack.push(false);
+        return;
+      case 0x4b: // BININT1
+        stack.push(this.#u8());
+        return;
+      case 0x4d: // BININT2
+        stack.push(this.#view.getUint16(this.#take(2), true));
+        return;
+      case 0x4a: // BININT
+        stack.push(this.#view.getInt32(this.#take(4), true));
+        return;
+      case 0x8a: // LONG1
+        stack.push(this.#long(this.#u8()));
+        return;
+      case 0x8b: // LONG4
+        stack.push(this.#long(this.#u32()));
+        return;
+      case 0x47: // BINFLOAT, the one big-endian number
+        this.#charge(PER_ITEM);
+        stack.push(this.#view.getFloat64(this.#take(8), false));
+        return;
+
+      case 0x8c: // SHORT_BINUNICODE
+        stack.push(this.#text(this.#u8()));
+        return;
+      case 0x58: // BINUNICODE
+        stack.push(this.#text(this.#u32()));
+        return;
+      case 0x8d: // BINUNICODE8
+        stack.push(this.#text(this.#u64()));
+        return;
+      case 0x55: // SHORT_BINSTRING, what Python 2 calls str
+        stack.push(this.#text(this.#u8(), this.#latin1));
+        return;
+      case 0x54: // BINSTRING
+        stack.push(this.#text(this.#u32(), this.#latin1));
+        return;
+      case 0x43: // SHORT_BINBYTES
+        this.#skipBytes(this.#u8());
+        return;
+      case 0x42: // BINBYTES
+        this.#skipBytes(this.#u32());
+        return;
+      case 0x8e: // BINBYTES8
+        this.#skipBytes(this.#u64());
+        return;
+
+      case 0x29: // EMPTY_TUPLE
+        this.#pushTuple([]);
+        return;
+      case 0x85: // TUPLE1
+      case 0x86: // TUPLE2
+      case 0x87: // TUPLE3
+        this.#pushTuple(this.#popCount(opcode - 0x84));
+        return;
+      case 0x74: // TUPLE
+        this.#pushTuple(this.#popToMark());
+        return;
+      case 0x5d: // EMPTY_LIST
+      case 0x8f: // EMPTY_SET
+        this.#charge(PER_VALUE);
+        stack.push([]);
+        return;
+      case 0x61: // APPEND
+        this.#append([this.#pop()]);
+        return;
+      case 0x65: // APPENDS
+      case 0x90: // ADDITEMS
+        this.#append(this.#popToMark());
+        return;
+      case 0x7d: // EMPTY_DICT
+        this.#charge(PER_MAP);
+        stack.push(new Map());
+        return;
+      case 0x73: // SETITEM
+        this.#setItems(this.#popCount(2));
+        return;
+      case 0x75: // SETITEMS
+        this.#setItems(this.#popToMark());
+        return;
+
+      case 0x71: // BINPUT
+        this.#remember(this.#u8());
+        return;
+      case 0x72: // LONG_BINPUT
+        this.#remember(this.#u32());
+        return;
+      case 0x94: // MEMOIZE
+        this.#remember(this.#memo.size);
+        return;
+      case 0x68: // BINGET
+        stack.push(this.#recall(this.#u8()));
+        return;
+      case 0x6a: // LONG_BINGET
+        stack.push(this.#recall(this.#u32()));
+        return;
+
+      case 0x63: // GLOBAL
+        stack.push(this.#global(this.#line(), this.#line()));
+        return;
+      case 0x93: {
+        // STACK_GLOBAL
+        const [module, name] = this.#popCount(2);
+        if (typeof module !== 'string' || typeof name !== 'string') {
+          throw corrupt(`its pickle names a global without text at byte ${at}`);
+        }
+        stack.push(this.#global(module, name));
+        return;
+      }
+      case 0x52: // REDUCE
+      case 0x81: // NEWOBJ
+        this.#call(at);
+        return;
+      case 0x62: {
+        // BUILD. Nobody reads the attributes of an object (an OrderedDict's _metadata, an array's
+        // elements), so the state is dropped.
+        const [target] = this.#popCount(2);
+        if (!(target instanceof Map || target instanceof Inert)) {
+          throw corrupt(`its pickle gives attributes to a plain value at byte ${at}`);
+        }
+        stack.push(target);
+        return;
+      }
+      case 0x51: {
+        // BINPERSID
+        const { persistent } = this.#options;
+        if (persistent === undefined) throw corrupt(`it has a storage in its head at byte ${at}`);
+        this.#charge(PER_MAP);
+        stack.push(persistent(this.#pop()));
+        return;
+      }
+      default: {
+        const name = REFUSED_OPCODES.get(opcode);
+        if (name !== undefined) throw unsupported(`it has the pickle opcode ${name}`);
+        throw corrupt(
+          `0x${opcode.toString(16).padStart(2, '0')} at byte ${at} is no pickle opcode`,
+        );
+      }
+    }
+  }
+
+  #charge(bytes: number): void {
+    this.#options.budget.charge(bytes);
+  }
+
+  /** Where the next `count` bytes are, which are taken. */
+  #take(count: number): number {
+    const at = this.#at;
+    if (count > this.#bytes.length - at) {
+      throw corrupt(`its pickle wants ${count} bytes at byte ${at} and the file ends before`);
+    }
+    this.#at += count;
+    return at;
+  }
+
+  #u8(): number {
+    return this.#bytes[this.#take(1)];
+  }
+
+  #u32(): number {
+    return this.#view.getUint32(this.#take(4), true);
+  }
+
+  /** Inexact beyond 2^53, where no file reaches. */
+  #u64(): number {
+    return Number(this.#view.getBigUint64(this.#take(8), true));
+  }
+
+  /** A two's complement integer of `count` bytes. */
+  #long(count: number): number | bigint {
+    if (count > MAX_LONG_BYTES) throw unsupported(`it has an integer of ${count} bytes`);
+    this.#charge(PER_VALUE + count);
+    const at = this.#take(count);
+    let value = 0n;
+    for (let i = count - 1; i >= 0; i--) value = (value << 8n) | BigInt(this.#bytes[at + i]);
+    value = BigInt.asIntN(8 * count, value);
+    const number = Number(value);
+    return Number.isSafeInteger(number) ? number : value;
+  }
+
+  #text(count: number, decoder = this.#utf8): string {
+    const at = this.#take(count);
+    this.#charge(PER_VALUE + 2 * count);
+    try {
+      return decoder.decode(this.#bytes.subarray(at, at + count));
+    } catch (cause) {
+      throw corrupt(`the text at byte ${at} is not UTF-8`, cause);
+    }
+  }
+
+  #skipBytes(count: number): void {
+    this.#take(count);
+    this.#charge(PER_VALUE);
+    this.#stack.push(new Inert('bytes'));
+  }
+
+  /** One line of a GLOBAL. */
+  #line(): string {
+    const end = this.#bytes.indexOf(0x0a, this.#at);
+    const count = end - this.#at;
+    if (end < 0 || count > MAX_NAME_BYTES) {
+      throw corrupt(`the name at byte ${this.#at} of its pickle does not end`);
+    }
+    const line = this.#text(count);
+    this.#at++;
+    return line;
+  }
+
+  #pop(): PickleValue {
+    return this.#popCount(1)[0];
+  }
+
+  #popCount(count: number): PickleValue[] {
+    const floor = this.#marks.at(-1) ?? 0;
+    if (this.#stack.length - count < floor) {
+      throw corrupt(`its pickle takes a value that is not there before byte ${this.#at}`);
+    }
+    return this.#stack.splice(-count);
+  }
+
+  #popToMark(): PickleValue[] {
+    const mark = this.#marks.pop();
+    if (mark === undefined) throw corrupt(`its pickle lacks a MARK before byte ${this.#at}`);
+    return this.#stack.splice(mark);
+  }
+
+  /** The value on top of the stack, which stays there. */
+  #top(): PickleValue {
+    if (this.#stack.length <= (this.#marks.at(-1) ?? 0)) {
+      throw corrupt(`its pickle wants a value that is not there before byte ${this.#at}`);
+    }
+    return this.#stack[this.#stack.length - 1];
+  }
+
+  #pushTuple(items: PickleValue[]): void {
+    this.#charge(PER_VALUE + PER_ITEM * items.length);
+    this.#stack.push(Object.freeze(items));
+  }
+
+  #append(items: readonly PickleValue[]): void {
+    const list = this.#top();
+    if (!Array.isArray(list) || Object.isFrozen(list)) {
+      throw corrupt(`its pickle appends to what is no list before byte ${this.#at}`);
+    }
+    this.#charge(PER_ITEM * items.length);
+    for (const item of items) list.push(item);
+  }
+
+  #setItems(items: readonly PickleValue[]): void {
+    const map = this.#top();
+    if (!(map instanceof Map) || items.length % 2 !== 0) {
+      throw corrupt(`its pickle sets items of what is no dictionary before byte ${this.#at}`);
+    }
+    this.#charge(PER_MAP_ENTRY * items.length);
+    for (let i = 0; i < items.length; i += 2) map.set(items[i], items[i + 1]);
+  }
+
+  #remember(index: number): void {
+    this.#charge(PER_MAP_ENTRY);
+    this.#memo.set(index, this.#top());
+  }
+
+  #recall(index: number): PickleValue {
+    const value = this.#memo.get(index);
+    if (value === undefined)
+      throw corrupt(`its pickle recalls value ${index}, which it never kept`);
+    return value;
+  }
+
+  #global(module: string, name: string): PickleValue {
+    const known = this.#options.globals.get(`${module} ${name}`);
+    if (known !== undefined) return known;
+    throw unsupported(
+      `it wants Python's ${printable(`${module}.${name}`)}, which is not on the list of harmless names`,
+      'Nothing in a weight file is ever executed. If the file is meant to be a network, save its ' +
+        'state dictionary alone: torch.save(model.state_dict(), path).',
+    );
+  }
+
+  #call(at: number): void {
+    const [callee, args] = this.#popCount(2);
+    if (!(callee instanceof PickleGlobal) || callee.call === null || !Array.isArray(args)) {
+      const what = callee instanceof PickleGlobal ? callee.name : 'a value';
+      throw corrupt(`its pickle calls ${what}, which cannot be called, at byte ${at}`);
+    }
+    // A stand-in may copy the entries of its first argument.
+    const copied = Array.isArray(args[0]) ? args[0].length : 0;
+    this.#charge(PER_MAP + 2 * PER_MAP_ENTRY * copied);
+    this.#stack.push(callee.call(args));
+  }
+}

@@ -1,0 +1,25 @@
+import { CrispenError } from '../../errors.ts';
+
+/** The file is truncated or malformed, or one of its checksums does not fit. */
+export function corrupt(message: string, cause?: unknown): CrispenError {
+  return new CrispenError('MODEL_CORRUPT', `The PyTorch checkpoint is damaged: ${message}.`, {
+    hint: 'Download or copy the file again, or save it anew.',
+    cause,
+  });
+}
+
+/** The file may be sound, but holds what is not read here. */
+export function unsupported(
+  message: string,
+  hint = 'Save the state dictionary alone, as torch.save(model.state_dict(), path) does, or as safetensors.',
+): CrispenError {
+  return new CrispenError('MODEL_UNSUPPORTED', `The PyTorch checkpoint is not read: ${message}.`, {
+    hint,
+  });
+}
+
+/** Text out of a file, fit to stand in a message: printable ASCII, cut to 80 characters. */
+export function printable(text: string): string {
+  const shown = text.slice(0, 80).replace(/[^\x20-\x7e]/g, '?');
+  return text.length > 80 ? `${shown}...` : shown;
+}

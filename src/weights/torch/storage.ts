@@ -1,0 +1,132 @@
+import { DTYPE_BYTES, type DType, elementCount, type Tensor, type TensorMap } from '../tensor.ts';
+import { corrupt, unsupported } from './refusal.ts';
+
+/** The class of a storage as pickles name it: `torch.FloatStorage` and its like. */
+export class StorageType {
+  readonly dtype: DType;
+  constructor(dtype: DType) {
+    this.dtype = dtype;
+  }
+}
+
+/** Raw little-endian elements that stand elsewhere in the file under a key. */
+export interface Storage {
+  readonly key: string;
+  readonly dtype: DType;
+  /** In elements. */
+  readonly count: number;
+}
+
+/** `count` elements of a storage from element `offset` on: a window of an old file, or all of it. */
+export class StorageView {
+  readonly storage: Storage;
+  readonly offset: number;
+  readonly count: number;
+  constructor(storage: Storage, offset: number, count: number) {
+    this.storage = storage;
+    this.offset = offset;
+    this.count = count;
+  }
+}
+
+/** A tensor as its pickle describes it; its elements have not been looked at yet. */
+export class TensorRef {
+  readonly storage: Storage;
+  /** Of the first element, in elements of the storage. */
+  readonly offset: number;
+  readonly shape: readonly number[];
+  /** In elements, as long as `shape`; zero where an axis repeats. */
+  readonly strides: readonly number[];
+
+  /** @throws CrispenError `MODEL_CORRUPT` if an element would stand outside of the view. */
+  constructor(
+    view: StorageView,
+    offset: number,
+    shape: readonly number[],
+    strides: readonly number[],
+  ) {
+    let last = offset;
+    for (let i = 0; i < shape.length; i++) last += (shape[i] - 1) * strides[i];
+    if (strides.length !== shape.length || (!shape.includes(0) && !(last < view.count))) {
+      throw corrupt(
+        `a tensor of [${shape}] reaches element ${last} of storage ${view.storage.key}, which has ${view.count}`,
+      );
+    }
+    this.storage = view.storage;
+    this.offset = view.offset + offset;
+    this.shape = shape;
+    this.strides = strides;
+  }
+
+  get dtype(): DType {
+    return this.storage.dtype;
+  }
+
+  /** In elements. */
+  get count(): number {
+    return elementCount(this.shape);
+  }
+}
+
+/** Finds the bytes of a storage; exactly `count` elements of it. */
+export type StorageLoader = (storage: Storage) => Promise<Uint8Array> | Uint8Array;
+
+/**
+ * The tensors that `refs` describe. A contiguous tensor is a view of its storage's bytes, so that
+ * the elements of an uncompressed file exist once; others (channels last, transposed, expanded)
+ * are gathered into a copy in row-major order.
+ *
+ * `copyBytes` bounds the copies in all: strides of zero make tensors of any size out of one element.
+ * @throws CrispenError `MODEL_UNSUPPORTED` beyond that, and whatever `load` throws.
+ */
+export async function loadTensors(
+  refs: ReadonlyMap<string, TensorRef>,
+  load: StorageLoader,
+  copyBytes: number,
+): Promise<TensorMap> {
+  const tensors = new Map<string, Tensor>();
+  let left = copyBytes;
+  for (const [name, ref] of refs) {
+    const { dtype, shape, offset } = ref;
+    const size = DTYPE_BYTES[dtype];
+    const length = ref.count * size;
+    const contiguous = isContiguous(ref);
+    if (!contiguous) left -= length;
+    if (left < 0) throw unsupported('its tensors repeat their elements beyond all measure');
+    const storage = await load(ref.storage);
+    const bytes = contiguous
+      ? storage.subarray(offset * size, offset * size + length)
+      : gather(ref, storage, length);
+    tensors.set(name, { dtype, shape, bytes });
+  }
+  return tensors;
+}
+
+/** Row-major without gaps. The strides of axes of length 1 mean nothing. */
+function isContiguous({ shape, strides }: TensorRef): boolean {
+  if (shape.includes(0)) return true;
+  let expected = 1;
+  for (let i = shape.length - 1; i >= 0; i--) {
+    if (shape[i] !== 1 && strides[i] !== expected) return false;
+    expected *= shape[i];
+  }
+  return true;
+}
+
+/** Walks the axes like an odometer; `source` is the element below it. */
+function gather({ dtype, offset, shape, strides }: TensorRef, storage: Uint8Array, length: number) {
+  const size = DTYPE_BYTES[dtype];
+  const result = new Uint8Array(length);
+  const index = new Array<number>(shape.length).fill(0);
+  let source = offset;
+  for (let target = 0; target < length; ) {
+    for (let i = 0; i < size; i++) result[target++] = storage[source * size + i];
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      source += strides[axis];
+      if (++index[axis] < shape[axis]) break;
+      source -= strides[axis] * shape[axis];
+      index[axis] = 0;
+    }
+  }
+  return result;
+}

@@ -1,0 +1,129 @@
+import type { Tensor } from '../tensor.ts';
+import type { PickleMap, PickleValue } from './pickle.ts';
+import { printable, unsupported } from './refusal.ts';
+import { TensorRef } from './storage.ts';
+
+/** What tells a network: the names of the tensors, their types and shapes. */
+export type TensorOutline = ReadonlyMap<string, Pick<Tensor, 'dtype' | 'shape'>>;
+
+/** True if the tensors are those of a known network. */
+export type Recognise = (tensors: TensorOutline) => boolean;
+
+/** Entries that hold the network, the best first: averaged weights before plain ones. */
+const WRAPPERS = [
+  'params_ema',
+  'params-ema',
+  'params',
+  'model_state_dict',
+  'state_dict',
+  'model',
+  'net',
+  'net_g',
+  'netG',
+  'generator',
+];
+/** What training wrappers put before every name. */
+const PREFIXES = ['module.', 'netG.', 'generator.', 'net_g.', '_orig_mod.'];
+/** Also the first part of the names of old ESRGAN files, where it must stay. */
+const MODEL_PREFIX = 'model.';
+const MAX_DEPTH = 8;
+
+/**
+ * Finds the state dictionary in what was saved: through entries called `params_ema`, `params`,
+ * `state_dict`, ... (the first that leads to tensors) and through dictionaries of a single entry.
+ * Entries that are no tensors are left out; prefixes of training wrappers are removed by
+ * `stripPrefixes`.
+ *
+ * `path` is what stood before the names: `params_ema/` for an entry, `state_dict/module.` for an
+ * entry and a prefix, empty for a plain state dictionary.
+ * @throws CrispenError `MODEL_UNSUPPORTED` if there are no tensors, with what was found instead.
+ */
+export function unwrap(
+  root: PickleValue,
+  recognise?: Recognise,
+): { tensors: ReadonlyMap<string, TensorRef>; path: string } {
+  const found = root instanceof Map ? find(root, '', 0, new Set()) : null;
+  if (found === null) {
+    throw unsupported(`it holds no state dictionary, but ${describe(root)}`);
+  }
+  const { tensors, prefix } = stripPrefixes(found.tensors, recognise);
+  return { tensors, path: found.path + prefix };
+}
+
+/**
+ * Removes `module.`, `netG.`, `generator.`, `net_g.` and `_orig_mod.` from the names, each as often
+ * as all names have it; and `model.` only where `recognise` knows the network without it and does
+ * not know it with it.
+ */
+export function stripPrefixes<T extends Pick<Tensor, 'dtype' | 'shape'>>(
+  tensors: ReadonlyMap<string, T>,
+  recognise?: Recognise,
+): { tensors: ReadonlyMap<string, T>; prefix: string } {
+  const plain = stripWrappers(tensors, '');
+  if (recognise === undefined || recognise(plain.tensors)) return plain;
+  let inner = plain;
+  while (isCommon(inner.tensors, MODEL_PREFIX)) {
+    inner = stripWrappers(strip(inner.tensors, MODEL_PREFIX), inner.prefix + MODEL_PREFIX);
+    if (recognise(inner.tensors)) return inner;
+  }
+  return plain;
+}
+
+function find(
+  map: PickleMap,
+  path: string,
+  depth: number,
+  seen: Set<PickleMap>,
+): { tensors: ReadonlyMap<string, TensorRef>; path: string } | null {
+  // A dictionary that was looked at before holds nothing: files can be cyclic.
+  if (depth > MAX_DEPTH || seen.has(map)) return null;
+  seen.add(map);
+  const names: readonly PickleValue[] = map.size === 1 ? [...map.keys()] : WRAPPERS;
+  for (const name of names) {
+    const inner = map.get(name);
+    if (typeof name !== 'string' || !(inner instanceof Map)) continue;
+    const found = find(inner, `${path}${printable(name)}/`, depth + 1, seen);
+    if (found !== null) return found;
+  }
+  const tensors = new Map<string, TensorRef>();
+  for (const [name, value] of map) {
+    if (typeof name === 'string' && value instanceof TensorRef) tensors.set(name, value);
+  }
+  return tensors.size > 0 ? { tensors, path } : null;
+}
+
+function stripWrappers<T>(
+  tensors: ReadonlyMap<string, T>,
+  prefix: string,
+): { tensors: ReadonlyMap<string, T>; prefix: string } {
+  let result = { tensors, prefix };
+  for (;;) {
+    const common = PREFIXES.find((candidate) => isCommon(result.tensors, candidate));
+    if (common === undefined) return result;
+    result = { tensors: strip(result.tensors, common), prefix: result.prefix + common };
+  }
+}
+
+function isCommon(tensors: ReadonlyMap<string, unknown>, prefix: string): boolean {
+  if (tensors.size === 0) return false;
+  for (const name of tensors.keys()) {
+    if (name.length === prefix.length || !name.startsWith(prefix)) return false;
+  }
+  return true;
+}
+
+function strip<T>(tensors: ReadonlyMap<string, T>, prefix: string): ReadonlyMap<string, T> {
+  return new Map([...tensors].map(([name, tensor]) => [name.slice(prefix.length), tensor]));
+}
+
+/** For the message: the entries of a dictionary, else the kind of value. */
+function describe(root: PickleValue): string {
+  if (!(root instanceof Map)) {
+    return Array.isArray(root) ? 'a list' : 'a single value';
+  }
+  const names = [...root.keys()].slice(0, 8).map((name) => {
+    return typeof name === 'string' ? printable(name) : typeof name;
+  });
+  const more = root.size > names.length ? ', ...' : '';
+  return names.length > 0 ? `the entries ${names.join(', ')}${more}` : 'an empty dictionary';
+}
