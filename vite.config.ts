@@ -1,9 +1,11 @@
 import { defineConfig } from 'vite';
+import { bareShaders } from './scripts/shaders.mjs';
 
 /** The site: index.html and demo/, with relative URLs, so that any folder of any host can serve it. */
 export default defineConfig({
   base: './',
   publicDir: 'public',
   build: { outDir: 'dist/site', target: 'es2023' },
-  worker: { format: 'es' },
+  plugins: [bareShaders()],
+  worker: { format: 'es', plugins: () => [bareShaders()] },
 });

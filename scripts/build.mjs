@@ -7,6 +7,7 @@ import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'vite';
+import { bareShaders } from './shaders.mjs';
 
 const root = resolve(import.meta.dirname, '..');
 const steps = { site: buildSite, lib: buildLibrary, cli: buildCommandLine };
@@ -52,12 +53,13 @@ async function buildEntry(file, name) {
     configFile: false,
     publicDir: false,
     logLevel: 'warn',
-    plugins: [workerBesideTheLibrary()],
+    plugins: [workerBesideTheLibrary(), bareShaders()],
     build: {
       outDir: 'dist/lib',
       emptyOutDir: false,
       target: 'es2023',
       sourcemap: true,
+      rolldownOptions: { output: { minify: true } },
       lib: { entry: resolve(root, file), formats: ['es'], fileName: () => `${name}.js` },
     },
   });
@@ -95,6 +97,7 @@ async function buildCommandLine() {
     configFile: false,
     publicDir: false,
     logLevel: 'warn',
+    plugins: [bareShaders()],
     build: {
       outDir: 'dist/cli',
       target: 'node20',

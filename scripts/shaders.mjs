@@ -1,0 +1,27 @@
+/**
+ * Shaders are written for readers, with long comments; what is shipped goes without them.
+ * @returns {import('vite').Plugin}
+ */
+export function bareShaders() {
+  return {
+    name: 'bare-shaders',
+    enforce: 'pre',
+    apply: 'build',
+    async load(id) {
+      if (!id.endsWith('.wgsl?raw')) return null;
+      const source = await this.fs.readFile(id.slice(0, -'?raw'.length), { encoding: 'utf8' });
+      return `export default ${JSON.stringify(stripComments(source))};`;
+    },
+  };
+}
+
+/**
+ * WGSL without line comments, indentation and empty lines. (It has no strings that could contain a
+ * `//`, and the shaders use no block comments.)
+ * @param {string} source
+ */
+export function stripComments(source) {
+  if (source.includes('/*')) throw new Error('Shaders are commented by // only.');
+  const lines = source.split('\n').map((line) => line.replace(/\/\/.*/, '').trim());
+  return `${lines.filter(Boolean).join('\n')}\n`;
+}
