@@ -90,16 +90,19 @@ export interface WorkerConfig {
   readonly visible: boolean;
 }
 
-/** What the worker posts to its events port. */
+/**
+ * What the worker posts beside comlink's own messages, which comlink passes over since it has no
+ * `id`. On the same port as the results, so that no progress comes after the end of its job.
+ */
 export interface ProgressEvent {
-  readonly id: number;
+  readonly job: number;
   readonly progress: UpscaleProgress;
 }
 
 /** What the worker exposes. Job ids are the page's, unique per worker. */
 export interface WorkerApi {
-  /** Comes first. Resolves when the worker holds its lock. Progress of all jobs goes to `events`. */
-  configure(config: WorkerConfig, events: MessagePort): Promise<void>;
+  /** Comes first. Resolves when the worker holds its lock. */
+  configure(config: WorkerConfig): Promise<void>;
   detect(): Promise<Result<WireDetection>>;
   preload(id: number, model: string): Promise<Result<null>>;
   upscale(id: number, source: WireSource, plan: UpscalePlan): Promise<Result<UpscaleOutput>>;

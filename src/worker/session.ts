@@ -1,4 +1,4 @@
-import { type Remote, transfer, wrap } from 'comlink';
+import { type Remote, wrap } from 'comlink';
 import { CrispenError } from '../errors.ts';
 import type {
   ProgressEvent,
@@ -15,7 +15,6 @@ import type {
 export class Session {
   readonly #worker: Worker;
   readonly #remote: Remote<WorkerApi>;
-  readonly #events: MessagePort;
   readonly #pending = new Set<(error: CrispenError) => void>();
   readonly #listeners = new Map<number, (progress: UpscaleProgress) => void>();
   readonly #watch = new AbortController();
@@ -32,16 +31,11 @@ export class Session {
     worker.addEventListener('messageerror', () => {
       this.end(workerFailed('A message could not be read.'));
     });
-    const channel = new MessageChannel();
-    this.#events = channel.port1;
-    this.#events.onmessage = ({ data }: MessageEvent<ProgressEvent>) => {
-      this.#listeners.get(data.id)?.(data.progress);
-    };
+    worker.addEventListener('message', ({ data }: MessageEvent<Partial<ProgressEvent>>) => {
+      if (data.job && data.progress) this.#listeners.get(data.job)?.(data.progress);
+    });
     const lifeline = 'locks' in navigator ? `crispen-worker-${Math.random()}` : null;
-    const configured = this.#remote.configure(
-      { ...config, lifeline },
-      transfer(channel.port2, [channel.port2]),
-    );
+    const configured = this.#remote.configure({ ...config, lifeline });
     if (lifeline !== null) void this.#watchOver(configured, lifeline);
   }
 
@@ -83,7 +77,6 @@ export class Session {
     if (this.#watch.signal.aborted) return;
     this.#watch.abort();
     this.#worker.terminate();
-    this.#events.close();
     this.#listeners.clear();
     this.#onEnd();
     for (const reject of this.#pending) reject(error);

@@ -38,7 +38,6 @@ const SUBMIT_MS_VISIBLE = 8;
 const SUBMIT_MS_HIDDEN = 50;
 
 let config: WorkerConfig;
-let events: MessagePort;
 let visible = true;
 const queue = new JobQueue();
 const host = new EngineHost(createEngine);
@@ -60,9 +59,8 @@ async function createEngine(): Promise<Engine> {
 }
 
 const api: WorkerApi = {
-  async configure(newConfig, eventsPort) {
+  async configure(newConfig) {
     config = newConfig;
-    events = eventsPort;
     visible = newConfig.visible;
     if (newConfig.lifeline !== null) await holdLock(newConfig.lifeline);
   },
@@ -139,7 +137,7 @@ async function detect(): Promise<WireDetection> {
 
 function track(id: number, stages: readonly Stage[]): JobProgress {
   return new JobProgress(stages, (progress) => {
-    events.postMessage({ id, progress } satisfies ProgressEvent);
+    self.postMessage({ job: id, progress } satisfies ProgressEvent);
   });
 }
 
