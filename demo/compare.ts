@@ -244,7 +244,8 @@ export class Compare {
     canvas.addEventListener('dblclick', (event) => {
       if (this.#fitted) {
         const full = 1 / devicePixelRatio;
-        this.#zoomTo(this.#view.scale < full * 0.99 ? full : full * 3, local(event));
+        const { scale } = this.#view;
+        this.#zoomTo(scale < full * 0.99 ? full : scale * 3, local(event));
       } else this.#fit();
     });
 

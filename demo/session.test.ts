@@ -190,6 +190,18 @@ describe('Session', () => {
     expect(jobs.map((job) => job.request.fallback)).toEqual(['lanczos', 'lanczos']);
   });
 
+  it('finds out at once about a file that is no picture', async () => {
+    const { session, jobs, settle } = setUp(without);
+    void session.open({ ...small, size: null });
+    await settle();
+    jobs[0]?.fail(new CrispenError('DECODE_FAILED', 'Not a picture.'));
+    await settle();
+    expect(session.state).toMatchObject({
+      phase: { kind: 'failed' },
+      trouble: { message: 'Not a picture.' },
+    });
+  });
+
   it('offers the same when the adapter is lost on the way', async () => {
     const { session, jobs, settle } = setUp();
     void session.open(small);

@@ -206,11 +206,14 @@ export class Session {
     onProgress: (progress: UpscaleProgress) => void,
   ): Promise<Phase> {
     const { scale, model } = this.#state;
-    const fallback = this.#fallback;
+    const chosen = this.#fallback;
     const detection = this.#state.detection ?? (await this.detect());
     const warning = picture.size === null ? null : sizeWarning(picture.size, scale);
     if (warning !== null && !this.#confirmed) return { kind: 'confirm', warning };
-    if (detection.backend === 'none' && fallback === null) return this.#offer(picture, signal);
+    const stuck = detection.backend === 'none' && chosen === null;
+    if (stuck && picture.size !== null) return this.#offer(picture, signal);
+    // What the page cannot even read is hardly a picture: find out at once instead of offering ways.
+    const fallback = stuck ? 'lanczos' : (chosen ?? 'error');
     try {
       const output = await this.#parts.upscaler.upscale(picture.file, {
         scale,
@@ -218,7 +221,7 @@ export class Session {
         signal,
         onProgress,
         output: 'bitmap',
-        fallback: fallback ?? 'error',
+        fallback,
       });
       return { kind: 'done', result: { ...output, image: output.image as ImageBitmap, scale } };
     } catch (error) {

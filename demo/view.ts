@@ -60,7 +60,7 @@ export class PageView {
     document.body.dataset.phase = state.phase.kind;
     this.#renderStage(state, image);
     this.#renderSettings(state);
-    this.#renderJob(state);
+    this.#renderJob(state, image !== null);
     this.#renderNotice(state);
     const worker = workerWords(state.detection);
     say(get('worker'), worker.text);
@@ -104,8 +104,9 @@ export class PageView {
   }
 
   #renderStage({ phase, picture, scale }: State, image: HTMLImageElement | null): void {
-    get('welcome').hidden = picture !== null;
-    get('unreadable').hidden = picture === null || image !== null;
+    const hopeless = image === null && (phase.kind === 'failed' || phase.kind === 'cancelled');
+    get('welcome').hidden = picture !== null && !hopeless;
+    get('unreadable').hidden = picture === null || image !== null || hopeless;
     get('compare').hidden = image === null;
     const result = phase.kind === 'done' ? phase.result : null;
     const shown = [image, result?.image, scale];
@@ -165,7 +166,7 @@ export class PageView {
     get('model-single').hidden = choices.length > 1;
   }
 
-  #renderJob({ phase, trouble, detection }: State): void {
+  #renderJob({ phase, trouble, detection }: State, readable: boolean): void {
     const working = phase.kind === 'working';
     const show = (id: string, visible: boolean) => {
       get(id).hidden = !visible;
@@ -173,7 +174,7 @@ export class PageView {
     show('working', working);
     show('result', phase.kind === 'done');
     show('confirm', phase.kind === 'confirm');
-    show('again', phase.kind === 'cancelled' || phase.kind === 'failed');
+    show('again', readable && (phase.kind === 'cancelled' || phase.kind === 'failed'));
     show('error', trouble !== null);
     say(get('error-message'), trouble?.message ?? '');
     say(get('error-hint'), trouble?.hint ?? '');
