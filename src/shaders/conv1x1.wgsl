@@ -58,11 +58,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let o2 = min(2u, rest);
   let o3 = min(3u, rest);
 
-  let b = vec4f(bias[block]);
-  var p0 = b;
-  var p1 = b;
-  var p2 = b;
-  var p3 = b;
+  var p0 = vec4f(0.0);
+  var p1 = vec4f(0.0);
+  var p2 = vec4f(0.0);
+  var p3 = vec4f(0.0);
   for (var i = 0u; i < IN_BLOCKS; i++) {
     let base = i * plane + first;
     let w = mat4x4f(weights[block * IN_BLOCKS + i]);
@@ -72,9 +71,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     p3 += w * vec4f(x[base + o3]);
   }
 
+  // The bias comes last, as in the reference: sums before a gate cancel to near zero, and the order
+  // of rounding shows there.
+  let b = vec4f(bias[block]);
   let at = block * plane + first;
-  store_pixel(at, true, p0);
-  store_pixel(at + 1u, rest >= 1u, p1);
-  store_pixel(at + 2u, rest >= 2u, p2);
-  store_pixel(at + 3u, rest >= 3u, p3);
+  store_pixel(at, true, p0 + b);
+  store_pixel(at + 1u, rest >= 1u, p1 + b);
+  store_pixel(at + 2u, rest >= 2u, p2 + b);
+  store_pixel(at + 3u, rest >= 3u, p3 + b);
 }

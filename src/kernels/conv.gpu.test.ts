@@ -1,0 +1,142 @@
+import { describe, expect, it } from 'vitest';
+import { expectClose, randomMap, randomValues, runKernel, written } from '../../test/kernels.ts';
+import type { Activation } from '../graph/graph.ts';
+import { convReference } from './conv.reference.ts';
+import { type ConvSpec, convGrid, convKernel, packBias, packConvWeights } from './conv.ts';
+import { nearestReference } from './enlarge.reference.ts';
+import { blocksOf } from './kernel.ts';
+import { fromBlocked, type PlanarMap, toBlocked } from './planar.ts';
+import { activationReference, addReference, mulReference } from './pointwise.reference.ts';
+
+const plain: Omit<ConvSpec, 'kernel' | 'cIn' | 'cOut'> = {
+  upsample: 1,
+  act0: null,
+  multiply: false,
+  add: false,
+  act1: null,
+};
+const lrelu: Activation = { fn: 'leakyRelu', slope: 0.2 };
+
+interface Case {
+  spec: ConvSpec;
+  /** Of the input. */
+  width: number;
+  height: number;
+  bias?: boolean;
+  rowsPerDispatch?: number;
+}
+
+async function check({ spec, width, height, bias = true, rowsPerDispatch }: Case): Promise<void> {
+  const { kernel, cIn, cOut, upsample } = spec;
+  const x = randomMap(cIn, height, width, 1);
+  const w = randomValues(cOut * cIn * kernel ** 2, 2);
+  const b = bias ? randomValues(cOut, 3) : null;
+  const [W, H] = [width * upsample, height * upsample];
+  const m = randomMap(cOut, H, W, 4);
+  const r = randomMap(cOut, H, W, 5);
+
+  let expected: PlanarMap = convReference(nearestReference(x, upsample), w, b, cOut, kernel);
+  if (spec.act0) expected = activationReference(expected, spec.act0);
+  if (spec.multiply) expected = mulReference(expected, m);
+  if (spec.add) expected = addReference(expected, r);
+  if (spec.act1) expected = activationReference(expected, spec.act1);
+
+  const [y] = await runKernel(convKernel(spec), {
+    grid: convGrid(spec, W, H),
+    params: [W, H],
+    reads: [
+      toBlocked(x),
+      packConvWeights(w, cOut, cIn, kernel),
+      packBias(b, cOut),
+      toBlocked(m),
+      toBlocked(r),
+    ],
+    writes: [blocksOf(cOut) * 4 * W * H],
+    ...(rowsPerDispatch === undefined ? {} : { rowsPerDispatch }),
+  });
+  const blocked = written(y);
+  expectClose(fromBlocked(blocked, cOut, H, W).data, expected.data, { abs: 2e-5 });
+  // Absent channels must stay zero where nothing is added to them: the next layer reads them.
+  if (!spec.act0 && cOut % 4 !== 0) {
+    const last = blocked.subarray((blocksOf(cOut) - 1) * 4 * W * H);
+    expect(last.filter((_, i) => i % 4 >= cOut % 4).every((v) => v === 0)).toBe(true);
+  }
+}
+
+describe.each([1, 3] as const)('convolution %ix%i', (kernel) => {
+  // One pixel, thin, odd, a workgroup's tile exactly (32 x 16 or 32 x 8), one beyond it.
+  it.each([
+    [1, 1],
+    [1, 7],
+    [9, 1],
+    [13, 11],
+    [32, 16],
+    [32, 8],
+    [33, 17],
+    [31, 9],
+  ])('at %i x %i', (width, height) =>
+    check({ spec: { ...plain, kernel, cIn: 8, cOut: 4 }, width, height }),
+  );
+
+  it.each([
+    [3, 40],
+    [40, 10],
+    [24, 3],
+    [5, 7],
+    [1, 1],
+  ])('%i -> %i channels, absent ones zero', (cIn, cOut) =>
+    check({ spec: { ...plain, kernel, cIn, cOut }, width: 11, height: 5 }),
+  );
+
+  it.each<[string, Partial<ConvSpec>]>([
+    ['leaky ReLU', { act0: lrelu }],
+    ['ReLU', { act0: { fn: 'relu' } }],
+    ['sigmoid', { act0: { fn: 'sigmoid' } }],
+    ['pixel attention', { act0: { fn: 'sigmoid' }, multiply: true, act1: lrelu }],
+    ['residual', { add: true }],
+    ['everything', { act0: lrelu, multiply: true, add: true, act1: { fn: 'relu' } }],
+  ])('with the epilogue %s', (_, epilogue) =>
+    check({ spec: { ...plain, ...epilogue, kernel, cIn: 6, cOut: 8 }, width: 10, height: 9 }),
+  );
+
+  it('without bias', () =>
+    check({ spec: { ...plain, kernel, cIn: 4, cOut: 4 }, width: 6, height: 6, bias: false }));
+
+  it('cut into pieces along y', () =>
+    check({
+      spec: { ...plain, kernel, cIn: 4, cOut: 4 },
+      width: 7,
+      height: 61,
+      rowsPerDispatch: 2,
+    }));
+});
+
+describe('convolution 3x3 through a nearest enlargement', () => {
+  it.each([
+    [2, 1, 1],
+    [2, 9, 7],
+    [2, 16, 8],
+    [3, 11, 5],
+    [3, 1, 6],
+  ])('x%i at %i x %i', (upsample, width, height) =>
+    check({ spec: { ...plain, kernel: 3, cIn: 8, cOut: 6, upsample }, width, height }),
+  );
+});
+
+it('keeps the sigmoid finite at both ends', async () => {
+  const spec: ConvSpec = { ...plain, kernel: 1, cIn: 1, cOut: 1, act0: { fn: 'sigmoid' } };
+  const x = { channels: 1, height: 1, width: 3, data: new Float32Array([-3e4, 0, 3e4]) };
+  const [y] = await runKernel(convKernel(spec), {
+    grid: convGrid(spec, 3, 1),
+    params: [3, 1],
+    reads: [
+      toBlocked(x),
+      packConvWeights(new Float32Array([1]), 1, 1, 1),
+      packBias(null, 1),
+      toBlocked(x),
+      toBlocked(x),
+    ],
+    writes: [12],
+  });
+  expectClose(fromBlocked(written(y), 1, 1, 3).data, [0, 0.5, 1]);
+});
