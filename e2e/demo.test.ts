@@ -1,0 +1,184 @@
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import type { Browser, Download, Page } from 'playwright';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { resample } from '../src/image/resample.ts';
+import { launch } from './browser.ts';
+import { decode, encode, expected, expectSamePicture } from './oracle.ts';
+
+const MODEL = 'a2n-photo-x2';
+const PHOTO = 'e2e/images/coffee-40x40.jpg';
+const SMALL = 'e2e/images/chelsea-24x20.png';
+
+let browser: Browser;
+let page: Page;
+let requested: string[];
+let complaints: string[];
+
+async function open(): Promise<void> {
+  page = await browser.newPage();
+  [requested, complaints] = [[], []];
+  page.on('request', (request) => requested.push(request.url()));
+  page.on('pageerror', (error) => complaints.push(error.message));
+  await page.goto(inject('siteUrl'));
+}
+
+/** Whatever a test did: nothing left the origin, no error went unhandled. */
+async function close(): Promise<void> {
+  await page.close();
+  const local = new RegExp(`^(data:|blob:|${inject('siteUrl')})`);
+  expect(requested.filter((url) => !local.test(url))).toEqual([]);
+  expect(complaints).toEqual([]);
+}
+
+/** Drops a file onto the page as the mouse would. */
+async function drop(name: string, file: Uint8Array | readonly number[]): Promise<void> {
+  const transfer = await page.evaluateHandle(
+    ([bytes, fileName]) => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([Uint8Array.from(bytes)], fileName));
+      return transfer;
+    },
+    [[...file], name] as const,
+  );
+  await page.getByTestId('drop').dispatchEvent('drop', { dataTransfer: transfer });
+}
+
+const pick = (path: string) => page.getByTestId('file').setInputFiles(path);
+
+/** Status texts are the live region that a screen reader speaks. */
+async function status(text: RegExp): Promise<void> {
+  await page.getByTestId('status').filter({ hasText: text }).waitFor();
+}
+
+async function download(format: 'png' | 'jpeg' | 'webp'): Promise<Buffer> {
+  const [file] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByTestId(`download-${format}`).click(),
+  ]);
+  expect(file.suggestedFilename()).toMatch(new RegExp(`\\.${format === 'jpeg' ? 'jpg' : format}$`));
+  return contentOf(file);
+}
+
+async function contentOf(file: Download): Promise<Buffer> {
+  return readFile(await file.path());
+}
+
+/** The image on the page's PNG download is what the interpreter makes of `input`. */
+async function expectDownload(input: Uint8Array): Promise<void> {
+  expectSamePicture(
+    await decode(await download('png')),
+    await expected(MODEL, await decode(input)),
+  );
+}
+
+describe('the page', () => {
+  beforeAll(async () => {
+    browser = await launch({ webgpu: true });
+  });
+  afterAll(() => browser.close());
+  beforeEach(open);
+  afterEach(close);
+
+  it('enlarges a dropped photo and saves it as PNG, JPEG and WebP', async () => {
+    const photo = await readFile(PHOTO);
+    await drop(basename(PHOTO), photo);
+    await status(/^Done/);
+    await expectDownload(photo);
+    for (const format of ['jpeg', 'webp'] as const) {
+      const { width, height } = await decode(await download(format));
+      expect([width, height]).toEqual([80, 80]);
+    }
+    expect(await page.getByTestId('notice').isVisible()).toBe(false);
+    expect(await page.getByTestId('compare').isVisible()).toBe(true);
+  });
+
+  it('takes the chosen scale', async () => {
+    await page.getByTestId('scale').getByText('3×').click();
+    await pick(SMALL);
+    await status(/^Done/);
+    const { width, height } = await decode(await download('png'));
+    expect([width, height]).toEqual([72, 60]);
+  });
+
+  it('can be cancelled midway and run again', async () => {
+    const photo = await readFile(PHOTO);
+    await drop(basename(PHOTO), photo);
+    const bar = page.getByTestId('progress');
+    await page.waitForFunction(
+      (element) => Number(element?.getAttribute('aria-valuenow')) > 20,
+      await bar.elementHandle(),
+    );
+    await page.getByTestId('cancel').click();
+    await status(/^Cancelled/);
+    expect(await page.getByTestId('download-png').isVisible()).toBe(false);
+    await page.getByRole('button', { name: 'Start again' }).click();
+    await status(/^Done/);
+    await expectDownload(photo);
+  });
+
+  it('says what is wrong with a corrupt file, and the next one works', async () => {
+    await drop('letter.png', new TextEncoder().encode('Dear reader, this is no picture.'));
+    const error = page.getByRole('alert');
+    await error.filter({ hasText: 'text, not an image' }).waitFor();
+    await drop('empty.jpg', []);
+    await error.filter({ hasText: 'empty' }).waitFor();
+    await drop('cut.jpg', (await readFile(PHOTO)).subarray(0, 700));
+    await error.filter({ hasText: 'cut short' }).waitFor();
+    expect(await page.getByTestId('download-png').isVisible()).toBe(false);
+    await pick(SMALL);
+    await status(/^Done/);
+    expect(await error.isVisible()).toBe(false);
+    await expectDownload(await readFile(SMALL));
+  });
+
+  it('enlarges a picture of one pixel', async () => {
+    const pixel = { width: 1, height: 1, data: Uint8ClampedArray.of(200, 100, 50, 255) };
+    const file = Uint8Array.from(await encode(pixel));
+    await drop('pixel.png', file);
+    await status(/^Done/);
+    await expectDownload(file);
+  });
+});
+
+describe('the page without an adapter', () => {
+  beforeAll(async () => {
+    browser = await launch({ webgpu: false });
+  });
+  afterAll(() => browser.close());
+  beforeEach(open);
+  afterEach(close);
+
+  it('says so at once, and runs on the CPU only when told to', async () => {
+    await page.getByTestId('notice').waitFor();
+    const photo = await readFile(SMALL);
+    await drop(basename(SMALL), photo);
+    const slow = page.getByTestId('run-cpu');
+    await slow.waitFor();
+    expect(await slow.textContent()).toMatch(/on the CPU \(about \d+ (s|min)/);
+    await slow.click();
+    await status(/^Done/);
+    await page
+      .getByText(/\bCPU\b/)
+      .first()
+      .waitFor();
+    await expectDownload(photo);
+  });
+
+  it('resizes by Lanczos when told to', async () => {
+    const photo = await readFile(SMALL);
+    await drop(basename(SMALL), photo);
+    await page.getByTestId('run-lanczos').click();
+    await status(/^Done/);
+    const { width, height } = await decode(photo);
+    const wanted = resample(await decode(photo), width * 2, height * 2, 'lanczos3');
+    expectSamePicture(await decode(await download('png')), wanted);
+  });
+
+  it('offers no slow way for a picture that is too large for it', async () => {
+    const data = new Uint8ClampedArray(200 * 100 * 4).fill(99);
+    await drop('large.png', await encode({ width: 200, height: 100, data }));
+    await page.getByTestId('run-lanczos').waitFor();
+    expect(await page.getByTestId('run-cpu').isVisible()).toBe(false);
+  });
+});

@@ -1,0 +1,46 @@
+import { readFile } from 'node:fs/promises';
+import sharp from 'sharp';
+import { expect } from 'vitest';
+import { upscaleOnCpu } from '../src/engine/interpreter.ts';
+import type { Rgba8Image } from '../src/image/image.ts';
+import { createNetwork } from '../src/models/index.ts';
+import { findModel } from '../src/models/manifest.ts';
+import { readSafetensors } from '../src/weights/safetensors.ts';
+
+/** Decodes with libvips, which shares no code with what is tested. */
+export async function decode(file: Uint8Array | readonly number[]): Promise<Rgba8Image> {
+  const { data, info } = await sharp(Uint8Array.from(file))
+    .ensureAlpha()
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  return { width: info.width, height: info.height, data: new Uint8ClampedArray(data) };
+}
+
+export async function encode({ width, height, data }: Rgba8Image): Promise<number[]> {
+  const raw = { width, height, channels: 4 as const };
+  return [...(await sharp(Buffer.from(data), { raw }).png().toBuffer())];
+}
+
+/** What the network makes of an image, by the CPU interpreter in Node. */
+export async function expected(model: string, image: Rgba8Image): Promise<Rgba8Image> {
+  const entry = findModel(model);
+  const { tensors } = readSafetensors(await readFile(`public/models/${entry.file}`));
+  const network = createNetwork(entry.network, entry);
+  return (await upscaleOnCpu(network, tensors, image)).image;
+}
+
+/**
+ * Sums of another order round differently: one level apart on at most one value in a thousand (and
+ * on one value of an image of less than a thousand) is the same picture.
+ */
+export function expectSamePicture(actual: Rgba8Image, wanted: Rgba8Image): void {
+  expect([actual.width, actual.height]).toEqual([wanted.width, wanted.height]);
+  let [different, worst] = [0, 0];
+  wanted.data.forEach((value, i) => {
+    const error = Math.abs(value - actual.data[i]);
+    if (error > 0) different++;
+    worst = Math.max(worst, error);
+  });
+  expect(worst).toBeLessThanOrEqual(1);
+  expect(different).toBeLessThanOrEqual(Math.max(1, wanted.data.length / 1000));
+}

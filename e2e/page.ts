@@ -1,0 +1,53 @@
+/** What the library tests find on their page as `window.crispen`, beside the public names. */
+import * as crispen from '../src/index.ts';
+
+/** What of a result or an error can travel from the page to the test. */
+export type Outcome =
+  | (Omit<crispen.UpscaleOutput, 'image'> & {
+      readonly code: null;
+      /** The image as PNG or, if another file type was asked for, that file. */
+      readonly file: number[];
+      readonly type: string;
+      readonly progress: crispen.UpscaleProgress[];
+    })
+  | { readonly code: crispen.ErrorCode; readonly message: string; readonly hint: string };
+
+function bytes(file: readonly number[], type = ''): Blob {
+  return new Blob([Uint8Array.from(file)], { type });
+}
+
+/** Upscales and waits for the end, good or bad. */
+async function attempt(
+  upscaler: crispen.Upscaler,
+  source: crispen.UpscaleSource,
+  request: crispen.UpscaleRequest = {},
+): Promise<Outcome> {
+  const progress: crispen.UpscaleProgress[] = [];
+  try {
+    const { image, ...rest } = await upscaler.upscale(source, {
+      onProgress: (event) => progress.push(event),
+      ...request,
+    });
+    const file =
+      image instanceof Blob ? image : await upscaler.encode(image, { type: 'image/png' });
+    const content = Array.from(new Uint8Array(await file.arrayBuffer()));
+    return { ...rest, code: null, file: content, type: file.type, progress };
+  } catch (error) {
+    return failure(error);
+  }
+}
+
+function failure(error: unknown): Outcome {
+  if (!(error instanceof crispen.CrispenError)) throw error;
+  return error.serialize();
+}
+
+const harness = { ...crispen, bytes, attempt, failure };
+
+declare global {
+  interface Window {
+    crispen: typeof harness;
+  }
+}
+
+window.crispen = harness;

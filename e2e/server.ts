@@ -1,0 +1,58 @@
+import { createServer as createHttpServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createServer, type Plugin } from 'vite';
+
+/** A name that the tests' browsers resolve to this machine; plain http on it is insecure. */
+export const INSECURE_HOST = 'insecure.test';
+
+const BARE_PAGE = `<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Bare page</title><link rel="icon" href="data:,">
+<script type="module" src="/e2e/page.ts"></script></html>`;
+
+/** Serves the one page of the library tests, which has nothing of the demo. */
+const barePage: Plugin = {
+  name: 'bare-page',
+  configureServer(server) {
+    server.middlewares.use((request, response, next) => {
+      if (request.url !== '/bare') return next();
+      response.setHeader('content-type', 'text/html').end(BARE_PAGE);
+    });
+  },
+};
+
+export interface Served {
+  /** With a slash at the end. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** The sources as Vite's development server hands them out, and the bare page at `bare`. */
+export async function serveSources(): Promise<Served> {
+  const server = await createServer({
+    configFile: false,
+    logLevel: 'error',
+    plugins: [barePage],
+    // Bundling a dependency on first sight would reload the page in the middle of a test.
+    optimizeDeps: { noDiscovery: true, include: [] },
+    server: {
+      ...{ host: '127.0.0.1', port: 0, hmr: false, ws: false, watch: null },
+      allowedHosts: [INSECURE_HOST],
+    },
+  });
+  await server.listen();
+  const [url] = server.resolvedUrls?.local ?? [];
+  return { url, close: () => server.close() };
+}
+
+/** Another origin: a port of its own. */
+export async function serveForeign(listener: RequestListener): Promise<Served> {
+  const server = createHttpServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const close = () =>
+    new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+  return { url: `http://127.0.0.1:${port}/`, close };
+}
