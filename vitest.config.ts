@@ -11,6 +11,8 @@ export default defineConfig({
           include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'demo/**/*.test.ts'],
           exclude: GPU_TESTS,
           environment: 'node',
+          // Some start processes; a machine with two cores may be busy.
+          testTimeout: 60_000,
         },
       },
       {

@@ -121,7 +121,11 @@ describe('crispen', () => {
       const { status, stdout, stderr } = spawnSync(
         process.execPath,
         ['scripts/run.mjs', 'src/cli/crispen.ts', ...args],
-        { cwd: PACKAGE_ROOT, encoding: 'utf8' },
+        {
+          cwd: PACKAGE_ROOT,
+          encoding: 'utf8',
+          env: { ...process.env, VK_DRIVER_FILES: at('no-driver.json') },
+        },
       );
       return { status, stdout, stderr };
     };
@@ -137,6 +141,11 @@ describe('crispen', () => {
     expect(crispen(at('nothing.png'), at('out.png'), '--device', 'cpu')).toMatchObject({
       status: 1,
       stderr: expect.stringMatching(/^INVALID_INPUT: .*nothing\.png cannot be read/),
+    });
+    if (process.platform !== 'linux') return; // Elsewhere WebGPU needs no Vulkan driver.
+    expect(crispen(at('in.png'), at('no.png'))).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/^NO_WEBGPU: .*\n.*chromium/m),
     });
   });
 });
