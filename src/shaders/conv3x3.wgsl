@@ -31,42 +31,19 @@ struct Params {
 
 const_assert IN_BLOCKS > 0u && OUT_BLOCKS > 0u && UPSAMPLE > 0u;
 
-// Sums of four neighbouring pixels.
-struct Sums {
-  p0: vec4f,
-  p1: vec4f,
-  p2: vec4f,
-  p3: vec4f,
-}
-
-// Four neighbouring pixels of an input row with one more on either side.
+// The four columns 0..3 of an output row for one row of taps.
 struct Row {
-  left: vec4f,
   p0: vec4f,
   p1: vec4f,
   p2: vec4f,
   p3: vec4f,
-  right: vec4f,
 }
 
-// Zero outside of the image. Loads are clamped and masked rather than branched around.
-fn read_row(base: u32, row: i32, col: i32) -> Row {
-  let last = i32(params.width) - 1;
-  let line = base + u32(clamp(row, 0, i32(params.height) - 1)) / UPSAMPLE * (params.width / UPSAMPLE);
-  let inside = row >= 0 && row < i32(params.height);
-  return Row(
-    read_x(line, col - 1, last, inside),
-    read_x(line, col, last, inside),
-    read_x(line, col + 1, last, inside),
-    read_x(line, col + 2, last, inside),
-    read_x(line, col + 3, last, inside),
-    read_x(line, col + 4, last, inside),
-  );
-}
-
-fn read_x(line: u32, col: i32, last: i32, row_inside: bool) -> vec4f {
-  let v = vec4f(x[line + u32(clamp(col, 0, last)) / UPSAMPLE]);
-  return select(vec4f(0.0), v, row_inside && col >= 0 && col <= last);
+fn read_x(base: u32, row: i32, col: i32, row_inside: bool) -> vec4f {
+  if !row_inside || col < 0 || col >= i32(params.width) {
+    return vec4f(0.0);
+  }
+  return vec4f(x[base + u32(row) * (params.width / UPSAMPLE) + u32(col) / UPSAMPLE]);
 }
 
 fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
@@ -96,29 +73,41 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let plane = (params.width / UPSAMPLE) * (params.height / UPSAMPLE);
 
   let b = vec4f(bias[block]);
-  var upper = Sums(b, b, b, b);
-  var lower = Sums(b, b, b, b);
+  var upper = Row(b, b, b, b);
+  var lower = Row(b, b, b, b);
 
   for (var i = 0u; i < IN_BLOCKS; i++) {
     let base = i * plane;
     let taps = (block * IN_BLOCKS + i) * 9u;
-    // Tap row k meets input row k for the upper output row and k + 1 for the lower one, so each
-    // input row and each weight is loaded once.
-    var v = read_row(base, i32(row) - 1, c);
-    for (var k = 0u; k < 3u; k++) {
-      let next = read_row(base, i32(row + k), c);
-      let w0 = mat4x4f(weights[taps + k * 3u]);
-      let w1 = mat4x4f(weights[taps + k * 3u + 1u]);
-      let w2 = mat4x4f(weights[taps + k * 3u + 2u]);
-      upper.p0 += w0 * v.left + w1 * v.p0 + w2 * v.p1;
-      upper.p1 += w0 * v.p0 + w1 * v.p1 + w2 * v.p2;
-      upper.p2 += w0 * v.p1 + w1 * v.p2 + w2 * v.p3;
-      upper.p3 += w0 * v.p2 + w1 * v.p3 + w2 * v.right;
-      lower.p0 += w0 * next.left + w1 * next.p0 + w2 * next.p1;
-      lower.p1 += w0 * next.p0 + w1 * next.p1 + w2 * next.p2;
-      lower.p2 += w0 * next.p1 + w1 * next.p2 + w2 * next.p3;
-      lower.p3 += w0 * next.p2 + w1 * next.p3 + w2 * next.right;
-      v = next;
+    // Four input rows; row k serves the upper output row as tap row k and the lower as k - 1.
+    for (var k = 0u; k < 4u; k++) {
+      let in_row = i32(row + k) - 1;
+      let inside = in_row >= 0 && in_row < i32(params.height);
+      let src = in_row / i32(UPSAMPLE);
+      let v0 = read_x(base, src, c - 1, inside);
+      let v1 = read_x(base, src, c, inside);
+      let v2 = read_x(base, src, c + 1, inside);
+      let v3 = read_x(base, src, c + 2, inside);
+      let v4 = read_x(base, src, c + 3, inside);
+      let v5 = read_x(base, src, c + 4, inside);
+      if k < 3u {
+        let w0 = mat4x4f(weights[taps + k * 3u]);
+        let w1 = mat4x4f(weights[taps + k * 3u + 1u]);
+        let w2 = mat4x4f(weights[taps + k * 3u + 2u]);
+        upper.p0 += w0 * v0 + w1 * v1 + w2 * v2;
+        upper.p1 += w0 * v1 + w1 * v2 + w2 * v3;
+        upper.p2 += w0 * v2 + w1 * v3 + w2 * v4;
+        upper.p3 += w0 * v3 + w1 * v4 + w2 * v5;
+      }
+      if k > 0u {
+        let w0 = mat4x4f(weights[taps + k * 3u - 3u]);
+        let w1 = mat4x4f(weights[taps + k * 3u - 2u]);
+        let w2 = mat4x4f(weights[taps + k * 3u - 1u]);
+        lower.p0 += w0 * v0 + w1 * v1 + w2 * v2;
+        lower.p1 += w0 * v1 + w1 * v2 + w2 * v3;
+        lower.p2 += w0 * v2 + w1 * v3 + w2 * v4;
+        lower.p3 += w0 * v3 + w1 * v4 + w2 * v5;
+      }
     }
   }
 
