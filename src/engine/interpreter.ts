@@ -8,10 +8,17 @@ import { type PlanarMap, planarMap } from '../kernels/planar.ts';
 import {
   activationReference,
   addReference,
+  affineReference,
   mixReference,
   mulReference,
+  preluReference,
 } from '../kernels/pointwise.reference.ts';
 import { globalAveragePoolReference } from '../kernels/pool.reference.ts';
+import {
+  concatReference,
+  pixelShuffleReference,
+  pixelUnshuffleReference,
+} from '../kernels/rearrange.reference.ts';
 import { packRgba8Reference, unpackRgba8Reference } from '../kernels/rgba8.reference.ts';
 import {
   linearReference,
@@ -139,7 +146,17 @@ function applyNode(node: GraphNode, args: readonly Value[], weights: NetworkWeig
     case 'mul':
       return mulReference(map(0), map(1));
     case 'add':
-      return addReference(map(0), map(1));
+      return addReference(map(0), map(1), node.factor);
+    case 'prelu':
+      return preluReference(map(0), weight(node.weight));
+    case 'affine':
+      return affineReference(map(0), node.scale, node.shift);
+    case 'concat':
+      return concatReference(args as readonly PlanarMap[]);
+    case 'pixelShuffle':
+      return pixelShuffleReference(map(0), node.scale);
+    case 'pixelUnshuffle':
+      return pixelUnshuffleReference(map(0), node.scale);
     case 'mix':
       return mixReference(map(0), map(1), vector(2));
     case 'globalAveragePool':

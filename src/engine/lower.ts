@@ -1,6 +1,13 @@
 import { consumers, nodeMultiplyAdds } from '../graph/analysis.ts';
 import type { Activation, Graph, GraphNode, MapShape, NodeId, Shape } from '../graph/graph.ts';
-import { type ConvSpec, convGrid, convKernel, packBias, packConvWeights } from '../kernels/conv.ts';
+import {
+  type ConvSpec,
+  convGrid,
+  convKernel,
+  convPartsKernel,
+  packBias,
+  packConvWeights,
+} from '../kernels/conv.ts';
 import { enlargeKernel } from '../kernels/enlarge.ts';
 import {
   blocksOf,
@@ -10,7 +17,7 @@ import {
   type Kernel,
   mapGrid,
 } from '../kernels/kernel.ts';
-import { type PointwiseOp, pointwiseKernel } from '../kernels/pointwise.ts';
+import { packAffine, type PointwiseOp, pointwiseKernel } from '../kernels/pointwise.ts';
 import {
   poolChunks,
   poolFinishKernel,
@@ -18,6 +25,7 @@ import {
   poolPartialGrid,
   poolPartialKernel,
 } from '../kernels/pool.ts';
+import { BOUND_PARTS, concatKernel, pixelShuffleKernel } from '../kernels/rearrange.ts';
 import {
   dynamicWeightsKernel,
   linearKernel,
@@ -106,9 +114,14 @@ interface ConvChain {
   readonly last: NodeId;
   readonly upsample: number;
   readonly source: NodeId;
+  /** Parts of a concatenation that is read without being written; null for a plain input. */
+  readonly parts: readonly NodeId[] | null;
   readonly act0: Activation | null;
+  /** The weights of a PReLU in place of act0. */
+  readonly slopes: string | null;
   readonly multiplier: NodeId | null;
   readonly addend: NodeId | null;
+  readonly factor: number;
   readonly act1: Activation | null;
 }
 
@@ -168,7 +181,10 @@ class Lowering {
     return readers.length === 1 && !this.#emit.has(readers[0]) ? readers[0] : null;
   }
 
-  /** conv [activation] [mul other] [add other] [activation], and a nearest enlargement before it. */
+  /**
+   * conv [activation] [mul other] [add other] [activation], and before it a nearest enlargement or a
+   * concatenation. Over a concatenation nothing is multiplied, and the addend needs a binding.
+   */
   #claimConv(id: NodeId): void {
     const node = this.#graph.nodes[id];
     if (node.op !== 'conv') return;
@@ -177,26 +193,56 @@ class Lowering {
     let act1: Activation | null = null;
     let multiplier: NodeId | null = null;
     let addend: NodeId | null = null;
+    let slopes: string | null = null;
+    let factor = 1;
+    const parts = this.#readParts(node);
+    const canBind = (id: NodeId) => !parts || parts.includes(id) || parts.length < BOUND_PARTS;
     const absorbed: NodeId[] = [];
     for (let next = this.#follower(last); next !== null; next = this.#follower(last)) {
       const follower = this.#graph.nodes[next];
       const squares = follower.inputs.length === 2 && follower.inputs[0] === follower.inputs[1];
       if (squares) break; // both operands are the sum itself, which would have to be written
       if (follower.op === 'activation' && act1 === null) {
-        const first = act0 === null && multiplier === null && addend === null;
+        const first = act0 === null && slopes === null && multiplier === null && addend === null;
         if (first) act0 = follower.activation;
         else act1 = follower.activation;
-      } else if (follower.op === 'mul' && multiplier === null && addend === null && act1 === null) {
+      } else if (follower.op === 'prelu' && last === id) {
+        slopes = follower.weight;
+      } else if (
+        follower.op === 'mul' &&
+        parts === null &&
+        multiplier === null &&
+        addend === null &&
+        act1 === null
+      ) {
         multiplier = other(follower, last);
       } else if (follower.op === 'add' && addend === null && act1 === null) {
-        addend = other(follower, last);
+        const summand = other(follower, last);
+        // The sum is a + factor * b; the epilogue can only scale its own value.
+        const scalable = follower.factor === 1 || follower.inputs[1] === last;
+        if (!scalable || !canBind(summand)) break;
+        addend = summand;
+        factor = follower.factor;
       } else break;
       absorbed.push(last);
       last = next;
     }
     for (const inner of absorbed) this.#emit.set(inner, null);
-    const chain = { last, ...this.#readThrough(node), act0, multiplier, addend, act1 };
+    const epilogue = { act0, slopes, multiplier, addend, factor, act1 };
+    const chain = { last, parts, ...this.#readThrough(node), ...epilogue };
     this.#emit.set(last, () => this.#emitConv(node, chain));
+  }
+
+  /** Convolutions read the parts of a concatenation, unless something else wants it as one map. */
+  #readParts(node: GraphNode & { op: 'conv' }): readonly NodeId[] | null {
+    const [source] = node.inputs;
+    const from = this.#graph.nodes[source];
+    if (!this.#fuse || from.op !== 'concat' || this.#keep.has(source)) return null;
+    const readers = this.#readers.get(source) ?? [];
+    const all = readers.every((id) => this.#graph.nodes[id].op === 'conv');
+    if (!all || source === this.#graph.output) return null;
+    this.#emit.set(source, null);
+    return from.inputs;
   }
 
   /** A 3x3 convolution reads a nearest enlargement itself, unless somebody wants to see it. */
@@ -278,6 +324,25 @@ class Lowering {
       case 'mix':
         this.#emitPointwise(node, id, null);
         return;
+      case 'prelu':
+      case 'affine':
+        this.#emitByChannel(node, id);
+        return;
+      case 'concat':
+        this.#emitConcat(node, id);
+        return;
+      case 'pixelShuffle':
+      case 'pixelUnshuffle': {
+        const { channels, scale } = this.#mapShape(id);
+        this.#steps.push({
+          name: node.name,
+          kernel: pixelShuffleKernel(node.op, node.scale, channels, this.#element),
+          reads: [{ resource: this.#read(node.inputs[0]) }],
+          write: this.#resource(id),
+          ...this.#mapStep(channels, scale),
+        });
+        return;
+      }
       case 'activation':
         if (node.shape.kind === 'map') this.#emitPointwise(node, id, node.activation);
         else this.#emitVector(node, id, vectorActivationKernel(node.shape.length, node.activation));
@@ -313,37 +378,58 @@ class Lowering {
   }
 
   #emitConv(node: GraphNode & { op: 'conv' }, chain: ConvChain): void {
-    const { last, source, upsample, multiplier, addend, act0, act1 } = chain;
-    const { kernel, cIn, cOut } = node;
+    const { last, source, parts, upsample, multiplier, addend, slopes, act0, act1 } = chain;
+    const { kernel, cIn, cOut, bias } = node;
     const spec: ConvSpec = {
       kernel,
       cIn,
       cOut,
       upsample,
-      act0,
+      act0: slopes === null ? act0 : 'prelu',
       multiply: multiplier !== null,
       add: addend !== null,
+      factor: chain.factor,
       act1,
     };
-    const x = this.#read(source);
+    const channels = parts?.map((part) => this.#mapShape(part).channels) ?? [cIn];
+    const weights = this.#constant(node.weight, this.#element, (w) =>
+      packConvWeights(exact(w, node.weight), cOut, cIn, kernel, channels),
+    );
+    const biases = this.#constant(bias ?? `${node.weight}:no-bias`, this.#element, (w) =>
+      packBias(
+        bias === null ? null : exact(w, bias),
+        cOut,
+        slopes === null ? null : exact(w, slopes),
+      ),
+    );
     const { scale } = this.#mapShape(last);
     const multiplyAdds = nodeMultiplyAdds(node);
-    const bias = node.bias;
+    const resource = (id: NodeId): Operand => ({ resource: this.#read(id) });
+    let kernelAndReads: Pick<Step, 'kernel' | 'reads'>;
+    // A binding that the constants switch off still needs a buffer: the input will do.
+    if (parts === null) {
+      kernelAndReads = {
+        kernel: convKernel(spec, this.#element),
+        reads: [
+          resource(source),
+          weights,
+          biases,
+          resource(multiplier ?? source),
+          resource(addend ?? source),
+        ],
+      };
+    } else {
+      const bound = addend === null || parts.includes(addend) ? [...parts] : [...parts, addend];
+      const index = addend === null ? 0 : bound.indexOf(addend);
+      while (bound.length < BOUND_PARTS) bound.push(parts[0]);
+      kernelAndReads = {
+        kernel: convPartsKernel({ ...spec, parts: channels, addend: index }, this.#element),
+        reads: [...bound.map(resource), weights, biases],
+      };
+    }
     this.#steps.push({
       name: this.#graph.nodes[last].name,
-      kernel: convKernel(spec, this.#element),
-      reads: [
-        { resource: x },
-        this.#constant(node.weight, this.#element, (w) =>
-          packConvWeights(exact(w, node.weight), cOut, cIn, kernel),
-        ),
-        this.#constant(bias ?? `${node.weight}:no-bias`, this.#element, (w) =>
-          packBias(bias === null ? null : exact(w, bias), cOut),
-        ),
-        // A binding that the constants switch off still needs a buffer: the input will do.
-        { resource: multiplier === null ? x : this.#read(multiplier) },
-        { resource: addend === null ? x : this.#read(addend) },
-      ],
+      ...kernelAndReads,
       write: this.#resource(last),
       scale,
       grid: ({ width, height }) => convGrid(spec, width, height),
@@ -360,9 +446,44 @@ class Lowering {
     const { channels, scale } = this.#mapShape(last);
     this.#steps.push({
       name: this.#graph.nodes[last].name,
-      kernel: pointwiseKernel(op, activation, this.#element),
+      kernel: pointwiseKernel(
+        op,
+        activation,
+        this.#element,
+        node.op === 'add' ? node.factor : 1,
+      ),
       reads: [a, b, p],
       write: this.#resource(last),
+      ...this.#mapStep(channels, scale),
+    });
+  }
+
+  #emitByChannel(node: GraphNode & { op: 'prelu' | 'affine' }, id: NodeId): void {
+    const x = { resource: this.#read(node.inputs[0]) };
+    const { channels, scale } = this.#mapShape(id);
+    const p =
+      node.op === 'prelu'
+        ? this.#constant(node.weight, 'f32', (w) => packBias(exact(w, node.weight), channels))
+        : this.#constant(`${node.name}:affine`, 'f32', () => packAffine(node.scale, node.shift));
+    this.#steps.push({
+      name: node.name,
+      kernel: pointwiseKernel(node.op, null, this.#element),
+      reads: [x, x, p],
+      write: this.#resource(id),
+      ...this.#mapStep(channels, scale),
+    });
+  }
+
+  #emitConcat(node: GraphNode, id: NodeId): void {
+    const parts = node.inputs.map((part) => this.#mapShape(part).channels);
+    const reads = node.inputs.map((part): Operand => ({ resource: this.#read(part) }));
+    while (reads.length < BOUND_PARTS) reads.push(reads[0]);
+    const { channels, scale } = this.#mapShape(id);
+    this.#steps.push({
+      name: node.name,
+      kernel: concatKernel(parts, this.#element),
+      reads,
+      write: this.#resource(id),
       ...this.#mapStep(channels, scale),
     });
   }

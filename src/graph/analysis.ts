@@ -14,6 +14,8 @@ export interface ReceptiveField {
 /**
  * Walks from the output to the input. At each node the need is a radius in pixels of that node
  * around the block of pixels that one LR pixel becomes, so that enlargements round up exactly.
+ * (Behind a pixel unshuffle by u, around what a cell of u x u LR pixels becomes; tiles begin and end
+ * between such cells.)
  * Vectors carry no radius: what reaches the output through them is `global`.
  */
 export function receptiveField(graph: Graph): ReceptiveField {
@@ -33,13 +35,35 @@ export function receptiveField(graph: Graph): ReceptiveField {
   return { radius, global };
 }
 
+/** The number that width and height of the LR image must be multiples of: 1 without unshuffling. */
+export function sizeMultiple(graph: Graph): number {
+  const scales = graph.nodes.flatMap(({ shape }) => (shape.kind === 'map' ? [shape.scale] : []));
+  return 1 / Math.min(1, ...scales);
+}
+
+/** Beyond this radius, tiles would spend most of their work on what they throw away. */
+const MAX_EXACT_RADIUS = 72;
+/** What such networks get instead: documented with its measured error in ARCHITECTURE.md. */
+const APPROXIMATE_OVERLAP = 32;
+
+/** LR pixels that a tile reads beyond its core, and whether that is less than the network's reach. */
+export function tileOverlap(graph: Graph): { overlap: number; approximate: boolean } {
+  const { radius } = receptiveField(graph);
+  return radius <= MAX_EXACT_RADIUS
+    ? { overlap: radius, approximate: false }
+    : { overlap: APPROXIMATE_OVERLAP, approximate: true };
+}
+
 /** Radius that a node needs of its inputs to give radius `r` of itself. */
 function inputRadius(node: GraphNode, r: number): number {
   switch (node.op) {
     case 'conv':
       return r + (node.kernel >> 1);
     case 'nearest':
+    case 'pixelShuffle':
       return Math.ceil(r / node.scale);
+    case 'pixelUnshuffle':
+      return r * node.scale;
     case 'bilinear': {
       // Outputs -r .. scale - 1 + r read inputs floor((o + 0.5) / scale - 0.5) and the next one.
       const source = (o: number) => Math.floor((o + 0.5) / node.scale - 0.5);

@@ -2,15 +2,20 @@
  * A network as data: a list of named ops in topological order. Nothing here computes; the engine
  * lowers ops to GPU dispatches, the interpreter runs them with plain loops.
  *
- * Shapes are symbolic. A *feature map* has `channels` and an integer `scale`: for an LR image of
- * W x H its size is channels x (H * scale) x (W * scale). A *vector* has `length` elements and no
- * spatial extent (pooled statistics and what is computed from them).
+ * Shapes are symbolic. A *feature map* has `channels` and a `scale`: for an LR image of W x H its
+ * size is channels x (H * scale) x (W * scale). The scale is a whole number, or a power of 1/2
+ * behind a pixel unshuffle, where W and H must be multiples (`sizeMultiple`). A *vector* has `length`
+ * elements and no spatial extent (pooled statistics and what is computed from them).
  */
 
 export type Activation =
   | { readonly fn: 'leakyRelu'; readonly slope: number }
   | { readonly fn: 'relu' }
-  | { readonly fn: 'sigmoid' };
+  | { readonly fn: 'sigmoid' }
+  /** v * sigmoid(v) */
+  | { readonly fn: 'silu' }
+  /** sigmoid(v) - 0.5: odd, within -0.5 .. 0.5 */
+  | { readonly fn: 'centredSigmoid' };
 
 export interface MapShape {
   readonly kind: 'map';
@@ -42,10 +47,24 @@ export type Op =
     }
   /** Element by element, on a feature map or a vector. */
   | { readonly op: 'activation'; readonly activation: Activation }
+  /** v >= 0 ? v : slope * v with a slope per channel; weights [channels] under `weight`. */
+  | { readonly op: 'prelu'; readonly weight: string }
+  /** scale[c] * x + shift[c] with constants of the definition: the shift by a data set's mean. */
+  | {
+      readonly op: 'affine';
+      readonly scale: readonly number[];
+      readonly shift: readonly number[];
+    }
   /** Product of two feature maps of one shape, element by element. */
   | { readonly op: 'mul' }
-  /** Sum of two feature maps of one shape. */
-  | { readonly op: 'add' }
+  /** a + factor * b of two feature maps of one shape. */
+  | { readonly op: 'add'; readonly factor: number }
+  /** The channels of 2 to `MAX_PARTS` feature maps of one size, one after the other. */
+  | { readonly op: 'concat' }
+  /** Channel c * scale^2 + dy * scale + dx at (y, x) -> channel c at (y * scale + dy, x * scale + dx). */
+  | { readonly op: 'pixelShuffle'; readonly scale: number }
+  /** The inverse of `pixelShuffle`, in the same order of channels. */
+  | { readonly op: 'pixelUnshuffle'; readonly scale: number }
   /** Mean over all pixels of each channel: map -> vector. */
   | { readonly op: 'globalAveragePool' }
   /** Matrix times vector without bias; weights [lengthOut, lengthIn] under `weight`. */
@@ -60,6 +79,9 @@ export type Op =
   | { readonly op: 'bilinear'; readonly scale: number };
 
 export type OpName = Op['op'];
+
+/** Maps that one concatenation may join: as many as a kernel can bind beside its other buffers. */
+export const MAX_PARTS = 5;
 
 export type GraphNode = Op & {
   /** Unique within the graph; golden tensors are found by it. */
@@ -131,12 +153,63 @@ export class GraphBuilder {
     return this.activation(name, x, { fn: 'sigmoid' });
   }
 
+  /** `layer.weight` holds the slopes. */
+  prelu(name: string, x: NodeId, layer: string): NodeId {
+    const shape = this.map(x);
+    const weight = this.#weight(`${layer}.weight`, [shape.channels]);
+    return this.#append(name, { op: 'prelu', weight }, [x], shape);
+  }
+
+  affine(name: string, x: NodeId, scale: readonly number[], shift: readonly number[]): NodeId {
+    const shape = this.map(x);
+    if (scale.length !== shape.channels || shift.length !== shape.channels) {
+      throw new GraphError(`${name}: ${scale.length} factors for ${shape.channels} channels`);
+    }
+    return this.#append(name, { op: 'affine', scale, shift }, [x], shape);
+  }
+
   mul(name: string, a: NodeId, b: NodeId): NodeId {
     return this.#append(name, { op: 'mul' }, [a, b], this.#same(name, a, b));
   }
 
-  add(name: string, a: NodeId, b: NodeId): NodeId {
-    return this.#append(name, { op: 'add' }, [a, b], this.#same(name, a, b));
+  /** a + factor * b */
+  add(name: string, a: NodeId, b: NodeId, factor = 1): NodeId {
+    return this.#append(name, { op: 'add', factor }, [a, b], this.#same(name, a, b));
+  }
+
+  concat(name: string, parts: readonly NodeId[]): NodeId {
+    const shapes = parts.map((part) => this.map(part));
+    const [first] = shapes;
+    if (first === undefined || parts.length < 2 || parts.length > MAX_PARTS) {
+      throw new GraphError(`${name}: ${parts.length} maps to join; 2 to ${MAX_PARTS} can be`);
+    }
+    if (shapes.some(({ scale }) => scale !== first.scale)) {
+      throw new GraphError(`${name}: maps of different sizes cannot be joined`);
+    }
+    const channels = shapes.reduce((sum, shape) => sum + shape.channels, 0);
+    return this.#append(name, { op: 'concat' }, parts, { ...first, channels });
+  }
+
+  pixelShuffle(name: string, x: NodeId, scale: number): NodeId {
+    const shape = this.map(x);
+    const channels = shape.channels / scale ** 2;
+    if (!Number.isInteger(scale) || scale < 1 || !Number.isInteger(channels)) {
+      throw new GraphError(`${name}: ${shape.channels} channels cannot be shuffled by ${scale}`);
+    }
+    return this.#append(name, { op: 'pixelShuffle', scale }, [x], {
+      ...{ kind: 'map', channels, scale: shape.scale * scale },
+    });
+  }
+
+  /** `scale` is a power of two, so that the map's scale stays an exact number. */
+  pixelUnshuffle(name: string, x: NodeId, scale: number): NodeId {
+    const shape = this.map(x);
+    if (!Number.isInteger(Math.log2(scale)) || scale < 1) {
+      throw new GraphError(`${name}: unshuffled by ${scale}, which is no power of two`);
+    }
+    return this.#append(name, { op: 'pixelUnshuffle', scale }, [x], {
+      ...{ kind: 'map', channels: shape.channels * scale ** 2, scale: shape.scale / scale },
+    });
   }
 
   globalAveragePool(name: string, x: NodeId): NodeId {

@@ -1,13 +1,19 @@
 import type { Activation } from '../graph/graph.ts';
 import type { Constants } from './kernel.ts';
 
-const IDS = { leakyRelu: 1, relu: 2, sigmoid: 3 } as const;
+const IDS = { leakyRelu: 1, relu: 2, sigmoid: 3, silu: 4, centredSigmoid: 5 } as const;
+/** A slope per channel: a convolution finds the slopes behind its biases. */
+const PRELU = 6;
 
 /** The prelude constants `ACT<n>` and `SLOPE<n>` of lib/epilogue.wgsl. */
-export function activationConstants(index: 0 | 1, activation: Activation | null): Constants {
+export function activationConstants(
+  index: 0 | 1,
+  activation: Activation | 'prelu' | null,
+): Constants {
+  const plain = activation === 'prelu' ? null : activation;
   return {
-    [`ACT${index}`]: activation ? IDS[activation.fn] : 0,
-    [`SLOPE${index}`]: { f32: activation?.fn === 'leakyRelu' ? activation.slope : 0 },
+    [`ACT${index}`]: activation === 'prelu' ? PRELU : plain ? IDS[plain.fn] : 0,
+    [`SLOPE${index}`]: { f32: plain?.fn === 'leakyRelu' ? plain.slope : 0 },
   };
 }
 
@@ -20,6 +26,10 @@ export function activate(activation: Activation | null, v: number): number {
       return Math.max(v, 0);
     case 'sigmoid':
       return 1 / (1 + Math.exp(-v));
+    case 'silu':
+      return v / (1 + Math.exp(-v));
+    case 'centredSigmoid':
+      return 0.5 * Math.tanh(v / 2);
     default:
       return v;
   }

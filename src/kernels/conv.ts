@@ -1,21 +1,47 @@
 import type { Activation } from '../graph/graph.ts';
 import conv1x1Source from '../shaders/conv1x1.wgsl?raw';
+import conv1x1PartsSource from '../shaders/conv1x1Parts.wgsl?raw';
 import conv3x3Source from '../shaders/conv3x3.wgsl?raw';
+import conv3x3PartsSource from '../shaders/conv3x3Parts.wgsl?raw';
 import epilogueSource from '../shaders/lib/epilogue.wgsl?raw';
+import partsSource from '../shaders/lib/parts.wgsl?raw';
 import { activationConstants } from './activation.ts';
-import { assemble, blocksOf, type ElementType, type Grid, type Kernel, mapGrid } from './kernel.ts';
+import {
+  assemble,
+  blocksOf,
+  type Constants,
+  type ElementType,
+  type Grid,
+  type Kernel,
+  mapGrid,
+} from './kernel.ts';
+import { BOUND_PARTS, partEnds } from './rearrange.ts';
 
-/** A convolution with everything that its epilogue takes on: act1(act0(conv + bias) * m + r). */
+/**
+ * A convolution with everything that its epilogue takes on:
+ * act1(factor * act0(conv + bias) * m + r).
+ */
 export interface ConvSpec {
   readonly kernel: 1 | 3;
   readonly cIn: number;
   readonly cOut: number;
   /** Factor of a nearest enlargement that the input is read through; 1 for none (1x1: always 1). */
   readonly upsample: number;
-  readonly act0: Activation | null;
+  /** `prelu`: the slopes stand behind the biases (`packBias`). */
+  readonly act0: Activation | 'prelu' | null;
   readonly multiply: boolean;
   readonly add: boolean;
+  /** Of the product before the sum; 1 where nothing is added. */
+  readonly factor: number;
   readonly act1: Activation | null;
+}
+
+/** A convolution that reads a concatenation as separate maps: no multiplier, no enlargement. */
+export interface PartsConvSpec extends ConvSpec {
+  /** Channels of each part; together cIn. */
+  readonly parts: readonly number[];
+  /** Which of the five bound maps is the addend. */
+  readonly addend: number;
 }
 
 /** Bindings: x, weights (`packConvWeights`), bias (`packBias`), multiplier, addend, y. */
@@ -30,6 +56,7 @@ export function convKernel(spec: ConvSpec, element: ElementType = 'f32'): Kernel
     ...activationConstants(1, spec.act1),
     HAS_MUL: spec.multiply,
     HAS_ADD: spec.add,
+    FACTOR: { f32: spec.factor },
   };
   return {
     label: `conv${kernel}x${kernel} ${cIn}->${cOut}${upsample > 1 ? ` nearest x${upsample}` : ''}`,
@@ -43,6 +70,37 @@ export function convKernel(spec: ConvSpec, element: ElementType = 'f32'): Kernel
   };
 }
 
+/** Bindings: x0 .. x4, weights (`packConvWeights` with `parts`), bias (`packBias`), y. */
+export function convPartsKernel(spec: PartsConvSpec, element: ElementType = 'f32'): Kernel {
+  const { kernel, parts, cOut, multiply, upsample } = spec;
+  if (multiply || upsample !== 1 || parts.length > BOUND_PARTS) {
+    throw new RangeError('a convolution over parts takes 5 maps, no multiplier, no enlargement');
+  }
+  const blocks = parts.map(blocksOf);
+  const constants: Constants = {
+    IN_BLOCKS: blocks.reduce((sum, count) => sum + count, 0),
+    OUT_BLOCKS: blocksOf(cOut),
+    PARTS: parts.length,
+    ...partEnds('PART_END', blocks),
+    ...activationConstants(0, spec.act0),
+    ...activationConstants(1, spec.act1),
+    HAS_ADD: spec.add,
+    ADDEND: spec.addend,
+    FACTOR: { f32: spec.factor },
+  };
+  return {
+    label: `conv${kernel}x${kernel} ${parts.join('+')}->${cOut}`,
+    code: assemble(
+      element,
+      constants,
+      epilogueSource,
+      partsSource,
+      kernel === 3 ? conv3x3PartsSource : conv1x1PartsSource,
+    ),
+    bindings: ['read', 'read', 'read', 'read', 'read', 'read', 'read', 'write'],
+  };
+}
+
 /** Grid for an output of `width` x `height` pixels. */
 export function convGrid(spec: ConvSpec, width: number, height: number): Grid {
   return mapGrid(width, height, blocksOf(spec.cOut), 4, spec.kernel === 3 ? 2 : 1);
@@ -50,31 +108,50 @@ export function convGrid(spec: ConvSpec, width: number, height: number): Grid {
 
 /**
  * oihw -> [OUT_BLOCKS][IN_BLOCKS][k * k] matrices of 4 x 4, column-major: column c holds the taps of
- * input channel c. Absent channels are zero, on either side.
+ * input channel c. Absent channels are zero, on either side. The parts of a concatenation each begin
+ * with a block.
  */
 export function packConvWeights(
   oihw: Float32Array,
   cOut: number,
   cIn: number,
   kernel: number,
+  parts: readonly number[] = [cIn],
 ): Float32Array<ArrayBuffer> {
   const taps = kernel * kernel;
-  const [outBlocks, inBlocks] = [blocksOf(cOut), blocksOf(cIn)];
+  // Where each input channel lies among the lanes of all blocks.
+  const lanes: number[] = [];
+  let end = 0;
+  for (const channels of parts) {
+    for (let i = 0; i < channels; i++) lanes.push(end + i);
+    end += blocksOf(channels) * 4;
+  }
+  const [outBlocks, inBlocks] = [blocksOf(cOut), end / 4];
   const packed = new Float32Array(outBlocks * inBlocks * taps * 16);
   for (let o = 0; o < cOut; o++) {
     for (let i = 0; i < cIn; i++) {
-      const matrix = ((o >> 2) * inBlocks + (i >> 2)) * taps;
+      const lane = lanes[i];
+      const matrix = ((o >> 2) * inBlocks + (lane >> 2)) * taps;
       for (let t = 0; t < taps; t++) {
-        packed[(matrix + t) * 16 + (i & 3) * 4 + (o & 3)] = oihw[(o * cIn + i) * taps + t];
+        packed[(matrix + t) * 16 + (lane & 3) * 4 + (o & 3)] = oihw[(o * cIn + i) * taps + t];
       }
     }
   }
   return packed;
 }
 
-/** [cOut] padded with zeros to whole blocks; zeros alone for a layer without bias. */
-export function packBias(bias: Float32Array | null, cOut: number): Float32Array<ArrayBuffer> {
-  const packed = new Float32Array(blocksOf(cOut) * 4);
+/**
+ * [cOut] padded with zeros to whole blocks; zeros alone for a layer without bias. The slopes of a
+ * PReLU follow, likewise padded.
+ */
+export function packBias(
+  bias: Float32Array | null,
+  cOut: number,
+  slopes: Float32Array | null = null,
+): Float32Array<ArrayBuffer> {
+  const lanes = blocksOf(cOut) * 4;
+  const packed = new Float32Array(slopes ? 2 * lanes : lanes);
   if (bias) packed.set(bias);
+  if (slopes) packed.set(slopes, lanes);
   return packed;
 }

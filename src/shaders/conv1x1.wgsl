@@ -1,16 +1,16 @@
 // 1x1 convolution with bias and epilogue:
-//   y = act1( act0( sum_i w[o,i] * x[i] + b[o] ) * m + r )
+//   y = act1( act0( sum_i w[o,i] * x[i] + b[o] ) * m * FACTOR + r )
 // With act0 = sigmoid and m = x it is pixel attention (arXiv 2010.01073, section 3.2).
 //
 // Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, absent channels zero.
 //   x       [IN_BLOCKS][H][W]
 //   weights [OUT_BLOCKS][IN_BLOCKS] mat4x4: column c holds the weights of input channel c
-//   bias    [OUT_BLOCKS]         (zeros if the layer has none)
+//   bias    [OUT_BLOCKS]         (zeros if the layer has none), then the slopes [OUT_BLOCKS] of a PReLU
 //   m, r, y [OUT_BLOCKS][H][W]
 //
 // One invocation computes 4 pixels of a row of one block of output channels;
 // workgroup 8 x 8 x 1; grid z = output block, so weights are uniform across a workgroup.
-// Prelude: E, E4, E4x4, IN_BLOCKS, OUT_BLOCKS, ACT0, SLOPE0, ACT1, SLOPE1, HAS_MUL, HAS_ADD.
+// Prelude: E, E4, E4x4, IN_BLOCKS, OUT_BLOCKS, ACT0, SLOPE0, ACT1, SLOPE1, HAS_MUL, HAS_ADD, FACTOR.
 
 struct Params {
   width: u32,
@@ -28,16 +28,20 @@ struct Params {
 
 const_assert IN_BLOCKS > 0u && OUT_BLOCKS > 0u;
 
-fn store_pixel(at: u32, inside: bool, sum: vec4f) {
+fn store_pixel(block: u32, at: u32, inside: bool, sum: vec4f) {
   if !inside {
     return;
   }
-  var v = activate(ACT0, SLOPE0, sum);
+  var slopes = vec4f(0.0);
+  if ACT0 == ACTIVATION_PRELU {
+    slopes = vec4f(bias[OUT_BLOCKS + block]);
+  }
+  var v = activate_by_channel(ACT0, SLOPE0, slopes, sum);
   if HAS_MUL {
     v *= vec4f(multiplier[at]);
   }
   if HAS_ADD {
-    v += vec4f(addend[at]);
+    v = v * FACTOR + vec4f(addend[at]);
   }
   y[at] = E4(activate(ACT1, SLOPE1, v));
 }
@@ -75,8 +79,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   // of rounding shows there.
   let b = vec4f(bias[block]);
   let at = block * plane + first;
-  store_pixel(at, true, p0 + b);
-  store_pixel(at + 1u, rest >= 1u, p1 + b);
-  store_pixel(at + 2u, rest >= 2u, p2 + b);
-  store_pixel(at + 3u, rest >= 3u, p3 + b);
+  store_pixel(block, at, true, p0 + b);
+  store_pixel(block, at + 1u, rest >= 1u, p1 + b);
+  store_pixel(block, at + 2u, rest >= 2u, p2 + b);
+  store_pixel(block, at + 3u, rest >= 3u, p3 + b);
 }

@@ -1,5 +1,5 @@
 // 3x3 convolution, stride 1, zero padding, with bias and epilogue:
-//   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-1, x+kx-1] + b[o] ) * m + r )
+//   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-1, x+kx-1] + b[o] ) * m * FACTOR + r )
 // m (HAS_MUL) and r (HAS_ADD) are feature maps of the output's shape.
 // UPSAMPLE > 1 reads x through a nearest enlargement by that factor, which is never materialised.
 //
@@ -7,13 +7,13 @@
 //   x       [IN_BLOCKS][h][w]    with H = h * UPSAMPLE, W = w * UPSAMPLE
 //   weights [OUT_BLOCKS][IN_BLOCKS][9] mat4x4: column c holds the taps of input channel c for the
 //           block's four output channels, so that M * v sums over input channels
-//   bias    [OUT_BLOCKS]         (zeros if the layer has none)
+//   bias    [OUT_BLOCKS]         (zeros if the layer has none), then the slopes [OUT_BLOCKS] of a PReLU
 //   m, r, y [OUT_BLOCKS][H][W]
 //
 // One invocation computes a 4 x 2 rectangle of pixels (x by y) of one block of output channels;
 // workgroup 8 x 8 x 1; grid z = output block, so weights are uniform across a workgroup.
 // Prelude: E, E4, E4x4 (element, vec4 and mat4x4 type of storage), IN_BLOCKS, OUT_BLOCKS, UPSAMPLE,
-//   ACT0, SLOPE0, ACT1, SLOPE1, HAS_MUL, HAS_ADD.
+//   ACT0, SLOPE0, ACT1, SLOPE1, HAS_MUL, HAS_ADD, FACTOR.
 
 struct Params {
   width: u32,       // W, of the output
@@ -51,12 +51,16 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
     return;
   }
   let at = (block * params.height + row) * params.width + col;
-  var v = activate(ACT0, SLOPE0, sum);
+  var slopes = vec4f(0.0);
+  if ACT0 == ACTIVATION_PRELU {
+    slopes = vec4f(bias[OUT_BLOCKS + block]);
+  }
+  var v = activate_by_channel(ACT0, SLOPE0, slopes, sum);
   if HAS_MUL {
     v *= vec4f(multiplier[at]);
   }
   if HAS_ADD {
-    v += vec4f(addend[at]);
+    v = v * FACTOR + vec4f(addend[at]);
   }
   y[at] = E4(activate(ACT1, SLOPE1, v));
 }

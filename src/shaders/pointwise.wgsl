@@ -1,17 +1,22 @@
 // Element by element on feature maps, with an activation:
 //   OP_COPY  y = act(a)
 //   OP_MUL   y = act(a * b)
-//   OP_ADD   y = act(a + b)
+//   OP_ADD   y = act(a + FACTOR * b)
 //   OP_MIX   y = act(p[0] * a + p[1] * b)     the dynamically weighted mix of arXiv 2104.09497, eq. 5
+//   OP_PRELU  y = act(a >= 0 ? a : p[c] * a)
+//   OP_AFFINE y = act(p[2 c] * a + p[2 c + 1])
 //
-//   a, b, y [BLOCKS][H][W] vectors of 4 channels (Chw4c); p: two f32
+//   a, b, y [BLOCKS][H][W] vectors of 4 channels (Chw4c)
+//   p: f32, two for OP_MIX, one per channel for OP_PRELU, two per channel for OP_AFFINE
 // One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block.
-// Prelude: E, E4, OP, ACT0, SLOPE0.
+// Prelude: E, E4, OP, FACTOR, ACT0, SLOPE0.
 
 const OP_COPY = 0u;
 const OP_MUL = 1u;
 const OP_ADD = 2u;
 const OP_MIX = 3u;
+const OP_PRELU = 4u;
+const OP_AFFINE = 5u;
 
 struct Params {
   width: u32,
@@ -36,8 +41,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   var v = vec4f(a[at]);
   switch OP {
     case OP_MUL: { v *= vec4f(b[at]); }
-    case OP_ADD: { v += vec4f(b[at]); }
+    case OP_ADD: { v += FACTOR * vec4f(b[at]); }
     case OP_MIX: { v = p[0] * v + p[1] * vec4f(b[at]); }
+    case OP_PRELU: {
+      let c = group.z * 4u;
+      v = select(v * vec4f(p[c], p[c + 1u], p[c + 2u], p[c + 3u]), v, v >= vec4f(0.0));
+    }
+    case OP_AFFINE: {
+      let c = group.z * 8u;
+      v = v * vec4f(p[c], p[c + 2u], p[c + 4u], p[c + 6u]) +
+        vec4f(p[c + 1u], p[c + 3u], p[c + 5u], p[c + 7u]);
+    }
     default: {}
   }
   y[at] = E4(activate(ACT0, SLOPE0, v));

@@ -1,0 +1,80 @@
+// 1x1 convolution over a concatenation with bias and epilogue:
+//   y = act1( act0( sum_i w[o,i] * x[i] + b[o] ) * FACTOR + r )
+// x is the concatenation of lib/parts.wgsl, r the map ADDEND of the five (HAS_ADD): one of the parts,
+// or a map bound behind them.
+//
+// Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, absent channels zero.
+//   weights [OUT_BLOCKS][IN_BLOCKS] mat4x4: column c holds the weights of input channel c
+//   bias    [OUT_BLOCKS], then the slopes [OUT_BLOCKS] if ACT0 is PReLU
+//   r, y    [OUT_BLOCKS][H][W]
+//
+// One invocation computes 4 pixels of a row of one block of output channels;
+// workgroup 8 x 8 x 1; grid z = output block, so weights are uniform across a workgroup.
+// Prelude: E, E4, E4x4, IN_BLOCKS, OUT_BLOCKS, those of lib/parts.wgsl, ACT0, SLOPE0, ACT1, SLOPE1,
+//   HAS_ADD, ADDEND, FACTOR.
+
+struct Params {
+  width: u32,
+  height: u32,
+  group_row: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(6) var<storage, read> weights: array<E4x4>;
+@group(0) @binding(7) var<storage, read> bias: array<E4>;
+@group(0) @binding(8) var<storage, read_write> y: array<E4>;
+
+const_assert PARTS > 0u && IN_BLOCKS > 0u && OUT_BLOCKS > 0u && ADDEND < 5u;
+
+fn store_pixel(block: u32, at: u32, inside: bool, sum: vec4f) {
+  if !inside {
+    return;
+  }
+  var slopes = vec4f(0.0);
+  if ACT0 == ACTIVATION_PRELU {
+    slopes = vec4f(bias[OUT_BLOCKS + block]);
+  }
+  var v = activate_by_channel(ACT0, SLOPE0, slopes, sum);
+  if HAS_ADD {
+    v = v * FACTOR + load_map(ADDEND, at);
+  }
+  y[at] = E4(activate(ACT1, SLOPE1, v));
+}
+
+@compute @workgroup_size(8, 8, 1)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let col = (group.x * 8u + local.x) * 4u;
+  let row = (group.y + params.group_row) * 8u + local.y;
+  let block = group.z;
+  if row >= params.height || col >= params.width {
+    return;
+  }
+  let plane = params.width * params.height;
+  let first = row * params.width + col;
+  // Columns beyond the right edge read the last pixel again and are not stored.
+  let rest = params.width - 1u - col;
+  let o1 = min(1u, rest);
+  let o2 = min(2u, rest);
+  let o3 = min(3u, rest);
+
+  var p0 = vec4f(0.0);
+  var p1 = vec4f(0.0);
+  var p2 = vec4f(0.0);
+  var p3 = vec4f(0.0);
+  for (var i = 0u; i < IN_BLOCKS; i++) {
+    let part = part_of(i);
+    let base = block_within(part, i) * plane + first;
+    let w = mat4x4f(weights[block * IN_BLOCKS + i]);
+    p0 += w * load_map(part, base);
+    p1 += w * load_map(part, base + o1);
+    p2 += w * load_map(part, base + o2);
+    p3 += w * load_map(part, base + o3);
+  }
+
+  let b = vec4f(bias[block]);
+  let at = block * plane + first;
+  store_pixel(block, at, true, p0 + b);
+  store_pixel(block, at + 1u, rest >= 1u, p1 + b);
+  store_pixel(block, at + 2u, rest >= 2u, p2 + b);
+  store_pixel(block, at + 3u, rest >= 3u, p3 + b);
+}

@@ -1,0 +1,116 @@
+// 3x3 convolution over a concatenation, stride 1, zero padding, with bias and epilogue:
+//   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-1, x+kx-1] + b[o] ) * FACTOR + r )
+// x is the concatenation of lib/parts.wgsl, r the map ADDEND of the five (HAS_ADD): one of the parts,
+// as in a dense block, or a map bound behind them.
+//
+// Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, absent channels zero.
+//   weights [OUT_BLOCKS][IN_BLOCKS][9] mat4x4: column c holds the taps of input channel c for the
+//           block's four output channels, so that M * v sums over input channels
+//   bias    [OUT_BLOCKS], then the slopes [OUT_BLOCKS] if ACT0 is PReLU
+//   r, y    [OUT_BLOCKS][H][W]
+//
+// One invocation computes a 4 x 2 rectangle of pixels (x by y) of one block of output channels;
+// workgroup 8 x 8 x 1; grid z = output block, so weights are uniform across a workgroup.
+// Prelude: E, E4, E4x4, IN_BLOCKS, OUT_BLOCKS, those of lib/parts.wgsl, ACT0, SLOPE0, ACT1, SLOPE1,
+//   HAS_ADD, ADDEND, FACTOR.
+
+struct Params {
+  width: u32,
+  height: u32,
+  group_row: u32,   // first row of workgroups of this dispatch: large layers run in pieces
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(6) var<storage, read> weights: array<E4x4>;
+@group(0) @binding(7) var<storage, read> bias: array<E4>;
+@group(0) @binding(8) var<storage, read_write> y: array<E4>;
+
+const_assert PARTS > 0u && IN_BLOCKS > 0u && OUT_BLOCKS > 0u && ADDEND < 5u;
+
+fn read_x(part: u32, base: u32, row: i32, col: i32) -> vec4f {
+  if row < 0 || row >= i32(params.height) || col < 0 || col >= i32(params.width) {
+    return vec4f(0.0);
+  }
+  return load_map(part, base + u32(row) * params.width + u32(col));
+}
+
+fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
+  if row >= params.height || col >= params.width {
+    return;
+  }
+  let at = (block * params.height + row) * params.width + col;
+  var slopes = vec4f(0.0);
+  if ACT0 == ACTIVATION_PRELU {
+    slopes = vec4f(bias[OUT_BLOCKS + block]);
+  }
+  var v = activate_by_channel(ACT0, SLOPE0, slopes, sum);
+  if HAS_ADD {
+    v = v * FACTOR + load_map(ADDEND, at);
+  }
+  y[at] = E4(activate(ACT1, SLOPE1, v));
+}
+
+@compute @workgroup_size(8, 8, 1)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let col = (group.x * 8u + local.x) * 4u;
+  let row = ((group.y + params.group_row) * 8u + local.y) * 2u;
+  let block = group.z;
+  if row >= params.height || col >= params.width {
+    return;
+  }
+  let c = i32(col);
+  let plane = params.width * params.height;
+
+  let b = vec4f(bias[block]);
+  var u0 = b;
+  var u1 = b;
+  var u2 = b;
+  var u3 = b;
+  var l0 = b;
+  var l1 = b;
+  var l2 = b;
+  var l3 = b;
+
+  for (var i = 0u; i < IN_BLOCKS; i++) {
+    let part = part_of(i);
+    let base = block_within(part, i) * plane;
+    let taps = (block * IN_BLOCKS + i) * 9u;
+    // Four input rows; row k serves the upper output row as tap row k and the lower as k - 1.
+    for (var k = 0u; k < 4u; k++) {
+      let r = i32(row + k) - 1;
+      let v0 = read_x(part, base, r, c - 1);
+      let v1 = read_x(part, base, r, c);
+      let v2 = read_x(part, base, r, c + 1);
+      let v3 = read_x(part, base, r, c + 2);
+      let v4 = read_x(part, base, r, c + 3);
+      let v5 = read_x(part, base, r, c + 4);
+      if k < 3u {
+        let w0 = mat4x4f(weights[taps + k * 3u]);
+        let w1 = mat4x4f(weights[taps + k * 3u + 1u]);
+        let w2 = mat4x4f(weights[taps + k * 3u + 2u]);
+        u0 += w0 * v0 + w1 * v1 + w2 * v2;
+        u1 += w0 * v1 + w1 * v2 + w2 * v3;
+        u2 += w0 * v2 + w1 * v3 + w2 * v4;
+        u3 += w0 * v3 + w1 * v4 + w2 * v5;
+      }
+      if k > 0u {
+        let w0 = mat4x4f(weights[taps + k * 3u - 3u]);
+        let w1 = mat4x4f(weights[taps + k * 3u - 2u]);
+        let w2 = mat4x4f(weights[taps + k * 3u - 1u]);
+        l0 += w0 * v0 + w1 * v1 + w2 * v2;
+        l1 += w0 * v1 + w1 * v2 + w2 * v3;
+        l2 += w0 * v2 + w1 * v3 + w2 * v4;
+        l3 += w0 * v3 + w1 * v4 + w2 * v5;
+      }
+    }
+  }
+
+  store_pixel(block, row, col, u0);
+  store_pixel(block, row, col + 1u, u1);
+  store_pixel(block, row, col + 2u, u2);
+  store_pixel(block, row, col + 3u, u3);
+  store_pixel(block, row + 1u, col, l0);
+  store_pixel(block, row + 1u, col + 1u, l1);
+  store_pixel(block, row + 1u, col + 2u, l2);
+  store_pixel(block, row + 1u, col + 3u, l3);
+}

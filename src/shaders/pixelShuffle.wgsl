@@ -1,0 +1,49 @@
+// Pixel shuffle (PyTorch's order of channels) and its inverse, by gathering:
+//   shuffle    y[c, i, j] = x[c * S * S + (i mod S) * S + j mod S, i / S, j / S]
+//   unshuffle  y[c * S * S + dy * S + dx, i, j] = x[c, i * S + dy, j * S + dx]
+//   x, y [ceil(C / 4)][height][width] vectors of 4 channels (Chw4c), each with its own C and size
+// One invocation computes 4 channels of one output pixel; workgroup 8 x 8 x 1; grid z = block of y.
+// Prelude: E, E4, S, UNSHUFFLE, CHANNELS (of y).
+
+struct Params {
+  width: u32,       // of the output
+  height: u32,
+  group_row: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<E4>;
+@group(0) @binding(2) var<storage, read_write> y: array<E4>;
+
+fn gather(c: u32, row: u32, col: u32) -> E {
+  if c >= CHANNELS {
+    return E(0.0);
+  }
+  if UNSHUFFLE {
+    let w = params.width * S;
+    let h = params.height * S;
+    let from = c / (S * S);
+    let tap = c % (S * S);
+    return x[((from >> 2u) * h + row * S + tap / S) * w + col * S + tap % S][from & 3u];
+  }
+  let w = params.width / S;
+  let h = params.height / S;
+  let from = c * S * S + (row % S) * S + col % S;
+  return x[((from >> 2u) * h + row / S) * w + col / S][from & 3u];
+}
+
+@compute @workgroup_size(8, 8, 1)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let col = group.x * 8u + local.x;
+  let row = (group.y + params.group_row) * 8u + local.y;
+  if row >= params.height || col >= params.width {
+    return;
+  }
+  let c = group.z * 4u;
+  y[(group.z * params.height + row) * params.width + col] = E4(
+    gather(c, row, col),
+    gather(c + 1u, row, col),
+    gather(c + 2u, row, col),
+    gather(c + 3u, row, col),
+  );
+}
