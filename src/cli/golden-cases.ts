@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { TracedTensor } from '../engine/types.ts';
 import { CrispenError } from '../errors.ts';
-import { createNetwork, type NetworkConfig } from '../models/index.ts';
+import { createNetwork, type DetectOptions, detect, type NetworkConfig } from '../models/index.ts';
 import type { Network } from '../models/network.ts';
 import { toFloat32 } from '../weights/convert.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
@@ -19,6 +19,8 @@ export const FUSED_OUTPUT = 'output (fused)';
 
 const EXTENSION = '.safetensors';
 const WEIGHTS = 'weights.';
+/** Layers of several convolutions, folded into one by the authors' code. */
+const FOLDED = 'folded.';
 
 /** Where the golden files too large or not free to be kept in the repository are looked for. */
 export function sharedFolder(): string {
@@ -71,8 +73,8 @@ export async function readGoldenCase(
 ): Promise<GoldenCase | { readonly name: string; readonly missing: string }> {
   const name = basename(path, EXTENSION);
   const { tensors, metadata } = readSafetensors(await readFile(path));
-  const network = knownNetwork(metadata);
-  if (network === null) {
+  const found = networkOf(tensors, metadata);
+  if (found === null) {
     const { model, arch, module } = metadata;
     return { name, missing: model ?? arch ?? module ?? 'unnamed network' };
   }
@@ -81,8 +83,43 @@ export async function readGoldenCase(
   const expected = new Map(
     [...tensors].filter(([tensor]) => tensor !== 'input' && !tensor.startsWith(WEIGHTS)),
   );
-  const weights = await goldenWeights(network, tensors, metadata.weights ?? '');
+  const { network } = found;
+  const weights = found.weights ?? (await goldenWeights(network, tensors, metadata.weights ?? ''));
   return { name, network, weights, input, expected };
+}
+
+/** The network of a case, with its weights where they had to be read to find it. */
+function networkOf(
+  tensors: TensorMap,
+  metadata: Readonly<Record<string, string>>,
+): { network: Network; weights?: TensorMap } | null {
+  if (metadata.arch !== undefined && DETECTED.has(metadata.arch)) {
+    return detect(weightsInside(tensors), notInTheWeights(metadata));
+  }
+  const network = knownNetwork(metadata);
+  return network && { network };
+}
+
+/** Values of `arch` whose networks are found as a user's are: from the weights in the file. */
+const DETECTED: ReadonlySet<string> = new Set(['compact', 'span', 'rrdb', 'edsr']);
+
+/** What detection cannot find in weights, from the metadata. */
+function notInTheWeights(metadata: Readonly<Record<string, string>>): DetectOptions {
+  const { act, res_scale: residual, img_range: range, input_range: input } = metadata;
+  return {
+    activation: act === 'relu' || act === 'leakyrelu' ? act : undefined,
+    residualScale: residual === undefined ? undefined : Number(residual),
+    imageRange: range === undefined ? undefined : Number(range),
+    inputRange: input === '0..255' ? 255 : 1,
+  };
+}
+
+function weightsInside(tensors: TensorMap): TensorMap {
+  return new Map(
+    [...tensors]
+      .filter(([name]) => name.startsWith(WEIGHTS))
+      .map(([name, tensor]) => [name.slice(WEIGHTS.length), tensor]),
+  );
 }
 
 /** null if Crispen has no such network. */
@@ -115,10 +152,8 @@ async function goldenWeights(
   tensors: TensorMap,
   source: string,
 ): Promise<TensorMap> {
-  const inside = [...tensors].filter(([name]) => name.startsWith(WEIGHTS));
-  if (inside.length > 0) {
-    return new Map(inside.map(([name, tensor]) => [name.slice(WEIGHTS.length), tensor]));
-  }
+  const inside = weightsInside(tensors);
+  if (inside.size > 0) return inside;
   const named = /\bfile (\S+\.safetensors)/.exec(source)?.[1];
   const file = named
     ? basename(named)
@@ -164,7 +199,9 @@ export async function compareGolden(
   const nodes = new Set(network.graph.nodes.map((node) => node.name));
   const traced = await run([...expected.keys()].filter((name) => nodes.has(name)));
   const comparisons = [...expected].map(([name, tensor]) =>
-    compareTensor(golden.name, name, tensor, traced.get(name)),
+    name.startsWith(FOLDED)
+      ? compareFolded(golden, name, tensor)
+      : compareTensor(golden.name, name, tensor, traced.get(name)),
   );
   const output = expected.get('output');
   if (options.fuse && output) {
@@ -174,13 +211,21 @@ export async function compareGolden(
   return comparisons;
 }
 
+/** A layer's weights as they were folded when the checkpoint was read. */
+function compareFolded({ name, weights }: GoldenCase, tensor: string, golden: Tensor) {
+  const layer = tensor.slice(FOLDED.length).replace(/\.(weight|bias)$/, '.eval_conv.$1');
+  const folded = weights.get(layer);
+  const actual = folded && { shape: folded.shape, data: toFloat32(folded) };
+  return compareTensor(name, tensor, golden, actual, golden.shape);
+}
+
 function compareTensor(
   caseName: string,
   tensor: string,
   golden: Tensor,
   actual: TracedTensor | undefined,
+  shape: readonly number[] = golden.shape.slice(1),
 ): TensorComparison {
-  const shape = golden.shape.slice(1);
   const failed = (error: string): TensorComparison => ({
     case: caseName,
     tensor,

@@ -1,14 +1,21 @@
 import { CrispenError, throwIfAborted } from '../errors.ts';
-import { receptiveField } from '../graph/analysis.ts';
+import { receptiveField, sizeMultiple, tileOverlap } from '../graph/analysis.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import { type Kernel, mapGrid } from '../kernels/kernel.ts';
-import { fromBlocked, planarMap, toBlocked } from '../kernels/planar.ts';
+import { fromBlocked, toBlocked } from '../kernels/planar.ts';
 import { packRgba8Kernel, unpackRgba8Kernel } from '../kernels/rgba8.ts';
 import type { Network } from '../models/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { Device, type Pipeline, USAGE } from './device.ts';
 import { Arena, planProgram, type SizedDispatch } from './execution.ts';
-import { findTaps, inputChannels, nonFinite, type PlanarInput } from './interpreter.ts';
+import {
+  findTaps,
+  nonFinite,
+  type PlanarInput,
+  paddedInput,
+  pixelFormats,
+  tracedMap,
+} from './interpreter.ts';
 import { lower, resourceBytes, type Size } from './lower.ts';
 import { type Model, uploadModel } from './model.ts';
 import { Pace } from './pace.ts';
@@ -154,15 +161,17 @@ export class Engine {
     const started = performance.now();
     const { scale, graph } = model.network;
     const { width, height } = image;
-    const { radius, global } = receptiveField(graph);
-    let core = this.#chooseCore(model, image, radius);
+    const { global } = receptiveField(graph);
+    const { overlap, approximate } = tileOverlap(graph);
+    const multiple = sizeMultiple(graph);
+    let core = this.#chooseCore(model, image, overlap, multiple);
     if (tileSize !== undefined) core = Math.min(core, Math.max(1, Math.floor(tileSize)));
 
     let job: Job;
     let tiles: Tile[];
     let tile: Size;
     for (;;) {
-      tiles = cutTiles(width, height, core, radius);
+      tiles = cutTiles(width, height, core, overlap, multiple);
       tile = {
         width: Math.max(...tiles.map(({ source }) => source.width)),
         height: Math.max(...tiles.map(({ source }) => source.height)),
@@ -216,6 +225,7 @@ export class Engine {
         tiles: tiles.length,
         tileSize: [tile.width, tile.height],
         statistics: global && tiles.length > 1 ? 'per-tile' : 'exact',
+        approximate: approximate && tiles.length > 1,
         gpuBytes: job.bytes + model.weights.size,
         dispatches,
       },
@@ -223,7 +233,7 @@ export class Engine {
   }
 
   /** The largest core whose tile keeps to the budget and to the limits of bindings. */
-  #chooseCore(model: Model, image: Size, overlap: number): number {
+  #chooseCore(model: Model, image: Size, overlap: number, multiple: number): number {
     const { maxStorageBufferBindingSize, maxBufferSize } = this.#device.limits;
     const binding = Math.min(maxStorageBufferBindingSize, maxBufferSize);
     const { scale } = model.network;
@@ -234,13 +244,16 @@ export class Engine {
         { hint: `At most ${Math.floor(binding / 4e6)} megapixels fit; reduce the image first.` },
       );
     }
-    const fits = (width: number, height: number) => {
+    const up = (size: number) => Math.ceil(size / multiple) * multiple;
+    const fits = (w: number, h: number) => {
+      const [width, height] = [up(w), up(h)];
       const plan = planProgram(model.program, { width, height }, new Set());
       const packed = width * height * scale ** 2 * 4;
       const total = plan.totalBytes + model.weights.size + 2 * packed;
       return Math.max(plan.largest, packed) <= binding && total <= this.#budget;
     };
-    return largestCore(image.width, image.height, overlap, fits);
+    // Cells cut on either side may make a tile larger than its core and overlap.
+    return largestCore(image.width, image.height, overlap + multiple - 1, fits);
   }
 
   /** The job's buffers, from the last job if it was of the same shape. */
@@ -248,9 +261,10 @@ export class Engine {
     const key = `${image.width}x${image.height}/${tile.width}x${tile.height}`;
     if (this.#kept?.model === model && this.#kept.key === key) return this.#kept.job;
     this.trim();
-    const { scale, inputRange } = model.network;
-    const unpack = unpackRgba8Kernel(inputRange, model.program.element);
-    const pack = packRgba8Kernel(inputRange, model.program.element);
+    const { scale } = model.network;
+    const formats = pixelFormats(model.network);
+    const unpack = unpackRgba8Kernel(formats.input, model.program.element);
+    const pack = packRgba8Kernel(formats.output, model.program.element);
     const [unpackPipeline, packPipeline] = await Promise.all([
       this.#device.compile(unpack),
       this.#device.compile(pack),
@@ -288,6 +302,7 @@ export class Engine {
             pipeline: packPipeline,
             bindGroup: arena.bind(pack, packPipeline, [
               { buffer: maps.y },
+              { buffer: input },
               { buffer: packed },
               { buffer: status },
             ]),
@@ -312,18 +327,17 @@ export class Engine {
     options: RunOptions & { readonly fuse?: boolean },
   ): Promise<Map<string, TracedTensor>> {
     const { graph } = network;
-    const { width, height } = input;
     const keep = findTaps(graph, taps);
     const program = lower(graph, { fuse: options.fuse ?? true, keep });
     const kept = new Set([...keep].map((id) => program.resourceOf.get(id) as number));
     const model = await uploadModel(this.#device, network, program, bindWeights(graph, weights));
+    const map = paddedInput(graph, input);
+    const { width, height } = map;
     const size = { width, height };
     let arena: Arena | null = null;
     const staging: GPUBuffer[] = [];
     try {
       arena = await Arena.create(this.#device, model, size, 0, kept);
-      const map = planarMap(inputChannels(graph), height, width);
-      map.data.set(input.data);
       this.#device.gpu.queue.writeBuffer(arena.buffer(program.input), 0, toBlocked(map));
       const steps = arena.sized(size);
       const meter = new ProgressMeter(
@@ -351,8 +365,8 @@ export class Engine {
           traced.set(name, { shape: [shape.length], data: values.slice(0, shape.length) });
         } else {
           const [w, h] = [width * shape.scale, height * shape.scale];
-          const { data } = fromBlocked(values, shape.channels, h, w);
-          traced.set(name, { shape: [shape.channels, h, w], data });
+          const whole = fromBlocked(values, shape.channels, h, w);
+          traced.set(name, tracedMap(network, id, whole, input));
         }
       }
       return traced;
@@ -395,7 +409,7 @@ function tileDispatches(
     {
       ...job.unpack,
       grid: mapGrid(source.width, source.height, 1),
-      params: [source.width, source.height, 0, image.width, source.x, source.y],
+      params: [source.width, source.height, 0, image.width, source.x, source.y, image.height],
       work: 0,
     },
     ...job.arena.sized(source),
@@ -409,6 +423,10 @@ function tileDispatches(
         source.width * scale,
         (core.x - source.x) * scale,
         (core.y - source.y) * scale,
+        image.width,
+        image.height,
+        core.x * scale,
+        core.y * scale,
       ],
       work: 0,
     },

@@ -1,5 +1,10 @@
 import { CrispenError, throwIfAborted } from '../errors.ts';
-import { consumers, multiplyAddsPerPixel, nodeMultiplyAdds } from '../graph/analysis.ts';
+import {
+  consumers,
+  multiplyAddsPerPixel,
+  nodeMultiplyAdds,
+  sizeMultiple,
+} from '../graph/analysis.ts';
 import type { Graph, GraphNode, NodeId } from '../graph/graph.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import { convReference } from '../kernels/conv.reference.ts';
@@ -19,7 +24,13 @@ import {
   pixelShuffleReference,
   pixelUnshuffleReference,
 } from '../kernels/rearrange.reference.ts';
-import { packRgba8Reference, unpackRgba8Reference } from '../kernels/rgba8.reference.ts';
+import {
+  cropReference,
+  packRgba8Reference,
+  padReference,
+  unpackRgba8Reference,
+} from '../kernels/rgba8.reference.ts';
+import type { PixelFormat } from '../kernels/rgba8.ts';
 import {
   linearReference,
   softmaxReference,
@@ -59,18 +70,58 @@ export async function interpret(
 ): Promise<Map<string, TracedTensor>> {
   const { graph } = network;
   const wanted = findTaps(graph, taps);
-  const map = planarMap(inputChannels(graph), input.height, input.width);
-  if (input.data.length !== map.data.length) {
-    throw new CrispenError(
-      'INVALID_INPUT',
-      `The input has ${input.data.length} values, not ${map.data.length}.`,
-    );
-  }
-  map.data.set(input.data);
+  const map = paddedInput(graph, input);
   const values = await evaluate(graph, bindWeights(graph, weights), map, wanted, options);
   return new Map(
-    [...wanted].map((id) => [graph.nodes[id].name, traced(values.get(id) as Value)] as const),
+    [...wanted].map((id) => {
+      const value = values.get(id) as Value;
+      const tensor = isVector(value)
+        ? { shape: [value.length], data: value }
+        : tracedMap(network, id, value, input);
+      return [graph.nodes[id].name, tensor] as const;
+    }),
   );
+}
+
+/**
+ * The input of a trace as a map, padded by reflection to the multiple that the graph needs.
+ * @throws CrispenError `INVALID_INPUT` if it has not one value for each channel and pixel.
+ */
+export function paddedInput(graph: Graph, { width, height, data }: PlanarInput): PlanarMap {
+  const map = planarMap(inputChannels(graph), height, width);
+  if (data.length !== map.data.length) {
+    throw new CrispenError(
+      'INVALID_INPUT',
+      `The input has ${data.length} values, not ${map.data.length}.`,
+    );
+  }
+  map.data.set(data);
+  return padReference(map, sizeMultiple(graph));
+}
+
+/** A map of a trace; the output without what came of the padding, inner maps as they are. */
+export function tracedMap(
+  { graph, scale }: Network,
+  id: NodeId,
+  map: PlanarMap,
+  input: PlanarInput,
+): TracedTensor {
+  const { channels, height, width, data } =
+    id === graph.output ? cropReference(map, input.height * scale, input.width * scale) : map;
+  return { shape: [channels, height, width], data };
+}
+
+/** What the pixels of a network's input and output mean. */
+export function pixelFormats({ graph, inputRange: range, scale }: Network): {
+  readonly input: PixelFormat;
+  readonly output: PixelFormat & { readonly scale: number };
+} {
+  const { shape } = graph.nodes[graph.output];
+  const channels = shape.kind === 'map' ? shape.channels : 0;
+  return {
+    input: { range, channels: inputChannels(graph) },
+    output: { range, channels, scale },
+  };
 }
 
 /** Ids of nodes by name. @throws CrispenError `INVALID_INPUT` for a name that the graph lacks. */
@@ -91,12 +142,6 @@ export function findTaps(graph: Graph, names: readonly string[]): Set<NodeId> {
 export function inputChannels(graph: Graph): number {
   const shape = graph.nodes.find((node) => node.op === 'input')?.shape;
   return shape?.kind === 'map' ? shape.channels : 0;
-}
-
-function traced(value: Value): TracedTensor {
-  return isVector(value)
-    ? { shape: [value.length], data: value }
-    : { shape: [value.channels, value.height, value.width], data: value.data };
 }
 
 /** Evaluates every node in order; values are dropped after their last reader unless kept. */
@@ -175,7 +220,7 @@ function applyNode(node: GraphNode, args: readonly Value[], weights: NetworkWeig
 }
 
 /**
- * Upscales an 8-bit image on the CPU. Alpha is enlarged bilinearly, as on the GPU.
+ * Upscales an 8-bit image on the CPU, with alpha and colour differences as on the GPU.
  * @throws CrispenError `ABORTED`, `MODEL_UNSUPPORTED`, `NON_FINITE`.
  */
 export async function upscaleOnCpu(
@@ -185,18 +230,14 @@ export async function upscaleOnCpu(
   options: RunOptions = {},
 ): Promise<UpscaleResult> {
   const started = performance.now();
-  const { graph, inputRange, scale } = network;
+  const { graph, scale } = network;
   const { width, height } = image;
-  const rgba = unpackRgba8Reference(image.data, width, height, inputRange);
-  const plane = width * height;
-  const rgb = { ...planarMap(3, height, width), data: rgba.data.slice(0, 3 * plane) };
-  const alpha = { ...planarMap(1, height, width), data: rgba.data.slice(3 * plane) };
-  const values = await evaluate(graph, bindWeights(graph, weights), rgb, new Set(), options);
-  const sr = values.get(graph.output) as PlanarMap;
-  const joined = planarMap(4, sr.height, sr.width);
-  joined.data.set(sr.data);
-  joined.data.set(bilinearReference(alpha, scale).data, sr.data.length);
-  const { data, finite } = packRgba8Reference(joined, inputRange);
+  const formats = pixelFormats(network);
+  const lr = padReference(unpackRgba8Reference(image, formats.input), sizeMultiple(graph));
+  const values = await evaluate(graph, bindWeights(graph, weights), lr, new Set(), options);
+  const whole = values.get(graph.output) as PlanarMap;
+  const sr = cropReference(whole, height * scale, width * scale);
+  const { data, finite } = packRgba8Reference(sr, image, formats.output);
   if (!finite) throw nonFinite();
   return {
     image: { width: sr.width, height: sr.height, data },
@@ -206,6 +247,7 @@ export async function upscaleOnCpu(
       tiles: 1,
       tileSize: [width, height],
       statistics: 'exact',
+      approximate: false,
       gpuBytes: 0,
       dispatches: 0,
     },

@@ -17,7 +17,7 @@ import {
   type Kernel,
   mapGrid,
 } from '../kernels/kernel.ts';
-import { packAffine, type PointwiseOp, pointwiseKernel } from '../kernels/pointwise.ts';
+import { type PointwiseOp, packAffine, pointwiseKernel } from '../kernels/pointwise.ts';
 import {
   poolChunks,
   poolFinishKernel,
@@ -446,12 +446,7 @@ class Lowering {
     const { channels, scale } = this.#mapShape(last);
     this.#steps.push({
       name: this.#graph.nodes[last].name,
-      kernel: pointwiseKernel(
-        op,
-        activation,
-        this.#element,
-        node.op === 'add' ? node.factor : 1,
-      ),
+      kernel: pointwiseKernel(op, activation, this.#element, node.op === 'add' ? node.factor : 1),
       reads: [a, b, p],
       write: this.#resource(last),
       ...this.#mapStep(channels, scale),

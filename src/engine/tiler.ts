@@ -17,15 +17,31 @@ export interface Rect {
  * Cuts an image into tiles. Cores partition the image into near-equal parts of at most `core`
  * pixels a side; sources are the cores grown by `overlap` (half the receptive field) and clipped to
  * the image, so that the network's zero padding falls on the true border and nowhere else.
+ *
+ * A network that unshuffles pixels works on cells of `multiple` pixels a side: cores begin between
+ * cells, and sources hold whole cells, of which the last ones may stick out of the image.
  */
-export function cutTiles(width: number, height: number, core: number, overlap: number): Tile[] {
-  const parts = (size: number) => {
-    const count = Math.max(1, Math.ceil(size / core));
+export function cutTiles(
+  width: number,
+  height: number,
+  core: number,
+  overlap: number,
+  multiple = 1,
+): Tile[] {
+  const parts = (pixels: number) => {
+    const cells = Math.ceil(pixels / multiple);
+    const count = Math.max(1, Math.ceil(cells / Math.max(1, Math.floor(core / multiple))));
+    const margin = Math.ceil(overlap / multiple);
     return Array.from({ length: count }, (_, i) => {
-      const from = Math.floor((i * size) / count);
-      const to = Math.floor(((i + 1) * size) / count);
-      const low = Math.max(0, from - overlap);
-      return { from, size: to - from, low, span: Math.min(size, to + overlap) - low };
+      const from = Math.floor((i * cells) / count);
+      const to = Math.floor(((i + 1) * cells) / count);
+      const low = Math.max(0, from - margin);
+      return {
+        from: from * multiple,
+        size: Math.min(pixels, to * multiple) - from * multiple,
+        low: low * multiple,
+        span: (Math.min(cells, to + margin) - low) * multiple,
+      };
     });
   };
   const columns = parts(width);

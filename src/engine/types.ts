@@ -43,6 +43,11 @@ export interface UpscaleReport {
    * has none. `per-tile`: each tile computed its own, as the authors' tiled evaluation does.
    */
   readonly statistics: 'exact' | 'per-tile';
+  /**
+   * True if tiles overlap by less than the network's reach, which would be impractical: then pixels
+   * near the seams differ a little from those of the whole image (ARCHITECTURE.md, Tiles and memory).
+   */
+  readonly approximate: boolean;
   /** Bytes of GPU buffers held for this job, weights included. */
   readonly gpuBytes: number;
   readonly dispatches: number;

@@ -1,10 +1,15 @@
 import { CrispenError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { toFloat32 } from '../weights/convert.ts';
-import type { TensorMap } from '../weights/tensor.ts';
+import type { Tensor, TensorMap } from '../weights/tensor.ts';
 
-/** The weights of a network as f32 by name, each of the shape that the graph asks for. */
-export type NetworkWeights = ReadonlyMap<string, Float32Array>;
+/**
+ * The weights of a network as f32 by name, each of the shape that the graph asks for. Converted when
+ * asked for, and not kept: a checkpoint of hundreds of megabytes is never held twice.
+ */
+export interface NetworkWeights {
+  get(name: string): Float32Array | undefined;
+}
 
 /**
  * Picks a network's weights out of a weight file. Tensors that the network does not name are left
@@ -13,13 +18,13 @@ export type NetworkWeights = ReadonlyMap<string, Float32Array>;
  */
 export function bindWeights(graph: Graph, tensors: TensorMap): NetworkWeights {
   const problems: string[] = [];
-  const bound = new Map<string, Float32Array>();
+  const bound = new Map<string, Tensor>();
   for (const { name, shape } of graph.weights) {
     const tensor = tensors.get(name);
     if (!tensor) problems.push(`${name} is missing`);
     else if (tensor.shape.join() !== shape.join()) {
       problems.push(`${name} is [${tensor.shape}], expected [${shape}]`);
-    } else bound.set(name, toFloat32(tensor));
+    } else bound.set(name, tensor);
   }
   if (problems.length > 0) {
     const shown = problems.slice(0, 3).join('; ');
@@ -32,5 +37,10 @@ export function bindWeights(graph: Graph, tensors: TensorMap): NetworkWeights {
       },
     );
   }
-  return bound;
+  return {
+    get(name) {
+      const tensor = bound.get(name);
+      return tensor && toFloat32(tensor);
+    },
+  };
 }

@@ -187,7 +187,7 @@ export class GraphBuilder {
       throw new GraphError(`${name}: maps of different sizes cannot be joined`);
     }
     const channels = shapes.reduce((sum, shape) => sum + shape.channels, 0);
-    return this.#append(name, { op: 'concat' }, parts, { ...first, channels });
+    return this.#append(name, { op: 'concat' }, [...parts], { ...first, channels });
   }
 
   pixelShuffle(name: string, x: NodeId, scale: number): NodeId {

@@ -21,7 +21,7 @@ export interface Kernel {
 /** Workgroups in x, y, z. */
 export type Grid = readonly [x: number, y: number, z: number];
 
-export const PARAM_WORDS = 8;
+export const PARAM_WORDS = 12;
 
 /** Index of `group_row` within a kernel's uniform. */
 export const GROUP_ROW_WORD = 2;

@@ -1,4 +1,13 @@
+import { bilinearReference } from './enlarge.reference.ts';
 import { type PlanarMap, planarMap } from './planar.ts';
+import type { PixelFormat } from './rgba8.ts';
+
+/** Interleaved 8-bit RGBA. */
+interface Pixels {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8ClampedArray;
+}
 
 /** Rounds half to even, as WGSL and the reference evaluations do. */
 export function roundHalfToEven(v: number): number {
@@ -8,33 +17,83 @@ export function roundHalfToEven(v: number): number {
   return floor % 2 === 0 ? floor : floor + 1;
 }
 
-/** 8-bit RGBA -> planar map of R, G, B, A in 0..range. */
-export function unpackRgba8Reference(
-  data: Uint8ClampedArray,
-  width: number,
-  height: number,
-  range: number,
-): PlanarMap {
-  const map = planarMap(4, height, width);
+/** Index within 0 .. size - 1 of a position beyond the end, mirrored without repeating the edge. */
+export function reflect(i: number, size: number): number {
+  const period = Math.max(1, 2 * size - 2);
+  const at = i % period;
+  return Math.min(at, period - at);
+}
+
+/** A map enlarged to the right and below to whole multiples, by reflection. */
+export function padReference(map: PlanarMap, multiple: number): PlanarMap {
+  const up = (size: number) => Math.ceil(size / multiple) * multiple;
+  const y = planarMap(map.channels, up(map.height), up(map.width));
+  for (let c = 0; c < y.channels; c++) {
+    for (let i = 0; i < y.height; i++) {
+      for (let j = 0; j < y.width; j++) {
+        const from = (c * map.height + reflect(i, map.height)) * map.width + reflect(j, map.width);
+        y.data[(c * y.height + i) * y.width + j] = map.data[from];
+      }
+    }
+  }
+  return y;
+}
+
+/** The upper left part of a map. */
+export function cropReference(map: PlanarMap, height: number, width: number): PlanarMap {
+  if (map.height === height && map.width === width) return map;
+  const y = planarMap(map.channels, height, width);
+  for (let c = 0; c < y.channels; c++) {
+    for (let i = 0; i < height; i++) {
+      const from = (c * map.height + i) * map.width;
+      y.data.set(map.data.subarray(from, from + width), (c * height + i) * width);
+    }
+  }
+  return y;
+}
+
+const luma = (r: number, g: number, b: number): number => 0.299 * r + 0.587 * g + 0.114 * b;
+
+/** 8-bit RGBA -> planar RGB, or luma where the format has one channel, in 0..range. */
+export function unpackRgba8Reference(image: Pixels, { range, channels }: PixelFormat): PlanarMap {
+  const { width, height, data } = image;
+  const map = planarMap(channels, height, width);
   const plane = width * height;
   for (let i = 0; i < plane; i++) {
-    for (let c = 0; c < 4; c++) map.data[c * plane + i] = data[i * 4 + c] * (range / 255);
+    const rgb = [0, 1, 2].map((c) => data[i * 4 + c] * (range / 255));
+    if (channels === 1) map.data[i] = luma(rgb[0], rgb[1], rgb[2]);
+    else for (let c = 0; c < 3; c++) map.data[c * plane + i] = rgb[c];
   }
   return map;
 }
 
-/** Planar map of R, G, B, A in 0..range -> 8-bit RGBA, clamped, rounded half to even. */
+/**
+ * Planar RGB or luma in 0..range -> 8-bit RGBA, clamped, rounded half to even. Alpha, and with luma
+ * the colour differences, are those of the LR image, enlarged bilinearly.
+ */
 export function packRgba8Reference(
   map: PlanarMap,
-  range: number,
+  lr: Pixels,
+  { range, channels, scale }: PixelFormat & { readonly scale: number },
 ): { data: Uint8ClampedArray<ArrayBuffer>; finite: boolean } {
   const plane = map.width * map.height;
+  const source = planarMap(4, lr.height, lr.width);
+  const lrPlane = lr.width * lr.height;
+  for (let i = 0; i < 4 * lrPlane; i++)
+    source.data[i] = lr.data[(i % lrPlane) * 4 + Math.floor(i / lrPlane)];
+  const below = bilinearReference(source, scale).data;
   const data = new Uint8ClampedArray(plane * 4);
+  const store = (at: number, v: number): void => {
+    data[at] = roundHalfToEven(Math.min(Math.max(v, 0), 255));
+  };
   for (let i = 0; i < plane; i++) {
-    for (let c = 0; c < 4; c++) {
-      const v = map.data[c * plane + i] * (255 / range);
-      data[i * 4 + c] = roundHalfToEven(Math.min(Math.max(v, 0), 255));
-    }
+    const [r, g, b, alpha] = [0, 1, 2, 3].map((c) => below[c * plane + i]);
+    const grey = luma(r, g, b);
+    [r, g, b].forEach((colour, c) => {
+      const v = map.data[(channels === 1 ? 0 : c * plane) + i] * (255 / range);
+      store(i * 4 + c, channels === 1 ? v + colour - grey : v);
+    });
+    store(i * 4 + 3, alpha);
   }
   return { data, finite: map.data.every(Number.isFinite) };
 }

@@ -2,28 +2,47 @@ import packSource from '../shaders/packRgba8.wgsl?raw';
 import unpackSource from '../shaders/unpackRgba8.wgsl?raw';
 import { assemble, type ElementType, type Kernel } from './kernel.ts';
 
+/** A map of three channels is RGB, of one channel luma. */
+export interface PixelFormat {
+  /** Values run from 0 to this. */
+  readonly range: number;
+  readonly channels: number;
+}
+
 /**
- * A rectangle of an 8-bit image as a feature map of 0..range, alpha in the fourth lane.
- * Bindings: image, y. Uniform: width, height, group_row, imageWidth, col0, row0.
+ * A rectangle of an 8-bit image as a feature map of 0..range, reflected beyond the right and the
+ * lower edge. Bindings: image, y.
+ * Uniform: width, height, group_row, imageWidth, col0, row0, imageHeight.
  * Grid: `mapGrid(width, height, 1)`.
  */
-export function unpackRgba8Kernel(range: number, element: ElementType = 'f32'): Kernel {
+export function unpackRgba8Kernel(format: PixelFormat, element: ElementType = 'f32'): Kernel {
+  const { range, channels } = format;
   return {
     label: 'unpack rgba8',
-    code: assemble(element, { RANGE: { f32: range } }, unpackSource),
+    code: assemble(element, { RANGE: { f32: range }, GREY: channels === 1 }, unpackSource),
     bindings: ['read', 'write'],
   };
 }
 
 /**
- * A rectangle of a feature map as an 8-bit image: clamped, rounded half to even.
- * Bindings: x, image, status (u32, becomes 1 if a value is not finite).
- * Uniform: width, height, group_row, mapWidth, col0, row0. Grid: `mapGrid(width, height, 1)`.
+ * A rectangle of a feature map as an 8-bit image: clamped, rounded half to even; alpha, and for a
+ * luma map the colour differences, from the LR image enlarged by `scale`.
+ * Bindings: x, LR image, image, status (u32, becomes 1 if a value is not finite).
+ * Uniform: width, height, group_row, mapWidth, col0, row0, LR imageWidth, LR imageHeight, and where
+ * the rectangle lies in the whole output: outCol0, outRow0. Grid: `mapGrid(width, height, 1)`.
  */
-export function packRgba8Kernel(range: number, element: ElementType = 'f32'): Kernel {
+export function packRgba8Kernel(
+  format: PixelFormat & { readonly scale: number },
+  element: ElementType = 'f32',
+): Kernel {
+  const { range, channels, scale } = format;
   return {
     label: 'pack rgba8',
-    code: assemble(element, { RANGE: { f32: range } }, packSource),
-    bindings: ['read', 'write', 'write'],
+    code: assemble(
+      element,
+      { RANGE: { f32: range }, SCALE: scale, GREY: channels === 1 },
+      packSource,
+    ),
+    bindings: ['read', 'read', 'write', 'write'],
   };
 }

@@ -1,5 +1,7 @@
-import { type Graph, GraphBuilder, type NodeId } from '../graph/graph.ts';
+import { GraphBuilder, type NodeId } from '../graph/graph.ts';
+import { countBlocks, type Match, type Outline, shapeOf } from './match.ts';
 import type { Network } from './network.ts';
+import { upsampler, upsamplerScales } from './upsampler.ts';
 
 /** Sizes of an A2N; the defaults are the paper's. */
 export interface A2NConfig {
@@ -14,6 +16,8 @@ export interface A2NConfig {
   readonly blocks?: number;
   /** Width of the dynamic attention module: features / reduction. */
   readonly reduction?: number;
+  /** Of the image: 3, or 1 for luma. */
+  readonly channels?: number;
   /** 255 for the released checkpoints and ours, 1 for networks trained on 0..1. */
   readonly inputRange?: number;
 }
@@ -36,10 +40,11 @@ export function a2n(config: A2NConfig): Network {
     upsamplerFeatures = 24,
     blocks = 16,
     reduction = 4,
+    channels = 3,
     inputRange = 255,
   } = config;
   const b = new GraphBuilder();
-  const input = b.input('input', 3);
+  const input = b.input('input', channels);
   const head = b.conv('conv_first', input, {
     layer: 'conv_first',
     kernel: 3,
@@ -110,34 +115,31 @@ function attentionInAttention(
 }
 
 /**
- * PAN's upsampler, which A2N shares: nearest enlargement, convolution, pixel attention,
- * convolution; twice for x4; then the last convolution plus the bilinear skip.
+ * A2N or A2N-M of any size. The layers of x2 and x3 are the same: only the file's name can tell.
+ * The second stage of x4 shows.
  */
-function upsampler(
-  b: GraphBuilder,
-  from: NodeId,
-  input: NodeId,
-  scale: 2 | 3 | 4,
-  features: number,
-): Graph {
-  const stages = scale === 4 ? [2, 2] : [scale];
-  let x = from;
-  stages.forEach((factor, index) => {
-    const i = index + 1;
-    const conv = (node: string, y: NodeId, layer: string, kernel: 1 | 3): NodeId =>
-      b.conv(`up${i}.${node}`, y, { layer, kernel, cOut: features, bias: true });
-    const u = conv('conv', b.nearest(`up${i}.nearest`, x, factor), `upconv${i}`, 3);
-    const gate = b.sigmoid(`up${i}.gate`, conv('gate_linear', u, `att${i}.conv`, 1));
-    const attended = b.mul(`up${i}.attended`, u, gate);
-    const activated = b.leakyRelu(`up${i}.att_lrelu`, attended, SLOPE);
-    x = b.leakyRelu(`up${i}.hr_lrelu`, conv('hr_conv', activated, `HRconv${i}`, 3), SLOPE);
-  });
-  const residual = b.conv('residual_rgb', x, {
-    layer: 'conv_last',
-    kernel: 3,
-    cOut: b.map(input).channels,
-    bias: true,
-  });
-  const skip = b.bilinear('bilinear_skip', input, scale);
-  return b.build(b.add('output', residual, skip));
+export function matchA2N(outline: Outline): Match | null {
+  const head = shapeOf(outline, 'conv_first.weight', 4);
+  const hidden = shapeOf(outline, 'AAB_trunk.0.ADM.0.weight', 2);
+  const branch = shapeOf(outline, 'AAB_trunk.0.non_attention.weight', 4);
+  const up = shapeOf(outline, 'upconv1.weight', 4);
+  if (!head || !hidden || !branch || !up) return null;
+  const [features, channels] = head;
+  const variant = branch[2] === 1 ? 'a2nm' : 'a2n';
+  const config = {
+    variant,
+    features,
+    channels,
+    upsamplerFeatures: up[0],
+    blocks: countBlocks(outline, 'AAB_trunk.#.'),
+    // Halfway between the reductions that leave this width, so that rounding cannot change it.
+    reduction: features / (hidden[0] + 0.5),
+  } as const;
+  return {
+    architecture: variant === 'a2n' ? 'a2n' : 'a2n-m',
+    ...upsamplerScales(outline),
+    inputRange: 255,
+    build: ({ scale, inputRange }) =>
+      a2n({ ...config, scale: scale as 2 | 3 | 4, inputRange: inputRange ?? 255 }),
+  };
 }

@@ -1,7 +1,19 @@
 import { CrispenError } from '../errors.ts';
 import { type A2NConfig, a2n } from './a2n.ts';
+import { type CompactActivation, compact } from './compact.ts';
+import { edsr } from './edsr.ts';
 import type { Network } from './network.ts';
+import { type PanConfig, pan } from './pan.ts';
+import { rrdb } from './rrdb.ts';
+import { span } from './span.ts';
 
+export {
+  type Detection,
+  type DetectOptions,
+  detect,
+  recognise,
+  type ScaleSource,
+} from './detect.ts';
 export type { Network } from './network.ts';
 
 /** Sizes that a network definition may need beside its scale; each family ignores what it has not. */
@@ -11,25 +23,38 @@ export interface NetworkConfig {
   readonly upsamplerFeatures?: number;
   readonly blocks?: number;
   readonly reduction?: number;
+  readonly channels?: number;
+  readonly growth?: number;
+  readonly unshuffle?: number;
+  readonly plus?: boolean;
+  readonly residualScale?: number;
+  readonly activation?: CompactActivation;
   readonly inputRange?: number;
 }
 
 type Builder = (config: NetworkConfig) => Network;
 
+/** A2N's and PAN's upsampler exists for three scales. */
+function upsampled(scale: number): 2 | 3 | 4 {
+  if (scale === 2 || scale === 3 || scale === 4) return scale;
+  throw new CrispenError('MODEL_UNSUPPORTED', `There is no x${scale} upsampler.`, {
+    hint: 'Choose scale 2, 3 or 4.',
+  });
+}
+
 const a2nBuilder =
   (variant: 'a2n' | 'a2nm'): Builder =>
-  (config) => {
-    if (config.scale !== 2 && config.scale !== 3 && config.scale !== 4) {
-      throw new CrispenError('MODEL_UNSUPPORTED', `A2N has no x${config.scale} upsampler.`, {
-        hint: 'Choose scale 2, 3 or 4.',
-      });
-    }
-    return a2n({ ...config, scale: config.scale, variant } satisfies A2NConfig);
-  };
+  (config) =>
+    a2n({ ...config, scale: upsampled(config.scale), variant } satisfies A2NConfig);
 
 const BUILDERS: Readonly<Record<string, Builder>> = {
   a2n: a2nBuilder('a2n'),
   a2nm: a2nBuilder('a2nm'),
+  pan: (config) => pan({ ...config, scale: upsampled(config.scale) } satisfies PanConfig),
+  compact,
+  span,
+  esrgan: rrdb,
+  edsr,
 };
 
 /** The families that `createNetwork` knows. */

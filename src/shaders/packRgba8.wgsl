@@ -1,23 +1,46 @@
-// A rectangle of a feature map as 8-bit RGBA: clamped to 0..RANGE, rounded half to even.
-//   x      [1][mapHeight][mapWidth] vectors: red, green, blue, alpha
-//   image  [H][W] u32, red in the lowest byte
+// A rectangle of a feature map as 8-bit RGBA: clamped to 0..RANGE, rounded half to even. Alpha is
+// the LR image's, enlarged bilinearly (half-pixel centres, clamped edges). A network that gives one
+// channel (GREY) gives luma: colour differences are the LR image's, enlarged in the same way.
+//   x      [1][mapHeight][mapWidth] vectors: red, green, blue; with GREY: luma
+//   source [image_height][image_width] u32: the LR image, red in the lowest byte
+//   image  [H][W] u32
 //   status one u32: set to 1 if any value is NaN or infinite, so that a broken result is reported
 //          and never shown as black
-// One invocation converts one pixel; workgroup 8 x 8 x 1. Prelude: E, E4, RANGE.
+// One invocation converts one pixel; workgroup 8 x 8 x 1. Prelude: E, E4, RANGE, SCALE, GREY.
 
 struct Params {
   width: u32,       // of the rectangle
   height: u32,
   group_row: u32,
   map_width: u32,
-  col0: u32,
+  col0: u32,        // of the rectangle within the map
   row0: u32,
+  image_width: u32,
+  image_height: u32,
+  out_col0: u32,    // of the rectangle within the whole output
+  out_row0: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<E4>;
-@group(0) @binding(2) var<storage, read_write> image: array<u32>;
-@group(0) @binding(3) var<storage, read_write> status: atomic<u32>;
+@group(0) @binding(2) var<storage, read> source: array<u32>;
+@group(0) @binding(3) var<storage, read_write> image: array<u32>;
+@group(0) @binding(4) var<storage, read_write> status: atomic<u32>;
+
+fn source_pixel(row: u32, col: u32) -> vec4f {
+  let pixel = source[row * params.image_width + col];
+  return vec4f((vec4u(pixel) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u));
+}
+
+fn enlarged(row: u32, col: u32) -> vec4f {
+  let s = max((vec2f(f32(col), f32(row)) + 0.5) / f32(SCALE) - 0.5, vec2f(0.0));
+  let lo = vec2u(s);
+  let hi = min(lo + 1u, vec2u(params.image_width - 1u, params.image_height - 1u));
+  let f = s - vec2f(lo);
+  let upper = mix(source_pixel(lo.y, lo.x), source_pixel(lo.y, hi.x), f.x);
+  let lower = mix(source_pixel(hi.y, lo.x), source_pixel(hi.y, hi.x), f.x);
+  return mix(upper, lower, f.y);
+}
 
 @compute @workgroup_size(8, 8, 1)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
@@ -32,8 +55,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if any(exponents == vec4u(0x7f800000u)) {
     atomicStore(&status, 1u);
   }
+  let below = enlarged(params.out_row0 + row, params.out_col0 + col);
+  var rgb = v.xyz * (255.0 / RANGE);
+  if GREY {
+    rgb = rgb.xxx + below.xyz - dot(below.xyz, vec3f(0.299, 0.587, 0.114));
+  }
   // round() is half to even, as the reference evaluation has it.
-  let bytes = vec4u(round(clamp(v * (255.0 / RANGE), vec4f(0.0), vec4f(255.0))));
+  let bytes = vec4u(round(clamp(vec4f(rgb, below.w), vec4f(0.0), vec4f(255.0))));
   image[row * params.width + col] =
     bytes.x | (bytes.y << 8u) | (bytes.z << 16u) | (bytes.w << 24u);
 }

@@ -1,9 +1,11 @@
 // A rectangle of an 8-bit RGBA image as a feature map in the network's range:
 //   y[c, i, j] = image[row0 + i, col0 + j, c] * RANGE / 255
-//   image [imageHeight][imageWidth] u32, red in the lowest byte
-//   y     [1][H][W] vectors: red, green, blue and, in the fourth lane, alpha. The network's weights
-//         for that lane are zero, so alpha passes it by and reaches the skip connection.
-// One invocation converts one pixel; workgroup 8 x 8 x 1. Prelude: E, E4, RANGE.
+// What lies beyond the right and the lower edge is reflected, the edge itself not repeated: networks
+// that unshuffle pixels need sides of whole cells.
+//   image [image_height][image_width] u32, red in the lowest byte
+//   y     [1][H][W] vectors: red, green, blue, zero; with GREY: luma of BT.601, zeros
+// Alpha does not enter the network: packRgba8.wgsl takes it from the image.
+// One invocation converts one pixel; workgroup 8 x 8 x 1. Prelude: E, E4, RANGE, GREY.
 
 struct Params {
   width: u32,
@@ -12,11 +14,18 @@ struct Params {
   image_width: u32,
   col0: u32,
   row0: u32,
+  image_height: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> image: array<u32>;
 @group(0) @binding(2) var<storage, read_write> y: array<E4>;
+
+fn reflected(i: u32, size: u32) -> u32 {
+  let period = max(2u * size, 3u) - 2u;
+  let at = i % period;
+  return min(at, period - at);
+}
 
 @compute @workgroup_size(8, 8, 1)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
@@ -25,7 +34,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if row >= params.height || col >= params.width {
     return;
   }
-  let pixel = image[(params.row0 + row) * params.image_width + params.col0 + col];
-  let bytes = (vec4u(pixel) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u);
-  y[row * params.width + col] = E4(vec4f(bytes) * (RANGE / 255.0));
+  let image_row = reflected(params.row0 + row, params.image_height);
+  let image_col = reflected(params.col0 + col, params.image_width);
+  let pixel = image[image_row * params.image_width + image_col];
+  let bytes = (vec4u(pixel) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u, 255u, 255u, 0u);
+  var v = vec4f(bytes) * (RANGE / 255.0);
+  if GREY {
+    v = vec4f(dot(v, vec4f(0.299, 0.587, 0.114, 0.0)), 0.0, 0.0, 0.0);
+  }
+  y[row * params.width + col] = E4(v);
 }

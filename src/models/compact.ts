@@ -1,0 +1,99 @@
+import { GraphBuilder, type NodeId } from '../graph/graph.ts';
+import { broadcast } from './broadcast.ts';
+import { indices, type Match, type Outline, shapeOf, shuffled } from './match.ts';
+import type { Network } from './network.ts';
+
+export type CompactActivation = 'prelu' | 'relu' | 'leakyrelu';
+
+/** Sizes of a Compact network. */
+export interface CompactConfig {
+  readonly scale: number;
+  readonly features?: number;
+  /** Convolutions between the first and the last one (num_conv). */
+  readonly blocks?: number;
+  readonly activation?: CompactActivation;
+  readonly channels?: number;
+  readonly outputChannels?: number;
+  readonly inputRange?: number;
+}
+
+/** Of the networks that were trained with leaky ReLU. */
+const SLOPE = 0.1;
+
+/**
+ * SRVGGNetCompact: a plain stack of convolutions, a pixel shuffle, and the enlarged image as the
+ * only skip.
+ *
+ * Source: the released code of Real-ESRGAN (BSD 3), arXiv 2107.10833; the general and anime video
+ * models are of this kind. Layer names are the checkpoints', node names the golden tensors'.
+ */
+export function compact(config: CompactConfig): Network {
+  const { scale, features = 64, blocks = 16, activation = 'prelu', inputRange = 1 } = config;
+  const { channels = 3, outputChannels = channels } = config;
+  const b = new GraphBuilder();
+  const input = b.input('input', channels);
+  let x = input;
+  for (let i = 0; i <= blocks; i++) {
+    const layer = `body.${2 * i}`;
+    x = b.conv(layer, x, { layer, kernel: 3, cOut: features, bias: true });
+    x = activate(b, x, `body.${2 * i + 1}`, activation);
+  }
+  const layer = `body.${2 * blocks + 2}`;
+  x = b.conv(`${layer}_before_shuffle`, x, {
+    layer,
+    kernel: 3,
+    cOut: outputChannels * scale ** 2,
+    bias: true,
+  });
+  const skip = scale === 1 ? input : b.nearest('nearest_skip', input, scale);
+  if (scale > 1) x = b.pixelShuffle('shuffled', x, scale);
+  const shown = Math.max(channels, outputChannels);
+  const wideSkip = broadcast(b, 'wide_skip', skip, shown);
+  const output = b.add('output', broadcast(b, 'wide_output', x, shown), wideSkip);
+  return { architecture: 'compact', scale, inputRange, graph: b.build(output) };
+}
+
+function activate(
+  b: GraphBuilder,
+  x: NodeId,
+  layer: string,
+  activation: CompactActivation,
+): NodeId {
+  const name = `${layer}_act`;
+  if (activation === 'prelu') return b.prelu(name, x, layer);
+  return activation === 'relu' ? b.relu(name, x) : b.leakyRelu(name, x, SLOPE);
+}
+
+/**
+ * A Compact network: convolutions at the even places of `body`, slopes at the odd ones. Without
+ * slopes the activation is not in the file.
+ */
+export function matchCompact(outline: Outline): Match | null {
+  const head = shapeOf(outline, 'body.0.weight', 4);
+  const hasSlopes = shapeOf(outline, 'body.1.weight', 1) !== null;
+  const last = indices(outline, 'body.#.').at(-1) ?? 0;
+  const bias = shapeOf(outline, `body.${last}.bias`, 1);
+  if (!head || !bias || last < 2 || last % 2 !== 0) return null;
+  if (!hasSlopes) {
+    const plain = [...outline.keys()].every((name) =>
+      /^body\.\d*[02468]\.(weight|bias)$/.test(name),
+    );
+    if (!plain || !shapeOf(outline, 'body.2.weight', 4)) return null;
+  }
+  const [features, channels] = head;
+  const output = shuffled(bias[0], channels);
+  if (!output) return null;
+  return {
+    architecture: 'compact',
+    scales: [output.scale],
+    inputRange: 1,
+    ...(hasSlopes ? {} : { assumptions: ['leaky ReLU of slope 0.1, since there are no slopes'] }),
+    build: ({ scale, inputRange = 1, activation = 'leakyrelu' }) =>
+      compact({
+        ...{ scale, features, channels, inputRange },
+        outputChannels: output.channels,
+        blocks: (last - 2) / 2,
+        activation: hasSlopes ? 'prelu' : activation,
+      }),
+  };
+}

@@ -1,0 +1,171 @@
+import { CrispenError } from '../errors.ts';
+import type { TensorMap } from '../weights/tensor.ts';
+import { matchA2N } from './a2n.ts';
+import { matchCompact } from './compact.ts';
+import { matchEdsr } from './edsr.ts';
+import type { Match, Matcher, NetworkChoice, Outline } from './match.ts';
+import type { Network } from './network.ts';
+import { matchPan } from './pan.ts';
+import { matchRrdb } from './rrdb.ts';
+import { matchSpan } from './span.ts';
+
+/** Where the scale came from. `default`: the shapes leave a rarer one, which nothing spoke for. */
+export type ScaleSource = 'shapes' | 'name' | 'option' | 'default';
+
+export interface DetectOptions extends Partial<NetworkChoice> {
+  /** The file's name: often the only thing that tells x2 from x3. */
+  readonly name?: string | undefined;
+}
+
+/** A weight file with the network that it belongs to. */
+export interface Detection {
+  readonly architecture: string;
+  readonly scale: number;
+  readonly scaleSource: ScaleSource;
+  readonly inputRange: number;
+  readonly inputRangeSource: 'network' | 'weights' | 'option';
+  /** What the file does not hold and was taken as usual, for people. */
+  readonly assumptions: readonly string[];
+  readonly network: Network;
+  /** The tensors by the names of the network's layers, folded where it has to be. */
+  readonly weights: TensorMap;
+}
+
+const MATCHERS: readonly Matcher[] = [
+  matchA2N,
+  matchPan,
+  matchSpan,
+  matchRrdb,
+  matchEdsr,
+  matchCompact,
+];
+
+/** Known networks that Crispen does not run, by a part of a name that gives them away. */
+const OTHERS: readonly (readonly [string, RegExp])[] = [
+  ['RCAN', /^body\.0\.body\.0\.body\.0\./],
+  ['SPANPlus or PLKSR', /^feats\.\d/],
+  ['SwinIR', /^layers\.0\.residual_group\.blocks\.0\.attn\./],
+  ['HAT', /\.overlap_attn\./],
+  ['DAT', /^layers\.0\.blocks\.0\.attn\.attns\./],
+  ['OmniSR', /^residual_layer\.0\./],
+  ['LCoAN', /^body\.0\.attention\.0\.kmeans\./],
+  ['SAFMN', /^feats\.0\.safm\./],
+];
+
+/** True if the tensors are those of a network that Crispen runs. */
+export const recognise = (outline: Outline): boolean =>
+  MATCHERS.some((match) => match(outline) !== null);
+
+/**
+ * The network of a weight file: architecture and sizes from names and shapes; the scale from the
+ * shapes, from `options.scale`, or from the file's name; the input range from the option, from the
+ * weights, or as usual for the architecture.
+ *
+ * @throws CrispenError `MODEL_UNSUPPORTED` for other networks and where the scale cannot be told;
+ * `INVALID_INPUT` for a scale that the file cannot have.
+ */
+export function detect(tensors: TensorMap, options: DetectOptions = {}): Detection {
+  const match = firstMatch(tensors);
+  if (match === null) throw unknown(tensors);
+  const { scale, scaleSource } = chooseScale(match, options);
+  const stored = match.storedRange?.(tensors) ?? null;
+  const inputRange = options.inputRange ?? stored ?? match.inputRange;
+  if (!(inputRange > 0)) {
+    throw new CrispenError('INVALID_INPUT', `The input range is ${inputRange}.`, {
+      hint: 'Give the largest value of the input: 1 or 255.',
+    });
+  }
+  const network = match.build({ ...options, scale, inputRange }, tensors);
+  checkChannels(network);
+  return {
+    architecture: match.architecture,
+    ...{ scale, scaleSource, inputRange, network },
+    inputRangeSource:
+      options.inputRange !== undefined ? 'option' : stored !== null ? 'weights' : 'network',
+    assumptions: match.assumptions ?? [],
+    weights: match.prepare?.(tensors) ?? tensors,
+  };
+}
+
+function firstMatch(outline: Outline): Match | null {
+  for (const matcher of MATCHERS) {
+    const match = matcher(outline);
+    if (match) return match;
+  }
+  return null;
+}
+
+function chooseScale(
+  { architecture, scales, ask = false }: Match,
+  { scale, name }: DetectOptions,
+): { scale: number; scaleSource: ScaleSource } {
+  if (scale !== undefined && !scales.includes(scale)) {
+    throw new CrispenError(
+      'INVALID_INPUT',
+      `The file is an ${architecture} network that enlarges by ${scales.join(' or ')}, not by ${scale}.`,
+      { hint: `Leave the scale out, or choose ${scales.join(' or ')}.` },
+    );
+  }
+  if (scales.length === 1) {
+    const [only] = scales;
+    if (!Number.isInteger(only) || only < 1 || only > 8) {
+      throw new CrispenError('MODEL_UNSUPPORTED', `The file enlarges by ${only}.`, {
+        hint: 'Crispen runs networks that enlarge by whole numbers from 1 to 8.',
+      });
+    }
+    return { scale: only, scaleSource: 'shapes' };
+  }
+  if (scale !== undefined) return { scale, scaleSource: 'option' };
+  const named = scaleInName(name ?? '').filter((candidate) => scales.includes(candidate));
+  if (named.length === 1) return { scale: named[0], scaleSource: 'name' };
+  if (!ask) return { scale: scales[0], scaleSource: 'default' };
+  const list = scales.map((candidate) => `x${candidate}`).join(' and ');
+  throw new CrispenError(
+    'MODEL_UNSUPPORTED',
+    `The file is an ${architecture} network, whose weights look the same at ${list}${name ? `, and its name, ${name}, does not tell` : ''}.`,
+    { hint: `Give the scale (--scale ${scales[0]}), or name the file like model-x${scales[0]}.` },
+  );
+}
+
+/** The scales that a name mentions, as `x4` or `4x`. */
+export function scaleInName(name: string): number[] {
+  const found = new Set<number>();
+  for (const [, after, before] of name.matchAll(/x([1-8])(?!\d|x\d)|(?<!\d)([1-8])x(?!\d)/gi)) {
+    found.add(Number(after ?? before));
+  }
+  return [...found];
+}
+
+function checkChannels({ graph, architecture }: Network): void {
+  const input = graph.nodes.find(({ op }) => op === 'input')?.shape;
+  const output = graph.nodes[graph.output].shape;
+  for (const [shape, does] of [
+    [input, 'takes'],
+    [output, 'gives'],
+  ] as const) {
+    if (shape?.kind === 'map' && (shape.channels === 1 || shape.channels === 3)) continue;
+    const channels = shape?.kind === 'map' ? shape.channels : 0;
+    throw new CrispenError(
+      'MODEL_UNSUPPORTED',
+      `The file is an ${architecture} network that ${does} ${channels} channels.`,
+      { hint: 'Crispen runs networks of RGB (3 channels) and of luma (1 channel).' },
+    );
+  }
+}
+
+function unknown(outline: Outline): CrispenError {
+  const names = [...outline.keys()];
+  const other = OTHERS.find(([, mark]) => names.some((name) => mark.test(name)))?.[0];
+  const shown = names.slice(0, 4).map((name) => {
+    const text = JSON.stringify(name).slice(1, -1);
+    return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+  });
+  const found = `${names.length} tensors: ${shown.join(', ')}${names.length > 4 ? ', ...' : ''}`;
+  return new CrispenError(
+    'MODEL_UNSUPPORTED',
+    other
+      ? `The file looks like ${other}, which Crispen does not run (${found}).`
+      : `The file is of no network that Crispen knows (${found}).`,
+    { hint: 'Crispen runs A2N, A2N-M, PAN, Compact, SPAN, ESRGAN (RRDBNet) and EDSR.' },
+  );
+}

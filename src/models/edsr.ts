@@ -1,0 +1,177 @@
+import { GraphBuilder, type NodeId } from '../graph/graph.ts';
+import { toFloat32 } from '../weights/convert.ts';
+import type { TensorMap } from '../weights/tensor.ts';
+import {
+  countBlocks,
+  indices,
+  type Match,
+  type NetworkChoice,
+  type Outline,
+  renamed,
+  shapeOf,
+} from './match.ts';
+import { constant, DIV2K_MEAN } from './mean.ts';
+import type { Network } from './network.ts';
+
+/** Sizes of an EDSR; the defaults are the baseline's. */
+export interface EdsrConfig {
+  readonly scale: number;
+  readonly features?: number;
+  readonly blocks?: number;
+  /** Factor of each block's residual: 1 for the baseline, 0.1 for the large network. */
+  readonly residualScale?: number;
+  readonly channels?: number;
+  /** Range of the pixels that are given. */
+  readonly inputRange?: number;
+  /** Range that the network works on; BasicSR takes 0..1 and works on 0..255. */
+  readonly imageRange?: number;
+  /** Subtracted from the input and added to the output, on 0..1; none: the input is taken as it is. */
+  readonly mean?: readonly number[] | null;
+  /** Names of the golden tensors: those of EDSR-PyTorch or those of BasicSR. */
+  readonly style?: 'edsr' | 'basicsr';
+}
+
+/**
+ * Enhanced deep residual network.
+ *
+ * Source: Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution", arXiv
+ * 1707.02921, section 3. Layer names are EDSR-PyTorch's; BasicSR's are renamed when a checkpoint is
+ * read. The stored convolutions for the mean are not used: they are a shift, which stands here.
+ */
+export function edsr(config: EdsrConfig): Network {
+  const { scale, features = 64, blocks = 16, residualScale = 1, channels = 3 } = config;
+  const { inputRange = 255, imageRange = inputRange, mean = null, style = 'edsr' } = config;
+  const b = new GraphBuilder();
+  const conv = (name: string, x: NodeId, layer: string, cOut = features): NodeId =>
+    b.conv(name, x, { layer, kernel: 3, cOut, bias: true });
+  const gain = imageRange / inputRange;
+  const shifts = mean !== null || gain !== 1;
+  const means = mean ?? constant(channels, 0);
+
+  const input = b.input('input', channels);
+  const shifted = shifts
+    ? b.affine(
+        'sub_mean',
+        input,
+        constant(channels, gain),
+        means.map((m) => -m * imageRange),
+      )
+    : input;
+  const head = conv(style === 'edsr' ? 'head' : 'conv_first', shifted, 'head.0');
+  let x = head;
+  for (let i = 0; i < blocks; i++) {
+    const inner = conv(`body${i}.conv1`, x, `body.${i}.body.0`);
+    const residual = conv(`body${i}.conv2`, b.relu(`body${i}.relu`, inner), `body.${i}.body.2`);
+    x = b.add(`body${i}`, x, residual, residualScale);
+  }
+  const body = style === 'edsr' ? 'body_before_skip' : 'conv_after_body';
+  x = b.add('body_sum', head, conv(body, x, `body.${blocks}`));
+
+  const stages = scale === 4 ? [2, 2] : scale === 8 ? [2, 2, 2] : [scale];
+  stages.forEach((factor, i) => {
+    const wide = conv(`up${i + 1}.conv`, x, `tail.0.${2 * i}`, features * factor ** 2);
+    x = b.pixelShuffle(i === stages.length - 1 ? 'upsampled' : `up${i + 1}`, wide, factor);
+  });
+  const last = conv(shifts ? 'tail_before_mean' : 'output', x, 'tail.1', channels);
+  const output = shifts
+    ? b.affine(
+        'output',
+        last,
+        constant(channels, 1 / gain),
+        means.map((m) => m * inputRange),
+      )
+    : last;
+  return { architecture: 'edsr', scale, inputRange, graph: b.build(output) };
+}
+
+/** Residuals were scaled where there are many channels, else training did not converge. */
+const usualResidualScale = (features: number): number => (features >= 256 ? 0.1 : 1);
+
+/** An EDSR under the names of EDSR-PyTorch or of BasicSR. */
+export function matchEdsr(outline: Outline): Match | null {
+  return matchOriginal(outline) ?? matchBasicSr(outline);
+}
+
+function matchOriginal(outline: Outline): Match | null {
+  const head = shapeOf(outline, 'head.0.weight', 4);
+  const inner = shapeOf(outline, 'body.0.body.0.weight', 4);
+  const sound = inner && shapeOf(outline, 'body.0.body.2.weight', 4);
+  const scale = shuffleScale(outline, 'tail.0.');
+  if (!head || !sound || scale === null || !outline.has('tail.1.weight')) return null;
+  const [features, channels] = head;
+  const blocks = countBlocks(outline, 'body.#.body.0.');
+  const build = (choice: NetworkChoice, tensors: TensorMap): Network => {
+    const stored = storedMean(tensors);
+    const inputRange = choice.inputRange ?? stored?.range ?? 255;
+    return edsr({
+      ...{ features, channels, blocks, inputRange, scale: choice.scale },
+      residualScale: choice.residualScale ?? usualResidualScale(features),
+      // The shift belongs to the weights: to other pixels than they were trained on it is adapted.
+      imageRange: stored?.range ?? inputRange,
+      mean: stored?.mean ?? null,
+      style: 'edsr',
+    });
+  };
+  return {
+    ...{ architecture: 'edsr', scales: [scale], inputRange: 255, build },
+    assumptions: [`residuals times ${usualResidualScale(features)}`],
+    storedRange: (tensors) => storedMean(tensors)?.range ?? null,
+  };
+}
+
+function matchBasicSr(outline: Outline): Match | null {
+  const head = shapeOf(outline, 'conv_first.weight', 4);
+  const inner = shapeOf(outline, 'body.0.conv1.weight', 4);
+  const scale = shuffleScale(outline, 'upsample.');
+  if (!head || !inner || scale === null || !outline.has('conv_after_body.weight')) return null;
+  const [features, channels] = head;
+  const blocks = countBlocks(outline, 'body.#.conv1.');
+  return {
+    ...{ architecture: 'edsr', scales: [scale], inputRange: 1 },
+    assumptions: [
+      `residuals times ${usualResidualScale(features)}`,
+      'the mean of DIV2K is subtracted and the range is 255 inside',
+    ],
+    build: ({ scale: chosen, residualScale, inputRange = 1, imageRange = 255 }) =>
+      edsr({
+        ...{ features, channels, blocks, inputRange, imageRange, scale: chosen },
+        residualScale: residualScale ?? usualResidualScale(features),
+        mean: channels === 3 ? DIV2K_MEAN : constant(channels, 0),
+        style: 'basicsr',
+      }),
+    prepare: (tensors) => renamed(tensors, (name) => originalName(name, blocks)),
+  };
+}
+
+/** BasicSR's name of a layer as EDSR-PyTorch has it. */
+function originalName(name: string, blocks: number): string {
+  return name
+    .replace(/^conv_first\./, 'head.0.')
+    .replace(/^body\.(\d+)\.conv1\./, 'body.$1.body.0.')
+    .replace(/^body\.(\d+)\.conv2\./, 'body.$1.body.2.')
+    .replace(/^conv_after_body\./, `body.${blocks}.`)
+    .replace(/^upsample\./, 'tail.0.')
+    .replace(/^conv_last\./, 'tail.1.');
+}
+
+/** The product of the factors of all stages: each has factor^2 times as many channels out as in. */
+function shuffleScale(outline: Outline, prefix: string): number | null {
+  const stages = indices(outline, `${prefix}#.weight`).map((index) => {
+    const shape = shapeOf(outline, `${prefix}${index}.weight`, 4);
+    return shape ? Math.sqrt(shape[0] / shape[1]) : Number.NaN;
+  });
+  const scale = stages.reduce((product, factor) => product * factor, 1);
+  return stages.length > 0 && Number.isInteger(scale) ? scale : null;
+}
+
+/** Range and mean from the layer that subtracts them; null where the file has none. */
+function storedMean(tensors: TensorMap): { range: number; mean: number[] } | null {
+  const bias = tensors.get('sub_mean.bias');
+  if (!bias) return null;
+  const values = [...toFloat32(bias)];
+  const range = -values[0] / DIV2K_MEAN[0];
+  // 254.99999 is 255, with the rounding of a stored f32.
+  const whole = Math.round(range);
+  const sound = whole > 0 && Math.abs(range - whole) < 1e-3 * whole ? whole : range;
+  return sound > 0 ? { range: sound, mean: values.map((v) => -v / sound) } : null;
+}

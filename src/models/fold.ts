@@ -1,0 +1,95 @@
+import { CrispenError } from '../errors.ts';
+import { fromFloat32, toFloat32 } from '../weights/convert.ts';
+import type { Tensor, TensorMap } from '../weights/tensor.ts';
+
+/**
+ * Folds SPAN's re-parameterised convolutions into one 3x3 each: 1x1, 3x3, 1x1 and a 1x1 beside them,
+ * without anything nonlinear between. With W1 [2ci, ci], W2 [2co, 2ci, 3, 3], W3 [co, 2co], S [co, ci]:
+ *
+ *   W[o,i,y,x] = sum_n W3[o,n] sum_m W2[n,m,y,x] W1[m,i]  + S[o,i] in the centre
+ *   b[o]       = sum_n W3[o,n] (sum_{m,y,x} W2[n,m,y,x] b1[m] + b2[n]) + b3[o] + bS[o]
+ *
+ * Exact at the image's border too: the published layer pads before the first 1x1, whose bias the
+ * padded pixels carry. Sums are kept in f64. The `eval_conv` of a checkpoint is a cache of this that
+ * training leaves stale, so it is replaced; a file that has nothing else keeps it.
+ */
+export function foldSpan(tensors: TensorMap): TensorMap {
+  const result = new Map<string, Tensor>();
+  const layers = new Set<string>();
+  for (const [name, tensor] of tensors) {
+    const layer = /^(.*)\.(?:sk|conv\.[012])\.(?:weight|bias)$/.exec(name)?.[1];
+    if (layer === undefined) result.set(name, tensor);
+    else layers.add(layer);
+  }
+  for (const layer of layers) {
+    const { weight, bias } = foldLayer(tensors, layer);
+    result.set(`${layer}.eval_conv.weight`, weight);
+    result.set(`${layer}.eval_conv.bias`, bias);
+  }
+  return result;
+}
+
+function foldLayer(tensors: TensorMap, layer: string): { weight: Tensor; bias: Tensor } {
+  const get = (name: string, rank: number): { data: Float32Array; shape: readonly number[] } => {
+    const tensor = tensors.get(`${layer}.${name}`);
+    if (tensor?.shape.length !== rank) {
+      throw new CrispenError(
+        'MODEL_UNSUPPORTED',
+        `The layer ${layer} cannot be folded: ${name} is ${tensor ? `[${tensor.shape}]` : 'missing'}.`,
+        { hint: 'The file is no complete SPAN checkpoint.' },
+      );
+    }
+    return { data: toFloat32(tensor), shape: tensor.shape };
+  };
+  const w1 = get('conv.0.weight', 4);
+  const w2 = get('conv.1.weight', 4);
+  const w3 = get('conv.2.weight', 4);
+  const skip = get('sk.weight', 4);
+  const [b1, b2, b3, bs] = ['conv.0.bias', 'conv.1.bias', 'conv.2.bias', 'sk.bias'].map(
+    (name) => get(name, 1).data,
+  );
+  const [ms, ci] = w1.shape;
+  const [co, ns] = w3.shape;
+  const sound =
+    w2.shape.join() === [ns, ms, 3, 3].join() &&
+    skip.shape.join() === [co, ci, 1, 1].join() &&
+    [b1, b2, b3, bs].map((b) => b.length).join() === [ms, ns, co, co].join();
+  if (!sound) {
+    throw new CrispenError('MODEL_UNSUPPORTED', `The parts of ${layer} do not fit each other.`, {
+      hint: 'The file is no SPAN checkpoint, or of a fork that Crispen does not know.',
+    });
+  }
+
+  // Inner: [n][i * 9 + tap] of W2 W1, and what the biases before W3 come to.
+  const inner = new Float64Array(ns * ci * 9);
+  const carried = new Float64Array(ns);
+  for (let n = 0; n < ns; n++) {
+    carried[n] = b2[n];
+    for (let m = 0; m < ms; m++) {
+      for (let t = 0; t < 9; t++) {
+        const w = w2.data[(n * ms + m) * 9 + t];
+        carried[n] += w * b1[m];
+        for (let i = 0; i < ci; i++) inner[(n * ci + i) * 9 + t] += w * w1.data[m * ci + i];
+      }
+    }
+  }
+  const weight = new Float32Array(co * ci * 9);
+  const bias = new Float32Array(co);
+  const row = new Float64Array(ci * 9);
+  for (let o = 0; o < co; o++) {
+    row.fill(0);
+    let sum = b3[o] + bs[o];
+    for (let n = 0; n < ns; n++) {
+      const w = w3.data[o * ns + n];
+      sum += w * carried[n];
+      for (let k = 0; k < row.length; k++) row[k] += w * inner[n * row.length + k];
+    }
+    for (let i = 0; i < ci; i++) row[i * 9 + 4] += skip.data[o * ci + i];
+    weight.set(row, o * row.length);
+    bias[o] = sum;
+  }
+  return {
+    weight: fromFloat32(weight, [co, ci, 3, 3], 'f32'),
+    bias: fromFloat32(bias, [co], 'f32'),
+  };
+}

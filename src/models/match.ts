@@ -1,0 +1,90 @@
+import type { Tensor, TensorMap } from '../weights/tensor.ts';
+import type { CompactActivation } from './compact.ts';
+import type { Network } from './network.ts';
+
+/** Names and shapes of a weight file: all that tells its architecture. */
+export type Outline = ReadonlyMap<string, Pick<Tensor, 'dtype' | 'shape'>>;
+
+/** What a file does not always hold; everything but the scale has a usual value. */
+export interface NetworkChoice {
+  readonly scale: number;
+  readonly inputRange?: number | undefined;
+  /** Of a Compact network without slopes. */
+  readonly activation?: CompactActivation | undefined;
+  /** Of EDSR's residuals. */
+  readonly residualScale?: number | undefined;
+  /** Range that SPAN and BasicSR's EDSR work on inside. */
+  readonly imageRange?: number | undefined;
+}
+
+/** An architecture recognised in an outline. */
+export interface Match {
+  /** As it is reported: `a2n`, `a2n-m`, `pan`, `compact`, `span`, `esrgan`, `edsr`. */
+  readonly architecture: string;
+  /** The scales that the shapes leave, the likeliest first; `ask`: only a name can tell. */
+  readonly scales: readonly number[];
+  readonly ask?: boolean;
+  readonly inputRange: number;
+  /** The input range that the weights themselves tell. */
+  readonly storedRange?: (tensors: TensorMap) => number | null;
+  /** What was taken for granted, for people. */
+  readonly assumptions?: readonly string[];
+  readonly build: (choice: NetworkChoice, tensors: TensorMap) => Network;
+  /** The tensors under the names, and in the form, that the network wants. */
+  readonly prepare?: (tensors: TensorMap) => TensorMap;
+}
+
+/** Finds a network by its tensors; null if they are not its. */
+export type Matcher = (outline: Outline) => Match | null;
+
+/** The shape of a tensor of a rank, or null if there is none such. */
+export function shapeOf(outline: Outline, name: string, rank: number): readonly number[] | null {
+  const shape = outline.get(name)?.shape;
+  return shape?.length === rank ? shape : null;
+}
+
+/** The numbers that stand for `#` in names that match `pattern` from their beginning, ascending. */
+export function indices(outline: Outline, pattern: string): number[] {
+  const [before, after = ''] = pattern.split('#');
+  const found = new Set<number>();
+  for (const name of outline.keys()) {
+    if (!name.startsWith(before)) continue;
+    const digits = /^\d{1,4}/.exec(name.slice(before.length))?.[0];
+    if (digits !== undefined && name.slice(before.length + digits.length).startsWith(after)) {
+      found.add(Number(digits));
+    }
+  }
+  return [...found].sort((a, b) => a - b);
+}
+
+/** How many blocks 0, 1, ... there are without a gap. */
+export function countBlocks(outline: Outline, pattern: string): number {
+  const found = indices(outline, pattern);
+  const gap = found.findIndex((index, i) => index !== i);
+  return gap < 0 ? found.length : gap;
+}
+
+/**
+ * Scale and channels of a pixel shuffle's output from its rows: the first of the likely channels that
+ * leaves a square number.
+ */
+export function shuffled(
+  rows: number,
+  channels: number,
+): { scale: number; channels: number } | null {
+  for (const candidate of [channels, 3, 4, 1]) {
+    const scale = Math.sqrt(rows / candidate);
+    if (Number.isInteger(scale) && scale >= 1) return { scale, channels: candidate };
+  }
+  return null;
+}
+
+/** A map with other names; names for which `rename` gives null are left out. */
+export function renamed(tensors: TensorMap, rename: (name: string) => string | null): TensorMap {
+  const result = new Map<string, Tensor>();
+  for (const [name, tensor] of tensors) {
+    const other = rename(name);
+    if (other !== null) result.set(other, tensor);
+  }
+  return result;
+}

@@ -1,0 +1,103 @@
+import { GraphBuilder, type NodeId } from '../graph/graph.ts';
+import { countBlocks, type Match, type Outline, shapeOf } from './match.ts';
+import type { Network } from './network.ts';
+import { upsampler, upsamplerScales } from './upsampler.ts';
+
+/** Sizes of a PAN; the defaults are the paper's. */
+export interface PanConfig {
+  readonly scale: 2 | 3 | 4;
+  /** Channels of the trunk (nf), an even number. */
+  readonly features?: number;
+  /** Channels of the upsampler (unf). */
+  readonly upsamplerFeatures?: number;
+  /** Self-calibrated blocks with pixel attention (nb). */
+  readonly blocks?: number;
+  /** Of the image: 3, or 1 for luma. */
+  readonly channels?: number;
+  readonly inputRange?: number;
+}
+
+const SLOPE = 0.2;
+
+/**
+ * Pixel attention network.
+ *
+ * Source: Zhao, Kong, He, Qiao, Dong, "Efficient Image Super-Resolution Using Pixel Attention",
+ * arXiv 2010.01073, section 3. Layer names are those of the authors' checkpoints; node names are
+ * those of the golden tensors.
+ */
+export function pan(config: PanConfig): Network {
+  const {
+    scale,
+    features = 40,
+    upsamplerFeatures = 24,
+    blocks = 16,
+    channels = 3,
+    inputRange = 1,
+  } = config;
+  const b = new GraphBuilder();
+  const input = b.input('input', channels);
+  const conv = (layer: string, from: NodeId): NodeId =>
+    b.conv(layer, from, { layer, kernel: 3, cOut: features, bias: true });
+  const head = conv('conv_first', input);
+  let x = head;
+  for (let i = 0; i < blocks; i++) x = selfCalibrated(b, x, i);
+  const sum = b.add('trunk_sum', head, conv('trunk_conv', x));
+  return {
+    architecture: 'pan',
+    scale,
+    inputRange,
+    graph: upsampler(b, sum, input, scale, upsamplerFeatures),
+  };
+}
+
+/** Two branches of half the channels, the lower one gated pixel by pixel: X + conv3([a', b']). */
+function selfCalibrated(b: GraphBuilder, x: NodeId, index: number): NodeId {
+  const name = `block${index}`;
+  const { channels } = b.map(x);
+  const conv = (
+    node: string,
+    from: NodeId,
+    layer: string,
+    kernel: 1 | 3,
+    options: { cOut?: number; bias?: boolean } = {},
+  ): NodeId =>
+    b.conv(`${name}.${node}`, from, {
+      layer: `SCPA_trunk.${index}.${layer}`,
+      kernel,
+      cOut: channels / 2,
+      bias: false,
+      ...options,
+    });
+  const lrelu = (node: string, from: NodeId): NodeId => b.leakyRelu(`${name}.${node}`, from, SLOPE);
+
+  const upper = lrelu('a_lrelu', conv('a_linear', x, 'conv1_a', 1));
+  const lower = lrelu('b_lrelu', conv('b_linear', x, 'conv1_b', 1));
+  const plain = lrelu('a_k1_lrelu', conv('a_k1', upper, 'k1.0', 3));
+
+  const gate = b.sigmoid(`${name}.b_gate`, conv('b_k2', lower, 'PAConv.k2', 1, { bias: true }));
+  const gated = b.mul(`${name}.b_gated`, conv('b_k3', lower, 'PAConv.k3', 3), gate);
+  const attended = lrelu('b_pa_lrelu', conv('b_k4', gated, 'PAConv.k4', 3));
+
+  const joined = b.concat(`${name}.joined`, [plain, attended]);
+  const fused = conv('fuse_before_residual', joined, 'conv3', 1, { cOut: channels });
+  return b.add(`${name}.out`, x, fused);
+}
+
+/** PAN of any size; as with A2N, x2 and x3 look the same. */
+export function matchPan(outline: Outline): Match | null {
+  const head = shapeOf(outline, 'conv_first.weight', 4);
+  const branch = shapeOf(outline, 'SCPA_trunk.0.PAConv.k3.weight', 4);
+  const up = shapeOf(outline, 'upconv1.weight', 4);
+  if (!head || !branch || !up) return null;
+  const [features, channels] = head;
+  const blocks = countBlocks(outline, 'SCPA_trunk.#.');
+  const config = { features, channels, upsamplerFeatures: up[0], blocks };
+  return {
+    architecture: 'pan',
+    ...upsamplerScales(outline),
+    inputRange: 1,
+    build: ({ scale, inputRange }) =>
+      pan({ ...config, scale: scale as 2 | 3 | 4, inputRange: inputRange ?? 1 }),
+  };
+}

@@ -1,0 +1,113 @@
+import { CrispenError } from '../errors.ts';
+import { GraphBuilder, type NodeId } from '../graph/graph.ts';
+import { foldSpan } from './fold.ts';
+import { indices, type Match, type Outline, shapeOf, shuffled } from './match.ts';
+import { constant, DIV2K_MEAN } from './mean.ts';
+import type { Network } from './network.ts';
+
+/** Sizes of a SPAN. */
+export interface SpanConfig {
+  readonly scale: number;
+  readonly features?: number;
+  readonly channels?: number;
+  readonly outputChannels?: number;
+  /** Whether the input is shifted by the mean and enlarged to 0..imageRange first. */
+  readonly normalise?: boolean;
+  readonly imageRange?: number;
+  readonly inputRange?: number;
+}
+
+const BLOCKS = 6;
+
+/**
+ * Swift parameter-free attention network, with its convolutions folded: `foldSpan` turns the
+ * training weights into the one 3x3 convolution per layer that stands here.
+ *
+ * Source: Wan et al., "Swift Parameter-free Attention Network for Efficient Super-Resolution",
+ * arXiv 2311.12770, section 3. Node names are the golden tensors'; layers are called `eval_conv`, as
+ * in stripped checkpoints.
+ */
+export function span(config: SpanConfig): Network {
+  const { scale, features = 48, normalise = true, imageRange = 255, inputRange = 1 } = config;
+  const { channels = 3, outputChannels = channels } = config;
+  const b = new GraphBuilder();
+  const input = b.input('input', channels);
+  const folded = (name: string, x: NodeId, layer: string): NodeId =>
+    b.conv(name, x, { layer: `${layer}.eval_conv`, kernel: 3, cOut: features, bias: true });
+
+  const normal = normalise
+    ? b.affine(
+        'normalised',
+        input,
+        constant(channels, imageRange),
+        DIV2K_MEAN.slice(0, channels).map((mean) => -mean * imageRange),
+      )
+    : input;
+  const head = folded('conv_1', normal, 'conv_1');
+
+  let x = head;
+  const outs: NodeId[] = [];
+  let lastActivated = head;
+  for (let i = 1; i <= BLOCKS; i++) {
+    const name = `block_${i}`;
+    const conv = (index: number, from: NodeId): NodeId =>
+      folded(`${name}.c${index}`, from, `${name}.c${index}_r`);
+    const silu = (node: string, from: NodeId): NodeId =>
+      b.activation(`${name}.${node}`, from, { fn: 'silu' });
+    // The published code activates in place, so that what it joins at the end is activated as well.
+    lastActivated = silu('c1_as_concatenated', conv(1, x));
+    const c3 = conv(3, silu('c2_silu', conv(2, lastActivated)));
+    const attention = b.activation(`${name}.attention`, c3, { fn: 'centredSigmoid' });
+    x = b.mul(`${name}.out`, b.add(`${name}.sum`, c3, x), attention);
+    outs.push(x);
+  }
+  const tail = folded('conv_2', x, 'conv_2');
+  const joined = b.concat('joined', [head, tail, outs[0], lastActivated]);
+  const fused = b.conv('conv_cat', joined, {
+    layer: 'conv_cat',
+    kernel: 1,
+    cOut: features,
+    bias: true,
+  });
+  const wide = b.conv('before_shuffle', fused, {
+    layer: 'upsampler.0',
+    kernel: 3,
+    cOut: outputChannels * scale ** 2,
+    bias: true,
+  });
+  const output = b.pixelShuffle('output', wide, scale);
+  return { architecture: 'span', scale, inputRange, graph: b.build(output) };
+}
+
+/** A SPAN, as it was trained or stripped to its folded layers. */
+export function matchSpan(outline: Outline): Match | null {
+  const trained = shapeOf(outline, 'conv_1.sk.weight', 4);
+  const head = trained ?? shapeOf(outline, 'conv_1.eval_conv.weight', 4);
+  const block = shapeOf(outline, `block_1.c1_r.${trained ? 'sk' : 'eval_conv'}.weight`, 4);
+  const up = shapeOf(outline, 'upsampler.0.weight', 4);
+  if (!head || !block || !up || !outline.has('conv_cat.weight')) return null;
+  const [features, channels] = head;
+  const output = shuffled(up[0], channels);
+  if (!output) return null;
+  const blocks = indices(outline, 'block_#.').length;
+  const normalise = !outline.has('no_norm');
+  return {
+    architecture: 'span',
+    scales: [output.scale],
+    inputRange: 1,
+    ...(normalise ? { assumptions: ['the mean is subtracted and the range is 255 inside'] } : {}),
+    build({ scale, inputRange = 1, imageRange = 255 }) {
+      if (blocks !== BLOCKS || (normalise && channels !== 3)) {
+        const what = blocks === BLOCKS ? `${channels} channels and a mean` : `${blocks} blocks`;
+        throw new CrispenError('MODEL_UNSUPPORTED', `The file is a SPAN of ${what}.`, {
+          hint: `Crispen runs SPAN of ${BLOCKS} blocks, with a mean only for RGB.`,
+        });
+      }
+      return span({
+        ...{ scale, features, channels, normalise, imageRange, inputRange },
+        outputChannels: output.channels,
+      });
+    },
+    prepare: foldSpan,
+  };
+}

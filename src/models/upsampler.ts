@@ -1,0 +1,44 @@
+import type { Graph, GraphBuilder, NodeId } from '../graph/graph.ts';
+import type { Outline } from './match.ts';
+
+const SLOPE = 0.2;
+
+/**
+ * PAN's upsampler, which A2N shares: nearest enlargement, convolution, pixel attention,
+ * convolution; twice for x4; then the last convolution plus the bilinear skip.
+ */
+export function upsampler(
+  b: GraphBuilder,
+  from: NodeId,
+  input: NodeId,
+  scale: 2 | 3 | 4,
+  features: number,
+): Graph {
+  const stages = scale === 4 ? [2, 2] : [scale];
+  let x = from;
+  stages.forEach((factor, index) => {
+    const i = index + 1;
+    const conv = (node: string, y: NodeId, layer: string, kernel: 1 | 3): NodeId =>
+      b.conv(`up${i}.${node}`, y, { layer, kernel, cOut: features, bias: true });
+    const u = conv('conv', b.nearest(`up${i}.nearest`, x, factor), `upconv${i}`, 3);
+    const gate = b.sigmoid(`up${i}.gate`, conv('gate_linear', u, `att${i}.conv`, 1));
+    const attended = b.mul(`up${i}.attended`, u, gate);
+    const activated = b.leakyRelu(`up${i}.att_lrelu`, attended, SLOPE);
+    x = b.leakyRelu(`up${i}.hr_lrelu`, conv('hr_conv', activated, `HRconv${i}`, 3), SLOPE);
+  });
+  const residual = b.conv('residual_rgb', x, {
+    layer: 'conv_last',
+    kernel: 3,
+    cOut: b.map(input).channels,
+    bias: true,
+  });
+  const skip = b.bilinear('bilinear_skip', input, scale);
+  return b.build(b.add('output', residual, skip));
+}
+
+/** The scales that fit the upsampler of a file. */
+export function upsamplerScales(outline: Outline): { scales: readonly number[]; ask: boolean } {
+  return outline.has('upconv2.weight')
+    ? { scales: [4], ask: false }
+    : { scales: [2, 3], ask: true };
+}
