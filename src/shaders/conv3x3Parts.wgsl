@@ -27,13 +27,6 @@ struct Params {
 
 const_assert PARTS > 0u && IN_BLOCKS > 0u && OUT_BLOCKS > 0u && ADDEND < 5u;
 
-fn read_x(part: u32, base: u32, row: i32, col: i32) -> vec4f {
-  if row < 0 || row >= i32(params.height) || col < 0 || col >= i32(params.width) {
-    return vec4f(0.0);
-  }
-  return load_map(part, base + u32(row) * params.width + u32(col));
-}
-
 fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
   if row >= params.height || col >= params.width {
     return;
@@ -58,7 +51,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if row >= params.height || col >= params.width {
     return;
   }
-  let c = i32(col);
+  let last = params.width - 1u;
   let plane = params.width * params.height;
 
   let b = vec4f(bias[block]);
@@ -77,13 +70,69 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     let taps = (block * IN_BLOCKS + i) * 9u;
     // Four input rows; row k serves the upper output row as tap row k and the lower as k - 1.
     for (var k = 0u; k < 4u; k++) {
-      let r = i32(row + k) - 1;
-      let v0 = read_x(part, base, r, c - 1);
-      let v1 = read_x(part, base, r, c);
-      let v2 = read_x(part, base, r, c + 1);
-      let v3 = read_x(part, base, r, c + 2);
-      let v4 = read_x(part, base, r, c + 3);
-      let v5 = read_x(part, base, r, c + 4);
+      // Pixels outside are read at the border and dropped, so that one branch chooses the map.
+      let inside = row + k >= 1u && row + k <= params.height;
+      let start = base + min(max(row + k, 1u) - 1u, params.height - 1u) * params.width;
+      let at0 = start + max(col, 1u) - 1u;
+      let at1 = start + col;
+      let at2 = start + min(col + 1u, last);
+      let at3 = start + min(col + 2u, last);
+      let at4 = start + min(col + 3u, last);
+      let at5 = start + min(col + 4u, last);
+      var v0: vec4f;
+      var v1: vec4f;
+      var v2: vec4f;
+      var v3: vec4f;
+      var v4: vec4f;
+      var v5: vec4f;
+      switch part {
+        case 1u: {
+          v0 = vec4f(x1[at0]);
+          v1 = vec4f(x1[at1]);
+          v2 = vec4f(x1[at2]);
+          v3 = vec4f(x1[at3]);
+          v4 = vec4f(x1[at4]);
+          v5 = vec4f(x1[at5]);
+        }
+        case 2u: {
+          v0 = vec4f(x2[at0]);
+          v1 = vec4f(x2[at1]);
+          v2 = vec4f(x2[at2]);
+          v3 = vec4f(x2[at3]);
+          v4 = vec4f(x2[at4]);
+          v5 = vec4f(x2[at5]);
+        }
+        case 3u: {
+          v0 = vec4f(x3[at0]);
+          v1 = vec4f(x3[at1]);
+          v2 = vec4f(x3[at2]);
+          v3 = vec4f(x3[at3]);
+          v4 = vec4f(x3[at4]);
+          v5 = vec4f(x3[at5]);
+        }
+        case 4u: {
+          v0 = vec4f(x4[at0]);
+          v1 = vec4f(x4[at1]);
+          v2 = vec4f(x4[at2]);
+          v3 = vec4f(x4[at3]);
+          v4 = vec4f(x4[at4]);
+          v5 = vec4f(x4[at5]);
+        }
+        default: {
+          v0 = vec4f(x0[at0]);
+          v1 = vec4f(x0[at1]);
+          v2 = vec4f(x0[at2]);
+          v3 = vec4f(x0[at3]);
+          v4 = vec4f(x0[at4]);
+          v5 = vec4f(x0[at5]);
+        }
+      }
+      v0 = select(vec4f(0.0), v0, inside && col >= 1u);
+      v1 = select(vec4f(0.0), v1, inside);
+      v2 = select(vec4f(0.0), v2, inside && col + 1u <= last);
+      v3 = select(vec4f(0.0), v3, inside && col + 2u <= last);
+      v4 = select(vec4f(0.0), v4, inside && col + 3u <= last);
+      v5 = select(vec4f(0.0), v5, inside && col + 4u <= last);
       if k < 3u {
         let w0 = mat4x4f(weights[taps + k * 3u]);
         let w1 = mat4x4f(weights[taps + k * 3u + 1u]);

@@ -22,14 +22,14 @@ fn gather(c: u32, row: u32, col: u32) -> E {
   if UNSHUFFLE {
     let w = params.width * S;
     let h = params.height * S;
-    let from = c / (S * S);
+    let channel = c / (S * S);
     let tap = c % (S * S);
-    return x[((from >> 2u) * h + row * S + tap / S) * w + col * S + tap % S][from & 3u];
+    return x[((channel >> 2u) * h + row * S + tap / S) * w + col * S + tap % S][channel & 3u];
   }
   let w = params.width / S;
   let h = params.height / S;
-  let from = c * S * S + (row % S) * S + col % S;
-  return x[((from >> 2u) * h + row / S) * w + col / S][from & 3u];
+  let channel = c * S * S + (row % S) * S + col % S;
+  return x[((channel >> 2u) * h + row / S) * w + col / S][channel & 3u];
 }
 
 @compute @workgroup_size(8, 8, 1)
