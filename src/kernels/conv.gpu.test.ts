@@ -6,13 +6,19 @@ import { type ConvSpec, convGrid, convKernel, packBias, packConvWeights } from '
 import { nearestReference } from './enlarge.reference.ts';
 import { blocksOf } from './kernel.ts';
 import { fromBlocked, type PlanarMap, toBlocked } from './planar.ts';
-import { activationReference, addReference, mulReference } from './pointwise.reference.ts';
+import {
+  activationReference,
+  addReference,
+  mulReference,
+  preluReference,
+} from './pointwise.reference.ts';
 
 const plain: Omit<ConvSpec, 'kernel' | 'cIn' | 'cOut'> = {
   upsample: 1,
   act0: null,
   multiply: false,
   add: false,
+  factor: 1,
   act1: null,
 };
 const lrelu: Activation = { fn: 'leakyRelu', slope: 0.2 };
@@ -31,14 +37,16 @@ async function check({ spec, width, height, bias = true, rowsPerDispatch }: Case
   const x = randomMap(cIn, height, width, 1);
   const w = randomValues(cOut * cIn * kernel ** 2, 2);
   const b = bias ? randomValues(cOut, 3) : null;
+  const slopes = randomValues(cOut, 6);
   const [W, H] = [width * upsample, height * upsample];
   const m = randomMap(cOut, H, W, 4);
   const r = randomMap(cOut, H, W, 5);
 
   let expected: PlanarMap = convReference(nearestReference(x, upsample), w, b, cOut, kernel);
-  if (spec.act0) expected = activationReference(expected, spec.act0);
+  if (spec.act0 === 'prelu') expected = preluReference(expected, slopes);
+  else if (spec.act0) expected = activationReference(expected, spec.act0);
   if (spec.multiply) expected = mulReference(expected, m);
-  if (spec.add) expected = addReference(expected, r);
+  if (spec.add) expected = addReference(r, expected, spec.factor);
   if (spec.act1) expected = activationReference(expected, spec.act1);
 
   const [y] = await runKernel(convKernel(spec), {
@@ -47,7 +55,7 @@ async function check({ spec, width, height, bias = true, rowsPerDispatch }: Case
     reads: [
       toBlocked(x),
       packConvWeights(w, cOut, cIn, kernel),
-      packBias(b, cOut),
+      packBias(b, cOut, spec.act0 === 'prelu' ? slopes : null),
       toBlocked(m),
       toBlocked(r),
     ],
@@ -93,7 +101,11 @@ describe.each([1, 3] as const)('convolution %ix%i', (kernel) => {
     ['ReLU', { act0: { fn: 'relu' } }],
     ['sigmoid', { act0: { fn: 'sigmoid' } }],
     ['pixel attention', { act0: { fn: 'sigmoid' }, multiply: true, act1: lrelu }],
+    ['SiLU', { act0: { fn: 'silu' } }],
+    ['centred sigmoid', { act0: { fn: 'centredSigmoid' } }],
+    ['PReLU', { act0: 'prelu' }],
     ['residual', { add: true }],
+    ['a fifth of a PReLU added', { act0: 'prelu', add: true, factor: 0.2 }],
     ['everything', { act0: lrelu, multiply: true, add: true, act1: { fn: 'relu' } }],
   ])('with the epilogue %s', (_, epilogue) =>
     check({ spec: { ...plain, ...epilogue, kernel, cIn: 6, cOut: 8 }, width: 10, height: 9 }),

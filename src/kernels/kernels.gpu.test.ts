@@ -1,20 +1,23 @@
 import { describe, expect, it } from 'vitest';
 import { expectClose, randomMap, randomValues, runKernel, written } from '../../test/kernels.ts';
 import type { Activation } from '../graph/graph.ts';
+import { packBias } from './conv.ts';
 import { bilinearReference, nearestReference } from './enlarge.reference.ts';
 import { enlargeKernel } from './enlarge.ts';
-import { blocksOf, mapGrid } from './kernel.ts';
-import { fromBlocked, type PlanarMap, toBlocked } from './planar.ts';
+import { blocksOf, type Kernel, mapGrid } from './kernel.ts';
+import { fromBlocked, type PlanarMap, planarMap, toBlocked } from './planar.ts';
 import {
   activationReference,
   addReference,
+  affineReference,
   mixReference,
   mulReference,
+  preluReference,
 } from './pointwise.reference.ts';
-import { type PointwiseOp, pointwiseKernel } from './pointwise.ts';
+import { type PointwiseOp, packAffine, pointwiseKernel } from './pointwise.ts';
 import { globalAveragePoolReference } from './pool.reference.ts';
 import { poolChunks, poolFinishKernel, poolPartialGrid, poolPartialKernel } from './pool.ts';
-import { packRgba8Reference, unpackRgba8Reference } from './rgba8.reference.ts';
+import { packRgba8Reference, padReference, unpackRgba8Reference } from './rgba8.reference.ts';
 import { packRgba8Kernel, unpackRgba8Kernel } from './rgba8.ts';
 import {
   linearReference,
@@ -45,7 +48,10 @@ const padded = (v: Float32Array): Float32Array<ArrayBuffer> => {
 
 describe('pointwise', () => {
   const p = new Float32Array([0.3, 0.7]);
-  const references: Record<PointwiseOp, (a: PlanarMap, b: PlanarMap) => PlanarMap> = {
+  const references: Record<
+    Exclude<PointwiseOp, 'prelu' | 'affine'>,
+    (a: PlanarMap, b: PlanarMap) => PlanarMap
+  > = {
     copy: (a) => a,
     mul: mulReference,
     add: addReference,
@@ -55,6 +61,8 @@ describe('pointwise', () => {
     null,
     { fn: 'leakyRelu', slope: 0.1 },
     { fn: 'sigmoid' },
+    { fn: 'silu' },
+    { fn: 'centredSigmoid' },
   ];
   for (const op of ['copy', 'mul', 'add', 'mix'] as const) {
     it.each(SIZES)(`${op} at %i x %i`, async (width, height) => {
@@ -73,6 +81,39 @@ describe('pointwise', () => {
       }
     });
   }
+});
+
+describe('pointwise by channel', () => {
+  it.each(SIZES)('PReLU, affine and a scaled sum at %i x %i', async (width, height) => {
+    const x = randomMap(6, height, width, 1);
+    const other = randomMap(6, height, width, 2);
+    const slopes = randomValues(6, 3);
+    const [scale, shift] = [[...randomValues(6, 4)], [...randomValues(6, 5)]];
+    const run = async (kernel: Kernel, p: Float32Array<ArrayBuffer>) => {
+      const [y] = await runKernel(kernel, {
+        grid: mapGrid(width, height, 2),
+        params: [width, height],
+        reads: [toBlocked(x), toBlocked(other), p],
+        writes: [8 * width * height],
+      });
+      const blocked = written(y);
+      const absent = blocked.subarray(4 * width * height).filter((_, i) => i % 4 > 1);
+      expect(absent.every((v) => v === 0)).toBe(true);
+      return fromBlocked(blocked, 6, height, width).data;
+    };
+    expectClose(
+      await run(pointwiseKernel('prelu', null), packBias(slopes, 6)),
+      preluReference(x, slopes).data,
+    );
+    expectClose(
+      await run(pointwiseKernel('affine', null), packAffine(scale, shift)),
+      affineReference(x, scale, shift).data,
+    );
+    expectClose(
+      await run(pointwiseKernel('add', null, 'f32', 0.2), new Float32Array(4)),
+      addReference(x, other, 0.2).data,
+    );
+  });
 });
 
 describe.each(['nearest', 'bilinear'] as const)('%s enlargement', (method) => {
@@ -220,86 +261,132 @@ describe('vectors', () => {
 });
 
 describe('8-bit RGBA', () => {
-  const image = (width: number, height: number) =>
-    new Uint8ClampedArray(randomValues(width * height * 4, 3).map((v) => 128 + 140 * v));
+  const image = (width: number, height: number) => ({
+    width,
+    height,
+    data: new Uint8ClampedArray(randomValues(width * height * 4, 3).map((v) => 128 + 140 * v)),
+  });
+  type Image = ReturnType<typeof image>;
+  const words = ({ data }: Image) => new Uint32Array(data.buffer as ArrayBuffer);
 
-  it.each(SIZES.flatMap(([w, h]) => [1, 255].map((range) => [w, h, range] as const)))(
-    'unpacks %i x %i to 0..%i',
-    async (width, height, range) => {
-      const data = image(width, height);
-      const [y] = await runKernel(unpackRgba8Kernel(range), {
-        grid: mapGrid(width, height, 1),
-        params: [width, height, 0, width, 0, 0],
-        reads: [new Uint32Array(data.buffer)],
-        writes: [4 * width * height],
-      });
-      const expected = unpackRgba8Reference(data, width, height, range);
-      expectClose(fromBlocked(written(y), 4, height, width).data, expected.data, {
-        abs: 0,
-        rel: 2e-7,
-      });
-    },
-  );
+  it.each(
+    SIZES.flatMap(([w, h]) =>
+      [1, 255].flatMap((range) => [3, 1].map((channels) => [w, h, range, channels] as const)),
+    ),
+  )('unpacks %i x %i to 0..%i, %i channels, no alpha', async (width, height, range, channels) => {
+    const pixels = image(width, height);
+    const [y] = await runKernel(unpackRgba8Kernel({ range, channels }), {
+      grid: mapGrid(width, height, 1),
+      params: [width, height, 0, width, 0, 0, height],
+      reads: [words(pixels)],
+      writes: [4 * width * height],
+    });
+    const blocked = written(y);
+    expectClose(
+      fromBlocked(blocked, channels, height, width).data,
+      unpackRgba8Reference(pixels, { range, channels }).data,
+      { abs: 0, rel: 4e-7 },
+    );
+    expect(blocked.filter((_, i) => i % 4 >= channels).every((v) => v === 0)).toBe(true);
+  });
+
+  it.each([
+    [1, 1, 4, 4],
+    [3, 2, 8, 8],
+    [13, 9, 16, 12],
+  ])('reflects %i x %i to %i x %i', async (width, height, W, H) => {
+    const pixels = image(width, height);
+    const [y] = await runKernel(unpackRgba8Kernel({ range: 255, channels: 3 }), {
+      grid: mapGrid(W, H, 1),
+      params: [W, H, 0, width, 0, 0, height],
+      reads: [words(pixels)],
+      writes: [4 * W * H],
+    });
+    const plain = unpackRgba8Reference(pixels, { range: 255, channels: 3 });
+    const multiple = W === 16 ? 4 : W;
+    const expected = padReference(plain, multiple);
+    expect([expected.width, expected.height]).toEqual([W, H]);
+    expectClose(fromBlocked(written(y), 3, H, W).data, expected.data, { abs: 0 });
+  });
 
   it('unpacks a rectangle of a larger image', async () => {
-    const data = image(13, 9);
-    const [y] = await runKernel(unpackRgba8Kernel(255), {
+    const pixels = image(13, 9);
+    const [y] = await runKernel(unpackRgba8Kernel({ range: 255, channels: 3 }), {
       grid: mapGrid(4, 3, 1),
-      params: [4, 3, 0, 13, 5, 2],
-      reads: [new Uint32Array(data.buffer)],
+      params: [4, 3, 0, 13, 5, 2, 9],
+      reads: [words(pixels)],
       writes: [4 * 4 * 3],
     });
     const values = written(y);
     for (let row = 0; row < 3; row++) {
       const from = ((row + 2) * 13 + 5) * 4;
-      expect([...values.slice(row * 16, row * 16 + 16)]).toEqual([...data.slice(from, from + 16)]);
+      const expected = [...pixels.data.slice(from, from + 16)].map((v, i) => (i % 4 < 3 ? v : 0));
+      expect([...values.slice(row * 16, row * 16 + 16)]).toEqual(expected);
     }
   });
 
   it.each(SIZES)('packs %i x %i: clamps and rounds half to even', async (width, height) => {
     // Halves at 0.5 steps from -20 to 280, in an order that mixes channels.
     const map: PlanarMap = {
-      channels: 4,
+      channels: 3,
       width,
       height,
-      data: Float32Array.from({ length: 4 * width * height }, (_, i) => ((i * 37) % 601) / 2 - 20),
+      data: Float32Array.from({ length: 3 * width * height }, (_, i) => ((i * 37) % 601) / 2 - 20),
     };
-    const [pixels, status] = await runKernel(packRgba8Kernel(255), {
+    const format = { range: 255, channels: 3, scale: 1 };
+    const lr = image(width, height);
+    const [pixels, status] = await runKernel(packRgba8Kernel(format), {
       grid: mapGrid(width, height, 1),
-      params: [width, height, 0, width, 0, 0],
-      reads: [toBlocked(map)],
+      params: [width, height, 0, width, 0, 0, width, height, 0, 0],
+      reads: [toBlocked(map), words(lr)],
       writes: [width * height, new Uint32Array(1)],
     });
-    const expected = packRgba8Reference(map, 255);
+    const expected = packRgba8Reference(map, lr, format);
     expect(new Uint8ClampedArray(pixels.buffer)).toEqual(expected.data);
     expect([status[0], expected.finite]).toEqual([0, true]);
   });
 
-  it('packs a rectangle of a larger map', async () => {
-    const map = randomMap(4, 6, 9);
-    const [pixels] = await runKernel(packRgba8Kernel(1), {
+  it.each([
+    [3, 2],
+    [3, 4],
+    [1, 3],
+  ])('packs a rectangle of a larger map of %i channels at x%i', async (channels, scale) => {
+    const lr = image(5, 4);
+    const [W, H] = [5 * scale, 4 * scale];
+    const map = randomMap(channels, H, W);
+    const format = { range: 1, channels, scale };
+    // The map begins at row 1 and column 2 of the output, as a tile's does.
+    const part = planarMap(channels, H - 1, W - 2);
+    part.data.forEach((_, i) => {
+      const [row, col] = [Math.floor(i / (W - 2)) % (H - 1), i % (W - 2)];
+      const c = Math.floor(i / (W - 2) / (H - 1));
+      part.data[i] = map.data[(c * H + row + 1) * W + col + 2];
+    });
+    const [pixels] = await runKernel(packRgba8Kernel(format), {
       grid: mapGrid(3, 2, 1),
-      params: [3, 2, 0, 9, 5, 4],
-      reads: [toBlocked(map)],
+      params: [3, 2, 0, W - 2, 4, 3, 5, 4, 6, 4],
+      reads: [toBlocked(part), words(lr)],
       writes: [6, new Uint32Array(1)],
     });
-    const whole = packRgba8Reference(map, 1).data;
-    for (let row = 0; row < 2; row++) {
-      const from = ((row + 4) * 9 + 5) * 4;
-      const bytes = new Uint8Array(pixels.buffer, row * 12, 12);
-      expect([...bytes]).toEqual([...whole.slice(from, from + 12)]);
+    const whole = packRgba8Reference(map, lr, format).data;
+    const actual = new Uint8Array(pixels.buffer);
+    for (let i = 0; i < actual.length; i++) {
+      const [row, col] = [Math.floor(i / 12), Math.floor(i / 4) % 3];
+      const expected = whole[((row + 4) * W + col + 6) * 4 + (i % 4)];
+      // The reference interpolates in another order of rounding: a tie may fall either way.
+      expect(Math.abs(actual[i] - expected)).toBeLessThanOrEqual(1);
     }
   });
 
   it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
     'reports %f in the status word',
     async (value) => {
-      const map = randomMap(4, 3, 3);
+      const map = randomMap(3, 3, 3);
       map.data[17] = value;
-      const [, status] = await runKernel(packRgba8Kernel(1), {
+      const [, status] = await runKernel(packRgba8Kernel({ range: 1, channels: 3, scale: 1 }), {
         grid: mapGrid(3, 3, 1),
-        params: [3, 3, 0, 3, 0, 0],
-        reads: [toBlocked(map)],
+        params: [3, 3, 0, 3, 0, 0, 3, 3, 0, 0],
+        reads: [toBlocked(map), words(image(3, 3))],
         writes: [9, new Uint32Array(1)],
       });
       expect(status[0]).toBe(1);

@@ -1,0 +1,58 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  compareGolden,
+  FUSED_OUTPUT,
+  findGoldenCases,
+  isOff,
+  readGoldenCase,
+} from '../src/cli/golden-cases.ts';
+import { Engine } from '../src/engine/engine.ts';
+import { testGpu } from './gpu.ts';
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await Engine.create({ gpu: testGpu() });
+});
+afterAll(() => engine.destroy());
+
+/** One of each kind of layer; `npm run golden` compares the rest, which compile for minutes. */
+const CASES = [
+  'compact_x1_13x9',
+  'compact_x4_9x8',
+  'span_x2_11x7',
+  'span_x2_nonorm_8x6',
+  'rrdb_plus_x4_8x6',
+  'rrdb_x1_unshuffle_14x11_pad',
+  'edsr_x3_9x7',
+  'edsr_basicsr_x4_8x6',
+];
+
+test.each(CASES)('%s on the GPU, fused and not', async (name) => {
+  const [file] = findGoldenCases(name);
+  const golden = await readGoldenCase(file);
+  if ('missing' in golden) throw new Error(`${golden.name}: no network ${golden.missing}`);
+  const backend = {
+    trace: (...[network, weights, input, taps, options]: Parameters<Engine['trace']>) =>
+      engine.trace(network, weights, input, taps, options),
+  };
+  const comparisons = await compareGolden(golden, backend, { fuse: true });
+  expect(comparisons.map(({ tensor }) => tensor)).toEqual([
+    ...golden.expected.keys(),
+    FUSED_OUTPUT,
+  ]);
+  expect(comparisons.filter((comparison) => isOff(comparison))).toEqual([]);
+
+  const { network, weights, input, expected } = golden;
+  const [, , height, width] = input.shape;
+  const data = new Float32Array(input.bytes.slice().buffer);
+  const unfused = await engine.trace(network, weights, { width, height, data }, ['output'], {
+    fuse: false,
+  });
+  const want = new Float32Array(expected.get('output')!.bytes.slice().buffer);
+  const peak = want.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+  const worst = want.reduce(
+    (most, v, i) => Math.max(most, Math.abs(v - unfused.get('output')!.data[i])),
+    0,
+  );
+  expect(worst / peak).toBeLessThan(2e-4);
+});
