@@ -58,3 +58,13 @@ export function positiveInteger(option: string, value: string): number {
   }
   return number;
 }
+
+/** The option `--input-range`. @throws UsageError if the value is not a number above 0. */
+export function inputRangeOf(value: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  const range = Number(value);
+  if (!(range > 0 && Number.isFinite(range))) {
+    throw new UsageError(`--input-range takes a number above 0, such as 1 or 255, not "${value}".`);
+  }
+  return range;
+}

@@ -70,11 +70,12 @@ describe('crispen', () => {
         milliseconds: expect.any(Number),
         tiles: 1,
         statistics: 'exact',
+        approximate: false,
       },
     ]);
   });
 
-  test('takes a weight file for an A2N of the given scale', async () => {
+  test('takes a weight file whose scale only the option tells', async () => {
     await copyFile(`${PACKAGE_ROOT}public/models/a2n-x3.safetensors`, at('mine.safetensors'));
     const weights = at('mine.safetensors');
     await run(

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { basename, extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CrispenError } from '../errors.ts';
-import { createNetwork } from '../models/index.ts';
+import { createNetwork, type Detection, detect, recognise } from '../models/index.ts';
 import { defaultModel, findModel } from '../models/manifest.ts';
 import type { Network } from '../models/network.ts';
-import { readSafetensors } from '../weights/safetensors.ts';
+import { readWeights, type WeightFile } from '../weights/read.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { readBytes } from './images.ts';
 
@@ -21,25 +21,26 @@ export interface ChosenModel {
   readonly sha256: string;
 }
 
-/**
- * The model that the options name. `weights` (a safetensors file) replaces the weights of `model`;
- * without a model it holds an A2N of input range 0..255 at `scale` (default 2). With neither, the
- * default model of the scale.
- * @throws CrispenError `MODEL_UNKNOWN`, `MODEL_CORRUPT`, `MODEL_UNSUPPORTED`, `INVALID_INPUT`.
- */
-export async function chooseModel(options: {
+export interface ModelOptions {
   readonly model?: string | undefined;
   readonly weights?: string | undefined;
   readonly scale?: number | undefined;
-}): Promise<ChosenModel> {
+  /** Largest value of the network's input, where it is not the usual one. */
+  readonly inputRange?: number | undefined;
+}
+
+/**
+ * The model that the options name. `weights` is a weight file of any known format: without `model`
+ * its network is found from its tensors and its name, with it they replace the model's. With
+ * neither, the default model of the scale.
+ * @throws CrispenError `MODEL_UNKNOWN`, `MODEL_CORRUPT`, `MODEL_UNSUPPORTED`, `INVALID_INPUT`.
+ */
+export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
   const { model, weights, scale } = options;
   if (weights !== undefined && model === undefined) {
-    const network = createNetwork('a2n', { scale: scale ?? 2, inputRange: 255 });
-    return {
-      name: fileTitle(weights),
-      network,
-      ...(await readWeights(weights, network)),
-    };
+    const { file, sha256 } = await readWeightFile(weights);
+    const found = detectIn(file, weights, options);
+    return { name: fileTitle(weights), network: found.network, weights: found.weights, sha256 };
   }
   const entry = model === undefined ? defaultModel(scale ?? 2) : findModel(model);
   if (scale !== undefined && scale !== entry.scale) {
@@ -49,12 +50,12 @@ export async function chooseModel(options: {
   }
   const network = createNetwork(entry.network, {
     scale: entry.scale,
-    inputRange: entry.inputRange,
+    inputRange: options.inputRange ?? entry.inputRange,
   });
   if (weights !== undefined) {
-    return { name: fileTitle(weights), network, ...(await readWeights(weights, network)) };
+    return { name: fileTitle(weights), network, ...(await readFor(weights, network)) };
   }
-  const shipped = await readWeights(`${PACKAGE_ROOT}public/models/${entry.file}`, network);
+  const shipped = await readFor(`${PACKAGE_ROOT}public/models/${entry.file}`, network);
   if (shipped.sha256 !== entry.sha256) {
     throw new CrispenError('MODEL_CORRUPT', `The weight file of ${entry.id} is damaged.`, {
       hint: 'Install the package again.',
@@ -63,17 +64,33 @@ export async function chooseModel(options: {
   return { name: entry.id, network, ...shipped };
 }
 
+/** Reads a weight file of any format. */
+export async function readWeightFile(path: string): Promise<{ file: WeightFile; sha256: string }> {
+  const bytes = await readBytes(path);
+  const file = await readWeights(bytes, recognise);
+  return { file, sha256: createHash('sha256').update(bytes).digest('hex') };
+}
+
+/** The network of a weight file, found by its tensors, the options and the file's name. */
+export function detectIn(
+  { tensors }: WeightFile,
+  path: string,
+  { scale, inputRange }: Pick<ModelOptions, 'scale' | 'inputRange'>,
+): Detection {
+  return detect(tensors, { name: basename(path), scale, inputRange });
+}
+
 /**
  * Tensors that the network has no use for are refused: an x4 file holds all that an x2 network of
  * the same family asks for, and would give a plausible but wrong image. (The engine finds what is
  * missing.)
  */
-async function readWeights(
+async function readFor(
   path: string,
   network: Network,
 ): Promise<{ weights: TensorMap; sha256: string }> {
-  const bytes = await readBytes(path);
-  const weights = readSafetensors(bytes).tensors;
+  const { file, sha256 } = await readWeightFile(path);
+  const weights = file.tensors;
   const known = new Set(network.graph.weights.map(({ name }) => name));
   const foreign = [...weights.keys()].find((name) => !known.has(name));
   if (foreign !== undefined) {
@@ -84,7 +101,7 @@ async function readWeights(
       { hint: 'Choose the network that the weights were made for by --scale or --model.' },
     );
   }
-  return { weights, sha256: createHash('sha256').update(bytes).digest('hex') };
+  return { weights, sha256 };
 }
 
 const fileTitle = (path: string): string => basename(path, extname(path));

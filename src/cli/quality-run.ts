@@ -5,7 +5,7 @@ import { CrispenError } from '../errors.ts';
 import { resample } from '../image/resample.ts';
 import { compareLuma } from '../metrics/index.ts';
 import { DEVICES, openBackend, type UpscaleFunction } from './backend.ts';
-import { choice, positiveInteger, UsageError } from './command.ts';
+import { choice, inputRangeOf, positiveInteger, UsageError } from './command.ts';
 import { cropTo, findPairs, type ImagePair } from './dataset.ts';
 import { readImage } from './images.ts';
 import { chooseModel } from './model.ts';
@@ -19,7 +19,8 @@ on unrounded BT.601 Y, N pixels shaved at every border, 8-bit output, bicubic be
   --dataset DIR    the folder of the data set
   --scale N        2, 3 or 4 (default: the model's, else 2)
   --model ID       a shipped model (default: the photo model of the scale)
-  --weights FILE   a safetensors file in place of the model's weights
+  --weights FILE   a weight file of a network that Crispen knows (.safetensors, .pth, .pt, .ckpt)
+  --input-range N  the largest value of the network's input, where it is not the usual 1 or 255
   --images N       the first N images only
   --device NAME    gpu or cpu (default gpu)
   --resume FILE    keep each result in FILE and skip what is there from an earlier run
@@ -50,6 +51,7 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
       scale: { type: 'string' },
       model: { type: 'string' },
       weights: { type: 'string' },
+      'input-range': { type: 'string' },
       images: { type: 'string' },
       device: { type: 'string', default: 'gpu' },
       resume: { type: 'string' },
@@ -66,6 +68,7 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
     model: values.model,
     weights: values.weights,
     scale: wantedScale,
+    inputRange: inputRangeOf(values['input-range']),
   });
   const { scale } = model.network;
   const pairs = findPairs(values.dataset, scale).slice(0, limit);

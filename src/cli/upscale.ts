@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import type { AdapterReport, Progress } from '../engine/types.ts';
 import { DEVICES, openBackend } from './backend.ts';
-import { choice, positiveInteger, UsageError } from './command.ts';
+import { choice, inputRangeOf, positiveInteger, UsageError } from './command.ts';
 import { checkOutput, readImage, writeImage } from './images.ts';
 import { chooseModel } from './model.ts';
 
@@ -10,10 +10,11 @@ crispen INPUT OUTPUT [options]
 
 Enlarges an image (JPEG, PNG, WebP). The output's extension chooses its format: png, jpg, webp.
 
-  --scale N        2, 3 or 4 (default: the model's, else 2)
+  --scale N        2, 3 or 4 (default: the model's, else 2); with --weights where the file cannot tell
   --model ID       a shipped model, such as a2n-x2 (default: the photo model of the scale)
-  --weights FILE   a safetensors file in place of the model's weights; without --model it is taken
-                   for an A2N of input range 0..255
+  --weights FILE   a weight file (.safetensors, .pth, .pt, .ckpt) of a network that Crispen knows; with
+                   --model in place of that model's weights
+  --input-range N  the largest value of the network's input, where it is not the usual 1 or 255
   --device NAME    gpu or cpu (default gpu; cpu is very slow)
   --json           print one line of JSON about the run
   --help           this text
@@ -28,6 +29,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
       scale: { type: 'string' },
       model: { type: 'string' },
       weights: { type: 'string' },
+      'input-range': { type: 'string' },
       device: { type: 'string', default: 'gpu' },
       json: { type: 'boolean', default: false },
     },
@@ -39,7 +41,12 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
   const device = choice('--device', values.device, DEVICES);
   const scale = values.scale === undefined ? undefined : positiveInteger('--scale', values.scale);
   await checkOutput(output, input);
-  const model = await chooseModel({ model: values.model, weights: values.weights, scale });
+  const model = await chooseModel({
+    model: values.model,
+    weights: values.weights,
+    scale,
+    inputRange: inputRangeOf(values['input-range']),
+  });
   const image = await readImage(input);
 
   const backend = await openBackend(device);
@@ -59,6 +66,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
         milliseconds: Math.round(report.milliseconds),
         tiles: report.tiles,
         statistics: report.statistics,
+        approximate: report.approximate,
       };
       console.log(JSON.stringify(line));
     } else {

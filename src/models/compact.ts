@@ -1,9 +1,14 @@
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import { broadcast } from './broadcast.ts';
-import { indices, type Match, type Outline, shapeOf, shuffled } from './match.ts';
+import {
+  type CompactActivation,
+  indices,
+  type Match,
+  type Outline,
+  shapeOf,
+  shuffled,
+} from './match.ts';
 import type { Network } from './network.ts';
-
-export type CompactActivation = 'prelu' | 'relu' | 'leakyrelu';
 
 /** Sizes of a Compact network. */
 export interface CompactConfig {

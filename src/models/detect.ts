@@ -12,7 +12,8 @@ import { matchSpan } from './span.ts';
 /** Where the scale came from. `default`: the shapes leave a rarer one, which nothing spoke for. */
 export type ScaleSource = 'shapes' | 'name' | 'option' | 'default';
 
-export interface DetectOptions extends Partial<NetworkChoice> {
+export interface DetectOptions extends Omit<NetworkChoice, 'scale'> {
+  readonly scale?: number | undefined;
   /** The file's name: often the only thing that tells x2 from x3. */
   readonly name?: string | undefined;
 }
@@ -56,13 +57,17 @@ const OTHERS: readonly (readonly [string, RegExp])[] = [
 export const recognise = (outline: Outline): boolean =>
   MATCHERS.some((match) => match(outline) !== null);
 
+/** The architecture of a weight file, or null; `detect` says more, and why not. */
+export const identify = (outline: Outline): string | null =>
+  firstMatch(outline)?.architecture ?? null;
+
 /**
  * The network of a weight file: architecture and sizes from names and shapes; the scale from the
  * shapes, from `options.scale`, or from the file's name; the input range from the option, from the
  * weights, or as usual for the architecture.
  *
- * @throws CrispenError `MODEL_UNSUPPORTED` for other networks and where the scale cannot be told;
- * `INVALID_INPUT` for a scale that the file cannot have.
+ * @throws CrispenError `MODEL_UNSUPPORTED` for other networks, where the scale cannot be told, and for
+ * a scale that the file cannot have; `INVALID_INPUT` for an input range that is none.
  */
 export function detect(tensors: TensorMap, options: DetectOptions = {}): Detection {
   const match = firstMatch(tensors);
@@ -101,7 +106,7 @@ function chooseScale(
 ): { scale: number; scaleSource: ScaleSource } {
   if (scale !== undefined && !scales.includes(scale)) {
     throw new CrispenError(
-      'INVALID_INPUT',
+      'MODEL_UNSUPPORTED',
       `The file is an ${architecture} network that enlarges by ${scales.join(' or ')}, not by ${scale}.`,
       { hint: `Leave the scale out, or choose ${scales.join(' or ')}.` },
     );

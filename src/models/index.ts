@@ -1,7 +1,8 @@
 import { CrispenError } from '../errors.ts';
 import { type A2NConfig, a2n } from './a2n.ts';
-import { type CompactActivation, compact } from './compact.ts';
+import { compact } from './compact.ts';
 import { edsr } from './edsr.ts';
+import type { CompactActivation } from './match.ts';
 import type { Network } from './network.ts';
 import { type PanConfig, pan } from './pan.ts';
 import { rrdb } from './rrdb.ts';
@@ -11,6 +12,7 @@ export {
   type Detection,
   type DetectOptions,
   detect,
+  identify,
   recognise,
   type ScaleSource,
 } from './detect.ts';

@@ -1,6 +1,8 @@
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
-import type { CompactActivation } from './compact.ts';
 import type { Network } from './network.ts';
+
+/** Of a Compact network, by the names of its training code. */
+export type CompactActivation = 'prelu' | 'relu' | 'leakyrelu';
 
 /** Names and shapes of a weight file: all that tells its architecture. */
 export type Outline = ReadonlyMap<string, Pick<Tensor, 'dtype' | 'shape'>>;

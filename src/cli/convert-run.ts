@@ -1,0 +1,58 @@
+import { writeFile } from 'node:fs/promises';
+import { extname, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { CrispenError } from '../errors.ts';
+import { halve } from '../weights/halve.ts';
+import { writeSafetensors } from '../weights/safetensors.ts';
+import { UsageError } from './command.ts';
+import { readWeightFile } from './model.ts';
+
+export const CONVERT_USAGE = `
+npm run convert -- INPUT OUTPUT.safetensors [options]
+
+Writes the tensors of a weight file (.pth, .pt, .ckpt, .safetensors) as safetensors: without what was
+wrapped around them, under the names that are left, bit by bit as they were.
+
+  --f16            round real numbers to 16 bits: half the size
+  --json           print one line of JSON {input, output, format, tensors, bytes}
+  --help           this text
+`;
+
+/** The command `convert`. */
+export async function convertCommand(args: string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      f16: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+    },
+  });
+  const [input, output, ...rest] = positionals;
+  if (input === undefined || output === undefined || rest.length > 0) {
+    throw new UsageError('Name one input file and one output file.');
+  }
+  if (extname(output).toLowerCase() !== '.safetensors') {
+    throw new UsageError(`The output is written as .safetensors, not as "${extname(output)}".`);
+  }
+  if (resolve(input) === resolve(output)) {
+    throw new UsageError('The output would replace the input.');
+  }
+  const { file } = await readWeightFile(input);
+  const tensors = values.f16 ? halve(file.tensors) : file.tensors;
+  const bytes = writeSafetensors(tensors, file.metadata);
+  try {
+    await writeFile(output, bytes);
+  } catch (cause) {
+    throw new CrispenError('INVALID_INPUT', `${output} cannot be written.`, {
+      hint: 'Does its folder exist, and may it be written to?',
+      cause,
+    });
+  }
+  if (values.json) {
+    const line = { input, output, format: file.format, tensors: tensors.size, bytes: bytes.length };
+    console.log(JSON.stringify(line));
+  } else
+    console.log(`${output}: ${tensors.size} tensors, ${bytes.length.toLocaleString('en')} bytes`);
+  return 0;
+}

@@ -1,0 +1,144 @@
+import { parseArgs } from 'node:util';
+import { CrispenError } from '../errors.ts';
+import {
+  multiplyAddsPerPixel,
+  parameterCount,
+  receptiveField,
+  tileOverlap,
+} from '../graph/analysis.ts';
+import { type Detection, identify } from '../models/index.ts';
+import type { WeightFile } from '../weights/read.ts';
+import { inputRangeOf, positiveInteger, UsageError } from './command.ts';
+import { detectIn, readWeightFile } from './model.ts';
+
+export const INSPECT_USAGE = `
+npm run inspect -- FILE [options]
+
+Says what a weight file is: its format, the network that its tensors belong to, and where the scale
+was found. A file that Crispen cannot run is listed all the same, with the reason, and fails the
+command.
+
+  --scale N        where the file cannot tell
+  --input-range N  the largest value of the network's input, where it is not the usual 1 or 255
+  --json           one JSON object {format, architecture, scale, scaleSource, parameters,
+                   receptiveField, multiplyAddsPerPixel, tensors, ...}
+  --help           this text
+`;
+
+/** What `inspect --json` prints. Fields of the network are null where it could not be told. */
+export interface Inspection {
+  readonly format: WeightFile['format'];
+  /** What stood before the names in the file. */
+  readonly wrapper: string;
+  readonly architecture: string | null;
+  readonly scale: number | null;
+  readonly scaleSource: Detection['scaleSource'] | null;
+  readonly inputRange: number | null;
+  readonly inputRangeSource: Detection['inputRangeSource'] | null;
+  readonly assumptions: readonly string[];
+  /** Of the network as it runs: folded, without tensors that it does not use. */
+  readonly parameters: number | null;
+  /** Full width in LR pixels. */
+  readonly receptiveField: number | null;
+  /** LR pixels that tiles overlap by; less than half the receptive field makes tiles approximate. */
+  readonly overlap: number | null;
+  readonly multiplyAddsPerPixel: number | null;
+  readonly sha256: string;
+  readonly tensors: readonly {
+    readonly name: string;
+    readonly dtype: string;
+    readonly shape: readonly number[];
+  }[];
+  /** Why Crispen cannot run the file; null if it can. */
+  readonly problem: {
+    readonly code: string;
+    readonly message: string;
+    readonly hint: string;
+  } | null;
+}
+
+/** The command `inspect`. */
+export async function inspectCommand(args: string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      scale: { type: 'string' },
+      'input-range': { type: 'string' },
+      json: { type: 'boolean', default: false },
+    },
+  });
+  const [path, ...rest] = positionals;
+  if (path === undefined || rest.length > 0) throw new UsageError('Name one weight file.');
+  const inspection = await inspect(path, {
+    scale: values.scale === undefined ? undefined : positiveInteger('--scale', values.scale),
+    inputRange: inputRangeOf(values['input-range']),
+  });
+  if (values.json) console.log(JSON.stringify(inspection));
+  else for (const line of report(path, inspection)) console.log(line);
+  return inspection.problem === null ? 0 : 1;
+}
+
+/** @throws CrispenError `MODEL_CORRUPT`, `MODEL_UNSUPPORTED` if the file cannot be read at all. */
+export async function inspect(
+  path: string,
+  options: { readonly scale?: number | undefined; readonly inputRange?: number | undefined } = {},
+): Promise<Inspection> {
+  const { file, sha256 } = await readWeightFile(path);
+  let found: Detection | null = null;
+  let problem: Inspection['problem'] = null;
+  try {
+    found = detectIn(file, path, options);
+  } catch (error) {
+    if (!(error instanceof CrispenError)) throw error;
+    problem = error.serialize();
+  }
+  const graph = found?.network.graph;
+  return {
+    format: file.format,
+    wrapper: file.wrapper,
+    architecture: found?.architecture ?? identify(file.tensors),
+    scale: found?.scale ?? null,
+    scaleSource: found?.scaleSource ?? null,
+    inputRange: found?.inputRange ?? null,
+    inputRangeSource: found?.inputRangeSource ?? null,
+    assumptions: found?.assumptions ?? [],
+    parameters: graph ? parameterCount(graph) : null,
+    receptiveField: graph ? 2 * receptiveField(graph).radius + 1 : null,
+    overlap: graph ? tileOverlap(graph).overlap : null,
+    multiplyAddsPerPixel: graph ? multiplyAddsPerPixel(graph) : null,
+    sha256,
+    tensors: [...file.tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape })),
+    problem,
+  };
+}
+
+function report(path: string, found: Inspection): string[] {
+  const lines: [string, string][] = [
+    ['file', path],
+    ['format', found.format + (found.wrapper && ` (${found.wrapper})`)],
+    ['network', found.architecture ?? 'unknown'],
+  ];
+  if (found.scale !== null) {
+    const number = (value: number | null) => (value ?? 0).toLocaleString('en');
+    lines.push(
+      ['scale', `${found.scale} (from: ${found.scaleSource})`],
+      ['input', `0..${found.inputRange} (from: ${found.inputRangeSource})`],
+      ...found.assumptions.map((text): [string, string] => ['assumed', text]),
+      ['parameters', number(found.parameters)],
+      ['multiply-adds', `${number(found.multiplyAddsPerPixel)} per LR pixel`],
+      ['receptive field', `${found.receptiveField} LR pixels, tiles overlap by ${found.overlap}`],
+    );
+  }
+  lines.push(['SHA-256', found.sha256], ['tensors', String(found.tensors.length)]);
+  return [
+    ...lines.map(([name, value]) => `${name.padEnd(16)} ${value}`),
+    ...found.tensors.map(({ name, dtype, shape }) => {
+      // Names come from the file: control characters must not reach the terminal.
+      return `  ${JSON.stringify(name).slice(1, -1).padEnd(44)} ${dtype.padEnd(5)} [${shape}]`;
+    }),
+    ...(found.problem
+      ? [`${found.problem.code}: ${found.problem.message}`, found.problem.hint]
+      : []),
+  ];
+}

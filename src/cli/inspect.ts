@@ -1,0 +1,4 @@
+import { runCommand } from './command.ts';
+import { INSPECT_USAGE, inspectCommand } from './inspect-run.ts';
+
+await runCommand(INSPECT_USAGE, inspectCommand);

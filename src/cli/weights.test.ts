@@ -1,0 +1,126 @@
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { toFloat32 } from '../weights/convert.ts';
+import { readWeights } from '../weights/read.ts';
+import { readSafetensors, writeSafetensors } from '../weights/safetensors.ts';
+import { convertCommand } from './convert-run.ts';
+import { writeImage } from './images.ts';
+import { type Inspection, inspectCommand } from './inspect-run.ts';
+import { PACKAGE_ROOT } from './model.ts';
+import { upscaleCommand } from './upscale.ts';
+
+const CHECKPOINTS = `${PACKAGE_ROOT}test/checkpoints`;
+const RRDB = `${CHECKPOINTS}/rrdb_x8_oldkeys_half_model_zip.pth`;
+const COMPACT = `${CHECKPOINTS}/compact_x3_params_bf16_zip.pth`;
+
+let folder: string;
+const at = (name: string): string => join(folder, name);
+let printed: string[];
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'crispen-weights-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+afterEach(() => vi.restoreAllMocks());
+
+async function run(command: (args: string[]) => Promise<number>, ...args: string[]) {
+  printed = [];
+  vi.spyOn(console, 'log').mockImplementation((line: string) => void printed.push(line));
+  return command(args);
+}
+const inspection = (): Inspection => JSON.parse(printed[0]);
+
+describe('inspect', () => {
+  test('a checkpoint of old names', async () => {
+    expect(await run(inspectCommand, RRDB, '--json')).toBe(0);
+    expect(inspection()).toMatchObject({
+      ...{ format: 'torch-zip', wrapper: 'model/', architecture: 'esrgan' },
+      ...{ scale: 8, scaleSource: 'shapes', inputRange: 1, problem: null },
+    });
+    expect(inspection().tensors).toContainEqual({
+      ...{ name: 'model.0.weight', dtype: 'f16', shape: [6, 3, 3, 3] },
+    });
+    const stored = inspection().tensors.reduce(
+      (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
+      0,
+    );
+    expect(inspection().parameters).toBe(stored);
+  });
+
+  test('a file whose scale only its name tells, renamed', async () => {
+    const shipped = `${PACKAGE_ROOT}public/models/a2n-x3.safetensors`;
+    await run(inspectCommand, shipped, '--json');
+    expect(inspection()).toMatchObject({ architecture: 'a2n', scale: 3, scaleSource: 'name' });
+    await copyFile(shipped, at('mine.safetensors'));
+    expect(await run(inspectCommand, at('mine.safetensors'), '--json')).toBe(1);
+    expect(inspection()).toMatchObject({
+      ...{ architecture: 'a2n', scale: null, scaleSource: null },
+      problem: { code: 'MODEL_UNSUPPORTED', hint: expect.stringContaining('--scale') },
+    });
+    expect(await run(inspectCommand, at('mine.safetensors'), '--json', '--scale', '3')).toBe(0);
+    expect(inspection()).toMatchObject({ scale: 3, scaleSource: 'option', receptiveField: 71 });
+  });
+
+  test('in words, a network that Crispen does not run', async () => {
+    const tensor = { dtype: 'f32', shape: [1], bytes: new Uint8Array(4) } as const;
+    await writeFile(at('odd.safetensors'), writeSafetensors(new Map([['odd\u001b[2J', tensor]])));
+    expect(await run(inspectCommand, at('odd.safetensors'))).toBe(1);
+    const text = printed.join('\n');
+    expect(text).toContain('MODEL_UNSUPPORTED');
+    expect(text).not.toContain('\u001b');
+  });
+});
+
+describe('convert', () => {
+  test('writes the same tensors bit by bit', async () => {
+    expect(await run(convertCommand, COMPACT, at('a.safetensors'), '--json')).toBe(0);
+    const before = await readWeights(await readFile(COMPACT));
+    const after = readSafetensors(await readFile(at('a.safetensors')));
+    expect([...after.tensors.keys()].sort()).toEqual([...before.tensors.keys()].sort());
+    for (const [name, { dtype, shape, bytes }] of before.tensors) {
+      const other = after.tensors.get(name)!;
+      expect([name, other.dtype, other.shape]).toEqual([name, dtype, shape]);
+      expect(Buffer.compare(other.bytes, bytes)).toBe(0);
+    }
+    expect(JSON.parse(printed[0])).toMatchObject({
+      ...{ format: 'torch-zip', tensors: before.tensors.size },
+    });
+  });
+
+  test('halves when asked, and the network still runs', async () => {
+    const double = `${CHECKPOINTS}/edsr_x2_range1_double_plain_zip.pt`;
+    await run(convertCommand, double, at('h.safetensors'), '--f16');
+    const { tensors } = readSafetensors(await readFile(at('h.safetensors')));
+    const { tensors: full } = await readWeights(await readFile(double));
+    for (const [name, tensor] of tensors) {
+      expect(tensor.dtype).toBe('f16');
+      const exact = toFloat32(full.get(name)!);
+      toFloat32(tensor).forEach((v, i) => {
+        expect(Math.abs(v - exact[i])).toBeLessThanOrEqual(Math.abs(exact[i]) / 2048 + 3e-8);
+      });
+    }
+    const data = new Uint8ClampedArray(6 * 5 * 4).map((_, i) =>
+      i % 4 === 3 ? 255 : (i * 37) % 256,
+    );
+    await writeImage(at('in.png'), { width: 6, height: 5, data });
+    const args = [at('in.png'), at('out.png'), '--weights', at('h.safetensors')];
+    expect(await run(upscaleCommand, ...args, '--device', 'cpu', '--json')).toBe(0);
+    expect(JSON.parse(printed[0])).toMatchObject({ model: 'h', scale: 2, output: [12, 10] });
+  });
+
+  test.each([
+    [[RRDB], /one output/],
+    [[RRDB, 'b.pth'], /as \.safetensors/],
+  ])('refuses %j', async (args, message) => {
+    await expect(run(convertCommand, ...args)).rejects.toThrow(message);
+  });
+
+  test('refuses values beyond f16', async () => {
+    const bytes = new Uint8Array(new Float32Array([1, -70000]).buffer);
+    const large = writeSafetensors(new Map([['w', { dtype: 'f32', shape: [2], bytes }]]));
+    await writeFile(at('large.safetensors'), large);
+    const args = [at('large.safetensors'), at('none.safetensors'), '--f16'];
+    await expect(run(convertCommand, ...args)).rejects.toThrow('w holds -70000');
+  });
+});

@@ -1,0 +1,29 @@
+import { CrispenError } from '../errors.ts';
+import { fromFloat32, toFloat32 } from './convert.ts';
+import type { Tensor, TensorMap } from './tensor.ts';
+
+const REAL: ReadonlySet<string> = new Set(['f64', 'f32', 'bf16']);
+
+/**
+ * The same tensors with real numbers as f16, rounded to nearest; integers stay what they are.
+ * @throws CrispenError `INVALID_INPUT` naming a tensor with a finite value too large for f16.
+ */
+export function halve(tensors: TensorMap): TensorMap {
+  const result = new Map<string, Tensor>();
+  for (const [name, tensor] of tensors) {
+    if (!REAL.has(tensor.dtype)) {
+      result.set(name, tensor);
+      continue;
+    }
+    const values = toFloat32(tensor);
+    // From 65520 on, values round to infinity.
+    const large = values.find((v) => Math.abs(v) >= 65520 && Number.isFinite(v));
+    if (large !== undefined) {
+      throw new CrispenError('INVALID_INPUT', `${name} holds ${large}, too large for f16.`, {
+        hint: 'Keep the element type: leave --f16 out.',
+      });
+    }
+    result.set(name, fromFloat32(values, tensor.shape, 'f16'));
+  }
+  return result;
+}
