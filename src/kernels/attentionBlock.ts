@@ -2,7 +2,14 @@ import attentionGateSource from '../shaders/attentionGate.wgsl?raw';
 import attentionMixSource from '../shaders/attentionMix.wgsl?raw';
 import epilogueSource from '../shaders/lib/epilogue.wgsl?raw';
 import { packConvWeights } from './conv.ts';
-import { assemble, blocksOf, type ElementType, type Grid, type Kernel } from './kernel.ts';
+import {
+  assemble,
+  blocksOf,
+  concatFloats,
+  type ElementType,
+  type Grid,
+  type Kernel,
+} from './kernel.ts';
 
 /** What the two kernels of an attention-in-attention block hold fixed. */
 export interface AttentionBlockSpec {
@@ -94,7 +101,7 @@ export function packAttentionGate(
   { features }: AttentionBlockSpec,
   weights: { readonly k1: Float32Array; readonly k3: Float32Array; readonly k2: Float32Array },
 ): Float32Array<ArrayBuffer> {
-  return concat([
+  return concatFloats([
     packConvWeights(weights.k1, features, features, 3),
     packConvWeights(weights.k3, features, features, 3),
     packConvWeights(weights.k2, features, features, 1),
@@ -113,7 +120,7 @@ export function packAttentionMix(
     readonly w2: Float32Array;
   },
 ): Float32Array<ArrayBuffer> {
-  return concat([
+  return concatFloats([
     packConvWeights(weights.k4, features, features, 3),
     packConvWeights(weights.non, features, features, nonKernel),
     packConvWeights(weights.last, features, features, 1),
@@ -121,14 +128,4 @@ export function packAttentionMix(
     packConvWeights(weights.w1, hidden, features, 1),
     packConvWeights(weights.w2, 2, hidden, 1),
   ]);
-}
-
-function concat(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
-  const joined = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.length;
-  }
-  return joined;
 }
