@@ -24,8 +24,8 @@ export default defineConfig({
           // Dawn is an addon with threads of its own: one process per file, one file at a time.
           pool: 'forks',
           fileParallelism: false,
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
         },
       },
       {

@@ -94,7 +94,7 @@ describe('the page', () => {
   });
 
   it('takes the chosen scale', async () => {
-    await page.getByTestId('scale').getByText('3×').click();
+    await page.getByRole('radio', { name: '3×' }).check();
     await pick(SMALL);
     await status(/^Done/);
     const { width, height } = await decode(await download('png'));

@@ -388,6 +388,25 @@ describe('with an adapter', () => {
     await fresh.close();
   });
 
+  it('outlives the loss of the GPU', async () => {
+    const busy = page.waitForEvent('console', (message) => message.text() === 'busy');
+    const lost = page.evaluate(() => {
+      let told = false;
+      return window.crispen.attempt(window.upscaler, new ImageData(64, 64), {
+        onProgress: ({ stage, fraction }) => {
+          if (told || stage !== 'upscale' || fraction < 0.2) return;
+          told = true;
+          console.log('busy');
+        },
+      });
+    });
+    await busy;
+    const session = await browser.newBrowserCDPSession();
+    await session.send('Browser.crashGpuProcess');
+    expect(await lost).toMatchObject({ code: 'DEVICE_LOST' });
+    await expectPhoto(await upscale(page, photo));
+  });
+
   it('rejects what is pending when it is destroyed', async () => {
     const outcomes = await page.evaluate(async (bytes) => {
       const { crispen } = window;

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   compareGolden,
@@ -39,7 +40,7 @@ test('the seeded goldens are in the repository', () => {
 });
 
 describe('seeded networks', () => {
-  test.each(seeded)('%s', compare);
+  for (const file of seeded) test(basename(file), () => compare(file));
 });
 
 /** Full-size networks: not in the repository, so a fresh clone skips them. */

@@ -1,22 +1,13 @@
 import { CrispenError, throwIfAborted } from '../errors.ts';
 import { receptiveField, sizeMultiple, tileOverlap } from '../graph/analysis.ts';
 import type { Rgba8Image } from '../image/image.ts';
-import { type Kernel, mapGrid } from '../kernels/kernel.ts';
 import { fromBlocked, toBlocked } from '../kernels/planar.ts';
-import { packRgba8Kernel, unpackRgba8Kernel } from '../kernels/rgba8.ts';
 import type { Network } from '../models/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
-import { Device, type Pipeline, USAGE } from './device.ts';
-import { Arena, planProgram, type SizedDispatch } from './execution.ts';
-import {
-  findTaps,
-  nonFinite,
-  type PlanarInput,
-  paddedInput,
-  pixelFormats,
-  tracedMap,
-} from './interpreter.ts';
-import { lower, resourceBytes, type Size } from './lower.ts';
+import { Device, USAGE } from './device.ts';
+import { Arena, planProgram } from './execution.ts';
+import { findTaps, nonFinite, type PlanarInput, paddedInput, tracedMap } from './interpreter.ts';
+import { type ImageResources, lower, type Size } from './lower.ts';
 import { type Model, uploadModel } from './model.ts';
 import { Pace } from './pace.ts';
 import { ProgressMeter } from './progress.ts';
@@ -43,15 +34,12 @@ const DEFAULT_BUDGET = 2 ** 30;
 /** GPU milliseconds per submission while somebody looks at the page. */
 const DEFAULT_SUBMIT_MS = 8;
 
-/** The buffers of a job that outlive its tiles. */
+/** The buffers of a job: those of the network's program and those that outlive its tiles. */
 interface Job {
   readonly arena: Arena;
-  readonly image: GPUBuffer;
-  readonly packed: GPUBuffer;
+  readonly source: GPUBuffer;
   readonly status: GPUBuffer;
   readonly staging: GPUBuffer;
-  readonly unpack: { kernel: Kernel; pipeline: Pipeline; bindGroup: GPUBindGroup };
-  readonly pack: { kernel: Kernel; pipeline: Pipeline; bindGroup: GPUBindGroup };
   readonly bytes: number;
 }
 
@@ -101,7 +89,7 @@ export class Engine {
     options: { readonly fuse?: boolean } = {},
   ): Promise<Model> {
     const bound = bindWeights(network.graph, weights);
-    const program = lower(network.graph, options);
+    const program = lower(network.graph, { ...options, image: { range: network.inputRange } });
     return uploadModel(this.#device, network, program, bound);
   }
 
@@ -196,18 +184,18 @@ export class Engine {
     const pace = this.#pace.withTarget(submitMs);
     let dispatches = 0;
     const { queue } = this.#device.gpu;
-    queue.writeBuffer(job.image, 0, image.data as Uint8ClampedArray<ArrayBuffer>);
+    const { packed } = imageResources(model);
+    queue.writeBuffer(job.source, 0, image.data as Uint8ClampedArray<ArrayBuffer>);
     queue.writeBuffer(job.status, 0, new Uint32Array(1));
     for (const { core: part, source } of tiles) {
-      const steps = tileDispatches(model, job, image, part, source);
       const bytes = part.width * scale * part.height * scale * 4;
-      dispatches += await job.arena.run(steps, {
+      dispatches += await job.arena.run(job.arena.sized({ image, core: part, source }), {
         pace,
         signal,
         onWork: (work) => meter.advance(work),
         finish: (encoder) => {
           encoder.copyBufferToBuffer(job.status, 0, job.staging, 0, 4);
-          encoder.copyBufferToBuffer(job.packed, 0, job.staging, STATUS_BYTES, bytes);
+          encoder.copyBufferToBuffer(job.arena.buffer(packed), 0, job.staging, STATUS_BYTES, bytes);
         },
       });
       throwIfAborted(signal);
@@ -249,7 +237,7 @@ export class Engine {
       const [width, height] = [up(w), up(h)];
       const plan = planProgram(model.program, { width, height }, new Set());
       const packed = width * height * scale ** 2 * 4;
-      const total = plan.totalBytes + model.weights.size + 2 * packed;
+      const total = plan.totalBytes + model.weights.size + packed + image.width * image.height * 4;
       return Math.max(plan.largest, packed) <= binding && total <= this.#budget;
     };
     // Cells cut on either side may make a tile larger than its core and overlap.
@@ -262,59 +250,34 @@ export class Engine {
     if (this.#kept?.model === model && this.#kept.key === key) return this.#kept.job;
     this.trim();
     const { scale } = model.network;
-    const formats = pixelFormats(model.network);
-    const unpack = unpackRgba8Kernel(formats.input, model.program.element);
-    const pack = packRgba8Kernel(formats.output, model.program.element);
-    const [unpackPipeline, packPipeline] = await Promise.all([
-      this.#device.compile(unpack),
-      this.#device.compile(pack),
-    ]);
-    const arena = await Arena.create(this.#device, model, tile, 2);
+    const resources = imageResources(model);
     const made: GPUBuffer[] = [];
     try {
-      const job = await this.#device.scoped('allocating the image', () => {
+      const [source, status, staging] = await this.#device.scoped('allocating the image', () => {
         const make = (label: string, bytes: number, usage: number) => {
           const buffer = this.#device.buffer(label, bytes, usage);
           made.push(buffer);
           return buffer;
         };
-        const outBytes = tile.width * tile.height * scale ** 2 * 4;
         const { STORAGE, COPY_DST, COPY_SRC, MAP_READ } = USAGE;
-        const input = make('image', image.width * image.height * 4, STORAGE | COPY_DST);
-        const packed = make('packed', outBytes, STORAGE | COPY_SRC);
-        const status = make('status', 4, STORAGE | COPY_SRC | COPY_DST);
-        const staging = make('staging', STATUS_BYTES + outBytes, MAP_READ | COPY_DST);
-        const { program } = model;
-        const maps = { x: arena.buffer(program.input), y: arena.buffer(program.output) };
-        return {
-          arena,
-          image: input,
-          packed,
-          status,
-          staging,
-          unpack: {
-            kernel: unpack,
-            pipeline: unpackPipeline,
-            bindGroup: arena.bind(unpack, unpackPipeline, [{ buffer: input }, { buffer: maps.x }]),
-          },
-          pack: {
-            kernel: pack,
-            pipeline: packPipeline,
-            bindGroup: arena.bind(pack, packPipeline, [
-              { buffer: maps.y },
-              { buffer: input },
-              { buffer: packed },
-              { buffer: status },
-            ]),
-          },
-          bytes: made.reduce((sum, buffer) => sum + buffer.size, arena.bytes),
-        };
+        const outBytes = tile.width * tile.height * scale ** 2 * 4;
+        return [
+          make('image', image.width * image.height * 4, STORAGE | COPY_DST),
+          make('status', 4, STORAGE | COPY_SRC | COPY_DST),
+          make('staging', STATUS_BYTES + outBytes, MAP_READ | COPY_DST),
+        ];
       });
+      const external = new Map([
+        [resources.source, source],
+        [resources.status, status],
+      ]);
+      const arena = await Arena.create(this.#device, model, tile, external);
+      const bytes = made.reduce((sum, buffer) => sum + buffer.size, arena.bytes);
+      const job = { arena, source, status, staging, bytes };
       this.#kept = { model, key, job };
       return job;
     } catch (error) {
       for (const buffer of made) buffer.destroy();
-      arena.destroy();
       throw error;
     }
   }
@@ -337,9 +300,10 @@ export class Engine {
     let arena: Arena | null = null;
     const staging: GPUBuffer[] = [];
     try {
-      arena = await Arena.create(this.#device, model, size, 0, kept);
+      arena = await Arena.create(this.#device, model, size, new Map(), kept);
       this.#device.gpu.queue.writeBuffer(arena.buffer(program.input), 0, toBlocked(map));
-      const steps = arena.sized(size);
+      const whole = { x: 0, y: 0, ...size };
+      const steps = arena.sized({ image: size, core: whole, source: whole });
       const meter = new ProgressMeter(
         steps.reduce((sum, { work }) => sum + work, 0),
         options.onProgress,
@@ -353,7 +317,7 @@ export class Engine {
       const traced = new Map<string, TracedTensor>();
       for (const id of keep) {
         const resource = program.resourceOf.get(id) as number;
-        const bytes = resourceBytes(program.resources[resource], size, program.element);
+        const bytes = program.resources[resource].bytes(size);
         const buffer = this.#device.buffer('trace', bytes, USAGE.MAP_READ | USAGE.COPY_DST);
         staging.push(buffer);
         const encoder = this.#device.gpu.createCommandEncoder();
@@ -395,42 +359,10 @@ function workOf({ program }: Model, { width, height }: Size): number {
   return program.steps.reduce((sum, { work }) => sum + work, 0) * width * height;
 }
 
-/** Unpack, the network, pack: all dispatches of one tile. */
-function tileDispatches(
-  model: Model,
-  job: Job,
-  image: Size,
-  core: Tile['core'],
-  source: Tile['source'],
-): SizedDispatch[] {
-  const { scale } = model.network;
-  const [w, h] = [core.width * scale, core.height * scale];
-  return [
-    {
-      ...job.unpack,
-      grid: mapGrid(source.width, source.height, 1),
-      params: [source.width, source.height, 0, image.width, source.x, source.y, image.height],
-      work: 0,
-    },
-    ...job.arena.sized(source),
-    {
-      ...job.pack,
-      grid: mapGrid(w, h, 1),
-      params: [
-        w,
-        h,
-        0,
-        source.width * scale,
-        (core.x - source.x) * scale,
-        (core.y - source.y) * scale,
-        image.width,
-        image.height,
-        core.x * scale,
-        core.y * scale,
-      ],
-      work: 0,
-    },
-  ];
+/** Models for upscaling go from image to image; traces do without. */
+function imageResources({ program }: Model): ImageResources {
+  if (!program.image) throw new Error('the model was lowered without image conversion');
+  return program.image;
 }
 
 /** Copies a tile's pixels into the output image. */
@@ -449,6 +381,6 @@ function paste(
 }
 
 function releaseJob(job: Job): void {
-  for (const buffer of [job.image, job.packed, job.status, job.staging]) buffer.destroy();
+  for (const buffer of [job.source, job.status, job.staging]) buffer.destroy();
   job.arena.destroy();
 }

@@ -1,8 +1,7 @@
 import { throwIfAborted } from '../errors.ts';
 import { GROUP_ROW_WORD, type Grid, type Kernel, PARAM_WORDS } from '../kernels/kernel.ts';
 import { type Device, PARAM_BYTES, type Pipeline, USAGE } from './device.ts';
-import type { Program, ResourceId, Size } from './lower.ts';
-import { resourceBytes } from './lower.ts';
+import type { Program, ResourceId, Size, TileView } from './lower.ts';
 import type { Model } from './model.ts';
 import type { Pace } from './pace.ts';
 import { type Lifetime, planMemory } from './planner.ts';
@@ -21,25 +20,26 @@ export interface SizedDispatch extends Dispatch {
   readonly work: number;
 }
 
-/** Bytes that each resource of a program takes for tiles of `size`, planned into slots. */
+/** The slots that a program's resources take for tiles of `size`; external ones take none. */
 export function planProgram(program: Program, size: Size, keep: ReadonlySet<ResourceId>) {
   const end = program.steps.length;
   const first = new Map<ResourceId, number>([[program.input, -1]]);
-  const last = new Map<ResourceId, number>([[program.output, end]]);
+  const last = new Map<ResourceId, number>();
   program.steps.forEach((step, index) => {
-    first.set(step.write, index);
+    for (const id of step.writes) first.set(id, first.get(id) ?? index);
     for (const operand of step.reads) {
-      if ('resource' in operand)
-        last.set(operand.resource, Math.max(index, last.get(operand.resource) ?? 0));
+      if ('resource' in operand) last.set(operand.resource, index);
     }
   });
-  const lifetimes = program.resources.map(
-    (resource, id): Lifetime => ({
-      bytes: resourceBytes(resource, size, program.element),
-      first: first.get(id) ?? 0,
-      last: keep.has(id) ? end : (last.get(id) ?? first.get(id) ?? 0),
-    }),
-  );
+  const lifetimes = program.resources.map(({ bytes, external }, id): Lifetime => {
+    const from = first.get(id) ?? 0;
+    const kept = keep.has(id) || id === program.image?.packed;
+    return {
+      bytes: external ? 0 : bytes(size),
+      first: from,
+      last: kept ? end : (last.get(id) ?? from),
+    };
+  });
   return { ...planMemory(lifetimes), largest: Math.max(...lifetimes.map(({ bytes }) => bytes)) };
 }
 
@@ -53,82 +53,85 @@ export class Arena {
   readonly dispatches: readonly Dispatch[];
   readonly #device: Device;
   readonly #program: Program;
-  readonly #slots: readonly GPUBuffer[];
-  readonly #slotOf: readonly number[];
-  #uniforms: GPUBuffer;
+  readonly #buffers: readonly GPUBuffer[];
+  readonly #owned: readonly GPUBuffer[];
+  readonly #uniforms: GPUBuffer;
 
   private constructor(
     device: Device,
     model: Model,
     size: Size,
-    slots: readonly GPUBuffer[],
-    slotOf: readonly number[],
+    buffers: readonly GPUBuffer[],
+    owned: readonly GPUBuffer[],
     uniforms: GPUBuffer,
   ) {
     this.#device = device;
     this.#program = model.program;
-    this.#slots = slots;
-    this.#slotOf = slotOf;
+    this.#buffers = buffers;
+    this.#owned = owned;
     this.#uniforms = uniforms;
     this.size = size;
-    this.bytes = slots.reduce((sum, slot) => sum + slot.size, uniforms.size);
+    this.bytes = owned.reduce((sum, buffer) => sum + buffer.size, 0);
     this.dispatches = model.program.steps.map((step, i) => {
       const pipeline = model.pipelines[i];
-      const buffers = step.reads.map((operand): GPUBufferBinding => {
-        if ('resource' in operand) return { buffer: this.buffer(operand.resource) };
+      const reads = step.reads.map((operand): GPUBufferBinding => {
+        if ('resource' in operand) return { buffer: buffers[operand.resource] };
         const span = model.spans.get(operand.constant);
         if (!span) throw new Error(`weight ${operand.constant} was not uploaded`);
         return { buffer: model.weights, offset: span.offset, size: span.size };
       });
-      const bindGroup = this.bind(step.kernel, pipeline, [
-        ...buffers,
-        { buffer: this.buffer(step.write) },
-      ]);
-      return { kernel: step.kernel, pipeline, bindGroup };
+      const writes = step.writes.map((id) => ({ buffer: buffers[id] }));
+      return {
+        kernel: step.kernel,
+        pipeline,
+        bindGroup: this.#bind(pipeline, [...reads, ...writes]),
+      };
     });
   }
 
-  /** @throws CrispenError `OUT_OF_MEMORY`, with everything released. */
+  /**
+   * @param external buffers of the program's external resources
+   * @param keep resources whose content must outlive the run
+   * @throws CrispenError `OUT_OF_MEMORY`, with everything released.
+   */
   static async create(
     device: Device,
     model: Model,
     size: Size,
-    extraDispatches: number,
+    external: ReadonlyMap<ResourceId, GPUBuffer>,
     keep: ReadonlySet<ResourceId> = new Set(),
   ): Promise<Arena> {
-    const { slotBytes, slotOf } = planProgram(model.program, size, keep);
+    const { program } = model;
+    const { slotBytes, slotOf } = planProgram(program, size, keep);
     const usage = USAGE.STORAGE | USAGE.COPY_SRC | USAGE.COPY_DST;
-    const made: GPUBuffer[] = [];
+    const owned: GPUBuffer[] = [];
     try {
       return await device.scoped('allocating feature maps', () => {
-        for (const bytes of slotBytes) made.push(device.buffer('feature map', bytes, usage));
-        const pieces = (model.program.steps.length + extraDispatches) * MAX_PIECES;
+        for (const bytes of slotBytes) owned.push(device.buffer('feature map', bytes, usage));
+        const buffers = program.resources.map(
+          (_, id) => external.get(id) ?? (owned[slotOf[id]] as GPUBuffer),
+        );
         const uniforms = device.buffer(
           'uniforms',
-          pieces * uniformStride(device),
+          program.steps.length * MAX_PIECES * uniformStride(device),
           USAGE.UNIFORM | USAGE.COPY_DST,
         );
-        made.push(uniforms);
-        return new Arena(device, model, size, made.slice(0, -1), slotOf, uniforms);
+        owned.push(uniforms);
+        return new Arena(device, model, size, buffers, owned, uniforms);
       });
     } catch (error) {
-      for (const buffer of made) buffer.destroy();
+      for (const buffer of owned) buffer.destroy();
       throw error;
     }
   }
 
   buffer(resource: ResourceId): GPUBuffer {
-    return this.#slots[this.#slotOf[resource]];
+    return this.#buffers[resource];
   }
 
-  /** A bind group with the arena's uniforms at binding 0. */
-  bind(
-    { label }: Kernel,
-    { layout }: Pipeline,
-    buffers: readonly GPUBufferBinding[],
-  ): GPUBindGroup {
+  #bind({ pipeline, layout }: Pipeline, buffers: readonly GPUBufferBinding[]): GPUBindGroup {
     return this.#device.gpu.createBindGroup({
-      label,
+      label: pipeline.label,
       layout,
       entries: [
         { binding: 0, resource: { buffer: this.#uniforms, size: PARAM_BYTES } },
@@ -137,16 +140,16 @@ export class Arena {
     });
   }
 
-  /** The model's dispatches for a tile of `size`, which may be smaller than the arena's. */
-  sized(size: Size): SizedDispatch[] {
-    const pixels = size.width * size.height;
+  /** The program's dispatches for a tile, whose source may be smaller than the arena's size. */
+  sized(tile: TileView): SizedDispatch[] {
+    const { width, height } = tile.source;
     return this.#program.steps.map((step, i) => {
-      const at = { width: size.width * step.scale, height: size.height * step.scale };
+      const size = { width: width * step.scale, height: height * step.scale };
       return {
         ...this.dispatches[i],
-        grid: step.grid(at),
-        params: step.params(at),
-        work: step.work * pixels,
+        grid: step.grid(size, tile),
+        params: step.params(size, tile),
+        work: step.work * width * height,
       };
     });
   }
@@ -219,8 +222,7 @@ export class Arena {
   }
 
   destroy(): void {
-    for (const slot of this.#slots) slot.destroy();
-    this.#uniforms.destroy();
+    for (const buffer of this.#owned) buffer.destroy();
   }
 }
 

@@ -1,5 +1,14 @@
 import { consumers, nodeMultiplyAdds } from '../graph/analysis.ts';
-import type { Activation, Graph, GraphNode, MapShape, NodeId, Shape } from '../graph/graph.ts';
+import type { Activation, Graph, GraphNode, MapShape, NodeId } from '../graph/graph.ts';
+import {
+  attentionGateKernel,
+  attentionGrid,
+  attentionGroups,
+  attentionMixKernel,
+  packAttentionGate,
+  packAttentionMix,
+  statGroups,
+} from '../kernels/attentionBlock.ts';
 import {
   type ConvSpec,
   convGrid,
@@ -8,6 +17,13 @@ import {
   packBias,
   packConvWeights,
 } from '../kernels/conv.ts';
+import {
+  convGateGrid,
+  convGateKernel,
+  convPackKernel,
+  packConvGate,
+  packGateBias,
+} from '../kernels/convFused.ts';
 import { enlargeKernel } from '../kernels/enlarge.ts';
 import {
   blocksOf,
@@ -26,12 +42,15 @@ import {
   poolPartialKernel,
 } from '../kernels/pool.ts';
 import { BOUND_PARTS, concatKernel, pixelShuffleKernel } from '../kernels/rearrange.ts';
+import { type PixelFormat, packRgba8Kernel, unpackRgba8Kernel } from '../kernels/rgba8.ts';
 import {
   dynamicWeightsKernel,
   linearKernel,
   softmaxKernel,
   vectorActivationKernel,
 } from '../kernels/vector.ts';
+import { type AttentionBlock, type GatedConv, PatternFinder, type SkipOutput } from './fuse.ts';
+import type { Tile } from './tiler.ts';
 import type { NetworkWeights } from './weights.ts';
 
 /** Size in pixels of a feature map. */
@@ -42,12 +61,18 @@ export interface Size {
 
 export type ResourceId = number;
 
-/** A buffer that steps write and read: a node's value, or the partial sums of a pooling. */
+/** A buffer that steps write and read: a node's value, sums of a pooling, 8-bit pixels. */
 export interface Resource {
   readonly name: string;
-  readonly shape:
-    | Shape
-    | { readonly kind: 'partials'; readonly channels: number; readonly scale: number };
+  /** Bytes for tiles of `size` LR pixels, overlap included. */
+  readonly bytes: (size: Size) => number;
+  /** Made by whoever runs the program, and not planned into slots. */
+  readonly external: boolean;
+}
+
+/** A tile within its image, all in LR pixels. */
+export interface TileView extends Tile {
+  readonly image: Size;
 }
 
 export type Operand =
@@ -59,12 +84,12 @@ export type Operand =
 export interface Step {
   readonly name: string;
   readonly kernel: Kernel;
-  /** What bindings 1 .. n - 1 hold; the last binding is `write`. */
+  /** What the kernel's read bindings hold, in order; then what its write bindings hold. */
   readonly reads: readonly Operand[];
-  readonly write: ResourceId;
+  readonly writes: readonly ResourceId[];
   readonly scale: number;
-  readonly grid: (size: Size) => Grid;
-  readonly params: (size: Size) => readonly number[];
+  readonly grid: (size: Size, tile: TileView) => Grid;
+  readonly params: (size: Size, tile: TileView) => readonly number[];
   readonly multiplyAdds: number;
   /** Estimated cost per LR pixel in multiply-adds, memory traffic included: for scheduling only. */
   readonly work: number;
@@ -78,8 +103,18 @@ export interface Program {
   /** Packed weights, made when a model is uploaded. Convolutions' are of the element type. */
   readonly constants: ReadonlyMap<string, ConstantSpec>;
   readonly input: ResourceId;
-  readonly output: ResourceId;
   readonly resourceOf: ReadonlyMap<NodeId, ResourceId>;
+  /** Resources that hold pixels, if the program goes from 8-bit image to 8-bit image. */
+  readonly image: ImageResources | null;
+}
+
+export interface ImageResources {
+  /** The whole LR image, u32 per pixel; external. */
+  readonly source: ResourceId;
+  /** The tile's core, enlarged, u32 per pixel. */
+  readonly packed: ResourceId;
+  /** One u32, set to 1 if a value was not finite; external. */
+  readonly status: ResourceId;
 }
 
 export interface ConstantSpec {
@@ -93,16 +128,11 @@ export interface LowerOptions {
   /** Nodes that must be written out; fusion stops at them. */
   readonly keep?: ReadonlySet<NodeId>;
   readonly element?: ElementType;
+  /** Given: the program converts from and to 8-bit pixels; values run from 0 to `range`. */
+  readonly image?: { readonly range: number };
 }
 
-/** Bytes of a resource for an LR image of `size`. */
-export function resourceBytes({ shape }: Resource, size: Size, element: ElementType): number {
-  if (shape.kind === 'vector') return blocksOf(shape.length) * 16;
-  const pixels = size.width * size.height * shape.scale ** 2;
-  return shape.kind === 'partials'
-    ? poolPartialBytes(shape.channels, pixels)
-    : blocksOf(shape.channels) * pixels * 4 * ELEMENT_BYTES[element];
-}
+const pixelsOf = ({ width, height }: Size): number => width * height;
 
 /** Lowers a graph: finds the ops that one kernel can do together and lists the dispatches. */
 export function lower(graph: Graph, options: LowerOptions = {}): Program {
@@ -130,9 +160,14 @@ class Lowering {
   readonly #fuse: boolean;
   readonly #keep: ReadonlySet<NodeId>;
   readonly #element: ElementType;
+  readonly #range: number | null;
   readonly #readers: ReadonlyMap<NodeId, readonly NodeId[]>;
+  readonly #patterns: PatternFinder;
   readonly #resources: Resource[] = [];
   readonly #resourceOf = new Map<NodeId, ResourceId>();
+  /** Sums of a fused block's t, by t; and of its second stage, by the gated map. */
+  readonly #sumsOf = new Map<NodeId, { partials: ResourceId; count: (size: Size) => number }>();
+  readonly #statsOf = new Map<NodeId, ResourceId>();
   readonly #constants = new Map<string, ConstantSpec>();
   readonly #steps: Step[] = [];
   /** Work to emit when its last node is reached; null: the node lives inside another's kernel. */
@@ -143,13 +178,21 @@ class Lowering {
     this.#fuse = options.fuse ?? true;
     this.#keep = options.keep ?? new Set();
     this.#element = options.element ?? 'f32';
+    this.#range = options.image?.range ?? null;
     this.#readers = consumers(graph);
+    this.#patterns = new PatternFinder(graph, this.#readers, this.#keep);
   }
 
   program(): Program {
     const { nodes, output } = this.#graph;
-    // Claim nodes for fused kernels first; then walk in order and emit. A fused kernel stands at
-    // its last node, where all of its operands exist.
+    const image = this.#range === null ? null : this.#imageResources();
+    // Claim nodes for fused kernels first, the largest patterns before the smaller; then walk in
+    // order and emit. A fused kernel stands at its last node, where all of its operands exist.
+    if (this.#fuse) {
+      this.#claimAttentionBlocks();
+      const end = image && this.#patterns.skipOutput();
+      if (end) this.#claimSkipOutput(end, image);
+    }
     nodes.forEach((node, id) => {
       if (this.#emit.has(id)) return;
       if (node.op === 'conv') this.#claimConv(id);
@@ -158,20 +201,240 @@ class Lowering {
         this.#claimPointwise(id);
     });
     nodes.forEach((node, id) => {
-      if (node.op === 'input') this.#resource(id);
-      else if (this.#emit.has(id)) this.#emit.get(id)?.();
+      if (node.op === 'input') {
+        this.#resource(id);
+        if (image) this.#emitUnpack(id, image);
+      } else if (this.#emit.has(id)) this.#emit.get(id)?.();
       else this.#emitAlone(node, id);
     });
-    const input = nodes.findIndex((node) => node.op === 'input');
+    if (image && this.#resourceOf.has(output)) this.#emitPack(output, image);
     return {
       element: this.#element,
       resources: this.#resources,
       steps: this.#steps,
       constants: this.#constants,
-      input: this.#read(input),
-      output: this.#read(output),
+      input: this.#read(nodes.findIndex((node) => node.op === 'input')),
       resourceOf: this.#resourceOf,
+      image,
     };
+  }
+
+  /** The whole of each attention-in-attention block, and the beginning of the one behind it. */
+  #claimAttentionBlocks(): void {
+    const blocks = this.#graph.nodes
+      .map((_, id) => this.#patterns.attentionBlock(id))
+      .filter((block) => block !== null);
+    const byInput = new Map(blocks.map((block) => [block.x, block]));
+    const byOutput = new Map(blocks.map((block) => [block.out, block]));
+    /** The block that computes t for the one behind it, unless somebody wants to see first(x). */
+    const feeds = (block: AttentionBlock): AttentionBlock | null => {
+      const next = byInput.get(block.out);
+      return next && next.features === block.features && !this.#keep.has(next.firstId)
+        ? next
+        : null;
+    };
+    for (const block of blocks) {
+      for (const id of block.inner) this.#emit.set(id, null);
+      const before = byOutput.get(block.x);
+      if (before && feeds(before) === block) {
+        this.#emit.set(block.firstId, null);
+        this.#emit.set(block.t, null);
+      }
+      this.#emit.set(block.gated, () => this.#emitAttentionGate(block));
+      this.#emit.set(block.out, () => this.#emitAttentionMix(block, feeds(block)));
+    }
+  }
+
+  #emitAttentionGate(block: AttentionBlock): void {
+    const { features, gated, t, k1, k2, k3 } = block;
+    const { scale } = this.#mapShape(gated);
+    // The sums come with t from the block before, or from a pooling of their own.
+    const sums = this.#sumsOf.get(t) ?? {
+      partials: this.#emitPoolPartial(t, `${this.#graph.nodes[t].name}:partials`),
+      count: (size: Size) => poolChunks(pixelsOf(size)),
+    };
+    const stats = this.#addResource(
+      `${this.#graph.nodes[gated].name}:stats`,
+      (size) => statGroups(size.width * scale, size.height * scale) * blocksOf(features) * 16,
+    );
+    this.#statsOf.set(gated, stats);
+    const multiplyAdds = [k1, k2, k3].reduce((sum, conv) => sum + nodeMultiplyAdds(conv), 0);
+    this.#steps.push({
+      name: this.#graph.nodes[gated].name,
+      kernel: attentionGateKernel(block, this.#element),
+      reads: [
+        { resource: this.#read(t) },
+        this.#constant(`${k1.weight}:gate`, this.#element, (w) =>
+          packAttentionGate(block, {
+            k1: exact(w, k1.weight),
+            k2: exact(w, k2.weight),
+            k3: exact(w, k3.weight),
+          }),
+        ),
+        this.#bias(k2),
+        { resource: sums.partials },
+      ],
+      writes: [this.#resource(gated), stats],
+      scale,
+      grid: ({ width, height }) => attentionGrid(width, height),
+      params: (size) => [
+        size.width,
+        size.height,
+        0,
+        sums.count(size),
+        statGroups(size.width, size.height),
+      ],
+      multiplyAdds,
+      work: multiplyAdds + memoryWork(2 * features, scale),
+    });
+  }
+
+  #emitAttentionMix(block: AttentionBlock, next: AttentionBlock | null): void {
+    const { features, gated, t, x, out, k4, non, last, w1, w2 } = block;
+    const { scale } = this.#mapShape(out);
+    const spec = {
+      ...block,
+      hidden: w1.lengthOut,
+      nonKernel: non.kernel,
+      hasNext: next !== null,
+    };
+    const reads: Operand[] = [
+      { resource: this.#read(gated) },
+      { resource: this.#read(t) },
+      { resource: this.#read(x) },
+      this.#constant(`${k4.weight}:mix`, this.#element, (w) =>
+        packAttentionMix(spec, {
+          k4: exact(w, k4.weight),
+          non: exact(w, non.weight),
+          last: exact(w, last.weight),
+          first: next && exact(w, next.first.weight),
+          w1: exact(w, w1.weight),
+          w2: exact(w, w2.weight),
+        }),
+      ),
+      { resource: this.#statsOf.get(gated) as ResourceId },
+    ];
+    const { name } = this.#graph.nodes[out];
+    // Without a next block the kernel leaves its last two outputs alone, but they must be there.
+    const nextT = next ? this.#resource(next.t) : this.#addResource(`${name}:no t`, () => 16);
+    const partials = this.#addResource(`${name}:partials`, (size) =>
+      next
+        ? attentionGroups(size.width * scale, size.height * scale) * blocksOf(features) * 16
+        : 16,
+    );
+    if (next) {
+      this.#sumsOf.set(next.t, {
+        partials,
+        count: ({ width, height }) => attentionGroups(width, height),
+      });
+    }
+    const convs = [k4, non, last, ...(next ? [next.first] : [])];
+    const multiplyAdds = convs.reduce((sum, conv) => sum + nodeMultiplyAdds(conv), 0);
+    this.#steps.push({
+      name,
+      kernel: attentionMixKernel(spec, this.#element),
+      reads,
+      writes: [this.#resource(out), nextT, partials],
+      scale,
+      grid: ({ width, height }) => attentionGrid(width, height),
+      params: ({ width, height }) => [width, height, 0, statGroups(width, height)],
+      multiplyAdds,
+      work: multiplyAdds + memoryWork(5 * features, scale),
+    });
+  }
+
+  #claimSkipOutput({ conv, scale, inner }: SkipOutput, image: ImageResources): void {
+    for (const id of inner) this.#emit.set(id, null);
+    this.#emit.set(this.#graph.output, () => {
+      const range = this.#range as number;
+      const [skipFrom] = this.#graph.nodes[inner[1]].inputs;
+      const multiplyAdds = nodeMultiplyAdds(conv);
+      this.#steps.push({
+        name: `${this.#graph.nodes[this.#graph.output].name}:packed`,
+        kernel: convPackKernel({ cIn: conv.cIn, scale, range }, this.#element),
+        reads: [
+          { resource: this.#read(conv.inputs[0]) },
+          this.#weight(conv),
+          this.#bias(conv),
+          { resource: this.#read(skipFrom) },
+        ],
+        writes: [image.packed, image.status],
+        scale,
+        grid: (_, { core }) => mapGrid(core.width * scale, core.height * scale, 1, 4),
+        params: (size, { core, source }) => [
+          core.width * scale,
+          core.height * scale,
+          0,
+          size.width,
+          size.height,
+          (core.x - source.x) * scale,
+          (core.y - source.y) * scale,
+        ],
+        multiplyAdds,
+        work: multiplyAdds + memoryWork(conv.cIn + 4, scale),
+      });
+    });
+  }
+
+  #imageResources(): ImageResources {
+    const { scale } = this.#mapShape(this.#graph.output);
+    return {
+      source: this.#addResource('image', (size) => pixelsOf(size) * 4, true),
+      packed: this.#addResource('packed', (size) => pixelsOf(size) * scale ** 2 * 4),
+      status: this.#addResource('status', () => 4, true),
+    };
+  }
+
+  #emitUnpack(input: NodeId, { source }: ImageResources): void {
+    this.#steps.push({
+      name: 'unpack',
+      kernel: unpackRgba8Kernel(this.#format(input), this.#element),
+      reads: [{ resource: source }],
+      writes: [this.#read(input)],
+      scale: 1,
+      grid: ({ width, height }) => mapGrid(width, height, 1),
+      params: ({ width, height }, tile) => [
+        width,
+        height,
+        0,
+        tile.image.width,
+        tile.source.x,
+        tile.source.y,
+        tile.image.height,
+      ],
+      multiplyAdds: 0,
+      work: memoryWork(5, 1),
+    });
+  }
+
+  #emitPack(output: NodeId, { source: image, packed, status }: ImageResources): void {
+    const { scale } = this.#mapShape(output);
+    this.#steps.push({
+      name: 'pack',
+      kernel: packRgba8Kernel({ ...this.#format(output), scale }, this.#element),
+      reads: [{ resource: this.#read(output) }, { resource: image }],
+      writes: [packed, status],
+      scale,
+      grid: (_, { core }) => mapGrid(core.width * scale, core.height * scale, 1),
+      params: (size, tile) => [
+        tile.core.width * scale,
+        tile.core.height * scale,
+        0,
+        size.width,
+        (tile.core.x - tile.source.x) * scale,
+        (tile.core.y - tile.source.y) * scale,
+        tile.image.width,
+        tile.image.height,
+        tile.core.x * scale,
+        tile.core.y * scale,
+      ],
+      multiplyAdds: 0,
+      work: memoryWork(5, scale),
+    });
+  }
+
+  #format(id: NodeId): PixelFormat {
+    return { range: this.#range as number, channels: this.#mapShape(id).channels };
   }
 
   /** The only reader of a node whose value need not be written, or null. */
@@ -188,6 +451,14 @@ class Lowering {
   #claimConv(id: NodeId): void {
     const node = this.#graph.nodes[id];
     if (node.op !== 'conv') return;
+    const parts = this.#readParts(node);
+    const gated = this.#fuse && parts === null ? this.#patterns.gatedConv(id) : null;
+    if (gated) {
+      for (const inner of gated.inner) this.#emit.set(inner, null);
+      const from = this.#readThrough(node);
+      this.#emit.set(gated.last, () => this.#emitGatedConv(gated, from));
+      return;
+    }
     let last = id;
     let act0: Activation | null = null;
     let act1: Activation | null = null;
@@ -195,7 +466,6 @@ class Lowering {
     let addend: NodeId | null = null;
     let slopes: string | null = null;
     let factor = 1;
-    const parts = this.#readParts(node);
     const canBind = (id: NodeId) => !parts || parts.includes(id) || parts.length < BOUND_PARTS;
     const absorbed: NodeId[] = [];
     for (let next = this.#follower(last); next !== null; next = this.#follower(last)) {
@@ -292,7 +562,7 @@ class Lowering {
     const { length } = pool.shape;
     for (const inner of chain.slice(0, 4)) this.#emit.set(inner, null);
     this.#emit.set(chain[4], () => {
-      const partials = this.#emitPoolPartial(pool);
+      const partials = this.#emitPoolPartial(pool.inputs[0], `${pool.name}:partials`);
       const { scale } = this.#mapShape(pool.inputs[0]);
       this.#steps.push({
         name: softmax.name,
@@ -307,7 +577,7 @@ class Lowering {
           this.#constant(first.weight, 'f32', (w) => exact(w, first.weight)),
           this.#constant(second.weight, 'f32', (w) => exact(w, second.weight)),
         ],
-        write: this.#resource(chain[4]),
+        writes: [this.#resource(chain[4])],
         scale,
         grid: () => [1, 1, 1],
         params: poolParams,
@@ -338,7 +608,7 @@ class Lowering {
           name: node.name,
           kernel: pixelShuffleKernel(node.op, node.scale, channels, this.#element),
           reads: [{ resource: this.#read(node.inputs[0]) }],
-          write: this.#resource(id),
+          writes: [this.#resource(id)],
           ...this.#mapStep(channels, scale),
         });
         return;
@@ -370,11 +640,40 @@ class Lowering {
           name: node.name,
           kernel: enlargeKernel(node.op, node.scale, this.#element),
           reads: [{ resource: this.#read(node.inputs[0]) }],
-          write: this.#resource(id),
+          writes: [this.#resource(id)],
           ...this.#mapStep(channels, scale),
         });
       }
     }
+  }
+
+  #emitGatedConv(
+    { conv, gate, last, activation }: GatedConv,
+    { upsample, source }: { upsample: number; source: NodeId },
+  ): void {
+    const { cIn, cOut } = conv;
+    const { scale } = this.#mapShape(last);
+    const spec = { cIn, cOut, upsample, act1: activation };
+    const multiplyAdds = nodeMultiplyAdds(conv) + nodeMultiplyAdds(gate);
+    this.#steps.push({
+      name: this.#graph.nodes[last].name,
+      kernel: convGateKernel(spec, this.#element),
+      reads: [
+        { resource: this.#read(source) },
+        this.#constant(`${conv.weight}:gated`, this.#element, (w) =>
+          packConvGate(spec, exact(w, conv.weight), exact(w, gate.weight)),
+        ),
+        this.#constant(`${conv.weight}:gated biases`, this.#element, (w) =>
+          packGateBias(spec, optional(w, conv.bias), optional(w, gate.bias)),
+        ),
+      ],
+      writes: [this.#resource(last)],
+      scale,
+      grid: ({ width, height }) => convGateGrid(width, height),
+      params: mapParams,
+      multiplyAdds,
+      work: multiplyAdds + memoryWork(cIn / upsample ** 2 + cOut, scale),
+    });
   }
 
   #emitConv(node: GraphNode & { op: 'conv' }, chain: ConvChain): void {
@@ -430,7 +729,7 @@ class Lowering {
     this.#steps.push({
       name: this.#graph.nodes[last].name,
       ...kernelAndReads,
-      write: this.#resource(last),
+      writes: [this.#resource(last)],
       scale,
       grid: ({ width, height }) => convGrid(spec, width, height),
       params: mapParams,
@@ -448,7 +747,7 @@ class Lowering {
       name: this.#graph.nodes[last].name,
       kernel: pointwiseKernel(op, activation, this.#element, node.op === 'add' ? node.factor : 1),
       reads: [a, b, p],
-      write: this.#resource(last),
+      writes: [this.#resource(last)],
       ...this.#mapStep(channels, scale),
     });
   }
@@ -464,7 +763,7 @@ class Lowering {
       name: node.name,
       kernel: pointwiseKernel(node.op, null, this.#element),
       reads: [x, x, p],
-      write: this.#resource(id),
+      writes: [this.#resource(id)],
       ...this.#mapStep(channels, scale),
     });
   }
@@ -478,7 +777,7 @@ class Lowering {
       name: node.name,
       kernel: concatKernel(parts, this.#element),
       reads,
-      write: this.#resource(id),
+      writes: [this.#resource(id)],
       ...this.#mapStep(channels, scale),
     });
   }
@@ -488,7 +787,7 @@ class Lowering {
       name: node.name,
       kernel,
       reads: [{ resource: this.#read(node.inputs[0]) }, ...weights],
-      write: this.#resource(id),
+      writes: [this.#resource(id)],
       scale: 1,
       grid: () => [1, 1, 1],
       params: () => [],
@@ -498,13 +797,13 @@ class Lowering {
   }
 
   #emitPool(node: GraphNode, id: NodeId): void {
-    const partials = this.#emitPoolPartial(node);
+    const partials = this.#emitPoolPartial(node.inputs[0], `${node.name}:partials`);
     const { channels, scale } = this.#mapShape(node.inputs[0]);
     this.#steps.push({
       name: node.name,
       kernel: poolFinishKernel(channels),
       reads: [{ resource: partials }],
-      write: this.#resource(id),
+      writes: [this.#resource(id)],
       scale,
       grid: () => [blocksOf(channels), 1, 1],
       params: poolParams,
@@ -513,19 +812,18 @@ class Lowering {
     });
   }
 
-  #emitPoolPartial(pool: GraphNode): ResourceId {
-    const [from] = pool.inputs;
+  #emitPoolPartial(from: NodeId, name: string): ResourceId {
     const { channels, scale } = this.#mapShape(from);
-    const name = `${pool.name}:partials`;
-    this.#resources.push({ name, shape: { kind: 'partials', channels, scale } });
-    const partials = this.#resources.length - 1;
+    const partials = this.#addResource(name, (size) =>
+      poolPartialBytes(channels, pixelsOf(size) * scale ** 2),
+    );
     this.#steps.push({
       name,
       kernel: poolPartialKernel(channels, this.#element),
       reads: [{ resource: this.#read(from) }],
-      write: partials,
+      writes: [partials],
       scale,
-      grid: ({ width, height }) => poolPartialGrid(channels, width * height),
+      grid: (size) => poolPartialGrid(channels, pixelsOf(size)),
       params: poolParams,
       multiplyAdds: 0,
       work: memoryWork(channels, scale),
@@ -541,6 +839,18 @@ class Lowering {
       multiplyAdds: 0,
       work: memoryWork(2 * channels, scale),
     };
+  }
+
+  #weight({ weight, cIn, cOut, kernel }: GraphNode & { op: 'conv' }): Operand {
+    return this.#constant(weight, this.#element, (w) =>
+      packConvWeights(exact(w, weight), cOut, cIn, kernel),
+    );
+  }
+
+  #bias({ weight, bias, cOut }: GraphNode & { op: 'conv' }): Operand {
+    return this.#constant(bias ?? `${weight}:no bias`, this.#element, (w) =>
+      packBias(optional(w, bias), cOut),
+    );
   }
 
   #constant(
@@ -560,8 +870,22 @@ class Lowering {
 
   #resource(id: NodeId): ResourceId {
     const { name, shape } = this.#graph.nodes[id];
-    this.#resources.push({ name, shape });
-    this.#resourceOf.set(id, this.#resources.length - 1);
+    const bytes =
+      shape.kind === 'vector'
+        ? () => blocksOf(shape.length) * 16
+        : (size: Size) =>
+            blocksOf(shape.channels) *
+            pixelsOf(size) *
+            shape.scale ** 2 *
+            4 *
+            ELEMENT_BYTES[this.#element];
+    const resource = this.#addResource(name, bytes);
+    this.#resourceOf.set(id, resource);
+    return resource;
+  }
+
+  #addResource(name: string, bytes: (size: Size) => number, external = false): ResourceId {
+    this.#resources.push({ name, bytes, external });
     return this.#resources.length - 1;
   }
 
@@ -589,6 +913,11 @@ function exact(weights: NetworkWeights, name: string): Float32Array<ArrayBuffer>
   if (!data) throw new Error(`weight ${name} was not bound`);
   return data as Float32Array<ArrayBuffer>;
 }
+
+const optional = (
+  weights: NetworkWeights,
+  name: string | null,
+): Float32Array<ArrayBuffer> | null => (name === null ? null : exact(weights, name));
 
 /** The operand of a binary node that is not `id`. */
 const other = (node: GraphNode, id: NodeId): NodeId =>

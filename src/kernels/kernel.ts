@@ -71,3 +71,14 @@ export function assemble(
 export function mapGrid(width: number, height: number, blocks: number, perX = 1, perY = 1): Grid {
   return [Math.ceil(width / (8 * perX)), Math.ceil(height / (8 * perY)), blocks];
 }
+
+/** The arrays one after the other. */
+export function concatFloats(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
+  const joined = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
+}

@@ -3,8 +3,9 @@
 // What lies beyond the right and the lower edge is reflected, the edge itself not repeated: networks
 // that unshuffle pixels need sides of whole cells.
 //   image [image_height][image_width] u32, red in the lowest byte
-//   y     [1][H][W] vectors: red, green, blue, zero; with GREY: luma of BT.601, zeros
-// Alpha does not enter the network: packRgba8.wgsl takes it from the image.
+//   y     [1][H][W] vectors: red, green, blue and, in the fourth lane, alpha; with GREY: luma of
+//         BT.601, zeros. A network's weights for the lane of alpha are zero; it is there for a
+//         bilinear skip that ends in convPack.wgsl. packRgba8.wgsl takes alpha from the image.
 // One invocation converts one pixel; workgroup 8 x 8 x 1. Prelude: E, E4, RANGE, GREY.
 
 struct Params {
@@ -37,7 +38,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let image_row = reflected(params.row0 + row, params.image_height);
   let image_col = reflected(params.col0 + col, params.image_width);
   let pixel = image[image_row * params.image_width + image_col];
-  let bytes = (vec4u(pixel) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u, 255u, 255u, 0u);
+  let bytes = (vec4u(pixel) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u);
   var v = vec4f(bytes) * (RANGE / 255.0);
   if GREY {
     v = vec4f(dot(v, vec4f(0.299, 0.587, 0.114, 0.0)), 0.0, 0.0, 0.0);

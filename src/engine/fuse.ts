@@ -1,0 +1,194 @@
+import type { Activation, Graph, GraphNode, NodeId } from '../graph/graph.ts';
+import { MAX_ATTENTION_FEATURES } from '../kernels/attentionBlock.ts';
+import { MAX_GATED_CHANNELS } from '../kernels/convFused.ts';
+
+type ConvNode = GraphNode & { readonly op: 'conv' };
+type LinearNode = GraphNode & { readonly op: 'linear' };
+
+/** An attention-in-attention block as two kernels compute it (kernels/attentionBlock.ts). */
+export interface AttentionBlock {
+  /** The block's input and output. */
+  readonly x: NodeId;
+  readonly out: NodeId;
+  /** lrelu(first(x)), which both kernels read. */
+  readonly t: NodeId;
+  /** The product of k3 and the gate: the only map between the two kernels. */
+  readonly gated: NodeId;
+  readonly first: ConvNode;
+  readonly k1: ConvNode;
+  readonly k2: ConvNode;
+  readonly k3: ConvNode;
+  readonly k4: ConvNode;
+  readonly non: ConvNode;
+  readonly last: ConvNode;
+  readonly w1: LinearNode;
+  readonly w2: LinearNode;
+  readonly features: number;
+  readonly slope: number;
+  readonly temperature: number;
+  /** Id of `first`, which is absorbed when the block before computes `t`. */
+  readonly firstId: NodeId;
+  /** Nodes that are never written. */
+  readonly inner: readonly NodeId[];
+}
+
+/** A convolution whose result is gated by a 1x1 convolution of itself: pixel attention. */
+export interface GatedConv {
+  readonly conv: ConvNode;
+  readonly gate: ConvNode;
+  readonly last: NodeId;
+  readonly activation: Activation | null;
+  readonly inner: readonly NodeId[];
+}
+
+/** The end of a network: conv3x3 to RGB plus the bilinear enlargement of the input. */
+export interface SkipOutput {
+  readonly conv: ConvNode;
+  readonly scale: number;
+  readonly inner: readonly NodeId[];
+}
+
+/** Finds patterns in a graph. A pattern is found only if nothing but itself reads its inside. */
+export class PatternFinder {
+  readonly #graph: Graph;
+  readonly #readers: ReadonlyMap<NodeId, readonly NodeId[]>;
+  readonly #keep: ReadonlySet<NodeId>;
+
+  constructor(
+    graph: Graph,
+    readers: ReadonlyMap<NodeId, readonly NodeId[]>,
+    keep: ReadonlySet<NodeId>,
+  ) {
+    this.#graph = graph;
+    this.#readers = readers;
+    this.#keep = keep;
+  }
+
+  /**
+   * The block that ends in node `out`: x + last(lrelu(mix(k4(gated), non(t), p))), walked backwards.
+   */
+  attentionBlock(out: NodeId): AttentionBlock | null {
+    const end = this.#node(out, 'add');
+    if (end?.factor !== 1) return null;
+    const [x, lastId] = end.inputs;
+    const last = this.#conv(lastId, 1, false);
+    const mixAct = last && this.#leaky(last.inputs[0]);
+    const mix = mixAct && this.#node(mixAct.inputs[0], 'mix');
+    if (!last || !mixAct || !mix) return null;
+    const [k4Id, nonId, pId] = mix.inputs;
+    const k4 = this.#conv(k4Id, 3, false);
+    const non = this.#conv(nonId, 3, false) ?? this.#conv(nonId, 1, false);
+    const gated = k4 && this.#node(k4.inputs[0], 'mul');
+    if (!k4 || !non || !gated) return null;
+    const [k3Id, gateId] = gated.inputs;
+    const k3 = this.#conv(k3Id, 3, false);
+    const gate = this.#node(gateId, 'activation');
+    const k2 = gate?.activation.fn === 'sigmoid' ? this.#conv(gate.inputs[0], 1, true) : null;
+    const k1Act = k2 && this.#leaky(k2.inputs[0]);
+    const k1 = k1Act && this.#conv(k1Act.inputs[0], 3, false);
+    if (!k3 || !gate || !k2 || !k1Act || !k1) return null;
+    const [t] = k1.inputs;
+    const tAct = this.#leaky(t);
+    const first = tAct && this.#conv(tAct.inputs[0], 1, false);
+    const softmax = this.#node(pId, 'softmax');
+    const w2 = softmax && this.#node(softmax.inputs[0], 'linear');
+    const relu = w2 && this.#node(w2.inputs[0], 'activation');
+    const w1 = relu?.activation.fn === 'relu' ? this.#node(relu.inputs[0], 'linear') : null;
+    const pool = w1 && this.#node(w1.inputs[0], 'globalAveragePool');
+    if (!tAct || !first || !softmax || !w2 || !relu || !w1 || !pool) return null;
+
+    const features = first.cOut;
+    const convs = [first, k1, k2, k3, k4, non, last];
+    const slopes = [mixAct, k1Act, tAct].map(({ activation }) => activation.slope);
+    const sound =
+      features <= MAX_ATTENTION_FEATURES &&
+      w1.lengthOut <= features &&
+      convs.every((conv) => conv.cIn === features && conv.cOut === features) &&
+      slopes.every((slope) => slope === slopes[0]) &&
+      [k3.inputs[0], non.inputs[0], pool.inputs[0]].every((id) => id === t) &&
+      first.inputs[0] === x;
+    const inner = [
+      ...[lastId, last.inputs[0], mixAct.inputs[0], k4Id, nonId, k3Id, gateId],
+      ...[gate.inputs[0], k2.inputs[0], k1Act.inputs[0]],
+      ...[pId, softmax.inputs[0], w2.inputs[0], relu.inputs[0], w1.inputs[0]],
+    ];
+    if (!sound || !inner.every((id) => this.#private(id))) return null;
+    return {
+      ...{ x, out, t, gated: k4.inputs[0], first, k1, k2, k3, k4, non, last, w1, w2, features },
+      slope: slopes[0],
+      temperature: softmax.temperature,
+      firstId: tAct.inputs[0],
+      inner,
+    };
+  }
+
+  /** The pixel attention that starts with convolution `id`. */
+  gatedConv(id: NodeId): GatedConv | null {
+    const conv = this.#node(id, 'conv');
+    const readers = this.#readers.get(id) ?? [];
+    if (conv?.kernel !== 3 || conv.cOut > MAX_GATED_CHANNELS || readers.length !== 2) {
+      return null;
+    }
+    const [gateId, mulId] = readers;
+    const gate = this.#node(gateId, 'conv');
+    const sigmoidId = this.#readers.get(gateId)?.[0];
+    const sigmoid = sigmoidId === undefined ? null : this.#node(sigmoidId, 'activation');
+    const mul = this.#node(mulId, 'mul');
+    const matches =
+      gate?.kernel === 1 &&
+      gate.cOut === conv.cOut &&
+      sigmoid?.activation.fn === 'sigmoid' &&
+      mul?.inputs.includes(id) &&
+      mul.inputs.includes(sigmoidId as NodeId);
+    if (!gate || !matches || sigmoidId === undefined || this.#keep.has(id)) return null;
+    if (![gateId, sigmoidId].every((inner) => this.#private(inner))) return null;
+    const next = this.#private(mulId) ? (this.#readers.get(mulId) as NodeId[])[0] : null;
+    const follower = next === null ? null : this.#node(next, 'activation');
+    const activation = follower?.activation ?? null;
+    return {
+      ...{ conv, gate, activation },
+      last: follower && next !== null ? next : mulId,
+      inner: [id, gateId, sigmoidId, ...(follower ? [mulId] : [])],
+    };
+  }
+
+  /** The end of the graph, if it is a convolution to RGB plus the bilinear skip of the input. */
+  skipOutput(): SkipOutput | null {
+    const { output } = this.#graph;
+    const add = this.#node(output, 'add');
+    if (add?.factor !== 1 || this.#keep.has(output)) return null;
+    const [convId, skipId] = add.inputs;
+    const conv = this.#conv(convId, 3, true);
+    const skip = this.#node(skipId, 'bilinear');
+    const inner = [convId, skipId];
+    if (!conv || !skip || !inner.every((id) => this.#private(id))) return null;
+    const fromInput = this.#graph.nodes[skip.inputs[0]].op === 'input';
+    const direct = this.#graph.nodes[conv.inputs[0]].op !== 'nearest';
+    if (!fromInput || !direct || conv.cOut !== 3) return null;
+    return { conv, scale: skip.scale, inner: [...inner, output] };
+  }
+
+  /** True if nobody wants to see the node and exactly one other reads it. */
+  #private(id: NodeId): boolean {
+    return (
+      !this.#keep.has(id) && id !== this.#graph.output && (this.#readers.get(id) ?? []).length === 1
+    );
+  }
+
+  #node<K extends GraphNode['op']>(id: NodeId, op: K): (GraphNode & { readonly op: K }) | null {
+    const node = this.#graph.nodes[id];
+    return node.op === op ? (node as GraphNode & { readonly op: K }) : null;
+  }
+
+  #conv(id: NodeId, kernel: 1 | 3, bias: boolean): ConvNode | null {
+    const conv = this.#node(id, 'conv');
+    return conv && conv.kernel === kernel && (conv.bias !== null) === bias ? conv : null;
+  }
+
+  #leaky(id: NodeId): (GraphNode & { op: 'activation'; activation: { slope: number } }) | null {
+    const node = this.#node(id, 'activation');
+    return node?.activation.fn === 'leakyRelu'
+      ? (node as GraphNode & { op: 'activation'; activation: { slope: number } })
+      : null;
+  }
+}
