@@ -96,7 +96,8 @@ describe('3x3 convolution with bilinear skip to 8 bits', () => {
           const expected = whole[((row + part.y) * W + part.x) * 4 + i];
           const difference = Math.abs(bytes[row * part.w * 4 + i] - expected);
           expect(difference).toBeLessThanOrEqual(1);
-          if (difference > 0) off++;
+          // Alpha of whole numbers, enlarged, often lies on a half exactly.
+          if (difference > 0 && i % 4 < 3) off++;
         }
       }
       // Only values within rounding error of a half may fall to the other side.

@@ -9,13 +9,15 @@ import { matchPan } from './pan.ts';
 import { matchRrdb } from './rrdb.ts';
 import { matchSpan } from './span.ts';
 
-/** Where the scale came from. `default`: the shapes leave a rarer one, which nothing spoke for. */
+/** Where the scale came from. `default`: nothing told, and the likelier one was taken. */
 export type ScaleSource = 'shapes' | 'name' | 'option' | 'default';
 
 export interface DetectOptions extends Omit<NetworkChoice, 'scale'> {
   readonly scale?: number | undefined;
   /** The file's name: often the only thing that tells x2 from x3. */
   readonly name?: string | undefined;
+  /** Taken where neither shapes nor option nor name tell; it counts as `default`. */
+  readonly likelyScale?: number | undefined;
 }
 
 /** A weight file with the network that it belongs to. */
@@ -102,7 +104,7 @@ function firstMatch(outline: Outline): Match | null {
 
 function chooseScale(
   { architecture, scales, ask = false }: Match,
-  { scale, name }: DetectOptions,
+  { scale, name, likelyScale }: DetectOptions,
 ): { scale: number; scaleSource: ScaleSource } {
   if (scale !== undefined && !scales.includes(scale)) {
     throw new CrispenError(
@@ -123,6 +125,9 @@ function chooseScale(
   if (scale !== undefined) return { scale, scaleSource: 'option' };
   const named = scaleInName(name ?? '').filter((candidate) => scales.includes(candidate));
   if (named.length === 1) return { scale: named[0], scaleSource: 'name' };
+  if (likelyScale !== undefined && scales.includes(likelyScale)) {
+    return { scale: likelyScale, scaleSource: 'default' };
+  }
   if (!ask) return { scale: scales[0], scaleSource: 'default' };
   const list = scales.map((candidate) => `x${candidate}`).join(' and ');
   throw new CrispenError(

@@ -2,7 +2,15 @@ import { type Remote, transfer } from 'comlink';
 import type { OutputType } from '../codecs/encoder.ts';
 import type { AdapterReport } from '../engine/types.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
-import type { Result, UpscaleOutput, UpscaleProgress, WorkerApi } from './protocol.ts';
+import {
+  ADDED_PREFIX,
+  type AddedModel,
+  type AddOptions,
+  type Result,
+  type UpscaleOutput,
+  type UpscaleProgress,
+  type WorkerApi,
+} from './protocol.ts';
 import {
   checkOutputType,
   checkQuality,
@@ -14,7 +22,13 @@ import {
 import { Session } from './session.ts';
 import { copyBitmap, toWireSource, type UpscaleSource } from './source.ts';
 
-export { CPU_MAX_PIXELS, type UpscaleOutput, type UpscaleProgress } from './protocol.ts';
+export {
+  type AddedModel,
+  type AddOptions,
+  CPU_MAX_PIXELS,
+  type UpscaleOutput,
+  type UpscaleProgress,
+} from './protocol.ts';
 export type { UpscaleSource } from './source.ts';
 
 export interface UpscalerOptions {
@@ -59,6 +73,28 @@ export interface Upscaler {
   upscale(source: UpscaleSource, request?: UpscaleRequest): Promise<UpscaleOutput>;
   /** Milliseconds that the CPU path would take for an LR image of this size, measured here. */
   estimateCpu(width: number, height: number, request?: ModelChoice): Promise<number>;
+  /**
+   * Takes a weight file (.pth, .pt, .ckpt, .safetensors), by itself or by its address: finds out which
+   * network it belongs to, at which scale, and stores it with the page's origin. Its `id` then serves
+   * as `model`. `options.name` is the file's name, from which some scales are told; a `File` and an
+   * address have their own.
+   *
+   * @throws CrispenError `MODEL_UNSUPPORTED` for other networks and where a scale is needed,
+   * `MODEL_CORRUPT`, `FETCH_FAILED`, `ABORTED`.
+   */
+  addModel(
+    file: Blob | string | URL,
+    options?: AddOptions & JobOptions & { readonly name?: string },
+  ): Promise<AddedModel>;
+  /** The models that were added, the oldest first. */
+  models(): Promise<AddedModel[]>;
+  /** Removes an added model; no effect for an id that there is not. */
+  removeModel(id: string): Promise<void>;
+  /**
+   * An added model's tensors as a safetensors file.
+   * @throws CrispenError `MODEL_UNKNOWN`; with `f16` `INVALID_INPUT` for values too large for it.
+   */
+  exportModel(id: string, options?: { readonly f16?: boolean }): Promise<Blob>;
   /**
    * A bitmap as a file; the bitmap stays the caller's. JPEG puts white under transparent pixels.
    * @param options.quality 0 to 1 for JPEG and WebP, default 0.92
@@ -107,12 +143,12 @@ class WorkerUpscaler implements Upscaler {
   }
 
   async preload(model: string, options: JobOptions = {}): Promise<void> {
-    const { id: name } = chooseModel({ model });
+    const { id: name } = chooseModel({ model }, await this.#added(model));
     await this.#job(options, (remote, id) => remote.preload(id, name));
   }
 
   async upscale(image: UpscaleSource, request: UpscaleRequest = {}): Promise<UpscaleOutput> {
-    const plan = planUpscale(request);
+    const plan = planUpscale(request, await this.#added(request.model));
     throwIfAborted(request.signal);
     const { source, transfer: owned } = await toWireSource(image);
     return this.#job(
@@ -125,13 +161,42 @@ class WorkerUpscaler implements Upscaler {
   }
 
   async estimateCpu(width: number, height: number, request: ModelChoice = {}): Promise<number> {
-    const { id } = chooseModel(request);
+    const { id } = chooseModel(request, await this.#added(request.model));
     if (![width, height].every((side) => Number.isInteger(side) && side > 0)) {
       throw new CrispenError('INVALID_INPUT', `There is no image of ${width} x ${height} pixels.`, {
         hint: 'Width and height are positive integers.',
       });
     }
     return this.#open().call((remote) => remote.estimateCpu(id, width, height));
+  }
+
+  async addModel(
+    file: Blob | string | URL,
+    options: AddOptions & JobOptions & { readonly name?: string } = {},
+  ): Promise<AddedModel> {
+    const { scale, likelyScale, inputRange } = options;
+    const source = file instanceof Blob ? file : absoluteUrl(file);
+    const name = options.name ?? (file instanceof File ? file.name : fileName(source));
+    return this.#job(options, (remote, id) =>
+      remote.addModel(id, source, name, { scale, likelyScale, inputRange }),
+    );
+  }
+
+  models(): Promise<AddedModel[]> {
+    return this.#open().call((remote) => remote.models());
+  }
+
+  async removeModel(id: string): Promise<void> {
+    await this.#open().call((remote) => remote.removeModel(id));
+  }
+
+  exportModel(id: string, options: { readonly f16?: boolean } = {}): Promise<Blob> {
+    return this.#open().call((remote) => remote.exportModel(id, options.f16 ?? false));
+  }
+
+  /** What is needed to plan with a model: nothing is asked about shipped ones. */
+  async #added(model: string | undefined): Promise<AddedModel[]> {
+    return model?.startsWith(ADDED_PREFIX) ? this.models() : [];
   }
 
   async encode(image: ImageBitmap, options: { type: OutputType; quality?: number }): Promise<Blob> {
@@ -224,4 +289,26 @@ function folderUrl(baseUrl: string | URL): string {
 
 function isVisible(): boolean {
   return document.visibilityState === 'visible';
+}
+
+/** The last part of an address, empty for bytes that have none. */
+function fileName(source: Blob | string): string {
+  if (source instanceof Blob) return '';
+  const last = new URL(source).pathname.split('/').at(-1) ?? '';
+  try {
+    return decodeURIComponent(last);
+  } catch {
+    return last; // a stray percent sign
+  }
+}
+
+function absoluteUrl(address: string | URL): string {
+  try {
+    return new URL(address, document.baseURI).href;
+  } catch (cause) {
+    throw new CrispenError('INVALID_INPUT', `"${address}" is not a URL.`, {
+      hint: 'Give a weight file, or the address of one.',
+      cause,
+    });
+  }
 }

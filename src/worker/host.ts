@@ -24,6 +24,20 @@ export class EngineHost {
     return this.#current?.models.has(id) ?? false;
   }
 
+  /** The model, if it is on the GPU or on its way there. */
+  loaded(id: string): Promise<Model> | undefined {
+    return this.#current?.models.get(id);
+  }
+
+  /** Frees a model once the jobs before have ended; no effect where it is not loaded. */
+  async drop(id: string): Promise<void> {
+    const current = this.#current;
+    const model = current?.models.get(id);
+    if (!current || !model) return;
+    current.models.delete(id);
+    await (await current.engine).unloadModel(await model);
+  }
+
   /** The model on the GPU, loaded once per engine. */
   async model(id: string, network: Network, weights: TensorMap): Promise<Model> {
     const current = this.#open();

@@ -47,6 +47,8 @@ export interface UpscaleOutput {
   /** 1: the image was processed whole. */
   readonly tiles: number;
   readonly statistics: 'exact' | 'per-tile';
+  /** True if tiles overlap by less than the network's reach. */
+  readonly approximate: boolean;
   /** Bytes of GPU buffers, weights included. */
   readonly gpuBytes: number;
 }
@@ -54,11 +56,47 @@ export interface UpscaleOutput {
 /** An upscale request with every default filled in and every value checked. */
 export interface UpscalePlan {
   readonly model: string;
-  readonly scale: 2 | 3 | 4;
+  readonly scale: number;
   readonly output: OutputFormat;
   /** 0 to 1. */
   readonly quality: number;
   readonly fallback: Fallback;
+}
+
+/** What somebody knows of a weight file beside its bytes. */
+export interface AddOptions {
+  /** Where the file cannot tell: x2 and x3 of some networks have the same layers. */
+  readonly scale?: number | undefined;
+  /** Taken where neither the file nor its name tells the scale. */
+  readonly likelyScale?: number | undefined;
+  /** Largest value of the network's input, where it is not the usual 1 or 255. */
+  readonly inputRange?: number | undefined;
+}
+
+/** Ids of added models begin with this; those of the manifest never do. */
+export const ADDED_PREFIX = 'own-';
+
+/** A weight file that somebody added, and what it was found to be. */
+export interface AddedModel {
+  /** To be used as `model` of a request. */
+  readonly id: string;
+  /** Of the file, without its extension. */
+  readonly name: string;
+  readonly architecture: string;
+  readonly scale: number;
+  readonly scaleSource: 'shapes' | 'name' | 'option' | 'default';
+  readonly inputRange: number;
+  /** What the file does not hold and was taken as usual, for people. */
+  readonly assumptions: readonly string[];
+  readonly format: 'safetensors' | 'torch-zip' | 'torch-legacy';
+  readonly parameters: number;
+  readonly bytes: number;
+  /** Of the file; empty in insecure contexts. */
+  readonly sha256: string;
+  /** Milliseconds since 1970. */
+  readonly added: number;
+  /** False: in memory only, until the page is left. */
+  readonly kept: boolean;
 }
 
 /** A source as it crosses to the worker; bitmaps and pixels are transferred. */
@@ -108,6 +146,16 @@ export interface WorkerApi {
   upscale(id: number, source: WireSource, plan: UpscalePlan): Promise<Result<UpscaleOutput>>;
   estimateCpu(model: string, width: number, height: number): Promise<Result<number>>;
   encode(image: ImageBitmap, type: OutputType, quality: number): Promise<Result<Blob>>;
+  /** A weight file, or its address. */
+  addModel(
+    id: number,
+    file: Blob | string,
+    name: string,
+    options: AddOptions,
+  ): Promise<Result<AddedModel>>;
+  models(): Promise<Result<AddedModel[]>>;
+  removeModel(model: string): Promise<Result<null>>;
+  exportModel(model: string, f16: boolean): Promise<Result<Blob>>;
   /** Ends a job, queued or running, with `ABORTED`; no effect on any other id. */
   cancel(id: number): void;
   setVisible(visible: boolean): void;

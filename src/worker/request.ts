@@ -5,8 +5,8 @@ import type { Fallback, OutputFormat, UpscalePlan } from './protocol.ts';
 
 export interface ModelChoice {
   /** Default: the model's; without a model 2. */
-  readonly scale?: 2 | 3 | 4 | undefined;
-  /** Id of a shipped model; default: the photo model of the scale, where there is one. */
+  readonly scale?: number | undefined;
+  /** Id of a shipped or an added model; default: the photo model of the scale, where there is one. */
   readonly model?: string | undefined;
 }
 
@@ -23,16 +23,24 @@ const OUTPUTS: readonly OutputFormat[] = ['bitmap', 'image/png', 'image/jpeg', '
 const FALLBACKS: readonly Fallback[] = ['error', 'cpu', 'lanczos'];
 const DEFAULT_QUALITY = 0.92;
 
+/** What a request needs to know of a model. */
+export type Choosable = Pick<ModelEntry, 'id'> & { readonly scale: number };
+
 /**
+ * @param added the models that the user added
  * @throws CrispenError `MODEL_UNKNOWN`; `INVALID_INPUT` for a scale that does not exist or that is
  * not the model's.
  */
-export function chooseModel({ scale, model }: ModelChoice): ModelEntry {
-  if (scale !== undefined && scale !== 2 && scale !== 3 && scale !== 4) {
+export function chooseModel(
+  { scale, model }: ModelChoice,
+  added: readonly Choosable[] = [],
+): Choosable {
+  const own = added.find(({ id }) => id === model);
+  if (!own && scale !== undefined && scale !== 2 && scale !== 3 && scale !== 4) {
     throw invalid(`There is no scale ${String(scale)}.`, 'Choose 2, 3 or 4.');
   }
   if (model === undefined) return defaultModel(scale ?? 2);
-  const entry = findModel(model);
+  const entry = own ?? findModel(model);
   if (scale !== undefined && scale !== entry.scale) {
     throw invalid(
       `The model "${model}" enlarges by ${entry.scale}, not by ${scale}.`,
@@ -43,9 +51,9 @@ export function chooseModel({ scale, model }: ModelChoice): ModelEntry {
 }
 
 /** @throws CrispenError `MODEL_UNKNOWN`, `INVALID_INPUT` */
-export function planUpscale(request: PlanChoice): UpscalePlan {
+export function planUpscale(request: PlanChoice, added: readonly Choosable[] = []): UpscalePlan {
   const { output = 'bitmap', fallback = 'error' } = request;
-  const { id, scale } = chooseModel(request);
+  const { id, scale } = chooseModel(request, added);
   if (!OUTPUTS.includes(output)) {
     throw invalid(`There is no output "${String(output)}".`, `Choose ${OUTPUTS.join(', ')}.`);
   }

@@ -14,10 +14,12 @@ import { createNetwork, type Network } from '../models/index.ts';
 import { findModel, type ModelEntry } from '../models/manifest.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import type { TensorMap } from '../weights/tensor.ts';
+import { addModel, exportAdded, loadAdded } from './added.ts';
 import { EngineHost } from './host.ts';
 import { loadWeightFile, type WeightPlatform } from './models.ts';
 import { JobProgress } from './progress.ts';
 import {
+  ADDED_PREFIX,
   CPU_MAX_PIXELS,
   type ProgressEvent,
   type Result,
@@ -30,6 +32,7 @@ import {
   type WorkerConfig,
 } from './protocol.ts';
 import { JobQueue } from './queue.ts';
+import { ModelStore } from './store.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
 
@@ -42,6 +45,25 @@ let visible = true;
 const queue = new JobQueue();
 const host = new EngineHost(createEngine);
 const weightsById = new Map<string, TensorMap>();
+const store = new ModelStore(async () => {
+  if (!self.isSecureContext) throw new Error('no file system in insecure contexts');
+  return navigator.storage.getDirectory();
+});
+
+/** A shipped or an added model, as far as a job needs to know it before its weights. */
+interface Runnable {
+  readonly id: string;
+  readonly scale: number;
+  /** Null: the model was added, and its weights come from the store. */
+  readonly entry: ModelEntry | null;
+}
+
+/** @throws CrispenError `MODEL_UNKNOWN` */
+async function findRunnable(id: string): Promise<Runnable> {
+  if (id.startsWith(ADDED_PREFIX)) return { id, scale: (await store.find(id)).scale, entry: null };
+  const entry = findModel(id);
+  return { id, scale: entry.scale, entry };
+}
 
 async function createEngine(): Promise<Engine> {
   if (!self.isSecureContext) {
@@ -70,10 +92,10 @@ const api: WorkerApi = {
   preload: (id, model) =>
     answer(() =>
       queue.run(id, async (signal) => {
-        const entry = findModel(model);
+        const runnable = await findRunnable(model);
         const progress = track(id, ['download', 'prepare']);
-        const { network, weights } = await loadWeights(entry, progress, signal);
-        if ((await detect()).adapter) await host.model(entry.id, network, weights);
+        const { network, weights } = await loadWeights(runnable, progress, signal);
+        if ((await detect()).adapter) await host.model(model, network, weights);
         progress.report('prepare', 1);
         return null;
       }),
@@ -89,10 +111,37 @@ const api: WorkerApi = {
   },
 
   estimateCpu: (model, width, height) =>
-    answer(async () => estimateCpuMilliseconds(networkOf(findModel(model)), width, height)),
+    answer(async () => {
+      const { entry } = await findRunnable(model);
+      const network = entry ? networkOf(entry) : (await loadAdded(store, model)).network;
+      return estimateCpuMilliseconds(network, width, height);
+    }),
 
   encode: (image, type, quality) =>
     answer(async () => encodeImage(await decodeImage(image), type, quality)),
+
+  addModel: (id, file, name, options) =>
+    answer(() =>
+      queue.run(id, async (signal) => {
+        const progress = track(id, ['download']);
+        progress.report('download', 0);
+        const blob = typeof file === 'string' ? await fetchBlob(file, 'model', signal) : file;
+        const { sha256 } = weightPlatform();
+        const onProgress = (fraction: number) => progress.report('download', fraction);
+        return addModel(blob, name, options, { store, sha256, signal, onProgress });
+      }),
+    ),
+
+  models: () => answer(() => store.list()),
+
+  removeModel: (model) =>
+    answer(async () => {
+      await store.remove(model);
+      await host.drop(model);
+      return null;
+    }),
+
+  exportModel: (model, f16) => answer(() => exportAdded(store, model, f16)),
 
   cancel: (id) => queue.cancel(id),
 
@@ -146,10 +195,17 @@ function networkOf({ network, scale, inputRange }: ModelEntry): Network {
 }
 
 async function loadWeights(
-  entry: ModelEntry,
+  { id: model, entry }: Runnable,
   progress: JobProgress,
   signal: AbortSignal,
 ): Promise<{ network: Network; weights: TensorMap }> {
+  if (!entry) {
+    // Read anew when needed, and not kept beside what is on the GPU: such files can be large.
+    progress.report('download', 0);
+    const loaded = await loadAdded(store, model);
+    progress.report('download', 1);
+    return loaded;
+  }
   let weights = weightsById.get(entry.id);
   if (!weights) {
     progress.report('download', 0);
@@ -179,11 +235,11 @@ async function upscale(
   plan: UpscalePlan,
   signal: AbortSignal,
 ): Promise<UpscaleOutput> {
-  const entry = findModel(plan.model);
+  const model = await findRunnable(plan.model);
   const { adapter, reason } = await detect();
   if (reason && plan.fallback === 'error') throw CrispenError.deserialize(reason);
   const backend = adapter || plan.fallback === 'error' ? 'webgpu' : plan.fallback;
-  const progress = track(id, stagesOf(backend, entry));
+  const progress = track(id, stagesOf(backend, model));
 
   progress.report('decode', 0);
   const input = await readSource(source, signal);
@@ -193,52 +249,58 @@ async function upscale(
   if (backend === 'cpu') checkCpuSize(width, height);
   throwIfAborted(signal);
 
-  const { image, report } = await enlarge(input, entry, backend, progress, signal);
+  const { image, report } = await enlarge(input, model, backend, progress, signal);
   throwIfAborted(signal);
   progress.report('encode', 0);
   const output = await deliver(image, plan);
   progress.report('encode', 1, 0);
-  const { milliseconds, tiles, statistics, gpuBytes } = report;
+  const { milliseconds, tiles, statistics, approximate, gpuBytes } = report;
   return {
     ...{ image: output, width: image.width, height: image.height },
-    ...{ inputWidth: width, inputHeight: height, model: backend === 'lanczos' ? null : entry.id },
-    ...{ backend, adapter, milliseconds, tiles, statistics, gpuBytes },
+    ...{ inputWidth: width, inputHeight: height, model: backend === 'lanczos' ? null : model.id },
+    ...{ backend, adapter, milliseconds, tiles, statistics, approximate, gpuBytes },
   };
 }
 
 type Backend = UpscaleOutput['backend'];
 type Enlarged = {
   image: Rgba8Image;
-  report: Pick<UpscaleReport, 'milliseconds' | 'tiles' | 'statistics' | 'gpuBytes'>;
+  report: Pick<UpscaleReport, 'milliseconds' | 'tiles' | 'statistics' | 'approximate' | 'gpuBytes'>;
 };
 
 /** What is there already needs no stage of its own. */
-function stagesOf(backend: Backend, { id }: ModelEntry): Stage[] {
+function stagesOf(backend: Backend, { id }: Runnable): Stage[] {
   const stages: Stage[] = ['decode'];
-  if (backend !== 'lanczos' && !weightsById.has(id)) stages.push('download');
+  const onGpu = backend === 'webgpu' && host.has(id);
+  if (backend !== 'lanczos' && !onGpu && !weightsById.has(id)) stages.push('download');
   if (backend === 'webgpu' && !host.has(id)) stages.push('prepare');
   return [...stages, 'upscale', 'encode'];
 }
 
 async function enlarge(
   input: Rgba8Image,
-  entry: ModelEntry,
+  runnable: Runnable,
   backend: Backend,
   progress: JobProgress,
   signal: AbortSignal,
 ): Promise<Enlarged> {
-  if (backend === 'lanczos') return enlargeByLanczos(input, entry.scale, progress);
-  const { network, weights } = await loadWeights(entry, progress, signal);
+  if (backend === 'lanczos') return enlargeByLanczos(input, runnable.scale, progress);
   const options: RunOptions = {
     signal,
     onProgress: ({ fraction, remainingMs }) => progress.report('upscale', fraction, remainingMs),
   };
-  if (backend === 'cpu') return upscaleOnCpu(network, weights, input, options);
+  if (backend === 'cpu') {
+    const { network, weights } = await loadWeights(runnable, progress, signal);
+    return upscaleOnCpu(network, weights, input, options);
+  }
   return host.use(async (engine) => {
-    const isNew = !host.has(entry.id);
-    if (isNew) progress.report('prepare', 0);
-    const model = await host.model(entry.id, network, weights);
-    if (isNew) progress.report('prepare', 1);
+    let model = await host.loaded(runnable.id);
+    if (!model) {
+      const { network, weights } = await loadWeights(runnable, progress, signal);
+      progress.report('prepare', 0);
+      model = await host.model(runnable.id, network, weights);
+      progress.report('prepare', 1);
+    }
     throwIfAborted(signal);
     const submitMs = () => (visible ? SUBMIT_MS_VISIBLE : SUBMIT_MS_HIDDEN);
     return engine.upscale(model, input, { ...options, submitMs });
@@ -251,7 +313,10 @@ function enlargeByLanczos(input: Rgba8Image, scale: number, progress: JobProgres
   const image = resample(input, input.width * scale, input.height * scale, 'lanczos3');
   const milliseconds = performance.now() - start;
   progress.report('upscale', 1);
-  return { image, report: { milliseconds, tiles: 1, statistics: 'exact', gpuBytes: 0 } };
+  return {
+    image,
+    report: { milliseconds, tiles: 1, statistics: 'exact', approximate: false, gpuBytes: 0 },
+  };
 }
 
 function checkCpuSize(width: number, height: number): void {
@@ -269,24 +334,24 @@ async function readSource(source: WireSource, signal: AbortSignal): Promise<Rgba
   if (source.kind === 'blob') return decodeImage(source.blob);
   if (source.kind === 'bitmap') return decodeImage(source.bitmap);
   if (source.kind === 'pixels') return decodeImage(source.image);
-  return decodeImage(await fetchImage(source.url, signal));
+  return decodeImage(await fetchBlob(source.url, 'image', signal));
 }
 
-async function fetchImage(url: string, signal: AbortSignal): Promise<Blob> {
+async function fetchBlob(url: string, what: 'image' | 'model', signal: AbortSignal): Promise<Blob> {
   let response: Response;
   try {
     response = await fetch(url, { signal });
     if (response.ok) return await response.blob();
   } catch (cause) {
     throwIfAborted(signal);
-    throw new CrispenError('FETCH_FAILED', `The image at ${url} could not be fetched.`, {
+    throw new CrispenError('FETCH_FAILED', `The ${what} at ${url} could not be fetched.`, {
       hint: 'Check the address and the connection; another site has to allow it (CORS).',
       cause,
     });
   }
   throw new CrispenError(
     'FETCH_FAILED',
-    `The image at ${url} could not be fetched: status ${response.status}.`,
+    `The ${what} at ${url} could not be fetched: status ${response.status}.`,
     { hint: 'Check the address.' },
   );
 }

@@ -1,0 +1,166 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { beforeEach, expect, it, vi } from 'vitest';
+import { readWeights } from '../weights/read.ts';
+import { writeSafetensors } from '../weights/safetensors.ts';
+import { addModel, exportAdded, loadAdded } from './added.ts';
+import type { AddOptions } from './protocol.ts';
+import { ModelStore } from './store.ts';
+
+const CHECKPOINT = 'compact_x2_params_and_ema_legacy.pth';
+const bytes = readFileSync(`test/checkpoints/${CHECKPOINT}`);
+
+/** The part of OPFS that is used, in memory: outlives the stores that are made on it. */
+class MemoryFolder {
+  readonly files = new Map<string, Uint8Array<ArrayBuffer>>();
+  readonly folders = new Map<string, MemoryFolder>();
+  quota = Number.POSITIVE_INFINITY;
+
+  async getDirectoryHandle(name: string) {
+    const folder = this.folders.get(name) ?? new MemoryFolder();
+    this.folders.set(name, folder);
+    return folder;
+  }
+  async *keys() {
+    yield* this.files.keys();
+  }
+  async removeEntry(name: string) {
+    if (!this.files.delete(name)) throw new DOMException('not there', 'NotFoundError');
+  }
+  async getFileHandle(name: string, options?: { create: boolean }) {
+    if (!this.files.has(name) && !options?.create) throw new DOMException('', 'NotFoundError');
+    return {
+      getFile: async () => new Blob([this.files.get(name)!]),
+      createSyncAccessHandle: async () => ({
+        truncate: () => void this.files.set(name, new Uint8Array()),
+        write: (data: Uint8Array<ArrayBuffer>) => {
+          if (data.length > this.quota) throw new DOMException('', 'QuotaExceededError');
+          this.files.set(name, data.slice());
+          return data.length;
+        },
+        flush: () => {},
+        close: () => {},
+      }),
+    };
+  }
+}
+
+let root: MemoryFolder;
+let store: ModelStore;
+const storeOn = (folder: MemoryFolder) => new ModelStore(async () => folder);
+beforeEach(() => {
+  root = new MemoryFolder();
+  store = storeOn(root);
+});
+
+function add(file: Uint8Array<ArrayBuffer>, name: string, options: AddOptions = {}) {
+  return addModel(new Blob([file]), name, options, {
+    store,
+    sha256: async (data) => new Uint8Array(createHash('sha256').update(data).digest()).buffer,
+    signal: new AbortController().signal,
+    onProgress: () => {},
+  });
+}
+
+it('finds out what a file is, keeps it and finds it again', async () => {
+  const model = await add(bytes, CHECKPOINT);
+  expect(model).toMatchObject({
+    ...{ architecture: 'compact', scale: 2, scaleSource: 'shapes', inputRange: 1, kept: true },
+    ...{ name: 'compact_x2_params_and_ema_legacy', format: 'torch-legacy', bytes: bytes.length },
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+  });
+  expect(model.id).toMatch(/^own-[0-9a-f]{16}-x2$/);
+  const later = storeOn(root);
+  expect(await later.list()).toEqual([model]);
+  const { network, weights } = await loadAdded(later, model.id);
+  expect([network.scale, weights.size]).toEqual([2, 11]);
+  expect(await add(bytes, CHECKPOINT)).toMatchObject({ id: model.id });
+  expect(await later.list()).toHaveLength(1);
+  await later.remove(model.id);
+  expect(await later.list()).toEqual([]);
+  expect(root.folders.get('crispen-models')?.files.size).toBe(0);
+  await expect(loadAdded(later, model.id)).rejects.toMatchObject({ code: 'MODEL_UNKNOWN' });
+});
+
+it('exports what it was given as safetensors', async () => {
+  const { id } = await add(bytes, CHECKPOINT);
+  const given = await readWeights(bytes);
+  const exported = async (f16: boolean) => {
+    const blob = await exportAdded(store, id, f16);
+    return readWeights(new Uint8Array(await blob.arrayBuffer()));
+  };
+  const file = await exported(false);
+  expect([file.format, [...file.tensors.keys()].sort()]).toEqual([
+    'safetensors',
+    [...given.tensors.keys()].sort(),
+  ]);
+  for (const [name, tensor] of given.tensors) {
+    expect(Buffer.compare(file.tensors.get(name)!.bytes, tensor.bytes)).toBe(0);
+  }
+  const halved = await exported(true);
+  expect([...halved.tensors.values()].every(({ dtype }) => dtype === 'f16')).toBe(true);
+});
+
+it('takes the same file at two scales for two models', async () => {
+  const shipped = readFileSync('public/models/a2n-x3.safetensors');
+  await expect(add(shipped, 'mine.safetensors')).rejects.toMatchObject({
+    code: 'MODEL_UNSUPPORTED',
+  });
+  expect(await store.list()).toEqual([]);
+  const three = await add(shipped, 'mine.safetensors', { scale: 3 });
+  const two = await add(shipped, 'mine.safetensors', { likelyScale: 2 });
+  expect([three.scaleSource, two.scaleSource, two.scale]).toEqual(['option', 'default', 2]);
+  expect(new Set((await store.list()).map(({ id }) => id))).toEqual(new Set([two.id, three.id]));
+  expect((await loadAdded(store, three.id)).scale).toBe(3);
+});
+
+it('refuses what is no network and stores nothing of it', async () => {
+  const odd = writeSafetensors(
+    new Map([['odd', { dtype: 'f32', shape: [1], bytes: new Uint8Array(4) }]]),
+  ) as Uint8Array<ArrayBuffer>;
+  for (const file of [odd, new Uint8Array(randomBytes(99)), bytes.subarray(0, 5000)]) {
+    await expect(add(file as Uint8Array<ArrayBuffer>, 'x')).rejects.toMatchObject({
+      code: expect.stringMatching(/^MODEL_(UNSUPPORTED|CORRUPT)$/),
+    });
+  }
+  expect(await store.list()).toEqual([]);
+});
+
+it('keeps a model in memory where there is no room or no file system', async () => {
+  vi.spyOn(console, 'warn').mockImplementation(() => {});
+  const folder = await root.getDirectoryHandle('crispen-models');
+  folder.quota = 100;
+  for (const poor of [store, new ModelStore(() => Promise.reject(new Error('insecure')))]) {
+    store = poor;
+    const model = await add(bytes, CHECKPOINT);
+    expect(model.kept).toBe(false);
+    expect(await poor.list()).toEqual([model]);
+    expect((await loadAdded(poor, model.id)).scale).toBe(2);
+    expect(folder.files.size).toBe(0);
+  }
+});
+
+it('passes over half-written entries and tells a damaged file', async () => {
+  const { id } = await add(bytes, CHECKPOINT);
+  const folder = await root.getDirectoryHandle('crispen-models');
+  folder.files.set('own-half-x2.weights', new Uint8Array(5));
+  folder.files.set('own-odd-x2.json', new TextEncoder().encode('{"id":"own-'));
+  expect(await store.list()).toHaveLength(1);
+  folder.files.set(`${id}.weights`, new Uint8Array(7));
+  await expect(loadAdded(store, id)).rejects.toMatchObject({ code: 'MODEL_CORRUPT' });
+});
+
+it('stops when it is cancelled', async () => {
+  const abort = new AbortController();
+  const adding = addModel(
+    new Blob([bytes]),
+    CHECKPOINT,
+    {},
+    {
+      ...{ store, sha256: undefined, signal: abort.signal },
+      onProgress: () => abort.abort(),
+    },
+  );
+  await expect(adding).rejects.toMatchObject({ code: 'ABORTED' });
+  expect(await store.list()).toEqual([]);
+});
