@@ -8,6 +8,7 @@ import {
 import { EXTENSIONS, type SaveFormat, save } from './download.ts';
 import { resultName } from './format.ts';
 import { listenForFiles, readImage, releaseImage } from './intake.ts';
+import { describeModel, isWeightFile, OwnModels } from './own.ts';
 import { Session } from './session.ts';
 import { PageView } from './view.ts';
 
@@ -17,7 +18,7 @@ let image: HTMLImageElement | null = null;
 let given = 0;
 
 const view = new PageView(MODELS, {
-  open: (file) => void open(file, file.name),
+  open: (file) => take(file),
   openSample: (url) => void openSample(url),
   setScale: (scale) => void session.setScale(scale),
   setKind: (kind) => void session.setKind(kind),
@@ -31,8 +32,29 @@ const session = new Session({
   upscaler,
   models: MODELS,
   cpuMaxPixels: CPU_MAX_PIXELS,
-  onChange: (state) => view.render(state, image),
+  onChange: (state) => {
+    view.render(state, image);
+    own.show(state.model.id);
+  },
 });
+
+const own = new OwnModels({
+  upscaler,
+  likelyScale: () => session.state.scale,
+  onUse: (model) => {
+    const { id, name, scale } = model;
+    const choice = { id, kind: id, title: name, text: describeModel(model) };
+    void session.useModel(choice, scale);
+  },
+  onRemoved: () => void session.setKind(''),
+  onTrouble: (trouble) => session.report(trouble),
+});
+
+/** A picture to enlarge, or a model to do it with. */
+function take(file: File): void {
+  if (isWeightFile(file.name)) void own.add(file);
+  else void open(file, file.name);
+}
 
 async function open(file: Blob, name: string): Promise<void> {
   given += 1;
@@ -78,7 +100,7 @@ async function saveResult(format: SaveFormat): Promise<void> {
 }
 
 listenForFiles({
-  onFiles: ([first]) => first && void open(first, first.name),
+  onFiles: ([first]) => first && take(first),
   onNothing: () =>
     session.report({
       message: 'That was not a picture file.',
@@ -87,6 +109,7 @@ listenForFiles({
 });
 
 view.render(session.state, null);
+void own.refresh().catch((error: unknown) => console.warn(error));
 void session.detect().catch((error: unknown) => {
   const { message, hint } = CrispenError.from(error);
   session.report({ message, hint });

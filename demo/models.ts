@@ -1,7 +1,8 @@
 import type { ModelEntry } from '../src/index.ts';
 
-export type Scale = ModelEntry['scale'];
-export const SCALES: readonly Scale[] = [2, 3, 4];
+/** What shipped models enlarge by is in `SCALES`; added models have others too. */
+export type Scale = number;
+export const SCALES: readonly Scale[] = [2, 3, 4] satisfies readonly ModelEntry['scale'][];
 
 /** A model as people choose it. `kind` is the part of the id that stays the same at other scales. */
 export interface ModelChoice {

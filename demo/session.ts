@@ -6,7 +6,7 @@ import type {
   UpscaleProgress,
   Upscaler,
 } from '../src/index.ts';
-import { choose, type ModelChoice, type Scale } from './models.ts';
+import { choose, type ModelChoice, SCALES, type Scale } from './models.ts';
 import { sizeWarning } from './words.ts';
 import type { Size } from './zoom.ts';
 
@@ -117,7 +117,16 @@ export class Session {
   setKind(kind: string): Promise<void> {
     this.#kind = kind;
     this.#askAgain();
-    return this.#run({ model: choose(this.#parts.models, this.#state.scale, kind) });
+    const scale = SCALES.includes(this.#state.scale) ? this.#state.scale : 2;
+    return this.#run({ scale, model: choose(this.#parts.models, scale, kind) });
+  }
+
+  /** Takes a model that the visitor added, with its own scale. */
+  useModel(model: ModelChoice, scale: Scale): Promise<void> {
+    this.#kind = model.kind;
+    this.#confirmed = false;
+    this.#askAgain();
+    return this.#run({ scale, model });
   }
 
   /** Starts again after an error, a cancellation or a warning that was read. */

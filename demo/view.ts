@@ -2,7 +2,7 @@ import type { ModelEntry, UpscaleOutput } from '../src/index.ts';
 import { Compare } from './compare.ts';
 import type { SaveFormat } from './download.ts';
 import { dimensions, duration, roughly, timeLeft } from './format.ts';
-import { choicesAt, SCALES, type Scale } from './models.ts';
+import { choicesAt, type ModelChoice, SCALES, type Scale } from './models.ts';
 import type { Fallback, State } from './session.ts';
 import { advice, madeBy, noAdapterWords, resultTag, stageWords, workerWords } from './words.ts';
 
@@ -166,7 +166,7 @@ export class PageView {
     get('model-single').hidden = choices.length > 1;
   }
 
-  #renderJob({ phase, trouble, detection }: State, readable: boolean): void {
+  #renderJob({ phase, trouble, detection, model }: State, readable: boolean): void {
     const working = phase.kind === 'working';
     const show = (id: string, visible: boolean) => {
       get(id).hidden = !visible;
@@ -189,7 +189,7 @@ export class PageView {
       say(get('remaining'), timeLeft(phase.remainingMs));
     }
     if (phase.kind === 'confirm') say(get('confirm-text'), phase.warning);
-    if (phase.kind === 'done') this.#renderResult(phase.result);
+    if (phase.kind === 'done') this.#renderResult(phase.result, model);
     say(get('status'), this.#status({ phase, detection }));
   }
 
@@ -217,11 +217,14 @@ export class PageView {
     }
   }
 
-  #renderResult(result: UpscaleOutput): void {
+  #renderResult(result: UpscaleOutput, model: ModelChoice): void {
     say(get('fact-from'), dimensions(result.inputWidth, result.inputHeight));
     say(get('fact-to'), dimensions(result.width, result.height));
-    say(get('fact-by'), madeBy(result));
+    // An added model is called by its file: its id is a hash.
+    const isAdded = model.id === result.model && model.kind === model.id;
+    say(get('fact-by'), isAdded ? madeBy(result, model.title) : madeBy(result));
     get('fact-tiles').hidden = result.statistics === 'exact';
+    get('fact-approximate').hidden = !result.approximate;
   }
 
   #renderNotice({ detection, phase }: State): void {

@@ -38,7 +38,10 @@ export function workerWords(detection: Detection | null): { text: string; slow: 
 }
 
 /** How a result was made, as a sentence. */
-export function madeBy(output: Pick<UpscaleOutput, 'backend' | 'adapter' | 'model'>): string {
+export function madeBy(
+  output: Pick<UpscaleOutput, 'backend' | 'adapter' | 'model'>,
+  name = output.model,
+): string {
   if (output.backend === 'lanczos') return 'A plain resize (Lanczos), made without a network.';
   const place =
     output.backend === 'cpu'
@@ -47,7 +50,7 @@ export function madeBy(output: Pick<UpscaleOutput, 'backend' | 'adapter' | 'mode
         ? 'the graphics card'
         : adapterName(output.adapter);
   const slow = output.adapter?.isFallbackAdapter ? ', a software adapter' : '';
-  return `Made by ${output.model} on ${place}${slow}.`;
+  return `Made by ${name} on ${place}${slow}.`;
 }
 
 /** The short label on the enlarged side of the comparison. */

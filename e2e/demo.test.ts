@@ -2,7 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Browser, Download, Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { upscaleOnCpu } from '../src/engine/interpreter.ts';
 import { resample } from '../src/image/resample.ts';
+import { detect, recognise } from '../src/models/index.ts';
+import { readWeights } from '../src/weights/read.ts';
+import { readSafetensors, writeSafetensors } from '../src/weights/safetensors.ts';
 import { launch } from './browser.ts';
 import { decode, encode, expected, expectSamePicture } from './oracle.ts';
 
@@ -138,6 +142,61 @@ describe('the page', () => {
     await drop('pixel.png', file);
     await status(/^Done/);
     await expectDownload(file);
+  });
+});
+
+describe('models of one\u2019s own', () => {
+  const CHECKPOINT = 'test/checkpoints/compact_x2_params_and_ema_legacy.pth';
+  const list = () => page.getByTestId('own').locator('li');
+  beforeAll(async () => {
+    browser = await launch({ webgpu: true });
+  });
+  afterAll(() => browser.close());
+  beforeEach(open);
+  afterEach(close);
+
+  it('runs a dropped checkpoint, keeps it, saves it as safetensors and forgets it', async () => {
+    const photo = await readFile(SMALL);
+    await drop(basename(CHECKPOINT), await readFile(CHECKPOINT));
+    await list().getByText('Compact, 2×').waitFor();
+    expect(await list().getByRole('radio').isChecked()).toBe(true);
+    await drop(basename(SMALL), photo);
+    await status(/^Done/);
+
+    const { tensors } = await readWeights(await readFile(CHECKPOINT), recognise);
+    const { network, weights } = detect(tensors);
+    const { image } = await upscaleOnCpu(network, weights, await decode(photo));
+    expectSamePicture(await decode(await download('png')), image);
+
+    // It is there again when the page is.
+    await page.reload();
+    await list().getByText('Compact, 2×').waitFor();
+    const [saved] = await Promise.all([
+      page.waitForEvent('download'),
+      list().getByRole('button', { name: 'Save as safetensors' }).click(),
+    ]);
+    expect(saved.suggestedFilename()).toBe('compact_x2_params_and_ema_legacy.safetensors');
+    const converted = readSafetensors(await contentOf(saved)).tensors;
+    expect(converted.size).toBe(tensors.size);
+    for (const [name, { bytes }] of tensors) {
+      expect(Buffer.compare(converted.get(name)!.bytes, bytes)).toBe(0);
+    }
+
+    await list().getByRole('button', { name: 'Remove' }).click();
+    await list().waitFor({ state: 'detached' });
+    await page.reload();
+    await page.getByTestId('status').filter({ hasText: 'Ready' }).waitFor();
+    expect(await list().count()).toBe(0);
+  });
+
+  it('says what a file is that it cannot run', async () => {
+    const odd = { dtype: 'f32', shape: [1], bytes: new Uint8Array(4) } as const;
+    await drop('odd.safetensors', writeSafetensors(new Map([['odd.weight', odd]])));
+    const error = page.getByTestId('error');
+    await error
+      .filter({ hasText: 'no network that Crispen knows (1 tensor: odd.weight)' })
+      .waitFor();
+    expect(await list().count()).toBe(0);
   });
 });
 

@@ -170,7 +170,8 @@ function unknown(outline: Outline): CrispenError {
     const text = JSON.stringify(name).slice(1, -1);
     return text.length > 60 ? `${text.slice(0, 57)}...` : text;
   });
-  const found = `${names.length} tensors: ${shown.join(', ')}${names.length > 4 ? ', ...' : ''}`;
+  const count = names.length === 1 ? '1 tensor' : `${names.length} tensors`;
+  const found = `${count}: ${shown.join(', ')}${names.length > 4 ? ', ...' : ''}`;
   return new CrispenError(
     'MODEL_UNSUPPORTED',
     other

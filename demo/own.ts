@@ -1,0 +1,139 @@
+import { type AddedModel, CrispenError, type Upscaler } from '../src/index.ts';
+import { save } from './download.ts';
+import type { Scale } from './models.ts';
+import type { Trouble } from './session.ts';
+
+/** A file that is taken for weights and not for a picture. */
+export const isWeightFile = (name: string): boolean => /\.(pth|pt|ckpt|safetensors)$/i.test(name);
+
+const NAMES: Readonly<Record<string, string>> = {
+  a2n: 'A2N',
+  'a2n-m': 'A2N-M',
+  pan: 'PAN',
+  compact: 'Compact',
+  span: 'SPAN',
+  esrgan: 'ESRGAN',
+  edsr: 'EDSR',
+};
+
+/** What a model was found to be, in a line. */
+export function describeModel(model: AddedModel): string {
+  const { architecture, scale, scaleSource, bytes, kept, assumptions } = model;
+  const megabytes = Math.max(0.1, bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
+  return [
+    `${NAMES[architecture] ?? architecture}, ${scale}×${scaleSource === 'default' ? ' (taken for granted)' : ''}, ${megabytes} MB`,
+    ...assumptions.map((text) => `assumed: ${text}`),
+    ...(kept ? [] : ['not kept: no room in this browser']),
+  ].join('; ');
+}
+
+interface Parts {
+  readonly upscaler: Pick<Upscaler, 'addModel' | 'models' | 'removeModel' | 'exportModel'>;
+  /** The scale chosen on the page: taken where a file cannot tell its own. */
+  readonly likelyScale: () => Scale;
+  readonly onUse: (model: AddedModel) => void;
+  /** A model went away that may be in use. */
+  readonly onRemoved: (id: string) => void;
+  readonly onTrouble: (trouble: Trouble) => void;
+}
+
+const get = <E extends HTMLElement = HTMLElement>(id: string): E =>
+  document.getElementById(id) as E;
+
+/** The list of models that the visitor added: use, save as safetensors, remove, add another. */
+export class OwnModels {
+  readonly #parts: Parts;
+  #models: readonly AddedModel[] = [];
+  #used = '';
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    const file = get<HTMLInputElement>('own-file');
+    get('own-add').addEventListener('click', () => file.click());
+    file.addEventListener('change', () => {
+      const [picked] = file.files ?? [];
+      if (picked) void this.add(picked);
+      file.value = '';
+    });
+    get('own-list').addEventListener('change', (event) => {
+      const { value } = event.target as HTMLInputElement;
+      const model = this.#models.find(({ id }) => id === value);
+      if (model) this.#parts.onUse(model);
+    });
+    get('own-list').addEventListener('click', (event) => {
+      const button = (event.target as HTMLElement).closest('button');
+      const model = this.#models.find(({ id }) => id === button?.value);
+      if (button && model) void this.#act(button.name === 'remove' ? 'remove' : 'save', model);
+    });
+  }
+
+  /** Reads the list from storage. */
+  async refresh(): Promise<void> {
+    this.#models = await this.#parts.upscaler.models();
+    this.#render();
+  }
+
+  /** Adds a weight file and begins to use it. */
+  async add(file: File): Promise<void> {
+    const note = get('own-note');
+    const reading = (fraction: number) => {
+      note.textContent = `Reading ${file.name}: ${Math.floor(fraction * 100)} %`;
+    };
+    reading(0);
+    const likelyScale = this.#parts.likelyScale();
+    try {
+      const model = await this.#parts.upscaler.addModel(file, {
+        likelyScale,
+        onProgress: ({ fraction }) => reading(fraction),
+      });
+      await this.refresh();
+      this.#parts.onUse(model);
+    } catch (error) {
+      const { message, hint } = CrispenError.from(error);
+      this.#parts.onTrouble({ message: `${file.name}: ${message}`, hint });
+    } finally {
+      note.textContent = '';
+    }
+  }
+
+  /** Shows which model is in use, if it is one of these. */
+  show(used: string): void {
+    this.#used = used;
+    for (const input of get('own-list').querySelectorAll('input')) {
+      input.checked = input.value === used;
+    }
+  }
+
+  async #act(what: 'remove' | 'save', model: AddedModel): Promise<void> {
+    const { upscaler, onRemoved, onTrouble } = this.#parts;
+    try {
+      if (what === 'save') {
+        save(await upscaler.exportModel(model.id), `${model.name}.safetensors`);
+        return;
+      }
+      if (model.id === this.#used) onRemoved(model.id);
+      await upscaler.removeModel(model.id);
+      await this.refresh();
+    } catch (error) {
+      const { message, hint } = CrispenError.from(error);
+      onTrouble({ message, hint });
+    }
+  }
+
+  #render(): void {
+    get('own-list').replaceChildren(
+      ...this.#models.map((model) => {
+        const row = get<HTMLTemplateElement>('own-row').content.cloneNode(true) as DocumentFragment;
+        row.querySelector('input')!.value = model.id;
+        row.querySelector('b')!.textContent = model.name || model.architecture;
+        row.querySelector('small')!.textContent = describeModel(model);
+        for (const button of row.querySelectorAll('button')) {
+          button.value = model.id;
+          button.setAttribute('aria-label', `${button.textContent?.trim()}: ${model.name}`);
+        }
+        return row;
+      }),
+    );
+    this.show(this.#used);
+  }
+}

@@ -1,0 +1,140 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { testGpu } from '../../test/gpu.ts';
+import type { Rgba8Image } from '../image/image.ts';
+import { createNetwork, type Detection, detect } from '../models/index.ts';
+import { fromFloat32 } from '../weights/convert.ts';
+import { readSafetensors } from '../weights/safetensors.ts';
+import type { TensorMap } from '../weights/tensor.ts';
+import { Engine } from './engine.ts';
+import { upscaleOnCpu } from './interpreter.ts';
+
+/** The seeded network of a golden file. */
+function golden(name: string): Detection {
+  const bytes = new Uint8Array(readFileSync(`test/golden/${name}.safetensors`));
+  const weights: TensorMap = new Map(
+    [...readSafetensors(bytes).tensors]
+      .filter(([key]) => key.startsWith('weights.'))
+      .map(([key, tensor]) => [key.slice('weights.'.length), tensor]),
+  );
+  return detect(weights);
+}
+
+/** Texture in every channel, alpha that varies. */
+function picture(width: number, height: number): Rgba8Image {
+  const data = new Uint8ClampedArray(width * height * 4);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const i = (y * width + x) * 4;
+      data[i] = 128 + 100 * Math.sin(x / 3);
+      data[i + 1] = 128 + 100 * Math.cos(y / 5 + x / 9);
+      data[i + 2] = (x * 7 + y * 13) % 256;
+      data[i + 3] = (x * 11 + y * 3) % 256;
+    }
+  }
+  return { width, height, data };
+}
+
+/** Largest difference and the share of samples that differ at all. */
+function difference(a: Rgba8Image, b: Rgba8Image): { worst: number; share: number } {
+  expect([a.width, a.height]).toEqual([b.width, b.height]);
+  let [worst, count] = [0, 0];
+  a.data.forEach((v, i) => {
+    const d = Math.abs(v - b.data[i]);
+    worst = Math.max(worst, d);
+    if (d > 0) count++;
+  });
+  return { worst, share: count / a.data.length };
+}
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await Engine.create({ gpu: testGpu() });
+});
+afterAll(() => engine.destroy());
+
+describe('networks of checkpoints on 8-bit images', () => {
+  it.each([
+    ['compact_x2_11x7', 19, 13],
+    ['compact_x1_13x9', 1, 1],
+    ['span_x2_nonorm_8x6', 9, 8],
+    ['rrdb_x1_unshuffle_14x11_pad', 14, 11],
+    ['rrdb_x1_unshuffle_14x11_pad', 1, 2],
+    ['edsr_x3_9x7', 10, 7],
+  ])('%s at %i x %i agrees with the CPU, alpha included', async (name, width, height) => {
+    const { network, weights } = golden(name);
+    const image = picture(width, height);
+    const model = await engine.loadModel(network, weights);
+    const gpu = await engine.upscale(model, image);
+    const cpu = await upscaleOnCpu(network, weights, image);
+    const { worst, share } = difference(gpu.image, cpu.image);
+    expect(worst).toBeLessThanOrEqual(1);
+    // Alpha of whole numbers, enlarged by 2, lies on a half every so often.
+    expect(share).toBeLessThanOrEqual(0.02);
+    expect(gpu.report).toMatchObject({ tiles: 1, statistics: 'exact', approximate: false });
+    expect(new Set(gpu.image.data).size).toBeGreaterThan(width === 1 ? 1 : 8);
+    await engine.unloadModel(model);
+  });
+
+  it.each([
+    ['compact_x2_11x7', 40, 28],
+    // Cells of 2 x 2 pixels: tiles begin between them, and the last ones stick out of the image.
+    ['rrdb_x2_unshuffle_13x9_pad', 131, 99],
+  ])('%s in tiles equals the whole', async (name, width, height) => {
+    const { network, weights } = golden(name);
+    const image = picture(width, height);
+    const model = await engine.loadModel(network, weights);
+    const whole = await engine.upscale(model, image);
+    const tiled = await engine.upscale(model, image, {
+      tileSize: name.startsWith('rrdb') ? 45 : 16,
+    });
+    expect(whole.report.tiles).toBe(1);
+    expect(tiled.report.tiles).toBeGreaterThan(3);
+    expect(tiled.report.approximate).toBe(false);
+    const { worst, share } = difference(tiled.image, whole.image);
+    expect(worst).toBeLessThanOrEqual(1);
+    expect(share).toBeLessThanOrEqual(0.001);
+    await engine.unloadModel(model);
+  });
+
+  it('says that tiles are approximate where the reach is impractical', async () => {
+    const { network, weights } = golden('rrdb_x1_unshuffle_14x11_pad');
+    const image = picture(150, 90);
+    const model = await engine.loadModel(network, weights);
+    const whole = await engine.upscale(model, image);
+    const tiled = await engine.upscale(model, image, { tileSize: 70 });
+    expect([whole.report.approximate, tiled.report.approximate]).toEqual([false, true]);
+    expect(difference(tiled.image, whole.image).worst).toBeLessThanOrEqual(2);
+    await engine.unloadModel(model);
+  });
+
+  it('runs a network of luma and keeps the colours', async () => {
+    const network = createNetwork('compact', { scale: 2, features: 4, blocks: 1, channels: 1 });
+    // Zeros everywhere: only the skip is left, so the result is the nearest luma with soft colour.
+    const weights: TensorMap = new Map(
+      network.graph.weights.map(({ name, shape }) => {
+        const count = shape.reduce((a, b) => a * b, 1);
+        return [name, fromFloat32(new Float32Array(count), shape, 'f32')] as const;
+      }),
+    );
+    const image = picture(9, 7);
+    const model = await engine.loadModel(network, weights);
+    const gpu = await engine.upscale(model, image);
+    const cpu = await upscaleOnCpu(network, weights, image);
+    expect(difference(gpu.image, cpu.image).worst).toBeLessThanOrEqual(1);
+    const luma = (data: Uint8ClampedArray, i: number) =>
+      0.299 * data[i] + 0.587 * data[i + 1] + 0.114 * data[i + 2];
+    let off = 0;
+    for (let y = 0; y < 14; y++) {
+      for (let x = 0; x < 18; x++) {
+        const at = (y * 18 + x) * 4;
+        const from = ((y >> 1) * 9 + (x >> 1)) * 4;
+        // Colours that luma pushes out of 0..255 are clamped; the others keep it.
+        const inside = [0, 1, 2].every((c) => gpu.image.data[at + c] % 255 !== 0);
+        if (inside && Math.abs(luma(gpu.image.data, at) - luma(image.data, from)) > 1.5) off++;
+      }
+    }
+    expect(off).toBe(0);
+    await engine.unloadModel(model);
+  });
+});
