@@ -1,10 +1,15 @@
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { upscaleOnCpu } from '../src/engine/interpreter.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
 import { resample } from '../src/image/resample.ts';
 import type { UpscaleRequest } from '../src/index.ts';
+import { detect, recognise } from '../src/models/index.ts';
+import { readWeights } from '../src/weights/read.ts';
+import { largeCheckpoint } from '../test/checkpoints/esrgan.ts';
 import { launch } from './browser.ts';
 import { decode, encode, expected, expectSamePicture } from './oracle.ts';
 import type { Outcome } from './page.ts';
@@ -294,6 +299,50 @@ describe('with an adapter', () => {
     // These requests were meant to leave the origin.
     requested.splice(before);
     await expectPhoto(await upscale(page, photo));
+    await foreign.close();
+  });
+
+  it('takes weight files by address, large ones with progress, and enlarges with them', async () => {
+    const small = await readFile('test/checkpoints/compact_x3_params_bf16_zip.pth');
+    const { bytes: large, parameters } = largeCheckpoint();
+    const foreign = await serveForeign((incoming, response) => {
+      const file = incoming.url === '/mine.pth' ? Buffer.from(large.buffer) : small;
+      response.setHeader('access-control-allow-origin', '*');
+      response.setHeader('content-length', file.length).end(file);
+    });
+    const before = requested.length;
+    const { model, added, outcome, steps, left, code } = await page.evaluate(
+      async ([url, file]) => {
+        const { crispen, upscaler } = window;
+        const { attempt, failure } = crispen;
+        const steps: number[] = [];
+        const onProgress = ({ fraction }: { fraction: number }) => void steps.push(fraction);
+        const added = await upscaler.addModel(`${url}mine.pth`, { onProgress });
+        const model = await upscaler.addModel(`${url}compact.pth?v=1`);
+        const outcome = await attempt(upscaler, crispen.bytes(file), { model: model.id });
+        await upscaler.removeModel(added.id);
+        const left = await upscaler.models();
+        await upscaler.removeModel(model.id);
+        const { code } = await attempt(upscaler, crispen.bytes(file), { model: model.id });
+        const gone = await upscaler.addModel('http://127.0.0.1:9/').catch(failure);
+        return { model, added, outcome, steps, left, code: [code, 'code' in gone && gone.code] };
+      },
+      [foreign.url, photo] as const,
+    );
+    expect(added).toMatchObject({ name: 'mine', architecture: 'esrgan', scale: 4, parameters });
+    expect(added.sha256).toBe(createHash('sha256').update(large).digest('hex'));
+    expect(steps.length).toBeGreaterThan(10);
+    expect(steps).toEqual([...steps].sort((a, b) => a - b));
+    expect(model).toMatchObject({ name: 'compact', architecture: 'compact', scale: 3, kept: true });
+    expect(left).toEqual([model]);
+    expect(code).toEqual(['MODEL_UNKNOWN', 'FETCH_FAILED']);
+    const { tensors } = await readWeights(small, recognise);
+    const { network, weights } = detect(tensors);
+    const { image } = await upscaleOnCpu(network, weights, photoPixels);
+    const result = succeeded(outcome);
+    expect(result).toMatchObject({ model: model.id, approximate: false });
+    expectSamePicture(await decode(result.file), image);
+    requested.splice(before);
     await foreign.close();
   });
 

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { beforeEach, expect, it, vi } from 'vitest';
+import { largeCheckpoint } from '../../test/checkpoints/esrgan.ts';
 import { readWeights } from '../weights/read.ts';
 import { writeSafetensors } from '../weights/safetensors.ts';
 import { addModel, exportAdded, loadAdded } from './added.ts';
@@ -163,4 +164,59 @@ it('stops when it is cancelled', async () => {
   );
   await expect(adding).rejects.toMatchObject({ code: 'ABORTED' });
   expect(await store.list()).toEqual([]);
+});
+
+it('reads a checkpoint of 67 MB without a second copy, in steps', async () => {
+  const { bytes: file, parameters } = largeCheckpoint();
+  expect(file.length).toBeGreaterThan(64e6);
+  const chunk = 2 ** 16;
+  let at = 0;
+  const body = new ReadableStream({
+    pull(controller) {
+      if (at >= file.length) controller.close();
+      else controller.enqueue(file.subarray(at, at + chunk));
+      at += chunk;
+    },
+  });
+  const headers = { 'content-length': String(file.length) };
+  const fractions: number[] = [];
+  const before = process.memoryUsage().arrayBuffers;
+  let peak = 0;
+  const measure = () => {
+    peak = Math.max(peak, process.memoryUsage().arrayBuffers - before);
+  };
+  vi.spyOn(store, 'write').mockImplementation(async (facts) => {
+    measure();
+    return facts;
+  });
+  const model = await addModel(
+    new Response(body, { headers }),
+    'mine.pth',
+    {},
+    {
+      ...{ store, signal: new AbortController().signal, sha256: undefined },
+      onProgress: (fraction) => {
+        fractions.push(fraction);
+        measure();
+      },
+    },
+  );
+  expect(model).toMatchObject({ architecture: 'esrgan', scale: 4, parameters });
+  expect(peak).toBeLessThan(1.1 * file.length);
+  expect(fractions.length).toBeGreaterThan(1000);
+  expect(fractions).toEqual([...fractions].sort((a, b) => a - b));
+  expect(fractions.at(-1)).toBe(1);
+});
+
+it('reads an answer that does not tell its length', async () => {
+  const model = await addModel(
+    new Response(bytes),
+    CHECKPOINT,
+    {},
+    {
+      ...{ store, signal: new AbortController().signal, sha256: undefined, onProgress: () => {} },
+    },
+  );
+  expect(model).toMatchObject({ architecture: 'compact', bytes: bytes.length });
+  expect((await loadAdded(store, model.id)).scale).toBe(2);
 });

@@ -25,12 +25,12 @@ interface AddParts {
  * @throws CrispenError `MODEL_UNSUPPORTED`, `MODEL_CORRUPT`, `ABORTED`
  */
 export async function addModel(
-  file: Blob,
+  file: Blob | Response,
   name: string,
   options: AddOptions,
   { store, sha256, signal, onProgress }: AddParts,
 ): Promise<AddedModel> {
-  const bytes = await readBlob(file, signal, onProgress);
+  const bytes = await readAll(file, signal, onProgress);
   const { format, tensors } = await readWeights(bytes, recognise);
   const found = detect(tensors, { ...options, name });
   throwIfAborted(signal);
@@ -63,36 +63,54 @@ export async function exportAdded(store: ModelStore, id: string, f16: boolean): 
   return new Blob([file as Uint8Array<ArrayBuffer>], { type: 'application/octet-stream' });
 }
 
-async function readBlob(
-  file: Blob,
+/**
+ * All bytes of a file or of an answer, in one buffer of their length: a file is held once. Only where
+ * an answer does not tell its length, or tells that of its compressed form, the buffer has to grow.
+ */
+async function readAll(
+  source: Blob | Response,
   signal: AbortSignal,
   onProgress: (fraction: number) => void,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  if (file.size > MAX_BYTES) {
-    throw new CrispenError('MODEL_UNSUPPORTED', `The file has ${file.size} bytes.`, {
-      hint: 'Crispen reads weight files of up to 2 GB.',
-    });
-  }
-  const bytes = new Uint8Array(file.size);
-  const reader = file.stream().getReader();
+  const stated =
+    source instanceof Blob ? source.size : Number(source.headers.get('content-length') ?? 0);
+  checkSize(stated);
+  let bytes = new Uint8Array(stated);
   let length = 0;
+  const stream = source instanceof Blob ? source.stream() : source.body;
+  const reader = stream?.getReader();
   try {
-    for (;;) {
+    while (reader) {
       throwIfAborted(signal);
       const { done, value } = await reader.read();
       if (done) break;
+      if (length + value.length > bytes.length) {
+        checkSize(length + value.length);
+        const larger = new Uint8Array(Math.max(length + value.length, 2 * bytes.length, 2 ** 20));
+        larger.set(bytes.subarray(0, length));
+        bytes = larger;
+      }
       bytes.set(value, length);
       length += value.length;
-      onProgress(length / bytes.length);
+      if (stated > 0) onProgress(Math.min(1, length / stated));
     }
   } catch (cause) {
+    await reader?.cancel().catch(() => {});
     throwIfAborted(signal);
+    if (cause instanceof CrispenError) throw cause;
     throw new CrispenError('FETCH_FAILED', 'The weight file could not be read to its end.', {
-      hint: 'It may have been moved or changed meanwhile: choose it again.',
+      hint: 'It may have been moved or changed meanwhile, or the connection failed: try again.',
       cause,
     });
   }
-  return bytes;
+  return bytes.subarray(0, length);
+}
+
+function checkSize(bytes: number): void {
+  if (bytes <= MAX_BYTES) return;
+  throw new CrispenError('MODEL_UNSUPPORTED', `The file has ${bytes} bytes or more.`, {
+    hint: 'Crispen reads weight files of up to 2 GB.',
+  });
 }
 
 function hexadecimal(buffer: ArrayBuffer): string {

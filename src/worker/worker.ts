@@ -125,10 +125,10 @@ const api: WorkerApi = {
       queue.run(id, async (signal) => {
         const progress = track(id, ['download']);
         progress.report('download', 0);
-        const blob = typeof file === 'string' ? await fetchBlob(file, 'model', signal) : file;
+        const source = typeof file === 'string' ? await request(file, 'model', signal) : file;
         const { sha256 } = weightPlatform();
         const onProgress = (fraction: number) => progress.report('download', fraction);
-        return addModel(blob, name, options, { store, sha256, signal, onProgress });
+        return addModel(source, name, options, { store, sha256, signal, onProgress });
       }),
     ),
 
@@ -334,26 +334,45 @@ async function readSource(source: WireSource, signal: AbortSignal): Promise<Rgba
   if (source.kind === 'blob') return decodeImage(source.blob);
   if (source.kind === 'bitmap') return decodeImage(source.bitmap);
   if (source.kind === 'pixels') return decodeImage(source.image);
-  return decodeImage(await fetchBlob(source.url, 'image', signal));
+  return decodeImage(await fetchBlob(source.url, signal));
 }
 
-async function fetchBlob(url: string, what: 'image' | 'model', signal: AbortSignal): Promise<Blob> {
+async function fetchBlob(url: string, signal: AbortSignal): Promise<Blob> {
+  const response = await request(url, 'image', signal);
+  try {
+    return await response.blob();
+  } catch (cause) {
+    throwIfAborted(signal);
+    throw fetchFailed(url, 'image', cause);
+  }
+}
+
+/** An answer that is one. @throws CrispenError `FETCH_FAILED`, `ABORTED` */
+async function request(
+  url: string,
+  what: 'image' | 'model',
+  signal: AbortSignal,
+): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(url, { signal });
-    if (response.ok) return await response.blob();
   } catch (cause) {
     throwIfAborted(signal);
-    throw new CrispenError('FETCH_FAILED', `The ${what} at ${url} could not be fetched.`, {
-      hint: 'Check the address and the connection; another site has to allow it (CORS).',
-      cause,
-    });
+    throw fetchFailed(url, what, cause);
   }
+  if (response.ok) return response;
   throw new CrispenError(
     'FETCH_FAILED',
     `The ${what} at ${url} could not be fetched: status ${response.status}.`,
     { hint: 'Check the address.' },
   );
+}
+
+function fetchFailed(url: string, what: 'image' | 'model', cause: unknown): CrispenError {
+  return new CrispenError('FETCH_FAILED', `The ${what} at ${url} could not be fetched.`, {
+    hint: 'Check the address and the connection; another site has to allow it (CORS).',
+    cause,
+  });
 }
 
 async function deliver(image: Rgba8Image, plan: UpscalePlan): Promise<ImageBitmap | Blob> {
