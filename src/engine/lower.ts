@@ -9,10 +9,18 @@ import {
   packAttentionMix,
   statGroups,
 } from '../kernels/attentionBlock.ts';
-import { type ConvSpec, convGrid, convKernel, packBias, packConvWeights } from '../kernels/conv.ts';
+import {
+  type ConvSpec,
+  convGrid,
+  convKernel,
+  convParams,
+  packBias,
+  packConvWeights,
+} from '../kernels/conv.ts';
 import {
   convGateGrid,
   convGateKernel,
+  convPackGrid,
   convPackKernel,
   packConvGate,
   packGateBias,
@@ -20,11 +28,13 @@ import {
 import { enlargeKernel } from '../kernels/enlarge.ts';
 import {
   blocksOf,
+  DEFAULT_WORKGROUP_LIMITS,
   ELEMENT_BYTES,
   type ElementType,
   type Grid,
   type Kernel,
   mapGrid,
+  type WorkgroupLimits,
 } from '../kernels/kernel.ts';
 import { type PointwiseOp, pointwiseKernel } from '../kernels/pointwise.ts';
 import {
@@ -114,12 +124,20 @@ export interface ConstantSpec {
   readonly element: ElementType;
 }
 
+/**
+ * How far ops are fused: `none`, one dispatch per op, the check of every fused kernel; `ops`,
+ * convolutions with their epilogues and the like; `blocks` (the default), also whole
+ * attention-in-attention blocks and the two ends of the network.
+ */
+export type Fusion = 'none' | 'ops' | 'blocks';
+
 export interface LowerOptions {
-  /** False: one dispatch per op, the check of every fused kernel. Default true. */
-  readonly fuse?: boolean;
+  readonly fuse?: Fusion;
   /** Nodes that must be written out; fusion stops at them. */
   readonly keep?: ReadonlySet<NodeId>;
   readonly element?: ElementType;
+  /** What the device allows a workgroup; default: the least that any allows. */
+  readonly workgroup?: WorkgroupLimits;
   /** Given: the program converts from and to 8-bit pixels; values run from 0 to `range`. */
   readonly image?: { readonly range: number };
 }
@@ -144,7 +162,7 @@ interface ConvChain {
 
 class Lowering {
   readonly #graph: Graph;
-  readonly #fuse: boolean;
+  readonly #fuse: Fusion;
   readonly #keep: ReadonlySet<NodeId>;
   readonly #element: ElementType;
   readonly #range: number | null;
@@ -162,12 +180,17 @@ class Lowering {
 
   constructor(graph: Graph, options: LowerOptions) {
     this.#graph = graph;
-    this.#fuse = options.fuse ?? true;
+    this.#fuse = options.fuse ?? 'blocks';
     this.#keep = options.keep ?? new Set();
     this.#element = options.element ?? 'f32';
     this.#range = options.image?.range ?? null;
     this.#readers = consumers(graph);
-    this.#patterns = new PatternFinder(graph, this.#readers, this.#keep);
+    this.#patterns = new PatternFinder(
+      graph,
+      this.#readers,
+      this.#keep,
+      options.workgroup ?? DEFAULT_WORKGROUP_LIMITS,
+    );
   }
 
   program(): Program {
@@ -175,7 +198,7 @@ class Lowering {
     const image = this.#range === null ? null : this.#imageResources();
     // Claim nodes for fused kernels first, the largest patterns before the smaller; then walk in
     // order and emit. A fused kernel stands at its last node, where all of its operands exist.
-    if (this.#fuse) {
+    if (this.#fuse === 'blocks') {
       this.#claimAttentionBlocks();
       const end = image && this.#patterns.skipOutput();
       if (end) this.#claimSkipOutput(end, image);
@@ -233,7 +256,7 @@ class Lowering {
   }
 
   #emitAttentionGate(block: AttentionBlock): void {
-    const { features, gated, t, k1, k2, k3 } = block;
+    const { features, gated, t, k1, k2, k3, lanes } = block;
     const { scale } = this.#mapShape(gated);
     // The sums come with t from the block before, or from a pooling of their own.
     const sums = this.#sumsOf.get(t) ?? {
@@ -242,7 +265,8 @@ class Lowering {
     };
     const stats = this.#addResource(
       `${this.#graph.nodes[gated].name}:stats`,
-      (size) => statGroups(size.width * scale, size.height * scale) * blocksOf(features) * 16,
+      (size) =>
+        statGroups(lanes, size.width * scale, size.height * scale) * blocksOf(features) * 16,
     );
     this.#statsOf.set(gated, stats);
     const multiplyAdds = [k1, k2, k3].reduce((sum, conv) => sum + nodeMultiplyAdds(conv), 0);
@@ -263,13 +287,13 @@ class Lowering {
       ],
       writes: [this.#resource(gated), stats],
       scale,
-      grid: ({ width, height }) => attentionGrid(width, height),
+      grid: ({ width, height }) => attentionGrid(lanes, width, height),
       params: (size) => [
         size.width,
         size.height,
         0,
         sums.count(size),
-        statGroups(size.width, size.height),
+        statGroups(lanes, size.width, size.height),
       ],
       multiplyAdds,
       work: multiplyAdds + memoryWork(2 * features, scale),
@@ -277,13 +301,12 @@ class Lowering {
   }
 
   #emitAttentionMix(block: AttentionBlock, next: AttentionBlock | null): void {
-    const { features, gated, t, x, out, k4, non, last, w1, w2 } = block;
+    const { features, gated, t, x, out, k4, non, last, w1, w2, lanes } = block;
     const { scale } = this.#mapShape(out);
     const spec = {
       ...block,
       hidden: w1.lengthOut,
       nonKernel: non.kernel,
-      hasNext: next !== null,
     };
     const reads: Operand[] = [
       { resource: this.#read(gated) },
@@ -306,13 +329,13 @@ class Lowering {
     const nextT = next ? this.#resource(next.t) : this.#addResource(`${name}:no t`, () => 16);
     const partials = this.#addResource(`${name}:partials`, (size) =>
       next
-        ? attentionGroups(size.width * scale, size.height * scale) * blocksOf(features) * 16
+        ? attentionGroups(lanes, size.width * scale, size.height * scale) * blocksOf(features) * 16
         : 16,
     );
     if (next) {
       this.#sumsOf.set(next.t, {
         partials,
-        count: ({ width, height }) => attentionGroups(width, height),
+        count: ({ width, height }) => attentionGroups(lanes, width, height),
       });
     }
     const convs = [k4, non, last, ...(next ? [next.first] : [])];
@@ -323,8 +346,14 @@ class Lowering {
       reads,
       writes: [this.#resource(out), nextT, partials],
       scale,
-      grid: ({ width, height }) => attentionGrid(width, height),
-      params: ({ width, height }) => [width, height, 0, statGroups(width, height)],
+      grid: ({ width, height }) => attentionGrid(lanes, width, height),
+      params: ({ width, height }) => [
+        width,
+        height,
+        0,
+        statGroups(lanes, width, height),
+        next ? 1 : 0,
+      ],
       multiplyAdds,
       work: multiplyAdds + memoryWork(5 * features, scale),
     });
@@ -347,7 +376,7 @@ class Lowering {
         ],
         writes: [image.packed, image.status],
         scale,
-        grid: (_, { core }) => mapGrid(core.width * scale, core.height * scale, 1, 4),
+        grid: (_, { core }) => convPackGrid(core.width * scale, core.height * scale),
         params: (size, { core, source }) => [
           core.width * scale,
           core.height * scale,
@@ -417,7 +446,7 @@ class Lowering {
 
   /** The only reader of a node whose value need not be written, or null. */
   #follower(id: NodeId): NodeId | null {
-    if (!this.#fuse || this.#keep.has(id) || id === this.#graph.output) return null;
+    if (this.#fuse === 'none' || this.#keep.has(id) || id === this.#graph.output) return null;
     const readers = this.#readers.get(id) ?? [];
     return readers.length === 1 && !this.#emit.has(readers[0]) ? readers[0] : null;
   }
@@ -426,7 +455,7 @@ class Lowering {
   #claimConv(id: NodeId): void {
     const node = this.#graph.nodes[id];
     if (node.op !== 'conv') return;
-    const gated = this.#fuse ? this.#patterns.gatedConv(id) : null;
+    const gated = this.#fuse === 'blocks' ? this.#patterns.gatedConv(id) : null;
     if (gated) {
       for (const inner of gated.inner) this.#emit.set(inner, null);
       const from = this.#readThrough(node);
@@ -464,7 +493,12 @@ class Lowering {
   #readThrough(node: GraphNode & { op: 'conv' }): { upsample: number; source: NodeId } {
     const [source] = node.inputs;
     const from = this.#graph.nodes[source];
-    if (!this.#fuse || node.kernel !== 3 || from.op !== 'nearest' || this.#keep.has(source)) {
+    if (
+      this.#fuse === 'none' ||
+      node.kernel !== 3 ||
+      from.op !== 'nearest' ||
+      this.#keep.has(source)
+    ) {
       return { upsample: 1, source };
     }
     const readers = this.#readers.get(source) ?? [];
@@ -574,12 +608,12 @@ class Lowering {
   }
 
   #emitGatedConv(
-    { conv, gate, last, activation }: GatedConv,
+    { conv, gate, last, activation, lanes }: GatedConv,
     { upsample, source }: { upsample: number; source: NodeId },
   ): void {
     const { cIn, cOut } = conv;
     const { scale } = this.#mapShape(last);
-    const spec = { cIn, cOut, upsample, act1: activation };
+    const spec = { cIn, cOut, upsample, act1: activation, lanes };
     const multiplyAdds = nodeMultiplyAdds(conv) + nodeMultiplyAdds(gate);
     this.#steps.push({
       name: this.#graph.nodes[last].name,
@@ -595,7 +629,7 @@ class Lowering {
       ],
       writes: [this.#resource(last)],
       scale,
-      grid: ({ width, height }) => convGateGrid(width, height),
+      grid: ({ width, height }) => convGateGrid(spec, width, height),
       params: mapParams,
       multiplyAdds,
       work: multiplyAdds + memoryWork(cIn / upsample ** 2 + cOut, scale),
@@ -632,7 +666,7 @@ class Lowering {
       writes: [this.#resource(last)],
       scale,
       grid: ({ width, height }) => convGrid(spec, width, height),
-      params: mapParams,
+      params: ({ width, height }) => convParams(spec, width, height),
       multiplyAdds,
       work: multiplyAdds + memoryWork(cIn + cOut, scale),
     });

@@ -3,10 +3,14 @@ import type { Constants } from './kernel.ts';
 
 const IDS = { leakyRelu: 1, relu: 2, sigmoid: 3 } as const;
 
+/** What lib/epilogue.wgsl calls an activation; 0 for none. */
+export const activationId = (activation: Activation | null): number =>
+  activation ? IDS[activation.fn] : 0;
+
 /** The prelude constants `ACT<n>` and `SLOPE<n>` of lib/epilogue.wgsl. */
 export function activationConstants(index: 0 | 1, activation: Activation | null): Constants {
   return {
-    [`ACT${index}`]: activation ? IDS[activation.fn] : 0,
+    [`ACT${index}`]: activationId(activation),
     [`SLOPE${index}`]: { f32: activation?.fn === 'leakyRelu' ? activation.slope : 0 },
   };
 }

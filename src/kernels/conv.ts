@@ -2,8 +2,16 @@ import type { Activation } from '../graph/graph.ts';
 import conv1x1Source from '../shaders/conv1x1.wgsl?raw';
 import conv3x3Source from '../shaders/conv3x3.wgsl?raw';
 import epilogueSource from '../shaders/lib/epilogue.wgsl?raw';
-import { activationConstants } from './activation.ts';
-import { assemble, blocksOf, type ElementType, type Grid, type Kernel, mapGrid } from './kernel.ts';
+import { activationId } from './activation.ts';
+import {
+  assemble,
+  blocksOf,
+  type ElementType,
+  f32Bits,
+  type Grid,
+  type Kernel,
+  mapGrid,
+} from './kernel.ts';
 
 /** A convolution with everything that its epilogue takes on: act1(act0(conv + bias) * m + r). */
 export interface ConvSpec {
@@ -18,34 +26,39 @@ export interface ConvSpec {
   readonly act1: Activation | null;
 }
 
-/** Bindings: x, weights (`packConvWeights`), bias (`packBias`), multiplier, addend, y. */
-export function convKernel(spec: ConvSpec, element: ElementType = 'f32'): Kernel {
-  const { kernel, cIn, cOut, upsample } = spec;
+/**
+ * Bindings: x, weights (`packConvWeights`), bias (`packBias`), multiplier, addend, y.
+ * Uniform: `convParams`. Layers share a pipeline unless they enlarge differently.
+ */
+export function convKernel(
+  { kernel, upsample }: Pick<ConvSpec, 'kernel' | 'upsample'>,
+  element: ElementType = 'f32',
+): Kernel {
   if (kernel === 1 && upsample !== 1) throw new RangeError('a 1x1 convolution does not upsample');
-  const constants = {
-    IN_BLOCKS: blocksOf(cIn),
-    OUT_BLOCKS: blocksOf(cOut),
-    ...(kernel === 3 ? { UPSAMPLE: upsample } : {}),
-    ...activationConstants(0, spec.act0),
-    ...activationConstants(1, spec.act1),
-    HAS_MUL: spec.multiply,
-    HAS_ADD: spec.add,
-  };
   return {
-    label: `conv${kernel}x${kernel} ${cIn}->${cOut}${upsample > 1 ? ` nearest x${upsample}` : ''}`,
-    code: assemble(
-      element,
-      constants,
-      epilogueSource,
-      kernel === 3 ? conv3x3Source : conv1x1Source,
-    ),
+    label: `conv${kernel}x${kernel}${upsample > 1 ? ` nearest x${upsample}` : ''}`,
+    code:
+      kernel === 3
+        ? assemble(element, { UPSAMPLE: upsample }, epilogueSource, conv3x3Source)
+        : assemble(element, {}, epilogueSource, conv1x1Source),
     bindings: ['read', 'read', 'read', 'read', 'read', 'write'],
   };
 }
 
+/** The uniform's words for an output of `width` x `height` pixels. */
+export function convParams(spec: ConvSpec, width: number, height: number): number[] {
+  const { cIn, act0, act1, multiply, add } = spec;
+  const epilogue =
+    activationId(act0) | (activationId(act1) << 4) | (multiply ? 256 : 0) | (add ? 512 : 0);
+  const slopes = [act0, act1].map((act) => f32Bits(act?.fn === 'leakyRelu' ? act.slope : 0));
+  return [width, height, 0, blocksOf(cIn), epilogue, ...slopes];
+}
+
 /** Grid for an output of `width` x `height` pixels. */
 export function convGrid(spec: ConvSpec, width: number, height: number): Grid {
-  return mapGrid(width, height, blocksOf(spec.cOut), 4, spec.kernel === 3 ? 2 : 1);
+  const blocks = blocksOf(spec.cOut);
+  if (spec.kernel === 1) return mapGrid(width, height, blocks, 4);
+  return [Math.ceil(width / 32), Math.ceil(height / 16), blocks];
 }
 
 /**
