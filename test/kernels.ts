@@ -32,6 +32,8 @@ export function randomMap(channels: number, height: number, width: number, seed 
 
 /** One device for all tests of a file: making one takes longer than most kernels. */
 let shared: GPUDevice | undefined;
+/** Compiled kernels by source: sizes are not part of it, so most cases share one. */
+const pipelines = new Map<string, GPUComputePipeline>();
 
 type Words = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 
@@ -88,11 +90,13 @@ export async function runKernel(kernel: Kernel, run: KernelRun): Promise<Uint32A
         })),
       ],
     });
-    const module = device.createShaderModule({ code: kernel.code });
-    const pipeline = await device.createComputePipelineAsync({
-      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-      compute: { module, entryPoint: 'main' },
-    });
+    const pipeline =
+      pipelines.get(kernel.code) ??
+      (await device.createComputePipelineAsync({
+        layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+        compute: { module: device.createShaderModule({ code: kernel.code }), entryPoint: 'main' },
+      }));
+    pipelines.set(kernel.code, pipeline);
     const [x, y, z] = run.grid;
     const rows = run.rowsPerDispatch ?? y;
     for (let row = 0; row < y; row += rows) {

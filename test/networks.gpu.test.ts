@@ -46,7 +46,7 @@ test.each(CASES)('%s on the GPU, fused and not', async (name) => {
   const [, , height, width] = input.shape;
   const data = new Float32Array(input.bytes.slice().buffer);
   const unfused = await engine.trace(network, weights, { width, height, data }, ['output'], {
-    fuse: false,
+    fuse: 'none',
   });
   const want = new Float32Array(expected.get('output')!.bytes.slice().buffer);
   const peak = want.reduce((most, v) => Math.max(most, Math.abs(v)), 0);

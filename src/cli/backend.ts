@@ -1,4 +1,5 @@
 import { interpret, type PlanarInput, upscaleOnCpu } from '../engine/interpreter.ts';
+import type { Fusion } from '../engine/lower.ts';
 import type { AdapterReport, RunOptions, TracedTensor, UpscaleResult } from '../engine/types.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import type { Network } from '../models/network.ts';
@@ -26,7 +27,7 @@ export interface Backend {
     weights: TensorMap,
     input: PlanarInput,
     taps: readonly string[],
-    options?: { readonly fuse?: boolean },
+    options?: { readonly fuse?: Fusion },
   ): Promise<Map<string, TracedTensor>>;
   close(): void;
 }

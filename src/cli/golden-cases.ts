@@ -194,7 +194,7 @@ export async function compareGolden(
   const [, , height, width] = input.shape;
   const planar = { width, height, data: toFloat32(input) };
   const run = (taps: readonly string[]): Promise<Map<string, TracedTensor>> =>
-    backend.trace(network, weights, planar, taps, options);
+    backend.trace(network, weights, planar, taps, { fuse: options.fuse ? 'blocks' : 'none' });
 
   const nodes = new Set(network.graph.nodes.map((node) => node.name));
   const traced = await run([...expected.keys()].filter((name) => nodes.has(name)));

@@ -1,5 +1,5 @@
 import { CrispenError } from '../errors.ts';
-import { type Kernel, PARAM_WORDS } from '../kernels/kernel.ts';
+import { type Kernel, PARAM_WORDS, type WorkgroupLimits } from '../kernels/kernel.ts';
 import type { AdapterReport } from './types.ts';
 
 /** A compiled kernel. */
@@ -59,11 +59,18 @@ export class Device {
       throw noWebGpu('WebGPU refused to look for an adapter', error);
     }
     if (!adapter) throw noWebGpu('WebGPU found no adapter');
-    const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
+    const { limits } = adapter;
+    const { maxBufferSize, maxStorageBufferBindingSize } = limits;
+    // More than 32 KiB per workgroup would only cost occupancy.
+    const maxComputeWorkgroupStorageSize = Math.min(limits.maxComputeWorkgroupStorageSize, 32768);
     try {
       const device = await adapter.requestDevice({
         label: 'crispen',
-        requiredLimits: { maxBufferSize, maxStorageBufferBindingSize },
+        requiredLimits: {
+          maxBufferSize,
+          maxStorageBufferBindingSize,
+          maxComputeWorkgroupStorageSize,
+        },
       });
       return new Device(device, reportAdapter(adapter));
     } catch (error) {
@@ -73,6 +80,15 @@ export class Device {
 
   get limits(): GPUSupportedLimits {
     return this.gpu.limits;
+  }
+
+  /** What kernels may ask of a workgroup. */
+  get workgroup(): WorkgroupLimits {
+    const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupStorageSize } = this.limits;
+    return {
+      invocations: maxComputeInvocationsPerWorkgroup,
+      bytes: maxComputeWorkgroupStorageSize,
+    };
   }
 
   /** @throws CrispenError `DEVICE_LOST` once the device is gone. */

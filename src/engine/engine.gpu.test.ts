@@ -91,6 +91,23 @@ describe('Engine.upscale', () => {
     expect(difference(tiled, whole.image).worst).toBeLessThan(24);
   });
 
+  it.each(['none', 'ops', 'blocks'] as const)(
+    'fused as %s: the same picture, in tiles too',
+    async (fuse) => {
+      const image = picture(23, 18, true);
+      const loaded = await engine.loadModel(tiny, weights, { fuse });
+      for (const tileSize of [64, 12]) {
+        const fused = await engine.upscale(loaded, image, { tileSize });
+        const plain = await engine.upscale(model, image, { tileSize });
+        expect(fused.report.tiles).toBe(tileSize === 64 ? 1 : 4);
+        const { worst, share } = difference(fused.image, plain.image);
+        expect(worst).toBeLessThanOrEqual(1);
+        expect(share).toBeLessThanOrEqual(0.001);
+      }
+      await engine.unloadModel(loaded);
+    },
+  );
+
   it('tiles by itself within a small memory budget, and refuses an impossible one', async () => {
     const image = picture(90, 70);
     const small = await Engine.create({ gpu: testGpu(), memoryBudget: 3e6 });

@@ -7,7 +7,7 @@ import type { TensorMap } from '../weights/tensor.ts';
 import { Device, USAGE } from './device.ts';
 import { Arena, planProgram } from './execution.ts';
 import { findTaps, nonFinite, type PlanarInput, paddedInput, tracedMap } from './interpreter.ts';
-import { type ImageResources, lower, type Size } from './lower.ts';
+import { type Fusion, type ImageResources, lower, type Size } from './lower.ts';
 import { type Model, uploadModel } from './model.ts';
 import { Pace } from './pace.ts';
 import { ProgressMeter } from './progress.ts';
@@ -79,17 +79,22 @@ export class Engine {
 
   /**
    * Uploads a network's weights and compiles its kernels.
-   * @param options.fuse false: one dispatch per op, the check of the fused kernels.
+   * @param options.fuse default `blocks`; on a software adapter `ops`, since such drivers take most
+   * of a minute to compile the large kernels and run them no faster.
    * @throws CrispenError `MODEL_UNSUPPORTED` if weights are missing or misshapen, `OUT_OF_MEMORY`,
    * `DEVICE_LOST`.
    */
   async loadModel(
     network: Network,
     weights: TensorMap,
-    options: { readonly fuse?: boolean } = {},
+    options: { readonly fuse?: Fusion } = {},
   ): Promise<Model> {
     const bound = bindWeights(network.graph, weights);
-    const program = lower(network.graph, { ...options, image: { range: network.inputRange } });
+    const program = lower(network.graph, {
+      fuse: options.fuse ?? (this.adapter.isFallbackAdapter ? 'ops' : 'blocks'),
+      workgroup: this.#device.workgroup,
+      image: { range: network.inputRange },
+    });
     return uploadModel(this.#device, network, program, bound);
   }
 
@@ -111,7 +116,7 @@ export class Engine {
 
   /**
    * Runs a network whole on a planar f32 input and returns the nodes named in `taps`, unclamped.
-   * Fusion stops at each tap; the node `output` alone leaves every fusion as it is.
+   * Fusion (default `blocks`) stops at each tap; the node `output` alone leaves it as it is.
    * @throws CrispenError as `upscale`, and `INVALID_INPUT` for an unknown name.
    */
   trace(
@@ -119,7 +124,7 @@ export class Engine {
     weights: TensorMap,
     input: PlanarInput,
     taps: readonly string[],
-    options: RunOptions & { readonly fuse?: boolean } = {},
+    options: RunOptions & { readonly fuse?: Fusion } = {},
   ): Promise<Map<string, TracedTensor>> {
     return this.#enqueue(() => this.#trace(network, weights, input, taps, options));
   }
@@ -287,11 +292,12 @@ export class Engine {
     weights: TensorMap,
     input: PlanarInput,
     taps: readonly string[],
-    options: RunOptions & { readonly fuse?: boolean },
+    options: RunOptions & { readonly fuse?: Fusion },
   ): Promise<Map<string, TracedTensor>> {
     const { graph } = network;
     const keep = findTaps(graph, taps);
-    const program = lower(graph, { fuse: options.fuse ?? true, keep });
+    const { fuse = 'blocks' } = options;
+    const program = lower(graph, { fuse, keep, workgroup: this.#device.workgroup });
     const kept = new Set([...keep].map((id) => program.resourceOf.get(id) as number));
     const model = await uploadModel(this.#device, network, program, bindWeights(graph, weights));
     const map = paddedInput(graph, input);

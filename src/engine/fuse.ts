@@ -1,6 +1,5 @@
 import type { Activation, Graph, GraphNode, NodeId } from '../graph/graph.ts';
-import { MAX_ATTENTION_FEATURES } from '../kernels/attentionBlock.ts';
-import { MAX_GATED_CHANNELS } from '../kernels/convFused.ts';
+import { type Lanes, lanesFor, type WorkgroupLimits } from '../kernels/kernel.ts';
 
 type ConvNode = GraphNode & { readonly op: 'conv' };
 type LinearNode = GraphNode & { readonly op: 'linear' };
@@ -26,6 +25,7 @@ export interface AttentionBlock {
   readonly features: number;
   readonly slope: number;
   readonly temperature: number;
+  readonly lanes: Lanes;
   /** Id of `first`, which is absorbed when the block before computes `t`. */
   readonly firstId: NodeId;
   /** Nodes that are never written. */
@@ -38,6 +38,7 @@ export interface GatedConv {
   readonly gate: ConvNode;
   readonly last: NodeId;
   readonly activation: Activation | null;
+  readonly lanes: Lanes;
   readonly inner: readonly NodeId[];
 }
 
@@ -53,15 +54,18 @@ export class PatternFinder {
   readonly #graph: Graph;
   readonly #readers: ReadonlyMap<NodeId, readonly NodeId[]>;
   readonly #keep: ReadonlySet<NodeId>;
+  readonly #limits: WorkgroupLimits;
 
   constructor(
     graph: Graph,
     readers: ReadonlyMap<NodeId, readonly NodeId[]>,
     keep: ReadonlySet<NodeId>,
+    limits: WorkgroupLimits,
   ) {
     this.#graph = graph;
     this.#readers = readers;
     this.#keep = keep;
+    this.#limits = limits;
   }
 
   /**
@@ -100,8 +104,8 @@ export class PatternFinder {
     const features = first.cOut;
     const convs = [first, k1, k2, k3, k4, non, last];
     const slopes = [mixAct, k1Act, tAct].map(({ activation }) => activation.slope);
+    const lanes = lanesFor(features, this.#limits);
     const sound =
-      features <= MAX_ATTENTION_FEATURES &&
       w1.lengthOut <= features &&
       convs.every((conv) => conv.cIn === features && conv.cOut === features) &&
       slopes.every((slope) => slope === slopes[0]) &&
@@ -112,11 +116,12 @@ export class PatternFinder {
       ...[gate.inputs[0], k2.inputs[0], k1Act.inputs[0]],
       ...[pId, softmax.inputs[0], w2.inputs[0], relu.inputs[0], w1.inputs[0]],
     ];
-    if (!sound || !inner.every((id) => this.#private(id))) return null;
+    if (!lanes || !sound || !inner.every((id) => this.#private(id))) return null;
     return {
       ...{ x, out, t, gated: k4.inputs[0], first, k1, k2, k3, k4, non, last, w1, w2, features },
       slope: slopes[0],
       temperature: softmax.temperature,
+      lanes,
       firstId: tAct.inputs[0],
       inner,
     };
@@ -126,7 +131,7 @@ export class PatternFinder {
   gatedConv(id: NodeId): GatedConv | null {
     const conv = this.#node(id, 'conv');
     const readers = this.#readers.get(id) ?? [];
-    if (conv?.kernel !== 3 || conv.cOut > MAX_GATED_CHANNELS || readers.length !== 2) {
+    if (conv?.kernel !== 3 || readers.length !== 2) {
       return null;
     }
     const [gateId, mulId] = readers;
@@ -140,13 +145,14 @@ export class PatternFinder {
       sigmoid?.activation.fn === 'sigmoid' &&
       mul?.inputs.includes(id) &&
       mul.inputs.includes(sigmoidId as NodeId);
-    if (!gate || !matches || sigmoidId === undefined || this.#keep.has(id)) return null;
+    const lanes = lanesFor(conv.cOut, this.#limits);
+    if (!gate || !lanes || !matches || sigmoidId === undefined || this.#keep.has(id)) return null;
     if (![gateId, sigmoidId].every((inner) => this.#private(inner))) return null;
     const next = this.#private(mulId) ? (this.#readers.get(mulId) as NodeId[])[0] : null;
     const follower = next === null ? null : this.#node(next, 'activation');
     const activation = follower?.activation ?? null;
     return {
-      ...{ conv, gate, activation },
+      ...{ conv, gate, activation, lanes },
       last: follower && next !== null ? next : mulId,
       inner: [id, gateId, sigmoidId, ...(follower ? [mulId] : [])],
     };

@@ -13,13 +13,17 @@ import {
   type ConvSpec,
   convGrid,
   convKernel,
+  convParams,
+  convPartsGrid,
   convPartsKernel,
+  convPartsParams,
   packBias,
   packConvWeights,
 } from '../kernels/conv.ts';
 import {
   convGateGrid,
   convGateKernel,
+  convPackGrid,
   convPackKernel,
   packConvGate,
   packGateBias,
@@ -27,11 +31,13 @@ import {
 import { enlargeKernel } from '../kernels/enlarge.ts';
 import {
   blocksOf,
+  DEFAULT_WORKGROUP_LIMITS,
   ELEMENT_BYTES,
   type ElementType,
   type Grid,
   type Kernel,
   mapGrid,
+  type WorkgroupLimits,
 } from '../kernels/kernel.ts';
 import { type PointwiseOp, packAffine, pointwiseKernel } from '../kernels/pointwise.ts';
 import {
@@ -122,12 +128,20 @@ export interface ConstantSpec {
   readonly element: ElementType;
 }
 
+/**
+ * How far ops are fused: `none`, one dispatch per op, the check of every fused kernel; `ops`,
+ * convolutions with their epilogues and the like; `blocks` (the default), also whole
+ * attention-in-attention blocks and the two ends of the network.
+ */
+export type Fusion = 'none' | 'ops' | 'blocks';
+
 export interface LowerOptions {
-  /** False: one dispatch per op, the check of every fused kernel. Default true. */
-  readonly fuse?: boolean;
+  readonly fuse?: Fusion;
   /** Nodes that must be written out; fusion stops at them. */
   readonly keep?: ReadonlySet<NodeId>;
   readonly element?: ElementType;
+  /** What the device allows a workgroup; default: the least that any allows. */
+  readonly workgroup?: WorkgroupLimits;
   /** Given: the program converts from and to 8-bit pixels; values run from 0 to `range`. */
   readonly image?: { readonly range: number };
 }
@@ -157,7 +171,7 @@ interface ConvChain {
 
 class Lowering {
   readonly #graph: Graph;
-  readonly #fuse: boolean;
+  readonly #fuse: Fusion;
   readonly #keep: ReadonlySet<NodeId>;
   readonly #element: ElementType;
   readonly #range: number | null;
@@ -175,12 +189,17 @@ class Lowering {
 
   constructor(graph: Graph, options: LowerOptions) {
     this.#graph = graph;
-    this.#fuse = options.fuse ?? true;
+    this.#fuse = options.fuse ?? 'blocks';
     this.#keep = options.keep ?? new Set();
     this.#element = options.element ?? 'f32';
     this.#range = options.image?.range ?? null;
     this.#readers = consumers(graph);
-    this.#patterns = new PatternFinder(graph, this.#readers, this.#keep);
+    this.#patterns = new PatternFinder(
+      graph,
+      this.#readers,
+      this.#keep,
+      options.workgroup ?? DEFAULT_WORKGROUP_LIMITS,
+    );
   }
 
   program(): Program {
@@ -188,7 +207,7 @@ class Lowering {
     const image = this.#range === null ? null : this.#imageResources();
     // Claim nodes for fused kernels first, the largest patterns before the smaller; then walk in
     // order and emit. A fused kernel stands at its last node, where all of its operands exist.
-    if (this.#fuse) {
+    if (this.#fuse === 'blocks') {
       this.#claimAttentionBlocks();
       const end = image && this.#patterns.skipOutput();
       if (end) this.#claimSkipOutput(end, image);
@@ -246,7 +265,7 @@ class Lowering {
   }
 
   #emitAttentionGate(block: AttentionBlock): void {
-    const { features, gated, t, k1, k2, k3 } = block;
+    const { features, gated, t, k1, k2, k3, lanes } = block;
     const { scale } = this.#mapShape(gated);
     // The sums come with t from the block before, or from a pooling of their own.
     const sums = this.#sumsOf.get(t) ?? {
@@ -255,7 +274,8 @@ class Lowering {
     };
     const stats = this.#addResource(
       `${this.#graph.nodes[gated].name}:stats`,
-      (size) => statGroups(size.width * scale, size.height * scale) * blocksOf(features) * 16,
+      (size) =>
+        statGroups(lanes, size.width * scale, size.height * scale) * blocksOf(features) * 16,
     );
     this.#statsOf.set(gated, stats);
     const multiplyAdds = [k1, k2, k3].reduce((sum, conv) => sum + nodeMultiplyAdds(conv), 0);
@@ -276,13 +296,13 @@ class Lowering {
       ],
       writes: [this.#resource(gated), stats],
       scale,
-      grid: ({ width, height }) => attentionGrid(width, height),
+      grid: ({ width, height }) => attentionGrid(lanes, width, height),
       params: (size) => [
         size.width,
         size.height,
         0,
         sums.count(size),
-        statGroups(size.width, size.height),
+        statGroups(lanes, size.width, size.height),
       ],
       multiplyAdds,
       work: multiplyAdds + memoryWork(2 * features, scale),
@@ -290,13 +310,12 @@ class Lowering {
   }
 
   #emitAttentionMix(block: AttentionBlock, next: AttentionBlock | null): void {
-    const { features, gated, t, x, out, k4, non, last, w1, w2 } = block;
+    const { features, gated, t, x, out, k4, non, last, w1, w2, lanes } = block;
     const { scale } = this.#mapShape(out);
     const spec = {
       ...block,
       hidden: w1.lengthOut,
       nonKernel: non.kernel,
-      hasNext: next !== null,
     };
     const reads: Operand[] = [
       { resource: this.#read(gated) },
@@ -319,13 +338,13 @@ class Lowering {
     const nextT = next ? this.#resource(next.t) : this.#addResource(`${name}:no t`, () => 16);
     const partials = this.#addResource(`${name}:partials`, (size) =>
       next
-        ? attentionGroups(size.width * scale, size.height * scale) * blocksOf(features) * 16
+        ? attentionGroups(lanes, size.width * scale, size.height * scale) * blocksOf(features) * 16
         : 16,
     );
     if (next) {
       this.#sumsOf.set(next.t, {
         partials,
-        count: ({ width, height }) => attentionGroups(width, height),
+        count: ({ width, height }) => attentionGroups(lanes, width, height),
       });
     }
     const convs = [k4, non, last, ...(next ? [next.first] : [])];
@@ -336,8 +355,14 @@ class Lowering {
       reads,
       writes: [this.#resource(out), nextT, partials],
       scale,
-      grid: ({ width, height }) => attentionGrid(width, height),
-      params: ({ width, height }) => [width, height, 0, statGroups(width, height)],
+      grid: ({ width, height }) => attentionGrid(lanes, width, height),
+      params: ({ width, height }) => [
+        width,
+        height,
+        0,
+        statGroups(lanes, width, height),
+        next ? 1 : 0,
+      ],
       multiplyAdds,
       work: multiplyAdds + memoryWork(5 * features, scale),
     });
@@ -360,7 +385,7 @@ class Lowering {
         ],
         writes: [image.packed, image.status],
         scale,
-        grid: (_, { core }) => mapGrid(core.width * scale, core.height * scale, 1, 4),
+        grid: (_, { core }) => convPackGrid(core.width * scale, core.height * scale),
         params: (size, { core, source }) => [
           core.width * scale,
           core.height * scale,
@@ -439,7 +464,7 @@ class Lowering {
 
   /** The only reader of a node whose value need not be written, or null. */
   #follower(id: NodeId): NodeId | null {
-    if (!this.#fuse || this.#keep.has(id) || id === this.#graph.output) return null;
+    if (this.#fuse === 'none' || this.#keep.has(id) || id === this.#graph.output) return null;
     const readers = this.#readers.get(id) ?? [];
     return readers.length === 1 && !this.#emit.has(readers[0]) ? readers[0] : null;
   }
@@ -452,7 +477,7 @@ class Lowering {
     const node = this.#graph.nodes[id];
     if (node.op !== 'conv') return;
     const parts = this.#readParts(node);
-    const gated = this.#fuse && parts === null ? this.#patterns.gatedConv(id) : null;
+    const gated = this.#fuse === 'blocks' && parts === null ? this.#patterns.gatedConv(id) : null;
     if (gated) {
       for (const inner of gated.inner) this.#emit.set(inner, null);
       const from = this.#readThrough(node);
@@ -507,7 +532,7 @@ class Lowering {
   #readParts(node: GraphNode & { op: 'conv' }): readonly NodeId[] | null {
     const [source] = node.inputs;
     const from = this.#graph.nodes[source];
-    if (!this.#fuse || from.op !== 'concat' || this.#keep.has(source)) return null;
+    if (this.#fuse === 'none' || from.op !== 'concat' || this.#keep.has(source)) return null;
     const readers = this.#readers.get(source) ?? [];
     const all = readers.every((id) => this.#graph.nodes[id].op === 'conv');
     if (!all || source === this.#graph.output) return null;
@@ -519,7 +544,12 @@ class Lowering {
   #readThrough(node: GraphNode & { op: 'conv' }): { upsample: number; source: NodeId } {
     const [source] = node.inputs;
     const from = this.#graph.nodes[source];
-    if (!this.#fuse || node.kernel !== 3 || from.op !== 'nearest' || this.#keep.has(source)) {
+    if (
+      this.#fuse === 'none' ||
+      node.kernel !== 3 ||
+      from.op !== 'nearest' ||
+      this.#keep.has(source)
+    ) {
       return { upsample: 1, source };
     }
     const readers = this.#readers.get(source) ?? [];
@@ -648,12 +678,12 @@ class Lowering {
   }
 
   #emitGatedConv(
-    { conv, gate, last, activation }: GatedConv,
+    { conv, gate, last, activation, lanes }: GatedConv,
     { upsample, source }: { upsample: number; source: NodeId },
   ): void {
     const { cIn, cOut } = conv;
     const { scale } = this.#mapShape(last);
-    const spec = { cIn, cOut, upsample, act1: activation };
+    const spec = { cIn, cOut, upsample, act1: activation, lanes };
     const multiplyAdds = nodeMultiplyAdds(conv) + nodeMultiplyAdds(gate);
     this.#steps.push({
       name: this.#graph.nodes[last].name,
@@ -669,7 +699,7 @@ class Lowering {
       ],
       writes: [this.#resource(last)],
       scale,
-      grid: ({ width, height }) => convGateGrid(width, height),
+      grid: ({ width, height }) => convGateGrid(spec, width, height),
       params: mapParams,
       multiplyAdds,
       work: multiplyAdds + memoryWork(cIn / upsample ** 2 + cOut, scale),
@@ -704,10 +734,17 @@ class Lowering {
     const { scale } = this.#mapShape(last);
     const multiplyAdds = nodeMultiplyAdds(node);
     const resource = (id: NodeId): Operand => ({ resource: this.#read(id) });
-    let kernelAndReads: Pick<Step, 'kernel' | 'reads'>;
-    // A binding that the constants switch off still needs a buffer: the input will do.
+    const dispatch = {
+      name: this.#graph.nodes[last].name,
+      writes: [this.#resource(last)],
+      scale,
+      multiplyAdds,
+      work: multiplyAdds + memoryWork(cIn + cOut, scale),
+    };
+    // A binding that the uniforms switch off still needs a buffer: the input will do.
     if (parts === null) {
-      kernelAndReads = {
+      this.#steps.push({
+        ...dispatch,
         kernel: convKernel(spec, this.#element),
         reads: [
           resource(source),
@@ -716,25 +753,21 @@ class Lowering {
           resource(multiplier ?? source),
           resource(addend ?? source),
         ],
-      };
-    } else {
-      const bound = addend === null || parts.includes(addend) ? [...parts] : [...parts, addend];
-      const index = addend === null ? 0 : bound.indexOf(addend);
-      while (bound.length < BOUND_PARTS) bound.push(parts[0]);
-      kernelAndReads = {
-        kernel: convPartsKernel({ ...spec, parts: channels, addend: index }, this.#element),
-        reads: [...bound.map(resource), weights, biases],
-      };
+        grid: ({ width, height }) => convGrid(spec, width, height),
+        params: ({ width, height }) => convParams(spec, width, height),
+      });
+      return;
     }
+    const bound = addend === null || parts.includes(addend) ? [...parts] : [...parts, addend];
+    const index = addend === null ? 0 : bound.indexOf(addend);
+    while (bound.length < BOUND_PARTS) bound.push(parts[0]);
+    const partsSpec = { ...spec, parts: channels, addend: index };
     this.#steps.push({
-      name: this.#graph.nodes[last].name,
-      ...kernelAndReads,
-      writes: [this.#resource(last)],
-      scale,
-      grid: ({ width, height }) => convGrid(spec, width, height),
-      params: mapParams,
-      multiplyAdds,
-      work: multiplyAdds + memoryWork(cIn + cOut, scale),
+      ...dispatch,
+      kernel: convPartsKernel(kernel, this.#element),
+      reads: [...bound.map(resource), weights, biases],
+      grid: ({ width, height }) => convPartsGrid(spec, width, height),
+      params: ({ width, height }) => convPartsParams(partsSpec, width, height),
     });
   }
 

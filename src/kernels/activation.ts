@@ -5,15 +5,19 @@ const IDS = { leakyRelu: 1, relu: 2, sigmoid: 3, silu: 4, centredSigmoid: 5 } as
 /** A slope per channel: a convolution finds the slopes behind its biases. */
 const PRELU = 6;
 
+/** What lib/epilogue.wgsl calls an activation; 0 for none. */
+export const activationId = (activation: Activation | 'prelu' | null): number =>
+  activation === 'prelu' ? PRELU : activation ? IDS[activation.fn] : 0;
+
+/** The slope that lib/epilogue.wgsl wants with an activation. */
+export const slopeOf = (activation: Activation | 'prelu' | null): number =>
+  activation !== 'prelu' && activation?.fn === 'leakyRelu' ? activation.slope : 0;
+
 /** The prelude constants `ACT<n>` and `SLOPE<n>` of lib/epilogue.wgsl. */
-export function activationConstants(
-  index: 0 | 1,
-  activation: Activation | 'prelu' | null,
-): Constants {
-  const plain = activation === 'prelu' ? null : activation;
+export function activationConstants(index: 0 | 1, activation: Activation | null): Constants {
   return {
-    [`ACT${index}`]: activation === 'prelu' ? PRELU : plain ? IDS[plain.fn] : 0,
-    [`SLOPE${index}`]: { f32: plain?.fn === 'leakyRelu' ? plain.slope : 0 },
+    [`ACT${index}`]: activationId(activation),
+    [`SLOPE${index}`]: { f32: slopeOf(activation) },
   };
 }
 

@@ -49,10 +49,18 @@ async function partialSums(
 async function checkBlock(
   width: number,
   height: number,
-  options: Partial<AttentionMixSpec> & { rowsPerDispatch?: number } = {},
+  options: Partial<AttentionMixSpec> & { hasNext?: boolean; rowsPerDispatch?: number } = {},
 ): Promise<void> {
-  const { features = 8, hidden = 2, nonKernel = 3, hasNext = true, rowsPerDispatch } = options;
-  const spec: AttentionMixSpec = { features, hidden, nonKernel, hasNext, slope, temperature: 30 };
+  const { features = 8, hidden = 2, nonKernel = 3, hasNext = true, lanes = 8 } = options;
+  const { rowsPerDispatch } = options;
+  const spec: AttentionMixSpec = {
+    features,
+    hidden,
+    nonKernel,
+    slope,
+    lanes,
+    temperature: 30,
+  };
   const blocks = blocksOf(features);
   const words = blocks * 4 * width * height;
   const conv3 = (seed: number) =>
@@ -65,15 +73,15 @@ async function checkBlock(
 
   const { partials, chunks } = await partialSums(t);
   const [gatedWords, statWords] = await runKernel(attentionGateKernel(spec), {
-    grid: attentionGrid(width, height),
-    params: [width, height, 0, chunks, statGroups(width, height)],
+    grid: attentionGrid(lanes, width, height),
+    params: [width, height, 0, chunks, statGroups(lanes, width, height)],
     reads: [
       toBlocked(t),
       packAttentionGate(spec, { k1, k2, k3 }),
       packBias(b2, features),
       partials,
     ],
-    writes: [words, statGroups(width, height) * blocks * 4],
+    writes: [words, statGroups(lanes, width, height) * blocks * 4],
     ...split,
   });
   const gate = activationReference(
@@ -93,8 +101,8 @@ async function checkBlock(
     conv1(12),
   ];
   const [outWords, nextWords, sumWords] = await runKernel(attentionMixKernel(spec), {
-    grid: attentionGrid(width, height),
-    params: [width, height, 0, statGroups(width, height)],
+    grid: attentionGrid(lanes, width, height),
+    params: [width, height, 0, statGroups(lanes, width, height), hasNext ? 1 : 0],
     reads: [
       toBlocked(gatedExpected),
       toBlocked(t),
@@ -102,7 +110,11 @@ async function checkBlock(
       packAttentionMix(spec, { k4, non, last, first: hasNext ? first : null, w1, w2 }),
       written(statWords) as Float32Array<ArrayBuffer>,
     ],
-    writes: [words, hasNext ? words : 4, hasNext ? attentionGroups(width, height) * blocks * 4 : 4],
+    writes: [
+      words,
+      hasNext ? words : 4,
+      hasNext ? attentionGroups(lanes, width, height) * blocks * 4 : 4,
+    ],
     ...split,
   });
   const v = globalAveragePoolReference(t);
@@ -148,6 +160,7 @@ describe('attention-in-attention block in two kernels', () => {
   it('of channels that are no multiple of four', () =>
     checkBlock(10, 9, { features: 6, hidden: 3 }));
   it('with a 1x1 non-attention branch (A2N-M)', () => checkBlock(9, 10, { nonKernel: 1 }));
+  it('in tiles of 16 rows', () => checkBlock(13, 37, { lanes: 16 }));
   it('as the last block', () => checkBlock(9, 10, { hasNext: false }));
   it('cut into pieces along y', () => checkBlock(20, 50, { rowsPerDispatch: 2 }));
 });

@@ -9,6 +9,8 @@ import {
   type ElementType,
   type Grid,
   type Kernel,
+  type Lanes,
+  laneGrid,
 } from './kernel.ts';
 
 /** What the two kernels of an attention-in-attention block hold fixed. */
@@ -17,6 +19,8 @@ export interface AttentionBlockSpec {
   readonly features: number;
   /** Negative slope of every leaky ReLU. */
   readonly slope: number;
+  /** Rows of a workgroup's tile; 8 keeps to the default limits. */
+  readonly lanes: Lanes;
 }
 
 export interface AttentionMixSpec extends AttentionBlockSpec {
@@ -25,45 +29,38 @@ export interface AttentionMixSpec extends AttentionBlockSpec {
   /** Side of the non-attention convolution: 3 (A2N) or 1 (A2N-M). */
   readonly nonKernel: 1 | 3;
   readonly temperature: number;
-  /** Whether the kernel goes on with the next block's first convolution. */
-  readonly hasNext: boolean;
 }
 
-/** Channels that fit: 15 blocks fill the 16 KiB of workgroup memory that every device has. */
-export const MAX_ATTENTION_FEATURES = 60;
-
-const TILE = 8;
 /** Workgroups of the gate kernel that take part in the pooling; few enough to sum again each time. */
 const MAX_STAT_GROUPS = 64;
 
 /** Workgroups of either kernel, [x, y, 1], for a map of `width` x `height`. */
-export const attentionGrid = (width: number, height: number): Grid => [
-  Math.ceil(width / TILE),
-  Math.ceil(height / TILE),
-  1,
-];
+export const attentionGrid = (lanes: Lanes, width: number, height: number): Grid =>
+  laneGrid(lanes, width, height);
 
 /** Workgroups of either kernel: as many partial sums the mix kernel leaves behind. */
-export const attentionGroups = (width: number, height: number): number =>
-  Math.ceil(width / TILE) * Math.ceil(height / TILE);
+export const attentionGroups = (lanes: Lanes, width: number, height: number): number => {
+  const [x, y] = attentionGrid(lanes, width, height);
+  return x * y;
+};
 
 /** Sums that the gate kernel leaves for the mix kernel. */
-export const statGroups = (width: number, height: number): number =>
-  Math.min(MAX_STAT_GROUPS, attentionGroups(width, height));
+export const statGroups = (lanes: Lanes, width: number, height: number): number =>
+  Math.min(MAX_STAT_GROUPS, attentionGroups(lanes, width, height));
 
 /**
  * Bindings: t, weights (`packAttentionGate`), bias, partials, gated, stats.
  * Uniform: width, height, group_row, chunks (number of partials), stat_groups.
  */
 export function attentionGateKernel(
-  { features, slope }: AttentionBlockSpec,
+  { features, slope, lanes }: AttentionBlockSpec,
   element: ElementType = 'f32',
 ): Kernel {
   return {
     label: `attention gate ${features}`,
     code: assemble(
       element,
-      { BLOCKS: blocksOf(features), SLOPE: { f32: slope } },
+      { BLOCKS: blocksOf(features), LANES: lanes, SLOPE: { f32: slope } },
       epilogueSource,
       attentionGateSource,
     ),
@@ -74,20 +71,21 @@ export function attentionGateKernel(
 /**
  * Bindings: gated, t, x, weights (`packAttentionMix`), stats, out, next t, partials. Without a next
  * block the last two are not touched, but must be there.
- * Uniform: width, height, group_row, stat_groups.
+ * Uniform: width, height, group_row, stat_groups,
+ * has_next.
  */
 export function attentionMixKernel(spec: AttentionMixSpec, element: ElementType = 'f32'): Kernel {
   return {
-    label: `attention mix ${spec.features}${spec.hasNext ? '' : ', last'}`,
+    label: `attention mix ${spec.features}`,
     code: assemble(
       element,
       {
         BLOCKS: blocksOf(spec.features),
+        LANES: spec.lanes,
         HIDDEN_BLOCKS: blocksOf(spec.hidden),
         NON_TAPS: spec.nonKernel ** 2,
         TEMPERATURE: { f32: spec.temperature },
         SLOPE: { f32: spec.slope },
-        HAS_NEXT: spec.hasNext,
       },
       epilogueSource,
       attentionMixSource,
@@ -108,7 +106,7 @@ export function packAttentionGate(
   ]);
 }
 
-/** Weights of k4, non-attention, last, the next block's first (or null), and both linear layers. */
+/** Weights of k4, non-attention, last, both linear layers, and the next block's first (or null). */
 export function packAttentionMix(
   { features, hidden, nonKernel }: AttentionMixSpec,
   weights: {
@@ -124,8 +122,8 @@ export function packAttentionMix(
     packConvWeights(weights.k4, features, features, 3),
     packConvWeights(weights.non, features, features, nonKernel),
     packConvWeights(weights.last, features, features, 1),
-    ...(weights.first ? [packConvWeights(weights.first, features, features, 1)] : []),
     packConvWeights(weights.w1, hidden, features, 1),
     packConvWeights(weights.w2, 2, hidden, 1),
+    ...(weights.first ? [packConvWeights(weights.first, features, features, 1)] : []),
   ]);
 }

@@ -2,7 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { expectClose, randomMap, randomValues, runKernel, written } from '../../test/kernels.ts';
 import type { Activation } from '../graph/graph.ts';
 import { convReference } from './conv.reference.ts';
-import { type ConvSpec, convGrid, convKernel, packBias, packConvWeights } from './conv.ts';
+import {
+  type ConvSpec,
+  convGrid,
+  convKernel,
+  convParams,
+  packBias,
+  packConvWeights,
+} from './conv.ts';
 import { nearestReference } from './enlarge.reference.ts';
 import { blocksOf } from './kernel.ts';
 import { fromBlocked, type PlanarMap, toBlocked } from './planar.ts';
@@ -51,7 +58,7 @@ async function check({ spec, width, height, bias = true, rowsPerDispatch }: Case
 
   const [y] = await runKernel(convKernel(spec), {
     grid: convGrid(spec, W, H),
-    params: [W, H],
+    params: convParams(spec, W, H),
     reads: [
       toBlocked(x),
       packConvWeights(w, cOut, cIn, kernel),
@@ -140,7 +147,7 @@ it('keeps the sigmoid finite at both ends', async () => {
   const x = { channels: 1, height: 1, width: 3, data: new Float32Array([-3e4, 0, 3e4]) };
   const [y] = await runKernel(convKernel(spec), {
     grid: convGrid(spec, 3, 1),
-    params: [3, 1],
+    params: convParams(spec, 3, 1),
     reads: [
       toBlocked(x),
       packConvWeights(new Float32Array([1]), 1, 1, 1),

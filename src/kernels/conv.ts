@@ -5,17 +5,17 @@ import conv3x3Source from '../shaders/conv3x3.wgsl?raw';
 import conv3x3PartsSource from '../shaders/conv3x3Parts.wgsl?raw';
 import epilogueSource from '../shaders/lib/epilogue.wgsl?raw';
 import partsSource from '../shaders/lib/parts.wgsl?raw';
-import { activationConstants } from './activation.ts';
+import { activationId, slopeOf } from './activation.ts';
 import {
   assemble,
   blocksOf,
-  type Constants,
   type ElementType,
+  f32Bits,
   type Grid,
   type Kernel,
   mapGrid,
 } from './kernel.ts';
-import { BOUND_PARTS, partEnds } from './rearrange.ts';
+import { BOUND_PARTS } from './rearrange.ts';
 
 /**
  * A convolution with everything that its epilogue takes on:
@@ -44,55 +44,44 @@ export interface PartsConvSpec extends ConvSpec {
   readonly addend: number;
 }
 
-/** Bindings: x, weights (`packConvWeights`), bias (`packBias`), multiplier, addend, y. */
-export function convKernel(spec: ConvSpec, element: ElementType = 'f32'): Kernel {
-  const { kernel, cIn, cOut, upsample } = spec;
+/**
+ * Bindings: x, weights (`packConvWeights`), bias (`packBias`), multiplier, addend, y.
+ * Uniform: `convParams`. Layers share a pipeline unless they enlarge differently.
+ */
+export function convKernel(
+  { kernel, upsample }: Pick<ConvSpec, 'kernel' | 'upsample'>,
+  element: ElementType = 'f32',
+): Kernel {
   if (kernel === 1 && upsample !== 1) throw new RangeError('a 1x1 convolution does not upsample');
-  const constants = {
-    IN_BLOCKS: blocksOf(cIn),
-    OUT_BLOCKS: blocksOf(cOut),
-    ...(kernel === 3 ? { UPSAMPLE: upsample } : {}),
-    ...activationConstants(0, spec.act0),
-    ...activationConstants(1, spec.act1),
-    HAS_MUL: spec.multiply,
-    HAS_ADD: spec.add,
-    FACTOR: { f32: spec.factor },
-  };
   return {
-    label: `conv${kernel}x${kernel} ${cIn}->${cOut}${upsample > 1 ? ` nearest x${upsample}` : ''}`,
-    code: assemble(
-      element,
-      constants,
-      epilogueSource,
-      kernel === 3 ? conv3x3Source : conv1x1Source,
-    ),
+    label: `conv${kernel}x${kernel}${upsample > 1 ? ` nearest x${upsample}` : ''}`,
+    code:
+      kernel === 3
+        ? assemble(element, { UPSAMPLE: upsample }, epilogueSource, conv3x3Source)
+        : assemble(element, {}, epilogueSource, conv1x1Source),
     bindings: ['read', 'read', 'read', 'read', 'read', 'write'],
   };
 }
 
-/** Bindings: x0 .. x4, weights (`packConvWeights` with `parts`), bias (`packBias`), y. */
-export function convPartsKernel(spec: PartsConvSpec, element: ElementType = 'f32'): Kernel {
-  const { kernel, parts, cOut, multiply, upsample } = spec;
-  if (multiply || upsample !== 1 || parts.length > BOUND_PARTS) {
-    throw new RangeError('a convolution over parts takes 5 maps, no multiplier, no enlargement');
-  }
-  const blocks = parts.map(blocksOf);
-  const constants: Constants = {
-    IN_BLOCKS: blocks.reduce((sum, count) => sum + count, 0),
-    OUT_BLOCKS: blocksOf(cOut),
-    PARTS: parts.length,
-    ...partEnds('PART_END', blocks),
-    ...activationConstants(0, spec.act0),
-    ...activationConstants(1, spec.act1),
-    HAS_ADD: spec.add,
-    ADDEND: spec.addend,
-    FACTOR: { f32: spec.factor },
-  };
+/** The uniform's words for an output of `width` x `height` pixels. */
+export function convParams(spec: ConvSpec, width: number, height: number): number[] {
+  const { cIn, cOut, act0, act1, multiply, add, factor } = spec;
+  const epilogue =
+    activationId(act0) | (activationId(act1) << 4) | (multiply ? 256 : 0) | (add ? 512 : 0);
+  const floats = [slopeOf(act0), slopeOf(act1), factor].map(f32Bits);
+  return [width, height, 0, blocksOf(cIn), epilogue, ...floats, blocksOf(cOut)];
+}
+
+/**
+ * Bindings: x0 .. x4, weights (`packConvWeights` with `parts`), bias (`packBias`), y.
+ * Uniform: `convPartsParams`. All layers share a pipeline.
+ */
+export function convPartsKernel(kernel: 1 | 3, element: ElementType = 'f32'): Kernel {
   return {
-    label: `conv${kernel}x${kernel} ${parts.join('+')}->${cOut}`,
+    label: `conv${kernel}x${kernel} over parts`,
     code: assemble(
       element,
-      constants,
+      {},
       epilogueSource,
       partsSource,
       kernel === 3 ? conv3x3PartsSource : conv1x1PartsSource,
@@ -101,9 +90,35 @@ export function convPartsKernel(spec: PartsConvSpec, element: ElementType = 'f32
   };
 }
 
+/** The uniform's words for an output of `width` x `height` pixels. */
+export function convPartsParams(spec: PartsConvSpec, width: number, height: number): number[] {
+  const { parts, addend, multiply, upsample } = spec;
+  if (multiply || upsample !== 1 || parts.length > BOUND_PARTS) {
+    throw new RangeError('a convolution over parts takes 5 maps, no multiplier, no enlargement');
+  }
+  const words = convParams(spec, width, height);
+  const ends: number[] = [];
+  let end = 0;
+  for (const channels of parts) {
+    end += blocksOf(channels);
+    ends.push(end);
+  }
+  // A part that is not there begins where no block is.
+  while (ends.length < BOUND_PARTS) ends.push(end);
+  words[3] = end;
+  words[4] |= addend << 10;
+  return [...words, ends[0] | (ends[1] << 16), ends[2] | (ends[3] << 16)];
+}
+
+/** Grid of a convolution over parts for an output of `width` x `height` pixels. */
+export const convPartsGrid = (spec: ConvSpec, width: number, height: number): Grid =>
+  mapGrid(width, height, blocksOf(spec.cOut), 4, spec.kernel === 3 ? 2 : 1);
+
 /** Grid for an output of `width` x `height` pixels. */
 export function convGrid(spec: ConvSpec, width: number, height: number): Grid {
-  return mapGrid(width, height, blocksOf(spec.cOut), 4, spec.kernel === 3 ? 2 : 1);
+  const blocks = blocksOf(spec.cOut);
+  if (spec.kernel === 1) return mapGrid(width, height, blocks, 4);
+  return [Math.ceil(width / 32), Math.ceil(height / 16), blocks];
 }
 
 /**

@@ -6,12 +6,13 @@ import {
   type ConvGateSpec,
   convGateGrid,
   convGateKernel,
+  convPackGrid,
   convPackKernel,
   packConvGate,
   packGateBias,
 } from './convFused.ts';
 import { bilinearReference, nearestReference } from './enlarge.reference.ts';
-import { blocksOf, mapGrid } from './kernel.ts';
+import { blocksOf } from './kernel.ts';
 import { fromBlocked, type PlanarMap, planarMap, toBlocked } from './planar.ts';
 import { activationReference, addReference, mulReference } from './pointwise.reference.ts';
 import { packRgba8Reference } from './rgba8.reference.ts';
@@ -24,13 +25,19 @@ describe('3x3 convolution with pixel attention', () => {
     [9, 3, 3, 5, 7],
     [13, 9, 1, 8, 4],
   ])('of %i x %i through nearest x%i, %i -> %i channels', async (w, h, upsample, cIn, cOut) => {
-    const spec: ConvGateSpec = { cIn, cOut, upsample, act1: { fn: 'leakyRelu', slope: 0.2 } };
+    const spec: ConvGateSpec = {
+      cIn,
+      cOut,
+      upsample,
+      act1: { fn: 'leakyRelu', slope: 0.2 },
+      lanes: h > 5 ? 16 : 8,
+    };
     const x = randomMap(cIn, h, w, 1);
     const [w3, b3] = [randomValues(cOut * cIn * 9, 2), randomValues(cOut, 3)];
     const [w1, b1] = [randomValues(cOut * cOut, 4), randomValues(cOut, 5)];
     const [W, H] = [w * upsample, h * upsample];
     const [y] = await runKernel(convGateKernel(spec), {
-      grid: convGateGrid(W, H),
+      grid: convGateGrid(spec, W, H),
       params: [W, H],
       reads: [toBlocked(x), packConvGate(spec, w3, w1), packGateBias(spec, b3, b1)],
       writes: [blocksOf(cOut) * 4 * W * H],
@@ -81,7 +88,7 @@ describe('3x3 convolution with bilinear skip to 8 bits', () => {
     const crop = { x: Math.floor(W / 3), y: Math.floor(H / 2), w: W - Math.floor(W / 3), h: 1 };
     for (const part of [{ x: 0, y: 0, w: W, h: H }, crop]) {
       const [pixels, status] = await runKernel(convPackKernel({ cIn: 6, scale, range }), {
-        grid: mapGrid(part.w, part.h, 1, 4),
+        grid: convPackGrid(part.w, part.h),
         params: [part.w, part.h, 0, W, H, part.x, part.y],
         reads: [toBlocked(x), packConvWeights(weights, 3, 6, 3), packBias(bias, 3), toBlocked(lr)],
         writes: [part.w * part.h, new Uint32Array(1)],

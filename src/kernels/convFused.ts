@@ -11,7 +11,8 @@ import {
   type ElementType,
   type Grid,
   type Kernel,
-  mapGrid,
+  type Lanes,
+  laneGrid,
 } from './kernel.ts';
 
 /** A 3x3 convolution with pixel attention behind it: act1(u * sigmoid(w1 u + b1)), u = w3 * x + b3. */
@@ -21,10 +22,9 @@ export interface ConvGateSpec {
   /** Factor of a nearest enlargement that the input is read through; 1 for none. */
   readonly upsample: number;
   readonly act1: Activation | null;
+  /** Rows of a workgroup's tile; 8 keeps to the default limits. */
+  readonly lanes: Lanes;
 }
-
-/** Channels that fit: 16 blocks fill the 16 KiB of workgroup memory that every device has. */
-export const MAX_GATED_CHANNELS = 64;
 
 /** Bindings: x, weights (`packConvGate`), bias (b3, b1 by `packBias`), y. Uniform as convolutions. */
 export function convGateKernel(spec: ConvGateSpec, element: ElementType = 'f32'): Kernel {
@@ -35,6 +35,7 @@ export function convGateKernel(spec: ConvGateSpec, element: ElementType = 'f32')
       {
         IN_BLOCKS: blocksOf(spec.cIn),
         BLOCKS: blocksOf(spec.cOut),
+        LANES: spec.lanes,
         UPSAMPLE: spec.upsample,
         ...activationConstants(1, spec.act1),
       },
@@ -45,8 +46,9 @@ export function convGateKernel(spec: ConvGateSpec, element: ElementType = 'f32')
   };
 }
 
-/** Grid for an output of `width` x `height` pixels: a workgroup takes 8 x 8 of them. */
-export const convGateGrid = (width: number, height: number): Grid => mapGrid(width, height, 1);
+/** Grid for an output of `width` x `height` pixels. */
+export const convGateGrid = ({ lanes }: ConvGateSpec, width: number, height: number): Grid =>
+  laneGrid(lanes, width, height);
 
 /** Weights (oihw) of the 3x3 and of the 1x1. */
 export const packConvGate = (
@@ -73,7 +75,7 @@ export interface ConvPackSpec {
 
 /**
  * Bindings: x, weights (`packConvWeights`), bias, lr, image, status. Uniform: width, height,
- * group_row, mapWidth, mapHeight, col0, row0. Grid: `mapGrid(width, height, 1, 4)`.
+ * group_row, mapWidth, mapHeight, col0, row0.
  */
 export function convPackKernel(spec: ConvPackSpec, element: ElementType = 'f32'): Kernel {
   return {
@@ -86,3 +88,10 @@ export function convPackKernel(spec: ConvPackSpec, element: ElementType = 'f32')
     bindings: ['read', 'read', 'read', 'read', 'write', 'write'],
   };
 }
+
+/** Grid of `convPackKernel` for a rectangle of `width` x `height` pixels. */
+export const convPackGrid = (width: number, height: number): Grid => [
+  Math.ceil(width / 32),
+  Math.ceil(height / 16),
+  1,
+];

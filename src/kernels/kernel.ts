@@ -31,6 +31,9 @@ export type ElementType = 'f32' | 'f16';
 
 export const ELEMENT_BYTES: Readonly<Record<ElementType, number>> = { f32: 4, f16: 2 };
 
+/** The u32 that holds an f32 in a uniform. */
+export const f32Bits = (value: number): number => new Uint32Array(Float32Array.of(value).buffer)[0];
+
 /** Blocks of four channels that `channels` need. */
 export const blocksOf = (channels: number): number => Math.ceil(channels / 4);
 
@@ -82,3 +85,34 @@ export function concatFloats(parts: readonly Float32Array[]): Float32Array<Array
   }
   return joined;
 }
+
+/**
+ * Rows of the tile of a kernel whose workgroup computes all channels of 8 x lanes pixels, with
+ * lanes x blocks invocations that exchange a map through workgroup memory.
+ */
+export type Lanes = 8 | 16;
+
+/** The largest tile for maps of `channels` that a device has room for; null if none fits. */
+export function lanesFor(channels: number, limits: WorkgroupLimits): Lanes | null {
+  const blocks = blocksOf(channels);
+  // Beside the exchange there are a few words of other state.
+  const fits = (lanes: Lanes) =>
+    lanes * blocks <= limits.invocations && lanes * 8 * blocks * 16 + 64 <= limits.bytes;
+  return fits(16) ? 16 : fits(8) ? 8 : null;
+}
+
+/** What a device allows a workgroup. */
+export interface WorkgroupLimits {
+  readonly invocations: number;
+  readonly bytes: number;
+}
+
+/** What every WebGPU device allows at least. */
+export const DEFAULT_WORKGROUP_LIMITS: WorkgroupLimits = { invocations: 256, bytes: 16384 };
+
+/** Grid of such a kernel for a map of `width` x `height` pixels. */
+export const laneGrid = (lanes: Lanes, width: number, height: number): Grid => [
+  Math.ceil(width / 8),
+  Math.ceil(height / lanes),
+  1,
+];

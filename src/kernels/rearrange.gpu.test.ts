@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { expectClose, randomMap, randomValues, runKernel, written } from '../../test/kernels.ts';
 import { convReference } from './conv.reference.ts';
 import {
-  convGrid,
+  convPartsGrid,
   convPartsKernel,
+  convPartsParams,
   type PartsConvSpec,
   packBias,
   packConvWeights,
@@ -153,9 +154,9 @@ async function checkConv(test: Case): Promise<void> {
   if (addend !== undefined) expected = addReference(all[index], expected, 0.2);
   expected = activationReference(expected, lrelu);
 
-  const [y] = await runKernel(convPartsKernel(spec), {
-    grid: convGrid(spec, width, height),
-    params: [width, height],
+  const [y] = await runKernel(convPartsKernel(kernel), {
+    grid: convPartsGrid(spec, width, height),
+    params: convPartsParams(spec, width, height),
     reads: [...bound(all), packConvWeights(w, cOut, cIn, kernel, parts), packBias(b, cOut, slopes)],
     writes: [blocksOf(cOut) * 4 * width * height],
     ...(rowsPerDispatch === undefined ? {} : { rowsPerDispatch }),

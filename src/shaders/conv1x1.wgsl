@@ -1,21 +1,29 @@
 // 1x1 convolution with bias and epilogue:
-//   y = act1( act0( sum_i w[o,i] * x[i] + b[o] ) * m * FACTOR + r )
+//   y = act1( act0( sum_i w[o,i] * x[i] + b[o] ) * m * factor + r )
 // With act0 = sigmoid and m = x it is pixel attention (arXiv 2010.01073, section 3.2).
 //
 // Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, absent channels zero.
-//   x       [IN_BLOCKS][H][W]
-//   weights [OUT_BLOCKS][IN_BLOCKS] mat4x4: column c holds the weights of input channel c
-//   bias    [OUT_BLOCKS]         (zeros if the layer has none), then the slopes [OUT_BLOCKS] of a PReLU
-//   m, r, y [OUT_BLOCKS][H][W]
+//   x       [in_blocks][H][W]
+//   weights [out_blocks][in_blocks] mat4x4: column c holds the weights of input channel c
+//   bias    [out_blocks]         (zeros if the layer has none), then the slopes [out_blocks] of a PReLU
+//   m, r, y [out_blocks][H][W]
 //
 // One invocation computes 4 pixels of a row of one block of output channels;
 // workgroup 8 x 8 x 1; grid z = output block, so weights are uniform across a workgroup.
-// Prelude: E, E4, E4x4, IN_BLOCKS, OUT_BLOCKS, ACT0, SLOPE0, ACT1, SLOPE1, HAS_MUL, HAS_ADD, FACTOR.
+// Channels and epilogue are uniforms, not constants, so that all layers share one pipeline:
+// compiling takes longer than the branches ever will.
+// Prelude: E, E4, E4x4.
 
 struct Params {
   width: u32,
   height: u32,
   group_row: u32,
+  in_blocks: u32,
+  epilogue: u32,    // act0 | act1 << 4 | (m present) << 8 | (r present) << 9
+  slope0: f32,
+  slope1: f32,
+  factor: f32,
+  out_blocks: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -26,24 +34,24 @@ struct Params {
 @group(0) @binding(5) var<storage, read> addend: array<E4>;
 @group(0) @binding(6) var<storage, read_write> y: array<E4>;
 
-const_assert IN_BLOCKS > 0u && OUT_BLOCKS > 0u;
 
 fn store_pixel(block: u32, at: u32, inside: bool, sum: vec4f) {
   if !inside {
     return;
   }
+  let act0 = params.epilogue & 15u;
   var slopes = vec4f(0.0);
-  if ACT0 == ACTIVATION_PRELU {
-    slopes = vec4f(bias[OUT_BLOCKS + block]);
+  if act0 == ACTIVATION_PRELU {
+    slopes = vec4f(bias[params.out_blocks + block]);
   }
-  var v = activate_by_channel(ACT0, SLOPE0, slopes, sum);
-  if HAS_MUL {
+  var v = activate_by_channel(act0, params.slope0, slopes, sum);
+  if (params.epilogue & 256u) != 0u {
     v *= vec4f(multiplier[at]);
   }
-  if HAS_ADD {
-    v = v * FACTOR + vec4f(addend[at]);
+  if (params.epilogue & 512u) != 0u {
+    v = v * params.factor + vec4f(addend[at]);
   }
-  y[at] = E4(activate(ACT1, SLOPE1, v));
+  y[at] = E4(activate((params.epilogue >> 4u) & 15u, params.slope1, v));
 }
 
 @compute @workgroup_size(8, 8, 1)
@@ -66,9 +74,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   var p1 = vec4f(0.0);
   var p2 = vec4f(0.0);
   var p3 = vec4f(0.0);
-  for (var i = 0u; i < IN_BLOCKS; i++) {
+  for (var i = 0u; i < params.in_blocks; i++) {
     let base = i * plane + first;
-    let w = mat4x4f(weights[block * IN_BLOCKS + i]);
+    let w = mat4x4f(weights[block * params.in_blocks + i]);
     p0 += w * vec4f(x[base]);
     p1 += w * vec4f(x[base + o1]);
     p2 += w * vec4f(x[base + o2]);

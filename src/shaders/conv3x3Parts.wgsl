@@ -1,23 +1,31 @@
 // 3x3 convolution over a concatenation, stride 1, zero padding, with bias and epilogue:
-//   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-1, x+kx-1] + b[o] ) * FACTOR + r )
-// x is the concatenation of lib/parts.wgsl, r the map ADDEND of the five (HAS_ADD): one of the parts,
+//   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-1, x+kx-1] + b[o] ) * factor + r )
+// x is the concatenation of lib/parts.wgsl, r one of the five maps (may be absent): one of the parts,
 // as in a dense block, or a map bound behind them.
 //
 // Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, absent channels zero.
-//   weights [OUT_BLOCKS][IN_BLOCKS][9] mat4x4: column c holds the taps of input channel c for the
+//   weights [out_blocks][in_blocks][9] mat4x4: column c holds the taps of input channel c for the
 //           block's four output channels, so that M * v sums over input channels
-//   bias    [OUT_BLOCKS], then the slopes [OUT_BLOCKS] if ACT0 is PReLU
-//   r, y    [OUT_BLOCKS][H][W]
+//   bias    [out_blocks], then the slopes [out_blocks] of a PReLU
+//   r, y    [out_blocks][H][W]
 //
 // One invocation computes a 4 x 2 rectangle of pixels (x by y) of one block of output channels;
 // workgroup 8 x 8 x 1; grid z = output block, so weights are uniform across a workgroup.
-// Prelude: E, E4, E4x4, IN_BLOCKS, OUT_BLOCKS, those of lib/parts.wgsl, ACT0, SLOPE0, ACT1, SLOPE1,
-//   HAS_ADD, ADDEND, FACTOR.
+// Channels, parts and epilogue are uniforms, so that all layers share one pipeline.
+// Prelude: E, E4, E4x4.
 
 struct Params {
   width: u32,
   height: u32,
   group_row: u32,   // first row of workgroups of this dispatch: large layers run in pieces
+  in_blocks: u32,   // of all parts together
+  epilogue: u32,    // act0 | act1 << 4 | (r present) << 9 | (index of r among the maps) << 10
+  slope0: f32,
+  slope1: f32,
+  factor: f32,
+  out_blocks: u32,
+  ends01: u32,      // blocks up to the end of the parts 0 | 1 << 16; in_blocks for absent parts
+  ends23: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -25,22 +33,21 @@ struct Params {
 @group(0) @binding(7) var<storage, read> bias: array<E4>;
 @group(0) @binding(8) var<storage, read_write> y: array<E4>;
 
-const_assert PARTS > 0u && IN_BLOCKS > 0u && OUT_BLOCKS > 0u && ADDEND < 5u;
-
 fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
   if row >= params.height || col >= params.width {
     return;
   }
   let at = (block * params.height + row) * params.width + col;
+  let act0 = params.epilogue & 15u;
   var slopes = vec4f(0.0);
-  if ACT0 == ACTIVATION_PRELU {
-    slopes = vec4f(bias[OUT_BLOCKS + block]);
+  if act0 == ACTIVATION_PRELU {
+    slopes = vec4f(bias[params.out_blocks + block]);
   }
-  var v = activate_by_channel(ACT0, SLOPE0, slopes, sum);
-  if HAS_ADD {
-    v = v * FACTOR + load_map(ADDEND, at);
+  var v = activate_by_channel(act0, params.slope0, slopes, sum);
+  if (params.epilogue & 512u) != 0u {
+    v = v * params.factor + load_map((params.epilogue >> 10u) & 7u, at);
   }
-  y[at] = E4(activate(ACT1, SLOPE1, v));
+  y[at] = E4(activate((params.epilogue >> 4u) & 15u, params.slope1, v));
 }
 
 @compute @workgroup_size(8, 8, 1)
@@ -64,10 +71,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   var l2 = b;
   var l3 = b;
 
-  for (var i = 0u; i < IN_BLOCKS; i++) {
+  for (var i = 0u; i < params.in_blocks; i++) {
     let part = part_of(i);
     let base = block_within(part, i) * plane;
-    let taps = (block * IN_BLOCKS + i) * 9u;
+    let taps = (block * params.in_blocks + i) * 9u;
     // Four input rows; row k serves the upper output row as tap row k and the lower as k - 1.
     for (var k = 0u; k < 4u; k++) {
       // Pixels outside are read at the border and dropped, so that one branch chooses the map.

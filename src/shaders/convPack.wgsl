@@ -11,7 +11,7 @@
 //           (col0, row0)
 //   status  one u32: set to 1 if any value is NaN or infinite
 //
-// One invocation computes four neighbouring pixels; workgroup 8 x 8 x 1.
+// One invocation computes eight neighbouring pixels; workgroup 4 x 16 x 1, 32 x 16 pixels.
 // Prelude: E, E4, E4x4, IN_BLOCKS, SCALE, RANGE.
 
 struct Params {
@@ -32,11 +32,10 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> image: array<u32>;
 @group(0) @binding(6) var<storage, read_write> status: atomic<u32>;
 
-fn read_x(base: u32, row: i32, col: i32) -> vec4f {
-  if row < 0 || row >= i32(params.map_height) || col < 0 || col >= i32(params.map_width) {
-    return vec4f(0.0);
-  }
-  return vec4f(x[base + u32(row) * params.map_width + u32(col)]);
+// The index is clamped rather than branched around: software drivers take branches dearly.
+fn read_x(line: u32, col: i32, row_inside: bool) -> vec4f {
+  let inside = row_inside && col >= 0 && col < i32(params.map_width);
+  return select(vec4f(0.0), vec4f(x[line + select(0u, u32(col), inside)]), inside);
 }
 
 fn skip(row: u32, col: u32) -> vec4f {
@@ -66,10 +65,10 @@ fn store(row: u32, col: u32, sum: vec4f) {
     bytes.x | (bytes.y << 8u) | (bytes.z << 16u) | (bytes.w << 24u);
 }
 
-@compute @workgroup_size(8, 8, 1)
+@compute @workgroup_size(4, 16, 1)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
-  let col = (group.x * 8u + local.x) * 4u;
-  let row = (group.y + params.group_row) * 8u + local.y;
+  let col = (group.x * 4u + local.x) * 8u;
+  let row = (group.y + params.group_row) * 16u + local.y;
   if row >= params.height || col >= params.width {
     return;
   }
@@ -80,26 +79,61 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   var p1 = b;
   var p2 = b;
   var p3 = b;
+  var p4 = b;
+  var p5 = b;
+  var p6 = b;
+  var p7 = b;
   for (var i = 0u; i < IN_BLOCKS; i++) {
     for (var k = 0u; k < 3u; k++) {
-      let r = i32(row + params.row0 + k) - 1;
-      let v0 = read_x(i * plane, r, c - 1);
-      let v1 = read_x(i * plane, r, c);
-      let v2 = read_x(i * plane, r, c + 1);
-      let v3 = read_x(i * plane, r, c + 2);
-      let v4 = read_x(i * plane, r, c + 3);
-      let v5 = read_x(i * plane, r, c + 4);
-      let w0 = mat4x4f(weights[i * 9u + k * 3u]);
-      let w1 = mat4x4f(weights[i * 9u + k * 3u + 1u]);
-      let w2 = mat4x4f(weights[i * 9u + k * 3u + 2u]);
-      p0 += w0 * v0 + w1 * v1 + w2 * v2;
-      p1 += w0 * v1 + w1 * v2 + w2 * v3;
-      p2 += w0 * v2 + w1 * v3 + w2 * v4;
-      p3 += w0 * v3 + w1 * v4 + w2 * v5;
+      let in_row = i32(row + params.row0 + k) - 1;
+      let inside = in_row >= 0 && in_row < i32(params.map_height);
+      let line = i * plane + select(0u, u32(in_row), inside) * params.map_width;
+      let taps = i * 9u + k * 3u;
+      let w0 = mat4x4f(weights[taps]);
+      let w1 = mat4x4f(weights[taps + 1u]);
+      let w2 = mat4x4f(weights[taps + 2u]);
+      let v0 = read_x(line, c - 1, inside);
+      p0 += w0 * v0;
+      let v1 = read_x(line, c, inside);
+      p1 += w0 * v1;
+      p0 += w1 * v1;
+      let v2 = read_x(line, c + 1, inside);
+      p2 += w0 * v2;
+      p1 += w1 * v2;
+      p0 += w2 * v2;
+      let v3 = read_x(line, c + 2, inside);
+      p3 += w0 * v3;
+      p2 += w1 * v3;
+      p1 += w2 * v3;
+      let v4 = read_x(line, c + 3, inside);
+      p4 += w0 * v4;
+      p3 += w1 * v4;
+      p2 += w2 * v4;
+      let v5 = read_x(line, c + 4, inside);
+      p5 += w0 * v5;
+      p4 += w1 * v5;
+      p3 += w2 * v5;
+      let v6 = read_x(line, c + 5, inside);
+      p6 += w0 * v6;
+      p5 += w1 * v6;
+      p4 += w2 * v6;
+      let v7 = read_x(line, c + 6, inside);
+      p7 += w0 * v7;
+      p6 += w1 * v7;
+      p5 += w2 * v7;
+      let v8 = read_x(line, c + 7, inside);
+      p7 += w1 * v8;
+      p6 += w2 * v8;
+      let v9 = read_x(line, c + 8, inside);
+      p7 += w2 * v9;
     }
   }
   store(row, col, p0);
   store(row, col + 1u, p1);
   store(row, col + 2u, p2);
   store(row, col + 3u, p3);
+  store(row, col + 4u, p4);
+  store(row, col + 5u, p5);
+  store(row, col + 6u, p6);
+  store(row, col + 7u, p7);
 }

@@ -1,7 +1,7 @@
 // A concatenation that is never written out: up to five feature maps bound side by side, read as one
-// map whose blocks run through the first PARTS of them. Each part starts at a block of its own, so a
+// map whose blocks run through the first of them. Each part starts at a block of its own, so a
 // part of 6 channels takes two blocks, and the weights of its absent channels are zero.
-// Prelude: PARTS, PART_END0 .. PART_END4 (blocks up to the end of each part).
+// The uniform `params` holds ends01 and ends23: blocks up to the end of each part.
 
 @group(0) @binding(1) var<storage, read> x0: array<E4>;
 @group(0) @binding(2) var<storage, read> x1: array<E4>;
@@ -11,20 +11,17 @@
 
 // The map that holds a block of the concatenation. The same for a whole workgroup, as the block is.
 fn part_of(block: u32) -> u32 {
-  if PARTS > 4u && block >= PART_END3 { return 4u; }
-  if PARTS > 3u && block >= PART_END2 { return 3u; }
-  if PARTS > 2u && block >= PART_END1 { return 2u; }
-  if PARTS > 1u && block >= PART_END0 { return 1u; }
-  return 0u;
+  return u32(block >= (params.ends01 & 0xffffu)) + u32(block >= (params.ends01 >> 16u)) +
+    u32(block >= (params.ends23 & 0xffffu)) + u32(block >= (params.ends23 >> 16u));
 }
 
 // The block's place within its map.
 fn block_within(part: u32, block: u32) -> u32 {
   switch part {
-    case 1u: { return block - PART_END0; }
-    case 2u: { return block - PART_END1; }
-    case 3u: { return block - PART_END2; }
-    case 4u: { return block - PART_END3; }
+    case 1u: { return block - (params.ends01 & 0xffffu); }
+    case 2u: { return block - (params.ends01 >> 16u); }
+    case 3u: { return block - (params.ends23 & 0xffffu); }
+    case 4u: { return block - (params.ends23 >> 16u); }
     default: { return block; }
   }
 }
