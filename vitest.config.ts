@@ -9,7 +9,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'demo/**/*.test.ts'],
-          exclude: GPU_TESTS,
+          exclude: [...GPU_TESTS, 'src/**/*.f16.test.ts'],
           environment: 'node',
           // Some start processes; a machine with two cores may be busy.
           testTimeout: 60_000,
@@ -26,6 +26,18 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 300_000,
           hookTimeout: 300_000,
+        },
+      },
+      {
+        test: {
+          name: 'f16',
+          include: ['src/**/*.f16.test.ts'],
+          environment: 'node',
+          globalSetup: 'test/f16-setup.ts',
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
         },
       },
       {

@@ -1,7 +1,7 @@
 /**
  * npm test: everything that must hold before a change lands. Every step runs even when an earlier
  * one failed; the last line counts the tests of all steps, one for each check.
- * `--only check|unit|gpu|size|e2e` runs one group.
+ * `--only check|unit|gpu|f16|size|e2e` runs one group.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -18,7 +18,7 @@ import { ensureChromium } from './chromium.mjs';
 const SIZE_LIMIT = 60 * 1024;
 
 const root = resolve(import.meta.dirname, '..');
-const GROUPS = ['check', 'unit', 'gpu', 'size', 'e2e'];
+const GROUPS = ['check', 'unit', 'gpu', 'f16', 'size', 'e2e'];
 
 const { values } = parseArgs({ options: { only: { type: 'string' } } });
 if (values.only !== undefined && !GROUPS.includes(values.only)) {
@@ -39,6 +39,7 @@ try {
   if (wanted('check')) await checks();
   if (wanted('unit')) await project('unit');
   if (wanted('gpu')) await project('gpu');
+  if (wanted('f16')) await project('f16');
   if (wanted('size')) await step('library size', size);
   if (wanted('e2e')) await project('e2e');
 } finally {

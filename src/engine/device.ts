@@ -66,6 +66,7 @@ export class Device {
     try {
       const device = await adapter.requestDevice({
         label: 'crispen',
+        requiredFeatures: adapter.features.has('shader-f16') ? ['shader-f16'] : [],
         requiredLimits: {
           maxBufferSize,
           maxStorageBufferBindingSize,
@@ -80,6 +81,11 @@ export class Device {
 
   get limits(): GPUSupportedLimits {
     return this.gpu.limits;
+  }
+
+  /** Whether kernels may store and load f16. */
+  get hasF16(): boolean {
+    return this.gpu.features.has('shader-f16');
   }
 
   /** What kernels may ask of a workgroup. */

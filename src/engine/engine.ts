@@ -1,10 +1,12 @@
 import { CrispenError, throwIfAborted } from '../errors.ts';
 import { receptiveField, sizeMultiple, tileOverlap } from '../graph/analysis.ts';
 import type { Rgba8Image } from '../image/image.ts';
+import type { ElementType } from '../kernels/kernel.ts';
 import { fromBlocked, toBlocked } from '../kernels/planar.ts';
 import type { Network } from '../models/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { Device, USAGE } from './device.ts';
+import { decodeElements, encodeElements } from './element.ts';
 import { Arena, planProgram } from './execution.ts';
 import { findTaps, nonFinite, type PlanarInput, paddedInput, tracedMap } from './interpreter.ts';
 import { type Fusion, type ImageResources, lower, type Size } from './lower.ts';
@@ -81,18 +83,21 @@ export class Engine {
    * Uploads a network's weights and compiles its kernels.
    * @param options.fuse default `blocks`; on a software adapter `ops`, since such drivers take most
    * of a minute to compile the large kernels and run them no faster.
+   * @param options.precision of feature maps and weights in memory, default f32; sums are f32 always.
    * @throws CrispenError `MODEL_UNSUPPORTED` if weights are missing or misshapen, `OUT_OF_MEMORY`,
-   * `DEVICE_LOST`.
+   * `DEVICE_LOST`, `INVALID_INPUT` for f16 on a device without it.
    */
   async loadModel(
     network: Network,
     weights: TensorMap,
-    options: { readonly fuse?: Fusion } = {},
+    options: { readonly fuse?: Fusion; readonly precision?: ElementType } = {},
   ): Promise<Model> {
+    const element = this.#element(options.precision);
     const bound = bindWeights(network.graph, weights);
     const program = lower(network.graph, {
       fuse: options.fuse ?? (this.adapter.isFallbackAdapter ? 'ops' : 'blocks'),
       workgroup: this.#device.workgroup,
+      element,
       image: { range: network.inputRange },
     });
     return uploadModel(this.#device, network, program, bound);
@@ -124,7 +129,7 @@ export class Engine {
     weights: TensorMap,
     input: PlanarInput,
     taps: readonly string[],
-    options: RunOptions & { readonly fuse?: Fusion } = {},
+    options: RunOptions & { readonly fuse?: Fusion; readonly precision?: ElementType } = {},
   ): Promise<Map<string, TracedTensor>> {
     return this.#enqueue(() => this.#trace(network, weights, input, taps, options));
   }
@@ -138,6 +143,15 @@ export class Engine {
   destroy(): void {
     this.trim();
     this.#device.destroy();
+  }
+
+  #element(precision: ElementType = 'f32'): ElementType {
+    if (precision === 'f16' && !this.#device.hasF16) {
+      throw new CrispenError('INVALID_INPUT', 'This device has no f16 arithmetic.', {
+        hint: 'Use f32, which every device has.',
+      });
+    }
+    return precision;
   }
 
   /** Runs jobs one after the other: they share buffers. */
@@ -292,12 +306,13 @@ export class Engine {
     weights: TensorMap,
     input: PlanarInput,
     taps: readonly string[],
-    options: RunOptions & { readonly fuse?: Fusion },
+    options: RunOptions & { readonly fuse?: Fusion; readonly precision?: ElementType },
   ): Promise<Map<string, TracedTensor>> {
     const { graph } = network;
     const keep = findTaps(graph, taps);
     const { fuse = 'blocks' } = options;
-    const program = lower(graph, { fuse, keep, workgroup: this.#device.workgroup });
+    const element = this.#element(options.precision);
+    const program = lower(graph, { fuse, keep, element, workgroup: this.#device.workgroup });
     const kept = new Set([...keep].map((id) => program.resourceOf.get(id) as number));
     const model = await uploadModel(this.#device, network, program, bindWeights(graph, weights));
     const map = paddedInput(graph, input);
@@ -307,7 +322,11 @@ export class Engine {
     const staging: GPUBuffer[] = [];
     try {
       arena = await Arena.create(this.#device, model, size, new Map(), kept);
-      this.#device.gpu.queue.writeBuffer(arena.buffer(program.input), 0, toBlocked(map));
+      this.#device.gpu.queue.writeBuffer(
+        arena.buffer(program.input),
+        0,
+        encodeElements(toBlocked(map), element),
+      );
       const whole = { x: 0, y: 0, ...size };
       const steps = arena.sized({ image: size, core: whole, source: whole });
       const meter = new ProgressMeter(
@@ -329,8 +348,9 @@ export class Engine {
         const encoder = this.#device.gpu.createCommandEncoder();
         encoder.copyBufferToBuffer(arena.buffer(resource), 0, buffer, 0, bytes);
         this.#device.gpu.queue.submit([encoder.finish()]);
-        const values = new Float32Array(await this.#device.read(buffer, bytes));
         const { name, shape } = graph.nodes[id];
+        const content = await this.#device.read(buffer, bytes);
+        const values = decodeElements(content, shape.kind === 'vector' ? 'f32' : element);
         if (shape.kind === 'vector') {
           traced.set(name, { shape: [shape.length], data: values.slice(0, shape.length) });
         } else {

@@ -1,5 +1,6 @@
 import type { Network } from '../models/network.ts';
 import { type Device, type Pipeline, USAGE } from './device.ts';
+import { encodeElements } from './element.ts';
 import type { Program } from './lower.ts';
 import type { NetworkWeights } from './weights.ts';
 
@@ -29,10 +30,10 @@ export async function uploadModel(
   compiling.catch(() => {}); // awaited below; an upload that fails first must not leave it unheard
   const align = device.limits.minStorageBufferOffsetAlignment;
   const spans = new Map<string, Span>();
-  const packed: Float32Array<ArrayBuffer>[] = [];
+  const packed: (Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>)[] = [];
   let bytes = 0;
-  for (const [key, { pack }] of program.constants) {
-    const data = pack(weights);
+  for (const [key, { pack, element }] of program.constants) {
+    const data = encodeElements(pack(weights), element);
     spans.set(key, { offset: bytes, size: data.byteLength });
     packed.push(data);
     bytes = Math.ceil((bytes + data.byteLength) / align) * align;

@@ -1,0 +1,69 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { testGpu } from '../../test/gpu.ts';
+import { createNetwork } from '../models/index.ts';
+import { readSafetensors } from '../weights/safetensors.ts';
+import type { TensorMap } from '../weights/tensor.ts';
+import { Engine } from './engine.ts';
+import { interpret } from './interpreter.ts';
+
+const adapter = process.env.CRISPEN_NO_F16 ? null : await testGpu().requestAdapter();
+const hasF16 = adapter?.features.has('shader-f16') ?? false;
+if (!hasF16)
+  console.warn('SKIPPED: no adapter with shader-f16 (lavapipe 25 would do): f16 untested');
+
+const photo = { width: 24, height: 20 };
+
+/** A crop of natural statistics: smooth shades, an edge, texture. */
+function input(): Float32Array {
+  const { width, height } = photo;
+  return Float32Array.from({ length: 3 * width * height }, (_, i) => {
+    const [c, y, x] = [Math.floor(i / (width * height)), Math.floor(i / width) % height, i % width];
+    return 120 + 60 * Math.sin(x / 4 + c) + (x > y ? 40 : 0) + 12 * Math.sin(x * 2.1 + y * 1.7);
+  });
+}
+
+describe.skipIf(!hasF16)('f16', () => {
+  let engine: Engine;
+  beforeAll(async () => {
+    engine = await Engine.create({ gpu: testGpu() });
+  });
+  afterAll(() => engine.destroy());
+
+  it.each(['ops', 'blocks'] as const)(
+    'keeps A2N x2 within 1/255 of f32, fused as %s',
+    async (fuse) => {
+      const file = new Uint8Array(readFileSync('public/models/a2n-photo-x2.safetensors'));
+      const weights: TensorMap = readSafetensors(file).tensors;
+      const network = createNetwork('a2n', { scale: 2 });
+      const source = { ...photo, data: input() };
+      const half = await engine.trace(network, weights, source, ['output'], {
+        fuse,
+        precision: 'f16',
+      });
+      const exact = await interpret(network, weights, source, ['output']);
+      const [a, b] = [half, exact].map((traced) => traced.get('output')?.data as Float32Array);
+      const off = a.filter((v, i) => !(Math.abs(v - b[i]) <= 1)).length;
+      expect(a.length).toBe(3 * 48 * 40);
+      expect(off / a.length).toBeLessThanOrEqual(0.001);
+      // It must be f16 indeed: f32 agrees a thousand times better.
+      const worst = Math.max(...a.map((v, i) => Math.abs(v - b[i])));
+      expect(worst).toBeGreaterThan(1e-3);
+    },
+  );
+
+  it('takes half of the memory', async () => {
+    const file = 'public/models/a2n-photo-x2.safetensors';
+    expect(existsSync(file)).toBe(true);
+    const { tensors } = readSafetensors(new Uint8Array(readFileSync(file)));
+    const network = createNetwork('a2n', { scale: 2 });
+    const image = { ...photo, data: new Uint8ClampedArray(24 * 20 * 4).fill(99) };
+    const bytes: number[] = [];
+    for (const precision of ['f32', 'f16'] as const) {
+      const model = await engine.loadModel(network, tensors, { precision, fuse: 'ops' });
+      bytes.push((await engine.upscale(model, image)).report.gpuBytes);
+      await engine.unloadModel(model);
+    }
+    expect(bytes[1]).toBeLessThan(0.62 * bytes[0]);
+  });
+});
