@@ -57,8 +57,13 @@ describe('reading', () => {
 
   test.each(filesIn('test/golden'))('%s: survives being written again', (path) => {
     const first = readSafetensors(read(path));
-    expect(first.metadata.nf).toBe('8');
-    expect(first.tensors.get('weights.conv_first.weight')?.shape).toEqual([8, 3, 3, 3]);
+    if (path.includes('tiny_')) {
+      expect(first.metadata.nf).toBe('8');
+      expect(first.tensors.get('weights.conv_first.weight')?.shape).toEqual([8, 3, 3, 3]);
+    } else {
+      expect(first.metadata.arch).toMatch(/^(compact|span|rrdb|edsr)$/);
+      expect(first.tensors.get('input')?.shape.slice(0, 2)).toEqual([1, 3]);
+    }
     const second = readSafetensors(writeSafetensors(first.tensors, first.metadata));
     expect(second).toEqual(first);
     expect([...second.tensors.keys()]).toEqual([...first.tensors.keys()]);
