@@ -6,7 +6,8 @@ import { upscaleOnCpu } from '../src/engine/interpreter.ts';
 import { resample } from '../src/image/resample.ts';
 import { detect, recognise } from '../src/models/index.ts';
 import { readWeights } from '../src/weights/read.ts';
-import { readSafetensors, writeSafetensors } from '../src/weights/safetensors.ts';
+import { readSafetensors } from '../src/weights/safetensors.ts';
+import { writeSafetensors } from '../src/weights/writeSafetensors.ts';
 import { launch } from './browser.ts';
 import { decode, encode, expected, expectSamePicture } from './oracle.ts';
 

@@ -27,8 +27,8 @@ async function buildSite() {
 }
 
 /**
- * Two self-contained ES modules, index.js and worker.js, and the declarations. Each is built by
- * itself, so that worker.js is one file that can be copied and served from anywhere.
+ * Two ES modules, index.js and worker.js, each built by itself; the chunks that the worker loads when
+ * it needs them, worker-*.js, which must lie beside it; and the declarations.
  */
 async function buildLibrary() {
   rmSync(resolve(root, 'dist/lib'), { recursive: true, force: true });
@@ -59,7 +59,11 @@ async function buildEntry(file, name) {
       emptyOutDir: false,
       target: 'es2023',
       sourcemap: true,
-      rolldownOptions: { output: { minify: true } },
+      rolldownOptions: {
+        // Chunks may take from worker.js what both need: nothing is loaded twice or without need.
+        preserveEntrySignatures: 'allow-extension',
+        output: { minify: true, chunkFileNames: `${name}-[name].js` },
+      },
       lib: { entry: resolve(root, file), formats: ['es'], fileName: () => `${name}.js` },
     },
   });

@@ -16,12 +16,18 @@ export function bareShaders() {
 }
 
 /**
- * WGSL without line comments, indentation and empty lines. (It has no strings that could contain a
+ * WGSL without line comments, indentation, empty lines and most other white space. (It has no strings that could contain a
  * `//`, and the shaders use no block comments.)
  * @param {string} source
  */
 export function stripComments(source) {
   if (source.includes('/*')) throw new Error('Shaders are commented by // only.');
-  const lines = source.split('\n').map((line) => line.replace(/\/\/.*/, '').trim());
+  const lines = source.split('\n').map((line) =>
+    line
+      .replace(/\/\/.*/, '')
+      // Not around + and -: `a - -b` must not become a decrement.
+      .replace(/\s*([,;:{}()=<>&|*])\s*/g, '$1')
+      .trim(),
+  );
   return `${lines.filter(Boolean).join('\n')}\n`;
 }

@@ -66,3 +66,9 @@ export class CrispenError extends Error {
 export function throwIfAborted(signal: { readonly aborted: boolean } | undefined): void {
   if (signal?.aborted) throw new CrispenError('ABORTED', 'The upscale was cancelled.');
 }
+
+/** The error of a result that holds NaN or infinity. */
+export const nonFinite = (): CrispenError =>
+  new CrispenError('NON_FINITE', 'The network produced values that are not numbers.', {
+    hint: 'The weights may be damaged, or may expect another input range (0..1 or 0..255).',
+  });

@@ -1,5 +1,6 @@
-import { interpret, type PlanarInput, upscaleOnCpu } from '../engine/interpreter.ts';
+import { interpret, upscaleOnCpu } from '../engine/interpreter.ts';
 import type { Fusion } from '../engine/lower.ts';
+import type { PlanarInput } from '../engine/trace.ts';
 import type { AdapterReport, RunOptions, TracedTensor, UpscaleResult } from '../engine/types.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import type { Network } from '../models/network.ts';

@@ -3,7 +3,7 @@ import { extname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CrispenError } from '../errors.ts';
 import { halve } from '../weights/halve.ts';
-import { writeSafetensors } from '../weights/safetensors.ts';
+import { writeSafetensors } from '../weights/writeSafetensors.ts';
 import { UsageError } from './command.ts';
 import { readWeightFile } from './model.ts';
 

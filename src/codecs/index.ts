@@ -1,18 +1,15 @@
 import { CrispenError } from '../errors.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import type { Encoder, OutputType } from './encoder.ts';
-import { jpeg } from './jpeg.ts';
-import { png } from './png.ts';
-import { webp } from './webp.ts';
 
 export { checkPixels, decodeImage, MAX_PIXELS } from './decode.ts';
 export type { Encoder, OutputType } from './encoder.ts';
 
-/** Every output format by its MIME type. */
-export const ENCODERS: Readonly<Record<OutputType, Encoder>> = {
-  'image/png': png,
-  'image/jpeg': jpeg,
-  'image/webp': webp,
+/** Every output format by its MIME type, each in a chunk of its own, loaded with its first use. */
+export const ENCODERS: Readonly<Record<OutputType, () => Promise<Encoder>>> = {
+  'image/png': async () => (await import('./png.ts')).png,
+  'image/jpeg': async () => (await import('./jpeg.ts')).jpeg,
+  'image/webp': async () => (await import('./webp.ts')).webp,
 };
 
 /**
@@ -26,7 +23,7 @@ export async function encodeImage(
   type: OutputType,
   quality: number,
 ): Promise<Blob> {
-  const { maxSide, encode } = ENCODERS[type];
+  const { maxSide, encode } = await ENCODERS[type]();
   if (image.width > maxSide || image.height > maxSide) {
     throw new CrispenError(
       'IMAGE_TOO_LARGE',

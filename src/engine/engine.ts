@@ -1,19 +1,17 @@
-import { CrispenError, throwIfAborted } from '../errors.ts';
+import { CrispenError, nonFinite, throwIfAborted } from '../errors.ts';
 import { receptiveField, sizeMultiple, tileOverlap } from '../graph/analysis.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import type { ElementType } from '../kernels/kernel.ts';
-import { fromBlocked, toBlocked } from '../kernels/planar.ts';
 import type { Network } from '../models/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { Device, USAGE } from './device.ts';
-import { decodeElements, encodeElements } from './element.ts';
 import { Arena, planProgram } from './execution.ts';
-import { findTaps, nonFinite, type PlanarInput, paddedInput, tracedMap } from './interpreter.ts';
 import { type Fusion, type ImageResources, lower, type Size } from './lower.ts';
 import { type Model, uploadModel } from './model.ts';
 import { Pace } from './pace.ts';
 import { ProgressMeter } from './progress.ts';
 import { cutTiles, largestCore, MIN_CORE, type Tile } from './tiler.ts';
+import type { PlanarInput } from './trace.ts';
 import type {
   AdapterReport,
   RunOptions,
@@ -131,7 +129,13 @@ export class Engine {
     taps: readonly string[],
     options: RunOptions & { readonly fuse?: Fusion; readonly precision?: ElementType } = {},
   ): Promise<Map<string, TracedTensor>> {
-    return this.#enqueue(() => this.#trace(network, weights, input, taps, options));
+    return this.#enqueue(async () => {
+      // A chunk of its own: pages never trace.
+      const { traceNetwork } = await import('./traceNetwork.ts');
+      const precision = this.#element(options.precision);
+      const run = { ...options, precision, device: this.#device, pace: this.#pace };
+      return traceNetwork(network, weights, input, taps, run);
+    });
   }
 
   /** Frees the buffers kept for the next job. */
@@ -298,72 +302,6 @@ export class Engine {
     } catch (error) {
       for (const buffer of made) buffer.destroy();
       throw error;
-    }
-  }
-
-  async #trace(
-    network: Network,
-    weights: TensorMap,
-    input: PlanarInput,
-    taps: readonly string[],
-    options: RunOptions & { readonly fuse?: Fusion; readonly precision?: ElementType },
-  ): Promise<Map<string, TracedTensor>> {
-    const { graph } = network;
-    const keep = findTaps(graph, taps);
-    const { fuse = 'blocks' } = options;
-    const element = this.#element(options.precision);
-    const program = lower(graph, { fuse, keep, element, workgroup: this.#device.workgroup });
-    const kept = new Set([...keep].map((id) => program.resourceOf.get(id) as number));
-    const model = await uploadModel(this.#device, network, program, bindWeights(graph, weights));
-    const map = paddedInput(graph, input);
-    const { width, height } = map;
-    const size = { width, height };
-    let arena: Arena | null = null;
-    const staging: GPUBuffer[] = [];
-    try {
-      arena = await Arena.create(this.#device, model, size, new Map(), kept);
-      this.#device.gpu.queue.writeBuffer(
-        arena.buffer(program.input),
-        0,
-        encodeElements(toBlocked(map), element),
-      );
-      const whole = { x: 0, y: 0, ...size };
-      const steps = arena.sized({ image: size, core: whole, source: whole });
-      const meter = new ProgressMeter(
-        steps.reduce((sum, { work }) => sum + work, 0),
-        options.onProgress,
-      );
-      await arena.run(steps, {
-        pace: this.#pace,
-        signal: options.signal,
-        onWork: (work) => meter.advance(work),
-      });
-      meter.finish();
-      const traced = new Map<string, TracedTensor>();
-      for (const id of keep) {
-        const resource = program.resourceOf.get(id) as number;
-        const bytes = program.resources[resource].bytes(size);
-        const buffer = this.#device.buffer('trace', bytes, USAGE.MAP_READ | USAGE.COPY_DST);
-        staging.push(buffer);
-        const encoder = this.#device.gpu.createCommandEncoder();
-        encoder.copyBufferToBuffer(arena.buffer(resource), 0, buffer, 0, bytes);
-        this.#device.gpu.queue.submit([encoder.finish()]);
-        const { name, shape } = graph.nodes[id];
-        const content = await this.#device.read(buffer, bytes);
-        const values = decodeElements(content, shape.kind === 'vector' ? 'f32' : element);
-        if (shape.kind === 'vector') {
-          traced.set(name, { shape: [shape.length], data: values.slice(0, shape.length) });
-        } else {
-          const [w, h] = [width * shape.scale, height * shape.scale];
-          const whole = fromBlocked(values, shape.channels, h, w);
-          traced.set(name, tracedMap(network, id, whole, input));
-        }
-      }
-      return traced;
-    } finally {
-      for (const buffer of staging) buffer.destroy();
-      arena?.destroy();
-      model.weights.destroy();
     }
   }
 }

@@ -1,4 +1,4 @@
-import { CrispenError, throwIfAborted } from '../errors.ts';
+import { nonFinite, throwIfAborted } from '../errors.ts';
 import {
   consumers,
   multiplyAddsPerPixel,
@@ -30,7 +30,6 @@ import {
   padReference,
   unpackRgba8Reference,
 } from '../kernels/rgba8.reference.ts';
-import type { PixelFormat } from '../kernels/rgba8.ts';
 import {
   linearReference,
   softmaxReference,
@@ -39,6 +38,7 @@ import {
 import type { Network } from '../models/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { ProgressMeter } from './progress.ts';
+import { findTaps, type PlanarInput, paddedInput, pixelFormats, tracedMap } from './trace.ts';
 import type { RunOptions, TracedTensor, UpscaleResult } from './types.ts';
 import { bindWeights, type NetworkWeights } from './weights.ts';
 
@@ -46,13 +46,6 @@ type Value = PlanarMap | Float32Array<ArrayBuffer>;
 
 const isVector = (value: Value): value is Float32Array<ArrayBuffer> =>
   value instanceof Float32Array;
-
-/** Input of a trace: planar (chw) f32 in the network's own range. */
-export interface PlanarInput {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Float32Array;
-}
 
 /**
  * Runs a network on the CPU with the kernels' plain references: slow and obvious, the oracle of the
@@ -81,67 +74,6 @@ export async function interpret(
       return [graph.nodes[id].name, tensor] as const;
     }),
   );
-}
-
-/**
- * The input of a trace as a map, padded by reflection to the multiple that the graph needs.
- * @throws CrispenError `INVALID_INPUT` if it has not one value for each channel and pixel.
- */
-export function paddedInput(graph: Graph, { width, height, data }: PlanarInput): PlanarMap {
-  const map = planarMap(inputChannels(graph), height, width);
-  if (data.length !== map.data.length) {
-    throw new CrispenError(
-      'INVALID_INPUT',
-      `The input has ${data.length} values, not ${map.data.length}.`,
-    );
-  }
-  map.data.set(data);
-  return padReference(map, sizeMultiple(graph));
-}
-
-/** A map of a trace; the output without what came of the padding, inner maps as they are. */
-export function tracedMap(
-  { graph, scale }: Network,
-  id: NodeId,
-  map: PlanarMap,
-  input: PlanarInput,
-): TracedTensor {
-  const { channels, height, width, data } =
-    id === graph.output ? cropReference(map, input.height * scale, input.width * scale) : map;
-  return { shape: [channels, height, width], data };
-}
-
-/** What the pixels of a network's input and output mean. */
-export function pixelFormats({ graph, inputRange: range, scale }: Network): {
-  readonly input: PixelFormat;
-  readonly output: PixelFormat & { readonly scale: number };
-} {
-  const { shape } = graph.nodes[graph.output];
-  const channels = shape.kind === 'map' ? shape.channels : 0;
-  return {
-    input: { range, channels: inputChannels(graph) },
-    output: { range, channels, scale },
-  };
-}
-
-/** Ids of nodes by name. @throws CrispenError `INVALID_INPUT` for a name that the graph lacks. */
-export function findTaps(graph: Graph, names: readonly string[]): Set<NodeId> {
-  const ids = new Map(graph.nodes.map((node, id) => [node.name, id]));
-  return new Set(
-    names.map((name) => {
-      const id = ids.get(name);
-      if (id === undefined) {
-        throw new CrispenError('INVALID_INPUT', `The network has no tensor called "${name}".`);
-      }
-      return id;
-    }),
-  );
-}
-
-/** Channels of the graph's input. */
-export function inputChannels(graph: Graph): number {
-  const shape = graph.nodes.find((node) => node.op === 'input')?.shape;
-  return shape?.kind === 'map' ? shape.channels : 0;
 }
 
 /** Evaluates every node in order; values are dropped after their last reader unless kept. */
@@ -253,12 +185,6 @@ export async function upscaleOnCpu(
     },
   };
 }
-
-/** The error of a result that holds NaN or infinity. */
-export const nonFinite = (): CrispenError =>
-  new CrispenError('NON_FINITE', 'The network produced values that are not numbers.', {
-    hint: 'The weights may be damaged, or may expect another input range (0..1 or 0..255).',
-  });
 
 /**
  * Milliseconds that the CPU path will need for an LR image, from a probe of about 50 ms: the

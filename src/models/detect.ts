@@ -1,6 +1,6 @@
 import { CrispenError } from '../errors.ts';
 import type { TensorMap } from '../weights/tensor.ts';
-import { matchA2N } from './a2n.ts';
+import { matchA2N } from './a2nMatch.ts';
 import { matchCompact } from './compact.ts';
 import { matchEdsr } from './edsr.ts';
 import type { Match, Matcher, NetworkChoice, Outline } from './match.ts';

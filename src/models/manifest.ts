@@ -4,7 +4,7 @@ import { CrispenError } from '../errors.ts';
 export interface ModelEntry {
   readonly id: string;
   /** The family, as `createNetwork` takes it. */
-  readonly network: string;
+  readonly network: 'a2n' | 'a2nm';
   readonly scale: 2 | 3 | 4;
   /** RGB input and output run from 0 to this. */
   readonly inputRange: number;

@@ -90,3 +90,10 @@ export function renamed(tensors: TensorMap, rename: (name: string) => string | n
   }
   return result;
 }
+
+/** The scales that fit the upsampler of a file. */
+export function upsamplerScales(outline: Outline): { scales: readonly number[]; ask: boolean } {
+  return outline.has('upconv2.weight')
+    ? { scales: [4], ask: false }
+    : { scales: [2, 3], ask: true };
+}

@@ -1,5 +1,4 @@
 import type { Graph, GraphBuilder, NodeId } from '../graph/graph.ts';
-import type { Outline } from './match.ts';
 
 const SLOPE = 0.2;
 
@@ -34,11 +33,4 @@ export function upsampler(
   });
   const skip = b.bilinear('bilinear_skip', input, scale);
   return b.build(b.add('output', residual, skip));
-}
-
-/** The scales that fit the upsampler of a file. */
-export function upsamplerScales(outline: Outline): { scales: readonly number[]; ask: boolean } {
-  return outline.has('upconv2.weight')
-    ? { scales: [4], ask: false }
-    : { scales: [2, 3], ask: true };
 }

@@ -4,8 +4,8 @@ import { expect, it } from 'vitest';
 import { concat, zip } from '../../test/checkpoints/forge.ts';
 import { CrispenError } from '../errors.ts';
 import { readWeights, type WeightFile } from './read.ts';
-import { writeSafetensors } from './safetensors.ts';
 import { ZipArchive } from './torch/zip.ts';
+import { writeSafetensors } from './writeSafetensors.ts';
 
 const MIB = 2 ** 20;
 const MUTATIONS = 10_000;

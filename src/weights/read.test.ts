@@ -18,8 +18,8 @@ import {
   torchZip,
 } from '../../test/checkpoints/forge.ts';
 import { readWeights } from './read.ts';
-import { writeSafetensors } from './safetensors.ts';
 import type { TensorMap } from './tensor.ts';
+import { writeSafetensors } from './writeSafetensors.ts';
 
 const MIB = 2 ** 20;
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');

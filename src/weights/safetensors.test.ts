@@ -2,8 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { CrispenError } from '../errors.ts';
 import { toFloat32 } from './convert.ts';
-import { readSafetensors, writeSafetensors } from './safetensors.ts';
+import { readSafetensors } from './safetensors.ts';
 import { DTYPE_BYTES, elementCount, type Tensor, type TensorMap } from './tensor.ts';
+import { writeSafetensors } from './writeSafetensors.ts';
 
 const root = new URL('../../', import.meta.url);
 const filesIn = (folder: string): string[] =>

@@ -1,12 +1,11 @@
 import { CrispenError } from '../errors.ts';
 import { DTYPE_BYTES, type DType, elementCount, type Tensor, type TensorMap } from './tensor.ts';
 
-// The core compiles without the DOM library; these two exist in pages, workers and Node alike.
+// The core compiles without the DOM library; it exists in pages, workers and Node alike.
 declare const TextDecoder: new (
   label: 'utf-8',
   options: { fatal: true; ignoreBOM: true },
 ) => { decode(bytes: Uint8Array): string };
-declare const TextEncoder: new () => { encode(text: string): Uint8Array };
 
 const DTYPES: ReadonlyMap<unknown, DType> = new Map([
   ['F64', 'f64'],
@@ -20,8 +19,8 @@ const DTYPES: ReadonlyMap<unknown, DType> = new Map([
   ['U8', 'u8'],
   ['BOOL', 'bool'],
 ]);
-const METADATA = '__metadata__';
-const LENGTH_BYTES = 8;
+export const METADATA = '__metadata__';
+export const LENGTH_BYTES = 8;
 /** The limit of the format's reference implementation. */
 const MAX_HEADER_BYTES = 100_000_000;
 
@@ -60,51 +59,6 @@ export function readSafetensors(bytes: Uint8Array): {
   }
   checkCoverage(spans, data.length);
   return { tensors, metadata };
-}
-
-/**
- * Writes a safetensors file. Tensors are laid out by falling element size, else in the order of the
- * map, and the header is padded to a multiple of 8: so every tensor starts at a multiple of its
- * element size.
- * @throws CrispenError `INVALID_INPUT` if a tensor's bytes do not fit its shape or a tensor is named
- * `__metadata__`.
- */
-export function writeSafetensors(
-  tensors: TensorMap,
-  metadata: Record<string, string> = {},
-): Uint8Array {
-  const ordered = [...tensors].sort(([, a], [, b]) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype]);
-  const entries: [string, unknown][] = [];
-  if (Object.keys(metadata).length > 0) entries.push([METADATA, metadata]);
-  let size = 0;
-  for (const [name, { dtype, shape, bytes }] of ordered) {
-    if (name === METADATA) {
-      throw new CrispenError('INVALID_INPUT', `A tensor cannot be called ${METADATA}.`);
-    }
-    const expected = elementCount(shape) * DTYPE_BYTES[dtype];
-    if (bytes.length !== expected) {
-      throw new CrispenError(
-        'INVALID_INPUT',
-        `Tensor "${name}" of ${dtype} [${shape}] takes ${expected} bytes, not ${bytes.length}.`,
-      );
-    }
-    const offsets = [size, size + bytes.length];
-    entries.push([name, { dtype: dtype.toUpperCase(), shape, data_offsets: offsets }]);
-    size += bytes.length;
-  }
-  // fromEntries defines properties, so that a tensor called __proto__ is one like any other.
-  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(entries)));
-  const headerLength = Math.ceil(json.length / 8) * 8;
-  const file = new Uint8Array(LENGTH_BYTES + headerLength + size);
-  new DataView(file.buffer).setBigUint64(0, BigInt(headerLength), true);
-  file.set(json, LENGTH_BYTES);
-  let at = LENGTH_BYTES + headerLength;
-  file.fill(0x20, LENGTH_BYTES + json.length, at);
-  for (const [, { bytes }] of ordered) {
-    file.set(bytes, at);
-    at += bytes.length;
-  }
-  return file;
 }
 
 function splitFile(bytes: Uint8Array): { header: object; data: Uint8Array } {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { beforeEach, expect, it, vi } from 'vitest';
 import { largeCheckpoint } from '../../test/checkpoints/esrgan.ts';
 import { readWeights } from '../weights/read.ts';
-import { writeSafetensors } from '../weights/safetensors.ts';
+import { writeSafetensors } from '../weights/writeSafetensors.ts';
 import { addModel, exportAdded, loadAdded } from './added.ts';
 import type { AddOptions } from './protocol.ts';
 import { ModelStore } from './store.ts';

@@ -3,9 +3,11 @@ import { parameterCount } from '../graph/analysis.ts';
 import { type Detection, detect, recognise } from '../models/index.ts';
 import { halve } from '../weights/halve.ts';
 import { readWeights } from '../weights/read.ts';
-import { writeSafetensors } from '../weights/safetensors.ts';
+import { writeSafetensors } from '../weights/writeSafetensors.ts';
 import { ADDED_PREFIX, type AddedModel, type AddOptions } from './protocol.ts';
 import type { ModelStore } from './store.ts';
+
+export { ModelStore } from './store.ts';
 
 /** Files above this are taken for something else than weights, and could not be read in one piece. */
 const MAX_BYTES = 2 ** 31 - 1;

@@ -1,6 +1,6 @@
 import type { Engine, Model } from '../engine/engine.ts';
 import { CrispenError } from '../errors.ts';
-import type { Network } from '../models/index.ts';
+import type { Network } from '../models/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 
 /**

@@ -5,16 +5,14 @@
 import { expose, transfer } from 'comlink';
 import { checkPixels, decodeImage, encodeImage, type OutputType } from '../codecs/index.ts';
 import { Engine } from '../engine/engine.ts';
-import { estimateCpuMilliseconds, upscaleOnCpu } from '../engine/interpreter.ts';
 import type { RunOptions, UpscaleReport } from '../engine/types.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
 import type { Rgba8Image } from '../image/image.ts';
-import { resample } from '../image/resample.ts';
-import { createNetwork, type Network } from '../models/index.ts';
 import { findModel, type ModelEntry } from '../models/manifest.ts';
+import type { Network } from '../models/network.ts';
+import { shippedNetwork } from '../models/shipped.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import type { TensorMap } from '../weights/tensor.ts';
-import { addModel, exportAdded, loadAdded } from './added.ts';
 import { EngineHost } from './host.ts';
 import { loadWeightFile, type WeightPlatform } from './models.ts';
 import { JobProgress } from './progress.ts';
@@ -32,7 +30,7 @@ import {
   type WorkerConfig,
 } from './protocol.ts';
 import { JobQueue } from './queue.ts';
-import { ModelStore } from './store.ts';
+import type { ModelStore } from './store.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
 
@@ -45,10 +43,8 @@ let visible = true;
 const queue = new JobQueue();
 const host = new EngineHost(createEngine);
 const weightsById = new Map<string, TensorMap>();
-const store = new ModelStore(async () => {
-  if (!self.isSecureContext) throw new Error('no file system in insecure contexts');
-  return navigator.storage.getDirectory();
-});
+/** Opened with the first use of an added model. */
+let store: ModelStore | null = null;
 
 /** A shipped or an added model, as far as a job needs to know it before its weights. */
 interface Runnable {
@@ -60,7 +56,10 @@ interface Runnable {
 
 /** @throws CrispenError `MODEL_UNKNOWN` */
 async function findRunnable(id: string): Promise<Runnable> {
-  if (id.startsWith(ADDED_PREFIX)) return { id, scale: (await store.find(id)).scale, entry: null };
+  if (id.startsWith(ADDED_PREFIX)) {
+    const { store } = await loadCheckpoints();
+    return { id, scale: (await store.find(id)).scale, entry: null };
+  }
   const entry = findModel(id);
   return { id, scale: entry.scale, entry };
 }
@@ -113,7 +112,8 @@ const api: WorkerApi = {
   estimateCpu: (model, width, height) =>
     answer(async () => {
       const { entry } = await findRunnable(model);
-      const network = entry ? networkOf(entry) : (await loadAdded(store, model)).network;
+      const network = entry ? shippedNetwork(entry) : (await loadAdded(model)).network;
+      const { estimateCpuMilliseconds } = await loadCpu();
       return estimateCpuMilliseconds(network, width, height);
     }),
 
@@ -128,20 +128,25 @@ const api: WorkerApi = {
         const source = typeof file === 'string' ? await request(file, 'model', signal) : file;
         const { sha256 } = weightPlatform();
         const onProgress = (fraction: number) => progress.report('download', fraction);
+        const { addModel, store } = await loadCheckpoints();
         return addModel(source, name, options, { store, sha256, signal, onProgress });
       }),
     ),
 
-  models: () => answer(() => store.list()),
+  models: () => answer(async () => (await loadCheckpoints()).store.list()),
 
   removeModel: (model) =>
     answer(async () => {
-      await store.remove(model);
+      await (await loadCheckpoints()).store.remove(model);
       await host.drop(model);
       return null;
     }),
 
-  exportModel: (model, f16) => answer(() => exportAdded(store, model, f16)),
+  exportModel: (model, f16) =>
+    answer(async () => {
+      const { exportAdded, store } = await loadCheckpoints();
+      return exportAdded(store, model, f16);
+    }),
 
   cancel: (id) => queue.cancel(id),
 
@@ -190,8 +195,21 @@ function track(id: number, stages: readonly Stage[]): JobProgress {
   });
 }
 
-function networkOf({ network, scale, inputRange }: ModelEntry): Network {
-  return createNetwork(network, { scale, inputRange });
+// Chunks of their own: most pages need neither.
+const loadCpu = () => import('./cpu.ts');
+async function loadCheckpoints() {
+  const added = await import('./added.ts');
+  store ??= new added.ModelStore(async () => {
+    if (!self.isSecureContext) throw new Error('no file system in insecure contexts');
+    return navigator.storage.getDirectory();
+  });
+  return { ...added, store };
+}
+
+async function loadAdded(id: string): Promise<{ network: Network; weights: TensorMap }> {
+  const { loadAdded: load, store } = await loadCheckpoints();
+  const { network, weights } = await load(store, id);
+  return { network, weights };
 }
 
 async function loadWeights(
@@ -202,7 +220,7 @@ async function loadWeights(
   if (!entry) {
     // Read anew when needed, and not kept beside what is on the GPU: such files can be large.
     progress.report('download', 0);
-    const loaded = await loadAdded(store, model);
+    const loaded = await loadAdded(model);
     progress.report('download', 1);
     return loaded;
   }
@@ -218,7 +236,7 @@ async function loadWeights(
     weights = readSafetensors(file).tensors;
     weightsById.set(entry.id, weights);
   }
-  return { network: networkOf(entry), weights };
+  return { network: shippedNetwork(entry), weights };
 }
 
 function weightPlatform(): WeightPlatform {
@@ -291,6 +309,7 @@ async function enlarge(
   };
   if (backend === 'cpu') {
     const { network, weights } = await loadWeights(runnable, progress, signal);
+    const { upscaleOnCpu } = await loadCpu();
     return upscaleOnCpu(network, weights, input, options);
   }
   return host.use(async (engine) => {
@@ -307,7 +326,12 @@ async function enlarge(
   });
 }
 
-function enlargeByLanczos(input: Rgba8Image, scale: number, progress: JobProgress): Enlarged {
+async function enlargeByLanczos(
+  input: Rgba8Image,
+  scale: number,
+  progress: JobProgress,
+): Promise<Enlarged> {
+  const { resample } = await loadCpu();
   progress.report('upscale', 0);
   const start = performance.now();
   const image = resample(input, input.width * scale, input.height * scale, 'lanczos3');

@@ -1,0 +1,89 @@
+import { throwIfAborted } from '../errors.ts';
+import type { ElementType } from '../kernels/kernel.ts';
+import { fromBlocked, toBlocked } from '../kernels/planar.ts';
+import type { Network } from '../models/network.ts';
+import type { TensorMap } from '../weights/tensor.ts';
+import { type Device, USAGE } from './device.ts';
+import { decodeElements, encodeElements } from './element.ts';
+import { Arena } from './execution.ts';
+import { type Fusion, lower } from './lower.ts';
+import { uploadModel } from './model.ts';
+import type { Pace } from './pace.ts';
+import { ProgressMeter } from './progress.ts';
+import { findTaps, type PlanarInput, paddedInput, tracedMap } from './trace.ts';
+import type { RunOptions, TracedTensor } from './types.ts';
+import { bindWeights } from './weights.ts';
+
+interface TraceRun extends RunOptions {
+  readonly device: Device;
+  readonly pace: Pace;
+  readonly fuse?: Fusion;
+  readonly precision: ElementType;
+}
+
+/** Runs a network whole on a planar input and reads back the nodes in `taps`: see `Engine.trace`. */
+export async function traceNetwork(
+  network: Network,
+  weights: TensorMap,
+  input: PlanarInput,
+  taps: readonly string[],
+  options: TraceRun,
+): Promise<Map<string, TracedTensor>> {
+  const { device, pace, fuse = 'blocks', precision: element, signal, onProgress } = options;
+  throwIfAborted(signal);
+  const { graph } = network;
+  const keep = findTaps(graph, taps);
+  const program = lower(graph, { fuse, keep, element, workgroup: device.workgroup });
+  const kept = new Set([...keep].map((id) => program.resourceOf.get(id) as number));
+  const model = await uploadModel(device, network, program, bindWeights(graph, weights));
+  const map = paddedInput(graph, input);
+  const { width, height } = map;
+  const size = { width, height };
+  let arena: Arena | null = null;
+  const staging: GPUBuffer[] = [];
+  try {
+    arena = await Arena.create(device, model, size, new Map(), kept);
+    device.gpu.queue.writeBuffer(
+      arena.buffer(program.input),
+      0,
+      encodeElements(toBlocked(map), element),
+    );
+    const whole = { x: 0, y: 0, ...size };
+    const steps = arena.sized({ image: size, core: whole, source: whole });
+    const meter = new ProgressMeter(
+      steps.reduce((sum, { work }) => sum + work, 0),
+      onProgress,
+    );
+    await arena.run(steps, {
+      pace,
+      signal,
+      onWork: (work) => meter.advance(work),
+    });
+    meter.finish();
+    const traced = new Map<string, TracedTensor>();
+    for (const id of keep) {
+      const resource = program.resourceOf.get(id) as number;
+      const bytes = program.resources[resource].bytes(size);
+      const buffer = device.buffer('trace', bytes, USAGE.MAP_READ | USAGE.COPY_DST);
+      staging.push(buffer);
+      const encoder = device.gpu.createCommandEncoder();
+      encoder.copyBufferToBuffer(arena.buffer(resource), 0, buffer, 0, bytes);
+      device.gpu.queue.submit([encoder.finish()]);
+      const { name, shape } = graph.nodes[id];
+      const content = await device.read(buffer, bytes);
+      const values = decodeElements(content, shape.kind === 'vector' ? 'f32' : element);
+      if (shape.kind === 'vector') {
+        traced.set(name, { shape: [shape.length], data: values.slice(0, shape.length) });
+      } else {
+        const [w, h] = [width * shape.scale, height * shape.scale];
+        const whole = fromBlocked(values, shape.channels, h, w);
+        traced.set(name, tracedMap(network, id, whole, input));
+      }
+    }
+    return traced;
+  } finally {
+    for (const buffer of staging) buffer.destroy();
+    arena?.destroy();
+    model.weights.destroy();
+  }
+}

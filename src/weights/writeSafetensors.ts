@@ -1,0 +1,51 @@
+import { CrispenError } from '../errors.ts';
+import { LENGTH_BYTES, METADATA } from './safetensors.ts';
+import { DTYPE_BYTES, elementCount, type TensorMap } from './tensor.ts';
+
+// The core compiles without the DOM library; it exists in pages, workers and Node alike.
+declare const TextEncoder: new () => { encode(text: string): Uint8Array };
+
+/**
+ * Writes a safetensors file. Tensors are laid out by falling element size, else in the order of the
+ * map, and the header is padded to a multiple of 8: so every tensor starts at a multiple of its
+ * element size.
+ * @throws CrispenError `INVALID_INPUT` if a tensor's bytes do not fit its shape or a tensor is named
+ * `__metadata__`.
+ */
+export function writeSafetensors(
+  tensors: TensorMap,
+  metadata: Record<string, string> = {},
+): Uint8Array {
+  const ordered = [...tensors].sort(([, a], [, b]) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype]);
+  const entries: [string, unknown][] = [];
+  if (Object.keys(metadata).length > 0) entries.push([METADATA, metadata]);
+  let size = 0;
+  for (const [name, { dtype, shape, bytes }] of ordered) {
+    if (name === METADATA) {
+      throw new CrispenError('INVALID_INPUT', `A tensor cannot be called ${METADATA}.`);
+    }
+    const expected = elementCount(shape) * DTYPE_BYTES[dtype];
+    if (bytes.length !== expected) {
+      throw new CrispenError(
+        'INVALID_INPUT',
+        `Tensor "${name}" of ${dtype} [${shape}] takes ${expected} bytes, not ${bytes.length}.`,
+      );
+    }
+    const offsets = [size, size + bytes.length];
+    entries.push([name, { dtype: dtype.toUpperCase(), shape, data_offsets: offsets }]);
+    size += bytes.length;
+  }
+  // fromEntries defines properties, so that a tensor called __proto__ is one like any other.
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(entries)));
+  const headerLength = Math.ceil(json.length / 8) * 8;
+  const file = new Uint8Array(LENGTH_BYTES + headerLength + size);
+  new DataView(file.buffer).setBigUint64(0, BigInt(headerLength), true);
+  file.set(json, LENGTH_BYTES);
+  let at = LENGTH_BYTES + headerLength;
+  file.fill(0x20, LENGTH_BYTES + json.length, at);
+  for (const [, { bytes }] of ordered) {
+    file.set(bytes, at);
+    at += bytes.length;
+  }
+  return file;
+}

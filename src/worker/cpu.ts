@@ -1,0 +1,6 @@
+/**
+ * What runs without a GPU, in a chunk of its own that is loaded when somebody asks for it: the
+ * interpreter with the kernels' references, and Lanczos.
+ */
+export { estimateCpuMilliseconds, upscaleOnCpu } from '../engine/interpreter.ts';
+export { resample } from '../image/resample.ts';
