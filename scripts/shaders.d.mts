@@ -1,4 +1,4 @@
 import type { Plugin } from 'vite';
 
 export function bareShaders(): Plugin;
-export function stripComments(source: string): string;
+export function compactShader(source: string): string;

@@ -10,7 +10,7 @@ export function bareShaders() {
     async load(id) {
       if (!id.endsWith('.wgsl?raw')) return null;
       const source = await this.fs.readFile(id.slice(0, -'?raw'.length), { encoding: 'utf8' });
-      return `export default ${JSON.stringify(stripComments(source))};`;
+      return `export default ${JSON.stringify(compactShader(source))};`;
     },
   };
 }
@@ -20,7 +20,7 @@ export function bareShaders() {
  * `//`, and the shaders use no block comments.)
  * @param {string} source
  */
-export function stripComments(source) {
+export function compactShader(source) {
   if (source.includes('/*')) throw new Error('Shaders are commented by // only.');
   const lines = source.split('\n').map((line) =>
     line
