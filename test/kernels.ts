@@ -2,20 +2,10 @@ import { expect } from 'vitest';
 import { GROUP_ROW_WORD, type Grid, type Kernel, PARAM_WORDS } from '../src/kernels/kernel.ts';
 import { type PlanarMap, planarMap } from '../src/kernels/planar.ts';
 import { requestTestDevice } from './gpu.ts';
+import { randomStream } from './random.ts';
 
 /** What unwritten memory holds before a kernel runs: a quiet NaN with a pattern of its own. */
 const POISON = 0x7fc0dead;
-
-/** A deterministic stream of numbers in 0..1 (mulberry32). */
-export function randomStream(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 /** Values in -1..1, never all zero. */
 export function randomValues(length: number, seed: number): Float32Array<ArrayBuffer> {

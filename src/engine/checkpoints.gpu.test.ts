@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { testGpu } from '../../test/gpu.ts';
-import type { Rgba8Image } from '../image/image.ts';
+import { difference, picture } from '../../test/pictures.ts';
 import { createNetwork, type Detection, detect } from '../models/index.ts';
 import { fromFloat32 } from '../weights/convert.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
@@ -20,33 +20,6 @@ function golden(name: string): Detection {
   return detect(weights);
 }
 
-/** Texture in every channel, alpha that varies. */
-function picture(width: number, height: number): Rgba8Image {
-  const data = new Uint8ClampedArray(width * height * 4);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const i = (y * width + x) * 4;
-      data[i] = 128 + 100 * Math.sin(x / 3);
-      data[i + 1] = 128 + 100 * Math.cos(y / 5 + x / 9);
-      data[i + 2] = (x * 7 + y * 13) % 256;
-      data[i + 3] = (x * 11 + y * 3) % 256;
-    }
-  }
-  return { width, height, data };
-}
-
-/** Largest difference and the share of samples that differ at all. */
-function difference(a: Rgba8Image, b: Rgba8Image): { worst: number; share: number } {
-  expect([a.width, a.height]).toEqual([b.width, b.height]);
-  let [worst, count] = [0, 0];
-  a.data.forEach((v, i) => {
-    const d = Math.abs(v - b.data[i]);
-    worst = Math.max(worst, d);
-    if (d > 0) count++;
-  });
-  return { worst, share: count / a.data.length };
-}
-
 let engine: Engine;
 beforeAll(async () => {
   engine = await Engine.create({ gpu: testGpu() });
@@ -63,7 +36,7 @@ describe('networks of checkpoints on 8-bit images', () => {
     ['edsr_x3_9x7', 10, 7],
   ])('%s at %i x %i agrees with the CPU, alpha included', async (name, width, height) => {
     const { network, weights } = golden(name);
-    const image = picture(width, height);
+    const image = picture(width, height, true);
     const model = await engine.loadModel(network, weights);
     const gpu = await engine.upscale(model, image);
     const cpu = await upscaleOnCpu(network, weights, image);
@@ -82,7 +55,7 @@ describe('networks of checkpoints on 8-bit images', () => {
     ['rrdb_x2_unshuffle_13x9_pad', 131, 99],
   ])('%s in tiles equals the whole', async (name, width, height) => {
     const { network, weights } = golden(name);
-    const image = picture(width, height);
+    const image = picture(width, height, true);
     const model = await engine.loadModel(network, weights);
     const whole = await engine.upscale(model, image);
     const tiled = await engine.upscale(model, image, {
@@ -99,7 +72,7 @@ describe('networks of checkpoints on 8-bit images', () => {
 
   it('says that tiles are approximate where the reach is impractical', async () => {
     const { network, weights } = golden('rrdb_x1_unshuffle_14x11_pad');
-    const image = picture(150, 90);
+    const image = picture(150, 90, true);
     const model = await engine.loadModel(network, weights);
     const whole = await engine.upscale(model, image);
     const tiled = await engine.upscale(model, image, { tileSize: 70 });
@@ -117,7 +90,7 @@ describe('networks of checkpoints on 8-bit images', () => {
         return [name, fromFloat32(new Float32Array(count), shape, 'f32')] as const;
       }),
     );
-    const image = picture(9, 7);
+    const image = picture(9, 7, true);
     const model = await engine.loadModel(network, weights);
     const gpu = await engine.upscale(model, image);
     const cpu = await upscaleOnCpu(network, weights, image);

@@ -1,16 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { randomStream } from '../../test/random.ts';
 import { type Lifetime, planMemory } from './planner.ts';
-
-/** Small deterministic generator (mulberry32). */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 describe('planMemory', () => {
   it('reuses a slot once its reader has run, not while it runs', () => {
@@ -24,7 +14,7 @@ describe('planMemory', () => {
 
   it('never lets overlapping lifetimes share a slot and never undersizes one', () => {
     for (let seed = 1; seed <= 200; seed++) {
-      const next = random(seed);
+      const next = randomStream(seed);
       const lifetimes = Array.from({ length: 40 }, () => {
         const first = Math.floor(next() * 50);
         return {
