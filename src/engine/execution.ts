@@ -48,7 +48,6 @@ export function planProgram(program: Program, size: Size, keep: ReadonlySet<Reso
  * Made once and used for every tile and image of that size.
  */
 export class Arena {
-  readonly size: Size;
   readonly bytes: number;
   readonly dispatches: readonly Dispatch[];
   readonly #device: Device;
@@ -60,7 +59,6 @@ export class Arena {
   private constructor(
     device: Device,
     model: Model,
-    size: Size,
     buffers: readonly GPUBuffer[],
     owned: readonly GPUBuffer[],
     uniforms: GPUBuffer,
@@ -70,7 +68,6 @@ export class Arena {
     this.#buffers = buffers;
     this.#owned = owned;
     this.#uniforms = uniforms;
-    this.size = size;
     this.bytes = owned.reduce((sum, buffer) => sum + buffer.size, 0);
     this.dispatches = model.program.steps.map((step, i) => {
       const pipeline = model.pipelines[i];
@@ -117,7 +114,7 @@ export class Arena {
           USAGE.UNIFORM | USAGE.COPY_DST,
         );
         owned.push(uniforms);
-        return new Arena(device, model, size, buffers, owned, uniforms);
+        return new Arena(device, model, buffers, owned, uniforms);
       });
     } catch (error) {
       for (const buffer of owned) buffer.destroy();

@@ -21,10 +21,6 @@ export class Pace {
     return pace;
   }
 
-  get rate(): number {
-    return this.#rate;
-  }
-
   learnFrom(other: Pace): void {
     this.#rate = other.#rate;
   }

@@ -78,8 +78,6 @@ export type Op =
   /** Bilinear enlargement with half-pixel centres and clamped edges (align_corners false). */
   | { readonly op: 'bilinear'; readonly scale: number };
 
-export type OpName = Op['op'];
-
 /** Maps that one concatenation may join: as many as a kernel can bind beside its other buffers. */
 export const MAX_PARTS = 5;
 
