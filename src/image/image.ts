@@ -7,3 +7,18 @@ export interface Rgba8Image {
   readonly height: number;
   readonly data: Uint8ClampedArray;
 }
+
+/** As `Rgba8Image`, of 16-bit samples: 0 to 65535 in the machine's byte order. */
+export interface Rgba16Image {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint16Array;
+}
+
+/** Of 8 or 16 bits per sample; which of the two, its `data` says (`depthOf`). */
+export type RgbaImage = Rgba8Image | Rgba16Image;
+
+/** Bits per sample. */
+export type Depth = 8 | 16;
+
+export const depthOf = ({ data }: RgbaImage): Depth => (data instanceof Uint16Array ? 16 : 8);
