@@ -1,5 +1,6 @@
 import { CrispenError } from '../errors.ts';
 import type { Rgba8Image } from '../image/image.ts';
+import { isOpaque } from '../image/pixels.ts';
 import { type ImageFormat, isTruncated, readHeader } from './header.ts';
 
 /**
@@ -111,11 +112,6 @@ async function readBitmap(bitmap: ImageBitmap): Promise<Rgba8Image> {
   } finally {
     bitmap.close();
   }
-}
-
-export function isOpaque(rgba: Uint8ClampedArray): boolean {
-  for (let i = 3; i < rgba.length; i += 4) if (rgba[i] !== 255) return false;
-  return true;
 }
 
 function readThroughCanvas(bitmap: ImageBitmap): Uint8ClampedArray<ArrayBuffer> {

@@ -1,4 +1,5 @@
-import type { Rgba8Image } from '../image/image.ts';
+import type { RgbaImage } from '../image/image.ts';
+import type { ImageTags } from '../image/tags.ts';
 
 /** MIME types of the output formats. */
 export type OutputType = 'image/png' | 'image/jpeg' | 'image/webp';
@@ -9,8 +10,10 @@ export interface Encoder {
   /** Largest width and height that the format can hold. */
   readonly maxSide: number;
   /**
+   * @param image with 16 bits per sample they are written where the format has them, else rounded
    * @param quality 0 to 1; lossless formats ignore it.
+   * @param tags what is written of them goes in as it is: drop before what is not to be kept
    * @throws CrispenError `ENCODE_FAILED`
    */
-  encode(image: Rgba8Image, quality: number): Promise<Blob>;
+  encode(image: RgbaImage, quality: number, tags: ImageTags): Promise<Blob>;
 }

@@ -1,5 +1,6 @@
 import { CrispenError } from '../errors.ts';
-import type { Rgba8Image } from '../image/image.ts';
+import type { RgbaImage } from '../image/image.ts';
+import { type ImageTags, NO_TAGS } from '../image/tags.ts';
 import type { Encoder, OutputType } from './encoder.ts';
 
 export { checkPixels, decodeImage, MAX_PIXELS } from './decode.ts';
@@ -16,12 +17,14 @@ export const ENCODERS: Readonly<Record<OutputType, () => Promise<Encoder>>> = {
  * An image as a file.
  *
  * @param quality 0 to 1, for JPEG and WebP
+ * @param tags default: an sRGB image of which nothing else is known
  * @throws CrispenError `IMAGE_TOO_LARGE` beyond what the format can hold, `ENCODE_FAILED`
  */
 export async function encodeImage(
-  image: Rgba8Image,
+  image: RgbaImage,
   type: OutputType,
   quality: number,
+  tags: ImageTags = NO_TAGS,
 ): Promise<Blob> {
   const { maxSide, encode } = await ENCODERS[type]();
   if (image.width > maxSide || image.height > maxSide) {
@@ -31,5 +34,5 @@ export async function encodeImage(
       { hint: `Its sides may have ${maxSide} pixels at most: choose image/png.` },
     );
   }
-  return encode(image, quality);
+  return encode(image, quality, tags);
 }

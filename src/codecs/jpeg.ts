@@ -1,3 +1,4 @@
+import { toRgba8 } from '../image/pixels.ts';
 import { encodeByCanvas } from './canvas.ts';
 import type { Encoder } from './encoder.ts';
 
@@ -5,5 +6,5 @@ import type { Encoder } from './encoder.ts';
 export const jpeg: Encoder = {
   type: 'image/jpeg',
   maxSide: 65535,
-  encode: (image, quality) => encodeByCanvas(image, 'image/jpeg', quality, '#fff'),
+  encode: (image, quality) => encodeByCanvas(toRgba8(image), 'image/jpeg', quality, '#fff'),
 };

@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import type { Rgba8Image } from '../image/image.ts';
+import type { Rgba8Image, RgbaImage } from '../image/image.ts';
+import { NO_TAGS } from '../image/tags.ts';
 import { png } from './png.ts';
 
 type Paint = (x: number, y: number) => readonly [number, number, number, number];
@@ -20,8 +21,8 @@ function noise(seed: number): () => number {
   };
 }
 
-async function decode(image: Rgba8Image) {
-  const blob = await png.encode(image, 1);
+async function decode(image: RgbaImage, tags = NO_TAGS) {
+  const blob = await png.encode(image, 1, tags);
   expect(blob.type).toBe('image/png');
   const file = Buffer.from(await blob.arrayBuffer());
   const { channels } = await sharp(file).metadata();
@@ -49,6 +50,63 @@ describe('png', () => {
   it('filters: a smooth image is far smaller than its pixels', async () => {
     const image = paint(256, 256, (x, y) => [(x + y) & 255, x, y, 255]);
     expect((await decode(image)).file.length).toBeLessThan(256 * 256 * 3 * 0.03);
+  });
+
+  const random16 = (length: number, alpha: boolean) =>
+    Uint16Array.from({ length }, (_, i) =>
+      i % 4 === 3 && !alpha ? 65535 : random() * 256 + random(),
+    );
+
+  it.each([
+    [false, 3],
+    [true, 4],
+  ])('keeps 16 bits, alpha: %s', async (alpha, channels) => {
+    const image = { width: 23, height: 9, data: random16(23 * 9 * 4, alpha) };
+    const { file } = await decode(image);
+    const { depth, channels: stored } = await sharp(file).metadata();
+    expect([depth, stored]).toEqual(['ushort', channels]);
+    const raw = await sharp(file)
+      .toColourspace('rgb16')
+      .ensureAlpha()
+      .raw({ depth: 'ushort' })
+      .toBuffer();
+    expect(new Uint16Array(raw.buffer, raw.byteOffset, raw.length / 2)).toEqual(image.data);
+  });
+
+  it.each([
+    [255, 'b-w', 1],
+    [128, 'b-w', 2],
+  ])('writes grey as grey, alpha %d', async (alpha, space, channels) => {
+    const image = paint(19, 7, (x, y) => [x * y, x * y, x * y, alpha]);
+    const { file, data } = await decode(image, { ...NO_TAGS, grey: true });
+    expect(await sharp(file).metadata()).toMatchObject({ space, channels });
+    expect(data.equals(Buffer.from(image.data))).toBe(true);
+  });
+
+  it('carries profile, EXIF and XMP', async () => {
+    const { icc, exif } = await sharp({
+      create: { width: 1, height: 1, channels: 3, background: 'red' },
+    })
+      .withIccProfile('p3')
+      .withExif({ IFD0: { Artist: 'somebody' } })
+      .jpeg()
+      .toBuffer()
+      .then((file) => sharp(file).metadata());
+    const xmp = '<x:xmpmeta xmlns:x="adobe:ns:meta/"/>';
+    const { file } = await decode(
+      paint(2, 2, () => [9, 8, 7, 255]),
+      {
+        ...NO_TAGS,
+        icc: Uint8Array.from(icc!),
+        // sharp gives JPEG's form, with six bytes before the structure.
+        exif: Uint8Array.from(exif!.subarray(6)),
+        xmp: new TextEncoder().encode(xmp),
+      },
+    );
+    const found = await sharp(file).metadata();
+    expect(found.icc!.equals(icc!)).toBe(true);
+    expect(found.exif!.includes('somebody')).toBe(true);
+    expect(found.xmp!.toString()).toBe(xmp);
   });
 
   it('is marked as sRGB', async () => {

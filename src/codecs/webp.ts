@@ -1,3 +1,4 @@
+import { toRgba8 } from '../image/pixels.ts';
 import { encodeByCanvas } from './canvas.ts';
 import type { Encoder } from './encoder.ts';
 
@@ -5,5 +6,5 @@ import type { Encoder } from './encoder.ts';
 export const webp: Encoder = {
   type: 'image/webp',
   maxSide: 16383,
-  encode: (image, quality) => encodeByCanvas(image, 'image/webp', quality, null),
+  encode: (image, quality) => encodeByCanvas(toRgba8(image), 'image/webp', quality, null),
 };

@@ -1,0 +1,78 @@
+/** The parts of a PNG file, for its encoders. Source: the PNG specification, W3C, third edition. */
+import type { ImageTags } from '../image/tags.ts';
+
+export const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
+
+/** Colour types that are written: grey, RGB, grey and alpha, RGBA. */
+export type PngColour = 0 | 2 | 4 | 6;
+
+/** The first chunk. @param depth bits per sample */
+export function headerChunk(
+  width: number,
+  height: number,
+  depth: 8 | 16,
+  colour: PngColour,
+): Uint8Array<ArrayBuffer> {
+  const data = new Uint8Array(13);
+  const view = new DataView(data.buffer);
+  view.setUint32(0, width);
+  view.setUint32(4, height);
+  data.set([depth, colour, 0, 0, 0], 8);
+  return chunk('IHDR', data);
+}
+
+const PERCEPTUAL_INTENT = 0;
+
+/** What goes between the header and the pixels: the colour space, EXIF and XMP. */
+export async function tagChunks(tags: ImageTags): Promise<Uint8Array<ArrayBuffer>[]> {
+  const { icc, exif, xmp } = tags;
+  return [
+    icc
+      ? chunk('iCCP', join(ascii('ICC profile\0\0'), await deflate(icc)))
+      : chunk('sRGB', Uint8Array.of(PERCEPTUAL_INTENT)),
+    ...(exif ? [chunk('eXIf', exif)] : []),
+    // Not compressed, no language, no translated keyword.
+    ...(xmp ? [chunk('iTXt', join(ascii('XML:com.adobe.xmp\0\0\0\0\0'), xmp))] : []),
+  ];
+}
+
+async function deflate(data: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+  const stream = new Blob([data]).stream().pipeThrough(new CompressionStream('deflate'));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+const ascii = (text: string): Uint8Array => Uint8Array.from(text, (c) => c.charCodeAt(0));
+
+function join(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
+
+/** Length, type, data and checksum. */
+export function chunk(type: string, data: Uint8Array): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(data.length + 12);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, data.length);
+  out.set(ascii(type), 4);
+  out.set(data, 8);
+  view.setUint32(data.length + 8, crc32(out.subarray(4, data.length + 8)));
+  return out;
+}
+
+const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
+  let c = n;
+  for (let bit = 0; bit < 8; bit++) c = c & 1 ? (c >>> 1) ^ 0xedb88320 : c >>> 1;
+  return c;
+});
+
+/** CRC-32 of ISO 3309, as PNG chunks end with. */
+export function crc32(bytes: Uint8Array): number {
+  let c = 0xffffffff;
+  for (const byte of bytes) c = CRC_TABLE[(c ^ byte) & 0xff] ^ (c >>> 8);
+  return ~c >>> 0;
+}

@@ -1,0 +1,31 @@
+/**
+ * What a file says about its picture beside the pixels, in the form in which it goes into the
+ * enlarged file. Byte arrays are copies: nothing else refers to them.
+ */
+export interface ImageTags {
+  /**
+   * ICC profile of the RGB values, uncompressed; null: they are sRGB. Never the profile of a CMYK or
+   * grey file: such values are converted to sRGB when they are decoded.
+   */
+  readonly icc: Uint8Array<ArrayBuffer> | null;
+  /** What the values mean; `other`: only the profile tells. Not `srgb` only where `icc` is given. */
+  readonly colorSpace: 'srgb' | 'display-p3' | 'other';
+  /**
+   * A TIFF structure that begins with `II` or `MM`, without the `Exif\0\0` of JPEG files. It says
+   * orientation 1, since the pixels are upright, and has neither sizes in pixels nor a thumbnail.
+   */
+  readonly exif: Uint8Array<ArrayBuffer> | null;
+  /** An XMP packet, UTF-8, of orientation 1. */
+  readonly xmp: Uint8Array<ArrayBuffer> | null;
+  /** Every pixel is grey (R = G = B), and those of the enlarged image are to be. */
+  readonly grey: boolean;
+}
+
+/** A colour image in sRGB of which nothing else is known. */
+export const NO_TAGS: ImageTags = {
+  icc: null,
+  colorSpace: 'srgb',
+  exif: null,
+  xmp: null,
+  grey: false,
+};
