@@ -3,13 +3,12 @@ import { basename } from 'node:path';
 import type { Browser, Download, Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { upscaleOnCpu } from '../src/engine/interpreter.ts';
-import { resample } from '../src/image/resample.ts';
 import { detect, recognise } from '../src/models/index.ts';
 import { readWeights } from '../src/weights/read.ts';
 import { readSafetensors } from '../src/weights/safetensors.ts';
 import { writeSafetensors } from '../src/weights/writeSafetensors.ts';
 import { launch } from './browser.ts';
-import { decode, encode, expected, expectSamePicture } from './oracle.ts';
+import { decode, encode, expected, expectSamePicture, resized } from './oracle.ts';
 
 const MODEL = 'a2n-photo-x2';
 const PHOTO = 'e2e/images/coffee-40x40.jpg';
@@ -231,7 +230,7 @@ describe('the page without an adapter', () => {
     await page.getByTestId('run-lanczos').click();
     await status(/^Done/);
     const { width, height } = await decode(photo);
-    const wanted = resample(await decode(photo), width * 2, height * 2, 'lanczos3');
+    const wanted = await resized(await decode(photo), width * 2, height * 2);
     expectSamePicture(await decode(await download('png')), wanted);
   });
 

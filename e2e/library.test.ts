@@ -5,13 +5,12 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { upscaleOnCpu } from '../src/engine/interpreter.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
-import { resample } from '../src/image/resample.ts';
 import type { UpscaleRequest } from '../src/index.ts';
 import { detect, recognise } from '../src/models/index.ts';
 import { readWeights } from '../src/weights/read.ts';
 import { largeCheckpoint } from '../test/checkpoints/esrgan.ts';
 import { launch } from './browser.ts';
-import { decode, encode, expected, expectSamePicture } from './oracle.ts';
+import { decode, encode, expected, expectSamePicture, resized } from './oracle.ts';
 import type { Outcome } from './page.ts';
 import { INSECURE_HOST, type Served, serveForeign, serveSources } from './server.ts';
 
@@ -511,7 +510,7 @@ describe('without an adapter', () => {
   it('resizes by Lanczos when that was allowed, and says so', async () => {
     const outcome = succeeded(await upscale(page, photo, { fallback: 'lanczos', scale: 3 }));
     expect(outcome).toMatchObject({ backend: 'lanczos', model: null });
-    expectSamePicture(await decode(outcome.file), resample(photoPixels, 36, 30, 'lanczos3'));
+    expectSamePicture(await decode(outcome.file), await resized(photoPixels, 36, 30));
   });
 
   it('names plain http as the cause, and the CPU path works there', async () => {

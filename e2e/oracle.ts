@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { expect } from 'vitest';
 import { upscaleOnCpu } from '../src/engine/interpreter.ts';
+import { resize } from '../src/engine/resize.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
 import { createNetwork } from '../src/models/index.ts';
 import { findModel } from '../src/models/manifest.ts';
@@ -27,6 +28,15 @@ export async function expected(model: string, image: Rgba8Image): Promise<Rgba8I
   const { tensors } = readSafetensors(await readFile(`public/models/${entry.file}`));
   const network = createNetwork(entry.network, entry);
   return (await upscaleOnCpu(network, tensors, image)).image;
+}
+
+/** What Lanczos makes of an image, by the plain loops. */
+export async function resized(
+  image: Rgba8Image,
+  width: number,
+  height: number,
+): Promise<Rgba8Image> {
+  return (await resize(image, { width, height }, { device: null })) as Rgba8Image;
 }
 
 /**

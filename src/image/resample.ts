@@ -1,34 +1,8 @@
 import { CrispenError } from '../errors.ts';
 import type { Rgba8Image } from './image.ts';
+import { axisTaps, type ResampleKernel, type Taps } from './taps.ts';
 
-/** `bicubic`: Keys' cubic with a = -0.5; `lanczos3`: sinc windowed by the lobe of a sinc. */
-export type ResampleKernel = 'bicubic' | 'lanczos3';
-
-/** A kernel of the distance in source pixels; zero from `radius` on. */
-interface KernelFunction {
-  readonly radius: number;
-  readonly at: (distance: number) => number;
-}
-
-const KERNELS: Readonly<Record<ResampleKernel, KernelFunction>> = {
-  bicubic: {
-    radius: 2,
-    at: (distance) => {
-      const x = Math.abs(distance);
-      if (x >= 2) return 0;
-      if (x >= 1) return ((-0.5 * x + 2.5) * x - 4) * x + 2;
-      return (1.5 * x - 2.5) * x * x + 1;
-    },
-  },
-  lanczos3: {
-    radius: 3,
-    at: (x) => (Math.abs(x) >= 3 ? 0 : sinc(x) * sinc(x / 3)),
-  },
-};
-
-function sinc(x: number): number {
-  return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
-}
+export type { ResampleKernel } from './taps.ts';
 
 /**
  * Resizes an image to `width` x `height` pixels, in its own gamma-encoded values.
@@ -63,8 +37,8 @@ export function resample(
   try {
     // The result first: what will not fit is refused before any work is done.
     const data = new Uint8ClampedArray(width * height * 4);
-    const rows = axisTaps(image.height, height, KERNELS[kernel]);
-    const columns = axisTaps(image.width, width, KERNELS[kernel]);
+    const rows = axisTaps(image.height, height, kernel);
+    const columns = axisTaps(image.width, width, kernel);
     if (isOpaque(image.data)) resampleOpaque(image, rows, columns, data);
     else resampleTranslucent(image, rows, columns, data);
     return { width, height, data };
@@ -134,47 +108,6 @@ function resampleTranslucent(
 /** A Uint8ClampedArray by itself would round half to even. */
 const roundHalfUp = (value: number): number => Math.floor(value + 0.5);
 const unchanged = (value: number): number => value;
-
-/**
- * For each output position `count` source positions and their weights, one position after the
- * other.
- */
-interface Taps {
-  readonly length: number;
-  readonly count: number;
-  readonly positions: Int32Array;
-  readonly weights: Float64Array;
-}
-
-function axisTaps(lengthIn: number, lengthOut: number, kernel: KernelFunction): Taps {
-  const scale = lengthOut / lengthIn;
-  /** Kernel distance per source pixel: below 1 it widens the kernel. */
-  const squeeze = Math.min(scale, 1);
-  const radius = kernel.radius / squeeze;
-  const count = Math.ceil(2 * radius) + 1;
-  const positions = new Int32Array(lengthOut * count);
-  const weights = new Float64Array(lengthOut * count);
-  for (let i = 0; i < lengthOut; i++) {
-    const centre = (i + 0.5) / scale - 0.5;
-    const first = Math.ceil(centre - radius);
-    let sum = 0;
-    for (let t = 0; t < count; t++) {
-      const weight = kernel.at((centre - (first + t)) * squeeze);
-      positions[i * count + t] = mirror(first + t, lengthIn);
-      weights[i * count + t] = weight;
-      sum += weight;
-    }
-    for (let t = 0; t < count; t++) weights[i * count + t] /= sum;
-  }
-  return { length: lengthOut, count, positions, weights };
-}
-
-/** ... 1 0 | 0 1 2 ... length-1 | length-1 ... for any distance from the image. */
-function mirror(position: number, length: number): number {
-  const period = 2 * length;
-  const p = ((position % period) + period) % period;
-  return p < length ? p : period - 1 - p;
-}
 
 type Samples = Uint8ClampedArray | Float32Array;
 

@@ -3,4 +3,4 @@
  * interpreter with the kernels' references, and Lanczos.
  */
 export { estimateCpuMilliseconds, upscaleOnCpu } from '../engine/interpreter.ts';
-export { resample } from '../image/resample.ts';
+export { resize } from '../engine/resize.ts';

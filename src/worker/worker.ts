@@ -302,7 +302,7 @@ async function enlarge(
   progress: JobProgress,
   signal: AbortSignal,
 ): Promise<Enlarged> {
-  if (backend === 'lanczos') return enlargeByLanczos(input, runnable.scale, progress);
+  if (backend === 'lanczos') return enlargeByLanczos(input, runnable.scale, progress, signal);
   const options: RunOptions = {
     signal,
     onProgress: ({ fraction, remainingMs }) => progress.report('upscale', fraction, remainingMs),
@@ -330,13 +330,16 @@ async function enlargeByLanczos(
   input: Rgba8Image,
   scale: number,
   progress: JobProgress,
+  signal: AbortSignal,
 ): Promise<Enlarged> {
-  const { resample } = await loadCpu();
-  progress.report('upscale', 0);
+  const { resize } = await loadCpu();
   const start = performance.now();
-  const image = resample(input, input.width * scale, input.height * scale, 'lanczos3');
+  const size = { width: input.width * scale, height: input.height * scale };
+  const image = (await resize(input, size, {
+    ...{ device: null, depth: 8, signal },
+    onProgress: ({ fraction }) => progress.report('upscale', fraction),
+  })) as Rgba8Image;
   const milliseconds = performance.now() - start;
-  progress.report('upscale', 1);
   return {
     image,
     report: { milliseconds, tiles: 1, statistics: 'exact', approximate: false, gpuBytes: 0 },

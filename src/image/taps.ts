@@ -1,0 +1,115 @@
+/** `bicubic`: Keys' cubic with a = -0.5; `lanczos3`: sinc windowed by the lobe of a sinc. */
+export type ResampleKernel = 'bicubic' | 'lanczos3';
+
+/** A kernel of the distance in source pixels; zero from `radius` on. */
+interface KernelFunction {
+  readonly radius: number;
+  readonly at: (distance: number) => number;
+}
+
+const KERNELS: Readonly<Record<ResampleKernel, KernelFunction>> = {
+  bicubic: {
+    radius: 2,
+    at: (distance) => {
+      const x = Math.abs(distance);
+      if (x >= 2) return 0;
+      if (x >= 1) return ((-0.5 * x + 2.5) * x - 4) * x + 2;
+      return (1.5 * x - 2.5) * x * x + 1;
+    },
+  },
+  lanczos3: {
+    radius: 3,
+    at: (x) => (Math.abs(x) >= 3 ? 0 : sinc(x) * sinc(x / 3)),
+  },
+};
+
+function sinc(x: number): number {
+  return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
+}
+
+/**
+ * For each output position `count` source positions and their weights, one position after the
+ * other.
+ */
+export interface Taps {
+  readonly length: number;
+  readonly count: number;
+  readonly positions: Int32Array;
+  readonly weights: Float64Array;
+}
+
+/**
+ * The taps of one dimension, as MATLAB's imresize has them: half-pixel centres, the kernel widened by
+ * the factor of reduction (antialiasing), edges mirrored with the edge pixel doubled, sum 1.
+ */
+export function axisTaps(lengthIn: number, lengthOut: number, name: ResampleKernel): Taps {
+  const kernel = KERNELS[name];
+  const scale = lengthOut / lengthIn;
+  /** Kernel distance per source pixel: below 1 it widens the kernel. */
+  const squeeze = Math.min(scale, 1);
+  const radius = kernel.radius / squeeze;
+  const count = Math.ceil(2 * radius) + 1;
+  const positions = new Int32Array(lengthOut * count);
+  const weights = new Float64Array(lengthOut * count);
+  for (let i = 0; i < lengthOut; i++) {
+    const centre = (i + 0.5) / scale - 0.5;
+    const first = Math.ceil(centre - radius);
+    let sum = 0;
+    for (let t = 0; t < count; t++) {
+      const weight = kernel.at((centre - (first + t)) * squeeze);
+      positions[i * count + t] = mirror(first + t, lengthIn);
+      weights[i * count + t] = weight;
+      sum += weight;
+    }
+    for (let t = 0; t < count; t++) weights[i * count + t] /= sum;
+  }
+  return { length: lengthOut, count, positions, weights };
+}
+
+/** ... 1 0 | 0 1 2 ... length-1 | length-1 ... for any distance from the image. */
+function mirror(position: number, length: number): number {
+  const period = 2 * length;
+  const p = ((position % period) + period) % period;
+  return p < length ? p : period - 1 - p;
+}
+
+/**
+ * The same taps as runs of neighbouring positions, for kernels that walk along them: output `i` is the
+ * sum of `weights[i * count + t]` times source `first[i] + t`. What was mirrored is added to the
+ * weight of the position where it fell, which lies within the run always. Runs keep to the source,
+ * and `first` never falls, so that rows can be resized as they come and be forgotten.
+ */
+export interface TapRuns {
+  readonly length: number;
+  readonly count: number;
+  readonly first: Int32Array;
+  readonly weights: Float32Array<ArrayBuffer>;
+}
+
+export function tapRuns(lengthIn: number, lengthOut: number, name: ResampleKernel): TapRuns {
+  const taps = axisTaps(lengthIn, lengthOut, name);
+  const first = new Int32Array(lengthOut);
+  let count = 0;
+  let least = lengthIn;
+  const used = (i: number) =>
+    taps.positions
+      .subarray(i * taps.count, (i + 1) * taps.count)
+      .filter((_, t) => taps.weights[i * taps.count + t] !== 0);
+  for (let i = lengthOut - 1; i >= 0; i--) {
+    const positions = used(i);
+    least = positions.reduce((a, b) => Math.min(a, b), least);
+    first[i] = least;
+    count = positions.reduce((a, b) => Math.max(a, b - least + 1), count);
+  }
+  const weights = new Float32Array(lengthOut * count);
+  const sums = new Float64Array(count);
+  for (let i = 0; i < lengthOut; i++) {
+    first[i] = Math.min(first[i], lengthIn - count);
+    sums.fill(0);
+    for (let t = i * taps.count; t < (i + 1) * taps.count; t++) {
+      if (taps.weights[t] !== 0) sums[taps.positions[t] - first[i]] += taps.weights[t];
+    }
+    weights.set(sums, i * count);
+  }
+  return { length: lengthOut, count, first, weights };
+}
