@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -9,6 +9,7 @@ import { goldenCommand } from './golden-run.ts';
 import { readImage, writeImage } from './images.ts';
 import { chooseModel, PACKAGE_ROOT } from './model.ts';
 import { qualityCommand } from './quality-run.ts';
+import { reportCommand } from './report-run.ts';
 import { upscaleCommand } from './upscale.ts';
 
 let folder: string;
@@ -186,6 +187,22 @@ describe('quality', () => {
     expect(json()[0].psnr).not.toBe(99);
   });
 
+  test('measures on worn input and keeps it apart from clean', async () => {
+    const resume = ['--resume', at('worn.jsonl')];
+    const model = ['--model', 'a2n-x2', '--images', '1'];
+    await run(qualityCommand, ...args(...model, ...resume));
+    const [clean] = json();
+    await run(qualityCommand, ...args(...model, ...resume, '--jpeg', '20'));
+    const [jpeg] = json();
+    await run(qualityCommand, ...args(...model, ...resume, '--noise', '30'));
+    const [noisy] = json();
+    const figures = [clean, jpeg, noisy].map(({ bicubicPsnr }) => bicubicPsnr);
+    expect(new Set(figures).size).toBe(3);
+    // Taken up again, each finds its own.
+    await run(qualityCommand, ...args(...model, ...resume, '--noise', '30'));
+    expect(json()[0]).toEqual(noisy);
+  });
+
   test.each([
     ['no data set', ['--json']],
     ['a folder of another layout', ['--dataset', '.']],
@@ -193,6 +210,32 @@ describe('quality', () => {
   ])('%s: INVALID_INPUT', async (_, given) => {
     const paths = given.map((arg) => (arg === 'set' ? at('set') : arg));
     await expect(run(qualityCommand, ...paths)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+  });
+});
+
+describe('quality:report', () => {
+  test('writes a table of the models on every set, worn input among it', async () => {
+    await mkdir(at('shared/images'), { recursive: true });
+    await cp(at('set'), at('shared/images/Tiny'), { recursive: true });
+    vi.stubEnv('CRISPEN_SHARED', at('shared'));
+    vi.spyOn(console, 'error').mockImplementation(() => {});
+    const models = ['--models', 'a2n-x2,a2n-photo-x2', '--sets', 'Tiny'];
+    const files = ['--out', at('QUALITY.md'), '--resume', at('report.jsonl')];
+    expect(await run(reportCommand, ...models, ...files)).toBe(0);
+    vi.unstubAllEnvs();
+    const text = await readFile(at('QUALITY.md'), 'utf8');
+    const row = (start: string) => text.split('\n').filter((line) => line.startsWith(start));
+    expect(row('| a2n-x2 |')[0]).toMatch(/^\| a2n-x2 \| [\d.]+ \/ -?[\d.]+ \| [\d.]+ \/ /);
+    expect(row('| a2n-x2 |')[0]).toContain('not at hand');
+    expect(row('| a2n-photo-x2 |').map((line) => line.split(' | ')[1])).toEqual(
+      expect.arrayContaining(['none', '80', '60', '40']),
+    );
+  });
+
+  test('a set that is not there: INVALID_INPUT', async () => {
+    await expect(run(reportCommand, '--sets', 'None')).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    });
   });
 });
 

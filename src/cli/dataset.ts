@@ -14,12 +14,12 @@ const EXTENSIONS = ['.png', '.jpg', '.jpeg', '.webp', '.bmp'];
 
 /**
  * The pairs of a data set in its usual layout: `HR/NAME.png` and `LR_bicubic/X2/NAMEx2.png`, sorted
- * by name.
+ * by name. At scale 1 the LR images are the HR images themselves.
  * @throws CrispenError `INVALID_INPUT` if the folder is laid out otherwise or an LR image is missing.
  */
 export function findPairs(folder: string, scale: number): ImagePair[] {
   const hrFolder = join(folder, 'HR');
-  const lrFolder = join(folder, 'LR_bicubic', `X${scale}`);
+  const lrFolder = scale === 1 ? hrFolder : join(folder, 'LR_bicubic', `X${scale}`);
   for (const path of [hrFolder, lrFolder]) {
     if (!existsSync(path)) {
       throw new CrispenError('INVALID_INPUT', `The data set has no folder ${path}.`, {
@@ -35,7 +35,7 @@ export function findPairs(folder: string, scale: number): ImagePair[] {
   }
   return files.map((file) => {
     const name = file.slice(0, -extname(file).length);
-    const lr = join(lrFolder, `${name}x${scale}${extname(file)}`);
+    const lr = join(lrFolder, scale === 1 ? file : `${name}x${scale}${extname(file)}`);
     if (!existsSync(lr)) throw new CrispenError('INVALID_INPUT', `There is no LR image ${lr}.`);
     return { name, hr: join(hrFolder, file), lr };
   });

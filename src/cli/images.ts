@@ -129,7 +129,7 @@ function encoderOf(path: string): Encode {
   return encode;
 }
 
-async function loadSharp(): Promise<Sharp> {
+export async function loadSharp(): Promise<Sharp> {
   try {
     return (await import('sharp')).default;
   } catch (cause) {

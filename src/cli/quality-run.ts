@@ -4,17 +4,19 @@ import { parseArgs } from 'node:util';
 import { CrispenError } from '../errors.ts';
 import { resample } from '../image/resample.ts';
 import { compareLuma } from '../metrics/index.ts';
-import { DEVICES, openBackend, type UpscaleFunction } from './backend.ts';
+import { type Backend, DEVICES, openBackend, type UpscaleFunction } from './backend.ts';
 import { choice, inputRangeOf, positiveInteger, UsageError } from './command.ts';
 import { cropTo, findPairs, type ImagePair } from './dataset.ts';
+import { type Degradation, degrade } from './degrade.ts';
 import { readImage } from './images.ts';
-import { chooseModel } from './model.ts';
+import { type ChosenModel, chooseModel } from './model.ts';
 
 export const QUALITY_USAGE = `
 npm run quality -- --dataset DIR --scale N [options]
 
 Measures PSNR and SSIM of a model over HR/LR pairs (DIR/HR/NAME.png, DIR/LR_bicubic/X2/NAMEx2.png):
-on unrounded BT.601 Y, N pixels shaved at every border, 8-bit output, bicubic beside it.
+on unrounded BT.601 Y, N pixels shaved at every border, 8-bit output, bicubic beside it. For a model of
+scale 1 the ground truth is the input, made worse by --jpeg or --noise, and stands in for bicubic.
 
   --dataset DIR    the folder of the data set
   --scale N        2, 3 or 4 (default: the model's, else 2)
@@ -22,6 +24,8 @@ on unrounded BT.601 Y, N pixels shaved at every border, 8-bit output, bicubic be
   --weights FILE   a weight file of a network that Crispen knows (.safetensors, .pth, .pt, .ckpt)
   --input-range N  the largest value of the network's input, where it is not the usual 1 or 255
   --images N       the first N images only
+  --jpeg Q         save the input as JPEG of this quality (4:2:0) first
+  --noise S        add white noise of this standard deviation, in levels, first
   --device NAME    gpu or cpu (default gpu)
   --resume FILE    keep each result in FILE and skip what is there from an earlier run
   --json           JSON lines {image, scale, model, psnr, ssim, bicubicPsnr, bicubicSsim}
@@ -53,6 +57,8 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
       weights: { type: 'string' },
       'input-range': { type: 'string' },
       images: { type: 'string' },
+      jpeg: { type: 'string' },
+      noise: { type: 'string' },
       device: { type: 'string', default: 'gpu' },
       resume: { type: 'string' },
       json: { type: 'boolean', default: false },
@@ -70,43 +76,64 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
     scale: wantedScale,
     inputRange: inputRangeOf(values['input-range']),
   });
-  const { scale } = model.network;
-  const pairs = findPairs(values.dataset, scale).slice(0, limit);
-
-  const results = new ResultFile(values.resume, {
-    dataset: basename(resolve(values.dataset)),
-    scale,
-    network: model.network.architecture,
-    weights: model.sha256,
-    device,
-  });
+  const worse = {
+    jpeg: values.jpeg === undefined ? undefined : positiveInteger('--jpeg', values.jpeg),
+    noise: values.noise === undefined ? undefined : positiveInteger('--noise', values.noise),
+  };
   const print = values.json ? printJson : printRow;
   if (!values.json) console.log(HEADING);
-
-  const lines: QualityLine[] = [];
   const backend = await openBackend(device);
   try {
-    let upscale: UpscaleFunction | undefined;
-    for (const pair of pairs) {
-      let line = results.find(pair.name, model.name);
-      if (!line) {
-        upscale ??= await backend.load(model.network, model.weights);
-        line = {
-          image: pair.name,
-          scale,
-          model: model.name,
-          ...(await measure(pair, scale, upscale, signal)),
-        };
-        results.append(line);
-      }
-      lines.push(line);
-      print(line);
-    }
+    const measuring = { model, dataset: values.dataset, limit, worse, resume: values.resume };
+    print(await measureModel(backend, { ...measuring, signal, onLine: print }));
   } finally {
     backend.close();
   }
-  print(mean(lines));
   return 0;
+}
+
+export interface Measuring {
+  readonly model: ChosenModel;
+  /** The folder of a data set. */
+  readonly dataset: string;
+  /** The first so many images only. */
+  readonly limit?: number | undefined;
+  readonly worse?: Degradation | undefined;
+  /** A file of earlier results, which grows. */
+  readonly resume?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onLine?: (line: QualityLine) => void;
+}
+
+/** Measures a model over a data set. @returns the mean. */
+export async function measureModel(
+  backend: Backend,
+  { model, dataset, limit, worse = {}, resume, signal, onLine }: Measuring,
+): Promise<QualityLine> {
+  const { scale, architecture } = model.network;
+  const results = new ResultFile(resume, {
+    dataset: basename(resolve(dataset)),
+    scale,
+    network: architecture,
+    weights: model.sha256,
+    device: backend.device,
+    ...(worse.jpeg && { jpeg: worse.jpeg }),
+    ...(worse.noise && { noise: worse.noise }),
+  });
+  const lines: QualityLine[] = [];
+  let upscale: UpscaleFunction | undefined;
+  for (const pair of findPairs(dataset, scale).slice(0, limit)) {
+    let line = results.find(pair.name, model.name);
+    if (!line) {
+      upscale ??= await backend.load(model.network, model.weights);
+      const measures = await measure(pair, { scale, worse, upscale, signal });
+      line = { image: pair.name, scale, model: model.name, ...measures };
+      results.append(line);
+    }
+    lines.push(line);
+    onLine?.(line);
+  }
+  return mean(lines);
 }
 
 type Measures = Pick<QualityLine, (typeof METRICS)[number]>;
@@ -114,11 +141,19 @@ type Measures = Pick<QualityLine, (typeof METRICS)[number]>;
 /** PSNR and SSIM of the network and of bicubic on one pair. */
 async function measure(
   pair: ImagePair,
-  scale: number,
-  upscale: UpscaleFunction,
-  signal: AbortSignal | undefined,
+  {
+    scale,
+    worse,
+    upscale,
+    signal,
+  }: {
+    readonly scale: number;
+    readonly worse: Degradation;
+    readonly upscale: UpscaleFunction;
+    readonly signal: AbortSignal | undefined;
+  },
 ): Promise<Measures> {
-  const lr = await readImage(pair.lr);
+  const lr = await degrade(await readImage(pair.lr), worse);
   const [width, height] = [lr.width * scale, lr.height * scale];
   const hr = cropTo(await readImage(pair.hr), width, height);
   const sr = compareLuma((await upscale(lr, { signal })).image, hr, scale);
@@ -151,7 +186,11 @@ interface RunKey {
   /** SHA-256 of the weight file. */
   readonly weights: string;
   readonly device: string;
+  readonly jpeg?: number;
+  readonly noise?: number;
 }
+
+const RUN_KEYS = ['dataset', 'scale', 'network', 'weights', 'device', 'jpeg', 'noise'] as const;
 
 /** Results on disk, one JSON line each, so that a run of hours can be taken up again. */
 class ResultFile {
@@ -165,7 +204,8 @@ class ResultFile {
     if (path === undefined || !existsSync(path)) return;
     for (const text of readFileSync(path, 'utf8').split('\n')) {
       const line = parseLine(text);
-      if (line && Object.entries(key).every(([name, value]) => line[name] === value)) {
+      const same = (name: keyof RunKey) => line?.[name] === key[name];
+      if (line && RUN_KEYS.every(same)) {
         this.#measures.set(String(line.image), line as unknown as Measures);
       }
     }

@@ -1,0 +1,53 @@
+import type { Rgba8Image } from '../image/image.ts';
+import { loadSharp } from './images.ts';
+
+/** What is done to the input of a measurement before the network sees it. */
+export interface Degradation {
+  /** Saved as JPEG of this quality, 1 to 100, with 4:2:0 chroma as cameras and Pillow do. */
+  readonly jpeg?: number | undefined;
+  /** White Gaussian noise of this standard deviation in levels, the same at every run. */
+  readonly noise?: number | undefined;
+}
+
+/** Noise first, then JPEG. @returns the image itself if there is nothing to do. */
+export async function degrade(
+  image: Rgba8Image,
+  { jpeg, noise }: Degradation,
+): Promise<Rgba8Image> {
+  const noisy = noise ? addNoise(image, noise) : image;
+  return jpeg ? throughJpeg(noisy, jpeg) : noisy;
+}
+
+async function throughJpeg(image: Rgba8Image, quality: number): Promise<Rgba8Image> {
+  const sharp = await loadSharp();
+  const { width, height } = image;
+  const file = await sharp(image.data, { raw: { width, height, channels: 4 } })
+    .removeAlpha()
+    .jpeg({ quality, chromaSubsampling: '4:2:0' })
+    .toBuffer();
+  const { buffer, byteOffset, byteLength } = await sharp(file).ensureAlpha().raw().toBuffer();
+  return { width, height, data: new Uint8ClampedArray(buffer, byteOffset, byteLength) };
+}
+
+function addNoise({ width, height, data }: Rgba8Image, sigma: number): Rgba8Image {
+  const noisy = new Uint8ClampedArray(data);
+  const random = uniform(1);
+  for (let i = 0; i < data.length; i++) {
+    if (i % 4 === 3) continue;
+    // Box and Muller's transform.
+    const gauss = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+    noisy[i] = data[i] + sigma * gauss;
+  }
+  return { width, height, data: noisy };
+}
+
+/** Mulberry32: 0 to 1, 1 excluded. */
+function uniform(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

@@ -1,0 +1,60 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { openBackend } from '../src/cli/backend.ts';
+import { compareGolden, readGoldenCase } from '../src/cli/golden-cases.ts';
+
+// The networks that are trained in Python must be those that run here: both get the same random
+// weights, and the CPU interpreter must compute what PyTorch did.
+const folder = resolve(import.meta.dirname, '../training');
+const scratch = mkdtempSync(join(tmpdir(), 'crispen-training-'));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const python = ['python3', '/usr/bin/python3', 'python'].find(
+  (command) => spawnSync(command, ['-c', 'import torch, numpy, PIL']).status === 0,
+);
+
+const CASES = [
+  ['a2n', 2],
+  ['a2n', 3],
+  ['a2n', 4],
+  ['a2nm', 2],
+  ['pan', 2],
+  ['pan', 4],
+] as const;
+
+test.skipIf(!python).each(CASES)(
+  'PyTorch and the CPU interpreter agree on %s x%i (needs python3 with torch, numpy, PIL)',
+  async (network, scale) => {
+    const file = join(scratch, `${network}-${scale}.safetensors`);
+    const made = spawnSync(python as string, ['golden.py', network, String(scale), file], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    expect(made.status, made.stderr).toBe(0);
+    const golden = await readGoldenCase(file);
+    if ('missing' in golden) throw new Error(`no network ${golden.missing}`);
+    const backend = await openBackend('cpu');
+    try {
+      const [output] = await compareGolden(golden, backend, { fuse: false });
+      expect(output.error).toBeNull();
+      expect(output.maxRel).toBeLessThan(1e-5);
+    } finally {
+      backend.close();
+    }
+  },
+);
+
+test.skipIf(!python)('the training code passes its own tests (needs python3 with torch)', () => {
+  const { status, stderr } = spawnSync(python as string, ['-m', 'unittest', 'test_training'], {
+    cwd: folder,
+    encoding: 'utf8',
+    env: {
+      ...process.env,
+      CRISPEN_SHARED: process.env.CRISPEN_SHARED ?? resolve(folder, '../../shared'),
+    },
+  });
+  expect(status, stderr).toBe(0);
+});

@@ -1,0 +1,68 @@
+"""export.py RUN ID [--models FOLDER] [--onnx FILE]: what a run gives to the project.
+
+Copies the averaged f16 weights to FOLDER/ID.safetensors and prints the entry for
+src/models/manifest.ts, quality figures left for `npm run quality` to fill. The golden dump beside it
+comes from golden.py with the same weights. --onnx writes the network with f32 weights for other
+runtimes: opset 17, input `lr`, output `sr`, sides free.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+
+import torch
+
+import networks
+import tensors
+
+
+def main() -> None:
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    p.add_argument("run")
+    p.add_argument("id")
+    p.add_argument("--models", default=os.path.join(os.path.dirname(__file__), "../public/models"))
+    p.add_argument("--onnx")
+    a = p.parse_args()
+    with open(os.path.join(a.run, "run.json")) as file:
+        recipe = json.load(file)
+    target = os.path.join(a.models, f"{a.id}.safetensors")
+    shutil.copyfile(os.path.join(a.run, "weights.safetensors"), target)
+    with open(target, "rb") as file:
+        content = file.read()
+    sizes = {k: recipe[k] for k in ("features", "blocks") if recipe.get(k)}
+    network = networks.create(recipe["network"], recipe["scale"], **sizes).eval()
+    missing = tensors.fill(network, tensors.load(target))
+    if missing:
+        raise SystemExit(f"the run's weights lack {missing}")
+    entry = {
+        "id": a.id,
+        "network": recipe["network"],
+        **sizes,
+        "scale": recipe["scale"],
+        "inputRange": network.input_range,
+        "file": f"{a.id}.safetensors",
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "training": {
+            "data": f"{recipe['photos']} photos, task {recipe['task']}",
+            "steps": recipe["step"],
+            "minutes": recipe["minutes"],
+            "hardware": recipe["hardware"],
+            "seed": recipe["seed"],
+            "startedFrom": recipe["init"],
+        },
+    }
+    print(json.dumps(entry, indent=2))
+    if a.onnx:
+        x = torch.rand(1, 3, 24, 20) * network.input_range
+        torch.onnx.export(
+            network, x, a.onnx, opset_version=17 if torch.__version__ >= "1.13" else 16,
+            input_names=["lr"], output_names=["sr"],
+            dynamic_axes={"lr": {2: "height", 3: "width"}, "sr": {2: "height", 3: "width"}},
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""photos.py FOLDER OUT.npz: photos as one file of HR images with their exact bicubic LR images.
+
+Images are cropped to multiples of 12, so that x2, x3 and x4 share them; small ones are left out.
+The file holds h0, h1, … and l2_0, l3_0, l4_0, …, all uint8 [H, W, 3].
+"""
+
+import glob
+import os
+import sys
+
+import numpy as np
+from PIL import Image
+
+import bicubic
+
+SMALLEST = 204
+# Tasks see this much more than the crop that is kept, so that JPEG's grid falls anywhere within it.
+MARGIN = 8
+
+
+def prepare(folder: str, out: str) -> None:
+    found = sorted(p for e in ("jpg", "jpeg", "png") for p in glob.glob(os.path.join(folder, f"*.{e}")))
+    arrays: dict[str, np.ndarray] = {}
+    count = pixels = 0
+    for path in found:
+        image = bicubic.crop_to_multiple(np.asarray(Image.open(path).convert("RGB")), 12)
+        if min(image.shape[:2]) < SMALLEST:
+            continue
+        arrays[f"h{count}"] = image
+        for scale in (2, 3, 4):
+            arrays[f"l{scale}_{count}"] = bicubic.reduce(image, scale)
+        count += 1
+        pixels += image.shape[0] * image.shape[1]
+    np.savez(out, n=count, **arrays)
+    print(f"{count} of {len(found)} photos, {pixels / 1e6:.1f} megapixels")
+
+
+class Photos:
+    """Random crops of a prepared file for one scale and task."""
+
+    def __init__(self, path: str, scale: int):
+        file = np.load(path)
+        self.scale = scale
+        count = int(file["n"])
+        self.hr = [file[f"h{i}"] for i in range(count)]
+        self.lr = self.hr if scale == 1 else [file[f"l{scale}_{i}"] for i in range(count)]
+        # Larger photos hold more, but not so many more that small ones are never seen.
+        share = np.array([a.shape[0] * a.shape[1] for a in self.lr], float) ** 0.75
+        self.share = share / share.sum()
+
+    def batch(self, task, size: int, side: int, rng: np.random.Generator):
+        """`size` pairs of LR crops [side, side] and their HR, turned and mirrored at random."""
+        inputs, targets = [], []
+        s = self.scale
+        for i in rng.choice(len(self.lr), size, p=self.share):
+            lr, hr = self.lr[i], self.hr[i]
+            wide = side + MARGIN
+            y, x = rng.integers(lr.shape[0] - wide + 1), rng.integers(lr.shape[1] - wide + 1)
+            dy, dx = rng.integers(MARGIN + 1, size=2)
+            worn = task(np.ascontiguousarray(lr[y : y + wide, x : x + wide]), rng)
+            a = worn[dy : dy + side, dx : dx + side]
+            b = hr[(y + dy) * s : (y + dy + side) * s, (x + dx) * s : (x + dx + side) * s]
+            turn = rng.integers(8)
+            if turn & 1:
+                a, b = a[::-1], b[::-1]
+            if turn & 2:
+                a, b = a[:, ::-1], b[:, ::-1]
+            if turn & 4:
+                a, b = a.transpose(1, 0, 2), b.transpose(1, 0, 2)
+            inputs.append(a)
+            targets.append(b)
+        return np.stack(inputs), np.stack(targets)
+
+
+if __name__ == "__main__":
+    prepare(*sys.argv[1:3])

@@ -1,0 +1,133 @@
+"""python3 -m unittest test_training: what can be checked without the TypeScript side, which
+test/training.test.ts compares. The reference images are looked for in $CRISPEN_SHARED."""
+
+import glob
+import os
+import tempfile
+import unittest
+
+import numpy as np
+import torch
+from PIL import Image
+
+import bicubic
+import evaluate
+import networks
+import tasks
+import tensors
+
+SHARED = os.environ.get("CRISPEN_SHARED", os.path.join(os.path.dirname(__file__), "../../shared"))
+
+
+class Bicubic(unittest.TestCase):
+    def test_equals_the_published_lr_images_bit_for_bit(self):
+        checked = 0
+        for name in ("Set5", "Set14"):
+            for path in sorted(glob.glob(f"{SHARED}/images/{name}/HR/*.png")):
+                hr = np.asarray(Image.open(path).convert("RGB"))
+                stem = os.path.basename(path)[:-4]
+                for scale in (2, 3, 4):
+                    lr = f"{SHARED}/images/{name}/LR_bicubic/X{scale}/{stem}x{scale}.png"
+                    published = np.asarray(Image.open(lr).convert("RGB"))
+                    ours = bicubic.reduce(bicubic.crop_to_multiple(hr, scale), scale)
+                    self.assertTrue(np.array_equal(ours, published), f"{stem} x{scale}")
+                    checked += 1
+        if not checked:
+            self.skipTest(f"no reference images in {SHARED}/images")
+        self.assertEqual(checked, 57)
+
+
+class Networks(unittest.TestCase):
+    def test_have_the_published_numbers_of_parameters(self):
+        # ACLA: 1,406,889 and 1,554,601 with the four unused depthwise parts of 704.
+        for name, scale, count in (
+            ("a2n", 2, 1_036_443), ("a2n", 4, 1_047_459), ("a2nm", 2, 831_643), ("pan", 2, 261_403),
+            ("pan", 4, 272_419), ("acla", 2, 1_406_889 - 4 * 704), ("acla", 4, 1_554_601 - 4 * 704),
+        ):
+            network = networks.create(name, scale)
+            self.assertEqual(sum(p.numel() for p in network.parameters()), count, f"{name} x{scale}")
+
+    def test_learn(self):
+        for name in networks.NETWORKS:
+            with self.subTest(name):
+                torch.manual_seed(3)
+                network = networks.create(name, 2)
+                x, y = torch.rand(1, 3, 20, 20), torch.rand(1, 3, 40, 40)
+                loss = (network(x) - y).abs().mean()
+                loss.backward()
+                for key, parameter in network.named_parameters():
+                    # The other groups take over the first one's pattern; the rest must all learn.
+                    unused = name == "lcoan" and "conv_match" in key and "body.0" not in key
+                    if parameter.requires_grad and not unused:
+                        self.assertIsNotNone(parameter.grad, key)
+
+    def test_of_non_local_attention_equal_the_authors_code(self):
+        """Small seeded cases made by the authors' code; of the module's two slicings, `paired`."""
+        cases = [
+            ("lcoan_tiny_x2_9x7", "output"), ("lcoan_tiny_x4_11x9_red2", "output"),
+            ("lcoan_tiny_x2_6x5_onechunk", "output"),
+            ("edsr_cla_tiny_x2_9x7", "paired.output"), ("edsr_cla_tiny_x3_10x7_k9", "paired.output"),
+        ]
+        for name, output in cases:
+            path = os.path.join(SHARED, "golden", f"{name}.safetensors")
+            if not os.path.exists(path):
+                self.skipTest(f"no {path}")
+            with self.subTest(name):
+                m, case = tensors.metadata(path), tensors.load(path)
+                n = {k: int(v) for k, v in m.items() if v.isdigit()}
+                sizes = {"features": n["n_feats"], "blocks": n["n_resblocks"]}
+                if name.startswith("lcoan"):
+                    sizes.update(groups=n["n_resgroups"], reduction=n["reduction"])
+                    sizes.update(clusters=n["n_clusters"], window=n["window_size"])
+                else:
+                    sizes.update(keys=n["key_num"], factor=float(m["res_scale"]), input_range=n["rgb_range"])
+                network = networks.create(name.split("_")[0].replace("edsr", "acla"), n["scale"], **sizes)
+                weights = {k[8:]: v for k, v in case.items() if k.startswith("weights.")}
+                missing = tensors.fill(network.eval(), weights)
+                self.assertEqual(missing, [])
+                with torch.no_grad():
+                    y = network(case["input"])
+                worst = float((y - case[output]).abs().max() / case[output].abs().max())
+                self.assertLess(worst, 2e-5)
+
+    def test_refuse_unknown_names(self):
+        with self.assertRaises(SystemExit):
+            networks.create("esrgan", 4)
+
+
+class Files(unittest.TestCase):
+    def test_come_back_as_they_went(self):
+        network = networks.create("pan", 2, features=8, width=6, blocks=1)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "w.safetensors")
+            tensors.save(path, network.state_dict())
+            again = networks.create("pan", 2, features=8, width=6, blocks=1)
+            self.assertEqual(tensors.fill(again, tensors.load(path)), [])
+            for key, value in network.state_dict().items():
+                self.assertTrue(torch.equal(again.state_dict()[key], value), key)
+            tensors.save(path, network.state_dict(), half=True)
+            halved = tensors.load(path)
+            for key, value in network.state_dict().items():
+                self.assertTrue(torch.equal(halved[key], value.half().float()), key)
+
+
+class Tasks(unittest.TestCase):
+    def test_wear_images_out_without_resizing_them(self):
+        image = np.random.default_rng(1).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+        for name, task in tasks.TASKS.items():
+            worn = task(image, np.random.default_rng(2))
+            self.assertEqual((worn.shape, worn.dtype), (image.shape, image.dtype), name)
+            again = task(image, np.random.default_rng(2))
+            self.assertTrue(np.array_equal(worn, again), f"{name} depends on more than its seed")
+
+
+class Metric(unittest.TestCase):
+    def test_of_a_known_difference(self):
+        a = np.full((8, 8, 3), 100.0)
+        # One level on all channels is 219/255 of luma.
+        expected = 20 * np.log10(255 / (219 / 255))
+        self.assertAlmostEqual(evaluate.psnr(a, a + 1, 2), expected, places=3)
+
+
+if __name__ == "__main__":
+    unittest.main()
