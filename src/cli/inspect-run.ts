@@ -1,11 +1,7 @@
 import { parseArgs } from 'node:util';
 import { CrispenError } from '../errors.ts';
-import {
-  multiplyAddsPerPixel,
-  parameterCount,
-  receptiveField,
-  tileOverlap,
-} from '../graph/analysis.ts';
+import { multiplyAddsPerPixel, parameterCount } from '../graph/analysis.ts';
+import { receptiveField, tileOverlap } from '../graph/reach.ts';
 import { type Detection, identify } from '../models/index.ts';
 import type { WeightFile } from '../weights/read.ts';
 import { inputRangeOf, positiveInteger, UsageError } from './command.ts';

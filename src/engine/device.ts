@@ -218,13 +218,20 @@ export class Device {
     return this.gpu.createBuffer({ label, size: Math.ceil(bytes / 4) * 4, usage });
   }
 
-  /** The content of a `MAP_READ` buffer, copied out. */
-  async read(buffer: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
+  /** What `use` makes of the content of a `MAP_READ` buffer, which is mapped for that long. */
+  async mapped<T>(buffer: GPUBuffer, bytes: number, use: (content: ArrayBuffer) => T): Promise<T> {
     await this.race(buffer.mapAsync(MAP_MODE_READ, 0, bytes));
     this.throwIfLost();
-    const copy = buffer.getMappedRange(0, bytes).slice(0);
-    buffer.unmap();
-    return copy;
+    try {
+      return use(buffer.getMappedRange(0, bytes));
+    } finally {
+      buffer.unmap();
+    }
+  }
+
+  /** The content of a `MAP_READ` buffer, copied out. */
+  read(buffer: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
+    return this.mapped(buffer, bytes, (content) => content.slice(0));
   }
 
   destroy(): void {

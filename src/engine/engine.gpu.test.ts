@@ -2,12 +2,14 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { testGpu } from '../../test/gpu.ts';
 import { difference, picture } from '../../test/pictures.ts';
+import { CrispenError } from '../errors.ts';
 import { createNetwork } from '../models/index.ts';
 import { fromFloat32 } from '../weights/convert.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import { Engine, type Model } from './engine.ts';
 import { upscaleOnCpu } from './interpreter.ts';
+import type { Strip } from './types.ts';
 
 /** The seeded A2N of two blocks, x4: tiny, so that images can be larger than tiles. */
 const tiny = createNetwork('a2n', {
@@ -92,6 +94,48 @@ describe('Engine.upscale', () => {
     const impossible = none.upscale(await none.loadModel(tiny, weights), image);
     await expect(impossible).rejects.toMatchObject({ code: 'OUT_OF_MEMORY' });
     none.destroy();
+  });
+
+  it('delivers strips of full width from top to bottom, one tile ahead at most', async () => {
+    const image = picture(40, 50, true);
+    const { image: all } = await engine.upscale(model, image, { tileSize: 16 });
+    const strips: Strip[] = [];
+    let [working, done] = [false, 0];
+    const report = await engine.upscaleStrips(model, image, { tileSize: 16 }, async (strip) => {
+      expect(working).toBe(false);
+      working = true;
+      strips.push(strip);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      working = false;
+      done++;
+    });
+    expect(done).toBe(4);
+    expect(report.tiles).toBe(12);
+    expect(strips.map(({ y, width, height }) => [y, width, height])).toEqual([
+      [0, 160, 48],
+      [48, 160, 52],
+      [100, 160, 48],
+      [148, 160, 52],
+    ]);
+    for (const { y, data } of strips) {
+      const at = y * 160 * 4;
+      expect(Buffer.from(data)).toEqual(Buffer.from(all.data.subarray(at, at + data.length)));
+    }
+  });
+
+  it('ends with what the sink throws, and works again', async () => {
+    const image = picture(40, 40);
+    // Not to be taken for a shortage of the GPU's memory, for which tiles would be halved.
+    const full = new CrispenError('OUT_OF_MEMORY', 'The disk is full.');
+    let calls = 0;
+    const running = engine.upscaleStrips(model, image, { tileSize: 20 }, async () => {
+      calls++;
+      throw full;
+    });
+    await expect(running).rejects.toBe(full);
+    expect(calls).toBe(1);
+    const again = await engine.upscale(model, image, { tileSize: 20 });
+    expect(again.report.tiles).toBe(4);
   });
 
   it('reports progress that rises to one', async () => {

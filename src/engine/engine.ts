@@ -1,22 +1,25 @@
-import { CrispenError, nonFinite, throwIfAborted } from '../errors.ts';
-import { receptiveField, sizeMultiple, tileOverlap } from '../graph/analysis.ts';
+import { CrispenError, throwIfAborted } from '../errors.ts';
+import { sizeMultiple } from '../graph/analysis.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import type { ElementType } from '../kernels/kernel.ts';
 import type { Network } from '../models/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
-import { Device, USAGE } from './device.ts';
-import { Arena, planProgram } from './execution.ts';
-import { type Fusion, type ImageResources, lower, type Size } from './lower.ts';
+import { Device } from './device.ts';
+import { planProgram } from './execution.ts';
+import { type Fusion, lower, type Size } from './lower.ts';
 import { type Model, uploadModel } from './model.ts';
 import { Pace } from './pace.ts';
 import { ProgressMeter } from './progress.ts';
-import { cutTiles, largestCore, MIN_CORE, type Tile } from './tiler.ts';
+import { type Job, largestSource, makeJob, releaseJob, StripRun, stagingBytes } from './strips.ts';
+import type { StripPlan } from './tiler.ts';
 import type { PlanarInput } from './trace.ts';
 import type {
   AdapterReport,
   RunOptions,
+  StripSink,
   TracedTensor,
   UpscaleOptions,
+  UpscaleReport,
   UpscaleResult,
 } from './types.ts';
 import { bindWeights } from './weights.ts';
@@ -26,22 +29,16 @@ export type { Model } from './model.ts';
 export interface EngineOptions {
   /** `navigator.gpu`, or what npm `webgpu` makes. */
   readonly gpu: GPU;
-  /** Bytes of GPU buffers that one job may hold; default 1 GiB. */
+  /**
+   * Bytes of GPU buffers that one job may hold; default: as many as the adapter allows one buffer,
+   * which is all that it tells of its memory, and at most 1 GiB.
+   */
   readonly memoryBudget?: number | undefined;
 }
 
-const DEFAULT_BUDGET = 2 ** 30;
+const MAX_DEFAULT_BUDGET = 2 ** 30;
 /** GPU milliseconds per submission while somebody looks at the page. */
 const DEFAULT_SUBMIT_MS = 8;
-
-/** The buffers of a job: those of the network's program and those that outlive its tiles. */
-interface Job {
-  readonly arena: Arena;
-  readonly source: GPUBuffer;
-  readonly status: GPUBuffer;
-  readonly staging: GPUBuffer;
-  readonly bytes: number;
-}
 
 /**
  * Runs networks on one GPU device. Free of the DOM: give it a `GPU`, images as bytes in memory, and
@@ -55,7 +52,7 @@ export class Engine {
   readonly #budget: number;
   readonly #pace = new Pace(() => DEFAULT_SUBMIT_MS);
   #queue: Promise<unknown> = Promise.resolve();
-  /** Buffers of the last job, kept for the next of the same model and size. */
+  /** Buffers of the last job, kept for the next of the same model and tile size. */
   #kept: { model: Model; key: string; job: Job } | null = null;
 
   private constructor(device: Device, budget: number) {
@@ -64,8 +61,10 @@ export class Engine {
   }
 
   /** @throws CrispenError `NO_WEBGPU`. */
-  static async create({ gpu, memoryBudget = DEFAULT_BUDGET }: EngineOptions): Promise<Engine> {
-    return new Engine(await Device.open(gpu), memoryBudget);
+  static async create({ gpu, memoryBudget }: EngineOptions): Promise<Engine> {
+    const device = await Device.open(gpu);
+    const most = Math.min(MAX_DEFAULT_BUDGET, device.limits.maxBufferSize);
+    return new Engine(device, memoryBudget ?? most);
   }
 
   get adapter(): AdapterReport {
@@ -113,8 +112,37 @@ export class Engine {
    * Upscales an image, in tiles if it would not fit the memory budget whole.
    * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `DEVICE_LOST`, `NON_FINITE`, `INVALID_INPUT`.
    */
-  upscale(model: Model, image: Rgba8Image, options: UpscaleOptions = {}): Promise<UpscaleResult> {
-    return this.#enqueue(() => this.#upscale(model, image, options));
+  async upscale(
+    model: Model,
+    image: Rgba8Image,
+    options: UpscaleOptions = {},
+  ): Promise<UpscaleResult> {
+    const { scale } = model.network;
+    const [width, height] = [image.width * scale, image.height * scale];
+    let data: Uint8ClampedArray | null = null;
+    const report = await this.upscaleStrips(model, image, options, (strip) => {
+      if (strip.height === height) data = strip.data;
+      else {
+        data ??= new Uint8ClampedArray(width * height * 4);
+        data.set(strip.data, strip.y * width * 4);
+      }
+    });
+    return { image: { width, height, data: data ?? new Uint8ClampedArray(0) }, report };
+  }
+
+  /**
+   * As `upscale`, but hands over the result strip by strip, from top to bottom, as the rows get
+   * done: the whole of it is never held. A strip is a row of tiles, of some 128 MiB at most, unless
+   * the image fits the budget whole. While `sink` works, the GPU goes on with one more tile.
+   * @throws CrispenError as `upscale`; what the sink throws, which ends the job.
+   */
+  upscaleStrips(
+    model: Model,
+    image: Rgba8Image,
+    options: UpscaleOptions,
+    sink: StripSink,
+  ): Promise<UpscaleReport> {
+    return this.#enqueue(() => this.#upscale(model, image, options, sink));
   }
 
   /**
@@ -165,149 +193,95 @@ export class Engine {
     return result;
   }
 
-  async #upscale(model: Model, image: Rgba8Image, options: UpscaleOptions): Promise<UpscaleResult> {
-    const { signal, onProgress, tileSize, submitMs = () => DEFAULT_SUBMIT_MS } = options;
+  async #upscale(
+    model: Model,
+    image: Rgba8Image,
+    options: UpscaleOptions,
+    sink: StripSink,
+  ): Promise<UpscaleReport> {
+    const { signal, onProgress, tileSize = Number.POSITIVE_INFINITY } = options;
     throwIfAborted(signal);
     checkImage(image);
     const started = performance.now();
-    const { scale, graph } = model.network;
-    const { width, height } = image;
-    const { global } = receptiveField(graph);
-    const { overlap, approximate } = tileOverlap(graph);
-    const multiple = sizeMultiple(graph);
-    let core = this.#chooseCore(model, image, overlap, multiple);
-    if (tileSize !== undefined) core = Math.min(core, Math.max(1, Math.floor(tileSize)));
-
-    let job: Job;
-    let tiles: Tile[];
-    let tile: Size;
-    for (;;) {
-      tiles = cutTiles(width, height, core, overlap, multiple);
-      tile = {
-        width: Math.max(...tiles.map(({ source }) => source.width)),
-        height: Math.max(...tiles.map(({ source }) => source.height)),
-      };
-      try {
-        job = await this.#prepare(model, image, tile);
-        break;
-      } catch (error) {
-        // The device has less room than the budget says: halve the tiles, down to the floor.
-        const smaller = Math.floor(Math.min(core, Math.max(width, height)) / 2);
-        const refused = error instanceof CrispenError && error.code === 'OUT_OF_MEMORY';
-        if (!refused || smaller < MIN_CORE) throw error;
-        core = smaller;
-      }
+    const { scale } = model.network;
+    const multiple = sizeMultiple(model.network.graph);
+    const fits = this.#fits(model, multiple, options.memoryBudget ?? this.#budget);
+    const loadTiler = async () =>
+      (await import('./tiler.ts')).tilerFor(image, model.network, 'zero');
+    let tiler: Awaited<ReturnType<typeof loadTiler>> | null = null;
+    let strips = [wholeImage(image, multiple)];
+    if (Math.max(image.width, image.height) > tileSize || !fits(image, 1)) {
+      tiler = await loadTiler();
+      const side = Math.max(1, Math.floor(tileSize));
+      strips = tiler.plan(side, (width, height) => fits({ width, height }, 2));
     }
-
-    const data = new Uint8ClampedArray(width * scale * height * scale * 4);
-    const meter = new ProgressMeter(
-      tiles.reduce((sum, { source }) => sum + workOf(model, source), 0),
-      onProgress,
-    );
-    const pace = this.#pace.withTarget(submitMs);
-    let dispatches = 0;
-    const { queue } = this.#device.gpu;
-    const { packed } = imageResources(model);
-    queue.writeBuffer(job.source, 0, image.data as Uint8ClampedArray<ArrayBuffer>);
-    queue.writeBuffer(job.status, 0, new Uint32Array(1));
-    for (const { core: part, source } of tiles) {
-      const bytes = part.width * scale * part.height * scale * 4;
-      dispatches += await job.arena.run(job.arena.sized({ image, core: part, source }), {
-        pace,
-        signal,
-        onWork: (work) => meter.advance(work),
-        finish: (encoder) => {
-          encoder.copyBufferToBuffer(job.status, 0, job.staging, 0, 4);
-          encoder.copyBufferToBuffer(job.arena.buffer(packed), 0, job.staging, STATUS_BYTES, bytes);
-        },
-      });
-      throwIfAborted(signal);
-      const content = await this.#device.read(job.staging, STATUS_BYTES + bytes);
-      if (new Uint32Array(content, 0, 1)[0] !== 0) throw nonFinite();
-      paste(data, width * scale, new Uint8Array(content, STATUS_BYTES), part, scale);
+    const tile = largestSource(strips);
+    const meter = new ProgressMeter(workOf(model, strips), onProgress);
+    const pace = this.#pace.withTarget(options.submitMs ?? (() => DEFAULT_SUBMIT_MS));
+    const run = new StripRun(this.#device, image, scale, strips, sink);
+    let gpuBytes = 0;
+    while (run.left.length > 0) {
+      try {
+        const job = await this.#prepare(model, run.left);
+        gpuBytes = Math.max(gpuBytes, job.bytes + model.weights.size);
+        await run.run(job, model, {
+          pace,
+          signal,
+          onWork: (work) => meter.advance(work),
+          region: (rect) => tiler?.region(rect) ?? image,
+        });
+      } catch (error) {
+        if (!run.refused(error)) throw error;
+        // The device has less room than the budget says: go on with halved tiles, down to the floor.
+        tiler ??= await loadTiler();
+        const smaller = tiler.halve(run.left);
+        if (!smaller) throw error;
+        run.left = smaller;
+      }
     }
     this.#pace.learnFrom(pace);
     meter.finish();
     return {
-      image: { width: width * scale, height: height * scale, data },
-      report: {
-        backend: 'webgpu',
-        milliseconds: performance.now() - started,
-        tiles: tiles.length,
-        tileSize: [tile.width, tile.height],
-        statistics: global && tiles.length > 1 ? 'per-tile' : 'exact',
-        approximate: approximate && tiles.length > 1,
-        gpuBytes: job.bytes + model.weights.size,
-        dispatches,
-      },
+      backend: 'webgpu',
+      milliseconds: performance.now() - started,
+      tiles: run.tiles,
+      tileSize: [tile.width, tile.height],
+      statistics: tiler?.global && run.tiles > 1 ? 'per-tile' : 'exact',
+      approximate: (tiler?.approximate ?? false) && run.tiles > 1,
+      gpuBytes,
+      dispatches: run.dispatches,
     };
   }
 
-  /** The largest core whose tile keeps to the budget and to the limits of bindings. */
-  #chooseCore(model: Model, image: Size, overlap: number, multiple: number): number {
+  /** Whether a tile keeps to the budget and to the limits of bindings, with so many staging buffers. */
+  #fits({ program, network, weights }: Model, multiple: number, budget: number) {
     const { maxStorageBufferBindingSize, maxBufferSize } = this.#device.limits;
     const binding = Math.min(maxStorageBufferBindingSize, maxBufferSize);
-    const { scale } = model.network;
-    if (image.width * image.height * 4 > binding) {
-      throw new CrispenError(
-        'IMAGE_TOO_LARGE',
-        `The image has ${(image.width * image.height) / 1e6} megapixels, more than this GPU binds.`,
-        { hint: `At most ${Math.floor(binding / 4e6)} megapixels fit; reduce the image first.` },
-      );
-    }
-    const up = (size: number) => Math.ceil(size / multiple) * multiple;
-    const fits = (w: number, h: number) => {
-      const [width, height] = [up(w), up(h)];
-      const plan = planProgram(model.program, { width, height }, new Set());
-      const packed = width * height * scale ** 2 * 4;
-      const total = plan.totalBytes + model.weights.size + packed + image.width * image.height * 4;
-      return Math.max(plan.largest, packed) <= binding && total <= this.#budget;
+    return (tile: Size, stagings: number): boolean => {
+      const size = wholeImage(tile, multiple).tiles[0].source;
+      const plan = planProgram(program, size, new Set());
+      const staging = stagingBytes(size, network.scale);
+      const total =
+        plan.totalBytes + plan.externalBytes + weights.size + stagings * staging + SMALL_BYTES;
+      return Math.max(plan.largest, staging) <= binding && total <= budget;
     };
-    // Cells cut on either side may make a tile larger than its core and overlap.
-    return largestCore(image.width, image.height, overlap + multiple - 1, fits);
   }
 
-  /** The job's buffers, from the last job if it was of the same shape. */
-  async #prepare(model: Model, image: Size, tile: Size): Promise<Job> {
-    const key = `${image.width}x${image.height}/${tile.width}x${tile.height}`;
+  /** The job's buffers, from the last job if they were of the same shape. */
+  async #prepare(model: Model, strips: readonly StripPlan[]): Promise<Job> {
+    const tile = largestSource(strips);
+    const ahead = strips.length > 1 || strips[0].tiles.length > 1;
+    const key = `${tile.width}x${tile.height}${ahead ? '+' : ''}`;
     if (this.#kept?.model === model && this.#kept.key === key) return this.#kept.job;
     this.trim();
-    const { scale } = model.network;
-    const resources = imageResources(model);
-    const made: GPUBuffer[] = [];
-    try {
-      const [source, status, staging] = await this.#device.scoped('allocating the image', () => {
-        const make = (label: string, bytes: number, usage: number) => {
-          const buffer = this.#device.buffer(label, bytes, usage);
-          made.push(buffer);
-          return buffer;
-        };
-        const { STORAGE, COPY_DST, COPY_SRC, MAP_READ } = USAGE;
-        const outBytes = tile.width * tile.height * scale ** 2 * 4;
-        return [
-          make('image', image.width * image.height * 4, STORAGE | COPY_DST),
-          make('status', 4, STORAGE | COPY_SRC | COPY_DST),
-          make('staging', STATUS_BYTES + outBytes, MAP_READ | COPY_DST),
-        ];
-      });
-      const external = new Map([
-        [resources.source, source],
-        [resources.status, status],
-      ]);
-      const arena = await Arena.create(this.#device, model, tile, external);
-      const bytes = made.reduce((sum, buffer) => sum + buffer.size, arena.bytes);
-      const job = { arena, source, status, staging, bytes };
-      this.#kept = { model, key, job };
-      return job;
-    } catch (error) {
-      for (const buffer of made) buffer.destroy();
-      throw error;
-    }
+    const job = await makeJob(this.#device, model, tile, ahead);
+    this.#kept = { model, key, job };
+    return job;
   }
 }
 
-/** The status word comes first in the staging buffer, padded so that copies stay aligned. */
-const STATUS_BYTES = 16;
+/** Room for uniforms and whatever else does not grow with the tile. */
+const SMALL_BYTES = 2 ** 18;
 
 function checkImage({ width, height, data }: Rgba8Image): void {
   const sound = Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0;
@@ -319,32 +293,22 @@ function checkImage({ width, height, data }: Rgba8Image): void {
   }
 }
 
-function workOf({ program }: Model, { width, height }: Size): number {
-  return program.steps.reduce((sum, { work }) => sum + work, 0) * width * height;
+/** An image as its own only tile, of whole cells. */
+function wholeImage({ width, height }: Size, multiple: number): StripPlan {
+  const core = { x: 0, y: 0, width, height };
+  const up = (size: number) => Math.ceil(size / multiple) * multiple;
+  return {
+    y: 0,
+    height,
+    tiles: [{ core, source: { ...core, width: up(width), height: up(height) } }],
+  };
 }
 
-/** Models for upscaling go from image to image; traces do without. */
-function imageResources({ program }: Model): ImageResources {
-  if (!program.image) throw new Error('the model was lowered without image conversion');
-  return program.image;
-}
-
-/** Copies a tile's pixels into the output image. */
-function paste(
-  output: Uint8ClampedArray,
-  outputWidth: number,
-  pixels: Uint8Array,
-  core: Tile['core'],
-  scale: number,
-): void {
-  const row = core.width * scale * 4;
-  for (let y = 0; y < core.height * scale; y++) {
-    const at = ((core.y * scale + y) * outputWidth + core.x * scale) * 4;
-    output.set(pixels.subarray(y * row, (y + 1) * row), at);
-  }
-}
-
-function releaseJob(job: Job): void {
-  for (const buffer of [job.source, job.status, job.staging]) buffer.destroy();
-  job.arena.destroy();
+function workOf({ program }: Model, strips: readonly StripPlan[]): number {
+  const perPixel = program.steps.reduce((sum, { work }) => sum + work, 0);
+  return strips.reduce(
+    (sum, { tiles }) =>
+      sum + tiles.reduce((a, { source }) => a + source.width * source.height * perPixel, 0),
+    0,
+  );
 }

@@ -40,7 +40,10 @@ export function planProgram(program: Program, size: Size, keep: ReadonlySet<Reso
       last: kept ? end : (last.get(id) ?? from),
     };
   });
-  return { ...planMemory(lifetimes), largest: Math.max(...lifetimes.map(({ bytes }) => bytes)) };
+  const outside = program.resources.filter(({ external }) => external);
+  const externalBytes = outside.reduce((sum, { bytes }) => sum + bytes(size), 0);
+  const largest = Math.max(externalBytes, ...lifetimes.map(({ bytes }) => bytes));
+  return { ...planMemory(lifetimes), externalBytes, largest };
 }
 
 /**
@@ -153,7 +156,8 @@ export class Arena {
 
   /**
    * Submits dispatches in order, cut into pieces and grouped into submissions of about the paced
-   * length, at most two of them in flight. Stops between submissions when `signal` fires.
+   * length, at most two of them in flight, also when it returns, so that the next run or a reading
+   * can follow without a gap. Stops between submissions when `signal` fires.
    *
    * @returns the number of dispatches made.
    * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST`; on any of them
@@ -212,9 +216,8 @@ export class Arena {
     } catch (error) {
       // Buffers are about to be reused or freed: let the GPU come to rest first.
       await this.#device.idle().catch(() => {});
-      throw error;
-    } finally {
       await pace.drain();
+      throw error;
     }
   }
 

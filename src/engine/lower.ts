@@ -76,7 +76,7 @@ export interface Resource {
   readonly external: boolean;
 }
 
-/** A tile within its image, all in LR pixels. */
+/** A tile within the image, or the part of it, that the source resource holds; in LR pixels. */
 export interface TileView extends Tile {
   readonly image: Size;
 }
@@ -115,7 +115,7 @@ export interface Program {
 }
 
 export interface ImageResources {
-  /** The whole LR image, u32 per pixel; external. */
+  /** The LR image as far as the tile reads it, u32 per pixel; external. */
   readonly source: ResourceId;
   /** The tile's core, enlarged, u32 per pixel. */
   readonly packed: ResourceId;

@@ -82,6 +82,7 @@ export async function traceNetwork(
     }
     return traced;
   } finally {
+    await pace.drain();
     for (const buffer of staging) buffer.destroy();
     arena?.destroy();
     model.weights.destroy();

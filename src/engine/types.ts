@@ -26,6 +26,8 @@ export interface RunOptions {
 export interface UpscaleOptions extends RunOptions {
   /** Largest tile side in LR pixels without overlap; default: whatever fits the memory budget. */
   readonly tileSize?: number | undefined;
+  /** Bytes of GPU buffers that the job may hold; default: the engine's. */
+  readonly memoryBudget?: number | undefined;
   /** GPU milliseconds per submission, read before each one; default 8. */
   readonly submitMs?: (() => number) | undefined;
 }
@@ -52,6 +54,18 @@ export interface UpscaleReport {
   readonly gpuBytes: number;
   readonly dispatches: number;
 }
+
+/** Rows of the result over its full width. */
+export interface Strip extends Rgba8Image {
+  /** Of its first row, in SR pixels. */
+  readonly y: number;
+}
+
+/**
+ * Takes the strips of a result from top to bottom; their data is the receiver's to keep. The next
+ * strip is not delivered before this one's promise has settled.
+ */
+export type StripSink = (strip: Strip) => Promise<void> | void;
 
 export interface UpscaleResult {
   readonly image: Rgba8Image;

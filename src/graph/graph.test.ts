@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { a2n } from '../models/a2n.ts';
-import { consumers, multiplyAddsPerPixel, parameterCount, receptiveField } from './analysis.ts';
+import { consumers, multiplyAddsPerPixel, parameterCount } from './analysis.ts';
 import { GraphBuilder, GraphError } from './graph.ts';
+import { receptiveField } from './reach.ts';
 
 describe('GraphBuilder', () => {
   it('infers shapes through enlargements and pooling', () => {

@@ -3,13 +3,8 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { interpret } from '../engine/interpreter.ts';
-import {
-  multiplyAddsPerPixel,
-  parameterCount,
-  receptiveField,
-  sizeMultiple,
-  tileOverlap,
-} from '../graph/analysis.ts';
+import { multiplyAddsPerPixel, parameterCount, sizeMultiple } from '../graph/analysis.ts';
+import { receptiveField, tileOverlap } from '../graph/reach.ts';
 import { fromFloat32, toFloat32 } from '../weights/convert.ts';
 import { readWeights } from '../weights/read.ts';
 import { readSafetensors } from '../weights/safetensors.ts';

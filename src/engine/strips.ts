@@ -1,0 +1,222 @@
+import { CrispenError, nonFinite, throwIfAborted } from '../errors.ts';
+import type { Rgba8Image } from '../image/image.ts';
+import { type Device, USAGE } from './device.ts';
+import { Arena } from './execution.ts';
+import type { ImageResources, Program, ResourceId, Size } from './lower.ts';
+import type { Model } from './model.ts';
+import type { Pace } from './pace.ts';
+import type { StripPlan, Tile } from './tiler.ts';
+import type { StripSink } from './types.ts';
+
+/** The buffers of a job: those of the network's program and those that tiles hand in and out. */
+export interface Job {
+  readonly arena: Arena;
+  /** Buffers of the program's external resources, for the largest tile. */
+  readonly external: ReadonlyMap<ResourceId, GPUBuffer>;
+  /** One tile is read while the next one computes: two, if there are two tiles. */
+  readonly staging: readonly GPUBuffer[];
+  readonly bytes: number;
+}
+
+/** The status word comes first in a staging buffer, padded so that copies stay aligned. */
+const STATUS_BYTES = 16;
+
+export const stagingBytes = ({ width, height }: Size, scale: number): number =>
+  STATUS_BYTES + width * height * scale ** 2 * 4;
+
+/** The size in LR pixels that every tile's source keeps to. */
+export function largestSource(strips: readonly StripPlan[]): Size {
+  const sources = strips.flatMap(({ tiles }) => tiles.map(({ source }) => source));
+  return {
+    width: Math.max(...sources.map(({ width }) => width)),
+    height: Math.max(...sources.map(({ height }) => height)),
+  };
+}
+
+/** @throws CrispenError `OUT_OF_MEMORY`, with everything released. */
+export async function makeJob(
+  device: Device,
+  model: Model,
+  tile: Size,
+  ahead: boolean,
+): Promise<Job> {
+  const { program, network } = model;
+  const external = new Map<ResourceId, GPUBuffer>();
+  const staging: GPUBuffer[] = [];
+  const made = () => [...external.values(), ...staging];
+  try {
+    await device.scoped('allocating the image', () => {
+      const { STORAGE, COPY_DST, COPY_SRC, MAP_READ } = USAGE;
+      program.resources.forEach(({ name, bytes, external: outside }, id) => {
+        if (outside)
+          external.set(id, device.buffer(name, bytes(tile), STORAGE | COPY_SRC | COPY_DST));
+      });
+      for (let i = 0; i < (ahead ? 2 : 1); i++) {
+        const bytes = stagingBytes(tile, network.scale);
+        staging.push(device.buffer('staging', bytes, MAP_READ | COPY_DST));
+      }
+    });
+    const arena = await Arena.create(device, model, tile, external);
+    const bytes = made().reduce((sum, buffer) => sum + buffer.size, arena.bytes);
+    return { arena, external, staging, bytes };
+  } catch (error) {
+    for (const buffer of made()) buffer.destroy();
+    throw error;
+  }
+}
+
+export function releaseJob(job: Job): void {
+  for (const buffer of [...job.external.values(), ...job.staging]) buffer.destroy();
+  job.arena.destroy();
+}
+
+/** An image on its way through a network, strip by strip. */
+export class StripRun {
+  readonly #device: Device;
+  readonly #image: Rgba8Image;
+  readonly #scale: number;
+  readonly #sink: StripSink;
+  /** What is left to do; the first strip may have begun. */
+  #left: readonly StripPlan[];
+  /** SR pixels of the strip under way. */
+  #data: Uint8ClampedArray | null = null;
+  /** What the sink threw: never taken for a failure of the GPU. */
+  #sinkError: unknown = null;
+  tiles = 0;
+  dispatches = 0;
+
+  constructor(
+    device: Device,
+    image: Rgba8Image,
+    scale: number,
+    strips: readonly StripPlan[],
+    sink: StripSink,
+  ) {
+    this.#device = device;
+    this.#image = image;
+    this.#scale = scale;
+    this.#left = strips;
+    this.#sink = sink;
+  }
+
+  /** What is left to do: all of it before the first run, less after one that failed. */
+  get left(): readonly StripPlan[] {
+    return this.#left;
+  }
+
+  /** Cut anew, after a failure; the tiles that are done stay. */
+  set left(strips: readonly StripPlan[]) {
+    this.#left = strips;
+  }
+
+  /** Whether the GPU refused memory, so that smaller tiles may do. */
+  refused(error: unknown): boolean {
+    return (
+      error !== this.#sinkError && error instanceof CrispenError && error.code === 'OUT_OF_MEMORY'
+    );
+  }
+
+  /**
+   * Computes what is left. While a tile is read and its strip delivered, the GPU computes the next
+   * one, and no more than that.
+   * @throws CrispenError as `Arena.run`, `NON_FINITE`; what the sink throws. The GPU is at rest then.
+   */
+  async run(
+    job: Job,
+    model: Model,
+    options: {
+      readonly pace: Pace;
+      readonly signal?: AbortSignal | undefined;
+      readonly onWork: (work: number) => void;
+      /** The pixels that a tile reads. */
+      readonly region: (source: Tile['source']) => Rgba8Image;
+    },
+  ): Promise<void> {
+    const { signal, region, ...paced } = options;
+    const { arena, external, staging } = job;
+    const { queue } = this.#device.gpu;
+    const resources = imageResources(model.program);
+    const status = external.get(resources.status) as GPUBuffer;
+    const source = external.get(resources.source) as GPUBuffer;
+    queue.writeBuffer(status, 0, new Uint32Array(1));
+    let delivery = Promise.resolve();
+    const tiles = this.#left.flatMap((strip) => strip.tiles.map((tile) => ({ strip, tile })));
+    try {
+      for (const [i, { strip, tile }] of tiles.entries()) {
+        const { core } = tile;
+        const pixels = region(tile.source);
+        queue.writeBuffer(source, 0, pixels.data as Uint8ClampedArray<ArrayBuffer>);
+        const to = staging[i % staging.length];
+        const bytes = core.width * core.height * this.#scale ** 2 * 4;
+        // The region is all of the image that the GPU gets to see.
+        const view = {
+          image: pixels,
+          core: { ...core, x: core.x - tile.source.x, y: core.y - tile.source.y },
+          source: { ...tile.source, x: 0, y: 0 },
+        };
+        this.dispatches += await arena.run(arena.sized(view), {
+          ...paced,
+          signal,
+          finish: (encoder) => {
+            encoder.copyBufferToBuffer(status, 0, to, 0, 4);
+            encoder.copyBufferToBuffer(arena.buffer(resources.packed), 0, to, STATUS_BYTES, bytes);
+          },
+        });
+        await delivery;
+        throwIfAborted(signal);
+        delivery = this.#deliver(to, bytes, strip, tile);
+        delivery.catch(() => {}); // awaited behind the next tile
+      }
+      await delivery;
+    } finally {
+      await delivery.catch(() => {});
+      await options.pace.drain();
+    }
+  }
+
+  /** Reads a tile into its strip and hands the strip on when it is complete. */
+  async #deliver(buffer: GPUBuffer, bytes: number, strip: StripPlan, tile: Tile): Promise<void> {
+    const scale = this.#scale;
+    const width = this.#image.width * scale;
+    const data = await this.#device.mapped(buffer, STATUS_BYTES + bytes, (content) => {
+      if (new Uint32Array(content, 0, 1)[0] !== 0) throw nonFinite();
+      this.#data ??= new Uint8ClampedArray(width * strip.height * scale * 4);
+      paste(this.#data, width, new Uint8Array(content, STATUS_BYTES), strip.y, tile.core, scale);
+      return this.#data;
+    });
+    this.tiles++;
+    const [first, ...others] = this.#left;
+    const tiles = first.tiles.slice(1);
+    this.#left = tiles.length > 0 ? [{ ...first, tiles }, ...others] : others;
+    if (tiles.length > 0) return;
+    this.#data = null;
+    try {
+      await this.#sink({ y: strip.y * scale, width, height: strip.height * scale, data });
+    } catch (error) {
+      this.#sinkError = error;
+      throw error;
+    }
+  }
+}
+
+/** Models for upscaling go from image to image; traces do without. */
+export function imageResources({ image }: Program): ImageResources {
+  if (!image) throw new Error('the model was lowered without image conversion');
+  return image;
+}
+
+/** Copies a tile's pixels into its strip. */
+function paste(
+  strip: Uint8ClampedArray,
+  stripWidth: number,
+  pixels: Uint8Array,
+  stripY: number,
+  core: Tile['core'],
+  scale: number,
+): void {
+  const row = core.width * scale * 4;
+  for (let y = 0; y < core.height * scale; y++) {
+    const at = (((core.y - stripY) * scale + y) * stripWidth + core.x * scale) * 4;
+    strip.set(pixels.subarray(y * row, (y + 1) * row), at);
+  }
+}
