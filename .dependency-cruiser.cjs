@@ -1,7 +1,7 @@
 /**
  * The import arrows of ARCHITECTURE.md. A room may import only what stands to its left:
  *   graph, weights <- models; shaders <- kernels; image <- metrics
- *   graph, models, kernels, weights, image <- engine; all of these, codecs <- worker <- demo
+ *   graph, models, kernels, weights, image <- engine; all of these, codecs <- worker <- element <- demo
  */
 const room = (name) => `^src/${name}/`;
 const only = (from, allowed) => ({
@@ -53,6 +53,7 @@ module.exports = {
     only('engine', ['graph', 'models', 'kernels', 'weights', 'image']),
     only('codecs', ['image']),
     only('worker', ['engine', 'codecs', 'metrics', 'models', 'weights', 'image', 'graph']),
+    only('element', ['worker', 'models', 'codecs']),
     only('cli', ['worker', 'engine', 'codecs', 'metrics', 'models', 'weights', 'image', 'graph']),
   ],
   options: {

@@ -1,3 +1,4 @@
+import { splitAfterKey } from '../src/element/slider.ts';
 import {
   fitView,
   keepInside,
@@ -292,19 +293,8 @@ export class Compare {
     }
 
     divider.addEventListener('keydown', (event) => {
-      const step = event.shiftKey ? 0.1 : 0.01;
-      const targets: Record<string, number> = {
-        ArrowLeft: this.#split - step,
-        ArrowDown: this.#split - step,
-        ArrowRight: this.#split + step,
-        ArrowUp: this.#split + step,
-        PageDown: this.#split - 0.1,
-        PageUp: this.#split + 0.1,
-        Home: 0,
-        End: 1,
-      };
-      const target = targets[event.key];
-      if (target === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
+      const target = splitAfterKey(event, this.#split);
+      if (target === null) return;
       prevent(event);
       this.#setSplit(target);
     });

@@ -5,17 +5,22 @@ import { createServer, type Plugin } from 'vite';
 /** A name that the tests' browsers resolve to this machine; plain http on it is insecure. */
 export const INSECURE_HOST = 'insecure.test';
 
-const BARE_PAGE = `<!doctype html>
+/** Pages that have nothing of the demo, by their path: the module that each loads. */
+const MODULES = new Map([
+  ['/bare', '/e2e/page.ts'],
+  ['/element', '/e2e/element-page.ts'],
+]);
+const barePageWith = (module: string) => `<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Bare page</title><link rel="icon" href="data:,">
-<script type="module" src="/e2e/page.ts"></script></html>`;
+<script type="module" src="${module}"></script></html>`;
 
-/** Serves the one page of the library tests, which has nothing of the demo. */
 const barePage: Plugin = {
   name: 'bare-page',
   configureServer(server) {
     server.middlewares.use((request, response, next) => {
-      if (request.url !== '/bare') return next();
-      response.setHeader('content-type', 'text/html').end(BARE_PAGE);
+      const module = MODULES.get(request.url ?? '');
+      if (module === undefined) return next();
+      response.setHeader('content-type', 'text/html').end(barePageWith(module));
     });
   },
 };
@@ -26,7 +31,7 @@ export interface Served {
   close(): Promise<void>;
 }
 
-/** The sources as Vite's development server hands them out, and the bare page at `bare`. */
+/** The sources as Vite's development server hands them out, and the pages above. */
 export async function serveSources(): Promise<Served> {
   const server = await createServer({
     configFile: false,

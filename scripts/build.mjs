@@ -27,13 +27,14 @@ async function buildSite() {
 }
 
 /**
- * Two ES modules, index.js and worker.js, each built by itself; the chunks that the worker loads when
- * it needs them, worker-*.js, which must lie beside it; and the declarations.
+ * The page's ES modules, index.js and element.js, with the chunks that they share or load on demand,
+ * page-*.js; worker.js, built by itself, with its chunks worker-*.js. All must lie side by side. And
+ * the declarations.
  */
 async function buildLibrary() {
   rmSync(resolve(root, 'dist/lib'), { recursive: true, force: true });
-  await buildEntry('src/index.ts', 'index');
-  await buildEntry('src/worker/worker.ts', 'worker');
+  await buildEntries('page', { index: 'src/index.ts', element: 'src/element/define.ts' });
+  await buildEntries('worker', { worker: 'src/worker/worker.ts' });
   const tsc = spawnSync('npx', ['tsc', '-p', 'tsconfig.build.json'], {
     cwd: root,
     stdio: 'inherit',
@@ -44,10 +45,10 @@ async function buildLibrary() {
 }
 
 /**
- * @param {string} file
- * @param {string} name
+ * @param {string} chunks what the names of chunks begin with
+ * @param {Record<string, string>} entries sources by the name of what is built of them
  */
-async function buildEntry(file, name) {
+async function buildEntries(chunks, entries) {
   await build({
     root,
     configFile: false,
@@ -62,9 +63,9 @@ async function buildEntry(file, name) {
       rolldownOptions: {
         // Chunks may take from worker.js what both need: nothing is loaded twice or without need.
         preserveEntrySignatures: 'allow-extension',
-        output: { minify: true, chunkFileNames: `${name}-[name].js` },
+        output: { minify: true, chunkFileNames: `${chunks}-[name].js` },
       },
-      lib: { entry: resolve(root, file), formats: ['es'], fileName: () => `${name}.js` },
+      lib: { entry: entries, formats: ['es'], fileName: (_format, name) => `${name}.js` },
     },
   });
 }

@@ -1,0 +1,595 @@
+import type { OutputType } from '../codecs/encoder.ts';
+import { CrispenError, throwIfAborted } from '../errors.ts';
+import type { UpscaleOutput, UpscaleProgress, UpscalerOptions } from '../worker/client.ts';
+import { readyModel, scheduler, settings, type Tool, type Words } from './shared.ts';
+import { chooseScale, type SkipReason } from './sizing.ts';
+import { clampSplit, splitAfterKey } from './slider.ts';
+import { makeShadow, type Shadow } from './template.ts';
+
+export type { SkipReason } from './sizing.ts';
+
+/** Where an element stands; also a custom state, for styles: `crispen-image:state(done)`. */
+export type ElementState = 'idle' | 'waiting' | 'working' | 'done' | 'skipped' | 'failed';
+
+/** The element's events. None bubbles. */
+export interface CrispenImageEventMap {
+  /** The upscaled picture is shown. `detail` says what made it; the bitmap itself is not kept. */
+  load: CustomEvent<Omit<UpscaleOutput, 'image'>>;
+  progress: CustomEvent<UpscaleProgress>;
+  /** The original stays. */
+  error: CustomEvent<CrispenError>;
+  /** A wait or a run came to its end early: removed, scrolled away while it waited, or changed. */
+  abort: CustomEvent<null>;
+  /** The weights are on the GPU. */
+  modelload: CustomEvent<{ readonly id: string; readonly name: string; readonly scale: number }>;
+}
+
+/** The largest result by default: 4096 x 4096 pixels. */
+const MAX_PIXELS = 2 ** 24;
+/** What a screen reader is told only of work that takes longer than this. */
+const LONG_MS = 1000;
+
+/** Attributes whose change makes another picture. */
+const INPUTS = ['src', 'scale', 'model', 'task', 'base-url', 'max-pixels', 'crossorigin'];
+
+/** So that a server can import the module to render the tag. */
+const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
+
+/**
+ * `<crispen-image>`: an image that becomes sharper where WebGPU is there, and stays what it is where
+ * it is not. Register it by importing `crispen/element`.
+ *
+ * Content: an optional `<img>` (or a `<picture>` with one), which is shown first, and alone where no
+ * script runs. Without it the element shows `src` by an image of its own.
+ *
+ * Attributes, each with a property of the same name:
+ * - `src`: the picture; default: what the `<img>` within shows. `alt`, `crossorigin`, `width`,
+ *   `height` as for an image.
+ * - `scale`: 2 (default), 3, 4 or `auto`, the smallest that fills the box on this screen.
+ * - `task`: `photo` (default) or `clean`, for pictures that were never saved as JPEG.
+ * - `model`: the id of a model, or the address of a weight file (.pth, .safetensors).
+ * - `loading`: `lazy` (default) waits until the element is in view; `eager` does not, and also works
+ *   where the visitor asked to save data.
+ * - `compare`: a divider between before and after.
+ * - `base-url`: folder of the weight files. Elements with the same folder share one worker.
+ * - `max-pixels`: larger results are not made; default 16,777,216.
+ *
+ * A picture is not enlarged if the screen could not show more of it than it has.
+ *
+ * Parts: `original`, `stage`, `result`, `divider`, `handle`, `status`. Variables: `--crispen-fade`,
+ * `--crispen-divider-width`, `--crispen-divider-color`, `--crispen-handle-size`,
+ * `--crispen-handle-color`, `--crispen-handle-background`, `--crispen-focus-color`.
+ */
+export class CrispenImage extends Base {
+  static readonly observedAttributes = [...INPUTS, 'alt', 'loading', 'compare', 'width', 'height'];
+
+  /** For the one upscaler of the page; read when it is made. */
+  static get options(): Omit<UpscalerOptions, 'baseUrl'> {
+    return settings.options;
+  }
+  static set options(options: Omit<UpscalerOptions, 'baseUrl'>) {
+    settings.options = options;
+  }
+  /** Milliseconds without work after which worker and GPU are freed; default 10,000. */
+  static get idleMs(): number {
+    return settings.idleMs;
+  }
+  static set idleMs(milliseconds: number) {
+    settings.idleMs = milliseconds;
+  }
+  /** What the elements say to screen readers, for translation. */
+  static get words(): Words {
+    return settings.words;
+  }
+  static set words(words: Words) {
+    settings.words = words;
+  }
+
+  readonly #shadow: Shadow;
+  readonly #internals: ElementInternals;
+  #state: ElementState = 'idle';
+  #skipped: SkipReason | null = null;
+  #result: UpscaleOutput | null = null;
+  #canvas: HTMLCanvasElement | null = null;
+  #split = 0.5;
+  #visible = false;
+  #updating = false;
+  /** What the run or the result was made of. */
+  #key = '';
+  #scaleMade = 0;
+  #controller: AbortController | null = null;
+  #run: Promise<void> = Promise.resolve();
+  /** Calls of `toBlob` that wait for a result. */
+  #wanted = 0;
+  readonly #reconsider = () => this.#consider();
+  readonly #views: IntersectionObserver;
+  readonly #sizes: ResizeObserver;
+
+  constructor() {
+    super();
+    this.#internals = this.attachInternals();
+    this.#shadow = makeShadow(this);
+    const { root, stage, divider } = this.#shadow;
+    root.addEventListener('slotchange', () => this.#change());
+    // An image's events do not bubble; on their way down they pass all the same.
+    const own = (event: Event) =>
+      event.target instanceof HTMLImageElement && this.#imageEvent(event);
+    for (const target of [this, root]) {
+      target.addEventListener('load', own, true);
+      target.addEventListener('error', own, true);
+    }
+    stage.addEventListener('pointerdown', (event) => this.#grab(event));
+    stage.addEventListener('pointermove', (event) => {
+      if (stage.hasPointerCapture(event.pointerId)) this.#splitAt(event);
+    });
+    divider.addEventListener('keydown', (event) => {
+      const split = splitAfterKey(event, this.#split);
+      if (split === null) return;
+      event.preventDefault();
+      this.split = split;
+    });
+    this.split = 0.5;
+    this.#views = new IntersectionObserver((entries) => {
+      this.#visible = entries.at(-1)?.isIntersecting ?? false;
+      this.#consider();
+    });
+    this.#sizes = new ResizeObserver(() => {
+      this.#place();
+      this.#consider();
+    });
+  }
+
+  // #region attributes
+
+  get src(): string {
+    return this.#url('src');
+  }
+  set src(value: string) {
+    this.setAttribute('src', value);
+  }
+  get alt(): string {
+    return this.getAttribute('alt') ?? '';
+  }
+  set alt(value: string) {
+    this.setAttribute('alt', value);
+  }
+  get scale(): number | 'auto' {
+    const value = this.getAttribute('scale') ?? '2';
+    return value === 'auto' ? value : Number(value);
+  }
+  set scale(value: number | 'auto') {
+    this.setAttribute('scale', String(value));
+  }
+  get model(): string {
+    return this.getAttribute('model') ?? '';
+  }
+  set model(value: string) {
+    this.setAttribute('model', value);
+  }
+  get task(): string {
+    return this.getAttribute('task') ?? 'photo';
+  }
+  set task(value: string) {
+    this.setAttribute('task', value);
+  }
+  get loading(): 'lazy' | 'eager' {
+    return this.getAttribute('loading') === 'eager' ? 'eager' : 'lazy';
+  }
+  set loading(value: 'lazy' | 'eager') {
+    this.setAttribute('loading', value);
+  }
+  get compare(): boolean {
+    return this.hasAttribute('compare');
+  }
+  set compare(value: boolean) {
+    this.toggleAttribute('compare', value);
+  }
+  get width(): number {
+    return Number.parseInt(this.getAttribute('width') ?? '0', 10) || 0;
+  }
+  set width(value: number) {
+    this.setAttribute('width', String(value));
+  }
+  get height(): number {
+    return Number.parseInt(this.getAttribute('height') ?? '0', 10) || 0;
+  }
+  set height(value: number) {
+    this.setAttribute('height', String(value));
+  }
+  get crossOrigin(): string | null {
+    return this.getAttribute('crossorigin');
+  }
+  set crossOrigin(value: string | null) {
+    reflect(this, 'crossorigin', value);
+  }
+  get baseUrl(): string {
+    return this.#url('base-url');
+  }
+  set baseUrl(value: string) {
+    this.setAttribute('base-url', value);
+  }
+  get maxPixels(): number {
+    return Number(this.getAttribute('max-pixels')) || MAX_PIXELS;
+  }
+  set maxPixels(value: number) {
+    this.setAttribute('max-pixels', String(value));
+  }
+
+  // #endregion
+
+  /** Where the divider of `compare` stands, 0 (all upscaled) to 1 (all original). */
+  get split(): number {
+    return this.#split;
+  }
+  set split(value: number) {
+    this.#split = clampSplit(value);
+    const { frame, divider } = this.#shadow;
+    const percent = Math.round(this.#split * 100);
+    frame.style.setProperty('--split', `${this.#split * 100}%`);
+    divider.setAttribute('aria-valuenow', String(percent));
+    divider.setAttribute('aria-valuetext', `${percent} % original, ${100 - percent} % enlarged`);
+  }
+
+  get state(): ElementState {
+    return this.#state;
+  }
+
+  /** Why the state is `skipped`; null in any other. */
+  get skipped(): SkipReason | null {
+    return this.#skipped;
+  }
+
+  /** What made the picture that is shown; null while it is the original. */
+  get result(): Omit<UpscaleOutput, 'image'> | null {
+    return this.#result;
+  }
+
+  /**
+   * The upscaled picture as a file, whatever the layout shows: made now where it was not yet.
+   *
+   * @param options.quality 0 to 1 for JPEG and WebP, default 0.92
+   * @throws CrispenError whatever kept it from being made; see `Upscaler.upscale`
+   */
+  async toBlob(options: { type?: OutputType; quality?: number } = {}): Promise<Blob> {
+    const { type = 'image/png', quality } = options;
+    this.#wanted++;
+    try {
+      await this.#imageReady();
+      this.#consider();
+      await this.#run;
+    } finally {
+      this.#wanted--;
+    }
+    const canvas = this.#canvas;
+    if (!canvas) {
+      throw new CrispenError('INVALID_INPUT', 'There is no upscaled picture.', {
+        hint: 'It may exceed max-pixels, or is of a format that is not enlarged.',
+      });
+    }
+    return scheduler.add({
+      ...{ key: this.baseUrl, rank: () => -1, signal: new AbortController().signal },
+      run: async ({ upscaler }) => {
+        const bitmap = await createImageBitmap(canvas, { premultiplyAlpha: 'none' });
+        const file = upscaler.encode(bitmap, { type, ...(quality !== undefined && { quality }) });
+        return file.finally(() => bitmap.close());
+      },
+    });
+  }
+
+  connectedCallback(): void {
+    this.#views.observe(this);
+    addEventListener('resize', this.#reconsider);
+    this.#change();
+  }
+
+  disconnectedCallback(): void {
+    // An element that is only moved is connected again by the end of the turn.
+    queueMicrotask(() => {
+      if (this.isConnected) return;
+      this.#views.disconnect();
+      this.#sizes.disconnect();
+      removeEventListener('resize', this.#reconsider);
+      this.#visible = false;
+      this.#reset();
+    });
+  }
+
+  attributeChangedCallback(name: string, old: string | null, value: string | null): void {
+    if (old === value) return;
+    if (INPUTS.includes(name)) this.#key = '';
+    this.#change();
+  }
+
+  override addEventListener<K extends keyof CrispenImageEventMap>(
+    type: K,
+    listener: (this: CrispenImage, event: CrispenImageEventMap[K]) => unknown,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  override addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  override addEventListener(
+    type: string,
+    // biome-ignore lint/suspicious/noExplicitAny: the overloads above are what callers see
+    listener: any,
+    options?: boolean | AddEventListenerOptions,
+  ): void {
+    super.addEventListener(type, listener, options);
+  }
+
+  /** The image that is shown first: the one within, unless `src` asks for another. */
+  get #image(): HTMLImageElement {
+    const { original } = this.#shadow;
+    const within = this.querySelector('img');
+    return within && (!this.hasAttribute('src') || within.src === this.src) ? within : original;
+  }
+
+  /** Once per turn, however many attributes changed in it. */
+  #change(): void {
+    if (this.#updating || !this.isConnected) return;
+    this.#updating = true;
+    queueMicrotask(() => {
+      this.#updating = false;
+      if (this.isConnected) this.#update();
+    });
+  }
+
+  #update(): void {
+    const { before, original, size, divider, stage } = this.#shadow;
+    const image = this.#image;
+    const own = image === original;
+    this.#sizes.disconnect();
+    this.#sizes.observe(image);
+    original.hidden = !own;
+    before.hidden = own;
+    if (own) {
+      original.alt = this.alt;
+      original.crossOrigin = this.crossOrigin;
+      original.loading = this.loading;
+      if (original.src !== this.src) reflect(original, 'src', this.src || null);
+    } else original.removeAttribute('src');
+    const { width, height } = this;
+    const ratio = width && height ? `aspect-ratio: ${width} / ${height}` : '';
+    const side = width ? `width: ${width}px` : height ? `height: ${height}px` : '';
+    size.replaceSync(`:host { ${side}; ${ratio} }`);
+    divider.hidden = !this.compare;
+    divider.setAttribute('aria-label', words(settings.words.divider, image.alt));
+    if (this.#key !== this.#inputs()) this.#reset();
+    stage.hidden = this.#canvas === null;
+    this.#place();
+    this.#consider();
+  }
+
+  #imageEvent({ type }: Event): void {
+    if (type === 'load') this.#change();
+    else if (this.#image.currentSrc) {
+      this.#reset();
+      this.#fail(
+        new CrispenError('FETCH_FAILED', `${this.#image.currentSrc} could not be shown.`, {
+          hint: 'Check that the address is right and that it is a picture.',
+        }),
+      );
+    }
+  }
+
+  async #imageReady(): Promise<void> {
+    this.#update();
+    const image = this.#image;
+    image.loading = 'eager';
+    try {
+      await image.decode();
+    } catch (cause) {
+      throw new CrispenError('DECODE_FAILED', 'There is no picture to enlarge.', {
+        hint: 'Check the address in src.',
+        cause,
+      });
+    }
+  }
+
+  /** What the result depends on, but for the size on the screen. */
+  #inputs(): string {
+    const attributes = INPUTS.map((name) => this.getAttribute(name));
+    return JSON.stringify([this.#source(), ...attributes]);
+  }
+
+  #source(): string {
+    return this.src || this.#image.currentSrc;
+  }
+
+  /** Starts, leaves or stops the work, as attributes, layout and visibility have it. */
+  #consider(): void {
+    const forced = this.#wanted > 0;
+    const image = this.#image;
+    if (!this.isConnected || !image.complete || image.naturalWidth === 0) return;
+    const choice = this.#choose(forced);
+    const running = this.#state === 'waiting' || this.#state === 'working';
+    const current = this.#key === this.#inputs();
+    if (current && this.#state === 'failed' && !forced) return;
+    if ('skip' in choice) {
+      if (current && (this.#state === 'working' || this.#state === 'done')) return;
+      this.#reset();
+      this.#skipped = choice.skip;
+      this.#setState('skipped');
+    } else if (current && (running || this.#state === 'done') && this.#scaleMade >= choice.scale) {
+      const away = this.loading === 'lazy' && !this.#visible && !forced;
+      if (this.#state === 'waiting' && away) this.#reset();
+    } else if (this.#visible || this.loading === 'eager' || forced) {
+      this.#start(choice.scale);
+    } else if (!running) this.#setState('idle');
+  }
+
+  #choose(forced: boolean): ReturnType<typeof chooseScale> {
+    const image = this.#image;
+    if (/\.(svg|gif)($|[?#])|^data:image\/(svg|gif)/i.test(this.#source()))
+      return { skip: 'format' };
+    const { connection } = navigator as { connection?: { saveData?: boolean } };
+    if (connection?.saveData && this.loading !== 'eager' && !forced) return { skip: 'save-data' };
+    return chooseScale({
+      ...{ width: image.naturalWidth, height: image.naturalHeight, forced },
+      ...{ shownWidth: image.clientWidth, shownHeight: image.clientHeight },
+      ...{ ratio: devicePixelRatio, fit: getComputedStyle(image).objectFit },
+      ...{ scale: this.scale, maxPixels: this.maxPixels },
+    });
+  }
+
+  #start(scale: number): void {
+    this.#reset();
+    this.#key = this.#inputs();
+    this.#scaleMade = scale;
+    const controller = new AbortController();
+    this.#controller = controller;
+    this.#setState('waiting');
+    const late = setTimeout(() => this.#say(settings.words.enlarging), LONG_MS);
+    this.#run = scheduler
+      .add({
+        key: this.baseUrl,
+        rank: () => (this.#visible ? 0 : 1),
+        signal: controller.signal,
+        run: (tool) => this.#work(tool, scale, controller.signal),
+      })
+      .then(
+        (output) => {
+          if (controller.signal.aborted) (output.image as ImageBitmap).close();
+          else this.#show(output);
+        },
+        (error) => {
+          if (!controller.signal.aborted) this.#fail(CrispenError.from(error));
+          throw error;
+        },
+      )
+      .finally(() => clearTimeout(late));
+    this.#run.catch(() => {}); // told by events; `toBlob` hears of it as well
+  }
+
+  async #work(tool: Tool, scale: number, signal: AbortSignal): Promise<UpscaleOutput> {
+    throwIfAborted(signal);
+    if (tool.refusal) throw tool.refusal;
+    this.#setState('working');
+    const onProgress = (progress: UpscaleProgress) => this.#tell('progress', progress);
+    const wanted = this.model || tool.modelFor(this.task, scale);
+    const model = await readyModel(tool, wanted, scale, { signal, onProgress });
+    this.#tell('modelload', model);
+    const request = { model: model.id, signal, onProgress };
+    try {
+      return await tool.upscaler.upscale(this.#source(), request);
+    } catch (error) {
+      // The page may show what a worker may not fetch (`connect-src`, an address that serves once).
+      if (CrispenError.from(error).code !== 'FETCH_FAILED') throw error;
+      return tool.upscaler.upscale(this.#image, request);
+    }
+  }
+
+  #show(output: UpscaleOutput): void {
+    const { stage } = this.#shadow;
+    const canvas = document.createElement('canvas');
+    canvas.setAttribute('part', 'result');
+    canvas.setAttribute('aria-hidden', 'true');
+    [canvas.width, canvas.height] = [output.width, output.height];
+    canvas.getContext('bitmaprenderer')?.transferFromImageBitmap(output.image as ImageBitmap);
+    const { objectFit, objectPosition, borderRadius } = getComputedStyle(this.#image);
+    Object.assign(canvas.style, { objectFit, objectPosition });
+    stage.style.borderRadius = borderRadius;
+    this.#canvas = canvas;
+    this.#result = output;
+    this.#place();
+    stage.prepend(canvas);
+    stage.hidden = false;
+    this.#setState('done');
+    if (this.#shadow.status.textContent) this.#say(settings.words.enlarged);
+    const { image: _, ...detail } = output;
+    this.#tell('load', detail);
+  }
+
+  #fail(error: CrispenError): void {
+    this.#controller = null;
+    this.#key = this.#inputs();
+    this.#setState('failed');
+    if (this.#shadow.status.textContent) this.#say(settings.words.unchanged);
+    this.#tell('error', error);
+  }
+
+  /** Back to the original; what waits or runs is cancelled. */
+  #reset(): void {
+    const running = this.#controller !== null && this.#canvas === null;
+    this.#controller?.abort();
+    this.#controller = null;
+    this.#key = '';
+    this.#result = null;
+    if (this.#canvas) {
+      // Its memory goes now and not with the next garbage collection.
+      [this.#canvas.width, this.#canvas.height] = [0, 0];
+      this.#canvas.remove();
+      this.#canvas = null;
+    }
+    this.#shadow.stage.hidden = true;
+    this.#shadow.status.textContent = '';
+    this.#setState('idle');
+    if (running) this.#tell('abort', null);
+  }
+
+  #setState(state: ElementState): void {
+    const { states } = this.#internals;
+    states?.delete(this.#state);
+    states?.add(state);
+    this.#state = state;
+    if (state !== 'skipped') this.#skipped = null;
+  }
+
+  #tell<K extends keyof CrispenImageEventMap>(
+    type: K,
+    detail: CrispenImageEventMap[K]['detail'],
+  ): void {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  #say(text: string): void {
+    this.#shadow.status.textContent = words(text, this.#image.alt);
+  }
+
+  /** Lays the stage over the content box of the image. */
+  #place(): void {
+    if (!this.#canvas) return;
+    const image = this.#image;
+    const box = image.getBoundingClientRect();
+    const host = this.getBoundingClientRect();
+    const lengths = {
+      '--x': box.left - host.left - this.clientLeft + image.clientLeft,
+      '--y': box.top - host.top - this.clientTop + image.clientTop,
+      '--w': image.clientWidth,
+      '--h': image.clientHeight,
+    };
+    for (const [name, length] of Object.entries(lengths)) {
+      this.#shadow.frame.style.setProperty(name, `${length}px`);
+    }
+  }
+
+  #grab(event: PointerEvent): void {
+    if (event.button !== 0 || !this.compare) return;
+    this.#shadow.stage.setPointerCapture(event.pointerId);
+    this.#splitAt(event);
+  }
+
+  #splitAt({ clientX }: PointerEvent): void {
+    const { left, width } = this.#shadow.stage.getBoundingClientRect();
+    this.split = (clientX - left) / Math.max(1, width);
+  }
+
+  #url(name: string): string {
+    const value = this.getAttribute(name);
+    if (value === null || value === '') return '';
+    try {
+      return new URL(value, document.baseURI).href;
+    } catch {
+      return value; // as an image has it: what cannot be resolved is given back as it is
+    }
+  }
+}
+
+function reflect(element: Element, name: string, value: string | null): void {
+  if (value === null) element.removeAttribute(name);
+  else element.setAttribute(name, value);
+}
+
+const words = (text: string, alt: string): string => (alt ? `${text}: ${alt}` : text);

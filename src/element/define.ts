@@ -1,0 +1,14 @@
+/** Registers `<crispen-image>`; to be imported for that effect. */
+import { CrispenImage } from './crispen-image.ts';
+
+export * from './crispen-image.ts';
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'crispen-image': CrispenImage;
+  }
+}
+
+if ('customElements' in globalThis && !customElements.get('crispen-image')) {
+  customElements.define('crispen-image', CrispenImage);
+}

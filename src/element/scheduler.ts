@@ -1,0 +1,98 @@
+import { CrispenError } from '../errors.ts';
+
+/** One piece of work that waits for its turn. */
+export interface Task<Tool, T> {
+  /** Tasks of the same key share a tool. */
+  readonly key: string;
+  /** Read when a turn is given: the smallest goes first, among equals the oldest. */
+  readonly rank: () => number;
+  readonly signal: AbortSignal;
+  readonly run: (tool: Tool) => Promise<T>;
+}
+
+interface Waiting<Tool> {
+  readonly task: Task<Tool, unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Gives turns to tasks one at a time, the most urgent first, and keeps the tools that they need:
+ * one per key, made for its first task, closed when nothing has been asked for a while.
+ */
+export class Scheduler<Tool> {
+  readonly #open: (key: string) => Promise<Tool>;
+  readonly #close: (tool: Tool) => void;
+  readonly #idleMs: () => number;
+  readonly #tools = new Map<string, Promise<Tool>>();
+  #waiting: Waiting<Tool>[] = [];
+  #busy = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    open: (key: string) => Promise<Tool>,
+    close: (tool: Tool) => void,
+    idleMs: () => number,
+  ) {
+    this.#open = open;
+    this.#close = close;
+    this.#idleMs = idleMs;
+  }
+
+  /** @throws CrispenError `ABORTED` as soon as the signal fires, whether the task ran or waited. */
+  add<T>(task: Task<Tool, T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const waiting = { task, resolve: resolve as (value: unknown) => void, reject };
+      const abort = () => {
+        this.#waiting = this.#waiting.filter((other) => other !== waiting);
+        reject(new CrispenError('ABORTED', 'The picture is no longer wanted.'));
+      };
+      if (task.signal.aborted) return abort();
+      task.signal.addEventListener('abort', abort, { once: true });
+      this.#waiting.push(waiting);
+      clearTimeout(this.#timer);
+      // After the current turn of events, so that all that came with it are compared.
+      queueMicrotask(() => this.#next());
+    });
+  }
+
+  #next(): void {
+    if (this.#busy) return;
+    const ranks = this.#waiting.map(({ task }) => task.rank());
+    const first = this.#waiting[ranks.indexOf(Math.min(...ranks))];
+    if (!first) {
+      clearTimeout(this.#timer);
+      if (this.#tools.size > 0) this.#timer = setTimeout(() => this.#rest(), this.#idleMs());
+      return;
+    }
+    this.#waiting = this.#waiting.filter((other) => other !== first);
+    this.#busy = true;
+    void this.#run(first).finally(() => {
+      this.#busy = false;
+      this.#next();
+    });
+  }
+
+  async #run({ task, resolve, reject }: Waiting<Tool>): Promise<void> {
+    try {
+      resolve(await task.run(await this.#tool(task.key)));
+    } catch (error) {
+      reject(error);
+    }
+  }
+
+  #tool(key: string): Promise<Tool> {
+    let tool = this.#tools.get(key);
+    if (!tool) {
+      tool = this.#open(key);
+      this.#tools.set(key, tool);
+      tool.catch(() => this.#tools.delete(key));
+    }
+    return tool;
+  }
+
+  #rest(): void {
+    for (const tool of this.#tools.values()) tool.then(this.#close, () => {});
+    this.#tools.clear();
+  }
+}

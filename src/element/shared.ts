@@ -1,0 +1,85 @@
+/** What all elements of a page share: one upscaler, hence one worker and one GPU device. */
+import type { CrispenError } from '../errors.ts';
+import type { JobOptions, Upscaler, UpscalerOptions } from '../worker/client.ts';
+import { Scheduler } from './scheduler.ts';
+
+/** A model on the GPU. */
+export interface ReadyModel {
+  readonly id: string;
+  /** Of a model by address: what its file was found to be, for people. */
+  readonly name: string;
+  readonly scale: number;
+}
+
+/** An upscaler and the models that it has been given. */
+export interface Tool {
+  readonly upscaler: Upscaler;
+  /** Why nothing can be enlarged here, found out before any weights are fetched. */
+  readonly refusal: CrispenError | null;
+  /** Id of the shipped model for a task at a scale. @throws CrispenError `INVALID_INPUT` */
+  readonly modelFor: (task: string, scale: number) => string;
+  readonly models: Map<string, ReadyModel>;
+}
+
+/** What elements say to people, for translation. */
+export interface Words {
+  enlarging: string;
+  enlarged: string;
+  unchanged: string;
+  divider: string;
+}
+
+export const settings: {
+  options: Omit<UpscalerOptions, 'baseUrl'>;
+  idleMs: number;
+  words: Words;
+} = {
+  options: {},
+  idleMs: 10_000,
+  words: {
+    enlarging: 'Enlarging',
+    enlarged: 'Enlarged',
+    unchanged: 'Shown as it was',
+    divider: 'Original and enlarged',
+  },
+};
+
+/** Keys are base URLs, empty for the default. */
+export const scheduler = new Scheduler<Tool>(
+  async (key) => {
+    // Not before the first picture is worth it: the page has painted by then.
+    const { createUpscaler, modelFor } = await import('./engine.ts');
+    const baseUrl = key === '' ? {} : { baseUrl: key };
+    const upscaler = createUpscaler({ ...settings.options, ...baseUrl });
+    const { reason } = await upscaler.detect();
+    return { upscaler, refusal: reason, modelFor, models: new Map() };
+  },
+  ({ upscaler }) => upscaler.destroy(),
+  () => settings.idleMs,
+);
+
+/** Whether `model` is the address of a weight file and not an id. */
+export const isAddress = (model: string): boolean => /\/|\.(pth|pt|ckpt|safetensors)$/i.test(model);
+
+/**
+ * A model by id or by address, loaded once per tool.
+ * @param scale for addresses: taken where the file cannot tell
+ * @throws CrispenError as `Upscaler.addModel` and `Upscaler.preload`
+ */
+export async function readyModel(
+  { upscaler, models }: Tool,
+  model: string,
+  scale: number,
+  options: JobOptions,
+): Promise<ReadyModel> {
+  const known = models.get(model);
+  if (known) return known;
+  const ready = isAddress(model)
+    ? await upscaler.addModel(model, { ...options, likelyScale: scale })
+    : { id: model, name: model, scale };
+  await upscaler.preload(ready.id, options);
+  const { id, name } = ready;
+  const entry = { id, name, scale: ready.scale };
+  models.set(model, entry);
+  return entry;
+}

@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest';
+import { chooseScale, type Sizing } from './sizing.ts';
+
+const base: Sizing = {
+  ...{ width: 100, height: 50, shownWidth: 200, shownHeight: 100, ratio: 1, fit: 'fill' },
+  ...{ scale: 2, maxPixels: 1e7, forced: false },
+};
+const choose = (change: Partial<Sizing>) => chooseScale({ ...base, ...change });
+
+describe('the scale that a layout is worth', () => {
+  it.each<[string, Partial<Sizing>, ReturnType<typeof chooseScale>]>([
+    ['shown at twice its size', {}, { scale: 2 }],
+    ['shown at its size', { shownWidth: 100, shownHeight: 50 }, { skip: 'unneeded' }],
+    [
+      'shown at its size on a fine screen',
+      { shownWidth: 100, shownHeight: 50, ratio: 2 },
+      { scale: 2 },
+    ],
+    ['shown hardly larger', { shownWidth: 104, shownHeight: 52 }, { skip: 'unneeded' }],
+    ['not shown', { shownWidth: 0, shownHeight: 0 }, { skip: 'unneeded' }],
+    ['not shown but wanted', { shownWidth: 0, shownHeight: 0, forced: true }, { scale: 2 }],
+    ['of a scale given', { scale: 4 }, { scale: 4 }],
+    ['auto at 2', { scale: 'auto' }, { scale: 2 }],
+    ['auto a trifle above 2', { scale: 'auto', shownWidth: 204 }, { scale: 2 }],
+    ['auto at 2.5', { scale: 'auto', shownWidth: 250, shownHeight: 125 }, { scale: 3 }],
+    ['auto beyond 4', { scale: 'auto', shownWidth: 900, shownHeight: 450 }, { scale: 4 }],
+    ['auto, limited', { scale: 'auto', shownWidth: 900, maxPixels: 45_000 }, { scale: 3 }],
+    ['too large', { maxPixels: 19_999 }, { skip: 'too-large' }],
+    ['auto, too large', { scale: 'auto', maxPixels: 19_999 }, { skip: 'too-large' }],
+    ['covering a tall box', { shownWidth: 50, shownHeight: 100, fit: 'cover' }, { scale: 2 }],
+    [
+      'contained in a tall box',
+      { shownWidth: 50, shownHeight: 100, fit: 'contain' },
+      { skip: 'unneeded' },
+    ],
+  ])('%s', (_, change, expected) => expect(choose(change)).toEqual(expected));
+});

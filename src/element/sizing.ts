@@ -1,0 +1,45 @@
+/** Scales that a network may have where nothing else says which one it is to be. */
+const SCALES = [2, 3, 4] as const;
+
+/** Below this enlargement the original already fills the pixels of the screen. */
+const WORTHWHILE = 1.05;
+
+/** Why a picture is left as it is; see `CrispenImage.skipped`. */
+export type SkipReason = 'unneeded' | 'too-large' | 'save-data' | 'format';
+
+export interface Sizing {
+  /** Pixels of the original. */
+  readonly width: number;
+  readonly height: number;
+  /** CSS pixels of the box that shows it. */
+  readonly shownWidth: number;
+  readonly shownHeight: number;
+  /** Device pixels per CSS pixel. */
+  readonly ratio: number;
+  /** CSS `object-fit` of the box. */
+  readonly fit: string;
+  readonly scale: number | 'auto';
+  /** Largest result, in pixels. */
+  readonly maxPixels: number;
+  /** The result is wanted whether the layout shows it or not. */
+  readonly forced: boolean;
+}
+
+/**
+ * The scale at which a picture is worth enlarging, or why it is not: a screen cannot show more than
+ * `shown x ratio` pixels. `auto` is the smallest scale that fills them, of those within `maxPixels`.
+ */
+export function chooseScale(sizing: Sizing): { scale: number } | { skip: SkipReason } {
+  const { width, height, shownWidth, shownHeight, ratio, fit, scale, maxPixels, forced } = sizing;
+  const across = (shownWidth * ratio) / width;
+  const down = (shownHeight * ratio) / height;
+  // A contained picture is as large as its tighter side allows; others cover at least the longer.
+  const contained = fit === 'contain' || fit === 'scale-down';
+  const needed = contained ? Math.min(across, down) : Math.max(across, down);
+  if (!forced && needed < WORTHWHILE) return { skip: 'unneeded' };
+  const fits = (s: number) => width * s * height * s <= maxPixels;
+  if (scale !== 'auto') return fits(scale) ? { scale } : { skip: 'too-large' };
+  const possible = SCALES.filter(fits);
+  const chosen = possible.find((s) => s >= needed / WORTHWHILE) ?? possible.at(-1);
+  return chosen === undefined ? { skip: 'too-large' } : { scale: chosen };
+}

@@ -1,0 +1,130 @@
+/**
+ * The element's shadow. The picture's own box is never touched, so that nothing moves when the
+ * element is upgraded: what is drawn over it takes its place from `--x`, `--y`, `--w`, `--h`, which
+ * the element measures. A constructed sheet needs no `unsafe-inline` in a content security policy.
+ */
+const CSS = `
+:host { display: inline-block; position: relative; max-width: 100% }
+:host([hidden]) { display: none }
+[hidden] { display: none !important }
+::slotted(img) { max-width: 100%; height: auto }
+/* Once the result has appeared, nothing of the original is to shine through it. */
+:host(:state(done)) :is([part='original'], [part='before']) {
+  clip-path: inset(-100vmax calc(100% - var(--before)) -100vmax -100vmax);
+  transition: clip-path 0s var(--crispen-fade, 200ms);
+}
+.frame { display: contents; --before: 0% }
+:host([compare]) .frame { --before: var(--split) }
+[part='original'] { display: block; width: 100%; height: 100%; object-fit: inherit }
+[part='stage'] {
+  position: absolute;
+  left: var(--x); top: var(--y); width: var(--w); height: var(--h);
+  overflow: hidden;
+}
+[part='result'] {
+  display: block; width: 100%; height: 100%;
+  animation: appear var(--crispen-fade, 200ms) ease-out;
+}
+@keyframes appear { from { opacity: 0 } }
+:host([compare]) [part='stage'] { touch-action: pan-y; cursor: ew-resize; user-select: none }
+:host([compare]) [part='result'] { clip-path: inset(0 0 0 var(--split)) }
+[part='divider'] {
+  position: absolute;
+  top: 0; bottom: 0; left: var(--split); width: 44px; margin-left: -22px;
+  outline: none;
+}
+[part='divider']::before {
+  content: '';
+  position: absolute;
+  top: 0; bottom: 0; left: 50%;
+  width: var(--crispen-divider-width, 2px);
+  transform: translateX(-50%);
+  background: var(--crispen-divider-color, #fff);
+  box-shadow: 0 0 0 1px rgb(0 0 0 / 35%);
+}
+[part='handle'] {
+  position: absolute;
+  top: 50%; left: 50%;
+  width: var(--crispen-handle-size, 36px); aspect-ratio: 1;
+  transform: translate(-50%, -50%);
+  border-radius: 50%;
+  background: var(--crispen-handle-background, #fff);
+  color: var(--crispen-handle-color, #17191c);
+  box-shadow: 0 0 0 1px rgb(0 0 0 / 35%), 0 2px 8px rgb(0 0 0 / 35%);
+}
+[part='handle']::before, [part='handle']::after {
+  content: '';
+  position: absolute;
+  top: 50%; width: 7px; height: 7px;
+  border: solid currentColor;
+  border-width: 0 0 2px 2px;
+}
+[part='handle']::before { left: 24%; transform: translateY(-50%) rotate(45deg) }
+[part='handle']::after { right: 24%; transform: translateY(-50%) rotate(-135deg) }
+[part='divider']:focus-visible [part='handle'] {
+  outline: 3px solid var(--crispen-focus-color, #f7bd1b);
+  outline-offset: 2px;
+}
+[part='status'] {
+  position: absolute;
+  width: 1px; height: 1px; margin: -1px; overflow: hidden;
+  clip-path: inset(50%); white-space: nowrap;
+}
+@media (prefers-reduced-motion: reduce) { [part='result'] { animation: none } }
+@media (forced-colors: active) { [part='handle'] { border: 1px solid } }
+`;
+
+let sheet: CSSStyleSheet | undefined;
+
+/** The parts of one element's shadow, and a sheet of its own for the size that its attributes tell. */
+export interface Shadow {
+  readonly root: ShadowRoot;
+  readonly size: CSSStyleSheet;
+  /** Around what stands within the element. */
+  readonly before: HTMLElement;
+  /** Without a box; holds the variables. */
+  readonly frame: HTMLElement;
+  readonly original: HTMLImageElement;
+  readonly stage: HTMLElement;
+  readonly divider: HTMLElement;
+  readonly status: HTMLElement;
+}
+
+export function makeShadow(host: HTMLElement): Shadow {
+  if (!sheet) {
+    sheet = new CSSStyleSheet();
+    sheet.replaceSync(CSS);
+  }
+  const size = new CSSStyleSheet();
+  const root = host.attachShadow({ mode: 'open' });
+  root.adoptedStyleSheets = [size, sheet];
+  const make = <K extends keyof HTMLElementTagNameMap>(tag: K, part: string) => {
+    const element = document.createElement(tag);
+    element.setAttribute('part', part);
+    return element;
+  };
+  const original = make('img', 'original');
+  const stage = make('div', 'stage');
+  const divider = make('div', 'divider');
+  const status = make('span', 'status');
+  divider.append(make('span', 'handle'));
+  divider.tabIndex = 0;
+  for (const [name, value] of Object.entries({
+    role: 'slider',
+    'aria-orientation': 'horizontal',
+    'aria-valuemin': '0',
+    'aria-valuemax': '100',
+  })) {
+    divider.setAttribute(name, value);
+  }
+  stage.hidden = true;
+  status.setAttribute('role', 'status');
+  stage.append(divider);
+  const before = make('span', 'before');
+  before.append(document.createElement('slot'));
+  const frame = document.createElement('div');
+  frame.className = 'frame';
+  frame.append(before, original, stage, status);
+  root.append(frame);
+  return { root, size, before, frame, original, stage, divider, status };
+}
