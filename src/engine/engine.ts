@@ -1,6 +1,6 @@
 import { CrispenError, throwIfAborted } from '../errors.ts';
 import { sizeMultiple } from '../graph/analysis.ts';
-import type { Rgba8Image } from '../image/image.ts';
+import type { Rgba8Image, RgbaImage } from '../image/image.ts';
 import type { ElementType } from '../kernels/kernel.ts';
 import type { Network } from '../models/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
@@ -10,7 +10,15 @@ import { type Fusion, lower, type Size } from './lower.ts';
 import { type Model, uploadModel } from './model.ts';
 import { Pace } from './pace.ts';
 import { ProgressMeter } from './progress.ts';
-import { type Job, largestSource, makeJob, releaseJob, StripRun, stagingBytes } from './strips.ts';
+import {
+  imageResources,
+  type Job,
+  largestSource,
+  makeJob,
+  releaseJob,
+  StripRun,
+  stagingBytes,
+} from './strips.ts';
 import type { StripPlan } from './tiler.ts';
 import type { PlanarInput } from './trace.ts';
 import type {
@@ -81,13 +89,18 @@ export class Engine {
    * @param options.fuse default `blocks`; on a software adapter `ops`, since such drivers take most
    * of a minute to compile the large kernels and run them no faster.
    * @param options.precision of feature maps and weights in memory, default f32; sums are f32 always.
+   * @param options.wide whether the model takes and gives images of 16 bits; default 8.
    * @throws CrispenError `MODEL_UNSUPPORTED` if weights are missing or misshapen, `OUT_OF_MEMORY`,
    * `DEVICE_LOST`, `INVALID_INPUT` for f16 on a device without it.
    */
   async loadModel(
     network: Network,
     weights: TensorMap,
-    options: { readonly fuse?: Fusion; readonly precision?: ElementType } = {},
+    options: {
+      readonly fuse?: Fusion;
+      readonly precision?: ElementType;
+      readonly wide?: boolean;
+    } = {},
   ): Promise<Model> {
     const element = this.#element(options.precision);
     const bound = bindWeights(network.graph, weights);
@@ -95,7 +108,7 @@ export class Engine {
       fuse: options.fuse ?? (this.adapter.isFallbackAdapter ? 'ops' : 'blocks'),
       workgroup: this.#device.workgroup,
       element,
-      image: { range: network.inputRange },
+      image: { range: network.inputRange, wide: options.wide ?? false },
     });
     return uploadModel(this.#device, network, program, bound);
   }
@@ -109,7 +122,7 @@ export class Engine {
   }
 
   /**
-   * Upscales an image, in tiles if it would not fit the memory budget whole.
+   * Upscales an image of 8 bits, in tiles if it would not fit the memory budget whole.
    * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `DEVICE_LOST`, `NON_FINITE`, `INVALID_INPUT`.
    */
   async upscale(
@@ -121,7 +134,7 @@ export class Engine {
     const [width, height] = [image.width * scale, image.height * scale];
     let data: Uint8ClampedArray | null = null;
     const report = await this.upscaleStrips(model, image, options, (strip) => {
-      if (strip.height === height) data = strip.data;
+      if (strip.height === height) data = strip.data as Uint8ClampedArray;
       else {
         data ??= new Uint8ClampedArray(width * height * 4);
         data.set(strip.data, strip.y * width * 4);
@@ -138,7 +151,7 @@ export class Engine {
    */
   upscaleStrips(
     model: Model,
-    image: Rgba8Image,
+    image: RgbaImage,
     options: UpscaleOptions,
     sink: StripSink,
   ): Promise<UpscaleReport> {
@@ -195,13 +208,13 @@ export class Engine {
 
   async #upscale(
     model: Model,
-    image: Rgba8Image,
+    image: RgbaImage,
     options: UpscaleOptions,
     sink: StripSink,
   ): Promise<UpscaleReport> {
     const { signal, onProgress, tileSize = Number.POSITIVE_INFINITY } = options;
     throwIfAborted(signal);
-    checkImage(image);
+    checkImage(image, model);
     const started = performance.now();
     const { scale } = model.network;
     const multiple = sizeMultiple(model.network.graph);
@@ -254,13 +267,14 @@ export class Engine {
   }
 
   /** Whether a tile keeps to the budget and to the limits of bindings, with so many staging buffers. */
-  #fits({ program, network, weights }: Model, multiple: number, budget: number) {
+  #fits(model: Model, multiple: number, budget: number) {
+    const { program, weights } = model;
     const { maxStorageBufferBindingSize, maxBufferSize } = this.#device.limits;
     const binding = Math.min(maxStorageBufferBindingSize, maxBufferSize);
     return (tile: Size, stagings: number): boolean => {
       const size = wholeImage(tile, multiple).tiles[0].source;
       const plan = planProgram(program, size, new Set());
-      const staging = stagingBytes(size, network.scale);
+      const staging = stagingBytes(model, size);
       const total =
         plan.totalBytes + plan.externalBytes + weights.size + stagings * staging + SMALL_BYTES;
       return Math.max(plan.largest, staging) <= binding && total <= budget;
@@ -283,12 +297,13 @@ export class Engine {
 /** Room for uniforms and whatever else does not grow with the tile. */
 const SMALL_BYTES = 2 ** 18;
 
-function checkImage({ width, height, data }: Rgba8Image): void {
+function checkImage({ width, height, data }: RgbaImage, { program }: Model): void {
   const sound = Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0;
-  if (!sound || data.length !== width * height * 4) {
+  const { pixelBytes } = imageResources(program);
+  if (!sound || data.byteLength !== width * height * pixelBytes) {
     throw new CrispenError(
       'INVALID_INPUT',
-      `An image of ${width} x ${height} cannot have ${data.length} bytes of RGBA.`,
+      `An image of ${width} x ${height} cannot have ${data.byteLength} bytes of RGBA for this model.`,
     );
   }
 }

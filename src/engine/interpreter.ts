@@ -6,7 +6,7 @@ import {
   sizeMultiple,
 } from '../graph/analysis.ts';
 import type { Graph, GraphNode, NodeId } from '../graph/graph.ts';
-import type { Rgba8Image } from '../image/image.ts';
+import type { RgbaImage } from '../image/image.ts';
 import { convReference } from '../kernels/conv.reference.ts';
 import { bilinearReference, nearestReference } from '../kernels/enlarge.reference.ts';
 import { type PlanarMap, planarMap } from '../kernels/planar.ts';
@@ -152,15 +152,15 @@ function applyNode(node: GraphNode, args: readonly Value[], weights: NetworkWeig
 }
 
 /**
- * Upscales an 8-bit image on the CPU, with alpha and colour differences as on the GPU.
+ * Upscales an image on the CPU, with alpha and colour differences as on the GPU.
  * @throws CrispenError `ABORTED`, `MODEL_UNSUPPORTED`, `NON_FINITE`.
  */
-export async function upscaleOnCpu(
+export async function upscaleOnCpu<T extends RgbaImage>(
   network: Network,
   weights: TensorMap,
-  image: Rgba8Image,
+  image: T,
   options: RunOptions = {},
-): Promise<UpscaleResult> {
+): Promise<UpscaleResult<T>> {
   const started = performance.now();
   const { graph, scale } = network;
   const { width, height } = image;
@@ -172,7 +172,7 @@ export async function upscaleOnCpu(
   const { data, finite } = packRgba8Reference(sr, image, formats.output);
   if (!finite) throw nonFinite();
   return {
-    image: { width: sr.width, height: sr.height, data },
+    image: { width: sr.width, height: sr.height, data } as RgbaImage as T,
     report: {
       backend: 'cpu',
       milliseconds: performance.now() - started,

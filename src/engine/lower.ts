@@ -48,7 +48,12 @@ import {
   poolPartialKernel,
 } from '../kernels/pool.ts';
 import { BOUND_PARTS, concatKernel, pixelShuffleKernel } from '../kernels/rearrange.ts';
-import { type PixelFormat, packRgba8Kernel, unpackRgba8Kernel } from '../kernels/rgba8.ts';
+import {
+  bytesPerPixel,
+  type PixelFormat,
+  packRgba8Kernel,
+  unpackRgba8Kernel,
+} from '../kernels/rgba8.ts';
 import {
   dynamicWeightsKernel,
   linearKernel,
@@ -115,10 +120,12 @@ export interface Program {
 }
 
 export interface ImageResources {
-  /** The LR image as far as the tile reads it, u32 per pixel; external. */
+  /** The LR image as far as the tile reads it; external. */
   readonly source: ResourceId;
-  /** The tile's core, enlarged, u32 per pixel. */
+  /** The tile's core, enlarged. */
   readonly packed: ResourceId;
+  /** 4, or 8 for 16 bits per sample. */
+  readonly pixelBytes: number;
   /** One u32, set to 1 if a value was not finite; external. */
   readonly status: ResourceId;
 }
@@ -142,8 +149,8 @@ export interface LowerOptions {
   readonly element?: ElementType;
   /** What the device allows a workgroup; default: the least that any allows. */
   readonly workgroup?: WorkgroupLimits;
-  /** Given: the program converts from and to 8-bit pixels; values run from 0 to `range`. */
-  readonly image?: { readonly range: number };
+  /** Given: the program converts from and to pixels; values run from 0 to `range`. */
+  readonly image?: Pick<PixelFormat, 'range' | 'wide'>;
 }
 
 const pixelsOf = ({ width, height }: Size): number => width * height;
@@ -174,7 +181,7 @@ class Lowering {
   readonly #fuse: Fusion;
   readonly #keep: ReadonlySet<NodeId>;
   readonly #element: ElementType;
-  readonly #range: number | null;
+  readonly #pixels: LowerOptions['image'];
   readonly #readers: ReadonlyMap<NodeId, readonly NodeId[]>;
   readonly #patterns: PatternFinder;
   readonly #resources: Resource[] = [];
@@ -192,7 +199,7 @@ class Lowering {
     this.#fuse = options.fuse ?? 'blocks';
     this.#keep = options.keep ?? new Set();
     this.#element = options.element ?? 'f32';
-    this.#range = options.image?.range ?? null;
+    this.#pixels = options.image;
     this.#readers = consumers(graph);
     this.#patterns = new PatternFinder(
       graph,
@@ -204,12 +211,12 @@ class Lowering {
 
   program(): Program {
     const { nodes, output } = this.#graph;
-    const image = this.#range === null ? null : this.#imageResources();
+    const image = this.#pixels ? this.#imageResources(this.#pixels.wide) : null;
     // Claim nodes for fused kernels first, the largest patterns before the smaller; then walk in
     // order and emit. A fused kernel stands at its last node, where all of its operands exist.
     if (this.#fuse === 'blocks') {
       this.#claimAttentionBlocks();
-      const end = image && this.#patterns.skipOutput();
+      const end = image && !this.#pixels?.wide && this.#patterns.skipOutput();
       if (end) this.#claimSkipOutput(end, image);
     }
     nodes.forEach((node, id) => {
@@ -371,7 +378,7 @@ class Lowering {
   #claimSkipOutput({ conv, scale, inner }: SkipOutput, image: ImageResources): void {
     for (const id of inner) this.#emit.set(id, null);
     this.#emit.set(this.#graph.output, () => {
-      const range = this.#range as number;
+      const { range } = this.#format(this.#graph.output);
       const [skipFrom] = this.#graph.nodes[inner[1]].inputs;
       const multiplyAdds = nodeMultiplyAdds(conv);
       this.#steps.push({
@@ -401,11 +408,13 @@ class Lowering {
     });
   }
 
-  #imageResources(): ImageResources {
+  #imageResources(wide = false): ImageResources {
     const { scale } = this.#mapShape(this.#graph.output);
+    const pixelBytes = bytesPerPixel(wide);
     return {
-      source: this.#addResource('image', (size) => pixelsOf(size) * 4, true),
-      packed: this.#addResource('packed', (size) => pixelsOf(size) * scale ** 2 * 4),
+      pixelBytes,
+      source: this.#addResource('image', (size) => pixelsOf(size) * pixelBytes, true),
+      packed: this.#addResource('packed', (size) => pixelsOf(size) * scale ** 2 * pixelBytes),
       status: this.#addResource('status', () => 4, true),
     };
   }
@@ -459,7 +468,7 @@ class Lowering {
   }
 
   #format(id: NodeId): PixelFormat {
-    return { range: this.#range as number, channels: this.#mapShape(id).channels };
+    return { range: 1, ...this.#pixels, channels: this.#mapShape(id).channels };
   }
 
   /** The only reader of a node whose value need not be written, or null. */

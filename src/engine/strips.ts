@@ -1,12 +1,12 @@
 import { CrispenError, nonFinite, throwIfAborted } from '../errors.ts';
-import type { Rgba8Image } from '../image/image.ts';
+import type { RgbaImage } from '../image/image.ts';
 import { type Device, USAGE } from './device.ts';
 import { Arena } from './execution.ts';
 import type { ImageResources, Program, ResourceId, Size } from './lower.ts';
 import type { Model } from './model.ts';
 import type { Pace } from './pace.ts';
 import type { StripPlan, Tile } from './tiler.ts';
-import type { StripSink } from './types.ts';
+import type { Strip, StripSink } from './types.ts';
 
 /** The buffers of a job: those of the network's program and those that tiles hand in and out. */
 export interface Job {
@@ -21,8 +21,8 @@ export interface Job {
 /** The status word comes first in a staging buffer, padded so that copies stay aligned. */
 const STATUS_BYTES = 16;
 
-export const stagingBytes = ({ width, height }: Size, scale: number): number =>
-  STATUS_BYTES + width * height * scale ** 2 * 4;
+export const stagingBytes = ({ network, program }: Model, { width, height }: Size): number =>
+  STATUS_BYTES + width * height * network.scale ** 2 * imageResources(program).pixelBytes;
 
 /** The size in LR pixels that every tile's source keeps to. */
 export function largestSource(strips: readonly StripPlan[]): Size {
@@ -40,7 +40,7 @@ export async function makeJob(
   tile: Size,
   ahead: boolean,
 ): Promise<Job> {
-  const { program, network } = model;
+  const { program } = model;
   const external = new Map<ResourceId, GPUBuffer>();
   const staging: GPUBuffer[] = [];
   const made = () => [...external.values(), ...staging];
@@ -52,7 +52,7 @@ export async function makeJob(
           external.set(id, device.buffer(name, bytes(tile), STORAGE | COPY_SRC | COPY_DST));
       });
       for (let i = 0; i < (ahead ? 2 : 1); i++) {
-        const bytes = stagingBytes(tile, network.scale);
+        const bytes = stagingBytes(model, tile);
         staging.push(device.buffer('staging', bytes, MAP_READ | COPY_DST));
       }
     });
@@ -73,13 +73,13 @@ export function releaseJob(job: Job): void {
 /** An image on its way through a network, strip by strip. */
 export class StripRun {
   readonly #device: Device;
-  readonly #image: Rgba8Image;
+  readonly #image: RgbaImage;
   readonly #scale: number;
   readonly #sink: StripSink;
   /** What is left to do; the first strip may have begun. */
   #left: readonly StripPlan[];
-  /** SR pixels of the strip under way. */
-  #data: Uint8ClampedArray | null = null;
+  /** Bytes of SR pixels of the strip under way. */
+  #data: Uint8Array<ArrayBuffer> | null = null;
   /** What the sink threw: never taken for a failure of the GPU. */
   #sinkError: unknown = null;
   tiles = 0;
@@ -87,7 +87,7 @@ export class StripRun {
 
   constructor(
     device: Device,
-    image: Rgba8Image,
+    image: RgbaImage,
     scale: number,
     strips: readonly StripPlan[],
     sink: StripSink,
@@ -129,7 +129,7 @@ export class StripRun {
       readonly signal?: AbortSignal | undefined;
       readonly onWork: (work: number) => void;
       /** The pixels that a tile reads. */
-      readonly region: (source: Tile['source']) => Rgba8Image;
+      readonly region: (source: Tile['source']) => RgbaImage;
     },
   ): Promise<void> {
     const { signal, region, ...paced } = options;
@@ -145,9 +145,9 @@ export class StripRun {
       for (const [i, { strip, tile }] of tiles.entries()) {
         const { core } = tile;
         const pixels = region(tile.source);
-        queue.writeBuffer(source, 0, pixels.data as Uint8ClampedArray<ArrayBuffer>);
+        queue.writeBuffer(source, 0, pixels.data as RgbaImage['data'] & { buffer: ArrayBuffer });
         const to = staging[i % staging.length];
-        const bytes = core.width * core.height * this.#scale ** 2 * 4;
+        const bytes = core.width * core.height * this.#scale ** 2 * resources.pixelBytes;
         // The region is all of the image that the GPU gets to see.
         const view = {
           image: pixels,
@@ -178,10 +178,13 @@ export class StripRun {
   async #deliver(buffer: GPUBuffer, bytes: number, strip: StripPlan, tile: Tile): Promise<void> {
     const scale = this.#scale;
     const width = this.#image.width * scale;
-    const data = await this.#device.mapped(buffer, STATUS_BYTES + bytes, (content) => {
+    const height = strip.height * scale;
+    const perPixel = bytes / (tile.core.width * tile.core.height * scale ** 2);
+    const { buffer: made } = await this.#device.mapped(buffer, STATUS_BYTES + bytes, (content) => {
       if (new Uint32Array(content, 0, 1)[0] !== 0) throw nonFinite();
-      this.#data ??= new Uint8ClampedArray(width * strip.height * scale * 4);
-      paste(this.#data, width, new Uint8Array(content, STATUS_BYTES), strip.y, tile.core, scale);
+      this.#data ??= new Uint8Array(width * height * perPixel);
+      const pixels = new Uint8Array(content, STATUS_BYTES);
+      paste(this.#data, width * perPixel, pixels, strip.y, tile.core, scale, perPixel);
       return this.#data;
     });
     this.tiles++;
@@ -191,7 +194,8 @@ export class StripRun {
     if (tiles.length > 0) return;
     this.#data = null;
     try {
-      await this.#sink({ y: strip.y * scale, width, height: strip.height * scale, data });
+      const data = perPixel === 4 ? new Uint8ClampedArray(made) : new Uint16Array(made);
+      await this.#sink({ y: strip.y * scale, width, height, data } as Strip);
     } catch (error) {
       this.#sinkError = error;
       throw error;
@@ -205,18 +209,19 @@ export function imageResources({ image }: Program): ImageResources {
   return image;
 }
 
-/** Copies a tile's pixels into its strip. */
+/** Copies a tile's pixels into its strip, whose rows have `stride` bytes. */
 function paste(
-  strip: Uint8ClampedArray,
-  stripWidth: number,
+  strip: Uint8Array,
+  stride: number,
   pixels: Uint8Array,
   stripY: number,
   core: Tile['core'],
   scale: number,
+  perPixel: number,
 ): void {
-  const row = core.width * scale * 4;
+  const row = core.width * scale * perPixel;
   for (let y = 0; y < core.height * scale; y++) {
-    const at = (((core.y - stripY) * scale + y) * stripWidth + core.x * scale) * 4;
+    const at = ((core.y - stripY) * scale + y) * stride + core.x * scale * perPixel;
     strip.set(pixels.subarray(y * row, (y + 1) * row), at);
   }
 }

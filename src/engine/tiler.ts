@@ -1,7 +1,7 @@
 import { CrispenError } from '../errors.ts';
 import { sizeMultiple } from '../graph/analysis.ts';
 import { receptiveField, tileOverlap } from '../graph/reach.ts';
-import type { Rgba8Image } from '../image/image.ts';
+import type { RgbaImage } from '../image/image.ts';
 import type { Network } from '../models/network.ts';
 
 /** One tile of an LR image: what it computes (`core`) and what it reads (`source`), in LR pixels. */
@@ -47,7 +47,7 @@ export const MIN_CORE = 16;
 const STRIP_BYTES = 2 ** 27;
 
 /** How one image is cut for one network. A chunk of its own: most images are not. */
-export function tilerFor(image: Rgba8Image, { graph, scale }: Network, edge: Edge) {
+export function tilerFor(image: RgbaImage, { graph, scale }: Network, edge: Edge) {
   const { overlap, approximate } = tileOverlap(graph);
   // Alpha and colour differences are enlarged bilinearly from the same pixels.
   const cutting = { overlap: Math.max(1, overlap), multiple: sizeMultiple(graph), edge };
@@ -165,15 +165,18 @@ export function halveTiles(
  * The pixels of a rectangle. At the edge `zero` it ends with the image; else it goes on beyond with
  * the nearest pixels, or with those of the other side.
  */
-export function regionOf(image: Rgba8Image, rect: Rect, edge: Edge): Rgba8Image {
+export function regionOf(image: RgbaImage, rect: Rect, edge: Edge): RgbaImage {
   const columns = indices(rect.x, rect.width, image.width, edge);
   const rows = indices(rect.y, rect.height, image.height, edge);
   const [width, height] = [columns.length, rows.length];
   const row = image.width * 4;
   if (edge === 'zero' && width === image.width) {
-    return { width, height, data: image.data.subarray(rows[0] * row, (rows[0] + height) * row) };
+    const data = image.data.subarray(rows[0] * row, (rows[0] + height) * row);
+    return { width, height, data } as RgbaImage;
   }
-  const data = new Uint8ClampedArray(width * height * 4);
+  const data = new (image.data instanceof Uint16Array ? Uint16Array : Uint8ClampedArray)(
+    width * height * 4,
+  );
   rows.forEach((y, i) => {
     const line = image.data.subarray(y * row, (y + 1) * row);
     if (edge === 'zero') {
@@ -184,7 +187,7 @@ export function regionOf(image: Rgba8Image, rect: Rect, edge: Edge): Rgba8Image 
       });
     }
   });
-  return { width, height, data };
+  return { width, height, data } as RgbaImage;
 }
 
 /** The pixels of a line that a span of it takes. */

@@ -1,4 +1,4 @@
-import type { Rgba8Image } from '../image/image.ts';
+import type { Rgba8Image, RgbaImage } from '../image/image.ts';
 
 /** What is known of the GPU; empty strings where the browser does not say. */
 export interface AdapterReport {
@@ -56,10 +56,10 @@ export interface UpscaleReport {
 }
 
 /** Rows of the result over its full width. */
-export interface Strip extends Rgba8Image {
+export type Strip = RgbaImage & {
   /** Of its first row, in SR pixels. */
   readonly y: number;
-}
+};
 
 /**
  * Takes the strips of a result from top to bottom; their data is the receiver's to keep. The next
@@ -67,8 +67,8 @@ export interface Strip extends Rgba8Image {
  */
 export type StripSink = (strip: Strip) => Promise<void> | void;
 
-export interface UpscaleResult {
-  readonly image: Rgba8Image;
+export interface UpscaleResult<T extends RgbaImage = Rgba8Image> {
+  readonly image: T;
   readonly report: UpscaleReport;
 }
 

@@ -260,7 +260,7 @@ describe('vectors', () => {
   });
 });
 
-describe('8-bit RGBA', () => {
+describe('pixels', () => {
   const image = (width: number, height: number) => ({
     width,
     height,
@@ -386,6 +386,45 @@ describe('8-bit RGBA', () => {
       // The reference interpolates in another order of rounding: a tie may fall either way.
       expect(Math.abs(actual[i] - expected)).toBeLessThanOrEqual(1);
     }
+  });
+
+  const wide = (width: number, height: number) => ({
+    width,
+    height,
+    data: Uint16Array.from(randomValues(width * height * 4, 4), (v) => 32768 + 32767 * v),
+  });
+
+  it.each(SIZES)('unpacks %i x %i of 16 bits', async (width, height) => {
+    const pixels = wide(width, height);
+    for (const channels of [3, 1]) {
+      const format = { range: 255, channels };
+      const [y] = await runKernel(unpackRgba8Kernel({ ...format, wide: true }), {
+        grid: mapGrid(width, height, 1),
+        params: [width, height, 0, width, 0, 0, height],
+        reads: [new Uint32Array(pixels.data.buffer)],
+        writes: [4 * width * height],
+      });
+      const map = fromBlocked(written(y), channels, height, width);
+      expectClose(map.data, unpackRgba8Reference(pixels, format).data, { abs: 0, rel: 4e-7 });
+    }
+  });
+
+  it.each([3, 1])('packs %i channels as 16 bits', async (channels) => {
+    const scale = 2;
+    const [width, height] = [9, 11];
+    const lr = wide(width, height);
+    const map = randomMap(channels, height * scale, width * scale);
+    const format = { range: 1, channels, scale };
+    const [W, H] = [width * scale, height * scale];
+    const [words] = await runKernel(packRgba8Kernel({ ...format, wide: true }), {
+      grid: mapGrid(W, H, 1),
+      params: [W, H, 0, W, 0, 0, width, height, 0, 0],
+      reads: [toBlocked(map), new Uint32Array(lr.data.buffer)],
+      writes: [W * H * 2, new Uint32Array(1)],
+    });
+    written(words);
+    const expected = packRgba8Reference(map, lr, format).data;
+    expectClose(new Uint16Array(words.buffer), expected, { abs: 1, rel: 0 });
   });
 
   it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(

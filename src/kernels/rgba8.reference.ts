@@ -2,12 +2,14 @@ import { bilinearReference } from './enlarge.reference.ts';
 import { type PlanarMap, planarMap } from './planar.ts';
 import type { PixelFormat } from './rgba8.ts';
 
-/** Interleaved 8-bit RGBA. */
+/** Interleaved RGBA of 8 or 16 bits per sample. */
 interface Pixels {
   readonly width: number;
   readonly height: number;
-  readonly data: Uint8ClampedArray;
+  readonly data: Uint8ClampedArray | Uint16Array;
 }
+
+const topOf = (data: Pixels['data']): number => (data instanceof Uint16Array ? 65535 : 255);
 
 /** Rounds half to even, as WGSL and the reference evaluations do. */
 export function roundHalfToEven(v: number): number {
@@ -54,13 +56,13 @@ export function cropReference(map: PlanarMap, height: number, width: number): Pl
 
 const luma = (r: number, g: number, b: number): number => 0.299 * r + 0.587 * g + 0.114 * b;
 
-/** 8-bit RGBA -> planar RGB, or luma where the format has one channel, in 0..range. */
+/** RGBA -> planar RGB, or luma where the format has one channel, in 0..range. */
 export function unpackRgba8Reference(image: Pixels, { range, channels }: PixelFormat): PlanarMap {
   const { width, height, data } = image;
   const map = planarMap(channels, height, width);
   const plane = width * height;
   for (let i = 0; i < plane; i++) {
-    const rgb = [0, 1, 2].map((c) => data[i * 4 + c] * (range / 255));
+    const rgb = [0, 1, 2].map((c) => data[i * 4 + c] * (range / topOf(data)));
     if (channels === 1) map.data[i] = luma(rgb[0], rgb[1], rgb[2]);
     else for (let c = 0; c < 3; c++) map.data[c * plane + i] = rgb[c];
   }
@@ -68,29 +70,30 @@ export function unpackRgba8Reference(image: Pixels, { range, channels }: PixelFo
 }
 
 /**
- * Planar RGB or luma in 0..range -> 8-bit RGBA, clamped, rounded half to even. Alpha, and with luma
+ * Planar RGB or luma in 0..range -> RGBA of as many bits as the LR image has, clamped, rounded half to even. Alpha, and with luma
  * the colour differences, are those of the LR image, enlarged bilinearly.
  */
 export function packRgba8Reference(
   map: PlanarMap,
   lr: Pixels,
   { range, channels, scale }: PixelFormat & { readonly scale: number },
-): { data: Uint8ClampedArray<ArrayBuffer>; finite: boolean } {
+): { data: Uint8ClampedArray<ArrayBuffer> | Uint16Array<ArrayBuffer>; finite: boolean } {
   const plane = map.width * map.height;
   const source = planarMap(4, lr.height, lr.width);
   const lrPlane = lr.width * lr.height;
+  const top = topOf(lr.data);
+  const data = top === 255 ? new Uint8ClampedArray(plane * 4) : new Uint16Array(plane * 4);
   for (let i = 0; i < 4 * lrPlane; i++)
     source.data[i] = lr.data[(i % lrPlane) * 4 + Math.floor(i / lrPlane)];
   const below = bilinearReference(source, scale).data;
-  const data = new Uint8ClampedArray(plane * 4);
   const store = (at: number, v: number): void => {
-    data[at] = roundHalfToEven(Math.min(Math.max(v, 0), 255));
+    data[at] = roundHalfToEven(Math.min(Math.max(v, 0), top));
   };
   for (let i = 0; i < plane; i++) {
     const [r, g, b, alpha] = [0, 1, 2, 3].map((c) => below[c * plane + i]);
     const grey = luma(r, g, b);
     [r, g, b].forEach((colour, c) => {
-      const v = map.data[(channels === 1 ? 0 : c * plane) + i] * (255 / range);
+      const v = map.data[(channels === 1 ? 0 : c * plane) + i] * (top / range);
       store(i * 4 + c, channels === 1 ? v + colour - grey : v);
     });
     store(i * 4 + 3, alpha);

@@ -1,12 +1,13 @@
-// A rectangle of a feature map as 8-bit RGBA: clamped to 0..RANGE, rounded half to even. Alpha is
-// the LR image's, enlarged bilinearly (half-pixel centres, clamped edges). A network that gives one
+// A rectangle of a feature map as RGBA of 8 bits, with WIDE of 16: clamped to 0..RANGE, rounded
+// half to even. Alpha is the LR image's, enlarged bilinearly (half-pixel centres, clamped edges). A network that gives one
 // channel (GREY) gives luma: colour differences are the LR image's, enlarged in the same way.
 //   x      [1][mapHeight][mapWidth] vectors: red, green, blue; with GREY: luma
-//   source [image_height][image_width] u32: the LR image, red in the lowest byte
-//   image  [H][W] u32
+//   source [image_height][image_width] pixels, the LR image: one u32, with WIDE two; red lowest
+//   image  [H][W] pixels: one u32, with WIDE two
 //   status one u32: set to 1 if any value is NaN or infinite, so that a broken result is reported
 //          and never shown as black
-// One invocation converts one pixel; workgroup 8 x 8 x 1. Prelude: E, E4, RANGE, SCALE, GREY.
+// One invocation converts one pixel; workgroup 8 x 8 x 1. Prelude: E, E4, RANGE, SCALE, GREY,
+// WIDE.
 
 struct Params {
   width: u32,       // of the rectangle
@@ -27,9 +28,15 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> image: array<u32>;
 @group(0) @binding(4) var<storage, read_write> status: atomic<u32>;
 
+const TOP = select(255.0, 65535.0, WIDE);
+
 fn source_pixel(row: u32, col: u32) -> vec4f {
-  let pixel = source[row * params.image_width + col];
-  return vec4f((vec4u(pixel) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u));
+  let at = row * params.image_width + col;
+  if WIDE {
+    let words = vec2u(source[2u * at], source[2u * at + 1u]);
+    return vec4f((words.xxyy >> vec4u(0u, 16u, 0u, 16u)) & vec4u(65535u)) * (TOP / 65535.0);
+  }
+  return vec4f((vec4u(source[at]) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u)) * (TOP / 255.0);
 }
 
 fn enlarged(row: u32, col: u32) -> vec4f {
@@ -56,12 +63,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     atomicStore(&status, 1u);
   }
   let below = enlarged(params.out_row0 + row, params.out_col0 + col);
-  var rgb = v.xyz * (255.0 / RANGE);
+  var rgb = v.xyz * (TOP / RANGE);
   if GREY {
     rgb = rgb.xxx + below.xyz - dot(below.xyz, vec3f(0.299, 0.587, 0.114));
   }
   // round() is half to even, as the reference evaluation has it.
-  let bytes = vec4u(round(clamp(vec4f(rgb, below.w), vec4f(0.0), vec4f(255.0))));
-  image[row * params.width + col] =
-    bytes.x | (bytes.y << 8u) | (bytes.z << 16u) | (bytes.w << 24u);
+  let u = vec4u(round(clamp(vec4f(rgb, below.w), vec4f(0.0), vec4f(TOP))));
+  let at = row * params.width + col;
+  if WIDE {
+    image[2u * at] = u.x | (u.y << 16u);
+    image[2u * at + 1u] = u.z | (u.w << 16u);
+  } else {
+    image[at] = u.x | (u.y << 8u) | (u.z << 16u) | (u.w << 24u);
+  }
 }

@@ -1,12 +1,12 @@
-// A rectangle of an 8-bit RGBA image as a feature map in the network's range:
-//   y[c, i, j] = image[row0 + i, col0 + j, c] * RANGE / 255
+// A rectangle of an RGBA image of 8 bits, with WIDE of 16, as a feature map in the network's range:
+//   y[c, i, j] = image[row0 + i, col0 + j, c] * RANGE / (255 or 65535)
 // What lies beyond the right and the lower edge is reflected, the edge itself not repeated: networks
 // that unshuffle pixels need sides of whole cells.
-//   image [image_height][image_width] u32, red in the lowest byte
+//   image [image_height][image_width] pixels: one u32, with WIDE two; red lowest
 //   y     [1][H][W] vectors: red, green, blue and, in the fourth lane, alpha; with GREY: luma of
 //         BT.601, zeros. A network's weights for the lane of alpha are zero; it is there for a
 //         bilinear skip that ends in convPack.wgsl. packRgba8.wgsl takes alpha from the image.
-// One invocation converts one pixel; workgroup 8 x 8 x 1. Prelude: E, E4, RANGE, GREY.
+// One invocation converts one pixel; workgroup 8 x 8 x 1. Prelude: E, E4, RANGE, GREY, WIDE.
 
 struct Params {
   width: u32,
@@ -37,9 +37,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   }
   let image_row = reflected(params.row0 + row, params.image_height);
   let image_col = reflected(params.col0 + col, params.image_width);
-  let pixel = image[image_row * params.image_width + image_col];
-  let bytes = (vec4u(pixel) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u);
-  var v = vec4f(bytes) * (RANGE / 255.0);
+  let at = image_row * params.image_width + image_col;
+  var v = vec4f();
+  if WIDE {
+    let words = vec2u(image[2u * at], image[2u * at + 1u]);
+    v = vec4f((words.xxyy >> vec4u(0u, 16u, 0u, 16u)) & vec4u(65535u)) * (RANGE / 65535.0);
+  } else {
+    v = vec4f((vec4u(image[at]) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u)) * (RANGE / 255.0);
+  }
   if GREY {
     v = vec4f(dot(v, vec4f(0.299, 0.587, 0.114, 0.0)), 0.0, 0.0, 0.0);
   }
