@@ -8,7 +8,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'demo/**/*.test.ts'],
+          include: ['{src,test,demo,bench}/**/*.test.ts'],
           exclude: [...GPU_TESTS, 'src/**/*.f16.test.ts'],
           environment: 'node',
           // Some start processes; a machine with two cores may be busy.

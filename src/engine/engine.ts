@@ -48,6 +48,10 @@ const MAX_DEFAULT_BUDGET = 2 ** 30;
 /** GPU milliseconds per submission while somebody looks at the page. */
 const DEFAULT_SUBMIT_MS = 8;
 
+/** How far `loadModel` fuses if it is not told. */
+export const defaultFusion = ({ isFallbackAdapter }: AdapterReport): Fusion =>
+  isFallbackAdapter ? 'ops' : 'blocks';
+
 /**
  * Runs networks on one GPU device. Free of the DOM: give it a `GPU`, images as bytes in memory, and
  * it works alike in a worker, a page and Node.
@@ -105,7 +109,7 @@ export class Engine {
     const element = this.#element(options.precision);
     const bound = bindWeights(network.graph, weights);
     const program = lower(network.graph, {
-      fuse: options.fuse ?? (this.adapter.isFallbackAdapter ? 'ops' : 'blocks'),
+      fuse: options.fuse ?? defaultFusion(this.adapter),
       workgroup: this.#device.workgroup,
       element,
       image: { range: network.inputRange, wide: options.wide ?? false },

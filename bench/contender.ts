@@ -1,0 +1,62 @@
+/** What the bench compares: the contenders' common face, and the row that each becomes. */
+import type { Rgba8Image } from '../src/image/image.ts';
+import type { Network } from '../src/models/network.ts';
+import type { TensorMap } from '../src/weights/tensor.ts';
+import type { PlanCost } from './plan.ts';
+
+export const CRISPEN_ENGINES = ['crispen-fused', 'crispen-unfused', 'crispen-f16'] as const;
+export const RIVALS = ['ort-webgpu', 'ort-wasm', 'tfjs-webgpu'] as const;
+export const ENGINES = [...CRISPEN_ENGINES, ...RIVALS] as const;
+export type EngineId = (typeof ENGINES)[number];
+
+/** The same for every contender. The image is opaque. */
+export interface Task {
+  readonly network: Network;
+  readonly weights: TensorMap;
+  readonly image: Rgba8Image;
+}
+
+export interface Contender {
+  readonly engine: EngineId;
+  readonly precision: 'f32' | 'f16';
+  /** Everything up to the first run: device, weights, whatever it compiles ahead. */
+  open(task: Task): Promise<Runner>;
+}
+
+export interface Runner {
+  /** From the image in memory to the enlarged image in memory. */
+  run(): Promise<void>;
+  /** What `run` computes, planar (chw), unclamped, in units of 0..1. */
+  output(): Promise<Float32Array>;
+  /** Where it is known from a plan. */
+  readonly cost?: PlanCost;
+  close(): Promise<void>;
+}
+
+/** One engine at one size; the form of `--json`. */
+export interface Row {
+  readonly engine: EngineId;
+  readonly precision: 'f32' | 'f16';
+  /** The family, such as `a2n`. */
+  readonly network: string;
+  readonly scale: number;
+  /** Of the LR image. */
+  readonly width: number;
+  readonly height: number;
+  /** Milliseconds from image to image, interleaved with the other engines. */
+  readonly medianMs: number | null;
+  /** Milliseconds from weights in memory to the first result, compiling included. */
+  readonly firstMs: number | null;
+  /** The most bytes of buffers and textures held at once, weights included. */
+  readonly gpuBytes: number | null;
+  readonly dispatches: number | null;
+  /** The largest difference from `crispen-unfused` in units of 0..1. */
+  readonly maxAbsDiff: number | null;
+  /** From the plan, per LR pixel. */
+  readonly multiplyAddsPerPixel?: number;
+  readonly bytesPerPixel?: number;
+  /** Parts of the adapter's ceilings, 0 to 1. */
+  readonly multiplyAddShare?: number;
+  readonly bandwidthShare?: number;
+  readonly error?: string;
+}

@@ -1,0 +1,50 @@
+import { defaultFusion, Engine } from '../src/engine/engine.ts';
+import type { ElementType } from '../src/kernels/kernel.ts';
+import type { Contender, EngineId } from './contender.ts';
+import { toPlanar } from './photo.ts';
+import { planCost } from './plan.ts';
+
+/** As when no one looks at the page: nothing but the bench has to stay smooth. */
+const SUBMIT_MS = 50;
+
+/** Crispen's own contenders, each with an engine and a device of its own. */
+export function crispenContenders(gpu: GPU): Contender[] {
+  const contender = (engine: EngineId, precision: ElementType, fused: boolean): Contender => ({
+    engine,
+    precision,
+    async open({ network, weights, image }) {
+      const engine = await Engine.create({ gpu });
+      const fuse = fused ? defaultFusion(engine.adapter) : 'none';
+      const model = await engine
+        .loadModel(network, weights, { fuse, precision })
+        .catch((error: unknown) => {
+          engine.destroy();
+          throw error;
+        });
+      const { width, height } = image;
+      const { graph, inputRange } = network;
+      return {
+        async run() {
+          await engine.upscale(model, image, { submitMs: () => SUBMIT_MS });
+        },
+        async output() {
+          const { name } = graph.nodes[graph.output];
+          const input = { width, height, data: toPlanar(image, inputRange) };
+          const options = { fuse, precision };
+          const traced = await engine.trace(network, weights, input, [name], options);
+          const { data } = traced.get(name)!;
+          return data.map((value) => value / inputRange);
+        },
+        cost: planCost(model.program, image, (key) => model.spans.get(key)!.size),
+        async close() {
+          engine.destroy();
+        },
+      };
+    },
+  });
+  return [
+    contender('crispen-fused', 'f32', true),
+    contender('crispen-unfused', 'f32', false),
+    contender('crispen-f16', 'f16', true),
+  ];
+}

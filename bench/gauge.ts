@@ -1,0 +1,134 @@
+/**
+ * Counts what runs on WebGPU in this realm, whoever it is: bytes of buffers and textures held, by
+ * wrapping the prototypes before anybody makes a device, and dispatches.
+ */
+
+/** The classes that are wrapped: globals of browsers, exports of npm `webgpu`. */
+export interface GpuClasses {
+  readonly GPUAdapter: { readonly prototype: GPUAdapter };
+  readonly GPUDevice: { readonly prototype: GPUDevice };
+  readonly GPUBuffer: { readonly prototype: GPUBuffer };
+  readonly GPUTexture: { readonly prototype: GPUTexture };
+  readonly GPUComputePassEncoder: { readonly prototype: GPUComputePassEncoder };
+}
+
+interface Account {
+  held: number;
+  peak: number;
+}
+
+export class GpuGauge {
+  /** Everything made on a device is put down to whoever was current when the device was made. */
+  readonly #accounts = new Map<string, Account>();
+  readonly #owners = new WeakMap<GPUDevice, Account>();
+  readonly #sizes = new WeakMap<object, { account: Account; bytes: number }>();
+  /** What a device holds, to be taken back when it is destroyed; weakly, as others collect it. */
+  readonly #contents = new WeakMap<GPUDevice, Set<WeakRef<object>>>();
+  #current = 'nobody';
+  #dispatches = 0;
+
+  constructor(classes: GpuClasses) {
+    const gauge = this;
+    wrap(classes.GPUAdapter.prototype, 'requestDevice', (original) => {
+      return async function (this: GPUAdapter, ...args) {
+        const device = await original.apply(this, args);
+        gauge.#owners.set(device, gauge.#account(gauge.#current));
+        gauge.#contents.set(device, new Set());
+        return device;
+      };
+    });
+    wrap(classes.GPUDevice.prototype, 'createBuffer', (original) => {
+      return function (this: GPUDevice, descriptor) {
+        return gauge.#made(this, original.call(this, descriptor), descriptor.size);
+      };
+    });
+    wrap(classes.GPUDevice.prototype, 'createTexture', (original) => {
+      return function (this: GPUDevice, descriptor) {
+        const texture = original.call(this, descriptor);
+        return gauge.#made(this, texture, textureBytes(texture));
+      };
+    });
+    wrap(classes.GPUDevice.prototype, 'destroy', (original) => {
+      return function (this: GPUDevice) {
+        for (const item of gauge.#contents.get(this) ?? []) gauge.#gone(item.deref());
+        return original.call(this);
+      };
+    });
+    for (const { prototype } of [classes.GPUBuffer, classes.GPUTexture]) {
+      wrap(prototype as GPUBuffer, 'destroy', (original) => {
+        return function (this: GPUBuffer) {
+          gauge.#gone(this);
+          return original.call(this);
+        };
+      });
+    }
+    for (const name of ['dispatchWorkgroups', 'dispatchWorkgroupsIndirect'] as const) {
+      wrap(classes.GPUComputePassEncoder.prototype, name, (original) => {
+        return function (this: GPUComputePassEncoder, ...args: never[]) {
+          gauge.#dispatches++;
+          return (original as (...args: never[]) => undefined).apply(this, args);
+        };
+      });
+    }
+  }
+
+  /** From here on, devices belong to `owner`, and its peak starts at what it holds. */
+  begin(owner: string): void {
+    this.#current = owner;
+    const account = this.#account(owner);
+    account.peak = account.held;
+    this.#dispatches = 0;
+  }
+
+  /** Bytes that `owner` holds, and the most that it held since it began. */
+  memory(owner: string): Readonly<Account> {
+    return { ...this.#account(owner) };
+  }
+
+  /** Dispatches encoded since the last call. */
+  takeDispatches(): number {
+    const count = this.#dispatches;
+    this.#dispatches = 0;
+    return count;
+  }
+
+  #account(owner: string): Account {
+    let account = this.#accounts.get(owner);
+    if (!account) {
+      account = { held: 0, peak: 0 };
+      this.#accounts.set(owner, account);
+    }
+    return account;
+  }
+
+  #made<T extends object>(device: GPUDevice, item: T, bytes: number): T {
+    const account = this.#owners.get(device) ?? this.#account('nobody');
+    account.held += bytes;
+    account.peak = Math.max(account.peak, account.held);
+    this.#sizes.set(item, { account, bytes });
+    this.#contents.get(device)?.add(new WeakRef(item));
+    return item;
+  }
+
+  #gone(item: object | undefined): void {
+    const size = item && this.#sizes.get(item);
+    if (!size) return;
+    this.#sizes.delete(item);
+    size.account.held -= size.bytes;
+  }
+}
+
+function wrap<T extends object, K extends keyof T>(
+  prototype: T,
+  name: K,
+  wrapper: (original: T[K]) => T[K],
+): void {
+  prototype[name] = wrapper(prototype[name]);
+}
+
+/** Close enough for what compute back ends make: 8, 16 or 32 bits in 1, 2 or 4 channels. */
+function textureBytes({ format, width, height, depthOrArrayLayers }: GPUTexture): number {
+  const [, channels, bits] = /^([a-z]+?)(\d+)/.exec(format) ?? [];
+  const perTexel = ((channels?.length ?? 4) * Number(bits ?? 8)) / 8;
+  return perTexel * width * height * depthOrArrayLayers;
+}

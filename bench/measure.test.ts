@@ -1,0 +1,118 @@
+import { describe, expect, it } from 'vitest';
+import { createNetwork } from '../src/models/index.ts';
+import type { Contender, EngineId } from './contender.ts';
+import { maxAbsDifference, measure, median, PATIENCE_MS } from './measure.ts';
+
+const network = createNetwork('a2n', { scale: 2 });
+const task = {
+  network,
+  weights: new Map(),
+  image: { width: 4, height: 5, data: new Uint8ClampedArray(80) },
+};
+const ceiling = { multiplyAdds: { f32: 1e6, f16: null }, bandwidth: 1e6 };
+
+/** Contenders on a clock of their own: `ms` is what each run takes, one after the other. */
+function stage() {
+  let clock = 0;
+  const log: string[] = [];
+  const contender = (
+    engine: EngineId,
+    ms: number[],
+    output: number[] | Error = [0.5],
+    precision: 'f32' | 'f16' = 'f32',
+  ): Contender => ({
+    engine,
+    precision,
+    async open() {
+      if (output instanceof Error) throw output;
+      clock += 100;
+      let runs = 0;
+      return {
+        async run() {
+          log.push(engine);
+          clock += ms[Math.min(runs++, ms.length - 1)];
+        },
+        output: async () => Float32Array.from(output),
+        cost: { multiplyAddsPerPixel: 1000, bytesPerPixel: 500 },
+        async close() {
+          log.push(`close ${engine}`);
+        },
+      };
+    },
+  });
+  const gauge = {
+    begin: () => {},
+    memory: () => ({ held: 10, peak: 20 }),
+    takeDispatches: () => 7,
+  };
+  return { contender, log, options: { repeats: 3, gauge, ceiling, now: () => clock } };
+}
+
+describe('measure', () => {
+  it('times everybody in turn, after a first run that stands apart', async () => {
+    const { contender, log, options } = stage();
+    const fused = contender('crispen-fused', [50, 10, 30, 20]);
+    const plain = contender('crispen-unfused', [60, 40]);
+    const rows = await measure([fused, plain], task, { ...options, reference: plain });
+    const round = ['crispen-fused', 'crispen-unfused'];
+    expect(log.filter((line) => !line.startsWith('close'))).toEqual([
+      ...round,
+      ...round,
+      ...round,
+      ...round,
+    ]);
+    expect(rows[0]).toEqual({
+      ...{ engine: 'crispen-fused', precision: 'f32', network: 'a2n', scale: 2 },
+      ...{ width: 4, height: 5, medianMs: 20, firstMs: 150, gpuBytes: 20, dispatches: 7 },
+      ...{ maxAbsDiff: 0, multiplyAddsPerPixel: 1000, bytesPerPixel: 500 },
+      // 20 pixels in 20 ms are 1000 a second.
+      ...{ multiplyAddShare: 1, bandwidthShare: 0.5 },
+    });
+    expect(rows[1]).toMatchObject({ medianMs: 40, firstMs: 160 });
+    // Twice the one that was opened for its output.
+    expect(log.filter((line) => line === 'close crispen-unfused')).toHaveLength(2);
+  });
+
+  it('runs who takes too long once more only', async () => {
+    const { contender, log, options } = stage();
+    const slow = contender('ort-webgpu', [PATIENCE_MS + 1, 9, 1]);
+    const plain = contender('crispen-unfused', [1]);
+    const rows = await measure([slow, plain], task, { ...options, reference: plain });
+    expect(log.filter((line) => line === 'ort-webgpu')).toHaveLength(2);
+    expect(rows[0]).toMatchObject({ medianMs: 9 });
+  });
+
+  it('times no output that disagrees, NaN included, and goes on past failures', async () => {
+    const { contender, options } = stage();
+    const plain = contender('crispen-unfused', [1]);
+    const rows = await measure(
+      [
+        contender('ort-wasm', [1], [0.6]),
+        contender('ort-webgpu', [1], [Number.NaN]),
+        contender('tfjs-webgpu', [1], new Error('no such op')),
+        contender('crispen-f16', [1], [0.501], 'f16'),
+      ],
+      task,
+      { ...options, reference: plain },
+    );
+    expect(rows[0].error).toMatch(/0\.1\d* away from crispen-unfused/);
+    expect(rows[1].error).toMatch(/NaN away/);
+    expect(rows[2]).toMatchObject({ error: 'no such op', medianMs: null, firstMs: null });
+    expect(rows.map(({ medianMs }) => medianMs)).toEqual([null, null, null, 1]);
+    expect(rows[3].multiplyAddShare).toBeUndefined();
+  });
+});
+
+describe('maxAbsDifference', () => {
+  it('is the largest, and never small for outputs that do not match', () => {
+    expect(maxAbsDifference(Float32Array.of(1, 2), Float32Array.of(1.5, 1))).toBe(1);
+    expect(maxAbsDifference(Float32Array.of(1), Float32Array.of(1, 1))).toBe(Infinity);
+  });
+});
+
+describe('median', () => {
+  it('is the middle one or the mean of the two', () => {
+    expect(median([3, 1, 2])).toBe(2);
+    expect(median([4, 1, 2, 3])).toBe(2.5);
+  });
+});

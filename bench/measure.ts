@@ -1,0 +1,169 @@
+import type { Ceiling } from './ceiling.ts';
+import type { Contender, EngineId, Row, Runner, Task } from './contender.ts';
+
+/** What is counted around a run: `GpuGauge`, or nothing to count in a test. */
+export interface Gauge {
+  begin(owner: string): void;
+  memory(owner: string): { readonly held: number; readonly peak: number };
+  takeDispatches(): number;
+}
+
+export interface MeasureOptions {
+  readonly repeats: number;
+  readonly gauge: Gauge;
+  readonly ceiling: Ceiling;
+  /** Who is known to be right: its output is what the others' are compared with. */
+  readonly reference: Contender;
+  readonly now?: () => number;
+  readonly onStage?: (what: string) => void;
+  /** Told the reference's output, as `Runner.output` gives it. */
+  readonly onReference?: (output: Float32Array) => void;
+}
+
+/** A rival that takes longer is run once more and no oftener. */
+export const PATIENCE_MS = 20_000;
+
+/**
+ * How far outputs may lie apart to be worth comparing in speed, in units of 0..1. Order of summing
+ * accounts for 1e-5 in f32; half a level of 8 bits is 2e-3.
+ */
+const TOLERANCE = { f32: 1e-3, f16: 2e-2 } as const;
+
+interface Entry {
+  readonly contender: Contender;
+  readonly runner: Runner;
+  readonly first: Pick<Row, 'firstMs' | 'gpuBytes' | 'dispatches' | 'maxAbsDiff'>;
+  readonly slow: boolean;
+  readonly times: number[];
+  error?: string;
+}
+
+/**
+ * Runs every contender on one task: first all once, with their outputs compared; then all in turn,
+ * `repeats` times over, so that whatever else the machine does falls on all of them alike.
+ * A contender that fails becomes a row with an error and stops nobody else.
+ */
+export async function measure(
+  contenders: readonly Contender[],
+  task: Task,
+  options: MeasureOptions,
+): Promise<Row[]> {
+  const { repeats, gauge, reference, now = () => performance.now(), onStage } = options;
+  const wanted = await outputOf(reference, task, onStage);
+  options.onReference?.(wanted);
+  const failed = new Map<EngineId, string>();
+  const entries: Entry[] = [];
+  for (const contender of contenders) {
+    const { engine, precision } = contender;
+    onStage?.(`${engine}: first run`);
+    gauge.begin(engine);
+    let runner: Runner | null = null;
+    try {
+      const started = now();
+      runner = await contender.open(task);
+      gauge.takeDispatches();
+      const opened = now();
+      await runner.run();
+      const ended = now();
+      const first = {
+        firstMs: ended - started,
+        gpuBytes: gauge.memory(engine).peak,
+        dispatches: gauge.takeDispatches(),
+        maxAbsDiff: maxAbsDifference(await runner.output(), wanted),
+      };
+      const entry: Entry = {
+        ...{ contender, runner, first, times: [] },
+        slow: ended - opened > PATIENCE_MS,
+      };
+      // Written so that NaN disagrees too.
+      if (!(first.maxAbsDiff <= TOLERANCE[precision])) {
+        entry.error = `The output is ${first.maxAbsDiff} away from ${reference.engine}.`;
+      }
+      entries.push(entry);
+    } catch (error) {
+      failed.set(engine, messageOf(error));
+      await runner?.close().catch(() => {});
+    }
+  }
+  for (let repeat = 0; repeat < repeats; repeat++) {
+    for (const entry of entries) {
+      if (entry.error !== undefined || (entry.slow && repeat > 0)) continue;
+      onStage?.(`${entry.contender.engine}: run ${repeat + 1} of ${entry.slow ? 1 : repeats}`);
+      try {
+        const started = now();
+        await entry.runner.run();
+        entry.times.push(now() - started);
+      } catch (error) {
+        entry.error = messageOf(error);
+      }
+    }
+  }
+  for (const { runner } of entries) await runner.close().catch(() => {});
+  const { image, network } = task;
+  return contenders.map((contender) => {
+    const { engine, precision } = contender;
+    const entry = entries.find((one) => one.contender === contender);
+    const medianMs = entry && entry.times.length > 0 ? median(entry.times) : null;
+    const error = entry?.error ?? failed.get(engine);
+    return {
+      ...{ engine, precision, network: network.architecture, scale: network.scale },
+      ...{ width: image.width, height: image.height, medianMs },
+      ...(entry?.first ?? { firstMs: null, gpuBytes: null, dispatches: null, maxAbsDiff: null }),
+      ...shares(entry, medianMs, options.ceiling, image.width * image.height),
+      ...(error !== undefined && { error }),
+    };
+  });
+}
+
+async function outputOf(
+  reference: Contender,
+  task: Task,
+  onStage: MeasureOptions['onStage'],
+): Promise<Float32Array> {
+  onStage?.(`${reference.engine}: the output that all are compared with`);
+  const runner = await reference.open(task);
+  try {
+    return await runner.output();
+  } finally {
+    await runner.close();
+  }
+}
+
+function shares(
+  entry: Entry | undefined,
+  medianMs: number | null,
+  ceiling: Ceiling,
+  pixels: number,
+): Partial<Row> {
+  const cost = entry?.runner.cost;
+  if (!entry || !cost) return {};
+  const { multiplyAddsPerPixel, bytesPerPixel } = cost;
+  const peak = ceiling.multiplyAdds[entry.contender.precision];
+  const perSecond = medianMs === null ? null : pixels / (medianMs / 1000);
+  return {
+    ...{ multiplyAddsPerPixel, bytesPerPixel },
+    ...(perSecond !== null && {
+      ...(peak !== null && { multiplyAddShare: (perSecond * multiplyAddsPerPixel) / peak }),
+      bandwidthShare: (perSecond * bytesPerPixel) / ceiling.bandwidth,
+    }),
+  };
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** The largest difference; NaN if there is one anywhere, Infinity for outputs of different sizes. */
+export function maxAbsDifference(actual: Float32Array, wanted: Float32Array): number {
+  if (actual.length !== wanted.length) return Number.POSITIVE_INFINITY;
+  let worst = 0;
+  for (let i = 0; i < actual.length; i++) {
+    worst = Math.max(worst, Math.abs(actual[i] - wanted[i]));
+  }
+  return worst;
+}
+
+const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);

@@ -1,0 +1,62 @@
+import type { Contender } from '../contender.ts';
+import { ONNX_INPUT, ONNX_OUTPUT, writeOnnx } from '../onnx.ts';
+import { toPlanar } from '../photo.ts';
+
+/** Where `npm run bench` serves onnxruntime-web's own files. */
+const FOLDER = './ort/';
+
+/** As much of onnxruntime-web as is used here. */
+interface OnnxRuntime {
+  readonly env: { readonly wasm: { wasmPaths: string; numThreads: number } };
+  readonly Tensor: new (type: 'float32', data: Float32Array, shape: readonly number[]) => OrtTensor;
+  readonly InferenceSession: {
+    create(
+      model: Uint8Array,
+      options: { executionProviders: string[]; graphOptimizationLevel: 'all' },
+    ): Promise<OrtSession>;
+  };
+}
+interface OrtTensor {
+  getData(): Promise<Float32Array>;
+  dispose(): void;
+}
+interface OrtSession {
+  run(feeds: Readonly<Record<string, OrtTensor>>): Promise<Record<string, OrtTensor>>;
+  release(): Promise<void>;
+}
+
+/** Of each provider the build that its makers recommend for it. */
+const FILES = { webgpu: 'ort.webgpu.min.mjs', wasm: 'ort.wasm.min.mjs' } as const;
+
+/** onnxruntime-web on WebGPU or, with as many threads as help, on the processor. */
+export function ortContender(provider: 'webgpu' | 'wasm'): Contender {
+  return {
+    engine: `ort-${provider}`,
+    precision: 'f32',
+    async open({ network, weights, image }) {
+      // Unbundled, as it is released: it finds its parts beside its own file.
+      const folder = new URL(FOLDER, document.baseURI).href;
+      const ort: OnnxRuntime = await import(/* @vite-ignore */ `${folder}${FILES[provider]}`);
+      ort.env.wasm.wasmPaths = folder;
+      ort.env.wasm.numThreads = Math.min(8, navigator.hardwareConcurrency);
+      const session = await ort.InferenceSession.create(writeOnnx(network, weights), {
+        executionProviders: [provider],
+        graphOptimizationLevel: 'all',
+      });
+      const { inputRange } = network;
+      const { width, height } = image;
+      let last: Float32Array;
+      return {
+        async run() {
+          const shape = [1, 3, height, width];
+          const input = new ort.Tensor('float32', toPlanar(image, inputRange), shape);
+          const { [ONNX_OUTPUT]: output } = await session.run({ [ONNX_INPUT]: input });
+          last = await output.getData();
+          output.dispose();
+        },
+        output: async () => last.map((value) => value / inputRange),
+        close: () => session.release(),
+      };
+    },
+  };
+}

@@ -1,0 +1,12 @@
+import type { Contender } from '../contender.ts';
+import { ortContender } from './ort.ts';
+import { startPage } from './page.ts';
+
+/** Loaded when it is asked for: it is large, and a page without it should not depend on it. */
+const tfjs: Contender = {
+  engine: 'tfjs-webgpu',
+  precision: 'f32',
+  open: async (task) => (await import('./tfjs.ts')).tfjsContender.open(task),
+};
+
+startPage([ortContender('webgpu'), ortContender('wasm'), tfjs]);

@@ -1,0 +1,78 @@
+/** One run of the bench, in a page or in Node: all sizes, all engines, one after the other. */
+import type { Rgba8Image } from '../src/image/image.ts';
+import { detect, recognise } from '../src/models/detect.ts';
+import { findModel } from '../src/models/manifest.ts';
+import type { Network } from '../src/models/network.ts';
+import { shippedNetwork } from '../src/models/shipped.ts';
+import { readWeights } from '../src/weights/read.ts';
+import type { TensorMap } from '../src/weights/tensor.ts';
+import { type Ceiling, measureCeiling } from './ceiling.ts';
+import type { Contender, EngineId, Row } from './contender.ts';
+import { type Gauge, measure } from './measure.ts';
+import { cropPhoto } from './photo.ts';
+
+export interface BenchRequest {
+  readonly engines: readonly EngineId[];
+  readonly sizes: readonly (readonly [width: number, height: number])[];
+  readonly repeats: number;
+  readonly scale: number;
+}
+
+/** A weight file; `shipped`: one of the manifest's models, whose network needs no detection. */
+export interface BenchWeights {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly name: string;
+  readonly shipped: boolean;
+}
+
+export interface BenchEvents {
+  readonly onRows?: (rows: Row[], ceiling: Ceiling) => void;
+  readonly onStage?: (what: string) => void;
+  /** A picture and what `crispen-unfused` makes of it: planar (chw), in units of 0..1. */
+  readonly onReference?: (image: Rgba8Image, output: Float32Array) => void;
+}
+
+/** The model that the bench takes where no weight file is named. */
+export const modelOf = (scale: number) => findModel(`a2n-x${scale}`);
+
+export async function runSession(
+  { engines, sizes, repeats, scale }: BenchRequest,
+  all: readonly Contender[],
+  platform: {
+    readonly gpu: GPU;
+    readonly gauge: Gauge;
+    readonly weights: BenchWeights;
+    readonly photo: Rgba8Image;
+  },
+  { onRows, onStage, onReference }: BenchEvents = {},
+): Promise<Row[]> {
+  const { gpu, gauge, photo } = platform;
+  const { network, weights } = await openWeights(platform.weights, scale);
+  onStage?.('the ceilings of the adapter');
+  gauge.begin('ceiling');
+  const ceiling = await measureCeiling(gpu);
+  const contenders = engines.map((id) => all.find(({ engine }) => engine === id)!);
+  const reference = all.find(({ engine }) => engine === 'crispen-unfused')!;
+  const rows: Row[] = [];
+  for (const [width, height] of sizes) {
+    const task = { network, weights, image: cropPhoto(photo, width, height) };
+    const options = { repeats, gauge, ceiling, reference };
+    const measured = await measure(contenders, task, {
+      ...options,
+      onReference: (output) => onReference?.(task.image, output),
+      ...(onStage && { onStage: (what: string) => onStage(`${width}x${height}: ${what}`) }),
+    });
+    rows.push(...measured);
+    onRows?.(measured, ceiling);
+  }
+  return rows;
+}
+
+async function openWeights(
+  { bytes, name, shipped }: BenchWeights,
+  scale: number,
+): Promise<{ network: Network; weights: TensorMap }> {
+  const { tensors } = await readWeights(bytes, recognise);
+  if (shipped) return { network: shippedNetwork(modelOf(scale)), weights: tensors };
+  return detect(tensors, { name, likelyScale: scale });
+}
