@@ -3,7 +3,7 @@
  * `--only site|lib|cli` builds one of them.
  */
 import { spawnSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'vite';
@@ -54,7 +54,7 @@ async function buildEntries(chunks, entries) {
     configFile: false,
     publicDir: false,
     logLevel: 'warn',
-    plugins: [workerBesideTheLibrary(), bareShaders()],
+    plugins: [filesBesideTheLibrary(), bareShaders()],
     build: {
       outDir: 'dist/lib',
       emptyOutDir: false,
@@ -71,25 +71,36 @@ async function buildEntries(chunks, entries) {
 }
 
 /**
- * In the source, the client starts `./worker.ts`. Vite would bundle that once more and write an
- * address that no other bundler understands; the built library keeps the form that all of them do:
+ * In the source, the client starts `./worker.ts`, and the AVIF encoder fetches its program from its
+ * package. Vite would bundle the one once more, the other as text, and write addresses that no other
+ * bundler understands; the built library keeps the form that all of them do:
  * `new Worker(new URL('./worker.js', import.meta.url), { type: 'module' })`.
  * @returns {import('vite').Plugin}
  */
-function workerBesideTheLibrary() {
-  const inSource = /new URL\(\s*(['"])\.\/worker\.ts\1,\s*import\.meta\.url,?\s*\)/g;
-  const placeholder = '__CRISPEN_WORKER_URL__';
+function filesBesideTheLibrary() {
+  const inSource =
+    /new URL\(\s*(['"])(?:\.\/(worker)\.ts|(avif_enc\.wasm))\1,\s*import\.meta\.url,?\s*\)/g;
+  const placeholder = /__CRISPEN_URL_OF_(.+?)__/g;
   return {
-    name: 'worker-beside-the-library',
+    name: 'files-beside-the-library',
     enforce: 'pre',
     transform(code) {
-      const replaced = code.replaceAll(inSource, placeholder);
+      const replaced = code.replaceAll(
+        inSource,
+        (_all, _quote, worker, wasm) => `__CRISPEN_URL_OF_${worker ? 'worker.js' : wasm}__`,
+      );
       return replaced === code ? null : { code: replaced, map: null };
     },
     generateBundle(_options, bundle) {
       for (const chunk of Object.values(bundle)) {
         if (chunk.type !== 'chunk') continue;
-        chunk.code = chunk.code.replaceAll(placeholder, 'new URL("./worker.js", import.meta.url)');
+        chunk.code = chunk.code.replaceAll(placeholder, 'new URL("./$1", import.meta.url)');
+        if (!chunk.code.includes('avif_enc.wasm')) continue;
+        const fileName = 'avif_enc.wasm';
+        const source = readFileSync(
+          resolve(root, 'node_modules/@jsquash/avif/codec/enc', fileName),
+        );
+        this.emitFile({ type: 'asset', fileName, source });
       }
     },
   };

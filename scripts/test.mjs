@@ -21,7 +21,7 @@ const ELEMENT_LIMIT = 25 * 1024;
 /** With what it loads to upscale by a shipped model. */
 const ELEMENT_ALL_LIMIT = 60 * 1024;
 /** The same with the chunks that are loaded on demand: the CPU path, checkpoints of other networks. */
-const TOTAL_LIMIT = 96 * 1024;
+const TOTAL_LIMIT = 128 * 1024;
 
 const root = resolve(import.meta.dirname, '..');
 const GROUPS = ['check', 'unit', 'gpu', 'f16', 'size', 'e2e'];

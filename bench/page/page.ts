@@ -1,5 +1,6 @@
 /** The bench's page: for visitors, and for `npm run bench`, which calls `window.crispenBench`. */
 import { decodeImage } from '../../src/codecs/decode.ts';
+import { toRgba8 } from '../../src/image/pixels.ts';
 import type { Ceiling } from '../ceiling.ts';
 import type { Contender, Row } from '../contender.ts';
 import { crispenContenders } from '../crispen.ts';
@@ -48,7 +49,8 @@ export function startPage(rivals: readonly Contender[]): void {
     const shipped = modelOf(request.scale).file;
     const { url, name } = request.weights ?? { url: `./models/${shipped}`, name: shipped };
     const bytes = new Uint8Array(await (await load(url)).arrayBuffer());
-    const photo = await decodeImage(await (await load(PHOTO)).blob());
+    const { image } = await decodeImage(await (await load(PHOTO)).blob());
+    const photo = toRgba8(image);
     let ceiling: Ceiling | null = null;
     const rows = await runSession(
       request,

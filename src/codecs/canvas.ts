@@ -1,9 +1,12 @@
 import { CrispenError } from '../errors.ts';
 import type { Rgba8Image } from '../image/image.ts';
+import type { ImageTags } from '../image/tags.ts';
+import { embed } from './embed.ts';
 import type { OutputType } from './encoder.ts';
 
 /**
- * Encodes with the browser's own encoder.
+ * Encodes with the browser's own encoder, which is told that the values are sRGB and so leaves them as
+ * they are, and puts the tags into the file.
  *
  * @param quality 0 to 1
  * @param background a CSS colour put under transparent pixels, null to keep them
@@ -15,6 +18,7 @@ export async function encodeByCanvas(
   type: OutputType,
   quality: number,
   background: string | null,
+  tags: ImageTags,
 ): Promise<Blob> {
   const { width, height } = image;
   let blob: Blob;
@@ -41,5 +45,6 @@ export async function encodeByCanvas(
       hint: 'Choose image/png or image/jpeg.',
     });
   }
-  return blob;
+  const file = new Uint8Array(await blob.arrayBuffer());
+  return new Blob([await embed(file, type, tags)], { type });
 }

@@ -2,7 +2,7 @@ import type { RgbaImage } from '../image/image.ts';
 import type { ImageTags } from '../image/tags.ts';
 
 /** MIME types of the output formats. */
-export type OutputType = 'image/png' | 'image/jpeg' | 'image/webp';
+export type OutputType = 'image/png' | 'image/jpeg' | 'image/webp' | 'image/avif';
 
 /** One output format; `index.ts` is the registry. */
 export interface Encoder {

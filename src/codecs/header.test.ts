@@ -40,6 +40,9 @@ function ftyp(...brands: string[]): Uint8Array {
   return box;
 }
 
+const bitsOf = (value: number, count: number) =>
+  Array.from({ length: count }, (_, i) => (value >> i) & 1);
+
 describe('readHeader', () => {
   it.each([
     ['PNG', () => noise.clone().png()],
@@ -49,6 +52,7 @@ describe('readHeader', () => {
     ['WebP', () => noise.clone().webp({ lossless: true })],
     ['WebP', () => noise.clone().removeAlpha().webp()],
     ['GIF', () => noise.clone().gif()],
+    ['AVIF', () => noise.clone().avif({ effort: 0 })],
   ] as const)('reads the size of a %s as an encoder wrote it', async (format, encode) => {
     const file = await encode().toBuffer();
     expect(readHeader(file)).toEqual({ format, size: [WIDTH, HEIGHT] });
@@ -60,12 +64,37 @@ describe('readHeader', () => {
     expect(readHeader(bmp(300, 200, true))).toEqual({ format: 'BMP', size: [300, 200] });
   });
 
+  it('reads the size of a JPEG XL, bare and in a box', () => {
+    // 2 x 8-bit chunks of the form: not small, 9 bits of height - 1, ratio 0, 9 bits of width - 1.
+    const bits = [
+      0,
+      ...bitsOf(0, 2),
+      ...bitsOf(20, 9),
+      ...bitsOf(0, 3),
+      ...bitsOf(0, 2),
+      ...bitsOf(36, 9),
+    ];
+    const stream = Uint8Array.from({ length: 4 }, (_, byte) =>
+      bits.slice(byte * 8, byte * 8 + 8).reduce((sum, bit, i) => sum + bit * 2 ** i, 0),
+    );
+    const bare = Uint8Array.of(0xff, 0x0a, ...stream);
+    const wanted = { format: 'JPEG XL', size: [37, 21] };
+    expect(readHeader(bare)).toEqual(wanted);
+    const boxes = [...text('\0\0\0\x0cJXL \r\n'), 0x87, 10, 0, 0, 0, 14, ...text('jxlc'), ...bare];
+    expect(readHeader(Uint8Array.from(boxes))).toEqual(wanted);
+    // Small: 7 * 8 high, ratio 7 is two to one.
+    expect(readHeader(Uint8Array.of(0xff, 0x0a, 0b11001101, 0b1)).size).toEqual([112, 56]);
+  });
+
   it('names formats whose size it does not read', async () => {
-    expect(readHeader(await noise.clone().avif({ effort: 0 }).toBuffer()).format).toBe('AVIF');
     expect(readHeader(await noise.clone().tiff().toBuffer()).format).toBe('TIFF');
     expect(readHeader(ftyp('mif1', 'avif')).format).toBe('AVIF');
     expect(readHeader(ftyp('heic', 'mif1')).format).toBe('HEIC');
-    expect(readHeader(ftyp('isom', 'mp42')).format).toBe('unknown');
+    expect(readHeader(ftyp('isom', 'mp42')).format).toBe('video');
+    expect(readHeader(ftyp('crx ', 'isom')).format).toBe('camera raw');
+    expect(readHeader(text('8BPS\0\x01')).format).toBe('PSD');
+    expect(readHeader(text('%PDF-1.7\n')).format).toBe('PDF');
+    expect(readHeader(text('\0\0\0\x0cjP  \r\n')).format).toBe('JPEG 2000');
     expect(readHeader(Uint8Array.of(0xff, 0x0a, 0xfa, 0x01)).format).toBe('JPEG XL');
     expect(readHeader(text('<?xml version="1.0"?>\n<svg xmlns="x"/>')).format).toBe('SVG');
     expect(readHeader(text('BMX bikes, a story\n')).format).toBe('text');

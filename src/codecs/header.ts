@@ -1,3 +1,6 @@
+import { Bytes } from './bytes.ts';
+import { avifProperties, isoBoxes } from './iso.ts';
+
 /**
  * What the first bytes of a file tell, before anything is decoded: the format, and the size where
  * it stands at a known place. Pure; works in Node as well.
@@ -14,6 +17,12 @@ export type ImageFormat =
   | 'HEIC'
   | 'TIFF'
   | 'SVG'
+  | 'PSD'
+  | 'PDF'
+  | 'JPEG 2000'
+  | 'OpenEXR'
+  | 'camera raw'
+  | 'video'
   | 'text'
   | 'unknown';
 
@@ -23,51 +32,15 @@ export interface ImageHeader {
   readonly size: readonly [width: number, height: number] | null;
 }
 
-/** Reads beyond the end give NaN instead of an exception: a short file simply has no size. */
-class Bytes {
-  readonly data: Uint8Array;
-
-  constructor(data: Uint8Array) {
-    this.data = data;
-  }
-
-  at(offset: number): number {
-    return this.data[offset] ?? Number.NaN;
-  }
-
-  u16be(offset: number): number {
-    return this.at(offset) * 256 + this.at(offset + 1);
-  }
-
-  u16le(offset: number): number {
-    return this.at(offset) + this.at(offset + 1) * 256;
-  }
-
-  u24le(offset: number): number {
-    return this.u16le(offset) + this.at(offset + 2) * 65536;
-  }
-
-  u32be(offset: number): number {
-    return this.u16be(offset) * 65536 + this.u16be(offset + 2);
-  }
-
-  u32le(offset: number): number {
-    return this.u16le(offset) + this.u16le(offset + 2) * 65536;
-  }
-
-  ascii(offset: number, length: number): string {
-    return String.fromCharCode(...this.data.subarray(offset, offset + length));
-  }
-}
-
 const AVIF_BRANDS = new Set(['avif', 'avis']);
 const HEIC_BRANDS = new Set(['heic', 'heix', 'hevc', 'hevx', 'heim', 'heis', 'mif1', 'msf1']);
 
 /**
  * The format by magic bytes (never by name or MIME type) and the stored size.
  *
- * Sizes are read for PNG, JPEG, WebP, GIF and BMP. Source: the formats' specifications (PNG 11.2.1,
- * ITU T.81 B.2.2, RFC 9649, GIF89a 18, BITMAPCOREHEADER and BITMAPINFOHEADER).
+ * Sizes are read for PNG, JPEG, WebP, GIF, BMP, AVIF and JPEG XL. Source: the formats' specifications
+ * (PNG 11.2.1, ITU T.81 B.2.2, RFC 9649, GIF89a 18, BITMAPCOREHEADER and BITMAPINFOHEADER,
+ * ISO 23008-12 6.5.3, ISO 18181-1 D.2).
  */
 export function readHeader(data: Uint8Array): ImageHeader {
   const bytes = new Bytes(data);
@@ -90,8 +63,14 @@ function sniff(bytes: Bytes): ImageFormat {
     for (let at = 16; at + 4 <= end; at += 4) brands.push(bytes.ascii(at, 4));
     if (brands.some((brand) => AVIF_BRANDS.has(brand))) return 'AVIF';
     if (brands.some((brand) => HEIC_BRANDS.has(brand))) return 'HEIC';
-    return 'unknown';
+    return brands[0] === 'crx ' ? 'camera raw' : 'video';
   }
+  if (head === '8BPS') return 'PSD';
+  if (head === '%PDF') return 'PDF';
+  if (head === '\xff\x4f\xff\x51' || bytes.ascii(4, 4) === 'jP  ') return 'JPEG 2000';
+  if (head === 'v/1\x01') return 'OpenEXR';
+  if (bytes.ascii(0, 8) === 'FUJIFILM') return 'camera raw';
+  if (head === '\x1aE\xdf\xa3' || bytes.ascii(8, 4) === 'AVI ') return 'video';
   if (isText(bytes.data)) return /<svg[\s>]/.test(bytes.ascii(0, 1024)) ? 'SVG' : 'text';
   if (head.startsWith('BM')) return 'BMP';
   return 'unknown';
@@ -127,7 +106,41 @@ const SIZES: Partial<Record<ImageFormat, (bytes: Bytes) => Size>> = {
     }
     return null;
   },
+  AVIF: (b) => {
+    // A grid has a size for each of its cells too: the largest is that of the whole.
+    const sizes = avifProperties(b)
+      .filter(({ type }) => type === 'ispe')
+      .map(({ body }) => [b.u32be(body + 4), b.u32be(body + 8)] as const);
+    return sizes.sort((one, two) => two[0] * two[1] - one[0] * one[1])[0] ?? null;
+  },
+  'JPEG XL': (b) => {
+    if (b.at(0) === 0xff) return jxlSize(b, 2);
+    for (const { type, body } of isoBoxes(b, 0, b.data.length)) {
+      if (type === 'jxlc') return jxlSize(b, body + 2);
+      if (type === 'jxlp') return jxlSize(b, body + 6);
+    }
+    return null;
+  },
 };
+
+/** Width by height of the ratios that a JPEG XL header has numbers for. */
+const JXL_RATIOS = [1, 1.2, 4 / 3, 1.5, 16 / 9, 1.25, 2];
+
+/** Sizes of a JPEG XL codestream; bits are read from the lowest up. */
+function jxlSize(bytes: Bytes, offset: number): Size {
+  let bit = offset * 8;
+  const read = (count: number) => {
+    let value = 0;
+    for (let i = 0; i < count; i++, bit++)
+      value += ((bytes.at(bit >> 3) >> (bit & 7)) & 1) * 2 ** i;
+    return value;
+  };
+  const small = read(1) === 1;
+  const side = () => (small ? (read(5) + 1) * 8 : read([9, 13, 18, 30][read(2)]) + 1);
+  const height = side();
+  const ratio = read(3);
+  return [ratio === 0 ? side() : Math.floor(height * JXL_RATIOS[ratio - 1]), height];
+}
 
 /** Markers of a JPEG file up to EOI or the end of the data; `offset` is that of the length field. */
 function* jpegSegments(bytes: Bytes): Generator<{ marker: number; offset: number }> {

@@ -3,20 +3,22 @@ import type { RgbaImage } from '../image/image.ts';
 import { type ImageTags, NO_TAGS } from '../image/tags.ts';
 import type { Encoder, OutputType } from './encoder.ts';
 
-export { checkPixels, decodeImage, MAX_PIXELS } from './decode.ts';
+export { decodeImage } from './decode.ts';
 export type { Encoder, OutputType } from './encoder.ts';
+export { checkPixels, MAX_PIXELS } from './limits.ts';
 
 /** Every output format by its MIME type, each in a chunk of its own, loaded with its first use. */
 export const ENCODERS: Readonly<Record<OutputType, () => Promise<Encoder>>> = {
   'image/png': async () => (await import('./png.ts')).png,
   'image/jpeg': async () => (await import('./jpeg.ts')).jpeg,
   'image/webp': async () => (await import('./webp.ts')).webp,
+  'image/avif': async () => (await import('./avif.ts')).avif,
 };
 
 /**
  * An image as a file.
  *
- * @param quality 0 to 1, for JPEG and WebP
+ * @param quality 0 to 1, for all but PNG
  * @param tags default: an sRGB image of which nothing else is known
  * @throws CrispenError `IMAGE_TOO_LARGE` beyond what the format can hold, `ENCODE_FAILED`
  */

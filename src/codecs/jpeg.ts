@@ -6,5 +6,6 @@ import type { Encoder } from './encoder.ts';
 export const jpeg: Encoder = {
   type: 'image/jpeg',
   maxSide: 65535,
-  encode: (image, quality) => encodeByCanvas(toRgba8(image), 'image/jpeg', quality, '#fff'),
+  encode: (image, quality, tags) =>
+    encodeByCanvas(toRgba8(image), 'image/jpeg', quality, '#fff', tags),
 };

@@ -1,5 +1,6 @@
 /** The parts of a PNG file, for its encoders. Source: the PNG specification, W3C, third edition. */
 import type { ImageTags } from '../image/tags.ts';
+import { ascii, join, pipe } from './bytes.ts';
 
 export const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
 
@@ -28,29 +29,15 @@ export async function tagChunks(tags: ImageTags): Promise<Uint8Array<ArrayBuffer
   const { icc, exif, xmp } = tags;
   return [
     icc
-      ? chunk('iCCP', join(ascii('ICC profile\0\0'), await deflate(icc)))
+      ? chunk(
+          'iCCP',
+          join(ascii('ICC profile\0\0'), await pipe(icc, new CompressionStream('deflate'))),
+        )
       : chunk('sRGB', Uint8Array.of(PERCEPTUAL_INTENT)),
     ...(exif ? [chunk('eXIf', exif)] : []),
     // Not compressed, no language, no translated keyword.
     ...(xmp ? [chunk('iTXt', join(ascii('XML:com.adobe.xmp\0\0\0\0\0'), xmp))] : []),
   ];
-}
-
-async function deflate(data: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-  const stream = new Blob([data]).stream().pipeThrough(new CompressionStream('deflate'));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-
-const ascii = (text: string): Uint8Array => Uint8Array.from(text, (c) => c.charCodeAt(0));
-
-function join(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }
 
 /** Length, type, data and checksum. */

@@ -6,5 +6,6 @@ import type { Encoder } from './encoder.ts';
 export const webp: Encoder = {
   type: 'image/webp',
   maxSide: 16383,
-  encode: (image, quality) => encodeByCanvas(toRgba8(image), 'image/webp', quality, null),
+  encode: (image, quality, tags) =>
+    encodeByCanvas(toRgba8(image), 'image/webp', quality, null, tags),
 };

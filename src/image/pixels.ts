@@ -17,6 +17,11 @@ export function isGrey(rgba: Samples): boolean {
   return true;
 }
 
+/** Makes every pixel as grey as its first sample, which is what files of grey images store. */
+export function makeGrey(rgba: Samples): void {
+  for (let i = 0; i < rgba.length; i += 4) rgba[i + 1] = rgba[i + 2] = rgba[i];
+}
+
 /** The image with 8 bits per sample, rounded to the nearest; itself where it has them. */
 export function toRgba8(image: RgbaImage): Rgba8Image {
   const { width, height, data } = image;
@@ -25,3 +30,36 @@ export function toRgba8(image: RgbaImage): Rgba8Image {
   for (let i = 0; i < data.length; i++) rounded[i] = data[i] / 257;
   return { width, height, data: rounded };
 }
+
+/**
+ * The image turned upright as EXIF's orientation says; itself for 1. 2: mirrored, 3: upside down,
+ * 4: both, 5: mirrored about the diagonal from the top left, 6: its left side is up, 7: mirrored
+ * about the other diagonal, 8: its right side is up.
+ */
+export function turn<Image extends RgbaImage>(image: Image, orientation: number): Image {
+  if (orientation === 1) return image;
+  const { width, height } = image;
+  const swaps = orientation >= 5;
+  const [outWidth, outHeight] = swaps ? [height, width] : [width, height];
+  // A pixel is one or two words.
+  const words = image.data instanceof Uint16Array ? 2 : 1;
+  const { buffer, byteOffset } = byteOffsetFits(image.data) ? image.data : image.data.slice();
+  const from = new Uint32Array(buffer, byteOffset, width * height * words);
+  const to = new Uint32Array(from.length);
+  const flipX = [2, 3, 7, 8].includes(orientation);
+  const flipY = [3, 4, 6, 7].includes(orientation);
+  for (let y = 0, o = 0; y < outHeight; y++) {
+    for (let x = 0; x < outWidth; x++) {
+      const [u, v] = swaps ? [y, x] : [x, y];
+      const i = (flipY ? height - 1 - v : v) * width + (flipX ? width - 1 - u : u);
+      for (let word = 0; word < words; word++) to[o++] = from[i * words + word];
+    }
+  }
+  const data =
+    image.data instanceof Uint16Array
+      ? new Uint16Array(to.buffer)
+      : new Uint8ClampedArray(to.buffer);
+  return { ...image, width: outWidth, height: outHeight, data };
+}
+
+const byteOffsetFits = ({ byteOffset }: Samples): boolean => byteOffset % 4 === 0;

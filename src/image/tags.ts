@@ -1,3 +1,5 @@
+import type { RgbaImage } from './image.ts';
+
 /**
  * What a file says about its picture beside the pixels, in the form in which it goes into the
  * enlarged file. Byte arrays are copies: nothing else refers to them.
@@ -29,3 +31,14 @@ export const NO_TAGS: ImageTags = {
   xmp: null,
   grey: false,
 };
+
+/** An image and what its file said of it. */
+export interface DecodedImage {
+  readonly image: RgbaImage;
+  readonly tags: ImageTags;
+  /** Such as `JPEG`; null for what came as pixels. */
+  readonly format: string | null;
+  readonly animated: boolean;
+  /** What is not kept of the source, as sentences for people. */
+  readonly notes: readonly string[];
+}

@@ -26,6 +26,8 @@ export {
   type AddedModel,
   type AddOptions,
   CPU_MAX_PIXELS,
+  type Metadata,
+  type SourceFacts,
   type UpscaleOutput,
   type UpscaleProgress,
 } from './protocol.ts';
@@ -97,7 +99,7 @@ export interface Upscaler {
   exportModel(id: string, options?: { readonly f16?: boolean }): Promise<Blob>;
   /**
    * A bitmap as a file; the bitmap stays the caller's. JPEG puts white under transparent pixels.
-   * @param options.quality 0 to 1 for JPEG and WebP, default 0.92
+   * @param options.quality 0 to 1 for all but PNG, default 0.92
    */
   encode(image: ImageBitmap, options: { type: OutputType; quality?: number }): Promise<Blob>;
   /** Rejects what is pending with `ABORTED` and ends the worker; the upscaler is of no more use. */

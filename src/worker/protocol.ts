@@ -5,7 +5,8 @@
 import type { OutputType } from '../codecs/encoder.ts';
 import type { AdapterReport } from '../engine/types.ts';
 import type { SerializedError } from '../errors.ts';
-import type { Rgba8Image } from '../image/image.ts';
+import type { Depth, Rgba8Image } from '../image/image.ts';
+import type { ImageTags } from '../image/tags.ts';
 
 /**
  * Largest LR image that the CPU path takes, in pixels. A2N costs 2.1 MFLOP per LR pixel at x2 and
@@ -30,6 +31,29 @@ export interface UpscaleProgress {
   readonly remainingMs: number | null;
 }
 
+/** What becomes of EXIF and XMP: kept, upright and without sizes and thumbnail, or dropped. */
+export type Metadata = 'keep' | 'drop';
+
+/** What a source was found to be. */
+export interface SourceFacts {
+  /** Of a file, such as `JPEG`; null for an element, a bitmap or pixels. */
+  readonly format: string | null;
+  /** Bits per sample that its pixels were read with. */
+  readonly depth: Depth;
+  /** What its values and those of the result mean; `other`: what its profile says. */
+  readonly colorSpace: ImageTags['colorSpace'];
+  /** The file had a profile, which files of the result have too. */
+  readonly hasProfile: boolean;
+  /** There is EXIF or XMP to be kept. */
+  readonly hasMetadata: boolean;
+  /** Every pixel is grey, and so are those of the result. */
+  readonly grey: boolean;
+  /** An animation: the first frame was enlarged. */
+  readonly animated: boolean;
+  /** What could not be kept, as sentences for people. */
+  readonly notes: readonly string[];
+}
+
 export interface UpscaleOutput {
   /** A bitmap for the output `bitmap`, else a file. Close the bitmap when it is done with. */
   readonly image: ImageBitmap | Blob;
@@ -37,6 +61,7 @@ export interface UpscaleOutput {
   readonly height: number;
   readonly inputWidth: number;
   readonly inputHeight: number;
+  readonly source: SourceFacts;
   /** Null for Lanczos, which is no network. */
   readonly model: string | null;
   /** Who did the work; anything but `webgpu` only if `fallback` allowed it. */
@@ -61,6 +86,7 @@ export interface UpscalePlan {
   /** 0 to 1. */
   readonly quality: number;
   readonly fallback: Fallback;
+  readonly metadata: Metadata;
 }
 
 /** What somebody knows of a weight file beside its bytes. */

@@ -16,6 +16,7 @@ it('fills in the defaults', () => {
     output: 'bitmap',
     quality: 0.92,
     fallback: 'error',
+    metadata: 'drop',
   });
   expect(planUpscale({ scale: 3 }).model).toBe(defaultModel(3).id);
 });

@@ -1,7 +1,7 @@
 import type { OutputType } from '../codecs/encoder.ts';
 import { CrispenError } from '../errors.ts';
 import { defaultModel, findModel, type ModelEntry } from '../models/manifest.ts';
-import type { Fallback, OutputFormat, UpscalePlan } from './protocol.ts';
+import type { Fallback, Metadata, OutputFormat, UpscalePlan } from './protocol.ts';
 
 export interface ModelChoice {
   /** Default: the model's; without a model 2. */
@@ -13,13 +13,21 @@ export interface ModelChoice {
 export interface PlanChoice extends ModelChoice {
   /** Default `bitmap`. */
   readonly output?: OutputFormat | undefined;
-  /** 0 to 1, for JPEG and WebP; default 0.92. */
+  /** 0 to 1, for all but PNG; default 0.92. */
   readonly quality?: number | undefined;
   /** What to do without an adapter; default `error`. */
   readonly fallback?: Fallback | undefined;
+  /** EXIF and XMP of the source in a file of the result; default `drop`. Profiles are always kept. */
+  readonly metadata?: Metadata | undefined;
 }
 
-const OUTPUTS: readonly OutputFormat[] = ['bitmap', 'image/png', 'image/jpeg', 'image/webp'];
+const OUTPUTS: readonly OutputFormat[] = [
+  'bitmap',
+  'image/png',
+  'image/jpeg',
+  'image/webp',
+  'image/avif',
+];
 const FALLBACKS: readonly Fallback[] = ['error', 'cpu', 'lanczos'];
 const DEFAULT_QUALITY = 0.92;
 
@@ -52,7 +60,7 @@ export function chooseModel(
 
 /** @throws CrispenError `MODEL_UNKNOWN`, `INVALID_INPUT` */
 export function planUpscale(request: PlanChoice, added: readonly Choosable[] = []): UpscalePlan {
-  const { output = 'bitmap', fallback = 'error' } = request;
+  const { output = 'bitmap', fallback = 'error', metadata = 'drop' } = request;
   const { id, scale } = chooseModel(request, added);
   if (!OUTPUTS.includes(output)) {
     throw invalid(`There is no output "${String(output)}".`, `Choose ${OUTPUTS.join(', ')}.`);
@@ -60,7 +68,10 @@ export function planUpscale(request: PlanChoice, added: readonly Choosable[] = [
   if (!FALLBACKS.includes(fallback)) {
     throw invalid(`There is no fallback "${String(fallback)}".`, `Choose ${FALLBACKS.join(', ')}.`);
   }
-  return { model: id, scale, output, fallback, quality: checkQuality(request.quality) };
+  if (metadata !== 'keep' && metadata !== 'drop') {
+    throw invalid(`Metadata cannot be "${String(metadata)}".`, 'Choose keep or drop.');
+  }
+  return { model: id, scale, output, fallback, metadata, quality: checkQuality(request.quality) };
 }
 
 /** @throws CrispenError `INVALID_INPUT` outside of 0 to 1. */

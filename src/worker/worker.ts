@@ -7,7 +7,9 @@ import { checkPixels, decodeImage, encodeImage, type OutputType } from '../codec
 import { Engine } from '../engine/engine.ts';
 import type { RunOptions, UpscaleReport } from '../engine/types.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
-import type { Rgba8Image } from '../image/image.ts';
+import { depthOf, type Rgba8Image } from '../image/image.ts';
+import { makeGrey, toRgba8 } from '../image/pixels.ts';
+import type { DecodedImage, ImageTags } from '../image/tags.ts';
 import { findModel, type ModelEntry } from '../models/manifest.ts';
 import type { Network } from '../models/network.ts';
 import { shippedNetwork } from '../models/shipped.ts';
@@ -19,8 +21,10 @@ import { JobProgress } from './progress.ts';
 import {
   ADDED_PREFIX,
   CPU_MAX_PIXELS,
+  type Metadata,
   type ProgressEvent,
   type Result,
+  type SourceFacts,
   type Stage,
   type UpscaleOutput,
   type UpscalePlan,
@@ -118,7 +122,10 @@ const api: WorkerApi = {
     }),
 
   encode: (image, type, quality) =>
-    answer(async () => encodeImage(await decodeImage(image), type, quality)),
+    answer(async () => {
+      const { image: pixels, tags } = await decodeImage(image);
+      return encodeImage(pixels, type, quality, tags);
+    }),
 
   addModel: (id, file, name, options) =>
     answer(() =>
@@ -260,7 +267,9 @@ async function upscale(
   const progress = track(id, stagesOf(backend, model));
 
   progress.report('decode', 0);
-  const input = await readSource(source, signal);
+  const decoded = await readSource(source, signal);
+  const tags = keptTags(decoded.tags, plan.metadata);
+  const input = toRgba8(decoded.image);
   progress.report('decode', 1);
   const { width, height } = input;
   checkPixels(width * plan.scale, height * plan.scale, 'The enlarged image');
@@ -270,13 +279,26 @@ async function upscale(
   const { image, report } = await enlarge(input, model, backend, progress, signal);
   throwIfAborted(signal);
   progress.report('encode', 0);
-  const output = await deliver(image, plan);
+  if (tags.grey) makeGrey(image.data);
+  const output = await deliver(image, plan, tags);
   progress.report('encode', 1, 0);
   const { milliseconds, tiles, statistics, approximate, gpuBytes } = report;
   return {
-    ...{ image: output, width: image.width, height: image.height },
+    ...{ image: output, width: image.width, height: image.height, source: facts(decoded) },
     ...{ inputWidth: width, inputHeight: height, model: backend === 'lanczos' ? null : model.id },
     ...{ backend, adapter, milliseconds, tiles, statistics, approximate, gpuBytes },
+  };
+}
+
+/** Profiles are part of the picture, EXIF and XMP are not. */
+const keptTags = (tags: ImageTags, metadata: Metadata): ImageTags =>
+  metadata === 'keep' ? tags : { ...tags, exif: null, xmp: null };
+
+function facts({ image, tags, format, animated, notes }: DecodedImage): SourceFacts {
+  const { icc, exif, xmp, colorSpace, grey } = tags;
+  return {
+    ...{ format, colorSpace, grey, animated, notes, depth: depthOf(image) },
+    ...{ hasProfile: icc !== null, hasMetadata: exif !== null || xmp !== null },
   };
 }
 
@@ -357,7 +379,7 @@ function checkCpuSize(width: number, height: number): void {
   );
 }
 
-async function readSource(source: WireSource, signal: AbortSignal): Promise<Rgba8Image> {
+async function readSource(source: WireSource, signal: AbortSignal): Promise<DecodedImage> {
   if (source.kind === 'blob') return decodeImage(source.blob);
   if (source.kind === 'bitmap') return decodeImage(source.bitmap);
   if (source.kind === 'pixels') return decodeImage(source.image);
@@ -402,15 +424,19 @@ function fetchFailed(url: string, what: 'image' | 'model', cause: unknown): Cris
   });
 }
 
-async function deliver(image: Rgba8Image, plan: UpscalePlan): Promise<ImageBitmap | Blob> {
+async function deliver(
+  image: Rgba8Image,
+  plan: UpscalePlan,
+  tags: ImageTags,
+): Promise<ImageBitmap | Blob> {
   if (plan.output !== 'bitmap')
-    return encodeImage(image, plan.output satisfies OutputType, plan.quality);
+    return encodeImage(image, plan.output satisfies OutputType, plan.quality, tags);
   const { width, height } = image;
   const data = image.data as Uint8ClampedArray<ArrayBuffer>;
+  const colorSpace = tags.colorSpace === 'display-p3' ? 'display-p3' : 'srgb';
   try {
-    return await createImageBitmap(new ImageData(data, width, height), {
+    return await createImageBitmap(new ImageData(data, width, height, { colorSpace }), {
       premultiplyAlpha: 'none',
-      colorSpaceConversion: 'none',
     });
   } catch (cause) {
     throw new CrispenError('OUT_OF_MEMORY', `No bitmap of ${width} x ${height} could be made.`, {

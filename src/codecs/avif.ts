@@ -1,0 +1,53 @@
+import createModule from '@jsquash/avif/codec/enc/avif_enc.js';
+import { CrispenError } from '../errors.ts';
+import { depthOf, type RgbaImage } from '../image/image.ts';
+import { toRgba8 } from '../image/pixels.ts';
+import type { ImageTags } from '../image/tags.ts';
+import { embed } from './embed.ts';
+import type { Encoder } from './encoder.ts';
+
+/**
+ * AVIF by libavif and libaom in WebAssembly (3.5 MB, fetched with the first use from where this chunk
+ * lies): no browser has an encoder. One thread, since more need a page with special headers. Images of
+ * 16 bits per sample are written with 10.
+ */
+export const avif: Encoder = { type: 'image/avif', maxSide: 16384, encode };
+
+/** libaom's 0 (slow) to 10. */
+const SPEED = 8;
+const OPTIONS = {
+  ...{ qualityAlpha: -1, denoiseLevel: 0, tileColsLog2: 0, tileRowsLog2: 0, speed: SPEED },
+  // 4:4:4: an enlarged picture has its colours as fine as its light.
+  ...{ subsample: 3, chromaDeltaQ: false, sharpness: 0, tune: 0, enableSharpYUV: false },
+  lossless: false,
+};
+
+let codec: ReturnType<typeof createModule> | null = null;
+
+async function encode(image: RgbaImage, quality: number, tags: ImageTags): Promise<Blob> {
+  const { width, height } = image;
+  try {
+    codec ??= createModule({ noInitialRun: true });
+    const { encode } = await codec;
+    const isDeep = depthOf(image) === 16;
+    const data = isDeep ? toTenBits(image.data) : toRgba8(image).data;
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength) as BufferSource;
+    const bitDepth = isDeep ? 10 : 8;
+    const options = { ...OPTIONS, quality: Math.round(quality * 100), bitDepth };
+    const file = encode(bytes, width, height, options);
+    if (!file) throw new Error('The encoder gave nothing.');
+    const whole = await embed(Uint8Array.from(file), 'image/avif', tags);
+    return new Blob([whole], { type: 'image/avif' });
+  } catch (cause) {
+    // After an error, such as memory that ran out, the module is of no more use.
+    codec = null;
+    throw new CrispenError('ENCODE_FAILED', `The ${width} x ${height} AVIF was not encoded.`, {
+      hint: 'Its encoder could not be loaded, or the image is too large for it: choose PNG or JPEG.',
+      cause,
+    });
+  }
+}
+
+function toTenBits(samples: RgbaImage['data']): Uint16Array {
+  return Uint16Array.from(samples, (v) => Math.round((v * 1023) / 65535));
+}

@@ -1,0 +1,51 @@
+import { CrispenError } from '../errors.ts';
+import type { RgbaImage } from '../image/image.ts';
+import { isGrey, turn } from '../image/pixels.ts';
+import type { DecodedImage } from '../image/tags.ts';
+import { readBitmap } from './bitmap.ts';
+import { checkPixels } from './limits.ts';
+import { openSource, type SourceFile } from './source.ts';
+
+/** As `decodeImage`, of a file. */
+export async function decodeFile(blob: Blob): Promise<DecodedImage> {
+  const source = await openSource(new Uint8Array(await readBlob(blob)));
+  const { format, tags, orientation, isAnimated, notes } = source;
+  const stored = await decodePixels(source);
+  checkPixels(stored.width, stored.height, 'The image');
+  const image = turn(stored, orientation);
+  const grey = isGrey(image.data);
+  return { image, tags: { ...tags, grey }, format, animated: isAnimated, notes };
+}
+
+async function decodePixels({ format, bits, bare, isRaw }: SourceFile): Promise<RgbaImage> {
+  try {
+    if (format === 'PNG' && bits === 16 && isRaw) {
+      const { decodePng16 } = await import('./png16.ts');
+      return await decodePng16(new Uint8Array(await new Blob([...bare]).arrayBuffer()));
+    }
+    const bitmap = await createImageBitmap(new Blob([...bare]), {
+      premultiplyAlpha: 'none',
+      // What a decoder could go by is no longer in the file; this is for what it has by itself.
+      colorSpaceConversion: isRaw ? 'none' : 'default',
+    });
+    return await readBitmap(bitmap);
+  } catch (cause) {
+    if (cause instanceof CrispenError) throw cause;
+    const what = format === 'unknown' ? 'The file' : `The ${format} file`;
+    throw new CrispenError('DECODE_FAILED', `${what} could not be decoded.`, {
+      hint: 'It is damaged or of a kind that this browser cannot read: save it anew as PNG or JPEG.',
+      cause,
+    });
+  }
+}
+
+async function readBlob(blob: Blob): Promise<ArrayBuffer> {
+  try {
+    return await blob.arrayBuffer();
+  } catch (cause) {
+    throw new CrispenError('DECODE_FAILED', 'The file could not be read.', {
+      hint: 'It may have been moved, changed or deleted since it was chosen: choose it again.',
+      cause,
+    });
+  }
+}

@@ -1,0 +1,324 @@
+import sharp, { type Sharp } from 'sharp';
+
+import { describe, expect, it } from 'vitest';
+import { randomStream } from '../../test/random.ts';
+import { turn } from '../image/pixels.ts';
+import { NO_TAGS } from '../image/tags.ts';
+import { readContainer } from './container.ts';
+import { embed } from './embed.ts';
+import type { OutputType } from './encoder.ts';
+import { cleanExif } from './exif.ts';
+import { displayP3 } from './icc.ts';
+import { chunk } from './pngChunks.ts';
+import { openSource } from './source.ts';
+
+const PICTURE = { width: 5, height: 3, channels: 3 as const };
+const pixels = Uint8Array.from({ length: 45 }, (_, i) => (i * 97) % 256);
+const picture = () => sharp(pixels, { raw: PICTURE });
+const bytes = (buffer: Uint8Array) => Uint8Array.from(buffer);
+const open = async (image: Sharp) => openSource(bytes(await image.toBuffer()));
+const joined = (parts: readonly Uint8Array[]) => Buffer.concat(parts);
+
+const lossless = {
+  PNG: (image: Sharp) => image.png(),
+  WebP: (image: Sharp) => image.webp({ lossless: true }),
+};
+const formats = {
+  ...lossless,
+  JPEG: (image: Sharp) => image.jpeg({ quality: 100, chromaSubsampling: '4:4:4' }),
+  AVIF: (image: Sharp) => image.avif({ effort: 0 }),
+};
+
+describe('a profile', () => {
+  it.each(Object.entries(formats))(
+    'of a %s is found, and taken out of what is decoded',
+    async (format, encode) => {
+      const file = await encode(picture().withIccProfile('p3')).toBuffer();
+      const { icc } = await sharp(file).metadata();
+      const source = await openSource(bytes(file));
+      expect(source).toMatchObject({ format, isRaw: true, notes: [] });
+      expect(source.tags.colorSpace).toBe('display-p3');
+      expect(joined([source.tags.icc!]).equals(icc!)).toBe(true);
+      const bare = joined(source.bare);
+      expect((await sharp(bare).metadata()).icc).toBeUndefined();
+      const raw = (image: Sharp) => image.raw().toBuffer();
+      const asStored = await raw(sharp(file, { ignoreIcc: true }));
+      expect((await raw(sharp(bare))).equals(asStored)).toBe(true);
+      // The values differ from those in sRGB, or the test would show nothing.
+      expect((await raw(sharp(file))).equals(asStored)).toBe(false);
+    },
+  );
+});
+
+describe('orientation', () => {
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])(
+    '%d turns as libvips does, in PNG and WebP',
+    async (orientation) => {
+      for (const encode of Object.values(lossless)) {
+        const file = await encode(picture().withMetadata({ orientation })).toBuffer();
+        const source = await openSource(bytes(file));
+        expect(source.orientation).toBe(orientation);
+        const { data, info } = await sharp(joined(source.bare))
+          .ensureAlpha()
+          .raw()
+          .toBuffer({ resolveWithObject: true });
+        expect([info.width, info.height]).toEqual([5, 3]);
+        const image = { width: 5, height: 3, data: new Uint8ClampedArray(data) };
+        const upright = turn(image, source.orientation);
+        const wanted = await sharp(file)
+          .autoOrient()
+          .ensureAlpha()
+          .raw()
+          .toBuffer({ resolveWithObject: true });
+        expect([upright.width, upright.height]).toEqual([wanted.info.width, wanted.info.height]);
+        expect(Buffer.from(upright.data).equals(wanted.data)).toBe(true);
+        const deep = { ...image, data: Uint16Array.from(image.data, (v) => v * 257) };
+        expect([...turn(deep, orientation).data]).toEqual([...upright.data].map((v) => v * 257));
+      }
+    },
+  );
+});
+
+describe('metadata', () => {
+  const ARTIST = 'somebody';
+  const withAll = () =>
+    picture()
+      .withExif({
+        IFD0: { Artist: ARTIST, ImageWidth: '5' },
+        IFD2: { PixelXDimension: '5', LensModel: 'pinhole' },
+      })
+      .withMetadata({ orientation: 6 })
+      .withXmp(
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6" ' +
+          'exif:PixelXDimension="5" dc:title="ünïcode"/></x:xmpmeta>',
+      );
+
+  it.each(['PNG', 'JPEG', 'WebP'] as const)(
+    'of a %s is kept, upright, without sizes, and goes back in',
+    async (format) => {
+      const file = await formats[format](withAll()).toBuffer();
+      const before = await sharp(file).metadata();
+      expect(before.orientation).toBe(6);
+      const { tags, orientation, bare } = await openSource(bytes(file));
+      expect(orientation).toBe(6);
+      const [exif, xmp] = [tags.exif!, tags.xmp!].map((data) => Buffer.from(data).toString());
+      expect(exif).toContain(ARTIST);
+      expect(exif).toContain('pinhole');
+      expect(xmp).toBe(
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="1" dc:title="ünïcode"/></x:xmpmeta>',
+      );
+      expect(joined(bare).includes(ARTIST)).toBe(false);
+
+      const type = `image/${format.toLowerCase()}` as OutputType;
+      const plain = await formats[format](picture()).toBuffer();
+      const full = await embed(bytes(plain), type, { ...tags, icc: displayP3(), grey: false });
+      const after = await sharp(full).metadata();
+      expect(after).toMatchObject({ orientation: 1, width: 5, height: 3, hasProfile: true });
+      expect(after.exif!.includes(ARTIST)).toBe(true);
+      expect(after.xmp!.equals(Buffer.from(tags.xmp!))).toBe(true);
+      const again = await openSource(bytes(full));
+      expect(again.tags).toEqual({ ...tags, icc: displayP3(), colorSpace: 'display-p3' });
+      const raw = (one: Uint8Array) => sharp(one, { ignoreIcc: true }).raw().toBuffer();
+      expect((await raw(full)).equals(await raw(plain))).toBe(true);
+      // Without anything to put in, what an encoder wrote of itself goes.
+      const dropped = await sharp(await embed(bytes(full), type, NO_TAGS)).metadata();
+      expect([dropped.exif, dropped.xmp, dropped.icc]).toEqual([undefined, undefined, undefined]);
+    },
+  );
+
+  it('loses its thumbnail, which shows the old picture', async () => {
+    const exif = tiff(
+      [
+        [0x112, 3],
+        [0x10e, 7],
+      ],
+      [
+        [0x201, 68],
+        [0x202, 8],
+      ],
+      'THUMBNAI',
+    );
+    const clean = cleanExif(exif);
+    expect(clean.orientation).toBe(3);
+    expect(Buffer.from(clean.exif!).includes('THUMB')).toBe(false);
+    expect(cleanExif(clean.exif!)).toEqual({ orientation: 1, exif: clean.exif });
+    const found = await sharp(
+      await embed(bytes(await formats.JPEG(picture()).toBuffer()), 'image/jpeg', {
+        ...NO_TAGS,
+        exif: clean.exif,
+      }),
+    ).metadata();
+    expect(found.orientation).toBe(1);
+  });
+
+  it('that is damaged in any way throws nothing', async () => {
+    const file = await formats.JPEG(withAll().withIccProfile('p3')).toBuffer();
+    const { exif } = await sharp(file).metadata();
+    const whole = exif!.subarray(6);
+    for (let end = 0; end < whole.length; end += 3) cleanExif(whole.subarray(0, end));
+    const random = randomStream(1);
+    for (let round = 0; round < 300; round++) {
+      const damaged = Uint8Array.from(whole);
+      for (let i = 0; i < 4; i++) damaged[Math.floor(random() * whole.length)] = random() * 256;
+      cleanExif(damaged);
+    }
+    for (const [format, encode] of Object.entries(formats)) {
+      const good = bytes(await encode(withAll().withIccProfile('p3')).toBuffer());
+      for (let round = 0; round < 100; round++) {
+        const damaged = good.slice();
+        for (let i = 0; i < 6; i++) damaged[Math.floor(random() * 600)] = random() * 256;
+        const container = await readContainer(format, damaged);
+        container.bare(true);
+      }
+    }
+  });
+});
+
+/** A little TIFF structure: two folders of short entries, and bytes at its end. */
+function tiff(first: [number, number][], second: [number, number][], tail: string): Uint8Array {
+  const out = new Uint8Array(68 + tail.length);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, 0x4d4d002a);
+  view.setUint32(4, 8);
+  let at = 8;
+  for (const [folder, next] of [
+    [first, 8 + 2 + first.length * 12 + 4],
+    [second, 0],
+  ] as const) {
+    view.setUint16(at, folder.length);
+    at += 2;
+    for (const [tag, value] of folder) {
+      const isShort = tag === 0x112;
+      view.setUint16(at, tag);
+      view.setUint16(at + 2, isShort ? 3 : 4);
+      view.setUint32(at + 4, 1);
+      if (isShort) view.setUint16(at + 8, value);
+      else view.setUint32(at + 8, value);
+      at += 12;
+    }
+    view.setUint32(at, next);
+    at += 4;
+  }
+  out.set(Buffer.from(tail), at);
+  return out;
+}
+
+describe('colours', () => {
+  /** A PNG with a chunk more behind its header. */
+  async function pngWith(type: string, data: readonly number[]): Promise<Uint8Array<ArrayBuffer>> {
+    const file = await picture().png().toBuffer();
+    return bytes(
+      Buffer.concat([file.subarray(0, 33), chunk(type, Uint8Array.from(data)), file.subarray(33)]),
+    );
+  }
+  const u32s = (...values: number[]) =>
+    values.flatMap((v) => [v >>> 24, (v >> 16) & 255, (v >> 8) & 255, v & 255]);
+
+  it('Display P3 by a code point in a PNG becomes a profile that says the same', async () => {
+    const source = await openSource(await pngWith('cICP', [12, 13, 0, 1]));
+    expect(source).toMatchObject({ isRaw: true, tags: { colorSpace: 'display-p3' } });
+    const written = await sharp(
+      await embed(bytes(await picture().png().toBuffer()), 'image/png', {
+        ...source.tags,
+        grey: false,
+      }),
+    )
+      .toColourspace('srgb')
+      .raw()
+      .toBuffer();
+    const p3 = await sharp(await picture().png().toBuffer()).metadata();
+    expect(p3.icc).toBeUndefined();
+    // libvips' own Display P3 profile makes the same sRGB values of them.
+    const theirs = await picture()
+      .withIccProfile('p3')
+      .png()
+      .toBuffer()
+      .then((file) => sharp(file).metadata());
+    const other = await sharp(
+      await embed(bytes(await picture().png().toBuffer()), 'image/png', {
+        ...NO_TAGS,
+        icc: bytes(theirs.icc!),
+      }),
+    )
+      .toColourspace('srgb')
+      .raw()
+      .toBuffer();
+    const worst = Math.max(...written.map((v, i) => Math.abs(v - other[i])));
+    expect(worst).toBeLessThanOrEqual(1);
+    expect(written.equals(Buffer.from(pixels))).toBe(false);
+  });
+
+  it.each<[string, string, number[], boolean]>([
+    ['sRGB by a code point', 'cICP', [1, 13, 0, 1], true],
+    ['an HDR code point', 'cICP', [9, 16, 0, 1], false],
+    ["sRGB's gamma", 'gAMA', u32s(45455), true],
+    ['a linear gamma', 'gAMA', u32s(100000), false],
+    ["sRGB's primaries", 'cHRM', u32s(31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000), true],
+    ['other primaries', 'cHRM', u32s(31270, 32900, 73470, 26530, 11520, 82640, 15660, 1770), false],
+  ])('%s in a PNG', async (_, type, data, isRaw) => {
+    const source = await openSource(await pngWith(type, data));
+    expect(source).toMatchObject({ isRaw, tags: { icc: null, colorSpace: 'srgb' } });
+    expect(joined(source.bare).includes(type)).toBe(!isRaw);
+  });
+
+  it('of CMYK and grey profiles are left to the decoder, and the profile goes nowhere', async () => {
+    const cmyk = await open(picture().toColourspace('cmyk').withIccProfile('cmyk').jpeg());
+    expect(cmyk).toMatchObject({ isRaw: false, tags: { icc: null, colorSpace: 'srgb' } });
+    expect(cmyk.notes).toEqual(['The CMYK colours were converted to sRGB.']);
+    expect(joined(cmyk.bare).includes('ICC_PROFILE')).toBe(true);
+    const grey = displayP3();
+    grey.set(Buffer.from('GRAY'), 16);
+    const file = await embed(bytes(await picture().png().toBuffer()), 'image/png', {
+      ...NO_TAGS,
+      icc: grey,
+    });
+    expect(await openSource(file)).toMatchObject({ isRaw: false, tags: { icc: null } });
+  });
+
+  it('of a profile of many segments are put together', async () => {
+    const icc = new Uint8Array(200_000).map((_, i) => (i * 31) >> 3);
+    icc.set(displayP3());
+    const file = await embed(bytes(await formats.JPEG(picture()).toBuffer()), 'image/jpeg', {
+      ...NO_TAGS,
+      icc,
+    });
+    expect((await sharp(file).metadata()).icc!.equals(Buffer.from(icc))).toBe(true);
+    expect((await openSource(file)).tags.icc).toEqual(icc);
+  });
+
+  it('of a profile go into an AVIF', async () => {
+    const plain = bytes(
+      await sharp({
+        create: {
+          width: 70,
+          height: 50,
+          channels: 4,
+          background: { r: 200, g: 20, b: 60, alpha: 0.5 },
+        },
+      })
+        .avif({ effort: 0 })
+        .toBuffer(),
+    );
+    const file = await embed(plain, 'image/avif', { ...NO_TAGS, icc: displayP3() });
+    const found = await sharp(file).metadata();
+    expect(found).toMatchObject({ width: 70, height: 50, hasAlpha: true });
+    expect(found.icc!.equals(Buffer.from(displayP3()))).toBe(true);
+    const raw = (one: Uint8Array) => sharp(one, { ignoreIcc: true }).raw().toBuffer();
+    expect((await raw(file)).equals(await raw(plain))).toBe(true);
+  });
+});
+
+describe('animations', () => {
+  const two = () =>
+    sharp(Buffer.alloc(4 * 4 * 3 * 2, 9).fill(200, 0, 48), {
+      raw: { width: 4, height: 8, channels: 3, pageHeight: 4 },
+    });
+  it.each([
+    ['GIF', (image: Sharp) => image.gif()],
+    ['WebP', (image: Sharp) => image.webp()],
+  ])('%s: told aloud', async (format, encode) => {
+    const notes = ['Of the animation only the first frame was enlarged.'];
+    expect(await open(encode(two()))).toMatchObject({ format, isAnimated: true, notes });
+    expect(await open(encode(picture()))).toMatchObject({ format, isAnimated: false, notes: [] });
+  });
+});

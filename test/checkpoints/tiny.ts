@@ -1,0 +1,19 @@
+import { createNetwork } from '../../src/models/index.ts';
+import { writeSafetensors } from '../../src/weights/writeSafetensors.ts';
+import { randomStream } from '../random.ts';
+
+/**
+ * The weight file of a network that is as light as a real one can be: Compact of one feature
+ * and two convolutions, seeded. For images so large that only their way is of interest.
+ */
+export function tinyCheckpoint(scale = 4): Uint8Array<ArrayBuffer> {
+  const random = randomStream(5);
+  const { weights } = createNetwork('compact', { scale, features: 1, blocks: 0 }).graph;
+  const tensors = weights.map(({ name, shape }) => {
+    const values = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () =>
+      name.endsWith('weight') ? (random() - 0.5) / 5 : 0,
+    );
+    return [name, { dtype: 'f32', shape, bytes: new Uint8Array(values.buffer) }] as const;
+  });
+  return Uint8Array.from(writeSafetensors(new Map(tensors)));
+}
