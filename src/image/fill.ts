@@ -1,0 +1,94 @@
+import type { RgbaImage } from './image.ts';
+
+/** Red, green, blue and a weight per pixel, colours not multiplied by it: 0 where none is known. */
+interface Level {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8ClampedArray | Uint16Array | Float32Array;
+}
+
+/**
+ * The colours of an image alone, opaque: pixels that are not fully transparent keep theirs to the
+ * bit, and those that are take colours of the visible ones around, near ones first. A network sees
+ * far beyond an edge; what hides under transparent pixels, usually black, would darken it.
+ *
+ * Averages of 2 x 2 visible pixels, weighted by alpha, then of 2 x 2 of those and so on until
+ * nothing is empty; then back, each empty place interpolated from the coarser level. The same for
+ * every tile, since it is done before an image is cut. An image with nothing visible keeps its
+ * colours.
+ */
+export function opaqueColours(image: RgbaImage): RgbaImage {
+  const { width, height } = image;
+  const data = image.data.slice();
+  const top = data instanceof Uint16Array ? 65535 : 255;
+  // From fine to coarse; the finest, the image itself, stays 8 or 16 bits.
+  const levels: Level[] = [{ width, height, data }];
+  for (let last = levels[0]; hasGaps(last) && last.data.length > 4; ) {
+    last = halved(last);
+    levels.push(last);
+  }
+  const coarsest = levels[levels.length - 1];
+  if (!hasGaps(coarsest))
+    for (let i = levels.length - 1; i > 0; i--) fill(levels[i - 1], levels[i]);
+  for (let i = 3; i < data.length; i += 4) data[i] = top;
+  return { width, height, data } as RgbaImage;
+}
+
+function hasGaps({ data }: Level): boolean {
+  for (let i = 3; i < data.length; i += 4) if (data[i] === 0) return true;
+  return false;
+}
+
+/** Half the size, rounded up: mean colours by weight, and the mean weights. */
+function halved({ width, height, data }: Level): Level {
+  const half = { width: Math.ceil(width / 2), height: Math.ceil(height / 2) };
+  const means = new Float32Array(half.width * half.height * 4);
+  for (let y = 0; y < half.height; y++) {
+    for (let x = 0; x < half.width; x++) {
+      let [r, g, b, sum] = [0, 0, 0, 0];
+      for (let v = 2 * y; v < Math.min(height, 2 * y + 2); v++) {
+        for (let u = 2 * x; u < Math.min(width, 2 * x + 2); u++) {
+          const at = (v * width + u) * 4;
+          r += data[at + 3] * data[at];
+          g += data[at + 3] * data[at + 1];
+          b += data[at + 3] * data[at + 2];
+          sum += data[at + 3];
+        }
+      }
+      if (sum === 0) continue;
+      const to = (y * half.width + x) * 4;
+      means[to] = r / sum;
+      means[to + 1] = g / sum;
+      means[to + 2] = b / sum;
+      means[to + 3] = sum / 4;
+    }
+  }
+  return { ...half, data: means };
+}
+
+/** Gives pixels without a weight the colour that the coarser level, which has no gaps, has there. */
+function fill({ width, height, data }: Level, coarse: Level): void {
+  const whole = data instanceof Float32Array ? (v: number) => v : Math.round;
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const at = (y * width + x) * 4;
+      if (data[at + 3] !== 0) continue;
+      // Bilinear: a quarter off the centre of a coarse pixel, towards the neighbours on this side.
+      const [cx, cy] = [x >> 1, y >> 1];
+      const nx = Math.min(Math.max(cx + (x % 2 ? 1 : -1), 0), coarse.width - 1);
+      const ny = Math.min(Math.max(cy + (y % 2 ? 1 : -1), 0), coarse.height - 1);
+      const [a, b, c, d] = [
+        cy * coarse.width + cx,
+        cy * coarse.width + nx,
+        ny * coarse.width + cx,
+        ny * coarse.width + nx,
+      ];
+      const from = coarse.data;
+      for (let k = 0; k < 3; k++) {
+        const sum = 9 * from[a * 4 + k] + 3 * (from[b * 4 + k] + from[c * 4 + k]) + from[d * 4 + k];
+        data[at + k] = whole(sum / 16);
+      }
+      if (data instanceof Float32Array) data[at + 3] = 1;
+    }
+  }
+}

@@ -1,0 +1,28 @@
+import { expect, it } from 'vitest';
+import { choosePasses } from './passes.ts';
+
+it.each<[number, number[], number[]]>([
+  [2, [2, 3, 4], [2]],
+  [1.5, [2, 3, 4], [2]],
+  [1.01, [2, 3, 4], [2]],
+  [2.7, [2, 3, 4], [3]],
+  [3.5, [4, 2, 3], [4]],
+  [3, [2, 4], [4]],
+  [5, [2, 3, 4], [2, 3]],
+  [8, [2, 3, 4], [2, 4]],
+  [9, [2, 3, 4], [3, 3]],
+  [16, [2, 3, 4], [4, 4]],
+  [8, [2], [2, 2, 2]],
+  [6, [4], [4, 4]],
+  [3 * (1 / 3) * 2, [2], [2]],
+  [1, [2, 3, 4], []],
+  [0.3, [2], []],
+  [1, [1], [1]],
+  [0.5, [1], [1]],
+])('%f with networks of %j: passes %j', (factor, scales, expected) => {
+  expect(choosePasses(factor, scales)).toEqual(expected);
+});
+
+it('says that a network of scale 1 does not enlarge', () => {
+  expect(() => choosePasses(2, [1])).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }));
+});
