@@ -1,8 +1,11 @@
+import type { Device } from '../engine/device.ts';
+import type { Model } from '../engine/engine.ts';
+import type { Pass } from '../engine/enlarge.ts';
 import { interpret, upscaleOnCpu } from '../engine/interpreter.ts';
 import type { Fusion } from '../engine/lower.ts';
 import type { PlanarInput } from '../engine/trace.ts';
 import type { AdapterReport, RunOptions, TracedTensor, UpscaleResult } from '../engine/types.ts';
-import type { Rgba8Image } from '../image/image.ts';
+import { type Depth, depthOf, type Rgba8Image } from '../image/image.ts';
 import type { Network } from '../models/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { openGpu } from './driver.ts';
@@ -20,6 +23,10 @@ export interface Backend {
   readonly device: DeviceName;
   /** null on the CPU. */
   readonly adapter: AdapterReport | null;
+  /** Where alpha and sizes are resampled; null on the CPU. */
+  readonly resampler: Device | null;
+  /** A network as one pass of `enlarge`. */
+  pass(name: string, network: Network, weights: TensorMap): Pass;
   /** Loads weights once for any number of images. */
   load(network: Network, weights: TensorMap): Promise<UpscaleFunction>;
   /** The named tensors of one run on a planar input in the network's range. */
@@ -41,6 +48,15 @@ export async function openBackend(device: DeviceName): Promise<Backend> {
 const CPU: Backend = {
   device: 'cpu',
   adapter: null,
+  resampler: null,
+  pass: (model, network, weights) => ({
+    ...{ model, scale: network.scale },
+    async run(image, options, sink) {
+      const { image: whole, report } = await upscaleOnCpu(network, weights, image, options);
+      await sink({ ...whole, y: 0 });
+      return report;
+    },
+  }),
   async load(network, weights) {
     return (image, options) => upscaleOnCpu(network, weights, image, options);
   },
@@ -54,6 +70,21 @@ async function openGpuBackend(): Promise<Backend> {
   return {
     device: 'gpu',
     adapter: engine.adapter,
+    resampler: engine.device,
+    pass(name, network, weights) {
+      const models = new Map<Depth, Promise<Model>>();
+      return {
+        ...{ model: name, scale: network.scale },
+        async run(image, options, sink) {
+          const depth = depthOf(image);
+          const loading =
+            models.get(depth) ?? engine.loadModel(network, weights, { wide: depth === 16 });
+          models.set(depth, loading);
+          const paced = { ...options, submitMs: () => SUBMIT_MS };
+          return engine.upscaleStrips(await loading, image, paced, sink);
+        },
+      };
+    },
     async load(network, weights) {
       const model = await engine.loadModel(network, weights);
       return (image, options) =>

@@ -66,6 +66,8 @@ describe('crispen', () => {
         adapter: null,
         model: 'a2n-x2',
         scale: 2,
+        networkScale: 2,
+        passes: ['a2n-x2'],
         input: [6, 4],
         output: [12, 8],
         milliseconds: expect.any(Number),
@@ -93,12 +95,36 @@ describe('crispen', () => {
   });
 
   test.each([
+    [['--scale', '2.7'], ['a2n-x3'], 3, [16, 11]],
+    [['--width', '9', '--model', 'a2n-x2'], ['a2n-x2'], 2, [9, 6]],
+    [['--height', '10', '--model', 'a2n-photo-x2'], ['a2n-photo-x4'], 4, [15, 10]],
+    [['--fit', '3x3'], [], 1, [3, 2]],
+    [['--scale', '4', '--method', 'lanczos'], [], 1, [24, 16]],
+  ])('%j: passes %j, x%i, %j', async (args, passes, networkScale, output) => {
+    await run(upscaleCommand, at('in.png'), at('any.png'), ...args, '--json');
+    expect(json()[0]).toMatchObject({ model: passes[0] ?? null, passes, networkScale, output });
+    const { width, height } = await readImage(at('any.png'));
+    expect([width, height]).toEqual(output);
+  });
+
+  test('runs a weight file as often as its scale takes, and reduces', async () => {
+    await copyFile(`${PACKAGE_ROOT}public/models/a2n-x4.safetensors`, at('mine-x4.safetensors'));
+    const args = ['--weights', at('mine-x4.safetensors'), '--json', '--scale'];
+    await run(upscaleCommand, at('in.png'), at('less.png'), ...args, '2');
+    expect(json()[0]).toMatchObject({ passes: ['mine-x4'], networkScale: 4, output: [12, 8] });
+  });
+
+  test.each([
     ['MODEL_UNKNOWN', ['--model', 'nonesuch']],
-    ['INVALID_INPUT', ['--model', 'a2n-x2', '--scale', '3']],
-    ['INVALID_INPUT', ['--scale', '7']],
+    ['INVALID_INPUT', ['--scale', '17']],
+    ['INVALID_INPUT', ['--scale', 'large']],
+    ['INVALID_INPUT', ['--scale', '2', '--width', '12']],
+    ['INVALID_INPUT', ['--width', '0']],
+    ['INVALID_INPUT', ['--height', '500']],
+    ['INVALID_INPUT', ['--fit', '12']],
     ['INVALID_INPUT', ['--weights', 'nothing.safetensors']],
     ['MODEL_CORRUPT', ['--weights', 'empty']],
-    ['MODEL_UNSUPPORTED', ['--weights', 'x4', '--scale', '2']],
+    ['MODEL_UNSUPPORTED', ['--weights', 'x4', '--model', 'a2n-x2']],
   ])('fails with %s for %j and leaves nothing behind', async (code, args) => {
     await writeFile(at('empty'), '');
     await copyFile(`${PACKAGE_ROOT}public/models/a2n-x4.safetensors`, at('x4'));

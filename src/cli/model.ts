@@ -2,15 +2,22 @@ import { createHash } from 'node:crypto';
 import { basename, extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CrispenError } from '../errors.ts';
+import { type SizeWish, wishedSize } from '../image/size.ts';
 import { createNetwork, type Detection, detect, recognise } from '../models/index.ts';
 import { defaultModel, findModel } from '../models/manifest.ts';
 import type { Network } from '../models/network.ts';
+import { choosePasses, modelsFor } from '../models/passes.ts';
 import { readWeights, type WeightFile } from '../weights/read.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { readBytes } from './images.ts';
 
 /** The package's own folder: this file stands two folders below it, in the source as when built. */
 export const PACKAGE_ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
 
 export interface ChosenModel {
   /** The manifest's id, or the name of the weight file. */
@@ -64,6 +71,65 @@ export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
   return { name: entry.id, network, ...shipped };
 }
 
+/**
+ * The models to run one after the other on an image, and the size that they and a resize lead to.
+ * Shipped models stand for their family at every scale; a weight file is run as often as it takes.
+ * @param wish default: the model's own scale, else x2
+ * @throws CrispenError as `chooseModel`.
+ */
+export async function chooseChain(
+  image: Size,
+  wish: SizeWish | null,
+  options: Omit<ModelOptions, 'scale'>,
+): Promise<{
+  readonly chain: readonly ChosenModel[];
+  readonly size: Size;
+  readonly factor: number;
+}> {
+  const { model, weights } = options;
+  if (weights === undefined) {
+    const own = model === undefined ? 2 : findModel(model).scale;
+    const { factor, ...size } = wishedSize(image, wish ?? { scale: own });
+    const entries = modelsFor(factor, model);
+    const chosen = new Map<string, ChosenModel>();
+    for (const { id } of entries) {
+      if (!chosen.has(id)) chosen.set(id, await chooseModel({ ...options, model: id }));
+    }
+    return { chain: entries.map(({ id }) => chosen.get(id) as ChosenModel), size, factor };
+  }
+  const asked = wish && wishedSize(image, wish).factor;
+  const only = await chooseFile(options, asked);
+  const { factor, ...size } = wishedSize(image, wish ?? { scale: only.network.scale });
+  return { chain: choosePasses(factor, [only.network.scale]).map(() => only), size, factor };
+}
+
+/** The network of a weight file, of the scale that was asked for where it can have it. */
+async function chooseFile(
+  options: Omit<ModelOptions, 'scale'>,
+  factor: number | null,
+): Promise<ChosenModel> {
+  const { model, weights } = options;
+  if (weights === undefined || model !== undefined || factor === null) return chooseModel(options);
+  const { file, sha256 } = await readWeightFile(weights);
+  const found =
+    Number.isInteger(factor) &&
+    possible(() => detectIn(file, weights, { ...options, scale: factor }));
+  const likelyScale = Math.ceil(factor);
+  const { network, weights: tensors } =
+    found || detectIn(file, weights, { ...options, likelyScale });
+  return { name: fileTitle(weights), network, weights: tensors, sha256 };
+}
+
+/** What `work` gives, or null where the file is not of that scale. */
+function possible<T>(work: () => T): T | null {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof CrispenError && error.code === 'MODEL_UNSUPPORTED') return null;
+    throw error;
+  }
+}
+
 /** Reads a weight file of any format. */
 export async function readWeightFile(path: string): Promise<{ file: WeightFile; sha256: string }> {
   const bytes = await readBytes(path);
@@ -75,9 +141,10 @@ export async function readWeightFile(path: string): Promise<{ file: WeightFile; 
 export function detectIn(
   { tensors }: WeightFile,
   path: string,
-  { scale, inputRange }: Pick<ModelOptions, 'scale' | 'inputRange'>,
+  options: Pick<ModelOptions, 'scale' | 'inputRange'> & { readonly likelyScale?: number },
 ): Detection {
-  return detect(tensors, { name: basename(path), scale, inputRange });
+  const { scale, likelyScale, inputRange } = options;
+  return detect(tensors, { name: basename(path), scale, likelyScale, inputRange });
 }
 
 /**

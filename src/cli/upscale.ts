@@ -1,17 +1,27 @@
 import { parseArgs } from 'node:util';
+import { enlargeWhole, type Pass } from '../engine/enlarge.ts';
 import type { AdapterReport, Progress } from '../engine/types.ts';
-import { DEVICES, openBackend } from './backend.ts';
+import { depthOf } from '../image/image.ts';
+import { toRgba8 } from '../image/pixels.ts';
+import { MAX_FACTOR, type SizeWish } from '../image/size.ts';
+import { type Backend, DEVICES, openBackend } from './backend.ts';
 import { choice, inputRangeOf, positiveInteger, UsageError } from './command.ts';
 import { checkOutput, readImage, writeImage } from './images.ts';
-import { chooseModel } from './model.ts';
+import { type ChosenModel, chooseChain } from './model.ts';
 
 export const UPSCALE_USAGE = `
 crispen INPUT OUTPUT [options]
 
 Enlarges an image (JPEG, PNG, WebP). The output's extension chooses its format: png, jpg, webp.
 
-  --scale N        2, 3 or 4 (default: the model's, else 2); with --weights where the file cannot tell
-  --model ID       a shipped model, such as a2n-x2 (default: the photo model of the scale)
+  --scale N        any factor up to 16, such as 2 or 2.7 (default: the model's own, else 2): the next
+                   network's scale, resized to the exact size; above 4 in several passes, which
+                   adds size but no more true detail; below 1 resized without a network
+  --width N, --height N, --fit WxH
+                   in place of --scale: a side in pixels, or as large as fits into a box
+  --method NAME    network or lanczos (default network)
+  --model ID       a shipped model, such as a2n-x2, or its family's of the scale needed (default: the
+                   photo models)
   --weights FILE   a weight file (.safetensors, .pth, .pt, .ckpt) of a network that Crispen knows; with
                    --model in place of that model's weights
   --input-range N  the largest value of the network's input, where it is not the usual 1 or 255
@@ -27,6 +37,10 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
     allowPositionals: true,
     options: {
       scale: { type: 'string' },
+      width: { type: 'string' },
+      height: { type: 'string' },
+      fit: { type: 'string' },
+      method: { type: 'string', default: 'network' },
       model: { type: 'string' },
       weights: { type: 'string' },
       'input-range': { type: 'string' },
@@ -39,28 +53,34 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
     throw new UsageError('Name one input file and one output file.');
   }
   const device = choice('--device', values.device, DEVICES);
-  const scale = values.scale === undefined ? undefined : positiveInteger('--scale', values.scale);
+  const method = choice('--method', values.method, ['network', 'lanczos']);
+  const wish = sizeWishOf(values);
+  const { model, weights } = values;
+  const inputRange = inputRangeOf(values['input-range']);
   await checkOutput(output, input);
-  const model = await chooseModel({
-    model: values.model,
-    weights: values.weights,
-    scale,
-    inputRange: inputRangeOf(values['input-range']),
-  });
   const image = await readImage(input);
+  const { chain, size, factor } = await chooseChain(image, wish, { model, weights, inputRange });
 
   const backend = await openBackend(device);
   try {
-    const upscale = await backend.load(model.network, model.weights);
-    const { image: result, report } = await upscale(image, { signal, onProgress: showProgress });
+    const { image: result, report } = await enlargeWhole(
+      image,
+      {
+        ...{ size, depth: depthOf(image), device: backend.resampler },
+        passes: method === 'lanczos' ? [] : passesOf(backend, chain),
+      },
+      { signal, onProgress: showProgress },
+    );
     clearProgress();
-    await writeImage(output, result);
+    await writeImage(output, toRgba8(result));
     if (values.json) {
       const line = {
         backend: report.backend,
         adapter: backend.adapter,
-        model: model.name,
-        scale: model.network.scale,
+        model: report.passes[0] ?? null,
+        scale: factor,
+        networkScale: report.networkScale,
+        passes: report.passes,
         input: [image.width, image.height],
         output: [result.width, result.height],
         milliseconds: Math.round(report.milliseconds),
@@ -71,8 +91,9 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
       console.log(JSON.stringify(line));
     } else {
       const seconds = (report.milliseconds / 1000).toFixed(1);
+      const by = report.passes.join(', then ') || 'Lanczos';
       console.log(
-        `${output}: ${result.width} x ${result.height}, ${model.name}, ${seconds} s on ${adapterName(backend.adapter)}`,
+        `${output}: ${result.width} x ${result.height}, ${by}, ${seconds} s on ${adapterName(backend.adapter)}`,
       );
     }
     return 0;
@@ -80,6 +101,45 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
     clearProgress();
     backend.close();
   }
+}
+
+/** One pass per model, shared where a model runs again. */
+function passesOf(backend: Backend, chain: readonly ChosenModel[]): Pass[] {
+  const passes = new Map(
+    chain.map((model) => [model, backend.pass(model.name, model.network, model.weights)]),
+  );
+  return chain.map((model) => passes.get(model) as Pass);
+}
+
+/**
+ * What the size options wish for; null for none. @throws UsageError for numbers that are none and
+ * for more than one of them.
+ */
+function sizeWishOf(values: {
+  readonly scale?: string | undefined;
+  readonly width?: string | undefined;
+  readonly height?: string | undefined;
+  readonly fit?: string | undefined;
+}): SizeWish | null {
+  const { scale, width, height, fit } = values;
+  if ([scale, width, height, fit].filter((value) => value !== undefined).length > 1) {
+    throw new UsageError('Give one of --scale, --width, --height and --fit.');
+  }
+  if (width !== undefined) return { width: positiveInteger('--width', width) };
+  if (height !== undefined) return { height: positiveInteger('--height', height) };
+  if (fit !== undefined) {
+    const [, w, h] = /^(\d+)x(\d+)$/i.exec(fit) ?? [];
+    if (!w || !h) throw new UsageError(`--fit takes a box such as 4096x4096, not "${fit}".`);
+    return { fit: { width: positiveInteger('--fit', w), height: positiveInteger('--fit', h) } };
+  }
+  if (scale === undefined) return null;
+  const factor = Number(scale);
+  if (!(factor > 0 && factor <= MAX_FACTOR)) {
+    throw new UsageError(
+      `--scale takes a number up to ${MAX_FACTOR}, such as 2.7, not "${scale}".`,
+    );
+  }
+  return { scale: factor };
 }
 
 /** A line for people: what the driver says of itself. */

@@ -79,6 +79,11 @@ export class Engine {
     return new Engine(device, memoryBudget ?? most);
   }
 
+  /** For kernels that belong to no network, such as those of `resize.ts`. */
+  get device(): Device {
+    return this.#device;
+  }
+
   get adapter(): AdapterReport {
     return this.#device.adapter;
   }

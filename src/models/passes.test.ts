@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { choosePasses } from './passes.ts';
+import { choosePasses, modelsFor } from './passes.ts';
 
 it.each<[number, number[], number[]]>([
   [2, [2, 3, 4], [2]],
@@ -25,4 +25,21 @@ it.each<[number, number[], number[]]>([
 
 it('says that a network of scale 1 does not enlarge', () => {
   expect(() => choosePasses(2, [1])).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }));
+});
+
+it.each<[number, string | undefined, string[]]>([
+  [2, undefined, ['a2n-photo-x2']],
+  [3, undefined, ['a2n-x3']],
+  [1.5, undefined, ['a2n-photo-x2']],
+  [2.7, 'a2n-x2', ['a2n-x3']],
+  [2.7, 'a2n-photo-x2', ['a2n-photo-x4']],
+  [8, 'a2n-photo-x4', ['a2n-photo-x2', 'a2n-photo-x4']],
+  [8, 'a2n-x3', ['a2n-x2', 'a2n-x4']],
+  [0.5, 'a2n-x2', []],
+])('shipped models by %f, %s chosen: %j', (factor, model, expected) => {
+  expect(modelsFor(factor, model).map(({ id }) => id)).toEqual(expected);
+});
+
+it('knows no other models', () => {
+  expect(() => modelsFor(2, 'a3n-x2')).toThrow(expect.objectContaining({ code: 'MODEL_UNKNOWN' }));
 });

@@ -1,4 +1,5 @@
 import { CrispenError } from '../errors.ts';
+import { defaultModel, findModel, MODELS, type ModelEntry } from './manifest.ts';
 
 /**
  * The scales of the networks to run, one after the other, so that their product is at least
@@ -33,4 +34,20 @@ export function choosePasses(factor: number, scales: readonly number[]): number[
   }
 }
 
-export const productOf = (scales: readonly number[]): number => scales.reduce((a, b) => a * b, 1);
+const family = (id: string): string => id.replace(/-x\d+$/, '');
+
+/**
+ * The shipped models to run one after the other for a factor: those of the family that `model`
+ * belongs to (`a2n-photo-x2` stands for `a2n-photo` at any scale), or the default models.
+ * @throws CrispenError `MODEL_UNKNOWN`
+ */
+export function modelsFor(factor: number, model?: string): ModelEntry[] {
+  const chosen = model === undefined ? null : findModel(model);
+  const entries = chosen
+    ? MODELS.filter(({ id }) => family(id) === family(chosen.id))
+    : [2, 3, 4].map(defaultModel);
+  const scales: number[] = entries.map(({ scale }) => scale);
+  return choosePasses(factor, scales).map((scale) => entries[scales.indexOf(scale)]);
+}
+
+const productOf = (scales: readonly number[]): number => scales.reduce((a, b) => a * b, 1);
