@@ -6,8 +6,8 @@ import type { Network } from '../models/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { Device } from './device.ts';
 import { planProgram } from './execution.ts';
-import { type Fusion, lower, type Size } from './lower.ts';
-import { type Model, uploadModel } from './model.ts';
+import { type Fusion, lower, type Program, type Size } from './lower.ts';
+import { compileSteps, type Model, uploadModel } from './model.ts';
 import { Pace } from './pace.ts';
 import { ProgressMeter } from './progress.ts';
 import {
@@ -48,6 +48,12 @@ const MAX_DEFAULT_BUDGET = 2 ** 30;
 /** GPU milliseconds per submission while somebody looks at the page. */
 const DEFAULT_SUBMIT_MS = 8;
 
+interface ModelOptions {
+  readonly fuse?: Fusion;
+  readonly precision?: ElementType;
+  readonly wide?: boolean;
+}
+
 /** How far `loadModel` fuses if it is not told. */
 export const defaultFusion = ({ isFallbackAdapter }: AdapterReport): Fusion =>
   isFallbackAdapter ? 'ops' : 'blocks';
@@ -62,7 +68,7 @@ export const defaultFusion = ({ isFallbackAdapter }: AdapterReport): Fusion =>
 export class Engine {
   readonly #device: Device;
   readonly #budget: number;
-  readonly #pace = new Pace(() => DEFAULT_SUBMIT_MS);
+  readonly #pace: Pace;
   #queue: Promise<unknown> = Promise.resolve();
   /** Buffers of the last job, kept for the next of the same model and tile size. */
   #kept: { model: Model; key: string; job: Job } | null = null;
@@ -70,6 +76,7 @@ export class Engine {
   private constructor(device: Device, budget: number) {
     this.#device = device;
     this.#budget = budget;
+    this.#pace = new Pace(() => DEFAULT_SUBMIT_MS, device.adapter.isFallbackAdapter);
   }
 
   /** @throws CrispenError `NO_WEBGPU`. */
@@ -105,21 +112,19 @@ export class Engine {
   async loadModel(
     network: Network,
     weights: TensorMap,
-    options: {
-      readonly fuse?: Fusion;
-      readonly precision?: ElementType;
-      readonly wide?: boolean;
-    } = {},
+    options: ModelOptions = {},
   ): Promise<Model> {
-    const element = this.#element(options.precision);
     const bound = bindWeights(network.graph, weights);
-    const program = lower(network.graph, {
-      fuse: options.fuse ?? defaultFusion(this.adapter),
-      workgroup: this.#device.workgroup,
-      element,
-      image: { range: network.inputRange, wide: options.wide ?? false },
-    });
-    return uploadModel(this.#device, network, program, bound);
+    return uploadModel(this.#device, network, this.#lower(network, options), bound);
+  }
+
+  /**
+   * Compiles what `loadModel` will need with the same options. Kernels need no weights, which may
+   * still be on their way.
+   * @throws CrispenError `INTERNAL`, `DEVICE_LOST`, `INVALID_INPUT`
+   */
+  async prepare(network: Network, options: ModelOptions = {}): Promise<void> {
+    await compileSteps(this.#device, this.#lower(network, options));
   }
 
   /** Frees a model and the buffers kept for it, once the jobs before have ended. */
@@ -206,6 +211,15 @@ export class Engine {
       });
     }
     return precision;
+  }
+
+  #lower(network: Network, { fuse, precision, wide = false }: ModelOptions): Program {
+    return lower(network.graph, {
+      fuse: fuse ?? defaultFusion(this.adapter),
+      workgroup: this.#device.workgroup,
+      element: this.#element(precision),
+      image: { range: network.inputRange, wide },
+    });
   }
 
   /** Runs jobs one after the other: they share buffers. */

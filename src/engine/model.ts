@@ -19,6 +19,10 @@ export interface Model {
   readonly spans: ReadonlyMap<string, Span>;
 }
 
+/** The pipelines of a program's steps, compiled at the same time, each once per device. */
+export const compileSteps = (device: Device, { steps }: Program): Promise<Pipeline[]> =>
+  Promise.all(steps.map(({ kernel }) => device.compile(kernel)));
+
 /** Packs and uploads a program's weights and compiles its kernels, all at the same time. */
 export async function uploadModel(
   device: Device,
@@ -26,7 +30,7 @@ export async function uploadModel(
   program: Program,
   weights: NetworkWeights,
 ): Promise<Model> {
-  const compiling = Promise.all(program.steps.map(({ kernel }) => device.compile(kernel)));
+  const compiling = compileSteps(device, program);
   compiling.catch(() => {}); // awaited below; an upload that fails first must not leave it unheard
   const align = device.limits.minStorageBufferOffsetAlignment;
   const spans = new Map<string, Span>();

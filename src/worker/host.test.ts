@@ -14,6 +14,7 @@ function fakeEngine() {
   });
   const engine = {
     lost,
+    prepare: vi.fn(async () => {}),
     loadModel: vi.fn(async () => ({}) as Model),
     destroy: vi.fn(() => lose('destroyed')),
   };
@@ -81,4 +82,15 @@ it('tries again after a failed start or a failed load', async () => {
   expect(host.has('m')).toBe(false);
   await host.model('m', network, new Map());
   expect(host.has('m')).toBe(true);
+});
+
+it('compiles ahead on the engine that will load, and leaves errors to the loading', async () => {
+  const fake = fakeEngine();
+  const { host, create } = hostOf([fake]);
+  fake.calls.prepare.mockRejectedValueOnce(new CrispenError('INTERNAL', 'no such kernel'));
+  host.prepare(network);
+  await settled();
+  expect(fake.calls.prepare).toHaveBeenCalledExactlyOnceWith(network);
+  await host.model('m', network, new Map());
+  expect(create).toHaveBeenCalledTimes(1);
 });

@@ -50,6 +50,13 @@ export class EngineHost {
     return model;
   }
 
+  /** Compiles a network's kernels ahead of its weights. What fails here fails again in `model`. */
+  prepare(network: Network): void {
+    this.engine()
+      .then((engine) => engine.prepare(network))
+      .catch(() => {});
+  }
+
   /** Runs `task`; if it fails because the device went away, the engine goes as well. */
   async use<T>(task: (engine: Engine) => Promise<T>): Promise<T> {
     const current = this.#open();

@@ -4,7 +4,7 @@
  */
 import { expose, transfer } from 'comlink';
 import { checkPixels, decodeImage, encodeImage, type OutputType } from '../codecs/index.ts';
-import { Engine } from '../engine/engine.ts';
+import { Engine, type Model } from '../engine/engine.ts';
 import type { RunOptions, UpscaleReport } from '../engine/types.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
 import { depthOf, type Rgba8Image } from '../image/image.ts';
@@ -97,8 +97,8 @@ const api: WorkerApi = {
       queue.run(id, async (signal) => {
         const runnable = await findRunnable(model);
         const progress = track(id, ['download', 'prepare']);
-        const { network, weights } = await loadWeights(runnable, progress, signal);
-        if ((await detect()).adapter) await host.model(model, network, weights);
+        const { adapter } = await detect();
+        await (adapter ? loadOnGpu : loadWeights)(runnable, progress, signal);
         progress.report('prepare', 1);
         return null;
       }),
@@ -246,6 +246,21 @@ async function loadWeights(
   return { network: shippedNetwork(entry), weights };
 }
 
+/** The model on the GPU, its kernels compiled while its weights are on their way. */
+async function loadOnGpu(
+  runnable: Runnable,
+  progress: JobProgress,
+  signal: AbortSignal,
+): Promise<Model> {
+  const { id, entry } = runnable;
+  if (entry) host.prepare(shippedNetwork(entry));
+  const { network, weights } = await loadWeights(runnable, progress, signal);
+  progress.report('prepare', 0);
+  const model = await host.model(id, network, weights);
+  progress.report('prepare', 1);
+  return model;
+}
+
 function weightPlatform(): WeightPlatform {
   return {
     fetch: (url, init) => fetch(url, init),
@@ -335,13 +350,7 @@ async function enlarge(
     return upscaleOnCpu(network, weights, input, options);
   }
   return host.use(async (engine) => {
-    let model = await host.loaded(runnable.id);
-    if (!model) {
-      const { network, weights } = await loadWeights(runnable, progress, signal);
-      progress.report('prepare', 0);
-      model = await host.model(runnable.id, network, weights);
-      progress.report('prepare', 1);
-    }
+    const model = (await host.loaded(runnable.id)) ?? (await loadOnGpu(runnable, progress, signal));
     throwIfAborted(signal);
     const submitMs = () => (visible ? SUBMIT_MS_VISIBLE : SUBMIT_MS_HIDDEN);
     return engine.upscale(model, input, { ...options, submitMs });
