@@ -63,7 +63,12 @@ async function buildEntries(chunks, entries) {
       rolldownOptions: {
         // Chunks may take from worker.js what both need: nothing is loaded twice or without need.
         preserveEntrySignatures: 'allow-extension',
-        output: { minify: true, chunkFileNames: `${chunks}-[name].js` },
+        output: {
+          minify: true,
+          chunkFileNames: `${chunks}-[name].js`,
+          // What is pure matters to whoever bundles the page's part; nobody bundles a worker again.
+          comments: { annotation: chunks === 'page' },
+        },
       },
       lib: { entry: entries, formats: ['es'], fileName: (_format, name) => `${name}.js` },
     },

@@ -256,9 +256,7 @@ async function loadOnGpu(
   if (entry) host.prepare(shippedNetwork(entry));
   const { network, weights } = await loadWeights(runnable, progress, signal);
   progress.report('prepare', 0);
-  const model = await host.model(id, network, weights);
-  progress.report('prepare', 1);
-  return model;
+  return host.model(id, network, weights);
 }
 
 function weightPlatform(): WeightPlatform {

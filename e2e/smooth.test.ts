@@ -1,0 +1,59 @@
+import sharp from 'sharp';
+import { expect, inject, it } from 'vitest';
+import { launch } from './browser.ts';
+
+/** Longer tasks are what browsers call long, and people notice. */
+const LIMIT_MS = 50;
+
+interface LongTask {
+  readonly start: number;
+  readonly milliseconds: number;
+}
+type WatchedWindow = Window & { longTasks: () => LongTask[] };
+
+// With one retry: what else a busy machine does can stretch any task.
+it('the page stays responsive during an upscale', { retry: 1 }, async () => {
+  const browser = await launch({ webgpu: true });
+  try {
+    const page = await browser.newPage();
+    await page.goto(inject('siteUrl'));
+    await page.getByTestId('status').filter({ hasText: 'Ready' }).waitFor();
+    await page.evaluate(() => {
+      const seen: LongTask[] = [];
+      const keep = (entries: PerformanceEntryList) => {
+        for (const { startTime, duration } of entries) {
+          seen.push({ start: startTime, milliseconds: duration });
+        }
+      };
+      const observer = new PerformanceObserver((list) => keep(list.getEntries()));
+      observer.observe({ type: 'longtask' });
+      (window as unknown as WatchedWindow).longTasks = () => {
+        keep(observer.takeRecords());
+        return seen;
+      };
+    });
+    const longTasks = () => page.evaluate(() => (window as unknown as WatchedWindow).longTasks());
+
+    // The watch itself works: a task that blocks the page is seen.
+    await page.evaluate(() => {
+      setTimeout(() => {
+        const end = performance.now() + 120;
+        while (performance.now() < end);
+      });
+    });
+    await expect.poll(longTasks).not.toEqual([]);
+    const before = (await longTasks()).length;
+
+    const photo = await sharp('public/samples/coffee.jpg')
+      .extract({ left: 100, top: 60, width: 48, height: 48 })
+      .png()
+      .toBuffer();
+    const file = { name: 'cup.png', mimeType: 'image/png', buffer: photo };
+    await page.getByTestId('file').setInputFiles(file);
+    await page.getByTestId('status').filter({ hasText: /^Done/ }).waitFor({ timeout: 120_000 });
+    const during = (await longTasks()).slice(before);
+    expect(during.filter(({ milliseconds }) => milliseconds > LIMIT_MS)).toEqual([]);
+  } finally {
+    await browser.close();
+  }
+});
