@@ -124,7 +124,7 @@ export async function hostileFiles(): Promise<Hostile[]> {
     {
       name: 'bomb-behind-8x8-16.png',
       file: pngOf(8, 8, 16, 2, 2 ** 27),
-      size: null,
+      size: [8, 8],
       code: 'DECODE_FAILED',
     },
     {

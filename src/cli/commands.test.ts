@@ -2,9 +2,13 @@ import { spawnSync } from 'node:child_process';
 import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { tinyCheckpoint } from '../../test/checkpoints/tiny.ts';
+import { embed } from '../codecs/embed.ts';
 import { upscaleOnCpu } from '../engine/interpreter.ts';
 import type { Rgba8Image } from '../image/image.ts';
+import { NO_TAGS } from '../image/tags.ts';
 import { goldenCommand } from './golden-run.ts';
 import { readImage, writeImage } from './images.ts';
 import { chooseModel, PACKAGE_ROOT } from './model.ts';
@@ -74,8 +78,57 @@ describe('crispen', () => {
         tiles: 1,
         statistics: 'exact',
         approximate: false,
+        ...{ depth: 8, colorSpace: 'srgb', animated: false, notes: [] },
       },
     ]);
+  });
+
+  test('keeps profile, 16 bits and, if told to, metadata', async () => {
+    await writeFile(at('tiny.safetensors'), tinyCheckpoint(2));
+    const samples = Uint16Array.from({ length: 400 * 2 * 3 }, (_, i) => {
+      const x = Math.floor(i / 3) % 400;
+      return [20_000 + 7 * x, 30_000 + 11 * x, 40_000 - 5 * x][i % 3];
+    });
+    const { icc } = await sharp({ create: { width: 1, height: 1, channels: 3, background: 'red' } })
+      .withIccProfile('p3')
+      .png()
+      .toBuffer()
+      .then((file) => sharp(file).metadata());
+    const stored = await sharp(samples, { raw: { width: 400, height: 2, channels: 3 } })
+      .toColourspace('rgb16')
+      .withExif({ IFD0: { Artist: 'somebody' } })
+      .png()
+      .toBuffer();
+    const tags = { ...NO_TAGS, icc: Uint8Array.from(icc!) };
+    // Some formats have a mark before the structure.
+    const { exif } = await sharp(stored).metadata();
+    const file = await embed(Uint8Array.from(stored), 'image/png', {
+      ...tags,
+      exif: Uint8Array.from(exif!.subarray(exif!.indexOf('II*'))),
+    });
+    await writeFile(at('deep.png'), file);
+    const args = ['--weights', at('tiny.safetensors'), '--keep-metadata', '--json'];
+    await run(upscaleCommand, at('deep.png'), at('deep-x2.png'), ...args);
+    expect(json()[0]).toMatchObject({ depth: 16, colorSpace: 'display-p3', output: [800, 4] });
+    const found = await sharp(at('deep-x2.png')).metadata();
+    expect([found.depth, found.orientation ?? 1]).toEqual(['ushort', 1]);
+    expect(found.icc!.equals(icc!)).toBe(true);
+    expect(found.exif!.includes('somebody')).toBe(true);
+    const raw = await sharp(at('deep-x2.png'), { ignoreIcc: true })
+      .toColourspace('rgb16')
+      .raw({ depth: 'ushort' })
+      .toBuffer();
+    const levels = new Set(
+      new Uint16Array(raw.buffer, raw.byteOffset, 800 * 3).filter((_, i) => i % 3 === 1),
+    );
+    expect(levels.size).toBeGreaterThan(256);
+    const as = ['--weights', at('tiny.safetensors'), '--format', 'avif', '--quality', '60'];
+    await run(upscaleCommand, at('deep.png'), at('any.name'), ...as);
+    const avif = await sharp(at('any.name')).metadata();
+    expect([avif.format, avif.icc!.equals(icc!), avif.exif]).toEqual(['heif', true, undefined]);
+    await expect(
+      run(upscaleCommand, at('in.png'), at('bad.webp'), '--quality', '101'),
+    ).rejects.toMatchObject({ code: 'INVALID_INPUT' });
   });
 
   test('takes a weight file whose scale only the option tells', async () => {

@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hostileFiles } from '../../test/hostile.ts';
 import type { Rgba8Image } from '../image/image.ts';
-import { checkOutput, readImage, writeImage } from './images.ts';
+import { NO_TAGS } from '../image/tags.ts';
+import { checkOutput, type OutputFormat, readImage, readPicture, writeImage } from './images.ts';
 
 let folder: string;
 const at = (name: string): string => join(folder, name);
@@ -115,6 +117,99 @@ describe('writing', () => {
       code: 'ENCODE_FAILED',
     });
     expect(await readdir(folder)).toEqual(before);
+  });
+});
+
+describe('a picture keeps what its file says', () => {
+  const { data, width, height } = noise(6, 4, (i) => 200 + i);
+  const drawn = () => sharp(data, { raw: { width, height, channels: 4 } });
+
+  test.each(['png', 'webp', 'jpeg', 'avif'] as const)('Display P3 through %s', async (format) => {
+    await drawn().withIccProfile('p3').png().toFile(at('p3.png'));
+    const { image, tags } = await readPicture(at('p3.png'));
+    expect(tags.colorSpace).toBe('display-p3');
+    const stored = await sharp(at('p3.png'), { ignoreIcc: true }).raw().toBuffer();
+    expect(Buffer.from(image.data).equals(stored)).toBe(true);
+    await writeImage(at(`p3-again.${format}`), image, { tags, quality: 100 });
+    const { icc } = await sharp(at(`p3-again.${format}`)).metadata();
+    expect(icc!.equals(Buffer.from(tags.icc!))).toBe(true);
+    const again = await readPicture(at(`p3-again.${format}`));
+    expect(again.tags.colorSpace).toBe('display-p3');
+    if (format === 'png') expect(again.image).toEqual(image);
+  });
+
+  test.each([1, 2, 3, 4, 5, 6, 7, 8])('orientation %d is applied once', async (orientation) => {
+    for (const format of ['png', 'webp', 'jpeg'] as const) {
+      const [file, again] = [
+        at(`turned${orientation}.${format}`),
+        at(`upright${orientation}.${format}`),
+      ];
+      const opaque = drawn().removeAlpha().withMetadata({ orientation });
+      await opaque.toFormat(format, { quality: 100 }).toFile(file);
+      const upright = await sharp(file).autoOrient().ensureAlpha().raw().toBuffer();
+      const { image, tags } = await readPicture(file);
+      expect(Buffer.from(image.data).equals(upright)).toBe(true);
+      await writeImage(again, image, { tags });
+      const found = await sharp(again).metadata();
+      expect([found.width, found.height, found.orientation]).toEqual([
+        image.width,
+        image.height,
+        1,
+      ]);
+    }
+  });
+
+  test.each([
+    ['RGB', 3, 'rgb16', true],
+    ['grey', 1, 'grey16', false],
+  ] as const)('16 bits of %s, interlaced or not', async (_, channels, space, progressive) => {
+    const samples = Uint16Array.from({ length: 5000 * channels }, (_, i) => (i * 4241) % 65536);
+    await sharp(samples, { raw: { width: 100, height: 50, channels } })
+      .toColourspace(space)
+      .png({ progressive })
+      .toFile(at('deep16.png'));
+    const { image, tags } = await readPicture(at('deep16.png'));
+    expect([image.data instanceof Uint16Array, tags.grey]).toEqual([true, channels === 1]);
+    const red = [...image.data].filter((_, i) => i % 4 === 0);
+    expect(red).toEqual([...samples].filter((_, i) => i % channels === 0));
+    await writeImage(at('deep16-again.png'), image, { tags });
+    expect(await readPicture(at('deep16-again.png'))).toMatchObject({ image, tags });
+    expect((await sharp(at('deep16-again.png')).metadata()).channels).toBe(channels);
+  });
+
+  test('grey profiles and CMYK go into no RGB file', async () => {
+    await drawn()
+      .removeAlpha()
+      .toColourspace('cmyk')
+      .withIccProfile('cmyk')
+      .jpeg()
+      .toFile(at('cmyk.jpg'));
+    const { image, tags, notes } = await readPicture(at('cmyk.jpg'));
+    expect([tags.icc, notes]).toEqual([null, ['The CMYK colours were converted to sRGB.']]);
+    const wanted = await sharp(at('cmyk.jpg')).toColourspace('srgb').ensureAlpha().raw().toBuffer();
+    expect(Buffer.from(image.data).equals(wanted)).toBe(true);
+  });
+
+  test('the format by name, whatever the extension', async () => {
+    const image = noise(4, 4, () => 255);
+    for (const format of ['png', 'jpeg', 'webp', 'avif'] as OutputFormat[]) {
+      await writeImage(at('named.dat'), image, { format, quality: 50, tags: NO_TAGS });
+      const found = await sharp(at('named.dat')).metadata();
+      expect(found.format).toBe(format === 'avif' ? 'heif' : format);
+    }
+  });
+});
+
+describe('hostile files', async () => {
+  test.each(await hostileFiles())('$name', async ({ name, file, size, code }) => {
+    await writeFile(at(name), file);
+    const start = performance.now();
+    const outcome = await readPicture(at(name)).catch((error) => error);
+    expect(performance.now() - start).toBeLessThan(10_000);
+    // libvips reads TIFF, and lets some damage to PNG pass.
+    if (name === 'photo.tiff') expect(outcome.image).toMatchObject({ width: 12, height: 12 });
+    else if ('code' in outcome) expect(outcome).toMatchObject({ code });
+    else expect([outcome.image.width, outcome.image.height]).toEqual(size);
   });
 });
 

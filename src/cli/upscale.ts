@@ -2,17 +2,18 @@ import { parseArgs } from 'node:util';
 import { enlargeWhole, type Pass } from '../engine/enlarge.ts';
 import type { AdapterReport, Progress } from '../engine/types.ts';
 import { depthOf } from '../image/image.ts';
-import { toRgba8 } from '../image/pixels.ts';
 import { MAX_FACTOR, type SizeWish } from '../image/size.ts';
 import { type Backend, DEVICES, openBackend } from './backend.ts';
 import { choice, inputRangeOf, positiveInteger, UsageError } from './command.ts';
-import { checkOutput, readImage, writeImage } from './images.ts';
+import { checkOutput, OUTPUT_FORMATS, readPicture, writeImage } from './images.ts';
 import { type ChosenModel, chooseChain } from './model.ts';
 
 export const UPSCALE_USAGE = `
 crispen INPUT OUTPUT [options]
 
-Enlarges an image (JPEG, PNG, WebP). The output's extension chooses its format: png, jpg, webp.
+Enlarges an image (JPEG, PNG, WebP, AVIF, GIF, TIFF). Colours stay as they are: the profile goes into the
+output, a PNG of 16 bits becomes one of 16 bits. The output's extension chooses its format: png, jpg,
+webp, avif.
 
   --scale N        any factor up to 16, such as 2 or 2.7 (default: the model's own, else 2): the next
                    network's scale, resized to the exact size; above 4 in several passes, which
@@ -26,6 +27,9 @@ Enlarges an image (JPEG, PNG, WebP). The output's extension chooses its format: 
                    --model in place of that model's weights
   --input-range N  the largest value of the network's input, where it is not the usual 1 or 255
   --device NAME    gpu or cpu (default gpu; cpu is very slow)
+  --format NAME    png, jpeg, webp or avif, whatever the output is called
+  --quality N      1 to 100, for all but PNG (default 92)
+  --keep-metadata  take EXIF and XMP along (not into AVIF)
   --json           print one line of JSON about the run
   --help           this text
 `;
@@ -45,6 +49,9 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
       weights: { type: 'string' },
       'input-range': { type: 'string' },
       device: { type: 'string', default: 'gpu' },
+      format: { type: 'string' },
+      quality: { type: 'string' },
+      'keep-metadata': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
   });
@@ -57,8 +64,12 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
   const wish = sizeWishOf(values);
   const { model, weights } = values;
   const inputRange = inputRangeOf(values['input-range']);
-  await checkOutput(output, input);
-  const image = await readImage(input);
+  const format =
+    values.format === undefined ? undefined : choice('--format', values.format, OUTPUT_FORMATS);
+  const quality = qualityOf(values.quality);
+  await checkOutput(output, input, format);
+  const { image, tags: found, animated, notes } = await readPicture(input);
+  const tags = values['keep-metadata'] ? found : { ...found, exif: null, xmp: null };
   const { chain, size, factor } = await chooseChain(image, wish, { model, weights, inputRange });
 
   const backend = await openBackend(device);
@@ -72,7 +83,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
       { signal, onProgress: showProgress },
     );
     clearProgress();
-    await writeImage(output, toRgba8(result));
+    await writeImage(output, result, { format, quality, tags });
     if (values.json) {
       const line = {
         backend: report.backend,
@@ -87,6 +98,10 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
         tiles: report.tiles,
         statistics: report.statistics,
         approximate: report.approximate,
+        depth: depthOf(result),
+        colorSpace: tags.colorSpace,
+        animated,
+        notes,
       };
       console.log(JSON.stringify(line));
     } else {
@@ -95,6 +110,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
       console.log(
         `${output}: ${result.width} x ${result.height}, ${by}, ${seconds} s on ${adapterName(backend.adapter)}`,
       );
+      for (const note of notes) console.log(note);
     }
     return 0;
   } finally {
@@ -140,6 +156,14 @@ function sizeWishOf(values: {
     );
   }
   return { scale: factor };
+}
+
+/** @throws UsageError if the value is not a whole number from 1 to 100. */
+function qualityOf(value: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  const quality = positiveInteger('--quality', value);
+  if (quality > 100) throw new UsageError(`--quality goes up to 100, not "${value}".`);
+  return quality;
 }
 
 /** A line for people: what the driver says of itself. */
