@@ -1,4 +1,4 @@
-import { defaultFusion, Engine } from '../src/engine/engine.ts';
+import { Engine } from '../src/engine/engine.ts';
 import type { ElementType } from '../src/kernels/kernel.ts';
 import type { Contender, EngineId } from './contender.ts';
 import { toPlanar } from './photo.ts';
@@ -14,7 +14,7 @@ export function crispenContenders(gpu: GPU): Contender[] {
     precision,
     async open({ network, weights, image }) {
       const engine = await Engine.create({ gpu });
-      const fuse = fused ? defaultFusion(engine.adapter) : 'none';
+      const fuse = fused ? engine.fusion : 'none';
       const model = await engine
         .loadModel(network, weights, { fuse, precision })
         .catch((error: unknown) => {

@@ -18,7 +18,7 @@ export function testGpu(): GPU {
 
 /**
  * A device with the specification's default limits, however much more the adapter has, so that a
- * kernel that asks too much fails here and not at a user's. Never skips: throws without an adapter.
+ * kernel that asks too much fails here and not at a user's. Of features, what variants of kernels use. Never skips: throws without an adapter.
  */
 export async function requestTestDevice(): Promise<GPUDevice> {
   const adapter = await testGpu().requestAdapter();
@@ -32,5 +32,8 @@ export async function requestTestDevice(): Promise<GPUDevice> {
     const { vendor, architecture, description } = adapter.info;
     console.info(`adapter: ${[vendor, architecture, description].filter(Boolean).join(', ')}`);
   }
-  return adapter.requestDevice();
+  const optional = ['subgroups'] as const;
+  return adapter.requestDevice({
+    requiredFeatures: optional.filter((feature) => adapter.features.has(feature)),
+  });
 }

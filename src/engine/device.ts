@@ -18,6 +18,8 @@ export const USAGE = {
   UNIFORM: 0x40,
   STORAGE: 0x80,
 } as const;
+/** Asked for where they are offered. */
+const FEATURES = ['shader-f16', 'subgroups'] as const;
 const COMPUTE_STAGE = 0x4;
 const MAP_MODE_READ = 0x1;
 
@@ -66,7 +68,7 @@ export class Device {
     try {
       const device = await adapter.requestDevice({
         label: 'crispen',
-        requiredFeatures: adapter.features.has('shader-f16') ? ['shader-f16'] : [],
+        requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
         requiredLimits: {
           maxBufferSize,
           maxStorageBufferBindingSize,

@@ -21,6 +21,7 @@ import {
 } from './strips.ts';
 import type { StripPlan } from './tiler.ts';
 import type { PlanarInput } from './trace.ts';
+import type { Tuning } from './tuning.ts';
 import type {
   AdapterReport,
   RunOptions,
@@ -42,6 +43,8 @@ export interface EngineOptions {
    * which is all that it tells of its memory, and at most 1 GiB.
    */
   readonly memoryBudget?: number | undefined;
+  /** Default: what the table of adapter families has (engine/tuning.ts). */
+  readonly tuning?: Tuning | undefined;
 }
 
 const MAX_DEFAULT_BUDGET = 2 ** 30;
@@ -54,10 +57,6 @@ interface ModelOptions {
   readonly wide?: boolean;
 }
 
-/** How far `loadModel` fuses if it is not told. */
-export const defaultFusion = ({ isFallbackAdapter }: AdapterReport): Fusion =>
-  isFallbackAdapter ? 'ops' : 'blocks';
-
 /**
  * Runs networks on one GPU device. Free of the DOM: give it a `GPU`, images as bytes in memory, and
  * it works alike in a worker, a page and Node.
@@ -68,22 +67,29 @@ export const defaultFusion = ({ isFallbackAdapter }: AdapterReport): Fusion =>
 export class Engine {
   readonly #device: Device;
   readonly #budget: number;
+  readonly #tuning: Tuning;
   readonly #pace: Pace;
   #queue: Promise<unknown> = Promise.resolve();
   /** Buffers of the last job, kept for the next of the same model and tile size. */
   #kept: { model: Model; key: string; job: Job } | null = null;
 
-  private constructor(device: Device, budget: number) {
+  private constructor(device: Device, tuning: Tuning, budget: number) {
     this.#device = device;
+    this.#tuning = tuning;
     this.#budget = budget;
     this.#pace = new Pace(() => DEFAULT_SUBMIT_MS, device.adapter.isFallbackAdapter);
   }
 
   /** @throws CrispenError `NO_WEBGPU`. */
-  static async create({ gpu, memoryBudget }: EngineOptions): Promise<Engine> {
-    const device = await Device.open(gpu);
+  static async create({ gpu, memoryBudget, tuning }: EngineOptions): Promise<Engine> {
+    const [device, { tuningFor }] = await Promise.all([Device.open(gpu), import('./tuning.ts')]);
     const most = Math.min(MAX_DEFAULT_BUDGET, device.limits.maxBufferSize);
-    return new Engine(device, memoryBudget ?? most);
+    return new Engine(device, tuning ?? (await tuningFor(device.adapter)), memoryBudget ?? most);
+  }
+
+  /** How far `loadModel` fuses if it is not told. */
+  get fusion(): Fusion {
+    return this.#tuning.fuse;
   }
 
   /** For kernels that belong to no network, such as those of `resize.ts`. */
@@ -102,8 +108,7 @@ export class Engine {
 
   /**
    * Uploads a network's weights and compiles its kernels.
-   * @param options.fuse default `blocks`; on a software adapter `ops`, since such drivers take most
-   * of a minute to compile the large kernels and run them no faster.
+   * @param options.fuse default `blocks`; on a software adapter `ops` (engine/tuning.ts).
    * @param options.precision of feature maps and weights in memory, default f32; sums are f32 always.
    * @param options.wide whether the model takes and gives images of 16 bits; default 8.
    * @throws CrispenError `MODEL_UNSUPPORTED` if weights are missing or misshapen, `OUT_OF_MEMORY`,
@@ -188,7 +193,8 @@ export class Engine {
       // A chunk of its own: pages never trace.
       const { traceNetwork } = await import('./traceNetwork.ts');
       const precision = this.#element(options.precision);
-      const run = { ...options, precision, device: this.#device, pace: this.#pace };
+      const { conv } = this.#tuning;
+      const run = { ...options, precision, conv, device: this.#device, pace: this.#pace };
       return traceNetwork(network, weights, input, taps, run);
     });
   }
@@ -215,7 +221,8 @@ export class Engine {
 
   #lower(network: Network, { fuse, precision, wide = false }: ModelOptions): Program {
     return lower(network.graph, {
-      fuse: fuse ?? defaultFusion(this.adapter),
+      ...this.#tuning,
+      ...(fuse && { fuse }),
       workgroup: this.#device.workgroup,
       element: this.#element(precision),
       image: { range: network.inputRange, wide },

@@ -10,15 +10,15 @@ import {
   statGroups,
 } from '../kernels/attentionBlock.ts';
 import {
+  type ConvChoice,
   type ConvSpec,
-  convGrid,
-  convKernel,
   convParams,
   convPartsGrid,
   convPartsKernel,
   convPartsParams,
   packBias,
   packConvWeights,
+  plainConv,
 } from '../kernels/conv.ts';
 import {
   convGateGrid,
@@ -149,6 +149,8 @@ export interface LowerOptions {
   readonly element?: ElementType;
   /** What the device allows a workgroup; default: the least that any allows. */
   readonly workgroup?: WorkgroupLimits;
+  /** Default: `plainConv` for all. */
+  readonly conv?: ConvChoice;
   /** Given: the program converts from and to pixels; values run from 0 to `range`. */
   readonly image?: Pick<PixelFormat, 'range' | 'wide'>;
 }
@@ -181,6 +183,7 @@ class Lowering {
   readonly #fuse: Fusion;
   readonly #keep: ReadonlySet<NodeId>;
   readonly #element: ElementType;
+  readonly #conv: ConvChoice;
   readonly #pixels: LowerOptions['image'];
   readonly #readers: ReadonlyMap<NodeId, readonly NodeId[]>;
   readonly #patterns: PatternFinder;
@@ -199,6 +202,7 @@ class Lowering {
     this.#fuse = options.fuse ?? 'blocks';
     this.#keep = options.keep ?? new Set();
     this.#element = options.element ?? 'f32';
+    this.#conv = options.conv ?? (() => plainConv);
     this.#pixels = options.image;
     this.#readers = consumers(graph);
     this.#patterns = new PatternFinder(
@@ -730,9 +734,11 @@ class Lowering {
       act1,
     };
     const channels = parts?.map((part) => this.#mapShape(part).channels) ?? [cIn];
-    const weights = this.#constant(node.weight, this.#element, (w) =>
-      packConvWeights(exact(w, node.weight), cOut, cIn, kernel, channels),
-    );
+    const variant = this.#conv(spec);
+    const weights = this.#constant(node.weight, this.#element, (w) => {
+      const packed = packConvWeights(exact(w, node.weight), cOut, cIn, kernel, channels);
+      return (parts === null && variant.arrange?.(packed)) || packed;
+    });
     const biases = this.#constant(bias ?? `${node.weight}:no-bias`, this.#element, (w) =>
       packBias(
         bias === null ? null : exact(w, bias),
@@ -754,7 +760,7 @@ class Lowering {
     if (parts === null) {
       this.#steps.push({
         ...dispatch,
-        kernel: convKernel(spec, this.#element),
+        kernel: variant.kernel(spec, this.#element),
         reads: [
           resource(source),
           weights,
@@ -762,7 +768,7 @@ class Lowering {
           resource(multiplier ?? source),
           resource(addend ?? source),
         ],
-        grid: ({ width, height }) => convGrid(spec, width, height),
+        grid: ({ width, height }) => variant.grid(spec, width, height),
         params: ({ width, height }) => convParams(spec, width, height),
       });
       return;

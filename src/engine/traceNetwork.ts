@@ -1,4 +1,5 @@
 import { throwIfAborted } from '../errors.ts';
+import type { ConvChoice } from '../kernels/conv.ts';
 import type { ElementType } from '../kernels/kernel.ts';
 import { fromBlocked, toBlocked } from '../kernels/planar.ts';
 import type { Network } from '../models/network.ts';
@@ -19,6 +20,7 @@ interface TraceRun extends RunOptions {
   readonly pace: Pace;
   readonly fuse?: Fusion;
   readonly precision: ElementType;
+  readonly conv: ConvChoice;
 }
 
 /** Runs a network whole on a planar input and reads back the nodes in `taps`: see `Engine.trace`. */
@@ -29,11 +31,11 @@ export async function traceNetwork(
   taps: readonly string[],
   options: TraceRun,
 ): Promise<Map<string, TracedTensor>> {
-  const { device, pace, fuse = 'blocks', precision: element, signal, onProgress } = options;
+  const { device, pace, fuse = 'blocks', precision: element, conv, signal, onProgress } = options;
   throwIfAborted(signal);
   const { graph } = network;
   const keep = findTaps(graph, taps);
-  const program = lower(graph, { fuse, keep, element, workgroup: device.workgroup });
+  const program = lower(graph, { fuse, keep, element, conv, workgroup: device.workgroup });
   const kept = new Set([...keep].map((id) => program.resourceOf.get(id) as number));
   const model = await uploadModel(device, network, program, bindWeights(graph, weights));
   const map = paddedInput(graph, input);

@@ -4,12 +4,13 @@ import type { Activation } from '../graph/graph.ts';
 import { convReference } from './conv.reference.ts';
 import {
   type ConvSpec,
-  convGrid,
-  convKernel,
+  type ConvVariant,
   convParams,
   packBias,
   packConvWeights,
+  plainConv,
 } from './conv.ts';
+import { isQuadSpec, quadBlocks, quadConv } from './convQuad.ts';
 import { nearestReference } from './enlarge.reference.ts';
 import { blocksOf } from './kernel.ts';
 import { fromBlocked, type PlanarMap, toBlocked } from './planar.ts';
@@ -39,7 +40,10 @@ interface Case {
   rowsPerDispatch?: number;
 }
 
-async function check({ spec, width, height, bias = true, rowsPerDispatch }: Case): Promise<void> {
+async function check(
+  variant: ConvVariant,
+  { spec, width, height, bias = true, rowsPerDispatch }: Case,
+): Promise<void> {
   const { kernel, cIn, cOut, upsample } = spec;
   const x = randomMap(cIn, height, width, 1);
   const w = randomValues(cOut * cIn * kernel ** 2, 2);
@@ -56,12 +60,13 @@ async function check({ spec, width, height, bias = true, rowsPerDispatch }: Case
   if (spec.add) expected = addReference(r, expected, spec.factor);
   if (spec.act1) expected = activationReference(expected, spec.act1);
 
-  const [y] = await runKernel(convKernel(spec), {
-    grid: convGrid(spec, W, H),
+  const packed = packConvWeights(w, cOut, cIn, kernel);
+  const [y] = await runKernel(variant.kernel(spec, 'f32'), {
+    grid: variant.grid(spec, W, H),
     params: convParams(spec, W, H),
     reads: [
       toBlocked(x),
-      packConvWeights(w, cOut, cIn, kernel),
+      variant.arrange?.(packed) ?? packed,
       packBias(b, cOut, spec.act0 === 'prelu' ? slopes : null),
       toBlocked(m),
       toBlocked(r),
@@ -78,7 +83,16 @@ async function check({ spec, width, height, bias = true, rowsPerDispatch }: Case
   }
 }
 
-describe.each([1, 3] as const)('convolution %ix%i', (kernel) => {
+const VARIANTS: [string, ConvVariant][] = [
+  ['plain', plainConv],
+  ['quads, 3 blocks', quadConv(3)],
+  ['quads, 5 blocks', quadConv(5)],
+];
+const ALL = VARIANTS.flatMap(([name, variant]) =>
+  ([1, 3] as const).map((kernel) => [name, kernel, variant] as const),
+);
+
+describe.each(ALL)('convolution (%s), side %i', (name, kernel, variant) => {
   // One pixel, thin, odd, a workgroup's tile exactly (32 x 16 or 32 x 8), one beyond it.
   it.each([
     [1, 1],
@@ -90,7 +104,7 @@ describe.each([1, 3] as const)('convolution %ix%i', (kernel) => {
     [33, 17],
     [31, 9],
   ])('at %i x %i', (width, height) =>
-    check({ spec: { ...plain, kernel, cIn: 8, cOut: 4 }, width, height }),
+    check(variant, { spec: { ...plain, kernel, cIn: 8, cOut: 4 }, width, height }),
   );
 
   it.each([
@@ -100,7 +114,7 @@ describe.each([1, 3] as const)('convolution %ix%i', (kernel) => {
     [5, 7],
     [1, 1],
   ])('%i -> %i channels, absent ones zero', (cIn, cOut) =>
-    check({ spec: { ...plain, kernel, cIn, cOut }, width: 11, height: 5 }),
+    check(variant, { spec: { ...plain, kernel, cIn, cOut }, width: 11, height: 5 }),
   );
 
   it.each<[string, Partial<ConvSpec>]>([
@@ -114,15 +128,23 @@ describe.each([1, 3] as const)('convolution %ix%i', (kernel) => {
     ['residual', { add: true }],
     ['a fifth of a PReLU added', { act0: 'prelu', add: true, factor: 0.2 }],
     ['everything', { act0: lrelu, multiply: true, add: true, act1: { fn: 'relu' } }],
-  ])('with the epilogue %s', (_, epilogue) =>
-    check({ spec: { ...plain, ...epilogue, kernel, cIn: 6, cOut: 8 }, width: 10, height: 9 }),
-  );
+  ])('with the epilogue %s', async (_, epilogue) => {
+    const spec = { ...plain, ...epilogue, kernel, cIn: 6, cOut: 8 };
+    // Layers that the quads' epilogue does not know stay with the plain kernel.
+    if (name !== 'plain' && !isQuadSpec(spec)) return;
+    await check(variant, { spec, width: 10, height: 9 });
+  });
 
   it('without bias', () =>
-    check({ spec: { ...plain, kernel, cIn: 4, cOut: 4 }, width: 6, height: 6, bias: false }));
+    check(variant, {
+      spec: { ...plain, kernel, cIn: 4, cOut: 4 },
+      width: 6,
+      height: 6,
+      bias: false,
+    }));
 
   it('cut into pieces along y', () =>
-    check({
+    check(variant, {
       spec: { ...plain, kernel, cIn: 4, cOut: 4 },
       width: 7,
       height: 61,
@@ -130,7 +152,7 @@ describe.each([1, 3] as const)('convolution %ix%i', (kernel) => {
     }));
 });
 
-describe('convolution 3x3 through a nearest enlargement', () => {
+describe.each(VARIANTS)('convolution 3x3 (%s) through a nearest enlargement', (_, variant) => {
   it.each([
     [2, 1, 1],
     [2, 9, 7],
@@ -138,15 +160,24 @@ describe('convolution 3x3 through a nearest enlargement', () => {
     [3, 11, 5],
     [3, 1, 6],
   ])('x%i at %i x %i', (upsample, width, height) =>
-    check({ spec: { ...plain, kernel: 3, cIn: 8, cOut: 6, upsample }, width, height }),
+    check(variant, { spec: { ...plain, kernel: 3, cIn: 8, cOut: 6, upsample }, width, height }),
   );
+});
+
+it('leaves to the plain kernel what the quads do not know, and few blocks idle', () => {
+  const spec: ConvSpec = { ...plain, kernel: 3, cIn: 8, cOut: 8 };
+  expect(isQuadSpec(spec)).toBe(true);
+  expect(isQuadSpec({ ...spec, act0: { fn: 'sigmoid' }, act1: lrelu })).toBe(true);
+  expect(isQuadSpec({ ...spec, act0: { fn: 'silu' } })).toBe(false);
+  expect(isQuadSpec({ ...spec, act1: { fn: 'sigmoid' } })).toBe(false);
+  expect([3, 24, 40, 64].map((cOut) => quadBlocks({ ...spec, cOut }))).toEqual([3, 3, 5, 3]);
 });
 
 it('keeps the sigmoid finite at both ends', async () => {
   const spec: ConvSpec = { ...plain, kernel: 1, cIn: 1, cOut: 1, act0: { fn: 'sigmoid' } };
   const x = { channels: 1, height: 1, width: 3, data: new Float32Array([-3e4, 0, 3e4]) };
-  const [y] = await runKernel(convKernel(spec), {
-    grid: convGrid(spec, 3, 1),
+  const [y] = await runKernel(plainConv.kernel(spec, 'f32'), {
+    grid: plainConv.grid(spec, 3, 1),
     params: convParams(spec, 3, 1),
     reads: [
       toBlocked(x),

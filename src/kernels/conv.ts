@@ -45,6 +45,26 @@ export interface PartsConvSpec extends ConvSpec {
 }
 
 /**
+ * One of the ways to compute convolutions of plain maps. All have the bindings, the epilogue and the
+ * uniform of `convKernel`; they differ in how the work is cut and in how weights are packed.
+ */
+export interface ConvVariant {
+  readonly kernel: (spec: ConvSpec, element: ElementType) => Kernel;
+  readonly grid: (spec: ConvSpec, width: number, height: number) => Grid;
+  /** Packed weights (`packConvWeights`) in the form that the kernel reads, in place. */
+  readonly arrange?: (packed: Float32Array<ArrayBuffer>) => Float32Array<ArrayBuffer>;
+}
+
+/** The variant for a layer. */
+export type ConvChoice = (spec: ConvSpec) => ConvVariant;
+
+/** What every device runs well. */
+export const plainConv: ConvVariant = {
+  kernel: (spec, element) => convKernel(spec, element),
+  grid: (spec, width, height) => convGrid(spec, width, height),
+};
+
+/**
  * Bindings: x, weights (`packConvWeights`), bias (`packBias`), multiplier, addend, y.
  * Uniform: `convParams`. Layers share a pipeline unless they enlarge differently.
  */
@@ -65,11 +85,11 @@ export function convKernel(
 
 /** The uniform's words for an output of `width` x `height` pixels. */
 export function convParams(spec: ConvSpec, width: number, height: number): number[] {
-  const { cIn, cOut, act0, act1, multiply, add, factor } = spec;
+  const { cIn, cOut, upsample, act0, act1, multiply, add, factor } = spec;
   const epilogue =
     activationId(act0) | (activationId(act1) << 4) | (multiply ? 256 : 0) | (add ? 512 : 0);
   const floats = [slopeOf(act0), slopeOf(act1), factor].map(f32Bits);
-  return [width, height, 0, blocksOf(cIn), epilogue, ...floats, blocksOf(cOut)];
+  return [width, height, 0, blocksOf(cIn), epilogue, ...floats, blocksOf(cOut), upsample];
 }
 
 /**
@@ -107,7 +127,8 @@ export function convPartsParams(spec: PartsConvSpec, width: number, height: numb
   while (ends.length < BOUND_PARTS) ends.push(end);
   words[3] = end;
   words[4] |= addend << 10;
-  return [...words, ends[0] | (ends[1] << 16), ends[2] | (ends[3] << 16)];
+  words.splice(9, 1, ends[0] | (ends[1] << 16), ends[2] | (ends[3] << 16));
+  return words;
 }
 
 /** Grid of a convolution over parts for an output of `width` x `height` pixels. */

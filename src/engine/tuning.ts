@@ -1,0 +1,61 @@
+import { type ConvChoice, plainConv } from '../kernels/conv.ts';
+import type { Fusion } from './lower.ts';
+import type { AdapterReport } from './types.ts';
+
+/** Which variants of kernels an adapter runs, and how far ops are fused for it. */
+export interface Tuning {
+  readonly fuse: Fusion;
+  readonly conv: ConvChoice;
+}
+
+/** Ways to compute convolutions: each invocation by itself, or quads that share their weights. */
+export type ConvMethod = 'plain' | 'quad';
+
+interface Choice {
+  readonly family: string;
+  /** Of vendor, architecture, device and description. */
+  readonly matches: RegExp;
+  readonly fuse: Fusion;
+  /** `quad` needs `subgroups`; without them it is `plain`. */
+  readonly conv: ConvMethod;
+}
+
+/**
+ * What each family of adapters runs, the first match counts. `npm run tune` measures the adapter at
+ * hand and prints its line. Real GPUs share the last line until someone has measured theirs: figures
+ * of one family say little about another.
+ */
+export const FAMILIES: readonly Choice[] = [
+  { family: 'swiftshader', matches: /swiftshader/i, fuse: 'ops', conv: 'quad' },
+  {
+    family: 'software',
+    matches: /llvmpipe|lavapipe|basic render|warp/i,
+    fuse: 'ops',
+    conv: 'plain',
+  },
+  { family: 'default', matches: /(?:)/, fuse: 'blocks', conv: 'plain' },
+];
+
+export function familyOf(adapter: AdapterReport): Choice {
+  const { vendor, architecture, device, description, isFallbackAdapter } = adapter;
+  const name = [vendor, architecture, device, description].join(' ');
+  const found = FAMILIES.find(({ matches }) => matches.test(name)) as Choice;
+  // A browser may hide the name of a software adapter, but not that it is one.
+  return isFallbackAdapter && found.fuse === 'blocks' ? FAMILIES[1] : found;
+}
+
+export const tuningFor = (adapter: AdapterReport): Promise<Tuning> =>
+  tuningOf(familyOf(adapter), adapter);
+
+/** A tuning from its description; kernels that few adapters use are loaded when they are chosen. */
+export async function tuningOf(
+  { fuse, conv }: Pick<Choice, 'fuse' | 'conv'>,
+  { features }: AdapterReport,
+): Promise<Tuning> {
+  if (conv === 'plain' || !features.includes('subgroups')) return { fuse, conv: () => plainConv };
+  const { isQuadSpec, quadBlocks, quadConv } = await import('../kernels/convQuad.ts');
+  return {
+    fuse,
+    conv: (spec) => (isQuadSpec(spec) ? quadConv(quadBlocks(spec)) : plainConv),
+  };
+}

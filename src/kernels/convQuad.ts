@@ -1,0 +1,61 @@
+import conv1x1Source from '../shaders/conv1x1Quad.wgsl?raw';
+import conv3x3By3Source from '../shaders/conv3x3Quad3.wgsl?raw';
+import conv3x3By5Source from '../shaders/conv3x3Quad5.wgsl?raw';
+import quadSource from '../shaders/lib/quad.wgsl?raw';
+import linearSource from '../shaders/lib/quadLinear.wgsl?raw';
+import sigmoidSource from '../shaders/lib/quadSigmoid.wgsl?raw';
+import type { ConvSpec, ConvVariant } from './conv.ts';
+import { assemble, blocksOf } from './kernel.ts';
+
+/** Blocks of output channels that an invocation computes. */
+export type QuadBlocks = 3 | 5;
+
+/** Convolutions for devices with `subgroups` where loads are dear: see conv3x3Quad5.wgsl. */
+export const quadConv = (blocks: QuadBlocks): ConvVariant => ({
+  kernel: ({ kernel, act0 }, element) => {
+    const sigmoid = typeof act0 === 'object' && act0?.fn === 'sigmoid';
+    const by3 = kernel === 3 && blocks === 3;
+    const source = kernel === 1 ? conv1x1Source : by3 ? conv3x3By3Source : conv3x3By5Source;
+    const first = sigmoid ? sigmoidSource : linearSource;
+    return {
+      label: `conv${kernel}x${kernel} by quads, ${kernel === 1 ? 5 : blocks} blocks`,
+      code: `enable subgroups;\n${assemble(element, {}, quadSource, first, source)}`,
+      bindings: ['read', 'read', 'read', 'read', 'read', 'write'],
+    };
+  },
+  grid: ({ kernel, cOut }, width, height) => [
+    Math.ceil(width / 32),
+    Math.ceil(height / 16),
+    Math.ceil(blocksOf(cOut) / (kernel === 1 ? 5 : blocks)),
+  ],
+  arrange: transposeMatrices,
+});
+
+/** Whether these kernels know the layer's activations. */
+export function isQuadSpec({ act0, act1 }: ConvSpec): boolean {
+  const first = act0 === null || act0 === 'prelu' ? null : act0.fn;
+  const linear = (fn: string | null | undefined) =>
+    fn == null || fn === 'relu' || fn === 'leakyRelu';
+  return (linear(first) || first === 'sigmoid') && linear(act1?.fn);
+}
+
+/** The number of blocks that leaves the fewest idle; 5 where both do alike, since it is faster. */
+export function quadBlocks({ cOut }: ConvSpec): QuadBlocks {
+  const blocks = blocksOf(cOut);
+  const waste = (by: number) => Math.ceil(blocks / by) * by;
+  // Three blocks take about a tenth longer each.
+  return waste(3) * 1.1 < waste(5) ? 3 : 5;
+}
+
+/** Matrices of 4 x 4 transposed in place. */
+function transposeMatrices(packed: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
+  for (let m = 0; m < packed.length; m += 16) {
+    for (let row = 0; row < 4; row++) {
+      for (let col = 0; col < row; col++) {
+        const [a, b] = [m + row * 4 + col, m + col * 4 + row];
+        [packed[a], packed[b]] = [packed[b], packed[a]];
+      }
+    }
+  }
+  return packed;
+}
