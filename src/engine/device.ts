@@ -1,5 +1,6 @@
 import { CrispenError } from '../errors.ts';
 import { type Kernel, PARAM_WORDS, type WorkgroupLimits } from '../kernels/kernel.ts';
+import { Polling } from './polling.ts';
 import type { AdapterReport } from './types.ts';
 
 /** A compiled kernel. */
@@ -33,6 +34,7 @@ export class Device {
   /** Settles, never rejects, with the reason once the device is gone. */
   readonly lost: Promise<string>;
   #lostReason: string | null = null;
+  readonly #polling: Polling | null;
   /** Rejects what waits for the GPU. A plain race with `lost` would leak a handler per wait. */
   readonly #waiting = new Set<(error: CrispenError) => void>();
   readonly #pipelines = new Map<string, Promise<Pipeline>>();
@@ -41,6 +43,8 @@ export class Device {
   private constructor(gpu: GPUDevice, adapter: AdapterReport) {
     this.gpu = gpu;
     this.adapter = adapter;
+    // Software adapters can be slow enough to look polled.
+    this.#polling = adapter.isFallbackAdapter ? null : new Polling(gpu);
     this.lost = gpu.lost.then((info) => {
       this.#lostReason = info.message || info.reason || 'unknown';
       for (const reject of this.#waiting) reject(deviceLost(this.#lostReason));
@@ -151,9 +155,14 @@ export class Device {
     });
   }
 
+  /** As `race`, for the end of submitted work. */
+  #wait<T>(promise: Promise<T>): Promise<T> {
+    return this.race(this.#polling?.hasten(promise) ?? promise);
+  }
+
   /** Waits until everything submitted so far has run. */
   idle(): Promise<undefined> {
-    return this.race(this.gpu.queue.onSubmittedWorkDone());
+    return this.#wait(this.gpu.queue.onSubmittedWorkDone());
   }
 
   /** Compiles a kernel, asynchronously and once per source. @throws CrispenError `INTERNAL`. */
@@ -222,7 +231,7 @@ export class Device {
 
   /** What `use` makes of the content of a `MAP_READ` buffer, which is mapped for that long. */
   async mapped<T>(buffer: GPUBuffer, bytes: number, use: (content: ArrayBuffer) => T): Promise<T> {
-    await this.race(buffer.mapAsync(MAP_MODE_READ, 0, bytes));
+    await this.#wait(buffer.mapAsync(MAP_MODE_READ, 0, bytes));
     this.throwIfLost();
     try {
       return use(buffer.getMappedRange(0, bytes));

@@ -9,3 +9,7 @@ interface AbortSignal extends EventTarget {
 declare const performance: { now(): number };
 
 declare function setTimeout(callback: () => void, milliseconds: number): unknown;
+
+declare function setInterval(callback: () => void, milliseconds: number): number;
+
+declare function clearInterval(timer: number): void;
