@@ -3,13 +3,15 @@
  * `--only site|lib|cli` builds one of them.
  */
 import { spawnSync } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'vite';
 import { bareShaders } from './shaders.mjs';
 
 const root = resolve(import.meta.dirname, '..');
+/** The weights that the package brings along. */
+const PACKAGED = 'a2n-photo-x2.safetensors';
 const steps = { site: buildSite, lib: buildLibrary, cli: buildCommandLine };
 
 const { values } = parseArgs({ options: { only: { type: 'string' } } });
@@ -35,6 +37,7 @@ async function buildLibrary() {
   rmSync(resolve(root, 'dist/lib'), { recursive: true, force: true });
   await buildEntries('page', { index: 'src/index.ts', element: 'src/element/define.ts' });
   await buildEntries('worker', { worker: 'src/worker/worker.ts' });
+  cpSync(resolve(root, 'public/models', PACKAGED), resolve(root, 'dist/lib/models', PACKAGED));
   const tsc = spawnSync('npx', ['tsc', '-p', 'tsconfig.build.json'], {
     cwd: root,
     stdio: 'inherit',
@@ -76,7 +79,7 @@ async function buildEntries(chunks, entries) {
 }
 
 /**
- * In the source, the client starts `./worker.ts`, and the AVIF encoder fetches its program from its
+ * The weights of one model lie beside the library. In the source, the client starts `./worker.ts`, and the AVIF encoder fetches its program from its
  * package. Vite would bundle the one once more, the other as text, and write addresses that no other
  * bundler understands; the built library keeps the form that all of them do:
  * `new Worker(new URL('./worker.js', import.meta.url), { type: 'module' })`.
@@ -85,11 +88,15 @@ async function buildEntries(chunks, entries) {
 function filesBesideTheLibrary() {
   const inSource =
     /new URL\(\s*(['"])(?:\.\/(worker)\.ts|(avif_enc\.wasm))\1,\s*import\.meta\.url,?\s*\)/g;
+  const model = '__CRISPEN_MODEL_URL__';
   const placeholder = /__CRISPEN_URL_OF_(.+?)__/g;
   return {
     name: 'files-beside-the-library',
     enforce: 'pre',
-    transform(code) {
+    transform(code, id) {
+      if (id.endsWith('/worker/packaged.ts')) {
+        return { code: `export const PACKAGED = { '${PACKAGED}': ${model}.href }`, map: null };
+      }
       const replaced = code.replaceAll(
         inSource,
         (_all, _quote, worker, wasm) => `__CRISPEN_URL_OF_${worker ? 'worker.js' : wasm}__`,
@@ -99,7 +106,9 @@ function filesBesideTheLibrary() {
     generateBundle(_options, bundle) {
       for (const chunk of Object.values(bundle)) {
         if (chunk.type !== 'chunk') continue;
-        chunk.code = chunk.code.replaceAll(placeholder, 'new URL("./$1", import.meta.url)');
+        chunk.code = chunk.code
+          .replaceAll(model, `new URL("./models/${PACKAGED}", import.meta.url)`)
+          .replaceAll(placeholder, 'new URL("./$1", import.meta.url)');
         if (!chunk.code.includes('avif_enc.wasm')) continue;
         const fileName = 'avif_enc.wasm';
         const source = readFileSync(

@@ -1,7 +1,7 @@
 /**
  * npm test: everything that must hold before a change lands. Every step runs even when an earlier
  * one failed; the last line counts the tests of all steps, one for each check.
- * `--only check|unit|gpu|f16|size|e2e` runs one group.
+ * `--only check|unit|gpu|f16|size|package|e2e` runs one group.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -23,8 +23,12 @@ const ELEMENT_ALL_LIMIT = 60 * 1024;
 /** The same with the chunks that are loaded on demand: the CPU path, checkpoints of other networks. */
 const TOTAL_LIMIT = 128 * 1024;
 
+/** What the package may hold, beside the declarations and source maps of dist/lib. */
+const PACKED =
+  /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|bin\/crispen\.mjs|dist\/(lib|cli)\/[\w-]+\.js|dist\/lib\/models\/a2n-photo-x2\.safetensors)$/;
+
 const root = resolve(import.meta.dirname, '..');
-const GROUPS = ['check', 'unit', 'gpu', 'f16', 'size', 'e2e'];
+const GROUPS = ['check', 'unit', 'gpu', 'f16', 'size', 'package', 'e2e'];
 
 const { values } = parseArgs({ options: { only: { type: 'string' } } });
 if (values.only !== undefined && !GROUPS.includes(values.only)) {
@@ -47,6 +51,7 @@ try {
   if (wanted('gpu')) await project('gpu');
   if (wanted('f16')) await project('f16');
   if (wanted('size')) await step('library size', size);
+  if (wanted('package')) await step('package', packed);
   if (wanted('e2e')) await project('e2e');
 } finally {
   rmSync(temporary, { recursive: true, force: true });
@@ -195,6 +200,33 @@ async function size() {
         const list = names.size < files.length ? ` (${[...names].join(', ')})` : '';
         return `${part}: ${kib(weigh(names))} of at most ${kib(limit)}${list}`;
       }),
+    ].join('\n'),
+  };
+}
+
+/** Packs the library as it would be published, looks into it and asks two tools for their opinion. */
+async function packed() {
+  const packed = await command('npm', ['pack', '--json', '--pack-destination', temporary]);
+  const archive = readdirSync(temporary).find((name) => name.endsWith('.tgz'));
+  if (!packed.ok || !archive) return { ...packed, ok: false };
+  const path = join(temporary, archive);
+  const listed = await command('tar', ['-tzf', path]);
+  const names = listed.output
+    .split('\n')
+    .filter(Boolean)
+    .map((name) => name.replace(/^package\//, ''));
+  const strange = names
+    .filter((name) => !/^dist\/lib\/.*\.(d\.ts|map)$/.test(name))
+    .filter((name) => !PACKED.test(name));
+  const publint = await tool('publint', ['run', path, '--strict']);
+  // A worker script has no types to import.
+  const options = ['--profile', 'esm-only', '--exclude-entrypoints', 'worker', '--no-emoji'];
+  const attw = await tool('attw', [path, ...options]);
+  return {
+    ok: listed.ok && names.length > 10 && strange.length === 0 && publint.ok && attw.ok,
+    output: [
+      `${names.length} files, not expected: ${strange.join(', ') || 'none'}`,
+      ...[publint, attw].filter(({ ok }) => !ok).map(({ output }) => output),
     ].join('\n'),
   };
 }

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CrispenError } from '../errors.ts';
 import { type SizeWish, wishedSize } from '../image/size.ts';
 import { createNetwork, type Detection, detect, recognise } from '../models/index.ts';
-import { defaultModel, findModel } from '../models/manifest.ts';
+import { defaultModel, findModel, type ModelEntry } from '../models/manifest.ts';
 import type { Network } from '../models/network.ts';
 import { choosePasses, modelsFor } from '../models/passes.ts';
 import { readWeights, type WeightFile } from '../weights/read.ts';
@@ -17,6 +18,14 @@ export const PACKAGE_ROOT = fileURLToPath(new URL('../../', import.meta.url));
 interface Size {
   readonly width: number;
   readonly height: number;
+/** In a checkout all weights are there, in the package those of one model. */
+function shippedFile({ id, file }: ModelEntry): string {
+  const places = ['public/models/', 'dist/lib/models/'].map((at) => `${PACKAGE_ROOT}${at}${file}`);
+  const found = places.find((path) => existsSync(path));
+  if (found) return found;
+  throw new CrispenError('FETCH_FAILED', `The weights of ${id} are not part of this package.`, {
+    hint: `Get ${file} from the project's repository and give it by --weights.`,
+  });
 }
 
 export interface ChosenModel {
@@ -62,7 +71,7 @@ export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
   if (weights !== undefined) {
     return { name: fileTitle(weights), network, ...(await readFor(weights, network)) };
   }
-  const shipped = await readFor(`${PACKAGE_ROOT}public/models/${entry.file}`, network);
+  const shipped = await readFor(shippedFile(entry), network);
   if (shipped.sha256 !== entry.sha256) {
     throw new CrispenError('MODEL_CORRUPT', `The weight file of ${entry.id} is damaged.`, {
       hint: 'Install the package again.',

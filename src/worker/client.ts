@@ -2,6 +2,8 @@ import { type Remote, transfer } from 'comlink';
 import type { OutputType } from '../codecs/encoder.ts';
 import type { AdapterReport } from '../engine/types.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
+import { inlineWorker } from './inline.ts';
+import { PACKAGED } from './packaged.ts';
 import {
   ADDED_PREFIX,
   type AddedModel,
@@ -22,6 +24,7 @@ import {
 import { Session } from './session.ts';
 import { copyBitmap, toWireSource, type UpscaleSource } from './source.ts';
 
+export { inlineWorker } from './inline.ts';
 export {
   type AddedModel,
   type AddOptions,
@@ -34,9 +37,12 @@ export {
 export type { UpscaleSource } from './source.ts';
 
 export interface UpscalerOptions {
-  /** Folder of the weight files, resolved against the document; default `models/`. */
+  /**
+   * Folder of the weight files, resolved against the document. Default: beside the library, where the
+   * package has those of `a2n-photo-x2`.
+   */
   readonly baseUrl?: string | URL;
-  /** Makes the worker; for bundlers with special needs. */
+  /** Makes the worker; for bundlers with special needs. See `inlineWorker` for other sites. */
   readonly worker?: () => Worker;
   /** Keep weights in the Cache API; default true. */
   readonly cache?: boolean;
@@ -131,7 +137,8 @@ class WorkerUpscaler implements Upscaler {
       });
     }
     this.#options = options;
-    this.#baseUrl = folderUrl(options.baseUrl ?? 'models/');
+    const [packaged] = Object.values(PACKAGED);
+    this.#baseUrl = folderUrl(options.baseUrl ?? (packaged ? new URL('.', packaged) : 'models/'));
     document.addEventListener('visibilitychange', this.#onVisibility);
   }
 
@@ -250,8 +257,11 @@ class WorkerUpscaler implements Upscaler {
       });
     }
     if (this.#session) return this.#session;
-    const { cache = true, memoryBudget = null, worker = startWorker } = this.#options;
-    const config = { baseUrl: this.#baseUrl, cache, memoryBudget, visible: isVisible() };
+    const { baseUrl, cache = true, memoryBudget = null, worker = startWorker } = this.#options;
+    const config = {
+      ...{ baseUrl: this.#baseUrl, packaged: baseUrl === undefined ? PACKAGED : {} },
+      ...{ cache, memoryBudget, visible: isVisible() },
+    };
     const session = new Session(make(worker), config, () => {
       if (this.#session === session) this.#session = null;
     });
@@ -261,6 +271,11 @@ class WorkerUpscaler implements Upscaler {
 }
 
 function startWorker(): Worker {
+  // Where a bundler wrote an address of its own machine here, the worker lies with the page.
+  const { protocol, origin } = new URL(import.meta.url);
+  if (protocol.startsWith('http') && origin !== location.origin) {
+    return inlineWorker(import.meta.url.replace(/[^/]*$/, 'worker.js'));
+  }
   return new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
 }
 

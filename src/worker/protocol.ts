@@ -145,6 +145,8 @@ export type Result<T> =
 export interface WorkerConfig {
   /** Absolute URL of the folder of weight files. */
   readonly baseUrl: string;
+  /** Absolute URLs of weight files that lie elsewhere, by file name. */
+  readonly packaged: Readonly<Record<string, string>>;
   /** Keep weights in the Cache API. */
   readonly cache: boolean;
   /** Bytes of GPU memory; null: the engine's default. */

@@ -234,7 +234,7 @@ async function loadWeights(
   let weights = weightsById.get(entry.id);
   if (!weights) {
     progress.report('download', 0);
-    const url = new URL(entry.file, config.baseUrl).href;
+    const url = config.packaged[entry.file] ?? new URL(entry.file, config.baseUrl).href;
     const { id, bytes, sha256 } = entry;
     const file = await loadWeightFile({ id, url, bytes, sha256 }, weightPlatform(), {
       signal,
