@@ -1,7 +1,7 @@
 /** One run of the bench, in a page or in Node: all sizes, all engines, one after the other. */
 import type { Rgba8Image } from '../src/image/image.ts';
 import { detect, recognise } from '../src/models/detect.ts';
-import { findModel } from '../src/models/manifest.ts';
+import { findModel } from '../src/models/files.ts';
 import type { Network } from '../src/models/network.ts';
 import { shippedNetwork } from '../src/models/shipped.ts';
 import { readWeights } from '../src/weights/read.ts';

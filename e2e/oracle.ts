@@ -4,8 +4,8 @@ import { expect } from 'vitest';
 import { upscaleOnCpu } from '../src/engine/interpreter.ts';
 import { resize } from '../src/engine/resize.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
+import { findModel } from '../src/models/files.ts';
 import { createNetwork } from '../src/models/index.ts';
-import { findModel } from '../src/models/manifest.ts';
 import { readSafetensors } from '../src/weights/safetensors.ts';
 
 /** Decodes with libvips, which shares no code with what is tested. */

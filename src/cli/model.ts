@@ -3,9 +3,11 @@ import { existsSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CrispenError } from '../errors.ts';
+
 import { type SizeWish, wishedSize } from '../image/size.ts';
+
+import { defaultModel, findModel, type ModelFile } from '../models/files.ts';
 import { createNetwork, type Detection, detect, recognise } from '../models/index.ts';
-import { defaultModel, findModel, type ModelEntry } from '../models/manifest.ts';
 import type { Network } from '../models/network.ts';
 import { choosePasses, modelsFor } from '../models/passes.ts';
 import { readWeights, type WeightFile } from '../weights/read.ts';
@@ -18,8 +20,10 @@ export const PACKAGE_ROOT = fileURLToPath(new URL('../../', import.meta.url));
 interface Size {
   readonly width: number;
   readonly height: number;
+}
+
 /** In a checkout all weights are there, in the package those of one model. */
-function shippedFile({ id, file }: ModelEntry): string {
+function shippedFile({ id, file }: ModelFile): string {
   const places = ['public/models/', 'dist/lib/models/'].map((at) => `${PACKAGE_ROOT}${at}${file}`);
   const found = places.find((path) => existsSync(path));
   if (found) return found;

@@ -1,6 +1,6 @@
 /** What the element loads when the first picture is worth it. */
 import { CrispenError } from '../errors.ts';
-import { defaultModel } from '../models/manifest.ts';
+import { defaultModel } from '../models/files.ts';
 
 export { createUpscaler } from '../worker/client.ts';
 

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { readSafetensors } from '../weights/safetensors.ts';
+import { defaultModel, findModel } from './files.ts';
 import { createNetwork } from './index.ts';
-import { defaultModel, findModel, MODELS } from './manifest.ts';
+import { MODELS } from './manifest.ts';
 
 const folder = new URL('../../public/models/', import.meta.url);
 

@@ -1,18 +1,7 @@
-import { CrispenError } from '../errors.ts';
+import { MODEL_FILES, type ModelFile } from './files.ts';
 
 /** One shipped weight file and what is known of it. */
-export interface ModelEntry {
-  readonly id: string;
-  /** The family, as `createNetwork` takes it. */
-  readonly network: 'a2n' | 'a2nm';
-  readonly scale: 2 | 3 | 4;
-  /** RGB input and output run from 0 to this. */
-  readonly inputRange: number;
-  /** Name within the folder of models. */
-  readonly file: string;
-  readonly bytes: number;
-  /** Of the whole file, 64 lower-case hexadecimal digits. */
-  readonly sha256: string;
+export interface ModelEntry extends ModelFile {
   /** One plain line for people. */
   readonly description: string;
   readonly training: {
@@ -35,16 +24,9 @@ const PHOTOS =
 const WORN_PHOTOS = `${PHOTOS}, then soft focus, noise and JPEG of quality 30 to 95 at random`;
 const HARDWARE = 'two CPU cores';
 
-/** The shipped models. */
-export const MODELS: readonly ModelEntry[] = [
-  {
-    id: 'a2n-x2',
-    network: 'a2n',
-    scale: 2,
-    inputRange: 255,
-    file: 'a2n-x2.safetensors',
-    bytes: 2_091_414,
-    sha256: '6ad4188a02924becc0a8f5f9da242ce8ec700b6d04ec87cacc8b5dea4d882794',
+/** Apart from the files, so that the worker goes without. */
+const NOTES: Readonly<Record<string, Omit<ModelEntry, keyof ModelFile>>> = {
+  'a2n-x2': {
     description: 'Twice the size, for clean images that were never saved as JPEG.',
     training: {
       data: PHOTOS,
@@ -55,14 +37,7 @@ export const MODELS: readonly ModelEntry[] = [
     },
     quality: { set5: 37.499, set14: 33.112 },
   },
-  {
-    id: 'a2n-x3',
-    network: 'a2n',
-    scale: 3,
-    inputRange: 255,
-    file: 'a2n-x3.safetensors',
-    bytes: 2_091_414,
-    sha256: '0953947a8e9c8b1e867ecbe684ca5b361d19374ace1468e745b7d23667eb4057',
+  'a2n-x3': {
     description: 'Three times the size, for clean images that were never saved as JPEG.',
     training: {
       data: PHOTOS,
@@ -73,14 +48,7 @@ export const MODELS: readonly ModelEntry[] = [
     },
     quality: { set5: 33.809, set14: 29.956 },
   },
-  {
-    id: 'a2n-x4',
-    network: 'a2n',
-    scale: 4,
-    inputRange: 255,
-    file: 'a2n-x4.safetensors',
-    bytes: 2_113_998,
-    sha256: '320a10e092fc49cc34a6fa1dca36901b919d8921c7eba2e785a510fbf4c417c8',
+  'a2n-x4': {
     description: 'Four times the size, for clean images that were never saved as JPEG.',
     training: {
       data: PHOTOS,
@@ -91,14 +59,7 @@ export const MODELS: readonly ModelEntry[] = [
     },
     quality: { set5: 31.645, set14: 28.301 },
   },
-  {
-    id: 'a2n-photo-x2',
-    network: 'a2n',
-    scale: 2,
-    inputRange: 255,
-    file: 'a2n-photo-x2.safetensors',
-    bytes: 2_091_414,
-    sha256: '44bdae1c265a5d1d7115b120908b612e3e879a2ef4fd3f1846f19a3d22f63fbe',
+  'a2n-photo-x2': {
     description: 'Twice the size, for ordinary photos: removes JPEG traces and noise as well.',
     training: {
       data: WORN_PHOTOS,
@@ -109,14 +70,7 @@ export const MODELS: readonly ModelEntry[] = [
     },
     quality: { set5: 35.797, set14: 32.196 },
   },
-  {
-    id: 'a2n-photo-x4',
-    network: 'a2n',
-    scale: 4,
-    inputRange: 255,
-    file: 'a2n-photo-x4.safetensors',
-    bytes: 2_113_998,
-    sha256: 'd6f719d4dbfc38774ee6b23fe4e939734b2a6135e31401697fe2b21103cf1bb1',
+  'a2n-photo-x4': {
     description: 'Four times the size, for ordinary photos: removes JPEG traces and noise as well.',
     training: {
       data: WORN_PHOTOS,
@@ -127,38 +81,10 @@ export const MODELS: readonly ModelEntry[] = [
     },
     quality: { set5: 30.592, set14: 27.609 },
   },
-];
+};
 
-/**
- * The model of an id.
- * @throws CrispenError `MODEL_UNKNOWN`; the hint lists the ids that exist.
- */
-export function findModel(id: string): ModelEntry {
-  const entry = MODELS.find((model) => model.id === id);
-  if (!entry) {
-    throw new CrispenError('MODEL_UNKNOWN', `There is no model called "${id}".`, {
-      hint: `Known models: ${MODELS.map((model) => model.id).join(', ')}.`,
-    });
-  }
-  return entry;
-}
-
-/**
- * The model that suits most photos at a scale: the photo model where there is one, since on JPEG
- * files the others fall below it (and below bicubic from quality 60 on).
- * @throws CrispenError `INVALID_INPUT` for a scale that no model has.
- */
-export function defaultModel(scale: number): ModelEntry {
-  switch (scale) {
-    case 2:
-      return findModel('a2n-photo-x2');
-    case 3:
-      return findModel('a2n-x3');
-    case 4:
-      return findModel('a2n-photo-x4');
-    default:
-      throw new CrispenError('INVALID_INPUT', `No model enlarges by ${scale}.`, {
-        hint: 'Choose scale 2, 3 or 4.',
-      });
-  }
-}
+/** The shipped models. */
+export const MODELS: readonly ModelEntry[] = /* @__PURE__ */ MODEL_FILES.map((file) => ({
+  ...file,
+  ...NOTES[file.id],
+}));

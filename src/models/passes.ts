@@ -1,5 +1,5 @@
 import { CrispenError } from '../errors.ts';
-import { defaultModel, findModel, MODELS, type ModelEntry } from './manifest.ts';
+import { defaultModel, findModel, MODEL_FILES, type ModelFile } from './files.ts';
 
 /**
  * The scales of the networks to run, one after the other, so that their product is at least
@@ -41,10 +41,10 @@ const family = (id: string): string => id.replace(/-x\d+$/, '');
  * belongs to (`a2n-photo-x2` stands for `a2n-photo` at any scale), or the default models.
  * @throws CrispenError `MODEL_UNKNOWN`
  */
-export function modelsFor(factor: number, model?: string): ModelEntry[] {
+export function modelsFor(factor: number, model?: string): ModelFile[] {
   const chosen = model === undefined ? null : findModel(model);
   const entries = chosen
-    ? MODELS.filter(({ id }) => family(id) === family(chosen.id))
+    ? MODEL_FILES.filter(({ id }) => family(id) === family(chosen.id))
     : [2, 3, 4].map(defaultModel);
   const scales: number[] = entries.map(({ scale }) => scale);
   return choosePasses(factor, scales).map((scale) => entries[scales.indexOf(scale)]);

@@ -1,10 +1,10 @@
 import { a2n } from './a2n.ts';
-import type { ModelEntry } from './manifest.ts';
+import type { ModelFile } from './files.ts';
 import type { Network } from './network.ts';
 
 /**
  * The network of a shipped model. Apart from the registry of all families, so that a page that uses
  * no other weights does not load what it takes to recognise them.
  */
-export const shippedNetwork = ({ network, scale, inputRange }: ModelEntry): Network =>
+export const shippedNetwork = ({ network, scale, inputRange }: ModelFile): Network =>
   a2n({ variant: network, scale, inputRange });

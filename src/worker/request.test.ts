@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import type { ErrorCode } from '../errors.ts';
-import { defaultModel, MODELS } from '../models/manifest.ts';
+import { defaultModel } from '../models/files.ts';
+import { MODELS } from '../models/manifest.ts';
 import {
   checkOutputType,
   checkQuality,

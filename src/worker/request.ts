@@ -1,6 +1,7 @@
 import type { OutputType } from '../codecs/encoder.ts';
 import { CrispenError } from '../errors.ts';
-import { defaultModel, findModel, type ModelEntry } from '../models/manifest.ts';
+
+import { defaultModel, findModel, type ModelFile } from '../models/files.ts';
 import type { Fallback, Metadata, OutputFormat, UpscalePlan } from './protocol.ts';
 
 export interface ModelChoice {
@@ -32,7 +33,7 @@ const FALLBACKS: readonly Fallback[] = ['error', 'cpu', 'lanczos'];
 const DEFAULT_QUALITY = 0.92;
 
 /** What a request needs to know of a model. */
-export type Choosable = Pick<ModelEntry, 'id'> & { readonly scale: number };
+export type Choosable = Pick<ModelFile, 'id'> & { readonly scale: number };
 
 /**
  * @param added the models that the user added

@@ -7,10 +7,12 @@ import { checkPixels, decodeImage, encodeImage, type OutputType } from '../codec
 import { Engine, type Model } from '../engine/engine.ts';
 import type { RunOptions, UpscaleReport } from '../engine/types.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
+
 import { depthOf, type Rgba8Image } from '../image/image.ts';
 import { makeGrey, toRgba8 } from '../image/pixels.ts';
 import type { DecodedImage, ImageTags } from '../image/tags.ts';
-import { findModel, type ModelEntry } from '../models/manifest.ts';
+import { findModel, type ModelFile } from '../models/files.ts';
+
 import type { Network } from '../models/network.ts';
 import { shippedNetwork } from '../models/shipped.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
@@ -55,7 +57,7 @@ interface Runnable {
   readonly id: string;
   readonly scale: number;
   /** Null: the model was added, and its weights come from the store. */
-  readonly entry: ModelEntry | null;
+  readonly entry: ModelFile | null;
 }
 
 /** @throws CrispenError `MODEL_UNKNOWN` */

@@ -1,0 +1,99 @@
+import { CrispenError } from '../errors.ts';
+
+/** One shipped weight file: what it takes to run it. */
+export interface ModelFile {
+  readonly id: string;
+  /** The family, as `createNetwork` takes it. */
+  readonly network: 'a2n' | 'a2nm';
+  readonly scale: 2 | 3 | 4;
+  /** RGB input and output run from 0 to this. */
+  readonly inputRange: number;
+  /** Name within the folder of models. */
+  readonly file: string;
+  readonly bytes: number;
+  /** Of the whole file, 64 lower-case hexadecimal digits. */
+  readonly sha256: string;
+}
+
+/** The shipped weight files. What is told of them to people is in the manifest. */
+export const MODEL_FILES: readonly ModelFile[] = [
+  {
+    id: 'a2n-x2',
+    network: 'a2n',
+    scale: 2,
+    inputRange: 255,
+    file: 'a2n-x2.safetensors',
+    bytes: 2_091_414,
+    sha256: '6ad4188a02924becc0a8f5f9da242ce8ec700b6d04ec87cacc8b5dea4d882794',
+  },
+  {
+    id: 'a2n-x3',
+    network: 'a2n',
+    scale: 3,
+    inputRange: 255,
+    file: 'a2n-x3.safetensors',
+    bytes: 2_091_414,
+    sha256: '0953947a8e9c8b1e867ecbe684ca5b361d19374ace1468e745b7d23667eb4057',
+  },
+  {
+    id: 'a2n-x4',
+    network: 'a2n',
+    scale: 4,
+    inputRange: 255,
+    file: 'a2n-x4.safetensors',
+    bytes: 2_113_998,
+    sha256: '320a10e092fc49cc34a6fa1dca36901b919d8921c7eba2e785a510fbf4c417c8',
+  },
+  {
+    id: 'a2n-photo-x2',
+    network: 'a2n',
+    scale: 2,
+    inputRange: 255,
+    file: 'a2n-photo-x2.safetensors',
+    bytes: 2_091_414,
+    sha256: '44bdae1c265a5d1d7115b120908b612e3e879a2ef4fd3f1846f19a3d22f63fbe',
+  },
+  {
+    id: 'a2n-photo-x4',
+    network: 'a2n',
+    scale: 4,
+    inputRange: 255,
+    file: 'a2n-photo-x4.safetensors',
+    bytes: 2_113_998,
+    sha256: 'd6f719d4dbfc38774ee6b23fe4e939734b2a6135e31401697fe2b21103cf1bb1',
+  },
+];
+
+/**
+ * The model of an id.
+ * @throws CrispenError `MODEL_UNKNOWN`; the hint lists the ids that exist.
+ */
+export function findModel(id: string): ModelFile {
+  const entry = MODEL_FILES.find((model) => model.id === id);
+  if (!entry) {
+    throw new CrispenError('MODEL_UNKNOWN', `There is no model called "${id}".`, {
+      hint: `Known models: ${MODEL_FILES.map((model) => model.id).join(', ')}.`,
+    });
+  }
+  return entry;
+}
+
+/**
+ * The model that suits most photos at a scale: the photo model where there is one, since on JPEG
+ * files the others fall below it (and below bicubic from quality 60 on).
+ * @throws CrispenError `INVALID_INPUT` for a scale that no model has.
+ */
+export function defaultModel(scale: number): ModelFile {
+  switch (scale) {
+    case 2:
+      return findModel('a2n-photo-x2');
+    case 3:
+      return findModel('a2n-x3');
+    case 4:
+      return findModel('a2n-photo-x4');
+    default:
+      throw new CrispenError('INVALID_INPUT', `No model enlarges by ${scale}.`, {
+        hint: 'Choose scale 2, 3 or 4.',
+      });
+  }
+}
