@@ -143,6 +143,8 @@ class OnnxWriter {
           coordinate_transformation_mode: 'half_pixel',
         });
         return;
+      case 'nonlocal':
+        throw new Error(`${node.name} has no counterpart in ONNX`);
       default:
         node satisfies never;
     }
@@ -233,6 +235,7 @@ class OnnxWriter {
 
   #channels(id: NodeId): number {
     const { shape } = this.#graph.nodes[id];
+    if (shape.kind === 'table') throw new Error('a table has no channels');
     return shape.kind === 'map' ? shape.channels : shape.length;
   }
 }

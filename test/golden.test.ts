@@ -1,10 +1,10 @@
 import { basename } from 'node:path';
 import { expect, test } from 'vitest';
 import { openBackend } from '../src/cli/backend.ts';
+import type { GoldenCase } from '../src/cli/golden-case.ts';
 import {
   compareGolden,
   findGoldenCases,
-  type GoldenCase,
   isOff,
   readGoldenCase,
   SEEDED_GOLDENS,

@@ -9,6 +9,8 @@ import { toFloat32 } from '../weights/convert.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import type { Backend } from './backend.ts';
+import { attentionCases } from './golden-attention.ts';
+import type { GoldenCase } from './golden-case.ts';
 import { PACKAGE_ROOT } from './model.ts';
 
 /** Largest error allowed, as a part of the golden tensor's largest magnitude. */
@@ -53,17 +55,6 @@ export function findGoldenCases(pattern = '*'): string[] {
   return [...cases.keys()].sort().map((name) => cases.get(name)!);
 }
 
-/** A golden file and the network that it belongs to. */
-export interface GoldenCase {
-  readonly name: string;
-  readonly network: Network;
-  readonly weights: TensorMap;
-  /** [1, 3, H, W], in the network's range. */
-  readonly input: Tensor;
-  /** The expected tensors by the names of the graph's nodes. */
-  readonly expected: TensorMap;
-}
-
 /**
  * Reads a golden file; a network that Crispen does not have yields `{ name, missing }`.
  * @throws CrispenError `MODEL_CORRUPT`, `INVALID_INPUT` if the file or its weights cannot be used.
@@ -86,6 +77,18 @@ export async function readGoldenCase(
   const { network } = found;
   const weights = found.weights ?? (await goldenWeights(network, tensors, metadata.weights ?? ''));
   return { name, network, weights, input, expected };
+}
+
+/** As `readGoldenCase`, for files that hold several cases. */
+export async function readGoldenCases(
+  path: string,
+): Promise<readonly GoldenCase[] | { readonly name: string; readonly missing: string }> {
+  const name = basename(path, EXTENSION);
+  const { tensors, metadata } = readSafetensors(await readFile(path));
+  const cases = attentionCases(name, tensors, metadata, weightsInside(tensors));
+  if (cases) return cases;
+  const golden = await readGoldenCase(path);
+  return 'missing' in golden ? golden : [golden];
 }
 
 /** The network of a case, with its weights where they had to be read to find it. */

@@ -6,7 +6,7 @@ import {
   findGoldenCases,
   GOLDEN_TOLERANCE,
   isOff,
-  readGoldenCase,
+  readGoldenCases,
   type TensorComparison,
 } from './golden-cases.ts';
 
@@ -51,20 +51,22 @@ export async function goldenCommand(args: string[]): Promise<number> {
   const backend = await openBackend(device);
   try {
     for (const file of files) {
-      const golden = await readGoldenCase(file);
-      if ('missing' in golden) {
-        missing.push(golden.name);
-        if (values.json) printJson({ case: golden.name, missing: golden.missing });
-        else console.log(`${golden.name.padEnd(36)} missing: no network "${golden.missing}"`);
+      const cases = await readGoldenCases(file);
+      if ('missing' in cases) {
+        missing.push(cases.name);
+        if (values.json) printJson({ case: cases.name, missing: cases.missing });
+        else console.log(`${cases.name.padEnd(36)} missing: no network "${cases.missing}"`);
         continue;
       }
       // Nothing is fused on the CPU.
       const fuse = device === 'gpu' && !values['no-fuse'];
-      for (const comparison of await compareGolden(golden, backend, { fuse })) {
-        compared++;
-        if (isOff(comparison, tolerance)) off++;
-        if (values.json) printComparison(comparison);
-        else console.log(row(comparison, tolerance));
+      for (const golden of cases) {
+        for (const comparison of await compareGolden(golden, backend, { fuse })) {
+          compared++;
+          if (isOff(comparison, tolerance)) off++;
+          if (values.json) printComparison(comparison);
+          else console.log(row(comparison, tolerance));
+        }
       }
     }
   } finally {

@@ -8,6 +8,7 @@ import { Device } from './device.ts';
 import { planProgram } from './execution.ts';
 import { type Fusion, lower, type Program, type Size } from './lower.ts';
 import { compileSteps, type Model, uploadModel } from './model.ts';
+import { loadNonlocal } from './nonlocal.ts';
 import { Pace } from './pace.ts';
 import { ProgressMeter } from './progress.ts';
 import {
@@ -120,7 +121,7 @@ export class Engine {
     options: ModelOptions = {},
   ): Promise<Model> {
     const bound = bindWeights(network.graph, weights);
-    return uploadModel(this.#device, network, this.#lower(network, options), bound);
+    return uploadModel(this.#device, network, await this.#lower(network, options), bound);
   }
 
   /**
@@ -129,7 +130,7 @@ export class Engine {
    * @throws CrispenError `INTERNAL`, `DEVICE_LOST`, `INVALID_INPUT`
    */
   async prepare(network: Network, options: ModelOptions = {}): Promise<void> {
-    await compileSteps(this.#device, this.#lower(network, options));
+    await compileSteps(this.#device, await this.#lower(network, options));
   }
 
   /** Frees a model and the buffers kept for it, once the jobs before have ended. */
@@ -193,8 +194,8 @@ export class Engine {
       // A chunk of its own: pages never trace.
       const { traceNetwork } = await import('./traceNetwork.ts');
       const precision = this.#element(options.precision);
-      const { conv } = this.#tuning;
-      const run = { ...options, precision, conv, device: this.#device, pace: this.#pace };
+      const parts = { device: this.#device, pace: this.#pace, memoryBudget: this.#budget };
+      const run = { ...options, ...parts, precision, conv: this.#tuning.conv };
       return traceNetwork(network, weights, input, taps, run);
     });
   }
@@ -219,13 +220,17 @@ export class Engine {
     return precision;
   }
 
-  #lower(network: Network, { fuse, precision, wide = false }: ModelOptions): Program {
-    return lower(network.graph, {
+  async #lower(
+    { graph, inputRange: range }: Network,
+    { fuse, precision, wide = false }: ModelOptions,
+  ): Promise<Program> {
+    return lower(graph, {
       ...this.#tuning,
       ...(fuse && { fuse }),
       workgroup: this.#device.workgroup,
       element: this.#element(precision),
-      image: { range: network.inputRange, wide },
+      image: { range, wide },
+      nonlocal: await loadNonlocal(graph, this.#device, this.#budget),
     });
   }
 
@@ -349,11 +354,15 @@ function wholeImage({ width, height }: Size, multiple: number): StripPlan {
   };
 }
 
-function workOf({ program }: Model, strips: readonly StripPlan[]): number {
-  const perPixel = program.steps.reduce((sum, { work }) => sum + work, 0);
-  return strips.reduce(
-    (sum, { tiles }) =>
-      sum + tiles.reduce((a, { source }) => a + source.width * source.height * perPixel, 0),
-    0,
-  );
+function workOf({ program: { steps } }: Model, strips: readonly StripPlan[]): number {
+  return strips
+    .flatMap(({ tiles }) => tiles)
+    .reduce(
+      (sum, { source }) =>
+        sum +
+        source.width *
+          source.height *
+          steps.reduce((all, { work, share }) => all + work * (share?.(source) ?? 1), 0),
+      0,
+    );
 }

@@ -149,7 +149,7 @@ export class Arena {
         ...this.dispatches[i],
         grid: step.grid(size, tile),
         params: step.params(size, tile),
-        work: step.work * width * height,
+        work: step.work * width * height * (step.share?.(size) ?? 1),
       };
     });
   }

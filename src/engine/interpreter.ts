@@ -6,9 +6,23 @@ import {
   sizeMultiple,
 } from '../graph/analysis.ts';
 import type { Graph, GraphNode, NodeId } from '../graph/graph.ts';
+import type { NonlocalOp } from '../graph/nonlocalOp.ts';
 import type { RgbaImage } from '../image/image.ts';
 import { convReference } from '../kernels/conv.reference.ts';
 import { bilinearReference, nearestReference } from '../kernels/enlarge.reference.ts';
+import {
+  argmaxReference,
+  attendReference,
+  attentionReference,
+  clusterMeansReference,
+  inverseReference,
+  keySoftmaxReference,
+  rankReference,
+  sampleKeysReference,
+  similarityReference,
+  startMeansReference,
+  type Table,
+} from '../kernels/nonlocal.reference.ts';
 import { type PlanarMap, planarMap } from '../kernels/planar.ts';
 import {
   activationReference,
@@ -42,7 +56,7 @@ import { findTaps, type PlanarInput, paddedInput, pixelFormats, tracedMap } from
 import type { RunOptions, TracedTensor, UpscaleResult } from './types.ts';
 import { bindWeights, type NetworkWeights } from './weights.ts';
 
-type Value = PlanarMap | Float32Array<ArrayBuffer>;
+type Value = PlanarMap | Table | Float32Array<ArrayBuffer>;
 
 const isVector = (value: Value): value is Float32Array<ArrayBuffer> =>
   value instanceof Float32Array;
@@ -70,7 +84,9 @@ export async function interpret(
       const value = values.get(id) as Value;
       const tensor = isVector(value)
         ? { shape: [value.length], data: value }
-        : tracedMap(network, id, value, input);
+        : 'dims' in value
+          ? { shape: value.dims, data: Float32Array.from(value.data) }
+          : tracedMap(network, id, value, input);
       return [graph.nodes[id].name, tensor] as const;
     }),
   );
@@ -119,7 +135,7 @@ function applyNode(node: GraphNode, args: readonly Value[], weights: NetworkWeig
     case 'activation':
       return isVector(args[0])
         ? vectorActivationReference(args[0], node.activation)
-        : activationReference(args[0], node.activation);
+        : activationReference(map(0), node.activation);
     case 'mul':
       return mulReference(map(0), map(1));
     case 'add':
@@ -146,8 +162,48 @@ function applyNode(node: GraphNode, args: readonly Value[], weights: NetworkWeig
       return nearestReference(map(0), node.scale);
     case 'bilinear':
       return bilinearReference(map(0), node.scale);
+    case 'nonlocal':
+      return applyNonlocal(node.spec, args, weight);
     case 'input':
       throw new Error('the input has no op to apply');
+  }
+}
+
+function applyNonlocal(
+  spec: NonlocalOp,
+  args: readonly Value[],
+  weight: (name: string) => Float32Array,
+): Value {
+  const map = (index: number) => args[index] as PlanarMap;
+  const table = (index: number) => args[index] as Table;
+  switch (spec.kind) {
+    case 'similarity': {
+      const means = spec.weight === null ? (table(1).data as Float32Array) : weight(spec.weight);
+      return similarityReference(map(0), means, spec);
+    }
+    case 'argmax':
+      return argmaxReference(table(0));
+    case 'rank':
+      return rankReference(table(0));
+    case 'inverse':
+      return inverseReference(table(0));
+    case 'startMeans':
+      return startMeansReference(map(0), spec.rounds, spec.clusters);
+    case 'clusterMeans':
+      return clusterMeansReference(map(0), table(1), table(3));
+    case 'attention':
+      return attentionReference(map(0), table(1), spec);
+    case 'logSumExp': {
+      const { dims, lse } = table(0);
+      if (!lse) throw new Error('the log-sum-exp of something else than an attention');
+      return { dims: [dims[0], dims[1] * dims[2]], data: lse };
+    }
+    case 'attend':
+      return attendReference(map(0), table(1), table(2), table(3), table(4));
+    case 'keySoftmax':
+      return keySoftmaxReference(map(0), spec.gate === null ? null : map(1), spec.gate);
+    case 'sampleKeys':
+      return sampleKeysReference(map(0), map(1), map(2), args.length > 3 ? map(3) : null, spec);
   }
 }
 

@@ -104,6 +104,8 @@ export interface Step {
   readonly multiplyAdds: number;
   /** Estimated cost per LR pixel in multiply-adds, memory traffic included: for scheduling only. */
   readonly work: number;
+  /** The part of that cost that the step has at a size; default 1. */
+  readonly share?: (size: Size) => number;
 }
 
 /** A graph lowered to dispatches: plain data, no device involved. */
@@ -153,7 +155,33 @@ export interface LowerOptions {
   readonly conv?: ConvChoice;
   /** Given: the program converts from and to pixels; values run from 0 to `range`. */
   readonly image?: Pick<PixelFormat, 'range' | 'wide'>;
+  /** Of graphs with `nonlocal` ops: `loadNonlocal`. */
+  readonly nonlocal?: NonlocalLowering | undefined;
 }
+
+/** What the lowering of other ops may use of the lowering. */
+export interface LoweringContext {
+  readonly graph: Graph;
+  readonly element: ElementType;
+  /** Nodes that must be written out. */
+  readonly keep: ReadonlySet<NodeId>;
+  readonly steps: Step[];
+  readonly resourceOf: Map<NodeId, ResourceId>;
+  read(id: NodeId): ResourceId;
+  /** The resource of a feature map, made. */
+  resource(id: NodeId): ResourceId;
+  addResource(name: string, bytes: (size: Size) => number): ResourceId;
+  constant(
+    key: string,
+    element: ElementType,
+    pack: (weights: NetworkWeights) => Float32Array<ArrayBuffer>,
+  ): Operand;
+}
+
+/** Lowers the ops that the core leaves to a chunk of its own. */
+export type NonlocalLowering = (
+  context: LoweringContext,
+) => (node: GraphNode & { op: 'nonlocal' }, id: NodeId) => void;
 
 const pixelsOf = ({ width, height }: Size): number => width * height;
 
@@ -187,6 +215,7 @@ class Lowering {
   readonly #pixels: LowerOptions['image'];
   readonly #readers: ReadonlyMap<NodeId, readonly NodeId[]>;
   readonly #patterns: PatternFinder;
+  readonly #nonlocal: ReturnType<NonlocalLowering> | undefined;
   readonly #resources: Resource[] = [];
   readonly #resourceOf = new Map<NodeId, ResourceId>();
   /** Sums of a fused block's t, by t; and of its second stage, by the gated map. */
@@ -211,6 +240,14 @@ class Lowering {
       this.#keep,
       options.workgroup ?? DEFAULT_WORKGROUP_LIMITS,
     );
+    this.#nonlocal = options.nonlocal?.({
+      ...{ graph, element: this.#element, keep: this.#keep, steps: this.#steps },
+      resourceOf: this.#resourceOf,
+      read: (id) => this.#read(id),
+      resource: (id) => this.#resource(id),
+      addResource: (name, bytes) => this.#addResource(name, bytes),
+      constant: (key, element, pack) => this.#constant(key, element, pack),
+    });
   }
 
   program(): Program {
@@ -657,8 +694,9 @@ class Lowering {
         return;
       }
       case 'activation':
-        if (node.shape.kind === 'map') this.#emitPointwise(node, id, node.activation);
-        else this.#emitVector(node, id, vectorActivationKernel(node.shape.length, node.activation));
+        if (node.shape.kind === 'vector')
+          this.#emitVector(node, id, vectorActivationKernel(node.shape.length, node.activation));
+        else this.#emitPointwise(node, id, node.activation);
         return;
       case 'softmax':
         if (node.shape.kind === 'vector') {
@@ -686,7 +724,10 @@ class Lowering {
           writes: [this.#resource(id)],
           ...this.#mapStep(channels, scale),
         });
+        return;
       }
+      case 'nonlocal':
+        this.#nonlocal?.(node, id);
     }
   }
 
@@ -922,9 +963,9 @@ class Lowering {
       shape.kind === 'vector'
         ? () => blocksOf(shape.length) * 16
         : (size: Size) =>
-            blocksOf(shape.channels) *
+            blocksOf(this.#mapShape(id).channels) *
             pixelsOf(size) *
-            shape.scale ** 2 *
+            this.#mapShape(id).scale ** 2 *
             4 *
             ELEMENT_BYTES[this.#element];
     const resource = this.#addResource(name, bytes);

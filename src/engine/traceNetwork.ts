@@ -1,6 +1,7 @@
 import { throwIfAborted } from '../errors.ts';
 import type { ConvChoice } from '../kernels/conv.ts';
 import type { ElementType } from '../kernels/kernel.ts';
+import { unpackRows } from '../kernels/nonlocal.ts';
 import { fromBlocked, toBlocked } from '../kernels/planar.ts';
 import type { Network } from '../models/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
@@ -9,6 +10,7 @@ import { decodeElements, encodeElements } from './element.ts';
 import { Arena } from './execution.ts';
 import { type Fusion, lower } from './lower.ts';
 import { uploadModel } from './model.ts';
+import { loadNonlocal } from './nonlocal.ts';
 import type { Pace } from './pace.ts';
 import { ProgressMeter } from './progress.ts';
 import { findTaps, type PlanarInput, paddedInput, tracedMap } from './trace.ts';
@@ -21,6 +23,7 @@ interface TraceRun extends RunOptions {
   readonly fuse?: Fusion;
   readonly precision: ElementType;
   readonly conv: ConvChoice;
+  readonly memoryBudget: number;
 }
 
 /** Runs a network whole on a planar input and reads back the nodes in `taps`: see `Engine.trace`. */
@@ -35,7 +38,9 @@ export async function traceNetwork(
   throwIfAborted(signal);
   const { graph } = network;
   const keep = findTaps(graph, taps);
-  const program = lower(graph, { fuse, keep, element, conv, workgroup: device.workgroup });
+  const nonlocal = await loadNonlocal(graph, device, options.memoryBudget);
+  const { workgroup } = device;
+  const program = lower(graph, { fuse, keep, element, conv, workgroup, nonlocal });
   const kept = new Set([...keep].map((id) => program.resourceOf.get(id) as number));
   const model = await uploadModel(device, network, program, bindWeights(graph, weights));
   const map = paddedInput(graph, input);
@@ -73,8 +78,14 @@ export async function traceNetwork(
       device.gpu.queue.submit([encoder.finish()]);
       const { name, shape } = graph.nodes[id];
       const content = await device.read(buffer, bytes);
-      const values = decodeElements(content, shape.kind === 'vector' ? 'f32' : element);
-      if (shape.kind === 'vector') {
+      const values = decodeElements(content, shape.kind === 'map' ? element : 'f32');
+      if (shape.kind === 'table') {
+        const dims = shape.dims(width * height);
+        const data = shape.integer ? Float32Array.from(new Uint32Array(content)) : values;
+        // Rows of tables of rows are padded to whole vectors of four.
+        const rows = dims.length > 2 ? unpackRows(data, dims[dims.length - 1]) : data;
+        traced.set(name, { shape: dims, data: rows });
+      } else if (shape.kind === 'vector') {
         traced.set(name, { shape: [shape.length], data: values.slice(0, shape.length) });
       } else {
         const [w, h] = [width * shape.scale, height * shape.scale];

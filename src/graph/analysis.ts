@@ -8,11 +8,12 @@ export function sizeMultiple(graph: Graph): number {
 
 /** Multiply-adds of a node per LR pixel; zero for vectors, whose cost does not grow with the image. */
 export function nodeMultiplyAdds(node: GraphNode): number {
+  if (node.op === 'nonlocal') return node.multiplyAdds;
   if (node.op !== 'conv' || node.shape.kind !== 'map') return 0;
   return node.kernel ** 2 * node.cIn * node.cOut * node.shape.scale ** 2;
 }
 
-/** Multiply-adds of all convolutions per LR pixel. */
+/** Multiply-adds of all convolutions and attentions per LR pixel. */
 export const multiplyAddsPerPixel = (graph: Graph): number =>
   graph.nodes.reduce((sum, node) => sum + nodeMultiplyAdds(node), 0);
 

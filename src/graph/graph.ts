@@ -8,6 +8,8 @@
  * elements and no spatial extent (pooled statistics and what is computed from them).
  */
 
+import type { NonlocalOp } from './nonlocalOp.ts';
+
 export type Activation =
   | { readonly fn: 'leakyRelu'; readonly slope: number }
   | { readonly fn: 'relu' }
@@ -28,7 +30,18 @@ export interface VectorShape {
   readonly length: number;
 }
 
-export type Shape = MapShape | VectorShape;
+/**
+ * Numbers by position of the image rather than by pixel and channel: cluster codes, orders, attention
+ * weights. Only the ops of `nonlocalOp.ts` make and read them.
+ */
+export interface TableShape {
+  readonly kind: 'table';
+  /** Row-major sizes for an LR image of so many pixels. */
+  readonly dims: (pixels: number) => readonly number[];
+  readonly integer: boolean;
+}
+
+export type Shape = MapShape | VectorShape | TableShape;
 
 /** Index of a node in `Graph.nodes`. */
 export type NodeId = number;
@@ -76,7 +89,17 @@ export type Op =
   /** Nearest enlargement: output (i, j) takes input (floor(i / scale), floor(j / scale)). */
   | { readonly op: 'nearest'; readonly scale: number }
   /** Bilinear enlargement with half-pixel centres and clamped edges (align_corners false). */
-  | { readonly op: 'bilinear'; readonly scale: number };
+  | { readonly op: 'bilinear'; readonly scale: number }
+  /** Attention to far pixels: see `nonlocalOp.ts`. */
+  | {
+      readonly op: 'nonlocal';
+      readonly spec: NonlocalOp;
+      readonly multiplyAdds: number;
+      /** True if each value depends on the whole image. */
+      readonly global: boolean;
+      /** Pixels on each side that it looks at beside that: Infinity where offsets are learned. */
+      readonly reach: number;
+    };
 
 /** Maps that one concatenation may join: as many as a kernel can bind beside its other buffers. */
 export const MAX_PARTS = 5;
@@ -115,20 +138,20 @@ export class GraphBuilder {
   readonly #names = new Set<string>();
 
   input(name: string, channels: number): NodeId {
-    return this.#append(name, { op: 'input' }, [], { kind: 'map', channels, scale: 1 });
+    return this.append(name, { op: 'input' }, [], { kind: 'map', channels, scale: 1 });
   }
 
   /** `layer` is the checkpoint's name of the layer: `layer.weight` and, with `bias`, `layer.bias`. */
   conv(
     name: string,
     x: NodeId,
-    spec: { layer: string; kernel: 1 | 3; cOut: number; bias: boolean },
+    spec: { layer: string; kernel: 1 | 3; cOut: number; bias: boolean; shared?: boolean },
   ): NodeId {
     const { channels: cIn, scale } = this.map(x);
-    const { kernel, cOut } = spec;
-    const weight = this.#weight(`${spec.layer}.weight`, [cOut, cIn, kernel, kernel]);
-    const bias = spec.bias ? this.#weight(`${spec.layer}.bias`, [cOut]) : null;
-    return this.#append(name, { op: 'conv', kernel, cIn, cOut, weight, bias }, [x], {
+    const { kernel, cOut, shared } = spec;
+    const weight = this.weight(`${spec.layer}.weight`, [cOut, cIn, kernel, kernel], shared);
+    const bias = spec.bias ? this.weight(`${spec.layer}.bias`, [cOut], shared) : null;
+    return this.append(name, { op: 'conv', kernel, cIn, cOut, weight, bias }, [x], {
       kind: 'map',
       channels: cOut,
       scale,
@@ -136,7 +159,7 @@ export class GraphBuilder {
   }
 
   activation(name: string, x: NodeId, activation: Activation): NodeId {
-    return this.#append(name, { op: 'activation', activation }, [x], this.shape(x));
+    return this.append(name, { op: 'activation', activation }, [x], this.shape(x));
   }
 
   leakyRelu(name: string, x: NodeId, slope: number): NodeId {
@@ -154,8 +177,8 @@ export class GraphBuilder {
   /** `layer.weight` holds the slopes. */
   prelu(name: string, x: NodeId, layer: string): NodeId {
     const shape = this.map(x);
-    const weight = this.#weight(`${layer}.weight`, [shape.channels]);
-    return this.#append(name, { op: 'prelu', weight }, [x], shape);
+    const weight = this.weight(`${layer}.weight`, [shape.channels]);
+    return this.append(name, { op: 'prelu', weight }, [x], shape);
   }
 
   affine(name: string, x: NodeId, scale: readonly number[], shift: readonly number[]): NodeId {
@@ -163,16 +186,16 @@ export class GraphBuilder {
     if (scale.length !== shape.channels || shift.length !== shape.channels) {
       throw new GraphError(`${name}: ${scale.length} factors for ${shape.channels} channels`);
     }
-    return this.#append(name, { op: 'affine', scale, shift }, [x], shape);
+    return this.append(name, { op: 'affine', scale, shift }, [x], shape);
   }
 
   mul(name: string, a: NodeId, b: NodeId): NodeId {
-    return this.#append(name, { op: 'mul' }, [a, b], this.#same(name, a, b));
+    return this.append(name, { op: 'mul' }, [a, b], this.#same(name, a, b));
   }
 
   /** a + factor * b */
   add(name: string, a: NodeId, b: NodeId, factor = 1): NodeId {
-    return this.#append(name, { op: 'add', factor }, [a, b], this.#same(name, a, b));
+    return this.append(name, { op: 'add', factor }, [a, b], this.#same(name, a, b));
   }
 
   concat(name: string, parts: readonly NodeId[]): NodeId {
@@ -185,7 +208,7 @@ export class GraphBuilder {
       throw new GraphError(`${name}: maps of different sizes cannot be joined`);
     }
     const channels = shapes.reduce((sum, shape) => sum + shape.channels, 0);
-    return this.#append(name, { op: 'concat' }, [...parts], { ...first, channels });
+    return this.append(name, { op: 'concat' }, [...parts], { ...first, channels });
   }
 
   pixelShuffle(name: string, x: NodeId, scale: number): NodeId {
@@ -194,7 +217,7 @@ export class GraphBuilder {
     if (!Number.isInteger(scale) || scale < 1 || !Number.isInteger(channels)) {
       throw new GraphError(`${name}: ${shape.channels} channels cannot be shuffled by ${scale}`);
     }
-    return this.#append(name, { op: 'pixelShuffle', scale }, [x], {
+    return this.append(name, { op: 'pixelShuffle', scale }, [x], {
       ...{ kind: 'map', channels, scale: shape.scale * scale },
     });
   }
@@ -205,13 +228,13 @@ export class GraphBuilder {
     if (!Number.isInteger(Math.log2(scale)) || scale < 1) {
       throw new GraphError(`${name}: unshuffled by ${scale}, which is no power of two`);
     }
-    return this.#append(name, { op: 'pixelUnshuffle', scale }, [x], {
+    return this.append(name, { op: 'pixelUnshuffle', scale }, [x], {
       ...{ kind: 'map', channels: shape.channels * scale ** 2, scale: shape.scale / scale },
     });
   }
 
   globalAveragePool(name: string, x: NodeId): NodeId {
-    return this.#append(name, { op: 'globalAveragePool' }, [x], {
+    return this.append(name, { op: 'globalAveragePool' }, [x], {
       kind: 'vector',
       length: this.map(x).channels,
     });
@@ -219,15 +242,15 @@ export class GraphBuilder {
 
   linear(name: string, x: NodeId, spec: { layer: string; lengthOut: number }): NodeId {
     const { lengthOut } = spec;
-    const weight = this.#weight(`${spec.layer}.weight`, [lengthOut, this.#vector(x).length]);
-    return this.#append(name, { op: 'linear', weight, lengthOut }, [x], {
+    const weight = this.weight(`${spec.layer}.weight`, [lengthOut, this.#vector(x).length]);
+    return this.append(name, { op: 'linear', weight, lengthOut }, [x], {
       kind: 'vector',
       length: lengthOut,
     });
   }
 
   softmax(name: string, x: NodeId, temperature: number): NodeId {
-    return this.#append(name, { op: 'softmax', temperature }, [x], this.#vector(x));
+    return this.append(name, { op: 'softmax', temperature }, [x], this.#vector(x));
   }
 
   mix(name: string, a: NodeId, b: NodeId, weights: NodeId): NodeId {
@@ -235,7 +258,7 @@ export class GraphBuilder {
     if (this.#vector(weights).length !== 2) {
       throw new GraphError(`${name}: a mix takes a vector of two weights`);
     }
-    return this.#append(name, { op: 'mix' }, [a, b, weights], shape);
+    return this.append(name, { op: 'mix' }, [a, b, weights], shape);
   }
 
   nearest(name: string, x: NodeId, scale: number): NodeId {
@@ -255,21 +278,27 @@ export class GraphBuilder {
     };
   }
 
-  shape(id: NodeId): Shape {
+  node(id: NodeId): GraphNode {
     const node = this.#nodes[id];
     if (!node) throw new GraphError(`no node ${id}`);
-    return node.shape;
+    return node;
+  }
+
+  shape(id: NodeId): Shape {
+    return this.node(id).shape;
   }
 
   map(id: NodeId): MapShape {
     const shape = this.shape(id);
-    if (shape.kind !== 'map') throw new GraphError(`node ${id} is a vector, not a feature map`);
+    if (shape.kind !== 'map')
+      throw new GraphError(`node ${id} is a ${shape.kind}, not a feature map`);
     return shape;
   }
 
   #vector(id: NodeId): VectorShape {
     const shape = this.shape(id);
-    if (shape.kind !== 'vector') throw new GraphError(`node ${id} is a feature map, not a vector`);
+    if (shape.kind !== 'vector')
+      throw new GraphError(`node ${id} is a ${shape.kind}, not a vector`);
     return shape;
   }
 
@@ -286,16 +315,18 @@ export class GraphBuilder {
   #enlarge(name: string, op: 'nearest' | 'bilinear', x: NodeId, scale: number): NodeId {
     if (!Number.isInteger(scale) || scale < 1) throw new GraphError(`${name}: scale ${scale}`);
     const shape = this.map(x);
-    return this.#append(name, { op, scale }, [x], { ...shape, scale: shape.scale * scale });
+    return this.append(name, { op, scale }, [x], { ...shape, scale: shape.scale * scale });
   }
 
-  #weight(name: string, shape: readonly number[]): string {
-    if (this.#weights.has(name)) throw new GraphError(`weight ${name} is used twice`);
+  /** Declares a weight; a `shared` one may be declared again, by several layers that share it. */
+  weight(name: string, shape: readonly number[], shared = false): string {
+    if (this.#weights.has(name) && !shared) throw new GraphError(`weight ${name} is used twice`);
     this.#weights.set(name, shape);
     return name;
   }
 
-  #append(name: string, op: Op, inputs: readonly NodeId[], shape: Shape): NodeId {
+  /** Appends a node of any op; the methods above check what they append. */
+  append(name: string, op: Op, inputs: readonly NodeId[], shape: Shape): NodeId {
     if (this.#names.has(name)) throw new GraphError(`node name ${name} is used twice`);
     this.#names.add(name);
     this.#nodes.push({ ...op, name, inputs, shape });

@@ -26,7 +26,7 @@ export function receptiveField(graph: Graph): ReceptiveField {
     const node = graph.nodes[id];
     const r = need.get(id);
     if (r === undefined) continue;
-    if (node.op === 'globalAveragePool') global = true;
+    if (node.op === 'globalAveragePool' || (node.op === 'nonlocal' && node.global)) global = true;
     if (node.op === 'input') radius = r;
     for (const input of node.inputs) {
       need.set(input, Math.max(need.get(input) ?? 0, inputRadius(node, r)));
@@ -65,6 +65,8 @@ function inputRadius(node: GraphNode, r: number): number {
     }
     case 'globalAveragePool':
       return 0;
+    case 'nonlocal':
+      return r + node.reach;
     default:
       return r;
   }

@@ -1,8 +1,10 @@
 import { CrispenError } from '../errors.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { matchA2N } from './a2nMatch.ts';
+import { matchEdsrAcla } from './acla.ts';
 import { matchCompact } from './compact.ts';
 import { matchEdsr } from './edsr.ts';
+import { matchLcoan } from './lcoan.ts';
 import type { Match, Matcher, NetworkChoice, Outline } from './match.ts';
 import type { Network } from './network.ts';
 import { matchPan } from './pan.ts';
@@ -39,6 +41,9 @@ const MATCHERS: readonly Matcher[] = [
   matchPan,
   matchSpan,
   matchRrdb,
+  // Before EDSR, whose head and tail they share.
+  matchLcoan,
+  matchEdsrAcla,
   matchEdsr,
   matchCompact,
 ];
@@ -51,7 +56,6 @@ const OTHERS: readonly (readonly [string, RegExp])[] = [
   ['HAT', /\.overlap_attn\./],
   ['DAT', /^layers\.0\.blocks\.0\.attn\.attns\./],
   ['OmniSR', /^residual_layer\.0\./],
-  ['LCoAN', /^body\.0\.attention\.0\.kmeans\./],
   ['SAFMN', /^feats\.0\.safm\./],
 ];
 
@@ -177,6 +181,8 @@ function unknown(outline: Outline): CrispenError {
     other
       ? `The file looks like ${other}, which Crispen does not run (${found}).`
       : `The file is of no network that Crispen knows (${found}).`,
-    { hint: 'Crispen runs A2N, A2N-M, PAN, Compact, SPAN, ESRGAN (RRDBNet) and EDSR.' },
+    {
+      hint: 'Crispen runs A2N, A2N-M, PAN, Compact, SPAN, ESRGAN (RRDBNet), EDSR, LCoAN and EDSR with ACLA.',
+    },
   );
 }

@@ -1,17 +1,17 @@
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
-import { toFloat32 } from '../weights/convert.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import {
   countBlocks,
-  indices,
   type Match,
   type NetworkChoice,
   type Outline,
   renamed,
   shapeOf,
+  shuffleScale,
 } from './match.ts';
-import { constant, DIV2K_MEAN } from './mean.ts';
+import { constant, DIV2K_MEAN, storedMean } from './mean.ts';
 import type { Network } from './network.ts';
+import { shuffleUp } from './shuffleUp.ts';
 
 /** Sizes of an EDSR; the defaults are the baseline's. */
 export interface EdsrConfig {
@@ -67,11 +67,7 @@ export function edsr(config: EdsrConfig): Network {
   const body = style === 'edsr' ? 'body_before_skip' : 'conv_after_body';
   x = b.add('body_sum', head, conv(body, x, `body.${blocks}`));
 
-  const stages = scale === 4 ? [2, 2] : scale === 8 ? [2, 2, 2] : [scale];
-  stages.forEach((factor, i) => {
-    const wide = conv(`up${i + 1}.conv`, x, `tail.0.${2 * i}`, features * factor ** 2);
-    x = b.pixelShuffle(i === stages.length - 1 ? 'upsampled' : `up${i + 1}`, wide, factor);
-  });
+  x = shuffleUp(b, x, scale, 'tail.0');
   const last = conv(shifts ? 'tail_before_mean' : 'output', x, 'tail.1', channels);
   const output = shifts
     ? b.affine(
@@ -152,26 +148,4 @@ function originalName(name: string, blocks: number): string {
     .replace(/^conv_after_body\./, `body.${blocks}.`)
     .replace(/^upsample\./, 'tail.0.')
     .replace(/^conv_last\./, 'tail.1.');
-}
-
-/** The product of the factors of all stages: each has factor^2 times as many channels out as in. */
-function shuffleScale(outline: Outline, prefix: string): number | null {
-  const stages = indices(outline, `${prefix}#.weight`).map((index) => {
-    const shape = shapeOf(outline, `${prefix}${index}.weight`, 4);
-    return shape ? Math.sqrt(shape[0] / shape[1]) : Number.NaN;
-  });
-  const scale = stages.reduce((product, factor) => product * factor, 1);
-  return stages.length > 0 && Number.isInteger(scale) ? scale : null;
-}
-
-/** Range and mean from the layer that subtracts them; null where the file has none. */
-function storedMean(tensors: TensorMap): { range: number; mean: number[] } | null {
-  const bias = tensors.get('sub_mean.bias');
-  if (!bias) return null;
-  const values = [...toFloat32(bias)];
-  const range = -values[0] / DIV2K_MEAN[0];
-  // 254.99999 is 255, with the rounding of a stored f32.
-  const whole = Math.round(range);
-  const sound = whole > 0 && Math.abs(range - whole) < 1e-3 * whole ? whole : range;
-  return sound > 0 ? { range: sound, mean: values.map((v) => -v / sound) } : null;
 }

@@ -1,7 +1,9 @@
 import { CrispenError } from '../errors.ts';
 import { type A2NConfig, a2n } from './a2n.ts';
+import { edsrAcla } from './acla.ts';
 import { compact } from './compact.ts';
 import { edsr } from './edsr.ts';
+import { lcoan } from './lcoan.ts';
 import type { CompactActivation } from './match.ts';
 import type { Network } from './network.ts';
 import { type PanConfig, pan } from './pan.ts';
@@ -57,6 +59,8 @@ const BUILDERS: Readonly<Record<string, Builder>> = {
   span,
   esrgan: rrdb,
   edsr,
+  lcoan,
+  'edsr-acla': edsrAcla,
 };
 
 /** The families that `createNetwork` knows. */

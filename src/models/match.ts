@@ -1,3 +1,4 @@
+import type { Gate, OffsetLayout } from '../graph/nonlocalOp.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import type { Network } from './network.ts';
 
@@ -17,11 +18,20 @@ export interface NetworkChoice {
   readonly residualScale?: number | undefined;
   /** Range that SPAN and BasicSR's EDSR work on inside. */
   readonly imageRange?: number | undefined;
+  /** Rows of a window of LCoAN's attention; default 384. */
+  readonly window?: number | undefined;
+  /** Which offsets belong to a key of ACLA's attention; default `paired`. */
+  readonly offsets?: OffsetLayout | undefined;
+  /** Whether ACLA's attention ends with a depthwise convolution, whose weights are always there. */
+  readonly depthwise?: boolean | undefined;
+  /** What ACLA's gate does with a closed key; default `exclude`. */
+  readonly gate?: Gate | undefined;
 }
 
 /** An architecture recognised in an outline. */
 export interface Match {
-  /** As it is reported: `a2n`, `a2n-m`, `pan`, `compact`, `span`, `esrgan`, `edsr`. */
+  /** As it is reported: `a2n`, `a2n-m`, `pan`, `compact`, `span`, `esrgan`, `edsr`, `lcoan`,
+   * `edsr-acla`. */
   readonly architecture: string;
   /** The scales that the shapes leave, the likeliest first; `ask`: only a name can tell. */
   readonly scales: readonly number[];
@@ -79,6 +89,16 @@ export function shuffled(
     if (Number.isInteger(scale) && scale >= 1) return { scale, channels: candidate };
   }
   return null;
+}
+
+/** The product of the factors of all stages: each has factor^2 times as many channels out as in. */
+export function shuffleScale(outline: Outline, prefix: string): number | null {
+  const stages = indices(outline, `${prefix}#.weight`).map((index) => {
+    const shape = shapeOf(outline, `${prefix}${index}.weight`, 4);
+    return shape ? Math.sqrt(shape[0] / shape[1]) : Number.NaN;
+  });
+  const scale = stages.reduce((product, factor) => product * factor, 1);
+  return stages.length > 0 && Number.isInteger(scale) ? scale : null;
 }
 
 /** A map with other names; names for which `rename` gives null are left out. */

@@ -1,0 +1,13 @@
+import type { Network } from '../models/network.ts';
+import type { Tensor, TensorMap } from '../weights/tensor.ts';
+
+/** A golden file, or one of several cases in it, and the network that it belongs to. */
+export interface GoldenCase {
+  readonly name: string;
+  readonly network: Network;
+  readonly weights: TensorMap;
+  /** [1, channels, H, W], in the network's range. */
+  readonly input: Tensor;
+  /** The expected tensors by the names of the graph's nodes. */
+  readonly expected: TensorMap;
+}

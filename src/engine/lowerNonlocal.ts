@@ -1,0 +1,433 @@
+import type { GraphNode, NodeId } from '../graph/graph.ts';
+import type { NonlocalOp } from '../graph/nonlocalOp.ts';
+import { blocksOf, ELEMENT_BYTES, type Grid, mapGrid } from '../kernels/kernel.ts';
+import {
+  argmaxKernel,
+  clusterMeansKernel,
+  gatherGrid,
+  gatherRowsKernel,
+  inverseKernel,
+  keyBlocks,
+  keySoftmaxKernel,
+  lineGrid,
+  mergeGrid,
+  mergeRowsKernel,
+  packRows,
+  rowMixGrid,
+  rowMixKernel,
+  rowNormsKernel,
+  rowScoresGrid,
+  rowScoresKernel,
+  sampleKeysKernel,
+  similarityGrid,
+  similarityKernel,
+  sortBlocks,
+  sortCountKernel,
+  sortGrid,
+  sortRankKernel,
+  sortScanKernel,
+  startMeansKernel,
+  type WindowSpec,
+  windowParams,
+} from '../kernels/nonlocal.ts';
+import type {
+  LoweringContext,
+  NonlocalLowering,
+  Operand,
+  ResourceId,
+  Size,
+  Step,
+} from './lower.ts';
+
+/**
+ * Dispatches into which an attention is cut where its weights are not kept whole. Beyond one the
+ * weights are computed anew for each group of layers that shares them, a slab of windows at a time.
+ */
+const SLABS = 8;
+
+/** An attention as its readers need it. */
+interface Pattern {
+  readonly spec: WindowSpec & { readonly rounds: number };
+  readonly rows: ResourceId;
+  readonly norms: ResourceId;
+  readonly weights: ResourceId;
+  readonly lse: ResourceId;
+}
+
+const pixelsOf = ({ width, height }: Size): number => width * height;
+
+/** How many windows there are, and how many of them have their weights in memory at a time. */
+export interface SlabPlan {
+  readonly windows: number;
+  readonly perSlab: number;
+  /** True: the weights are computed once and kept for all groups that share them. */
+  readonly kept: boolean;
+  readonly bytes: number;
+}
+
+/**
+ * The choice between keeping the weights P (spans * w values per row) and computing them again from
+ * the embeddings, a slab of windows at a time: they are kept while they take at most `limit` bytes.
+ * Keeping saves spans * w * D multiply-adds per row and group.
+ */
+export function planSlabs(
+  { window, spans, rounds }: Omit<WindowSpec, 'channels'> & { readonly rounds: number },
+  pixels: number,
+  limit: number,
+): SlabPlan {
+  const windows = rounds * Math.ceil(pixels / window);
+  const each = window * keyBlocks({ window, spans }) * 16;
+  const kept = windows * each <= limit;
+  const perSlab = kept
+    ? windows
+    : Math.max(Math.floor(limit / each), Math.ceil(windows / SLABS), 1);
+  return { windows, perSlab, kept, bytes: perSlab * each };
+}
+
+/** Lowers the ops of attention to far pixels. @param limit see `planSlabs` */
+export const lowerNonlocal =
+  (limit: number): NonlocalLowering =>
+  (context) => {
+    const lowering = new NonlocalSteps(context, limit);
+    return (node, id) => lowering.emit(node, id);
+  };
+
+class NonlocalSteps {
+  readonly #context: LoweringContext;
+  readonly #limit: number;
+  readonly #patterns = new Map<NodeId, Pattern>();
+  /** Rows of a map in an order, by both nodes. */
+  readonly #rows = new Map<string, ResourceId>();
+
+  constructor(context: LoweringContext, limit: number) {
+    this.#context = context;
+    this.#limit = limit;
+  }
+
+  emit(node: GraphNode & { op: 'nonlocal' }, id: NodeId): void {
+    const { spec } = node;
+    switch (spec.kind) {
+      case 'similarity':
+        this.#similarity(node, id, spec);
+        return;
+      case 'argmax':
+        this.#line(id, argmaxKernel(spec.clusters), spec.rounds);
+        return;
+      case 'rank':
+        this.#rank(node, id, spec);
+        return;
+      case 'inverse': {
+        const { rounds } = spec;
+        this.#push({
+          ...{ name: node.name, kernel: inverseKernel(), reads: this.#reads(node) },
+          writes: [this.#integers(id, rounds)],
+          grid: (size) => lineGrid(rounds * pixelsOf(size)),
+          params: (size) => [rounds * pixelsOf(size)],
+        });
+        return;
+      }
+      case 'startMeans':
+      case 'clusterMeans':
+        this.#means(node, id, spec);
+        return;
+      case 'attention':
+        this.#attention(node, id, spec);
+        return;
+      case 'logSumExp': {
+        this.#context.resourceOf.set(id, this.#pattern(node.inputs[0]).lse);
+        return;
+      }
+      case 'attend':
+        this.#attend(node, id, spec.rounds);
+        return;
+      case 'keySoftmax':
+      case 'sampleKeys':
+        this.#sparse(node, id, spec);
+        return;
+    }
+  }
+
+  #similarity(node: GraphNode, id: NodeId, spec: NonlocalOp & { kind: 'similarity' }): void {
+    const { rounds, clusters, weight, normalised } = spec;
+    const channels = this.#channels(node.inputs[0]);
+    const means: Operand =
+      weight === null
+        ? this.#read(node.inputs[1])
+        : this.#context.constant(weight, 'f32', (w) =>
+            packRows(w.get(weight) as Float32Array, channels),
+          );
+    this.#push({
+      name: node.name,
+      kernel: similarityKernel({ channels, clusters, normalised }, this.#context.element),
+      reads: [this.#read(node.inputs[0]), means],
+      writes: [this.#table(id, (pixels) => rounds * pixels * blocksOf(clusters) * 16)],
+      grid: (size) => similarityGrid(pixelsOf(size), clusters, rounds),
+      params: (size) => [pixelsOf(size), 0, 0],
+      multiplyAdds: rounds * clusters * channels,
+    });
+  }
+
+  #rank(node: GraphNode, id: NodeId, spec: NonlocalOp & { kind: 'rank' }): void {
+    const { rounds, clusters } = spec;
+    const counts = (size: Size) => rounds * clusters * sortBlocks(pixelsOf(size)) * 4;
+    const add = (name: string) => this.#context.addResource(`${node.name}:${name}`, counts);
+    const [counted, starts] = [add('counts'), add('starts')];
+    const codes = this.#read(node.inputs[0]);
+    const sized = (size: Size) => [pixelsOf(size), sortBlocks(pixelsOf(size))];
+    this.#push({
+      name: `${node.name}:count`,
+      kernel: sortCountKernel(clusters),
+      ...{ reads: [codes], writes: [counted], params: sized },
+      grid: (size) => sortGrid(pixelsOf(size), rounds),
+      work: clusters,
+    });
+    this.#push({
+      name: `${node.name}:scan`,
+      kernel: sortScanKernel(),
+      ...{ reads: [{ resource: counted }], writes: [starts] },
+      grid: () => [1, 1, rounds],
+      params: (size) => [clusters * sortBlocks(pixelsOf(size))],
+    });
+    this.#push({
+      name: node.name,
+      kernel: sortRankKernel(clusters),
+      reads: [codes, { resource: starts }],
+      writes: [this.#integers(id, rounds)],
+      grid: (size) => sortGrid(pixelsOf(size), rounds),
+      params: sized,
+      work: clusters,
+    });
+  }
+
+  #means(
+    node: GraphNode,
+    id: NodeId,
+    { kind, rounds, clusters }: NonlocalOp & { kind: 'startMeans' | 'clusterMeans' },
+  ): void {
+    const channels = this.#channels(node.inputs[0]);
+    const { element } = this.#context;
+    const vectors = clusters * blocksOf(channels);
+    const start = kind === 'startMeans';
+    this.#push({
+      name: node.name,
+      kernel: start
+        ? startMeansKernel(channels, clusters, element)
+        : clusterMeansKernel(channels, clusters, element),
+      reads: this.#reads(node),
+      writes: [this.#table(id, () => rounds * vectors * 16)],
+      grid: () => (start ? lineGrid(vectors, rounds) : [clusters, 1, rounds]),
+      params: (size) => [pixelsOf(size)],
+      work: channels,
+    });
+  }
+
+  #attention(node: GraphNode, id: NodeId, op: NonlocalOp & { kind: 'attention' }): void {
+    const [embedding, order] = node.inputs;
+    const { rounds, window, spans } = op;
+    const channels = this.#channels(embedding);
+    const { element, keep, addResource } = this.#context;
+    const spec = { channels, window, spans, rounds };
+    const rows = this.#gather(embedding, order, spec);
+    const norms = addResource(`${node.name}:norms`, (size) => this.#padded(spec, size) * 4);
+    this.#push({
+      name: `${node.name}:norms`,
+      kernel: rowNormsKernel(channels, element),
+      ...{ reads: [{ resource: rows }], writes: [norms] },
+      grid: (size) => lineGrid(this.#padded(spec, size)),
+      params: (size) => [this.#padded(spec, size)],
+      work: channels,
+    });
+    // Somebody who wants to see the weights wants all of them.
+    const limit = keep.has(id) ? Number.POSITIVE_INFINITY : this.#limit;
+    const plan = (size: Size) => planSlabs(spec, pixelsOf(size), limit);
+    const weights = addResource(node.name, (size) => plan(size).bytes);
+    const lse = addResource(`${node.name}:lse`, (size) => this.#padded(spec, size) * 4);
+    this.#context.resourceOf.set(id, weights);
+    const pattern = { spec, rows, norms, weights, lse };
+    this.#patterns.set(id, pattern);
+    this.#plans.set(id, plan);
+    this.#scores(node.name, pattern, (size) => {
+      const { kept, windows } = plan(size);
+      return { first: 0, count: kept ? windows : 0, share: kept ? 1 : 0 };
+    });
+  }
+
+  readonly #plans = new Map<NodeId, (size: Size) => SlabPlan>();
+
+  /** The weights of some windows; no dispatch where there are none. */
+  #scores(
+    name: string,
+    { spec, rows, norms, weights, lse }: Pattern,
+    slab: (size: Size) => { first: number; count: number; share: number },
+  ): void {
+    const { rounds, window, spans, channels } = spec;
+    this.#push({
+      name,
+      kernel: rowScoresKernel(this.#context.element),
+      reads: [{ resource: rows }, { resource: norms }],
+      writes: [weights, lse],
+      grid: (size) => rowScoresGrid(window, slab(size).count),
+      params: (size) => windowParams(spec, Math.ceil(pixelsOf(size) / window), slab(size).first),
+      multiplyAdds: rounds * spans * window * channels,
+      work: rounds * spans * window * (channels + 16),
+      share: (size) => slab(size).share,
+    });
+  }
+
+  #attend(node: GraphNode, id: NodeId, rounds: number): void {
+    const [value, order, rank, attention] = node.inputs;
+    const pattern = this.#pattern(attention);
+    const plan = this.#plans.get(attention) as (size: Size) => SlabPlan;
+    const channels = this.#channels(value);
+    const { element, addResource } = this.#context;
+    const spec = { ...pattern.spec, channels };
+    const { window, spans } = spec;
+    const rows = this.#gather(value, order, spec);
+    const mixed = addResource(`${node.name}:mixed`, (size) => this.#rowBytes(spec, size));
+    for (let i = 0; i < SLABS; i++) {
+      const slab = (size: Size) => {
+        const { windows, perSlab } = plan(size);
+        const first = Math.min(windows, i * perSlab);
+        const count = Math.min(perSlab, windows - first);
+        return { first, count, share: count / windows };
+      };
+      this.#scores(`${node.name}:scores${i}`, pattern, (size) =>
+        plan(size).kept ? { first: 0, count: 0, share: 0 } : slab(size),
+      );
+      this.#push({
+        name: `${node.name}:mix${i}`,
+        kernel: rowMixKernel(element),
+        reads: [{ resource: pattern.weights }, { resource: rows }],
+        writes: [mixed],
+        grid: (size) => rowMixGrid(spec, slab(size).count),
+        params: (size) => windowParams(spec, Math.ceil(pixelsOf(size) / window), slab(size).first),
+        multiplyAdds: i === 0 ? rounds * spans * window * channels : 0,
+        work: rounds * spans * window * channels,
+        share: (size) => slab(size).share,
+      });
+    }
+    this.#push({
+      name: node.name,
+      kernel: mergeRowsKernel(channels, rounds, element),
+      reads: [{ resource: mixed }, this.#read(rank), { resource: pattern.lse }],
+      writes: [this.#context.resource(id)],
+      grid: (size) => mergeGrid(pixelsOf(size), channels),
+      params: (size) => [pixelsOf(size), this.#padded(spec, size) / rounds, 0],
+      work: 16 * channels,
+    });
+  }
+
+  #sparse(
+    node: GraphNode,
+    id: NodeId,
+    spec: NonlocalOp & { kind: 'keySoftmax' | 'sampleKeys' },
+  ): void {
+    const channels = this.#channels(id);
+    const { element } = this.#context;
+    const reads = this.#reads(node);
+    const softmax = spec.kind === 'keySoftmax';
+    const add = reads.length > 3;
+    // A binding that the kernel does not read still needs a buffer: another input will do.
+    const bound = reads.length < (softmax ? 2 : 4) ? [...reads, reads[reads.length - 1]] : reads;
+    this.#push({
+      name: node.name,
+      kernel: softmax
+        ? keySoftmaxKernel(channels, spec.gate, element)
+        : sampleKeysKernel({ ...spec, add }, element),
+      reads: bound,
+      writes: [this.#context.resource(id)],
+      grid: ({ width, height }) => mapGrid(width, height, softmax ? 1 : blocksOf(channels)),
+      params: ({ width, height }) => [width, height, 0],
+      multiplyAdds: softmax ? 0 : 5 * spec.keys * channels,
+      work: softmax ? 30 * channels : 8 * spec.keys * channels,
+    });
+  }
+
+  /** Rows of a map in sorted order; made once for each pair. */
+  #gather(map: NodeId, order: NodeId, spec: Pattern['spec']): ResourceId {
+    const key = `${map}/${order}`;
+    const found = this.#rows.get(key);
+    if (found !== undefined) return found;
+    const { channels, rounds } = spec;
+    const name = `${this.#context.graph.nodes[map].name}:rows`;
+    const rows = this.#context.addResource(name, (size) => this.#rowBytes(spec, size));
+    this.#rows.set(key, rows);
+    this.#push({
+      name,
+      kernel: gatherRowsKernel(channels, this.#context.element),
+      reads: [this.#read(map), this.#read(order)],
+      writes: [rows],
+      grid: (size) => gatherGrid(channels, this.#padded(spec, size) / rounds, rounds),
+      params: (size) => [pixelsOf(size), this.#padded(spec, size) / rounds, 0],
+      work: 16 * channels,
+    });
+    return rows;
+  }
+
+  /** Rows of all rounds, the last window filled up. */
+  #padded({ window, rounds }: Pattern['spec'], size: Size): number {
+    return rounds * Math.ceil(pixelsOf(size) / window) * window;
+  }
+
+  #rowBytes(spec: Pattern['spec'], size: Size): number {
+    const vector = 4 * ELEMENT_BYTES[this.#context.element];
+    return this.#padded(spec, size) * blocksOf(spec.channels) * vector;
+  }
+
+  #line(id: NodeId, kernel: Step['kernel'], rounds: number): void {
+    const node = this.#context.graph.nodes[id];
+    this.#push({
+      ...{
+        name: node.name,
+        kernel,
+        reads: this.#reads(node),
+        writes: [this.#integers(id, rounds)],
+      },
+      grid: (size) => lineGrid(pixelsOf(size), rounds),
+      params: (size) => [pixelsOf(size)],
+      work: 200,
+    });
+  }
+
+  #push(
+    step: Pick<Step, 'name' | 'kernel' | 'reads' | 'writes' | 'params' | 'share'> & {
+      readonly grid: (size: Size) => Grid;
+      readonly multiplyAdds?: number;
+      readonly work?: number;
+    },
+  ): void {
+    const { multiplyAdds = 0, work = multiplyAdds } = step;
+    this.#context.steps.push({ scale: 1, ...step, multiplyAdds, work });
+  }
+
+  #pattern(id: NodeId): Pattern {
+    const pattern = this.#patterns.get(id);
+    if (!pattern) throw new Error(`${this.#context.graph.nodes[id].name} is no attention`);
+    return pattern;
+  }
+
+  #read(id: NodeId): Operand {
+    return { resource: this.#context.read(id) };
+  }
+
+  #reads(node: GraphNode): Operand[] {
+    return node.inputs.map((id) => this.#read(id));
+  }
+
+  #channels(id: NodeId): number {
+    const { shape, name } = this.#context.graph.nodes[id];
+    if (shape.kind !== 'map' || shape.scale !== 1) throw new Error(`${name} is no map of LR size`);
+    return shape.channels;
+  }
+
+  #integers(id: NodeId, rounds: number): ResourceId {
+    return this.#table(id, (pixels) => rounds * pixels * 4);
+  }
+
+  #table(id: NodeId, bytes: (pixels: number) => number): ResourceId {
+    const { graph, addResource, resourceOf } = this.#context;
+    const resource = addResource(graph.nodes[id].name, (size) => bytes(pixelsOf(size)));
+    resourceOf.set(id, resource);
+    return resource;
+  }
+}

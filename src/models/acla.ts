@@ -1,0 +1,221 @@
+import { GraphBuilder, type NodeId } from '../graph/graph.ts';
+import { NonlocalBuilder } from '../graph/nonlocal.ts';
+import type { Gate, OffsetLayout } from '../graph/nonlocalOp.ts';
+import { fromFloat32, toFloat32 } from '../weights/convert.ts';
+import type { Tensor, TensorMap } from '../weights/tensor.ts';
+import { countBlocks, type Match, type Outline, shapeOf, shuffleScale } from './match.ts';
+import { constant, DIV2K_MEAN, storedMean } from './mean.ts';
+import type { Network } from './network.ts';
+import { shuffleUp } from './shuffleUp.ts';
+
+/** An attention to earlier layers. */
+export interface CrossLayerConfig {
+  /** Keys per reference. */
+  readonly keys?: number;
+  readonly offsets?: OffsetLayout;
+  /** A 3x3 convolution of each channel by itself, batch norm and skip behind the sum. */
+  readonly depthwise?: boolean;
+  /** What the adaptive module's gate does; null: the module has none. */
+  readonly gate?: Gate | null;
+}
+
+/** Sizes of an EDSR with cross-layer attention; the defaults are the released ones. */
+export interface EdsrAclaConfig extends CrossLayerConfig {
+  /** 1: restoration, without upsampler; the input is added to the output. */
+  readonly scale: number;
+  readonly features?: number;
+  readonly blocks?: number;
+  /**
+   * The numbers of blocks after which an attention stands, ascending; default: after each quarter. It
+   * attends to the head's output and to those of the blocks before the earlier attentions.
+   */
+  readonly positions?: readonly number[];
+  readonly residualScale?: number;
+  readonly inputRange?: number;
+  readonly mean?: readonly number[];
+}
+
+/**
+ * EDSR with cross-layer attention (ACLA).
+ *
+ * Source: "Adaptive Cross-Layer Attention for Image Restoration", arXiv 2203.03619. Each attention samples a few keys per pixel and earlier layer, at offsets that it
+ * computes. The released network does not run as it stands; this is it with the smallest repairs:
+ * blocks in sequence, and the skip from the head's output. Layer names are the released ones, except
+ * that batch norm is folded into `cla.#.depthwise` (`prepareAcla`).
+ */
+export function edsrAcla(config: EdsrAclaConfig): Network {
+  const { scale, features = 64, blocks = 16, residualScale = 1, inputRange = 255 } = config;
+  const { positions = quarters(blocks), mean = DIV2K_MEAN } = config;
+  const b = new GraphBuilder();
+  const conv = (name: string, x: NodeId, layer: string, cOut = features): NodeId =>
+    b.conv(name, x, { layer, kernel: 3, cOut, bias: true });
+  const shift = (name: string, x: NodeId, sign: 1 | -1): NodeId =>
+    b.affine(
+      name,
+      x,
+      constant(mean.length, 1),
+      mean.map((m) => sign * m * inputRange),
+    );
+
+  const input = b.input('input', mean.length);
+  const head = conv('head', shift('sub_mean', input, -1), 'head.0');
+  const references = [head];
+  let x = head;
+  let done = 0;
+  [...new Set([...positions, blocks])].forEach((end, t) => {
+    for (let i = done; i < end; i++) {
+      const [name, layer] = [`block${i}`, `body.${t}.${i - done}.body`];
+      const inner = b.relu(`${name}.relu`, conv(`${name}.conv1`, x, `${layer}.0`));
+      const out = i === end - 1 ? `stage${t}.out` : name;
+      x = b.add(out, x, conv(`${name}.conv2`, inner, `${layer}.2`), residualScale);
+    }
+    done = end;
+    if (!positions.includes(end)) return;
+    const attended = crossLayerAttention(b, x, references, `stage${t}`, `cla.${t}`, config);
+    references.push(x);
+    x = b.add(`stage${t}.after_attention`, x, attended);
+  });
+  const skip = b.add('global_skip', x, head);
+  const up = shuffleUp(b, conv('tail.conv', skip, 'tail.0'), scale, 'tail.1');
+  const last = conv('tail.rgb', up, 'tail.2', mean.length);
+  const output = scale === 1 ? b.add('output', last, input) : shift('output', last, 1);
+  return { architecture: 'edsr-acla', scale, inputRange, graph: b.build(output) };
+}
+
+/** After each quarter of the blocks, where the released network has its attentions. */
+const quarters = (blocks: number): number[] => [1, 2, 3, 4].map((q) => (q * blocks) / 4);
+
+/**
+ * Attention of a query to earlier maps: the sum over references l and keys j of w_lj times the
+ * reference, through a 1x1 convolution, at the pixel's offset o_lj. The weights w are one softmax over
+ * all keys; logits, offsets and gate are 1x1 convolutions of the query.
+ */
+export function crossLayerAttention(
+  b: GraphBuilder,
+  query: NodeId,
+  references: readonly NodeId[],
+  name: string,
+  layer: string,
+  config: CrossLayerConfig & {
+    /** Names of the logits' layer and of the mask's logits, where a test adds noise to them. */
+    readonly logitsLayer?: string;
+    readonly mask?: NodeId;
+  } = {},
+): NodeId {
+  const { keys = 9, offsets = 'paired', depthwise = false, gate = null } = config;
+  const nonlocal = new NonlocalBuilder(b);
+  const all = keys * references.length;
+  const { channels } = b.map(query);
+  const conv = (node: string, x: NodeId, suffix: string, cOut: number): NodeId =>
+    b.conv(`${name}.${node}`, x, {
+      ...{ layer: `${layer}.${suffix}`, kernel: 1, cOut, bias: true },
+      shared: suffix === 'conv_refer',
+    });
+  const map = conv('offset_map', query, 'conv_offset', 2 * all);
+  const logits = conv('attention_logits', query, config.logitsLayer ?? 'conv_attn.0', all);
+  const reading = gate && {
+    mask: config.mask ?? conv('mask_logits', query, 'mask_unit', all),
+    reading: gate,
+  };
+  const weights = nonlocal.keySoftmax(`${name}.attention_weights`, logits, reading ?? undefined);
+  let sum: NodeId | undefined;
+  references.forEach((reference, l) => {
+    const key = conv(`reference${l}`, reference, 'conv_refer', channels);
+    const last = l === references.length - 1;
+    sum = nonlocal.sampleKeys(
+      last ? `${name}.attention_out` : `${name}.sampled${l}`,
+      sum === undefined ? [weights, map, key] : [weights, map, key, sum],
+      { first: l * keys, keys, offsets },
+    );
+  });
+  if (sum === undefined) throw new RangeError(`${name} attends to nothing`);
+  if (!depthwise) return sum;
+  const spread = b.conv(`${name}.depthwise`, sum, {
+    ...{ layer: `${layer}.depthwise`, kernel: 3, cOut: channels, bias: true },
+  });
+  return b.add(`${name}.attended`, spread, query);
+}
+
+/** An EDSR with cross-layer attention under the released names. */
+export function matchEdsrAcla(outline: Outline): Match | null {
+  const head = shapeOf(outline, 'head.0.weight', 4);
+  const first = shapeOf(outline, 'body.0.0.body.0.weight', 4);
+  const logits =
+    shapeOf(outline, 'cla.0.conv_attn.0.weight', 4) ??
+    shapeOf(outline, 'cla.0.conv_attn.weight', 4);
+  const refer = shapeOf(outline, 'cla.0.conv_refer.weight', 4);
+  if (!head || !first || !logits || !refer || !outline.has('tail.2.weight')) return null;
+  const [features, channels] = head;
+  if (channels !== 3) return null;
+  const scale = shuffleScale(outline, 'tail.1.') ?? 1;
+  const stages = countBlocks(outline, 'body.#.');
+  const attentions = countBlocks(outline, 'cla.#.');
+  const ends: number[] = [];
+  for (let t = 0; t < stages; t++) {
+    ends.push((ends.at(-1) ?? 0) + countBlocks(outline, `body.${t}.#.`));
+  }
+  const gated = outline.has('cla.0.mask_unit.weight');
+  return {
+    ...{ architecture: 'edsr-acla', scales: [scale], inputRange: 255 },
+    assumptions: [
+      'residuals times 1',
+      'no depthwise convolution behind the attention',
+      'offsets of a key in neighbouring channels (paired)',
+      ...(gated ? ['keys with a closed gate leave the softmax'] : []),
+      ...(scale === 1 ? ['the input is added to the output'] : []),
+    ],
+    storedRange: (tensors) => storedMean(tensors)?.range ?? null,
+    build: (choice, tensors) => {
+      const stored = storedMean(tensors);
+      return edsrAcla({
+        ...{ features, scale: choice.scale, blocks: ends.at(-1) ?? 0, keys: logits[0] },
+        positions: ends.slice(0, attentions),
+        residualScale: choice.residualScale ?? 1,
+        inputRange: choice.inputRange ?? stored?.range ?? 255,
+        mean: stored?.mean ?? DIV2K_MEAN,
+        offsets: choice.offsets ?? 'paired',
+        depthwise: choice.depthwise ?? false,
+        gate: gated ? (choice.gate ?? 'exclude') : null,
+      });
+    },
+    prepare: prepareAcla,
+  };
+}
+
+/** The `eps` of PyTorch's batch norm. */
+const EPSILON = 1e-5;
+
+/**
+ * Folds the batch norm behind each depthwise convolution into it, as a plain 3x3 convolution
+ * `<layer>.depthwise` with zeros between different channels; and gives the logits of the adaptive
+ * module the name that the other modules have.
+ */
+export function prepareAcla(tensors: TensorMap): TensorMap {
+  const result = new Map<string, Tensor>();
+  for (const [name, tensor] of tensors) {
+    result.set(name.replace(/conv_attn\.(weight|bias)$/, 'conv_attn.0.$1'), tensor);
+  }
+  for (const name of tensors.keys()) {
+    const prefix = /^(.*)depthwise_conv\.weight$/.exec(name)?.[1];
+    if (prefix === undefined) continue;
+    const get = (suffix: string) => {
+      const tensor = tensors.get(`${prefix}${suffix}`);
+      return tensor && toFloat32(tensor);
+    };
+    const taps = get('depthwise_conv.weight');
+    const [gain, shift] = [get('bn.weight'), get('bn.bias')];
+    const [mean, variance] = [get('bn.running_mean'), get('bn.running_var')];
+    if (!taps || !gain || !shift || !mean || !variance) continue;
+    const { length } = gain;
+    const weight = new Float32Array(length * length * 9);
+    const bias = new Float32Array(length);
+    for (let c = 0; c < length; c++) {
+      const factor = gain[c] / Math.sqrt(variance[c] + EPSILON);
+      bias[c] = shift[c] - mean[c] * factor;
+      for (let t = 0; t < 9; t++) weight[(c * length + c) * 9 + t] = taps[c * 9 + t] * factor;
+    }
+    result.set(`${prefix}depthwise.weight`, fromFloat32(weight, [length, length, 3, 3], 'f32'));
+    result.set(`${prefix}depthwise.bias`, fromFloat32(bias, [length], 'f32'));
+  }
+  return result;
+}

@@ -1,0 +1,220 @@
+import { GraphBuilder, type NodeId } from '../graph/graph.ts';
+import { type Clustering, NonlocalBuilder } from '../graph/nonlocal.ts';
+import { fromFloat32, toFloat32 } from '../weights/convert.ts';
+import type { Tensor, TensorMap } from '../weights/tensor.ts';
+import { countBlocks, type Match, type Outline, shapeOf, shuffleScale } from './match.ts';
+import { constant, DIV2K_MEAN, storedMean } from './mean.ts';
+import type { Network } from './network.ts';
+import { shuffleUp } from './shuffleUp.ts';
+
+/** Sizes of an LCoAN; the defaults are those of the released training command. */
+export interface LcoanConfig {
+  readonly scale: number;
+  readonly features?: number;
+  /** Groups of residual blocks, each with an attention behind it. */
+  readonly groups?: number;
+  /** Residual blocks of a group. */
+  readonly blocks?: number;
+  /** Channels of the embedding: features / reduction. */
+  readonly reduction?: number;
+  readonly clusters?: number;
+  /** Rows of a window in sorted order. */
+  readonly window?: number;
+  readonly rounds?: number;
+  readonly residualScale?: number;
+  readonly inputRange?: number;
+  /** Subtracted from the input, on 0..1; what is added at the end is in the last bias. */
+  readonly mean?: readonly number[];
+  /** False: the centroids are found in each image, from fixed starts (`initialMeans`). */
+  readonly initialised?: boolean;
+  /** False: every group computes an attention of its own. To measure what sharing saves. */
+  readonly shared?: boolean;
+}
+
+/** What a group's attention applies: the pattern that the first group found. */
+interface Pattern {
+  readonly order: NodeId;
+  readonly rank: NodeId;
+  readonly attention: NodeId;
+  readonly lse: NodeId;
+}
+
+/**
+ * Learnable collaborative attention network.
+ *
+ * Source: "Learnable Collaborative Attention", arXiv 2404.04922, section 3. Each group is a few residual blocks and
+ * an attention between pixels that are far from each other but alike: pixels are clustered by their
+ * embedding, sorted by cluster, and attend to the rows of their own window of the sorted order and of
+ * the two beside it. Only the first group searches; the others reuse its weights.
+ *
+ * Layer names are those of the authors' checkpoints, with two exceptions that `prepareLcoan` makes:
+ * the last convolution is `tail.folded`, whose bias holds the mean that is added back. (The mean that
+ * is subtracted cannot go into the first convolution: its zero padding lies behind the shift.)
+ */
+export function lcoan(config: LcoanConfig): Network {
+  const { scale, features = 128, groups = 10, blocks = 4, reduction = 1, inputRange = 1 } = config;
+  const { clusters = 128, window = 384, rounds = 1, residualScale = 0.1 } = config;
+  const { mean = DIV2K_MEAN, initialised = true, shared = true } = config;
+  const clustering = { clusters, window, rounds };
+  const b = new GraphBuilder();
+  const nonlocal = new NonlocalBuilder(b);
+  const conv = (name: string, x: NodeId, layer: string, cOut = features, kernel: 1 | 3 = 3) =>
+    b.conv(name, x, { layer, kernel, cOut, bias: true });
+
+  const input = b.input('input', mean.length);
+  const shifted = b.affine(
+    'sub_mean',
+    input,
+    constant(mean.length, 1),
+    mean.map((m) => -m * inputRange),
+  );
+  const head = conv('head', shifted, 'head.0');
+  let x = head;
+  let pattern: Pattern | null = null;
+  for (let g = 0; g < groups; g++) {
+    const [name, layer] = [`group${g}`, `body.${g}`];
+    let u = x;
+    for (let i = 0; i < blocks; i++) {
+      const at = `${layer}.local_body.${i}.body`;
+      const inner = b.relu(`${name}.relu${i}`, conv(`${name}.conv${i}a`, u, `${at}.0`));
+      const out = i === blocks - 1 ? `${name}.attention_input` : `${name}.block${i}`;
+      u = b.add(out, u, conv(`${name}.conv${i}b`, inner, `${at}.2`));
+    }
+    if (pattern === null || !shared) {
+      const means = `${layer}.attention.0.kmeans.means`;
+      const embedding = conv(
+        `${name}.match_embedding`,
+        u,
+        `${layer}.attention.0.conv_match.0`,
+        features / reduction,
+      );
+      const prefix = g === 0 ? 'shared' : name;
+      pattern = findPattern(nonlocal, prefix, embedding, clustering, initialised ? means : null);
+    }
+    const value = conv(
+      `${name}.assembly_embedding`,
+      u,
+      `${layer}.attention.0.conv_assembly.0`,
+      features,
+      1,
+    );
+    const { order, rank, attention, lse } = pattern;
+    const attended = nonlocal.attend(`${name}.attended`, [value, order, rank, attention, lse]);
+    u = b.add(`${name}.attention_out`, u, attended, 0.1);
+    x = b.add(`${name}.out`, x, conv(`${name}.m_conv`, u, `${layer}.m_conv.0`), residualScale);
+  }
+  const body = b.add('body_sum', conv('body_conv', x, 'm_conv.0'), head);
+  const up = shuffleUp(b, body, scale, 'tail.0');
+  const output = conv('output', up, 'tail.folded', mean.length);
+  return { architecture: 'lcoan', scale, inputRange, graph: b.build(output) };
+}
+
+/** Clusters, sorted order and attention of an embedding. */
+function findPattern(
+  nonlocal: NonlocalBuilder,
+  prefix: string,
+  embedding: NodeId,
+  clustering: Clustering,
+  means: string | null,
+): Pattern {
+  const from = means ?? initialMeans(nonlocal, prefix, embedding, clustering);
+  const similar = nonlocal.similarity(`${prefix}.similarity`, embedding, from, clustering, true);
+  const codes = nonlocal.codes(`${prefix}.kmeans_codes`, similar, clustering);
+  const rank = nonlocal.rank(`${prefix}.undo_order`, codes, clustering);
+  const order = nonlocal.inverse(`${prefix}.sort_order`, rank, clustering);
+  const attention = nonlocal.attention(`${prefix}.score`, embedding, order, clustering);
+  const lse = nonlocal.logSumExp(`${prefix}.logsumexp`, attention, clustering);
+  return { order, rank, attention, lse };
+}
+
+/** Rounds of k-means that find the centroids of a checkpoint without any. */
+const INITIAL_ROUNDS = 10;
+
+/**
+ * Centroids for a checkpoint that has none. The released code starts from random pixels; here they
+ * are those at floor(k * L / K), so that results are the same every time. Ten rounds: each embedding,
+ * not normalised, joins the centroid of the largest dot product; a centroid becomes the normalised sum
+ * of its members.
+ */
+function initialMeans(
+  nonlocal: NonlocalBuilder,
+  prefix: string,
+  embedding: NodeId,
+  clustering: Clustering,
+): NodeId {
+  const name = prefix === 'shared' ? 'kmeans_init' : `${prefix}.kmeans_init`;
+  let means = nonlocal.startMeans(`${name}.start`, embedding, clustering);
+  for (let i = 1; i <= INITIAL_ROUNDS; i++) {
+    const step = `${name}.step${i}`;
+    const similar = nonlocal.similarity(`${step}.similarity`, embedding, means, clustering, false);
+    const codes = nonlocal.codes(`${step}.codes`, similar, clustering);
+    const rank = nonlocal.rank(`${step}.rank`, codes, clustering);
+    const order = nonlocal.inverse(`${step}.order`, rank, clustering);
+    const inputs = [embedding, codes, order, means] as const;
+    means = nonlocal.clusterMeans(`${name}.means_after_${i}`, inputs, clustering);
+  }
+  return means;
+}
+
+const MEANS = 'body.0.attention.0.kmeans.means';
+
+/** An LCoAN under the authors' names. */
+export function matchLcoan(outline: Outline): Match | null {
+  const head = shapeOf(outline, 'head.0.weight', 4);
+  const means = shapeOf(outline, MEANS, 3);
+  const embedding = shapeOf(outline, 'body.0.attention.0.conv_match.0.weight', 4);
+  const scale = shuffleScale(outline, 'tail.0.');
+  if (!head || !means || !embedding || scale === null || !outline.has('tail.1.weight')) return null;
+  const [features, channels] = head;
+  const [rounds, clusters, width] = means;
+  const config = {
+    ...{ features, rounds, clusters, reduction: features / width },
+    groups: countBlocks(outline, 'body.#.local_body.'),
+    blocks: countBlocks(outline, 'body.0.local_body.#.'),
+  };
+  if (channels !== 3) return null;
+  return {
+    ...{ architecture: 'lcoan', scales: [scale], inputRange: 1 },
+    assumptions: [
+      'windows of 384 pixels',
+      'groups added with the factor 0.1',
+      'pixels of one cluster in row-major order',
+    ],
+    storedRange: (tensors) => storedMean(tensors)?.range ?? null,
+    build: (choice, tensors) => {
+      const stored = storedMean(tensors);
+      return lcoan({
+        ...config,
+        scale: choice.scale,
+        window: choice.window ?? 384,
+        residualScale: choice.residualScale ?? 0.1,
+        inputRange: choice.inputRange ?? stored?.range ?? 1,
+        mean: stored?.mean ?? DIV2K_MEAN,
+        initialised: initialised(tensors),
+      });
+    },
+    prepare: prepareLcoan,
+  };
+}
+
+/** Whether the centroids were ever set; a file that does not say has them. */
+function initialised(tensors: TensorMap): boolean {
+  const flag = tensors.get('body.0.attention.0.kmeans.initted');
+  return flag === undefined || toFloat32(flag)[0] !== 0;
+}
+
+/** Folds the mean that the released network adds to its output into the last convolution. */
+export function prepareLcoan(tensors: TensorMap): TensorMap {
+  const [weight, bias] = ['tail.1.weight', 'tail.1.bias'].map((name) => tensors.get(name));
+  if (!weight || !bias) return tensors;
+  const folded = toFloat32(bias).slice();
+  const stored = storedMean(tensors);
+  const { range, mean } = stored ?? { range: 1, mean: DIV2K_MEAN };
+  folded.forEach((_, c) => {
+    folded[c] += mean[c] * range;
+  });
+  const result = new Map<string, Tensor>(tensors);
+  result.set('tail.folded.weight', weight);
+  result.set('tail.folded.bias', fromFloat32(folded, [folded.length], 'f32'));
+  return result;
+}

@@ -1,0 +1,16 @@
+import type { GraphBuilder, NodeId } from '../graph/graph.ts';
+
+/**
+ * EDSR's upsampler: a 3x3 convolution to factor^2 times the channels and a pixel shuffle for each
+ * stage, twice or three times by 2 at x4 and x8. Nothing at x1.
+ */
+export function shuffleUp(b: GraphBuilder, from: NodeId, scale: number, layer: string): NodeId {
+  const { channels } = b.map(from);
+  const powers: Readonly<Record<number, readonly number[]>> = { 1: [], 4: [2, 2], 8: [2, 2, 2] };
+  const stages = powers[scale] ?? [scale];
+  return stages.reduce((x, factor, i) => {
+    const spec = { layer: `${layer}.${2 * i}`, kernel: 3, cOut: channels * factor ** 2 } as const;
+    const wide = b.conv(`up${i + 1}.conv`, x, { ...spec, bias: true });
+    return b.pixelShuffle(i === stages.length - 1 ? 'upsampled' : `up${i + 1}`, wide, factor);
+  }, from);
+}

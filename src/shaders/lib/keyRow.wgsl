@@ -1,0 +1,14 @@
+// The row that is key `k` of a window: the rows of the window itself, then, with 3 spans, those of
+// the window before and of the one behind it, in a circle. `window` counts through all rounds.
+fn key_row(window: u32, k: u32) -> u32 {
+  let round = window / params.windows;
+  let own = window % params.windows;
+  let span = k / params.window;
+  var other = own;
+  if span == 1u {
+    other = (own + params.windows - 1u) % params.windows;
+  } else if span == 2u {
+    other = (own + 1u) % params.windows;
+  }
+  return (round * params.windows + other) * params.window + k % params.window;
+}

@@ -1,0 +1,35 @@
+// First step of the stable counting sort: how often each code occurs in each block of 256 positions.
+//   codes  [R][length] u32, those of round r from r * CLUSTERS on
+//   counts [R][CLUSTERS][blocks] u32
+// One workgroup of 256 per block; grid x = block, z = r. No atomics: each invocation counts for codes
+// of its own, so that the result does not depend on any order. Prelude: CLUSTERS.
+
+struct Params {
+  length: u32,
+  blocks: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> codes: array<u32>;
+@group(0) @binding(2) var<storage, read_write> counts: array<u32>;
+
+const NONE = 0xffffffffu;
+var<workgroup> part: array<u32, 256>;
+
+@compute @workgroup_size(256, 1, 1)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let position = group.x * 256u + local.x;
+  part[local.x] = NONE;
+  if position < params.length {
+    part[local.x] = codes[group.z * params.length + position];
+  }
+  workgroupBarrier();
+  for (var k = local.x; k < CLUSTERS; k += 256u) {
+    let code = group.z * CLUSTERS + k;
+    var count = 0u;
+    for (var i = 0u; i < 256u; i++) {
+      count += select(0u, 1u, part[i] == code);
+    }
+    counts[code * params.blocks + group.x] = count;
+  }
+}
