@@ -9,6 +9,7 @@ export const INSECURE_HOST = 'insecure.test';
 const MODULES = new Map([
   ['/bare', '/e2e/page.ts'],
   ['/element', '/e2e/element-page.ts'],
+  ['/preview', '/e2e/preview-page.ts'],
 ]);
 const barePageWith = (module: string) => `<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Bare page</title><link rel="icon" href="data:,">

@@ -35,7 +35,11 @@ async function buildSite() {
  */
 async function buildLibrary() {
   rmSync(resolve(root, 'dist/lib'), { recursive: true, force: true });
-  await buildEntries('page', { index: 'src/index.ts', element: 'src/element/define.ts' });
+  await buildEntries('page', {
+    index: 'src/index.ts',
+    element: 'src/element/define.ts',
+    preview: 'src/element/preview.ts',
+  });
   await buildEntries('worker', { worker: 'src/worker/worker.ts' });
   cpSync(resolve(root, 'public/models', PACKAGED), resolve(root, 'dist/lib/models', PACKAGED));
   const tsc = spawnSync('npx', ['tsc', '-p', 'tsconfig.build.json'], {

@@ -1,0 +1,152 @@
+/** A picture that somebody picked, seen before it is sent anywhere. */
+import type { OutputType } from '../codecs/encoder.ts';
+import { CrispenError } from '../errors.ts';
+import type { UpscaleRequest, Upscaler } from '../worker/client.ts';
+
+export type PreviewStage = 'drawn' | 'refined';
+
+export interface PreviewOptions {
+  /** Where the picture appears, as large as fits into the canvas's box, in its own proportions. */
+  readonly canvas: HTMLCanvasElement;
+  /** Default: one of its own, made when a picture is worth it and ended by `detach`. */
+  readonly upscaler?: Upscaler;
+  /** Model or scale for pictures smaller than the canvas; default x2, the photo model. */
+  readonly request?: Pick<UpscaleRequest, 'model' | 'scale' | 'onProgress'>;
+  /** `drawn`: the picture is there, as the browser scales it; `refined`: as good as it gets. */
+  readonly onStage?: (stage: PreviewStage, file: File) => void;
+  /** The picture stays as far as it came. */
+  readonly onError?: (error: CrispenError, file: File) => void;
+}
+
+export interface Preview {
+  /**
+   * The picked picture as a file: enlarged if it is smaller than the canvas, else reduced to it.
+   * @throws CrispenError `INVALID_INPUT` if nothing is picked; whatever kept it from being made
+   */
+  toBlob(options?: { type?: OutputType; quality?: number }): Promise<Blob>;
+  /** Stops listening and working; the canvas stays as it is. */
+  detach(): void;
+}
+
+/**
+ * Shows what a file input picks, within the page: nothing is sent. The decoded picture is drawn at
+ * once; then, if it has fewer pixels than the canvas shows, the network's enlargement replaces it,
+ * otherwise a careful reduction.
+ */
+export function attachPreview(input: HTMLInputElement, options: PreviewOptions): Preview {
+  const { canvas, request = {}, onStage, onError } = options;
+  let own: Promise<Upscaler> | null = null;
+  let controller = new AbortController();
+  let refined: Promise<ImageBitmap> | null = null;
+
+  const upscaler = async (): Promise<Upscaler> => {
+    if (options.upscaler) return options.upscaler;
+    own ??= import('./engine.ts').then(({ createUpscaler }) => createUpscaler());
+    return own;
+  };
+
+  const pick = () => {
+    controller.abort();
+    controller = new AbortController();
+    void refined?.then((bitmap) => bitmap.close()).catch(() => {});
+    refined = null;
+    const file = input.files?.[0];
+    if (!file) return canvas.getContext('2d')?.clearRect(0, 0, canvas.width, canvas.height);
+    const { signal } = controller;
+    refined = show(file, signal);
+    refined.catch((error: unknown) => {
+      if (!signal.aborted) onError?.(CrispenError.from(error, 'DECODE_FAILED'), file);
+    });
+  };
+
+  const show = async (file: File, signal: AbortSignal): Promise<ImageBitmap> => {
+    const bitmap = await decode(file);
+    if (signal.aborted) throw aborted(bitmap);
+    const { width, height, enlarging } = fitInto(canvas, bitmap);
+    draw(canvas, bitmap, width, height);
+    onStage?.('drawn', file);
+    if (!enlarging) {
+      const resize = { resizeWidth: width, resizeHeight: height, resizeQuality: 'high' } as const;
+      const small = await createImageBitmap(bitmap, resize);
+      bitmap.close();
+      if (signal.aborted) throw aborted(small);
+      draw(canvas, small, width, height);
+      onStage?.('refined', file);
+      return small;
+    }
+    bitmap.close();
+    const { image } = await (await upscaler()).upscale(file, { ...request, signal });
+    const large = image as ImageBitmap;
+    if (signal.aborted) throw aborted(large);
+    draw(canvas, large, width, height);
+    onStage?.('refined', file);
+    return large;
+  };
+
+  input.addEventListener('change', pick);
+  if (input.files?.length) pick();
+  return {
+    async toBlob({ type = 'image/png', quality } = {}) {
+      if (!refined) {
+        throw new CrispenError('INVALID_INPUT', 'No picture is picked.', {
+          hint: 'Ask for the file after onStage.',
+        });
+      }
+      const settings = { type, ...(quality !== undefined && { quality }) };
+      return (await upscaler()).encode(await refined, settings);
+    },
+    detach() {
+      input.removeEventListener('change', pick);
+      controller.abort();
+      void refined?.then((bitmap) => bitmap.close()).catch(() => {});
+      refined = null;
+      void own?.then((upscaler) => upscaler.destroy());
+      own = null;
+    },
+  };
+}
+
+async function decode(file: File): Promise<ImageBitmap> {
+  try {
+    return await createImageBitmap(file, { imageOrientation: 'from-image' });
+  } catch (cause) {
+    throw new CrispenError('DECODE_FAILED', `${file.name} is no picture that can be shown.`, {
+      hint: 'Pick a PNG, JPEG, WebP, AVIF or GIF file.',
+      cause,
+    });
+  }
+}
+
+function aborted(bitmap: ImageBitmap): CrispenError {
+  bitmap.close();
+  return new CrispenError('ABORTED', 'Another picture was picked.');
+}
+
+/** The size in device pixels at which a picture fits into the canvas's box. */
+function fitInto(canvas: HTMLCanvasElement, { width, height }: ImageBitmap) {
+  const ratio = devicePixelRatio;
+  // A canvas that is not laid out shows as many pixels as it has.
+  const across = canvas.clientWidth * ratio || canvas.width;
+  const down = canvas.clientHeight * ratio || canvas.height;
+  const factor = Math.min(across / width, down / height);
+  const scaled = (side: number) => Math.max(1, Math.round(side * factor));
+  return { width: scaled(width), height: scaled(height), enlarging: factor > 1 };
+}
+
+function draw(canvas: HTMLCanvasElement, bitmap: ImageBitmap, width: number, height: number): void {
+  if (canvas.width !== width || canvas.height !== height) {
+    // Its box keeps its size; the picture keeps its proportions in it.
+    const { clientWidth, clientHeight } = canvas;
+    if (clientWidth > 0) {
+      canvas.style.width ||= `${clientWidth}px`;
+      canvas.style.height ||= `${clientHeight}px`;
+      canvas.style.objectFit = 'contain';
+    }
+    [canvas.width, canvas.height] = [width, height];
+  }
+  const context = canvas.getContext('2d');
+  if (!context) return;
+  context.imageSmoothingQuality = 'high';
+  context.clearRect(0, 0, width, height);
+  context.drawImage(bitmap, 0, 0, width, height);
+}
