@@ -9,10 +9,11 @@ export function save(blob: Blob, name: string): void {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-export type SaveFormat = 'png' | 'jpeg' | 'webp';
+export type SaveFormat = 'png' | 'jpeg' | 'webp' | 'avif';
 
 export const EXTENSIONS: Readonly<Record<SaveFormat, string>> = {
   png: 'png',
   jpeg: 'jpg',
   webp: 'webp',
+  avif: 'avif',
 };

@@ -2,6 +2,7 @@ import {
   CPU_MAX_PIXELS,
   CrispenError,
   createUpscaler,
+  type Metadata,
   MODELS,
   type UpscaleRequest,
 } from '../src/index.ts';
@@ -25,13 +26,14 @@ const view = new PageView(MODELS, {
   cancel: () => session.cancel(),
   restart: () => void session.restart(),
   runWith: (fallback) => void session.runWith(fallback),
-  save: (format) => void saveResult(format),
+  save: (format, metadata) => saveResult(format, metadata),
 });
 
 const session = new Session({
   upscaler,
   models: MODELS,
   cpuMaxPixels: CPU_MAX_PIXELS,
+  draw: (file) => createImageBitmap(file),
   onChange: (state) => {
     view.render(state, image);
     own.show(state.model.id);
@@ -85,13 +87,14 @@ async function openSample(url: string): Promise<void> {
   }
 }
 
-async function saveResult(format: SaveFormat): Promise<void> {
+async function saveResult(format: SaveFormat, metadata: Metadata): Promise<void> {
   const { phase, picture } = session.state;
   if (phase.kind !== 'done' || picture === null) return;
   const { result } = phase;
   try {
     const type = `image/${format}` satisfies UpscaleRequest['output'];
-    const blob = await upscaler.encode(result.image, { type });
+    const isReady = format === 'png' && (metadata === 'keep' || !result.source.hasMetadata);
+    const blob = isReady ? result.file : await upscaler.encode(result.file, { type, metadata });
     save(blob, resultName(picture.name, result.scale, EXTENSIONS[format]));
   } catch (error) {
     const { message, hint } = CrispenError.from(error, 'ENCODE_FAILED');

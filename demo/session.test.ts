@@ -32,7 +32,7 @@ function setUp(detection: Detection = withGpu) {
       (_source: unknown, request: UpscaleRequest = {}) =>
         new Promise<UpscaleOutput>((resolve, reject) => {
           const close = vi.fn();
-          const image = { close } as unknown as ImageBitmap;
+          const image = { close } as unknown as Blob;
           jobs.push({
             request,
             close,
@@ -46,6 +46,7 @@ function setUp(detection: Detection = withGpu) {
     upscaler,
     models,
     cpuMaxPixels: 1000,
+    draw: async (file) => file as unknown as ImageBitmap,
     onChange: (state) => states.push(state),
   });
   const settle = () => new Promise((resolve) => setTimeout(resolve));

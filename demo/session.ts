@@ -43,7 +43,13 @@ export interface Trouble {
 
 export type Fallback = 'cpu' | 'lanczos';
 
-export type Result = UpscaleOutput & { readonly image: ImageBitmap; readonly scale: Scale };
+export type Result = UpscaleOutput & {
+  /** To be shown: a browser's reading of the file. */
+  readonly image: ImageBitmap;
+  /** PNG with everything that the picture had: exact values, profile, EXIF and XMP. */
+  readonly file: Blob;
+  readonly scale: Scale;
+};
 
 export interface State {
   readonly detection: Detection | null;
@@ -60,6 +66,8 @@ export interface SessionParts {
   readonly models: readonly Pick<ModelEntry, 'id' | 'scale' | 'description'>[];
   /** Largest picture, in pixels, that the CPU path takes. */
   readonly cpuMaxPixels: number;
+  /** A file as it can be drawn. */
+  readonly draw: (file: Blob) => Promise<ImageBitmap>;
   readonly onChange: (state: State) => void;
 }
 
@@ -229,10 +237,13 @@ export class Session {
         model: model.id,
         signal,
         onProgress,
-        output: 'bitmap',
+        output: 'image/png',
+        metadata: 'keep',
         fallback,
       });
-      return { kind: 'done', result: { ...output, image: output.image as ImageBitmap, scale } };
+      const file = output.image as Blob;
+      const image = await this.#parts.draw(file);
+      return { kind: 'done', result: { ...output, image, file, scale } };
     } catch (error) {
       const { code } = error as CrispenError;
       if (code !== 'NO_WEBGPU' && code !== 'INSECURE_CONTEXT') throw error;

@@ -1,10 +1,18 @@
-import type { ModelEntry, UpscaleOutput } from '../src/index.ts';
+import type { Metadata, ModelEntry, UpscaleOutput } from '../src/index.ts';
 import { Compare } from './compare.ts';
 import type { SaveFormat } from './download.ts';
 import { dimensions, duration, roughly, timeLeft } from './format.ts';
 import { choicesAt, type ModelChoice, SCALES, type Scale } from './models.ts';
 import type { Fallback, State } from './session.ts';
-import { advice, madeBy, noAdapterWords, resultTag, stageWords, workerWords } from './words.ts';
+import {
+  advice,
+  keptWords,
+  madeBy,
+  noAdapterWords,
+  resultTag,
+  stageWords,
+  workerWords,
+} from './words.ts';
 
 export interface Actions {
   open(file: File): void;
@@ -14,7 +22,7 @@ export interface Actions {
   cancel(): void;
   restart(): void;
   runWith(fallback: Fallback): void;
-  save(format: SaveFormat): void;
+  save(format: SaveFormat, metadata: Metadata): Promise<void>;
 }
 
 /** The element of index.html with an id; a missing one is a defect of the page. */
@@ -98,8 +106,16 @@ export class PageView {
     for (const id of ['again', 'go-on']) get(id).addEventListener('click', () => actions.restart());
     get('run-cpu').addEventListener('click', () => actions.runWith('cpu'));
     get('run-lanczos').addEventListener('click', () => actions.runWith('lanczos'));
-    for (const format of ['png', 'jpeg', 'webp'] as const) {
-      get(`save-${format}`).addEventListener('click', () => actions.save(format));
+    const keep = get<HTMLInputElement>('keep-metadata');
+    for (const format of ['png', 'jpeg', 'webp', 'avif'] as const) {
+      const button = get(`save-${format}`);
+      button.addEventListener('click', async () => {
+        // Encoders of large pictures take seconds.
+        if (button.ariaBusy === 'true') return;
+        button.ariaBusy = 'true';
+        await actions.save(format, keep.checked ? 'keep' : 'drop');
+        button.ariaBusy = 'false';
+      });
     }
   }
 
@@ -223,6 +239,10 @@ export class PageView {
     // An added model is called by its file: its id is a hash.
     const isAdded = model.id === result.model && model.kind === model.id;
     say(get('fact-by'), isAdded ? madeBy(result, model.title) : madeBy(result));
+    const kept = keptWords(result.source);
+    say(get('fact-kept'), kept);
+    get('fact-kept').hidden = kept === '';
+    get('keep').hidden = !result.source.hasMetadata;
     get('fact-tiles').hidden = result.statistics === 'exact';
     get('fact-approximate').hidden = !result.approximate;
   }

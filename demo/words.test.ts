@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { CrispenError } from '../src/errors.ts';
-import { adapterName, advice, madeBy, noAdapterWords, sizeWarning, workerWords } from './words.ts';
+import type { SourceFacts } from '../src/index.ts';
+import {
+  adapterName,
+  advice,
+  keptWords,
+  madeBy,
+  noAdapterWords,
+  sizeWarning,
+  workerWords,
+} from './words.ts';
 
 const adapter = {
   vendor: 'google',
@@ -68,4 +77,15 @@ describe('sizeWarning', () => {
     expect(sizeWarning({ width: 4000, height: 3000 }, 4)).toContain('768 MB');
     expect(sizeWarning({ width: 5000, height: 10 }, 4)).toContain('more than many browsers');
   });
+});
+
+it('says what was kept, and nothing of an ordinary picture', () => {
+  const plain: SourceFacts = {
+    ...{ format: 'JPEG', depth: 8, colorSpace: 'srgb', hasProfile: false, hasMetadata: true },
+    ...{ grey: false, animated: false, notes: [] },
+  };
+  expect(keptWords(plain)).toBe('');
+  const rich: SourceFacts = { ...plain, depth: 16, colorSpace: 'display-p3', hasProfile: true };
+  expect(keptWords(rich)).toBe('Kept: Display P3 colours, 16 bits per colour (in PNG).');
+  expect(keptWords({ ...plain, grey: true, notes: ['A note.'] })).toBe('Kept: pure grey. A note.');
 });

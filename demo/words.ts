@@ -53,6 +53,18 @@ export function madeBy(
   return `Made by ${name} on ${place}${slow}.`;
 }
 
+/** What of the picture's colours was kept and what not; empty for an ordinary picture. */
+export function keptWords(source: UpscaleOutput['source']): string {
+  const { colorSpace, hasProfile, depth, grey, notes } = source;
+  const profile = colorSpace === 'display-p3' ? 'Display P3 colours' : 'its colour profile';
+  const kept = [
+    ...(hasProfile ? [profile] : []),
+    ...(depth === 16 ? ['16 bits per colour (in PNG)'] : []),
+    ...(grey ? ['pure grey'] : []),
+  ];
+  return [...(kept.length > 0 ? [`Kept: ${kept.join(', ')}.`] : []), ...notes].join(' ');
+}
+
 /** The short label on the enlarged side of the comparison. */
 export function resultTag(backend: UpscaleOutput['backend'], scale: number): string {
   const maker = { webgpu: 'Crispen', cpu: 'Crispen on CPU', lanczos: 'Lanczos' }[backend];

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Browser, Download, Page } from 'playwright';
+import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { upscaleOnCpu } from '../src/engine/interpreter.ts';
 import { detect, recognise } from '../src/models/index.ts';
@@ -55,7 +56,7 @@ async function status(text: RegExp): Promise<void> {
   await page.getByTestId('status').filter({ hasText: text }).waitFor();
 }
 
-async function download(format: 'png' | 'jpeg' | 'webp'): Promise<Buffer> {
+async function download(format: 'png' | 'jpeg' | 'webp' | 'avif'): Promise<Buffer> {
   const [file] = await Promise.all([
     page.waitForEvent('download'),
     page.getByTestId(`download-${format}`).click(),
@@ -232,6 +233,28 @@ describe('the page without an adapter', () => {
     const { width, height } = await decode(photo);
     const wanted = await resized(await decode(photo), width * 2, height * 2);
     expectSamePicture(await decode(await download('png')), wanted);
+  });
+
+  it('keeps colours, says so, and saves them in every format, metadata when told to', async () => {
+    const photo = await sharp(PHOTO)
+      .withIccProfile('p3')
+      .withExif({ IFD0: { Artist: 'somebody' } })
+      .jpeg()
+      .toBuffer();
+    const { icc } = await sharp(photo).metadata();
+    await drop('p3.jpg', photo);
+    await page.getByRole('button', { name: /Lanczos/ }).click();
+    await status(/^Done/);
+    expect(await page.getByTestId('kept').textContent()).toBe('Kept: Display P3 colours.');
+    for (const format of ['png', 'jpeg', 'webp', 'avif'] as const) {
+      const found = await sharp(await download(format)).metadata();
+      expect([found.width, found.icc!.equals(icc!), found.exif]).toEqual([80, true, undefined]);
+    }
+    await page.getByTestId('keep-metadata').check();
+    for (const format of ['png', 'jpeg', 'webp'] as const) {
+      const { exif } = await sharp(await download(format)).metadata();
+      expect(exif!.includes('somebody')).toBe(true);
+    }
   });
 
   it('offers no slow way for a picture that is too large for it', async () => {

@@ -8,6 +8,7 @@ import {
   ADDED_PREFIX,
   type AddedModel,
   type AddOptions,
+  type Metadata,
   type Result,
   type UpscaleOutput,
   type UpscaleProgress,
@@ -63,6 +64,12 @@ export interface JobOptions {
   readonly onProgress?: ((progress: UpscaleProgress) => void) | undefined;
 }
 
+export interface EncodeOptions {
+  readonly type: OutputType;
+  readonly quality?: number | undefined;
+  readonly metadata?: Metadata | undefined;
+}
+
 export interface UpscaleRequest extends PlanChoice, JobOptions {}
 
 export interface Upscaler {
@@ -104,10 +111,12 @@ export interface Upscaler {
    */
   exportModel(id: string, options?: { readonly f16?: boolean }): Promise<Blob>;
   /**
-   * A bitmap as a file; the bitmap stays the caller's. JPEG puts white under transparent pixels.
+   * A bitmap as a file, or a file in another format: it keeps its profile and, in PNG, its 16 bits. The
+   * bitmap stays the caller's. JPEG puts white under transparent pixels.
    * @param options.quality 0 to 1 for all but PNG, default 0.92
+   * @param options.metadata EXIF and XMP of a file; default `drop`
    */
-  encode(image: ImageBitmap, options: { type: OutputType; quality?: number }): Promise<Blob>;
+  encode(image: ImageBitmap | Blob, options: EncodeOptions): Promise<Blob>;
   /** Rejects what is pending with `ABORTED` and ends the worker; the upscaler is of no more use. */
   destroy(): void;
 }
@@ -208,10 +217,14 @@ class WorkerUpscaler implements Upscaler {
     return model?.startsWith(ADDED_PREFIX) ? this.models() : [];
   }
 
-  async encode(image: ImageBitmap, options: { type: OutputType; quality?: number }): Promise<Blob> {
+  async encode(image: ImageBitmap | Blob, options: EncodeOptions): Promise<Blob> {
+    const { metadata = 'drop' } = options;
     const [type, quality] = [checkOutputType(options.type), checkQuality(options.quality)];
-    const copy = await copyBitmap(image);
-    return this.#open().call((remote) => remote.encode(transfer(copy, [copy]), type, quality));
+    const copy = image instanceof Blob ? image : await copyBitmap(image);
+    const owned = copy instanceof Blob ? [] : [copy];
+    return this.#open().call((remote) =>
+      remote.encode(transfer(copy, owned), type, quality, metadata),
+    );
   }
 
   destroy(): void {

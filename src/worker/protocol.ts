@@ -173,7 +173,12 @@ export interface WorkerApi {
   preload(id: number, model: string): Promise<Result<null>>;
   upscale(id: number, source: WireSource, plan: UpscalePlan): Promise<Result<UpscaleOutput>>;
   estimateCpu(model: string, width: number, height: number): Promise<Result<number>>;
-  encode(image: ImageBitmap, type: OutputType, quality: number): Promise<Result<Blob>>;
+  encode(
+    image: ImageBitmap | Blob,
+    type: OutputType,
+    quality: number,
+    metadata: Metadata,
+  ): Promise<Result<Blob>>;
   /** A weight file, or its address. */
   addModel(
     id: number,

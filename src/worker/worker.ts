@@ -123,10 +123,10 @@ const api: WorkerApi = {
       return estimateCpuMilliseconds(network, width, height);
     }),
 
-  encode: (image, type, quality) =>
+  encode: (image, type, quality, metadata) =>
     answer(async () => {
       const { image: pixels, tags } = await decodeImage(image);
-      return encodeImage(pixels, type, quality, tags);
+      return encodeImage(pixels, type, quality, keptTags(tags, metadata));
     }),
 
   addModel: (id, file, name, options) =>
