@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { CrispenError } from '../src/errors.ts';
-import type { Detection, UpscaleOutput, UpscaleRequest } from '../src/index.ts';
+import type { Detection, UpscaleOutput, UpscaleRequest, Upscaler } from '../src/index.ts';
 import { type Picture, Session, type State } from './session.ts';
 
 const models = (['a2n-photo-x2', 'a2n-x2', 'a2n-x3', 'a2n-x4'] as const).map((id) => ({
@@ -43,7 +43,7 @@ function setUp(detection: Detection = withGpu) {
     ),
   };
   const session = new Session({
-    upscaler,
+    upscaler: upscaler as unknown as Upscaler,
     models,
     cpuMaxPixels: 1000,
     draw: async (file) => file as unknown as ImageBitmap,

@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'CROSS_ORIGIN' // the pixels of an image belong to another origin and cannot be read
   | 'DECODE_FAILED' // the bytes are not an image that this browser can decode
   | 'ENCODE_FAILED' // the requested output format cannot be written here
+  | 'WRITE_FAILED' // the file could not be written: a full disk, a permission withdrawn
   | 'IMAGE_TOO_LARGE' // the input or the output exceeds a stated limit
   | 'INVALID_INPUT' // an argument is outside of its documented range
   | 'NON_FINITE' // the network produced NaN or infinity: reported, never shown as black

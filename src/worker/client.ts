@@ -12,6 +12,7 @@ import {
   type Result,
   type UpscaleOutput,
   type UpscaleProgress,
+  type UpscaleTarget,
   type WorkerApi,
 } from './protocol.ts';
 import {
@@ -32,8 +33,10 @@ export {
   CPU_MAX_PIXELS,
   type Metadata,
   type SourceFacts,
+  STREAM_PIXELS,
   type UpscaleOutput,
   type UpscaleProgress,
+  type UpscaleTarget,
 } from './protocol.ts';
 export type { UpscaleSource } from './source.ts';
 
@@ -83,8 +86,13 @@ export interface Upscaler {
    * @throws CrispenError, every code but `INTERNAL` foreseen: `INVALID_INPUT`, `MODEL_UNKNOWN`,
    * `CROSS_ORIGIN`, `FETCH_FAILED`, `DECODE_FAILED`, `IMAGE_TOO_LARGE`, `NO_WEBGPU`,
    * `INSECURE_CONTEXT`, `MODEL_CORRUPT`, `DEVICE_LOST`, `OUT_OF_MEMORY`, `NON_FINITE`,
-   * `ENCODE_FAILED`, `WORKER_FAILED`, `ABORTED`. After any of them the next image works.
+   * `ENCODE_FAILED`, `WRITE_FAILED`, `WORKER_FAILED`, `ABORTED`. After any of them the next image
+   * works, and where the result was to go nothing is left of it: a file that was empty is removed.
    */
+  upscale(
+    source: UpscaleSource,
+    request: UpscaleRequest & { readonly to: UpscaleTarget },
+  ): Promise<UpscaleOutput<null>>;
   upscale(source: UpscaleSource, request?: UpscaleRequest): Promise<UpscaleOutput>;
   /** Milliseconds that the CPU path would take for an LR image of this size, measured here. */
   estimateCpu(width: number, height: number, request?: ModelChoice): Promise<number>;
@@ -165,16 +173,39 @@ class WorkerUpscaler implements Upscaler {
     await this.#job(options, (remote, id) => remote.preload(id, name));
   }
 
-  async upscale(image: UpscaleSource, request: UpscaleRequest = {}): Promise<UpscaleOutput> {
+  async upscale<Image>(
+    image: UpscaleSource,
+    request: UpscaleRequest = {},
+  ): Promise<UpscaleOutput<Image>> {
+    const { to = null } = request;
+    try {
+      return await this.#upscale(image, request, to);
+    } catch (error) {
+      if (to && !(to instanceof WritableStream)) await removeEmpty(to);
+      throw error;
+    }
+  }
+
+  async #upscale<Image>(
+    image: UpscaleSource,
+    request: UpscaleRequest,
+    to: UpscaleTarget | null,
+  ): Promise<UpscaleOutput<Image>> {
     const plan = planUpscale(request, await this.#added(request.model));
     throwIfAborted(request.signal);
     const { source, transfer: owned } = await toWireSource(image);
+    if (to instanceof WritableStream) owned.push(to);
     return this.#job(
       request,
-      (remote, id) => remote.upscale(id, transfer(source, owned), plan),
-      ({ image }) => {
-        if (image instanceof ImageBitmap) image.close();
+      async (remote, id) => {
+        const result = await remote.upscale(id, transfer(source, owned), plan, to);
+        return result as Result<UpscaleOutput<Image>>;
       },
+      ({ image, preview }) => {
+        if (image instanceof ImageBitmap) image.close();
+        preview?.close();
+      },
+      to !== null,
     );
   }
 
@@ -233,11 +264,15 @@ class WorkerUpscaler implements Upscaler {
     this.#session?.end(new CrispenError('ABORTED', 'The upscaler was destroyed.'));
   }
 
-  /** One job with progress and cancellation; `discard` frees a result that comes too late. */
+  /**
+   * One job with progress and cancellation; `discard` frees a result that comes too late. With
+   * `settle` a cancelled job ends no sooner than in the worker, which has cleared up by then.
+   */
   async #job<T>(
     { signal, onProgress }: JobOptions,
     send: (remote: Remote<WorkerApi>, id: number) => Promise<Result<T>>,
     discard: (value: T) => void = () => {},
+    settle = false,
   ): Promise<T> {
     throwIfAborted(signal);
     const session = this.#open();
@@ -255,7 +290,8 @@ class WorkerUpscaler implements Upscaler {
     try {
       return await Promise.race([result, aborted]);
     } catch (error) {
-      result.then(discard, () => {});
+      const discarded = result.then(discard, () => {});
+      if (settle) await discarded;
       throw error;
     } finally {
       session.unlisten(id);
@@ -280,6 +316,15 @@ class WorkerUpscaler implements Upscaler {
     });
     this.#session = session;
     return session;
+  }
+}
+
+/** Removes a file that a picker has just made; one that held something holds it still. */
+async function removeEmpty(file: FileSystemFileHandle & { remove?(): Promise<void> }) {
+  try {
+    if ((await file.getFile()).size === 0) await file.remove?.();
+  } catch {
+    // Gone already, or not allowed: the first error is the one to tell.
   }
 }
 

@@ -18,6 +18,15 @@ export const CPU_MAX_PIXELS = 128 * 128;
 /** An image, or a file of it. */
 export type OutputFormat = 'bitmap' | OutputType;
 
+/** Where a result is written as it is made: a file that somebody chose, or a stream. */
+export type UpscaleTarget = FileSystemFileHandle | WritableStream<Uint8Array>;
+
+/**
+ * PNG results of more pixels than this are written strip by strip and never held whole: 2^25, of
+ * which 128 MiB of RGBA. All that go to an `UpscaleTarget` are.
+ */
+export const STREAM_PIXELS = 2 ** 25;
+
 /** What to do where no GPU adapter is found. */
 export type Fallback = 'error' | 'cpu' | 'lanczos';
 
@@ -54,9 +63,17 @@ export interface SourceFacts {
   readonly notes: readonly string[];
 }
 
-export interface UpscaleOutput {
-  /** A bitmap for the output `bitmap`, else a file. Close the bitmap when it is done with. */
-  readonly image: ImageBitmap | Blob;
+export interface UpscaleOutput<Image = ImageBitmap | Blob> {
+  /**
+   * A bitmap for the output `bitmap`, else a file; null where it was written to a target. Close the
+   * bitmap when it is done with. A file of more than 64 MiB may lie in the origin private file system;
+   * it can be read until the upscaler is destroyed or the page is left.
+   */
+  readonly image: Image;
+  /** Of the file; null for a bitmap. */
+  readonly bytes: number | null;
+  /** The small picture of the result that was asked for, yours to close. */
+  readonly preview: ImageBitmap | null;
   readonly width: number;
   readonly height: number;
   readonly inputWidth: number;
@@ -87,6 +104,8 @@ export interface UpscalePlan {
   readonly quality: number;
   readonly fallback: Fallback;
   readonly metadata: Metadata;
+  /** Longest side of a small picture of the result; null: none. */
+  readonly preview: number | null;
 }
 
 /** What somebody knows of a weight file beside its bytes. */
@@ -171,7 +190,12 @@ export interface WorkerApi {
   configure(config: WorkerConfig): Promise<void>;
   detect(): Promise<Result<WireDetection>>;
   preload(id: number, model: string): Promise<Result<null>>;
-  upscale(id: number, source: WireSource, plan: UpscalePlan): Promise<Result<UpscaleOutput>>;
+  upscale(
+    id: number,
+    source: WireSource,
+    plan: UpscalePlan,
+    target: UpscaleTarget | null,
+  ): Promise<Result<UpscaleOutput<ImageBitmap | Blob | null>>>;
   estimateCpu(model: string, width: number, height: number): Promise<Result<number>>;
   encode(
     image: ImageBitmap | Blob,

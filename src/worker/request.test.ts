@@ -18,6 +18,7 @@ it('fills in the defaults', () => {
     quality: 0.92,
     fallback: 'error',
     metadata: 'drop',
+    preview: null,
   });
   expect(planUpscale({ scale: 3 }).model).toBe(defaultModel(3).id);
 });
@@ -52,5 +53,20 @@ it('checks what encode is given', () => {
   expect(checkOutputType('image/webp')).toBe('image/webp');
   for (const type of ['bitmap', 'image/bmp'] as never[]) {
     expect(() => checkOutputType(type)).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }));
+  }
+});
+
+it('writes PNG to a target, and checks what goes with one', () => {
+  const to = new WritableStream<Uint8Array>();
+  expect(planUpscale({ to, preview: 100 })).toMatchObject({ output: 'image/png', preview: 100 });
+  expect(planUpscale({ to, output: 'image/webp' }).output).toBe('image/webp');
+  const wrong = [
+    { to, output: 'bitmap' },
+    { preview: 100 },
+    { to, preview: 0 },
+    { to: 'photo.png' },
+  ] as never[];
+  for (const request of wrong) {
+    expect(() => planUpscale(request)).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }));
   }
 });

@@ -1,8 +1,7 @@
 import type { OutputType } from '../codecs/encoder.ts';
 import { CrispenError } from '../errors.ts';
-
 import { defaultModel, findModel, type ModelFile } from '../models/files.ts';
-import type { Fallback, Metadata, OutputFormat, UpscalePlan } from './protocol.ts';
+import type { Fallback, Metadata, OutputFormat, UpscalePlan, UpscaleTarget } from './protocol.ts';
 
 export interface ModelChoice {
   /** Default: the model's; without a model 2. */
@@ -12,8 +11,12 @@ export interface ModelChoice {
 }
 
 export interface PlanChoice extends ModelChoice {
-  /** Default `bitmap`. */
+  /** Default `bitmap`; with `to` PNG. */
   readonly output?: OutputFormat | undefined;
+  /** Where the file goes as it is made, in place of `image` of the result. */
+  readonly to?: UpscaleTarget | undefined;
+  /** Longest side of a small picture to make of a result that is a file. */
+  readonly preview?: number | undefined;
   /** 0 to 1, for all but PNG; default 0.92. */
   readonly quality?: number | undefined;
   /** What to do without an adapter; default `error`. */
@@ -61,7 +64,8 @@ export function chooseModel(
 
 /** @throws CrispenError `MODEL_UNKNOWN`, `INVALID_INPUT` */
 export function planUpscale(request: PlanChoice, added: readonly Choosable[] = []): UpscalePlan {
-  const { output = 'bitmap', fallback = 'error', metadata = 'drop' } = request;
+  const { fallback = 'error', metadata = 'drop', to, preview = null } = request;
+  const { output = to ? 'image/png' : 'bitmap' } = request;
   const { id, scale } = chooseModel(request, added);
   if (!OUTPUTS.includes(output)) {
     throw invalid(`There is no output "${String(output)}".`, `Choose ${OUTPUTS.join(', ')}.`);
@@ -72,7 +76,19 @@ export function planUpscale(request: PlanChoice, added: readonly Choosable[] = [
   if (metadata !== 'keep' && metadata !== 'drop') {
     throw invalid(`Metadata cannot be "${String(metadata)}".`, 'Choose keep or drop.');
   }
-  return { model: id, scale, output, fallback, metadata, quality: checkQuality(request.quality) };
+  if (to && (to instanceof WritableStream ? to.locked : to.kind !== 'file')) {
+    throw invalid('A result cannot be written there.', 'Give a file handle or an unlocked stream.');
+  }
+  if ((to || preview !== null) && output === 'bitmap') {
+    throw invalid('A bitmap goes to no file.', 'Leave the output out or choose a file type.');
+  }
+  if (preview !== null && !(preview >= 1)) {
+    throw invalid(`A preview of ${preview} pixels.`, 'Give its longest side, such as 1024.');
+  }
+  return {
+    ...{ model: id, scale, output, fallback, metadata, preview },
+    quality: checkQuality(request.quality),
+  };
 }
 
 /** @throws CrispenError `INVALID_INPUT` outside of 0 to 1. */

@@ -27,15 +27,18 @@ import {
   type ProgressEvent,
   type Result,
   type SourceFacts,
+  STREAM_PIXELS,
   type Stage,
   type UpscaleOutput,
   type UpscalePlan,
+  type UpscaleTarget,
   type WireDetection,
   type WireSource,
   type WorkerApi,
   type WorkerConfig,
 } from './protocol.ts';
 import { JobQueue } from './queue.ts';
+import type { TakeStrip } from './result.ts';
 import type { ModelStore } from './store.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
@@ -106,13 +109,19 @@ const api: WorkerApi = {
       }),
     ),
 
-  async upscale(id, source, plan) {
-    const result = await answer(() => queue.run(id, (signal) => upscale(id, source, plan, signal)));
+  async upscale(id, source, plan, target) {
+    const result = await answer(() =>
+      queue.run(id, (signal) => upscale(id, source, plan, target, signal)),
+    );
     // Decoding closes a bitmap; a job that never came so far has to do it here.
     if (source.kind === 'bitmap') source.bitmap.close();
-    return result.ok && result.value.image instanceof ImageBitmap
-      ? transfer(result, [result.value.image])
-      : result;
+    // Nobody else is left who could; if it was being written, it is closed or aborted already.
+    if (target instanceof WritableStream) await target.abort().catch(() => {});
+    const { image, preview } = result.ok ? result.value : {};
+    return transfer(
+      result,
+      [image, preview].filter((value) => value instanceof ImageBitmap),
+    );
   },
 
   estimateCpu: (model, width, height) =>
@@ -273,8 +282,9 @@ async function upscale(
   id: number,
   source: WireSource,
   plan: UpscalePlan,
+  target: UpscaleTarget | null,
   signal: AbortSignal,
-): Promise<UpscaleOutput> {
+): Promise<UpscaleOutput<ImageBitmap | Blob | null>> {
   const model = await findRunnable(plan.model);
   const { adapter, reason } = await detect();
   if (reason && plan.fallback === 'error') throw CrispenError.deserialize(reason);
@@ -287,19 +297,53 @@ async function upscale(
   const input = toRgba8(decoded.image);
   progress.report('decode', 1);
   const { width, height } = input;
-  checkPixels(width * plan.scale, height * plan.scale, 'The enlarged image');
+  const size = { width: width * plan.scale, height: height * plan.scale };
+  const inStrips =
+    target !== null ||
+    plan.preview !== null ||
+    (plan.output === 'image/png' && size.width * size.height > STREAM_PIXELS);
+  if (!inStrips || backend !== 'webgpu') {
+    checkPixels(size.width, size.height, 'The enlarged image');
+  }
   if (backend === 'cpu') checkCpuSize(width, height);
   throwIfAborted(signal);
 
-  const { image, report } = await enlarge(input, model, backend, progress, signal);
-  throwIfAborted(signal);
-  progress.report('encode', 0);
-  if (tags.grey) makeGrey(image.data);
-  const output = await deliver(image, plan, tags);
+  const make = (take?: TakeStrip) => enlarge(input, model, backend, progress, signal, take);
+  const finish = () => {
+    throwIfAborted(signal);
+    progress.report('encode', 0);
+  };
+  let delivered: Pick<UpscaleOutput<ImageBitmap | Blob | null>, 'image' | 'bytes' | 'preview'>;
+  let report: Enlarged['report'];
+  if (inStrips) {
+    const { writeResult } = await import('./result.ts');
+    const { lifeline } = config;
+    const produce = async (take: TakeStrip) => {
+      const { report } = await make(take);
+      finish();
+      return report;
+    };
+    const output = plan.output as OutputType;
+    const written = await writeResult({
+      ...{ ...plan, output, input, tags, target, lifeline, signal, produce },
+    });
+    const preview = written.preview && (await toBitmap(written.preview, tags));
+    delivered = { image: written.file, bytes: written.bytes, preview };
+    report = written.produced;
+  } else {
+    const { image, report: made } = await make();
+    finish();
+    if (tags.grey && image) makeGrey(image.data);
+    const output = await deliver(image as Rgba8Image, plan, tags);
+    const bytes = output instanceof Blob ? output.size : null;
+    delivered = { image: output, bytes, preview: null };
+    report = made;
+  }
   progress.report('encode', 1, 0);
   const { milliseconds, tiles, statistics, approximate, gpuBytes } = report;
   return {
-    ...{ image: output, width: image.width, height: image.height, source: facts(decoded) },
+    ...delivered,
+    ...{ ...size, source: facts(decoded) },
     ...{ inputWidth: width, inputHeight: height, model: backend === 'lanczos' ? null : model.id },
     ...{ backend, adapter, milliseconds, tiles, statistics, approximate, gpuBytes },
   };
@@ -319,7 +363,8 @@ function facts({ image, tags, format, animated, notes }: DecodedImage): SourceFa
 
 type Backend = UpscaleOutput['backend'];
 type Enlarged = {
-  image: Rgba8Image;
+  /** Null where the strips were taken. */
+  image: Rgba8Image | null;
   report: Pick<UpscaleReport, 'milliseconds' | 'tiles' | 'statistics' | 'approximate' | 'gpuBytes'>;
 };
 
@@ -338,22 +383,31 @@ async function enlarge(
   backend: Backend,
   progress: JobProgress,
   signal: AbortSignal,
+  take?: TakeStrip,
 ): Promise<Enlarged> {
-  if (backend === 'lanczos') return enlargeByLanczos(input, runnable.scale, progress, signal);
   const options: RunOptions = {
     signal,
     onProgress: ({ fraction, remainingMs }) => progress.report('upscale', fraction, remainingMs),
   };
+  if (backend === 'lanczos') {
+    const enlarged = await enlargeByLanczos(input, runnable.scale, progress, signal);
+    await take?.(enlarged.image as Rgba8Image);
+    return enlarged;
+  }
   if (backend === 'cpu') {
     const { network, weights } = await loadWeights(runnable, progress, signal);
     const { upscaleOnCpu } = await loadCpu();
-    return upscaleOnCpu(network, weights, input, options);
+    const enlarged = await upscaleOnCpu(network, weights, input, options);
+    await take?.(enlarged.image);
+    return enlarged;
   }
   return host.use(async (engine) => {
     const model = (await host.loaded(runnable.id)) ?? (await loadOnGpu(runnable, progress, signal));
     throwIfAborted(signal);
     const submitMs = () => (visible ? SUBMIT_MS_VISIBLE : SUBMIT_MS_HIDDEN);
-    return engine.upscale(model, input, { ...options, submitMs });
+    const paced = { ...options, submitMs };
+    if (!take) return engine.upscale(model, input, paced);
+    return { image: null, report: await engine.upscaleStrips(model, input, paced, take) };
   });
 }
 
@@ -440,6 +494,10 @@ async function deliver(
 ): Promise<ImageBitmap | Blob> {
   if (plan.output !== 'bitmap')
     return encodeImage(image, plan.output satisfies OutputType, plan.quality, tags);
+  return toBitmap(image, tags);
+}
+
+async function toBitmap(image: Rgba8Image, tags: ImageTags): Promise<ImageBitmap> {
   const { width, height } = image;
   const data = image.data as Uint8ClampedArray<ArrayBuffer>;
   const colorSpace = tags.colorSpace === 'display-p3' ? 'display-p3' : 'srgb';

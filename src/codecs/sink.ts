@@ -1,0 +1,109 @@
+import { CrispenError, throwIfAborted } from '../errors.ts';
+import { type PngHeader, pngWriter, type Rows } from './pngStream.ts';
+
+/** Where the bytes of one file go, in order. Any failure of it ends in `abort`. */
+export interface Sink<T> {
+  /** Resolves when more can be taken. */
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** After the last byte: the file is there. */
+  close(): Promise<T>;
+  /** In place of `close`: no part of the file is left behind. */
+  abort(reason: unknown): Promise<void>;
+}
+
+export interface Saved<T> {
+  readonly bytes: number;
+  /** What `close` of the sink gave. */
+  readonly file: T;
+}
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/**
+ * Opens a sink, lets `fill` write a file into it, and closes it; if anything fails on the way, or
+ * `signal` fires, nothing of the file is left.
+ *
+ * @param fill writes to a stream and closes it
+ * @throws CrispenError `WRITE_FAILED` for failures of the sink, `ABORTED`, what `fill` throws
+ */
+export async function save<T>(
+  open: () => Promise<Sink<T>>,
+  fill: (to: WritableStream<Bytes>) => Promise<void>,
+): Promise<Saved<T>> {
+  const sink = await orWriteFailed(open);
+  let bytes = 0;
+  let file: { made: T } | null = null;
+  const stream = new WritableStream<Bytes>({
+    async write(part) {
+      await orWriteFailed(() => sink.write(part));
+      bytes += part.length;
+    },
+    async close() {
+      file = { made: await orWriteFailed(() => sink.close()) };
+    },
+  });
+  try {
+    await fill(stream);
+    if (!file) throw new Error('the file was not closed');
+    return { bytes, file: (file as { made: T }).made };
+  } catch (error) {
+    // A sink that failed may fail again when it is told to stop; the first error counts.
+    await sink.abort(error).catch(() => {});
+    throw error;
+  }
+}
+
+/**
+ * Saves a PNG whose rows `produce` hands over one strip after the other, waiting for each write.
+ * @throws CrispenError as `save`, and what `produce` throws
+ */
+export async function savePng<T, R>(
+  header: PngHeader,
+  open: () => Promise<Sink<T>>,
+  produce: (write: (rows: Rows) => Promise<void>) => Promise<R>,
+  signal?: AbortSignal,
+): Promise<Saved<T> & { readonly produced: R }> {
+  throwIfAborted(signal);
+  let produced: { made: R } | null = null;
+  const saved = await save(open, async (to) => {
+    const writer = pngWriter(header, to).getWriter();
+    const stop = () => void writer.abort(new CrispenError('ABORTED', 'The file was given up.'));
+    signal?.addEventListener('abort', stop);
+    try {
+      produced = { made: await produce((rows) => writer.write(rows)) };
+      throwIfAborted(signal);
+      await writer.close();
+    } catch (error) {
+      await writer.abort(error).catch(() => {});
+      throwIfAborted(signal);
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', stop);
+    }
+  });
+  return { ...saved, produced: (produced as unknown as { made: R }).made };
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  QuotaExceededError: 'The disk, or the share of it that this site may use, is full.',
+  ENOSPC: 'The disk is full.',
+  NotAllowedError: 'Allow this page to write to the file, and try again.',
+  NoModificationAllowedError: 'Another program or tab is writing to the file.',
+  NotFoundError: 'The file or its folder is gone: choose another place.',
+  EACCES: 'Choose a place that you may write to.',
+};
+
+async function orWriteFailed<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (cause instanceof CrispenError) throw cause;
+    const { name, code, message } = cause as { name?: string; code?: unknown; message?: string };
+    const hint =
+      HINTS[String(code)] ?? HINTS[String(name)] ?? 'Choose another place, and try again.';
+    throw new CrispenError('WRITE_FAILED', `The file could not be written: ${message ?? cause}`, {
+      hint,
+      cause,
+    });
+  }
+}

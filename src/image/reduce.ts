@@ -1,0 +1,78 @@
+import type { Rgba8Image, RgbaImage } from './image.ts';
+
+/**
+ * A small picture of an image whose rows pass by, for previews: each of its pixels is the mean of a
+ * square of k x k, colours weighted by their alpha. 8 bits, of the values as they are stored.
+ */
+export class Reduction {
+  readonly #width: number;
+  readonly #factor: number;
+  readonly #image: Rgba8Image;
+  /** Per column of the small picture: sums of R * A, G * A, B * A, A. */
+  readonly #sums: Float64Array;
+  /** Rows in the sums, and finished rows of the small picture. */
+  #rows = 0;
+  #done = 0;
+  #left: number;
+
+  /** @param side most pixels that the small picture may have on either side */
+  constructor(width: number, height: number, side: number) {
+    this.#width = width;
+    this.#left = height;
+    this.#factor = Math.max(1, Math.ceil(Math.max(width, height) / side));
+    const [w, h] = [Math.ceil(width / this.#factor), Math.ceil(height / this.#factor)];
+    this.#image = { width: w, height: h, data: new Uint8ClampedArray(w * h * 4) };
+    this.#sums = new Float64Array(w * 4);
+  }
+
+  /** Takes whole rows of RGBA, from top to bottom. */
+  take(rows: RgbaImage['data']): void {
+    const bytes = this.#width * 4;
+    for (let at = 0; at < rows.length; at += bytes) {
+      this.#add(rows, at);
+      this.#rows++;
+      this.#left--;
+      if (this.#rows === this.#factor || this.#left === 0) this.#finishRow(rows);
+    }
+  }
+
+  /** The small picture; whole when all rows have been taken. */
+  get image(): Rgba8Image {
+    return this.#image;
+  }
+
+  #add(rows: RgbaImage['data'], from: number): void {
+    const [sums, factor, width] = [this.#sums, this.#factor, this.#width];
+    for (let cell = 0, x = 0; x < width; cell += 4) {
+      const end = Math.min(width, x + factor);
+      let [r, g, b, a] = [0, 0, 0, 0];
+      for (; x < end; x++) {
+        const i = from + x * 4;
+        const alpha = rows[i + 3];
+        r += rows[i] * alpha;
+        g += rows[i + 1] * alpha;
+        b += rows[i + 2] * alpha;
+        a += alpha;
+      }
+      sums[cell] += r;
+      sums[cell + 1] += g;
+      sums[cell + 2] += b;
+      sums[cell + 3] += a;
+    }
+  }
+
+  #finishRow(rows: RgbaImage['data']): void {
+    const { width, data } = this.#image;
+    const unit = rows instanceof Uint16Array ? 257 : 1;
+    for (let x = 0; x < width; x++) {
+      const columns = Math.min(this.#factor, this.#width - x * this.#factor);
+      const at = (this.#done * width + x) * 4;
+      const alpha = this.#sums[x * 4 + 3];
+      for (let c = 0; c < 3; c++) data[at + c] = alpha && this.#sums[x * 4 + c] / alpha / unit;
+      data[at + 3] = alpha / (columns * this.#rows) / unit;
+    }
+    this.#sums.fill(0);
+    this.#rows = 0;
+    this.#done++;
+  }
+}

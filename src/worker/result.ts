@@ -1,0 +1,74 @@
+/** Results that are written piece by piece, in a chunk of its own. */
+import { checkPixels, encodeImage, type OutputType } from '../codecs/index.ts';
+import { type Saved, save, savePng } from '../codecs/sink.ts';
+import { depthOf, type Rgba8Image, type RgbaImage } from '../image/image.ts';
+import { isOpaque, makeGrey, toRgba8 } from '../image/pixels.ts';
+import { Reduction } from '../image/reduce.ts';
+import { type ImageTags, NO_TAGS } from '../image/tags.ts';
+import type { UpscaleTarget } from './protocol.ts';
+import { blobSink, openTarget, spillFolder } from './sinks.ts';
+
+/** Takes the strips of a result, each the full width, from top to bottom, in the input's depth. */
+export type TakeStrip = (strip: RgbaImage) => Promise<void>;
+
+export interface ResultRequest<R> {
+  readonly input: RgbaImage;
+  readonly scale: number;
+  readonly output: OutputType;
+  readonly quality: number;
+  readonly tags?: ImageTags;
+  /** Null: a Blob. */
+  readonly target: UpscaleTarget | null;
+  /** Most pixels on either side of a small picture of the result; null: none. */
+  readonly preview: number | null;
+  readonly lifeline: string | null;
+  readonly signal: AbortSignal;
+  /** Makes the result. */
+  readonly produce: (take: TakeStrip) => Promise<R>;
+}
+
+/**
+ * Writes a result as a file: PNG strip by strip, without ever holding the whole; other formats by
+ * the browser's encoder, which needs it whole.
+ * @throws CrispenError `WRITE_FAILED`, `IMAGE_TOO_LARGE` and `ENCODE_FAILED` for formats other than
+ * PNG, `ABORTED`; what `produce` throws. Then nothing is left of the file.
+ */
+export async function writeResult<R>(
+  request: ResultRequest<R>,
+): Promise<Saved<Blob | null> & { readonly produced: R; readonly preview: Rgba8Image | null }> {
+  const { input, scale, output: type, quality, tags = NO_TAGS, target, signal, produce } = request;
+  const [width, height] = [input.width * scale, input.height * scale];
+  const taking =
+    (take: TakeStrip): TakeStrip =>
+    async (strip) => {
+      if (tags.grey) makeGrey(strip.data);
+      small?.take(strip.data);
+      await take(strip);
+    };
+  const small = request.preview === null ? null : new Reduction(width, height, request.preview);
+  const open = () =>
+    target ? openTarget(target) : blobSink(type, () => spillFolder(request.lifeline));
+  if (type === 'image/png') {
+    // Enlarged alpha lies between its neighbours: opaque stays opaque.
+    const header = { width, height, alpha: !isOpaque(input.data), depth: depthOf(input), tags };
+    const saved = await savePng(
+      header,
+      open,
+      (write) => produce(taking(({ data }) => write(data))),
+      signal,
+    );
+    return { ...saved, preview: small?.image ?? null };
+  }
+  checkPixels(width, height, 'The enlarged image');
+  const data = new Uint8ClampedArray(width * height * 4);
+  let at = 0;
+  const produced = await produce(
+    taking(async (strip) => {
+      data.set(toRgba8(strip).data, at);
+      at += strip.data.length;
+    }),
+  );
+  const blob = await encodeImage({ width, height, data }, type, quality, tags);
+  const saved = await save(open, (to) => blob.stream().pipeTo(to, { signal }));
+  return { ...saved, produced, preview: small?.image ?? null };
+}

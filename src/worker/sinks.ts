@@ -1,0 +1,151 @@
+import type { Sink } from '../codecs/sink.ts';
+import type { UpscaleTarget } from './protocol.ts';
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** @throws the platform's own exceptions, which `save` makes into `WRITE_FAILED` */
+export function openTarget(target: UpscaleTarget): Promise<Sink<null>> {
+  return target instanceof WritableStream ? streamSink(target) : fileSink(target);
+}
+
+/**
+ * The content of the file is replaced when the last byte is written, not before. An abort leaves what
+ * was there; the page removes the file if that is nothing, since a picker has just made it then.
+ */
+async function fileSink(handle: FileSystemFileHandle): Promise<Sink<null>> {
+  const stream = await handle.createWritable();
+  return {
+    write: (bytes) => stream.write(bytes),
+    async close() {
+      await stream.close();
+      return null;
+    },
+    abort: (reason) => stream.abort(reason),
+  };
+}
+
+async function streamSink(stream: WritableStream<Uint8Array>): Promise<Sink<null>> {
+  const writer = stream.getWriter();
+  return {
+    async write(bytes) {
+      await writer.ready;
+      await writer.write(bytes);
+    },
+    async close() {
+      await writer.close();
+      return null;
+    },
+    abort: (reason) => writer.abort(reason),
+  };
+}
+
+/** The part of OPFS that is used, as workers have it; tests hand in their own. */
+export interface SpillFolder {
+  getFileHandle(name: string, options: { create: true }): Promise<SpillFile>;
+  removeEntry(name: string): Promise<void>;
+  keys(): AsyncIterable<string>;
+}
+
+interface SpillFile {
+  getFile(): Promise<Blob>;
+  createSyncAccessHandle(): Promise<{
+    write(bytes: Bytes, options: { at: number }): number;
+    flush(): void;
+    close(): void;
+  }>;
+}
+
+/** Up to here a Blob is kept in memory. */
+const SPILL_BYTES = 2 ** 26;
+
+/**
+ * A Blob; beyond 64 MiB it lies in a file of the origin private file system, which is read when the
+ * Blob is. Where there is no such file system, the browser keeps the bytes.
+ *
+ * @param spill opens the folder and names a new file in it; null: there is none
+ */
+export async function blobSink(
+  type: string,
+  spill: () => Promise<{ folder: SpillFolder; name: string } | null>,
+  spillBytes = SPILL_BYTES,
+): Promise<Sink<Blob>> {
+  let parts: BlobPart[] = [];
+  /** Bytes in `parts` that are not in a Blob yet. */
+  let loose = 0;
+  let size = 0;
+  let isOpen = true;
+  let disk: Awaited<ReturnType<typeof openSpill>> = null;
+
+  const write = (bytes: Bytes) => {
+    if (disk?.access.write(bytes, { at: size }) !== bytes.length) {
+      throw new DOMException('The storage is full.', 'QuotaExceededError');
+    }
+    size += bytes.length;
+  };
+  const drop = async () => {
+    if (disk && isOpen) disk.access.close();
+    isOpen = false;
+    await disk?.folder.removeEntry(disk.name);
+    disk = null;
+  };
+  return {
+    async write(bytes) {
+      if (disk) return write(bytes);
+      parts.push(bytes);
+      loose += bytes.length;
+      if (loose < spillBytes) return;
+      loose = 0;
+      const whole = new Blob(parts);
+      parts = [whole];
+      disk = await openSpill(spill);
+      if (!disk) return;
+      for await (const part of whole.stream()) write(part as Bytes);
+      parts = [];
+    },
+    async close() {
+      if (!disk) return new Blob(parts, { type });
+      disk.access.flush();
+      disk.access.close();
+      isOpen = false;
+      return (await disk.file.getFile()).slice(0, size, type);
+    },
+    abort: drop,
+  };
+}
+
+async function openSpill(spill: Parameters<typeof blobSink>[1]) {
+  try {
+    const place = await spill();
+    if (!place) return null;
+    const { folder, name } = place;
+    const file = await folder.getFileHandle(name, { create: true });
+    return { folder, name, file, access: await file.createSyncAccessHandle() };
+  } catch {
+    return null;
+  }
+}
+
+const FOLDER = 'crispen-results';
+let spilled = 0;
+
+/**
+ * The folder of large results. A file in it is named by the lock that its worker holds as long as it
+ * lives; what dead workers have left is removed first.
+ *
+ * @param lifeline the name of this worker's lock; without one nothing could be told apart
+ */
+export async function spillFolder(
+  lifeline: string | null,
+): Promise<{ folder: SpillFolder; name: string } | null> {
+  if (lifeline === null) return null;
+  const root = await navigator.storage.getDirectory();
+  const folder = await root.getDirectoryHandle(FOLDER, { create: true });
+  const { held = [] } = await navigator.locks.query();
+  const living = held.map((lock) => `${lock.name}-`);
+  for await (const name of folder.keys()) {
+    if (!living.some((prefix) => name.startsWith(prefix))) {
+      await folder.removeEntry(name).catch(() => {});
+    }
+  }
+  return { folder: folder as unknown as SpillFolder, name: `${lifeline}-${++spilled}.part` };
+}
