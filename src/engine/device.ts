@@ -20,7 +20,7 @@ export const USAGE = {
   STORAGE: 0x80,
 } as const;
 /** Asked for where they are offered. */
-const FEATURES = ['shader-f16', 'subgroups'] as const;
+const FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'] as const;
 const COMPUTE_STAGE = 0x4;
 const MAP_MODE_READ = 0x1;
 

@@ -8,10 +8,27 @@ export interface Tuning {
   readonly conv: ConvChoice;
 }
 
-/** Ways to compute convolutions: each invocation by itself, or quads that share their weights. */
-export type ConvMethod = 'plain' | 'quad';
+/** Ways to compute convolutions of plain maps; `quad` takes `quad3` or `quad5` layer by layer. */
+export type ConvMethod = 'plain' | 'quad3' | 'quad5' | 'quad';
 
-interface Choice {
+/** A kernel's variant, as data. */
+export interface VariantInfo {
+  /** Pixels of a row and blocks of output channels per invocation of a 3x3 convolution. */
+  readonly pixels: number;
+  readonly blocks: number;
+  /** Who loads a matrix of weights: every invocation, or four of them together. */
+  readonly weights: 'invocation' | 'quad';
+  readonly workgroup: readonly [number, number, number];
+  readonly needs: GPUFeatureName | null;
+}
+
+export const CONV_VARIANTS: Readonly<Record<Exclude<ConvMethod, 'quad'>, VariantInfo>> = {
+  plain: { pixels: 8, blocks: 1, weights: 'invocation', workgroup: [4, 16, 1], needs: null },
+  quad3: { pixels: 8, blocks: 3, weights: 'quad', workgroup: [4, 16, 1], needs: 'subgroups' },
+  quad5: { pixels: 8, blocks: 5, weights: 'quad', workgroup: [4, 16, 1], needs: 'subgroups' },
+};
+
+export interface Choice {
   readonly family: string;
   /** Of vendor, architecture, device and description. */
   readonly matches: RegExp;
@@ -56,6 +73,9 @@ export async function tuningOf(
   const { isQuadSpec, quadBlocks, quadConv } = await import('../kernels/convQuad.ts');
   return {
     fuse,
-    conv: (spec) => (isQuadSpec(spec) ? quadConv(quadBlocks(spec)) : plainConv),
+    conv: (spec) => {
+      if (!isQuadSpec(spec)) return plainConv;
+      return quadConv(conv === 'quad3' ? 3 : conv === 'quad5' ? 5 : quadBlocks(spec));
+    },
   };
 }

@@ -1,0 +1,77 @@
+import { parseArgs } from 'node:util';
+import type { Fusion, Size } from '../engine/lower.ts';
+import { type Measurement, type TuneResult, tune } from '../engine/tune.ts';
+import { choice, positiveInteger, UsageError } from './command.ts';
+import { openGpu } from './driver.ts';
+
+export const TUNE_USAGE = `
+npm run tune -- [options]
+
+Measures the variants of the convolutions, and a small A2N fused to each level, on the GPU at hand.
+Every result is checked against the plain reference before it is timed, by timestamp queries where
+the GPU has them. Prints the winners as a line for FAMILIES in src/engine/tuning.ts.
+
+  --sizes WxH,...    LR sizes in pixels; default 64x64
+  --repeats N        of each timing, the median counts; default 5
+  --fusions NAMES    none,ops,blocks: levels to compare; \`blocks\` takes software adapters half a
+                     minute to compile; default all
+  --json             one JSON object {adapter, clock, measurements, family, best}
+  --help             this text
+`;
+
+/** The command `tune`. Exit code 1 if any variant gave a wrong result or none. */
+export async function tuneCommand(args: string[], signal: AbortSignal): Promise<number> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      sizes: { type: 'string', default: '64x64' },
+      repeats: { type: 'string', default: '5' },
+      fusions: { type: 'string', default: 'none,ops,blocks' },
+      json: { type: 'boolean', default: false },
+    },
+  });
+  const levels: readonly Fusion[] = ['none', 'ops', 'blocks'];
+  const result = await tune(await openGpu(), {
+    sizes: values.sizes.split(',').map(parseSize),
+    repeats: positiveInteger('--repeats', values.repeats),
+    fusions: values.fusions.split(',').map((name) => choice('--fusions', name, levels)),
+    signal,
+    onMeasurement: (measurement) => {
+      if (!values.json) console.log(measurementLine(measurement));
+    },
+  });
+  console.log(values.json ? JSON.stringify(result) : verdict(result));
+  return result.measurements.every(({ error }) => error === null) ? 0 : 1;
+}
+
+/** @throws UsageError */
+function parseSize(text: string): Size {
+  const [, width, height] = /^(\d+)x(\d+)$/.exec(text) ?? [];
+  if (!width || !height) throw new UsageError(`--sizes takes sizes such as 64x64, not "${text}".`);
+  return {
+    width: positiveInteger('--sizes', width),
+    height: positiveInteger('--sizes', height),
+  };
+}
+
+function measurementLine(measurement: Measurement): string {
+  const { kernel, variant, width, height, milliseconds, compileMs, difference } = measurement;
+  const time =
+    milliseconds === null
+      ? (measurement.error ?? '')
+      : `${milliseconds.toFixed(2).padStart(10)} ms   compiled in ${compileMs.toFixed(0)} ms`;
+  const off = difference === null ? '' : `   differs by ${difference.toExponential(1)}`;
+  const size = `${width}x${height}`;
+  return `${kernel.padEnd(20)} ${size.padEnd(10)} ${variant.padEnd(8)} ${time}${off}`;
+}
+
+function verdict({ adapter, clock, family, best }: TuneResult): string {
+  const { vendor, architecture, description } = adapter;
+  const name = [vendor, architecture, description].filter(Boolean).join(', ');
+  const pattern = (architecture || vendor || 'unknown').replace(/[^\w-]/g, '.');
+  return [
+    '',
+    `${name || 'unnamed adapter'}, timed by ${clock}; so far of the family "${family}"`,
+    `  { family: '${architecture || vendor}', matches: /${pattern}/i, fuse: '${best.fuse}', conv: '${best.conv}' },`,
+  ].join('\n');
+}

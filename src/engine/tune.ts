@@ -1,0 +1,332 @@
+import { CrispenError, throwIfAborted } from '../errors.ts';
+import { convReference } from '../kernels/conv.reference.ts';
+import {
+  type ConvSpec,
+  type ConvVariant,
+  convParams,
+  packBias,
+  packConvWeights,
+} from '../kernels/conv.ts';
+import { nearestReference } from '../kernels/enlarge.reference.ts';
+import { blocksOf, PARAM_WORDS } from '../kernels/kernel.ts';
+import { fromBlocked, type PlanarMap, planarMap, toBlocked } from '../kernels/planar.ts';
+import { a2n } from '../models/a2n.ts';
+import type { Tensor } from '../weights/tensor.ts';
+import { Device, USAGE } from './device.ts';
+import { Engine } from './engine.ts';
+import type { Fusion, Size } from './lower.ts';
+import { CONV_VARIANTS, type ConvMethod, familyOf, tuningOf } from './tuning.ts';
+import type { AdapterReport } from './types.ts';
+
+/** A variant of a kernel at a size, checked against the plain reference before it was timed. */
+export interface Measurement {
+  readonly kernel: string;
+  readonly variant: string;
+  readonly width: number;
+  readonly height: number;
+  /** Median of the repeats; null where the result was wrong or the device refused. */
+  readonly milliseconds: number | null;
+  readonly compileMs: number;
+  /** Largest difference to the reference, in parts of its largest value. */
+  readonly difference: number | null;
+  readonly error: string | null;
+}
+
+export interface TuneOptions {
+  /** In LR pixels. */
+  readonly sizes: readonly Size[];
+  readonly repeats: number;
+  /** Levels to compare on a small A2N; none: convolutions alone. */
+  readonly fusions: readonly Fusion[];
+  readonly signal?: AbortSignal | undefined;
+  readonly onMeasurement?: (measurement: Measurement) => void;
+}
+
+export interface TuneResult {
+  readonly adapter: AdapterReport;
+  /** How kernels were timed: on the GPU, or from submission to completion. */
+  readonly clock: 'timestamps' | 'wall';
+  readonly measurements: readonly Measurement[];
+  readonly family: string;
+  readonly best: { readonly conv: ConvMethod; readonly fuse: Fusion };
+}
+
+const plain = { act0: null, multiply: false, add: false, factor: 1, act1: null } as const;
+/** A2N's layers by weight of their work: trunk, squeeze, upsampler. */
+const LAYERS: readonly ConvSpec[] = [
+  { ...plain, kernel: 3, cIn: 40, cOut: 40, upsample: 1 },
+  { ...plain, kernel: 1, cIn: 40, cOut: 40, upsample: 1 },
+  { ...plain, kernel: 3, cIn: 40, cOut: 24, upsample: 2 },
+];
+const METHODS = Object.keys(CONV_VARIANTS) as (keyof typeof CONV_VARIANTS)[];
+/** Allowed difference, in parts of the largest value. */
+const TOLERANCE = 1e-4;
+
+/**
+ * Measures the variants of the convolutions, and a small A2N fused to each level, on the adapter at
+ * hand. Whatever is wrong is never a winner.
+ * @throws CrispenError `NO_WEBGPU`, `DEVICE_LOST`, `ABORTED`.
+ */
+export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> {
+  const device = await Device.open(gpu);
+  const { adapter } = device;
+  const clock = device.gpu.features.has('timestamp-query') ? 'timestamps' : 'wall';
+  const measurements: Measurement[] = [];
+  const add = (measurement: Measurement) => {
+    measurements.push(measurement);
+    options.onMeasurement?.(measurement);
+  };
+  const methods = METHODS.filter((method) => {
+    const { needs } = CONV_VARIANTS[method];
+    return needs === null || device.gpu.features.has(needs);
+  });
+  try {
+    for (const size of options.sizes) {
+      for (const spec of LAYERS) {
+        const layer = makeLayer(spec, size);
+        for (const method of methods) {
+          throwIfAborted(options.signal);
+          const { conv } = await tuningOf({ conv: method, fuse: 'ops' }, adapter);
+          add(await measureConv(device, conv(spec), method, layer, options.repeats));
+        }
+      }
+    }
+  } finally {
+    device.destroy();
+  }
+  const conv = fastest(measurements, METHODS) ?? 'plain';
+  // Which of the two is a matter of the layer: fewest blocks idle.
+  const method: ConvMethod = conv === 'plain' ? conv : 'quad';
+  for (const size of options.sizes) await measureFusions(gpu, adapter, method, size, options, add);
+  const family = familyOf(adapter);
+  const fuse = fastest(measurements, options.fusions) ?? family.fuse;
+  return { adapter, clock, measurements, family: family.family, best: { conv: method, fuse } };
+}
+
+/** The variant with the least time over all kernels that every variant has measured soundly. */
+function fastest<T extends string>(
+  measurements: readonly Measurement[],
+  variants: readonly T[],
+): T | null {
+  let best: { variant: T; total: number } | null = null;
+  for (const variant of variants) {
+    const own = measurements.filter((measurement) => measurement.variant === variant);
+    if (own.length === 0 || own.some(({ milliseconds }) => milliseconds === null)) continue;
+    const total = own.reduce((sum, { milliseconds }) => sum + (milliseconds ?? 0), 0);
+    if (!best || total < best.total) best = { variant, total };
+  }
+  return best?.variant ?? null;
+}
+
+interface Layer {
+  readonly spec: ConvSpec;
+  /** Of the output. */
+  readonly width: number;
+  readonly height: number;
+  readonly x: PlanarMap;
+  readonly weights: Float32Array;
+  readonly bias: Float32Array;
+  readonly expected: PlanarMap;
+}
+
+function makeLayer(spec: ConvSpec, { width, height }: Size): Layer {
+  const { cIn, cOut, kernel, upsample } = spec;
+  const x = planarMap(cIn, height, width);
+  x.data.set(noise(x.data.length, 1));
+  const weights = noise(cOut * cIn * kernel ** 2, 2);
+  const bias = noise(cOut, 3);
+  const expected = convReference(nearestReference(x, upsample), weights, bias, cOut, kernel);
+  return { spec, width: width * upsample, height: height * upsample, x, weights, bias, expected };
+}
+
+async function measureConv(
+  device: Device,
+  variant: ConvVariant,
+  name: string,
+  layer: Layer,
+  repeats: number,
+): Promise<Measurement> {
+  const { spec, width, height, x, expected } = layer;
+  const { cIn, cOut, kernel, upsample } = spec;
+  const label = `conv${kernel}x${kernel} ${cIn}->${cOut}${upsample > 1 ? ` x${upsample}` : ''}`;
+  const head = { kernel: label, variant: name, width, height };
+  const started = performance.now();
+  const made: GPUBuffer[] = [];
+  try {
+    const code = variant.kernel(spec, 'f32');
+    const { pipeline, layout } = await device.compile(code);
+    const compileMs = performance.now() - started;
+    const { STORAGE, UNIFORM, COPY_DST, COPY_SRC, MAP_READ } = USAGE;
+    const packed = packConvWeights(layer.weights, cOut, cIn, kernel);
+    const words = new Uint32Array(PARAM_WORDS);
+    words.set(convParams(spec, width, height));
+    const outBytes = blocksOf(cOut) * width * height * 16;
+    const [uniform, input, weights, bias, output, staging] = await device.scoped('tuning', () => {
+      const make = (content: Float32Array | Uint32Array | number, usage: number) => {
+        const bytes = typeof content === 'number' ? content : content.byteLength;
+        const buffer = device.buffer('tuning', bytes, usage);
+        made.push(buffer);
+        if (typeof content !== 'number') {
+          device.gpu.queue.writeBuffer(buffer, 0, content as Float32Array<ArrayBuffer>);
+        }
+        return buffer;
+      };
+      return [
+        make(words, UNIFORM | COPY_DST),
+        make(toBlocked(x), STORAGE | COPY_DST),
+        make(variant.arrange?.(packed) ?? packed, STORAGE | COPY_DST),
+        make(packBias(layer.bias, cOut), STORAGE | COPY_DST),
+        make(outBytes, STORAGE | COPY_SRC),
+        make(outBytes, MAP_READ | COPY_DST),
+      ];
+    });
+    const bindGroup = device.gpu.createBindGroup({
+      layout,
+      entries: [uniform, input, weights, bias, input, input, output].map((buffer, binding) => ({
+        binding,
+        resource: { buffer },
+      })),
+    });
+    const grid = variant.grid(spec, width, height);
+    const encode = (pass: GPUComputePassEncoder) => {
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, bindGroup, [0]);
+      pass.dispatchWorkgroups(...grid);
+      pass.end();
+    };
+    await device.scoped('tuning', () => {
+      const encoder = device.gpu.createCommandEncoder();
+      encode(encoder.beginComputePass());
+      encoder.copyBufferToBuffer(output, 0, staging, 0, outBytes);
+      device.gpu.queue.submit([encoder.finish()]);
+    });
+    const content = new Float32Array(await device.read(staging, outBytes));
+    const difference = relativeDifference(
+      fromBlocked(content, cOut, height, width).data,
+      expected.data,
+    );
+    if (!(difference <= TOLERANCE)) {
+      return { ...head, compileMs, milliseconds: null, difference, error: 'wrong result' };
+    }
+    const times: number[] = [];
+    for (let i = 0; i < repeats; i++) times.push(await timePass(device, encode));
+    return { ...head, compileMs, milliseconds: median(times), difference, error: null };
+  } catch (thrown) {
+    device.throwIfLost();
+    const { message } = CrispenError.from(thrown);
+    const compileMs = performance.now() - started;
+    return { ...head, compileMs, milliseconds: null, difference: null, error: message };
+  } finally {
+    for (const buffer of made) buffer.destroy();
+  }
+}
+
+/** Milliseconds that a pass takes: by timestamps of the GPU where it has them. */
+async function timePass(
+  device: Device,
+  encode: (pass: GPUComputePassEncoder) => void,
+): Promise<number> {
+  const { gpu } = device;
+  const encoder = gpu.createCommandEncoder();
+  if (!gpu.features.has('timestamp-query')) {
+    encode(encoder.beginComputePass());
+    const started = performance.now();
+    gpu.queue.submit([encoder.finish()]);
+    await device.idle();
+    return performance.now() - started;
+  }
+  const querySet = gpu.createQuerySet({ type: 'timestamp', count: 2 });
+  const resolved = device.buffer('stamps', 16, QUERY_RESOLVE | USAGE.COPY_SRC);
+  const staging = device.buffer('stamps', 16, USAGE.MAP_READ | USAGE.COPY_DST);
+  try {
+    const timestampWrites = { querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 };
+    encode(encoder.beginComputePass({ timestampWrites }));
+    encoder.resolveQuerySet(querySet, 0, 2, resolved, 0);
+    encoder.copyBufferToBuffer(resolved, 0, staging, 0, 16);
+    gpu.queue.submit([encoder.finish()]);
+    const [begin, end] = new BigUint64Array(await device.read(staging, 16));
+    return Number(end - begin) / 1e6;
+  } finally {
+    querySet.destroy();
+    resolved.destroy();
+    staging.destroy();
+  }
+}
+
+const QUERY_RESOLVE = 0x200;
+
+/** A small A2N fused to each level; the first is what the others are compared with. */
+async function measureFusions(
+  gpu: GPU,
+  adapter: AdapterReport,
+  conv: ConvMethod,
+  { width, height }: Size,
+  { fusions, repeats, signal }: TuneOptions,
+  add: (measurement: Measurement) => void,
+): Promise<void> {
+  const network = a2n({ scale: 2, blocks: 2 });
+  const weights = new Map(
+    network.graph.weights.map(({ name, shape }, i): [string, Tensor] => {
+      const fanIn = shape.slice(1).reduce((product, side) => product * side, 1);
+      const values = noise(
+        shape.reduce((product, side) => product * side, 1),
+        i + 1,
+      );
+      const scaled = values.map((value) => value / Math.sqrt(fanIn));
+      return [name, { dtype: 'f32', shape, bytes: new Uint8Array(scaled.buffer) }];
+    }),
+  );
+  const data = new Uint8ClampedArray(width * height * 4).fill(255);
+  noise(data.length, 9).forEach((value, i) => {
+    if (i % 4 < 3) data[i] = 128 + 100 * value;
+  });
+  let expected: Uint8ClampedArray | null = null;
+  for (const fuse of fusions) {
+    const head = { kernel: 'A2N of 2 blocks', variant: fuse, width, height };
+    const engine = await Engine.create({ gpu, tuning: await tuningOf({ conv, fuse }, adapter) });
+    try {
+      const started = performance.now();
+      const model = await engine.loadModel(network, weights);
+      const compileMs = performance.now() - started;
+      const { image } = await engine.upscale(model, { width, height, data }, { signal });
+      expected ??= image.data;
+      const difference = relativeDifference(image.data, expected);
+      // One level of 255 where rounding falls to the other side.
+      const sound = difference <= 1.01 / 255;
+      const times: number[] = [];
+      for (let i = 0; sound && i < repeats; i++) {
+        times.push(
+          (await engine.upscale(model, { width, height, data }, { signal })).report.milliseconds,
+        );
+      }
+      const milliseconds = sound ? median(times) : null;
+      add({ ...head, compileMs, milliseconds, difference, error: sound ? null : 'wrong result' });
+    } finally {
+      engine.destroy();
+    }
+  }
+}
+
+/** Values in -1..1, the same at every call. */
+function noise(length: number, seed: number): Float32Array<ArrayBuffer> {
+  let state = seed * 2654435761;
+  return Float32Array.from({ length }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 31 - 1;
+  });
+}
+
+function relativeDifference(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  let [most, largest] = [0, 0];
+  for (let i = 0; i < expected.length; i++) {
+    const difference = Math.abs(actual[i] - expected[i]);
+    if (!(difference <= most)) most = difference; // NaN stays
+    largest = Math.max(largest, Math.abs(expected[i]));
+  }
+  return most / largest;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[sorted.length >> 1];
+}
