@@ -1,4 +1,5 @@
 import { Engine } from '../src/engine/engine.ts';
+import { trace } from '../src/engine/traceNetwork.ts';
 import type { ElementType } from '../src/kernels/kernel.ts';
 import type { Contender, EngineId } from './contender.ts';
 import { toPlanar } from './photo.ts';
@@ -31,7 +32,7 @@ export function crispenContenders(gpu: GPU): Contender[] {
           const { name } = graph.nodes[graph.output];
           const input = { width, height, data: toPlanar(image, inputRange) };
           const options = { fuse, precision };
-          const traced = await engine.trace(network, weights, input, [name], options);
+          const traced = await trace(engine, network, weights, input, [name], options);
           const { data } = traced.get(name)!;
           return data.map((value) => value / inputRange);
         },

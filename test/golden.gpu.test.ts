@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Backend } from '../src/cli/backend.ts';
 import {
   compareGolden,
   FUSED_OUTPUT,
@@ -9,6 +10,7 @@ import {
   SEEDED_GOLDENS,
 } from '../src/cli/golden-cases.ts';
 import { Engine } from '../src/engine/engine.ts';
+import { trace } from '../src/engine/traceNetwork.ts';
 import { testGpu } from './gpu.ts';
 
 let engine: Engine;
@@ -21,10 +23,7 @@ afterAll(() => engine.destroy());
 async function compare(file: string): Promise<void> {
   const golden = await readGoldenCase(file);
   if ('missing' in golden) throw new Error(`${golden.name}: no network ${golden.missing}`);
-  const backend = {
-    trace: (...[network, weights, input, taps, options]: Parameters<Engine['trace']>) =>
-      engine.trace(network, weights, input, taps, options),
-  };
+  const backend: Pick<Backend, 'trace'> = { trace: (...args) => trace(engine, ...args) };
   const comparisons = await compareGolden(golden, backend, { fuse: true });
   expect(comparisons.map(({ tensor }) => tensor)).toEqual([
     ...golden.expected.keys(),

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Backend } from '../src/cli/backend.ts';
 import {
   compareGolden,
   FUSED_OUTPUT,
@@ -7,6 +8,7 @@ import {
   readGoldenCase,
 } from '../src/cli/golden-cases.ts';
 import { Engine } from '../src/engine/engine.ts';
+import { trace } from '../src/engine/traceNetwork.ts';
 import { testGpu } from './gpu.ts';
 
 let engine: Engine;
@@ -31,10 +33,7 @@ test.each(CASES)('%s on the GPU, fused and not', async (name) => {
   const [file] = findGoldenCases(name);
   const golden = await readGoldenCase(file);
   if ('missing' in golden) throw new Error(`${golden.name}: no network ${golden.missing}`);
-  const backend = {
-    trace: (...[network, weights, input, taps, options]: Parameters<Engine['trace']>) =>
-      engine.trace(network, weights, input, taps, options),
-  };
+  const backend: Pick<Backend, 'trace'> = { trace: (...args) => trace(engine, ...args) };
   const comparisons = await compareGolden(golden, backend, { fuse: true });
   expect(comparisons.map(({ tensor }) => tensor)).toEqual([
     ...golden.expected.keys(),

@@ -66,6 +66,7 @@ const CPU: Backend = {
 
 async function openGpuBackend(): Promise<Backend> {
   const { Engine } = await import('../engine/engine.ts');
+  const { trace } = await import('../engine/traceNetwork.ts');
   const engine = await Engine.create({ gpu: await openGpu() });
   return {
     device: 'gpu',
@@ -91,7 +92,7 @@ async function openGpuBackend(): Promise<Backend> {
         engine.upscale(model, image, { ...options, submitMs: () => SUBMIT_MS });
     },
     trace: (network, weights, input, taps, options) =>
-      engine.trace(network, weights, input, taps, options),
+      trace(engine, network, weights, input, taps, options),
     close: () => engine.destroy(),
   };
 }

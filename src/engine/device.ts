@@ -1,5 +1,10 @@
 import { CrispenError } from '../errors.ts';
-import { type Kernel, PARAM_WORDS, type WorkgroupLimits } from '../kernels/kernel.ts';
+import {
+  type ElementType,
+  type Kernel,
+  PARAM_WORDS,
+  type WorkgroupLimits,
+} from '../kernels/kernel.ts';
 import { Polling } from './polling.ts';
 import type { AdapterReport } from './types.ts';
 
@@ -92,6 +97,16 @@ export class Device {
   /** Whether kernels may store and load f16. */
   get hasF16(): boolean {
     return this.gpu.features.has('shader-f16');
+  }
+
+  /** @throws CrispenError `INVALID_INPUT` for f16 where there is none. */
+  element(precision: ElementType = 'f32'): ElementType {
+    if (precision === 'f16' && !this.hasF16) {
+      throw new CrispenError('INVALID_INPUT', 'This device has no f16 arithmetic.', {
+        hint: 'Use f32, which every device has.',
+      });
+    }
+    return precision;
   }
 
   /** What kernels may ask of a workgroup. */

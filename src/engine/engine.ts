@@ -11,6 +11,7 @@ import { compileSteps, type Model, uploadModel } from './model.ts';
 import { loadNonlocal } from './nonlocal.ts';
 import { Pace } from './pace.ts';
 import { ProgressMeter } from './progress.ts';
+import type { Statistics } from './statistics.ts';
 import {
   imageResources,
   type Job,
@@ -19,15 +20,14 @@ import {
   releaseJob,
   StripRun,
   stagingBytes,
+  wholeImage,
+  workOf,
 } from './strips.ts';
 import type { StripPlan } from './tiler.ts';
-import type { PlanarInput } from './trace.ts';
 import type { Tuning } from './tuning.ts';
 import type {
   AdapterReport,
-  RunOptions,
   StripSink,
-  TracedTensor,
   UpscaleOptions,
   UpscaleReport,
   UpscaleResult,
@@ -56,6 +56,14 @@ interface ModelOptions {
   readonly fuse?: Fusion;
   readonly precision?: ElementType;
   readonly wide?: boolean;
+}
+
+/** What an engine is made of, for other work on its device. */
+export interface EngineParts {
+  readonly device: Device;
+  readonly pace: Pace;
+  readonly tuning: Tuning;
+  readonly memoryBudget: number;
 }
 
 /**
@@ -136,7 +144,7 @@ export class Engine {
   /** Frees a model and the buffers kept for it, once the jobs before have ended. */
   unloadModel(model: Model): Promise<void> {
     return this.#enqueue(async () => {
-      if (this.#kept?.model === model) this.trim();
+      if (this.#kept?.model.weights === model.weights) this.trim();
       model.weights.destroy();
     });
   }
@@ -178,26 +186,10 @@ export class Engine {
     return this.#enqueue(() => this.#upscale(model, image, options, sink));
   }
 
-  /**
-   * Runs a network whole on a planar f32 input and returns the nodes named in `taps`, unclamped.
-   * Fusion (default `blocks`) stops at each tap; the node `output` alone leaves it as it is.
-   * @throws CrispenError as `upscale`, and `INVALID_INPUT` for an unknown name.
-   */
-  trace(
-    network: Network,
-    weights: TensorMap,
-    input: PlanarInput,
-    taps: readonly string[],
-    options: RunOptions & { readonly fuse?: Fusion; readonly precision?: ElementType } = {},
-  ): Promise<Map<string, TracedTensor>> {
-    return this.#enqueue(async () => {
-      // A chunk of its own: pages never trace.
-      const { traceNetwork } = await import('./traceNetwork.ts');
-      const precision = this.#element(options.precision);
-      const parts = { device: this.#device, pace: this.#pace, memoryBudget: this.#budget };
-      const run = { ...options, ...parts, precision, conv: this.#tuning.conv };
-      return traceNetwork(network, weights, input, taps, run);
-    });
+  /** Runs work of another kind on the device, in its turn: `trace` of traceNetwork.ts. */
+  run<T>(work: (parts: EngineParts) => Promise<T>): Promise<T> {
+    const parts = { device: this.#device, pace: this.#pace, memoryBudget: this.#budget };
+    return this.#enqueue(() => work({ ...parts, tuning: this.#tuning }));
   }
 
   /** Frees the buffers kept for the next job. */
@@ -211,15 +203,6 @@ export class Engine {
     this.#device.destroy();
   }
 
-  #element(precision: ElementType = 'f32'): ElementType {
-    if (precision === 'f16' && !this.#device.hasF16) {
-      throw new CrispenError('INVALID_INPUT', 'This device has no f16 arithmetic.', {
-        hint: 'Use f32, which every device has.',
-      });
-    }
-    return precision;
-  }
-
   async #lower(
     { graph, inputRange: range }: Network,
     { fuse, precision, wide = false }: ModelOptions,
@@ -228,7 +211,7 @@ export class Engine {
       ...this.#tuning,
       ...(fuse && { fuse }),
       workgroup: this.#device.workgroup,
-      element: this.#element(precision),
+      element: this.#device.element(precision),
       image: { range, wide },
       nonlocal: await loadNonlocal(graph, this.#device, this.#budget),
     });
@@ -247,35 +230,44 @@ export class Engine {
     options: UpscaleOptions,
     sink: StripSink,
   ): Promise<UpscaleReport> {
-    const { signal, onProgress, tileSize = Number.POSITIVE_INFINITY } = options;
+    const { signal, onProgress, edge = 'zero', tileSize = Number.POSITIVE_INFINITY } = options;
     throwIfAborted(signal);
     checkImage(image, model);
     const started = performance.now();
     const { scale } = model.network;
     const multiple = sizeMultiple(model.network.graph);
-    const fits = this.#fits(model, multiple, options.memoryBudget ?? this.#budget);
-    const loadTiler = async () =>
-      (await import('./tiler.ts')).tilerFor(image, model.network, 'zero');
+    const budget = options.memoryBudget ?? this.#budget;
+    const fits = this.#fits(model, multiple, budget);
+    const loadTiler = async () => (await import('./tiler.ts')).tilerFor(image, model.network, edge);
     let tiler: Awaited<ReturnType<typeof loadTiler>> | null = null;
     let strips = [wholeImage(image, multiple)];
-    if (Math.max(image.width, image.height) > tileSize || !fits(image, 1)) {
+    if (edge !== 'zero' || Math.max(image.width, image.height) > tileSize || !fits(image, 1)) {
       tiler = await loadTiler();
       const side = Math.max(1, Math.floor(tileSize));
       strips = tiler.plan(side, (width, height) => fits({ width, height }, 2));
     }
     const tile = largestSource(strips);
-    const meter = new ProgressMeter(workOf(model, strips), onProgress);
-    const pace = this.#pace.withTarget(options.submitMs ?? (() => DEFAULT_SUBMIT_MS));
     const run = new StripRun(this.#device, image, scale, strips, sink);
+    const meter = new ProgressMeter(workOf(model.program, strips), onProgress);
+    const pace = this.#pace.withTarget(options.submitMs ?? (() => DEFAULT_SUBMIT_MS));
+    const paced = { pace, signal, onWork: (work: number) => meter.advance(work) };
+    let statistics: Statistics | null = null;
     let gpuBytes = 0;
     while (run.left.length > 0) {
+      if (tiler?.pools && !statistics) {
+        const { planStatistics } = await import('./statistics.ts');
+        this.trim();
+        const plan = planStatistics(this.#device, model, image, budget, options.statistics);
+        meter.expect(plan.work);
+        statistics = await plan.gather(paced);
+      }
+      const { model: running, inputs } = statistics ?? { model, inputs: [] };
       try {
-        const job = await this.#prepare(model, run.left);
+        const job = await this.#prepare(running, run.left);
         gpuBytes = Math.max(gpuBytes, job.bytes + model.weights.size);
-        await run.run(job, model, {
-          pace,
-          signal,
-          onWork: (work) => meter.advance(work),
+        await run.run(job, running, {
+          ...paced,
+          inputs,
           region: (rect) => tiler?.region(rect) ?? image,
         });
       } catch (error) {
@@ -294,7 +286,7 @@ export class Engine {
       milliseconds: performance.now() - started,
       tiles: run.tiles,
       tileSize: [tile.width, tile.height],
-      statistics: tiler?.global && run.tiles > 1 ? 'per-tile' : 'exact',
+      statistics: statistics?.kind ?? 'exact',
       approximate: (tiler?.approximate ?? false) && run.tiles > 1,
       gpuBytes,
       dispatches: run.dispatches,
@@ -341,28 +333,4 @@ function checkImage({ width, height, data }: RgbaImage, { program }: Model): voi
       `An image of ${width} x ${height} cannot have ${data.byteLength} bytes of RGBA for this model.`,
     );
   }
-}
-
-/** An image as its own only tile, of whole cells. */
-function wholeImage({ width, height }: Size, multiple: number): StripPlan {
-  const core = { x: 0, y: 0, width, height };
-  const up = (size: number) => Math.ceil(size / multiple) * multiple;
-  return {
-    y: 0,
-    height,
-    tiles: [{ core, source: { ...core, width: up(width), height: up(height) } }],
-  };
-}
-
-function workOf({ program: { steps } }: Model, strips: readonly StripPlan[]): number {
-  return strips
-    .flatMap(({ tiles }) => tiles)
-    .reduce(
-      (sum, { source }) =>
-        sum +
-        source.width *
-          source.height *
-          steps.reduce((all, { work, share }) => all + work * (share?.(source) ?? 1), 0),
-      0,
-    );
 }

@@ -32,10 +32,11 @@ export function planProgram(program: Program, size: Size, keep: ReadonlySet<Reso
     }
   });
   const lifetimes = program.resources.map(({ bytes, external }, id): Lifetime => {
-    const from = first.get(id) ?? 0;
+    const from = first.get(id);
+    if (external || from === undefined) return { bytes: 0, first: 0, last: 0 };
     const kept = keep.has(id) || id === program.image?.packed;
     return {
-      bytes: external ? 0 : bytes(size),
+      bytes: bytes(size),
       first: from,
       last: kept ? end : (last.get(id) ?? from),
     };

@@ -6,6 +6,7 @@ import { readSafetensors } from '../weights/safetensors.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { Engine } from './engine.ts';
 import { interpret } from './interpreter.ts';
+import { trace } from './traceNetwork.ts';
 
 const adapter = process.env.CRISPEN_NO_F16 ? null : await testGpu().requestAdapter();
 const hasF16 = adapter?.features.has('shader-f16') ?? false;
@@ -37,7 +38,7 @@ describe.skipIf(!hasF16)('f16', () => {
       const weights: TensorMap = readSafetensors(file).tensors;
       const network = createNetwork('a2n', { scale: 2 });
       const source = { ...photo, data: input() };
-      const half = await engine.trace(network, weights, source, ['output'], {
+      const half = await trace(engine, network, weights, source, ['output'], {
         fuse,
         precision: 'f16',
       });

@@ -91,6 +91,16 @@ export type Operand =
   /** Key of `Program.constants`. */
   | { readonly constant: string };
 
+/** What a step takes of a pooling: sums over parts of the image. */
+export interface Sums {
+  /** Index in `reads`: [count][blocks] vec4f. */
+  readonly operand: number;
+  readonly blocks: number;
+  /** Words of the uniform that say how many sums there are, and over how many pixels in all. */
+  readonly count: number;
+  readonly pixels: number;
+}
+
 /** One dispatch. Sizes are of the map at the step's `scale`: LR size times scale. */
 export interface Step {
   readonly name: string;
@@ -98,6 +108,8 @@ export interface Step {
   /** What the kernel's read bindings hold, in order; then what its write bindings hold. */
   readonly reads: readonly Operand[];
   readonly writes: readonly ResourceId[];
+  /** Where a pooling ends: its sums may be replaced by those of a larger image (statistics.ts). */
+  readonly sums?: Sums;
   readonly scale: number;
   readonly grid: (size: Size, tile: TileView) => Grid;
   readonly params: (size: Size, tile: TileView) => readonly number[];
@@ -410,7 +422,9 @@ class Lowering {
         0,
         statGroups(lanes, width, height),
         next ? 1 : 0,
+        width * height,
       ],
+      sums: { operand: 4, blocks: blocksOf(features), count: 3, pixels: 5 },
       multiplyAdds,
       work: multiplyAdds + memoryWork(5 * features, scale),
     });
@@ -661,6 +675,7 @@ class Lowering {
         scale,
         grid: () => [1, 1, 1],
         params: poolParams,
+        sums: poolSums(length),
         multiplyAdds: 0,
         work: 0,
       });
@@ -896,6 +911,7 @@ class Lowering {
       scale,
       grid: () => [blocksOf(channels), 1, 1],
       params: poolParams,
+      sums: poolSums(channels),
       multiplyAdds: 0,
       work: 0,
     });
@@ -993,6 +1009,14 @@ const poolParams = ({ width, height }: Size): number[] => [
   width * height,
   poolChunks(width * height),
 ];
+
+/** Of the kernels that take `poolParams` and the partial sums first. */
+const poolSums = (channels: number): Sums => ({
+  operand: 0,
+  blocks: blocksOf(channels),
+  count: 1,
+  pixels: 0,
+});
 
 /** Multiply-adds that take about as long as moving `channels` values per pixel: a rough 8 each. */
 const memoryWork = (channels: number, scale: number): number => 8 * channels * scale ** 2;

@@ -6,7 +6,7 @@ export interface Lifetime {
 }
 
 export interface MemoryPlan {
-  /** Slot of each lifetime, by its index. */
+  /** Slot of each lifetime, by its index; none for those without bytes. */
   readonly slotOf: readonly number[];
   /** Size of each slot. */
   readonly slotBytes: readonly number[];
@@ -16,13 +16,15 @@ export interface MemoryPlan {
 /**
  * Assigns lifetimes to as few bytes of reusable slots as a greedy walk finds: in order of their
  * first use, each takes the free slot that fits it most tightly, else the largest free one, grown.
+ * What has no bytes takes no slot.
  * A slot is free again after the dispatch that last reads it; two that share it never overlap.
  */
 export function planMemory(lifetimes: readonly Lifetime[]): MemoryPlan {
   const slotBytes: number[] = [];
   const busyUntil: number[] = [];
   const slotOf: number[] = new Array(lifetimes.length);
-  const order = lifetimes.map((_, i) => i).sort((a, b) => lifetimes[a].first - lifetimes[b].first);
+  const used = lifetimes.flatMap(({ bytes }, i) => (bytes > 0 ? [i] : []));
+  const order = used.sort((a, b) => lifetimes[a].first - lifetimes[b].first);
   for (const i of order) {
     const { bytes, first, last } = lifetimes[i];
     const free = slotBytes.map((_, slot) => slot).filter((slot) => busyUntil[slot] < first);

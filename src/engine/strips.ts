@@ -33,6 +33,30 @@ export function largestSource(strips: readonly StripPlan[]): Size {
   };
 }
 
+/** An image as its own only tile, of whole cells of `multiple` pixels. */
+export function wholeImage({ width, height }: Size, multiple: number): StripPlan {
+  const core = { x: 0, y: 0, width, height };
+  const up = (size: number) => Math.ceil(size / multiple) * multiple;
+  return {
+    y: 0,
+    height,
+    tiles: [{ core, source: { ...core, width: up(width), height: up(height) } }],
+  };
+}
+
+/** Work of a program on these tiles, in the units of `Step.work`. */
+export const workOf = ({ steps }: Program, strips: readonly StripPlan[]): number =>
+  strips
+    .flatMap(({ tiles }) => tiles)
+    .reduce(
+      (sum, { source }) =>
+        sum +
+        source.width *
+          source.height *
+          steps.reduce((all, { work, share }) => all + work * (share?.(source) ?? 1), 0),
+      0,
+    );
+
 /** @throws CrispenError `OUT_OF_MEMORY`, with everything released. */
 export async function makeJob(
   device: Device,
@@ -130,15 +154,18 @@ export class StripRun {
       readonly onWork: (work: number) => void;
       /** The pixels that a tile reads. */
       readonly region: (source: Tile['source']) => RgbaImage;
+      /** Content of external resources that all tiles share. */
+      readonly inputs: readonly (readonly [ResourceId, Float32Array<ArrayBuffer>])[];
     },
   ): Promise<void> {
-    const { signal, region, ...paced } = options;
+    const { signal, region, inputs, ...paced } = options;
     const { arena, external, staging } = job;
     const { queue } = this.#device.gpu;
     const resources = imageResources(model.program);
     const status = external.get(resources.status) as GPUBuffer;
     const source = external.get(resources.source) as GPUBuffer;
     queue.writeBuffer(status, 0, new Uint32Array(1));
+    for (const [id, data] of inputs) queue.writeBuffer(external.get(id) as GPUBuffer, 0, data);
     let delivery = Promise.resolve();
     const tiles = this.#left.flatMap((strip) => strip.tiles.map((tile) => ({ strip, tile })));
     try {

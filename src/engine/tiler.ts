@@ -1,8 +1,9 @@
 import { CrispenError } from '../errors.ts';
 import { sizeMultiple } from '../graph/analysis.ts';
-import { receptiveField, tileOverlap } from '../graph/reach.ts';
+import { tileOverlap } from '../graph/reach.ts';
 import type { RgbaImage } from '../image/image.ts';
 import type { Network } from '../models/network.ts';
+import type { Edge } from './types.ts';
 
 /** One tile of an LR image: what it computes (`core`) and what it reads (`source`), in LR pixels. */
 export interface Tile {
@@ -23,9 +24,6 @@ export interface Rect {
   readonly width: number;
   readonly height: number;
 }
-
-/** What lies beyond the border of an image. */
-export type Edge = 'zero' | 'replicate' | 'wrap';
 
 /** How tiles of a network have to be cut. */
 export interface Cutting {
@@ -52,8 +50,10 @@ export function tilerFor(image: RgbaImage, { graph, scale }: Network, edge: Edge
   // Alpha and colour differences are enlarged bilinearly from the same pixels.
   const cutting = { overlap: Math.max(1, overlap), multiple: sizeMultiple(graph), edge };
   return {
-    approximate,
-    global: receptiveField(graph).global,
+    // Attention over the whole image stays within a tile.
+    approximate: approximate || graph.nodes.some((node) => node.op === 'nonlocal' && node.global),
+    /** Whether all tiles need the same statistics of the whole image. */
+    pools: graph.nodes.some(({ op }) => op === 'globalAveragePool'),
     plan: (tileSize: number, fits: (width: number, height: number) => boolean) =>
       planStrips(image, scale, cutting, tileSize, fits),
     halve: (strips: readonly StripPlan[]) => halveTiles(image, strips, cutting),

@@ -1,44 +1,54 @@
 import { throwIfAborted } from '../errors.ts';
-import type { ConvChoice } from '../kernels/conv.ts';
 import type { ElementType } from '../kernels/kernel.ts';
 import { unpackRows } from '../kernels/nonlocal.ts';
 import { fromBlocked, toBlocked } from '../kernels/planar.ts';
 import type { Network } from '../models/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
-import { type Device, USAGE } from './device.ts';
+import { USAGE } from './device.ts';
 import { decodeElements, encodeElements } from './element.ts';
+import type { Engine, EngineParts } from './engine.ts';
 import { Arena } from './execution.ts';
 import { type Fusion, lower } from './lower.ts';
 import { uploadModel } from './model.ts';
 import { loadNonlocal } from './nonlocal.ts';
-import type { Pace } from './pace.ts';
 import { ProgressMeter } from './progress.ts';
 import { findTaps, type PlanarInput, paddedInput, tracedMap } from './trace.ts';
 import type { RunOptions, TracedTensor } from './types.ts';
 import { bindWeights } from './weights.ts';
 
-interface TraceRun extends RunOptions {
-  readonly device: Device;
-  readonly pace: Pace;
-  readonly fuse?: Fusion;
-  readonly precision: ElementType;
-  readonly conv: ConvChoice;
-  readonly memoryBudget: number;
-}
-
-/** Runs a network whole on a planar input and reads back the nodes in `taps`: see `Engine.trace`. */
-export async function traceNetwork(
+/**
+ * Runs a network whole on a planar f32 input and returns the nodes named in `taps`, unclamped.
+ * Fusion (default `blocks`) stops at each tap; the node `output` alone leaves it as it is.
+ * @throws CrispenError as `Engine.upscale`, and `INVALID_INPUT` for an unknown name.
+ */
+export const trace = (
+  engine: Engine,
   network: Network,
   weights: TensorMap,
   input: PlanarInput,
   taps: readonly string[],
-  options: TraceRun,
+  options: TraceOptions = {},
+): Promise<Map<string, TracedTensor>> =>
+  engine.run((parts) => traceNetwork(parts, network, weights, input, taps, options));
+
+interface TraceOptions extends RunOptions {
+  readonly fuse?: Fusion;
+  readonly precision?: ElementType;
+}
+
+async function traceNetwork(
+  { device, pace, tuning: { conv }, memoryBudget }: EngineParts,
+  network: Network,
+  weights: TensorMap,
+  input: PlanarInput,
+  taps: readonly string[],
+  { fuse = 'blocks', precision, signal, onProgress }: TraceOptions,
 ): Promise<Map<string, TracedTensor>> {
-  const { device, pace, fuse = 'blocks', precision: element, conv, signal, onProgress } = options;
   throwIfAborted(signal);
+  const element = device.element(precision);
   const { graph } = network;
   const keep = findTaps(graph, taps);
-  const nonlocal = await loadNonlocal(graph, device, options.memoryBudget);
+  const nonlocal = await loadNonlocal(graph, device, memoryBudget);
   const { workgroup } = device;
   const program = lower(graph, { fuse, keep, element, conv, workgroup, nonlocal });
   const kept = new Set([...keep].map((id) => program.resourceOf.get(id) as number));

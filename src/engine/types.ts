@@ -28,9 +28,22 @@ export interface UpscaleOptions extends RunOptions {
   readonly tileSize?: number | undefined;
   /** Bytes of GPU buffers that the job may hold; default: the engine's. */
   readonly memoryBudget?: number | undefined;
+  /**
+   * What a network sees beyond the image: `zero`, as it was trained; `replicate`, the pixels of the
+   * border; `wrap`, those of the other side, so that textures that tile still do. Default `zero`.
+   */
+  readonly edge?: Edge | undefined;
+  /**
+   * Of a network with image-wide statistics that runs in tiles. `exact` (the default) takes them from
+   * the whole image where the memory allows, `estimated` always from parts of it.
+   */
+  readonly statistics?: 'exact' | 'estimated' | undefined;
   /** GPU milliseconds per submission, read before each one; default 8. */
   readonly submitMs?: (() => number) | undefined;
 }
+
+/** What a network sees beyond the border of an image. */
+export type Edge = 'zero' | 'replicate' | 'wrap';
 
 /** How a result came about. */
 export interface UpscaleReport {
@@ -42,9 +55,10 @@ export interface UpscaleReport {
   readonly tileSize: readonly [number, number];
   /**
    * `exact`: image-wide statistics (A2N's branch weights) came from the whole image, or the network
-   * has none. `per-tile`: each tile computed its own, as the authors' tiled evaluation does.
+   * has none. `estimated`: from parts of the image, the same for all tiles, since the memory did not
+   * suffice for all of it (ARCHITECTURE.md, Tiles and memory).
    */
-  readonly statistics: 'exact' | 'per-tile';
+  readonly statistics: 'exact' | 'estimated';
   /**
    * True if tiles overlap by less than the network's reach, which would be impractical: then pixels
    * near the seams differ a little from those of the whole image (ARCHITECTURE.md, Tiles and memory).

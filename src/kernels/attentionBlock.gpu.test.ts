@@ -102,7 +102,7 @@ async function checkBlock(
   ];
   const [outWords, nextWords, sumWords] = await runKernel(attentionMixKernel(spec), {
     grid: attentionGrid(lanes, width, height),
-    params: [width, height, 0, statGroups(lanes, width, height), hasNext ? 1 : 0],
+    params: [width, height, 0, statGroups(lanes, width, height), hasNext ? 1 : 0, width * height],
     reads: [
       toBlocked(gatedExpected),
       toBlocked(t),

@@ -71,8 +71,7 @@ export function attentionGateKernel(
 /**
  * Bindings: gated, t, x, weights (`packAttentionMix`), stats, out, next t, partials. Without a next
  * block the last two are not touched, but must be there.
- * Uniform: width, height, group_row, stat_groups,
- * has_next.
+ * Uniform: width, height, group_row, stat_groups, has_next, pixels (that the stats are sums over).
  */
 export function attentionMixKernel(spec: AttentionMixSpec, element: ElementType = 'f32'): Kernel {
   return {

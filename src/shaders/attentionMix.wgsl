@@ -26,6 +26,7 @@ struct Params {
   group_row: u32,
   stat_groups: u32,
   has_next: u32,    // a uniform, so that the last block shares the others' pipeline
+  pixels: u32,      // that the stats are sums over
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -76,7 +77,7 @@ fn dynamic_weights(lane: u32, block: u32) {
   }
   workgroupBarrier();
   if lane == 0u {
-    exchange[block] = sum / f32(params.width * params.height);
+    exchange[block] = sum / f32(params.pixels);
   }
   workgroupBarrier();
   if lane == 0u && block < HIDDEN_BLOCKS {

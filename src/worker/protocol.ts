@@ -88,7 +88,8 @@ export interface UpscaleOutput<Image = ImageBitmap | Blob> {
   readonly milliseconds: number;
   /** 1: the image was processed whole. */
   readonly tiles: number;
-  readonly statistics: 'exact' | 'per-tile';
+  /** `estimated`: the network's image-wide statistics come from parts of the image. */
+  readonly statistics: 'exact' | 'estimated';
   /** True if tiles overlap by less than the network's reach. */
   readonly approximate: boolean;
   /** Bytes of GPU buffers, weights included. */
