@@ -24,7 +24,7 @@ module.exports = {
       from: {
         orphan: true,
         path: '^src/',
-        pathNot: ['\\.d\\.ts$', '\\.test\\.ts$', '^src/cli/', '^src/worker/worker\\.ts$'],
+        pathNot: ['\\.d\\.ts$', '\\.test\\.ts$', '^src/cli/', '^src/worker/worker\\.ts$', '^src/engine/public\\.ts$'],
       },
       to: {},
     },

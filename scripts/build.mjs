@@ -40,6 +40,7 @@ async function buildLibrary() {
     element: 'src/element/define.ts',
     preview: 'src/element/preview.ts',
   });
+  await buildEntries('engine', { engine: 'src/engine/public.ts' });
   await buildEntries('worker', { worker: 'src/worker/worker.ts' });
   cpSync(resolve(root, 'public/models', PACKAGED), resolve(root, 'dist/lib/models', PACKAGED));
   const tsc = spawnSync('npx', ['tsc', '-p', 'tsconfig.build.json'], {

@@ -45,7 +45,8 @@ export class Device {
   readonly #pipelines = new Map<string, Promise<Pipeline>>();
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
 
-  private constructor(gpu: GPUDevice, adapter: AdapterReport) {
+  /** For devices of somebody else, who keeps them; others are made by `open`. */
+  constructor(gpu: GPUDevice, adapter: AdapterReport) {
     this.gpu = gpu;
     this.adapter = adapter;
     // Software adapters can be slow enough to look polled.
@@ -265,7 +266,7 @@ export class Device {
   }
 }
 
-function reportAdapter(adapter: GPUAdapter): AdapterReport {
+export function reportAdapter(adapter: Pick<GPUAdapter, 'info' | 'features'>): AdapterReport {
   const { info } = adapter;
   const { vendor = '', architecture = '', device = '', description = '' } = info ?? {};
   // Older browsers have the flag on the adapter, not on its info.

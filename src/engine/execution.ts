@@ -58,7 +58,8 @@ export class Arena {
   readonly #program: Program;
   readonly #buffers: readonly GPUBuffer[];
   readonly #owned: readonly GPUBuffer[];
-  readonly #uniforms: GPUBuffer;
+  /** One slot per piece of a dispatch, at `uniformStride`. */
+  readonly uniforms: GPUBuffer;
 
   private constructor(
     device: Device,
@@ -71,7 +72,7 @@ export class Arena {
     this.#program = model.program;
     this.#buffers = buffers;
     this.#owned = owned;
-    this.#uniforms = uniforms;
+    this.uniforms = uniforms;
     this.bytes = owned.reduce((sum, buffer) => sum + buffer.size, 0);
     this.dispatches = model.program.steps.map((step, i) => {
       const pipeline = model.pipelines[i];
@@ -135,7 +136,7 @@ export class Arena {
       label: pipeline.label,
       layout,
       entries: [
-        { binding: 0, resource: { buffer: this.#uniforms, size: PARAM_BYTES } },
+        { binding: 0, resource: { buffer: this.uniforms, size: PARAM_BYTES } },
         ...buffers.map((resource, i) => ({ binding: i + 1, resource })),
       ],
     });
@@ -185,7 +186,7 @@ export class Arena {
       if (dispatch.grid[1] > 1 || row > 0) words[at + GROUP_ROW_WORD] = row;
     });
     this.#device.throwIfLost();
-    this.#device.gpu.queue.writeBuffer(this.#uniforms, 0, words);
+    this.#device.gpu.queue.writeBuffer(this.uniforms, 0, words);
 
     let next = 0;
     try {
@@ -230,7 +231,7 @@ export class Arena {
 /** No dispatch is cut into more pieces than this; uniforms are allocated for it. */
 const MAX_PIECES = 16;
 
-const uniformStride = (device: Device): number =>
+export const uniformStride = (device: Device): number =>
   Math.max(PARAM_BYTES, device.limits.minUniformBufferOffsetAlignment);
 
 interface Piece {

@@ -1,0 +1,7 @@
+/** `crispen/engine`: the tier for WebGPU programmers. */
+export { CrispenError, type ErrorCode } from '../errors.ts';
+export { createNetwork, type Detection, detect, recognise } from '../models/index.ts';
+export type { Network } from '../models/network.ts';
+export { readWeights, type WeightFile } from '../weights/read.ts';
+export type { Tensor, TensorMap } from '../weights/tensor.ts';
+export * from './encode.ts';
