@@ -25,7 +25,7 @@ const TOTAL_LIMIT = 176 * 1024;
 
 /** What the package may hold, beside the declarations and source maps of dist/lib. */
 const PACKED =
-  /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|bin\/crispen\.mjs|dist\/(lib|cli)\/[\w-]+\.js|dist\/lib\/avif_enc\.wasm|dist\/lib\/models\/a2n-photo-x2\.safetensors)$/;
+  /^(package\.json|README\.md|CHANGELOG\.md|THIRD-PARTY\.md|LICENSE|bin\/crispen\.mjs|dist\/(lib|cli)\/[\w-]+\.js|dist\/lib\/avif_enc\.wasm|dist\/lib\/models\/a2n-photo-x2\.safetensors)$/;
 
 const root = resolve(import.meta.dirname, '..');
 const GROUPS = ['check', 'unit', 'gpu', 'f16', 'size', 'package', 'e2e'];
