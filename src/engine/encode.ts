@@ -5,9 +5,8 @@
 import { CrispenError } from '../errors.ts';
 import { sizeMultiple } from '../graph/analysis.ts';
 import { GROUP_ROW_WORD } from '../kernels/kernel.ts';
+import { pixelsToTexture, textureToPixels } from '../kernels/texture.ts';
 import type { Network } from '../models/network.ts';
-import pixelsToTexture from '../shaders/pixelsToTexture.wgsl?raw';
-import textureToPixels from '../shaders/textureToPixels.wgsl?raw';
 import type { TensorMap } from '../weights/tensor.ts';
 import { Device, reportAdapter, USAGE } from './device.ts';
 import { Arena, uniformStride } from './execution.ts';
