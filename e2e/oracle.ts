@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { expect } from 'vitest';
+import { enlargeWhole, type Pass } from '../src/engine/enlarge.ts';
 import { upscaleOnCpu } from '../src/engine/interpreter.ts';
 import { resize } from '../src/engine/resize.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
@@ -22,12 +23,23 @@ export async function encode({ width, height, data }: Rgba8Image): Promise<numbe
   return [...(await sharp(Buffer.from(data), { raw }).png().toBuffer())];
 }
 
-/** What the network makes of an image, by the CPU interpreter in Node. */
+/** What the network makes of an image, alpha and grey included, by the plain loops in Node. */
 export async function expected(model: string, image: Rgba8Image): Promise<Rgba8Image> {
   const entry = findModel(model);
   const { tensors } = readSafetensors(await readFile(`public/models/${entry.file}`));
   const network = createNetwork(entry.network, entry);
-  return (await upscaleOnCpu(network, tensors, image)).image;
+  const { scale } = network;
+  const pass: Pass = {
+    ...{ model, scale },
+    async run(lr, options, sink) {
+      const { image: whole, report } = await upscaleOnCpu(network, tensors, lr, options);
+      await sink({ ...whole, y: 0 });
+      return report;
+    },
+  };
+  const size = { width: image.width * scale, height: image.height * scale };
+  const plan = { size, depth: 8 as const, passes: [pass], device: null };
+  return (await enlargeWhole(image, plan)).image as Rgba8Image;
 }
 
 /** What Lanczos makes of an image, by the plain loops. */

@@ -1,4 +1,4 @@
-import { nonFinite, throwIfAborted } from '../errors.ts';
+import { CrispenError, nonFinite, throwIfAborted } from '../errors.ts';
 import {
   consumers,
   multiplyAddsPerPixel,
@@ -245,8 +245,14 @@ export async function upscaleOnCpu<T extends RgbaImage>(
 /**
  * Milliseconds that the CPU path will need for an LR image, from a probe of about 50 ms: the
  * network's own hottest shape, a 3x3 convolution of 40 channels.
+ * @throws CrispenError `INVALID_INPUT` for sizes that are none.
  */
 export function estimateCpuMilliseconds(network: Network, width: number, height: number): number {
+  if (![width, height].every((side) => Number.isInteger(side) && side > 0)) {
+    throw new CrispenError('INVALID_INPUT', `There is no image of ${width} x ${height} pixels.`, {
+      hint: 'Width and height are positive integers.',
+    });
+  }
   const channels = 40;
   const size = 24;
   const x = planarMap(channels, size, size);

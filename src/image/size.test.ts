@@ -33,6 +33,9 @@ it('a given side is exact and a box is kept to, whatever the sizes', () => {
 });
 
 it.each<SizeWish>([
+  {},
+  { scale: 2, width: 100 },
+  { width: 10, fit: { width: 10, height: 10 } },
   { scale: 0 },
   { scale: -2 },
   { scale: Number.NaN },

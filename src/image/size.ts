@@ -1,11 +1,15 @@
 import { CrispenError } from '../errors.ts';
 
-/** How large a result is to be: by a factor, by one side, or as large as fits into a box. */
-export type SizeWish =
-  | { readonly scale: number }
-  | { readonly width: number }
-  | { readonly height: number }
-  | { readonly fit: { readonly width: number; readonly height: number } };
+/** How large a result is to be; exactly one of the four is given. */
+export interface SizeWish {
+  /** A factor. */
+  readonly scale?: number | undefined;
+  /** Sides in pixels. */
+  readonly width?: number | undefined;
+  readonly height?: number | undefined;
+  /** A box: as large as fits into it. */
+  readonly fit?: { readonly width: number; readonly height: number } | undefined;
+}
 
 /** Most that an image is enlarged by; beyond it a network only repaints its own inventions. */
 export const MAX_FACTOR = 16;
@@ -32,31 +36,31 @@ export function wishedSize(
   }
   const rounded = (side: number) => Math.max(1, Math.round(side * factor));
   const size = { width: rounded(width), height: rounded(height), factor };
-  if ('width' in wish) return { ...size, width: wish.width };
-  if ('height' in wish) return { ...size, height: wish.height };
-  if (!('fit' in wish)) return size;
   return {
-    width: Math.min(size.width, wish.fit.width),
-    height: Math.min(size.height, wish.fit.height),
+    width: wish.width ?? Math.min(size.width, wish.fit?.width ?? size.width),
+    height: wish.height ?? Math.min(size.height, wish.fit?.height ?? size.height),
     factor,
   };
 }
 
 function factorOf(width: number, height: number, wish: SizeWish): number {
-  if ('scale' in wish) {
-    if (wish.scale > 0 && Number.isFinite(wish.scale)) return wish.scale;
+  const given = [wish.scale, wish.width, wish.height, wish.fit].filter((v) => v !== undefined);
+  if (given.length !== 1) {
     throw invalid(
-      `There is no scale ${String(wish.scale)}.`,
-      'Give a number above 0, such as 2.7.',
+      'The size is given in several ways.',
+      'Give one of scale, width, height and fit.',
     );
   }
   const pixels = (side: number): number => {
     if (Number.isSafeInteger(side) && side > 0) return side;
     throw invalid(`There is no side of ${String(side)} pixels.`, 'Give a whole number above 0.');
   };
-  if ('width' in wish) return pixels(wish.width) / width;
-  if ('height' in wish) return pixels(wish.height) / height;
-  return Math.min(pixels(wish.fit.width) / width, pixels(wish.fit.height) / height);
+  if (wish.width !== undefined) return pixels(wish.width) / width;
+  if (wish.height !== undefined) return pixels(wish.height) / height;
+  if (wish.fit) return Math.min(pixels(wish.fit.width) / width, pixels(wish.fit.height) / height);
+  const factor = wish.scale as number;
+  if (factor > 0 && Number.isFinite(factor)) return factor;
+  throw invalid(`There is no scale ${String(factor)}.`, 'Give a number above 0, such as 2.7.');
 }
 
 const invalid = (message: string, hint: string): CrispenError =>

@@ -211,11 +211,6 @@ class WorkerUpscaler implements Upscaler {
 
   async estimateCpu(width: number, height: number, request: ModelChoice = {}): Promise<number> {
     const { id } = chooseModel(request, await this.#added(request.model));
-    if (![width, height].every((side) => Number.isInteger(side) && side > 0)) {
-      throw new CrispenError('INVALID_INPUT', `There is no image of ${width} x ${height} pixels.`, {
-        hint: 'Width and height are positive integers.',
-      });
-    }
     return this.#open().call((remote) => remote.estimateCpu(id, width, height));
   }
 

@@ -39,11 +39,11 @@ export class EngineHost {
   }
 
   /** The model on the GPU, loaded once per engine. */
-  async model(id: string, network: Network, weights: TensorMap): Promise<Model> {
+  async model(id: string, network: Network, weights: TensorMap, wide = false): Promise<Model> {
     const current = this.#open();
     let model = current.models.get(id);
     if (!model) {
-      model = current.engine.then((engine) => engine.loadModel(network, weights));
+      model = current.engine.then((engine) => engine.loadModel(network, weights, { wide }));
       current.models.set(id, model);
       model.catch(() => current.models.delete(id));
     }

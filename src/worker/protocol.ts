@@ -6,6 +6,7 @@ import type { OutputType } from '../codecs/encoder.ts';
 import type { AdapterReport } from '../engine/types.ts';
 import type { SerializedError } from '../errors.ts';
 import type { Depth, Rgba8Image } from '../image/image.ts';
+import type { SizeWish } from '../image/size.ts';
 import type { ImageTags } from '../image/tags.ts';
 
 /**
@@ -26,6 +27,9 @@ export type UpscaleTarget = FileSystemFileHandle | WritableStream<Uint8Array>;
  * which 128 MiB of RGBA. All that go to an `UpscaleTarget` are.
  */
 export const STREAM_PIXELS = 2 ** 25;
+
+/** Who makes the result: networks, or a plain resize. */
+export type Method = 'network' | 'lanczos';
 
 /** What to do where no GPU adapter is found. */
 export type Fallback = 'error' | 'cpu' | 'lanczos';
@@ -79,8 +83,15 @@ export interface UpscaleOutput<Image = ImageBitmap | Blob> {
   readonly inputWidth: number;
   readonly inputHeight: number;
   readonly source: SourceFacts;
-  /** Null for Lanczos, which is no network. */
+  /** The first that ran; null for Lanczos, which is no network. */
   readonly model: string | null;
+  /**
+   * Models in the order of their runs. More than one: the image was enlarged several times, which
+   * gives size; the later runs see what the first one made, and add no true detail.
+   */
+  readonly passes: readonly string[];
+  /** By how much they enlarged in all; what is between that and the size is a resize. */
+  readonly networkScale: number;
   /** Who did the work; anything but `webgpu` only if `fallback` allowed it. */
   readonly backend: 'webgpu' | 'cpu' | 'lanczos';
   readonly adapter: AdapterReport | null;
@@ -98,8 +109,16 @@ export interface UpscaleOutput<Image = ImageBitmap | Blob> {
 
 /** An upscale request with every default filled in and every value checked. */
 export interface UpscalePlan {
-  readonly model: string;
+  /** Null: the default models. */
+  readonly model: string | null;
+  /** The model's own. */
   readonly scale: number;
+  /** A size that the model does not make of itself; null: its scale. */
+  readonly wish: SizeWish | null;
+  /** Null: the network. */
+  readonly method: Method | null;
+  /** Bits per sample of the result; null: the source's where the output can have them. */
+  readonly depth: Depth | null;
   readonly output: OutputFormat;
   /** 0 to 1. */
   readonly quality: number;

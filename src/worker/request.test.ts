@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import type { ErrorCode } from '../errors.ts';
 import { defaultModel } from '../models/files.ts';
 import { MODELS } from '../models/manifest.ts';
+import type { UpscalePlan } from './protocol.ts';
 import {
   checkOutputType,
   checkQuality,
@@ -14,6 +15,9 @@ it('fills in the defaults', () => {
   expect(planUpscale({})).toEqual({
     model: defaultModel(2).id,
     scale: 2,
+    wish: null,
+    method: null,
+    depth: null,
     output: 'bitmap',
     quality: 0.92,
     fallback: 'error',
@@ -28,10 +32,7 @@ it("takes a model's scale where none is given", () => {
 });
 
 it.each<[unknown, ErrorCode]>([
-  [{ scale: 5 }, 'INVALID_INPUT'],
-  [{ scale: Number.NaN }, 'INVALID_INPUT'],
-  [{ scale: '2' }, 'INVALID_INPUT'],
-  [{ scale: 3, model: 'a2n-x2' }, 'INVALID_INPUT'],
+  [{ scale: 3, model: 'a3n-x2' }, 'MODEL_UNKNOWN'],
   [{ model: 'a3n-x2' }, 'MODEL_UNKNOWN'],
   [{ model: '' }, 'MODEL_UNKNOWN'],
   [{ quality: Number.NaN }, 'INVALID_INPUT'],
@@ -69,4 +70,41 @@ it('writes PNG to a target, and checks what goes with one', () => {
   for (const request of wrong) {
     expect(() => planUpscale(request)).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }));
   }
+});
+
+it.each<[PlanChoice, Partial<UpscalePlan>]>([
+  [{ scale: 4 }, { model: defaultModel(4).id, scale: 4, wish: null }],
+  [{ scale: 2.7 }, { model: null, wish: { scale: 2.7 } }],
+  [{ scale: 8 }, { model: null, wish: { scale: 8 } }],
+  [
+    { scale: 3, model: 'a2n-x2' },
+    { model: 'a2n-x2', wish: { scale: 3 } },
+  ],
+  [
+    { scale: 2, model: 'a2n-x2' },
+    { model: 'a2n-x2', wish: null },
+  ],
+  [{ width: 1920 }, { model: null, wish: { width: 1920 } }],
+  [
+    { height: 1080, model: 'a2n-x4' },
+    { model: 'a2n-x4', wish: { height: 1080 } },
+  ],
+  [{ fit: { width: 9, height: 8 } }, { model: null, wish: { fit: { width: 9, height: 8 } } }],
+  [
+    { method: 'lanczos', scale: 0.5 },
+    { method: 'lanczos', wish: { scale: 0.5 } },
+  ],
+  [
+    { depth: 16, output: 'image/png' },
+    { depth: 16, wish: null },
+  ],
+])('%j is planned as %j', (request, expected) => {
+  expect(planUpscale(request)).toMatchObject(expected);
+});
+
+it('any size of an added model is made by it alone', () => {
+  const added = [{ id: 'own-1-x4', scale: 4 }];
+  expect(planUpscale({ model: 'own-1-x4', scale: 4 }, added)).toMatchObject({ wish: null });
+  const plan = planUpscale({ model: 'own-1-x4', scale: 2 }, added);
+  expect(plan).toMatchObject({ model: 'own-1-x4', wish: { scale: 2 } });
 });

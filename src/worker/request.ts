@@ -1,7 +1,15 @@
 import type { OutputType } from '../codecs/encoder.ts';
 import { CrispenError } from '../errors.ts';
+import type { Depth } from '../image/image.ts';
 import { defaultModel, findModel, type ModelFile } from '../models/files.ts';
-import type { Fallback, Metadata, OutputFormat, UpscalePlan, UpscaleTarget } from './protocol.ts';
+import type {
+  Fallback,
+  Metadata,
+  Method,
+  OutputFormat,
+  UpscalePlan,
+  UpscaleTarget,
+} from './protocol.ts';
 
 export interface ModelChoice {
   /** Default: the model's; without a model 2. */
@@ -11,6 +19,19 @@ export interface ModelChoice {
 }
 
 export interface PlanChoice extends ModelChoice {
+  /**
+   * Any factor up to 16; default: the model's scale, without a model 2. What no network has of itself
+   * is made by the next larger scale of the model's family, or by several passes, and resized.
+   */
+  readonly scale?: number | undefined;
+  /** In place of `scale`: width or height in pixels, or a box that the result fits into. */
+  readonly width?: number | undefined;
+  readonly height?: number | undefined;
+  readonly fit?: { readonly width: number; readonly height: number } | undefined;
+  /** `lanczos`: resized without a network, on the GPU where there is one. Default `network`. */
+  readonly method?: Method | undefined;
+  /** Bits of the samples in a PNG file; default: as many as the source has. */
+  readonly depth?: Depth | undefined;
   /** Default `bitmap`; with `to` PNG. */
   readonly output?: OutputFormat | undefined;
   /** Where the file goes as it is made, in place of `image` of the result. */
@@ -39,34 +60,23 @@ const DEFAULT_QUALITY = 0.92;
 export type Choosable = Pick<ModelFile, 'id'> & { readonly scale: number };
 
 /**
+ * The model by its id, else the default one of the scale.
  * @param added the models that the user added
- * @throws CrispenError `MODEL_UNKNOWN`; `INVALID_INPUT` for a scale that does not exist or that is
- * not the model's.
+ * @throws CrispenError `MODEL_UNKNOWN`; `INVALID_INPUT` for a scale that no model has.
  */
-export function chooseModel(
-  { scale, model }: ModelChoice,
+export const chooseModel = (
+  { scale = 2, model }: ModelChoice,
   added: readonly Choosable[] = [],
-): Choosable {
-  const own = added.find(({ id }) => id === model);
-  if (!own && scale !== undefined && scale !== 2 && scale !== 3 && scale !== 4) {
-    throw invalid(`There is no scale ${String(scale)}.`, 'Choose 2, 3 or 4.');
-  }
-  if (model === undefined) return defaultModel(scale ?? 2);
-  const entry = own ?? findModel(model);
-  if (scale !== undefined && scale !== entry.scale) {
-    throw invalid(
-      `The model "${model}" enlarges by ${entry.scale}, not by ${scale}.`,
-      `Leave the scale out or choose a model of scale ${scale}.`,
-    );
-  }
-  return entry;
-}
+): Choosable =>
+  model === undefined
+    ? defaultModel(scale)
+    : (added.find(({ id }) => id === model) ?? findModel(model));
 
 /** @throws CrispenError `MODEL_UNKNOWN`, `INVALID_INPUT` */
 export function planUpscale(request: PlanChoice, added: readonly Choosable[] = []): UpscalePlan {
   const { fallback = 'error', metadata = 'drop', to, preview = null } = request;
-  const { output = to ? 'image/png' : 'bitmap' } = request;
-  const { id, scale } = chooseModel(request, added);
+  const { output = to ? 'image/png' : 'bitmap', method = null, depth = null } = request;
+  const size = chooseSize(request, added);
   if (!OUTPUTS.includes(output)) {
     throw invalid(`There is no output "${String(output)}".`, `Choose ${OUTPUTS.join(', ')}.`);
   }
@@ -85,10 +95,23 @@ export function planUpscale(request: PlanChoice, added: readonly Choosable[] = [
   if (preview !== null && !(preview >= 1)) {
     throw invalid(`A preview of ${preview} pixels.`, 'Give its longest side, such as 1024.');
   }
-  return {
-    ...{ model: id, scale, output, fallback, metadata, preview },
-    quality: checkQuality(request.quality),
-  };
+  const quality = checkQuality(request.quality);
+  return { ...size, output, fallback, metadata, preview, method, depth, quality };
+}
+
+/** The model with its own scale, or what somebody wishes for beyond that: the worker checks it. */
+function chooseSize(
+  { model, scale, width, height, fit }: PlanChoice,
+  added: readonly Choosable[],
+): Pick<UpscalePlan, 'model' | 'scale' | 'wish'> {
+  const own = model === undefined ? null : chooseModel({ model }, added);
+  const isOwn = scale === undefined || (own ? own.scale === scale : [2, 3, 4].includes(scale));
+  if (isOwn && (width ?? height ?? fit) === undefined) {
+    const entry = own ?? defaultModel(scale ?? 2);
+    return { model: entry.id, scale: entry.scale, wish: null };
+  }
+  const wish = { scale, width, height, fit };
+  return { model: own ? own.id : null, scale: own ? own.scale : 2, wish };
 }
 
 /** @throws CrispenError `INVALID_INPUT` outside of 0 to 1. */

@@ -1,19 +1,20 @@
 /** Results that are written piece by piece, in a chunk of its own. */
 import { checkPixels, encodeImage, type OutputType } from '../codecs/index.ts';
 import { type Saved, save, savePng } from '../codecs/sink.ts';
-import { depthOf, type Rgba8Image, type RgbaImage } from '../image/image.ts';
+import type { Depth, Rgba8Image, RgbaImage } from '../image/image.ts';
 import { isOpaque, makeGrey, toRgba8 } from '../image/pixels.ts';
 import { Reduction } from '../image/reduce.ts';
 import { type ImageTags, NO_TAGS } from '../image/tags.ts';
 import type { UpscaleTarget } from './protocol.ts';
 import { blobSink, openTarget, spillFolder } from './sinks.ts';
 
-/** Takes the strips of a result, each the full width, from top to bottom, in the input's depth. */
+/** Takes the strips of a result, each the full width, from top to bottom, in the result's depth. */
 export type TakeStrip = (strip: RgbaImage) => Promise<void>;
 
 export interface ResultRequest<R> {
   readonly input: RgbaImage;
-  readonly scale: number;
+  readonly size: { readonly width: number; readonly height: number };
+  readonly depth: Depth;
   readonly output: OutputType;
   readonly quality: number;
   readonly tags?: ImageTags;
@@ -36,8 +37,18 @@ export interface ResultRequest<R> {
 export async function writeResult<R>(
   request: ResultRequest<R>,
 ): Promise<Saved<Blob | null> & { readonly produced: R; readonly preview: Rgba8Image | null }> {
-  const { input, scale, output: type, quality, tags = NO_TAGS, target, signal, produce } = request;
-  const [width, height] = [input.width * scale, input.height * scale];
+  const {
+    input,
+    size,
+    depth,
+    output: type,
+    quality,
+    tags = NO_TAGS,
+    target,
+    signal,
+    produce,
+  } = request;
+  const { width, height } = size;
   const taking =
     (take: TakeStrip): TakeStrip =>
     async (strip) => {
@@ -50,7 +61,7 @@ export async function writeResult<R>(
     target ? openTarget(target) : blobSink(type, () => spillFolder(request.lifeline));
   if (type === 'image/png') {
     // Enlarged alpha lies between its neighbours: opaque stays opaque.
-    const header = { width, height, alpha: !isOpaque(input.data), depth: depthOf(input), tags };
+    const header = { width, height, alpha: !isOpaque(input.data), depth, tags };
     const saved = await savePng(
       header,
       open,

@@ -5,11 +5,10 @@
 import { expose, transfer } from 'comlink';
 import { checkPixels, decodeImage, encodeImage, type OutputType } from '../codecs/index.ts';
 import { Engine, type Model } from '../engine/engine.ts';
-import type { RunOptions, UpscaleReport } from '../engine/types.ts';
+import type { UpscaleOptions, UpscaleReport } from '../engine/types.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
-
-import { depthOf, type Rgba8Image } from '../image/image.ts';
-import { makeGrey, toRgba8 } from '../image/pixels.ts';
+import { depthOf, type Rgba8Image, type RgbaImage } from '../image/image.ts';
+import { isOpaque, toRgba8 } from '../image/pixels.ts';
 import type { DecodedImage, ImageTags } from '../image/tags.ts';
 import { findModel, type ModelFile } from '../models/files.ts';
 
@@ -17,12 +16,12 @@ import type { Network } from '../models/network.ts';
 import { shippedNetwork } from '../models/shipped.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import type { TensorMap } from '../weights/tensor.ts';
+import type { Way } from './beyond.ts';
 import { EngineHost } from './host.ts';
 import { loadWeightFile, type WeightPlatform } from './models.ts';
 import { JobProgress } from './progress.ts';
 import {
   ADDED_PREFIX,
-  CPU_MAX_PIXELS,
   type Metadata,
   type ProgressEvent,
   type Result,
@@ -156,7 +155,7 @@ const api: WorkerApi = {
   removeModel: (model) =>
     answer(async () => {
       await (await loadCheckpoints()).store.remove(model);
-      await host.drop(model);
+      await Promise.all([host.drop(model), host.drop(model + WIDE)]);
       return null;
     }),
 
@@ -215,6 +214,7 @@ function track(id: number, stages: readonly Stage[]): JobProgress {
 
 // Chunks of their own: most pages need neither.
 const loadCpu = () => import('./cpu.ts');
+const loadBeyond = () => import('./beyond.ts');
 async function loadCheckpoints() {
   const added = await import('./added.ts');
   store ??= new added.ModelStore(async () => {
@@ -258,16 +258,23 @@ async function loadWeights(
 }
 
 /** The model on the GPU, its kernels compiled while its weights are on their way. */
+/** Behind the id of a model that takes 16 bits. */
+const WIDE = ':16';
+
 async function loadOnGpu(
   runnable: Runnable,
   progress: JobProgress,
   signal: AbortSignal,
+  wide = false,
 ): Promise<Model> {
-  const { id, entry } = runnable;
+  const id = wide ? runnable.id + WIDE : runnable.id;
+  const loaded = await host.loaded(id);
+  if (loaded) return loaded;
+  const { entry } = runnable;
   if (entry) host.prepare(shippedNetwork(entry));
   const { network, weights } = await loadWeights(runnable, progress, signal);
   progress.report('prepare', 0);
-  return host.model(id, network, weights);
+  return host.model(id, network, weights, wide);
 }
 
 function weightPlatform(): WeightPlatform {
@@ -285,19 +292,30 @@ async function upscale(
   target: UpscaleTarget | null,
   signal: AbortSignal,
 ): Promise<UpscaleOutput<ImageBitmap | Blob | null>> {
-  const model = await findRunnable(plan.model);
+  const model = plan.model === null ? null : await findRunnable(plan.model);
   const { adapter, reason } = await detect();
   if (reason && plan.fallback === 'error') throw CrispenError.deserialize(reason);
-  const backend = adapter || plan.fallback === 'error' ? 'webgpu' : plan.fallback;
-  const progress = track(id, stagesOf(backend, model));
+  const maker = adapter || plan.fallback === 'error' ? 'webgpu' : plan.fallback;
+  const backend = plan.method === 'lanczos' ? plan.method : maker;
+  const progress = track(id, stagesOf(backend, plan.wish ? null : model));
 
   progress.report('decode', 0);
   const decoded = await readSource(source, signal);
   const tags = keptTags(decoded.tags, plan.metadata);
-  const input = toRgba8(decoded.image);
+  const canBeWide = depthOf(decoded.image) === 16 && plan.output === 'image/png';
+  const depth = plan.depth ?? (canBeWide ? 16 : 8);
+  const input = depth === 16 ? decoded.image : toRgba8(decoded.image);
   progress.report('decode', 1);
   const { width, height } = input;
-  const size = { width: width * plan.scale, height: height * plan.scale };
+  const { scale, wish } = plan;
+  const isPlain =
+    !wish && !plan.depth && !plan.method && depth === 8 && !tags.grey && isOpaque(input.data);
+  const way: Way<Runnable> = {
+    ...{ size: { width: width * scale, height: height * scale }, chain: model ? [model] : [] },
+    ...{ depth, backend, isPlain },
+    ...(isPlain ? null : (await loadBeyond()).chainFor(input, plan, model)),
+  };
+  const { size } = way;
   const inStrips =
     target !== null ||
     plan.preview !== null ||
@@ -305,10 +323,9 @@ async function upscale(
   if (!inStrips || backend !== 'webgpu') {
     checkPixels(size.width, size.height, 'The enlarged image');
   }
-  if (backend === 'cpu') checkCpuSize(width, height);
   throwIfAborted(signal);
 
-  const make = (take?: TakeStrip) => enlarge(input, model, backend, progress, signal, take);
+  const make = (take?: TakeStrip) => enlarge(input, way, progress, signal, take);
   const finish = () => {
     throwIfAborted(signal);
     progress.report('encode', 0);
@@ -325,7 +342,7 @@ async function upscale(
     };
     const output = plan.output as OutputType;
     const written = await writeResult({
-      ...{ ...plan, output, input, tags, target, lifeline, signal, produce },
+      ...{ ...plan, output, input, size, depth, tags, target, lifeline, signal, produce },
     });
     const preview = written.preview && (await toBitmap(written.preview, tags));
     delivered = { image: written.file, bytes: written.bytes, preview };
@@ -333,19 +350,19 @@ async function upscale(
   } else {
     const { image, report: made } = await make();
     finish();
-    if (tags.grey && image) makeGrey(image.data);
-    const output = await deliver(image as Rgba8Image, plan, tags);
+    const output = await deliver(image as RgbaImage, plan, tags);
     const bytes = output instanceof Blob ? output.size : null;
     delivered = { image: output, bytes, preview: null };
     report = made;
   }
   progress.report('encode', 1, 0);
-  const { milliseconds, tiles, statistics, approximate, gpuBytes } = report;
+  const { milliseconds, tiles, statistics, approximate, gpuBytes, passes, networkScale } = report;
   return {
     ...delivered,
     ...{ ...size, source: facts(decoded) },
-    ...{ inputWidth: width, inputHeight: height, model: backend === 'lanczos' ? null : model.id },
-    ...{ backend, adapter, milliseconds, tiles, statistics, approximate, gpuBytes },
+    ...{ inputWidth: width, inputHeight: height, model: passes[0] ?? null, passes, networkScale },
+    ...{ backend: networkScale === 1 && passes.length === 0 ? 'lanczos' : backend },
+    ...{ adapter, milliseconds, tiles, statistics, approximate, gpuBytes },
   };
 }
 
@@ -362,84 +379,59 @@ function facts({ image, tags, format, animated, notes }: DecodedImage): SourceFa
 }
 
 type Backend = UpscaleOutput['backend'];
+
 type Enlarged = {
   /** Null where the strips were taken. */
-  image: Rgba8Image | null;
-  report: Pick<UpscaleReport, 'milliseconds' | 'tiles' | 'statistics' | 'approximate' | 'gpuBytes'>;
+  readonly image: RgbaImage | null;
+  readonly report: UpscaleReport & Pick<UpscaleOutput, 'passes' | 'networkScale'>;
 };
 
-/** What is there already needs no stage of its own. */
-function stagesOf(backend: Backend, { id }: Runnable): Stage[] {
+/** What is there already needs no stage of its own; null: a model that is not known yet. */
+function stagesOf(backend: Backend, model: Runnable | null): Stage[] {
   const stages: Stage[] = ['decode'];
-  const onGpu = backend === 'webgpu' && host.has(id);
-  if (backend !== 'lanczos' && !onGpu && !weightsById.has(id)) stages.push('download');
-  if (backend === 'webgpu' && !host.has(id)) stages.push('prepare');
+  const onGpu = backend === 'webgpu' && model && host.has(model.id);
+  if (backend !== 'lanczos' && !onGpu && !(model && weightsById.has(model.id))) {
+    stages.push('download');
+  }
+  if (backend === 'webgpu' && !onGpu) stages.push('prepare');
   return [...stages, 'upscale', 'encode'];
 }
 
 async function enlarge(
-  input: Rgba8Image,
-  runnable: Runnable,
-  backend: Backend,
+  input: RgbaImage,
+  way: Way<Runnable>,
   progress: JobProgress,
   signal: AbortSignal,
   take?: TakeStrip,
 ): Promise<Enlarged> {
-  const options: RunOptions = {
+  const { chain, backend, isPlain } = way;
+  const options: UpscaleOptions = {
     signal,
     onProgress: ({ fraction, remainingMs }) => progress.report('upscale', fraction, remainingMs),
+    submitMs: () => (visible ? SUBMIT_MS_VISIBLE : SUBMIT_MS_HIDDEN),
   };
-  if (backend === 'lanczos') {
-    const enlarged = await enlargeByLanczos(input, runnable.scale, progress, signal);
-    await take?.(enlarged.image as Rgba8Image);
-    return enlarged;
+  const [first] = chain;
+  if (backend === 'webgpu' && isPlain) {
+    return host.use(async (engine) => {
+      const model = await loadOnGpu(first, progress, signal);
+      throwIfAborted(signal);
+      const told = { passes: [first.id], networkScale: first.scale };
+      if (take) {
+        const report = await engine.upscaleStrips(model, input, options, take);
+        return { image: null, report: { ...report, ...told } };
+      }
+      const { image, report } = await engine.upscale(model, input as Rgba8Image, options);
+      return { image, report: { ...report, ...told } };
+    });
   }
-  if (backend === 'cpu') {
-    const { network, weights } = await loadWeights(runnable, progress, signal);
-    const { upscaleOnCpu } = await loadCpu();
-    const enlarged = await upscaleOnCpu(network, weights, input, options);
-    await take?.(enlarged.image);
-    return enlarged;
-  }
-  return host.use(async (engine) => {
-    const model = (await host.loaded(runnable.id)) ?? (await loadOnGpu(runnable, progress, signal));
-    throwIfAborted(signal);
-    const submitMs = () => (visible ? SUBMIT_MS_VISIBLE : SUBMIT_MS_HIDDEN);
-    const paced = { ...options, submitMs };
-    if (!take) return engine.upscale(model, input, paced);
-    return { image: null, report: await engine.upscaleStrips(model, input, paced, take) };
-  });
-}
-
-async function enlargeByLanczos(
-  input: Rgba8Image,
-  scale: number,
-  progress: JobProgress,
-  signal: AbortSignal,
-): Promise<Enlarged> {
-  const { resize } = await loadCpu();
-  const start = performance.now();
-  const size = { width: input.width * scale, height: input.height * scale };
-  const image = (await resize(input, size, {
-    ...{ device: null, depth: 8, signal },
-    onProgress: ({ fraction }) => progress.report('upscale', fraction),
-  })) as Rgba8Image;
-  const milliseconds = performance.now() - start;
-  return {
-    image,
-    report: { milliseconds, tiles: 1, statistics: 'exact', approximate: false, gpuBytes: 0 },
+  const { enlargeBeyond } = await loadBeyond();
+  const services = {
+    onCpu: async (runnable: Runnable) => loadWeights(runnable, progress, signal),
+    onGpu: (runnable: Runnable, wide: boolean) => loadOnGpu(runnable, progress, signal, wide),
   };
-}
-
-function checkCpuSize(width: number, height: number): void {
-  if (width * height <= CPU_MAX_PIXELS) return;
-  throw new CrispenError(
-    'IMAGE_TOO_LARGE',
-    `${width} x ${height} pixels are too many for the processor.`,
-    {
-      hint: `Without a GPU at most ${CPU_MAX_PIXELS} pixels (such as 128 x 128) are enlarged by the network: crop the image, or choose Lanczos.`,
-    },
-  );
+  const { adapter } = await detect();
+  if (!adapter) return enlargeBeyond(input, way, null, services, options, take);
+  return host.use((engine) => enlargeBeyond(input, way, engine, services, options, take));
 }
 
 async function readSource(source: WireSource, signal: AbortSignal): Promise<DecodedImage> {
@@ -488,13 +480,13 @@ function fetchFailed(url: string, what: 'image' | 'model', cause: unknown): Cris
 }
 
 async function deliver(
-  image: Rgba8Image,
+  image: RgbaImage,
   plan: UpscalePlan,
   tags: ImageTags,
 ): Promise<ImageBitmap | Blob> {
   if (plan.output !== 'bitmap')
     return encodeImage(image, plan.output satisfies OutputType, plan.quality, tags);
-  return toBitmap(image, tags);
+  return toBitmap(image as Rgba8Image, tags);
 }
 
 async function toBitmap(image: Rgba8Image, tags: ImageTags): Promise<ImageBitmap> {

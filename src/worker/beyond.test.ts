@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+import { findModel } from '../models/files.ts';
+import { chainFor } from './beyond.ts';
+
+const image = { width: 100, height: 60 };
+const plan = { wish: null, scale: 2, method: null, depth: null, output: 'image/png' } as const;
+const link = (id: string) => ({ id, scale: findModel(id).scale, entry: findModel(id) });
+const ids = ({ chain }: ReturnType<typeof chainFor>) => chain.map(({ id }) => id);
+
+describe('chainFor', () => {
+  it('takes the default models where none was chosen', () => {
+    const way = chainFor(image, { ...plan, wish: { scale: 8 } }, null);
+    expect(way.size).toEqual({ width: 800, height: 480 });
+    expect(ids(way)).toEqual(['a2n-photo-x2', 'a2n-photo-x4']);
+    expect(way.chain.every(({ entry }) => entry !== null)).toBe(true);
+  });
+
+  it('keeps to the family of a shipped model, and to an added model', () => {
+    expect(ids(chainFor(image, { ...plan, wish: { scale: 2.7 } }, link('a2n-x2')))).toEqual([
+      'a2n-x3',
+    ]);
+    const own = { id: 'own-1', scale: 2, entry: null };
+    const way = chainFor(image, { ...plan, wish: { fit: { width: 350, height: 900 } } }, own);
+    expect(way).toEqual({ size: { width: 350, height: 210 }, chain: [own, own] });
+  });
+
+  it('takes none to reduce', () => {
+    expect(chainFor(image, { ...plan, wish: { width: 50 } }, null)).toEqual({
+      ...{ size: { width: 50, height: 30 }, chain: [] },
+    });
+  });
+
+  it.each([
+    { method: 'magic' as never },
+    { depth: 12 as never },
+    { depth: 16 as const, output: 'image/jpeg' as const },
+    { wish: { scale: 2, width: 9 } },
+  ])('refuses %j', (wrong) => {
+    const attempt = () => chainFor(image, { ...plan, ...wrong }, null);
+    expect(attempt).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }));
+  });
+});

@@ -1,0 +1,127 @@
+/**
+ * What goes beyond one run of a network over an opaque colour image of 8 bits, in a chunk of its own.
+ */
+
+import type { Engine, Model } from '../engine/engine.ts';
+import { type EnlargeReport, enlarge, enlargeWhole, type Pass } from '../engine/enlarge.ts';
+import type { StripSink, UpscaleOptions } from '../engine/types.ts';
+import { CrispenError } from '../errors.ts';
+import type { Depth, RgbaImage } from '../image/image.ts';
+import { wishedSize } from '../image/size.ts';
+import type { ModelFile } from '../models/files.ts';
+import type { Network } from '../models/network.ts';
+import { choosePasses, modelsFor } from '../models/passes.ts';
+import type { TensorMap } from '../weights/tensor.ts';
+import { CPU_MAX_PIXELS, type UpscaleOutput, type UpscalePlan } from './protocol.ts';
+
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A model as far as a chain needs to know it; `entry` null: it was added. */
+interface Link {
+  readonly id: string;
+  readonly scale: number;
+  readonly entry: ModelFile | null;
+}
+
+type Wanted = Pick<UpscalePlan, 'wish' | 'scale' | 'method' | 'depth' | 'output'>;
+
+const invalid = (message: string, hint: string): CrispenError =>
+  new CrispenError('INVALID_INPUT', message, { hint });
+
+/**
+ * The size of the result, and the models that lead there, one after the other. A shipped model stands
+ * for its family, null for the default models; an added one is run as often as it takes.
+ * @throws CrispenError `INVALID_INPUT` as `wishedSize` and `choosePasses`, and for methods and depths
+ * that there are not.
+ */
+export function chainFor(
+  image: Size,
+  { wish, scale, method, depth, output }: Wanted,
+  chosen: Link | null,
+): { readonly size: Size; readonly chain: readonly Link[] } {
+  if (method !== null && method !== 'network' && method !== 'lanczos') {
+    throw invalid(`There is no method "${String(method)}".`, 'Choose network or lanczos.');
+  }
+  if (depth !== null && depth !== 8 && (depth !== 16 || output !== 'image/png')) {
+    throw invalid(`${String(depth)} bits cannot be written.`, 'Choose 8, or with image/png 16.');
+  }
+  const { factor, ...size } = wishedSize(image, wish ?? { scale });
+  const chain: Link[] =
+    chosen && !chosen.entry
+      ? choosePasses(factor, [chosen.scale]).map(() => chosen)
+      : modelsFor(factor, chosen?.id).map((entry) => ({ id: entry.id, scale: entry.scale, entry }));
+  return { size, chain };
+}
+
+/** From the pixels of a source to those of the result. */
+export interface Way<L extends Link = Link> {
+  readonly size: Size;
+  readonly depth: Depth;
+  readonly chain: readonly L[];
+  readonly backend: UpscaleOutput['backend'];
+  /** One pass does it all: an opaque colour image of 8 bits at the model's own scale. */
+  readonly isPlain: boolean;
+}
+
+/** How the worker loads a model. */
+interface Services<L> {
+  readonly onGpu: (link: L, wide: boolean) => Promise<Model>;
+  readonly onCpu: (link: L) => Promise<{ network: Network; weights: TensorMap }>;
+}
+
+/**
+ * Goes the way; all models are loaded before the first runs.
+ * @param engine null: there is no GPU.
+ * @param take where the strips of the result go; without it they become one image.
+ */
+export async function enlargeBeyond<L extends Link>(
+  input: RgbaImage,
+  { size, depth, chain, backend }: Way<L>,
+  engine: Engine | null,
+  services: Services<L>,
+  options: UpscaleOptions,
+  take?: StripSink,
+): Promise<{ readonly image: RgbaImage | null; readonly report: EnlargeReport }> {
+  const passes: Pass[] = [];
+  for (const link of backend === 'lanczos' ? [] : chain) {
+    const { id: model, scale } = link;
+    const run =
+      engine && backend === 'webgpu'
+        ? onGpu(engine, await services.onGpu(link, depth === 16))
+        : await onCpu(await services.onCpu(link));
+    passes.push({ model, scale, run });
+  }
+  const plan = { size, depth, passes, device: engine?.device ?? null };
+  if (!take) return enlargeWhole(input, plan, options);
+  return { image: null, report: await enlarge(input, plan, options, take) };
+}
+
+const onGpu =
+  (engine: Engine, model: Model): Pass['run'] =>
+  (image, options, sink) =>
+    engine.upscaleStrips(model, image, options, sink);
+
+async function onCpu(loaded: { network: Network; weights: TensorMap }): Promise<Pass['run']> {
+  const { upscaleOnCpu } = await import('./cpu.ts');
+  return async (image, options, sink) => {
+    checkCpuSize(image);
+    const { network, weights } = loaded;
+    const { image: whole, report } = await upscaleOnCpu(network, weights, image, options);
+    await sink({ ...whole, y: 0 });
+    return report;
+  };
+}
+
+function checkCpuSize({ width, height }: Size): void {
+  if (width * height <= CPU_MAX_PIXELS) return;
+  throw new CrispenError(
+    'IMAGE_TOO_LARGE',
+    `${width} x ${height} pixels are too many for the processor.`,
+    {
+      hint: `Without a GPU at most ${CPU_MAX_PIXELS} pixels (such as 128 x 128) are enlarged by the network: crop the image, or choose Lanczos.`,
+    },
+  );
+}
