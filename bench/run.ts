@@ -10,6 +10,7 @@ import { bareShaders } from '../scripts/shaders.mjs';
 import { runCommand } from '../src/cli/command.ts';
 import { PACKAGE_ROOT } from '../src/cli/model.ts';
 import { ENGINES } from './contender.ts';
+import { NONLOCAL_USAGE, nonlocalCommand } from './nonlocal.ts';
 import { type BenchOptions, COMMON_USAGE, isRival, parseOptions } from './options.ts';
 import type { PageRequest } from './page/page.ts';
 import { printResult } from './print.ts';
@@ -21,7 +22,7 @@ Times Crispen and its rivals in a headless Chromium, in one page load, on the sa
 same piece of a photo; compares their outputs first. Rivals are installed when one is asked for.
 ${COMMON_USAGE.replace('ENGINES', ENGINES.join(', '))}
   --hardware              on the machine's own graphics card instead of Chromium's software adapter
-`;
+${NONLOCAL_USAGE}`;
 
 const OUT = join(PACKAGE_ROOT, 'dist/bench');
 const RIVALS = join(PACKAGE_ROOT, 'bench/node_modules');
@@ -37,6 +38,8 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 await runCommand(USAGE, async (args) => {
+  const network = args.indexOf('--network');
+  if (args[network + 1] === 'lcoan' && !args.includes('--weights')) return nonlocalCommand(args);
   const options = parseOptions(args);
   const rivals = options.engines.some(isRival);
   if (rivals) installRivals();

@@ -10,6 +10,9 @@ import {
 import { Engine } from '../src/engine/engine.ts';
 import { interpret } from '../src/engine/interpreter.ts';
 import { trace } from '../src/engine/traceNetwork.ts';
+import { a2n } from '../src/models/a2n.ts';
+import { edsrAcla } from '../src/models/acla.ts';
+import { detect } from '../src/models/detect.ts';
 import { lcoan } from '../src/models/lcoan.ts';
 import { fromFloat32 } from '../src/weights/convert.ts';
 import { testGpu } from './gpu.ts';
@@ -52,6 +55,68 @@ test.each([...names('lcoan_tiny*'), ...names('acla_*'), ...names('edsr_cla_tiny*
     }
   },
 );
+
+describe('restoration at scale 1', () => {
+  const networks = {
+    a2n: a2n({ scale: 1, features: 8, blocks: 2 }),
+    'edsr-acla': edsrAcla({ scale: 1, features: 8, blocks: 4, keys: 3, inputRange: 1 }),
+  };
+  it.each(Object.entries(networks))(
+    '%s: the GPU agrees, and weights tell it',
+    async (name, network) => {
+      const weights = new Map(
+        network.graph.weights.map(({ name: tensor, shape }, i) => {
+          const values = randomValues(
+            shape.reduce((a, b) => a * b, 1),
+            i + 1,
+          );
+          return [
+            tensor,
+            fromFloat32(
+              values.map((v) => v * 0.3),
+              shape,
+              'f32',
+            ),
+          ] as const;
+        }),
+      );
+      const found = detect(weights);
+      expect(found).toMatchObject({ architecture: name, scale: 1, scaleSource: 'shapes' });
+      const input = { width: 9, height: 7, data: randomValues(189, 3) };
+      const [cpu, gpu] = await Promise.all([
+        interpret(network, weights, input, ['output']),
+        trace(engine, network, weights, input, ['output']),
+      ]);
+      const expected = cpu.get('output')!;
+      expect(expected.shape).toEqual([3, 7, 9]);
+      expectClose(gpu.get('output')!.data, expected.data, { abs: 1e-4, rel: 1e-4 });
+      // Without weights nothing but the input is left.
+      const nothing = new Map(
+        network.graph.weights.map(({ name: tensor, shape }) => [
+          tensor,
+          fromFloat32(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape, 'f32'),
+        ]),
+      );
+      const kept = await trace(engine, network, nothing, input, ['output'], { fuse: 'ops' });
+      expectClose(kept.get('output')!.data, input.data, { abs: 1e-6, rel: 0 });
+    },
+  );
+
+  it('upscales an image by one', async () => {
+    const network = networks.a2n;
+    const nothing = new Map(
+      network.graph.weights.map(({ name: tensor, shape }) => [
+        tensor,
+        fromFloat32(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape, 'f32'),
+      ]),
+    );
+    const model = await engine.loadModel(network, nothing);
+    const data = Uint8ClampedArray.from({ length: 11 * 6 * 4 }, (_, i) => (i * 91) % 256);
+    const { image } = await engine.upscale(model, { width: 11, height: 6, data });
+    expect(image).toEqual({ width: 11, height: 6, data });
+    await engine.unloadModel(model);
+  });
+});
 
 describe('LCoAN', () => {
   const config = {

@@ -4,7 +4,8 @@ import { upsampler } from './upsampler.ts';
 
 /** Sizes of an A2N; the defaults are the paper's. */
 export interface A2NConfig {
-  readonly scale: 2 | 3 | 4;
+  /** 1: restoration, without upsampler; the input is added to the output. */
+  readonly scale: 1 | 2 | 3 | 4;
   /** `a2nm` replaces the 3x3 convolution of the non-attention branch by a 1x1. */
   readonly variant?: 'a2n' | 'a2nm';
   /** Channels of the trunk (nf). */

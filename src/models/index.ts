@@ -49,7 +49,11 @@ function upsampled(scale: number): 2 | 3 | 4 {
 const a2nBuilder =
   (variant: 'a2n' | 'a2nm'): Builder =>
   (config) =>
-    a2n({ ...config, scale: upsampled(config.scale), variant } satisfies A2NConfig);
+    a2n({
+      ...config,
+      scale: config.scale === 1 ? 1 : upsampled(config.scale),
+      variant,
+    } satisfies A2NConfig);
 
 const BUILDERS: Readonly<Record<string, Builder>> = {
   a2n: a2nBuilder('a2n'),

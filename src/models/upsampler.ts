@@ -4,16 +4,17 @@ const SLOPE = 0.2;
 
 /**
  * PAN's upsampler, which A2N shares: nearest enlargement, convolution, pixel attention,
- * convolution; twice for x4; then the last convolution plus the bilinear skip.
+ * convolution; twice for x4; then the last convolution plus the bilinear skip. At x1, restoration,
+ * the last convolution alone, plus the input.
  */
 export function upsampler(
   b: GraphBuilder,
   from: NodeId,
   input: NodeId,
-  scale: 2 | 3 | 4,
+  scale: 1 | 2 | 3 | 4,
   features: number,
 ): Graph {
-  const stages = scale === 4 ? [2, 2] : [scale];
+  const stages = scale === 4 ? [2, 2] : scale === 1 ? [] : [scale];
   let x = from;
   stages.forEach((factor, index) => {
     const i = index + 1;
@@ -31,6 +32,6 @@ export function upsampler(
     cOut: b.map(input).channels,
     bias: true,
   });
-  const skip = b.bilinear('bilinear_skip', input, scale);
+  const skip = scale === 1 ? input : b.bilinear('bilinear_skip', input, scale);
   return b.build(b.add('output', residual, skip));
 }
