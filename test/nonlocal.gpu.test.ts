@@ -85,7 +85,7 @@ describe('restoration at scale 1', () => {
       const input = { width: 9, height: 7, data: randomValues(189, 3) };
       const [cpu, gpu] = await Promise.all([
         interpret(network, weights, input, ['output']),
-        trace(engine, network, weights, input, ['output']),
+        trace(engine, network, weights, input, ['output'], { fuse: 'ops' }),
       ]);
       const expected = cpu.get('output')!;
       expect(expected.shape).toEqual([3, 7, 9]);
