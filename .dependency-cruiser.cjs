@@ -24,7 +24,13 @@ module.exports = {
       from: {
         orphan: true,
         path: '^src/',
-        pathNot: ['\\.d\\.ts$', '\\.test\\.ts$', '^src/cli/', '^src/worker/worker\\.ts$', '^src/engine/public\\.ts$'],
+        pathNot: [
+          '\\.d\\.ts$',
+          '\\.test\\.ts$',
+          '^src/cli/',
+          '^src/worker/worker\\.ts$',
+          '^src/engine/public\\.ts$',
+        ],
       },
       to: {},
     },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { lower } from '../src/engine/lower.ts';
+import { otherOps } from '../src/engine/lowerOthers.ts';
 import { multiplyAddsPerPixel } from '../src/graph/analysis.ts';
 import { createNetwork } from '../src/models/index.ts';
 import { planCost } from './plan.ts';
@@ -10,14 +11,19 @@ const size = { width: 256, height: 256 };
 describe('planCost', () => {
   it('counts the multiply-adds of the graph, however it is fused', () => {
     for (const fuse of ['none', 'ops', 'blocks'] as const) {
-      const cost = planCost(lower(graph, { fuse, image: { range: 255 } }), size, () => 0);
+      const cost = planCost(
+        lower(graph, { fuse, image: { range: 255 }, others: otherOps }),
+        size,
+        () => 0,
+      );
       expect(cost.multiplyAddsPerPixel).toBe(multiplyAddsPerPixel(graph));
     }
   });
 
   it('counts seven maps for each fused block, and more without fusion', () => {
     const bytes = (fuse: 'none' | 'ops' | 'blocks') =>
-      planCost(lower(graph, { fuse, image: { range: 255 } }), size, () => 0).bytesPerPixel;
+      planCost(lower(graph, { fuse, image: { range: 255 }, others: otherOps }), size, () => 0)
+        .bytesPerPixel;
     const blocks = lower(graph, { image: { range: 255 } }).steps.filter(({ name }) =>
       /^block[1-9]\./.test(name),
     );

@@ -11,6 +11,7 @@ import type { TensorMap } from '../weights/tensor.ts';
 import { Device, reportAdapter, USAGE } from './device.ts';
 import { Arena, uniformStride } from './execution.ts';
 import { type Fusion, lower, type ResourceId, type Size } from './lower.ts';
+import { otherOps } from './lowerOthers.ts';
 import { uploadModel } from './model.ts';
 import { bindWeights } from './weights.ts';
 
@@ -57,6 +58,7 @@ export async function prepareNetwork(
   const device = new Device(gpu, reportAdapter({ info: gpu.adapterInfo, features: gpu.features }));
   const { graph, inputRange: range, scale } = network;
   const program = lower(graph, {
+    others: otherOps,
     fuse: fuse ?? (device.adapter.isFallbackAdapter ? 'ops' : 'blocks'),
     workgroup: device.workgroup,
     image: { range },

@@ -7,8 +7,8 @@ import type { TensorMap } from '../weights/tensor.ts';
 import { Device } from './device.ts';
 import { planProgram } from './execution.ts';
 import { type Fusion, lower, type Program, type Size } from './lower.ts';
+import { loadLowerings } from './lowerings.ts';
 import { compileSteps, type Model, uploadModel } from './model.ts';
-import { loadNonlocal } from './nonlocal.ts';
 import { Pace } from './pace.ts';
 import { ProgressMeter } from './progress.ts';
 import type { Statistics } from './statistics.ts';
@@ -213,7 +213,7 @@ export class Engine {
       workgroup: this.#device.workgroup,
       element: this.#device.element(precision),
       image: { range, wide },
-      nonlocal: await loadNonlocal(graph, this.#device, this.#budget),
+      ...(await loadLowerings(graph, this.#device, this.#budget, fuse ?? this.#tuning.fuse)),
     });
   }
 

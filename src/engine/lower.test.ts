@@ -4,6 +4,7 @@ import { GraphBuilder } from '../graph/graph.ts';
 import { a2n } from '../models/a2n.ts';
 import { planProgram } from './execution.ts';
 import { lower, type Program } from './lower.ts';
+import { otherOps } from './lowerOthers.ts';
 
 const image = { range: 255 };
 const names = (program: Program) => program.steps.map(({ name }) => name);
@@ -34,13 +35,13 @@ describe('lower', () => {
   it('computes the same multiply-adds fused and unfused, each node once', () => {
     const { graph } = a2n({ scale: 2 });
     for (const fuse of ['none', 'ops', 'blocks'] as const) {
-      const { steps } = lower(graph, { image, fuse });
+      const { steps } = lower(graph, { image, fuse, others: otherOps });
       expect(steps.reduce((sum, step) => sum + step.multiplyAdds, 0)).toBe(
         multiplyAddsPerPixel(graph),
       );
     }
     // Unfused: one dispatch per op but the input, two per pooling, and both conversions.
-    const { steps } = lower(graph, { image, fuse: 'none' });
+    const { steps } = lower(graph, { image, fuse: 'none', others: otherOps });
     expect(steps.length).toBe(graph.nodes.length - 1 + 16 + 2);
   });
 
@@ -63,7 +64,7 @@ describe('lower', () => {
   it('stops fusing at nodes that are to be seen, and writes them', () => {
     const { graph } = a2n({ scale: 2, blocks: 2 });
     const id = graph.nodes.findIndex(({ name }) => name === 'block0.mix_lrelu');
-    const program = lower(graph, { keep: new Set([id]) });
+    const program = lower(graph, { keep: new Set([id]), others: otherOps });
     expect(program.resourceOf.has(id)).toBe(true);
     expect(names(program)).toContain('block0.mix_lrelu');
     // The other block is fused all the same.
@@ -78,7 +79,7 @@ describe('lower', () => {
   it('writes every resource before it is read, whatever is kept', () => {
     const { graph } = a2n({ scale: 4, blocks: 2 });
     for (let keep = 0; keep < graph.nodes.length; keep++) {
-      const program = lower(graph, { keep: new Set([keep]) });
+      const program = lower(graph, { keep: new Set([keep]), others: otherOps });
       const written = new Set([program.input]);
       for (const { reads, writes } of program.steps) {
         for (const operand of reads) {

@@ -13,9 +13,6 @@ import {
   type ConvChoice,
   type ConvSpec,
   convParams,
-  convPartsGrid,
-  convPartsKernel,
-  convPartsParams,
   packBias,
   packConvWeights,
   plainConv,
@@ -30,6 +27,7 @@ import {
 } from '../kernels/convFused.ts';
 import { enlargeKernel } from '../kernels/enlarge.ts';
 import {
+  BOUND_PARTS,
   blocksOf,
   DEFAULT_WORKGROUP_LIMITS,
   ELEMENT_BYTES,
@@ -39,27 +37,20 @@ import {
   mapGrid,
   type WorkgroupLimits,
 } from '../kernels/kernel.ts';
-import { type PointwiseOp, packAffine, pointwiseKernel } from '../kernels/pointwise.ts';
+import { type PointwiseOp, pointwiseKernel } from '../kernels/pointwise.ts';
 import {
   poolChunks,
-  poolFinishKernel,
   poolPartialBytes,
   poolPartialGrid,
   poolPartialKernel,
 } from '../kernels/pool.ts';
-import { BOUND_PARTS, concatKernel, pixelShuffleKernel } from '../kernels/rearrange.ts';
 import {
   bytesPerPixel,
   type PixelFormat,
   packRgba8Kernel,
   unpackRgba8Kernel,
 } from '../kernels/rgba8.ts';
-import {
-  dynamicWeightsKernel,
-  linearKernel,
-  softmaxKernel,
-  vectorActivationKernel,
-} from '../kernels/vector.ts';
+import { dynamicWeightsKernel } from '../kernels/vector.ts';
 import { type AttentionBlock, type GatedConv, PatternFinder, type SkipOutput } from './fuse.ts';
 import type { Tile } from './tiler.ts';
 import type { NetworkWeights } from './weights.ts';
@@ -169,6 +160,8 @@ export interface LowerOptions {
   readonly image?: Pick<PixelFormat, 'range' | 'wide'>;
   /** Of graphs with `nonlocal` ops: `loadNonlocal`. */
   readonly nonlocal?: NonlocalLowering | undefined;
+  /** Of graphs with ops that no shipped network has, and of `none`: `loadOtherOps`. */
+  readonly others?: OtherLowering | undefined;
 }
 
 /** What the lowering of other ops may use of the lowering. */
@@ -188,6 +181,27 @@ export interface LoweringContext {
     element: ElementType,
     pack: (weights: NetworkWeights) => Float32Array<ArrayBuffer>,
   ): Operand;
+  /** The first stage of a pooling: the resource of its sums, each over a part of the map. */
+  poolPartial(from: NodeId, name: string): ResourceId;
+}
+
+/** A convolution over the parts of a concatenation: its step but for kernel, reads, grid and words. */
+export interface PartsConv {
+  readonly spec: ConvSpec;
+  readonly parts: readonly NodeId[];
+  /** Channels of each part. */
+  readonly channels: readonly number[];
+  readonly addend: NodeId | null;
+  readonly weights: readonly Operand[];
+}
+
+/** Lowers ops that no shipped network has, or that `none` alone leaves to themselves. */
+export interface OtherLowering {
+  parts(
+    context: LoweringContext,
+    conv: PartsConv,
+  ): Pick<Step, 'kernel' | 'reads' | 'grid' | 'params'>;
+  alone(context: LoweringContext, node: GraphNode, id: NodeId): void;
 }
 
 /** Lowers the ops that the core leaves to a chunk of its own. */
@@ -227,7 +241,9 @@ class Lowering {
   readonly #pixels: LowerOptions['image'];
   readonly #readers: ReadonlyMap<NodeId, readonly NodeId[]>;
   readonly #patterns: PatternFinder;
+  readonly #context: LoweringContext;
   readonly #nonlocal: ReturnType<NonlocalLowering> | undefined;
+  readonly #others: OtherLowering | undefined;
   readonly #resources: Resource[] = [];
   readonly #resourceOf = new Map<NodeId, ResourceId>();
   /** Sums of a fused block's t, by t; and of its second stage, by the gated map. */
@@ -252,14 +268,17 @@ class Lowering {
       this.#keep,
       options.workgroup ?? DEFAULT_WORKGROUP_LIMITS,
     );
-    this.#nonlocal = options.nonlocal?.({
+    this.#context = {
       ...{ graph, element: this.#element, keep: this.#keep, steps: this.#steps },
       resourceOf: this.#resourceOf,
       read: (id) => this.#read(id),
       resource: (id) => this.#resource(id),
       addResource: (name, bytes) => this.#addResource(name, bytes),
       constant: (key, element, pack) => this.#constant(key, element, pack),
-    });
+      poolPartial: (from, name) => this.#emitPoolPartial(from, name),
+    };
+    this.#nonlocal = options.nonlocal?.(this.#context);
+    this.#others = options.others;
   }
 
   program(): Program {
@@ -689,45 +708,9 @@ class Lowering {
       case 'mix':
         this.#emitPointwise(node, id, null);
         return;
-      case 'prelu':
-      case 'affine':
-        this.#emitByChannel(node, id);
-        return;
-      case 'concat':
-        this.#emitConcat(node, id);
-        return;
-      case 'pixelShuffle':
-      case 'pixelUnshuffle': {
-        const { channels, scale } = this.#mapShape(id);
-        this.#steps.push({
-          name: node.name,
-          kernel: pixelShuffleKernel(node.op, node.scale, channels, this.#element),
-          reads: [{ resource: this.#read(node.inputs[0]) }],
-          writes: [this.#resource(id)],
-          ...this.#mapStep(channels, scale),
-        });
-        return;
-      }
       case 'activation':
-        if (node.shape.kind === 'vector')
-          this.#emitVector(node, id, vectorActivationKernel(node.shape.length, node.activation));
-        else this.#emitPointwise(node, id, node.activation);
-        return;
-      case 'softmax':
-        if (node.shape.kind === 'vector') {
-          this.#emitVector(node, id, softmaxKernel(node.shape.length, node.temperature));
-        }
-        return;
-      case 'linear': {
-        const from = this.#graph.nodes[node.inputs[0]].shape;
-        if (from.kind === 'vector') {
-          const weight = this.#constant(node.weight, 'f32', (w) => exact(w, node.weight));
-          this.#emitVector(node, id, linearKernel(from.length, node.lengthOut), weight);
-        }
-        return;
-      }
-      case 'globalAveragePool':
-        this.#emitPool(node, id);
+        if (node.shape.kind === 'vector') break;
+        this.#emitPointwise(node, id, node.activation);
         return;
       case 'nearest':
       case 'bilinear': {
@@ -737,13 +720,20 @@ class Lowering {
           kernel: enlargeKernel(node.op, node.scale, this.#element),
           reads: [{ resource: this.#read(node.inputs[0]) }],
           writes: [this.#resource(id)],
-          ...this.#mapStep(channels, scale),
+          ...mapStep(channels, scale),
         });
         return;
       }
       case 'nonlocal':
         this.#nonlocal?.(node, id);
+        return;
     }
+    this.#otherOps().alone(this.#context, node, id);
+  }
+
+  #otherOps(): OtherLowering {
+    if (!this.#others) throw new Error('the lowering of other ops was not loaded');
+    return this.#others;
   }
 
   #emitGatedConv(
@@ -829,16 +819,12 @@ class Lowering {
       });
       return;
     }
-    const bound = addend === null || parts.includes(addend) ? [...parts] : [...parts, addend];
-    const index = addend === null ? 0 : bound.indexOf(addend);
-    while (bound.length < BOUND_PARTS) bound.push(parts[0]);
-    const partsSpec = { ...spec, parts: channels, addend: index };
     this.#steps.push({
       ...dispatch,
-      kernel: convPartsKernel(kernel, this.#element),
-      reads: [...bound.map(resource), weights, biases],
-      grid: ({ width, height }) => convPartsGrid(spec, width, height),
-      params: ({ width, height }) => convPartsParams(partsSpec, width, height),
+      ...this.#otherOps().parts(this.#context, {
+        ...{ spec, parts, channels, addend },
+        weights: [weights, biases],
+      }),
     });
   }
 
@@ -852,68 +838,7 @@ class Lowering {
       kernel: pointwiseKernel(op, activation, this.#element, node.op === 'add' ? node.factor : 1),
       reads: [a, b, p],
       writes: [this.#resource(last)],
-      ...this.#mapStep(channels, scale),
-    });
-  }
-
-  #emitByChannel(node: GraphNode & { op: 'prelu' | 'affine' }, id: NodeId): void {
-    const x = { resource: this.#read(node.inputs[0]) };
-    const { channels, scale } = this.#mapShape(id);
-    const p =
-      node.op === 'prelu'
-        ? this.#constant(node.weight, 'f32', (w) => packBias(exact(w, node.weight), channels))
-        : this.#constant(`${node.name}:affine`, 'f32', () => packAffine(node.scale, node.shift));
-    this.#steps.push({
-      name: node.name,
-      kernel: pointwiseKernel(node.op, null, this.#element),
-      reads: [x, x, p],
-      writes: [this.#resource(id)],
-      ...this.#mapStep(channels, scale),
-    });
-  }
-
-  #emitConcat(node: GraphNode, id: NodeId): void {
-    const parts = node.inputs.map((part) => this.#mapShape(part).channels);
-    const reads = node.inputs.map((part): Operand => ({ resource: this.#read(part) }));
-    while (reads.length < BOUND_PARTS) reads.push(reads[0]);
-    const { channels, scale } = this.#mapShape(id);
-    this.#steps.push({
-      name: node.name,
-      kernel: concatKernel(parts, this.#element),
-      reads,
-      writes: [this.#resource(id)],
-      ...this.#mapStep(channels, scale),
-    });
-  }
-
-  #emitVector(node: GraphNode, id: NodeId, kernel: Kernel, ...weights: Operand[]): void {
-    this.#steps.push({
-      name: node.name,
-      kernel,
-      reads: [{ resource: this.#read(node.inputs[0]) }, ...weights],
-      writes: [this.#resource(id)],
-      scale: 1,
-      grid: () => [1, 1, 1],
-      params: () => [],
-      multiplyAdds: 0,
-      work: 0,
-    });
-  }
-
-  #emitPool(node: GraphNode, id: NodeId): void {
-    const partials = this.#emitPoolPartial(node.inputs[0], `${node.name}:partials`);
-    const { channels, scale } = this.#mapShape(node.inputs[0]);
-    this.#steps.push({
-      name: node.name,
-      kernel: poolFinishKernel(channels),
-      reads: [{ resource: partials }],
-      writes: [this.#resource(id)],
-      scale,
-      grid: () => [blocksOf(channels), 1, 1],
-      params: poolParams,
-      sums: poolSums(channels),
-      multiplyAdds: 0,
-      work: 0,
+      ...mapStep(channels, scale),
     });
   }
 
@@ -934,16 +859,6 @@ class Lowering {
       work: memoryWork(channels, scale),
     });
     return partials;
-  }
-
-  #mapStep(channels: number, scale: number) {
-    return {
-      scale,
-      grid: ({ width, height }: Size) => mapGrid(width, height, blocksOf(channels)),
-      params: mapParams,
-      multiplyAdds: 0,
-      work: memoryWork(2 * channels, scale),
-    };
   }
 
   #weight({ weight, cIn, cOut, kernel }: GraphNode & { op: 'conv' }): Operand {
@@ -968,9 +883,7 @@ class Lowering {
   }
 
   #mapShape(id: NodeId): MapShape {
-    const { shape, name } = this.#graph.nodes[id];
-    if (shape.kind !== 'map') throw new Error(`${name} is not a feature map`);
-    return shape;
+    return mapShape(this.#graph, id);
   }
 
   #resource(id: NodeId): ResourceId {
@@ -1003,15 +916,31 @@ class Lowering {
   }
 }
 
+/** The shape of a node's feature map. */
+export function mapShape({ nodes }: Graph, id: NodeId): MapShape {
+  const { shape, name } = nodes[id];
+  if (shape.kind !== 'map') throw new Error(`${name} is not a feature map`);
+  return shape;
+}
+
+/** Of a step that reads and writes a map, an invocation per vector. */
+export const mapStep = (channels: number, scale: number) => ({
+  scale,
+  grid: ({ width, height }: Size) => mapGrid(width, height, blocksOf(channels)),
+  params: mapParams,
+  multiplyAdds: 0,
+  work: memoryWork(2 * channels, scale),
+});
+
 const mapParams = ({ width, height }: Size): number[] => [width, height];
 
-const poolParams = ({ width, height }: Size): number[] => [
+export const poolParams = ({ width, height }: Size): number[] => [
   width * height,
   poolChunks(width * height),
 ];
 
 /** Of the kernels that take `poolParams` and the partial sums first. */
-const poolSums = (channels: number): Sums => ({
+export const poolSums = (channels: number): Sums => ({
   operand: 0,
   blocks: blocksOf(channels),
   count: 1,
@@ -1021,7 +950,7 @@ const poolSums = (channels: number): Sums => ({
 /** Multiply-adds that take about as long as moving `channels` values per pixel: a rough 8 each. */
 const memoryWork = (channels: number, scale: number): number => 8 * channels * scale ** 2;
 
-function exact(weights: NetworkWeights, name: string): Float32Array<ArrayBuffer> {
+export function exact(weights: NetworkWeights, name: string): Float32Array<ArrayBuffer> {
   const data = weights.get(name);
   if (!data) throw new Error(`weight ${name} was not bound`);
   return data as Float32Array<ArrayBuffer>;

@@ -9,8 +9,8 @@ import { decodeElements, encodeElements } from './element.ts';
 import type { Engine, EngineParts } from './engine.ts';
 import { Arena } from './execution.ts';
 import { type Fusion, lower } from './lower.ts';
+import { loadLowerings } from './lowerings.ts';
 import { uploadModel } from './model.ts';
-import { loadNonlocal } from './nonlocal.ts';
 import { ProgressMeter } from './progress.ts';
 import { findTaps, type PlanarInput, paddedInput, tracedMap } from './trace.ts';
 import type { RunOptions, TracedTensor } from './types.ts';
@@ -48,9 +48,10 @@ async function traceNetwork(
   const element = device.element(precision);
   const { graph } = network;
   const keep = findTaps(graph, taps);
-  const nonlocal = await loadNonlocal(graph, device, memoryBudget);
+  // A tap within the dynamic attention module leaves its ops to themselves.
+  const lowerings = await loadLowerings(graph, device, memoryBudget, 'none');
   const { workgroup } = device;
-  const program = lower(graph, { fuse, keep, element, conv, workgroup, nonlocal });
+  const program = lower(graph, { fuse, keep, element, conv, workgroup, ...lowerings });
   const kept = new Set([...keep].map((id) => program.resourceOf.get(id) as number));
   const model = await uploadModel(device, network, program, bindWeights(graph, weights));
   const map = paddedInput(graph, input);

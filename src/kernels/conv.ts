@@ -1,10 +1,7 @@
 import type { Activation } from '../graph/graph.ts';
 import conv1x1Source from '../shaders/conv1x1.wgsl?raw';
-import conv1x1PartsSource from '../shaders/conv1x1Parts.wgsl?raw';
 import conv3x3Source from '../shaders/conv3x3.wgsl?raw';
-import conv3x3PartsSource from '../shaders/conv3x3Parts.wgsl?raw';
 import epilogueSource from '../shaders/lib/epilogue.wgsl?raw';
-import partsSource from '../shaders/lib/parts.wgsl?raw';
 import { activationId, slopeOf } from './activation.ts';
 import {
   assemble,
@@ -15,7 +12,6 @@ import {
   type Kernel,
   mapGrid,
 } from './kernel.ts';
-import { BOUND_PARTS } from './rearrange.ts';
 
 /**
  * A convolution with everything that its epilogue takes on:
@@ -34,14 +30,6 @@ export interface ConvSpec {
   /** Of the product before the sum; 1 where nothing is added. */
   readonly factor: number;
   readonly act1: Activation | null;
-}
-
-/** A convolution that reads a concatenation as separate maps: no multiplier, no enlargement. */
-export interface PartsConvSpec extends ConvSpec {
-  /** Channels of each part; together cIn. */
-  readonly parts: readonly number[];
-  /** Which of the five bound maps is the addend. */
-  readonly addend: number;
 }
 
 /**
@@ -91,49 +79,6 @@ export function convParams(spec: ConvSpec, width: number, height: number): numbe
   const floats = [slopeOf(act0), slopeOf(act1), factor].map(f32Bits);
   return [width, height, 0, blocksOf(cIn), epilogue, ...floats, blocksOf(cOut), upsample];
 }
-
-/**
- * Bindings: x0 .. x4, weights (`packConvWeights` with `parts`), bias (`packBias`), y.
- * Uniform: `convPartsParams`. All layers share a pipeline.
- */
-export function convPartsKernel(kernel: 1 | 3, element: ElementType = 'f32'): Kernel {
-  return {
-    label: `conv${kernel}x${kernel} over parts`,
-    code: assemble(
-      element,
-      {},
-      epilogueSource,
-      partsSource,
-      kernel === 3 ? conv3x3PartsSource : conv1x1PartsSource,
-    ),
-    bindings: ['read', 'read', 'read', 'read', 'read', 'read', 'read', 'write'],
-  };
-}
-
-/** The uniform's words for an output of `width` x `height` pixels. */
-export function convPartsParams(spec: PartsConvSpec, width: number, height: number): number[] {
-  const { parts, addend, multiply, upsample } = spec;
-  if (multiply || upsample !== 1 || parts.length > BOUND_PARTS) {
-    throw new RangeError('a convolution over parts takes 5 maps, no multiplier, no enlargement');
-  }
-  const words = convParams(spec, width, height);
-  const ends: number[] = [];
-  let end = 0;
-  for (const channels of parts) {
-    end += blocksOf(channels);
-    ends.push(end);
-  }
-  // A part that is not there begins where no block is.
-  while (ends.length < BOUND_PARTS) ends.push(end);
-  words[3] = end;
-  words[4] |= addend << 10;
-  words.splice(9, 1, ends[0] | (ends[1] << 16), ends[2] | (ends[3] << 16));
-  return words;
-}
-
-/** Grid of a convolution over parts for an output of `width` x `height` pixels. */
-export const convPartsGrid = (spec: ConvSpec, width: number, height: number): Grid =>
-  mapGrid(width, height, blocksOf(spec.cOut), 4, spec.kernel === 3 ? 2 : 1);
 
 /** Grid for an output of `width` x `height` pixels. */
 export function convGrid(spec: ConvSpec, width: number, height: number): Grid {

@@ -16,7 +16,7 @@ import {
 } from './pointwise.reference.ts';
 import { type PointwiseOp, packAffine, pointwiseKernel } from './pointwise.ts';
 import { globalAveragePoolReference } from './pool.reference.ts';
-import { poolChunks, poolFinishKernel, poolPartialGrid, poolPartialKernel } from './pool.ts';
+import { poolChunks, poolPartialGrid, poolPartialKernel } from './pool.ts';
 import { packRgba8Reference, padReference, unpackRgba8Reference } from './rgba8.reference.ts';
 import { packRgba8Kernel, unpackRgba8Kernel } from './rgba8.ts';
 import {
@@ -24,12 +24,13 @@ import {
   softmaxReference,
   vectorActivationReference,
 } from './vector.reference.ts';
+import { dynamicWeightsKernel } from './vector.ts';
 import {
-  dynamicWeightsKernel,
   linearKernel,
+  poolFinishKernel,
   softmaxKernel,
   vectorActivationKernel,
-} from './vector.ts';
+} from './vectorAlone.ts';
 
 /** One pixel, thin, odd, a workgroup exactly, one beyond. */
 const SIZES = [

@@ -1,5 +1,3 @@
-import poolFinishLibrary from '../shaders/lib/poolFinish.wgsl?raw';
-import poolFinishSource from '../shaders/poolFinish.wgsl?raw';
 import poolPartialSource from '../shaders/poolPartial.wgsl?raw';
 import { assemble, blocksOf, type ElementType, type Grid, type Kernel } from './kernel.ts';
 
@@ -25,13 +23,4 @@ export function poolPartialGrid(channels: number, pixels: number): Grid {
   const chunks = poolChunks(pixels);
   const x = Math.min(chunks, 65535);
   return [x, Math.ceil(chunks / x), blocksOf(channels)];
-}
-
-/** Bindings: partials, mean. Uniform: pixels, chunks. Grid: [blocks, 1, 1]. */
-export function poolFinishKernel(channels: number): Kernel {
-  return {
-    label: 'pool finish',
-    code: assemble('f32', { BLOCKS: blocksOf(channels) }, poolFinishLibrary, poolFinishSource),
-    bindings: ['read', 'write'],
-  };
 }

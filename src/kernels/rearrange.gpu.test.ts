@@ -1,14 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { expectClose, randomMap, randomValues, runKernel, written } from '../../test/kernels.ts';
 import { convReference } from './conv.reference.ts';
+import { packBias, packConvWeights } from './conv.ts';
 import {
   convPartsGrid,
   convPartsKernel,
   convPartsParams,
   type PartsConvSpec,
-  packBias,
-  packConvWeights,
-} from './conv.ts';
+} from './convParts.ts';
 import { blocksOf, mapGrid } from './kernel.ts';
 import { fromBlocked, type PlanarMap, toBlocked } from './planar.ts';
 import { activationReference, addReference, preluReference } from './pointwise.reference.ts';

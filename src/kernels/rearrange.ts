@@ -1,9 +1,6 @@
 import concatSource from '../shaders/concat.wgsl?raw';
 import shuffleSource from '../shaders/pixelShuffle.wgsl?raw';
-import { assemble, type ElementType, type Kernel } from './kernel.ts';
-
-/** Maps that a kernel of several inputs binds; those that it does not need repeat the first. */
-export const BOUND_PARTS = 5;
+import { assemble, BOUND_PARTS, type ElementType, type Kernel } from './kernel.ts';
 
 /** The constants `<name>0` .. `<name>4`: where each part ends, the last one's end for absent parts. */
 export function partEnds(name: string, sizes: readonly number[]): Record<string, number> {

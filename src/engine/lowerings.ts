@@ -1,0 +1,34 @@
+import type { Graph } from '../graph/graph.ts';
+import type { Device } from './device.ts';
+import type { Fusion, LowerOptions } from './lower.ts';
+
+/** Ops that no shipped network has. */
+const OTHERS: ReadonlySet<string> = new Set([
+  'concat',
+  'pixelShuffle',
+  'pixelUnshuffle',
+  'prelu',
+  'affine',
+]);
+
+/**
+ * The lowering of what most networks lack, in chunks of their own: attention to far pixels, and the
+ * ops of added checkpoints, which the levels below `ops` need too. Attention weights are kept for the
+ * layers that share them while they take a quarter of the budget.
+ */
+export async function loadLowerings(
+  { nodes }: Graph,
+  { limits }: Device,
+  budget: number,
+  fuse: Fusion | undefined,
+): Promise<Pick<LowerOptions, 'nonlocal' | 'others'>> {
+  const nonlocal = nodes.some(({ op }) => op === 'nonlocal');
+  const others = nonlocal || fuse === 'none' || nodes.some(({ op }) => OTHERS.has(op));
+  const bytes = Math.min(budget / 4, limits.maxStorageBufferBindingSize);
+  return {
+    ...(nonlocal && {
+      nonlocal: (await import('./lowerNonlocal.ts')).lowerNonlocal(bytes),
+    }),
+    ...(others && { others: (await import('./lowerOthers.ts')).otherOps }),
+  };
+}
