@@ -9,6 +9,7 @@ import { type Depth, depthOf, type Rgba8Image } from '../image/image.ts';
 import type { Network } from '../models/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { openGpu } from './driver.ts';
+import type { Tiling } from './tiling.ts';
 
 export type DeviceName = 'gpu' | 'cpu';
 export const DEVICES: readonly DeviceName[] = ['gpu', 'cpu'];
@@ -41,8 +42,8 @@ export interface Backend {
 }
 
 /** @throws CrispenError `NO_WEBGPU` for `gpu` on a machine without an adapter. */
-export async function openBackend(device: DeviceName): Promise<Backend> {
-  return device === 'cpu' ? CPU : openGpuBackend();
+export async function openBackend(device: DeviceName, tiling: Tiling = {}): Promise<Backend> {
+  return device === 'cpu' ? CPU : openGpuBackend(tiling);
 }
 
 const CPU: Backend = {
@@ -64,7 +65,7 @@ const CPU: Backend = {
   close() {},
 };
 
-async function openGpuBackend(): Promise<Backend> {
+async function openGpuBackend(tiling: Tiling): Promise<Backend> {
   const { Engine } = await import('../engine/engine.ts');
   const { trace } = await import('../engine/traceNetwork.ts');
   const engine = await Engine.create({ gpu: await openGpu() });
@@ -81,7 +82,7 @@ async function openGpuBackend(): Promise<Backend> {
           const loading =
             models.get(depth) ?? engine.loadModel(network, weights, { wide: depth === 16 });
           models.set(depth, loading);
-          const paced = { ...options, submitMs: () => SUBMIT_MS };
+          const paced = { ...tiling, ...options, submitMs: () => SUBMIT_MS };
           return engine.upscaleStrips(await loading, image, paced, sink);
         },
       };
@@ -89,7 +90,7 @@ async function openGpuBackend(): Promise<Backend> {
     async load(network, weights) {
       const model = await engine.loadModel(network, weights);
       return (image, options) =>
-        engine.upscale(model, image, { ...options, submitMs: () => SUBMIT_MS });
+        engine.upscale(model, image, { ...tiling, ...options, submitMs: () => SUBMIT_MS });
     },
     trace: (network, weights, input, taps, options) =>
       trace(engine, network, weights, input, taps, options),

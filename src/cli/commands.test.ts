@@ -76,6 +76,7 @@ describe('crispen', () => {
         output: [12, 8],
         milliseconds: expect.any(Number),
         tiles: 1,
+        tileSize: [6, 4],
         statistics: 'exact',
         approximate: false,
         ...{ depth: 8, colorSpace: 'srgb', animated: false, notes: [] },

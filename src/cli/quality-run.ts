@@ -10,6 +10,7 @@ import { cropTo, findPairs, type ImagePair } from './dataset.ts';
 import { type Degradation, degrade } from './degrade.ts';
 import { readImage } from './images.ts';
 import { type ChosenModel, chooseModel } from './model.ts';
+import { TILING_OPTIONS, TILING_USAGE, type Tiling, tilingOf } from './tiling.ts';
 
 export const QUALITY_USAGE = `
 npm run quality -- --dataset DIR --scale N [options]
@@ -27,6 +28,9 @@ scale 1 the ground truth is the input, made worse by --jpeg or --noise, and stan
   --jpeg Q         save the input as JPEG of this quality (4:2:0) first
   --noise S        add white noise of this standard deviation, in levels, first
   --device NAME    gpu or cpu (default gpu)
+${TILING_USAGE}
+  --statistics S   exact or estimated, of networks with image-wide statistics in tiles (default exact
+                   where the memory allows)
   --resume FILE    keep each result in FILE and skip what is there from an earlier run
   --json           JSON lines {image, scale, model, psnr, ssim, bicubicPsnr, bicubicSsim}
   --help           this text
@@ -60,6 +64,7 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
       jpeg: { type: 'string' },
       noise: { type: 'string' },
       device: { type: 'string', default: 'gpu' },
+      ...TILING_OPTIONS,
       resume: { type: 'string' },
       json: { type: 'boolean', default: false },
     },
@@ -82,9 +87,17 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
   };
   const print = values.json ? printJson : printRow;
   if (!values.json) console.log(HEADING);
-  const backend = await openBackend(device);
+  const tiling = tilingOf(values, device);
+  const backend = await openBackend(device, tiling);
   try {
-    const measuring = { model, dataset: values.dataset, limit, worse, resume: values.resume };
+    const measuring = {
+      model,
+      dataset: values.dataset,
+      limit,
+      worse,
+      tiling,
+      resume: values.resume,
+    };
     print(await measureModel(backend, { ...measuring, signal, onLine: print }));
   } finally {
     backend.close();
@@ -99,6 +112,8 @@ export interface Measuring {
   /** The first so many images only. */
   readonly limit?: number | undefined;
   readonly worse?: Degradation | undefined;
+  /** What the backend was opened with. */
+  readonly tiling?: Tiling | undefined;
   /** A file of earlier results, which grows. */
   readonly resume?: string | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -108,7 +123,7 @@ export interface Measuring {
 /** Measures a model over a data set. @returns the mean. */
 export async function measureModel(
   backend: Backend,
-  { model, dataset, limit, worse = {}, resume, signal, onLine }: Measuring,
+  { model, dataset, limit, worse = {}, tiling = {}, resume, signal, onLine }: Measuring,
 ): Promise<QualityLine> {
   const { scale, architecture } = model.network;
   const results = new ResultFile(resume, {
@@ -119,6 +134,8 @@ export async function measureModel(
     device: backend.device,
     ...(worse.jpeg && { jpeg: worse.jpeg }),
     ...(worse.noise && { noise: worse.noise }),
+    ...(tiling.tileSize && { tileSize: tiling.tileSize }),
+    ...(tiling.statistics && { statistics: tiling.statistics }),
   });
   const lines: QualityLine[] = [];
   let upscale: UpscaleFunction | undefined;
@@ -188,9 +205,14 @@ interface RunKey {
   readonly device: string;
   readonly jpeg?: number;
   readonly noise?: number;
+  readonly tileSize?: number | undefined;
+  readonly statistics?: string | undefined;
 }
 
-const RUN_KEYS = ['dataset', 'scale', 'network', 'weights', 'device', 'jpeg', 'noise'] as const;
+const RUN_KEYS = [
+  ...['dataset', 'scale', 'network', 'weights', 'device', 'jpeg', 'noise'],
+  ...['tileSize', 'statistics'],
+] as (keyof RunKey)[];
 
 /** Results on disk, one JSON line each, so that a run of hours can be taken up again. */
 class ResultFile {

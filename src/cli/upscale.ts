@@ -7,6 +7,7 @@ import { type Backend, DEVICES, openBackend } from './backend.ts';
 import { choice, inputRangeOf, positiveInteger, UsageError } from './command.ts';
 import { checkOutput, OUTPUT_FORMATS, readPicture, writeImage } from './images.ts';
 import { type ChosenModel, chooseChain } from './model.ts';
+import { TILING_OPTIONS, TILING_USAGE, tilingOf } from './tiling.ts';
 
 export const UPSCALE_USAGE = `
 crispen INPUT OUTPUT [options]
@@ -27,6 +28,9 @@ webp, avif.
                    --model in place of that model's weights
   --input-range N  the largest value of the network's input, where it is not the usual 1 or 255
   --device NAME    gpu or cpu (default gpu; cpu is very slow)
+${TILING_USAGE}
+  --edge MODE      what lies beyond the border: zero, as networks were trained (default), replicate,
+                   or wrap, for textures that tile
   --format NAME    png, jpeg, webp or avif, whatever the output is called
   --quality N      1 to 100, for all but PNG (default 92)
   --keep-metadata  take EXIF and XMP along (not into AVIF)
@@ -49,6 +53,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
       weights: { type: 'string' },
       'input-range': { type: 'string' },
       device: { type: 'string', default: 'gpu' },
+      ...TILING_OPTIONS,
       format: { type: 'string' },
       quality: { type: 'string' },
       'keep-metadata': { type: 'boolean', default: false },
@@ -60,6 +65,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
     throw new UsageError('Name one input file and one output file.');
   }
   const device = choice('--device', values.device, DEVICES);
+  const tiling = tilingOf(values, device);
   const method = choice('--method', values.method, ['network', 'lanczos']);
   const wish = sizeWishOf(values);
   const { model, weights } = values;
@@ -72,7 +78,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
   const tags = values['keep-metadata'] ? found : { ...found, exif: null, xmp: null };
   const { chain, size, factor } = await chooseChain(image, wish, { model, weights, inputRange });
 
-  const backend = await openBackend(device);
+  const backend = await openBackend(device, tiling);
   try {
     const { image: result, report } = await enlargeWhole(
       image,
@@ -96,6 +102,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
         output: [result.width, result.height],
         milliseconds: Math.round(report.milliseconds),
         tiles: report.tiles,
+        tileSize: report.tileSize,
         statistics: report.statistics,
         approximate: report.approximate,
         depth: depthOf(result),

@@ -1,0 +1,38 @@
+import type { Edge, UpscaleOptions } from '../engine/types.ts';
+import { choice, positiveInteger, UsageError } from './command.ts';
+
+/** How the GPU goes about an image; the result depends on `edge` alone, and on `statistics`. */
+export type Tiling = Pick<UpscaleOptions, 'tileSize' | 'memoryBudget' | 'edge' | 'statistics'>;
+
+/** The options of `parseArgs` that `tilingOf` reads. */
+export const TILING_OPTIONS = {
+  tile: { type: 'string' },
+  memory: { type: 'string' },
+  edge: { type: 'string' },
+  statistics: { type: 'string' },
+} as const;
+
+export const TILING_USAGE = `\
+  --tile N         tiles of at most N input pixels a side (default: the largest that the memory allows)
+  --memory MB      megabytes of GPU memory to use (default: as one buffer may have, at most 1 GiB)`;
+
+const EDGES: readonly Edge[] = ['zero', 'replicate', 'wrap'];
+const STATISTICS = ['exact', 'estimated'] as const;
+
+/** @throws UsageError for values that are none, and for an edge without a GPU. */
+export function tilingOf(
+  values: { readonly [name in keyof typeof TILING_OPTIONS]?: string | undefined },
+  device: string,
+): Tiling {
+  const { tile, memory, edge, statistics } = values;
+  if (edge !== undefined && edge !== 'zero' && device !== 'gpu') {
+    throw new UsageError('--edge needs the GPU.');
+  }
+  return {
+    tileSize: tile === undefined ? undefined : positiveInteger('--tile', tile),
+    memoryBudget: memory === undefined ? undefined : positiveInteger('--memory', memory) * 1e6,
+    edge: edge === undefined ? undefined : choice('--edge', edge, EDGES),
+    statistics:
+      statistics === undefined ? undefined : choice('--statistics', statistics, STATISTICS),
+  };
+}
