@@ -50,7 +50,7 @@ afterAll(async () => {
 
 async function upscale(
   file: Uint8Array,
-  request: Omit<UpscaleRequest, 'signal' | 'onProgress'> = {},
+  request: Omit<UpscaleRequest, 'signal' | 'onProgress' | 'to'> = {},
 ): Promise<Outcome> {
   // As text: a long list of numbers takes seconds to travel.
   const url = `data:;base64,${Buffer.from(file).toString('base64')}`;

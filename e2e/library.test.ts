@@ -49,7 +49,7 @@ declare global {
   }
 }
 
-type PlainRequest = Omit<UpscaleRequest, 'signal' | 'onProgress'>;
+type PlainRequest = Omit<UpscaleRequest, 'signal' | 'onProgress' | 'to'>;
 
 /** Upscales a file with the page's upscaler. */
 function upscale(page: Page, file: number[], request: PlainRequest = {}): Promise<Outcome> {

@@ -267,6 +267,7 @@ export class Engine {
         gpuBytes = Math.max(gpuBytes, job.bytes + model.weights.size);
         await run.run(job, running, {
           ...paced,
+          draw: options.draw,
           inputs,
           region: (rect) => tiler?.region(rect) ?? image,
         });

@@ -6,7 +6,7 @@ import type { ImageResources, Program, ResourceId, Size } from './lower.ts';
 import type { Model } from './model.ts';
 import type { Pace } from './pace.ts';
 import type { StripPlan, Tile } from './tiler.ts';
-import type { Strip, StripSink } from './types.ts';
+import type { Strip, StripSink, UpscaleOptions } from './types.ts';
 
 /** The buffers of a job: those of the network's program and those that tiles hand in and out. */
 export interface Job {
@@ -152,13 +152,14 @@ export class StripRun {
       readonly pace: Pace;
       readonly signal?: AbortSignal | undefined;
       readonly onWork: (work: number) => void;
+      readonly draw: UpscaleOptions['draw'];
       /** The pixels that a tile reads. */
       readonly region: (source: Tile['source']) => RgbaImage;
       /** Content of external resources that all tiles share. */
       readonly inputs: readonly (readonly [ResourceId, Float32Array<ArrayBuffer>])[];
     },
   ): Promise<void> {
-    const { signal, region, inputs, ...paced } = options;
+    const { signal, region, inputs, draw, ...paced } = options;
     const { arena, external, staging } = job;
     const { queue } = this.#device.gpu;
     const resources = imageResources(model.program);
@@ -174,7 +175,8 @@ export class StripRun {
         const pixels = region(tile.source);
         queue.writeBuffer(source, 0, pixels.data as RgbaImage['data'] & { buffer: ArrayBuffer });
         const to = staging[i % staging.length];
-        const bytes = core.width * core.height * this.#scale ** 2 * resources.pixelBytes;
+        const packed = arena.buffer(resources.packed);
+        const bytes = draw ? 0 : core.width * core.height * this.#scale ** 2 * resources.pixelBytes;
         // The region is all of the image that the GPU gets to see.
         const view = {
           image: pixels,
@@ -186,7 +188,8 @@ export class StripRun {
           signal,
           finish: (encoder) => {
             encoder.copyBufferToBuffer(status, 0, to, 0, 4);
-            encoder.copyBufferToBuffer(arena.buffer(resources.packed), 0, to, STATUS_BYTES, bytes);
+            encoder.copyBufferToBuffer(packed, 0, to, STATUS_BYTES, bytes);
+            draw?.(encoder, packed, core);
           },
         });
         await delivery;

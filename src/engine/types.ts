@@ -38,9 +38,25 @@ export interface UpscaleOptions extends RunOptions {
    * the whole image where the memory allows, `estimated` always from parts of it.
    */
   readonly statistics?: 'exact' | 'estimated' | undefined;
+  /**
+   * Takes a tile's result on the GPU, in place of its way back: `packed` holds its pixels, row by row,
+   * a u32 of RGBA each, until the encoder's commands are done. Strips come empty then.
+   */
+  readonly draw?: Draw | undefined;
   /** GPU milliseconds per submission, read before each one; default 8. */
   readonly submitMs?: (() => number) | undefined;
 }
+
+type Draw = (
+  encoder: GPUCommandEncoder,
+  packed: GPUBuffer,
+  core: {
+    readonly x: number;
+    readonly y: number;
+    readonly width: number;
+    readonly height: number;
+  },
+) => void;
 
 /** What a network sees beyond the border of an image. */
 export type Edge = 'zero' | 'replicate' | 'wrap';

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import { type Remote, transfer } from 'comlink';
 import type { OutputType } from '../codecs/encoder.ts';
 import type { AdapterReport } from '../engine/types.ts';
@@ -31,6 +32,7 @@ export {
   type AddedModel,
   type AddOptions,
   CPU_MAX_PIXELS,
+  type Diagnostics,
   type Metadata,
   type SourceFacts,
   STREAM_PIXELS,
@@ -75,6 +77,12 @@ export interface EncodeOptions {
 
 export interface UpscaleRequest extends PlanChoice, JobOptions {}
 
+/** What can be asked of a result that is drawn. */
+export type DrawRequest = Omit<
+  UpscaleRequest,
+  'to' | 'output' | 'preview' | 'quality' | 'metadata' | 'depth'
+>;
+
 export interface Upscaler {
   /** Tests the adapter, not only `navigator.gpu`. */
   detect(): Promise<Detection>;
@@ -94,6 +102,22 @@ export interface Upscaler {
     request: UpscaleRequest & { readonly to: UpscaleTarget },
   ): Promise<UpscaleOutput<null>>;
   upscale(source: UpscaleSource, request?: UpscaleRequest): Promise<UpscaleOutput>;
+  /**
+   * As `upscale`, but draws the result on a canvas and sets its size. The result of an opaque colour
+   * image at the model's own scale stays on the GPU: nothing is read back, and the finished picture
+   * appears at once. Others (alpha, grey, another size, a fallback) are read back and painted.
+   *
+   * The canvas is the worker's from then on, also after an error: it must be new, one that nobody has
+   * asked for a context, and takes one result. It shows that as long as the upscaler is there.
+   *
+   * @throws CrispenError as `upscale`; `INVALID_INPUT` for a canvas that is not new, `IMAGE_TOO_LARGE`
+   * for results of more pixels on a side than a texture of the device may have (8192)
+   */
+  upscaleTo(
+    canvas: HTMLCanvasElement | OffscreenCanvas,
+    source: UpscaleSource,
+    request?: DrawRequest,
+  ): Promise<UpscaleOutput<null>>;
   /** Milliseconds that the CPU path would take for an LR image of this size, measured here. */
   estimateCpu(width: number, height: number, request?: ModelChoice): Promise<number>;
   /**
@@ -127,6 +151,8 @@ export interface Upscaler {
   encode(image: ImageBitmap | Blob, options: EncodeOptions): Promise<Blob>;
   /** Rejects what is pending with `ABORTED` and ends the worker; the upscaler is of no more use. */
   destroy(): void;
+  /** `destroy`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
@@ -186,15 +212,25 @@ class WorkerUpscaler implements Upscaler {
     }
   }
 
+  async upscaleTo(
+    canvas: HTMLCanvasElement | OffscreenCanvas,
+    image: UpscaleSource,
+    request: DrawRequest = {},
+  ): Promise<UpscaleOutput<null>> {
+    const { takeOver } = await import('./canvas.ts');
+    return this.#upscale(image, request, () => takeOver(canvas));
+  }
+
   async #upscale<Image>(
     image: UpscaleSource,
     request: UpscaleRequest,
-    to: UpscaleTarget | null,
+    target: UpscaleTarget | (() => OffscreenCanvas) | null,
   ): Promise<UpscaleOutput<Image>> {
     const plan = planUpscale(request, await this.#added(request.model));
     throwIfAborted(request.signal);
     const { source, transfer: owned } = await toWireSource(image);
-    if (to instanceof WritableStream) owned.push(to);
+    const to = typeof target === 'function' ? target() : target;
+    if (to instanceof WritableStream || to instanceof OffscreenCanvas) owned.push(to);
     return this.#job(
       request,
       async (remote, id) => {
@@ -251,6 +287,10 @@ class WorkerUpscaler implements Upscaler {
     return this.#open().call((remote) =>
       remote.encode(transfer(copy, owned), type, quality, metadata),
     );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.destroy();
   }
 
   destroy(): void {

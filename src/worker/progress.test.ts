@@ -55,3 +55,22 @@ it('adds the later stages to the time left of this one', () => {
   progress.report('encode', 1, 0);
   expect(seen.at(-1)).toEqual({ stage: 'encode', fraction: 1, remainingMs: 0 });
 });
+
+it('gives each stage the time until the next report', () => {
+  const { clock, progress } = record(ALL);
+  clock.now = 100;
+  for (const [stage, at] of [
+    ['decode', 100],
+    ['decode', 103],
+    ['download', 105],
+    ['upscale', 125],
+    ['download', 130],
+    ['upscale', 131],
+    ['encode', 151],
+    ['encode', 152],
+  ] as const) {
+    clock.now = at;
+    progress.report(stage, 0.5);
+  }
+  expect(progress.timings).toEqual({ decode: 5, download: 21, upscale: 25, encode: 1 });
+});

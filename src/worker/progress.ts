@@ -17,6 +17,9 @@ export class JobProgress {
   readonly #stages: readonly Stage[];
   readonly #emit: (progress: UpscaleProgress) => void;
   readonly #now: () => number;
+  /** Milliseconds between reports, given to the stage that the earlier one was of. */
+  readonly timings: Partial<Record<Stage, number>> = {};
+  #last = 0;
   #stage: Stage | null = null;
   #stageStart = 0;
   #fraction = 0;
@@ -39,13 +42,17 @@ export class JobProgress {
    * proportion to their weights
    */
   report(stage: Stage, fraction: number, remainingMs: number | null = null): void {
-    if (stage !== this.#stage) [this.#stage, this.#stageStart] = [stage, this.#now()];
+    const now = this.#now();
+    const before = this.#stage;
+    if (before) this.timings[before] = (this.timings[before] ?? 0) + now - this.#last;
+    this.#last = now;
+    if (stage !== before) [this.#stage, this.#stageStart] = [stage, now];
     const index = this.#stages.indexOf(stage);
     const done = sum(this.#stages.slice(0, index)) + WEIGHTS[stage] * fraction;
     const total = sum(this.#stages);
     this.#fraction = Math.min(1, Math.max(this.#fraction, done / total));
     if (remainingMs !== null) {
-      const stageMs = this.#now() - this.#stageStart + remainingMs;
+      const stageMs = now - this.#stageStart + remainingMs;
       this.#millisecondsPerWeight = stageMs / WEIGHTS[stage];
     }
     const rate = this.#millisecondsPerWeight;

@@ -3,7 +3,7 @@
  * here may need the DOM or the worker's globals.
  */
 import type { OutputType } from '../codecs/encoder.ts';
-import type { AdapterReport } from '../engine/types.ts';
+import type { AdapterReport, UpscaleReport } from '../engine/types.ts';
 import type { SerializedError } from '../errors.ts';
 import type { Depth, Rgba8Image } from '../image/image.ts';
 import type { SizeWish } from '../image/size.ts';
@@ -67,6 +67,18 @@ export interface SourceFacts {
   readonly notes: readonly string[];
 }
 
+/** How a result came about, for logs and reports of errors. */
+export interface Diagnostics extends Omit<UpscaleReport, 'backend'> {
+  readonly backend: UpscaleOutput['backend'];
+  /** The fallback that was taken for want of an adapter. */
+  readonly fallback: Exclude<Fallback, 'error'> | null;
+  /**
+   * Milliseconds per stage; none of a stage that was not needed. What is written strip by strip is
+   * encoded meanwhile, and counts as `upscale`.
+   */
+  readonly timings: Readonly<Partial<Record<Stage, number>>>;
+}
+
 export interface UpscaleOutput<Image = ImageBitmap | Blob> {
   /**
    * A bitmap for the output `bitmap`, else a file; null where it was written to a target. Close the
@@ -105,6 +117,7 @@ export interface UpscaleOutput<Image = ImageBitmap | Blob> {
   readonly approximate: boolean;
   /** Bytes of GPU buffers, weights included. */
   readonly gpuBytes: number;
+  readonly diagnostics: Diagnostics;
 }
 
 /** An upscale request with every default filled in and every value checked. */
@@ -214,7 +227,7 @@ export interface WorkerApi {
     id: number,
     source: WireSource,
     plan: UpscalePlan,
-    target: UpscaleTarget | null,
+    target: UpscaleTarget | OffscreenCanvas | null,
   ): Promise<Result<UpscaleOutput<ImageBitmap | Blob | null>>>;
   estimateCpu(model: string, width: number, height: number): Promise<Result<number>>;
   encode(

@@ -289,7 +289,7 @@ async function upscale(
   id: number,
   source: WireSource,
   plan: UpscalePlan,
-  target: UpscaleTarget | null,
+  target: UpscaleTarget | OffscreenCanvas | null,
   signal: AbortSignal,
 ): Promise<UpscaleOutput<ImageBitmap | Blob | null>> {
   const model = plan.model === null ? null : await findRunnable(plan.model);
@@ -325,14 +325,24 @@ async function upscale(
   }
   throwIfAborted(signal);
 
-  const make = (take?: TakeStrip) => enlarge(input, way, progress, signal, take);
+  const make = (take?: TakeStrip, draw?: Draw) => enlarge(input, way, progress, signal, take, draw);
   const finish = () => {
     throwIfAborted(signal);
     progress.report('encode', 0);
   };
   let delivered: Pick<UpscaleOutput<ImageBitmap | Blob | null>, 'image' | 'bytes' | 'preview'>;
   let report: Enlarged['report'];
-  if (inStrips) {
+  if (target instanceof OffscreenCanvas) {
+    const { drawOn, paintOn } = await import('./draw.ts');
+    const onto = { canvas: target, size, tags };
+    const { image, report: made } = await make(undefined, (engine, model, options) =>
+      drawOn(onto, engine, model, input as Rgba8Image, options),
+    );
+    finish();
+    if (image) paintOn(onto, image);
+    delivered = { image: null, bytes: null, preview: null };
+    report = made;
+  } else if (inStrips) {
     const { writeResult } = await import('./result.ts');
     const { lifeline } = config;
     const produce = async (take: TakeStrip) => {
@@ -356,13 +366,17 @@ async function upscale(
     report = made;
   }
   progress.report('encode', 1, 0);
-  const { milliseconds, tiles, statistics, approximate, gpuBytes, passes, networkScale } = report;
+  const { passes, networkScale, ...run } = report;
+  const { milliseconds, tiles, statistics, approximate, gpuBytes } = run;
+  const by = networkScale === 1 && passes.length === 0 ? 'lanczos' : backend;
+  const fallback = adapter || backend === plan.method ? null : (plan.fallback as 'cpu' | 'lanczos');
   return {
     ...delivered,
     ...{ ...size, source: facts(decoded) },
     ...{ inputWidth: width, inputHeight: height, model: passes[0] ?? null, passes, networkScale },
-    ...{ backend: networkScale === 1 && passes.length === 0 ? 'lanczos' : backend },
+    backend: by,
     ...{ adapter, milliseconds, tiles, statistics, approximate, gpuBytes },
+    diagnostics: { ...run, backend: by, fallback, timings: progress.timings },
   };
 }
 
@@ -379,6 +393,9 @@ function facts({ image, tags, format, animated, notes }: DecodedImage): SourceFa
 }
 
 type Backend = UpscaleOutput['backend'];
+
+/** In place of a run whose result comes back. */
+type Draw = (engine: Engine, model: Model, options: UpscaleOptions) => Promise<UpscaleReport>;
 
 type Enlarged = {
   /** Null where the strips were taken. */
@@ -403,6 +420,7 @@ async function enlarge(
   progress: JobProgress,
   signal: AbortSignal,
   take?: TakeStrip,
+  draw?: Draw,
 ): Promise<Enlarged> {
   const { chain, backend, isPlain } = way;
   const options: UpscaleOptions = {
@@ -415,9 +433,12 @@ async function enlarge(
     return host.use(async (engine) => {
       const model = await loadOnGpu(first, progress, signal);
       throwIfAborted(signal);
+      progress.report('upscale', 0);
       const told = { passes: [first.id], networkScale: first.scale };
-      if (take) {
-        const report = await engine.upscaleStrips(model, input, options, take);
+      if (take || draw) {
+        const report = await (draw
+          ? draw(engine, model, options)
+          : engine.upscaleStrips(model, input, options, take as TakeStrip));
         return { image: null, report: { ...report, ...told } };
       }
       const { image, report } = await engine.upscale(model, input as Rgba8Image, options);

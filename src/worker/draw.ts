@@ -1,0 +1,78 @@
+/** Results on a canvas, in a chunk of its own. */
+import { makeSurface } from '../engine/draw.ts';
+import type { Engine, Model } from '../engine/engine.ts';
+import type { UpscaleOptions, UpscaleReport } from '../engine/types.ts';
+import { CrispenError, throwIfAborted } from '../errors.ts';
+import type { Rgba8Image, RgbaImage } from '../image/image.ts';
+import { toRgba8 } from '../image/pixels.ts';
+import type { ImageTags } from '../image/tags.ts';
+
+interface Onto {
+  readonly canvas: OffscreenCanvas;
+  /** Of the result. */
+  readonly size: { readonly width: number; readonly height: number };
+  readonly tags: ImageTags;
+}
+
+const [COPY_DST, RENDER_ATTACHMENT] = [0x2, 0x10];
+const colorSpaceOf = ({ colorSpace }: ImageTags) =>
+  colorSpace === 'display-p3' ? 'display-p3' : 'srgb';
+
+/**
+ * Upscales into a texture, tile by tile, and copies it to the canvas when all of it is there: what a
+ * canvas gives to draw to lasts for one task only, and nobody wants to see half a picture.
+ * @throws CrispenError `IMAGE_TOO_LARGE`, `INVALID_INPUT`; as `Engine.upscale`
+ */
+export async function drawOn(
+  { canvas, size: { width, height }, tags }: Onto,
+  engine: Engine,
+  model: Model,
+  input: Rgba8Image,
+  options: UpscaleOptions,
+): Promise<UpscaleReport> {
+  const { device } = engine;
+  const most = device.limits.maxTextureDimension2D;
+  if (Math.max(width, height) > most) {
+    throw new CrispenError('IMAGE_TOO_LARGE', `No canvas of ${width} x ${height} can be drawn.`, {
+      hint: `Textures have at most ${most} pixels on a side here. Take a file: output 'image/png'.`,
+    });
+  }
+  const surface = await makeSurface(device, { width, height }, model.network.scale);
+  try {
+    const { draw } = surface;
+    const report = await engine.upscaleStrips(model, input, { ...options, draw }, () => {});
+    throwIfAborted(options.signal);
+    [canvas.width, canvas.height] = [width, height];
+    const context = contextOf(canvas.getContext('webgpu'));
+    await device.scoped('drawing on the canvas', () => {
+      context.configure({
+        ...{ device: device.gpu, format: 'rgba8unorm', colorSpace: colorSpaceOf(tags) },
+        ...{ usage: COPY_DST | RENDER_ATTACHMENT, alphaMode: 'opaque' },
+      });
+      const encoder = device.gpu.createCommandEncoder();
+      const to = context.getCurrentTexture();
+      encoder.copyTextureToTexture({ texture: surface.texture }, { texture: to }, [width, height]);
+      device.gpu.queue.submit([encoder.finish()]);
+    });
+    return { ...report, gpuBytes: report.gpuBytes + surface.bytes };
+  } finally {
+    surface.destroy();
+  }
+}
+
+/** @throws CrispenError `INVALID_INPUT`, `OUT_OF_MEMORY` */
+export function paintOn({ canvas, tags }: Onto, image: RgbaImage): void {
+  const { width, height, data } = toRgba8(image);
+  const colorSpace = colorSpaceOf(tags);
+  [canvas.width, canvas.height] = [width, height];
+  const context = contextOf(canvas.getContext('2d', { colorSpace }));
+  const pixels = data as Uint8ClampedArray<ArrayBuffer>;
+  context.putImageData(new ImageData(pixels, width, height, { colorSpace }), 0, 0);
+}
+
+function contextOf<T>(context: T | null): T {
+  if (context) return context;
+  throw new CrispenError('OUT_OF_MEMORY', 'The canvas gives no context to draw with.', {
+    hint: "A smaller image needs less memory; a file none of it: output 'image/png'.",
+  });
+}
