@@ -35,7 +35,6 @@ export {
   type Diagnostics,
   type Metadata,
   type SourceFacts,
-  STREAM_PIXELS,
   type UpscaleOutput,
   type UpscaleProgress,
   type UpscaleTarget,
@@ -204,10 +203,13 @@ class WorkerUpscaler implements Upscaler {
     request: UpscaleRequest = {},
   ): Promise<UpscaleOutput<Image>> {
     const { to = null } = request;
+    // A chunk of its own: most results go back to the page.
+    const target = to && (await import('./target.ts'));
     try {
+      target?.checkTarget(request);
       return await this.#upscale(image, request, to);
     } catch (error) {
-      if (to && !(to instanceof WritableStream)) await removeEmpty(to);
+      if (to && !(to instanceof WritableStream)) await target?.removeEmpty(to);
       throw error;
     }
   }
@@ -238,8 +240,7 @@ class WorkerUpscaler implements Upscaler {
         return result as Result<UpscaleOutput<Image>>;
       },
       ({ image, preview }) => {
-        if (image instanceof ImageBitmap) image.close();
-        preview?.close();
+        for (const made of [image, preview]) if (made instanceof ImageBitmap) made.close();
       },
       to !== null,
     );
@@ -351,15 +352,6 @@ class WorkerUpscaler implements Upscaler {
     });
     this.#session = session;
     return session;
-  }
-}
-
-/** Removes a file that a picker has just made; one that held something holds it still. */
-async function removeEmpty(file: FileSystemFileHandle & { remove?(): Promise<void> }) {
-  try {
-    if ((await file.getFile()).size === 0) await file.remove?.();
-  } catch {
-    // Gone already, or not allowed: the first error is the one to tell.
   }
 }
 

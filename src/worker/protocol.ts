@@ -22,12 +22,6 @@ export type OutputFormat = 'bitmap' | OutputType;
 /** Where a result is written as it is made: a file that somebody chose, or a stream. */
 export type UpscaleTarget = FileSystemFileHandle | WritableStream<Uint8Array>;
 
-/**
- * PNG results of more pixels than this are written strip by strip and never held whole: 2^25, of
- * which 128 MiB of RGBA. All that go to an `UpscaleTarget` are.
- */
-export const STREAM_PIXELS = 2 ** 25;
-
 /** Who makes the result: networks, or a plain resize. */
 export type Method = 'network' | 'lanczos';
 

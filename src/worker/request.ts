@@ -86,15 +86,6 @@ export function planUpscale(request: PlanChoice, added: readonly Choosable[] = [
   if (metadata !== 'keep' && metadata !== 'drop') {
     throw invalid(`Metadata cannot be "${String(metadata)}".`, 'Choose keep or drop.');
   }
-  if (to && (to instanceof WritableStream ? to.locked : to.kind !== 'file')) {
-    throw invalid('A result cannot be written there.', 'Give a file handle or an unlocked stream.');
-  }
-  if ((to || preview !== null) && output === 'bitmap') {
-    throw invalid('A bitmap goes to no file.', 'Leave the output out or choose a file type.');
-  }
-  if (preview !== null && !(preview >= 1)) {
-    throw invalid(`A preview of ${preview} pixels.`, 'Give its longest side, such as 1024.');
-  }
   const quality = checkQuality(request.quality);
   return { ...size, output, fallback, metadata, preview, method, depth, quality };
 }

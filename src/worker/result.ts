@@ -1,4 +1,4 @@
-/** Results that are written piece by piece, in a chunk of its own. */
+/** Results that are files, in a chunk of its own. */
 import { checkPixels, encodeImage, type OutputType } from '../codecs/index.ts';
 import { type Saved, save, savePng } from '../codecs/sink.ts';
 import type { Depth, Rgba8Image, RgbaImage } from '../image/image.ts';
@@ -24,8 +24,16 @@ export interface ResultRequest<R> {
   readonly preview: number | null;
   readonly lifeline: string | null;
   readonly signal: AbortSignal;
+  readonly toBitmap: (image: Rgba8Image, tags: ImageTags) => Promise<ImageBitmap>;
   /** Makes the result. */
   readonly produce: (take: TakeStrip) => Promise<R>;
+}
+
+export interface WrittenResult<R> {
+  readonly image: Blob | null;
+  readonly bytes: number;
+  readonly preview: ImageBitmap | null;
+  readonly produced: R;
 }
 
 /**
@@ -34,9 +42,7 @@ export interface ResultRequest<R> {
  * @throws CrispenError `WRITE_FAILED`, `IMAGE_TOO_LARGE` and `ENCODE_FAILED` for formats other than
  * PNG, `ABORTED`; what `produce` throws. Then nothing is left of the file.
  */
-export async function writeResult<R>(
-  request: ResultRequest<R>,
-): Promise<Saved<Blob | null> & { readonly produced: R; readonly preview: Rgba8Image | null }> {
+export async function writeResult<R>(request: ResultRequest<R>): Promise<WrittenResult<R>> {
   const {
     input,
     size,
@@ -57,6 +63,10 @@ export async function writeResult<R>(
       await take(strip);
     };
   const small = request.preview === null ? null : new Reduction(width, height, request.preview);
+  const written = async ({ bytes, file }: Saved<Blob | null>, produced: R) => {
+    const preview = small && (await request.toBitmap(small.image, tags));
+    return { image: file, bytes, preview, produced };
+  };
   const open = () =>
     target ? openTarget(target) : blobSink(type, () => spillFolder(request.lifeline));
   if (type === 'image/png') {
@@ -68,7 +78,7 @@ export async function writeResult<R>(
       (write) => produce(taking(({ data }) => write(data))),
       signal,
     );
-    return { ...saved, preview: small?.image ?? null };
+    return written(saved, saved.produced);
   }
   checkPixels(width, height, 'The enlarged image');
   const data = new Uint8ClampedArray(width * height * 4);
@@ -81,5 +91,7 @@ export async function writeResult<R>(
   );
   const blob = await encodeImage({ width, height, data }, type, quality, tags);
   const saved = await save(open, (to) => blob.stream().pipeTo(to, { signal }));
-  return { ...saved, produced, preview: small?.image ?? null };
+  return written(saved, produced);
 }
+
+export { encodeImage };

@@ -3,7 +3,8 @@
  * Exposes `WorkerApi` through comlink.
  */
 import { expose, transfer } from 'comlink';
-import { checkPixels, decodeImage, encodeImage, type OutputType } from '../codecs/index.ts';
+import { decodeImage } from '../codecs/decode.ts';
+import { checkPixels } from '../codecs/limits.ts';
 import { Engine, type Model } from '../engine/engine.ts';
 import type { UpscaleOptions, UpscaleReport } from '../engine/types.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
@@ -26,7 +27,6 @@ import {
   type ProgressEvent,
   type Result,
   type SourceFacts,
-  STREAM_PIXELS,
   type Stage,
   type UpscaleOutput,
   type UpscalePlan,
@@ -134,6 +134,7 @@ const api: WorkerApi = {
   encode: (image, type, quality, metadata) =>
     answer(async () => {
       const { image: pixels, tags } = await decodeImage(image);
+      const { encodeImage } = await import('./result.ts');
       return encodeImage(pixels, type, quality, keptTags(tags, metadata));
     }),
 
@@ -316,60 +317,42 @@ async function upscale(
     ...(isPlain ? null : (await loadBeyond()).chainFor(input, plan, model)),
   };
   const { size } = way;
-  const inStrips =
-    target !== null ||
-    plan.preview !== null ||
-    (plan.output === 'image/png' && size.width * size.height > STREAM_PIXELS);
-  if (!inStrips || backend !== 'webgpu') {
+  // A PNG is made strip by strip; everything else is held whole.
+  if (plan.output !== 'image/png' || backend !== 'webgpu') {
     checkPixels(size.width, size.height, 'The enlarged image');
   }
   throwIfAborted(signal);
 
-  const make = (take?: TakeStrip, draw?: Draw) => enlarge(input, way, progress, signal, take, draw);
-  const finish = () => {
+  const produce = async (take?: TakeStrip, draw?: Draw) => {
+    const made = await enlarge(input, way, progress, signal, take, draw);
     throwIfAborted(signal);
     progress.report('encode', 0);
+    return made;
   };
-  let delivered: Pick<UpscaleOutput<ImageBitmap | Blob | null>, 'image' | 'bytes' | 'preview'>;
-  let report: Enlarged['report'];
-  if (target instanceof OffscreenCanvas) {
-    const { drawOn, paintOn } = await import('./draw.ts');
-    const onto = { canvas: target, size, tags };
-    const { image, report: made } = await make(undefined, (engine, model, options) =>
-      drawOn(onto, engine, model, input as Rgba8Image, options),
-    );
-    finish();
-    if (image) paintOn(onto, image);
-    delivered = { image: null, bytes: null, preview: null };
-    report = made;
-  } else if (inStrips) {
-    const { writeResult } = await import('./result.ts');
-    const { lifeline } = config;
-    const produce = async (take: TakeStrip) => {
-      const { report } = await make(take);
-      finish();
-      return report;
-    };
-    const output = plan.output as OutputType;
-    const written = await writeResult({
-      ...{ ...plan, output, input, size, depth, tags, target, lifeline, signal, produce },
-    });
-    const preview = written.preview && (await toBitmap(written.preview, tags));
-    delivered = { image: written.file, bytes: written.bytes, preview };
-    report = written.produced;
-  } else {
-    const { image, report: made } = await make();
-    finish();
-    const output = await deliver(image as RgbaImage, plan, tags);
-    const bytes = output instanceof Blob ? output.size : null;
-    delivered = { image: output, bytes, preview: null };
-    report = made;
-  }
+  const { produced, ...delivered } =
+    target instanceof OffscreenCanvas
+      ? await drawResult(target)
+      : plan.output === 'bitmap'
+        ? await makeBitmap(await produce(), tags)
+        : await (await import('./result.ts')).writeResult({
+            ...{ ...plan, output: plan.output, input, size, depth, tags, target, signal },
+            ...{ produce, toBitmap, lifeline: config.lifeline },
+          });
   progress.report('encode', 1, 0);
-  const { passes, networkScale, ...run } = report;
+  const { passes, networkScale, ...run } = produced.report;
   const { milliseconds, tiles, statistics, approximate, gpuBytes } = run;
   const by = networkScale === 1 && passes.length === 0 ? 'lanczos' : backend;
   const fallback = adapter || backend === plan.method ? null : (plan.fallback as 'cpu' | 'lanczos');
+
+  async function drawResult(canvas: OffscreenCanvas) {
+    const { drawOn, paintOn } = await import('./draw.ts');
+    const onto = { canvas, size, tags };
+    const produced = await produce(undefined, (engine, model, options) =>
+      drawOn(onto, engine, model, input as Rgba8Image, options),
+    );
+    if (produced.image) paintOn(onto, produced.image);
+    return { image: null, bytes: null, preview: null, produced };
+  }
   return {
     ...delivered,
     ...{ ...size, source: facts(decoded) },
@@ -500,14 +483,9 @@ function fetchFailed(url: string, what: 'image' | 'model', cause: unknown): Cris
   });
 }
 
-async function deliver(
-  image: RgbaImage,
-  plan: UpscalePlan,
-  tags: ImageTags,
-): Promise<ImageBitmap | Blob> {
-  if (plan.output !== 'bitmap')
-    return encodeImage(image, plan.output satisfies OutputType, plan.quality, tags);
-  return toBitmap(image as Rgba8Image, tags);
+async function makeBitmap(produced: Enlarged, tags: ImageTags) {
+  const image = produced.image as Rgba8Image;
+  return { image: await toBitmap(image, tags), bytes: null, preview: null, produced };
 }
 
 async function toBitmap(image: Rgba8Image, tags: ImageTags): Promise<ImageBitmap> {
@@ -520,7 +498,7 @@ async function toBitmap(image: Rgba8Image, tags: ImageTags): Promise<ImageBitmap
     });
   } catch (cause) {
     throw new CrispenError('OUT_OF_MEMORY', `No bitmap of ${width} x ${height} could be made.`, {
-      hint: "Ask for the output 'image/png', which is written piece by piece.",
+      hint: 'Ask for image/png.',
       cause,
     });
   }
