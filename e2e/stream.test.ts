@@ -31,7 +31,7 @@ beforeAll(async () => {
   await page.waitForFunction(() => window.crispen !== undefined);
   const checkpoint = tinyCheckpoint();
   const { network, weights } = detect(readSafetensors(checkpoint).tensors);
-  const image = picture(WIDTH, HEIGHT, true);
+  const image = picture(WIDTH, HEIGHT);
   file = await encode(image);
   wanted = (await upscaleOnCpu(network, weights, image)).image;
   model = await page.evaluate(
