@@ -1,7 +1,8 @@
-import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { embed } from '../codecs/embed.ts';
 import { png } from '../codecs/png.ts';
+import type { Sink } from '../codecs/sink.ts';
 import { openSource } from '../codecs/source.ts';
 import { CrispenError } from '../errors.ts';
 import type { Rgba8Image, RgbaImage } from '../image/image.ts';
@@ -127,7 +128,7 @@ export async function writeImage(
   image: RgbaImage,
   { format = formatOf(path), quality = 92, tags = NO_TAGS }: WriteOptions = {},
 ): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
+  const temporary = temporaryOf(path);
   try {
     const file = await encode(image, format, quality, tags);
     await writeFile(temporary, file);
@@ -140,6 +141,29 @@ export async function writeImage(
     });
   }
 }
+
+/** A file that grows under another name and gets its own when it is whole. */
+export async function fileSink(path: string): Promise<Sink<null>> {
+  const temporary = temporaryOf(path);
+  const file = await open(temporary, 'w');
+  return {
+    async write(bytes) {
+      for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten;
+    },
+    async close() {
+      await file.close();
+      await rename(temporary, path);
+      return null;
+    },
+    async abort() {
+      await file.close().catch(() => {});
+      await rm(temporary, { force: true });
+    },
+  };
+}
+
+const temporaryOf = (path: string): string =>
+  join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
 
 async function encode(
   image: RgbaImage,
@@ -164,7 +188,7 @@ async function encode(
   return embed(Uint8Array.from(await encoder.toBuffer()), `image/${format}`, tags);
 }
 
-function formatOf(path: string): OutputFormat {
+export function formatOf(path: string): OutputFormat {
   const extension = extname(path).toLowerCase();
   const format = Object.hasOwn(EXTENSIONS, extension) ? EXTENSIONS[extension] : undefined;
   if (format) return format;

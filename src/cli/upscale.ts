@@ -1,11 +1,20 @@
 import { parseArgs } from 'node:util';
-import { enlargeWhole, type Pass } from '../engine/enlarge.ts';
+import { savePng } from '../codecs/sink.ts';
+import { enlarge, enlargeWhole, type Pass } from '../engine/enlarge.ts';
 import type { AdapterReport, Progress } from '../engine/types.ts';
 import { depthOf } from '../image/image.ts';
+import { isOpaque } from '../image/pixels.ts';
 import { MAX_FACTOR, type SizeWish } from '../image/size.ts';
 import { type Backend, DEVICES, openBackend } from './backend.ts';
 import { choice, inputRangeOf, positiveInteger, UsageError } from './command.ts';
-import { checkOutput, OUTPUT_FORMATS, readPicture, writeImage } from './images.ts';
+import {
+  checkOutput,
+  fileSink,
+  formatOf,
+  OUTPUT_FORMATS,
+  readPicture,
+  writeImage,
+} from './images.ts';
 import { type ChosenModel, chooseChain } from './model.ts';
 import { TILING_OPTIONS, TILING_USAGE, tilingOf } from './tiling.ts';
 
@@ -80,16 +89,32 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
 
   const backend = await openBackend(device, tiling);
   try {
-    const { image: result, report } = await enlargeWhole(
-      image,
-      {
-        ...{ size, depth: depthOf(image), device: backend.resampler },
-        passes: method === 'lanczos' ? [] : passesOf(backend, chain),
-      },
-      { signal, onProgress: showProgress },
-    );
+    const depth = depthOf(image);
+    const plan = {
+      ...{ size, depth, device: backend.resampler },
+      passes: method === 'lanczos' ? [] : passesOf(backend, chain),
+    };
+    const options = { signal, onProgress: showProgress };
+    const makeWhole = async () => {
+      const { image: result, report } = await enlargeWhole(image, plan, options);
+      clearProgress();
+      await writeImage(output, result, { format, quality, tags });
+      return report;
+    };
+    // Never held whole: a PNG may be larger than memory.
+    const makeInStrips = async () => {
+      const header = { ...size, depth, alpha: !isOpaque(image.data), tags };
+      const { produced } = await savePng(
+        header,
+        () => fileSink(output),
+        (write) => enlarge(image, plan, options, ({ data }) => write(data)),
+        signal,
+      );
+      return produced;
+    };
+    const isPng = (format ?? formatOf(output)) === 'png';
+    const report = await (isPng ? makeInStrips() : makeWhole());
     clearProgress();
-    await writeImage(output, result, { format, quality, tags });
     if (values.json) {
       const line = {
         backend: report.backend,
@@ -99,13 +124,13 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
         networkScale: report.networkScale,
         passes: report.passes,
         input: [image.width, image.height],
-        output: [result.width, result.height],
+        output: [size.width, size.height],
         milliseconds: Math.round(report.milliseconds),
         tiles: report.tiles,
         tileSize: report.tileSize,
         statistics: report.statistics,
         approximate: report.approximate,
-        depth: depthOf(result),
+        depth,
         colorSpace: tags.colorSpace,
         animated,
         notes,
@@ -115,7 +140,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
       const seconds = (report.milliseconds / 1000).toFixed(1);
       const by = report.passes.join(', then ') || 'Lanczos';
       console.log(
-        `${output}: ${result.width} x ${result.height}, ${by}, ${seconds} s on ${adapterName(backend.adapter)}`,
+        `${output}: ${size.width} x ${size.height}, ${by}, ${seconds} s on ${adapterName(backend.adapter)}`,
       );
       for (const note of notes) console.log(note);
     }
