@@ -58,10 +58,10 @@ describe('reading', () => {
 
   test.each(filesIn('test/golden'))('%s: survives being written again', (path) => {
     const first = readSafetensors(read(path));
-    if (path.includes('tiny_')) {
+    if (path.includes('tiny_a2n')) {
       expect(first.metadata.nf).toBe('8');
       expect(first.tensors.get('weights.conv_first.weight')?.shape).toEqual([8, 3, 3, 3]);
-    } else {
+    } else if (!path.includes('acla_') && !path.includes('cla_') && !path.includes('lcoan_')) {
       expect(first.metadata.arch).toMatch(/^(compact|span|rrdb|edsr)$/);
       expect(first.tensors.get('input')?.shape.slice(0, 2)).toEqual([1, 3]);
     }

@@ -3,7 +3,7 @@
  * here may need the DOM or the worker's globals.
  */
 import type { OutputType } from '../codecs/encoder.ts';
-import type { AdapterReport, UpscaleReport } from '../engine/types.ts';
+import type { AdapterReport, UpscaleOptions, UpscaleReport } from '../engine/types.ts';
 import type { SerializedError } from '../errors.ts';
 import type { Depth, Rgba8Image } from '../image/image.ts';
 import type { SizeWish } from '../image/size.ts';
@@ -133,7 +133,11 @@ export interface UpscalePlan {
   readonly metadata: Metadata;
   /** Longest side of a small picture of the result; null: none. */
   readonly preview: number | null;
+  readonly tiling: Tiling;
 }
+
+/** How a network is run over an image. */
+export type Tiling = Pick<UpscaleOptions, 'tileSize' | 'edge'>;
 
 /** What somebody knows of a weight file beside its bytes. */
 export interface AddOptions {

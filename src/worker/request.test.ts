@@ -24,6 +24,7 @@ it('fills in the defaults', () => {
     fallback: 'error',
     metadata: 'drop',
     preview: null,
+    tiling: {},
   });
   expect(planUpscale({ scale: 3 }).model).toBe(defaultModel(3).id);
 });
@@ -40,6 +41,8 @@ it.each<[unknown, ErrorCode]>([
   [{ quality: 1.01 }, 'INVALID_INPUT'],
   [{ output: 'image/gif' }, 'INVALID_INPUT'],
   [{ fallback: 'maybe' }, 'INVALID_INPUT'],
+  [{ edge: 'mirror' }, 'INVALID_INPUT'],
+  [{ tileSize: 0 }, 'INVALID_INPUT'],
 ])('refuses %o with %s', (request, code) => {
   expect(() => planUpscale(request as PlanChoice)).toThrow(expect.objectContaining({ code }));
 });
@@ -56,6 +59,11 @@ it('checks what encode is given', () => {
   for (const type of ['bitmap', 'image/bmp'] as never[]) {
     expect(() => checkOutputType(type)).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }));
   }
+});
+
+it('passes on how the network is run', () => {
+  const { tiling } = planUpscale({ tileSize: 64, edge: 'wrap' });
+  expect(tiling).toEqual({ tileSize: 64, edge: 'wrap' });
 });
 
 it('writes PNG to a target, and checks what goes with one', () => {

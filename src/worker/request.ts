@@ -7,6 +7,7 @@ import type {
   Metadata,
   Method,
   OutputFormat,
+  Tiling,
   UpscalePlan,
   UpscaleTarget,
 } from './protocol.ts';
@@ -18,7 +19,7 @@ export interface ModelChoice {
   readonly model?: string | undefined;
 }
 
-export interface PlanChoice extends ModelChoice {
+export interface PlanChoice extends ModelChoice, Tiling {
   /**
    * Any factor up to 16; default: the model's scale, without a model 2. What no network has of itself
    * is made by the next larger scale of the model's family, or by several passes, and resized.
@@ -53,6 +54,7 @@ const OUTPUTS: readonly OutputFormat[] = [
   'image/webp',
   'image/avif',
 ];
+const EDGES = ['zero', 'replicate', 'wrap'];
 const FALLBACKS: readonly Fallback[] = ['error', 'cpu', 'lanczos'];
 const DEFAULT_QUALITY = 0.92;
 
@@ -86,8 +88,16 @@ export function planUpscale(request: PlanChoice, added: readonly Choosable[] = [
   if (metadata !== 'keep' && metadata !== 'drop') {
     throw invalid(`Metadata cannot be "${String(metadata)}".`, 'Choose keep or drop.');
   }
+  const { tileSize, edge } = request;
+  if (tileSize !== undefined && !(tileSize >= 1)) {
+    throw invalid(`A tile of ${tileSize} pixels.`, 'Give its side, such as 128.');
+  }
+  if (edge !== undefined && !EDGES.includes(edge)) {
+    throw invalid(`There is no edge "${String(edge)}".`, `Choose ${EDGES.join(', ')}.`);
+  }
+  const tiling = { tileSize, edge };
   const quality = checkQuality(request.quality);
-  return { ...size, output, fallback, metadata, preview, method, depth, quality };
+  return { ...size, output, fallback, metadata, preview, method, depth, quality, tiling };
 }
 
 /** The model with its own scale, or what somebody wishes for beyond that: the worker checks it. */

@@ -28,6 +28,7 @@ import {
   type Result,
   type SourceFacts,
   type Stage,
+  type Tiling,
   type UpscaleOutput,
   type UpscalePlan,
   type UpscaleTarget,
@@ -323,8 +324,12 @@ async function upscale(
   }
   throwIfAborted(signal);
 
+  const { tiling } = plan;
+  if (tiling.edge && backend !== 'webgpu') {
+    throw new CrispenError('INVALID_INPUT', 'Edges can be chosen on a GPU only.');
+  }
   const produce = async (take?: TakeStrip, draw?: Draw) => {
-    const made = await enlarge(input, way, progress, signal, take, draw);
+    const made = await enlarge(input, way, tiling, progress, signal, take, draw);
     throwIfAborted(signal);
     progress.report('encode', 0);
     return made;
@@ -400,6 +405,7 @@ function stagesOf(backend: Backend, model: Runnable | null): Stage[] {
 async function enlarge(
   input: RgbaImage,
   way: Way<Runnable>,
+  tiling: Tiling,
   progress: JobProgress,
   signal: AbortSignal,
   take?: TakeStrip,
@@ -407,6 +413,7 @@ async function enlarge(
 ): Promise<Enlarged> {
   const { chain, backend, isPlain } = way;
   const options: UpscaleOptions = {
+    ...tiling,
     signal,
     onProgress: ({ fraction, remainingMs }) => progress.report('upscale', fraction, remainingMs),
     submitMs: () => (visible ? SUBMIT_MS_VISIBLE : SUBMIT_MS_HIDDEN),
