@@ -10,26 +10,46 @@ import { assemble, blocksOf } from './kernel.ts';
 /** Blocks of output channels that an invocation computes. */
 export type QuadBlocks = 3 | 5;
 
-/** Convolutions for devices with `subgroups` where loads are dear: see conv3x3Quad5.wgsl. */
+/**
+ * Convolutions for devices with `subgroups` where loads are dear: see conv3x3Quad5.wgsl. Layers whose
+ * epilogue that kernel does not have are computed by 3 blocks all the same.
+ */
 export const quadConv = (blocks: QuadBlocks): ConvVariant => ({
-  kernel: ({ kernel, act0 }, element) => {
+  kernel: (spec, element) => {
+    const { kernel, act0, multiply, add } = spec;
+    const by = blocksPerInvocation(spec, blocks);
     const sigmoid = typeof act0 === 'object' && act0?.fn === 'sigmoid';
-    const by3 = kernel === 3 && blocks === 3;
-    const source = kernel === 1 ? conv1x1Source : by3 ? conv3x3By3Source : conv3x3By5Source;
+    const source = kernel === 1 ? conv1x1Source : by === 3 ? conv3x3By3Source : conv3x3By5Source;
     const first = sigmoid ? sigmoidSource : linearSource;
+    // What the epilogue can do. 3x3 kernels compile for a second or two: one can do everything, the
+    // other, which most layers use, nothing. 1x1 kernels are cut to the layer.
+    const whole = kernel === 3 && by === 3;
+    const epilogue = {
+      MULTIPLY: whole || multiply,
+      ADD: whole || add,
+      PRELU: whole || act0 === 'prelu',
+    };
     return {
-      label: `conv${kernel}x${kernel} by quads, ${kernel === 1 ? 5 : blocks} blocks`,
-      code: `enable subgroups;\n${assemble(element, {}, quadSource, first, source)}`,
+      label: `conv${kernel}x${kernel} by quads, ${by} blocks`,
+      code: `enable subgroups;\n${assemble(element, epilogue, quadSource, first, source)}`,
       bindings: ['read', 'read', 'read', 'read', 'read', 'write'],
     };
   },
-  grid: ({ kernel, cOut }, width, height) => [
+  grid: (spec, width, height) => [
     Math.ceil(width / 32),
     Math.ceil(height / 16),
-    Math.ceil(blocksOf(cOut) / (kernel === 1 ? 5 : blocks)),
+    Math.ceil(blocksOf(spec.cOut) / blocksPerInvocation(spec, blocks)),
   ],
   arrange: transposeMatrices,
 });
+
+function blocksPerInvocation(
+  { kernel, multiply, add, act0 }: ConvSpec,
+  blocks: QuadBlocks,
+): QuadBlocks {
+  if (kernel === 1) return 5;
+  return multiply || add || act0 === 'prelu' ? 3 : blocks;
+}
 
 /** Whether these kernels know the layer's activations. */
 export function isQuadSpec({ act0, act1 }: ConvSpec): boolean {

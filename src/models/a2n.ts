@@ -99,8 +99,9 @@ function attentionInAttention(
 
   // Attention branch.
   const k1 = b.leakyRelu(`${name}.att.k1_lrelu`, conv('att.k1', t, 'attention.k1', 3), SLOPE);
-  const k3 = conv('att.k3', t, 'attention.k3', 3);
   const gate = b.sigmoid(`${name}.att.gate`, conv('att.k2', k1, 'attention.k2', 1, true));
+  // Behind the gate, so that the product goes into the 1x1 convolution's epilogue, which is cheaper.
+  const k3 = conv('att.k3', t, 'attention.k3', 3);
   const gated = b.mul(`${name}.att.gated`, k3, gate);
   const attention = conv('attention_out', gated, 'attention.k4', 3);
 

@@ -1,7 +1,8 @@
 // 3x3 convolution as conv3x3.wgsl has it, for adapters on which loads are what takes the time
 // (software rasterizers: a vector load costs as much as four matrix products): 5 blocks of output
 // channels share each pixel that is loaded, and the four invocations of a quad load a matrix together.
-//   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-1, x+kx-1] + b[o] ) * m * factor + r )
+//   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-1, x+kx-1] + b[o] ) )
+// The addend, the multiplier and PReLU are left to conv3x3Quad3.wgsl: see quad.wgsl.
 // Bindings as conv3x3.wgsl, but the matrices of the weights are transposed: column r holds the taps of
 // the block's output channel r.
 //

@@ -1,6 +1,8 @@
 // Bindings, weights and epilogue of the convolutions whose invocations share the weights of a quad.
 // `activate_first` comes from quadLinear.wgsl or quadSigmoid.wgsl: software drivers run every branch
-// of a switch, and an exp() more costs them as much as the convolution.
+// of a switch, and an exp() more costs them as much as the convolution. For the same reason MULTIPLY,
+// ADD and PRELU say what the epilogue can do at all; the uniform says what it does.
+// Prelude: E4, MULTIPLY, ADD, PRELU.
 const ACTIVATION_LEAKY_RELU = 1u;
 const ACTIVATION_RELU = 2u;
 const ACTIVATION_PRELU = 6u;
@@ -39,10 +41,10 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
   }
   let at = (block * params.height + row) * params.width + col;
   var v = activate_first(params.epilogue & 15u, block, sum);
-  if (params.epilogue & 256u) != 0u {
+  if MULTIPLY && (params.epilogue & 256u) != 0u {
     v *= vec4f(multiplier[at]);
   }
-  if (params.epilogue & 512u) != 0u {
+  if ADD && (params.epilogue & 512u) != 0u {
     v = v * params.factor + vec4f(addend[at]);
   }
   y[at] = E4(activate_linear((params.epilogue >> 4u) & 15u, params.slope1, v));
