@@ -3,12 +3,14 @@ import type { Model } from '../engine/engine.ts';
 import type { Pass } from '../engine/enlarge.ts';
 import { interpret, upscaleOnCpu } from '../engine/interpreter.ts';
 import type { Fusion } from '../engine/lower.ts';
+import { choosePrecision, type Precision } from '../engine/precision.ts';
 import type { PlanarInput } from '../engine/trace.ts';
 import type { AdapterReport, RunOptions, TracedTensor, UpscaleResult } from '../engine/types.ts';
 import { type Depth, depthOf, type Rgba8Image } from '../image/image.ts';
 import type { Network } from '../models/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { openGpu } from './driver.ts';
+import type { ChosenModel } from './model.ts';
 import type { Tiling } from './tiling.ts';
 
 export type DeviceName = 'gpu' | 'cpu';
@@ -19,6 +21,9 @@ const SUBMIT_MS = 100;
 
 export type UpscaleFunction = (image: Rgba8Image, options?: RunOptions) => Promise<UpscaleResult>;
 
+/** What a pass needs to know of a model. */
+export type PassModel = Pick<ChosenModel, 'name' | 'network' | 'weights' | 'f16'>;
+
 /** What the commands need of an engine, on the GPU or on the CPU. */
 export interface Backend {
   readonly device: DeviceName;
@@ -26,8 +31,11 @@ export interface Backend {
   readonly adapter: AdapterReport | null;
   /** Where alpha and sizes are resampled; null on the CPU. */
   readonly resampler: Device | null;
-  /** A network as one pass of `enlarge`. */
-  pass(name: string, network: Network, weights: TensorMap): Pass;
+  /**
+   * A model as one pass of `enlarge`. The CPU computes in f32.
+   * @param precision default `auto`
+   */
+  pass(model: PassModel, precision?: Precision): Pass;
   /** Loads weights once for any number of images. */
   load(network: Network, weights: TensorMap): Promise<UpscaleFunction>;
   /** The named tensors of one run on a planar input in the network's range. */
@@ -50,8 +58,8 @@ const CPU: Backend = {
   device: 'cpu',
   adapter: null,
   resampler: null,
-  pass: (model, network, weights) => ({
-    ...{ model, scale: network.scale },
+  pass: ({ name, network, weights }) => ({
+    ...{ model: name, scale: network.scale },
     async run(image, options, sink) {
       const { image: whole, report } = await upscaleOnCpu(network, weights, image, options);
       await sink({ ...whole, y: 0 });
@@ -73,14 +81,17 @@ async function openGpuBackend(tiling: Tiling): Promise<Backend> {
     device: 'gpu',
     adapter: engine.adapter,
     resampler: engine.device,
-    pass(name, network, weights) {
+    pass({ name, network, weights, f16 }, wish = 'auto') {
       const models = new Map<Depth, Promise<Model>>();
       return {
         ...{ model: name, scale: network.scale },
         async run(image, options, sink) {
           const depth = depthOf(image);
+          const wide = depth === 16;
+          // Samples of 16 bits are finer than f16.
+          const precision = choosePrecision(wish, f16 && !wide, engine.adapter);
           const loading =
-            models.get(depth) ?? engine.loadModel(network, weights, { wide: depth === 16 });
+            models.get(depth) ?? engine.loadModel(network, weights, { wide, precision });
           models.set(depth, loading);
           const paced = { ...tiling, ...options, submitMs: () => SUBMIT_MS };
           return engine.upscaleStrips(await loading, image, paced, sink);

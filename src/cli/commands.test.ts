@@ -79,6 +79,7 @@ describe('crispen', () => {
         tileSize: [6, 4],
         statistics: 'exact',
         approximate: false,
+        precision: 'f32',
         ...{ depth: 8, colorSpace: 'srgb', animated: false, notes: [] },
       },
     ]);

@@ -37,6 +37,8 @@ export interface ChosenModel {
   readonly name: string;
   readonly network: Network;
   readonly weights: TensorMap;
+  /** Whether these weights were measured to serve in f16: shipped ones only. */
+  readonly f16: boolean;
   /** SHA-256 of the weight file in hexadecimal digits. */
   readonly sha256: string;
 }
@@ -60,7 +62,13 @@ export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
   if (weights !== undefined && model === undefined) {
     const { file, sha256 } = await readWeightFile(weights);
     const found = detectIn(file, weights, options);
-    return { name: fileTitle(weights), network: found.network, weights: found.weights, sha256 };
+    return {
+      name: fileTitle(weights),
+      network: found.network,
+      weights: found.weights,
+      f16: false,
+      sha256,
+    };
   }
   const entry = model === undefined ? defaultModel(scale ?? 2) : findModel(model);
   if (scale !== undefined && scale !== entry.scale) {
@@ -73,7 +81,7 @@ export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
     inputRange: options.inputRange ?? entry.inputRange,
   });
   if (weights !== undefined) {
-    return { name: fileTitle(weights), network, ...(await readFor(weights, network)) };
+    return { name: fileTitle(weights), network, f16: false, ...(await readFor(weights, network)) };
   }
   const shipped = await readFor(shippedFile(entry), network);
   if (shipped.sha256 !== entry.sha256) {
@@ -81,7 +89,7 @@ export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
       hint: 'Install the package again.',
     });
   }
-  return { name: entry.id, network, ...shipped };
+  return { name: entry.id, network, f16: entry.f16, ...shipped };
 }
 
 /**
@@ -130,7 +138,7 @@ async function chooseFile(
   const likelyScale = Math.ceil(factor);
   const { network, weights: tensors } =
     found || detectIn(file, weights, { ...options, likelyScale });
-  return { name: fileTitle(weights), network, weights: tensors, sha256 };
+  return { name: fileTitle(weights), network, weights: tensors, f16: false, sha256 };
 }
 
 /** What `work` gives, or null where the file is not of that scale. */

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { savePng } from '../codecs/sink.ts';
 import { enlarge, enlargeWhole, type Pass } from '../engine/enlarge.ts';
+import type { Precision } from '../engine/precision.ts';
 import type { AdapterReport, Progress } from '../engine/types.ts';
 import { depthOf } from '../image/image.ts';
 import { isOpaque } from '../image/pixels.ts';
@@ -40,6 +41,8 @@ webp, avif.
 ${TILING_USAGE}
   --edge MODE      what lies beyond the border: zero, as networks were trained (default), replicate,
                    or wrap, for textures that tile
+  --precision NAME auto, f32 or f16: of feature maps and weights on the GPU (default auto: f16 for shipped
+                   models where a GPU has it)
   --format NAME    png, jpeg, webp or avif, whatever the output is called
   --quality N      1 to 100, for all but PNG (default 92)
   --keep-metadata  take EXIF and XMP along (not into AVIF)
@@ -63,6 +66,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
       'input-range': { type: 'string' },
       device: { type: 'string', default: 'gpu' },
       ...TILING_OPTIONS,
+      precision: { type: 'string', default: 'auto' },
       format: { type: 'string' },
       quality: { type: 'string' },
       'keep-metadata': { type: 'boolean', default: false },
@@ -76,6 +80,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
   const device = choice('--device', values.device, DEVICES);
   const tiling = tilingOf(values, device);
   const method = choice('--method', values.method, ['network', 'lanczos']);
+  const precision = choice('--precision', values.precision, ['auto', 'f32', 'f16']);
   const wish = sizeWishOf(values);
   const { model, weights } = values;
   const inputRange = inputRangeOf(values['input-range']);
@@ -92,7 +97,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
     const depth = depthOf(image);
     const plan = {
       ...{ size, depth, device: backend.resampler },
-      passes: method === 'lanczos' ? [] : passesOf(backend, chain),
+      passes: method === 'lanczos' ? [] : passesOf(backend, chain, precision),
     };
     const options = { signal, onProgress: showProgress };
     const makeWhole = async () => {
@@ -130,6 +135,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
         tileSize: report.tileSize,
         statistics: report.statistics,
         approximate: report.approximate,
+        precision: report.precision,
         depth,
         colorSpace: tags.colorSpace,
         animated,
@@ -152,10 +158,8 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
 }
 
 /** One pass per model, shared where a model runs again. */
-function passesOf(backend: Backend, chain: readonly ChosenModel[]): Pass[] {
-  const passes = new Map(
-    chain.map((model) => [model, backend.pass(model.name, model.network, model.weights)]),
-  );
+function passesOf(backend: Backend, chain: readonly ChosenModel[], precision: Precision): Pass[] {
+  const passes = new Map(chain.map((model) => [model, backend.pass(model, precision)]));
   return chain.map((model) => passes.get(model) as Pass);
 }
 

@@ -100,10 +100,10 @@ export class Device {
     return this.gpu.features.has('shader-f16');
   }
 
-  /** @throws CrispenError `INVALID_INPUT` for f16 where there is none. */
+  /** @throws CrispenError `INVALID_INPUT` for f16 where there is none and for names of no type. */
   element(precision: ElementType = 'f32'): ElementType {
-    if (precision === 'f16' && !this.hasF16) {
-      throw new CrispenError('INVALID_INPUT', 'This device has no f16 arithmetic.', {
+    if (precision !== 'f32' && !(precision === 'f16' && this.hasF16)) {
+      throw new CrispenError('INVALID_INPUT', `This device has no ${precision} arithmetic.`, {
         hint: 'Use f32, which every device has.',
       });
     }

@@ -52,7 +52,7 @@ const MAX_DEFAULT_BUDGET = 2 ** 30;
 /** GPU milliseconds per submission while somebody looks at the page. */
 const DEFAULT_SUBMIT_MS = 8;
 
-interface ModelOptions {
+export interface ModelOptions {
   readonly fuse?: Fusion;
   readonly precision?: ElementType;
   readonly wide?: boolean;
@@ -291,6 +291,7 @@ export class Engine {
       approximate: (tiler?.approximate ?? false) && run.tiles > 1,
       gpuBytes,
       dispatches: run.dispatches,
+      precision: model.program.element,
     };
   }
 

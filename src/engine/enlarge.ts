@@ -226,7 +226,7 @@ function summed(reports: readonly UpscaleReport[], device: Device | null): Upsca
   const last: UpscaleReport = reports.at(-1) ?? {
     backend: device ? 'webgpu' : 'cpu',
     ...{ milliseconds: 0, tiles: 1, tileSize: [0, 0], gpuBytes: 0, dispatches: 0 },
-    ...{ statistics: 'exact', approximate: false },
+    ...{ statistics: 'exact', approximate: false, precision: 'f32' },
   };
   return {
     ...last,

@@ -238,6 +238,7 @@ export async function upscaleOnCpu<T extends RgbaImage>(
       approximate: false,
       gpuBytes: 0,
       dispatches: 0,
+      precision: 'f32',
     },
   };
 }

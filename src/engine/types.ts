@@ -1,4 +1,5 @@
 import type { Rgba8Image, RgbaImage } from '../image/image.ts';
+import type { ElementType } from '../kernels/kernel.ts';
 
 /** What is known of the GPU; empty strings where the browser does not say. */
 export interface AdapterReport {
@@ -83,6 +84,8 @@ export interface UpscaleReport {
   /** Bytes of GPU buffers held for this job, weights included. */
   readonly gpuBytes: number;
   readonly dispatches: number;
+  /** Of maps and weights in memory. */
+  readonly precision: ElementType;
 }
 
 /** Rows of the result over its full width. */

@@ -8,6 +8,8 @@ export interface ModelFile {
   readonly scale: 2 | 3 | 4;
   /** RGB input and output run from 0 to this. */
   readonly inputRange: number;
+  /** Whether maps and weights may be f16: measured by `npm run precision`. */
+  readonly f16: boolean;
   /** Name within the folder of models. */
   readonly file: string;
   readonly bytes: number;
@@ -22,6 +24,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
     network: 'a2n',
     scale: 2,
     inputRange: 255,
+    f16: false,
     file: 'a2n-x2.safetensors',
     bytes: 2_091_414,
     sha256: '6ad4188a02924becc0a8f5f9da242ce8ec700b6d04ec87cacc8b5dea4d882794',
@@ -31,6 +34,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
     network: 'a2n',
     scale: 3,
     inputRange: 255,
+    f16: false,
     file: 'a2n-x3.safetensors',
     bytes: 2_091_414,
     sha256: '0953947a8e9c8b1e867ecbe684ca5b361d19374ace1468e745b7d23667eb4057',
@@ -40,6 +44,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
     network: 'a2n',
     scale: 4,
     inputRange: 255,
+    f16: false,
     file: 'a2n-x4.safetensors',
     bytes: 2_113_998,
     sha256: '320a10e092fc49cc34a6fa1dca36901b919d8921c7eba2e785a510fbf4c417c8',
@@ -49,6 +54,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
     network: 'a2n',
     scale: 2,
     inputRange: 255,
+    f16: true,
     file: 'a2n-photo-x2.safetensors',
     bytes: 2_091_414,
     sha256: '44bdae1c265a5d1d7115b120908b612e3e879a2ef4fd3f1846f19a3d22f63fbe',
@@ -58,6 +64,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
     network: 'a2n',
     scale: 4,
     inputRange: 255,
+    f16: true,
     file: 'a2n-photo-x4.safetensors',
     bytes: 2_113_998,
     sha256: 'd6f719d4dbfc38774ee6b23fe4e939734b2a6135e31401697fe2b21103cf1bb1',

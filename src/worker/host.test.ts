@@ -88,9 +88,9 @@ it('compiles ahead on the engine that will load, and leaves errors to the loadin
   const fake = fakeEngine();
   const { host, create } = hostOf([fake]);
   fake.calls.prepare.mockRejectedValueOnce(new CrispenError('INTERNAL', 'no such kernel'));
-  host.prepare(network);
+  host.prepare(network, { precision: 'f16' });
   await settled();
-  expect(fake.calls.prepare).toHaveBeenCalledExactlyOnceWith(network);
+  expect(fake.calls.prepare).toHaveBeenCalledExactlyOnceWith(network, { precision: 'f16' });
   await host.model('m', network, new Map());
   expect(create).toHaveBeenCalledTimes(1);
 });

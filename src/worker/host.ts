@@ -1,4 +1,4 @@
-import type { Engine, Model } from '../engine/engine.ts';
+import type { Engine, Model, ModelOptions } from '../engine/engine.ts';
 import { CrispenError } from '../errors.ts';
 import type { Network } from '../models/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
@@ -39,11 +39,16 @@ export class EngineHost {
   }
 
   /** The model on the GPU, loaded once per engine. */
-  async model(id: string, network: Network, weights: TensorMap, wide = false): Promise<Model> {
+  async model(
+    id: string,
+    network: Network,
+    weights: TensorMap,
+    options?: ModelOptions,
+  ): Promise<Model> {
     const current = this.#open();
     let model = current.models.get(id);
     if (!model) {
-      model = current.engine.then((engine) => engine.loadModel(network, weights, { wide }));
+      model = current.engine.then((engine) => engine.loadModel(network, weights, options));
       current.models.set(id, model);
       model.catch(() => current.models.delete(id));
     }
@@ -51,9 +56,9 @@ export class EngineHost {
   }
 
   /** Compiles a network's kernels ahead of its weights. What fails here fails again in `model`. */
-  prepare(network: Network): void {
+  prepare(network: Network, options?: ModelOptions): void {
     this.engine()
-      .then((engine) => engine.prepare(network))
+      .then((engine) => engine.prepare(network, options))
       .catch(() => {});
   }
 

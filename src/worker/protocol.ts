@@ -3,6 +3,7 @@
  * here may need the DOM or the worker's globals.
  */
 import type { OutputType } from '../codecs/encoder.ts';
+import type { Precision } from '../engine/precision.ts';
 import type { AdapterReport, UpscaleOptions, UpscaleReport } from '../engine/types.ts';
 import type { SerializedError } from '../errors.ts';
 import type { Depth, Rgba8Image } from '../image/image.ts';
@@ -201,6 +202,7 @@ export interface WorkerConfig {
   readonly cache: boolean;
   /** Bytes of GPU memory; null: the engine's default. */
   readonly memoryBudget: number | null;
+  readonly precision: Precision;
   /** Name of a lock that the worker holds as long as it lives; null: no lock. */
   readonly lifeline: string | null;
   readonly visible: boolean;

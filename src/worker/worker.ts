@@ -6,6 +6,7 @@ import { expose, transfer } from 'comlink';
 import { decodeImage } from '../codecs/decode.ts';
 import { checkPixels } from '../codecs/limits.ts';
 import { Engine, type Model } from '../engine/engine.ts';
+import { choosePrecision } from '../engine/precision.ts';
 import type { UpscaleOptions, UpscaleReport } from '../engine/types.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
 import { depthOf, type Rgba8Image, type RgbaImage } from '../image/image.ts';
@@ -273,10 +274,14 @@ async function loadOnGpu(
   const loaded = await host.loaded(id);
   if (loaded) return loaded;
   const { entry } = runnable;
-  if (entry) host.prepare(shippedNetwork(entry));
+  const { adapter } = await host.engine();
+  // Samples of 16 bits are finer than f16.
+  const precision = choosePrecision(config.precision, !wide && entry?.f16, adapter);
+  const options = { wide, precision };
+  if (entry) host.prepare(shippedNetwork(entry), options);
   const { network, weights } = await loadWeights(runnable, progress, signal);
   progress.report('prepare', 0);
-  return host.model(id, network, weights, wide);
+  return host.model(id, network, weights, options);
 }
 
 function weightPlatform(): WeightPlatform {

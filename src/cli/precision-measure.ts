@@ -1,0 +1,117 @@
+import type { Engine } from '../engine/engine.ts';
+import { trace } from '../engine/traceNetwork.ts';
+import { CrispenError } from '../errors.ts';
+import type { Rgba8Image } from '../image/image.ts';
+import type { ChosenModel } from './model.ts';
+
+/** The share of 8-bit values that has to stay within one step of f32, for f16 to be used. */
+export const REQUIRED_SHARE = 0.999;
+/** Largest finite f16. */
+export const F16_MAX = 65504;
+
+/** How f16 compares with f32 on one image. */
+export interface PrecisionFigures {
+  /** Colour values compared. */
+  readonly values: number;
+  /** Share of them that differ by at most 1 of 255, and share that do not differ at all. */
+  readonly within: number;
+  readonly same: number;
+  /** Largest difference, of 255. */
+  readonly worst: number;
+  /** Largest magnitude in f32 of whatever the fused network writes to memory. */
+  readonly largest: number;
+  /** False if any value of the output in f16 was not finite; the others are of no meaning then. */
+  readonly finite: boolean;
+}
+
+export const holds = ({ within, finite, largest }: PrecisionFigures): boolean =>
+  finite && largest <= F16_MAX && within >= REQUIRED_SHARE;
+
+/**
+ * Enlarges an image in f16, fused as real GPUs do it, and in f32, fused as the adapter at hand likes it
+ * best (llvmpipe takes more than minutes for the fused blocks in f32), and compares the 8-bit results.
+ * @throws CrispenError as `Engine.upscale`; `INVALID_INPUT` for a device without f16.
+ */
+export async function measurePrecision(
+  engine: Engine,
+  { network, weights }: Pick<ChosenModel, 'network' | 'weights'>,
+  image: Rgba8Image,
+): Promise<PrecisionFigures> {
+  const stored = new Set<string>();
+  const results: (Uint8ClampedArray | null)[] = [];
+  for (const precision of ['f16', 'f32'] as const) {
+    const fuse = precision === 'f16' ? 'blocks' : engine.fusion;
+    const model = await engine.loadModel(network, weights, { precision, fuse });
+    const { nodes } = network.graph;
+    for (const id of precision === 'f16' ? model.program.resourceOf.keys() : []) {
+      if (nodes[id].shape.kind === 'map') stored.add(nodes[id].name);
+    }
+    try {
+      results.push((await engine.upscale(model, image)).image.data);
+    } catch (error) {
+      if (!(error instanceof CrispenError && error.code === 'NON_FINITE')) throw error;
+      results.push(null);
+    } finally {
+      await engine.unloadModel(model);
+    }
+  }
+  const input = planar(image, network.inputRange);
+  const traced = await trace(engine, network, weights, input, [...stored], { fuse: engine.fusion });
+  let largest = 0;
+  for (const { data } of traced.values()) {
+    for (const value of data) largest = Math.max(largest, Math.abs(value));
+  }
+  const [half, exact] = results;
+  if (!half || !exact) return { values: 0, within: 0, same: 0, worst: 255, largest, finite: false };
+  let [values, within, same, worst] = [0, 0, 0, 0];
+  for (let i = 0; i < exact.length; i++) {
+    if (i % 4 === 3) continue; // alpha is no work of the network
+    const difference = Math.abs(half[i] - exact[i]);
+    values++;
+    if (difference <= 1) within++;
+    if (difference === 0) same++;
+    worst = Math.max(worst, difference);
+  }
+  return { values, within: within / values, same: same / values, worst, largest, finite: true };
+}
+
+function planar({ width, height, data }: Rgba8Image, range: number) {
+  const plane = width * height;
+  const values = Float32Array.from({ length: 3 * plane }, (_, i) => {
+    return (data[(i % plane) * 4 + Math.floor(i / plane)] / 255) * range;
+  });
+  return { width, height, data: values };
+}
+
+/** The middle of an image, at most `size` pixels on either side. */
+export function middle({ width, height, data }: Rgba8Image, size: number): Rgba8Image {
+  const [w, h] = [Math.min(width, size), Math.min(height, size)];
+  const [left, top] = [(width - w) >> 1, (height - h) >> 1];
+  const cut = new Uint8ClampedArray(w * h * 4);
+  for (let y = 0; y < h; y++) {
+    const from = ((top + y) * width + left) * 4;
+    cut.set(data.subarray(from, from + w * 4), y * w * 4);
+  }
+  return { width: w, height: h, data: cut };
+}
+
+/**
+ * Pictures of the strongest contrast, opaque: `strokes`, white lines one to three pixels wide on black
+ * as of letters; `checkers`, single pixels of black and white in one half, of saturated colours in the
+ * other. Before a gate A2N reaches its largest values at such edges.
+ */
+export function hardPicture(kind: 'strokes' | 'checkers', size: number): Rgba8Image {
+  const data = new Uint8ClampedArray(size * size * 4);
+  for (let y = 0; y < size; y++) {
+    for (let x = 0; x < size; x++) {
+      const odd = (x + y) % 2;
+      const white = x % 9 < 1 + ((y >> 3) % 3) || y % 11 === 4 || (x + 2 * y) % 17 === 0 ? 255 : 0;
+      const colour =
+        kind === 'strokes'
+          ? [white, white, white]
+          : [odd * 255, (x < size / 2 ? odd : 1 - odd) * 255, (x < size / 2 ? odd : y % 2) * 255];
+      data.set([...colour, 255], (y * size + x) * 4);
+    }
+  }
+  return { width: size, height: size, data };
+}
