@@ -106,6 +106,22 @@ describe('tiles with image-wide statistics', () => {
     expect(off / values).toBeLessThanOrEqual(1e-4);
   });
 
+  // The reach of 35 or 36 pixels to either side leaves tiles smaller than such a wide image.
+  it.each(SCALES)('equal the whole through the full network at x%i', async (scale) => {
+    const { tensors } = readSafetensors(read(`public/models/a2n-x${scale}.safetensors`));
+    const model = await engine.loadModel(createNetwork('a2n', { scale }), tensors);
+    const image = uneven(104, 6, false);
+    const whole = await engine.upscale(model, image, { submitMs });
+    const tiled = await engine.upscale(model, image, { tileSize: 21, submitMs });
+    expect(tiled.report).toMatchObject({ tiles: 5, statistics: 'exact' });
+    expect(tiled.report.tileSize[0]).toBeLessThan(104);
+    const { worst, share } = difference(tiled.image, whole.image);
+    console.info(`full A2N x${scale}: ${share} of the values differ, by ${worst}`);
+    expect(worst).toBeLessThanOrEqual(1);
+    expect(share).toBeLessThanOrEqual(1e-4);
+    await engine.unloadModel(model);
+  });
+
   it.each(SCALES)('equal the whole in f32 at x%i', async (scale) => {
     const network = tiny(scale);
     const program = lower(network.graph, { fuse: 'ops', image: { range: 1 } });
