@@ -37,7 +37,7 @@ module.exports = {
     {
       name: 'no-unresolvable',
       severity: 'error',
-      from: { path: '^(src|demo)/' },
+      from: { path: '^(src|demo)/', pathNot: '^demo/docs/recipes/' },
       to: { couldNotResolve: true, pathNot: ['\\?raw$', '\\?url$', '\\?worker'] },
     },
     {

@@ -1,14 +1,14 @@
 import { defineConfig } from 'vite';
 import { bareShaders } from './scripts/shaders.mjs';
 
-/** The site: index.html and demo/, and bench.html by itself, with relative URLs, so that any folder of any host can serve it. */
+/** The site: index.html and demo/, bench.html and docs.html by themselves, with relative URLs, so that any folder of any host can serve it. */
 export default defineConfig({
   base: './',
   publicDir: 'public',
   build: {
     outDir: 'dist/site',
     target: 'es2023',
-    rolldownOptions: { input: ['index.html', 'bench.html'] },
+    rolldownOptions: { input: ['index.html', 'bench.html', 'docs.html'] },
   },
   plugins: [bareShaders()],
   worker: { format: 'es', plugins: () => [bareShaders()] },

@@ -1,6 +1,6 @@
 /**
- * npm run build: the site (dist/site), the library (dist/lib) and the command line (dist/cli).
- * `--only site|lib|cli` builds one of them.
+ * npm run build: the site (dist/site) with the API reference (dist/site/api), the library (dist/lib) and the command line (dist/cli).
+ * `--only site|api|lib|cli` builds one of them.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, readFileSync, rmSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { bareShaders } from './shaders.mjs';
 const root = resolve(import.meta.dirname, '..');
 /** The weights that the package brings along. */
 const PACKAGED = 'a2n-photo-x2.safetensors';
-const steps = { site: buildSite, lib: buildLibrary, cli: buildCommandLine };
+const steps = { site: buildSite, api: buildReference, lib: buildLibrary, cli: buildCommandLine };
 
 const { values } = parseArgs({ options: { only: { type: 'string' } } });
 if (values.only !== undefined && !Object.hasOwn(steps, values.only)) {
@@ -26,6 +26,27 @@ for (const [name, step] of Object.entries(steps)) {
 async function buildSite() {
   await build({ root, logLevel: 'warn' });
   console.log('dist/site: the site');
+}
+
+/** The docstrings of the public entries, as pages. Types that they only refer to are left out. */
+function buildReference() {
+  const entries = ['index.ts', 'element/define.ts', 'element/preview.ts', 'engine/public.ts'];
+  const options = ['--tsconfig', 'tsconfig.build.json', '--readme', 'none', '--disableSources'];
+  options.push('--name', 'Crispen', '--out', 'dist/site/api', '--excludePrivate');
+  options.push(
+    '--validation.notExported',
+    'false',
+    '--treatWarningsAsErrors',
+    '--logLevel',
+    'Warn',
+  );
+  for (const entry of entries) options.push('--entryPoints', `src/${entry}`);
+  const program = resolve(root, 'node_modules/typedoc/bin/typedoc');
+  const { status } = spawnSync(process.execPath, [program, ...options], {
+    ...{ cwd: root, stdio: 'inherit' },
+  });
+  if (status !== 0) throw new Error('The API reference could not be written.');
+  console.log('dist/site/api: the API reference');
 }
 
 /**
