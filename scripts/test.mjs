@@ -23,9 +23,12 @@ const ELEMENT_ALL_LIMIT = 60 * 1024;
 /** All files: with the chunks that are loaded on demand and the engine by itself, crispen/engine. */
 const TOTAL_LIMIT = 176 * 1024;
 
-/** What the package may hold, beside the declarations and source maps of dist/lib. */
+/**
+ * What the package may hold, beside the declarations and source maps of dist/lib. A chunk that several
+ * others share has the name of its first module, such as rgba8.reference.
+ */
 const PACKED =
-  /^(package\.json|README\.md|CHANGELOG\.md|THIRD-PARTY\.md|LICENSE|bin\/crispen\.mjs|dist\/(lib|cli)\/[\w-]+\.js|dist\/lib\/avif_enc\.wasm|dist\/lib\/models\/a2n-photo-x2\.safetensors)$/;
+  /^(package\.json|README\.md|CHANGELOG\.md|THIRD-PARTY\.md|LICENSE|bin\/crispen\.mjs|dist\/(lib|cli)\/[\w-]+(\.reference)?\.js|dist\/lib\/avif_enc\.wasm|dist\/lib\/models\/a2n-photo-x2\.safetensors)$/;
 
 const root = resolve(import.meta.dirname, '..');
 const GROUPS = ['check', 'unit', 'gpu', 'f16', 'size', 'package', 'e2e'];
