@@ -1,7 +1,6 @@
 import type { Browser, Page } from 'playwright';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { upscaleOnCpu } from '../src/engine/interpreter.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
 import { makeGrey } from '../src/image/pixels.ts';
 import type { UpscaleRequest } from '../src/index.ts';
@@ -10,7 +9,7 @@ import { readSafetensors } from '../src/weights/safetensors.ts';
 import { tinyCheckpoint } from '../test/checkpoints/tiny.ts';
 import { hostileFiles } from '../test/hostile.ts';
 import { launch } from './browser.ts';
-import { decode, expectSamePicture } from './oracle.ts';
+import { decode, expectedOf, expectSamePicture } from './oracle.ts';
 import type { Outcome } from './page.ts';
 import { type Served, serveSources } from './server.ts';
 
@@ -40,7 +39,7 @@ beforeAll(async () => {
     [...checkpoint],
   );
   const { network, weights } = detect(readSafetensors(checkpoint).tensors);
-  enlarged = async (image) => (await upscaleOnCpu(network, weights, image)).image;
+  enlarged = (image) => expectedOf(network, weights, image);
 });
 
 afterAll(async () => {
@@ -179,7 +178,8 @@ describe('grey and alpha', () => {
       Array.from({ length: 24 }, (_, y) => actual.data[(y * 32 + x) * 4 + 3]);
     for (const x of [0, 4, 8]) expect(new Set(alpha(x))).toEqual(new Set([0]));
     for (const x of [12, 15, 20]) expect(new Set(alpha(x))).toEqual(new Set([255]));
-    for (const x of [24, 31]) expect(new Set(alpha(x))).toEqual(new Set([3]));
+    // Beyond the reach of Lanczos from the opaque part.
+    for (const x of [29, 31]) expect(new Set(alpha(x))).toEqual(new Set([3]));
   });
 });
 

@@ -7,7 +7,9 @@ import { resize } from '../src/engine/resize.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
 import { findModel } from '../src/models/files.ts';
 import { createNetwork } from '../src/models/index.ts';
+import type { Network } from '../src/models/network.ts';
 import { readSafetensors } from '../src/weights/safetensors.ts';
+import type { TensorMap } from '../src/weights/tensor.ts';
 
 /** Decodes with libvips, which shares no code with what is tested. */
 export async function decode(file: Uint8Array | readonly number[]): Promise<Rgba8Image> {
@@ -27,12 +29,20 @@ export async function encode({ width, height, data }: Rgba8Image): Promise<numbe
 export async function expected(model: string, image: Rgba8Image): Promise<Rgba8Image> {
   const entry = findModel(model);
   const { tensors } = readSafetensors(await readFile(`public/models/${entry.file}`));
-  const network = createNetwork(entry.network, entry);
+  return expectedOf(createNetwork(entry.network, entry), tensors, image);
+}
+
+/** The same of any network. */
+export async function expectedOf(
+  network: Network,
+  weights: TensorMap,
+  image: Rgba8Image,
+): Promise<Rgba8Image> {
   const { scale } = network;
   const pass: Pass = {
-    ...{ model, scale },
+    ...{ model: network.architecture, scale },
     async run(lr, options, sink) {
-      const { image: whole, report } = await upscaleOnCpu(network, tensors, lr, options);
+      const { image: whole, report } = await upscaleOnCpu(network, weights, lr, options);
       await sink({ ...whole, y: 0 });
       return report;
     },

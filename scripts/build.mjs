@@ -115,6 +115,10 @@ function filesBesideTheLibrary() {
   const inSource =
     /new URL\(\s*(['"])(?:\.\/(worker)\.ts|(avif_enc\.wasm))\1,\s*import\.meta\.url,?\s*\)/g;
   const model = '__CRISPEN_MODEL_URL__';
+  // The AVIF encoder sets it where a runtime has none. Bundlers put text in its place, which cannot be
+  // assigned to; every runtime of modules that Crispen knows has it.
+  const assignment =
+    /if\s*\(import\.meta\.url===undefined\)\s*\{import\.meta\.url="https:\/\/localhost"\}/;
   const placeholder = /__CRISPEN_URL_OF_(.+?)__/g;
   return {
     name: 'files-beside-the-library',
@@ -123,10 +127,12 @@ function filesBesideTheLibrary() {
       if (id.endsWith('/worker/packaged.ts')) {
         return { code: `export const PACKAGED = { '${PACKAGED}': ${model}.href }`, map: null };
       }
-      const replaced = code.replaceAll(
-        inSource,
-        (_all, _quote, worker, wasm) => `__CRISPEN_URL_OF_${worker ? 'worker.js' : wasm}__`,
-      );
+      const replaced = code
+        .replaceAll(
+          inSource,
+          (_all, _quote, worker, wasm) => `__CRISPEN_URL_OF_${worker ? 'worker.js' : wasm}__`,
+        )
+        .replace(assignment, '');
       return replaced === code ? null : { code: replaced, map: null };
     },
     generateBundle(_options, bundle) {
