@@ -158,9 +158,9 @@ export interface LowerOptions {
   readonly conv?: ConvChoice;
   /** Given: the program converts from and to pixels; values run from 0 to `range`. */
   readonly image?: Pick<PixelFormat, 'range' | 'wide'>;
-  /** Of graphs with `nonlocal` ops: `loadNonlocal`. */
+  /** Of graphs with `nonlocal` ops: `loadLowerings`. */
   readonly nonlocal?: NonlocalLowering | undefined;
-  /** Of graphs with ops that no shipped network has, and of `none`: `loadOtherOps`. */
+  /** Of graphs with ops that no shipped network has, and of `none`: `loadLowerings`. */
   readonly others?: OtherLowering | undefined;
 }
 
