@@ -1,8 +1,8 @@
 """export.py RUN ID [--models FOLDER] [--onnx FILE]: what a run gives to the project.
 
-Copies the averaged f16 weights to FOLDER/ID.safetensors and prints the entry for
-src/models/manifest.ts, quality figures left for `npm run quality` to fill. The golden dump beside it
-comes from golden.py with the same weights. --onnx writes the network with f32 weights for other
+Copies the averaged f16 weights to FOLDER/ID.safetensors and prints the entries for src/models/files.ts
+and src/models/manifest.ts; what is null in them is for a person, `npm run quality` and `npm run
+precision` to fill. The golden dump beside it comes from golden.py with the same weights. --onnx writes the network with f32 weights for other
 runtimes: opset 17, input `lr`, output `sr`, sides free.
 """
 
@@ -36,25 +36,36 @@ def main() -> None:
     missing = tensors.fill(network, tensors.load(target))
     if missing:
         raise SystemExit(f"the run's weights lack {missing}")
-    entry = {
-        "id": a.id,
-        "network": recipe["network"],
-        **sizes,
-        "scale": recipe["scale"],
-        "inputRange": network.input_range,
-        "file": f"{a.id}.safetensors",
-        "bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "training": {
-            "data": f"{recipe['photos']} photos, task {recipe['task']}",
-            "steps": recipe["step"],
-            "minutes": recipe["minutes"],
-            "hardware": recipe["hardware"],
-            "seed": recipe["seed"],
-            "startedFrom": recipe["init"],
+    task = {"jpeg": "dejpeg", "denoise": "denoise"}.get(recipe["task"], "upscale")
+    figures = {"set5": None, "set14": None}
+    worse = {"dejpeg": {"jpeg": 20}, "denoise": {"noise": 25}}.get(task)
+    entries = {
+        "files.ts": {
+            "id": a.id,
+            "network": recipe["network"],
+            "task": task,
+            "scale": recipe["scale"],
+            **sizes,
+            "inputRange": network.input_range,
+            "f16": None,
+            "file": f"{a.id}.safetensors",
+            "bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        },
+        "manifest.ts": {
+            "description": None,
+            "training": {
+                "data": f"{recipe['photos']} photos, task {recipe['task']}",
+                "steps": recipe["step"],
+                "minutes": round(recipe["minutes"]),
+                "hardware": recipe["hardware"],
+                "seed": recipe["seed"],
+                "startedFrom": recipe["init"] and os.path.splitext(recipe["init"])[0],
+            },
+            "quality": {**figures, "input": {**worse, **figures}} if worse else figures,
         },
     }
-    print(json.dumps(entry, indent=2))
+    print(json.dumps(entries, indent=2))
     if a.onnx:
         x = torch.rand(1, 3, 24, 20) * network.input_range
         torch.onnx.export(

@@ -72,14 +72,13 @@ export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
   }
   const entry = model === undefined ? defaultModel(scale ?? 2) : findModel(model);
   if (scale !== undefined && scale !== entry.scale) {
-    throw new CrispenError('INVALID_INPUT', `The model ${entry.id} enlarges by ${entry.scale}.`, {
+    const does = entry.scale === 1 ? 'keeps the size' : `enlarges by ${entry.scale}`;
+    throw new CrispenError('INVALID_INPUT', `The model ${entry.id} ${does}.`, {
       hint: `Leave --scale out or choose another model than ${entry.id}.`,
     });
   }
-  const network = createNetwork(entry.network, {
-    scale: entry.scale,
-    inputRange: options.inputRange ?? entry.inputRange,
-  });
+  const inputRange = options.inputRange ?? entry.inputRange;
+  const network = createNetwork(entry.network, { ...entry, inputRange });
   if (weights !== undefined) {
     return { name: fileTitle(weights), network, f16: false, ...(await readFor(weights, network)) };
   }

@@ -1,11 +1,17 @@
 import { CrispenError } from '../errors.ts';
+import type { Task } from './task.ts';
 
 /** One shipped weight file: what it takes to run it. */
 export interface ModelFile {
   readonly id: string;
   /** The family, as `createNetwork` takes it. */
   readonly network: 'a2n' | 'a2nm';
-  readonly scale: 2 | 3 | 4;
+  readonly task: Task;
+  /** 1 for every task but `upscale`. */
+  readonly scale: 1 | 2 | 3 | 4;
+  /** Channels and blocks, where they are not the family's own; as `createNetwork` takes them. */
+  readonly features?: number;
+  readonly blocks?: number;
   /** RGB input and output run from 0 to this. */
   readonly inputRange: number;
   /** Whether maps and weights may be f16: measured by `npm run precision`. */
@@ -22,6 +28,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
   {
     id: 'a2n-x2',
     network: 'a2n',
+    task: 'upscale',
     scale: 2,
     inputRange: 255,
     f16: false,
@@ -32,6 +39,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
   {
     id: 'a2n-x3',
     network: 'a2n',
+    task: 'upscale',
     scale: 3,
     inputRange: 255,
     f16: false,
@@ -42,6 +50,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
   {
     id: 'a2n-x4',
     network: 'a2n',
+    task: 'upscale',
     scale: 4,
     inputRange: 255,
     f16: false,
@@ -52,6 +61,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
   {
     id: 'a2n-photo-x2',
     network: 'a2n',
+    task: 'upscale',
     scale: 2,
     inputRange: 255,
     f16: true,
@@ -62,6 +72,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
   {
     id: 'a2n-photo-x4',
     network: 'a2n',
+    task: 'upscale',
     scale: 4,
     inputRange: 255,
     f16: true,

@@ -5,6 +5,7 @@ import { readSafetensors } from '../weights/safetensors.ts';
 import { defaultModel, findModel } from './files.ts';
 import { createNetwork } from './index.ts';
 import { MODELS } from './manifest.ts';
+import { shippedNetwork } from './shipped.ts';
 
 const folder = new URL('../../public/models/', import.meta.url);
 
@@ -18,11 +19,22 @@ describe.each(MODELS)('$id', (entry) => {
 
   test('has exactly the weights that its network names', () => {
     const { scale, inputRange } = entry;
-    const network = createNetwork(entry.network, { scale, inputRange });
+    const network = createNetwork(entry.network, entry);
+    expect(shippedNetwork(entry)).toEqual(network);
     const inFile = [...readSafetensors(file).tensors].map(([name, { shape }]) => ({ name, shape }));
     const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
     expect(inFile.sort(byName)).toEqual([...network.graph.weights].sort(byName));
     expect(network).toMatchObject({ scale, inputRange });
+  });
+
+  test('keeps the size if it restores, and tells what of', () => {
+    const { task, scale, quality } = entry;
+    expect(scale === 1).toBe(task !== 'upscale');
+    if (task === 'upscale') return;
+    const { jpeg, noise, set5, set14 } = quality.input ?? {};
+    expect(task === 'dejpeg' ? jpeg : noise).toBeGreaterThan(0);
+    expect(quality.set5).toBeGreaterThan(set5 as number);
+    expect(quality.set14).toBeGreaterThan(set14 as number);
   });
 
   test('starts from a model that exists', () => {
@@ -35,6 +47,13 @@ test('every shipped weight file is in the manifest, under one id', () => {
   const files = readdirSync(folder).filter((name) => name.endsWith('.safetensors'));
   expect(MODELS.map(({ file }) => file).sort()).toEqual(files.sort());
   expect(new Set(MODELS.map(({ id }) => id)).size).toBe(MODELS.length);
+});
+
+test('builds a network of the sizes that a file has', () => {
+  const sizes = { scale: 1, features: 8, blocks: 2 } as const;
+  const network = shippedNetwork({ ...findModel('a2n-x2'), task: 'dejpeg', ...sizes });
+  expect(network).toEqual(createNetwork('a2n', sizes));
+  expect(network.graph.weights.some(({ name }) => name.startsWith('AAB_trunk.2.'))).toBe(false);
 });
 
 test('finds models by id and by scale', () => {

@@ -9,14 +9,26 @@ export interface ModelEntry extends ModelFile {
     readonly steps: number;
     readonly minutes: number;
     readonly hardware: string;
+    /** Null: not kept. */
+    readonly seed: number | null;
     /** Id of the model whose weights were the start; null: random weights. */
     readonly startedFrom: string | null;
   };
   /**
    * Mean PSNR in dB on unrounded BT.601 Y with borders of `scale` pixels shaved, output rounded to
    * 8 bits, LR images made by bicubic reduction. Photo models pay here for their robustness.
+   * Restoration is measured on the images themselves, made worse as `input` says.
    */
-  readonly quality: { readonly set5: number; readonly set14: number };
+  readonly quality: SetFigures & {
+    /** `npm run quality -- --jpeg` or `--noise`, and the PSNR of what the network was given. */
+    readonly input?: SetFigures & { readonly jpeg?: number; readonly noise?: number };
+  };
+}
+
+/** dB */
+interface SetFigures {
+  readonly set5: number;
+  readonly set14: number;
 }
 
 const PHOTOS =
@@ -33,6 +45,7 @@ const NOTES: Readonly<Record<string, Omit<ModelEntry, keyof ModelFile>>> = {
       steps: 6800,
       minutes: 55,
       hardware: HARDWARE,
+      seed: null,
       startedFrom: null,
     },
     quality: { set5: 37.499, set14: 33.112 },
@@ -44,6 +57,7 @@ const NOTES: Readonly<Record<string, Omit<ModelEntry, keyof ModelFile>>> = {
       steps: 3814,
       minutes: 28,
       hardware: HARDWARE,
+      seed: null,
       startedFrom: 'a2n-x2',
     },
     quality: { set5: 33.809, set14: 29.956 },
@@ -55,6 +69,7 @@ const NOTES: Readonly<Record<string, Omit<ModelEntry, keyof ModelFile>>> = {
       steps: 7277,
       minutes: 60,
       hardware: HARDWARE,
+      seed: null,
       startedFrom: 'a2n-x2',
     },
     quality: { set5: 31.645, set14: 28.301 },
@@ -66,6 +81,7 @@ const NOTES: Readonly<Record<string, Omit<ModelEntry, keyof ModelFile>>> = {
       steps: 5900,
       minutes: 40,
       hardware: HARDWARE,
+      seed: null,
       startedFrom: 'a2n-x2',
     },
     quality: { set5: 35.797, set14: 32.196 },
@@ -77,6 +93,7 @@ const NOTES: Readonly<Record<string, Omit<ModelEntry, keyof ModelFile>>> = {
       steps: 1772,
       minutes: 19,
       hardware: HARDWARE,
+      seed: null,
       startedFrom: 'a2n-x4',
     },
     quality: { set5: 30.592, set14: 27.609 },
