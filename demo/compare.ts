@@ -63,6 +63,8 @@ export class Compare {
   constructor(elements: CompareElements) {
     this.#elements = elements;
     this.#context = elements.canvas.getContext('2d')!;
+    // The first mark makes the page wait for the GPU process: now, not while it computes a picture.
+    setTimeout(() => this.#context.clearRect(0, 0, 1, 1));
     new ResizeObserver(() => this.#resize()).observe(elements.stage);
     this.#listen();
   }

@@ -7,15 +7,23 @@ const HARDWARE = ['--enable-unsafe-webgpu', '--enable-features=Vulkan'];
 /** WebGPU and WebGL on SwiftShader, so that the tests need no graphics card. */
 const SOFTWARE = [...HARDWARE, '--use-vulkan=swiftshader', '--use-angle=swiftshader'];
 
+/** Whether a request stays on this machine. */
+function isLocal(address: string): boolean {
+  const { protocol, hostname } = new URL(address);
+  if (!/^(https?|wss?):$/.test(protocol)) return true;
+  return ['127.0.0.1', 'localhost', INSECURE_HOST].includes(hostname);
+}
+
 /**
  * A Chromium with the software adapter, with the machine's own or, `webgpu: false`, as it comes:
- * without any adapter.
+ * without any adapter. Closing it throws if a page or a worker asked another machine for anything:
+ * so every suite proves that nothing leaves the page.
  */
 export async function launch({ webgpu }: { webgpu: boolean | 'hardware' }): Promise<Browser> {
   const executablePath = findChromium();
   if (!executablePath) throw new Error('There is no Chromium: set $CRISPEN_CHROMIUM.');
   const isRoot = process.getuid?.() === 0;
-  return chromium.launch({
+  const browser = await chromium.launch({
     executablePath,
     args: [
       `--host-resolver-rules=MAP ${INSECURE_HOST} 127.0.0.1`,
@@ -23,4 +31,16 @@ export async function launch({ webgpu }: { webgpu: boolean | 'hardware' }): Prom
       ...(isRoot ? ['--no-sandbox'] : []),
     ],
   });
+  const foreign: string[] = [];
+  browser.on('context', (context) =>
+    context.on('request', (request) => {
+      if (!isLocal(request.url())) foreign.push(request.url());
+    }),
+  );
+  const close = browser.close.bind(browser);
+  browser.close = async (options) => {
+    await close(options);
+    if (foreign.length > 0) throw new Error(`Requests left the machine: ${foreign.join(', ')}`);
+  };
+  return browser;
 }
