@@ -2,40 +2,50 @@
  * npm run bench -- --network lcoan: what LCoAN's attention costs with and without sharing, against
  * dense attention, through Dawn in Node on whatever adapter the machine has.
  */
+import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { positiveInteger, UsageError } from '../src/cli/command.ts';
 import { openGpu } from '../src/cli/driver.ts';
 import { Engine } from '../src/engine/engine.ts';
+import type { SizedDispatch } from '../src/engine/execution.ts';
+import { makeJob, plannedBytes, releaseJob } from '../src/engine/strips.ts';
 import { nodeMultiplyAdds } from '../src/graph/analysis.ts';
 import { type Graph, GraphBuilder } from '../src/graph/graph.ts';
 import { NonlocalBuilder } from '../src/graph/nonlocal.ts';
 import type { Network } from '../src/models/network.ts';
 import { fromFloat32 } from '../src/weights/convert.ts';
 import type { TensorMap } from '../src/weights/tensor.ts';
+import { curvesSvg, fitLine } from './curve.ts';
+import { type GpuClasses, GpuGauge } from './gauge.ts';
+import { planCost } from './plan.ts';
 
 export const NONLOCAL_USAGE = `
 npm run bench -- --network lcoan [options]
 
 Times the attention of LCoAN alone: embeddings, clustering, sort and attention of all groups, without
-the residual blocks between them. Weights are random. Non-local time includes two small convolutions
-at the ends; kernels are compiled before.
+the residual blocks between them. Weights are random; kernels are compiled before.
 
-  --sides 32,48,64,80,96  of square LR pictures
-  --dense 16,24,32        sides for dense attention, whose cost grows with the square of the pixels
+  --sides 48,64,80,96,112 of square LR pictures, with sharing and without
+  --far 16,32,48          sides for dense attention, whose cost grows with the square of the pixels,
+                          and for several rounds of attention without sharing
+  --rounds N              of these; default 4
   --groups N              groups of layers, default 10
   --features N            channels, default 128
   --clusters N            default 128
   --window N              default 384
   --repeats N             runs of each, interleaved, default 1; the shortest counts
-`;
+  --steps                 also what each kernel takes, one submission each
+  --plot FILE             the curve as SVG`;
 
-export type Kind = 'shared' | 'unshared' | 'dense';
+export type Kind = 'shared' | 'own' | 'rounds' | 'dense';
 
 export interface NonlocalSizes {
   readonly groups: number;
   readonly features: number;
   readonly clusters: number;
   readonly window: number;
+  /** Of the kind `rounds`. */
+  readonly rounds: number;
 }
 
 /** The non-local parts of an LCoAN. `pixels` fixes the window of dense attention. */
@@ -45,7 +55,7 @@ export function nonlocalNetwork(kind: Kind, sizes: NonlocalSizes, pixels: number
   const nonlocal = new NonlocalBuilder(b);
   const dense = kind === 'dense';
   const clustering = {
-    rounds: 1,
+    rounds: kind === 'rounds' ? sizes.rounds : 1,
     clusters: dense ? 1 : sizes.clusters,
     window: dense ? pixels : sizes.window,
   };
@@ -72,23 +82,12 @@ export function nonlocalNetwork(kind: Kind, sizes: NonlocalSizes, pixels: number
   return { architecture: 'lcoan', scale: 1, inputRange: 1, graph };
 }
 
+/** The convolutions at both ends, and pixels from and to them: not timed, not counted. */
+const isEnd = (name: string): boolean => /^(unpack|head|tail|pack)\b/.test(name);
+
 /** Multiply-adds per pixel between the two convolutions at the ends. */
 export function nonlocalMultiplyAdds({ nodes }: Graph): number {
-  return nodes.reduce(
-    (sum, node) => sum + (/^(head|tail)$/.test(node.name) ? 0 : nodeMultiplyAdds(node)),
-    0,
-  );
-}
-
-/** Slope, intercept and coefficient of determination of the least-squares line. */
-export function fitLine(points: readonly (readonly [x: number, y: number])[]) {
-  const mean = (pick: 0 | 1) => points.reduce((sum, p) => sum + p[pick], 0) / points.length;
-  const [mx, my] = [mean(0), mean(1)];
-  const sum = (f: (x: number, y: number) => number) =>
-    points.reduce((all, [x, y]) => all + f(x - mx, y - my), 0);
-  const slope = sum((x, y) => x * y) / sum((x) => x * x);
-  const residual = sum((x, y) => (y - slope * x) ** 2);
-  return { slope, intercept: my - slope * mx, r2: 1 - residual / sum((_, y) => y * y) };
+  return nodes.reduce((sum, node) => sum + (isEnd(node.name) ? 0 : nodeMultiplyAdds(node)), 0);
 }
 
 function randomWeights({ weights }: Graph): TensorMap {
@@ -107,132 +106,225 @@ function randomWeights({ weights }: Graph): TensorMap {
   );
 }
 
-interface Row {
+export interface Row {
   readonly side: number;
   readonly kind: Kind;
+  /** From submission to the end, all groups. */
   readonly milliseconds: number;
+  /** Of all cores, which another program cannot lengthen; meaningful on software adapters alone. */
+  readonly cpuMilliseconds: number;
+  /** Per pixel, all groups. */
   readonly multiplyAdds: number;
-  readonly gpuBytes: number;
+  readonly bytes: number;
+  /** GPU buffers, weights among them: as the plan says and as they were created. */
+  readonly plannedBytes: number;
+  readonly createdBytes: number;
 }
 
-/** The command: prints a row per size and kind, ratios, fits and a curve. */
+/** Milliseconds of each kernel, by its label. */
+type Steps = Map<string, number>;
+
+/** The command: prints a row per size and kind, ratios and fits. */
 export async function nonlocalCommand(args: string[]): Promise<number> {
   const { values } = parseArgs({
     args,
     options: {
       network: { type: 'string' },
-      sides: { type: 'string', default: '32,48,64,80,96' },
-      dense: { type: 'string', default: '16,24,32' },
+      sides: { type: 'string', default: '48,64,80,96,112' },
+      far: { type: 'string', default: '16,32,48' },
+      rounds: { type: 'string', default: '4' },
       groups: { type: 'string', default: '10' },
       features: { type: 'string', default: '128' },
       clusters: { type: 'string', default: '128' },
       window: { type: 'string', default: '384' },
       repeats: { type: 'string', default: '1' },
+      steps: { type: 'boolean', default: false },
+      plot: { type: 'string' },
     },
   });
-  const list = (option: 'sides' | 'dense') =>
+  const list = (option: 'sides' | 'far') =>
     values[option]
       .split(',')
       .filter((text) => text !== '')
       .map((text) => positiveInteger(`--${option}`, text));
-  const number = (option: 'groups' | 'features' | 'clusters' | 'window' | 'repeats') =>
-    positiveInteger(`--${option}`, values[option]);
-  const sizes = {
-    ...{ groups: number('groups'), features: number('features') },
+  const number = (
+    option: 'groups' | 'features' | 'clusters' | 'window' | 'repeats' | 'rounds',
+  ): number => positiveInteger(`--${option}`, values[option]);
+  const sizes: NonlocalSizes = {
+    ...{ groups: number('groups'), features: number('features'), rounds: number('rounds') },
     ...{ clusters: number('clusters'), window: number('window') },
   };
-  const [sides, dense] = [list('sides'), list('dense')];
-  if (sides.length === 0) throw new UsageError('--sides names no size.');
-  const engine = await Engine.create({ gpu: await openGpu() });
+  const [sides, far] = [list('sides'), list('far')];
+  if (sides.length + far.length === 0) throw new UsageError('There is no size to measure.');
+  const gpu = await openGpu();
+  const gauge = new GpuGauge(globalThis as unknown as GpuClasses);
+  gauge.begin('crispen');
+  const engine = await Engine.create({ gpu });
   const rows: Row[] = [];
   try {
-    const { description } = engine.adapter;
+    const { description, isFallbackAdapter } = engine.adapter;
     console.log(`${description}; ${JSON.stringify(sizes)}`);
-    console.log('  side       kind           ms   multiply-adds/px      GMAC/s    GPU bytes');
-    for (const side of [...new Set([...sides, ...dense])].sort((a, b) => a - b)) {
+    console.log(HEADINGS.map((heading, i) => heading.padStart(COLUMNS[i])).join(' '));
+    for (const side of [...new Set([...sides, ...far])].sort((a, b) => a - b)) {
       const kinds: Kind[] = [
-        ...(sides.includes(side) ? (['shared', 'unshared'] as const) : []),
-        ...(dense.includes(side) ? (['dense'] as const) : []),
+        ...(sides.includes(side) ? (['shared', 'own'] as const) : []),
+        ...(far.includes(side) ? (['rounds', 'dense'] as const) : []),
       ];
-      for (const row of await measure(engine, side, kinds, sizes, number('repeats'))) {
+      const measured = new Map<Kind, { row: Row; steps: Steps }>();
+      for (let run = 0; run < number('repeats'); run++) {
+        for (const kind of kinds) {
+          const next = await measure(engine, gauge, side, kind, sizes, values.steps);
+          const before = measured.get(kind);
+          if (!before || before.row.milliseconds > next.row.milliseconds) measured.set(kind, next);
+        }
+      }
+      for (const { row, steps } of measured.values()) {
         rows.push(row);
-        console.log(line(row));
+        console.log(line(row, isFallbackAdapter));
+        for (const [label, ms] of [...steps].sort((a, b) => b[1] - a[1])) {
+          console.log(`${ms.toFixed(0).padStart(26)} ms  ${label}`);
+        }
       }
     }
   } finally {
     engine.destroy();
   }
-  report(rows);
+  report(rows, sizes);
+  if (values.plot !== undefined) await writeFile(values.plot, plot(rows, sizes));
   return 0;
 }
 
-/** The kinds at one size, their runs interleaved. */
-async function measure(
+/** One kind at one size. */
+function measure(
   engine: Engine,
+  gauge: GpuGauge,
   side: number,
-  kinds: readonly Kind[],
+  kind: Kind,
   sizes: NonlocalSizes,
-  repeats: number,
-): Promise<Row[]> {
-  const data = Uint8ClampedArray.from(
-    { length: side * side * 4 },
-    (_, i) => (i * 2654435761) >>> 24,
+  perStep: boolean,
+): Promise<{ row: Row; steps: Steps }> {
+  const size = { width: side, height: side };
+  const whole = { x: 0, y: 0, ...size };
+  const network = nonlocalNetwork(kind, sizes, side * side);
+  gauge.begin('crispen');
+  return engine.loadModel(network, randomWeights(network.graph)).then((model) =>
+    engine.run(async ({ device, pace }) => {
+      const { program } = model;
+      const job = await makeJob(device, model, size, false);
+      try {
+        const created = gauge.memory('crispen').peak;
+        const { maps, uniforms } = plannedBytes(device, model, size, 1);
+        const pixels = Uint32Array.from({ length: side * side }, (_, i) => i * 2654435761);
+        const { source } = program.image as NonNullable<typeof program.image>;
+        device.gpu.queue.writeBuffer(job.external.get(source) as GPUBuffer, 0, pixels);
+        const inner = program.steps.findIndex(({ name }) => !isEnd(name));
+        const all = job.arena.sized({ image: size, core: whole, source: whole });
+        const names = program.steps.map(({ name }) => name);
+        const timed = all.filter((_, i) => !isEnd(names[i]));
+        const paced = pace.withTarget(() => 200);
+        const run = async (dispatches: readonly SizedDispatch[]) => {
+          await job.arena.run(dispatches, { pace: paced });
+          await device.idle();
+        };
+        await run(all.slice(0, inner));
+        const [started, cpu] = [performance.now(), process.cpuUsage()];
+        await run(timed);
+        const milliseconds = performance.now() - started;
+        const { user, system } = process.cpuUsage(cpu);
+        const steps: Steps = new Map();
+        if (perStep) {
+          await run(all.slice(0, inner));
+          for (const step of timed.filter(({ grid }) => !grid.includes(0))) {
+            const from = performance.now();
+            await run([step]);
+            const { label } = step.kernel;
+            steps.set(label, (steps.get(label) ?? 0) + performance.now() - from);
+          }
+        }
+        const constants = (key: string) => model.spans.get(key)?.size as number;
+        const middle = program.steps.filter(({ name }) => !isEnd(name));
+        const cost = planCost({ ...program, steps: middle }, size, constants);
+        const row = {
+          ...{ side, kind, milliseconds, cpuMilliseconds: (user + system) / 1000 },
+          multiplyAdds: cost.multiplyAddsPerPixel,
+          bytes: cost.bytesPerPixel,
+          plannedBytes: maps + uniforms + model.weights.size,
+          createdBytes: created,
+        };
+        return { row, steps };
+      } finally {
+        releaseJob(job);
+        model.weights.destroy();
+      }
+    }),
   );
-  const image = { width: side, height: side, data };
-  const rows = new Map<Kind, Row>();
-  for (let run = 0; run < repeats; run++) {
-    for (const kind of kinds) {
-      const network = nonlocalNetwork(kind, sizes, side * side);
-      const model = await engine.loadModel(network, randomWeights(network.graph));
-      const { report } = await engine.upscale(model, image, { submitMs: () => 200 });
-      await engine.unloadModel(model);
-      if (report.tiles > 1) throw new UsageError(`${side} x ${side} pixels do not fit the memory.`);
-      const { milliseconds, gpuBytes } = report;
-      const before = rows.get(kind)?.milliseconds ?? Number.POSITIVE_INFINITY;
-      const multiplyAdds = nonlocalMultiplyAdds(network.graph);
-      const shortest = Math.min(milliseconds, before);
-      rows.set(kind, { side, kind, milliseconds: shortest, multiplyAdds, gpuBytes });
-    }
-  }
-  return [...rows.values()];
 }
 
-function line({ side, kind, milliseconds, multiplyAdds, gpuBytes }: Row): string {
+const HEADINGS = [
+  ...['side', 'kind', 'ms', 'CPU ms', 'multiply-adds/px', 'bytes/px', 'GMAC/s'],
+  ...['GPU bytes', 'of plan'],
+];
+const COLUMNS = [5, 7, 9, 9, 16, 10, 7, 14, 8];
+
+function line(row: Row, software: boolean): string {
+  const { side, kind, milliseconds, multiplyAdds, bytes, createdBytes } = row;
   const rate = (multiplyAdds * side * side) / milliseconds / 1e6;
   return [
-    ...[String(side).padStart(6), kind.padStart(10), milliseconds.toFixed(0).padStart(12)],
-    ...[multiplyAdds.toLocaleString('en').padStart(18), rate.toFixed(2).padStart(11)],
-    gpuBytes.toLocaleString('en').padStart(14),
-  ].join(' ');
+    ...[String(side), kind, milliseconds.toFixed(milliseconds < 100 ? 1 : 0)],
+    software ? row.cpuMilliseconds.toFixed(0) : '-',
+    ...[multiplyAdds.toLocaleString('en'), Math.round(bytes).toLocaleString('en')],
+    ...[rate.toFixed(2), createdBytes.toLocaleString('en')],
+    `${((100 * createdBytes) / row.plannedBytes).toFixed(1)} %`,
+  ]
+    .map((text, i) => text.padStart(COLUMNS[i]))
+    .join(' ');
 }
 
-function report(rows: readonly Row[]): void {
-  const at = (side: number, kind: Kind) => rows.find((r) => r.side === side && r.kind === kind);
-  for (const { side } of rows.filter(({ kind }) => kind === 'shared')) {
-    const [shared, unshared] = [at(side, 'shared'), at(side, 'unshared')];
-    if (!shared || !unshared) continue;
-    const time = shared.milliseconds / unshared.milliseconds;
-    const count = shared.multiplyAdds / unshared.multiplyAdds;
+const NAMES: Readonly<Record<Kind, (sizes: NonlocalSizes) => string>> = {
+  shared: () => 'shared by all groups',
+  own: () => "each group's own",
+  rounds: ({ rounds }) => `own, ${rounds} rounds`,
+  dense: () => 'dense',
+};
+
+/** What the rows say together. */
+function report(rows: readonly Row[], sizes: NonlocalSizes): void {
+  const percent = (part: number, whole: number) => `${((100 * part) / whole).toFixed(1)} %`;
+  for (const row of rows) {
+    const shared = rows.find(({ side, kind }) => side === row.side && kind === 'shared');
+    if (!shared || shared === row) continue;
     console.log(
-      `${side} x ${side}: with sharing ${(100 * time).toFixed(1)} % of the time without, ${(100 * count).toFixed(1)} % of the multiply-adds`,
+      `${row.side} x ${row.side}, ${sizes.groups} groups, shared against ${NAMES[row.kind](sizes)}: ${percent(shared.milliseconds, row.milliseconds)} of the time, ${percent(shared.cpuMilliseconds, row.cpuMilliseconds)} of the CPU time, ${percent(shared.multiplyAdds, row.multiplyAdds)} of the multiply-adds, ${percent(shared.bytes, row.bytes)} of the bytes`,
     );
   }
-  for (const kind of ['shared', 'unshared', 'dense'] as const) {
+  for (const kind of ['shared', 'own'] as const) {
     const points = rows.filter((row) => row.kind === kind);
-    if (points.length < 2) continue;
-    const line = (pick: (row: Row) => number) =>
-      fitLine(points.map((row) => [row.side ** 2, pick(row)] as const));
-    const [time, memory] = [line((r) => r.milliseconds), line((r) => r.gpuBytes)];
-    console.log(
-      `${kind}: ${(1000 * time.slope).toFixed(1)} us per pixel ${time.intercept < 0 ? '-' : '+'} ${Math.abs(time.intercept).toFixed(0)} ms, R2 ${time.r2.toFixed(4)}; ${memory.slope.toFixed(0)} bytes per pixel, R2 ${memory.r2.toFixed(4)}`,
-    );
+    if (points.length < 3) continue;
+    const fit = (what: string, unit: string, pick: (row: Row) => number) => {
+      const { slope, intercept, r2 } = fitLine(points.map((row) => [row.side ** 2, pick(row)]));
+      const sign = intercept < 0 ? '-' : '+';
+      console.log(
+        `${NAMES[kind](sizes)}, ${what} over ${points.length} sizes: ${slope.toPrecision(4)} ${unit} per pixel ${sign} ${Math.abs(intercept).toPrecision(4)} ${unit}, R2 ${r2.toFixed(5)}`,
+      );
+    };
+    fit('time', 'ms', (row) => row.milliseconds);
+    fit('CPU time', 'ms', (row) => row.cpuMilliseconds);
+    fit('memory', 'bytes', (row) => row.createdBytes);
   }
-  const longest = Math.max(...rows.map(({ milliseconds }) => milliseconds));
-  console.log('cost curve, milliseconds:');
-  for (const { side, kind, milliseconds } of rows) {
-    const bar = '#'.repeat(Math.max(1, Math.round((50 * milliseconds) / longest)));
-    console.log(
-      `${String(side ** 2).padStart(7)} px ${kind.padStart(9)} ${bar} ${milliseconds.toFixed(0)}`,
-    );
-  }
+  const off = rows.map((row) => Math.abs(row.createdBytes / row.plannedBytes - 1));
+  console.log(`GPU memory, planned against created: ${percent(Math.max(...off), 1)} off at worst`);
+}
+
+function plot(rows: readonly Row[], sizes: NonlocalSizes): string {
+  const kinds = [...new Set(rows.map(({ kind }) => kind))];
+  return curvesSvg(
+    `Attention of ${sizes.groups} groups, seconds`,
+    'LR pixels',
+    kinds.map((kind) => ({
+      label: NAMES[kind](sizes),
+      points: rows
+        .filter((row) => row.kind === kind)
+        .map(({ side, milliseconds }) => [side ** 2, milliseconds / 1000] as const),
+    })),
+  );
 }

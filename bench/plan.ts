@@ -19,7 +19,9 @@ export function planCost(
 ): PlanCost {
   let [multiplyAdds, bytes] = [0, 0];
   for (const { reads, writes, ...step } of steps) {
-    multiplyAdds += step.multiplyAdds;
+    const share = step.share?.(size) ?? 1;
+    multiplyAdds += step.multiplyAdds * share;
+    if (share === 0) continue;
     // A map bound twice (to a binding that is switched off, say) is moved once.
     const maps = new Set(writes);
     const constants = new Set<string>();

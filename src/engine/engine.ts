@@ -5,7 +5,6 @@ import type { ElementType } from '../kernels/kernel.ts';
 import type { Network } from '../models/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { Device } from './device.ts';
-import { planProgram } from './execution.ts';
 import { type Fusion, lower, type Program, type Size } from './lower.ts';
 import { loadLowerings } from './lowerings.ts';
 import { compileSteps, type Model, uploadModel } from './model.ts';
@@ -17,9 +16,9 @@ import {
   type Job,
   largestSource,
   makeJob,
+  plannedBytes,
   releaseJob,
   StripRun,
-  stagingBytes,
   wholeImage,
   workOf,
 } from './strips.ts';
@@ -213,7 +212,13 @@ export class Engine {
       workgroup: this.#device.workgroup,
       element: this.#device.element(precision),
       image: { range, wide },
-      ...(await loadLowerings(graph, this.#device, this.#budget, fuse ?? this.#tuning.fuse)),
+      ...(await loadLowerings(
+        graph,
+        this.#device,
+        this.#tuning,
+        this.#budget,
+        fuse ?? this.#tuning.fuse,
+      )),
     });
   }
 
@@ -297,16 +302,13 @@ export class Engine {
 
   /** Whether a tile keeps to the budget and to the limits of bindings, with so many staging buffers. */
   #fits(model: Model, multiple: number, budget: number) {
-    const { program, weights } = model;
     const { maxStorageBufferBindingSize, maxBufferSize } = this.#device.limits;
     const binding = Math.min(maxStorageBufferBindingSize, maxBufferSize);
     return (tile: Size, stagings: number): boolean => {
       const size = wholeImage(tile, multiple).tiles[0].source;
-      const plan = planProgram(program, size, new Set());
-      const staging = stagingBytes(model, size);
-      const total =
-        plan.totalBytes + plan.externalBytes + weights.size + stagings * staging + SMALL_BYTES;
-      return Math.max(plan.largest, staging) <= binding && total <= budget;
+      const { maps, uniforms, largest } = plannedBytes(this.#device, model, size, stagings);
+      const total = maps + model.weights.size + Math.max(uniforms, SMALL_BYTES);
+      return largest <= binding && total <= budget;
     };
   }
 
@@ -323,7 +325,7 @@ export class Engine {
   }
 }
 
-/** Room for uniforms and whatever else does not grow with the tile. */
+/** Room for uniforms, if they are few, and whatever else does not grow with the tile. */
 const SMALL_BYTES = 2 ** 18;
 
 function checkImage({ width, height, data }: RgbaImage, { program }: Model): void {

@@ -115,7 +115,7 @@ export class Arena {
         );
         const uniforms = device.buffer(
           'uniforms',
-          program.steps.length * MAX_PIECES * uniformStride(device),
+          uniformBytes(device, program),
           USAGE.UNIFORM | USAGE.COPY_DST,
         );
         owned.push(uniforms);
@@ -230,6 +230,9 @@ export class Arena {
 
 /** No dispatch is cut into more pieces than this; uniforms are allocated for it. */
 const MAX_PIECES = 16;
+
+export const uniformBytes = (device: Device, { steps }: Program): number =>
+  steps.length * MAX_PIECES * uniformStride(device);
 
 export const uniformStride = (device: Device): number =>
   Math.max(PARAM_BYTES, device.limits.minUniformBufferOffsetAlignment);

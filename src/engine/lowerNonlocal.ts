@@ -13,14 +13,9 @@ import {
   mergeGrid,
   mergeRowsKernel,
   packRows,
-  rowMixGrid,
-  rowMixKernel,
+  type RowProducts,
   rowNormsKernel,
-  rowScoresGrid,
-  rowScoresKernel,
   sampleKeysKernel,
-  similarityGrid,
-  similarityKernel,
   sortBlocks,
   sortCountKernel,
   sortGrid,
@@ -86,22 +81,24 @@ export function planSlabs(
 
 /** Lowers the ops of attention to far pixels. @param limit see `planSlabs` */
 export const lowerNonlocal =
-  (limit: number): NonlocalLowering =>
+  (limit: number, products: RowProducts): NonlocalLowering =>
   (context) => {
-    const lowering = new NonlocalSteps(context, limit);
+    const lowering = new NonlocalSteps(context, limit, products);
     return (node, id) => lowering.emit(node, id);
   };
 
 class NonlocalSteps {
   readonly #context: LoweringContext;
   readonly #limit: number;
+  readonly #products: RowProducts;
   readonly #patterns = new Map<NodeId, Pattern>();
   /** Rows of a map in an order, by both nodes. */
   readonly #rows = new Map<string, ResourceId>();
 
-  constructor(context: LoweringContext, limit: number) {
+  constructor(context: LoweringContext, limit: number, products: RowProducts) {
     this.#context = context;
     this.#limit = limit;
+    this.#products = products;
   }
 
   emit(node: GraphNode & { op: 'nonlocal' }, id: NodeId): void {
@@ -158,10 +155,10 @@ class NonlocalSteps {
           );
     this.#push({
       name: node.name,
-      kernel: similarityKernel({ channels, clusters, normalised }, this.#context.element),
+      kernel: this.#products.similarity({ channels, clusters, normalised }, this.#context.element),
       reads: [this.#read(node.inputs[0]), means],
       writes: [this.#table(id, (pixels) => rounds * pixels * blocksOf(clusters) * 16)],
-      grid: (size) => similarityGrid(pixelsOf(size), clusters, rounds),
+      grid: (size) => this.#products.similarityGrid(pixelsOf(size), clusters, rounds),
       params: (size) => [pixelsOf(size), 0, 0],
       multiplyAdds: rounds * clusters * channels,
     });
@@ -263,10 +260,10 @@ class NonlocalSteps {
     const { rounds, window, spans, channels } = spec;
     this.#push({
       name,
-      kernel: rowScoresKernel(this.#context.element),
+      kernel: this.#products.scores(this.#context.element),
       reads: [{ resource: rows }, { resource: norms }],
       writes: [weights, lse],
-      grid: (size) => rowScoresGrid(window, slab(size).count),
+      grid: (size) => this.#products.scoresGrid(window, slab(size).count),
       params: (size) => windowParams(spec, Math.ceil(pixelsOf(size) / window), slab(size).first),
       multiplyAdds: rounds * spans * window * channels,
       work: rounds * spans * window * (channels + 16),
@@ -296,13 +293,12 @@ class NonlocalSteps {
       );
       this.#push({
         name: `${node.name}:mix${i}`,
-        kernel: rowMixKernel(element),
+        kernel: this.#products.mix(element),
         reads: [{ resource: pattern.weights }, { resource: rows }],
         writes: [mixed],
-        grid: (size) => rowMixGrid(spec, slab(size).count),
+        grid: (size) => this.#products.mixGrid(spec, slab(size).count),
         params: (size) => windowParams(spec, Math.ceil(pixelsOf(size) / window), slab(size).first),
-        multiplyAdds: i === 0 ? rounds * spans * window * channels : 0,
-        work: rounds * spans * window * channels,
+        multiplyAdds: rounds * spans * window * channels,
         share: (size) => slab(size).share,
       });
     }

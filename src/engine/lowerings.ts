@@ -1,6 +1,7 @@
 import type { Graph } from '../graph/graph.ts';
 import type { Device } from './device.ts';
 import type { Fusion, LowerOptions } from './lower.ts';
+import type { Tuning } from './tuning.ts';
 
 /** Ops that no shipped network has. */
 const OTHERS: ReadonlySet<string> = new Set([
@@ -19,15 +20,20 @@ const OTHERS: ReadonlySet<string> = new Set([
 export async function loadLowerings(
   { nodes }: Graph,
   { limits }: Device,
+  { quads }: Tuning,
   budget: number,
   fuse: Fusion | undefined,
 ): Promise<Pick<LowerOptions, 'nonlocal' | 'others'>> {
   const nonlocal = nodes.some(({ op }) => op === 'nonlocal');
   const others = nonlocal || fuse === 'none' || nodes.some(({ op }) => OTHERS.has(op));
   const bytes = Math.min(budget / 4, limits.maxStorageBufferBindingSize);
+  const products = async () =>
+    quads
+      ? (await import('../kernels/nonlocalQuad.ts')).quadProducts
+      : (await import('../kernels/nonlocal.ts')).plainProducts;
   return {
     ...(nonlocal && {
-      nonlocal: (await import('./lowerNonlocal.ts')).lowerNonlocal(bytes),
+      nonlocal: (await import('./lowerNonlocal.ts')).lowerNonlocal(bytes, await products()),
     }),
     ...(others && { others: (await import('./lowerOthers.ts')).otherOps }),
   };

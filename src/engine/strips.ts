@@ -1,7 +1,7 @@
 import { CrispenError, nonFinite, throwIfAborted } from '../errors.ts';
 import type { RgbaImage } from '../image/image.ts';
 import { type Device, USAGE } from './device.ts';
-import { Arena } from './execution.ts';
+import { Arena, planProgram, uniformBytes } from './execution.ts';
 import type { ImageResources, Program, ResourceId, Size } from './lower.ts';
 import type { Model } from './model.ts';
 import type { Pace } from './pace.ts';
@@ -23,6 +23,17 @@ const STATUS_BYTES = 16;
 
 export const stagingBytes = ({ network, program }: Model, { width, height }: Size): number =>
   STATUS_BYTES + width * height * network.scale ** 2 * imageResources(program).pixelBytes;
+
+/** Bytes of the buffers that `makeJob` makes for tiles of `size`, and of the largest of them. */
+export function plannedBytes(device: Device, model: Model, size: Size, stagings: number) {
+  const { totalBytes, externalBytes, largest } = planProgram(model.program, size, new Set());
+  const staging = stagingBytes(model, size);
+  const uniforms = uniformBytes(device, model.program);
+  return {
+    maps: totalBytes + externalBytes + stagings * staging,
+    ...{ uniforms, largest: Math.max(largest, staging) },
+  };
+}
 
 /** The size in LR pixels that every tile's source keeps to. */
 export function largestSource(strips: readonly StripPlan[]): Size {

@@ -37,7 +37,7 @@ interface TraceOptions extends RunOptions {
 }
 
 async function traceNetwork(
-  { device, pace, tuning: { conv }, memoryBudget }: EngineParts,
+  { device, pace, tuning, memoryBudget }: EngineParts,
   network: Network,
   weights: TensorMap,
   input: PlanarInput,
@@ -49,8 +49,9 @@ async function traceNetwork(
   const { graph } = network;
   const keep = findTaps(graph, taps);
   // A tap within the dynamic attention module leaves its ops to themselves.
-  const lowerings = await loadLowerings(graph, device, memoryBudget, 'none');
+  const lowerings = await loadLowerings(graph, device, tuning, memoryBudget, 'none');
   const { workgroup } = device;
+  const { conv } = tuning;
   const program = lower(graph, { fuse, keep, element, conv, workgroup, ...lowerings });
   const kept = new Set([...keep].map((id) => program.resourceOf.get(id) as number));
   const model = await uploadModel(device, network, program, bindWeights(graph, weights));

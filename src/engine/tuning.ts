@@ -6,6 +6,8 @@ import type { AdapterReport } from './types.ts';
 export interface Tuning {
   readonly fuse: Fusion;
   readonly conv: ConvChoice;
+  /** Whether products of rows are shared by quads too (kernels/nonlocalQuad.ts). */
+  readonly quads: boolean;
 }
 
 /** Ways to compute convolutions of plain maps; `quad` takes `quad3` or `quad5` layer by layer. */
@@ -69,10 +71,11 @@ export async function tuningOf(
   { fuse, conv }: Pick<Choice, 'fuse' | 'conv'>,
   { features }: AdapterReport,
 ): Promise<Tuning> {
-  if (conv === 'plain' || !features.includes('subgroups')) return { fuse, conv: () => plainConv };
+  if (conv === 'plain' || !features.includes('subgroups'))
+    return { fuse, conv: () => plainConv, quads: false };
   const { isQuadSpec, quadBlocks, quadConv } = await import('../kernels/convQuad.ts');
   return {
-    fuse,
+    ...{ fuse, quads: true },
     conv: (spec) => {
       if (!isQuadSpec(spec)) return plainConv;
       return quadConv(conv === 'quad3' ? 3 : conv === 'quad5' ? 5 : quadBlocks(spec));

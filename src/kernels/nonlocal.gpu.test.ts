@@ -28,14 +28,10 @@ import {
   mergeGrid,
   mergeRowsKernel,
   packRows,
-  rowMixGrid,
-  rowMixKernel,
+  plainProducts,
+  type RowProducts,
   rowNormsKernel,
-  rowScoresGrid,
-  rowScoresKernel,
   sampleKeysKernel,
-  similarityGrid,
-  similarityKernel,
   sortBlocks,
   sortCountKernel,
   sortGrid,
@@ -45,6 +41,7 @@ import {
   unpackRows,
   windowParams,
 } from './nonlocal.ts';
+import { quadProducts } from './nonlocalQuad.ts';
 import { fromBlocked, type PlanarMap, planarMap, toBlocked } from './planar.ts';
 
 type Words = Uint32Array<ArrayBuffer>;
@@ -113,7 +110,12 @@ describe('stable counting sort', () => {
   });
 });
 
-describe('clustering', () => {
+const PRODUCTS: [string, RowProducts][] = [
+  ['plain', plainProducts],
+  ['by quads', quadProducts],
+];
+
+describe.each(PRODUCTS)('clustering (%s)', (_, products) => {
   it.each([
     [1, 1, 3, 1],
     [9, 7, 6, 5],
@@ -127,11 +129,14 @@ describe('clustering', () => {
     for (const normalised of [true, false]) {
       const spec = { rounds, clusters, normalised };
       const expected = similarityReference(x, means, spec);
-      const [similar] = await runKernel(similarityKernel({ channels, clusters, normalised }), {
-        ...{ grid: similarityGrid(length, clusters, rounds), params: [length, 0, 0] },
-        reads: [toBlocked(x), packRows(means, channels)],
-        writes: [rounds * length * blocksOf(clusters) * 4],
-      });
+      const [similar] = await runKernel(
+        products.similarity({ channels, clusters, normalised }, 'f32'),
+        {
+          ...{ grid: products.similarityGrid(length, clusters, rounds), params: [length, 0, 0] },
+          reads: [toBlocked(x), packRows(means, channels)],
+          writes: [rounds * length * blocksOf(clusters) * 4],
+        },
+      );
       expectClose(unpackRows(written(similar), clusters), expected.data);
       const [codes] = await runKernel(argmaxKernel(clusters), {
         ...{ grid: lineGrid(length, rounds), params: [length] },
@@ -199,6 +204,7 @@ function shuffled(length: number, rounds: number) {
 
 /** Weights and sums of windows on the GPU, `perSlab` windows at a time. */
 async function attend(
+  products: RowProducts,
   x: PlanarMap,
   value: PlanarMap,
   { rank, order }: ReturnType<typeof shuffled>,
@@ -232,8 +238,8 @@ async function attend(
   );
   for (let first = 0; first < rounds * windows; first += perSlab) {
     const count = Math.min(perSlab, rounds * windows - first);
-    const scores = await runKernel(rowScoresKernel(), {
-      grid: rowScoresGrid(window, count),
+    const scores = await runKernel(products.scores('f32'), {
+      grid: products.scoresGrid(window, count),
       params: windowParams({ ...spec, channels: x.channels }, windows, first),
       reads: [rows, written(norms) as Float32Array<ArrayBuffer>],
       writes: [count * window * keyBlocks(spec) * 4, lse],
@@ -243,8 +249,8 @@ async function attend(
     lse = scores[1] as Words;
     for (const weight of unpackRows(weights, spec.spans * window)) all.push(weight);
     const mixSpec = { ...spec, channels: value.channels };
-    [mixed] = (await runKernel(rowMixKernel(), {
-      grid: rowMixGrid(mixSpec, count),
+    [mixed] = (await runKernel(products.mix('f32'), {
+      grid: products.mixGrid(mixSpec, count),
       params: windowParams(mixSpec, windows, first),
       ...{ reads: [weights, values], writes: [mixed], rowsPerDispatch: 3 },
     })) as [Words];
@@ -265,7 +271,7 @@ async function attend(
   };
 }
 
-describe('attention in windows of sorted rows', () => {
+describe.each(PRODUCTS)('attention in windows of sorted rows (%s)', (_, products) => {
   it.each([
     // pixels below, at and above a window, half a window, multiples of the tile of 32
     [1, 1, 16, 3, 1],
@@ -278,6 +284,12 @@ describe('attention in windows of sorted rows', () => {
     [9, 7, 33, 3, 1],
     [16, 6, 32, 3, 1],
     [9, 5, 64, 1, 1],
+    // around the released window, and around half of it
+    [191, 1, 384, 3, 1],
+    [64, 3, 384, 3, 1],
+    [383, 1, 384, 3, 1],
+    [24, 16, 384, 3, 1],
+    [77, 5, 384, 3, 1],
   ] as const)(
     '%i x %i pixels, windows of %i, %i spans, %i rounds',
     async (width, height, window, spans, rounds) => {
@@ -292,11 +304,11 @@ describe('attention in windows of sorted rows', () => {
       const expected = attentionReference(x, sorted.order, spec);
       const lse = table(expected.lse, rounds, expected.lse.length / rounds);
       const y = attendReference(value, sorted.order, sorted.rank, expected, lse);
-      const kept = await attend(x, value, sorted, spec, 1000);
+      const kept = await attend(products, x, value, sorted, spec, 1000);
       expectClose(kept.weights, expected.data);
       expectClose(kept.lse, expected.lse);
       expectClose(kept.y, y.data, { abs: 2e-5, rel: 2e-5 });
-      const slabs = await attend(x, value, sorted, spec, 2);
+      const slabs = await attend(products, x, value, sorted, spec, 2);
       expect(slabs.y).toEqual(kept.y);
     },
   );
@@ -306,7 +318,14 @@ describe('attention in windows of sorted rows', () => {
       const x = planarMap(5, 4, 9);
       x.data.fill(constant);
       const sorted = shuffled(36, 1);
-      const { weights, y } = await attend(x, x, sorted, { window: 16, spans: 3, rounds: 1 }, 9);
+      const { weights, y } = await attend(
+        products,
+        x,
+        x,
+        sorted,
+        { window: 16, spans: 3, rounds: 1 },
+        9,
+      );
       expectClose(weights, new Float32Array(weights.length).fill(1 / 48));
       expectClose(y, x.data);
     }

@@ -40,28 +40,17 @@ export const SORT_BLOCK = 256;
 
 const ceil = (a: number, b: number): number => Math.ceil(a / b);
 
-/** Bindings: x, means, similarity. Uniform: length. Grid: `similarityGrid`. */
-export const similarityKernel = (
-  spec: { channels: number; clusters: number; normalised: boolean },
-  element: ElementType = 'f32',
-): Kernel =>
-  kernel(
-    `similarity ${spec.channels} x ${spec.clusters}`,
-    element,
-    {
-      DEPTH: blocksOf(spec.channels),
-      CLUSTERS: spec.clusters,
-      NORMALISED: spec.normalised,
-    },
-    ['read', 'read', 'write'],
-    similaritySource,
-  );
+export interface SimilaritySpec {
+  readonly channels: number;
+  readonly clusters: number;
+  readonly normalised: boolean;
+}
 
-export const similarityGrid = (length: number, clusters: number, rounds: number): Grid => [
-  ceil(length, 64),
-  blocksOf(clusters),
-  rounds,
-];
+export const similarityConstants = (spec: SimilaritySpec): Constants => ({
+  DEPTH: blocksOf(spec.channels),
+  CLUSTERS: spec.clusters,
+  NORMALISED: spec.normalised,
+});
 
 /** Bindings: similarity, codes. Uniform: length. Grid: `lineGrid(length, rounds)`. */
 export const argmaxKernel = (clusters: number): Kernel =>
@@ -160,36 +149,57 @@ export interface WindowSpec {
 export const keyBlocks = ({ window, spans }: Omit<WindowSpec, 'channels'>): number =>
   blocksOf(spans * window);
 
-/** Bindings: rows, inverse norms, weights, log-sum-exp. Uniform: `windowParams`. */
-export const rowScoresKernel = (element: ElementType = 'f32'): Kernel =>
-  kernel(
-    'scores in windows',
-    element,
-    {},
-    ['read', 'read', 'write', 'write'],
-    keyRowSource,
-    rowScoresSource,
-  );
-
 /** The uniform's words: `windows` of a round, the first one of a dispatch among those of all rounds. */
 export const windowParams = (spec: WindowSpec, windows: number, first: number): number[] => [
   ...[windows, first, 0, spec.window, spec.spans * spec.window],
   ...[keyBlocks(spec), blocksOf(spec.channels)],
 ];
 
-/** Grid of `count` windows. */
-export const rowScoresGrid = (window: number, count: number): Grid => [ceil(window, 32), count, 1];
+/**
+ * One of the ways to compute the products of rows. All have the same bindings and uniforms.
+ */
+export interface RowProducts {
+  /** Bindings: x, means, similarity. Uniform: length. */
+  readonly similarity: (spec: SimilaritySpec, element: ElementType) => Kernel;
+  readonly similarityGrid: (length: number, clusters: number, rounds: number) => Grid;
+  /** Bindings: rows, inverse norms, weights, log-sum-exp. Uniform: `windowParams`. */
+  readonly scores: (element: ElementType) => Kernel;
+  /** Of `count` windows, as `mixGrid`. */
+  readonly scoresGrid: (window: number, count: number) => Grid;
+  /** Bindings: weights, rows, sums. Uniform: `windowParams`. */
+  readonly mix: (element: ElementType) => Kernel;
+  readonly mixGrid: (spec: WindowSpec, count: number) => Grid;
+}
 
-/** Bindings: weights, rows, sums. Uniform: `windowParams`. */
-export const rowMixKernel = (element: ElementType = 'f32'): Kernel =>
-  kernel('mix in windows', element, {}, ['read', 'read', 'write'], keyRowSource, rowMixSource);
-
-/** Grid of `count` windows. */
-export const rowMixGrid = ({ window, channels }: WindowSpec, count: number): Grid => [
-  ceil(window, 32) * ceil(blocksOf(channels), 16),
-  count,
-  1,
-];
+/** What every device runs well. */
+export const plainProducts: RowProducts = {
+  similarity: (spec, element) =>
+    kernel(
+      `similarity ${spec.channels} x ${spec.clusters}`,
+      element,
+      similarityConstants(spec),
+      ['read', 'read', 'write'],
+      similaritySource,
+    ),
+  similarityGrid: (length, clusters, rounds) => [ceil(length, 64), blocksOf(clusters), rounds],
+  scores: (element) =>
+    kernel(
+      'scores in windows',
+      element,
+      {},
+      ['read', 'read', 'write', 'write'],
+      keyRowSource,
+      rowScoresSource,
+    ),
+  scoresGrid: (window, count) => [ceil(window, 32), count, 1],
+  mix: (element) =>
+    kernel('mix in windows', element, {}, ['read', 'read', 'write'], keyRowSource, rowMixSource),
+  mixGrid: ({ window, channels }, count) => [
+    ceil(window, 32) * ceil(blocksOf(channels), 16),
+    count,
+    1,
+  ],
+};
 
 /** Bindings: rows, rank, log-sum-exp, y. Uniform: length, padded. */
 export const mergeRowsKernel = (

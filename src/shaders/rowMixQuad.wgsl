@@ -1,0 +1,96 @@
+// Weighted sums of rows as rowMix.wgsl has them, for devices with `subgroups` where loads are dear:
+// four neighbouring invocations have different rows and the same keys, so each of them loads the
+// values of one key and passes them on.
+//   y[q] = sum_k p[q, k] * rows[k], with the keys k of q's window
+// One invocation computes 16 channels of 4 rows, nothing goes through workgroup memory; workgroup of
+// 64 rows. Grid x = 64 rows times ceil(blocks / 4), y = window. Prelude: E, E4; lib/quadColumns.wgsl,
+// lib/keyQuad.wgsl.
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> p: array<vec4f>;
+@group(0) @binding(2) var<storage, read> rows: array<E4>;
+@group(0) @binding(3) var<storage, read_write> y: array<E4>;
+
+// Four keys of a block of channels; beyond the last block something is read, and not stored.
+fn load_values(at: u32) -> mat4x4f {
+  return quad_columns(vec4f(rows[at]));
+}
+
+fn store(inside: bool, row: u32, block: u32, v0: vec4f, v1: vec4f, v2: vec4f, v3: vec4f) {
+  if !inside {
+    return;
+  }
+  let at = row * params.blocks + block;
+  y[at] = E4(v0);
+  if block + 1u < params.blocks { y[at + 1u] = E4(v1); }
+  if block + 2u < params.blocks { y[at + 2u] = E4(v2); }
+  if block + 3u < params.blocks { y[at + 3u] = E4(v3); }
+}
+
+@compute @workgroup_size(16, 1, 1)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+  @builtin(subgroup_invocation_id) subgroup_lane: u32,
+) {
+  let lane = subgroup_lane & 3u;
+  let window = params.first + group.y + params.group_row;
+  let parts = (params.blocks + 3u) / 4u;
+  let row = group.x / parts * 64u + local.x * 4u;
+  let block = group.x % parts * 4u;
+  let spans = spans_of(window);
+  let last = params.window - 1u;
+  let weights_at = group.y + params.group_row;
+  let at0 = (weights_at * params.window + min(row, last)) * params.stride;
+  let at1 = (weights_at * params.window + min(row + 1u, last)) * params.stride;
+  let at2 = (weights_at * params.window + min(row + 2u, last)) * params.stride;
+  let at3 = (weights_at * params.window + min(row + 3u, last)) * params.stride;
+  var a0 = vec4f(0.0);
+  var a1 = vec4f(0.0);
+  var a2 = vec4f(0.0);
+  var a3 = vec4f(0.0);
+  var b0 = vec4f(0.0);
+  var b1 = vec4f(0.0);
+  var b2 = vec4f(0.0);
+  var b3 = vec4f(0.0);
+  var c0 = vec4f(0.0);
+  var c1 = vec4f(0.0);
+  var c2 = vec4f(0.0);
+  var c3 = vec4f(0.0);
+  var d0 = vec4f(0.0);
+  var d1 = vec4f(0.0);
+  var d2 = vec4f(0.0);
+  var d3 = vec4f(0.0);
+  for (var i = 0u; i < params.stride; i++) {
+    let at = key_row(spans, i * 4u + lane) * params.blocks + block;
+    let w0 = p[at0 + i];
+    let w1 = p[at1 + i];
+    let w2 = p[at2 + i];
+    let w3 = p[at3 + i];
+    let a = load_values(at);
+    let b = load_values(at + 1u);
+    let c = load_values(at + 2u);
+    let d = load_values(at + 3u);
+    a0 += a * w0;
+    a1 += a * w1;
+    a2 += a * w2;
+    a3 += a * w3;
+    b0 += b * w0;
+    b1 += b * w1;
+    b2 += b * w2;
+    b3 += b * w3;
+    c0 += c * w0;
+    c1 += c * w1;
+    c2 += c * w2;
+    c3 += c * w3;
+    d0 += d * w0;
+    d1 += d * w1;
+    d2 += d * w2;
+    d3 += d * w3;
+  }
+  let to = window * params.window + row;
+  store(row <= last, to, block, a0, b0, c0, d0);
+  store(row + 1u <= last, to + 1u, block, a1, b1, c1, d1);
+  store(row + 2u <= last, to + 2u, block, a2, b2, c2, d2);
+  store(row + 3u <= last, to + 3u, block, a3, b3, c3, d3);
+}
