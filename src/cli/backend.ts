@@ -19,7 +19,11 @@ export const DEVICES: readonly DeviceName[] = ['gpu', 'cpu'];
 /** GPU milliseconds per submission: no page has to stay smooth here, only the driver's watchdog. */
 const SUBMIT_MS = 100;
 
-export type UpscaleFunction = (image: Rgba8Image, options?: RunOptions) => Promise<UpscaleResult>;
+/** Tiling takes the place of the backend's; there is none on the CPU. */
+export type UpscaleFunction = (
+  image: Rgba8Image,
+  options?: RunOptions & Tiling,
+) => Promise<UpscaleResult>;
 
 /** What a pass needs to know of a model. */
 export type PassModel = Pick<ChosenModel, 'name' | 'network' | 'weights' | 'f16'>;

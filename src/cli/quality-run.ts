@@ -1,9 +1,13 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { tilerFor } from '../engine/tiler.ts';
 import { CrispenError } from '../errors.ts';
+import type { Rgba8Image } from '../image/image.ts';
 import { resample } from '../image/resample.ts';
 import { compareLuma } from '../metrics/index.ts';
+import { type Line, seamSteps } from '../metrics/seams.ts';
+import type { Network } from '../models/network.ts';
 import { type Backend, DEVICES, openBackend, type UpscaleFunction } from './backend.ts';
 import { choice, inputRangeOf, positiveInteger, UsageError } from './command.ts';
 import { cropTo, findPairs, type ImagePair } from './dataset.ts';
@@ -31,8 +35,11 @@ scale 1 the ground truth is the input, made worse by --jpeg or --noise, and stan
 ${TILING_USAGE}
   --statistics S   exact or estimated, of networks with image-wide statistics in tiles (default exact
                    where the memory allows)
+  --seams          with --tile: also each image in one piece, its PSNR, and the mean steps across tile
+                   borders and across interior lines of both
   --resume FILE    keep each result in FILE and skip what is there from an earlier run
-  --json           JSON lines {image, scale, model, psnr, ssim, bicubicPsnr, bicubicSsim}
+  --json           JSON lines {image, scale, model, psnr, ssim, bicubicPsnr, bicubicSsim}; with --seams
+                   also {wholePsnr, border, interior, wholeBorder, wholeInterior}
   --help           this text
 `;
 
@@ -46,9 +53,18 @@ export interface QualityLine {
   readonly ssim: number;
   readonly bicubicPsnr: number;
   readonly bicubicSsim: number;
+  /** dB, of the image upscaled in one piece. */
+  readonly wholePsnr?: number;
+  /** Mean steps across borders of tiles and interior lines (metrics/seams.ts), in levels. */
+  readonly border?: number;
+  readonly interior?: number;
+  /** The same lines of the image upscaled in one piece. */
+  readonly wholeBorder?: number;
+  readonly wholeInterior?: number;
 }
 
 const METRICS = ['psnr', 'ssim', 'bicubicPsnr', 'bicubicSsim'] as const;
+const SEAM_METRICS = ['wholePsnr', 'border', 'interior', 'wholeBorder', 'wholeInterior'] as const;
 
 /** The command `quality`. */
 export async function qualityCommand(args: string[], signal?: AbortSignal): Promise<number> {
@@ -65,6 +81,7 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
       noise: { type: 'string' },
       device: { type: 'string', default: 'gpu' },
       ...TILING_OPTIONS,
+      seams: { type: 'boolean', default: false },
       resume: { type: 'string' },
       json: { type: 'boolean', default: false },
     },
@@ -88,6 +105,9 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
   const print = values.json ? printJson : printRow;
   if (!values.json) console.log(HEADING);
   const tiling = tilingOf(values, device);
+  if (values.seams && (tiling.tileSize === undefined || device !== 'gpu')) {
+    throw new UsageError('--seams needs --tile, on the GPU.');
+  }
   const backend = await openBackend(device, tiling);
   try {
     const measuring = {
@@ -96,6 +116,7 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
       limit,
       worse,
       tiling,
+      seams: values.seams,
       resume: values.resume,
     };
     print(await measureModel(backend, { ...measuring, signal, onLine: print }));
@@ -114,6 +135,8 @@ export interface Measuring {
   readonly worse?: Degradation | undefined;
   /** What the backend was opened with. */
   readonly tiling?: Tiling | undefined;
+  /** Whether tiles are compared with the image in one piece. */
+  readonly seams?: boolean;
   /** A file of earlier results, which grows. */
   readonly resume?: string | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -123,7 +146,17 @@ export interface Measuring {
 /** Measures a model over a data set. @returns the mean. */
 export async function measureModel(
   backend: Backend,
-  { model, dataset, limit, worse = {}, tiling = {}, resume, signal, onLine }: Measuring,
+  {
+    model,
+    dataset,
+    limit,
+    worse = {},
+    tiling = {},
+    seams = false,
+    resume,
+    signal,
+    onLine,
+  }: Measuring,
 ): Promise<QualityLine> {
   const { scale, architecture } = model.network;
   const results = new ResultFile(resume, {
@@ -136,6 +169,7 @@ export async function measureModel(
     ...(worse.noise && { noise: worse.noise }),
     ...(tiling.tileSize && { tileSize: tiling.tileSize }),
     ...(tiling.statistics && { statistics: tiling.statistics }),
+    ...(seams && { seams }),
   });
   const lines: QualityLine[] = [];
   let upscale: UpscaleFunction | undefined;
@@ -143,7 +177,9 @@ export async function measureModel(
     let line = results.find(pair.name, model.name);
     if (!line) {
       upscale ??= await backend.load(model.network, model.weights);
-      const measures = await measure(pair, { scale, worse, upscale, signal });
+      const cut = seams ? tiling.tileSize : undefined;
+      const { network } = model;
+      const measures = await measure(pair, { network, worse, upscale, cut, signal });
       line = { image: pair.name, scale, model: model.name, ...measures };
       results.append(line);
     }
@@ -153,37 +189,76 @@ export async function measureModel(
   return mean(lines);
 }
 
-type Measures = Pick<QualityLine, (typeof METRICS)[number]>;
+type Measures = Pick<QualityLine, (typeof METRICS | typeof SEAM_METRICS)[number]>;
 
 /** PSNR and SSIM of the network and of bicubic on one pair. */
 async function measure(
   pair: ImagePair,
   {
-    scale,
+    network,
     worse,
     upscale,
+    cut,
     signal,
   }: {
-    readonly scale: number;
+    readonly network: Network;
     readonly worse: Degradation;
     readonly upscale: UpscaleFunction;
+    /** The side of tiles that are to be compared with the whole. */
+    readonly cut: number | undefined;
     readonly signal: AbortSignal | undefined;
   },
 ): Promise<Measures> {
+  const { scale } = network;
   const lr = await degrade(await readImage(pair.lr), worse);
   const [width, height] = [lr.width * scale, lr.height * scale];
   const hr = cropTo(await readImage(pair.hr), width, height);
-  const sr = compareLuma((await upscale(lr, { signal })).image, hr, scale);
+  const { image: sr, report } = await upscale(lr, { signal });
   const bicubic = compareLuma(resample(lr, width, height, 'bicubic'), hr, scale);
-  return { ...sr, bicubicPsnr: bicubic.psnr, bicubicSsim: bicubic.ssim };
+  const measures = {
+    ...compareLuma(sr, hr, scale),
+    bicubicPsnr: bicubic.psnr,
+    bicubicSsim: bicubic.ssim,
+  };
+  if (cut === undefined) return measures;
+  const borders = tileBorders(lr, network, cut, report.tiles);
+  const { image: whole } = await upscale(lr, {
+    ...{ tileSize: undefined, statistics: 'exact', signal },
+  });
+  const [tiled, smooth] = [sr, whole].map((image) => seamSteps(image, borders, scale));
+  return {
+    ...measures,
+    wholePsnr: compareLuma(whole, hr, scale).psnr,
+    ...tiled,
+    wholeBorder: smooth.border,
+    wholeInterior: smooth.interior,
+  };
+}
+
+/**
+ * The lines of the result that tiles meet at.
+ * @throws UsageError where the image is but one tile, or was cut smaller for want of memory.
+ */
+function tileBorders(lr: Rgba8Image, network: Network, side: number, made: number): Line[] {
+  const strips = tilerFor(lr, network, 'zero').plan(side, () => true);
+  const { tiles } = strips[0];
+  if (made === 1 || made !== strips.length * tiles.length) {
+    throw new UsageError(`--seams needs more than one tile, as large as --tile says; got ${made}.`);
+  }
+  const at = (starts: readonly number[]) => starts.slice(1).map((start) => start * network.scale);
+  return [
+    ...at(tiles.map(({ core }) => core.x)).map((x): Line => ({ axis: 'x', at: x })),
+    ...at(strips.map(({ y }) => y)).map((y): Line => ({ axis: 'y', at: y })),
+  ];
 }
 
 /** The mean of every measure over the images. */
 export function mean(lines: readonly QualityLine[]): QualityLine {
   const [first] = lines;
   if (!first) throw new CrispenError('INVALID_INPUT', 'There is nothing to take the mean of.');
-  const average = (metric: (typeof METRICS)[number]): number =>
-    lines.reduce((sum, line) => sum + line[metric], 0) / lines.length;
+  const average = (metric: keyof Measures): number =>
+    lines.reduce((sum, line) => sum + (line[metric] as number), 0) / lines.length;
+  const seams = SEAM_METRICS.filter((metric) => first[metric] !== undefined);
   return {
     image: 'mean',
     scale: first.scale,
@@ -192,6 +267,7 @@ export function mean(lines: readonly QualityLine[]): QualityLine {
     ssim: average('ssim'),
     bicubicPsnr: average('bicubicPsnr'),
     bicubicSsim: average('bicubicSsim'),
+    ...Object.fromEntries(seams.map((metric) => [metric, average(metric)])),
   };
 }
 
@@ -207,11 +283,12 @@ interface RunKey {
   readonly noise?: number;
   readonly tileSize?: number | undefined;
   readonly statistics?: string | undefined;
+  readonly seams?: boolean;
 }
 
 const RUN_KEYS = [
   ...['dataset', 'scale', 'network', 'weights', 'device', 'jpeg', 'noise'],
-  ...['tileSize', 'statistics'],
+  ...['tileSize', 'statistics', 'seams'],
 ] as (keyof RunKey)[];
 
 /** Results on disk, one JSON line each, so that a run of hours can be taken up again. */
@@ -236,8 +313,9 @@ class ResultFile {
   find(image: string, model: string): QualityLine | undefined {
     const measures = this.#measures.get(image);
     if (!measures) return undefined;
-    const { psnr, ssim, bicubicPsnr, bicubicSsim } = measures;
-    return { image, scale: this.#key.scale, model, psnr, ssim, bicubicPsnr, bicubicSsim };
+    const known = [...METRICS, ...(this.#key.seams ? SEAM_METRICS : [])];
+    const found = Object.fromEntries(known.map((metric) => [metric, measures[metric]]));
+    return { image, scale: this.#key.scale, model, ...(found as Measures) };
   }
 
   append(line: QualityLine): void {
@@ -269,5 +347,11 @@ function printRow(line: QualityLine): void {
   const ratio = (value: number): string => value.toFixed(5).padStart(8);
   console.log(
     `${line.image.padEnd(20)} ${db(line.psnr)} ${ratio(line.ssim)}           ${db(line.bicubicPsnr)} ${ratio(line.bicubicSsim)}`,
+  );
+  const { wholePsnr, border, interior, wholeBorder, wholeInterior } = line as Required<QualityLine>;
+  if (wholePsnr === undefined) return;
+  const [own, whole] = [border / interior, wholeBorder / wholeInterior];
+  console.log(
+    `  in one piece ${db(wholePsnr)}; borders step ${own.toFixed(4)} of interior lines, ${whole.toFixed(4)} in one piece, ratio ${(own / whole).toFixed(4)}`,
   );
 }

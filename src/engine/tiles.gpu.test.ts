@@ -5,6 +5,8 @@ import { difference, picture } from '../../test/pictures.ts';
 import { randomStream } from '../../test/random.ts';
 import { readImage, writeImage } from '../cli/images.ts';
 import type { Rgba8Image } from '../image/image.ts';
+import { compareLuma } from '../metrics/index.ts';
+import { seamSteps } from '../metrics/seams.ts';
 import { createNetwork } from '../models/index.ts';
 import type { Network } from '../models/network.ts';
 import { fromFloat32, toFloat32 } from '../weights/convert.ts';
@@ -184,6 +186,46 @@ describe('tiles with image-wide statistics', () => {
     console.info(`f32 x${scale}: ${worst(tiled)} relative; tiles by themselves ${worst(perTile)}`);
     expect(worst(tiled)).toBeLessThanOrEqual(1e-4);
     expect(worst(perTile)).toBeGreaterThan(1e-3);
+  });
+
+  // The measure of `npm run quality -- --seams`, which takes Set14 through the full network.
+  it('leave no seam where they are estimated from parts of a photo', async () => {
+    const image = await readImage('public/samples/coffee.jpg');
+    const model = modelOf(2);
+    const tiler = tilerFor(image, model.network, 'zero');
+    const strips = tiler.plan(60, () => true);
+    const borders = [
+      ...strips[0].tiles.slice(1).map(({ core }) => ({ axis: 'x', at: core.x * 2 }) as const),
+      ...strips.slice(1).map(({ y }) => ({ axis: 'y', at: y * 2 }) as const),
+    ];
+    const exact = (await engine.upscale(model, image, { submitMs })).image;
+    const options = { tileSize: 60, statistics: 'estimated', submitMs } as const;
+    const estimated = await engine.upscale(model, image, options);
+    expect(estimated.report).toMatchObject({ tiles: 20, statistics: 'estimated' });
+    // Each tile by itself, as the authors' tiled evaluation has it.
+    const alone: Rgba8Image = { ...exact, data: exact.data.slice() };
+    for (const { core, source } of strips.flatMap(({ tiles }) => tiles)) {
+      const region = tiler.region(source) as Rgba8Image;
+      const tile = (await engine.upscale(model, region, { submitMs })).image;
+      for (let y = core.y * 2; y < (core.y + core.height) * 2; y++) {
+        const from = ((y - source.y * 2) * tile.width + (core.x - source.x) * 2) * 4;
+        const row = tile.data.subarray(from, from + core.width * 8);
+        alone.data.set(row, (y * alone.width + core.x * 2) * 4);
+      }
+    }
+    const whole = seamSteps(exact, borders, 2);
+    const ratio = (result: Rgba8Image) => {
+      const { border, interior } = seamSteps(result, borders, 2);
+      return border / whole.border / (interior / whole.interior);
+    };
+    const [ours, theirs] = [ratio(estimated.image), ratio(alone)];
+    const { psnr } = compareLuma(estimated.image, exact, 2);
+    console.info(
+      `steps across tile borders, in parts of those across interior lines of the photo: ${ours} estimated, ${theirs} tiles by themselves; estimated against exact ${psnr} dB`,
+    );
+    expect(Math.abs(ours - 1)).toBeLessThan(0.01);
+    expect(Math.abs(theirs - 1)).toBeGreaterThan(0.01);
+    expect(psnr).toBeGreaterThan(40);
   });
 
   it('leave no trace in a difference image, unlike tiles by themselves', async () => {

@@ -1,0 +1,48 @@
+import type { Rgba8Image } from '../image/image.ts';
+
+/** Lines of a picture: between the columns `at - 1` and `at`, or between such rows; at 0, the last and the first. */
+export interface Line {
+  readonly axis: 'x' | 'y';
+  readonly at: number;
+}
+
+/** Interior lines that a border is compared with, to either side of it. */
+const NEIGHBOURS = 8;
+
+/** The mean absolute difference of the two rows or columns beside a line, of RGB, in levels. */
+export function stepAcross({ width, height, data }: Rgba8Image, { axis, at }: Line): number {
+  const [length, along, across] = axis === 'x' ? [height, width * 4, 4] : [width, 4, width * 4];
+  const before = (at === 0 ? (axis === 'x' ? width : height) - 1 : at - 1) * across;
+  let sum = 0;
+  for (let i = 0; i < length; i++) {
+    for (let c = i * along; c < i * along + 3; c++)
+      sum += Math.abs(data[c + at * across] - data[c + before]);
+  }
+  return sum / (length * 3);
+}
+
+/**
+ * How a picture steps across the borders of its tiles and across interior lines: the eight to either
+ * side of each border, all between LR pixels as borders are, since steps within one differ.
+ * @param borders in SR pixels, multiples of `scale`
+ * @returns the mean steps in levels; NaN where there is no line.
+ */
+export function seamSteps(
+  image: Rgba8Image,
+  borders: readonly Line[],
+  scale: number,
+): { border: number; interior: number } {
+  const isBorder = ({ axis, at }: Line) => borders.some((b) => b.axis === axis && b.at === at);
+  const interior = borders.flatMap(({ axis, at }) =>
+    Array.from({ length: 2 * NEIGHBOURS }, (_, i) => {
+      const away = i < NEIGHBOURS ? i - NEIGHBOURS : i - NEIGHBOURS + 1;
+      return { axis, at: at + away * scale };
+    }).filter((line) => {
+      const size = axis === 'x' ? image.width : image.height;
+      return line.at > 0 && line.at < size && !isBorder(line);
+    }),
+  );
+  const mean = (lines: readonly Line[]) =>
+    lines.reduce((sum, line) => sum + stepAcross(image, line), 0) / lines.length;
+  return { border: mean(borders), interior: mean(interior) };
+}
