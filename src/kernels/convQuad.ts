@@ -10,6 +10,9 @@ import { assemble, blocksOf } from './kernel.ts';
 /** Blocks of output channels that an invocation computes. */
 export type QuadBlocks = 3 | 5;
 
+/** A quad lies within a row, so that branches on the row keep its lanes together; WGSL cannot see that. */
+const HEAD = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
+
 /**
  * Convolutions for devices with `subgroups` where loads are dear: see conv3x3Quad5.wgsl. Layers whose
  * epilogue that kernel does not have are computed by 3 blocks all the same.
@@ -31,7 +34,7 @@ export const quadConv = (blocks: QuadBlocks): ConvVariant => ({
     };
     return {
       label: `conv${kernel}x${kernel} by quads, ${by} blocks`,
-      code: `enable subgroups;\n${assemble(element, epilogue, quadSource, first, source)}`,
+      code: `${HEAD}${assemble(element, epilogue, quadSource, first, source)}`,
       bindings: ['read', 'read', 'read', 'read', 'read', 'write'],
     };
   },

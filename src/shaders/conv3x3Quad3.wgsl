@@ -40,6 +40,10 @@ fn main(
   let lane = subgroup_lane & 3u;
   let col = (group.x * 4u + local.x) * 8u;
   let row = (group.y + params.group_row) * 16u + local.y;
+  // All lanes of a quad have one row. Of a picture one pixel high these are fifteen of sixteen.
+  if row >= params.height {
+    return;
+  }
   let block = group.z * BLOCKS;
   let c = i32(col);
   let w = params.width / params.upsample;
