@@ -9,6 +9,28 @@ export function save(blob: Blob, name: string): void {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
+interface Pickers {
+  /** Not in every browser. */
+  showSaveFilePicker?(options: {
+    suggestedName: string;
+    types: { description: string; accept: Record<string, string[]> }[];
+  }): Promise<FileSystemFileHandle>;
+}
+
+/** Whether `pickFile` can ask. */
+export const canPickFile = (): boolean => (window as Pickers).showSaveFilePicker !== undefined;
+
+/** Asks where to save a PNG; null where the visitor thinks better of it. Needs a click. */
+export async function pickFile(suggestedName: string): Promise<FileSystemFileHandle | null> {
+  const types = [{ description: 'PNG picture', accept: { 'image/png': ['.png'] } }];
+  try {
+    return (await (window as Pickers).showSaveFilePicker?.({ suggestedName, types })) ?? null;
+  } catch (error) {
+    if ((error as DOMException).name === 'AbortError') return null;
+    throw error;
+  }
+}
+
 export type SaveFormat = 'png' | 'jpeg' | 'webp' | 'avif';
 
 export const EXTENSIONS: Readonly<Record<SaveFormat, string>> = {

@@ -6,7 +6,7 @@ import {
   MODELS,
   type UpscaleRequest,
 } from '../src/index.ts';
-import { EXTENSIONS, type SaveFormat, save } from './download.ts';
+import { canPickFile, EXTENSIONS, pickFile, type SaveFormat, save } from './download.ts';
 import { resultName } from './format.ts';
 import { listenForFiles, readImage, releaseImage } from './intake.ts';
 import { describeModel, isWeightFile, OwnModels } from './own.ts';
@@ -25,6 +25,7 @@ const view = new PageView(MODELS, {
   setKind: (kind) => void session.setKind(kind),
   cancel: () => session.cancel(),
   restart: () => void session.restart(),
+  writeToFile: () => void writeToFile(),
   runWith: (fallback) => void session.runWith(fallback),
   save: (format, metadata) => saveResult(format, metadata),
 });
@@ -34,6 +35,7 @@ const session = new Session({
   models: MODELS,
   cpuMaxPixels: CPU_MAX_PIXELS,
   draw: (file) => createImageBitmap(file),
+  canPickFile: canPickFile(),
   onChange: (state) => {
     view.render(state, image);
     own.show(state.model.id);
@@ -87,13 +89,26 @@ async function openSample(url: string): Promise<void> {
   }
 }
 
+async function writeToFile(): Promise<void> {
+  const { picture, scale } = session.state;
+  try {
+    const file = await pickFile(resultName(picture?.name ?? '', scale, EXTENSIONS.png));
+    if (file) await session.writeTo(file);
+  } catch (error) {
+    const { message, hint } = CrispenError.from(error, 'WRITE_FAILED');
+    session.report({ message, hint });
+  }
+}
+
 async function saveResult(format: SaveFormat, metadata: Metadata): Promise<void> {
   const { phase, picture } = session.state;
   if (phase.kind !== 'done' || picture === null) return;
   const { result } = phase;
+  if (result.file === null) return;
   try {
     const type = `image/${format}` satisfies UpscaleRequest['output'];
-    const isReady = format === 'png' && (metadata === 'keep' || !result.source.hasMetadata);
+    const isAsWanted = metadata === 'keep' || !result.source.hasMetadata || result.preview !== null;
+    const isReady = format === 'png' && isAsWanted;
     const blob = isReady ? result.file : await upscaler.encode(result.file, { type, metadata });
     save(blob, resultName(picture.name, result.scale, EXTENSIONS[format]));
   } catch (error) {

@@ -17,7 +17,7 @@ const without: Detection = {
 };
 
 /** A session over an upscaler whose jobs end when the test says so. */
-function setUp(detection: Detection = withGpu) {
+function setUp(detection: Detection = withGpu, canPickFile = false) {
   const jobs: {
     request: UpscaleRequest;
     close: ReturnType<typeof vi.fn>;
@@ -47,6 +47,7 @@ function setUp(detection: Detection = withGpu) {
     models,
     cpuMaxPixels: 1000,
     draw: async (file) => file as unknown as ImageBitmap,
+    canPickFile,
     onChange: (state) => states.push(state),
   });
   const settle = () => new Promise((resolve) => setTimeout(resolve));
@@ -165,6 +166,30 @@ describe('Session', () => {
     void session.restart();
     await settle();
     expect(jobs).toHaveLength(1);
+    expect(jobs[0]?.request).toMatchObject({ preview: 2048 });
+    expect(jobs[0]?.request.to).toBeUndefined();
+  });
+
+  it('writes a result that is too large to be shown to a file, each time to a new one', async () => {
+    const { session, jobs, settle } = setUp(withGpu, true);
+    const large = { ...small, size: { width: 20_000, height: 10 } };
+    await session.open(large);
+    expect(session.state.phase).toMatchObject({ kind: 'confirm', toFile: true });
+    const file = { name: 'cat@2x.png' } as FileSystemFileHandle;
+    void session.writeTo(file);
+    await settle();
+    expect(jobs[0]?.request).toMatchObject({ to: file, preview: 2048, metadata: 'drop' });
+    session.cancel();
+    await session.restart();
+    expect(session.state.phase).toMatchObject({ kind: 'confirm', toFile: true });
+    void session.writeTo(file);
+    await settle();
+    jobs[1]?.finish();
+    await settle();
+    expect(session.state.phase).toMatchObject({ kind: 'done', result: { savedAs: 'cat@2x.png' } });
+    // One that is merely large needs no file.
+    await session.open({ ...small, size: { width: 5000, height: 4000 } });
+    expect(session.state.phase).toMatchObject({ kind: 'confirm', toFile: false });
   });
 
   it('offers the CPU with an estimate where there is no adapter', async () => {

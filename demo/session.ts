@@ -7,7 +7,7 @@ import type {
   Upscaler,
 } from '../src/index.ts';
 import { choose, type ModelChoice, SCALES, type Scale } from './models.ts';
-import { sizeWarning } from './words.ts';
+import { isBeyondCanvas, sizeWarning } from './words.ts';
 import type { Size } from './zoom.ts';
 
 /** A picture that somebody gave. `size` is null where the page could not read it. */
@@ -27,8 +27,11 @@ export type Phase =
       readonly remainingMs: number | null;
       readonly fallback: Fallback | null;
     }
-  /** The result may be too large for the browser: go on only when told to. */
-  | { readonly kind: 'confirm'; readonly warning: string }
+  /**
+   * The result may be too large for the browser: go on only when told to. `toFile`: only with a file
+   * to write it to.
+   */
+  | { readonly kind: 'confirm'; readonly warning: string; readonly toFile: boolean }
   /** No adapter. `cpuMs`: estimate for the processor, null when the picture is too large for it. */
   | { readonly kind: 'choose'; readonly cpuMs: number | null }
   | { readonly kind: 'done'; readonly result: Result }
@@ -44,10 +47,14 @@ export interface Trouble {
 export type Fallback = 'cpu' | 'lanczos';
 
 export type Result = UpscaleOutput & {
-  /** To be shown: a browser's reading of the file. */
+  /** To be shown: a browser's reading of the file, or a reduced copy. */
   readonly image: ImageBitmap;
-  /** PNG with everything that the picture had: exact values, profile, EXIF and XMP. */
-  readonly file: Blob;
+  /**
+   * PNG with everything that the picture had: exact values, profile, EXIF and XMP; without the last two
+   * where there is a `preview`. Null: it was written to the file called `savedAs`.
+   */
+  readonly file: Blob | null;
+  readonly savedAs: string;
   readonly scale: Scale;
 };
 
@@ -68,8 +75,13 @@ export interface SessionParts {
   readonly cpuMaxPixels: number;
   /** A file as it can be drawn. */
   readonly draw: (file: Blob) => Promise<ImageBitmap>;
+  /** Whether the visitor can be asked for a file to write to. */
+  readonly canPickFile: boolean;
   readonly onChange: (state: State) => void;
 }
+
+/** Pixels on the longer side of the copy that is shown of a result too large for that. */
+const PREVIEW_SIDE = 2048;
 
 /**
  * The life of one visit: at most one picture and one job at a time. Every change of the picture or
@@ -143,6 +155,11 @@ export class Session {
     return this.#run({});
   }
 
+  /** Writes a result that is too large to be shown to a file, as it is made. */
+  writeTo(file: FileSystemFileHandle): Promise<void> {
+    return this.#run({}, file);
+  }
+
   /** Does without an adapter. A resize holds for this picture, the slow CPU path for one job. */
   runWith(fallback: Fallback): Promise<void> {
     this.#fallback = fallback;
@@ -180,7 +197,7 @@ export class Session {
     this.#job = null;
   }
 
-  async #run(change: Partial<State>): Promise<void> {
+  async #run(change: Partial<State>, to: FileSystemFileHandle | null = null): Promise<void> {
     this.#endJob();
     const picture = change.picture ?? this.#state.picture;
     if (picture === null) {
@@ -199,7 +216,7 @@ export class Session {
     });
     this.#update({ ...change, phase: working(), trouble: null });
     try {
-      const phase = await this.#attempt(picture, job.signal, (progress) => {
+      const phase = await this.#attempt(picture, to, job.signal, (progress) => {
         if (this.#job === job) this.#update({ phase: working(progress) });
       });
       if (this.#job !== job) {
@@ -219,6 +236,7 @@ export class Session {
   /** One job up to the phase that it ends in. */
   async #attempt(
     picture: Picture,
+    to: FileSystemFileHandle | null,
     signal: AbortSignal,
     onProgress: (progress: UpscaleProgress) => void,
   ): Promise<Phase> {
@@ -226,24 +244,34 @@ export class Session {
     const chosen = this.#fallback;
     const detection = this.#state.detection ?? (await this.detect());
     const warning = picture.size === null ? null : sizeWarning(picture.size, scale);
-    if (warning !== null && !this.#confirmed) return { kind: 'confirm', warning };
+    const isLarge = picture.size !== null && isBeyondCanvas(picture.size, scale);
+    const toFile = isLarge && this.#parts.canPickFile;
+    const isAgreed = toFile ? to !== null : this.#confirmed;
+    if (warning !== null && !isAgreed) return { kind: 'confirm', warning, toFile };
     const stuck = detection.backend === 'none' && chosen === null;
     if (stuck && picture.size !== null) return this.#offer(picture, signal);
     // What the page cannot even read is hardly a picture: find out at once instead of offering ways.
     const fallback = stuck ? 'lanczos' : (chosen ?? 'error');
     try {
-      const output = await this.#parts.upscaler.upscale(picture.file, {
-        scale,
-        model: model.id,
-        signal,
-        onProgress,
-        output: 'image/png',
-        metadata: 'keep',
-        fallback,
-      });
-      const file = output.image as Blob;
-      const image = await this.#parts.draw(file);
-      return { kind: 'done', result: { ...output, image, file, scale } };
+      const output: UpscaleOutput<ImageBitmap | Blob | null> = await this.#parts.upscaler.upscale(
+        picture.file,
+        {
+          scale,
+          model: model.id,
+          signal,
+          onProgress,
+          output: 'image/png',
+          // What cannot be encoded again is without them from the start.
+          metadata: isLarge ? 'drop' : 'keep',
+          fallback,
+          ...(to && { to }),
+          ...(isLarge && { preview: PREVIEW_SIDE }),
+        },
+      );
+      const file = output.image as Blob | null;
+      const image = output.preview ?? (await this.#parts.draw(file as Blob));
+      const result = { ...output, image, file, savedAs: to?.name ?? '', scale };
+      return { kind: 'done', result };
     } catch (error) {
       const { code } = error as CrispenError;
       if (code !== 'NO_WEBGPU' && code !== 'INSECURE_CONTEXT') throw error;

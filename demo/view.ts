@@ -1,9 +1,9 @@
-import type { Metadata, ModelEntry, UpscaleOutput } from '../src/index.ts';
+import type { Metadata, ModelEntry } from '../src/index.ts';
 import { Compare } from './compare.ts';
 import type { SaveFormat } from './download.ts';
 import { dimensions, duration, roughly, timeLeft } from './format.ts';
 import { choicesAt, type ModelChoice, SCALES, type Scale } from './models.ts';
-import type { Fallback, State } from './session.ts';
+import type { Fallback, Result, State } from './session.ts';
 import {
   advice,
   keptWords,
@@ -21,6 +21,7 @@ export interface Actions {
   setKind(kind: string): void;
   cancel(): void;
   restart(): void;
+  writeToFile(): void;
   runWith(fallback: Fallback): void;
   save(format: SaveFormat, metadata: Metadata): Promise<void>;
 }
@@ -65,6 +66,7 @@ export class PageView {
   /** `image`: the picture of the state as the page can draw it, null where it cannot. */
   render(state: State, image: HTMLImageElement | null): void {
     const focused = document.activeElement;
+    const isNew = document.body.dataset.phase !== state.phase.kind;
     document.body.dataset.phase = state.phase.kind;
     this.#renderStage(state, image);
     this.#renderSettings(state);
@@ -73,6 +75,8 @@ export class PageView {
     const worker = workerWords(state.detection);
     say(get('worker'), worker.text);
     get('worker').classList.toggle('is-slow', worker.slow);
+    // What waits for an answer has to be seen.
+    if (isNew && state.phase.kind === 'confirm') get('job').scrollIntoView({ block: 'nearest' });
     // A button that goes away (Cancel, a sample) must not take the keyboard's place with it.
     if (focused instanceof HTMLElement && focused !== document.body && !focused.checkVisibility()) {
       get('job').focus({ preventScroll: true });
@@ -104,6 +108,7 @@ export class PageView {
       if (event.key === 'Escape') actions.cancel();
     });
     for (const id of ['again', 'go-on']) get(id).addEventListener('click', () => actions.restart());
+    get('write-to').addEventListener('click', () => actions.writeToFile());
     get('run-cpu').addEventListener('click', () => actions.runWith('cpu'));
     get('run-lanczos').addEventListener('click', () => actions.runWith('lanczos'));
     const keep = get<HTMLInputElement>('keep-metadata');
@@ -204,7 +209,11 @@ export class PageView {
       say(get('percent'), phase.fraction === 0 ? '' : `${percent} %`);
       say(get('remaining'), timeLeft(phase.remainingMs));
     }
-    if (phase.kind === 'confirm') say(get('confirm-text'), phase.warning);
+    if (phase.kind === 'confirm') {
+      say(get('confirm-text'), phase.warning);
+      show('go-on', !phase.toFile);
+      show('write-to', phase.toFile);
+    }
     if (phase.kind === 'done') this.#renderResult(phase.result, model);
     say(get('status'), this.#status({ phase, detection }));
   }
@@ -233,7 +242,7 @@ export class PageView {
     }
   }
 
-  #renderResult(result: UpscaleOutput, model: ModelChoice): void {
+  #renderResult(result: Result, model: ModelChoice): void {
     say(get('fact-from'), dimensions(result.inputWidth, result.inputHeight));
     say(get('fact-to'), dimensions(result.width, result.height));
     // An added model is called by its file: its id is a hash.
@@ -242,7 +251,15 @@ export class PageView {
     const kept = keptWords(result.source);
     say(get('fact-kept'), kept);
     get('fact-kept').hidden = kept === '';
-    get('keep').hidden = !result.source.hasMetadata;
+    get('keep').hidden = !result.source.hasMetadata || result.preview !== null;
+    // Other formats need the whole of it in memory.
+    for (const format of ['jpeg', 'webp', 'avif'])
+      get(`save-${format}`).hidden = result.preview !== null;
+    const { preview, file, savedAs } = result;
+    const reduced = preview ? 'A reduced copy is shown; the file has every pixel.' : '';
+    say(get('fact-saved'), [file ? '' : `Saved as ${savedAs}.`, reduced].join(' ').trim());
+    get('fact-saved').hidden = file !== null && preview === null;
+    get('save').hidden = file === null;
     get('fact-tiles').hidden = result.statistics === 'exact';
     get('fact-approximate').hidden = !result.approximate;
   }

@@ -132,14 +132,20 @@ const MAX_AREA = 268_435_456;
 /** From here on (a 256 MB picture) phones and older machines run out of memory. */
 const LARGE_AREA = 67_108_864;
 
+/** Whether a result is more than a page can show, so that it has to go to a file as it is made. */
+export function isBeyondCanvas(input: Size, scale: number): boolean {
+  const [width, height] = [input.width * scale, input.height * scale];
+  return Math.max(width, height) > MAX_SIDE || width * height > MAX_AREA;
+}
+
 /** A sentence to be confirmed before a result that a browser may not bear; null when all is well. */
 export function sizeWarning(input: Size, scale: number): string | null {
   const width = input.width * scale;
   const height = input.height * scale;
   const area = width * height;
   const what = `${dimensions(width, height)} (${megapixels(width, height)} megapixels)`;
-  if (width > MAX_SIDE || height > MAX_SIDE || area > MAX_AREA) {
-    return `The result would be ${what}: more than many browsers can show or save.`;
+  if (isBeyondCanvas(input, scale)) {
+    return `The result would be ${what}: more than browsers can show. It goes to a file as it is made; here a reduced copy is shown.`;
   }
   if (area > LARGE_AREA) {
     const megabytes = Math.round((area * 4) / 1e6);

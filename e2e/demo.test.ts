@@ -4,10 +4,13 @@ import type { Browser, Download, Page } from 'playwright';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { upscaleOnCpu } from '../src/engine/interpreter.ts';
+import type { Rgba8Image } from '../src/image/image.ts';
 import { detect, recognise } from '../src/models/index.ts';
 import { readWeights } from '../src/weights/read.ts';
 import { readSafetensors } from '../src/weights/safetensors.ts';
 import { writeSafetensors } from '../src/weights/writeSafetensors.ts';
+import { tinyCheckpoint } from '../test/checkpoints/tiny.ts';
+import { picture } from '../test/pictures.ts';
 import { launch } from './browser.ts';
 import { decode, encode, expected, expectSamePicture, resized } from './oracle.ts';
 
@@ -198,6 +201,98 @@ describe('models of one\u2019s own', () => {
       .filter({ hasText: 'no network that Crispen knows (1 tensor: odd.weight)' })
       .waitFor();
     expect(await list().count()).toBe(0);
+  });
+});
+
+describe('a result that is too large to be shown', () => {
+  beforeAll(async () => {
+    browser = await launch({ webgpu: true });
+  });
+  afterAll(() => browser.close());
+  beforeEach(open);
+  afterEach(close);
+
+  /** In place of the browser's picker, which needs a person: a file of OPFS, or a person who leaves. */
+  const stubPicker = (isPicked: boolean) =>
+    page.addInitScript((isPicked) => {
+      Object.assign(window, {
+        async showSaveFilePicker({ suggestedName }: { suggestedName: string }) {
+          if (!isPicked) throw new DOMException('The user aborted a request.', 'AbortError');
+          const root = await navigator.storage.getDirectory();
+          return root.getFileHandle(suggestedName, { create: true });
+        },
+      });
+    }, isPicked);
+
+  /** A page with a model of next to no work, which is given a picture of 4100 pixels' width. */
+  async function start(height: number): Promise<Rgba8Image> {
+    await page.reload();
+    await drop('tiny.safetensors', tinyCheckpoint());
+    await page.getByTestId('own').getByText('Compact, 4×').waitFor();
+    const image = picture(4100, height);
+    await drop('wide.png', await encode(image));
+    await page.getByText('16400 ×').first().waitFor();
+    return image;
+  }
+
+  const files = () =>
+    page.evaluate(async () => {
+      const root = await navigator.storage.getDirectory();
+      const found: { name: string; bytes: number[] }[] = [];
+      for await (const handle of root.values()) {
+        if (handle.kind !== 'file') continue;
+        const file = await (handle as FileSystemFileHandle).getFile();
+        found.push({ name: handle.name, bytes: [...new Uint8Array(await file.arrayBuffer())] });
+      }
+      return found;
+    });
+
+  it('goes to the chosen file, and a reduced copy is shown', async () => {
+    await stubPicker(true);
+    const image = await start(3);
+    await page.getByRole('button', { name: 'Save as…' }).click();
+    await status(/^Done/);
+    expect(await page.getByTestId('saved').textContent()).toBe(
+      'Saved as wide@4x.png. A reduced copy is shown; the file has every pixel.',
+    );
+    expect(await page.getByTestId('download-png').isVisible()).toBe(false);
+    expect(await page.getByTestId('compare').isVisible()).toBe(true);
+    const [{ name, bytes }, ...others] = await files();
+    expect([name, others]).toEqual(['wide@4x.png', []]);
+    const { network, weights } = detect(readSafetensors(tinyCheckpoint()).tensors);
+    expectSamePicture(await decode(bytes), (await upscaleOnCpu(network, weights, image)).image);
+  });
+
+  it('leaves no file behind when it is cancelled, and waits when no file is picked', async () => {
+    await stubPicker(true);
+    await start(200);
+    await page.getByRole('button', { name: 'Save as…' }).click();
+    await page.waitForFunction(
+      (element) => Number(element?.getAttribute('aria-valuenow')) > 5,
+      await page.getByTestId('progress').elementHandle(),
+    );
+    expect((await files()).map(({ name }) => name)).toContain('wide@4x.png');
+    await page.getByTestId('cancel').click();
+    await status(/^Cancelled/);
+    await expect.poll(files, { timeout: 30_000 }).toEqual([]);
+
+    await stubPicker(false);
+    await start(3);
+    await page.getByRole('button', { name: 'Save as…' }).click();
+    await status(/^A very large result/);
+    expect(await page.getByRole('alert').isVisible()).toBe(false);
+    expect(await files()).toEqual([]);
+  });
+
+  it('is a download where no file can be picked', async () => {
+    await page.addInitScript(() => Object.assign(window, { showSaveFilePicker: undefined }));
+    const image = await start(3);
+    await page.getByRole('button', { name: 'Enlarge it anyway' }).click();
+    await status(/^Done/);
+    const { network, weights } = detect(readSafetensors(tinyCheckpoint()).tensors);
+    const { image: wanted } = await upscaleOnCpu(network, weights, image);
+    expectSamePicture(await decode(await download('png')), wanted);
+    expect(await page.getByTestId('download-jpeg').isVisible()).toBe(false);
   });
 });
 
