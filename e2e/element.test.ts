@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright';
+import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { upscaleOnCpu } from '../src/engine/interpreter.ts';
 import { detect, recognise } from '../src/models/index.ts';
@@ -235,6 +236,24 @@ describe('the element', () => {
         .catch((error: { code: string }) => error.code),
     );
     expect(code).toBe('DECODE_FAILED');
+  });
+
+  it('keeps profile and 16 bits in a file, which a canvas cannot', async () => {
+    const samples = Uint16Array.from({ length: 12 * 10 * 3 }, (_, i) => 300 + 173 * i);
+    const file = await sharp(samples, { raw: { width: 12, height: 10, channels: 3 } })
+      .toColourspace('rgb16')
+      .withIccProfile('p3')
+      .png()
+      .toBuffer();
+    await page.route('**/p3.png', (route) =>
+      route.fulfill({ body: file, contentType: 'image/png' }),
+    );
+    await add('p3', { ...base, src: '/p3.png' });
+    const made = Buffer.from(await page.evaluate((name) => window.element.bytes(name), 'p3'));
+    const { icc } = await sharp(file).metadata();
+    const found = await sharp(made).metadata();
+    expect([found.width, found.height, found.depth]).toEqual([24, 20, 'ushort']);
+    expect(found.icc!.equals(icc!)).toBe(true);
   });
 
   it('says what went wrong and shows the original', async () => {

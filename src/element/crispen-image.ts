@@ -245,7 +245,8 @@ export class CrispenImage extends Base {
   }
 
   /**
-   * The upscaled picture as a file, whatever the layout shows: made now where it was not yet.
+   * The upscaled picture as a file, whatever the layout shows: made now where it was not yet, or where
+   * the original has a profile or 16 bits per sample, which the file keeps as `Upscaler.upscale` does.
    *
    * @param options.quality 0 to 1 for JPEG and WebP, default 0.92
    * @throws CrispenError whatever kept it from being made; see `Upscaler.upscale`
@@ -260,8 +261,8 @@ export class CrispenImage extends Base {
     } finally {
       this.#wanted--;
     }
-    const canvas = this.#canvas;
-    if (!canvas) {
+    const [canvas, result, address] = [this.#canvas, this.#result, this.#source()];
+    if (!canvas || !result) {
       throw new CrispenError('INVALID_INPUT', 'There is no upscaled picture.', {
         hint: 'It may exceed max-pixels, or is of a format that is not enlarged.',
       });
@@ -269,8 +270,14 @@ export class CrispenImage extends Base {
     return scheduler.add({
       ...{ key: this.baseUrl, rank: () => -1, signal: new AbortController().signal },
       run: async ({ upscaler }) => {
+        const { source, model } = result;
+        // A canvas has 8 bits and no profile: what has more is made again, as a file.
+        if (model && (source.hasProfile || source.depth === 16)) {
+          const request = { model, output: type, quality };
+          return (await upscaler.upscale(address, request)).image as Blob;
+        }
         const bitmap = await createImageBitmap(canvas, { premultiplyAlpha: 'none' });
-        const file = upscaler.encode(bitmap, { type, ...(quality !== undefined && { quality }) });
+        const file = upscaler.encode(bitmap, { type, quality });
         return file.finally(() => bitmap.close());
       },
     });
