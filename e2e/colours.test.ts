@@ -117,6 +117,33 @@ describe('Display P3', () => {
   });
 });
 
+describe('16 bits per sample', () => {
+  it('go in and come out', async () => {
+    const samples = Uint16Array.from({ length: 400 * 2 * 3 }, (_, i) => {
+      const x = Math.floor(i / 3) % 400;
+      return [20_000 + 7 * x, 30_000 + 11 * x, 40_000 - 5 * x][i % 3];
+    });
+    const file = await sharp(samples, { raw: { width: 400, height: 2, channels: 3 } })
+      .toColourspace('rgb16')
+      .png()
+      .toBuffer();
+    const outcome = succeeded(await upscale(file));
+    expect(outcome).toMatchObject({ width: 800, source: { depth: 16, notes: [] } });
+    expect((await sharp(outcome.file).metadata()).depth).toBe('ushort');
+    const { data } = await sharp(outcome.file)
+      .toColourspace('rgb16')
+      .raw({ depth: 'ushort' })
+      .toBuffer({ resolveWithObject: true });
+    const row = new Uint16Array(data.buffer, data.byteOffset, 800 * 3);
+    for (const channel of [0, 1, 2]) {
+      const levels = new Set(row.filter((_, i) => i % 3 === channel));
+      expect(levels.size).toBeGreaterThan(256);
+    }
+    const narrow = succeeded(await upscale(file, { depth: 8 }));
+    expect((await sharp(narrow.file).metadata()).depth).toBe('uchar');
+  });
+});
+
 describe('orientation', () => {
   it.each([1, 2, 3, 4, 5, 6, 7, 8])('%d is applied once', async (orientation) => {
     for (const encode of Object.values(encoders)) {
@@ -207,10 +234,7 @@ describe('hostile files', async () => {
   it.each(await hostileFiles())('$name', async ({ file, size, code }) => {
     const start = performance.now();
     const outcome = await upscale(file);
-    const elapsed = performance.now() - start;
-    // The network's own time tells of the adapter: in software 100,000 pixels are seconds.
-    expect(elapsed - (outcome.code === null ? outcome.milliseconds : 0)).toBeLessThan(10_000);
-    expect(elapsed).toBeLessThan(60_000);
+    expect(performance.now() - start).toBeLessThan(10_000);
     if (outcome.code !== null) expect(outcome).toMatchObject({ code });
     else {
       expect([outcome.inputWidth, outcome.inputHeight]).toEqual(size);

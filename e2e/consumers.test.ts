@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { extname, join, normalize } from 'node:path';
 import { build as esbuild } from 'esbuild';
 import type { Browser } from 'playwright';
+import sharp from 'sharp';
 import { build as vite } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import webpack from 'webpack';
@@ -28,6 +29,9 @@ const upscaler = createUpscaler();
 const canvas = document.createElement('canvas');
 window.done = (async () => {
   const { image: file, backend } = await upscaler.upscale(image, { output: 'image/png' });
+  const { id } = await upscaler.addModel('model.pth');
+  const fine = await (await fetch('deep.png')).blob();
+  const deep = await upscaler.upscale(fine, { model: id, output: 'image/png' });
   const bitmap = await createImageBitmap(file);
   [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
   const context = canvas.getContext('2d');
@@ -39,6 +43,7 @@ window.done = (async () => {
     backend,
     pixels: [...context.getImageData(0, 0, bitmap.width, bitmap.height).data],
     element: [element.state, element.result.width, blob.type],
+    deep: [...new Uint8Array(await deep.image.arrayBuffer())],
   };
 })();
 `;
@@ -74,6 +79,10 @@ async function serve(): Promise<void> {
 
 /** What a page shows, and a network that is small, since the software adapter is slow. */
 async function copyFiles(to: string): Promise<void> {
+  // A gradient of 300 grey levels, of which 8 bits would leave five.
+  const samples = Uint16Array.from({ length: 300 * 4 }, (_, i) => 30_000 + 4 * (i % 300));
+  const raw = { width: 300, height: 4, channels: 1 } as const;
+  await sharp(samples, { raw }).toColourspace('grey16').png().toFile(join(to, 'deep.png'));
   await cp('e2e/images/chelsea-24x20.png', join(to, 'photo.png'));
   await cp('test/checkpoints/compact_x2_params_views_zip.pth', join(to, 'model.pth'));
 }
@@ -117,6 +126,7 @@ interface Outcome {
   backend: string;
   pixels: number[];
   element: [string, number, string];
+  deep: number[];
 }
 
 /** Opens a project's page; right pictures, nothing refused by the policy, nothing from elsewhere. */
@@ -130,7 +140,7 @@ async function expectWorking(name: string, sites = [origin]): Promise<void> {
   tab.on('pageerror', (error) => complaints.push(error.message));
   tab.on('request', (request) => requested.push(request.url()));
   await tab.goto(`${origin}/${name}/www/index.html`);
-  const { backend, pixels, element } = await tab.evaluate(
+  const { backend, pixels, element, deep } = await tab.evaluate(
     () => (window as unknown as { done: Promise<Outcome> }).done,
   );
   const foreign = requested.filter(
@@ -145,7 +155,20 @@ async function expectWorking(name: string, sites = [origin]): Promise<void> {
   const actual = { width: 12, height: 10, data: Uint8ClampedArray.from(pixels) };
   expectSamePicture(actual, await expected('a2n-photo-x2', { width, height, data }));
   expect(element).toEqual(['done', 48, 'image/png']);
+  await expectDeep(Buffer.from(deep));
   await tab.close();
+}
+
+/** 16 bits came through worker and GPU: another decoder finds more levels than 8 bits have. */
+async function expectDeep(file: Buffer): Promise<void> {
+  const { depth, width } = await sharp(file).metadata();
+  expect([depth, width]).toEqual(['ushort', 600]);
+  const { data, info } = await sharp(file)
+    .toColourspace('grey16')
+    .raw({ depth: 'ushort' })
+    .toBuffer({ resolveWithObject: true });
+  expect(info.channels).toBe(1);
+  expect(new Set(new Uint16Array(data.buffer, data.byteOffset, 600)).size).toBeGreaterThan(256);
 }
 
 describe('the package works', () => {
