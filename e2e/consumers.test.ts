@@ -79,6 +79,7 @@ async function serve(): Promise<void> {
 
 /** What a page shows, and a network that is small, since the software adapter is slow. */
 async function copyFiles(to: string): Promise<void> {
+  await mkdir(to, { recursive: true });
   // A gradient of 300 grey levels, of which 8 bits would leave five.
   const samples = Uint16Array.from({ length: 300 * 4 }, (_, i) => 30_000 + 4 * (i % 300));
   const raw = { width: 300, height: 4, channels: 1 } as const;
