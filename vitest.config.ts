@@ -31,9 +31,12 @@ export default defineConfig({
       {
         test: {
           name: 'f16',
-          include: ['src/**/*.f16.test.ts'],
+          // The tests of kernels once more, with maps and weights in f16.
+          include: ['src/**/*.f16.test.ts', 'src/kernels/*.gpu.test.ts'],
+          env: { CRISPEN_ELEMENT: 'f16' },
           environment: 'node',
           globalSetup: 'test/f16-setup.ts',
+          setupFiles: 'test/f16-kernels.ts',
           pool: 'forks',
           fileParallelism: false,
           testTimeout: 300_000,

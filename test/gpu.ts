@@ -32,7 +32,7 @@ export async function requestTestDevice(): Promise<GPUDevice> {
     const { vendor, architecture, description } = adapter.info;
     console.info(`adapter: ${[vendor, architecture, description].filter(Boolean).join(', ')}`);
   }
-  const optional = ['subgroups'] as const;
+  const optional = ['subgroups', 'shader-f16'] as const;
   return adapter.requestDevice({
     requiredFeatures: optional.filter((feature) => adapter.features.has(feature)),
   });

@@ -1,5 +1,13 @@
 import { expect } from 'vitest';
-import { GROUP_ROW_WORD, type Grid, type Kernel, PARAM_WORDS } from '../src/kernels/kernel.ts';
+import { decodeElements, encodeElements } from '../src/engine/element.ts';
+import {
+  assemble,
+  type ElementType,
+  GROUP_ROW_WORD,
+  type Grid,
+  type Kernel,
+  PARAM_WORDS,
+} from '../src/kernels/kernel.ts';
 import { type PlanarMap, planarMap } from '../src/kernels/planar.ts';
 import { requestTestDevice } from './gpu.ts';
 import { randomStream } from './random.ts';
@@ -7,10 +15,35 @@ import { randomStream } from './random.ts';
 /** What unwritten memory holds before a kernel runs: a quiet NaN with a pattern of its own. */
 const POISON = 0x7fc0dead;
 
-/** Values in -1..1, never all zero. */
+/** The same for maps and weights in f16. */
+const HALF_POISON = 0x7ead;
+
+/**
+ * What kernels store maps and weights as: `f16` in the tests of that name, which run those of f32 once
+ * more. The kernels' sources are the same but for three aliases.
+ */
+export const ELEMENT: ElementType = process.env.CRISPEN_ELEMENT === 'f16' ? 'f16' : 'f32';
+
+/** Values in -1..1, never all zero, such as the element type holds exactly. */
 export function randomValues(length: number, seed: number): Float32Array<ArrayBuffer> {
   const next = randomStream(seed);
-  return Float32Array.from({ length }, () => next() * 2 - 1);
+  const values = Float32Array.from({ length }, () => next() * 2 - 1);
+  const { buffer } = new Uint8Array(encodeElements(values, ELEMENT).buffer);
+  return decodeElements(buffer, ELEMENT) as Float32Array<ArrayBuffer>;
+}
+
+/** A kernel of f32 with the element type of the test, and which bindings hold such elements. */
+function ofElement({ code }: Kernel): { code: string; halves: ReadonlySet<number> } {
+  const halves = new Set<number>();
+  if (ELEMENT === 'f32') return { code, halves };
+  for (const [, binding] of code.matchAll(
+    /@binding\((\d+)\) var<storage[^>]*> \w+: array<E4(x4)?>/g,
+  )) {
+    halves.add(Number(binding));
+  }
+  const [enable, ...aliases] = assemble('f16', {}).trim().split('\n');
+  const half = code.replace(assemble('f32', {}).trim(), aliases.join('\n'));
+  return { code: `${enable}\n${half}`, halves };
 }
 
 export function randomMap(channels: number, height: number, width: number, seed = 1): PlanarMap {
@@ -45,26 +78,32 @@ export interface KernelRun {
 export async function runKernel(kernel: Kernel, run: KernelRun): Promise<Uint32Array[]> {
   shared ??= await requestTestDevice();
   const device = shared;
+  const { code, halves } = ofElement(kernel);
   const garbage: GPUBuffer[] = [];
   try {
     device.pushErrorScope('validation');
     const storage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
-    const upload = (data: Words, usage: number): GPUBuffer => {
+    const upload = (data: Words | Uint16Array<ArrayBuffer>, usage: number): GPUBuffer => {
       const buffer = device.createBuffer({ size: data.byteLength, usage });
       garbage.push(buffer);
       device.queue.writeBuffer(buffer, 0, data);
       return buffer;
     };
-    const reads = run.reads.map((data) => upload(data, storage));
-    const writes = run.writes.map((content) =>
-      upload(
-        typeof content === 'number' ? new Uint32Array(content).fill(POISON) : content,
-        storage,
-      ),
-    );
-    const queues = { read: [...reads], write: [...writes] };
-    const bound = kernel.bindings.map((access) => queues[access].shift() as GPUBuffer);
-    expect(queues).toEqual({ read: [], write: [] });
+    const given = { read: [...run.reads], write: [...run.writes] };
+    const stored = kernel.bindings.map((access, i) => {
+      const half = halves.has(i + 1);
+      const content = given[access].shift() as Words | number;
+      if (typeof content === 'number') {
+        return half
+          ? new Uint16Array(content).fill(HALF_POISON)
+          : new Uint32Array(content).fill(POISON);
+      }
+      if (!half) return content;
+      const { buffer } = encodeElements(content as Float32Array<ArrayBuffer>, 'f16');
+      return new Uint16Array(buffer);
+    });
+    expect(given).toEqual({ read: [], write: [] });
+    const bound = stored.map((data) => upload(data, storage));
 
     const layout = device.createBindGroupLayout({
       entries: [
@@ -81,12 +120,12 @@ export async function runKernel(kernel: Kernel, run: KernelRun): Promise<Uint32A
       ],
     });
     const pipeline =
-      pipelines.get(kernel.code) ??
+      pipelines.get(code) ??
       (await device.createComputePipelineAsync({
         layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-        compute: { module: device.createShaderModule({ code: kernel.code }), entryPoint: 'main' },
+        compute: { module: device.createShaderModule({ code }), entryPoint: 'main' },
       }));
-    pipelines.set(kernel.code, pipeline);
+    pipelines.set(code, pipeline);
     const [x, y, z] = run.grid;
     const rows = run.rowsPerDispatch ?? y;
     for (let row = 0; row < y; row += rows) {
@@ -110,7 +149,8 @@ export async function runKernel(kernel: Kernel, run: KernelRun): Promise<Uint32A
       device.queue.submit([encoder.finish()]);
     }
     const results: Uint32Array[] = [];
-    for (const buffer of writes) {
+    for (const [i, buffer] of bound.entries()) {
+      if (kernel.bindings[i] === 'read') continue;
       const staging = device.createBuffer({
         size: buffer.size,
         usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
@@ -120,7 +160,8 @@ export async function runKernel(kernel: Kernel, run: KernelRun): Promise<Uint32A
       encoder.copyBufferToBuffer(buffer, 0, staging, 0, buffer.size);
       device.queue.submit([encoder.finish()]);
       await staging.mapAsync(GPUMapMode.READ);
-      results.push(new Uint32Array(staging.getMappedRange().slice(0)));
+      const content = staging.getMappedRange().slice(0);
+      results.push(halves.has(i + 1) ? widened(content) : new Uint32Array(content));
     }
     const error = await device.popErrorScope();
     if (error) throw new Error(error.message);
@@ -130,12 +171,24 @@ export async function runKernel(kernel: Kernel, run: KernelRun): Promise<Uint32A
   }
 }
 
+/** The f32 bits of f16 values; those that nobody wrote stay poison. */
+function widened(content: ArrayBuffer): Uint32Array {
+  const words = new Uint32Array(decodeElements(content, 'f16').buffer);
+  new Uint16Array(content).forEach((half, i) => {
+    if (half === HALF_POISON) words[i] = POISON;
+  });
+  return words;
+}
+
 /** f32 view of words, after checking that the kernel wrote every one of them. */
 export function written(words: Uint32Array): Float32Array {
   const unwritten = words.indexOf(POISON);
   if (unwritten >= 0) throw new Error(`element ${unwritten} of ${words.length} was not written`);
   return new Float32Array(words.buffer, words.byteOffset, words.length);
 }
+
+/** Rounding of a value that is stored in f16, and of the inputs of what it was made from. */
+const HALF_TOLERANCE = 4e-3;
 
 /** |actual - expected| <= abs + rel * |expected| everywhere; lists the first ten mismatches. */
 export function expectClose(
@@ -144,9 +197,10 @@ export function expectClose(
   { abs = 1e-5, rel = 1e-5 } = {},
 ): void {
   expect(actual.length).toBe(expected.length);
+  const half = ELEMENT === 'f16' ? HALF_TOLERANCE : 0;
   const wrong: string[] = [];
   for (let i = 0; i < expected.length && wrong.length < 10; i++) {
-    const allowed = abs + rel * Math.abs(expected[i]);
+    const allowed = half + abs + (half + rel) * Math.abs(expected[i]);
     if (!(Math.abs(actual[i] - expected[i]) <= allowed)) {
       wrong.push(`[${i}] ${actual[i]} instead of ${expected[i]}`);
     }

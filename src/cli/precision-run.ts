@@ -25,8 +25,7 @@ in src/models/files.ts stands on these figures.
 
   --models IDS     ids, with commas; default all
   --image FILE     a photo, of which the middle is taken; can be repeated; default two small photos of
-                   e2e/images, white lines on black, and checkers of single pixels, which are no
-                   picture that anybody enlarges: shown as what f16 costs at worst, and not counted
+                   e2e/images, white lines on black, and checkers of single pixels, the hardest of all
   --size N         most pixels on either side of what is taken, default 32
   --json           one line of JSON {model, picture, width, height, ...figures, holds} for each
   --help           this text
@@ -56,7 +55,7 @@ export async function precisionCommand(args: string[], signal: AbortSignal): Pro
         signal.throwIfAborted();
         const figures = await measurePrecision(engine, model, image);
         const { width, height } = image;
-        if (files || picture !== 'checkers') sound &&= holds(figures);
+        sound &&= holds(figures);
         const line = { model: id, picture, width, height, ...figures, holds: holds(figures) };
         console.log(values.json ? JSON.stringify(line) : figuresLine(id, picture, image, figures));
       }

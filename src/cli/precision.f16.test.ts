@@ -38,8 +38,9 @@ describe.skipIf(!hasF16)('shipped models in f16', () => {
   it.each(MODEL_FILES)('$id keeps to the bound', async ({ id, f16 }) => {
     const model = await chooseModel({ model: id });
     const photo = await readImage('e2e/images/chelsea-24x20.png');
-    // Those that run in f16 by themselves have to on white lines on black as well.
-    for (const image of f16 ? [photo, hardPicture('strokes', 24)] : [photo]) {
+    // Those that run in f16 by themselves have to on the hardest pictures as well.
+    const hard = (['strokes', 'checkers'] as const).map((kind) => hardPicture(kind, 24));
+    for (const image of f16 ? [photo, ...hard] : [photo]) {
       const found = await measurePrecision(engine, model, image);
       expect(found).toSatisfy(holds);
       expect(found.values).toBe(3 * image.width * image.height * model.network.scale ** 2);

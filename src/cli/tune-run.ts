@@ -13,8 +13,8 @@ the GPU has them. Prints the winners as a line for FAMILIES in src/engine/tuning
 
   --sizes WxH,...    LR sizes in pixels; default 64x64
   --repeats N        of each timing, the median counts; default 5
-  --fusions NAMES    none,ops,blocks: levels to compare; \`blocks\` takes software adapters half a
-                     minute to compile; default all
+  --fusions NAMES    none,ops,blocks: levels to compare, blocks by tiles of 8 and of 16 rows; they take
+                     software adapters half a minute to compile; default all
   --json             one JSON object {adapter, clock, measurements, family, best}
   --help             this text
 `;
@@ -72,6 +72,6 @@ function verdict({ adapter, clock, family, best }: TuneResult): string {
   return [
     '',
     `${name || 'unnamed adapter'}, timed by ${clock}; so far of the family "${family}"`,
-    `  { family: '${architecture || vendor}', matches: /${pattern}/i, fuse: '${best.fuse}', conv: '${best.conv}' },`,
+    `  { family: '${architecture || vendor}', matches: /${pattern}/i, fuse: '${best.fuse}', conv: '${best.conv}', lanes: ${best.lanes} },`,
   ].join('\n');
 }

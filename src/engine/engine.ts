@@ -44,7 +44,7 @@ export interface EngineOptions {
    */
   readonly memoryBudget?: number | undefined;
   /** Default: what the table of adapter families has (engine/tuning.ts). */
-  readonly tuning?: Tuning | undefined;
+  readonly tuning?: Tuning | ((adapter: AdapterReport) => Promise<Tuning>) | undefined;
 }
 
 const MAX_DEFAULT_BUDGET = 2 ** 30;
@@ -92,7 +92,8 @@ export class Engine {
   static async create({ gpu, memoryBudget, tuning }: EngineOptions): Promise<Engine> {
     const [device, { tuningFor }] = await Promise.all([Device.open(gpu), import('./tuning.ts')]);
     const most = Math.min(MAX_DEFAULT_BUDGET, device.limits.maxBufferSize);
-    return new Engine(device, tuning ?? (await tuningFor(device.adapter)), memoryBudget ?? most);
+    const choose = typeof tuning === 'object' ? () => tuning : (tuning ?? tuningFor);
+    return new Engine(device, await choose(device.adapter), memoryBudget ?? most);
   }
 
   /** How far `loadModel` fuses if it is not told. */
@@ -209,7 +210,7 @@ export class Engine {
     return lower(graph, {
       ...this.#tuning,
       ...(fuse && { fuse }),
-      workgroup: this.#device.workgroup,
+      workgroup: { ...this.#device.workgroup, lanes: this.#tuning.lanes },
       element: this.#device.element(precision),
       image: { range, wide },
       ...(await loadLowerings(

@@ -113,11 +113,8 @@ export class Arena {
         const buffers = program.resources.map(
           (_, id) => external.get(id) ?? (owned[slotOf[id]] as GPUBuffer),
         );
-        const uniforms = device.buffer(
-          'uniforms',
-          uniformBytes(device, program),
-          USAGE.UNIFORM | USAGE.COPY_DST,
-        );
+        const bytes = uniformBytes(device, program, size);
+        const uniforms = device.buffer('uniforms', bytes, USAGE.UNIFORM | USAGE.COPY_DST);
         owned.push(uniforms);
         return new Arena(device, model, buffers, owned, uniforms);
       });
@@ -228,14 +225,22 @@ export class Arena {
   }
 }
 
-/** No dispatch is cut into more pieces than this; uniforms are allocated for it. */
+/** No dispatch is cut into more pieces than this. */
 const MAX_PIECES = 16;
-
-export const uniformBytes = (device: Device, { steps }: Program): number =>
-  steps.length * MAX_PIECES * uniformStride(device);
 
 export const uniformStride = (device: Device): number =>
   Math.max(PARAM_BYTES, device.limits.minUniformBufferOffsetAlignment);
+
+/** Bytes of uniforms for tiles up to `size`: a slot for each piece that a dispatch may be cut into. */
+export function uniformBytes(device: Device, { steps }: Program, size: Size): number {
+  const whole = { x: 0, y: 0, ...size };
+  const tile = { image: size, core: whole, source: whole };
+  const slots = steps.reduce((sum, { grid, scale }) => {
+    const [, rows] = grid({ width: size.width * scale, height: size.height * scale }, tile);
+    return sum + Math.min(MAX_PIECES, rows);
+  }, 0);
+  return slots * uniformStride(device);
+}
 
 interface Piece {
   readonly dispatch: SizedDispatch;

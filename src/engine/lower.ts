@@ -780,8 +780,7 @@ class Lowering {
       act1,
     };
     const channels = parts?.map((part) => this.#mapShape(part).channels) ?? [cIn];
-    // Of the variants, only the plain kernel is tested in f16.
-    const variant = this.#element === 'f16' ? plainConv : this.#conv(spec);
+    const variant = this.#conv(spec);
     const weights = this.#constant(node.weight, this.#element, (w) => {
       const packed = packConvWeights(exact(w, node.weight), cOut, cIn, kernel, channels);
       return (parts === null && variant.arrange?.(packed)) || packed;

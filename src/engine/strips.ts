@@ -28,7 +28,7 @@ export const stagingBytes = ({ network, program }: Model, { width, height }: Siz
 export function plannedBytes(device: Device, model: Model, size: Size, stagings: number) {
   const { totalBytes, externalBytes, largest } = planProgram(model.program, size, new Set());
   const staging = stagingBytes(model, size);
-  const uniforms = uniformBytes(device, model.program);
+  const uniforms = uniformBytes(device, model.program, size);
   return {
     maps: totalBytes + externalBytes + stagings * staging,
     ...{ uniforms, largest: Math.max(largest, staging) },

@@ -8,14 +8,14 @@ import {
   packConvWeights,
 } from '../kernels/conv.ts';
 import { nearestReference } from '../kernels/enlarge.reference.ts';
-import { blocksOf, PARAM_WORDS } from '../kernels/kernel.ts';
+import { blocksOf, LANES, type Lanes, lanesFor, PARAM_WORDS } from '../kernels/kernel.ts';
 import { fromBlocked, type PlanarMap, planarMap, toBlocked } from '../kernels/planar.ts';
 import { a2n } from '../models/a2n.ts';
 import type { Tensor } from '../weights/tensor.ts';
 import { Device, USAGE } from './device.ts';
 import { Engine } from './engine.ts';
 import type { Fusion, Size } from './lower.ts';
-import { CONV_VARIANTS, type ConvMethod, familyOf, tuningOf } from './tuning.ts';
+import { type Choice, CONV_VARIANTS, type ConvMethod, familyOf, tuningOf } from './tuning.ts';
 import type { AdapterReport } from './types.ts';
 
 /** A variant of a kernel at a size, checked against the plain reference before it was timed. */
@@ -36,7 +36,7 @@ export interface TuneOptions {
   /** In LR pixels. */
   readonly sizes: readonly Size[];
   readonly repeats: number;
-  /** Levels to compare on a small A2N; none: convolutions alone. */
+  /** Levels to compare on a small A2N, `blocks` by either tile; none: convolutions alone. */
   readonly fusions: readonly Fusion[];
   readonly signal?: AbortSignal | undefined;
   readonly onMeasurement?: (measurement: Measurement) => void;
@@ -48,9 +48,11 @@ export interface TuneResult {
   readonly clock: 'timestamps' | 'wall';
   readonly measurements: readonly Measurement[];
   readonly family: string;
-  readonly best: { readonly conv: ConvMethod; readonly fuse: Fusion };
+  readonly best: Choice;
 }
 
+/** Channels of A2N's trunk. */
+const A2N_FEATURES = 40;
 const plain = { act0: null, multiply: false, add: false, factor: 1, act1: null } as const;
 /** A2N's layers by weight of their work: trunk, squeeze, upsampler. */
 const LAYERS: readonly ConvSpec[] = [
@@ -86,7 +88,7 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
         const layer = makeLayer(spec, size);
         for (const method of methods) {
           throwIfAborted(options.signal);
-          const { conv } = await tuningOf({ conv: method, fuse: 'ops' }, adapter);
+          const { conv } = await tuningOf({ conv: method, fuse: 'ops', lanes: 8 }, adapter);
           add(await measureConv(device, conv(spec), method, layer, options.repeats));
         }
       }
@@ -94,14 +96,33 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
   } finally {
     device.destroy();
   }
-  const conv = fastest(measurements, METHODS) ?? 'plain';
+  const fastestConv = fastest(measurements, METHODS) ?? 'plain';
   // Which of the two is a matter of the layer: fewest blocks idle.
-  const method: ConvMethod = conv === 'plain' ? conv : 'quad';
-  for (const size of options.sizes) await measureFusions(gpu, adapter, method, size, options, add);
-  const family = familyOf(adapter);
-  const fuse = fastest(measurements, options.fusions) ?? family.fuse;
-  return { adapter, clock, measurements, family: family.family, best: { conv: method, fuse } };
+  const conv: ConvMethod = fastestConv.startsWith('quad') ? 'quad' : fastestConv;
+  const { family, fuse, lanes } = familyOf(adapter);
+  // Where there is no room for the large tile, both were the same one.
+  const room = lanesFor(A2N_FEATURES, device.workgroup) ?? 8;
+  const candidates = options.fusions.flatMap((fuse) =>
+    LANES.filter((rows) => (fuse === 'blocks' ? rows <= room : rows === 8)).map(
+      (lanes): Candidate => [levelName(fuse, lanes), { fuse, conv, lanes }],
+    ),
+  );
+  for (const size of options.sizes) {
+    await measureFusions(gpu, adapter, candidates, size, options, add);
+  }
+  const winner = fastest(
+    measurements,
+    candidates.map(([name]) => name),
+  );
+  const [, best] = candidates.find(([name]) => name === winner) ?? [null, { fuse, conv, lanes }];
+  return { adapter, clock, measurements, family, best };
 }
+
+/** A choice with the name of its measurements. */
+type Candidate = readonly [name: string, choice: Choice];
+
+const levelName = (fuse: Fusion, lanes: Lanes): string =>
+  fuse === 'blocks' ? `${fuse} ${lanes}` : fuse;
 
 /** The variant with the least time over all kernels that every variant has measured soundly. */
 function fastest<T extends string>(
@@ -116,6 +137,16 @@ function fastest<T extends string>(
     if (!best || total < best.total) best = { variant, total };
   }
   return best?.variant ?? null;
+}
+
+/** A choice that was written down before; null for what is none. */
+export function choiceOf(
+  value: { readonly [Name in keyof Choice]?: unknown } | null,
+): Choice | null {
+  const fuse = (['none', 'ops', 'blocks'] as const).find((name) => name === value?.fuse);
+  const conv = ([...METHODS, 'quad'] as const).find((name) => name === value?.conv);
+  const lanes = LANES.find((rows) => rows === value?.lanes);
+  return fuse && conv && lanes ? { fuse, conv, lanes } : null;
 }
 
 interface Layer {
@@ -255,13 +286,13 @@ async function timePass(
 
 const QUERY_RESOLVE = 0x200;
 
-/** A small A2N fused to each level; the first is what the others are compared with. */
+/** A small A2N, run by each choice; the first is what the others are compared with. */
 async function measureFusions(
   gpu: GPU,
   adapter: AdapterReport,
-  conv: ConvMethod,
+  candidates: readonly Candidate[],
   { width, height }: Size,
-  { fusions, repeats, signal }: TuneOptions,
+  { repeats, signal }: TuneOptions,
   add: (measurement: Measurement) => void,
 ): Promise<void> {
   const network = a2n({ scale: 2, blocks: 2 });
@@ -281,9 +312,10 @@ async function measureFusions(
     if (i % 4 < 3) data[i] = 128 + 100 * value;
   });
   let expected: Uint8ClampedArray | null = null;
-  for (const fuse of fusions) {
-    const head = { kernel: 'A2N of 2 blocks', variant: fuse, width, height };
-    const engine = await Engine.create({ gpu, tuning: await tuningOf({ conv, fuse }, adapter) });
+  for (const [variant, choice] of candidates) {
+    throwIfAborted(signal);
+    const head = { kernel: 'A2N of 2 blocks', variant, width, height };
+    const engine = await Engine.create({ gpu, tuning: await tuningOf(choice, adapter) });
     try {
       const started = performance.now();
       const model = await engine.loadModel(network, weights);

@@ -28,7 +28,13 @@ it.each([
   [{ vendor: 'google', architecture: 'swiftshader', isFallbackAdapter: true }, 'swiftshader'],
   [{ description: 'llvmpipe (LLVM 15.0.6, 256 bits)', isFallbackAdapter: true }, 'software'],
   [{ isFallbackAdapter: true }, 'software'],
-  [{ vendor: 'nvidia', architecture: 'hopper' }, 'default'],
+  [{ vendor: 'nvidia', architecture: 'hopper' }, 'nvidia'],
+  [{ vendor: 'amd', architecture: 'rdna-3' }, 'amd'],
+  [{ vendor: 'apple', architecture: 'metal-3' }, 'apple'],
+  [{ vendor: 'intel', architecture: 'gen-12lp' }, 'intel'],
+  [{ vendor: 'qualcomm', architecture: 'adreno-7xx' }, 'qualcomm'],
+  [{ vendor: 'arm', architecture: 'valhall' }, 'arm'],
+  [{ vendor: 'img-tec' }, 'default'],
   [{}, 'default'],
 ])('%j is of the family %s', (report, family) => {
   expect(familyOf(adapter(report)).family).toBe(family);
@@ -39,7 +45,7 @@ it('ends with a family that takes every adapter', () => {
 });
 
 it('shares weights within quads only where the device has subgroups', async () => {
-  const choice = { fuse: 'ops', conv: 'quad' } as const;
+  const choice = { fuse: 'ops', conv: 'quad', lanes: 8 } as const;
   const label = async (features: string[]) => {
     const { conv } = await tuningOf(choice, adapter({ features }));
     return conv(spec).kernel(spec, 'f32').label;

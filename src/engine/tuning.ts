@@ -1,4 +1,5 @@
-import { type ConvChoice, plainConv } from '../kernels/conv.ts';
+import { type ConvChoice, type ConvSpec, type ConvVariant, plainConv } from '../kernels/conv.ts';
+import type { Lanes } from '../kernels/kernel.ts';
 import type { Fusion } from './lower.ts';
 import type { AdapterReport } from './types.ts';
 
@@ -8,57 +9,96 @@ export interface Tuning {
   readonly conv: ConvChoice;
   /** Whether products of rows are shared by quads too (kernels/nonlocalQuad.ts). */
   readonly quads: boolean;
+  /** Rows of the tile of fused blocks, where the device has room for as many; default 16. */
+  readonly lanes?: Lanes;
 }
 
-/** Ways to compute convolutions of plain maps; `quad` takes `quad3` or `quad5` layer by layer. */
-export type ConvMethod = 'plain' | 'quad3' | 'quad5' | 'quad';
-
-/** A kernel's variant, as data. */
+/** A kernel's variant, as data, and how it is had: few adapters want any but the plain one. */
 export interface VariantInfo {
   /** Pixels of a row and blocks of output channels per invocation of a 3x3 convolution. */
   readonly pixels: number;
   readonly blocks: number;
-  /** Who loads a matrix of weights: every invocation, or four of them together. */
-  readonly weights: 'invocation' | 'quad';
+  /** Who loads a matrix of weights: every invocation, four of them together, or the workgroup. */
+  readonly weights: 'invocation' | 'quad' | 'workgroup';
   readonly workgroup: readonly [number, number, number];
   readonly needs: GPUFeatureName | null;
+  readonly load: () => Promise<ConvVariant>;
 }
 
-export const CONV_VARIANTS: Readonly<Record<Exclude<ConvMethod, 'quad'>, VariantInfo>> = {
-  plain: { pixels: 8, blocks: 1, weights: 'invocation', workgroup: [4, 16, 1], needs: null },
-  quad3: { pixels: 8, blocks: 3, weights: 'quad', workgroup: [4, 16, 1], needs: 'subgroups' },
-  quad5: { pixels: 8, blocks: 5, weights: 'quad', workgroup: [4, 16, 1], needs: 'subgroups' },
-};
+const quad = (blocks: 3 | 5): VariantInfo => ({
+  ...{ pixels: 8, blocks, weights: 'quad', workgroup: [4, 16, 1], needs: 'subgroups' },
+  load: async () => (await import('../kernels/convQuad.ts')).quadConv(blocks),
+});
+const wide = (pixels: number, blocks: number, shared = false): VariantInfo => ({
+  ...{ pixels, blocks, weights: shared ? 'workgroup' : 'invocation', workgroup: [8, 8, 1] },
+  needs: null,
+  load: async () => (await import('../kernels/convWide.ts')).wideConv({ pixels, blocks, shared }),
+});
 
+/** All that there are: what `npm run tune` measures and the tests of kernels cover, by this list. */
+export const CONV_VARIANTS = {
+  plain: {
+    ...{ pixels: 8, blocks: 1, weights: 'invocation', workgroup: [4, 16, 1], needs: null },
+    load: async () => plainConv,
+  },
+  small: wide(4, 1),
+  wide: wide(8, 2),
+  square: wide(4, 4),
+  shared: wide(4, 4, true),
+  quad3: quad(3),
+  quad5: quad(5),
+} as const satisfies Readonly<Record<string, VariantInfo>>;
+
+/** Ways to compute convolutions of plain maps; `quad` takes `quad3` or `quad5` layer by layer. */
+export type ConvMethod = keyof typeof CONV_VARIANTS | 'quad';
+
+/** A tuning as data. */
 export interface Choice {
+  readonly fuse: Fusion;
+  /** `plain` where the device has not what the variant needs. */
+  readonly conv: ConvMethod;
+  readonly lanes: Lanes;
+}
+
+export interface Family extends Choice {
   readonly family: string;
   /** Of vendor, architecture, device and description. */
   readonly matches: RegExp;
-  readonly fuse: Fusion;
-  /** `quad` needs `subgroups`; without them it is `plain`. */
-  readonly conv: ConvMethod;
 }
 
 /**
  * What each family of adapters runs, the first match counts. `npm run tune` measures the adapter at
- * hand and prints its line. Real GPUs share the last line until someone has measured theirs: figures
- * of one family say little about another.
+ * hand and prints its line. Only SwiftShader has been measured. The others are chosen by reasoning:
+ * convolutions stay with the kernel that holds its sums in plain variables, since arrays that a driver
+ * does not unroll would go to memory; tiles of 16 rows read less halo and take 20 KiB of workgroup
+ * memory at 40 channels, tiles of 8 rows take 10.
  */
-export const FAMILIES: readonly Choice[] = [
-  { family: 'swiftshader', matches: /swiftshader/i, fuse: 'ops', conv: 'quad' },
+export const FAMILIES: readonly Family[] = [
+  { family: 'swiftshader', matches: /swiftshader/i, fuse: 'ops', conv: 'quad', lanes: 8 },
   {
-    family: 'software',
-    matches: /llvmpipe|lavapipe|basic render|warp/i,
-    fuse: 'ops',
-    conv: 'plain',
+    // Workgroup memory is ordinary memory there, and large kernels compile for long.
+    ...{ family: 'software', matches: /llvmpipe|lavapipe|basic render|warp/i },
+    ...{ fuse: 'ops', conv: 'plain', lanes: 8 },
   },
-  { family: 'default', matches: /(?:)/, fuse: 'blocks', conv: 'plain' },
+  // 100 KiB of workgroup memory and more per core.
+  { family: 'nvidia', matches: /nvidia|geforce/i, fuse: 'blocks', conv: 'plain', lanes: 16 },
+  // 64 KiB for two compute units.
+  { family: 'amd', matches: /\bamd\b|radeon|rdna/i, fuse: 'blocks', conv: 'plain', lanes: 16 },
+  // 32 KiB per core, nearly all of which one tile of 16 rows would take.
+  { family: 'apple', matches: /apple/i, fuse: 'blocks', conv: 'plain', lanes: 8 },
+  // 64 KiB and more per core.
+  { family: 'intel', matches: /intel/i, fuse: 'blocks', conv: 'plain', lanes: 16 },
+  // 32 KiB per core, shared by few waves.
+  { family: 'qualcomm', matches: /qualcomm|adreno/i, fuse: 'blocks', conv: 'plain', lanes: 8 },
+  // Workgroup memory is ordinary memory behind the cache, as it is in software.
+  { family: 'arm', matches: /\barm\b|mali|immortalis/i, fuse: 'ops', conv: 'plain', lanes: 8 },
+  { family: 'default', matches: /(?:)/, fuse: 'blocks', conv: 'plain', lanes: 16 },
 ];
 
-export function familyOf(adapter: AdapterReport): Choice {
+export function familyOf(adapter: AdapterReport): Family {
   const { vendor, architecture, device, description, isFallbackAdapter } = adapter;
   const name = [vendor, architecture, device, description].join(' ');
-  const found = FAMILIES.find(({ matches }) => matches.test(name)) as Choice;
+  const found = FAMILIES.find(({ matches }) => matches.test(name)) as Family;
   // A browser may hide the name of a software adapter, but not that it is one.
   return isFallbackAdapter && found.fuse === 'blocks' ? FAMILIES[1] : found;
 }
@@ -68,17 +108,16 @@ export const tuningFor = (adapter: AdapterReport): Promise<Tuning> =>
 
 /** A tuning from its description; kernels that few adapters use are loaded when they are chosen. */
 export async function tuningOf(
-  { fuse, conv }: Pick<Choice, 'fuse' | 'conv'>,
-  { features }: AdapterReport,
+  { fuse, conv: method, lanes }: Choice,
+  { features }: Pick<AdapterReport, 'features'>,
 ): Promise<Tuning> {
-  if (conv === 'plain' || !features.includes('subgroups'))
-    return { fuse, conv: () => plainConv, quads: false };
-  const { isQuadSpec, quadBlocks, quadConv } = await import('../kernels/convQuad.ts');
-  return {
-    ...{ fuse, quads: true },
-    conv: (spec) => {
-      if (!isQuadSpec(spec)) return plainConv;
-      return quadConv(conv === 'quad3' ? 3 : conv === 'quad5' ? 5 : quadBlocks(spec));
-    },
-  };
+  const { needs, load } = CONV_VARIANTS[method === 'quad' ? 'quad5' : method];
+  const quads = method.startsWith('quad');
+  if (needs !== null && !features.includes(needs)) {
+    return { fuse, lanes, conv: () => plainConv, quads: false };
+  }
+  const byLayer = async () => (await import('../kernels/convQuad.ts')).quadConv(null);
+  const variant = await (method === 'quad' ? byLayer() : load());
+  const conv = (spec: ConvSpec) => (variant.takes?.(spec) === false ? plainConv : variant);
+  return { fuse, lanes, conv, quads };
 }

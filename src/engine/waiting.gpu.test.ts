@@ -49,3 +49,25 @@ it('submits a small image once where the device is fast enough', async () => {
   await engine.upscale(model, picture(8, 8), { submitMs: () => 1e4 });
   expect(submit).toHaveBeenCalledTimes(1);
 });
+
+it('has the next tile computed while one is read back', async () => {
+  const { network, weights } = await tiny();
+  const model = await engine.loadModel(network, weights);
+  const options = { tileSize: 8, statistics: 'estimated', submitMs: () => 1e4 } as const;
+  const events: string[] = [];
+  const submit = GPUQueue.prototype.submit;
+  vi.spyOn(GPUQueue.prototype, 'submit').mockImplementation(function (this: GPUQueue, buffers) {
+    events.push('submitted');
+    return submit.call(this, buffers);
+  });
+  const map = GPUBuffer.prototype.mapAsync;
+  vi.spyOn(GPUBuffer.prototype, 'mapAsync').mockImplementation(function (this: GPUBuffer, ...args) {
+    const mapped = map.apply(this, args);
+    return mapped.then(() => void events.push('read'));
+  });
+  const { report } = await engine.upscale(model, picture(24, 8), options);
+  expect(report.tiles).toBe(3);
+  // A submission for each tile, behind those of the statistics, which are read too.
+  const tiles = ['submitted', 'submitted', 'read', 'submitted', 'read', 'read'];
+  expect(events.slice(-tiles.length)).toEqual(tiles);
+});

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { expectClose, randomMap, randomValues, runKernel, written } from '../../test/kernels.ts';
+import { CONV_VARIANTS } from '../engine/tuning.ts';
 import type { Activation } from '../graph/graph.ts';
 import { convReference } from './conv.reference.ts';
 import {
@@ -10,7 +11,7 @@ import {
   packConvWeights,
   plainConv,
 } from './conv.ts';
-import { isQuadSpec, quadBlocks, quadConv } from './convQuad.ts';
+import { quadBlocks, quadConv } from './convQuad.ts';
 import { nearestReference } from './enlarge.reference.ts';
 import { blocksOf } from './kernel.ts';
 import { fromBlocked, type PlanarMap, toBlocked } from './planar.ts';
@@ -83,17 +84,15 @@ async function check(
   }
 }
 
-const VARIANTS: [string, ConvVariant][] = [
-  ['plain', plainConv],
-  ['quads, 3 blocks', quadConv(3)],
-  ['quads, 5 blocks', quadConv(5)],
-];
+const VARIANTS = await Promise.all(
+  Object.entries(CONV_VARIANTS).map(async ([name, { load }]) => [name, await load()] as const),
+);
 const ALL = VARIANTS.flatMap(([name, variant]) =>
   ([1, 3] as const).map((kernel) => [name, kernel, variant] as const),
 );
 
-describe.each(ALL)('convolution (%s), side %i', (name, kernel, variant) => {
-  // One pixel, thin, odd, a workgroup's tile exactly (32 x 16 or 32 x 8), one beyond it.
+describe.each(ALL)('convolution (%s), side %i', (_, kernel, variant) => {
+  // One pixel, thin, odd, a workgroup's tile exactly (32 x 16, 32 x 8 or 64 x 8), one beyond it.
   it.each([
     [1, 1],
     [1, 7],
@@ -103,6 +102,8 @@ describe.each(ALL)('convolution (%s), side %i', (name, kernel, variant) => {
     [32, 8],
     [33, 17],
     [31, 9],
+    [64, 8],
+    [65, 9],
   ])('at %i x %i', (width, height) =>
     check(variant, { spec: { ...plain, kernel, cIn: 8, cOut: 4 }, width, height }),
   );
@@ -130,8 +131,8 @@ describe.each(ALL)('convolution (%s), side %i', (name, kernel, variant) => {
     ['everything', { act0: lrelu, multiply: true, add: true, act1: { fn: 'relu' } }],
   ])('with the epilogue %s', async (_, epilogue) => {
     const spec = { ...plain, ...epilogue, kernel, cIn: 6, cOut: 8 };
-    // Layers that the quads' epilogue does not know stay with the plain kernel.
-    if (name !== 'plain' && !isQuadSpec(spec)) return;
+    // Layers whose epilogue a variant does not know stay with the plain kernel.
+    if (variant.takes?.(spec) === false) return;
     await check(variant, { spec, width: 10, height: 9 });
   });
 
@@ -166,10 +167,11 @@ describe.each(VARIANTS)('convolution 3x3 (%s) through a nearest enlargement', (_
 
 it('leaves to the plain kernel what the quads do not know, and few blocks idle', () => {
   const spec: ConvSpec = { ...plain, kernel: 3, cIn: 8, cOut: 8 };
-  expect(isQuadSpec(spec)).toBe(true);
-  expect(isQuadSpec({ ...spec, act0: { fn: 'sigmoid' }, act1: lrelu })).toBe(true);
-  expect(isQuadSpec({ ...spec, act0: { fn: 'silu' } })).toBe(false);
-  expect(isQuadSpec({ ...spec, act1: { fn: 'sigmoid' } })).toBe(false);
+  const { takes } = quadConv(null);
+  expect(takes?.(spec)).toBe(true);
+  expect(takes?.({ ...spec, act0: { fn: 'sigmoid' }, act1: lrelu })).toBe(true);
+  expect(takes?.({ ...spec, act0: { fn: 'silu' } })).toBe(false);
+  expect(takes?.({ ...spec, act1: { fn: 'sigmoid' } })).toBe(false);
   expect([3, 24, 40, 64].map((cOut) => quadBlocks({ ...spec, cOut }))).toEqual([3, 3, 5, 3]);
 });
 

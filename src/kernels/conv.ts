@@ -37,6 +37,8 @@ export interface ConvSpec {
  * uniform of `convKernel`; they differ in how the work is cut and in how weights are packed.
  */
 export interface ConvVariant {
+  /** Whether it knows a layer's epilogue; absent: it knows all. */
+  readonly takes?: (spec: ConvSpec) => boolean;
   readonly kernel: (spec: ConvSpec, element: ElementType) => Kernel;
   readonly grid: (spec: ConvSpec, width: number, height: number) => Grid;
   /** Packed weights (`packConvWeights`) in the form that the kernel reads, in place. */

@@ -16,8 +16,10 @@ const HEAD = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
 /**
  * Convolutions for devices with `subgroups` where loads are dear: see conv3x3Quad5.wgsl. Layers whose
  * epilogue that kernel does not have are computed by 3 blocks all the same.
+ * @param blocks null: what leaves the fewest idle, layer by layer
  */
-export const quadConv = (blocks: QuadBlocks): ConvVariant => ({
+export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
+  takes: isQuadSpec,
   kernel: (spec, element) => {
     const { kernel, act0, multiply, add } = spec;
     const by = blocksPerInvocation(spec, blocks);
@@ -46,16 +48,14 @@ export const quadConv = (blocks: QuadBlocks): ConvVariant => ({
   arrange: transposeMatrices,
 });
 
-function blocksPerInvocation(
-  { kernel, multiply, add, act0 }: ConvSpec,
-  blocks: QuadBlocks,
-): QuadBlocks {
+function blocksPerInvocation(spec: ConvSpec, blocks: QuadBlocks | null): QuadBlocks {
+  const { kernel, multiply, add, act0 } = spec;
   if (kernel === 1) return 5;
-  return multiply || add || act0 === 'prelu' ? 3 : blocks;
+  return multiply || add || act0 === 'prelu' ? 3 : (blocks ?? quadBlocks(spec));
 }
 
 /** Whether these kernels know the layer's activations. */
-export function isQuadSpec({ act0, act1 }: ConvSpec): boolean {
+function isQuadSpec({ act0, act1 }: ConvSpec): boolean {
   const first = act0 === null || act0 === 'prelu' ? null : act0.fn;
   const linear = (fn: string | null | undefined) =>
     fn == null || fn === 'relu' || fn === 'leakyRelu';

@@ -90,21 +90,24 @@ export function concatFloats(parts: readonly Float32Array[]): Float32Array<Array
  * Rows of the tile of a kernel whose workgroup computes all channels of 8 x lanes pixels, with
  * lanes x blocks invocations that exchange a map through workgroup memory.
  */
-export type Lanes = 8 | 16;
+export const LANES = [8, 16] as const;
+export type Lanes = (typeof LANES)[number];
 
-/** The largest tile for maps of `channels` that a device has room for; null if none fits. */
+/** The largest tile for maps of `channels` that a device wants and has room for; null if none fits. */
 export function lanesFor(channels: number, limits: WorkgroupLimits): Lanes | null {
   const blocks = blocksOf(channels);
   // Beside the exchange there are a few words of other state.
   const fits = (lanes: Lanes) =>
     lanes * blocks <= limits.invocations && lanes * 8 * blocks * 16 + 64 <= limits.bytes;
-  return fits(16) ? 16 : fits(8) ? 8 : null;
+  return fits(16) && limits.lanes !== 8 ? 16 : fits(8) ? 8 : null;
 }
 
 /** What a device allows a workgroup. */
 export interface WorkgroupLimits {
   readonly invocations: number;
   readonly bytes: number;
+  /** The most rows that tiles are wanted to have; default 16. */
+  readonly lanes?: Lanes | undefined;
 }
 
 /** What every WebGPU device allows at least. */

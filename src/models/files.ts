@@ -75,7 +75,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
     task: 'upscale',
     scale: 4,
     inputRange: 255,
-    f16: true,
+    f16: false,
     file: 'a2n-photo-x4.safetensors',
     bytes: 2_113_998,
     sha256: 'd6f719d4dbfc38774ee6b23fe4e939734b2a6135e31401697fe2b21103cf1bb1',

@@ -56,11 +56,17 @@ export interface UpscalerOptions {
   /** Bytes of GPU memory. */
   readonly memoryBudget?: number;
   /**
-   * Of maps and weights in GPU memory. Default `auto`: f16 for shipped models and images of 8 bits
-   * on a GPU that has `shader-f16`, else f32. 99.9 % of the values then stay within 1/255 of f32.
+   * Of maps and weights in GPU memory. Default `auto`: f16 for shipped models that keep 99.9 % of the
+   * values within 1/255 of f32 by it, for images of 8 bits, on a GPU that has `shader-f16`, else f32.
    * With `f16` jobs end with `INVALID_INPUT` where there is none.
    */
   readonly precision?: Precision;
+  /**
+   * Measure on the first use which kernels are the fastest on this adapter, which takes some seconds,
+   * and keep the result in the Cache API (unless `cache` is false). Default false: a table of families of
+   * adapters decides.
+   */
+  readonly tune?: boolean;
 }
 
 /** Whether this browser on this machine offers WebGPU. */
@@ -351,10 +357,10 @@ class WorkerUpscaler implements Upscaler {
     }
     if (this.#session) return this.#session;
     const { baseUrl, cache = true, memoryBudget = null, worker = startWorker } = this.#options;
-    const { precision = 'auto' } = this.#options;
+    const { precision = 'auto', tune = false } = this.#options;
     const config = {
       ...{ baseUrl: this.#baseUrl, packaged: baseUrl === undefined ? PACKAGED : {} },
-      ...{ cache, memoryBudget, precision, visible: isVisible() },
+      ...{ cache, memoryBudget, precision, tune, visible: isVisible() },
     };
     const session = new Session(make(worker), config, () => {
       if (this.#session === session) this.#session = null;

@@ -203,6 +203,8 @@ export interface WorkerConfig {
   /** Bytes of GPU memory; null: the engine's default. */
   readonly memoryBudget: number | null;
   readonly precision: Precision;
+  /** Measure variants of kernels once per adapter. */
+  readonly tune: boolean;
   /** Name of a lock that the worker holds as long as it lives; null: no lock. */
   readonly lifeline: string | null;
   readonly visible: boolean;

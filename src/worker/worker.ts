@@ -7,7 +7,8 @@ import { decodeImage } from '../codecs/decode.ts';
 import { checkPixels } from '../codecs/limits.ts';
 import { Engine, type Model } from '../engine/engine.ts';
 import { choosePrecision } from '../engine/precision.ts';
-import type { UpscaleOptions, UpscaleReport } from '../engine/types.ts';
+import type { Tuning } from '../engine/tuning.ts';
+import type { AdapterReport, UpscaleOptions, UpscaleReport } from '../engine/types.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
 import { depthOf, type Rgba8Image, type RgbaImage } from '../image/image.ts';
 import { isOpaque, toRgba8 } from '../image/pixels.ts';
@@ -85,8 +86,23 @@ async function createEngine(): Promise<Engine> {
       hint: 'Use a current Chrome, Edge or Safari, or switch WebGPU on in the settings.',
     });
   }
-  const { memoryBudget } = config;
-  return Engine.create({ gpu: navigator.gpu, ...(memoryBudget !== null && { memoryBudget }) });
+  const { memoryBudget, tune } = config;
+  return Engine.create({
+    gpu: navigator.gpu,
+    ...(memoryBudget !== null && { memoryBudget }),
+    ...(tune && { tuning: tunedHere }),
+  });
+}
+
+/** In a chunk of its own: it has all variants with it. */
+async function tunedHere(adapter: AdapterReport): Promise<Tuning> {
+  const { tune, tunedFor } = await import('./tuned.ts');
+  return tunedFor(adapter, {
+    measure: (options) => tune(navigator.gpu, options),
+    caches: config.cache ? self.caches : undefined,
+    origin: location.origin,
+    userAgent: navigator.userAgent,
+  });
 }
 
 const api: WorkerApi = {

@@ -1,0 +1,57 @@
+import { readFile } from 'node:fs/promises';
+import { expect, it } from 'vitest';
+import { launch } from './browser.ts';
+import { serveSources } from './server.ts';
+
+// With one retry: measuring gives up after a minute, which a busy machine may need.
+it('measures its adapter once and goes by that from then on', { retry: 1 }, async () => {
+  const site = await serveSources();
+  const browser = await launch({ webgpu: true });
+  try {
+    const page = await browser.newPage();
+    await page.goto(`${site.url}bare`);
+    await page.waitForFunction(() => window.crispen !== undefined);
+    const kept = () =>
+      page.evaluate(async () => {
+        const cache = await caches.open('crispen-tuning');
+        const [key, ...others] = await cache.keys();
+        const response = key && (await cache.match(key));
+        return { others: others.length, url: key?.url, choice: await response?.json() };
+      });
+    const use = (tune: boolean, file: number[]) =>
+      page.evaluate(
+        async ([bytes, tune]) => {
+          const { createUpscaler, attempt, bytes: blob } = window.crispen;
+          const upscaler = createUpscaler({ tune });
+          const outcome = await attempt(upscaler, blob(bytes));
+          upscaler.destroy();
+          if (outcome.code !== null) throw new Error(outcome.message);
+          return { dispatches: outcome.diagnostics.dispatches, file: outcome.file };
+        },
+        [file, tune] as const,
+      );
+    const photo = [...(await readFile('e2e/images/chelsea-24x20.png'))];
+
+    const usual = await use(false, photo);
+    expect((await kept()).url).toBeUndefined();
+    const tuned = await use(true, photo);
+    const { choice, url, others } = await kept();
+    expect(choice).toMatchObject({ fuse: 'ops', conv: expect.any(String) });
+    expect({ swiftshader: /swiftshader/i.test(url ?? ''), others }).toEqual({
+      ...{ swiftshader: true, others: 0 },
+    });
+    // The order of the sums is the same in all variants.
+    expect(tuned.file).toEqual(usual.file);
+
+    // What is kept counts: without fusion there are more dispatches.
+    await page.evaluate(async (key) => {
+      const cache = await caches.open('crispen-tuning');
+      await cache.put(key, Response.json({ fuse: 'none', conv: 'plain', lanes: 8 }));
+    }, url as string);
+    const again = await use(true, photo);
+    expect(again.dispatches).toBeGreaterThan(1.5 * tuned.dispatches);
+  } finally {
+    await browser.close();
+    await site.close();
+  }
+});

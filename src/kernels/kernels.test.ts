@@ -1,0 +1,20 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+
+const folder = 'src/kernels/';
+const names = readdirSync(folder).filter((name) => name.endsWith('.ts'));
+const read = (name: string) => readFileSync(folder + name, 'utf8');
+const tests = names.filter((name) => name.endsWith('.gpu.test.ts')).map(read);
+const BUILDER = /export (?:function|const) (\w+(?:Kernel|Conv))\b/g;
+const builders = names.filter((name) => !name.includes('.test.') && read(name).match(BUILDER));
+// The test of convolutions runs through the list of variants that the engine chooses from.
+const variants = readFileSync('src/engine/tuning.ts', 'utf8');
+
+it.each(builders)('the kernels of %s have a test on a GPU', (name) => {
+  for (const [, kernel] of read(name).matchAll(BUILDER)) {
+    const inTests = tests.some((text) => text.includes(kernel));
+    // The plain convolution goes by the name of its variant.
+    const listed = variants.includes(kernel) || kernel === 'convKernel';
+    expect(inTests || listed, kernel).toBe(true);
+  }
+});
