@@ -780,7 +780,8 @@ class Lowering {
       act1,
     };
     const channels = parts?.map((part) => this.#mapShape(part).channels) ?? [cIn];
-    const variant = this.#conv(spec);
+    const wanted = this.#conv(spec);
+    const variant = this.#element === 'f16' && wanted.only === 'f32' ? plainConv : wanted;
     const weights = this.#constant(node.weight, this.#element, (w) => {
       const packed = packConvWeights(exact(w, node.weight), cOut, cIn, kernel, channels);
       return (parts === null && variant.arrange?.(packed)) || packed;

@@ -43,7 +43,6 @@ export const CONV_VARIANTS = {
   },
   small: wide(4, 1),
   wide: wide(8, 2),
-  square: wide(4, 4),
   shared: wide(4, 4, true),
   quad3: quad(3),
   quad5: quad(5),

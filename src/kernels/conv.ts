@@ -39,6 +39,8 @@ export interface ConvSpec {
 export interface ConvVariant {
   /** Whether it knows a layer's epilogue; absent: it knows all. */
   readonly takes?: (spec: ConvSpec) => boolean;
+  /** The only type of maps that it is for; absent: either. */
+  readonly only?: 'f32';
   readonly kernel: (spec: ConvSpec, element: ElementType) => Kernel;
   readonly grid: (spec: ConvSpec, width: number, height: number) => Grid;
   /** Packed weights (`packConvWeights`) in the form that the kernel reads, in place. */

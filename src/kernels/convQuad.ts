@@ -20,6 +20,8 @@ const HEAD = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
  */
 export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
   takes: isQuadSpec,
+  // The adapters that it is for have no f16.
+  only: 'f32',
   kernel: (spec, element) => {
     const { kernel, act0, multiply, add } = spec;
     const by = blocksPerInvocation(spec, blocks);

@@ -20,7 +20,7 @@ export interface TunedPlatform {
 const VERSION = 1;
 const CACHE_NAME = 'crispen-tuning';
 /** Whoever is slower is not worth the wait. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 
 /**
  * The fastest variants on an adapter: as they were found once, else measured now, which takes a few
