@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { expectClose, randomMap, randomValues, runKernel, written } from '../../test/kernels.ts';
+import {
+  ELEMENT,
+  expectClose,
+  randomMap,
+  randomValues,
+  runKernel,
+  written,
+} from '../../test/kernels.ts';
 import {
   type AttentionMixSpec,
   attentionGateKernel,
@@ -156,7 +163,10 @@ describe('attention-in-attention block in two kernels', () => {
     [72, 65], // more workgroups than sums of the gate kernel
   ])('at %i x %i', (width, height) => checkBlock(width, height));
 
-  it('of 40 channels', () => checkBlock(11, 6, { features: 40, hidden: 10 }));
+  // In f16 a driver for tests compiles it for minutes, and f16.f16.test.ts runs it in its network.
+  it.skipIf(ELEMENT === 'f16')('of 40 channels', () =>
+    checkBlock(11, 6, { features: 40, hidden: 10 }),
+  );
   it('of channels that are no multiple of four', () =>
     checkBlock(10, 9, { features: 6, hidden: 3 }));
   it('with a 1x1 non-attention branch (A2N-M)', () => checkBlock(9, 10, { nonKernel: 1 }));
