@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
-import type { Rgba8Image } from '../src/image/image.ts';
+import type { BayerMosaic, BayerPattern } from '../src/image/bayer.ts';
+import type { Rgba8Image, Rgba16Image } from '../src/image/image.ts';
 
 /** A smooth picture with texture and, if asked, varying alpha: never noise, never constant. */
 export function picture(width: number, height: number, alpha = false): Rgba8Image {
@@ -26,4 +27,17 @@ export function difference(a: Rgba8Image, b: Rgba8Image): { worst: number; share
     if (d > 0) count++;
   });
   return { worst, share: count / a.data.length };
+}
+
+/** What a sensor would have seen of an image of 16 bits, alpha left out. */
+export function toMosaic(
+  { width, height, data }: Rgba16Image,
+  pattern: BayerPattern,
+): BayerMosaic & { readonly data: Uint16Array } {
+  const channels = [...pattern].map((colour) => 'RGB'.indexOf(colour));
+  const samples = Uint16Array.from({ length: width * height }, (_, i) => {
+    const [x, y] = [i % width, Math.floor(i / width)];
+    return data[i * 4 + channels[(y & 1) * 2 + (x & 1)]];
+  });
+  return { width, height, data: samples, pattern };
 }

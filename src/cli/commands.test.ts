@@ -169,6 +169,57 @@ describe('crispen', () => {
     expect(json()[0]).toMatchObject({ passes: ['mine-x4'], networkScale: 4, output: [12, 8] });
   });
 
+  describe('restores', () => {
+    // The network of one convolution gives the image plus what that makes of it.
+    const weights = () => at('tiny-x1.safetensors');
+    const task = ['--task', 'denoise', '--json'];
+    beforeAll(() => writeFile(weights(), tinyCheckpoint(1)));
+
+    test.each([
+      [[], 1, [6, 4], []],
+      [['--scale', '2'], 2, [12, 8], ['a2n-photo-x2']],
+      [['--width', '15'], 3, [15, 10], ['a2n-x3']],
+      [['--scale', '0.5'], 1, [3, 2], []],
+    ])('at %j by x%i to %j, then %j', async (args, networkScale, output, after) => {
+      const passes = ['tiny-x1', ...after];
+      const out = at('any.png');
+      await run(upscaleCommand, at('in.png'), out, '--weights', weights(), ...task, ...args);
+      expect(json()[0]).toMatchObject({ model: 'tiny-x1', passes, networkScale, output });
+      const { width, height } = await readImage(out);
+      expect([width, height]).toEqual(output);
+    });
+
+    test('the size, the alpha and the 16 bits of an image stay', async () => {
+      const [width, height] = [7, 5];
+      const samples = Uint16Array.from({ length: width * height * 4 }, (_, i) => 800 + 431 * i);
+      const raw = { width, height, channels: 4 } as const;
+      await sharp(samples, { raw }).toColourspace('rgb16').png().toFile(at('deep.png'));
+      await run(upscaleCommand, at('deep.png'), at('any.png'), '--weights', weights(), ...task);
+      expect(json()[0]).toMatchObject({ output: [width, height], depth: 16 });
+      const deep = await sharp(at('any.png')).toColourspace('rgb16').raw({ depth: 'ushort' });
+      const { data, info } = await deep.toBuffer({ resolveWithObject: true });
+      expect([info.width, info.height]).toEqual([width, height]);
+      const result = new Uint16Array(data.buffer, data.byteOffset, samples.length);
+      const alpha = (_: number, i: number) => i % 4 === 3;
+      expect(result.filter(alpha)).toEqual(samples.filter(alpha));
+      expect(result).not.toEqual(samples);
+      expect(new Set(result.map((value) => value >> 8)).size).toBeGreaterThan(8);
+    });
+
+    test.each([
+      ['INVALID_INPUT', ['--task', 'sharpen']],
+      ['INVALID_INPUT', ['--task', 'denoise', '--method', 'lanczos']],
+      ['INVALID_INPUT', ['--task', 'denoise', '--model', 'a2n-x2']],
+      ['MODEL_UNSUPPORTED', ['--task', 'upscale', '--weights', 'tiny-x1.safetensors']],
+    ])('refuses with %s %j', async (code, args) => {
+      const [last] = args.slice(-1).map((arg) => (arg === 'tiny-x1.safetensors' ? at(arg) : arg));
+      const given = [...args.slice(0, -1), last];
+      await expect(run(upscaleCommand, at('in.png'), at('no.png'), ...given)).rejects.toMatchObject(
+        { code },
+      );
+    });
+  });
+
   test.each([
     ['MODEL_UNKNOWN', ['--model', 'nonesuch']],
     ['INVALID_INPUT', ['--scale', '17']],

@@ -9,7 +9,8 @@ import { type SizeWish, wishedSize } from '../image/size.ts';
 import { defaultModel, findModel, type ModelFile } from '../models/files.ts';
 import { createNetwork, type Detection, detect, recognise } from '../models/index.ts';
 import type { Network } from '../models/network.ts';
-import { choosePasses, modelsFor } from '../models/passes.ts';
+import { modelsAfter, modelsFor, restorationModel } from '../models/passes.ts';
+import { checkServes, type Task, taskOfFile } from '../models/task.ts';
 import { readWeights, type WeightFile } from '../weights/read.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { readBytes } from './images.ts';
@@ -93,34 +94,49 @@ export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
 
 /**
  * The models to run one after the other on an image, and the size that they and a resize lead to.
- * Shipped models stand for their family at every scale; a weight file is run as often as it takes.
+ * Shipped models stand for their family at every scale; a weight file is run as often as it takes. A
+ * model that restores is run once, and the default models enlarge.
  * @param wish default: the model's own scale, else x2
- * @throws CrispenError as `chooseModel`.
+ * @param options.task default: the model's own
+ * @throws CrispenError as `chooseModel`; `INVALID_INPUT` if the model does not serve the task.
  */
 export async function chooseChain(
   image: Size,
   wish: SizeWish | null,
-  options: Omit<ModelOptions, 'scale'>,
+  { task, ...options }: Omit<ModelOptions, 'scale'> & { readonly task?: Task | undefined },
 ): Promise<{
   readonly chain: readonly ChosenModel[];
   readonly size: Size;
   readonly factor: number;
 }> {
-  const { model, weights } = options;
+  const { weights } = options;
   if (weights === undefined) {
-    const own = model === undefined ? 2 : findModel(model).scale;
-    const { factor, ...size } = wishedSize(image, wish ?? { scale: own });
-    const entries = modelsFor(factor, model);
-    const chosen = new Map<string, ChosenModel>();
-    for (const { id } of entries) {
-      if (!chosen.has(id)) chosen.set(id, await chooseModel({ ...options, model: id }));
-    }
-    return { chain: entries.map(({ id }) => chosen.get(id) as ChosenModel), size, factor };
+    const restores = task !== undefined && task !== 'upscale';
+    const { model = restores ? restorationModel(task).id : undefined } = options;
+    const own = model === undefined ? null : findModel(model);
+    if (task && own) checkServes(own, task);
+    const { factor, ...size } = wishedSize(image, wish ?? { scale: own?.scale ?? 2 });
+    return { chain: await readAll(modelsFor(factor, model), options), size, factor };
   }
   const asked = wish && wishedSize(image, wish).factor;
   const only = await chooseFile(options, asked);
-  const { factor, ...size } = wishedSize(image, wish ?? { scale: only.network.scale });
-  return { chain: choosePasses(factor, [only.network.scale]).map(() => only), size, factor };
+  const { scale } = only.network;
+  taskOfFile(scale, only.name, task);
+  const { factor, ...size } = wishedSize(image, wish ?? { scale });
+  return { chain: await readAll(modelsAfter(factor, { ...only, scale })), size, factor };
+}
+
+/** Reads shipped models, each once. */
+async function readAll(
+  models: readonly (ModelFile | ChosenModel)[],
+  options: Omit<ModelOptions, 'scale'> = {},
+): Promise<ChosenModel[]> {
+  const read = new Map<ModelFile | ChosenModel, ChosenModel>();
+  for (const model of new Set(models)) {
+    const isRead = 'weights' in model;
+    read.set(model, isRead ? model : await chooseModel({ ...options, model: model.id }));
+  }
+  return models.map((model) => read.get(model) as ChosenModel);
 }
 
 /** The network of a weight file, of the scale that was asked for where it can have it. */

@@ -22,7 +22,7 @@ import { TILING_OPTIONS, TILING_USAGE, tilingOf } from './tiling.ts';
 export const UPSCALE_USAGE = `
 crispen INPUT OUTPUT [options]
 
-Enlarges an image (JPEG, PNG, WebP, AVIF, GIF, TIFF). Colours stay as they are: the profile goes into the
+Enlarges or restores an image (JPEG, PNG, WebP, AVIF, GIF, TIFF). Colours stay as they are: the profile goes into the
 output, a PNG of 16 bits becomes one of 16 bits. The output's extension chooses its format: png, jpg,
 webp, avif.
 
@@ -32,6 +32,8 @@ webp, avif.
   --width N, --height N, --fit WxH
                    in place of --scale: a side in pixels, or as large as fits into a box
   --method NAME    network or lanczos (default network)
+  --task NAME      upscale (default), or at the image's own size: dejpeg takes away what JPEG compression
+                   left, denoise takes away noise; with another size the default models enlarge after
   --model ID       a shipped model, such as a2n-x2, or its family's of the scale needed (default: the
                    photo models)
   --weights FILE   a weight file (.safetensors, .pth, .pt, .ckpt) of a network that Crispen knows; with
@@ -50,6 +52,9 @@ ${TILING_USAGE}
   --help           this text
 `;
 
+/** Those of images; a mosaic has no file format that is read here. */
+const TASKS = ['upscale', 'dejpeg', 'denoise'] as const;
+
 /** The command `crispen`. */
 export async function upscaleCommand(args: string[], signal?: AbortSignal): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -61,6 +66,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
       height: { type: 'string' },
       fit: { type: 'string' },
       method: { type: 'string', default: 'network' },
+      task: { type: 'string' },
       model: { type: 'string' },
       weights: { type: 'string' },
       'input-range': { type: 'string' },
@@ -81,6 +87,10 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
   const tiling = tilingOf(values, device);
   const method = choice('--method', values.method, ['network', 'lanczos']);
   const precision = choice('--precision', values.precision, ['auto', 'f32', 'f16']);
+  const task = values.task === undefined ? undefined : choice('--task', values.task, TASKS);
+  if (method === 'lanczos' && task !== undefined && task !== 'upscale') {
+    throw new UsageError(`--method lanczos cannot serve the task "${task}".`);
+  }
   const wish = sizeWishOf(values);
   const { model, weights } = values;
   const inputRange = inputRangeOf(values['input-range']);
@@ -90,7 +100,12 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
   await checkOutput(output, input, format);
   const { image, tags: found, animated, notes } = await readPicture(input);
   const tags = values['keep-metadata'] ? found : { ...found, exif: null, xmp: null };
-  const { chain, size, factor } = await chooseChain(image, wish, { model, weights, inputRange });
+  const { chain, size, factor } = await chooseChain(image, wish, {
+    task,
+    model,
+    weights,
+    inputRange,
+  });
 
   const backend = await openBackend(device, tiling);
   try {

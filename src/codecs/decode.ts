@@ -1,4 +1,4 @@
-import type { Rgba8Image } from '../image/image.ts';
+import type { RgbaImage } from '../image/image.ts';
 import { isGrey } from '../image/pixels.ts';
 import { type DecodedImage, NO_TAGS } from '../image/tags.ts';
 import { readBitmap } from './bitmap.ts';
@@ -16,7 +16,7 @@ import { checkPixels } from './limits.ts';
  * browser does not know; `IMAGE_TOO_LARGE` above `MAX_PIXELS`, before decoding where the header
  * tells the size.
  */
-export async function decodeImage(source: Blob | ImageBitmap | Rgba8Image): Promise<DecodedImage> {
+export async function decodeImage(source: Blob | ImageBitmap | RgbaImage): Promise<DecodedImage> {
   if (source instanceof Blob) return (await import('./decodeFile.ts')).decodeFile(source);
   const image = source instanceof ImageBitmap ? await readBitmap(source) : source;
   checkPixels(image.width, image.height, 'The image');

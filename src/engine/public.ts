@@ -1,5 +1,6 @@
 /** `crispen/engine`: the tier for WebGPU programmers. */
 export { CrispenError, type ErrorCode } from '../errors.ts';
+export { type BayerMosaic, type BayerPattern, demosaicBilinear } from '../image/bayer.ts';
 export { createNetwork, type Detection, detect, recognise } from '../models/index.ts';
 export type { Network } from '../models/network.ts';
 export { readWeights, type WeightFile } from '../weights/read.ts';

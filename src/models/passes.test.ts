@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { choosePasses, modelsFor } from './passes.ts';
+import { choosePasses, modelsAfter, modelsFor } from './passes.ts';
 
 it.each<[number, number[], number[]]>([
   [2, [2, 3, 4], [2]],
@@ -17,14 +17,23 @@ it.each<[number, number[], number[]]>([
   [3 * (1 / 3) * 2, [2], [2]],
   [1, [2, 3, 4], []],
   [0.3, [2], []],
-  [1, [1], [1]],
-  [0.5, [1], [1]],
 ])('%f with networks of %j: passes %j', (factor, scales, expected) => {
   expect(choosePasses(factor, scales)).toEqual(expected);
 });
 
-it('says that a network of scale 1 does not enlarge', () => {
-  expect(() => choosePasses(2, [1])).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }));
+it.each<[number, string[]]>([
+  [1, ['mine']],
+  [0.5, ['mine']],
+  [2, ['mine', 'a2n-photo-x2']],
+  [8, ['mine', 'a2n-photo-x2', 'a2n-photo-x4']],
+])('a model that restores, by %f: %j', (factor, expected) => {
+  expect(modelsAfter(factor, { id: 'mine', scale: 1 }).map(({ id }) => id)).toEqual(expected);
+});
+
+it('another model is run as often as it takes', () => {
+  const mine = { id: 'mine', scale: 2 };
+  expect(modelsAfter(8, mine)).toEqual([mine, mine, mine]);
+  expect(modelsAfter(0.5, mine)).toEqual([]);
 });
 
 it.each<[number, string | undefined, string[]]>([

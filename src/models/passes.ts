@@ -1,24 +1,17 @@
 import { CrispenError } from '../errors.ts';
 import { defaultModel, findModel, MODEL_FILES, type ModelFile } from './files.ts';
+import type { Restoration } from './task.ts';
 
 /**
  * The scales of the networks to run, one after the other, so that their product is at least
  * `factor`: as few as possible, of these the smallest product, the smaller scale first since the
- * later network works on the larger image. None for a factor of at most 1, unless there is a
- * network of scale 1 alone, which improves and does not enlarge.
+ * later network works on the larger image. None for a factor of at most 1.
  *
- * @param scales of the networks that there are
- * @throws CrispenError `INVALID_INPUT` if no number of them reaches the factor.
+ * @param scales of the networks that there are, above 1
  */
 export function choosePasses(factor: number, scales: readonly number[]): number[] {
+  if (factor <= 1) return [];
   const sorted = [...new Set(scales)].sort((a, b) => a - b);
-  const most = sorted.at(-1) ?? 1;
-  if (factor <= 1) return most === 1 ? sorted : [];
-  if (most === 1) {
-    throw new CrispenError('INVALID_INPUT', 'This model does not enlarge.', {
-      hint: 'Leave the size out or choose another model.',
-    });
-  }
   // Room for the rounding of factors such as 1 / 3 * 3.
   const enough = (product: number) => product >= factor * (1 - 1e-9);
   let chains: number[][] = [[]];
@@ -38,16 +31,36 @@ const family = (id: string): string => id.replace(/-x\d+$/, '');
 
 /**
  * The shipped models to run one after the other for a factor: those of the family that `model`
- * belongs to (`a2n-photo-x2` stands for `a2n-photo` at any scale), or the default models.
+ * belongs to (`a2n-photo-x2` stands for `a2n-photo` at any scale), or the default models. A model that
+ * restores comes first, at any factor, and the default models after it.
  * @throws CrispenError `MODEL_UNKNOWN`
  */
 export function modelsFor(factor: number, model?: string): ModelFile[] {
   const chosen = model === undefined ? null : findModel(model);
+  if (chosen?.scale === 1) return [chosen, ...modelsFor(factor)];
   const entries = chosen
     ? MODEL_FILES.filter(({ id }) => family(id) === family(chosen.id))
     : [2, 3, 4].map(defaultModel);
   const scales: number[] = entries.map(({ scale }) => scale);
   return choosePasses(factor, scales).map((scale) => entries[scales.indexOf(scale)]);
+}
+
+/** The same for a model that is not shipped: it is run as often as it takes, if it does not restore. */
+export const modelsAfter = <M extends { readonly scale: number }>(
+  factor: number,
+  model: M,
+): (M | ModelFile)[] =>
+  model.scale === 1
+    ? [model, ...modelsFor(factor)]
+    : choosePasses(factor, [model.scale]).map(() => model);
+
+/** The shipped model of a task. @throws CrispenError `MODEL_UNKNOWN` */
+export function restorationModel(task: Restoration): ModelFile {
+  const entry = MODEL_FILES.find((file) => file.task === task);
+  if (entry) return entry;
+  throw new CrispenError('MODEL_UNKNOWN', `No model of this version serves the task "${task}".`, {
+    hint: 'Add a weight file of scale 1 that does, and name it as the model.',
+  });
 }
 
 const productOf = (scales: readonly number[]): number => scales.reduce((a, b) => a * b, 1);

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { beforeEach, expect, it, vi } from 'vitest';
 import { largeCheckpoint } from '../../test/checkpoints/esrgan.ts';
+import { tinyCheckpoint } from '../../test/checkpoints/tiny.ts';
 import { readWeights } from '../weights/read.ts';
 import { writeSafetensors } from '../weights/writeSafetensors.ts';
 import { addModel, exportAdded, loadAdded } from './added.ts';
@@ -113,6 +114,26 @@ it('takes the same file at two scales for two models', async () => {
   expect([three.scaleSource, two.scaleSource, two.scale]).toEqual(['option', 'default', 2]);
   expect(new Set((await store.list()).map(({ id }) => id))).toEqual(new Set([two.id, three.id]));
   expect((await loadAdded(store, three.id)).scale).toBe(3);
+});
+
+it('tells what a network of scale 1 is for', async () => {
+  const file = tinyCheckpoint(1);
+  const restores = await add(file, 'mine.safetensors');
+  expect(restores).toMatchObject({ scale: 1, task: 'restore' });
+  expect(await add(file, '1x-jpeg.safetensors')).toMatchObject({ task: 'dejpeg' });
+  const denoise = await add(file, 'mine.safetensors', { task: 'denoise' });
+  expect(await store.list()).toEqual([denoise]);
+  expect(denoise).toMatchObject({ id: restores.id, task: 'denoise' });
+  await expect(add(bytes, CHECKPOINT, { task: 'denoise' })).rejects.toMatchObject({
+    code: 'MODEL_UNSUPPORTED',
+  });
+});
+
+it('reads what an earlier version kept', async () => {
+  const { task: _, ...facts } = await add(bytes, CHECKPOINT);
+  const { files } = await root.getDirectoryHandle('crispen-models');
+  files.set(`${facts.id}.json`, new TextEncoder().encode(JSON.stringify(facts)));
+  expect(await store.list()).toEqual([{ ...facts, task: 'upscale' }]);
 });
 
 it('refuses what is no network and stores nothing of it', async () => {

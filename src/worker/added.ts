@@ -1,6 +1,7 @@
 import { CrispenError, throwIfAborted } from '../errors.ts';
 import { parameterCount } from '../graph/analysis.ts';
 import { type Detection, detect, recognise } from '../models/index.ts';
+import { taskOfFile } from '../models/task.ts';
 import { halve } from '../weights/halve.ts';
 import { readWeights } from '../weights/read.ts';
 import { writeSafetensors } from '../weights/writeSafetensors.ts';
@@ -35,6 +36,7 @@ export async function addModel(
   const bytes = await readAll(file, signal, onProgress);
   const { format, tensors } = await readWeights(bytes, recognise);
   const found = detect(tensors, { ...options, name });
+  const task = taskOfFile(found.scale, name, options.task);
   throwIfAborted(signal);
   const hash = sha256 ? hexadecimal(await sha256(bytes)) : '';
   const { architecture, scale, scaleSource, inputRange, assumptions, network } = found;
@@ -43,7 +45,7 @@ export async function addModel(
     // The same file at another scale or range is another model.
     id: `${ADDED_PREFIX}${key}-x${scale}${options.inputRange === undefined ? '' : `-r${inputRange}`}`,
     name: name.replace(/\.(pth|pt|ckpt|safetensors)$/i, ''),
-    ...{ architecture, scale, scaleSource, inputRange, assumptions, format },
+    ...{ architecture, task, scale, scaleSource, inputRange, assumptions, format },
     parameters: parameterCount(network.graph),
     ...{ bytes: bytes.length, sha256: hash, added: Date.now(), kept: false },
   };

@@ -10,7 +10,7 @@ import type { Depth, RgbaImage } from '../image/image.ts';
 import { wishedSize } from '../image/size.ts';
 import type { ModelFile } from '../models/files.ts';
 import type { Network } from '../models/network.ts';
-import { choosePasses, modelsFor } from '../models/passes.ts';
+import { modelsAfter, modelsFor } from '../models/passes.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { CPU_MAX_PIXELS, type UpscaleOutput, type UpscalePlan } from './protocol.ts';
 
@@ -33,7 +33,8 @@ const invalid = (message: string, hint: string): CrispenError =>
 
 /**
  * The size of the result, and the models that lead there, one after the other. A shipped model stands
- * for its family, null for the default models; an added one is run as often as it takes.
+ * for its family, null for the default models; an added one is run as often as it takes. One that
+ * restores is run once, and the default models enlarge.
  * @throws CrispenError `INVALID_INPUT` as `wishedSize` and `choosePasses`, and for methods and depths
  * that there are not.
  */
@@ -49,10 +50,12 @@ export function chainFor(
     throw invalid(`${String(depth)} bits cannot be written.`, 'Choose 8, or with image/png 16.');
   }
   const { factor, ...size } = wishedSize(image, wish ?? { scale });
-  const chain: Link[] =
-    chosen && !chosen.entry
-      ? choosePasses(factor, [chosen.scale]).map(() => chosen)
-      : modelsFor(factor, chosen?.id).map((entry) => ({ id: entry.id, scale: entry.scale, entry }));
+  const own = chosen && !chosen.entry ? chosen : null;
+  const models = own ? modelsAfter(factor, own) : modelsFor(factor, chosen?.id);
+  const chain = models.map(
+    (model): Link =>
+      'entry' in model ? model : { id: model.id, scale: model.scale, entry: model },
+  );
   return { size, chain };
 }
 

@@ -242,7 +242,8 @@ class WorkerUpscaler implements Upscaler {
     request: UpscaleRequest,
     target: UpscaleTarget | (() => OffscreenCanvas) | null,
   ): Promise<UpscaleOutput<Image>> {
-    const plan = planUpscale(request, await this.#added(request.model));
+    const added = await this.#added(request.model);
+    const plan = planUpscale(await withTask(request, added, image), added);
     throwIfAborted(request.signal);
     const { source, transfer: owned } = await toWireSource(image);
     const to = typeof target === 'function' ? target() : target;
@@ -261,7 +262,8 @@ class WorkerUpscaler implements Upscaler {
   }
 
   async estimateCpu(width: number, height: number, request: ModelChoice = {}): Promise<number> {
-    const { id } = chooseModel(request, await this.#added(request.model));
+    const added = await this.#added(request.model);
+    const { id } = chooseModel(await withTask(request, added), added);
     return this.#open().call((remote) => remote.estimateCpu(id, width, height));
   }
 
@@ -269,11 +271,11 @@ class WorkerUpscaler implements Upscaler {
     file: Blob | string | URL,
     options: AddOptions & JobOptions & { readonly name?: string } = {},
   ): Promise<AddedModel> {
-    const { scale, likelyScale, inputRange } = options;
+    const { scale, likelyScale, inputRange, task } = options;
     const source = file instanceof Blob ? file : absoluteUrl(file);
     const name = options.name ?? (file instanceof File ? file.name : fileName(source));
     return this.#job(options, (remote, id) =>
-      remote.addModel(id, source, name, { scale, likelyScale, inputRange }),
+      remote.addModel(id, source, name, { scale, likelyScale, inputRange, task }),
     );
   }
 
@@ -368,6 +370,16 @@ class WorkerUpscaler implements Upscaler {
     this.#session = session;
     return session;
   }
+}
+
+/** The request with the model of its task, if it has one. */
+async function withTask<R extends ModelChoice>(
+  request: R,
+  added: AddedModel[],
+  source?: UpscaleSource,
+): Promise<R> {
+  if (request.task === undefined) return request;
+  return (await import('./task.ts')).forTask(request, added, source);
 }
 
 function startWorker(): Worker {

@@ -6,9 +6,11 @@ import type { OutputType } from '../codecs/encoder.ts';
 import type { Precision } from '../engine/precision.ts';
 import type { AdapterReport, UpscaleOptions, UpscaleReport } from '../engine/types.ts';
 import type { SerializedError } from '../errors.ts';
+import type { BayerMosaic } from '../image/bayer.ts';
 import type { Depth, Rgba8Image } from '../image/image.ts';
 import type { SizeWish } from '../image/size.ts';
 import type { ImageTags } from '../image/tags.ts';
+import type { AddedTask, Task } from '../models/task.ts';
 
 /**
  * Largest LR image that the CPU path takes, in pixels. A2N costs 2.1 MFLOP per LR pixel at x2 and
@@ -148,6 +150,8 @@ export interface AddOptions {
   readonly likelyScale?: number | undefined;
   /** Largest value of the network's input, where it is not the usual 1 or 255. */
   readonly inputRange?: number | undefined;
+  /** What a network of scale 1 is for, where the file's name does not tell. */
+  readonly task?: Task | undefined;
 }
 
 /** Ids of added models begin with this; those of the manifest never do. */
@@ -160,6 +164,8 @@ export interface AddedModel {
   /** Of the file, without its extension. */
   readonly name: string;
   readonly architecture: string;
+  /** `restore`: a network of scale 1, which serves any task but `upscale`. */
+  readonly task: AddedTask;
   readonly scale: number;
   readonly scaleSource: 'shapes' | 'name' | 'option' | 'default';
   readonly inputRange: number;
@@ -181,7 +187,8 @@ export type WireSource =
   | { readonly kind: 'blob'; readonly blob: Blob }
   | { readonly kind: 'url'; readonly url: string }
   | { readonly kind: 'bitmap'; readonly bitmap: ImageBitmap }
-  | { readonly kind: 'pixels'; readonly image: Rgba8Image };
+  | { readonly kind: 'pixels'; readonly image: Rgba8Image }
+  | { readonly kind: 'mosaic'; readonly mosaic: BayerMosaic };
 
 export interface WireDetection {
   readonly adapter: AdapterReport | null;

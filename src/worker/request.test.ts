@@ -108,7 +108,7 @@ it.each<[PlanChoice, Partial<UpscalePlan>]>([
 });
 
 it('any size of an added model is made by it alone', () => {
-  const added = [{ id: 'own-1-x4', scale: 4 }];
+  const added = [{ id: 'own-1-x4', scale: 4, task: 'upscale' as const }];
   expect(planUpscale({ model: 'own-1-x4', scale: 4 }, added)).toMatchObject({ wish: null });
   const plan = planUpscale({ model: 'own-1-x4', scale: 2 }, added);
   expect(plan).toMatchObject({ model: 'own-1-x4', wish: { scale: 2 } });

@@ -1,7 +1,8 @@
 import type { OutputType } from '../codecs/encoder.ts';
 import { CrispenError } from '../errors.ts';
 import type { Depth } from '../image/image.ts';
-import { defaultModel, findModel, type ModelFile } from '../models/files.ts';
+import { defaultModel, findModel } from '../models/files.ts';
+import type { AddedTask, Task } from '../models/task.ts';
 import type {
   Fallback,
   Metadata,
@@ -13,15 +14,24 @@ import type {
 } from './protocol.ts';
 
 export interface ModelChoice {
-  /** Default: the model's; without a model 2. */
+  /** Default: the model's; without a model 2, and 1 for a task that restores. */
   readonly scale?: number | undefined;
-  /** Id of a shipped or an added model; default: the photo model of the scale, where there is one. */
+  /**
+   * Id of a shipped or an added model; default: the photo model of the scale, where there is one, or
+   * that of the task.
+   */
   readonly model?: string | undefined;
+  /**
+   * What to do; default: what the model does, without a model `upscale`. The others restore the image
+   * at its own size; where another size is asked for as well, the default models enlarge what comes
+   * out.
+   */
+  readonly task?: Task | undefined;
 }
 
 export interface PlanChoice extends ModelChoice, Tiling {
   /**
-   * Any factor up to 16; default: the model's scale, without a model 2. What no network has of itself
+   * Any factor up to 16; default: the model's scale, without a model and a task 2. What no network has of itself
    * is made by the next larger scale of the model's family, or by several passes, and resized.
    */
   readonly scale?: number | undefined;
@@ -59,7 +69,11 @@ const FALLBACKS: readonly Fallback[] = ['error', 'cpu', 'lanczos'];
 const DEFAULT_QUALITY = 0.92;
 
 /** What a request needs to know of a model. */
-export type Choosable = Pick<ModelFile, 'id'> & { readonly scale: number };
+export interface Choosable {
+  readonly id: string;
+  readonly scale: number;
+  readonly task: AddedTask;
+}
 
 /**
  * The model by its id, else the default one of the scale.

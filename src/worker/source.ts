@@ -1,7 +1,11 @@
 import { CrispenError } from '../errors.ts';
+import type { BayerMosaic } from '../image/bayer.ts';
 import type { WireSource } from './protocol.ts';
 
-/** What can be enlarged. Elements are read as they are at the time of the call. */
+/**
+ * What can be worked on. Elements are read as they are at the time of the call. Of a mosaic the missing
+ * colours are interpolated; with the task `demosaic` a network does better.
+ */
 export type UpscaleSource =
   | File
   | Blob
@@ -11,7 +15,8 @@ export type UpscaleSource =
   | ImageData
   | HTMLImageElement
   | HTMLCanvasElement
-  | OffscreenCanvas;
+  | OffscreenCanvas
+  | BayerMosaic;
 
 /**
  * A source in the form that crosses to the worker, and what of it is to be transferred.
@@ -30,6 +35,15 @@ export async function toWireSource(
   if (typeof source === 'string' || source instanceof URL) {
     return { source: { kind: 'url', url: resolve(source) }, transfer: [] };
   }
+  // Its samples are copied on their way; the worker checks them.
+  if (isMosaic(source)) {
+    const { width, height, data, pattern, black, white } = source;
+    const levels = { ...(black !== undefined && { black }), ...(white !== undefined && { white }) };
+    return {
+      source: { kind: 'mosaic', mosaic: { width, height, data, pattern, ...levels } },
+      transfer: [],
+    };
+  }
   if (source instanceof ImageData && isPlain(source)) {
     const { width, height } = source;
     const data = source.data.slice() as Uint8ClampedArray<ArrayBuffer>;
@@ -41,6 +55,8 @@ export async function toWireSource(
   const bitmap = await toBitmap(source);
   return { source: { kind: 'bitmap', bitmap }, transfer: [bitmap] };
 }
+
+export const isMosaic = (source: unknown): source is BayerMosaic => 'pattern' in Object(source);
 
 /** A copy of the caller's bitmap that can be transferred, colours under low alpha intact. */
 export async function copyBitmap(bitmap: ImageBitmap): Promise<ImageBitmap> {

@@ -115,7 +115,9 @@ async function readFacts(folder: Folder, name: string): Promise<AddedModel | nul
   try {
     const file = await (await folder.getFileHandle(name)).getFile();
     const facts = JSON.parse(await file.text()) as AddedModel;
-    return facts.id + FACTS === name ? facts : null;
+    // Facts of version 0.1 have no task.
+    const task = facts.scale === 1 ? 'restore' : 'upscale';
+    return facts.id + FACTS === name ? { ...{ task }, ...facts } : null;
   } catch {
     return null;
   }

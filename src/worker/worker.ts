@@ -470,6 +470,9 @@ async function readSource(source: WireSource, signal: AbortSignal): Promise<Deco
   if (source.kind === 'blob') return decodeImage(source.blob);
   if (source.kind === 'bitmap') return decodeImage(source.bitmap);
   if (source.kind === 'pixels') return decodeImage(source.image);
+  if (source.kind === 'mosaic') {
+    return decodeImage((await import('../image/bayer.ts')).demosaicBilinear(source.mosaic));
+  }
   return decodeImage(await fetchBlob(source.url, signal));
 }
 

@@ -1,0 +1,35 @@
+/** What a task means for a request, in a chunk of its own: most requests only enlarge. */
+import { CrispenError } from '../errors.ts';
+import { restorationModel } from '../models/passes.ts';
+import { checkServes, checkTask } from '../models/task.ts';
+import { type Choosable, chooseModel, type ModelChoice } from './request.ts';
+import { isMosaic, type UpscaleSource } from './source.ts';
+
+/**
+ * The request with the model of its task.
+ * @param source what it is done to
+ * @throws CrispenError `INVALID_INPUT` for a task that there is not, and for a model, a method or a
+ * source that does not go with it; `MODEL_UNKNOWN`
+ */
+export function forTask<R extends ModelChoice & { readonly method?: string | undefined }>(
+  request: R,
+  added: readonly Choosable[] = [],
+  source?: UpscaleSource,
+): R {
+  const { model, method } = request;
+  if (request.task === undefined) return request;
+  const task = checkTask(request.task);
+  if (task !== 'upscale' && method === 'lanczos') {
+    throw new CrispenError('INVALID_INPUT', `Lanczos cannot serve the task "${task}".`, {
+      hint: 'Leave the method out.',
+    });
+  }
+  if (task === 'demosaic' && source !== undefined && !isMosaic(source)) {
+    throw new CrispenError('INVALID_INPUT', 'This image is no mosaic.', {
+      hint: 'Give the samples of the sensor: { width, height, data, pattern }.',
+    });
+  }
+  if (model !== undefined) checkServes(chooseModel({ model }, added), task);
+  else if (task !== 'upscale') return { ...request, model: restorationModel(task).id };
+  return request;
+}
