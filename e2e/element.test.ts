@@ -13,6 +13,7 @@ const PHOTO = 'e2e/images/chelsea-24x20.png';
 /** Tiny networks, since the software adapter is slow. */
 const X2 = 'test/checkpoints/compact_x2_params_views_zip.pth';
 const X3 = 'test/checkpoints/compact_x3_params_bf16_zip.pth';
+const X1 = 'test/checkpoints/compact_x1_plain_half_zip.pth';
 
 let site: Served;
 let browser: Browser;
@@ -316,6 +317,42 @@ describe('the element', () => {
       return boxes.map((element) => element?.getBoundingClientRect().toJSON());
     });
     expect(result).toMatchObject({ x: image.x + 3, y: image.y + 3, width: 72, height: 60 });
+  });
+
+  it('restores at the own size of a picture, and enlarges where a scale is given', async () => {
+    const size = { width: '24', height: '20' };
+    await add('e', { ...base, ...size, task: 'denoise', model: `/${X1}`, compare: '' });
+    await until('e', 'done');
+    const facts = () =>
+      page.evaluate(() => {
+        const element = window.element.get('e');
+        const { task, scale, result } = element;
+        const divider = element.shadowRoot?.querySelector('[role=slider]');
+        const words = [divider?.getAttribute('aria-label'), divider?.ariaValueText];
+        return { task, scale, width: result?.width, networkScale: result?.networkScale, words };
+      });
+    expect(await facts()).toEqual({
+      ...{ task: 'denoise', scale: 1, width: 24, networkScale: 1 },
+      words: ['Original and cleaned up: A cat', '50 % original, 50 % cleaned up'],
+    });
+    expectSamePicture(await picture('e'), await oracle(X1));
+    await page.evaluate(() => {
+      Object.assign(window.element.get('e'), { task: 'dejpeg', scale: 3, width: 72, height: 60 });
+    });
+    await page.waitForFunction(() => window.element.get('e').result?.width === 72);
+    expect(await facts()).toMatchObject({ task: 'dejpeg', scale: 3, networkScale: 3 });
+    expect(await page.evaluate(() => window.element.get('e').getAttribute('task'))).toBe('dejpeg');
+  });
+
+  it.each([
+    { task: 'sharpen', model: '' },
+    { task: 'denoise', model: 'a2n-x2' },
+    { task: 'dejpeg', model: `/${X2}` },
+  ])('says what cannot be: %o', async (wrong) => {
+    await add('e', { ...base, ...wrong });
+    await until('e', 'failed');
+    const [line] = (await log()).slice(-1);
+    expect(line).toMatch(/^e error (INVALID_INPUT|MODEL_UNSUPPORTED)$/);
   });
 
   it('heeds the wish to save data', async () => {

@@ -1,5 +1,6 @@
 import type { OutputType } from '../codecs/encoder.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
+import type { Restoration } from '../models/task.ts';
 import type { UpscaleOutput, UpscaleProgress, UpscalerOptions } from '../worker/client.ts';
 import { readyModel, scheduler, settings, type Tool, type Words } from './shared.ts';
 import { chooseScale, type SkipReason } from './sizing.ts';
@@ -46,7 +47,9 @@ const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
  * - `src`: the picture; default: what the `<img>` within shows. `alt`, `crossorigin`, `width`,
  *   `height` as for an image.
  * - `scale`: 2 (default), 3, 4 or `auto`, the smallest that fills the box on this screen.
- * - `task`: `photo` (default) or `clean`, for pictures that were never saved as JPEG.
+ * - `task`: `photo` (default); `clean`, for pictures that were never saved as JPEG; `dejpeg` or
+ *   `denoise`, which take away traces of JPEG or noise at the picture's own size, so that `scale` is 1
+ *   where it is not given; another one enlarges what they leave.
  * - `model`: the id of a model, or the address of a weight file (.pth, .safetensors).
  * - `loading`: `lazy` (default) waits until the element is in view; `eager` does not, and also works
  *   where the visitor asked to save data.
@@ -54,7 +57,8 @@ const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
  * - `base-url`: folder of the weight files. Elements with the same folder share one worker.
  * - `max-pixels`: larger results are not made; default 16,777,216.
  *
- * A picture is not enlarged if the screen could not show more of it than it has.
+ * A picture is not enlarged if the screen could not show more of it than it has; it is restored all the
+ * same.
  *
  * Parts: `original`, `stage`, `result`, `divider`, `handle`, `status`. Variables: `--crispen-fade`,
  * `--crispen-divider-width`, `--crispen-divider-color`, `--crispen-handle-size`,
@@ -154,7 +158,7 @@ export class CrispenImage extends Base {
     this.setAttribute('alt', value);
   }
   get scale(): number | 'auto' {
-    const value = this.getAttribute('scale') ?? '2';
+    const value = this.getAttribute('scale') ?? (this.#restoration ? '1' : '2');
     return value === 'auto' ? value : Number(value);
   }
   set scale(value: number | 'auto') {
@@ -225,9 +229,10 @@ export class CrispenImage extends Base {
     this.#split = clampSplit(value);
     const { frame, divider } = this.#shadow;
     const percent = Math.round(this.#split * 100);
+    const other = this.#restoration ? 'cleaned up' : 'enlarged';
     frame.style.setProperty('--split', `${this.#split * 100}%`);
     divider.setAttribute('aria-valuenow', String(percent));
-    divider.setAttribute('aria-valuetext', `${percent} % original, ${100 - percent} % enlarged`);
+    divider.setAttribute('aria-valuetext', `${percent} % original, ${100 - percent} % ${other}`);
   }
 
   get state(): ElementState {
@@ -333,6 +338,12 @@ export class CrispenImage extends Base {
     return within && (!this.hasAttribute('src') || within.src === this.src) ? within : original;
   }
 
+  /** The task if it is one that restores. */
+  get #restoration(): Restoration | undefined {
+    const { task } = this;
+    return task === 'denoise' || task === 'dejpeg' ? task : undefined;
+  }
+
   /** Once per turn, however many attributes changed in it. */
   #change(): void {
     if (this.#updating || !this.isConnected) return;
@@ -362,7 +373,9 @@ export class CrispenImage extends Base {
     const side = width ? `width: ${width}px` : height ? `height: ${height}px` : '';
     size.replaceSync(`:host { ${side}; ${ratio} }`);
     divider.hidden = !this.compare;
-    divider.setAttribute('aria-label', words(settings.words.divider, image.alt));
+    const label = this.#restoration ? settings.words.dividerRestored : settings.words.divider;
+    divider.setAttribute('aria-label', words(label, image.alt));
+    this.split = this.#split;
     if (this.#key !== this.#inputs()) this.#reset();
     stage.hidden = this.#canvas === null;
     this.#place();
@@ -438,6 +451,7 @@ export class CrispenImage extends Base {
       ...{ shownWidth: image.clientWidth, shownHeight: image.clientHeight },
       ...{ ratio: devicePixelRatio, fit: getComputedStyle(image).objectFit },
       ...{ scale: this.scale, maxPixels: this.maxPixels },
+      restores: this.#restoration !== undefined,
     });
   }
 
@@ -448,7 +462,9 @@ export class CrispenImage extends Base {
     const controller = new AbortController();
     this.#controller = controller;
     this.#setState('waiting');
-    const late = setTimeout(() => this.#say(settings.words.enlarging), LONG_MS);
+    const { enlarging, restoring } = settings.words;
+    const doing = this.#restoration ? restoring : enlarging;
+    const late = setTimeout(() => this.#say(doing), LONG_MS);
     this.#run = scheduler
       .add({
         key: this.baseUrl,
@@ -475,10 +491,11 @@ export class CrispenImage extends Base {
     if (tool.refusal) throw tool.refusal;
     this.#setState('working');
     const onProgress = (progress: UpscaleProgress) => this.#tell('progress', progress);
+    const task = this.#restoration;
     const wanted = this.model || tool.modelFor(this.task, scale);
-    const model = await readyModel(tool, wanted, scale, { signal, onProgress });
+    const model = await readyModel(tool, wanted, task ? 1 : scale, { task, signal, onProgress });
     this.#tell('modelload', model);
-    const request = { model: model.id, signal, onProgress };
+    const request = { model: model.id, ...(task && { task, scale }), signal, onProgress };
     try {
       return await tool.upscaler.upscale(this.#source(), request);
     } catch (error) {
@@ -504,7 +521,8 @@ export class CrispenImage extends Base {
     stage.prepend(canvas);
     stage.hidden = false;
     this.#setState('done');
-    if (this.#shadow.status.textContent) this.#say(settings.words.enlarged);
+    const { enlarged, restored } = settings.words;
+    if (this.#shadow.status.textContent) this.#say(this.#restoration ? restored : enlarged);
     const { image: _, ...detail } = output;
     this.#tell('load', detail);
   }

@@ -1,5 +1,6 @@
 /** What all elements of a page share: one upscaler, hence one worker and one GPU device. */
 import type { CrispenError } from '../errors.ts';
+import type { Restoration } from '../models/task.ts';
 import type { JobOptions, Upscaler, UpscalerOptions } from '../worker/client.ts';
 import { Scheduler } from './scheduler.ts';
 
@@ -25,8 +26,11 @@ export interface Tool {
 export interface Words {
   enlarging: string;
   enlarged: string;
+  restoring: string;
+  restored: string;
   unchanged: string;
   divider: string;
+  dividerRestored: string;
 }
 
 export const settings: {
@@ -39,8 +43,11 @@ export const settings: {
   words: {
     enlarging: 'Enlarging',
     enlarged: 'Enlarged',
+    restoring: 'Cleaning up',
+    restored: 'Cleaned up',
     unchanged: 'Shown as it was',
     divider: 'Original and enlarged',
+    dividerRestored: 'Original and cleaned up',
   },
 };
 
@@ -64,22 +71,24 @@ export const isAddress = (model: string): boolean => /\/|\.(pth|pt|ckpt|safetens
 /**
  * A model by id or by address, loaded once per tool.
  * @param scale for addresses: taken where the file cannot tell
+ * @param options.task what a file of scale 1 is for
  * @throws CrispenError as `Upscaler.addModel` and `Upscaler.preload`
  */
 export async function readyModel(
   { upscaler, models }: Tool,
   model: string,
   scale: number,
-  options: JobOptions,
+  { task, ...options }: JobOptions & { readonly task?: Restoration | undefined },
 ): Promise<ReadyModel> {
-  const known = models.get(model);
+  const key = `${model} ${task}`;
+  const known = models.get(key);
   if (known) return known;
   const ready = isAddress(model)
-    ? await upscaler.addModel(model, { ...options, likelyScale: scale })
+    ? await upscaler.addModel(model, { ...options, task, likelyScale: scale })
     : { id: model, name: model, scale };
   await upscaler.preload(ready.id, options);
   const { id, name } = ready;
   const entry = { id, name, scale: ready.scale };
-  models.set(model, entry);
+  models.set(key, entry);
   return entry;
 }

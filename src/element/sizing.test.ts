@@ -3,7 +3,7 @@ import { chooseScale, type Sizing } from './sizing.ts';
 
 const base: Sizing = {
   ...{ width: 100, height: 50, shownWidth: 200, shownHeight: 100, ratio: 1, fit: 'fill' },
-  ...{ scale: 2, maxPixels: 1e7, forced: false },
+  ...{ scale: 2, maxPixels: 1e7, restores: false, forced: false },
 };
 const choose = (change: Partial<Sizing>) => chooseScale({ ...base, ...change });
 
@@ -25,6 +25,25 @@ describe('the scale that a layout is worth', () => {
     ['auto at 2.5', { scale: 'auto', shownWidth: 250, shownHeight: 125 }, { scale: 3 }],
     ['auto beyond 4', { scale: 'auto', shownWidth: 900, shownHeight: 450 }, { scale: 4 }],
     ['auto, limited', { scale: 'auto', shownWidth: 900, maxPixels: 45_000 }, { scale: 3 }],
+    ['restored', { restores: true, scale: 1 }, { scale: 1 }],
+    ['restored and enlarged', { restores: true }, { scale: 2 }],
+    [
+      'restored, shown at its size',
+      { restores: true, shownWidth: 100, shownHeight: 50 },
+      { scale: 1 },
+    ],
+    [
+      'restored, auto, shown at its size but wanted',
+      { restores: true, scale: 'auto', shownWidth: 100, shownHeight: 50, forced: true },
+      { scale: 1 },
+    ],
+    ['restored, auto at 2', { restores: true, scale: 'auto' }, { scale: 2 }],
+    [
+      'restored, not shown',
+      { restores: true, shownWidth: 0, shownHeight: 0 },
+      { skip: 'unneeded' },
+    ],
+    ['restored, too large', { restores: true, scale: 1, maxPixels: 4999 }, { skip: 'too-large' }],
     ['too large', { maxPixels: 19_999 }, { skip: 'too-large' }],
     ['auto, too large', { scale: 'auto', maxPixels: 19_999 }, { skip: 'too-large' }],
     ['covering a tall box', { shownWidth: 50, shownHeight: 100, fit: 'cover' }, { scale: 2 }],

@@ -19,6 +19,8 @@ export interface Sizing {
   /** CSS `object-fit` of the box. */
   readonly fit: string;
   readonly scale: number | 'auto';
+  /** The picture is also restored, which is worth it at its own size too. */
+  readonly restores: boolean;
   /** Largest result, in pixels. */
   readonly maxPixels: number;
   /** The result is wanted whether the layout shows it or not. */
@@ -28,18 +30,22 @@ export interface Sizing {
 /**
  * The scale at which a picture is worth enlarging, or why it is not: a screen cannot show more than
  * `shown x ratio` pixels. `auto` is the smallest scale that fills them, of those within `maxPixels`.
+ * What is restored is not enlarged beyond what shows, but restored all the same.
  */
 export function chooseScale(sizing: Sizing): { scale: number } | { skip: SkipReason } {
-  const { width, height, shownWidth, shownHeight, ratio, fit, scale, maxPixels, forced } = sizing;
+  const { width, height, shownWidth, shownHeight, ratio, fit, maxPixels, restores, forced } =
+    sizing;
   const across = (shownWidth * ratio) / width;
   const down = (shownHeight * ratio) / height;
   // A contained picture is as large as its tighter side allows; others cover at least the longer.
   const contained = fit === 'contain' || fit === 'scale-down';
   const needed = contained ? Math.min(across, down) : Math.max(across, down);
-  if (!forced && needed < WORTHWHILE) return { skip: 'unneeded' };
+  const unneeded = !forced && needed < WORTHWHILE;
+  if (unneeded && (!restores || needed === 0)) return { skip: 'unneeded' };
+  const scale = unneeded ? 1 : sizing.scale;
   const fits = (s: number) => width * s * height * s <= maxPixels;
   if (scale !== 'auto') return fits(scale) ? { scale } : { skip: 'too-large' };
-  const possible = SCALES.filter(fits);
+  const possible = (restores ? [1, ...SCALES] : SCALES).filter(fits);
   const chosen = possible.find((s) => s >= needed / WORTHWHILE) ?? possible.at(-1);
   return chosen === undefined ? { skip: 'too-large' } : { scale: chosen };
 }
