@@ -49,5 +49,6 @@ export function resultName(sourceName: string, scale: number, extension: string)
     .replace(/^.*[/\\]/, '')
     .replace(/\.[A-Za-z0-9]{1,5}$/, '')
     .trim();
-  return `${base === '' ? 'picture' : base}@${scale}x.${extension}`;
+  const what = scale === 1 ? '-clean' : `@${scale}x`;
+  return `${base === '' ? 'picture' : base}${what}.${extension}`;
 }

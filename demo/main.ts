@@ -21,6 +21,7 @@ let given = 0;
 const view = new PageView(MODELS, {
   open: (file) => take(file),
   openSample: (url) => void openSample(url),
+  setTask: (task) => void session.setTask(task),
   setScale: (scale) => void session.setScale(scale),
   setKind: (kind) => void session.setKind(kind),
   cancel: () => session.cancel(),
@@ -44,11 +45,11 @@ const session = new Session({
 
 const own = new OwnModels({
   upscaler,
-  likelyScale: () => session.state.scale,
+  likelyScale: () => Math.max(2, session.state.scale),
   onUse: (model) => {
-    const { id, name, scale } = model;
+    const { id, name, task, scale } = model;
     const choice = { id, kind: id, title: name, text: describeModel(model) };
-    void session.useModel(choice, scale);
+    void session.useModel(choice, task, scale);
   },
   onRemoved: () => void session.setKind(''),
   onTrouble: (trouble) => session.report(trouble),

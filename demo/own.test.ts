@@ -4,7 +4,13 @@ import { describeModel, isWeightFile } from './own.ts';
 
 const model: AddedModel = {
   ...{ id: 'own-1-x4', name: '4x-Mine', architecture: 'esrgan', scale: 4, scaleSource: 'shapes' },
-  ...{ inputRange: 1, assumptions: [], format: 'torch-zip', parameters: 16_697_987 },
+  ...{
+    task: 'upscale',
+    inputRange: 1,
+    assumptions: [],
+    format: 'torch-zip',
+    parameters: 16_697_987,
+  },
   ...{ bytes: 66_961_958, sha256: 'ab', added: 0, kept: true },
 };
 
@@ -15,6 +21,8 @@ it('tells weight files by their extension', () => {
 
 it('says what a model is, and what was taken for granted', () => {
   expect(describeModel(model)).toBe('ESRGAN, 4×, 67 MB');
+  const denoise = { ...model, task: 'denoise', scale: 1 } as const;
+  expect(describeModel(denoise)).toBe('ESRGAN, removes noise, 67 MB');
   expect(
     describeModel({
       ...{ ...model, architecture: 'a2n', scale: 2, scaleSource: 'default', bytes: 2_091_414 },

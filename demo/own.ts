@@ -14,14 +14,24 @@ const NAMES: Readonly<Record<string, string>> = {
   span: 'SPAN',
   esrgan: 'ESRGAN',
   edsr: 'EDSR',
+  lcoan: 'LCoAN',
+  'edsr-acla': 'EDSR with ACLA',
+};
+
+const RESTORES: Readonly<Record<Exclude<AddedModel['task'], 'upscale'>, string>> = {
+  dejpeg: 'removes JPEG traces',
+  denoise: 'removes noise',
+  demosaic: 'for sensor data',
+  restore: 'keeps the size',
 };
 
 /** What a model was found to be, in a line. */
 export function describeModel(model: AddedModel): string {
-  const { architecture, scale, scaleSource, bytes, kept, assumptions } = model;
+  const { architecture, task, scale, scaleSource, bytes, kept, assumptions } = model;
+  const does = task === 'upscale' ? `${scale}×` : RESTORES[task];
   const megabytes = Math.max(0.1, bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
   return [
-    `${NAMES[architecture] ?? architecture}, ${scale}×${scaleSource === 'default' ? ' (taken for granted)' : ''}, ${megabytes} MB`,
+    `${NAMES[architecture] ?? architecture}, ${does}${scaleSource === 'default' ? ' (taken for granted)' : ''}, ${megabytes} MB`,
     ...assumptions.map((text) => `assumed: ${text}`),
     ...(kept ? [] : ['not kept: no room in this browser']),
   ].join('; ');

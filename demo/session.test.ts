@@ -3,9 +3,10 @@ import { CrispenError } from '../src/errors.ts';
 import type { Detection, UpscaleOutput, UpscaleRequest, Upscaler } from '../src/index.ts';
 import { type Picture, Session, type State } from './session.ts';
 
-const models = (['a2n-photo-x2', 'a2n-x2', 'a2n-x3', 'a2n-x4'] as const).map((id) => ({
+const models = ['a2n-photo-x2', 'a2n-x2', 'a2n-x3', 'a2n-x4', 'a2n-jpeg-x1'].map((id) => ({
   id,
-  scale: Number(id.slice(-1)) as 2 | 3 | 4,
+  task: id.includes('jpeg') ? ('dejpeg' as const) : ('upscale' as const),
+  scale: Number(id.slice(-1)) as 1 | 2 | 3 | 4,
   description: '',
 }));
 const small: Picture = { file: new Blob(), name: 'cat.jpg', size: { width: 30, height: 20 } };
@@ -68,6 +69,26 @@ describe('Session', () => {
     jobs[0]?.finish();
     await settle();
     expect(session.state.phase).toMatchObject({ kind: 'done', result: { scale: 2 } });
+  });
+
+  it('restores at the own size of a picture, and enlarges what it restored', async () => {
+    const { session, jobs, settle } = setUp();
+    void session.open(small);
+    await settle();
+    void session.setScale(3);
+    await settle();
+    void session.setTask('dejpeg');
+    await settle();
+    void session.setScale(2);
+    await settle();
+    expect(jobs.map(({ request: { scale, model } }) => [scale, model]).slice(-2)).toEqual([
+      [1, 'a2n-jpeg-x1'],
+      [2, 'a2n-jpeg-x1'],
+    ]);
+    void session.setTask('upscale');
+    await settle();
+    expect(jobs.at(-1)?.request).toMatchObject({ scale: 2, model: 'a2n-photo-x2' });
+    expect(session.state).toMatchObject({ task: 'upscale', scale: 2 });
   });
 
   it('ends the running job for a new picture and drops what it still brings', async () => {

@@ -1,12 +1,13 @@
 import type {
+  AddedTask,
   CrispenError,
   Detection,
-  ModelEntry,
+  Task,
   UpscaleOutput,
   UpscaleProgress,
   Upscaler,
 } from '../src/index.ts';
-import { choose, type ModelChoice, SCALES, type Scale } from './models.ts';
+import { choose, firstScale, type ModelChoice, type Offer, SCALES, type Scale } from './models.ts';
 import { isBeyondCanvas, sizeWarning } from './words.ts';
 import type { Size } from './zoom.ts';
 
@@ -61,6 +62,8 @@ export type Result = UpscaleOutput & {
 export interface State {
   readonly detection: Detection | null;
   readonly picture: Picture | null;
+  /** Of the model. */
+  readonly task: AddedTask;
   readonly scale: Scale;
   readonly model: ModelChoice;
   readonly phase: Phase;
@@ -70,7 +73,7 @@ export interface State {
 
 export interface SessionParts {
   readonly upscaler: Pick<Upscaler, 'detect' | 'upscale' | 'estimateCpu'>;
-  readonly models: readonly Pick<ModelEntry, 'id' | 'scale' | 'description'>[];
+  readonly models: readonly Offer[];
   /** Largest picture, in pixels, that the CPU path takes. */
   readonly cpuMaxPixels: number;
   /** A file as it can be drawn. */
@@ -98,11 +101,12 @@ export class Session {
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
-    const model = choose(parts.models, 2, '');
+    const model = choose(parts.models, 'upscale', 2, '');
     this.#kind = model.kind;
     this.#state = {
       detection: null,
       picture: null,
+      task: 'upscale',
       scale: 2,
       model,
       phase: { kind: 'empty' },
@@ -131,22 +135,32 @@ export class Session {
   setScale(scale: Scale): Promise<void> {
     this.#confirmed = false;
     this.#askAgain();
-    return this.#run({ scale, model: choose(this.#parts.models, scale, this.#kind) });
+    // What restores does so before any enlargement.
+    if (this.#state.task !== 'upscale') return this.#run({ scale });
+    return this.#run({ scale, model: choose(this.#parts.models, 'upscale', scale, this.#kind) });
   }
 
   setKind(kind: string): Promise<void> {
     this.#kind = kind;
     this.#askAgain();
     const scale = SCALES.includes(this.#state.scale) ? this.#state.scale : 2;
-    return this.#run({ scale, model: choose(this.#parts.models, scale, kind) });
+    const model = choose(this.#parts.models, 'upscale', scale, kind);
+    return this.#run({ task: 'upscale', scale, model });
   }
 
-  /** Takes a model that the visitor added, with its own scale. */
-  useModel(model: ModelChoice, scale: Scale): Promise<void> {
+  setTask(task: Task): Promise<void> {
+    this.#confirmed = false;
+    this.#fallback = null;
+    const scale = firstScale(task);
+    return this.#run({ task, scale, model: choose(this.#parts.models, task, scale, this.#kind) });
+  }
+
+  /** Takes a model that the visitor added, with its own task and scale. */
+  useModel(model: ModelChoice, task: AddedTask, scale: Scale): Promise<void> {
     this.#kind = model.kind;
     this.#confirmed = false;
     this.#askAgain();
-    return this.#run({ scale, model });
+    return this.#run({ task, scale, model });
   }
 
   /** Starts again after an error, a cancellation or a warning that was read. */

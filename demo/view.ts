@@ -1,8 +1,8 @@
-import type { Metadata, ModelEntry } from '../src/index.ts';
+import type { Metadata, ModelEntry, Task } from '../src/index.ts';
 import { Compare } from './compare.ts';
 import type { SaveFormat } from './download.ts';
 import { dimensions, duration, roughly, timeLeft } from './format.ts';
-import { choicesAt, type ModelChoice, SCALES, type Scale } from './models.ts';
+import { choicesAt, type ModelChoice, type Scale, tasksOf } from './models.ts';
 import type { Fallback, Result, State } from './session.ts';
 import {
   advice,
@@ -11,12 +11,14 @@ import {
   noAdapterWords,
   resultTag,
   stageWords,
+  TASK_WORDS,
   workerWords,
 } from './words.ts';
 
 export interface Actions {
   open(file: File): void;
   openSample(url: string): void;
+  setTask(task: Task): void;
   setScale(scale: Scale): void;
   setKind(kind: string): void;
   cancel(): void;
@@ -36,6 +38,17 @@ function get<E extends HTMLElement = HTMLElement>(id: string): E {
 /** Sets text only where it differs: live regions must not speak twice. */
 function say(element: HTMLElement, text: string): void {
   if (element.textContent !== text) element.textContent = text;
+}
+
+/** A choice with a title and a line about it. */
+function card(choice: { name: string; value: string; title: string; text: string }): HTMLElement {
+  const { content } = get<HTMLTemplateElement>('card');
+  const label = content.firstElementChild!.cloneNode(true) as HTMLElement;
+  const { name, value, title, text } = choice;
+  Object.assign(label.querySelector('input')!, { name, value });
+  label.querySelector('b')!.textContent = title;
+  label.querySelector('small')!.textContent = text;
+  return label;
 }
 
 /** The page as a function of the state: index.html holds every element, this fills and shows them. */
@@ -60,6 +73,7 @@ export class PageView {
       zoomFit: get<HTMLButtonElement>('zoom-fit'),
       zoomFull: get<HTMLButtonElement>('zoom-full'),
     });
+    this.#offerTasks();
     this.#listen();
   }
 
@@ -97,8 +111,10 @@ export class PageView {
       sample.addEventListener('click', () => actions.openSample(sample.dataset.sample ?? ''));
     }
     get('scale').addEventListener('change', (event) => {
-      const scale = SCALES.find((one) => one === Number((event.target as HTMLInputElement).value));
-      if (scale) actions.setScale(scale);
+      actions.setScale(Number((event.target as HTMLInputElement).value));
+    });
+    get('task').addEventListener('change', (event) => {
+      actions.setTask((event.target as HTMLInputElement).value as Task);
     });
     get('model').addEventListener('change', (event) => {
       actions.setKind((event.target as HTMLInputElement).dataset.kind ?? '');
@@ -122,6 +138,17 @@ export class PageView {
         button.ariaBusy = 'false';
       });
     }
+  }
+
+  /** One card per task that there is a model for. */
+  #offerTasks(): void {
+    const tasks = tasksOf(this.#models);
+    get('task').hidden = tasks.length < 2;
+    get('task')
+      .querySelector('.cards')
+      ?.replaceChildren(
+        ...tasks.map((task) => card({ name: 'task', value: task, ...TASK_WORDS[task] })),
+      );
   }
 
   #renderStage({ phase, picture, scale }: State, image: HTMLImageElement | null): void {
@@ -151,12 +178,15 @@ export class PageView {
     say(get('tag-after'), result ? resultTag(result.backend, result.scale) : '');
     get('canvas').setAttribute(
       'aria-label',
-      `${result ? 'The original beside the enlarged picture' : 'The original'}, ` +
+      `${result ? 'The original beside the result' : 'The original'}, ` +
         `${picture?.name ?? ''}. Arrow keys move a closer look, plus and minus zoom.`,
     );
   }
 
-  #renderSettings({ scale, model, picture }: State): void {
+  #renderSettings({ task, scale, model, picture }: State): void {
+    for (const input of get('task').querySelectorAll('input')) input.checked = input.value === task;
+    get('same-size').hidden = task === 'upscale';
+    get('model').hidden = task !== 'upscale';
     for (const input of get('scale').querySelectorAll('input')) {
       const value = Number(input.value);
       input.checked = value === scale;
@@ -170,14 +200,9 @@ export class PageView {
     if (offered !== this.#offered) {
       this.#offered = offered;
       container.querySelector('.cards')?.replaceChildren(
-        ...choices.map((choice) => {
-          const card = get<HTMLTemplateElement>('model-card').content.cloneNode(true);
-          const label = (card as DocumentFragment).firstElementChild as HTMLElement;
-          const input = label.querySelector('input')!;
-          input.value = choice.id;
-          input.dataset.kind = choice.kind;
-          label.querySelector('b')!.textContent = choice.title;
-          label.querySelector('small')!.textContent = choice.text;
+        ...choices.map(({ id, kind, title, text }) => {
+          const label = card({ name: 'model', value: id, title, text });
+          label.querySelector('input')!.dataset.kind = kind;
           return label;
         }),
       );
@@ -187,7 +212,7 @@ export class PageView {
     get('model-single').hidden = choices.length > 1;
   }
 
-  #renderJob({ phase, trouble, detection, model }: State, readable: boolean): void {
+  #renderJob({ phase, trouble, detection, model, task }: State, readable: boolean): void {
     const working = phase.kind === 'working';
     const show = (id: string, visible: boolean) => {
       get(id).hidden = !visible;
@@ -215,10 +240,10 @@ export class PageView {
       show('write-to', phase.toFile);
     }
     if (phase.kind === 'done') this.#renderResult(phase.result, model);
-    say(get('status'), this.#status({ phase, detection }));
+    say(get('status'), this.#status({ phase, detection, task }));
   }
 
-  #status({ phase, detection }: Pick<State, 'phase' | 'detection'>): string {
+  #status({ phase, detection, task }: Pick<State, 'phase' | 'detection' | 'task'>): string {
     switch (phase.kind) {
       case 'empty':
         return 'Ready for a picture.';
@@ -227,7 +252,7 @@ export class PageView {
           phase.stage === 'upscale' &&
           (phase.fallback === 'cpu' ||
             (phase.fallback === null && detection?.adapter?.isFallbackAdapter === true));
-        return `${stageWords(phase.stage)}${slow ? ', slowly in software' : ''}…`;
+        return `${stageWords(phase.stage, task)}${slow ? ', slowly in software' : ''}…`;
       }
       case 'confirm':
         return 'A very large result.';
@@ -246,8 +271,9 @@ export class PageView {
     say(get('fact-from'), dimensions(result.inputWidth, result.inputHeight));
     say(get('fact-to'), dimensions(result.width, result.height));
     // An added model is called by its file: its id is a hash.
-    const isAdded = model.id === result.model && model.kind === model.id;
-    say(get('fact-by'), isAdded ? madeBy(result, model.title) : madeBy(result));
+    const isAdded = model.kind === model.id;
+    const names = result.passes.map((id) => (isAdded && id === model.id ? model.title : id));
+    say(get('fact-by'), madeBy(result, names.join(', then ')));
     const kept = keptWords(result.source);
     say(get('fact-kept'), kept);
     get('fact-kept').hidden = kept === '';
@@ -264,7 +290,7 @@ export class PageView {
     get('fact-approximate').hidden = !result.approximate;
   }
 
-  #renderNotice({ detection, phase }: State): void {
+  #renderNotice({ detection, phase, task }: State): void {
     const notice = get('notice');
     notice.hidden = detection?.backend !== 'none';
     if (detection?.backend !== 'none') return;
@@ -296,6 +322,8 @@ export class PageView {
     const cpu = get('run-cpu');
     cpu.hidden = phase.cpuMs === null;
     get('too-large').hidden = phase.cpuMs !== null;
+    // A resize restores nothing.
+    get('run-lanczos').hidden = task !== 'upscale';
     if (phase.cpuMs !== null) say(cpu, `Run slowly on the CPU (${roughly(phase.cpuMs)})`);
   }
 }

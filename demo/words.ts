@@ -1,5 +1,12 @@
-import type { CrispenError, Detection, UpscaleOutput, UpscaleProgress } from '../src/index.ts';
+import type {
+  AddedTask,
+  CrispenError,
+  Detection,
+  UpscaleOutput,
+  UpscaleProgress,
+} from '../src/index.ts';
 import { dimensions, megapixels } from './format.ts';
+import type { PictureTask } from './models.ts';
 import type { Size } from './zoom.ts';
 
 /** What the page says about adapters, stages and limits. Pure functions. */
@@ -14,9 +21,17 @@ const STAGES: Readonly<Record<UpscaleProgress['stage'], string>> = {
   encode: 'Finishing',
 };
 
-export function stageWords(stage: UpscaleProgress['stage'] | null): string {
+export function stageWords(stage: UpscaleProgress['stage'] | null, task: AddedTask): string {
+  if (stage === 'upscale' && task !== 'upscale') return 'Cleaning up';
   return stage === null ? 'Looking for a graphics card' : STAGES[stage];
 }
+
+/** The tasks by what people would call them. */
+export const TASK_WORDS: Readonly<Record<PictureTask, { title: string; text: string }>> = {
+  upscale: { title: 'Enlarge', text: 'Larger, with sharp edges and texture.' },
+  dejpeg: { title: 'Remove JPEG artifacts', text: 'Blocks and halos of strong compression.' },
+  denoise: { title: 'Remove noise', text: 'Grain of dim light and high ISO.' },
+};
 
 /** A name for an adapter out of whatever the browser tells. */
 export function adapterName(adapter: Adapter): string {
@@ -65,10 +80,10 @@ export function keptWords(source: UpscaleOutput['source']): string {
   return [...(kept.length > 0 ? [`Kept: ${kept.join(', ')}.`] : []), ...notes].join(' ');
 }
 
-/** The short label on the enlarged side of the comparison. */
+/** The short label on the result's side of the comparison. */
 export function resultTag(backend: UpscaleOutput['backend'], scale: number): string {
   const maker = { webgpu: 'Crispen', cpu: 'Crispen on CPU', lanczos: 'Lanczos' }[backend];
-  return `${maker} ${scale}×`;
+  return scale === 1 ? maker : `${maker} ${scale}×`;
 }
 
 export interface BrowserAdvice {

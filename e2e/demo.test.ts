@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, i
 import { upscaleOnCpu } from '../src/engine/interpreter.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
 import { detect, recognise } from '../src/models/index.ts';
+import { MODELS } from '../src/models/manifest.ts';
 import { readWeights } from '../src/weights/read.ts';
 import { readSafetensors } from '../src/weights/safetensors.ts';
 import { writeSafetensors } from '../src/weights/writeSafetensors.ts';
@@ -109,6 +110,19 @@ describe('the page', () => {
     expect([width, height]).toEqual([72, 60]);
   });
 
+  const restores = MODELS.filter(({ task }) => task !== 'upscale');
+  it.skipIf(restores.length === 0)('does what else there are models for', async () => {
+    await page.getByRole('radio', { name: 'Remove JPEG artifacts' }).check();
+    const photo = await readFile(SMALL);
+    await drop(basename(SMALL), photo);
+    await status(/^Done/);
+    const { id } = restores.find(({ task }) => task === 'dejpeg')!;
+    expectSamePicture(await decode(await download('png')), await expected(id, await decode(photo)));
+    await page.getByRole('radio', { name: 'Enlarge' }).check();
+    await status(/^Done/);
+    await expectDownload(photo);
+  });
+
   it('can be cancelled midway and run again', async () => {
     const photo = await readFile(PHOTO);
     await drop(basename(PHOTO), photo);
@@ -191,6 +205,24 @@ describe('models of one\u2019s own', () => {
     await page.reload();
     await page.getByTestId('status').filter({ hasText: 'Ready' }).waitFor();
     expect(await list().count()).toBe(0);
+  });
+
+  it('restores by a network of scale 1 at the own size of a picture', async () => {
+    await drop('1x-noise.safetensors', tinyCheckpoint(1));
+    await list().getByText('Compact, removes noise').waitFor();
+    await drop(basename(SMALL), await readFile(SMALL));
+    await status(/^Done/);
+    const made = await decode(await download('png'));
+    expect([made.width, made.height]).toEqual([24, 20]);
+    expect(await page.getByRole('radio', { name: '1×' }).isChecked()).toBe(true);
+    expect(await page.getByTestId('model').isVisible()).toBe(false);
+    const divider = page.getByRole('slider', { name: /original and the result/ });
+    await divider.press('ArrowRight');
+    expect(await divider.getAttribute('aria-valuenow')).not.toBe('50');
+    await page.getByRole('radio', { name: '2×' }).check();
+    await page.getByText('48 × 40').last().waitFor();
+    await status(/^Done/);
+    await page.getByText('Made by 1x-noise, then a2n-photo-x2').waitFor();
   });
 
   it('says what a file is that it cannot run', async () => {
