@@ -319,6 +319,22 @@ describe('quality', () => {
     expect(json()[0].psnr).not.toBe(99);
   });
 
+  test('measures restoration beside its input', async () => {
+    await writeFile(at('tiny-x1.safetensors'), tinyCheckpoint(1));
+    const given = ['--dataset', at('set'), '--weights', at('tiny-x1.safetensors'), '--jpeg', '20'];
+    await run(qualityCommand, ...given, '--json');
+    const lines = json();
+    expect(lines.map(({ image, scale }) => [image, scale])).toEqual(
+      ['a', 'b', 'mean'].map((image) => [image, 1]),
+    );
+    const { psnr, bicubicPsnr } = lines[2] as Record<string, number>;
+    expect(bicubicPsnr).toBeGreaterThan(20);
+    expect(bicubicPsnr).toBeLessThan(50);
+    expect(psnr).not.toBe(bicubicPsnr);
+    await run(qualityCommand, ...given);
+    expect(printed[0]).toMatch(/^image +PSNR +SSIM +input +PSNR +SSIM$/);
+  });
+
   test('measures on worn input and keeps it apart from clean', async () => {
     const resume = ['--resume', at('worn.jsonl')];
     const model = ['--model', 'a2n-x2', '--images', '1'];

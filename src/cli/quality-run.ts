@@ -24,7 +24,7 @@ on unrounded BT.601 Y, N pixels shaved at every border, 8-bit output, bicubic be
 scale 1 the ground truth is the input, made worse by --jpeg or --noise, and stands in for bicubic.
 
   --dataset DIR    the folder of the data set
-  --scale N        2, 3 or 4 (default: the model's, else 2)
+  --scale N        1, 2, 3 or 4 (default: the model's, else 2)
   --model ID       a shipped model (default: the photo model of the scale)
   --weights FILE   a weight file of a network that Crispen knows (.safetensors, .pth, .pt, .ckpt)
   --input-range N  the largest value of the network's input, where it is not the usual 1 or 255
@@ -103,7 +103,7 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
     noise: values.noise === undefined ? undefined : positiveInteger('--noise', values.noise),
   };
   const print = values.json ? printJson : printRow;
-  if (!values.json) console.log(HEADING);
+  if (!values.json) console.log(heading(model.network.scale));
   const tiling = tilingOf(values, device);
   if (values.seams && (tiling.tileSize === undefined || device !== 'gpu')) {
     throw new UsageError('--seams needs --tile, on the GPU.');
@@ -340,7 +340,11 @@ function printJson(line: QualityLine): void {
   console.log(JSON.stringify(line));
 }
 
-const HEADING = `${'image'.padEnd(20)} ${'PSNR'.padStart(9)} ${'SSIM'.padStart(8)}   bicubic ${'PSNR'.padStart(9)} ${'SSIM'.padStart(8)}`;
+/** What stands beside the model: at scale 1 nothing is resized, and it is the input itself. */
+function heading(scale: number): string {
+  const beside = scale === 1 ? 'input  ' : 'bicubic';
+  return `${'image'.padEnd(20)} ${'PSNR'.padStart(9)} ${'SSIM'.padStart(8)}   ${beside} ${'PSNR'.padStart(9)} ${'SSIM'.padStart(8)}`;
+}
 
 function printRow(line: QualityLine): void {
   const db = (value: number): string => value.toFixed(4).padStart(9);

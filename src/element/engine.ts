@@ -6,7 +6,7 @@ import { restorationModel } from '../models/passes.ts';
 export { createUpscaler } from '../worker/client.ts';
 
 /**
- * Id of the shipped model for a task of the element: `photo`, `clean` for pictures that were never
+ * Id of the shipped model for a task of the element: `photo` or `upscale`, `clean` for pictures that were never
  * saved as JPEG, `denoise` or `dejpeg`, which have one model whatever the scale.
  * @throws CrispenError `INVALID_INPUT` for other tasks and for scales that no model has,
  * `MODEL_UNKNOWN` where no shipped model restores so
@@ -14,7 +14,7 @@ export { createUpscaler } from '../worker/client.ts';
 export function modelFor(task: string, scale: number): string {
   if (task === 'denoise' || task === 'dejpeg') return restorationModel(task).id;
   const { id } = defaultModel(scale);
-  if (task === 'photo') return id;
+  if (task === 'photo' || task === 'upscale') return id;
   if (task === 'clean') return `a2n-x${scale}`;
   throw new CrispenError('INVALID_INPUT', `There is no task "${task}".`, {
     hint: 'Choose photo, clean, denoise or dejpeg.',
