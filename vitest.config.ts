@@ -39,7 +39,8 @@ export default defineConfig({
           setupFiles: 'test/f16-kernels.ts',
           pool: 'forks',
           fileParallelism: false,
-          testTimeout: 300_000,
+          // llvmpipe compiles kernels with barriers for a minute, on a busy machine for several.
+          testTimeout: 600_000,
           hookTimeout: 120_000,
         },
       },
