@@ -28,11 +28,27 @@ export type UpscaleFunction = (
 /** What a pass needs to know of a model. */
 export type PassModel = Pick<ChosenModel, 'name' | 'network' | 'weights' | 'f16'>;
 
-/** What the commands need of an engine, on the GPU or on the CPU. */
-export interface Backend {
-  readonly device: DeviceName;
+/** What measures quality: an engine, or another runtime as a second opinion. */
+export interface Measurer {
+  readonly device: DeviceName | 'torch';
   /** null on the CPU. */
   readonly adapter: AdapterReport | null;
+  /** Loads weights once for any number of images. */
+  load(
+    network: Network,
+    weights: TensorMap,
+  ): Promise<
+    (
+      image: Rgba8Image,
+      options?: RunOptions,
+    ) => Promise<Pick<UpscaleResult, 'image'> & Partial<UpscaleResult>>
+  >;
+  close(): void;
+}
+
+/** What the commands need of an engine, on the GPU or on the CPU. */
+export interface Backend extends Measurer {
+  readonly device: DeviceName;
   /** Where alpha and sizes are resampled; null on the CPU. */
   readonly resampler: Device | null;
   /**
@@ -40,7 +56,6 @@ export interface Backend {
    * @param precision default `auto`
    */
   pass(model: PassModel, precision?: Precision): Pass;
-  /** Loads weights once for any number of images. */
   load(network: Network, weights: TensorMap): Promise<UpscaleFunction>;
   /** The named tensors of one run on a planar input in the network's range. */
   trace(

@@ -8,13 +8,14 @@ import { resample } from '../image/resample.ts';
 import { compareLuma } from '../metrics/index.ts';
 import { type Line, seamSteps } from '../metrics/seams.ts';
 import type { Network } from '../models/network.ts';
-import { type Backend, DEVICES, openBackend, type UpscaleFunction } from './backend.ts';
+import { DEVICES, type Measurer, openBackend } from './backend.ts';
 import { choice, inputRangeOf, positiveInteger, UsageError } from './command.ts';
 import { cropTo, findPairs, type ImagePair } from './dataset.ts';
 import { type Degradation, degrade } from './degrade.ts';
 import { readImage } from './images.ts';
 import { type ChosenModel, chooseModel } from './model.ts';
 import { TILING_OPTIONS, TILING_USAGE, type Tiling, tilingOf } from './tiling.ts';
+import { openTorch } from './torch.ts';
 
 export const QUALITY_USAGE = `
 npm run quality -- --dataset DIR --scale N [options]
@@ -31,7 +32,7 @@ scale 1 the ground truth is the input, made worse by --jpeg or --noise, and stan
   --images N       the first N images only
   --jpeg Q         save the input as JPEG of this quality (4:2:0) first
   --noise S        add white noise of this standard deviation, in levels, first
-  --device NAME    gpu or cpu (default gpu)
+  --device NAME    gpu, cpu, or torch: PyTorch on the CPU, as a second opinion (default gpu)
 ${TILING_USAGE}
   --statistics S   exact or estimated, of networks with image-wide statistics in tiles (default exact
                    where the memory allows)
@@ -87,7 +88,7 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
     },
   });
   if (values.dataset === undefined) throw new UsageError('--dataset is missing.');
-  const device = choice('--device', values.device, DEVICES);
+  const device = choice('--device', values.device, MEASURERS);
   const wantedScale =
     values.scale === undefined ? undefined : positiveInteger('--scale', values.scale);
   const limit =
@@ -108,7 +109,7 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
   if (values.seams && (tiling.tileSize === undefined || device !== 'gpu')) {
     throw new UsageError('--seams needs --tile, on the GPU.');
   }
-  const backend = await openBackend(device, tiling);
+  const backend = await openMeasurer(device, tiling);
   try {
     const measuring = {
       model,
@@ -125,6 +126,23 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
   }
   return 0;
 }
+
+/** Where quality can be measured. */
+export const MEASURERS = [...DEVICES, 'torch'] as const;
+
+/** @throws CrispenError as `openBackend` and `openTorch`. */
+export async function openMeasurer(
+  device: (typeof MEASURERS)[number],
+  tiling: Tiling = {},
+): Promise<Measurer> {
+  if (device !== 'torch') return openBackend(device, tiling);
+  if (Object.values(tiling).some((value) => value !== undefined)) {
+    throw new UsageError('PyTorch takes whole images only: no --tile, --memory or --statistics.');
+  }
+  return openTorch();
+}
+
+type Upscale = Awaited<ReturnType<Measurer['load']>>;
 
 export interface Measuring {
   readonly model: ChosenModel;
@@ -145,7 +163,7 @@ export interface Measuring {
 
 /** Measures a model over a data set. @returns the mean. */
 export async function measureModel(
-  backend: Backend,
+  backend: Measurer,
   {
     model,
     dataset,
@@ -172,7 +190,7 @@ export async function measureModel(
     ...(seams && { seams }),
   });
   const lines: QualityLine[] = [];
-  let upscale: UpscaleFunction | undefined;
+  let upscale: Upscale | undefined;
   for (const pair of findPairs(dataset, scale).slice(0, limit)) {
     let line = results.find(pair.name, model.name);
     if (!line) {
@@ -203,7 +221,7 @@ async function measure(
   }: {
     readonly network: Network;
     readonly worse: Degradation;
-    readonly upscale: UpscaleFunction;
+    readonly upscale: Upscale;
     /** The side of tiles that are to be compared with the whole. */
     readonly cut: number | undefined;
     readonly signal: AbortSignal | undefined;
@@ -220,7 +238,7 @@ async function measure(
     bicubicPsnr: bicubic.psnr,
     bicubicSsim: bicubic.ssim,
   };
-  if (cut === undefined) return measures;
+  if (cut === undefined || !report) return measures;
   const borders = tileBorders(lr, network, cut, report.tiles);
   const { image: whole } = await upscale(lr, {
     ...{ tileSize: undefined, statistics: 'exact', signal },

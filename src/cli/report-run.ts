@@ -4,26 +4,30 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CrispenError } from '../errors.ts';
 import { MODELS, type ModelEntry } from '../models/manifest.ts';
-import { type Backend, DEVICES, openBackend } from './backend.ts';
+import type { Restoration } from '../models/task.ts';
+import type { Measurer } from './backend.ts';
 import { choice } from './command.ts';
 import type { Degradation } from './degrade.ts';
 import { sharedFolder } from './golden-cases.ts';
 import { type ChosenModel, chooseModel, PACKAGE_ROOT } from './model.ts';
-import { measureModel, type QualityLine } from './quality-run.ts';
+import { MEASURERS, measureModel, openMeasurer, type QualityLine } from './quality-run.ts';
+import { drawCrops } from './report-crops.ts';
 
 export const REPORT_USAGE = `
 npm run quality:report -- [options]
 
 Measures every shipped model on Set5 and Set14 at its scale, beside bicubic, the published figure and
-the authors' weights, and the photo models on JPEG versions beside the clean models; writes QUALITY.md.
-The data sets (images/Set5, images/Set14) and the authors' weights (weights/official) are looked for in
-$CRISPEN_SHARED, default ../shared. It takes hours on a software adapter: --resume.
+the authors' weights; the photo models on JPEG versions beside the clean models; restoration beside its
+input. Writes QUALITY.md, and crops of the sample photos into docs/quality. The data sets
+(images/Set5, images/Set14), the authors' weights (weights/official) and the photos (samples) are looked
+for in $CRISPEN_SHARED, default ../shared. It takes hours on a software adapter: --resume, or
+--device torch, which takes minutes and gives the same digits.
 
   --sets NAMES     comma-separated (default Set5,Set14)
   --models IDS     comma-separated (default all)
   --resume FILE    keep each result in FILE and skip what is there from an earlier run
   --out FILE       (default QUALITY.md)
-  --device NAME    gpu or cpu (default gpu)
+  --device NAME    gpu, cpu, or torch: PyTorch on the CPU (default gpu)
   --help           this text
 `;
 
@@ -48,6 +52,12 @@ const OFFICIAL: Readonly<Record<string, string>> = {
 
 const QUALITIES = [80, 60, 40];
 
+/** What restoration is measured on. */
+const WORSE: Readonly<Record<Restoration, readonly Degradation[]>> = {
+  dejpeg: [{ jpeg: 10 }, { jpeg: 20 }, { jpeg: 40 }, { jpeg: 80 }],
+  denoise: [{ noise: 10 }, { noise: 25 }],
+};
+
 /** The command `quality:report`. */
 export async function reportCommand(args: string[], signal?: AbortSignal): Promise<number> {
   const { values } = parseArgs({
@@ -60,21 +70,23 @@ export async function reportCommand(args: string[], signal?: AbortSignal): Promi
       device: { type: 'string', default: 'gpu' },
     },
   });
-  const device = choice('--device', values.device, DEVICES);
+  const device = choice('--device', values.device, MEASURERS);
   const wanted = values.models.split(',');
   const models = MODELS.filter(({ id }) => wanted.includes(id));
   const sets = values.sets.split(',').map((name) => ({ name, path: setFolder(name) }));
-  const backend = await openBackend(device);
+  const measurer = await openMeasurer(device);
   try {
-    const report = new Report(backend, values.resume, signal);
+    const report = new Report(measurer, values.resume, signal);
     const text = [
       ...(await report.head()),
       ...(await report.clean(models, sets)),
       ...(await report.worn(models, sets)),
+      ...(await report.restored(models, sets)),
+      ...(await report.crops(models)),
     ];
     await writeFile(values.out, `${text.join('\n')}\n`);
   } finally {
-    backend.close();
+    measurer.close();
   }
   return 0;
 }
@@ -97,25 +109,27 @@ function setFolder(name: string): string {
 
 /** One section after the other as lines of Markdown. */
 class Report {
-  readonly #backend: Backend;
+  readonly #measurer: Measurer;
   readonly #resume: string | undefined;
   readonly #signal: AbortSignal | undefined;
 
-  constructor(backend: Backend, resume: string | undefined, signal: AbortSignal | undefined) {
-    this.#backend = backend;
+  constructor(measurer: Measurer, resume: string | undefined, signal: AbortSignal | undefined) {
+    this.#measurer = measurer;
     this.#resume = resume;
     this.#signal = signal;
   }
 
   async head(): Promise<string[]> {
-    const { adapter, device } = this.#backend;
+    const { adapter, device } = this.#measurer;
     const on = adapter ? `${adapter.vendor} ${adapter.architecture}`.trim() : device;
+    const command = `npm run quality:report${device === 'gpu' ? '' : ` -- --device ${device}`}`;
     return [
       '# Quality of the shipped models',
       '',
-      `Made by \`npm run quality:report\` on ${new Date().toISOString().slice(0, 10)} (${on}; the adapter changes nothing in the`,
-      'digits shown). PSNR in dB and SSIM on unrounded BT.601 Y, `scale` pixels shaved, whole images, output',
-      'rounded to 8 bits; LR images by bicubic reduction. Published figures are the papers’.',
+      `Made by \`${command}\` on ${new Date().toISOString().slice(0, 10)} (${on}). What computes changes nothing in`,
+      'the digits shown: `npm run quality -- --device gpu|cpu|torch` measures any line of it anywhere. PSNR',
+      'in dB and SSIM on unrounded BT.601 Y, `scale` pixels shaved, whole images, output rounded to 8 bits;',
+      'LR images by bicubic reduction. Published figures are the papers’.',
     ];
   }
 
@@ -145,7 +159,7 @@ class Report {
     return lines;
   }
 
-  /** Photo models against the clean model of their scale on JPEG files; restoration on its own input. */
+  /** Photo models against the clean model of their scale on JPEG files. */
   async worn(models: readonly ModelEntry[], sets: readonly DataSet[]): Promise<string[]> {
     const photo = models.filter(({ id }) => id.includes('-photo-'));
     const lines = [
@@ -175,11 +189,49 @@ class Report {
     return lines;
   }
 
+  /** Restoration beside what it was given. */
+  async restored(models: readonly ModelEntry[], sets: readonly DataSet[]): Promise<string[]> {
+    const lines = [
+      ...['', '## Restoration', '', 'The images themselves, made worse, at scale 1.', ''],
+      ...[
+        '| model | set | input | PSNR / SSIM | of the input | gain |',
+        '|---|---|---|---|---|---|',
+      ],
+    ];
+    for (const entry of models.filter(({ task }) => task !== 'upscale')) {
+      const model = await chooseModel({ model: entry.id });
+      for (const set of sets) {
+        for (const worse of WORSE[entry.task as Restoration]) {
+          const ours = await this.#mean(model, set, worse);
+          const how = worse.jpeg ? `JPEG ${worse.jpeg}` : `noise ${worse.noise}`;
+          const gain = (ours.psnr - ours.bicubicPsnr).toFixed(2);
+          lines.push(
+            `| ${entry.id} | ${set.name} | ${how} | ${pair(ours)} | ${bicubic(ours)} | ${gain} |`,
+          );
+        }
+      }
+    }
+    return lines;
+  }
+
+  /** Pictures, for what figures do not tell. */
+  async crops(models: readonly ModelEntry[]): Promise<string[]> {
+    const pictures = await drawCrops(this.#measurer, models, join(PACKAGE_ROOT, 'docs/quality'));
+    const lines = ['', '## Crops', '', 'Of the sample photos, pixels shown twice as large.'];
+    for (const { file, title, columns } of pictures) {
+      lines.push(
+        ...['', `### ${title}`, '', columns.join(' · '), ''],
+        `![${title}](docs/quality/${file})`,
+      );
+    }
+    return lines;
+  }
+
   #mean(model: ChosenModel, set: DataSet, worse: Degradation): Promise<QualityLine> {
-    return measureModel(this.#backend, {
+    return measureModel(this.#measurer, {
       ...{ model, dataset: set.path, worse, resume: this.#resume, signal: this.#signal },
       onLine: ({ image, psnr }) => {
-        const how = worse.jpeg ? ` JPEG ${worse.jpeg}` : '';
+        const how = worse.jpeg ? ` JPEG ${worse.jpeg}` : worse.noise ? ` noise ${worse.noise}` : '';
         console.error(`${model.name} ${set.name}${how} ${image}: ${psnr.toFixed(3)} dB`);
       },
     });

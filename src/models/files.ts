@@ -80,6 +80,18 @@ export const MODEL_FILES: readonly ModelFile[] = [
     bytes: 2_113_998,
     sha256: 'd6f719d4dbfc38774ee6b23fe4e939734b2a6135e31401697fe2b21103cf1bb1',
   },
+  {
+    id: 'a2n-jpeg-x1',
+    network: 'a2n',
+    task: 'dejpeg',
+    scale: 1,
+    blocks: 8,
+    inputRange: 255,
+    f16: false,
+    file: 'a2n-jpeg-x1.safetensors',
+    bytes: 1_048_198,
+    sha256: 'b7fc2db4ec31d67baa3512cdf1cfb79149f2588ca1d898ddcd2c3b3d10a7cff2',
+  },
 ];
 
 /**
