@@ -5,6 +5,8 @@ import { join, resolve } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { openBackend } from '../src/cli/backend.ts';
 import { compareGolden, readGoldenCase } from '../src/cli/golden-cases.ts';
+import { chooseModel } from '../src/cli/model.ts';
+import { openTorch } from '../src/cli/torch.ts';
 
 // The networks that are trained in Python must be those that run here: both get the same random
 // weights, and the CPU interpreter must compute what PyTorch did.
@@ -43,6 +45,35 @@ test.skipIf(!python).each(CASES)(
       expect(output.maxRel).toBeLessThan(1e-5);
     } finally {
       backend.close();
+    }
+  },
+);
+
+test.skipIf(!python)(
+  'PyTorch restores pictures as the CPU interpreter does (needs python3 with torch, numpy, PIL)',
+  async () => {
+    const { network, weights } = await chooseModel({ model: 'a2n-jpeg-x1' });
+    const backends = [openTorch(), await openBackend('cpu')];
+    const [torch, cpu] = await Promise.all(backends.map((b) => b.load(network, weights)));
+    try {
+      for (const [width, height] of [
+        [9, 7],
+        [16, 5],
+      ] as const) {
+        const data = new Uint8ClampedArray(width * height * 4).map((_, i) =>
+          i % 4 === 3 ? 255 : (i * 37) % 256,
+        );
+        const [ours, theirs] = [
+          await cpu({ width, height, data }),
+          await torch({ width, height, data }),
+        ];
+        expect(theirs.image).toMatchObject({ width, height });
+        const apart = theirs.image.data.map((value, i) => Math.abs(value - ours.image.data[i]));
+        expect(Math.max(...apart)).toBeLessThanOrEqual(1);
+        expect(theirs.image.data).not.toEqual(data);
+      }
+    } finally {
+      for (const backend of backends) backend.close();
     }
   },
 );

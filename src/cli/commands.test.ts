@@ -366,7 +366,7 @@ describe('quality:report', () => {
     await mkdir(at('shared/images'), { recursive: true });
     await cp(at('set'), at('shared/images/Tiny'), { recursive: true });
     vi.stubEnv('CRISPEN_SHARED', at('shared'));
-    vi.spyOn(console, 'error').mockImplementation(() => {});
+    const said = vi.spyOn(console, 'error').mockImplementation(() => {});
     const models = ['--models', 'a2n-x2,a2n-photo-x2', '--sets', 'Tiny'];
     const files = ['--out', at('QUALITY.md'), '--resume', at('report.jsonl')];
     expect(await run(reportCommand, ...models, ...files)).toBe(0);
@@ -378,6 +378,7 @@ describe('quality:report', () => {
     expect(row('| a2n-photo-x2 |').map((line) => line.split(' | ')[1])).toEqual(
       expect.arrayContaining(['none', '80', '60', '40']),
     );
+    expect(said).toHaveBeenLastCalledWith(expect.stringContaining('without crops'));
   });
 
   test('a set that is not there: INVALID_INPUT', async () => {

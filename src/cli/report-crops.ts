@@ -5,7 +5,6 @@ import { resample } from '../image/resample.ts';
 import type { ModelEntry } from '../models/manifest.ts';
 import type { Measurer } from './backend.ts';
 import { type Degradation, degrade } from './degrade.ts';
-import { sharedFolder } from './golden-cases.ts';
 import { loadSharp, readImage } from './images.ts';
 import { chooseModel } from './model.ts';
 
@@ -61,24 +60,30 @@ export interface Picture {
   readonly columns: readonly string[];
 }
 
-/** Draws the scenes whose models are all among `models` into `folder`. */
+/** Draws the scenes whose models are all among `models`, from photos in `samples`, into `folder`. */
 export async function drawCrops(
   measurer: Measurer,
   models: readonly ModelEntry[],
+  samples: string,
   folder: string,
 ): Promise<Picture[]> {
   await mkdir(folder, { recursive: true });
   const ids = new Set(models.map(({ id }) => id));
   const pictures: Picture[] = [];
   for (const scene of SCENES.filter((scene) => scene.models.every((id) => ids.has(id)))) {
-    pictures.push(await drawScene(measurer, scene, folder));
+    pictures.push(await drawScene(measurer, scene, samples, folder));
   }
   return pictures;
 }
 
-async function drawScene(measurer: Measurer, scene: Scene, folder: string): Promise<Picture> {
+async function drawScene(
+  measurer: Measurer,
+  scene: Scene,
+  samples: string,
+  folder: string,
+): Promise<Picture> {
   const { file, title, crop, scale, worse } = scene;
-  const photo = await readImage(join(sharedFolder(), 'samples', crop.photo));
+  const photo = await readImage(join(samples, crop.photo));
   const hr = cut(photo, crop.left, crop.top, SIDE);
   const side = SIDE / scale;
   const lr = await degrade(scale === 1 ? hr : resample(hr, side, side, 'bicubic'), worse);

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CrispenError } from '../errors.ts';
 import { MODELS, type ModelEntry } from '../models/manifest.ts';
@@ -18,7 +18,7 @@ npm run quality:report -- [options]
 
 Measures every shipped model on Set5 and Set14 at its scale, beside bicubic, the published figure and
 the authors' weights; the photo models on JPEG versions beside the clean models; restoration beside its
-input. Writes QUALITY.md, and crops of the sample photos into docs/quality. The data sets
+input. Writes QUALITY.md, and crops of the sample photos into docs/quality beside it. The data sets
 (images/Set5, images/Set14), the authors' weights (weights/official) and the photos (samples) are looked
 for in $CRISPEN_SHARED, default ../shared. It takes hours on a software adapter: --resume, or
 --device torch, which takes minutes and gives the same digits.
@@ -82,7 +82,7 @@ export async function reportCommand(args: string[], signal?: AbortSignal): Promi
       ...(await report.clean(models, sets)),
       ...(await report.worn(models, sets)),
       ...(await report.restored(models, sets)),
-      ...(await report.crops(models)),
+      ...(await report.crops(models, join(dirname(values.out), 'docs/quality'))),
     ];
     await writeFile(values.out, `${text.join('\n')}\n`);
   } finally {
@@ -215,8 +215,13 @@ class Report {
   }
 
   /** Pictures, for what figures do not tell. */
-  async crops(models: readonly ModelEntry[]): Promise<string[]> {
-    const pictures = await drawCrops(this.#measurer, models, join(PACKAGE_ROOT, 'docs/quality'));
+  async crops(models: readonly ModelEntry[], folder: string): Promise<string[]> {
+    const samples = join(sharedFolder(), 'samples');
+    if (!existsSync(samples)) {
+      console.error(`There are no photos in ${samples}: the report goes without crops.`);
+      return [];
+    }
+    const pictures = await drawCrops(this.#measurer, models, samples, folder);
     const lines = ['', '## Crops', '', 'Of the sample photos, pixels shown twice as large.'];
     for (const { file, title, columns } of pictures) {
       lines.push(
