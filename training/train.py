@@ -101,7 +101,8 @@ def main() -> None:
             recipe[key] = recipe[key] and os.path.basename(recipe[key])
         with open(path["run"], "w") as file:
             json.dump({**recipe, "photos": len(data.hr), "step": step, "minutes": round(minutes, 1),
-                       "hardware": hardware(device), "torch": torch.__version__}, file, indent=1)
+                       "hardware": hardware(device), "torch": torch.__version__}, file, indent=2)
+            file.write("\n")
 
     begun = last = time.time()
     before = minutes

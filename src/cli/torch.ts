@@ -15,7 +15,8 @@ const NETWORKS: Readonly<Record<string, string>> = { a2n: 'a2n', 'a2n-m': 'a2nm'
 
 /**
  * The networks as PyTorch runs them (training/networks.py), in f32 on the CPU: some thirty times
- * faster than a software adapter, and a second opinion on the engine's figures.
+ * faster than a software adapter, and a second opinion on the engine's figures. Of the networks
+ * loaded only the last one runs: each takes a process.
  * @throws CrispenError `INVALID_INPUT` without a python3 that has torch.
  */
 export function openTorch(): Measurer {
@@ -28,17 +29,18 @@ export function openTorch(): Measurer {
     });
   }
   const scratch = mkdtempSync(join(tmpdir(), 'crispen-torch-'));
-  const servers: TorchServer[] = [];
+  let server: TorchServer | undefined;
   return {
     device: 'torch',
     adapter: null,
     async load(network, weights) {
-      const server = new TorchServer(python, network, weights, scratch);
-      servers.push(server);
-      return async (image) => ({ image: await server.run(image) });
+      server?.stop();
+      const started = new TorchServer(python, network, weights, scratch);
+      server = started;
+      return async (image) => ({ image: await started.run(image) });
     },
     close() {
-      for (const server of servers) server.stop();
+      server?.stop();
       rmSync(scratch, { recursive: true, force: true });
     },
   };

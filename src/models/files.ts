@@ -92,6 +92,18 @@ export const MODEL_FILES: readonly ModelFile[] = [
     bytes: 1_048_198,
     sha256: 'b7fc2db4ec31d67baa3512cdf1cfb79149f2588ca1d898ddcd2c3b3d10a7cff2',
   },
+  {
+    id: 'a2n-denoise-x1',
+    network: 'a2n',
+    task: 'denoise',
+    scale: 1,
+    blocks: 8,
+    inputRange: 255,
+    f16: false,
+    file: 'a2n-denoise-x1.safetensors',
+    bytes: 1_048_198,
+    sha256: '5e64ef1cdbba7eb9bf7b0cd8cd7cd13ef68358ca47425f6fe05b79c19512d2cc',
+  },
 ];
 
 /**
