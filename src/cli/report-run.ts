@@ -53,7 +53,7 @@ const OFFICIAL: Readonly<Record<string, string>> = {
 const QUALITIES = [80, 60, 40];
 
 /** What restoration is measured on. */
-const WORSE: Readonly<Record<Restoration, readonly Degradation[]>> = {
+const WORSE: Readonly<Partial<Record<Restoration, readonly Degradation[]>>> = {
   dejpeg: [{ jpeg: 10 }, { jpeg: 20 }, { jpeg: 40 }, { jpeg: 80 }],
   denoise: [{ noise: 10 }, { noise: 25 }],
 };
@@ -201,7 +201,7 @@ class Report {
     for (const entry of models.filter(({ task }) => task !== 'upscale')) {
       const model = await chooseModel({ model: entry.id });
       for (const set of sets) {
-        for (const worse of WORSE[entry.task as Restoration]) {
+        for (const worse of WORSE[entry.task as Restoration] ?? []) {
           const ours = await this.#mean(model, set, worse);
           const how = worse.jpeg ? `JPEG ${worse.jpeg}` : `noise ${worse.noise}`;
           const gain = (ours.psnr - ours.bicubicPsnr).toFixed(2);
