@@ -69,6 +69,7 @@ export function curvesSvg(title: string, xLabel: string, curves: readonly Curve[
     }),
   ];
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="13">
+  <title>${title}</title>
 ${lines.map((line) => `  ${line}`).join('\n')}
 </svg>
 `;

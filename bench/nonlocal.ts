@@ -121,8 +121,18 @@ export interface Row {
   readonly createdBytes: number;
 }
 
-/** Milliseconds of each kernel, by its label. */
+/** Milliseconds of each kernel, by its label; CPU time on software adapters. */
 type Steps = Map<string, number>;
+
+async function clocked(work: () => Promise<void>) {
+  const [started, cpu] = [performance.now(), process.cpuUsage()];
+  await work();
+  const { user, system } = process.cpuUsage(cpu);
+  return {
+    milliseconds: performance.now() - started,
+    cpuMilliseconds: (user + system) / 1000,
+  };
+}
 
 /** The command: prints a row per size and kind, ratios and fits. */
 export async function nonlocalCommand(args: string[]): Promise<number> {
@@ -227,25 +237,23 @@ function measure(
           await device.idle();
         };
         await run(all.slice(0, inner));
-        const [started, cpu] = [performance.now(), process.cpuUsage()];
-        await run(timed);
-        const milliseconds = performance.now() - started;
-        const { user, system } = process.cpuUsage(cpu);
+        const { milliseconds, cpuMilliseconds } = await clocked(() => run(timed));
         const steps: Steps = new Map();
         if (perStep) {
           await run(all.slice(0, inner));
           for (const step of timed.filter(({ grid }) => !grid.includes(0))) {
-            const from = performance.now();
-            await run([step]);
+            const took = await clocked(() => run([step]));
             const { label } = step.kernel;
-            steps.set(label, (steps.get(label) ?? 0) + performance.now() - from);
+            const { isFallbackAdapter } = device.adapter;
+            const ms = isFallbackAdapter ? took.cpuMilliseconds : took.milliseconds;
+            steps.set(label, (steps.get(label) ?? 0) + ms);
           }
         }
         const constants = (key: string) => model.spans.get(key)?.size as number;
         const middle = program.steps.filter(({ name }) => !isEnd(name));
         const cost = planCost({ ...program, steps: middle }, size, constants);
         const row = {
-          ...{ side, kind, milliseconds, cpuMilliseconds: (user + system) / 1000 },
+          ...{ side, kind, milliseconds, cpuMilliseconds },
           multiplyAdds: cost.multiplyAddsPerPixel,
           bytes: cost.bytesPerPixel,
           plannedBytes: maps + uniforms + model.weights.size,

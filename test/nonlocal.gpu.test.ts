@@ -205,7 +205,11 @@ describe('LCoAN', () => {
     expect(new Set(whole.image.data).size).toBeGreaterThan(10);
     const tiled = await engine.upscale(model, image, { tileSize: 12 });
     expect(tiled.report.tiles).toBeGreaterThan(1);
-    expect(tiled.report.approximate).toBe(true);
+    // Whole as far as the last attention: codes and order are those of the image.
+    expect(tiled.report.approximate).toBe(false);
+    expect(tiled.image.data).toEqual(whole.image.data);
+    const around = await engine.upscale(model, image, { tileSize: 12, edge: 'wrap' });
+    expect(around.report.approximate).toBe(true);
     await engine.unloadModel(model);
   });
 });

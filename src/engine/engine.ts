@@ -23,6 +23,7 @@ import {
   workOf,
 } from './strips.ts';
 import type { StripPlan } from './tiler.ts';
+import type { Trunk } from './trunk.ts';
 import type { Tuning } from './tuning.ts';
 import type {
   AdapterReport,
@@ -245,46 +246,63 @@ export class Engine {
     const budget = options.memoryBudget ?? this.#budget;
     const fits = this.#fits(model, multiple, budget);
     const loadTiler = async () => (await import('./tiler.ts')).tilerFor(image, model.network, edge);
+    const meter = new ProgressMeter(0, onProgress);
+    const pace = this.#pace.withTarget(options.submitMs ?? (() => DEFAULT_SUBMIT_MS));
+    const paced = { pace, signal, onWork: (work: number) => meter.advance(work) };
     let tiler: Awaited<ReturnType<typeof loadTiler>> | null = null;
-    let strips = [wholeImage(image, multiple)];
+    let trunk: Trunk | null = null;
+    let strips: readonly StripPlan[] = [wholeImage(image, multiple)];
     if (edge !== 'zero' || Math.max(image.width, image.height) > tileSize || !fits(image, 1)) {
       tiler = await loadTiler();
       const side = Math.max(1, Math.floor(tileSize));
-      strips = tiler.plan(side, (width, height) => fits({ width, height }, 2));
+      if (tiler.far && edge === 'zero') {
+        this.trim();
+        trunk = await (await import('./trunk.ts')).runTrunk(this.#device, model, image, {
+          ...{ ...paced, budget, side, meter },
+          fits: (end, left) => this.#fits(end, multiple, left),
+        });
+      }
+      tiler = trunk?.tiler ?? tiler;
+      strips = trunk?.strips ?? tiler.plan(side, (width, height) => fits({ width, height }, 2));
     }
+    const part = trunk?.model ?? model;
     const tile = largestSource(strips);
     const run = new StripRun(this.#device, image, scale, strips, sink);
-    const meter = new ProgressMeter(workOf(model.program, strips), onProgress);
-    const pace = this.#pace.withTarget(options.submitMs ?? (() => DEFAULT_SUBMIT_MS));
-    const paced = { pace, signal, onWork: (work: number) => meter.advance(work) };
+    meter.expect(workOf(part.program, strips));
     let statistics: Statistics | null = null;
-    let gpuBytes = 0;
-    while (run.left.length > 0) {
-      if (tiler?.pools && !statistics) {
-        const { planStatistics } = await import('./statistics.ts');
-        this.trim();
-        const plan = planStatistics(this.#device, model, image, budget, options.statistics);
-        meter.expect(plan.work);
-        statistics = await plan.gather(paced);
+    let gpuBytes = trunk?.peakBytes ?? 0;
+    try {
+      while (run.left.length > 0) {
+        if (tiler?.pools && !statistics) {
+          const { planStatistics } = await import('./statistics.ts');
+          this.trim();
+          const plan = planStatistics(this.#device, model, image, budget, options.statistics);
+          meter.expect(plan.work);
+          statistics = await plan.gather(paced);
+        }
+        const { model: running, inputs } = statistics ?? { model: part, inputs: [] };
+        try {
+          const job = await this.#prepare(running, run.left);
+          const held = job.bytes + model.weights.size + (trunk?.bytes ?? 0);
+          gpuBytes = Math.max(gpuBytes, held);
+          await run.run(job, running, {
+            ...paced,
+            draw: options.draw,
+            inputs,
+            fill: trunk?.fill,
+            region: (rect) => tiler?.region(rect) ?? image,
+          });
+        } catch (error) {
+          if (!run.refused(error)) throw error;
+          // The device has less room than the budget says: go on with halved tiles, down to the floor.
+          tiler ??= await loadTiler();
+          const smaller = tiler.halve(run.left);
+          if (!smaller) throw error;
+          run.left = smaller;
+        }
       }
-      const { model: running, inputs } = statistics ?? { model, inputs: [] };
-      try {
-        const job = await this.#prepare(running, run.left);
-        gpuBytes = Math.max(gpuBytes, job.bytes + model.weights.size);
-        await run.run(job, running, {
-          ...paced,
-          draw: options.draw,
-          inputs,
-          region: (rect) => tiler?.region(rect) ?? image,
-        });
-      } catch (error) {
-        if (!run.refused(error)) throw error;
-        // The device has less room than the budget says: go on with halved tiles, down to the floor.
-        tiler ??= await loadTiler();
-        const smaller = tiler.halve(run.left);
-        if (!smaller) throw error;
-        run.left = smaller;
-      }
+    } finally {
+      trunk?.destroy();
     }
     this.#pace.learnFrom(pace);
     meter.finish();

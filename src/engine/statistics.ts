@@ -69,7 +69,7 @@ function givenModel(model: Model): GivenModel {
 }
 
 /** The steps of a model that lead to what is wanted. */
-function onlyFor(model: Model, wanted: ReadonlySet<ResourceId>): Model {
+export function onlyFor(model: Model, wanted: ReadonlySet<ResourceId>): Model {
   const needed = new Set(wanted);
   const steps: Step[] = [];
   const pipelines: Model['pipelines'][number][] = [];

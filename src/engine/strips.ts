@@ -6,6 +6,7 @@ import type { ImageResources, Program, ResourceId, Size } from './lower.ts';
 import type { Model } from './model.ts';
 import type { Pace } from './pace.ts';
 import type { StripPlan, Tile } from './tiler.ts';
+import type { Trunk } from './trunk.ts';
 import type { Strip, StripSink, UpscaleOptions } from './types.ts';
 
 /** The buffers of a job: those of the network's program and those that tiles hand in and out. */
@@ -166,11 +167,13 @@ export class StripRun {
       readonly draw: UpscaleOptions['draw'];
       /** The pixels that a tile reads. */
       readonly region: (source: Tile['source']) => RgbaImage;
+      /** Writes other external resources for a tile. */
+      readonly fill?: Trunk['fill'] | undefined;
       /** Content of external resources that all tiles share. */
       readonly inputs: readonly (readonly [ResourceId, Float32Array<ArrayBuffer>])[];
     },
   ): Promise<void> {
-    const { signal, region, inputs, draw, ...paced } = options;
+    const { signal, region, fill, inputs, draw, ...paced } = options;
     const { arena, external, staging } = job;
     const { queue } = this.#device.gpu;
     const resources = imageResources(model.program);
@@ -185,6 +188,7 @@ export class StripRun {
         const { core } = tile;
         const pixels = region(tile.source);
         queue.writeBuffer(source, 0, pixels.data as RgbaImage['data'] & { buffer: ArrayBuffer });
+        await fill?.(tile.source, external);
         const to = staging[i % staging.length];
         const packed = arena.buffer(resources.packed);
         const bytes = draw ? 0 : core.width * core.height * this.#scale ** 2 * resources.pixelBytes;

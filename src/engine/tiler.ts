@@ -52,6 +52,8 @@ export function tilerFor(image: RgbaImage, { graph, scale }: Network, edge: Edge
   return {
     // Attention over the whole image stays within a tile.
     approximate: approximate || graph.nodes.some((node) => node.op === 'nonlocal' && node.global),
+    /** Whether pixels attend to others far away, so that the trunk had better run whole. */
+    far: graph.nodes.some(({ op }) => op === 'nonlocal'),
     /** Whether all tiles need the same statistics of the whole image. */
     pools: graph.nodes.some(({ op }) => op === 'globalAveragePool'),
     plan: (tileSize: number, fits: (width: number, height: number) => boolean) =>

@@ -27,7 +27,7 @@ export function receptiveField(graph: Graph): ReceptiveField {
     const r = need.get(id);
     if (r === undefined) continue;
     if (node.op === 'globalAveragePool' || (node.op === 'nonlocal' && node.global)) global = true;
-    if (node.op === 'input') radius = r;
+    if (node.op === 'input') radius = Math.max(radius, r);
     for (const input of node.inputs) {
       need.set(input, Math.max(need.get(input) ?? 0, inputRadius(node, r)));
     }

@@ -81,7 +81,7 @@ async function sort(codes: Words, rounds: number, clusters: number) {
 describe('stable counting sort', () => {
   const cases: readonly [string, number, number, number, (i: number, random: number) => number][] =
     [
-      ...[1, 2, 255, 256, 257, 511, 512, 513, 1023, 1024, 1025].map(
+      ...[1, 2, 255, 256, 257, 383, 384, 385, 511, 512, 513, 1023, 1024, 1025].map(
         (length) =>
           [`${length} random codes`, length, 1, 7, (_: number, v: number) => Math.floor(v * 7)] as [
             string,
@@ -144,6 +144,31 @@ describe.each(PRODUCTS)('clustering (%s)', (_, products) => {
       });
       const found = unpackRows(written(similar), clusters);
       expect(whole(codes)).toEqual(argmaxReference(table(found, rounds, length, clusters)).data);
+    }
+  });
+
+  it('puts the pixels of a constant map, zeros among them, into one cluster', async () => {
+    for (const constant of [0, 3]) {
+      const x = planarMap(6, 5, 13);
+      x.data.fill(constant);
+      const spec = { channels: 6, clusters: 17, normalised: true };
+      const means = randomValues(17 * 6, 4);
+      const [similar] = await runKernel(products.similarity(spec, 'f32'), {
+        ...{ grid: products.similarityGrid(65, 17, 1), params: [65, 0, 0] },
+        ...{ reads: [toBlocked(x), packRows(means, 6)], writes: [65 * 20] },
+      });
+      const found = unpackRows(written(similar), 17);
+      expectClose(found, similarityReference(x, means, { ...spec, rounds: 1 }).data);
+      const { data: codes } = argmaxReference(table(found, 1, 65, 17));
+      expect(new Set(codes).size).toBe(1);
+      const { order } = await sort(codes as Words, 1, 17);
+      expect([...order]).toEqual(Array.from({ length: 65 }, (_, i) => i));
+      const [after] = await runKernel(clusterMeansKernel(6, 17), {
+        ...{ grid: [17, 1, 1], params: [65], writes: [17 * 8] },
+        reads: [toBlocked(x), codes, order, packRows(means, 6)],
+      });
+      const expected = clusterMeansReference(x, table(codes, 65), table(means, 1, 17, 6));
+      expectClose(unpackRows(written(after), 6), expected.data);
     }
   });
 
@@ -349,7 +374,7 @@ describe('sparse keys', () => {
     [8, 8],
     [17, 9],
   ])('softmax behind each gate at %i x %i', async (width, height) => {
-    for (const channels of [1, 4, 9]) {
+    for (const channels of [1, 4, 5, 8, 9, 36]) {
       const a = randomMap(channels, height, width, 1);
       const b = randomMap(channels, height, width, 2);
       for (const gate of [null, 'zero', 'exclude', 'soft', 'columns'] as const) {
