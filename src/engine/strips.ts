@@ -6,7 +6,6 @@ import type { ImageResources, Program, ResourceId, Size } from './lower.ts';
 import type { Model } from './model.ts';
 import type { Pace } from './pace.ts';
 import type { StripPlan, Tile } from './tiler.ts';
-import type { Trunk } from './trunk.ts';
 import type { Strip, StripSink, UpscaleOptions } from './types.ts';
 
 /** The buffers of a job: those of the network's program and those that tiles hand in and out. */
@@ -106,6 +105,12 @@ export function releaseJob(job: Job): void {
   job.arena.destroy();
 }
 
+/** Writes a tile's part of what lies on the GPU for the whole image. */
+export type TileFill = (
+  source: Tile['source'],
+  external: ReadonlyMap<ResourceId, GPUBuffer>,
+) => Promise<void>;
+
 /** An image on its way through a network, strip by strip. */
 export class StripRun {
   readonly #device: Device;
@@ -168,7 +173,7 @@ export class StripRun {
       /** The pixels that a tile reads. */
       readonly region: (source: Tile['source']) => RgbaImage;
       /** Writes other external resources for a tile. */
-      readonly fill?: Trunk['fill'] | undefined;
+      readonly fill?: TileFill | undefined;
       /** Content of external resources that all tiles share. */
       readonly inputs: readonly (readonly [ResourceId, Float32Array<ArrayBuffer>])[];
     },

@@ -15,7 +15,7 @@ import type { Model } from './model.ts';
 import type { Pace } from './pace.ts';
 import type { ProgressMeter } from './progress.ts';
 import { onlyFor } from './statistics.ts';
-import { imageResources, wholeImage, workOf } from './strips.ts';
+import { imageResources, type TileFill, wholeImage, workOf } from './strips.ts';
 import { type Rect, type StripPlan, tilerFor } from './tiler.ts';
 
 /** A model in two parts; the resource between them is external to both. */
@@ -35,7 +35,7 @@ export interface Trunk {
   readonly bytes: number;
   readonly peakBytes: number;
   /** Gives a tile its part of the map. */
-  readonly fill: (source: Rect, external: ReadonlyMap<ResourceId, GPUBuffer>) => Promise<void>;
+  readonly fill: TileFill;
   readonly destroy: () => void;
 }
 
