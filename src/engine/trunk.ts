@@ -106,7 +106,7 @@ export async function runTrunk(
   const plan = planProgram(program, size, new Set());
   const bytes = program.resources[between].bytes(size);
   const peakBytes =
-    plan.totalBytes + plan.externalBytes + uniformBytes(device, program) + model.weights.size;
+    plan.totalBytes + plan.externalBytes + uniformBytes(device, program, size) + model.weights.size;
   const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
   const binding = Math.min(maxStorageBufferBindingSize, maxBufferSize);
   if (plan.largest > binding || peakBytes > budget) return null;
