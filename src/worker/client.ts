@@ -4,6 +4,7 @@ import type { OutputType } from '../codecs/encoder.ts';
 import type { Precision } from '../engine/precision.ts';
 import type { AdapterReport } from '../engine/types.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
+import { MODEL_FILES } from '../models/files.ts';
 import { inlineWorker } from './inline.ts';
 import { PACKAGED } from './packaged.ts';
 import {
@@ -361,6 +362,7 @@ class WorkerUpscaler implements Upscaler {
     const { baseUrl, cache = true, memoryBudget = null, worker = startWorker } = this.#options;
     const { precision = 'auto', tune = false } = this.#options;
     const config = {
+      files: MODEL_FILES,
       ...{ baseUrl: this.#baseUrl, packaged: baseUrl === undefined ? PACKAGED : {} },
       ...{ cache, memoryBudget, precision, tune, visible: isVisible() },
     };

@@ -10,6 +10,7 @@ import type { BayerMosaic } from '../image/bayer.ts';
 import type { Depth, Rgba8Image } from '../image/image.ts';
 import type { SizeWish } from '../image/size.ts';
 import type { ImageTags } from '../image/tags.ts';
+import type { ModelFile } from '../models/files.ts';
 import type { AddedTask, Task } from '../models/task.ts';
 
 /**
@@ -201,6 +202,8 @@ export type Result<T> =
   | { readonly ok: false; readonly error: SerializedError };
 
 export interface WorkerConfig {
+  /** The shipped models: the page has the list anyway, so the worker goes without. */
+  readonly files: readonly ModelFile[];
   /** Absolute URL of the folder of weight files. */
   readonly baseUrl: string;
   /** Absolute URLs of weight files that lie elsewhere, by file name. */

@@ -13,7 +13,7 @@ import { CrispenError, throwIfAborted } from '../errors.ts';
 import { depthOf, type Rgba8Image, type RgbaImage } from '../image/image.ts';
 import { isOpaque, toRgba8 } from '../image/pixels.ts';
 import type { DecodedImage, ImageTags } from '../image/tags.ts';
-import { findModel, type ModelFile } from '../models/files.ts';
+import type { ModelFile } from '../models/files.ts';
 
 import type { Network } from '../models/network.ts';
 import { shippedNetwork } from '../models/shipped.ts';
@@ -65,13 +65,14 @@ interface Runnable {
   readonly entry: ModelFile | null;
 }
 
-/** @throws CrispenError `MODEL_UNKNOWN` */
+/** The page has chosen from the same list. @throws CrispenError `MODEL_UNKNOWN` */
 async function findRunnable(id: string): Promise<Runnable> {
   if (id.startsWith(ADDED_PREFIX)) {
     const { store } = await loadCheckpoints();
     return { id, scale: (await store.find(id)).scale, entry: null };
   }
-  const entry = findModel(id);
+  const entry = config.files.find((file) => file.id === id);
+  if (!entry) throw new CrispenError('MODEL_UNKNOWN', `There is no model called "${id}".`);
   return { id, scale: entry.scale, entry };
 }
 
