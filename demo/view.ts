@@ -40,7 +40,7 @@ function say(element: HTMLElement, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** A choice with a title and a line about it. */
+/** A choice with a title and, unless it is empty, a line about it. */
 function card(choice: { name: string; value: string; title: string; text: string }): HTMLElement {
   const { content } = get<HTMLTemplateElement>('card');
   const label = content.firstElementChild!.cloneNode(true) as HTMLElement;
@@ -147,7 +147,9 @@ export class PageView {
     get('task')
       .querySelector('.cards')
       ?.replaceChildren(
-        ...tasks.map((task) => card({ name: 'task', value: task, ...TASK_WORDS[task] })),
+        ...tasks.map((task) =>
+          card({ name: 'task', value: task, title: TASK_WORDS[task], text: '' }),
+        ),
       );
   }
 

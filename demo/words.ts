@@ -27,10 +27,10 @@ export function stageWords(stage: UpscaleProgress['stage'] | null, task: AddedTa
 }
 
 /** The tasks by what people would call them. */
-export const TASK_WORDS: Readonly<Record<PictureTask, { title: string; text: string }>> = {
-  upscale: { title: 'Enlarge', text: 'Larger, with sharp edges and texture.' },
-  dejpeg: { title: 'Remove JPEG artifacts', text: 'Blocks and halos of strong compression.' },
-  denoise: { title: 'Remove noise', text: 'Grain of dim light and high ISO.' },
+export const TASK_WORDS: Readonly<Record<PictureTask, string>> = {
+  upscale: 'Enlarge',
+  dejpeg: 'Remove JPEG artifacts',
+  denoise: 'Remove noise',
 };
 
 /** A name for an adapter out of whatever the browser tells. */
