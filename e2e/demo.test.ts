@@ -218,7 +218,8 @@ describe('models of one\u2019s own', () => {
     expect(await page.getByTestId('model').isVisible()).toBe(false);
     const divider = page.getByRole('slider', { name: /original and the result/ });
     await divider.press('ArrowRight');
-    expect(await divider.getAttribute('aria-valuenow')).not.toBe('50');
+    // Drawn with the next frame.
+    await expect.poll(() => divider.getAttribute('aria-valuenow')).not.toBe('50');
     await page.getByRole('radio', { name: '2×' }).check();
     await page.getByText('48 × 40').last().waitFor();
     await status(/^Done/);
