@@ -6,7 +6,7 @@ import { afterAll, expect, test } from 'vitest';
 import { openBackend } from '../src/cli/backend.ts';
 import { compareGolden, readGoldenCase } from '../src/cli/golden-cases.ts';
 import { chooseModel } from '../src/cli/model.ts';
-import { openTorch } from '../src/cli/torch.ts';
+import { findPython, openTorch } from '../src/cli/torch.ts';
 
 // The networks that are trained in Python must be those that run here: both get the same random
 // weights, and the CPU interpreter must compute what PyTorch did.
@@ -14,9 +14,7 @@ const folder = resolve(import.meta.dirname, '../training');
 const scratch = mkdtempSync(join(tmpdir(), 'crispen-training-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-const python = ['python3', '/usr/bin/python3', 'python'].find(
-  (command) => spawnSync(command, ['-c', 'import torch, numpy, PIL']).status === 0,
-);
+const python = findPython();
 
 const CASES = [
   ['a2n', 2],

@@ -13,6 +13,13 @@ import { PACKAGE_ROOT } from './model.ts';
 /** The names of `training/networks.py` by architecture. */
 const NETWORKS: Readonly<Record<string, string>> = { a2n: 'a2n', 'a2n-m': 'a2nm', pan: 'pan' };
 
+/** A Python that can run what lies in training/: the command, or undefined. */
+export function findPython(): string | undefined {
+  return ['python3', '/usr/bin/python3', 'python'].find(
+    (command) => spawnSync(command, ['-c', 'import torch, numpy, PIL']).status === 0,
+  );
+}
+
 /**
  * The networks as PyTorch runs them (training/networks.py), in f32 on the CPU: some thirty times
  * faster than a software adapter, and a second opinion on the engine's figures. Of the networks
@@ -20,9 +27,7 @@ const NETWORKS: Readonly<Record<string, string>> = { a2n: 'a2n', 'a2n-m': 'a2nm'
  * @throws CrispenError `INVALID_INPUT` without a python3 that has torch.
  */
 export function openTorch(): Measurer {
-  const python = ['python3', '/usr/bin/python3'].find(
-    (command) => spawnSync(command, ['-c', 'import torch, numpy, PIL']).status === 0,
-  );
+  const python = findPython();
   if (!python) {
     throw new CrispenError('INVALID_INPUT', 'There is no python3 with torch, numpy and Pillow.', {
       hint: 'Install them as training/README.md says, or measure with --device gpu.',
