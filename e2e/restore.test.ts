@@ -121,6 +121,11 @@ describe('a network of scale 1 in the browser', () => {
         const { crispen, upscaler } = window;
         const canvas = document.createElement('canvas');
         await upscaler.upscaleTo(canvas, crispen.bytes(bytes), { model: id });
+        // The page learns the size from the next frame that the worker hands in.
+        const deadline = performance.now() + 10_000;
+        while (canvas.width === 300 && performance.now() < deadline) {
+          await new Promise(requestAnimationFrame);
+        }
         return [canvas.width, canvas.height];
       },
       [await encode(noisy(false)), model] as const,

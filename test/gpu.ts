@@ -5,34 +5,40 @@ import { loadVulkan } from '../src/cli/drivers.mjs';
 // a device of it is alive.
 let gpu: GPU | undefined;
 let reported = false;
+const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
 
 /** WebGPU in Node, on the driver that gpu-setup.ts chose; the same object at every call. */
 export function testGpu(): GPU {
   if (!gpu) {
     loadVulkan();
     Object.assign(globalThis, globals);
-    gpu = create([]);
+    // For the units that multiply matrices, where the adapter has them.
+    gpu = create(['enable-dawn-features=allow_unsafe_apis']);
   }
   return gpu;
 }
 
+/** Never skips: throws without an adapter. */
+export async function requestTestAdapter(): Promise<GPUAdapter> {
+  const adapter = await testGpu().requestAdapter();
+  if (adapter) return adapter;
+  throw new Error(
+    `No WebGPU adapter (VK_DRIVER_FILES=${process.env.VK_DRIVER_FILES ?? 'not set'}).`,
+  );
+}
+
 /**
  * A device with the specification's default limits, however much more the adapter has, so that a
- * kernel that asks too much fails here and not at a user's. Of features, what variants of kernels use. Never skips: throws without an adapter.
+ * kernel that asks too much fails here and not at a user's. Of features, what variants of kernels use.
  */
 export async function requestTestDevice(): Promise<GPUDevice> {
-  const adapter = await testGpu().requestAdapter();
-  if (!adapter) {
-    throw new Error(
-      `No WebGPU adapter (VK_DRIVER_FILES=${process.env.VK_DRIVER_FILES ?? 'not set'}).`,
-    );
-  }
+  const adapter = await requestTestAdapter();
   if (!reported) {
     reported = true;
     const { vendor, architecture, description } = adapter.info;
     console.info(`adapter: ${[vendor, architecture, description].filter(Boolean).join(', ')}`);
   }
-  const optional = ['subgroups', 'shader-f16'] as const;
+  const optional = ['subgroups', 'shader-f16', MATRIX_FEATURE] as const;
   return adapter.requestDevice({
     requiredFeatures: optional.filter((feature) => adapter.features.has(feature)),
   });

@@ -37,7 +37,7 @@ function ofElement({ code }: Kernel): { code: string; halves: ReadonlySet<number
   const halves = new Set<number>();
   if (ELEMENT === 'f32') return { code, halves };
   for (const [, binding] of code.matchAll(
-    /@binding\((\d+)\) var<storage[^>]*> \w+: array<E4(x4)?>/g,
+    /@binding\((\d+)\) var<storage[^>]*> \w+: array<E(4(x4)?)?>/g,
   )) {
     halves.add(Number(binding));
   }
@@ -119,12 +119,7 @@ export async function runKernel(kernel: Kernel, run: KernelRun): Promise<Uint32A
         })),
       ],
     });
-    const pipeline =
-      pipelines.get(code) ??
-      (await device.createComputePipelineAsync({
-        layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-        compute: { module: device.createShaderModule({ code }), entryPoint: 'main' },
-      }));
+    const pipeline = pipelines.get(code) ?? (await compile(device, code, layout));
     pipelines.set(code, pipeline);
     const [x, y, z] = run.grid;
     const rows = run.rowsPerDispatch ?? y;
@@ -169,6 +164,24 @@ export async function runKernel(kernel: Kernel, run: KernelRun): Promise<Uint32A
   } finally {
     for (const buffer of garbage) buffer.destroy();
   }
+}
+
+async function compile(
+  device: GPUDevice,
+  code: string,
+  layout: GPUBindGroupLayout,
+): Promise<GPUComputePipeline> {
+  const module = device.createShaderModule({ code });
+  const { messages } = await module.getCompilationInfo();
+  const errors = messages.filter(({ type }) => type === 'error');
+  const lines = errors.map(({ lineNum, message }) => {
+    return `line ${lineNum}: ${message}\n    ${code.split('\n')[lineNum - 1]}`;
+  });
+  if (lines.length > 0) throw new Error(lines.join('\n'));
+  return device.createComputePipelineAsync({
+    layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+    compute: { module, entryPoint: 'main' },
+  });
 }
 
 /** The f32 bits of f16 values; those that nobody wrote stay poison. */

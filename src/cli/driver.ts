@@ -22,7 +22,8 @@ async function findGpu(): Promise<GPU> {
   for (const driver of driverChoices()) {
     // The Vulkan loader reads the variable at each new instance, so every attempt makes its own.
     if (driver !== null) process.env.VK_DRIVER_FILES = driver;
-    const gpu = create([]);
+    // What browsers keep behind a flag is offered here: units that multiply matrices.
+    const gpu = create(['enable-dawn-features=allow_unsafe_apis']);
     if (await gpu.requestAdapter({ powerPreference: 'high-performance' })) return gpu;
   }
   throw new CrispenError('NO_WEBGPU', 'No GPU driver was found that WebGPU can use.', {

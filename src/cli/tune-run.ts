@@ -1,13 +1,15 @@
 import { parseArgs } from 'node:util';
 import type { Fusion, Size } from '../engine/lower.ts';
 import { type Measurement, type TuneResult, tune } from '../engine/tune.ts';
+import type { MethodChoice } from '../engine/tuning.ts';
 import { choice, positiveInteger, UsageError } from './command.ts';
 import { openGpu } from './driver.ts';
 
 export const TUNE_USAGE = `
 npm run tune -- [options]
 
-Measures the variants of the convolutions, and a small A2N fused to each level, on the GPU at hand.
+Measures the variants of the convolutions, and a small A2N fused to each level, on the GPU at hand, in
+f32 and, where the GPU has it, in f16.
 Every result is checked against the plain reference before it is timed, by timestamp queries where
 the GPU has them. Prints the winners as a line for FAMILIES in src/engine/tuning.ts.
 
@@ -54,24 +56,29 @@ function parseSize(text: string): Size {
   };
 }
 
+const methodsText = ({ fuse, conv, lanes }: MethodChoice) =>
+  `fuse: '${fuse}', conv: '${conv}', lanes: ${lanes}`;
+
 function measurementLine(measurement: Measurement): string {
-  const { kernel, variant, width, height, milliseconds, compileMs, difference } = measurement;
+  const { kernel, variant, element, width, height, milliseconds, compileMs } = measurement;
+  const { difference } = measurement;
   const time =
     milliseconds === null
       ? (measurement.error ?? '')
       : `${milliseconds.toFixed(2).padStart(10)} ms   compiled in ${compileMs.toFixed(0)} ms`;
   const off = difference === null ? '' : `   differs by ${difference.toExponential(1)}`;
   const size = `${width}x${height}`;
-  return `${kernel.padEnd(20)} ${size.padEnd(10)} ${variant.padEnd(8)} ${time}${off}`;
+  return `${kernel.padEnd(20)} ${element} ${size.padEnd(10)} ${variant.padEnd(8)} ${time}${off}`;
 }
 
 function verdict({ adapter, clock, family, best }: TuneResult): string {
   const { vendor, architecture, description } = adapter;
   const name = [vendor, architecture, description].filter(Boolean).join(', ');
   const pattern = (architecture || vendor || 'unknown').replace(/[^\w-]/g, '.');
+  const half = best.half ? `, half: { ${methodsText(best.half)} }` : '';
   return [
     '',
     `${name || 'unnamed adapter'}, timed by ${clock}; so far of the family "${family}"`,
-    `  { family: '${architecture || vendor}', matches: /${pattern}/i, fuse: '${best.fuse}', conv: '${best.conv}', lanes: ${best.lanes} },`,
+    `  { family: '${architecture || vendor}', matches: /${pattern}/i, ${methodsText(best)}${half} },`,
   ].join('\n');
 }

@@ -26,6 +26,8 @@ export const USAGE = {
 } as const;
 /** Asked for where they are offered. */
 const FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'] as const;
+/** Of no standard yet: browsers have it behind a flag, Dawn behind a toggle. */
+const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
 const COMPUTE_STAGE = 0x4;
 const MAP_MODE_READ = 0x1;
 
@@ -71,21 +73,25 @@ export class Device {
       throw noWebGpu('WebGPU refused to look for an adapter', error);
     }
     if (!adapter) throw noWebGpu('WebGPU found no adapter');
-    const { limits } = adapter;
+    const { limits, features } = adapter;
+    const matrix = features.has(MATRIX_FEATURE)
+      ? (await import('./matrix.ts')).matrixUnit(adapter)
+      : undefined;
+    const wanted = matrix ? [...FEATURES, MATRIX_FEATURE] : FEATURES;
     const { maxBufferSize, maxStorageBufferBindingSize } = limits;
     // More than 32 KiB per workgroup would only cost occupancy.
     const maxComputeWorkgroupStorageSize = Math.min(limits.maxComputeWorkgroupStorageSize, 32768);
     try {
       const device = await adapter.requestDevice({
         label: 'crispen',
-        requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
+        requiredFeatures: wanted.filter((feature) => features.has(feature)),
         requiredLimits: {
           maxBufferSize,
           maxStorageBufferBindingSize,
           maxComputeWorkgroupStorageSize,
         },
       });
-      return new Device(device, reportAdapter(adapter));
+      return new Device(device, { ...reportAdapter(adapter), matrix });
     } catch (error) {
       throw noWebGpu('The adapter gave no device', error);
     }

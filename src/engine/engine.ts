@@ -6,7 +6,7 @@ import type { Network } from '../models/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { Device } from './device.ts';
 import { type Fusion, lower, type Program, type Size } from './lower.ts';
-import { loadLowerings } from './lowerings.ts';
+import { loadLowerings, methodsFor } from './lowerings.ts';
 import { compileSteps, type Model, uploadModel } from './model.ts';
 import { Pace } from './pace.ts';
 import { ProgressMeter } from './progress.ts';
@@ -208,19 +208,15 @@ export class Engine {
     { graph, inputRange: range }: Network,
     { fuse, precision, wide = false }: ModelOptions,
   ): Promise<Program> {
+    const device = this.#device;
+    const element = device.element(precision);
+    const methods = methodsFor(this.#tuning, element);
+    const level = fuse ?? methods.fuse;
     return lower(graph, {
-      ...this.#tuning,
-      ...(fuse && { fuse }),
-      workgroup: { ...this.#device.workgroup, lanes: this.#tuning.lanes },
-      element: this.#device.element(precision),
+      ...{ ...methods, fuse: level, element },
+      workgroup: { ...device.workgroup, lanes: methods.lanes },
       image: { range, wide },
-      ...(await loadLowerings(
-        graph,
-        this.#device,
-        this.#tuning,
-        this.#budget,
-        fuse ?? this.#tuning.fuse,
-      )),
+      ...(await loadLowerings(graph, device, methods, this.#budget, level)),
     });
   }
 

@@ -6,7 +6,11 @@ import { readSafetensors } from '../weights/safetensors.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { Engine } from './engine.ts';
 import { interpret } from './interpreter.ts';
+import type { Fusion } from './lower.ts';
+import { matrixUnit } from './matrix.ts';
 import { trace } from './traceNetwork.ts';
+import { tuningOf } from './tuning.ts';
+import type { AdapterReport } from './types.ts';
 
 const adapter = process.env.CRISPEN_NO_F16 ? null : await testGpu().requestAdapter();
 const hasF16 = adapter?.features.has('shader-f16') ?? false;
@@ -24,6 +28,43 @@ function input(): Float32Array {
   });
 }
 
+async function expectNear(engine: Engine, fuse: Fusion): Promise<void> {
+  const file = new Uint8Array(readFileSync('public/models/a2n-photo-x2.safetensors'));
+  const weights: TensorMap = readSafetensors(file).tensors;
+  const network = createNetwork('a2n', { scale: 2 });
+  const source = { ...photo, data: input() };
+  const half = await trace(engine, network, weights, source, ['output'], {
+    fuse,
+    precision: 'f16',
+  });
+  const exact = await interpret(network, weights, source, ['output']);
+  const [a, b] = [half, exact].map((traced) => traced.get('output')?.data as Float32Array);
+  const off = a.filter((v, i) => !(Math.abs(v - b[i]) <= 1)).length;
+  expect(a.length).toBe(3 * 48 * 40);
+  expect(off / a.length).toBeLessThanOrEqual(0.001);
+  // It must be f16 indeed: f32 agrees a thousand times better.
+  const worst = Math.max(...a.map((v, i) => Math.abs(v - b[i])));
+  expect(worst).toBeGreaterThan(1e-3);
+}
+
+const matrix = adapter && matrixUnit(adapter);
+const plain = { fuse: 'ops', conv: 'plain', lanes: 8 } as const;
+
+// Which adapter has them: CONTRIBUTING.md.
+describe.skipIf(!matrix)('matrices of subgroups (skipped without an adapter that has them)', () => {
+  it('keep A2N x2 within 1/255 of f32', async () => {
+    const half = { ...plain, conv: 'matrix' } as const;
+    const tuning = (report: AdapterReport) => tuningOf({ ...plain, half }, report);
+    const engine = await Engine.create({ gpu: testGpu(), tuning });
+    try {
+      expect(engine.adapter.matrix).toEqual(matrix);
+      await expectNear(engine, 'ops');
+    } finally {
+      engine.destroy();
+    }
+  });
+});
+
 describe.skipIf(!hasF16)('f16', () => {
   let engine: Engine;
   beforeAll(async () => {
@@ -31,26 +72,8 @@ describe.skipIf(!hasF16)('f16', () => {
   });
   afterAll(() => engine.destroy());
 
-  it.each(['ops', 'blocks'] as const)(
-    'keeps A2N x2 within 1/255 of f32, fused as %s',
-    async (fuse) => {
-      const file = new Uint8Array(readFileSync('public/models/a2n-photo-x2.safetensors'));
-      const weights: TensorMap = readSafetensors(file).tensors;
-      const network = createNetwork('a2n', { scale: 2 });
-      const source = { ...photo, data: input() };
-      const half = await trace(engine, network, weights, source, ['output'], {
-        fuse,
-        precision: 'f16',
-      });
-      const exact = await interpret(network, weights, source, ['output']);
-      const [a, b] = [half, exact].map((traced) => traced.get('output')?.data as Float32Array);
-      const off = a.filter((v, i) => !(Math.abs(v - b[i]) <= 1)).length;
-      expect(a.length).toBe(3 * 48 * 40);
-      expect(off / a.length).toBeLessThanOrEqual(0.001);
-      // It must be f16 indeed: f32 agrees a thousand times better.
-      const worst = Math.max(...a.map((v, i) => Math.abs(v - b[i])));
-      expect(worst).toBeGreaterThan(1e-3);
-    },
+  it.each(['ops', 'blocks'] as const)('keeps A2N x2 within 1/255 of f32, fused as %s', (fuse) =>
+    expectNear(engine, fuse),
   );
 
   it('takes half of the memory', async () => {

@@ -781,10 +781,10 @@ class Lowering {
     };
     const channels = parts?.map((part) => this.#mapShape(part).channels) ?? [cIn];
     const wanted = this.#conv(spec);
-    const variant = this.#element === 'f16' && wanted.only === 'f32' ? plainConv : wanted;
+    const variant = (wanted.only ?? this.#element) === this.#element ? wanted : plainConv;
     const weights = this.#constant(node.weight, this.#element, (w) => {
       const packed = packConvWeights(exact(w, node.weight), cOut, cIn, kernel, channels);
-      return (parts === null && variant.arrange?.(packed)) || packed;
+      return (parts === null && variant.arrange?.(packed, spec)) || packed;
     });
     const biases = this.#constant(bias ?? `${node.weight}:no-bias`, this.#element, (w) =>
       packBias(

@@ -1,7 +1,8 @@
 import type { Graph } from '../graph/graph.ts';
+import type { ElementType } from '../kernels/kernel.ts';
 import type { Device } from './device.ts';
 import type { Fusion, LowerOptions } from './lower.ts';
-import type { Tuning } from './tuning.ts';
+import type { Methods, Tuning } from './tuning.ts';
 
 /** Ops that no shipped network has. */
 const OTHERS: ReadonlySet<string> = new Set([
@@ -12,6 +13,10 @@ const OTHERS: ReadonlySet<string> = new Set([
   'affine',
 ]);
 
+/** What a tuning has for maps of a type. */
+export const methodsFor = (tuning: Tuning, element: ElementType): Methods =>
+  (element === 'f16' && tuning.half) || tuning;
+
 /**
  * The lowering of what most networks lack, in chunks of their own: attention to far pixels, and the
  * ops of added checkpoints, which the levels below `ops` need too. Attention weights are kept for the
@@ -20,7 +25,7 @@ const OTHERS: ReadonlySet<string> = new Set([
 export async function loadLowerings(
   { nodes }: Graph,
   { limits }: Device,
-  { quads }: Tuning,
+  { quads }: Methods,
   budget: number,
   fuse: Fusion | undefined,
 ): Promise<Pick<LowerOptions, 'nonlocal' | 'others'>> {

@@ -9,7 +9,7 @@ import { decodeElements, encodeElements } from './element.ts';
 import type { Engine, EngineParts } from './engine.ts';
 import { Arena } from './execution.ts';
 import { type Fusion, lower } from './lower.ts';
-import { loadLowerings } from './lowerings.ts';
+import { loadLowerings, methodsFor } from './lowerings.ts';
 import { uploadModel } from './model.ts';
 import { ProgressMeter } from './progress.ts';
 import { findTaps, type PlanarInput, paddedInput, tracedMap } from './trace.ts';
@@ -49,9 +49,10 @@ async function traceNetwork(
   const { graph } = network;
   const keep = findTaps(graph, taps);
   // A tap within the dynamic attention module leaves its ops to themselves.
-  const lowerings = await loadLowerings(graph, device, tuning, memoryBudget, 'none');
+  const methods = methodsFor(tuning, element);
+  const lowerings = await loadLowerings(graph, device, methods, memoryBudget, 'none');
   const { workgroup } = device;
-  const { conv } = tuning;
+  const { conv } = methods;
   const program = lower(graph, { fuse, keep, element, conv, workgroup, ...lowerings });
   const kept = new Set([...keep].map((id) => program.resourceOf.get(id) as number));
   const model = await uploadModel(device, network, program, bindWeights(graph, weights));

@@ -9,9 +9,7 @@ it('measures every variant that the adapter can run, each checked against the re
     repeats: 1,
     fusions: [],
   });
-  const able = Object.values(CONV_VARIANTS).filter(
-    ({ needs }) => needs === null || adapter.features.includes(needs),
-  );
+  const able = Object.values(CONV_VARIANTS).filter(({ offered }) => offered(adapter));
   expect(measurements).toHaveLength(3 * able.length);
   for (const { error, difference, milliseconds } of measurements) {
     expect(error).toBeNull();

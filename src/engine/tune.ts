@@ -8,20 +8,38 @@ import {
   packConvWeights,
 } from '../kernels/conv.ts';
 import { nearestReference } from '../kernels/enlarge.reference.ts';
-import { blocksOf, LANES, type Lanes, lanesFor, PARAM_WORDS } from '../kernels/kernel.ts';
+import {
+  blocksOf,
+  ELEMENT_BYTES,
+  type ElementType,
+  LANES,
+  type Lanes,
+  lanesFor,
+  PARAM_WORDS,
+} from '../kernels/kernel.ts';
 import { fromBlocked, type PlanarMap, planarMap, toBlocked } from '../kernels/planar.ts';
 import { a2n } from '../models/a2n.ts';
 import type { Tensor } from '../weights/tensor.ts';
 import { Device, USAGE } from './device.ts';
+import { decodeElements, encodeElements } from './element.ts';
 import { Engine } from './engine.ts';
 import type { Fusion, Size } from './lower.ts';
-import { type Choice, CONV_VARIANTS, type ConvMethod, familyOf, tuningOf } from './tuning.ts';
+import {
+  type Choice,
+  CONV_VARIANTS,
+  type ConvMethod,
+  familyOf,
+  type MethodChoice,
+  tuningOf,
+} from './tuning.ts';
 import type { AdapterReport } from './types.ts';
 
 /** A variant of a kernel at a size, checked against the plain reference before it was timed. */
 export interface Measurement {
   readonly kernel: string;
   readonly variant: string;
+  /** Of maps and weights. */
+  readonly element: ElementType;
   readonly width: number;
   readonly height: number;
   /** Median of the repeats; null where the result was wrong or the device refused. */
@@ -62,7 +80,7 @@ const LAYERS: readonly ConvSpec[] = [
 ];
 const METHODS = Object.keys(CONV_VARIANTS) as (keyof typeof CONV_VARIANTS)[];
 /** Allowed difference, in parts of the largest value. */
-const TOLERANCE = 1e-4;
+const TOLERANCE: Readonly<Record<ElementType, number>> = { f32: 1e-4, f16: 1e-3 };
 
 /**
  * Measures the variants of the convolutions, and a small A2N fused to each level, on the adapter at
@@ -78,48 +96,57 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
     measurements.push(measurement);
     options.onMeasurement?.(measurement);
   };
-  const methods = METHODS.filter((method) => {
-    const { needs } = CONV_VARIANTS[method];
-    return needs === null || device.gpu.features.has(needs);
-  });
+  const elements: readonly ElementType[] = device.hasF16 ? ['f32', 'f16'] : ['f32'];
+  const offered = METHODS.filter((method) => CONV_VARIANTS[method].offered(adapter));
   try {
     for (const size of options.sizes) {
-      for (const spec of LAYERS) {
-        const layer = makeLayer(spec, size);
-        for (const method of methods) {
+      for (const [spec, element] of LAYERS.flatMap((spec) =>
+        elements.map((e) => [spec, e] as const),
+      )) {
+        const layer = makeLayer(spec, size, element);
+        for (const method of offered) {
           throwIfAborted(options.signal);
           const { conv } = await tuningOf({ conv: method, fuse: 'ops', lanes: 8 }, adapter);
-          add(await measureConv(device, conv(spec), method, layer, options.repeats));
+          const variant = conv(spec);
+          if ((variant.only ?? element) !== element) continue;
+          add(await measureConv(device, variant, method, layer, options.repeats));
         }
       }
     }
   } finally {
     device.destroy();
   }
-  const fastestConv = fastest(measurements, METHODS) ?? 'plain';
-  // Which of the two is a matter of the layer: fewest blocks idle.
-  const conv: ConvMethod = fastestConv.startsWith('quad') ? 'quad' : fastestConv;
-  const { family, fuse, lanes } = familyOf(adapter);
+  const { family, fuse, lanes, half } = familyOf(adapter);
   // Where there is no room for the large tile, both were the same one.
   const room = lanesFor(A2N_FEATURES, device.workgroup) ?? 8;
-  const candidates = options.fusions.flatMap((fuse) =>
-    LANES.filter((rows) => (fuse === 'blocks' ? rows <= room : rows === 8)).map(
-      (lanes): Candidate => [levelName(fuse, lanes), { fuse, conv, lanes }],
-    ),
-  );
-  for (const size of options.sizes) {
-    await measureFusions(gpu, adapter, candidates, size, options, add);
-  }
-  const winner = fastest(
-    measurements,
-    candidates.map(([name]) => name),
-  );
-  const [, best] = candidates.find(([name]) => name === winner) ?? [null, { fuse, conv, lanes }];
+  const choose = async (element: ElementType, otherwise: MethodChoice): Promise<MethodChoice> => {
+    const own = () => measurements.filter((measurement) => measurement.element === element);
+    const fastestConv = fastest(own(), METHODS) ?? 'plain';
+    // Which of the two is a matter of the layer: fewest blocks idle.
+    const conv: ConvMethod = fastestConv.startsWith('quad') ? 'quad' : fastestConv;
+    const candidates = options.fusions.flatMap((fuse) =>
+      LANES.filter((rows) => (fuse === 'blocks' ? rows <= room : rows === 8)).map(
+        (lanes): Candidate => [levelName(fuse, lanes), { fuse, conv, lanes }],
+      ),
+    );
+    for (const size of options.sizes) {
+      await measureFusions(gpu, { adapter, element, candidates, size }, options, add);
+    }
+    const winner = fastest(
+      own(),
+      candidates.map(([name]) => name),
+    );
+    return candidates.find(([name]) => name === winner)?.[1] ?? { ...otherwise, conv };
+  };
+  const best: Choice = {
+    ...(await choose('f32', { fuse, lanes, conv: 'plain' })),
+    ...(device.hasF16 && { half: await choose('f16', half ?? { fuse, lanes, conv: 'plain' }) }),
+  };
   return { adapter, clock, measurements, family, best };
 }
 
 /** A choice with the name of its measurements. */
-type Candidate = readonly [name: string, choice: Choice];
+type Candidate = readonly [name: string, choice: MethodChoice];
 
 const levelName = (fuse: Fusion, lanes: Lanes): string =>
   fuse === 'blocks' ? `${fuse} ${lanes}` : fuse;
@@ -143,6 +170,15 @@ function fastest<T extends string>(
 export function choiceOf(
   value: { readonly [Name in keyof Choice]?: unknown } | null,
 ): Choice | null {
+  const own = methodsOf(value);
+  if (!own || value?.half === undefined) return own;
+  const half = methodsOf(value.half as Parameters<typeof methodsOf>[0]);
+  return half && { ...own, half };
+}
+
+function methodsOf(
+  value: { readonly [Name in keyof MethodChoice]?: unknown } | null,
+): MethodChoice | null {
   const fuse = (['none', 'ops', 'blocks'] as const).find((name) => name === value?.fuse);
   const conv = ([...METHODS, 'quad'] as const).find((name) => name === value?.conv);
   const lanes = LANES.find((rows) => rows === value?.lanes);
@@ -151,6 +187,7 @@ export function choiceOf(
 
 interface Layer {
   readonly spec: ConvSpec;
+  readonly element: ElementType;
   /** Of the output. */
   readonly width: number;
   readonly height: number;
@@ -160,14 +197,24 @@ interface Layer {
   readonly expected: PlanarMap;
 }
 
-function makeLayer(spec: ConvSpec, { width, height }: Size): Layer {
+function makeLayer(spec: ConvSpec, { width, height }: Size, element: ElementType): Layer {
   const { cIn, cOut, kernel, upsample } = spec;
+  const stored = (length: number, seed: number) => rounded(noise(length, seed), element);
   const x = planarMap(cIn, height, width);
-  x.data.set(noise(x.data.length, 1));
-  const weights = noise(cOut * cIn * kernel ** 2, 2);
-  const bias = noise(cOut, 3);
+  x.data.set(stored(x.data.length, 1));
+  const weights = stored(cOut * cIn * kernel ** 2, 2);
+  const bias = stored(cOut, 3);
   const expected = convReference(nearestReference(x, upsample), weights, bias, cOut, kernel);
-  return { spec, width: width * upsample, height: height * upsample, x, weights, bias, expected };
+  return {
+    spec,
+    element,
+    width: width * upsample,
+    height: height * upsample,
+    x,
+    weights,
+    bias,
+    expected,
+  };
 }
 
 async function measureConv(
@@ -177,35 +224,36 @@ async function measureConv(
   layer: Layer,
   repeats: number,
 ): Promise<Measurement> {
-  const { spec, width, height, x, expected } = layer;
+  const { spec, element, width, height, x, expected } = layer;
   const { cIn, cOut, kernel, upsample } = spec;
   const label = `conv${kernel}x${kernel} ${cIn}->${cOut}${upsample > 1 ? ` x${upsample}` : ''}`;
-  const head = { kernel: label, variant: name, width, height };
+  const head = { kernel: label, variant: name, element, width, height };
   const started = performance.now();
   const made: GPUBuffer[] = [];
   try {
-    const code = variant.kernel(spec, 'f32');
+    const code = variant.kernel(spec, element);
     const { pipeline, layout } = await device.compile(code);
     const compileMs = performance.now() - started;
     const { STORAGE, UNIFORM, COPY_DST, COPY_SRC, MAP_READ } = USAGE;
     const packed = packConvWeights(layer.weights, cOut, cIn, kernel);
     const words = new Uint32Array(PARAM_WORDS);
     words.set(convParams(spec, width, height));
-    const outBytes = blocksOf(cOut) * width * height * 16;
+    const outBytes = blocksOf(cOut) * width * height * 4 * ELEMENT_BYTES[element];
     const [uniform, input, weights, bias, output, staging] = await device.scoped('tuning', () => {
-      const make = (content: Float32Array | Uint32Array | number, usage: number) => {
-        const bytes = typeof content === 'number' ? content : content.byteLength;
-        const buffer = device.buffer('tuning', bytes, usage);
+      const make = (content: Float32Array<ArrayBuffer> | number, usage: number) => {
+        const stored = typeof content === 'number' ? null : encodeElements(content, element);
+        const buffer = device.buffer('tuning', stored?.byteLength ?? (content as number), usage);
         made.push(buffer);
-        if (typeof content !== 'number') {
-          device.gpu.queue.writeBuffer(buffer, 0, content as Float32Array<ArrayBuffer>);
-        }
+        if (stored) device.gpu.queue.writeBuffer(buffer, 0, stored);
         return buffer;
       };
+      const params = device.buffer('tuning', words.byteLength, UNIFORM | COPY_DST);
+      made.push(params);
+      device.gpu.queue.writeBuffer(params, 0, words);
       return [
-        make(words, UNIFORM | COPY_DST),
+        params,
         make(toBlocked(x), STORAGE | COPY_DST),
-        make(variant.arrange?.(packed) ?? packed, STORAGE | COPY_DST),
+        make(variant.arrange?.(packed, spec) ?? packed, STORAGE | COPY_DST),
         make(packBias(layer.bias, cOut), STORAGE | COPY_DST),
         make(outBytes, STORAGE | COPY_SRC),
         make(outBytes, MAP_READ | COPY_DST),
@@ -231,12 +279,12 @@ async function measureConv(
       encoder.copyBufferToBuffer(output, 0, staging, 0, outBytes);
       device.gpu.queue.submit([encoder.finish()]);
     });
-    const content = new Float32Array(await device.read(staging, outBytes));
+    const content = decodeElements(await device.read(staging, outBytes), element);
     const difference = relativeDifference(
       fromBlocked(content, cOut, height, width).data,
       expected.data,
     );
-    if (!(difference <= TOLERANCE)) {
+    if (!(difference <= TOLERANCE[element])) {
       return { ...head, compileMs, milliseconds: null, difference, error: 'wrong result' };
     }
     const times: number[] = [];
@@ -286,15 +334,21 @@ async function timePass(
 
 const QUERY_RESOLVE = 0x200;
 
+interface Contest {
+  readonly adapter: AdapterReport;
+  readonly element: ElementType;
+  readonly candidates: readonly Candidate[];
+  readonly size: Size;
+}
+
 /** A small A2N, run by each choice; the first is what the others are compared with. */
 async function measureFusions(
   gpu: GPU,
-  adapter: AdapterReport,
-  candidates: readonly Candidate[],
-  { width, height }: Size,
+  { adapter, element, candidates, size }: Contest,
   { repeats, signal }: TuneOptions,
   add: (measurement: Measurement) => void,
 ): Promise<void> {
+  const { width, height } = size;
   const network = a2n({ scale: 2, blocks: 2 });
   const weights = new Map(
     network.graph.weights.map(({ name, shape }, i): [string, Tensor] => {
@@ -314,11 +368,11 @@ async function measureFusions(
   let expected: Uint8ClampedArray | null = null;
   for (const [variant, choice] of candidates) {
     throwIfAborted(signal);
-    const head = { kernel: 'A2N of 2 blocks', variant, width, height };
+    const head = { kernel: 'A2N of 2 blocks', variant, element, width, height };
     const engine = await Engine.create({ gpu, tuning: await tuningOf(choice, adapter) });
     try {
       const started = performance.now();
-      const model = await engine.loadModel(network, weights);
+      const model = await engine.loadModel(network, weights, { precision: element });
       const compileMs = performance.now() - started;
       const { image } = await engine.upscale(model, { width, height, data }, { signal });
       expected ??= image.data;
@@ -338,6 +392,12 @@ async function measureFusions(
     }
   }
 }
+
+/** As maps and weights of a type hold them. */
+const rounded = (values: Float32Array<ArrayBuffer>, element: ElementType): Float32Array => {
+  const { buffer, byteOffset, byteLength } = encodeElements(values, element);
+  return decodeElements(buffer.slice(byteOffset, byteOffset + byteLength), element);
+};
 
 /** Values in -1..1, the same at every call. */
 function noise(length: number, seed: number): Float32Array<ArrayBuffer> {

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import type { ConvSpec } from '../kernels/conv.ts';
+import { methodsFor } from './lowerings.ts';
 import { FAMILIES, familyOf, tuningOf } from './tuning.ts';
 import type { AdapterReport } from './types.ts';
 
@@ -52,4 +53,24 @@ it('shares weights within quads only where the device has subgroups', async () =
   };
   expect(await label(['subgroups'])).toMatch(/quads, 5 blocks/);
   expect(await label([])).toBe('conv3x3');
+});
+
+it('multiplies matrices for maps in f16 only, and only where the device can', async () => {
+  const hopper = adapter({ vendor: 'nvidia', architecture: 'hopper' });
+  const unit = { m: 16, n: 8, k: 16, subgroup: 32 };
+  const labels = async (report: AdapterReport) => {
+    const tuning = await tuningOf(familyOf(report), report);
+    return (['f32', 'f16'] as const).map((element) => {
+      const { conv, fuse } = methodsFor(tuning, element);
+      return [conv(spec).kernel(spec, element).label, fuse];
+    });
+  };
+  expect(await labels({ ...hopper, matrix: unit })).toEqual([
+    ['conv3x3', 'blocks'],
+    ['conv3x3 by matrices of 16 x 8 x 16', 'ops'],
+  ]);
+  expect(await labels(hopper)).toEqual([
+    ['conv3x3', 'blocks'],
+    ['conv3x3', 'blocks'],
+  ]);
 });

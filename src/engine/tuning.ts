@@ -1,10 +1,16 @@
 import { type ConvChoice, type ConvSpec, type ConvVariant, plainConv } from '../kernels/conv.ts';
+import type { MatrixUnit } from '../kernels/convMatrix.ts';
 import type { Lanes } from '../kernels/kernel.ts';
 import type { Fusion } from './lower.ts';
 import type { AdapterReport } from './types.ts';
 
 /** Which variants of kernels an adapter runs, and how far ops are fused for it. */
-export interface Tuning {
+export interface Tuning extends Methods {
+  /** For maps in f16, where these differ. */
+  readonly half?: Methods | undefined;
+}
+
+export interface Methods {
   readonly fuse: Fusion;
   readonly conv: ConvChoice;
   /** Whether products of rows are shared by quads too (kernels/nonlocalQuad.ts). */
@@ -18,27 +24,34 @@ export interface VariantInfo {
   /** Pixels of a row and blocks of output channels per invocation of a 3x3 convolution. */
   readonly pixels: number;
   readonly blocks: number;
-  /** Who loads a matrix of weights: every invocation, four of them together, or the workgroup. */
-  readonly weights: 'invocation' | 'quad' | 'workgroup';
+  /** Who loads a matrix of weights: every invocation, four of them, a subgroup or the workgroup. */
+  readonly weights: 'invocation' | 'quad' | 'subgroup' | 'workgroup';
+  /** 0: a subgroup. */
   readonly workgroup: readonly [number, number, number];
-  readonly needs: GPUFeatureName | null;
-  readonly load: () => Promise<ConvVariant>;
+  readonly offered: (adapter: Offering) => boolean;
+  readonly load: (adapter: Offering) => Promise<ConvVariant>;
 }
 
+/** What variants ask of an adapter. */
+type Offering = Pick<AdapterReport, 'features' | 'matrix'>;
+
+const always = () => true;
 const quad = (blocks: 3 | 5): VariantInfo => ({
-  ...{ pixels: 8, blocks, weights: 'quad', workgroup: [4, 16, 1], needs: 'subgroups' },
+  ...{ pixels: 8, blocks, weights: 'quad', workgroup: [4, 16, 1] },
+  offered: ({ features }) => features.includes('subgroups'),
   load: async () => (await import('../kernels/convQuad.ts')).quadConv(blocks),
 });
 const wide = (pixels: number, blocks: number, shared = false): VariantInfo => ({
   ...{ pixels, blocks, weights: shared ? 'workgroup' : 'invocation', workgroup: [8, 8, 1] },
-  needs: null,
+  offered: always,
   load: async () => (await import('../kernels/convWide.ts')).wideConv({ pixels, blocks, shared }),
 });
 
 /** All that there are: what `npm run tune` measures and the tests of kernels cover, by this list. */
 export const CONV_VARIANTS = {
   plain: {
-    ...{ pixels: 8, blocks: 1, weights: 'invocation', workgroup: [4, 16, 1], needs: null },
+    ...{ pixels: 8, blocks: 1, weights: 'invocation', workgroup: [4, 16, 1] },
+    offered: always,
     load: async () => plainConv,
   },
   small: wide(4, 1),
@@ -46,13 +59,25 @@ export const CONV_VARIANTS = {
   shared: wide(4, 4, true),
   quad3: quad(3),
   quad5: quad(5),
+  // Of f16 maps alone.
+  matrix: {
+    ...{ pixels: 32, blocks: 10, weights: 'subgroup', workgroup: [0, 4, 1] },
+    offered: ({ matrix }) => matrix !== undefined,
+    load: async ({ matrix }) =>
+      (await import('../kernels/convMatrix.ts')).matrixConv(matrix as MatrixUnit),
+  },
 } as const satisfies Readonly<Record<string, VariantInfo>>;
 
 /** Ways to compute convolutions of plain maps; `quad` takes `quad3` or `quad5` layer by layer. */
 export type ConvMethod = keyof typeof CONV_VARIANTS | 'quad';
 
 /** A tuning as data. */
-export interface Choice {
+export interface Choice extends MethodChoice {
+  /** For maps in f16, where the device has what it needs. */
+  readonly half?: MethodChoice | undefined;
+}
+
+export interface MethodChoice {
   readonly fuse: Fusion;
   /** `plain` where the device has not what the variant needs. */
   readonly conv: ConvMethod;
@@ -79,8 +104,12 @@ export const FAMILIES: readonly Family[] = [
     ...{ family: 'software', matches: /llvmpipe|lavapipe|basic render|warp/i },
     ...{ fuse: 'ops', conv: 'plain', lanes: 8 },
   },
-  // 100 KiB of workgroup memory and more per core.
-  { family: 'nvidia', matches: /nvidia|geforce/i, fuse: 'blocks', conv: 'plain', lanes: 16 },
+  {
+    // 100 KiB of workgroup memory and more per core. Units for matrices outrun the rest of it by so
+    // much that moving a few more maps costs less than doing without them.
+    ...{ family: 'nvidia', matches: /nvidia|geforce/i, fuse: 'blocks', conv: 'plain', lanes: 16 },
+    half: { fuse: 'ops', conv: 'matrix', lanes: 16 },
+  },
   // 64 KiB for two compute units.
   { family: 'amd', matches: /\bamd\b|radeon|rdna/i, fuse: 'blocks', conv: 'plain', lanes: 16 },
   // 32 KiB per core, nearly all of which one tile of 16 rows would take.
@@ -106,17 +135,21 @@ export const tuningFor = (adapter: AdapterReport): Promise<Tuning> =>
   tuningOf(familyOf(adapter), adapter);
 
 /** A tuning from its description; kernels that few adapters use are loaded when they are chosen. */
-export async function tuningOf(
-  { fuse, conv: method, lanes }: Choice,
-  { features }: Pick<AdapterReport, 'features'>,
-): Promise<Tuning> {
-  const { needs, load } = CONV_VARIANTS[method === 'quad' ? 'quad5' : method];
-  const quads = method.startsWith('quad');
-  if (needs !== null && !features.includes(needs)) {
-    return { fuse, lanes, conv: () => plainConv, quads: false };
-  }
+export async function tuningOf({ half, ...own }: Choice, adapter: Offering): Promise<Tuning> {
+  const methods = await methodsOf(own, adapter);
+  if (!half || !variantOf(half).offered(adapter)) return methods;
+  return { ...methods, half: await methodsOf(half, adapter) };
+}
+
+const variantOf = ({ conv }: MethodChoice): VariantInfo =>
+  CONV_VARIANTS[conv === 'quad' ? 'quad5' : conv];
+
+async function methodsOf(choice: MethodChoice, adapter: Offering): Promise<Methods> {
+  const { fuse, conv: method, lanes } = choice;
+  const { offered, load } = variantOf(choice);
+  if (!offered(adapter)) return { fuse, lanes, conv: () => plainConv, quads: false };
   const byLayer = async () => (await import('../kernels/convQuad.ts')).quadConv(null);
-  const variant = await (method === 'quad' ? byLayer() : load());
+  const variant = await (method === 'quad' ? byLayer() : load(adapter));
   const conv = (spec: ConvSpec) => (variant.takes?.(spec) === false ? plainConv : variant);
-  return { fuse, lanes, conv, quads };
+  return { fuse, lanes, conv, quads: method.startsWith('quad') };
 }

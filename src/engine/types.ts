@@ -1,4 +1,5 @@
 import type { Rgba8Image, RgbaImage } from '../image/image.ts';
+import type { MatrixUnit } from '../kernels/convMatrix.ts';
 import type { ElementType } from '../kernels/kernel.ts';
 
 /** What is known of the GPU; empty strings where the browser does not say. */
@@ -10,6 +11,8 @@ export interface AdapterReport {
   /** A software adapter (SwiftShader, lavapipe, WARP): correct, but slow. */
   readonly isFallbackAdapter: boolean;
   readonly features: readonly string[];
+  /** Matrices that subgroups multiply, where kernels can use them. */
+  readonly matrix?: MatrixUnit | undefined;
 }
 
 /** 0 to 1, never falling within one job. */

@@ -40,11 +40,14 @@ export interface ConvVariant {
   /** Whether it knows a layer's epilogue; absent: it knows all. */
   readonly takes?: (spec: ConvSpec) => boolean;
   /** The only type of maps that it is for; absent: either. */
-  readonly only?: 'f32';
+  readonly only?: ElementType;
   readonly kernel: (spec: ConvSpec, element: ElementType) => Kernel;
   readonly grid: (spec: ConvSpec, width: number, height: number) => Grid;
-  /** Packed weights (`packConvWeights`) in the form that the kernel reads, in place. */
-  readonly arrange?: (packed: Float32Array<ArrayBuffer>) => Float32Array<ArrayBuffer>;
+  /** Packed weights (`packConvWeights`), which it may change, in the form that the kernel reads. */
+  readonly arrange?: (
+    packed: Float32Array<ArrayBuffer>,
+    spec: ConvSpec,
+  ) => Float32Array<ArrayBuffer>;
 }
 
 /** The variant for a layer. */

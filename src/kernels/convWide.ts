@@ -1,4 +1,5 @@
 import wideSource from '../shaders/convWide.wgsl?raw';
+import storeSource from '../shaders/lib/convStore.wgsl?raw';
 import epilogueSource from '../shaders/lib/epilogue.wgsl?raw';
 import type { ConvVariant } from './conv.ts';
 import { assemble, blocksOf } from './kernel.ts';
@@ -20,6 +21,7 @@ export const wideConv = ({ pixels, blocks, shared }: WideCut): ConvVariant => ({
       element,
       { SIDE: kernel, PIXELS: pixels, BLOCKS: blocks, SHARED: shared, UPSAMPLE: upsample },
       epilogueSource,
+      storeSource,
       wideSource,
     ),
     bindings: ['read', 'read', 'read', 'read', 'read', 'write'],

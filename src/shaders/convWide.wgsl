@@ -8,27 +8,9 @@
 // its own memory together, instead of each invocation reading them from storage. No invocation returns
 // early, since all have to meet there.
 // Arrays are indexed by loops of constant length, which drivers of GPUs unroll into registers.
-// Prelude: E, E4, E4x4, SIDE, PIXELS, BLOCKS, SHARED, UPSAMPLE.
+// Prelude: E, E4, E4x4, SIDE, PIXELS, BLOCKS, SHARED, UPSAMPLE; lib/convStore.wgsl.
 
-struct Params {
-  width: u32,       // W, of the output
-  height: u32,      // H
-  group_row: u32,   // first row of workgroups of this dispatch: large layers run in pieces
-  in_blocks: u32,
-  epilogue: u32,    // act0 | act1 << 4 | (m present) << 8 | (r present) << 9
-  slope0: f32,
-  slope1: f32,
-  factor: f32,
-  out_blocks: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<E4>;
 @group(0) @binding(2) var<storage, read> weights: array<E4x4>;
-@group(0) @binding(3) var<storage, read> bias: array<E4>;
-@group(0) @binding(4) var<storage, read> multiplier: array<E4>;
-@group(0) @binding(5) var<storage, read> addend: array<E4>;
-@group(0) @binding(6) var<storage, read_write> y: array<E4>;
 
 const_assert SIDE == 1u || SIDE == 3u;
 const_assert UPSAMPLE > 0u;
@@ -48,26 +30,6 @@ fn read_x(line: u32, col: i32, row_inside: bool) -> vec4f {
 // Blocks beyond the last read the last one's weights and are not stored.
 fn matrix_index(block: u32, i: u32, tap: u32) -> u32 {
   return (min(block, params.out_blocks - 1u) * params.in_blocks + i) * TAPS + tap;
-}
-
-fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
-  if row >= params.height || col >= params.width || block >= params.out_blocks {
-    return;
-  }
-  let at = (block * params.height + row) * params.width + col;
-  let act0 = params.epilogue & 15u;
-  var slopes = vec4f(0.0);
-  if act0 == ACTIVATION_PRELU {
-    slopes = vec4f(bias[params.out_blocks + block]);
-  }
-  var v = activate_by_channel(act0, params.slope0, slopes, sum);
-  if (params.epilogue & 256u) != 0u {
-    v *= vec4f(multiplier[at]);
-  }
-  if (params.epilogue & 512u) != 0u {
-    v = v * params.factor + vec4f(addend[at]);
-  }
-  y[at] = E4(activate((params.epilogue >> 4u) & 15u, params.slope1, v));
 }
 
 @compute @workgroup_size(8, 8, 1)

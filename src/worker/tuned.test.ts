@@ -37,6 +37,15 @@ it('measures an adapter once, and again where the adapter or the browser changed
   expect(here.kept.size).toBe(3);
 });
 
+it('keeps what is chosen for f16 too', async () => {
+  const half = { fuse: 'blocks', conv: 'plain', lanes: 16 } as const;
+  const here = platform({ ...best, half });
+  for (let i = 0; i < 2; i++) {
+    expect(await tunedFor(adapter, here)).toMatchObject({ fuse: 'ops', half: { fuse: 'blocks' } });
+  }
+  expect(here.measure).toHaveBeenCalledTimes(1);
+});
+
 it('compares levels of fusion on GPUs only', async () => {
   const here = platform();
   await tunedFor(adapter, here);
@@ -51,13 +60,20 @@ it('measures again where what was kept is of no use', async () => {
   const here = platform();
   await tunedFor(adapter, here);
   const [[key]] = here.kept;
-  for (const damaged of [{ ...best, conv: 'toString' }, { ...best, lanes: 9 }, null, [], 'ops']) {
+  for (const damaged of [
+    { ...best, conv: 'toString' },
+    { ...best, lanes: 9 },
+    null,
+    [],
+    'ops',
+    { ...best, half: {} },
+  ]) {
     here.kept.set(key, Response.json(damaged));
     await tunedFor(adapter, here);
   }
   here.kept.set(key, new Response('{'));
   await tunedFor(adapter, here);
-  expect(here.measure).toHaveBeenCalledTimes(7);
+  expect(here.measure).toHaveBeenCalledTimes(8);
 });
 
 it('goes by the table, and keeps nothing, where measuring fails', async () => {
