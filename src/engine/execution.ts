@@ -174,7 +174,7 @@ export class Arena {
   ): Promise<number> {
     const { pace, signal, onWork, finish } = options;
     const stride = uniformStride(this.#device);
-    const pieces = dispatches.flatMap((dispatch) => cut(dispatch, pace.pieceWork()));
+    const pieces = dispatches.flatMap((dispatch) => cut(dispatch, pace.submissionWork()));
     const words = new Uint32Array((pieces.length * stride) / 4);
     pieces.forEach(({ dispatch, row }, i) => {
       const at = (i * stride) / 4;
@@ -249,10 +249,13 @@ interface Piece {
   readonly work: number;
 }
 
-/** Cuts a dispatch along y into pieces of about `pieceWork`. */
-function cut(dispatch: SizedDispatch, pieceWork: number): Piece[] {
+/**
+ * Cuts a dispatch along y into pieces of a submission at most, no smaller than need be: what is cut
+ * ends in threads that idle, on processors above all.
+ */
+function cut(dispatch: SizedDispatch, most: number): Piece[] {
   const rows = dispatch.grid[1];
-  const count = Math.min(MAX_PIECES, rows, Math.max(1, Math.ceil(dispatch.work / pieceWork)));
+  const count = Math.min(MAX_PIECES, rows, Math.max(1, Math.ceil(dispatch.work / most)));
   return Array.from({ length: count }, (_, i) => {
     const row = Math.floor((i * rows) / count);
     const end = Math.floor(((i + 1) * rows) / count);

@@ -35,11 +35,6 @@ export class Pace {
     return this.#rate * this.#target();
   }
 
-  /** Pieces of half a submission, so that a submission can be filled well. */
-  pieceWork(): number {
-    return this.submissionWork() / 2;
-  }
-
   /** Notes a submission and waits while two are in flight, so that the GPU never runs dry. */
   async submitted(work: number, done: Promise<unknown>): Promise<void> {
     const started = performance.now();
