@@ -34,6 +34,8 @@ import type {
   Step,
 } from './lower.ts';
 
+export { plainProducts } from '../kernels/nonlocal.ts';
+
 /**
  * Dispatches into which an attention is cut where its weights are not kept whole. Beyond one the
  * weights are computed anew for each group of layers that shares them, a slab of windows at a time.

@@ -32,14 +32,13 @@ export async function loadLowerings(
   const nonlocal = nodes.some(({ op }) => op === 'nonlocal');
   const others = nonlocal || fuse === 'none' || nodes.some(({ op }) => OTHERS.has(op));
   const bytes = Math.min(budget / 4, limits.maxStorageBufferBindingSize);
-  const products = async () =>
-    quads
-      ? (await import('../kernels/nonlocalQuad.ts')).quadProducts
-      : (await import('../kernels/nonlocal.ts')).plainProducts;
+  const farOps = async () => {
+    const { lowerNonlocal, plainProducts } = await import('./lowerNonlocal.ts');
+    const quad = quads ? (await import('../kernels/nonlocalQuad.ts')).quadProducts : null;
+    return lowerNonlocal(bytes, quad ?? plainProducts);
+  };
   return {
-    ...(nonlocal && {
-      nonlocal: (await import('./lowerNonlocal.ts')).lowerNonlocal(bytes, await products()),
-    }),
+    ...(nonlocal && { nonlocal: await farOps() }),
     ...(others && { others: (await import('./lowerOthers.ts')).otherOps }),
   };
 }

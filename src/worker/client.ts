@@ -119,7 +119,8 @@ export interface Upscaler {
   /**
    * As `upscale`, but draws the result on a canvas and sets its size. The result of an opaque colour
    * image at the model's own scale stays on the GPU: nothing is read back, and the finished picture
-   * appears at once. Others (alpha, grey, another size, a fallback) are read back and painted.
+   * appears at once. Others (alpha, grey, another size, a fallback) are read back and painted. The page
+   * learns the canvas's size with its next frame.
    *
    * The canvas is the worker's from then on, also after an error: it must be new, one that nobody has
    * asked for a context, and takes one result. It shows that as long as the upscaler is there.
