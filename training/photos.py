@@ -1,6 +1,8 @@
-"""photos.py FOLDER OUT.npz: photos as one file of HR images with their exact bicubic LR images.
+"""photos.py FOLDER OUT.npz [PATTERNS]: photos as one file of HR images with their exact bicubic LR images.
 
 Images are cropped to multiples of 12, so that x2, x3 and x4 share them; small ones are left out.
+PATTERNS drawn pictures follow: checkers, stripes, lines of single pixels. No photo has such contrasts,
+screenshots and pixel art do, and a network that never saw them answers to the last bit of its input.
 The file holds h0, h1, … and l2_0, l3_0, l4_0, …, all uint8 [H, W, 3].
 """
 
@@ -18,7 +20,22 @@ SMALLEST = 204
 MARGIN = 8
 
 
-def prepare(folder: str, out: str) -> None:
+def draw(rng: np.random.Generator, cell: int, side: int = 240) -> np.ndarray:
+    """Nine fields of patterns whose smallest parts are squares of `cell` pixels."""
+    n = side // cell
+    y, x = np.mgrid[:n, :n]
+    field = (3 * y // n) * 3 + 3 * x // n
+    picture = np.zeros((n, n, 3), np.uint8)
+    for i in range(9):
+        colours = rng.integers(0, 256, (2, 3)) if rng.random() < 0.5 else 255 * rng.integers(0, 2, (2, 3))
+        period, on, slope = rng.integers(2, 12), rng.integers(1, 4), rng.integers(-2, 3)
+        kinds = (x + y) % 2, (x + slope * y) % period < on, (slope * x + y) % period < on, rng.random((n, n)) < 0.5
+        drawn = colours[np.asarray(kinds[rng.integers(4)], int)]
+        picture[field == i] = drawn[field == i]
+    return picture.repeat(cell, 0).repeat(cell, 1)
+
+
+def prepare(folder: str, out: str, patterns: int = 0) -> None:
     found = sorted(p for e in ("jpg", "jpeg", "png") for p in glob.glob(os.path.join(folder, f"*.{e}")))
     arrays: dict[str, np.ndarray] = {}
     count = pixels = 0
@@ -31,8 +48,16 @@ def prepare(folder: str, out: str) -> None:
             arrays[f"l{scale}_{count}"] = bicubic.reduce(image, scale)
         count += 1
         pixels += image.shape[0] * image.shape[1]
-    np.savez(out, n=count, **arrays)
-    print(f"{count} of {len(found)} photos, {pixels / 1e6:.1f} megapixels")
+    rng = np.random.default_rng(1)
+    for i in range(count, count + patterns):
+        cell = int(rng.choice((2, 3, 4, 6, 12)))
+        image = arrays[f"h{i}"] = draw(rng, cell)
+        for scale in (2, 3, 4):
+            # Whole squares stay sharp, as nobody made them by reducing anything.
+            whole = cell % scale == 0
+            arrays[f"l{scale}_{i}"] = image[::scale, ::scale] if whole else bicubic.reduce(image, scale)
+    np.savez(out, n=count + patterns, **arrays)
+    print(f"{count} of {len(found)} photos, {pixels / 1e6:.1f} megapixels; {patterns} patterns")
 
 
 class Photos:
@@ -73,4 +98,4 @@ class Photos:
 
 
 if __name__ == "__main__":
-    prepare(*sys.argv[1:3])
+    prepare(*sys.argv[1:3], *map(int, sys.argv[3:4]))

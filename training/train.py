@@ -54,6 +54,12 @@ def hardware(device: str) -> str:
     return f"{torch.get_num_threads()} threads, {platform.machine()} CPU"
 
 
+def name_of(path: str) -> str:
+    """The weights of a run are known by its folder."""
+    folder, name = os.path.split(os.path.abspath(path))
+    return os.path.basename(folder) if name == "weights.safetensors" else name
+
+
 def main() -> None:
     a = arguments()
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -98,7 +104,7 @@ def main() -> None:
         tensors.save(path["weights"], average.state_dict(), half=True)
         recipe = {k: v for k, v in vars(a).items() if k not in ("out", "minutes", "threads", "every")}
         for key in ("data", "init", "test"):
-            recipe[key] = recipe[key] and os.path.basename(recipe[key])
+            recipe[key] = recipe[key] and name_of(recipe[key])
         with open(path["run"], "w") as file:
             json.dump({**recipe, "photos": len(data.hr), "step": step, "minutes": round(minutes, 1),
                        "hardware": hardware(device), "torch": torch.__version__}, file, indent=2)

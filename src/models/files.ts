@@ -66,8 +66,8 @@ export const MODEL_FILES: readonly ModelFile[] = [
     inputRange: 255,
     f16: true,
     file: 'a2n-photo-x2.safetensors',
-    bytes: 2_091_414,
-    sha256: '44bdae1c265a5d1d7115b120908b612e3e879a2ef4fd3f1846f19a3d22f63fbe',
+    bytes: 2_091_422,
+    sha256: 'f2711659154eb1b61e79fca6c6daa0040040c2d8265b3d4398a2f30b0909c1e5',
   },
   {
     id: 'a2n-photo-x4',
@@ -77,8 +77,8 @@ export const MODEL_FILES: readonly ModelFile[] = [
     inputRange: 255,
     f16: false,
     file: 'a2n-photo-x4.safetensors',
-    bytes: 2_113_998,
-    sha256: 'd6f719d4dbfc38774ee6b23fe4e939734b2a6135e31401697fe2b21103cf1bb1',
+    bytes: 2_114_006,
+    sha256: 'b8d850ee8eeb1b5bd57079dbdca918dcf0fb042146da350ecd83deda1d987e50',
   },
   {
     id: 'a2n-jpeg-x1',
@@ -90,7 +90,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
     f16: false,
     file: 'a2n-jpeg-x1.safetensors',
     bytes: 1_048_198,
-    sha256: 'b7fc2db4ec31d67baa3512cdf1cfb79149f2588ca1d898ddcd2c3b3d10a7cff2',
+    sha256: '3ae4a5b4a6f4451a303441838226931693ee60463067288c5218630d5bd3cfb5',
   },
   {
     id: 'a2n-denoise-x1',
