@@ -73,6 +73,6 @@ async function openWeights(
   scale: number,
 ): Promise<{ network: Network; weights: TensorMap }> {
   const { tensors } = await readWeights(bytes, recognise);
-  if (shipped) return { network: shippedNetwork(modelOf(scale)), weights: tensors };
+  if (shipped) return { network: await shippedNetwork(modelOf(scale)), weights: tensors };
   return detect(tensors, { name, likelyScale: scale });
 }

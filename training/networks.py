@@ -289,9 +289,8 @@ class CollaborativeAttention(nn.Module):
         self.conv_match = nn.Sequential(_conv(features, features // reduction, 3))
         self.conv_assembly = nn.Sequential(_conv(features, features, 1))
 
-    def pattern(self, u: torch.Tensor):
-        """Orders [B, n * w] and probabilities [B, n, w, 3w] over windows and their neighbours."""
-        rows = self.conv_match(u).flatten(2).transpose(1, 2).float()
+    def pattern(self, rows: torch.Tensor):
+        """From rows [B, L, D]: orders [B, n * w], probabilities [B, n, w, 3w] over windows and their neighbours."""
         if not bool(self.kmeans.initted):
             self.kmeans.start(rows.detach().reshape(-1, rows.shape[-1]))
         unit = F.normalize(rows, dim=-1, eps=1e-12)
@@ -313,15 +312,16 @@ class CollaborativeAttention(nn.Module):
         return torch.cat([chunks, chunks.roll(1, 1), chunks.roll(-1, 1)], 2)
 
     def forward(self, u, shared):
-        if self.first:
-            shared = self.pattern(u)
-        order, weights = shared
         values = self.conv_assembly(u).flatten(2).transpose(1, 2).float()
         length = values.shape[1]
-        mixed = (weights @ self._neighbours(self._windows(values, order))).flatten(1, 2)[:, :length]
-        out = torch.zeros_like(values).scatter(
-            1, order[:, :length, None].expand(-1, -1, values.shape[-1]), mixed
-        )
+        matched = self.conv_match(u).flatten(2).transpose(1, 2).float() if self.first else None
+        # Which pixels meet is decided by small differences: not in bf16.
+        with torch.autocast(u.device.type, enabled=False):
+            order, weights = shared = self.pattern(matched) if self.first else shared
+            mixed = (weights @ self._neighbours(self._windows(values, order))).flatten(1, 2)[:, :length]
+            out = torch.zeros_like(values).scatter(
+                1, order[:, :length, None].expand(-1, -1, values.shape[-1]), mixed
+            )
         return u + 0.1 * out.transpose(1, 2).reshape(u.shape).to(u.dtype), shared
 
 

@@ -48,13 +48,16 @@ class Networks(unittest.TestCase):
             self.assertEqual(sum(p.numel() for p in network.parameters()), count, f"{name} x{scale}")
 
     def test_learn(self):
-        for name in networks.NETWORKS:
-            with self.subTest(name):
+        cases = [(name, half) for name in networks.NETWORKS for half in (False, True)]
+        for name, half in cases:
+            with self.subTest(name, bf16=half):
                 torch.manual_seed(3)
                 network = networks.create(name, 2)
                 x, y = torch.rand(1, 3, 20, 20), torch.rand(1, 3, 40, 40)
-                loss = (network(x) - y).abs().mean()
-                loss.backward()
+                with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+                    out = network(x)
+                self.assertEqual(out.dtype, torch.float32)
+                (out - y).abs().mean().backward()
                 for key, parameter in network.named_parameters():
                     # The other groups take over the first one's pattern; the rest must all learn.
                     unused = name == "lcoan" and "conv_match" in key and "body.0" not in key

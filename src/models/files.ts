@@ -5,7 +5,7 @@ import type { Task } from './task.ts';
 export interface ModelFile {
   readonly id: string;
   /** The family, as `createNetwork` takes it. */
-  readonly network: 'a2n' | 'a2nm';
+  readonly network: 'a2n' | 'a2nm' | 'pan';
   readonly task: Task;
   /** 1 for every task but `upscale`. */
   readonly scale: 1 | 2 | 3 | 4;

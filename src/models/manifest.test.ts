@@ -17,10 +17,10 @@ describe.each(MODELS)('$id', (entry) => {
     expect(createHash('sha256').update(file).digest('hex')).toBe(entry.sha256);
   });
 
-  test('has exactly the weights that its network names', () => {
+  test('has exactly the weights that its network names', async () => {
     const { scale, inputRange } = entry;
     const network = createNetwork(entry.network, entry);
-    expect(shippedNetwork(entry)).toEqual(network);
+    expect(await shippedNetwork(entry)).toEqual(network);
     const inFile = [...readSafetensors(file).tensors].map(([name, { shape }]) => ({ name, shape }));
     const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
     expect(inFile.sort(byName)).toEqual([...network.graph.weights].sort(byName));
@@ -49,9 +49,9 @@ test('every shipped weight file is in the manifest, under one id', () => {
   expect(new Set(MODELS.map(({ id }) => id)).size).toBe(MODELS.length);
 });
 
-test('builds a network of the sizes that a file has', () => {
+test('builds a network of the sizes that a file has', async () => {
   const sizes = { scale: 1, features: 8, blocks: 2 } as const;
-  const network = shippedNetwork({ ...findModel('a2n-x2'), task: 'dejpeg', ...sizes });
+  const network = await shippedNetwork({ ...findModel('a2n-x2'), task: 'dejpeg', ...sizes });
   expect(network).toEqual(createNetwork('a2n', sizes));
   expect(network.graph.weights.some(({ name }) => name.startsWith('AAB_trunk.2.'))).toBe(false);
 });

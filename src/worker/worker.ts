@@ -145,7 +145,7 @@ const api: WorkerApi = {
   estimateCpu: (model, width, height) =>
     answer(async () => {
       const { entry } = await findRunnable(model);
-      const network = entry ? shippedNetwork(entry) : (await loadAdded(model)).network;
+      const network = entry ? await shippedNetwork(entry) : (await loadAdded(model)).network;
       const { estimateCpuMilliseconds } = await loadCpu();
       return estimateCpuMilliseconds(network, width, height);
     }),
@@ -274,7 +274,7 @@ async function loadWeights(
     weights = readSafetensors(file).tensors;
     weightsById.set(entry.id, weights);
   }
-  return { network: shippedNetwork(entry), weights };
+  return { network: await shippedNetwork(entry), weights };
 }
 
 /** The model on the GPU, its kernels compiled while its weights are on their way. */
@@ -295,7 +295,7 @@ async function loadOnGpu(
   // Samples of 16 bits are finer than f16.
   const precision = choosePrecision(config.precision, !wide && entry?.f16, adapter);
   const options = { wide, precision };
-  if (entry) host.prepare(shippedNetwork(entry), options);
+  if (entry) host.prepare(await shippedNetwork(entry), options);
   const { network, weights } = await loadWeights(runnable, progress, signal);
   progress.report('prepare', 0);
   return host.model(id, network, weights, options);
