@@ -1,6 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { multiplyAddsPerPixel } from '../graph/analysis.ts';
 import { findModel } from '../models/files.ts';
-import { chainFor } from './beyond.ts';
+import { shippedNetwork } from '../models/shipped.ts';
+import { chainFor, estimateCpu } from './beyond.ts';
 
 const image = { width: 100, height: 60 };
 const plan = { wish: null, scale: 2, method: null, depth: null, output: 'image/png' } as const;
@@ -38,5 +40,35 @@ describe('chainFor', () => {
   ])('refuses %j', (wrong) => {
     const attempt = () => chainFor(image, { ...plan, ...wrong }, null);
     expect(attempt).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }));
+  });
+});
+
+describe('estimateCpu', () => {
+  it('counts every network of the chain, each at its own size', async () => {
+    const asked: string[] = [];
+    const estimate = (wanted: Parameters<typeof chainFor>[1], chosen: ReturnType<typeof link>) =>
+      estimateCpu(image, wanted, chosen, (used) => {
+        asked.push(used.id);
+        return shippedNetwork(findModel(used.id));
+      });
+    // The probe reads a clock: one that goes on by the same step makes the ratio exact.
+    let now = 0;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += 20));
+    try {
+      const restore = link('a2n-jpeg-x1');
+      const alone = await estimate({ ...plan, scale: 1 }, restore);
+      const both = await estimate({ ...plan, wish: { scale: 4 } }, restore);
+      const [one, four] = await Promise.all(
+        ['a2n-jpeg-x1', 'a2n-photo-x4'].map(async (id) =>
+          multiplyAddsPerPixel((await shippedNetwork(findModel(id))).graph),
+        ),
+      );
+      expect(both / alone).toBeCloseTo(1 + (four as number) / (one as number), 6);
+      asked.length = 0;
+      await estimate({ ...plan, wish: { scale: 8 } }, link('a2n-x2'));
+      expect(asked).toEqual(['a2n-x2', 'a2n-x4']);
+    } finally {
+      clock.mockRestore();
+    }
   });
 });

@@ -59,6 +59,27 @@ export function chainFor(
   return { size, chain };
 }
 
+/**
+ * Milliseconds that the networks of a chain would take on the CPU, each for what the one before makes.
+ * @throws CrispenError as `chainFor`
+ */
+export async function estimateCpu(
+  image: Size,
+  wanted: Wanted,
+  chosen: Link | null,
+  networkOf: (link: Link) => Promise<Network>,
+): Promise<number> {
+  const { estimateCpuMilliseconds } = await import('./cpu.ts');
+  let { width, height } = image;
+  let milliseconds = 0;
+  for (const link of chainFor(image, wanted, chosen).chain) {
+    milliseconds += estimateCpuMilliseconds(await networkOf(link), width, height);
+    width *= link.scale;
+    height *= link.scale;
+  }
+  return milliseconds;
+}
+
 /** From the pixels of a source to those of the result. */
 export interface Way<L extends Link = Link> {
   readonly size: Size;

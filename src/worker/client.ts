@@ -133,8 +133,12 @@ export interface Upscaler {
     source: UpscaleSource,
     request?: DrawRequest,
   ): Promise<UpscaleOutput<null>>;
-  /** Milliseconds that the CPU path would take for an LR image of this size, measured here. */
-  estimateCpu(width: number, height: number, request?: ModelChoice): Promise<number>;
+  /**
+   * Milliseconds that the CPU path would take for an LR image of this size, measured here: all
+   * networks that the request runs, one after the other.
+   * @throws CrispenError `INVALID_INPUT`, `MODEL_UNKNOWN`
+   */
+  estimateCpu(width: number, height: number, request?: PlanChoice): Promise<number>;
   /**
    * Takes a weight file (.pth, .pt, .ckpt, .safetensors), by itself or by its address: finds out which
    * network it belongs to, at which scale, and stores it with the page's origin. Its `id` then serves
@@ -263,10 +267,10 @@ class WorkerUpscaler implements Upscaler {
     );
   }
 
-  async estimateCpu(width: number, height: number, request: ModelChoice = {}): Promise<number> {
+  async estimateCpu(width: number, height: number, request: PlanChoice = {}): Promise<number> {
     const added = await this.#added(request.model);
-    const { id } = chooseModel(await withTask(request, added), added);
-    return this.#open().call((remote) => remote.estimateCpu(id, width, height));
+    const plan = planUpscale(await withTask(request, added), added);
+    return this.#open().call((remote) => remote.estimateCpu(plan, width, height));
   }
 
   async addModel(

@@ -241,7 +241,7 @@ export interface WorkerApi {
     plan: UpscalePlan,
     target: UpscaleTarget | OffscreenCanvas | null,
   ): Promise<Result<UpscaleOutput<ImageBitmap | Blob | null>>>;
-  estimateCpu(model: string, width: number, height: number): Promise<Result<number>>;
+  estimateCpu(plan: UpscalePlan, width: number, height: number): Promise<Result<number>>;
   encode(
     image: ImageBitmap | Blob,
     type: OutputType,

@@ -142,12 +142,13 @@ const api: WorkerApi = {
     );
   },
 
-  estimateCpu: (model, width, height) =>
+  estimateCpu: (plan, width, height) =>
     answer(async () => {
-      const { entry } = await findRunnable(model);
-      const network = entry ? await shippedNetwork(entry) : (await loadAdded(model)).network;
-      const { estimateCpuMilliseconds } = await loadCpu();
-      return estimateCpuMilliseconds(network, width, height);
+      const model = plan.model === null ? null : await findRunnable(plan.model);
+      const { estimateCpu } = await loadBeyond();
+      return estimateCpu({ width, height }, plan, model, async ({ id, entry }) =>
+        entry ? shippedNetwork(entry) : (await loadAdded(id)).network,
+      );
     }),
 
   encode: (image, type, quality, metadata) =>
@@ -233,7 +234,6 @@ function track(id: number, stages: readonly Stage[]): JobProgress {
 }
 
 // Chunks of their own: most pages need neither.
-const loadCpu = () => import('./cpu.ts');
 const loadBeyond = () => import('./beyond.ts');
 async function loadCheckpoints() {
   const added = await import('./added.ts');
