@@ -19,6 +19,8 @@ TINY = {
     "lcoan": {"features": 8, "groups": 3, "blocks": 1, "clusters": 5, "window": 16},
 }
 MODEL = {"acla": "EDSR_CLA", "lcoan": "LCoAN"}
+# Of the two layouts of offsets that golden files of ACLA may hold.
+OUTPUT = {"acla": "paired.output"}
 
 
 def main() -> None:
@@ -46,7 +48,7 @@ def main() -> None:
         "input_range": f"0..{range_}", **network.config,
     }
     weights = {f"weights.{k}": v for k, v in network.state_dict().items()}
-    tensors.save(a.out, {"input": x, "output": y, **weights}, metadata)
+    tensors.save(a.out, {"input": x, OUTPUT.get(a.network, "output"): y, **weights}, metadata)
 
 
 if __name__ == "__main__":
