@@ -1,21 +1,26 @@
-"""photos.py FOLDER OUT.npz [PATTERNS]: photos as one file of HR images with their exact bicubic LR images.
+"""Photos as one file of HR images with their exact bicubic LR images.
 
 Images are cropped to multiples of 12, so that x2, x3 and x4 share them; small ones are left out.
-PATTERNS drawn pictures follow: checkers, stripes, lines of single pixels. No photo has such contrasts,
+--reduce makes them smaller first, large ones in two sizes: what JPEG left in them goes, edges get sharper.
+--leaves N adds N pictures of overlapping shapes (leaves.py).
+--patterns N adds N drawn pictures: checkers, stripes, lines of single pixels. No photo has such contrasts,
 screenshots and pixel art do, and a network that never saw them answers to the last bit of its input.
 The file holds h0, h1, … and l2_0, l3_0, l4_0, …, all uint8 [H, W, 3].
 """
 
+import argparse
 import glob
 import os
-import sys
 
 import numpy as np
 from PIL import Image
 
 import bicubic
+import leaves
 
 SMALLEST = 204
+# Of reduced ones, and of what is reduced twice.
+SMALLEST_REDUCED, LARGE = 168, 600
 # Tasks see this much more than the crop that is kept, so that JPEG's grid falls anywhere within it.
 MARGIN = 8
 
@@ -35,29 +40,48 @@ def draw(rng: np.random.Generator, cell: int, side: int = 240) -> np.ndarray:
     return picture.repeat(cell, 0).repeat(cell, 1)
 
 
-def prepare(folder: str, out: str, patterns: int = 0) -> None:
+def reduced(image: Image.Image, rng: np.random.Generator) -> list[Image.Image]:
+    """One smaller version, or two of a large photo."""
+    side = min(image.size)
+    least = max(0.45, SMALLEST_REDUCED / side)
+    factors = [rng.uniform(least, max(least, 0.75))]
+    if side >= LARGE:
+        factors = [rng.uniform(0.35, 0.55), rng.uniform(0.55, 0.8)]
+    return [image.resize([round(v * f) for v in image.size], Image.BICUBIC) for f in factors]
+
+
+def prepare(folder: str, out: str, patterns: int, shapes: int, reduce: bool) -> None:
     found = sorted(p for e in ("jpg", "jpeg", "png") for p in glob.glob(os.path.join(folder, f"*.{e}")))
     arrays: dict[str, np.ndarray] = {}
     count = pixels = 0
-    for path in found:
-        image = bicubic.crop_to_multiple(np.asarray(Image.open(path).convert("RGB")), 12)
-        if min(image.shape[:2]) < SMALLEST:
-            continue
-        arrays[f"h{count}"] = image
+
+    def put(hr: np.ndarray, lr=bicubic.reduce) -> None:
+        nonlocal count
+        arrays[f"h{count}"] = hr
         for scale in (2, 3, 4):
-            arrays[f"l{scale}_{count}"] = bicubic.reduce(image, scale)
+            arrays[f"l{scale}_{count}"] = lr(hr, scale)
         count += 1
-        pixels += image.shape[0] * image.shape[1]
+
     rng = np.random.default_rng(1)
-    for i in range(count, count + patterns):
+    for path in found:
+        photo = Image.open(path).convert("RGB")
+        for version in reduced(photo, rng) if reduce else [photo]:
+            image = bicubic.crop_to_multiple(np.asarray(version), 12)
+            if reduce or min(image.shape[:2]) >= SMALLEST:
+                put(image)
+                pixels += image.shape[0] * image.shape[1]
+    print(f"{count} images of {len(found)} photos, {pixels / 1e6:.1f} megapixels")
+    for i in range(shapes):
+        rng = np.random.default_rng([2, i])
+        photo = Image.open(found[rng.integers(len(found))]).convert("RGB")
+        put(leaves.draw(rng, np.asarray(photo.resize((16, 16))).reshape(-1, 3)))
+    rng = np.random.default_rng(1)
+    for _ in range(patterns):
         cell = int(rng.choice((2, 3, 4, 6, 12)))
-        image = arrays[f"h{i}"] = draw(rng, cell)
-        for scale in (2, 3, 4):
-            # Whole squares stay sharp, as nobody made them by reducing anything.
-            whole = cell % scale == 0
-            arrays[f"l{scale}_{i}"] = image[::scale, ::scale] if whole else bicubic.reduce(image, scale)
-    np.savez(out, n=count + patterns, **arrays)
-    print(f"{count} of {len(found)} photos, {pixels / 1e6:.1f} megapixels; {patterns} patterns")
+        # Whole squares stay sharp, as nobody made them by reducing anything.
+        put(draw(rng, cell), lambda hr, s: hr[::s, ::s] if cell % s == 0 else bicubic.reduce(hr, s))
+    np.savez(out, n=count, **arrays)
+    print(f"{shapes} pictures of shapes, {patterns} of patterns")
 
 
 class Photos:
@@ -98,4 +122,11 @@ class Photos:
 
 
 if __name__ == "__main__":
-    prepare(*sys.argv[1:3], *map(int, sys.argv[3:4]))
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    p.add_argument("folder")
+    p.add_argument("out")
+    p.add_argument("--reduce", action="store_true")
+    p.add_argument("--leaves", type=int, default=0)
+    p.add_argument("--patterns", type=int, default=0)
+    a = p.parse_args()
+    prepare(a.folder, a.out, a.patterns, a.leaves, a.reduce)

@@ -12,7 +12,9 @@ from PIL import Image
 
 import bicubic
 import evaluate
+import leaves
 import networks
+import photos
 import tasks
 import tensors
 
@@ -122,6 +124,42 @@ class Tasks(unittest.TestCase):
             self.assertEqual((worn.shape, worn.dtype), (image.shape, image.dtype), name)
             again = task(image, np.random.default_rng(2))
             self.assertTrue(np.array_equal(worn, again), f"{name} depends on more than its seed")
+
+
+class Pictures(unittest.TestCase):
+    def test_of_shapes_depend_on_their_seed_alone_and_have_even_fields_and_sharp_edges(self):
+        palette = np.random.default_rng(1).integers(0, 256, (9, 3), dtype=np.uint8)
+        one, again, other = (leaves.draw(np.random.default_rng(s), palette, 96) for s in (4, 4, 5))
+        self.assertEqual((one.shape, one.dtype), ((96, 96, 3), np.uint8))
+        self.assertTrue(np.array_equal(one, again))
+        self.assertFalse(np.array_equal(one, other))
+        steps = np.abs(np.diff(one.astype(int), axis=1)).max(2)
+        self.assertGreater(np.mean(steps <= 3), 0.5)
+        self.assertGreater(np.mean(steps >= 40), 0.01)
+
+    def test_are_reduced_once_or_twice_but_not_below_what_crops_need(self):
+        rng = np.random.default_rng(1)
+        for size, count in (((321, 481), 1), ((300, 200), 1), ((1024, 768), 2)):
+            made = photos.reduced(Image.new("RGB", size), rng)
+            self.assertEqual(len(made), count)
+            for image in made:
+                self.assertGreaterEqual(min(image.size), photos.SMALLEST_REDUCED)
+                self.assertLess(max(image.size), max(size))
+
+    def test_are_written_with_their_lr_images(self):
+        with tempfile.TemporaryDirectory() as folder:
+            noise = np.random.default_rng(1).integers(0, 256, (240, 216, 3), dtype=np.uint8)
+            Image.fromarray(noise).save(os.path.join(folder, "a.png"))
+            Image.fromarray(noise[:100]).save(os.path.join(folder, "small.png"))
+            path = os.path.join(folder, "data.npz")
+            photos.prepare(folder, path, patterns=1, shapes=1, reduce=False)
+            for scale in (2, 3, 4):
+                data = photos.Photos(path, scale)
+                self.assertEqual(len(data.hr), 3)
+                self.assertTrue(np.array_equal(data.hr[0], noise))
+                self.assertTrue(np.array_equal(data.lr[0], bicubic.reduce(noise, scale)))
+                x, y = data.batch(tasks.clean, 2, 40, np.random.default_rng(1))
+                self.assertEqual((x.shape, y.shape), ((2, 40, 40, 3), (2, 40 * scale, 40 * scale, 3)))
 
 
 class Metric(unittest.TestCase):
