@@ -5,7 +5,7 @@ const models = [
   { id: 'a2n-x2', task: 'upscale', scale: 2, description: '' },
   { id: 'a2n-x3', task: 'upscale', scale: 3, description: '' },
   { id: 'a2n-photo-x2', task: 'upscale', scale: 2, description: '' },
-  { id: 'pan-x2', task: 'upscale', scale: 2, description: 'Small and quick.' },
+  { id: 'new-x2', task: 'upscale', scale: 2, description: 'Small and quick.' },
   { id: 'a2n-jpeg-x1', task: 'dejpeg', scale: 1, description: '' },
 ] as const;
 
@@ -19,13 +19,13 @@ describe('choicesAt', () => {
     expect(choicesAt(models, 2).map((choice) => choice.id)).toEqual([
       'a2n-photo-x2',
       'a2n-x2',
-      'pan-x2',
+      'new-x2',
     ]);
     expect(choicesAt(models, 3).map((choice) => choice.id)).toEqual(['a2n-x3']);
   });
 
   it('describes a kind without words of its own by the manifest', () => {
-    expect(choicesAt(models, 2)[2]).toMatchObject({ title: 'pan-x2', text: 'Small and quick.' });
+    expect(choicesAt(models, 2)[2]).toMatchObject({ title: 'new-x2', text: 'Small and quick.' });
   });
 });
 

@@ -31,7 +31,8 @@ const WORDS: Readonly<Record<string, Pick<ModelChoice, 'title' | 'text'>>> = {
     title: 'Photo',
     text: 'From the web or a phone: removes JPEG traces and noise as well.',
   },
-  a2n: { title: 'Clean', text: 'Renders, artwork, lossless pictures: keeps every detail.' },
+  pan: { title: 'Clean', text: 'Renders, artwork, lossless pictures: keeps every detail.' },
+  a2n: { title: 'Clean (A2N)', text: 'The same by a network of four times the size.' },
 };
 
 const kindOf = (id: string): string => id.replace(/-x\d+$/, '');

@@ -122,7 +122,7 @@ describe('with an adapter', () => {
     expect(outcome.progress.at(-1)).toEqual({ stage: 'encode', fraction: 1, remainingMs: 0 });
   });
 
-  it.each(['a2n-x3', 'a2n-photo-x4'])('enlarges with %s', async (model) => {
+  it.each(['a2n-x3', 'a2n-photo-x4', 'pan-x4'])('enlarges with %s', async (model) => {
     const image = noise(9, 7, () => 255);
     const outcome = succeeded(await upscale(page, await encode(image), { model }));
     expect(outcome.model).toBe(model);

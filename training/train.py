@@ -23,6 +23,13 @@ import tensors
 from photos import Photos
 from tasks import TASKS
 
+# In levels (squares of them, in twentieths), so that learning rates and clipping mean the same for every
+# input range.
+LOSSES = {
+    "l1": lambda y, target, level: F.l1_loss(y, target) / level,
+    "l2": lambda y, target, level: F.mse_loss(y, target) / level**2 / 20,
+}
+
 
 def arguments() -> argparse.Namespace:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -37,6 +44,7 @@ def arguments() -> argparse.Namespace:
     p.add_argument("--features", type=int, help="channels of the trunk")
     p.add_argument("--blocks", type=int)
     p.add_argument("--rate", type=float, default=1e-3, help="peak learning rate; cosine decay")
+    p.add_argument("--loss", default="l1", choices=LOSSES, help="l2 is for a last stage: PSNR counts squares")
     p.add_argument("--batch", type=int, default=8)
     p.add_argument("--side", type=int, default=40, help="of the crops, in LR pixels")
     p.add_argument("--average", type=float, default=0.999, help="decay of the exponential average")
@@ -123,8 +131,7 @@ def main() -> None:
         for group in optimizer.param_groups:
             group["lr"] = rate
         with torch.autocast(device, dtype=torch.bfloat16):
-            # In levels, so that learning rates and clipping mean the same for every input range.
-            loss = F.l1_loss(model(x), to(targets)) / factor
+            loss = LOSSES[a.loss](model(x), to(targets), factor)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 40.0)

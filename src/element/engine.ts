@@ -15,7 +15,7 @@ export function modelFor(task: string, scale: number): string {
   if (task === 'denoise' || task === 'dejpeg') return restorationModel(task).id;
   const { id } = defaultModel(scale);
   if (task === 'photo' || task === 'upscale') return id;
-  if (task === 'clean') return `a2n-x${scale}`;
+  if (task === 'clean') return `pan-x${scale}`;
   throw new CrispenError('INVALID_INPUT', `There is no task "${task}".`, {
     hint: 'Choose photo, clean, denoise or dejpeg.',
   });
