@@ -7,6 +7,7 @@ import { CrispenError } from '../errors.ts';
 import { type SizeWish, wishedSize } from '../image/size.ts';
 
 import { defaultModel, findModel, type ModelFile } from '../models/files.ts';
+import { HASHES } from '../models/hashes.ts';
 import { createNetwork, type Detection, detect, recognise } from '../models/index.ts';
 import type { Network } from '../models/network.ts';
 import { modelsAfter, modelsFor, restorationModel } from '../models/passes.ts';
@@ -84,7 +85,7 @@ export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
     return { name: fileTitle(weights), network, f16: false, ...(await readFor(weights, network)) };
   }
   const shipped = await readFor(shippedFile(entry), network);
-  if (shipped.sha256 !== entry.sha256) {
+  if (shipped.sha256 !== HASHES[entry.id]) {
     throw new CrispenError('MODEL_CORRUPT', `The weight file of ${entry.id} is damaged.`, {
       hint: 'Install the package again.',
     });

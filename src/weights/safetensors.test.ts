@@ -47,14 +47,16 @@ describe('reading', () => {
     const bytes = read(path);
     const { tensors, metadata } = readSafetensors(bytes);
     expect(metadata).toEqual({});
-    // Ten tensors a block; restoration has half of the blocks and no upsampler.
-    const [size, last] = path.includes('x4')
-      ? [178, 15]
-      : path.includes('x1')
-        ? [86, 7]
-        : [172, 15];
-    expect(tensors.size).toBe(size);
-    expect(tensors.get(`AAB_trunk.${last}.attention.k4.weight`)?.shape).toEqual([40, 40, 3, 3]);
+    // Ten tensors a block, PAN's eight; restoration has half of the blocks and no upsampler.
+    const pan = path.includes('pan');
+    const blocks = path.includes('x1') ? 8 : 16;
+    const upsampler = path.includes('x1') ? 0 : path.includes('x4') ? 12 : 6;
+    expect(tensors.size).toBe(blocks * (pan ? 8 : 10) + 6 + upsampler);
+    const layer = pan
+      ? `SCPA_trunk.${blocks - 1}.PAConv.k4.weight`
+      : `AAB_trunk.${blocks - 1}.attention.k4.weight`;
+    const channels = pan ? 20 : 40;
+    expect(tensors.get(layer)?.shape).toEqual([channels, channels, 3, 3]);
     for (const tensor of tensors.values()) {
       expect(tensor.dtype).toBe('f16');
       expect(tensor.bytes.buffer).toBe(bytes.buffer);

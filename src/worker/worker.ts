@@ -266,7 +266,8 @@ async function loadWeights(
   if (!weights) {
     progress.report('download', 0);
     const url = config.packaged[entry.file] ?? new URL(entry.file, config.baseUrl).href;
-    const { id, bytes, sha256 } = entry;
+    const { id, bytes } = entry;
+    const sha256 = (await import('../models/hashes.ts')).HASHES[id] as string;
     const file = await loadWeightFile({ id, url, bytes, sha256 }, weightPlatform(), {
       signal,
       onProgress: (fraction) => progress.report('download', fraction),
