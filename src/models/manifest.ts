@@ -104,7 +104,7 @@ const NOTES: Readonly<Record<string, Omit<ModelEntry, keyof ModelFile>>> = {
   'pan-x4': {
     description: 'Four times the size, for clean images: a quarter of the download.',
     training: {
-      data: CLEANED,
+      data: `${SAMPLES} reduced by bicubic; then ${CLEANED}`,
       steps: 35200,
       minutes: 118,
       hardware: SHARED_CORES,
