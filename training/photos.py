@@ -85,22 +85,29 @@ def prepare(folder: str, out: str, patterns: int, shapes: int, reduce: bool) -> 
 
 
 class Photos:
-    """Random crops of a prepared file for one scale and task."""
+    """Random crops of a prepared file for one scale and task, `side` LR pixels wide.
 
-    def __init__(self, path: str, scale: int):
+    Images too small for such crops are left out; ValueError if all of them are.
+    """
+
+    def __init__(self, path: str, scale: int, side: int):
         file = np.load(path)
-        self.scale = scale
-        count = int(file["n"])
-        self.hr = [file[f"h{i}"] for i in range(count)]
-        self.lr = self.hr if scale == 1 else [file[f"l{scale}_{i}"] for i in range(count)]
+        self.scale, self.side = scale, side
+        lr = "h" if scale == 1 else f"l{scale}_"
+        # Sizes alone decide, so they are asked of the LR images, which are small.
+        fits = [i for i in range(int(file["n"])) if min(file[f"{lr}{i}"].shape[:2]) >= side + MARGIN]
+        if not fits:
+            raise ValueError(f"{path}: at scale {scale} no image has room for crops of {side} pixels")
+        self.hr = [file[f"h{i}"] for i in fits]
+        self.lr = self.hr if scale == 1 else [file[f"{lr}{i}"] for i in fits]
         # Larger photos hold more, but not so many more that small ones are never seen.
         share = np.array([a.shape[0] * a.shape[1] for a in self.lr], float) ** 0.75
         self.share = share / share.sum()
 
-    def batch(self, task, size: int, side: int, rng: np.random.Generator):
+    def batch(self, task, size: int, rng: np.random.Generator):
         """`size` pairs of LR crops [side, side] and their HR, turned and mirrored at random."""
         inputs, targets = [], []
-        s = self.scale
+        s, side = self.scale, self.side
         for i in rng.choice(len(self.lr), size, p=self.share):
             lr, hr = self.lr[i], self.hr[i]
             wide = side + MARGIN

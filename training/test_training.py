@@ -154,12 +154,17 @@ class Pictures(unittest.TestCase):
             path = os.path.join(folder, "data.npz")
             photos.prepare(folder, path, patterns=1, shapes=1, reduce=False)
             for scale in (2, 3, 4):
-                data = photos.Photos(path, scale)
+                data = photos.Photos(path, scale, 40)
                 self.assertEqual(len(data.hr), 3)
                 self.assertTrue(np.array_equal(data.hr[0], noise))
                 self.assertTrue(np.array_equal(data.lr[0], bicubic.reduce(noise, scale)))
-                x, y = data.batch(tasks.clean, 2, 40, np.random.default_rng(1))
+                x, y = data.batch(tasks.clean, 2, np.random.default_rng(1))
                 self.assertEqual((x.shape, y.shape), ((2, 40, 40, 3), (2, 40 * scale, 40 * scale, 3)))
+            # 216 columns hold LR crops of 46 and their margin of 8; patterns are 240 wide.
+            self.assertEqual(len(photos.Photos(path, 4, 46).hr), 3)
+            self.assertEqual(len(photos.Photos(path, 4, 47).hr), 1)
+            with self.assertRaisesRegex(ValueError, "crops of 60"):
+                photos.Photos(path, 4, 60)
 
 
 class Metric(unittest.TestCase):

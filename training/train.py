@@ -99,7 +99,7 @@ def main() -> None:
         step, minutes = state["step"], state["minutes"]
         print(f"goes on at step {step}")
 
-    data = Photos(a.data, a.scale)
+    data = Photos(a.data, a.scale, a.side)
     task = TASKS[a.task]
     model = torch.compile(network) if a.compile and hasattr(torch, "compile") else network
     factor = network.input_range / 255
@@ -124,7 +124,7 @@ def main() -> None:
     logged = step
     while step < a.steps and (time.time() - begun) / 60 < a.minutes:
         rng = np.random.default_rng([a.seed, step])
-        inputs, targets = data.batch(task, a.batch, a.side, rng)
+        inputs, targets = data.batch(task, a.batch, rng)
         to = lambda v: torch.from_numpy(v).to(device).permute(0, 3, 1, 2).float() * factor  # noqa: E731
         x = to(inputs).contiguous(memory_format=torch.channels_last)
         rate = a.rate * min(1, (step + 1) / 200) * (0.5 * (1 + math.cos(math.pi * step / a.steps)) + 0.002)
