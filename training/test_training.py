@@ -146,6 +146,16 @@ class Pictures(unittest.TestCase):
                 self.assertGreaterEqual(min(image.size), photos.SMALLEST_REDUCED)
                 self.assertLess(max(image.size), max(size))
 
+    def test_that_are_large_become_tiles_without_the_empty_ones(self):
+        noise = np.random.default_rng(1).integers(0, 256, (1500, 3000, 3), dtype=np.uint8)
+        noise[:, 1500:] = 128
+        found = photos.tiles(Image.fromarray(noise), np.random.default_rng(1))
+        self.assertGreater(len(found), 1)
+        for tile in found:
+            self.assertEqual(tile.shape, (photos.TILE, photos.TILE, 3))
+            self.assertGreater(tile.std(), 5)
+        self.assertEqual(photos.tiles(Image.new("RGB", (3000, 2000)), np.random.default_rng(1)), [])
+
     def test_are_written_with_their_lr_images(self):
         with tempfile.TemporaryDirectory() as folder:
             noise = np.random.default_rng(1).integers(0, 256, (240, 216, 3), dtype=np.uint8)
@@ -160,6 +170,7 @@ class Pictures(unittest.TestCase):
                 self.assertTrue(np.array_equal(data.lr[0], bicubic.reduce(noise, scale)))
                 x, y = data.batch(tasks.clean, 2, np.random.default_rng(1))
                 self.assertEqual((x.shape, y.shape), ((2, 40, 40, 3), (2, 40 * scale, 40 * scale, 3)))
+                self.assertAlmostEqual(data.share[-1], photos.PATTERNS)
             # 216 columns hold LR crops of 46 and their margin of 8; patterns are 240 wide.
             self.assertEqual(len(photos.Photos(path, 4, 46).hr), 3)
             self.assertEqual(len(photos.Photos(path, 4, 47).hr), 1)
