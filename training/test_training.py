@@ -13,6 +13,7 @@ from PIL import Image
 import bicubic
 import evaluate
 import leaves
+import mean
 import networks
 import photos
 import tasks
@@ -114,6 +115,14 @@ class Files(unittest.TestCase):
             halved = tensors.load(path)
             for key, value in network.state_dict().items():
                 self.assertTrue(torch.equal(halved[key], value.half().float()), key)
+
+
+class Mean(unittest.TestCase):
+    def test_lies_between_two_networks_of_the_same_shape(self):
+        a, b = {"w": torch.tensor([1.0, 2.0])}, {"w": torch.tensor([3.0, -2.0])}
+        self.assertEqual(mean.mean(a, b, 0.25)["w"].tolist(), [1.5, 1.0])
+        with self.assertRaisesRegex(ValueError, "different networks"):
+            mean.mean(a, {"w": torch.zeros(3)}, 0.5)
 
 
 class Tasks(unittest.TestCase):

@@ -36,17 +36,19 @@ export const MODEL_FILES: readonly ModelFile[] = [
   model({
     id: 'a2n-x2',
     scale: 2,
-    bytes: 2_091_414,
+    f16: true,
+    bytes: 2_091_422,
   }),
   model({
     id: 'a2n-x3',
     scale: 3,
-    bytes: 2_091_414,
+    f16: true,
+    bytes: 2_091_422,
   }),
   model({
     id: 'a2n-x4',
     scale: 4,
-    bytes: 2_113_998,
+    bytes: 2_114_006,
   }),
   model({
     id: 'pan-x2',
@@ -81,6 +83,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
   model({
     id: 'a2n-photo-x4',
     scale: 4,
+    f16: true,
     bytes: 2_114_006,
   }),
   model({
