@@ -126,13 +126,13 @@ class Photos:
     def __init__(self, path: str, scale: int, side: int):
         file = np.load(path)
         self.scale, self.side = scale, side
-        lr = "h" if scale == 1 else f"l{scale}_"
-        # Sizes alone decide, so they are asked of the LR images, which are small.
-        fits = [i for i in range(int(file["n"])) if min(file[f"{lr}{i}"].shape[:2]) >= side + MARGIN]
+        name = "h" if scale == 1 else f"l{scale}_"
+        lr = [file[f"{name}{i}"] for i in range(int(file["n"]))]
+        fits = [i for i, image in enumerate(lr) if min(image.shape[:2]) >= side + MARGIN]
         if not fits:
             raise ValueError(f"{path}: at scale {scale} no image has room for crops of {side} pixels")
-        self.hr = [file[f"h{i}"] for i in fits]
-        self.lr = self.hr if scale == 1 else [file[f"{lr}{i}"] for i in fits]
+        self.lr = [lr[i] for i in fits]
+        self.hr = self.lr if scale == 1 else [file[f"h{i}"] for i in fits]
         # Larger photos hold more, but not so many more that small ones are never seen.
         share = np.array([a.shape[0] * a.shape[1] for a in self.lr], float) ** 0.75
         drawn = np.isin(fits, file["patterns"])

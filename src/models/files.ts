@@ -26,7 +26,7 @@ const model = (own: Pick<ModelFile, 'id' | 'scale' | 'bytes'> & Partial<ModelFil
   network: 'a2n',
   task: 'upscale',
   inputRange: 255,
-  f16: false,
+  f16: true,
   file: `${own.id}.safetensors`,
   ...own,
 });
@@ -36,18 +36,17 @@ export const MODEL_FILES: readonly ModelFile[] = [
   model({
     id: 'a2n-x2',
     scale: 2,
-    f16: true,
     bytes: 2_091_422,
   }),
   model({
     id: 'a2n-x3',
     scale: 3,
-    f16: true,
     bytes: 2_091_422,
   }),
   model({
     id: 'a2n-x4',
     scale: 4,
+    f16: false,
     bytes: 2_114_006,
   }),
   model({
@@ -55,7 +54,6 @@ export const MODEL_FILES: readonly ModelFile[] = [
     network: 'pan',
     scale: 2,
     inputRange: 1,
-    f16: true,
     bytes: 537_558,
   }),
   model({
@@ -63,7 +61,6 @@ export const MODEL_FILES: readonly ModelFile[] = [
     network: 'pan',
     scale: 3,
     inputRange: 1,
-    f16: true,
     bytes: 537_558,
   }),
   model({
@@ -71,19 +68,16 @@ export const MODEL_FILES: readonly ModelFile[] = [
     network: 'pan',
     scale: 4,
     inputRange: 1,
-    f16: true,
     bytes: 560_126,
   }),
   model({
     id: 'a2n-photo-x2',
     scale: 2,
-    f16: true,
     bytes: 2_091_422,
   }),
   model({
     id: 'a2n-photo-x4',
     scale: 4,
-    f16: true,
     bytes: 2_114_006,
   }),
   model({
@@ -91,6 +85,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
     task: 'dejpeg',
     scale: 1,
     blocks: 8,
+    f16: false,
     bytes: 1_048_198,
   }),
   model({
@@ -98,6 +93,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
     task: 'denoise',
     scale: 1,
     blocks: 8,
+    f16: false,
     bytes: 1_048_198,
   }),
 ];
