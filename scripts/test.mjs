@@ -1,7 +1,7 @@
 /**
  * npm test: everything that must hold before a change lands. Every step runs even when an earlier
  * one failed; the last line counts the tests of all steps, one for each check.
- * `--only check|unit|gpu|f16|size|package|e2e` runs one group.
+ * `--only check|unit|gpu|f16|size|package|e2e` runs one group, `--only unit,f16` several.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -34,11 +34,12 @@ const root = resolve(import.meta.dirname, '..');
 const GROUPS = ['check', 'unit', 'gpu', 'f16', 'size', 'package', 'e2e'];
 
 const { values } = parseArgs({ options: { only: { type: 'string' } } });
-if (values.only !== undefined && !GROUPS.includes(values.only)) {
-  console.error(`--only takes one of: ${GROUPS.join(', ')}`);
+const groups = values.only?.split(',') ?? GROUPS;
+if (!groups.every((group) => GROUPS.includes(group))) {
+  console.error(`--only takes one or more of: ${GROUPS.join(', ')}`);
   process.exit(2);
 }
-const wanted = (/** @type {string} */ group) => (values.only ?? group) === group;
+const wanted = (/** @type {string} */ group) => groups.includes(group);
 
 const count = { passed: 0, failed: 0 };
 /** @type {string[]} */

@@ -28,6 +28,17 @@ export async function requestTestAdapter(): Promise<GPUAdapter> {
 }
 
 /**
+ * For tests in f16: null, said aloud, where the set-up (f16-setup.ts) found no adapter with `shader-f16`.
+ * A test file that needs one while it loads asks here, so that it loads on every machine.
+ */
+export async function requestF16Adapter(): Promise<GPUAdapter | null> {
+  const adapter = process.env.CRISPEN_NO_F16 ? null : await testGpu().requestAdapter();
+  if (adapter?.features.has('shader-f16')) return adapter;
+  console.warn('SKIPPED: no adapter with shader-f16 (lavapipe 25 would do): f16 untested');
+  return null;
+}
+
+/**
  * A device with the specification's default limits, however much more the adapter has, so that a
  * kernel that asks too much fails here and not at a user's. Of features, what variants of kernels use.
  */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { testGpu } from '../../test/gpu.ts';
+import { requestF16Adapter, testGpu } from '../../test/gpu.ts';
 import { Engine } from '../engine/engine.ts';
 import { MODEL_FILES } from '../models/files.ts';
 import { readImage } from './images.ts';
@@ -12,12 +12,7 @@ import {
   REQUIRED_SHARE,
 } from './precision-measure.ts';
 
-const adapter = process.env.CRISPEN_NO_F16 ? null : await testGpu().requestAdapter();
-const hasF16 = adapter?.features.has('shader-f16') ?? false;
-if (!hasF16)
-  console.warn(
-    'SKIPPED: no adapter with shader-f16 (lavapipe 25 would do): models in f16 untested',
-  );
+const adapter = await requestF16Adapter();
 
 const figures = { values: 1, same: 1, worst: 0, within: 1, largest: 0, finite: true };
 
@@ -28,7 +23,7 @@ it('holds to the bound', () => {
   expect(holds({ ...figures, finite: false })).toBe(false);
 });
 
-describe.skipIf(!hasF16)('shipped models in f16', () => {
+describe.skipIf(!adapter)('shipped models in f16', () => {
   let engine: Engine;
   beforeAll(async () => {
     engine = await Engine.create({ gpu: testGpu() });

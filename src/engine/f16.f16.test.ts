@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { testGpu } from '../../test/gpu.ts';
+import { requestF16Adapter, testGpu } from '../../test/gpu.ts';
 import { createNetwork } from '../models/index.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import type { TensorMap } from '../weights/tensor.ts';
@@ -12,10 +12,7 @@ import { trace } from './traceNetwork.ts';
 import { tuningOf } from './tuning.ts';
 import type { AdapterReport } from './types.ts';
 
-const adapter = process.env.CRISPEN_NO_F16 ? null : await testGpu().requestAdapter();
-const hasF16 = adapter?.features.has('shader-f16') ?? false;
-if (!hasF16)
-  console.warn('SKIPPED: no adapter with shader-f16 (lavapipe 25 would do): f16 untested');
+const adapter = await requestF16Adapter();
 
 const photo = { width: 24, height: 20 };
 
@@ -65,7 +62,7 @@ describe.skipIf(!matrix)('matrices of subgroups (skipped without an adapter that
   });
 });
 
-describe.skipIf(!hasF16)('f16', () => {
+describe.skipIf(!adapter)('f16', () => {
   let engine: Engine;
   beforeAll(async () => {
     engine = await Engine.create({ gpu: testGpu() });

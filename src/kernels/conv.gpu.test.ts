@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { requestTestAdapter } from '../../test/gpu.ts';
+import { requestF16Adapter, requestTestAdapter } from '../../test/gpu.ts';
 import {
   ELEMENT,
   expectClose,
@@ -93,8 +93,11 @@ async function check(
   }
 }
 
-const adapter = await requestTestAdapter();
-const OFFER = { features: [...adapter.features], matrix: matrixUnit(adapter) };
+const adapter = await (ELEMENT === 'f16' ? requestF16Adapter() : requestTestAdapter());
+const OFFER = {
+  features: [...(adapter?.features ?? [])],
+  matrix: adapter ? matrixUnit(adapter) : undefined,
+};
 const LISTED = await Promise.all(
   Object.entries(CONV_VARIANTS)
     .filter(([, { offered }]) => offered(OFFER))

@@ -1,6 +1,6 @@
 /** Kernels of attention to far pixels over f16 maps: what they leave in f32 keeps f32's precision. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { testGpu } from '../../test/gpu.ts';
+import { requestF16Adapter, testGpu } from '../../test/gpu.ts';
 import { expectClose, randomMap, randomValues, runKernel, written } from '../../test/kernels.ts';
 import type { Backend } from '../cli/backend.ts';
 import {
@@ -48,11 +48,8 @@ import {
 import { quadProducts } from './nonlocalQuad.ts';
 import { fromBlocked, type PlanarMap, toBlocked } from './planar.ts';
 
-const adapter = process.env.CRISPEN_NO_F16 ? null : await testGpu().requestAdapter();
-const hasF16 = adapter?.features.has('shader-f16') ?? false;
+const adapter = await requestF16Adapter();
 const hasSubgroups = adapter?.features.has('subgroups') ?? false;
-if (!hasF16)
-  console.warn('SKIPPED: no adapter with shader-f16 (lavapipe 25 would do): f16 untested');
 
 /** What f16 stores: 11 bits. */
 const HALF = { abs: 1e-3, rel: 1e-3 };
@@ -90,7 +87,7 @@ const PRODUCTS: [string, RowProducts][] = [
   ...(hasSubgroups ? [['by quads', quadProducts] as [string, RowProducts]] : []),
 ];
 
-describe.skipIf(!hasF16)('maps in f16', () => {
+describe.skipIf(!adapter)('maps in f16', () => {
   it.each(PRODUCTS)('similarity to centroids stays f32 (%s)', async (_, products) => {
     const x = halfMap(9, 5, 13, 3);
     const [length, rounds, clusters] = [65, 2, 21];
@@ -237,7 +234,7 @@ describe.skipIf(!hasF16)('maps in f16', () => {
   });
 });
 
-describe.skipIf(!hasF16)('networks in f16', () => {
+describe.skipIf(!adapter)('networks in f16', () => {
   let engine: Engine;
   beforeAll(async () => {
     engine = await Engine.create({ gpu: testGpu() });
