@@ -1,7 +1,5 @@
 import { expect, it } from 'vitest';
-import { lower } from '../src/engine/lower.ts';
-import { lowerNonlocal } from '../src/engine/lowerNonlocal.ts';
-import { plainProducts } from '../src/kernels/nonlocal.ts';
+import { lower } from '../src/engine/compile/lower.ts';
 import { curvesSvg, fitLine } from './curve.ts';
 import { type Kind, nonlocalMultiplyAdds, nonlocalNetwork } from './nonlocal.ts';
 import { planCost } from './plan.ts';
@@ -17,18 +15,21 @@ const counts: [Kind, number][] = [
   ['dense', 163_840 + 256 * 96 * 96 + 128],
 ];
 
-it.each(counts)('counts the multiply-adds of the kind %s, by graph and by plan', (kind, count) => {
-  const { graph } = nonlocalNetwork(kind, sizes, 96 * 96);
-  expect(nonlocalMultiplyAdds(graph) / 10).toBe(count);
-  // Kept, and in slabs, where each group computes the weights again.
-  for (const limit of [2 ** 40, 2 ** 20]) {
-    const program = lower(graph, { fuse: 'ops', nonlocal: lowerNonlocal(limit, plainProducts) });
-    const steps = program.steps.filter(({ name }) => !/^(head|tail)$/.test(name));
-    const cost = planCost({ ...program, steps }, size, () => 0);
-    const again = limit === 2 ** 40 || kind !== 'shared' ? 0 : (9 * 147_456) / 10;
-    expect(cost.multiplyAddsPerPixel / 10).toBeCloseTo(count + again, 3);
-  }
-});
+it.each(counts)(
+  'counts the multiply-adds of the kind %s, by graph and by plan',
+  async (kind, count) => {
+    const { graph } = nonlocalNetwork(kind, sizes, 96 * 96);
+    expect(nonlocalMultiplyAdds(graph) / 10).toBe(count);
+    // Kept, and in slabs, where each group computes the weights again.
+    for (const limit of [2 ** 40, 2 ** 20]) {
+      const program = await lower(graph, { fuse: 'ops', attentionBytes: limit });
+      const steps = program.steps.filter(({ name }) => !/^(head|tail)$/.test(name));
+      const cost = planCost({ ...program, steps }, size, () => 0);
+      const again = limit === 2 ** 40 || kind !== 'shared' ? 0 : (9 * 147_456) / 10;
+      expect(cost.multiplyAddsPerPixel / 10).toBeCloseTo(count + again, 3);
+    }
+  },
+);
 
 it('fits lines', () => {
   const line = fitLine([

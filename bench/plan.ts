@@ -1,4 +1,5 @@
-import type { Program, Size } from '../src/engine/lower.ts';
+import type { Program } from '../src/engine/compile/program.ts';
+import type { Size } from '../src/geometry.ts';
 
 /** What a program has to do for each LR pixel, whatever the device. */
 export interface PlanCost {

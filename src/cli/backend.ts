@@ -1,8 +1,8 @@
+import type { Fusion } from '../engine/compile/fuse.ts';
 import type { Device } from '../engine/device.ts';
 import type { Model } from '../engine/engine.ts';
 import type { Pass } from '../engine/enlarge.ts';
 import { interpret, upscaleOnCpu } from '../engine/interpreter.ts';
-import type { Fusion } from '../engine/lower.ts';
 import { choosePrecision, type Precision } from '../engine/precision.ts';
 import type { PlanarInput } from '../engine/trace.ts';
 import type { AdapterReport, RunOptions, TracedTensor, UpscaleResult } from '../engine/types.ts';

@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
-import type { Fusion, Size } from '../engine/lower.ts';
+import type { Fusion } from '../engine/compile/fuse.ts';
 import { type Measurement, type TuneResult, tune } from '../engine/tune.ts';
 import type { MethodChoice } from '../engine/tuning.ts';
+import type { Size } from '../geometry.ts';
 import { choice, positiveInteger, UsageError } from './command.ts';
 import { openGpu } from './driver.ts';
 

@@ -1,7 +1,8 @@
 /** A result that stays on the GPU, as a texture that its tiles are drawn into. */
+
+import type { Size } from '../geometry.ts';
 import { pixelsToTexture } from '../kernels/texture.ts';
 import type { Device } from './device.ts';
-import type { Size } from './lower.ts';
 import type { UpscaleOptions } from './types.ts';
 
 // GPUTextureUsage is a global of browsers only.

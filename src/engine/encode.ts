@@ -3,16 +3,19 @@
  * encoder, from texture to texture. Nothing is read back.
  */
 import { CrispenError } from '../errors.ts';
+import type { Size } from '../geometry.ts';
 import { sizeMultiple } from '../graph/analysis.ts';
 import { GROUP_ROW_WORD } from '../kernels/kernel.ts';
 import { pixelsToTexture, textureToPixels } from '../kernels/texture.ts';
 import type { Network } from '../models/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
+import type { Fusion } from './compile/fuse.ts';
+import type { ResourceId } from './compile/program.ts';
 import { Device, reportAdapter, USAGE } from './device.ts';
 import { Arena, uniformStride } from './execution.ts';
-import { type Fusion, lower, type ResourceId, type Size } from './lower.ts';
-import { otherOps } from './lowerOthers.ts';
+import { defaultBudget, lowerFor } from './lowerFor.ts';
 import { uploadModel } from './model.ts';
+import { tuningFor } from './tuning.ts';
 import { bindWeights } from './weights.ts';
 
 export interface EncodableOptions extends Size {
@@ -56,13 +59,13 @@ export async function prepareNetwork(
   { width, height, fuse }: EncodableOptions,
 ): Promise<EncodableNetwork> {
   const device = new Device(gpu, reportAdapter({ info: gpu.adapterInfo, features: gpu.features }));
-  const { graph, inputRange: range, scale } = network;
-  const program = lower(graph, {
-    others: otherOps,
-    fuse: fuse ?? (device.adapter.isFallbackAdapter ? 'ops' : 'blocks'),
-    workgroup: device.workgroup,
-    image: { range },
-  });
+  const { graph, scale } = network;
+  const target = {
+    device,
+    tuning: await tuningFor(device.adapter),
+    memoryBudget: defaultBudget(device),
+  };
+  const program = await lowerFor(target, network, { fuse, image: { wide: false } });
   const model = await uploadModel(device, network, program, bindWeights(graph, weights));
   const { image } = program;
   if (!image) throw new Error('the program was lowered without image conversion');

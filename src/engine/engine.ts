@@ -1,12 +1,14 @@
 import { CrispenError, throwIfAborted } from '../errors.ts';
+import type { Size } from '../geometry.ts';
 import { sizeMultiple } from '../graph/analysis.ts';
 import type { Rgba8Image, RgbaImage } from '../image/image.ts';
 import type { ElementType } from '../kernels/kernel.ts';
 import type { Network } from '../models/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
+import type { Fusion } from './compile/fuse.ts';
+import type { Program } from './compile/program.ts';
 import { Device } from './device.ts';
-import { type Fusion, lower, type Program, type Size } from './lower.ts';
-import { loadLowerings, methodsFor } from './lowerings.ts';
+import { defaultBudget, type LoweringTarget, lowerFor } from './lowerFor.ts';
 import { compileSteps, type Model, uploadModel } from './model.ts';
 import { Pace } from './pace.ts';
 import { ProgressMeter } from './progress.ts';
@@ -48,7 +50,6 @@ export interface EngineOptions {
   readonly tuning?: Tuning | ((adapter: AdapterReport) => Promise<Tuning>) | undefined;
 }
 
-const MAX_DEFAULT_BUDGET = 2 ** 30;
 /** GPU milliseconds per submission while somebody looks at the page. */
 const DEFAULT_SUBMIT_MS = 8;
 
@@ -59,11 +60,8 @@ export interface ModelOptions {
 }
 
 /** What an engine is made of, for other work on its device. */
-export interface EngineParts {
-  readonly device: Device;
+export interface EngineParts extends LoweringTarget {
   readonly pace: Pace;
-  readonly tuning: Tuning;
-  readonly memoryBudget: number;
 }
 
 /**
@@ -92,9 +90,8 @@ export class Engine {
   /** @throws CrispenError `NO_WEBGPU`. */
   static async create({ gpu, memoryBudget, tuning }: EngineOptions): Promise<Engine> {
     const [device, { tuningFor }] = await Promise.all([Device.open(gpu), import('./tuning.ts')]);
-    const most = Math.min(MAX_DEFAULT_BUDGET, device.limits.maxBufferSize);
     const choose = typeof tuning === 'object' ? () => tuning : (tuning ?? tuningFor);
-    return new Engine(device, await choose(device.adapter), memoryBudget ?? most);
+    return new Engine(device, await choose(device.adapter), memoryBudget ?? defaultBudget(device));
   }
 
   /** How far `loadModel` fuses if it is not told. */
@@ -189,8 +186,7 @@ export class Engine {
 
   /** Runs work of another kind on the device, in its turn: `trace` of traceNetwork.ts. */
   run<T>(work: (parts: EngineParts) => Promise<T>): Promise<T> {
-    const parts = { device: this.#device, pace: this.#pace, memoryBudget: this.#budget };
-    return this.#enqueue(() => work({ ...parts, tuning: this.#tuning }));
+    return this.#enqueue(() => work(this.#parts()));
   }
 
   /** Frees the buffers kept for the next job. */
@@ -204,20 +200,17 @@ export class Engine {
     this.#device.destroy();
   }
 
-  async #lower(
-    { graph, inputRange: range }: Network,
-    { fuse, precision, wide = false }: ModelOptions,
-  ): Promise<Program> {
-    const device = this.#device;
-    const element = device.element(precision);
-    const methods = methodsFor(this.#tuning, element);
-    const level = fuse ?? methods.fuse;
-    return lower(graph, {
-      ...{ ...methods, fuse: level, element },
-      workgroup: { ...device.workgroup, lanes: methods.lanes },
-      image: { range, wide },
-      ...(await loadLowerings(graph, device, methods, this.#budget, level)),
-    });
+  #parts(): EngineParts {
+    return {
+      device: this.#device,
+      pace: this.#pace,
+      tuning: this.#tuning,
+      memoryBudget: this.#budget,
+    };
+  }
+
+  #lower(network: Network, { fuse, precision, wide = false }: ModelOptions): Promise<Program> {
+    return lowerFor(this.#parts(), network, { fuse, precision, image: { wide } });
   }
 
   /** Runs jobs one after the other: they share buffers. */

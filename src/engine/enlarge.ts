@@ -4,11 +4,11 @@
  * needs none of it.
  */
 import { CrispenError, throwIfAborted } from '../errors.ts';
+import type { Size } from '../geometry.ts';
 import { opaqueColours } from '../image/fill.ts';
 import { type Depth, depthOf, type RgbaImage } from '../image/image.ts';
 import { isGrey, isOpaque, toRgba8 } from '../image/pixels.ts';
 import type { Device } from './device.ts';
-import type { Size } from './lower.ts';
 import { ProgressMeter } from './progress.ts';
 import { RowResizer, type Samples, samplesOf } from './resize.ts';
 import type { Progress, Strip, StripSink, UpscaleOptions, UpscaleReport } from './types.ts';

@@ -1,7 +1,8 @@
 import { throwIfAborted } from '../errors.ts';
+import type { Size } from '../geometry.ts';
 import { GROUP_ROW_WORD, type Grid, type Kernel, PARAM_WORDS } from '../kernels/kernel.ts';
+import type { Program, ResourceId, TileView } from './compile/program.ts';
 import { type Device, PARAM_BYTES, type Pipeline, USAGE } from './device.ts';
-import type { Program, ResourceId, Size, TileView } from './lower.ts';
 import type { Model } from './model.ts';
 import type { Pace } from './pace.ts';
 import { type Lifetime, planMemory } from './planner.ts';

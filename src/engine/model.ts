@@ -1,7 +1,7 @@
 import type { Network } from '../models/network.ts';
+import type { Program } from './compile/program.ts';
 import { type Device, type Pipeline, USAGE } from './device.ts';
 import { encodeElements } from './element.ts';
-import type { Program } from './lower.ts';
 import type { NetworkWeights } from './weights.ts';
 
 /** Where a packed weight lies within a model's one buffer of weights. */

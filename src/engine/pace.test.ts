@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { createNetwork } from '../models/index.ts';
-import { lower } from './lower.ts';
+import { lower } from './compile/lower.ts';
 import { Pace } from './pace.ts';
 
 beforeEach(() => vi.useFakeTimers({ toFake: ['performance', 'setTimeout'] }));
@@ -22,9 +22,9 @@ async function run(pace: Pace, rate: number, submissions: number): Promise<numbe
   return sizes;
 }
 
-it('starts with a small image in one submission on a GPU, and with little on a processor', () => {
+it('starts with a small image in one submission on a GPU, and with little on a processor', async () => {
   const { graph } = createNetwork('a2n', { scale: 2 });
-  const { steps } = lower(graph, { image: { range: 255, wide: false } });
+  const { steps } = await lower(graph, { image: { range: 255, wide: false } });
   const perPixel = steps.reduce((sum, { work }) => sum + work, 0);
   expect(new Pace(() => 8, false).submissionWork()).toBeGreaterThan(32 * 32 * perPixel * 0.9);
   expect(new Pace(() => 8, true).submissionWork()).toBeLessThan(64 * perPixel);

@@ -3,13 +3,13 @@
  * bottom. A chunk of its own: most pages never resize.
  */
 import { CrispenError, throwIfAborted } from '../errors.ts';
+import type { Size } from '../geometry.ts';
 import { type Depth, depthOf, type RgbaImage } from '../image/image.ts';
 import { type TapRuns, tapRuns } from '../image/taps.ts';
 import { mapGrid, PARAM_WORDS } from '../kernels/kernel.ts';
 import { resampleColumnsReference, resampleRowsReference } from '../kernels/resample.reference.ts';
 import { packTaps, resampleColumnsKernel, resampleRowsKernel } from '../kernels/resample.ts';
 import { type Device, PARAM_BYTES, USAGE } from './device.ts';
-import type { Size } from './lower.ts';
 import type { RunOptions } from './types.ts';
 
 /** RGBA of any number of whole rows, as in `RgbaImage`. */

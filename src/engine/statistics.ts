@@ -5,11 +5,12 @@
  * the image is too large even for that, from a collage of parts of it.
  */
 import { CrispenError } from '../errors.ts';
+import type { Size } from '../geometry.ts';
 import { sizeMultiple } from '../graph/analysis.ts';
 import type { RgbaImage } from '../image/image.ts';
+import type { Program, ResourceId, Step, Sums } from './compile/program.ts';
 import { type Device, USAGE } from './device.ts';
 import { Arena, planProgram } from './execution.ts';
-import type { Program, ResourceId, Size, Step, Sums } from './lower.ts';
 import type { Model } from './model.ts';
 import type { Pace } from './pace.ts';
 import { imageResources, wholeImage, workOf } from './strips.ts';

@@ -1,11 +1,12 @@
 import { CrispenError, nonFinite, throwIfAborted } from '../errors.ts';
+import type { Size, Tile } from '../geometry.ts';
 import type { RgbaImage } from '../image/image.ts';
+import type { ImageResources, Program, ResourceId } from './compile/program.ts';
 import { type Device, USAGE } from './device.ts';
 import { Arena, planProgram, uniformBytes } from './execution.ts';
-import type { ImageResources, Program, ResourceId, Size } from './lower.ts';
 import type { Model } from './model.ts';
 import type { Pace } from './pace.ts';
-import type { StripPlan, Tile } from './tiler.ts';
+import type { StripPlan } from './tiler.ts';
 import type { Strip, StripSink, UpscaleOptions } from './types.ts';
 
 /** The buffers of a job: those of the network's program and those that tiles hand in and out. */

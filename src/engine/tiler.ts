@@ -1,28 +1,16 @@
 import { CrispenError } from '../errors.ts';
+import type { Rect, Tile } from '../geometry.ts';
 import { sizeMultiple } from '../graph/analysis.ts';
 import { tileOverlap } from '../graph/reach.ts';
 import type { RgbaImage } from '../image/image.ts';
 import type { Network } from '../models/network.ts';
 import type { Edge } from './types.ts';
 
-/** One tile of an LR image: what it computes (`core`) and what it reads (`source`), in LR pixels. */
-export interface Tile {
-  readonly core: Rect;
-  readonly source: Rect;
-}
-
 /** Full-width rows of an image, which are delivered together, and the tiles that make them up. */
 export interface StripPlan {
   readonly y: number;
   readonly height: number;
   readonly tiles: readonly Tile[];
-}
-
-export interface Rect {
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-  readonly height: number;
 }
 
 /** How tiles of a network have to be cut. */

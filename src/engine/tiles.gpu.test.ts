@@ -12,9 +12,9 @@ import type { Network } from '../models/network.ts';
 import { fromFloat32, toFloat32 } from '../weights/convert.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import type { TensorMap } from '../weights/tensor.ts';
+import { lower } from './compile/lower.ts';
 import { Device } from './device.ts';
 import { Engine, type Model } from './engine.ts';
-import { lower } from './lower.ts';
 import { uploadModel } from './model.ts';
 import { Pace } from './pace.ts';
 import { planStatistics } from './statistics.ts';
@@ -126,7 +126,7 @@ describe('tiles with image-wide statistics', () => {
 
   it.each(SCALES)('equal the whole in f32 at x%i', async (scale) => {
     const network = tiny(scale);
-    const program = lower(network.graph, { fuse: 'ops', image: { range: 1 } });
+    const program = await lower(network.graph, { fuse: 'ops', image: { range: 1 } });
     const model = await uploadModel(device, network, program, bindWeights(network.graph, weights));
     const pace = new Pace(() => 100, true);
     const image = uneven(37, 15, true);

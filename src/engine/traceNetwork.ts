@@ -4,12 +4,12 @@ import { unpackRows } from '../kernels/nonlocal.ts';
 import { fromBlocked, toBlocked } from '../kernels/planar.ts';
 import type { Network } from '../models/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
+import type { Fusion } from './compile/fuse.ts';
 import { USAGE } from './device.ts';
 import { decodeElements, encodeElements } from './element.ts';
 import type { Engine, EngineParts } from './engine.ts';
 import { Arena } from './execution.ts';
-import { type Fusion, lower } from './lower.ts';
-import { loadLowerings, methodsFor } from './lowerings.ts';
+import { lowerFor } from './lowerFor.ts';
 import { uploadModel } from './model.ts';
 import { ProgressMeter } from './progress.ts';
 import { findTaps, type PlanarInput, paddedInput, tracedMap } from './trace.ts';
@@ -37,7 +37,7 @@ interface TraceOptions extends RunOptions {
 }
 
 async function traceNetwork(
-  { device, pace, tuning, memoryBudget }: EngineParts,
+  parts: EngineParts,
   network: Network,
   weights: TensorMap,
   input: PlanarInput,
@@ -45,15 +45,11 @@ async function traceNetwork(
   { fuse = 'blocks', precision, signal, onProgress }: TraceOptions,
 ): Promise<Map<string, TracedTensor>> {
   throwIfAborted(signal);
-  const element = device.element(precision);
+  const { device, pace } = parts;
   const { graph } = network;
   const keep = findTaps(graph, taps);
-  // A tap within the dynamic attention module leaves its ops to themselves.
-  const methods = methodsFor(tuning, element);
-  const lowerings = await loadLowerings(graph, device, methods, memoryBudget, 'none');
-  const { workgroup } = device;
-  const { conv } = methods;
-  const program = lower(graph, { fuse, keep, element, conv, workgroup, ...lowerings });
+  const program = await lowerFor(parts, network, { fuse, precision, keep, image: null });
+  const { element } = program;
   const kept = new Set([...keep].map((id) => program.resourceOf.get(id) as number));
   const model = await uploadModel(device, network, program, bindWeights(graph, weights));
   const map = paddedInput(graph, input);

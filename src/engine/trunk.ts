@@ -5,18 +5,19 @@
  * approximate then: codes, order and attention are those of the whole image.
  */
 import { CrispenError } from '../errors.ts';
+import type { Rect, Size } from '../geometry.ts';
 import { graphBehind, trunkEnd } from '../graph/trunk.ts';
 import type { RgbaImage } from '../image/image.ts';
 import { ELEMENT_BYTES } from '../kernels/kernel.ts';
+import type { ResourceId } from './compile/program.ts';
 import { type Device, USAGE } from './device.ts';
 import { Arena, planProgram, uniformBytes } from './execution.ts';
-import type { ResourceId, Size } from './lower.ts';
 import type { Model } from './model.ts';
 import type { Pace } from './pace.ts';
 import type { ProgressMeter } from './progress.ts';
 import { onlyFor } from './statistics.ts';
 import { imageResources, type TileFill, wholeImage, workOf } from './strips.ts';
-import { type Rect, type StripPlan, tilerFor } from './tiler.ts';
+import { type StripPlan, tilerFor } from './tiler.ts';
 
 /** A model in two parts; the resource between them is external to both. */
 interface CutModel {

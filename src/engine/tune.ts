@@ -1,4 +1,5 @@
 import { CrispenError, throwIfAborted } from '../errors.ts';
+import type { Size } from '../geometry.ts';
 import { convReference } from '../kernels/conv.reference.ts';
 import {
   type ConvSpec,
@@ -20,10 +21,10 @@ import {
 import { fromBlocked, type PlanarMap, planarMap, toBlocked } from '../kernels/planar.ts';
 import { a2n } from '../models/a2n.ts';
 import type { Tensor } from '../weights/tensor.ts';
+import type { Fusion } from './compile/fuse.ts';
 import { Device, USAGE } from './device.ts';
 import { decodeElements, encodeElements } from './element.ts';
 import { Engine } from './engine.ts';
-import type { Fusion, Size } from './lower.ts';
 import {
   type Choice,
   CONV_VARIANTS,
@@ -253,7 +254,7 @@ async function measureConv(
       return [
         params,
         make(toBlocked(x), STORAGE | COPY_DST),
-        make(variant.arrange?.(packed, spec) ?? packed, STORAGE | COPY_DST),
+        make(variant.packing?.arrange(packed, spec) ?? packed, STORAGE | COPY_DST),
         make(packBias(layer.bias, cOut), STORAGE | COPY_DST),
         make(outBytes, STORAGE | COPY_SRC),
         make(outBytes, MAP_READ | COPY_DST),

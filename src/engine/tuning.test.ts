@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { ConvSpec } from '../kernels/conv.ts';
-import { methodsFor } from './lowerings.ts';
+import { methodsFor } from './lowerFor.ts';
 import { FAMILIES, familyOf, tuningOf } from './tuning.ts';
 import type { AdapterReport } from './types.ts';
 

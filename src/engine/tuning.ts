@@ -1,7 +1,7 @@
 import { type ConvChoice, type ConvSpec, type ConvVariant, plainConv } from '../kernels/conv.ts';
 import type { MatrixUnit } from '../kernels/convMatrix.ts';
 import type { Lanes } from '../kernels/kernel.ts';
-import type { Fusion } from './lower.ts';
+import type { Fusion } from './compile/fuse.ts';
 import type { AdapterReport } from './types.ts';
 
 /** Which variants of kernels an adapter runs, and how far ops are fused for it. */

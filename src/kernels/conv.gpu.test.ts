@@ -76,7 +76,7 @@ async function check(
     params: convParams(spec, W, H),
     reads: [
       toBlocked(x),
-      variant.arrange?.(packed, spec) ?? packed,
+      variant.packing?.arrange(packed, spec) ?? packed,
       packBias(b, cOut, spec.act0 === 'prelu' ? slopes : null),
       toBlocked(m),
       toBlocked(r),

@@ -43,8 +43,16 @@ export interface ConvVariant {
   readonly only?: ElementType;
   readonly kernel: (spec: ConvSpec, element: ElementType) => Kernel;
   readonly grid: (spec: ConvSpec, width: number, height: number) => Grid;
-  /** Packed weights (`packConvWeights`), which it may change, in the form that the kernel reads. */
-  readonly arrange?: (
+  /** Absent: weights are packed as `packConvWeights` leaves them. */
+  readonly packing?: ConvPacking;
+}
+
+/** Another order of the packed weights of a convolution. */
+export interface ConvPacking {
+  /** Variants that read weights in one order give it one name. */
+  readonly name: string;
+  /** From `packConvWeights`, whose array it may change. */
+  readonly arrange: (
     packed: Float32Array<ArrayBuffer>,
     spec: ConvSpec,
   ) => Float32Array<ArrayBuffer>;

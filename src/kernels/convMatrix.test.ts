@@ -52,7 +52,7 @@ it.each([
   const x = { ...planarMap(spec.cIn, 5, 7), data: noise(spec.cIn * 35, 1) };
   const weights = noise(spec.cOut * spec.cIn * 9, 2);
   const packed = packConvWeights(weights, spec.cOut, spec.cIn, 3);
-  const arranged = matrixConv(unit).arrange?.(packed, spec) as Float32Array;
+  const arranged = matrixConv(unit).packing?.arrange(packed, spec) as Float32Array;
   const y = byMatrices(x, arranged, unit);
   const expected = convReference(x, weights, new Float32Array(spec.cOut), spec.cOut, 3).data;
   for (const [i, value] of expected.entries()) expect(y[i]).toBeCloseTo(value, 4);

@@ -54,7 +54,10 @@ export const matrixConv = (unit: MatrixUnit): ConvVariant => {
       Math.ceil(height / (SUBGROUPS * ROWS)),
       columnsOf(spec, unit).groups,
     ],
-    arrange: (packed, spec) => arrangeMatrices(packed, spec, unit),
+    packing: {
+      name: `matrices of ${k} x ${n}`,
+      arrange: (packed, spec) => arrangeMatrices(packed, spec, unit),
+    },
   };
 };
 

@@ -47,7 +47,7 @@ export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
     Math.ceil(height / 16),
     Math.ceil(blocksOf(spec.cOut) / blocksPerInvocation(spec, blocks)),
   ],
-  arrange: transposeMatrices,
+  packing: { name: 'transposed', arrange: transposeMatrices },
 });
 
 function blocksPerInvocation(spec: ConvSpec, blocks: QuadBlocks | null): QuadBlocks {

@@ -1,6 +1,6 @@
-import type { GraphNode, NodeId } from '../graph/graph.ts';
-import type { NonlocalOp } from '../graph/nonlocalOp.ts';
-import { blocksOf, ELEMENT_BYTES, type Grid, mapGrid } from '../kernels/kernel.ts';
+import { pixelsOf, type Size } from '../../../geometry.ts';
+import type { NonlocalOp } from '../../../graph/nonlocalOp.ts';
+import { blocksOf, ELEMENT_BYTES, type Grid, mapGrid } from '../../../kernels/kernel.ts';
 import {
   argmaxKernel,
   clusterMeansKernel,
@@ -13,6 +13,7 @@ import {
   mergeGrid,
   mergeRowsKernel,
   packRows,
+  plainProducts,
   type RowProducts,
   rowNormsKernel,
   sampleKeysKernel,
@@ -24,17 +25,11 @@ import {
   startMeansKernel,
   type WindowSpec,
   windowParams,
-} from '../kernels/nonlocal.ts';
-import type {
-  LoweringContext,
-  NonlocalLowering,
-  Operand,
-  ResourceId,
-  Size,
-  Step,
-} from './lower.ts';
-
-export { plainProducts } from '../kernels/nonlocal.ts';
+} from '../../../kernels/nonlocal.ts';
+import { quadProducts } from '../../../kernels/nonlocalQuad.ts';
+import type { FusedOpOf, ValueId } from '../fused.ts';
+import type { Operand, ResourceId, Step } from '../program.ts';
+import { type Emission, type EmitterGroup, exact } from './emission.ts';
 
 /**
  * Dispatches into which an attention is cut where its weights are not kept whole. Beyond one the
@@ -49,9 +44,8 @@ interface Pattern {
   readonly norms: ResourceId;
   readonly weights: ResourceId;
   readonly lse: ResourceId;
+  readonly plan: (size: Size) => SlabPlan;
 }
-
-const pixelsOf = ({ width, height }: Size): number => width * height;
 
 /** How many windows there are, and how many of them have their weights in memory at a time. */
 export interface SlabPlan {
@@ -81,83 +75,77 @@ export function planSlabs(
   return { windows, perSlab, kept, bytes: perSlab * each };
 }
 
-/** Lowers the ops of attention to far pixels. @param limit see `planSlabs` */
-export const lowerNonlocal =
-  (limit: number, products: RowProducts): NonlocalLowering =>
-  (context) => {
-    const lowering = new NonlocalSteps(context, limit, products);
-    return (node, id) => lowering.emit(node, id);
-  };
+/** Non-local attention: clustered, sorted and shared, and sparse keys. */
+export const nonlocalEmitters: EmitterGroup<'nonlocal'> = (emission) => {
+  const steps = new NonlocalSteps(emission);
+  return { nonlocal: (op) => steps.emit(op) };
+};
+
+/** Name and inputs of an op, in the order that its spec states. */
+interface NonlocalNode {
+  readonly name: string;
+  readonly inputs: readonly ValueId[];
+}
 
 class NonlocalSteps {
-  readonly #context: LoweringContext;
-  readonly #limit: number;
+  readonly #emission: Emission;
   readonly #products: RowProducts;
-  readonly #patterns = new Map<NodeId, Pattern>();
-  /** Rows of a map in an order, by both nodes. */
+  readonly #patterns = new Map<ValueId, Pattern>();
+  /** Rows of a map in an order, by both values. */
   readonly #rows = new Map<string, ResourceId>();
 
-  constructor(context: LoweringContext, limit: number, products: RowProducts) {
-    this.#context = context;
-    this.#limit = limit;
-    this.#products = products;
+  constructor(emission: Emission) {
+    this.#emission = emission;
+    this.#products = emission.quads ? quadProducts : plainProducts;
   }
 
-  emit(node: GraphNode & { op: 'nonlocal' }, id: NodeId): void {
-    const { spec } = node;
+  emit({ name, spec, reads: { inputs }, writes: { y } }: FusedOpOf<'nonlocal'>): void {
+    const node = { name, inputs };
     switch (spec.kind) {
       case 'similarity':
-        this.#similarity(node, id, spec);
+        this.#similarity(node, y, spec);
         return;
       case 'argmax':
-        this.#line(id, argmaxKernel(spec.clusters), spec.rounds);
+        this.#argmax(node, y, spec);
         return;
       case 'rank':
-        this.#rank(node, id, spec);
+        this.#rank(node, y, spec);
         return;
-      case 'inverse': {
-        const { rounds } = spec;
-        this.#push({
-          ...{ name: node.name, kernel: inverseKernel(), reads: this.#reads(node) },
-          writes: [this.#integers(id, rounds)],
-          grid: (size) => lineGrid(rounds * pixelsOf(size)),
-          params: (size) => [rounds * pixelsOf(size)],
-        });
+      case 'inverse':
+        this.#inverse(node, y, spec);
         return;
-      }
       case 'startMeans':
       case 'clusterMeans':
-        this.#means(node, id, spec);
+        this.#means(node, y, spec);
         return;
       case 'attention':
-        this.#attention(node, id, spec);
+        this.#attention(node, y, spec);
         return;
-      case 'logSumExp': {
-        this.#context.resourceOf.set(id, this.#pattern(node.inputs[0]).lse);
+      case 'logSumExp':
+        this.#emission.assign(y, this.#pattern(inputs[0]).lse);
         return;
-      }
       case 'attend':
-        this.#attend(node, id, spec.rounds);
+        this.#attend(node, y, spec.rounds);
         return;
       case 'keySoftmax':
       case 'sampleKeys':
-        this.#sparse(node, id, spec);
+        this.#sparse(node, y, spec);
         return;
     }
   }
 
-  #similarity(node: GraphNode, id: NodeId, spec: NonlocalOp & { kind: 'similarity' }): void {
+  #similarity(node: NonlocalNode, id: ValueId, spec: NonlocalOp & { kind: 'similarity' }): void {
     const { rounds, clusters, weight, normalised } = spec;
     const channels = this.#channels(node.inputs[0]);
     const means: Operand =
       weight === null
         ? this.#read(node.inputs[1])
-        : this.#context.constant(weight, 'f32', (w) =>
-            packRows(w.get(weight) as Float32Array, channels),
+        : this.#emission.constant(`rows of ${channels}`, [weight], 'f32', (w) =>
+            packRows(exact(w, weight), channels),
           );
     this.#push({
       name: node.name,
-      kernel: this.#products.similarity({ channels, clusters, normalised }, this.#context.element),
+      kernel: this.#products.similarity({ channels, clusters, normalised }, this.#emission.element),
       reads: [this.#read(node.inputs[0]), means],
       writes: [this.#table(id, (pixels) => rounds * pixels * blocksOf(clusters) * 16)],
       grid: (size) => this.#products.similarityGrid(pixelsOf(size), clusters, rounds),
@@ -166,24 +154,52 @@ class NonlocalSteps {
     });
   }
 
-  #rank(node: GraphNode, id: NodeId, spec: NonlocalOp & { kind: 'rank' }): void {
+  #argmax(node: NonlocalNode, id: ValueId, spec: NonlocalOp & { kind: 'argmax' }): void {
+    const { rounds, clusters } = spec;
+    this.#push({
+      name: node.name,
+      kernel: argmaxKernel(clusters),
+      reads: this.#reads(node),
+      writes: [this.#integers(id, rounds)],
+      grid: (size) => lineGrid(pixelsOf(size), rounds),
+      params: (size) => [pixelsOf(size)],
+      work: 200,
+    });
+  }
+
+  #inverse(node: NonlocalNode, id: ValueId, spec: NonlocalOp & { kind: 'inverse' }): void {
+    const { rounds } = spec;
+    this.#push({
+      name: node.name,
+      kernel: inverseKernel(),
+      reads: this.#reads(node),
+      writes: [this.#integers(id, rounds)],
+      grid: (size) => lineGrid(rounds * pixelsOf(size)),
+      params: (size) => [rounds * pixelsOf(size)],
+    });
+  }
+
+  #rank(node: NonlocalNode, id: ValueId, spec: NonlocalOp & { kind: 'rank' }): void {
     const { rounds, clusters } = spec;
     const counts = (size: Size) => rounds * clusters * sortBlocks(pixelsOf(size)) * 4;
-    const add = (name: string) => this.#context.addResource(`${node.name}:${name}`, counts);
+    const add = (name: string) => this.#emission.scratch(`${node.name}:${name}`, counts);
     const [counted, starts] = [add('counts'), add('starts')];
     const codes = this.#read(node.inputs[0]);
     const sized = (size: Size) => [pixelsOf(size), sortBlocks(pixelsOf(size))];
     this.#push({
       name: `${node.name}:count`,
       kernel: sortCountKernel(clusters),
-      ...{ reads: [codes], writes: [counted], params: sized },
+      reads: [codes],
+      writes: [counted],
+      params: sized,
       grid: (size) => sortGrid(pixelsOf(size), rounds),
       work: clusters,
     });
     this.#push({
       name: `${node.name}:scan`,
       kernel: sortScanKernel(),
-      ...{ reads: [{ resource: counted }], writes: [starts] },
+      reads: [{ resource: counted }],
+      writes: [starts],
       grid: () => [1, 1, rounds],
       params: (size) => [clusters * sortBlocks(pixelsOf(size))],
     });
@@ -199,12 +215,12 @@ class NonlocalSteps {
   }
 
   #means(
-    node: GraphNode,
-    id: NodeId,
+    node: NonlocalNode,
+    id: ValueId,
     { kind, rounds, clusters }: NonlocalOp & { kind: 'startMeans' | 'clusterMeans' },
   ): void {
     const channels = this.#channels(node.inputs[0]);
-    const { element } = this.#context;
+    const { element } = this.#emission;
     const vectors = clusters * blocksOf(channels);
     const start = kind === 'startMeans';
     this.#push({
@@ -220,38 +236,39 @@ class NonlocalSteps {
     });
   }
 
-  #attention(node: GraphNode, id: NodeId, op: NonlocalOp & { kind: 'attention' }): void {
+  #attention(node: NonlocalNode, id: ValueId, op: NonlocalOp & { kind: 'attention' }): void {
     const [embedding, order] = node.inputs;
     const { rounds, window, spans } = op;
     const channels = this.#channels(embedding);
-    const { element, keep, addResource } = this.#context;
+    const { element, keep } = this.#emission;
     const spec = { channels, window, spans, rounds };
     const rows = this.#gather(embedding, order, spec);
-    const norms = addResource(`${node.name}:norms`, (size) => this.#padded(spec, size) * 4);
+    const norms = this.#emission.scratch(
+      `${node.name}:norms`,
+      (size) => this.#padded(spec, size) * 4,
+    );
     this.#push({
       name: `${node.name}:norms`,
       kernel: rowNormsKernel(channels, element),
-      ...{ reads: [{ resource: rows }], writes: [norms] },
+      reads: [{ resource: rows }],
+      writes: [norms],
       grid: (size) => lineGrid(this.#padded(spec, size)),
       params: (size) => [this.#padded(spec, size)],
       work: channels,
     });
     // Somebody who wants to see the weights wants all of them.
-    const limit = keep.has(id) ? Number.POSITIVE_INFINITY : this.#limit;
+    const limit = keep.has(id) ? Number.POSITIVE_INFINITY : this.#emission.attentionBytes;
     const plan = (size: Size) => planSlabs(spec, pixelsOf(size), limit);
-    const weights = addResource(node.name, (size) => plan(size).bytes);
-    const lse = addResource(`${node.name}:lse`, (size) => this.#padded(spec, size) * 4);
-    this.#context.resourceOf.set(id, weights);
-    const pattern = { spec, rows, norms, weights, lse };
+    const weights = this.#emission.scratch(node.name, (size) => plan(size).bytes);
+    const lse = this.#emission.scratch(`${node.name}:lse`, (size) => this.#padded(spec, size) * 4);
+    this.#emission.assign(id, weights);
+    const pattern = { spec, rows, norms, weights, lse, plan };
     this.#patterns.set(id, pattern);
-    this.#plans.set(id, plan);
     this.#scores(node.name, pattern, (size) => {
       const { kept, windows } = plan(size);
       return { first: 0, count: kept ? windows : 0, share: kept ? 1 : 0 };
     });
   }
-
-  readonly #plans = new Map<NodeId, (size: Size) => SlabPlan>();
 
   /** The weights of some windows; no dispatch where there are none. */
   #scores(
@@ -262,7 +279,7 @@ class NonlocalSteps {
     const { rounds, window, spans, channels } = spec;
     this.#push({
       name,
-      kernel: this.#products.scores(this.#context.element),
+      kernel: this.#products.scores(this.#emission.element),
       reads: [{ resource: rows }, { resource: norms }],
       writes: [weights, lse],
       grid: (size) => this.#products.scoresGrid(window, slab(size).count),
@@ -273,16 +290,18 @@ class NonlocalSteps {
     });
   }
 
-  #attend(node: GraphNode, id: NodeId, rounds: number): void {
+  #attend(node: NonlocalNode, id: ValueId, rounds: number): void {
     const [value, order, rank, attention] = node.inputs;
     const pattern = this.#pattern(attention);
-    const plan = this.#plans.get(attention) as (size: Size) => SlabPlan;
+    const { plan } = pattern;
     const channels = this.#channels(value);
-    const { element, addResource } = this.#context;
+    const { element } = this.#emission;
     const spec = { ...pattern.spec, channels };
     const { window, spans } = spec;
     const rows = this.#gather(value, order, spec);
-    const mixed = addResource(`${node.name}:mixed`, (size) => this.#rowBytes(spec, size));
+    const mixed = this.#emission.scratch(`${node.name}:mixed`, (size) =>
+      this.#rowBytes(spec, size),
+    );
     for (let i = 0; i < SLABS; i++) {
       const slab = (size: Size) => {
         const { windows, perSlab } = plan(size);
@@ -308,7 +327,7 @@ class NonlocalSteps {
       name: node.name,
       kernel: mergeRowsKernel(channels, rounds, element),
       reads: [{ resource: mixed }, this.#read(rank), { resource: pattern.lse }],
-      writes: [this.#context.resource(id)],
+      writes: [this.#emission.write(id)],
       grid: (size) => mergeGrid(pixelsOf(size), channels),
       params: (size) => [pixelsOf(size), this.#padded(spec, size) / rounds, 0],
       work: 16 * channels,
@@ -316,12 +335,12 @@ class NonlocalSteps {
   }
 
   #sparse(
-    node: GraphNode,
-    id: NodeId,
+    node: NonlocalNode,
+    id: ValueId,
     spec: NonlocalOp & { kind: 'keySoftmax' | 'sampleKeys' },
   ): void {
     const channels = this.#channels(id);
-    const { element } = this.#context;
+    const { element } = this.#emission;
     const reads = this.#reads(node);
     const softmax = spec.kind === 'keySoftmax';
     const add = reads.length > 3;
@@ -333,7 +352,7 @@ class NonlocalSteps {
         ? keySoftmaxKernel(channels, spec.gate, element)
         : sampleKeysKernel({ ...spec, add }, element),
       reads: bound,
-      writes: [this.#context.resource(id)],
+      writes: [this.#emission.write(id)],
       grid: ({ width, height }) => mapGrid(width, height, softmax ? 1 : blocksOf(channels)),
       params: ({ width, height }) => [width, height, 0],
       multiplyAdds: softmax ? 0 : 5 * spec.keys * channels,
@@ -342,17 +361,17 @@ class NonlocalSteps {
   }
 
   /** Rows of a map in sorted order; made once for each pair. */
-  #gather(map: NodeId, order: NodeId, spec: Pattern['spec']): ResourceId {
+  #gather(map: ValueId, order: ValueId, spec: Pattern['spec']): ResourceId {
     const key = `${map}/${order}`;
     const found = this.#rows.get(key);
     if (found !== undefined) return found;
     const { channels, rounds } = spec;
-    const name = `${this.#context.graph.nodes[map].name}:rows`;
-    const rows = this.#context.addResource(name, (size) => this.#rowBytes(spec, size));
+    const name = `${this.#emission.graph.nodes[map].name}:rows`;
+    const rows = this.#emission.scratch(name, (size) => this.#rowBytes(spec, size));
     this.#rows.set(key, rows);
     this.#push({
       name,
-      kernel: gatherRowsKernel(channels, this.#context.element),
+      kernel: gatherRowsKernel(channels, this.#emission.element),
       reads: [this.#read(map), this.#read(order)],
       writes: [rows],
       grid: (size) => gatherGrid(channels, this.#padded(spec, size) / rounds, rounds),
@@ -368,23 +387,8 @@ class NonlocalSteps {
   }
 
   #rowBytes(spec: Pattern['spec'], size: Size): number {
-    const vector = 4 * ELEMENT_BYTES[this.#context.element];
+    const vector = 4 * ELEMENT_BYTES[this.#emission.element];
     return this.#padded(spec, size) * blocksOf(spec.channels) * vector;
-  }
-
-  #line(id: NodeId, kernel: Step['kernel'], rounds: number): void {
-    const node = this.#context.graph.nodes[id];
-    this.#push({
-      ...{
-        name: node.name,
-        kernel,
-        reads: this.#reads(node),
-        writes: [this.#integers(id, rounds)],
-      },
-      grid: (size) => lineGrid(pixelsOf(size), rounds),
-      params: (size) => [pixelsOf(size)],
-      work: 200,
-    });
   }
 
   #push(
@@ -395,37 +399,38 @@ class NonlocalSteps {
     },
   ): void {
     const { multiplyAdds = 0, work = multiplyAdds } = step;
-    this.#context.steps.push({ scale: 1, ...step, multiplyAdds, work });
+    this.#emission.steps.push({ scale: 1, ...step, multiplyAdds, work });
   }
 
-  #pattern(id: NodeId): Pattern {
+  #pattern(id: ValueId): Pattern {
     const pattern = this.#patterns.get(id);
-    if (!pattern) throw new Error(`${this.#context.graph.nodes[id].name} is no attention`);
+    if (!pattern) throw new Error(`${this.#emission.graph.nodes[id].name} is no attention`);
     return pattern;
   }
 
-  #read(id: NodeId): Operand {
-    return { resource: this.#context.read(id) };
+  #read(id: ValueId): Operand {
+    return this.#emission.read(id);
   }
 
-  #reads(node: GraphNode): Operand[] {
+  #reads(node: NonlocalNode): Operand[] {
     return node.inputs.map((id) => this.#read(id));
   }
 
-  #channels(id: NodeId): number {
-    const { shape, name } = this.#context.graph.nodes[id];
+  #channels(id: ValueId): number {
+    const { shape, name } = this.#emission.graph.nodes[id];
     if (shape.kind !== 'map' || shape.scale !== 1) throw new Error(`${name} is no map of LR size`);
     return shape.channels;
   }
 
-  #integers(id: NodeId, rounds: number): ResourceId {
+  #integers(id: ValueId, rounds: number): ResourceId {
     return this.#table(id, (pixels) => rounds * pixels * 4);
   }
 
-  #table(id: NodeId, bytes: (pixels: number) => number): ResourceId {
-    const { graph, addResource, resourceOf } = this.#context;
-    const resource = addResource(graph.nodes[id].name, (size) => bytes(pixelsOf(size)));
-    resourceOf.set(id, resource);
-    return resource;
+  #table(id: ValueId, bytes: (pixels: number) => number): ResourceId {
+    const { name } = this.#emission.graph.nodes[id];
+    return this.#emission.assign(
+      id,
+      this.#emission.scratch(name, (size) => bytes(pixelsOf(size))),
+    );
   }
 }

@@ -1,10 +1,9 @@
-import type { Activation, Graph, GraphNode, NodeId } from '../graph/graph.ts';
-import { type Lanes, lanesFor, type WorkgroupLimits } from '../kernels/kernel.ts';
+import type { Activation, Graph, GraphNode, NodeId } from '../../graph/graph.ts';
 
 type ConvNode = GraphNode & { readonly op: 'conv' };
 type LinearNode = GraphNode & { readonly op: 'linear' };
 
-/** An attention-in-attention block as two kernels compute it (kernels/attentionBlock.ts). */
+/** An attention-in-attention block as two fused ops compute it (`AttentionGateOp`, `AttentionMixOp`). */
 export interface AttentionBlock {
   /** The block's input and output. */
   readonly x: NodeId;
@@ -25,7 +24,6 @@ export interface AttentionBlock {
   readonly features: number;
   readonly slope: number;
   readonly temperature: number;
-  readonly lanes: Lanes;
   /** Id of `first`, which is absorbed when the block before computes `t`. */
   readonly firstId: NodeId;
   /** Nodes that are never written. */
@@ -38,13 +36,14 @@ export interface GatedConv {
   readonly gate: ConvNode;
   readonly last: NodeId;
   readonly activation: Activation | null;
-  readonly lanes: Lanes;
   readonly inner: readonly NodeId[];
 }
 
 /** The end of a network: conv3x3 to RGB plus the bilinear enlargement of the input. */
 export interface SkipOutput {
   readonly conv: ConvNode;
+  /** The network's input, and how much it is enlarged. */
+  readonly skip: NodeId;
   readonly scale: number;
   readonly inner: readonly NodeId[];
 }
@@ -54,18 +53,19 @@ export class PatternFinder {
   readonly #graph: Graph;
   readonly #readers: ReadonlyMap<NodeId, readonly NodeId[]>;
   readonly #keep: ReadonlySet<NodeId>;
-  readonly #limits: WorkgroupLimits;
+  readonly #fits: (channels: number) => boolean;
 
+  /** @param fits whether a kernel can hold a tile of so many channels whole */
   constructor(
     graph: Graph,
     readers: ReadonlyMap<NodeId, readonly NodeId[]>,
     keep: ReadonlySet<NodeId>,
-    limits: WorkgroupLimits,
+    fits: (channels: number) => boolean,
   ) {
     this.#graph = graph;
     this.#readers = readers;
     this.#keep = keep;
-    this.#limits = limits;
+    this.#fits = fits;
   }
 
   /**
@@ -104,7 +104,6 @@ export class PatternFinder {
     const features = first.cOut;
     const convs = [first, k1, k2, k3, k4, non, last];
     const slopes = [mixAct, k1Act, tAct].map(({ activation }) => activation.slope);
-    const lanes = lanesFor(features, this.#limits);
     const sound =
       w1.lengthOut <= features &&
       convs.every((conv) => conv.cIn === features && conv.cOut === features) &&
@@ -116,12 +115,11 @@ export class PatternFinder {
       ...[gate.inputs[0], k2.inputs[0], k1Act.inputs[0]],
       ...[pId, softmax.inputs[0], w2.inputs[0], relu.inputs[0], w1.inputs[0]],
     ];
-    if (!lanes || !sound || !inner.every((id) => this.#private(id))) return null;
+    if (!this.#fits(features) || !sound || !inner.every((id) => this.#private(id))) return null;
     return {
       ...{ x, out, t, gated: k4.inputs[0], first, k1, k2, k3, k4, non, last, w1, w2, features },
       slope: slopes[0],
       temperature: softmax.temperature,
-      lanes,
       firstId: tAct.inputs[0],
       inner,
     };
@@ -145,14 +143,14 @@ export class PatternFinder {
       sigmoid?.activation.fn === 'sigmoid' &&
       mul?.inputs.includes(id) &&
       mul.inputs.includes(sigmoidId as NodeId);
-    const lanes = lanesFor(conv.cOut, this.#limits);
-    if (!gate || !lanes || !matches || sigmoidId === undefined || this.#keep.has(id)) return null;
+    const fits = this.#fits(conv.cOut) && !this.#keep.has(id);
+    if (!gate || !fits || !matches || sigmoidId === undefined) return null;
     if (![gateId, sigmoidId].every((inner) => this.#private(inner))) return null;
     const next = this.#private(mulId) ? (this.#readers.get(mulId) as NodeId[])[0] : null;
     const follower = next === null ? null : this.#node(next, 'activation');
     const activation = follower?.activation ?? null;
     return {
-      ...{ conv, gate, activation, lanes },
+      ...{ conv, gate, activation },
       last: follower && next !== null ? next : mulId,
       inner: [id, gateId, sigmoidId, ...(follower ? [mulId] : [])],
     };
@@ -171,7 +169,7 @@ export class PatternFinder {
     const fromInput = this.#graph.nodes[skip.inputs[0]].op === 'input';
     const direct = this.#graph.nodes[conv.inputs[0]].op !== 'nearest';
     if (!fromInput || !direct || conv.cOut !== 3) return null;
-    return { conv, scale: skip.scale, inner: [...inner, output] };
+    return { conv, skip: skip.inputs[0], scale: skip.scale, inner };
   }
 
   /** True if nobody wants to see the node and exactly one other reads it. */

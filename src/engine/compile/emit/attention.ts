@@ -1,0 +1,169 @@
+import { pixelsOf, type Size } from '../../../geometry.ts';
+import {
+  attentionGateKernel,
+  attentionGrid,
+  attentionGroups,
+  attentionMixKernel,
+  packAttentionGate,
+  packAttentionMix,
+  statGroups,
+} from '../../../kernels/attentionBlock.ts';
+import { blocksOf } from '../../../kernels/kernel.ts';
+import { poolChunks } from '../../../kernels/pool.ts';
+import type { FusedOpOf, ValueId } from '../fused.ts';
+import type { ResourceId } from '../program.ts';
+import { layerBias } from './conv.ts';
+import { type Emission, type EmitterGroup, exact, memoryWork } from './emission.ts';
+
+/** Partial sums of a map, and how many there are for a map of a size. */
+interface PartialSums {
+  readonly partials: ResourceId;
+  readonly count: (size: Size) => number;
+}
+
+/** The two halves of attention-in-attention blocks. */
+export const attentionEmitters: EmitterGroup<'attentionGate' | 'attentionMix'> = (emission) => {
+  const blocks = new AttentionBlocks(emission);
+  return {
+    attentionGate: (op) => blocks.gate(op),
+    attentionMix: (op) => blocks.mix(op),
+  };
+};
+
+class AttentionBlocks {
+  readonly #emission: Emission;
+  /** Of a map t, which the block before has summed while it computed it. */
+  readonly #sumsOf = new Map<ValueId, PartialSums>();
+  /** The sums of t, reduced by the gate kernel, by the gated map. */
+  readonly #statsOf = new Map<ValueId, ResourceId>();
+
+  constructor(emission: Emission) {
+    this.#emission = emission;
+  }
+
+  gate(op: FusedOpOf<'attentionGate'>): void {
+    const emission = this.#emission;
+    const { features, slope, k1, k2, k3, multiplyAdds, name } = op;
+    const { t } = op.reads;
+    const { gated } = op.writes;
+    const { scale } = emission.map(gated);
+    const lanes = emission.tileRows(features);
+    const spec = { features, slope, lanes };
+    // The sums come with t from the block before, or from a pooling of their own.
+    const sums = this.#sumsOf.get(t) ?? {
+      partials: emission.poolPartial(t, `${emission.graph.nodes[t].name}:partials`),
+      count: (size: Size) => poolChunks(pixelsOf(size)),
+    };
+    const stats = emission.scratch(
+      `${name}:stats`,
+      ({ width, height }) =>
+        statGroups(lanes, width * scale, height * scale) * blocksOf(features) * 16,
+    );
+    this.#statsOf.set(gated, stats);
+    const weights = [k1.weight, k2.weight, k3.weight];
+    emission.steps.push({
+      name,
+      kernel: attentionGateKernel(spec, emission.element),
+      reads: [
+        emission.read(t),
+        emission.constant('attention gate', weights, emission.element, (w) =>
+          packAttentionGate(spec, {
+            k1: exact(w, k1.weight),
+            k2: exact(w, k2.weight),
+            k3: exact(w, k3.weight),
+          }),
+        ),
+        layerBias(emission, k2),
+        { resource: sums.partials },
+      ],
+      writes: [emission.write(gated), stats],
+      scale,
+      grid: ({ width, height }) => attentionGrid(lanes, width, height),
+      params: (size) => [
+        size.width,
+        size.height,
+        0,
+        sums.count(size),
+        statGroups(lanes, size.width, size.height),
+      ],
+      multiplyAdds,
+      work: multiplyAdds + memoryWork(2 * features, scale),
+    });
+  }
+
+  mix(op: FusedOpOf<'attentionMix'>): void {
+    const emission = this.#emission;
+    const { name, features, slope, temperature, k4, non, last, first, w1, w2 } = op;
+    const { multiplyAdds } = op;
+    const { gated, t, x } = op.reads;
+    const { out, nextT } = op.writes;
+    const { scale } = emission.map(out);
+    const lanes = emission.tileRows(features);
+    const spec = {
+      features,
+      slope,
+      lanes,
+      temperature,
+      hidden: w1.lengthOut,
+      nonKernel: non.kernel,
+    };
+    const weights = [k4, non, last, w1, w2, ...(first ? [first] : [])].map(({ weight }) => weight);
+    const reads = [
+      emission.read(gated),
+      emission.read(t),
+      emission.read(x),
+      emission.constant('attention mix', weights, emission.element, (w) =>
+        packAttentionMix(spec, {
+          k4: exact(w, k4.weight),
+          non: exact(w, non.weight),
+          last: exact(w, last.weight),
+          first: first && exact(w, first.weight),
+          w1: exact(w, w1.weight),
+          w2: exact(w, w2.weight),
+        }),
+      ),
+      { resource: this.#stats(gated) },
+    ];
+    // Without a next block the kernel leaves its last two outputs alone, but they must be there.
+    const next =
+      nextT === null ? emission.scratch(`${name}:no t`, () => 16) : emission.write(nextT);
+    const partials = emission.scratch(`${name}:partials`, ({ width, height }) =>
+      nextT === null
+        ? 16
+        : attentionGroups(lanes, width * scale, height * scale) * blocksOf(features) * 16,
+    );
+    if (nextT !== null) {
+      this.#sumsOf.set(nextT, {
+        partials,
+        count: ({ width, height }) => attentionGroups(lanes, width, height),
+      });
+    }
+    emission.steps.push({
+      name,
+      kernel: attentionMixKernel(spec, emission.element),
+      reads,
+      writes: [emission.write(out), next, partials],
+      scale,
+      grid: ({ width, height }) => attentionGrid(lanes, width, height),
+      params: ({ width, height }) => [
+        width,
+        height,
+        0,
+        statGroups(lanes, width, height),
+        nextT === null ? 0 : 1,
+        width * height,
+      ],
+      sums: { operand: 4, blocks: blocksOf(features), count: 3, pixels: 5 },
+      multiplyAdds,
+      work: multiplyAdds + memoryWork(5 * features, scale),
+    });
+  }
+
+  #stats(gated: ValueId): ResourceId {
+    const stats = this.#statsOf.get(gated);
+    if (stats === undefined) {
+      throw new Error(`${this.#emission.graph.nodes[gated].name} has no sums of its block`);
+    }
+    return stats;
+  }
+}

@@ -1,0 +1,159 @@
+import {
+  type ConvSpec,
+  convParams,
+  packBias,
+  packConvWeights,
+  plainConv,
+} from '../../../kernels/conv.ts';
+import {
+  convGateGrid,
+  convGateKernel,
+  packConvGate,
+  packGateBias,
+} from '../../../kernels/convFused.ts';
+import { convPartsGrid, convPartsKernel, convPartsParams } from '../../../kernels/convParts.ts';
+import { BOUND_PARTS } from '../../../kernels/kernel.ts';
+import type { NetworkWeights } from '../../weights.ts';
+import type { ConvLayer, ConvOp, FusedOpOf } from '../fused.ts';
+import type { Operand, Step } from '../program.ts';
+import {
+  type Emission,
+  type EmitterGroup,
+  exact,
+  mapParams,
+  memoryWork,
+  optional,
+} from './emission.ts';
+
+/** Convolutions with their epilogues, over one map or several, and pixel attention. */
+export const convEmitters: EmitterGroup<'conv' | 'gatedConv'> = (emission) => ({
+  conv: (op) => emitConv(emission, op),
+  gatedConv: (op) => emitGatedConv(emission, op),
+});
+
+function emitConv(emission: Emission, op: ConvOp): void {
+  const { kernel, cIn, cOut, upsample, act0, act1, factor, reads, multiplyAdds } = op;
+  const { multiplier, addend } = reads;
+  const spec: ConvSpec = {
+    kernel,
+    cIn,
+    cOut,
+    upsample,
+    act0: act0?.fn === 'prelu' ? 'prelu' : act0,
+    multiply: multiplier !== null,
+    add: addend !== null,
+    factor,
+    act1,
+  };
+  const { scale } = emission.map(op.writes.y);
+  emission.steps.push({
+    name: op.name,
+    ...(reads.x.length === 1 ? oneMap(emission, op, spec) : overParts(emission, op, spec)),
+    writes: [emission.write(op.writes.y)],
+    scale,
+    multiplyAdds,
+    work: multiplyAdds + memoryWork(cIn + cOut, scale),
+  });
+}
+
+type Dispatch = Pick<Step, 'kernel' | 'reads' | 'grid' | 'params'>;
+
+function oneMap(emission: Emission, op: ConvOp, spec: ConvSpec): Dispatch {
+  const { element } = emission;
+  const { x, multiplier, addend } = op.reads;
+  const wanted = emission.conv(spec);
+  const variant = (wanted.only ?? element) === element ? wanted : plainConv;
+  const { packing } = variant;
+  const weights = packing
+    ? emission.constant(`conv ${packing.name}`, [op.weight], element, (w) =>
+        packing.arrange(packLayer(w, op), spec),
+      )
+    : layerWeights(emission, op);
+  // A binding that the uniforms switch off still needs a buffer: the input will do.
+  const [source] = x;
+  return {
+    kernel: variant.kernel(spec, element),
+    reads: [
+      emission.read(source),
+      weights,
+      biases(emission, op),
+      emission.read(multiplier ?? source),
+      emission.read(addend ?? source),
+    ],
+    grid: ({ width, height }) => variant.grid(spec, width, height),
+    params: ({ width, height }) => convParams(spec, width, height),
+  };
+}
+
+/** A convolution that reads the parts of a concatenation as one map. */
+function overParts(emission: Emission, op: ConvOp, spec: ConvSpec): Dispatch {
+  const { x, addend } = op.reads;
+  const channels = x.map((id) => emission.map(id).channels);
+  const bound = addend === null || x.includes(addend) ? [...x] : [...x, addend];
+  const index = addend === null ? 0 : bound.indexOf(addend);
+  // A binding that the uniforms switch off still needs a buffer.
+  while (bound.length < BOUND_PARTS) bound.push(x[0]);
+  const partsSpec = { ...spec, parts: channels, addend: index };
+  const weights = emission.constant(
+    `conv of ${channels.join('+')}`,
+    [op.weight],
+    emission.element,
+    (w) => packConvWeights(exact(w, op.weight), op.cOut, op.cIn, op.kernel, channels),
+  );
+  return {
+    kernel: convPartsKernel(spec.kernel, emission.element),
+    reads: [...bound.map((id) => emission.read(id)), weights, biases(emission, op)],
+    grid: ({ width, height }) => convPartsGrid(spec, width, height),
+    params: ({ width, height }) => convPartsParams(partsSpec, width, height),
+  };
+}
+
+function biases(emission: Emission, { cOut, bias, act0 }: ConvOp): Operand {
+  const slopes = act0?.fn === 'prelu' ? act0.slopes : null;
+  return emission.constant(
+    `bias of ${cOut}`,
+    slopes === null ? [bias] : [bias, slopes],
+    emission.element,
+    (w) => packBias(optional(w, bias), cOut, optional(w, slopes)),
+  );
+}
+
+/** The weights of a convolution of one map, for kernels that read them as the plain one does. */
+export const layerWeights = (emission: Emission, layer: ConvLayer): Operand =>
+  emission.constant('conv', [layer.weight], emission.element, (w) => packLayer(w, layer));
+
+const packLayer = (w: NetworkWeights, { weight, cOut, cIn, kernel }: ConvLayer) =>
+  packConvWeights(exact(w, weight), cOut, cIn, kernel);
+
+export const layerBias = (emission: Emission, { bias, cOut }: ConvLayer): Operand =>
+  emission.constant(`bias of ${cOut}`, [bias], emission.element, (w) =>
+    packBias(optional(w, bias), cOut),
+  );
+
+function emitGatedConv(emission: Emission, op: FusedOpOf<'gatedConv'>): void {
+  const { conv, gate, upsample, activation, multiplyAdds } = op;
+  const { cIn, cOut } = conv;
+  const { element } = emission;
+  const { scale } = emission.map(op.writes.y);
+  const lanes = emission.tileRows(cOut);
+  const spec = { cIn, cOut, upsample, act1: activation, lanes };
+  emission.steps.push({
+    name: op.name,
+    kernel: convGateKernel(spec, element),
+    reads: [
+      emission.read(op.reads.x),
+      emission.constant('gated conv', [conv.weight, gate.weight], element, (w) =>
+        packConvGate(spec, exact(w, conv.weight), exact(w, gate.weight)),
+      ),
+      emission.constant(`biases of ${cOut}`, [conv.bias, gate.bias], element, (w) =>
+        packGateBias(spec, optional(w, conv.bias), optional(w, gate.bias)),
+      ),
+    ],
+    writes: [emission.write(op.writes.y)],
+    scale,
+    grid: ({ width, height }) => convGateGrid(spec, width, height),
+    params: mapParams,
+    multiplyAdds,
+    work: multiplyAdds + memoryWork(cIn / upsample ** 2 + cOut, scale),
+  });
+}

@@ -1,0 +1,241 @@
+import { pixelsOf, type Size } from '../../../geometry.ts';
+import type { Graph, MapShape, NodeId } from '../../../graph/graph.ts';
+import { type ConvChoice, plainConv } from '../../../kernels/conv.ts';
+import {
+  blocksOf,
+  DEFAULT_WORKGROUP_LIMITS,
+  ELEMENT_BYTES,
+  type ElementType,
+  type Lanes,
+  lanesFor,
+  mapGrid,
+  type WorkgroupLimits,
+} from '../../../kernels/kernel.ts';
+import {
+  poolChunks,
+  poolPartialBytes,
+  poolPartialGrid,
+  poolPartialKernel,
+} from '../../../kernels/pool.ts';
+import { bytesPerPixel, type PixelFormat } from '../../../kernels/rgba8.ts';
+import type { NetworkWeights } from '../../weights.ts';
+import { type FusedGraph, type FusedOp, type FusedOpOf, mapShape, type ValueId } from '../fused.ts';
+import type {
+  ConstantSpec,
+  ImageResources,
+  Operand,
+  Program,
+  Resource,
+  ResourceId,
+  Step,
+  Sums,
+} from '../program.ts';
+
+/** Appends the dispatches of a fused op to an emission. */
+export type Emitter<K extends FusedOp['op']> = (op: FusedOpOf<K>) => void;
+
+/** The emitters of some ops, made anew for each emission: they may remember what they have emitted. */
+export type EmitterGroup<K extends FusedOp['op']> = (emission: Emission) => {
+  readonly [Op in K]: Emitter<Op>;
+};
+
+/** What the device and its tuning decide about dispatches. */
+export interface EmitOptions {
+  readonly element?: ElementType;
+  /** What the device allows a workgroup; default: the least that any allows. */
+  readonly workgroup?: WorkgroupLimits | undefined;
+  /** Default: `plainConv` for all. */
+  readonly conv?: ConvChoice | undefined;
+  /** Given: the program converts from and to pixels; values run from 0 to `range`. */
+  readonly image?: Pick<PixelFormat, 'range' | 'wide'> | undefined;
+  /** The most bytes that the weights of an attention may take to be kept (`planSlabs`); default: any. */
+  readonly attentionBytes?: number | undefined;
+  /** Whether products of rows are shared by subgroup quads (kernels/nonlocalQuad.ts); default: no. */
+  readonly quads?: boolean | undefined;
+}
+
+/** A program in the making. */
+export class Emission {
+  readonly graph: Graph;
+  /** Nodes that must be written out. */
+  readonly keep: ReadonlySet<NodeId>;
+  readonly element: ElementType;
+  readonly workgroup: WorkgroupLimits;
+  readonly conv: ConvChoice;
+  readonly attentionBytes: number;
+  readonly quads: boolean;
+  readonly steps: Step[] = [];
+  readonly #pixels: EmitOptions['image'];
+  readonly #image: ImageResources | null;
+  readonly #inputs: readonly ValueId[];
+  readonly #resources: Resource[] = [];
+  readonly #resourceOf = new Map<ValueId, ResourceId>();
+  readonly #constants = new Map<string, ConstantSpec>();
+
+  constructor({ graph, inputs }: FusedGraph, keep: ReadonlySet<NodeId>, options: EmitOptions) {
+    this.graph = graph;
+    this.keep = keep;
+    this.element = options.element ?? 'f32';
+    this.workgroup = options.workgroup ?? DEFAULT_WORKGROUP_LIMITS;
+    this.conv = options.conv ?? (() => plainConv);
+    this.attentionBytes = options.attentionBytes ?? Number.POSITIVE_INFINITY;
+    this.quads = options.quads ?? false;
+    this.#pixels = options.image;
+    this.#image = options.image ? this.#imageResources(options.image.wide) : null;
+    this.#inputs = inputs;
+    for (const id of inputs) this.write(id);
+  }
+
+  program(): Program {
+    return {
+      element: this.element,
+      resources: this.#resources,
+      steps: this.steps,
+      constants: this.#constants,
+      input: this.read(this.#inputs[0]).resource,
+      resourceOf: this.#resourceOf,
+      image: this.#image,
+    };
+  }
+
+  /** What holds a value that has been written. */
+  read(id: ValueId): { readonly resource: ResourceId } {
+    const resource = this.#resourceOf.get(id);
+    if (resource === undefined) {
+      throw new Error(`${this.graph.nodes[id].name} is read before it is written`);
+    }
+    return { resource };
+  }
+
+  /** Makes the resource of a feature map or a vector. */
+  write(id: ValueId): ResourceId {
+    const { name, shape } = this.graph.nodes[id];
+    if (shape.kind === 'table') throw new Error(`${name} has no layout of its own`);
+    const bytes =
+      shape.kind === 'vector'
+        ? () => blocksOf(shape.length) * 16
+        : (size: Size) =>
+            blocksOf(shape.channels) *
+            pixelsOf(size) *
+            shape.scale ** 2 *
+            4 *
+            ELEMENT_BYTES[this.element];
+    return this.assign(id, this.scratch(name, bytes));
+  }
+
+  /** Says which resource holds a value. */
+  assign(id: ValueId, resource: ResourceId): ResourceId {
+    this.#resourceOf.set(id, resource);
+    return resource;
+  }
+
+  /** Makes a resource that holds no value of the graph. */
+  scratch(name: string, bytes: (size: Size) => number, external = false): ResourceId {
+    this.#resources.push({ name, bytes, external });
+    return this.#resources.length - 1;
+  }
+
+  /**
+   * Weights as a kernel reads them.
+   * @param packing tells this way to pack them from all others; the same weights packed alike are
+   * uploaded once
+   */
+  constant(
+    packing: string,
+    weights: readonly (string | null)[],
+    element: ElementType,
+    pack: (weights: NetworkWeights) => Float32Array<ArrayBuffer>,
+  ): Operand {
+    const key = `${weights.map((name) => name ?? '').join(',')} as ${packing}`;
+    this.#constants.set(key, { pack, element });
+    return { constant: key };
+  }
+
+  map(id: NodeId): MapShape {
+    return mapShape(this.graph, id);
+  }
+
+  /** Rows of the workgroup tile of a kernel that holds so many channels whole. */
+  tileRows(channels: number): Lanes {
+    const rows = lanesFor(channels, this.workgroup);
+    if (!rows) throw new Error(`a tile of ${channels} channels does not fit a workgroup`);
+    return rows;
+  }
+
+  /** The resources of pixels. */
+  image(): ImageResources {
+    if (!this.#image) throw new Error('the program converts no pixels');
+    return this.#image;
+  }
+
+  /** What the pixels hold that become a map or that a map becomes. */
+  format(id: ValueId): PixelFormat {
+    return { range: 1, ...this.#pixels, channels: this.map(id).channels };
+  }
+
+  /** The first stage of a pooling: the resource of its sums, each over a part of the map. */
+  poolPartial(from: ValueId, name: string): ResourceId {
+    const { channels, scale } = this.map(from);
+    const partials = this.scratch(name, (size) =>
+      poolPartialBytes(channels, pixelsOf(size) * scale ** 2),
+    );
+    this.steps.push({
+      name,
+      kernel: poolPartialKernel(channels, this.element),
+      reads: [this.read(from)],
+      writes: [partials],
+      scale,
+      grid: (size) => poolPartialGrid(channels, pixelsOf(size)),
+      params: poolParams,
+      multiplyAdds: 0,
+      work: memoryWork(channels, scale),
+    });
+    return partials;
+  }
+
+  #imageResources(wide = false): ImageResources {
+    const { scale } = this.map(this.graph.output);
+    const pixelBytes = bytesPerPixel(wide);
+    return {
+      pixelBytes,
+      source: this.scratch('image', (size) => pixelsOf(size) * pixelBytes, true),
+      packed: this.scratch('packed', (size) => pixelsOf(size) * scale ** 2 * pixelBytes),
+      status: this.scratch('status', () => 4, true),
+    };
+  }
+}
+
+/** Multiply-adds that take about as long as moving `channels` values per pixel: a rough 8 each. */
+export const memoryWork = (channels: number, scale: number): number => 8 * channels * scale ** 2;
+
+export const mapParams = ({ width, height }: Size): number[] => [width, height];
+
+/** Of a step that reads and writes a map, an invocation per vector. */
+export const mapStep = ({ channels, scale }: Pick<MapShape, 'channels' | 'scale'>) => ({
+  scale,
+  grid: ({ width, height }: Size) => mapGrid(width, height, blocksOf(channels)),
+  params: mapParams,
+  multiplyAdds: 0,
+  work: memoryWork(2 * channels, scale),
+});
+
+export const poolParams = (size: Size): number[] => [pixelsOf(size), poolChunks(pixelsOf(size))];
+
+/** Of the kernels that take `poolParams` and the partial sums first. */
+export const poolSums = (channels: number): Sums => ({
+  operand: 0,
+  blocks: blocksOf(channels),
+  count: 1,
+  pixels: 0,
+});
+
+export function exact(weights: NetworkWeights, name: string): Float32Array<ArrayBuffer> {
+  const data = weights.get(name);
+  if (!data) throw new Error(`weight ${name} was not bound`);
+  return data as Float32Array<ArrayBuffer>;
+}
+
+export const optional = (
+  weights: NetworkWeights,
+  name: string | null,
+): Float32Array<ArrayBuffer> | null => (name === null ? null : exact(weights, name));

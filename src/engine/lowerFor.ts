@@ -1,0 +1,62 @@
+import type { NodeId } from '../graph/graph.ts';
+import type { ElementType } from '../kernels/kernel.ts';
+import type { Network } from '../models/network.ts';
+import type { Fusion } from './compile/fuse.ts';
+import { lower } from './compile/lower.ts';
+import type { Program } from './compile/program.ts';
+import type { Device } from './device.ts';
+import type { Methods, Tuning } from './tuning.ts';
+
+/** What a network is lowered for. */
+export interface LoweringTarget {
+  readonly device: Device;
+  readonly tuning: Tuning;
+  /** Bytes of GPU buffers that a job may hold. */
+  readonly memoryBudget: number;
+}
+
+export interface NetworkOptions {
+  /** Default: what the tuning has. */
+  readonly fuse?: Fusion | undefined;
+  /** Of feature maps and weights in memory; default f32. */
+  readonly precision?: ElementType | undefined;
+  /** Nodes that must be written out. */
+  readonly keep?: ReadonlySet<NodeId> | undefined;
+  /** From and to pixels of 8 bits, or of 16 (`wide`); null: from and to feature maps. */
+  readonly image: { readonly wide: boolean } | null;
+}
+
+const MAX_DEFAULT_BUDGET = 2 ** 30;
+
+/** As much as the device allows one buffer, which is all that it tells of its memory; at most 1 GiB. */
+export const defaultBudget = ({ limits }: Device): number =>
+  Math.min(MAX_DEFAULT_BUDGET, limits.maxBufferSize);
+
+/** What a tuning has for maps of a type. */
+export const methodsFor = (tuning: Tuning, element: ElementType): Methods =>
+  (element === 'f16' && tuning.half) || tuning;
+
+/**
+ * Lowers a network as a device and its tuning want it; everything that runs networks on a GPU goes
+ * this way.
+ * @throws CrispenError `INVALID_INPUT` for f16 on a device without it
+ */
+export async function lowerFor(
+  { device, tuning, memoryBudget }: LoweringTarget,
+  { graph, inputRange: range }: Network,
+  { fuse, precision, keep = new Set(), image }: NetworkOptions,
+): Promise<Program> {
+  const element = device.element(precision);
+  const methods = methodsFor(tuning, element);
+  return lower(graph, {
+    element,
+    keep,
+    fuse: fuse ?? methods.fuse,
+    conv: methods.conv,
+    quads: methods.quads,
+    workgroup: { ...device.workgroup, lanes: methods.lanes },
+    image: image ? { range, wide: image.wide } : undefined,
+    // Attention weights are kept for the layers that share them while they take a quarter of it.
+    attentionBytes: Math.min(memoryBudget / 4, device.limits.maxStorageBufferBindingSize),
+  });
+}
