@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requestTestDevice } from '../../test/gpu.ts';
 import { difference, picture } from '../../test/pictures.ts';
-import { createNetwork } from '../models/index.ts';
+import { createNetwork, detect } from '../models/index.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { prepareNetwork } from './encode.ts';
@@ -11,12 +11,16 @@ import { upscaleOnCpu } from './interpreter.ts';
 const tiny = createNetwork('a2n', {
   ...{ scale: 4, features: 8, upsamplerFeatures: 6, blocks: 2, reduction: 4, inputRange: 1 },
 });
-const bytes = new Uint8Array(readFileSync('test/golden/tiny_a2n_x4_8x8.safetensors'));
-const weights: TensorMap = new Map(
-  [...readSafetensors(bytes).tensors]
-    .filter(([name]) => name.startsWith('weights.'))
-    .map(([name, tensor]) => [name.slice('weights.'.length), tensor]),
-);
+const weights = goldenWeights('tiny_a2n_x4_8x8');
+
+function goldenWeights(name: string): TensorMap {
+  const bytes = new Uint8Array(readFileSync(`test/golden/${name}.safetensors`));
+  return new Map(
+    [...readSafetensors(bytes).tensors]
+      .filter(([name]) => name.startsWith('weights.'))
+      .map(([name, tensor]) => [name.slice('weights.'.length), tensor]),
+  );
+}
 
 // GPUTextureUsage and GPUBufferUsage are globals of browsers only.
 const [COPY_SRC, COPY_DST, TEXTURE_BINDING, STORAGE_BINDING] = [1, 2, 4, 8];
@@ -89,5 +93,25 @@ describe('a network in somebody else\u2019s command encoder', () => {
     input.destroy();
     output.destroy();
     expect(await device.popErrorScope()).toBeNull();
+  });
+
+  it('runs non-local attention too', async () => {
+    const { network: lcoan, weights: named } = detect(goldenWeights('lcoan_tiny_x2_9x7'));
+    const [w, h] = [9, 7];
+    const network = await prepareNetwork(device, lcoan, named, { width: w, height: h });
+    const input = texture(w, h, COPY_DST | TEXTURE_BINDING);
+    const output = texture(2 * w, 2 * h, COPY_SRC | STORAGE_BINDING);
+    const image = picture(w, h, false);
+    const texels = new Uint8Array(image.data);
+    device.queue.writeTexture({ texture: input }, texels, { bytesPerRow: w * 4 }, [w, h]);
+    const encoder = device.createCommandEncoder();
+    network.encode(encoder, input, output);
+    device.queue.submit([encoder.finish()]);
+    const actual = { width: 2 * w, height: 2 * h, data: await readTexture(output) };
+    const expected = (await upscaleOnCpu(lcoan, named, image)).image;
+    expect(difference(actual, expected).worst).toBeLessThanOrEqual(1);
+    network.destroy();
+    input.destroy();
+    output.destroy();
   });
 });

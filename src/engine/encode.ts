@@ -87,10 +87,13 @@ export async function prepareNetwork(
     });
     const arena = await Arena.create(device, model, size, external);
     const at = { x: 0, y: 0 };
-    const dispatches = arena.sized({
-      ...{ core: { ...at, width, height }, source: { ...at, ...size } },
+    const sized = arena.sized({
+      core: { ...at, width, height },
+      source: { ...at, ...size },
       image: { width, height },
     });
+    // Some steps have nothing to do at some sizes.
+    const dispatches = sized.filter(({ grid }) => grid.every((groups) => groups > 0));
     const stride = uniformStride(device);
     const words = new Uint32Array((dispatches.length * stride) / 4);
     dispatches.forEach(({ params, grid }, i) => {
