@@ -19,6 +19,21 @@ const DTYPES: ReadonlyMap<unknown, DType> = new Map([
   ['U8', 'u8'],
   ['BOOL', 'bool'],
 ]);
+/** Bits per element of the format's other types: files that have them are sound, but not read here. */
+const UNREAD: ReadonlyMap<unknown, number> = new Map([
+  ['F4', 4],
+  ['F6_E2M3', 6],
+  ['F6_E3M2', 6],
+  ['F8_E4M3', 8],
+  ['F8_E4M3FNUZ', 8],
+  ['F8_E5M2', 8],
+  ['F8_E5M2FNUZ', 8],
+  ['F8_E8M0', 8],
+  ['U16', 16],
+  ['U32', 32],
+  ['U64', 64],
+  ['C64', 64],
+]);
 export const METADATA = '__metadata__';
 export const LENGTH_BYTES = 8;
 /** The limit of the format's reference implementation. */
@@ -38,7 +53,8 @@ interface Span {
  * believed: as the format demands, the tensors must cover the data section without hole or overlap.
  *
  * Source: https://github.com/huggingface/safetensors, section "Format".
- * @throws CrispenError `MODEL_CORRUPT` that names the tensor and what is wrong with it.
+ * @throws CrispenError `MODEL_CORRUPT` that names the tensor and what is wrong with it;
+ * `MODEL_UNSUPPORTED` for a sound file with an element type that is not read, such as F8_E4M3.
  */
 export function readSafetensors(bytes: Uint8Array): {
   tensors: TensorMap;
@@ -47,6 +63,7 @@ export function readSafetensors(bytes: Uint8Array): {
   const { header, data } = splitFile(bytes);
   const tensors = new Map<string, Tensor>();
   const spans: Span[] = [];
+  const unread: string[] = [];
   let metadata: Record<string, string> = {};
   for (const [name, entry] of Object.entries(header)) {
     if (name === METADATA) {
@@ -55,10 +72,26 @@ export function readSafetensors(bytes: Uint8Array): {
     }
     const { dtype, shape, begin, end } = readEntry(name, entry, data.length);
     spans.push({ name, begin, end });
-    tensors.set(name, { dtype, shape, bytes: data.subarray(begin, end) });
+    if (dtype === null) unread.push(name);
+    else tensors.set(name, { dtype, shape, bytes: data.subarray(begin, end) });
   }
   checkCoverage(spans, data.length);
+  if (unread.length > 0) throw unsupported(header as Header, unread);
   return { tensors, metadata };
+}
+
+type Header = Readonly<Record<string, { readonly dtype: string }>>;
+
+function unsupported(header: Header, names: readonly string[]): CrispenError {
+  const types = [...new Set(names.map((name) => header[name].dtype))].join(', ');
+  const others = names.length > 1 ? ` and ${names.length - 1} more` : '';
+  return new CrispenError(
+    'MODEL_UNSUPPORTED',
+    `This is a sound weight file, but elements of type ${types} are not read here: tensor ${quote(names[0])}${others}.`,
+    {
+      hint: 'Convert the weights to f16 or f32, or look for a version of the file that has these.',
+    },
+  );
 }
 
 function splitFile(bytes: Uint8Array): { header: object; data: Uint8Array } {
@@ -129,12 +162,13 @@ function readEntry(
   name: string,
   entry: unknown,
   dataLength: number,
-): { dtype: DType; shape: readonly number[]; begin: number; end: number } {
+): { dtype: DType | null; shape: readonly number[]; begin: number; end: number } {
   const tensor = `tensor ${quote(name)}`;
   if (!isObject(entry)) throw corrupt(`${tensor} is described by something else than an object`);
   const { dtype: dtypeName, shape, data_offsets: offsets } = entry;
-  const dtype = DTYPES.get(dtypeName);
-  if (dtype === undefined) {
+  const dtype = DTYPES.get(dtypeName) ?? null;
+  const bits = dtype === null ? UNREAD.get(dtypeName) : 8 * DTYPE_BYTES[dtype];
+  if (bits === undefined) {
     throw corrupt(`${tensor} has the unknown element type ${quote(dtypeName)}`);
   }
   if (!isSizeArray(shape)) throw corrupt(`${tensor} has no valid shape: ${quote(shape)}`);
@@ -146,7 +180,7 @@ function readEntry(
     throw corrupt(`${tensor} claims bytes ${begin} to ${end} of ${dataLength}`);
   }
   // A product beyond 2^53 is inexact, but no file is as long as that, so it is refused as well.
-  const expected = elementCount(shape) * DTYPE_BYTES[dtype];
+  const expected = (elementCount(shape) * bits) / 8;
   if (end - begin !== expected) {
     throw corrupt(
       `${tensor} of ${dtypeName} ${quote(shape)} takes ${expected} bytes, not ${end - begin}`,

@@ -1,5 +1,11 @@
 import type { DType } from '../tensor.ts';
-import { Inert, PickleGlobal, type PickleValue } from './pickle.ts';
+import {
+  Inert,
+  type KnownGlobal,
+  PickleGlobal,
+  type PickleValue,
+  UnreadElements,
+} from './pickle.ts';
 import { corrupt, unsupported } from './refusal.ts';
 import { type Storage, StorageType, StorageView, TensorRef } from './storage.ts';
 
@@ -14,6 +20,20 @@ const STORAGE_TYPES: Readonly<Record<string, DType>> = {
   CharStorage: 'i8',
   ByteStorage: 'u8',
   BoolStorage: 'bool',
+};
+/** How PyTorch writes tensors of other elements, and what these are: sound files, but not read here. */
+const UNREAD: Readonly<Record<string, string>> = {
+  'torch ComplexFloatStorage': 'complex numbers',
+  'torch ComplexDoubleStorage': 'complex numbers',
+  'torch QInt8Storage': 'quantised integers',
+  'torch QUInt8Storage': 'quantised integers',
+  'torch QInt32Storage': 'quantised integers',
+  'torch QUInt4x2Storage': 'quantised integers',
+  'torch QUInt2x4Storage': 'quantised integers',
+  'torch._utils _rebuild_qtensor': 'quantised integers',
+  // Of element types that have no class of storage.
+  'torch._utils _rebuild_tensor_v3': 'float8, uint16, uint32 or uint64',
+  'torch.storage UntypedStorage': 'float8, uint16, uint32 or uint64',
 };
 /** More axes than any network's tensor has. */
 const MAX_RANK = 16;
@@ -36,6 +56,8 @@ const INERT_NAMES = [
   'numpy ndarray',
   ...['float64', 'float32', 'float16', 'bfloat16'].map((name) => `torch ${name}`),
   ...['int64', 'int32', 'int16', 'int8', 'uint8', 'bool'].map((name) => `torch ${name}`),
+  ...['uint64', 'uint32', 'uint16', 'complex64', 'complex128'].map((name) => `torch ${name}`),
+  ...['float8_e4m3fn', 'float8_e5m2'].map((name) => `torch ${name}`),
 ];
 
 /**
@@ -43,13 +65,11 @@ const INERT_NAMES = [
  * own list for weights_only loading, as far as state dictionaries and what training scripts put
  * beside them need it, and argparse's Namespace.
  */
-export const KNOWN_GLOBALS: ReadonlyMap<string, PickleGlobal | StorageType> = new Map<
-  string,
-  PickleGlobal | StorageType
->([
+export const KNOWN_GLOBALS: ReadonlyMap<string, KnownGlobal> = new Map<string, KnownGlobal>([
   ...Object.entries(STORAGE_TYPES).map(
     ([name, dtype]) => [`torch ${name}`, new StorageType(dtype)] as const,
   ),
+  ...Object.entries(UNREAD).map(([name, what]) => [name, new UnreadElements(what)] as const),
   ...[
     ...INERT_CALLS.map((name) => new PickleGlobal(name, () => new Inert(name))),
     ...INERT_NAMES.map((name) => new PickleGlobal(name)),

@@ -13,7 +13,7 @@ import {
   u64,
 } from '../../../test/checkpoints/forge.ts';
 import { KNOWN_GLOBALS } from './globals.ts';
-import { Budget, Inert, type PickleValue, readPickle } from './pickle.ts';
+import { Budget, Inert, PickleGlobal, type PickleValue, readPickle } from './pickle.ts';
 
 const MIB = 2 ** 20;
 
@@ -112,6 +112,28 @@ describe('what is refused', () => {
   it.each(hostile)('refuses %s by name', (_, bytes, name) => {
     expect(() => read(bytes)).toThrow(unsupported);
     expect(() => read(bytes)).toThrow(name);
+  });
+
+  it.each([
+    ['torch', 'ComplexDoubleStorage', 'complex'],
+    ['torch', 'QInt8Storage', 'quantised'],
+    ['torch._utils', '_rebuild_qtensor', 'quantised'],
+    ['torch._utils', '_rebuild_tensor_v3', 'float8'],
+    ['torch.storage', 'UntypedStorage', 'uint16'],
+  ])('says of %s.%s that its elements are not read, and what to do', (module, name, elements) => {
+    const attempt = () => read(pickle(reduce(global(module, name), text('x'))));
+    expect(attempt).toThrow(
+      expect.objectContaining({
+        code: 'MODEL_UNSUPPORTED',
+        message: expect.stringContaining(elements),
+        hint: expect.stringMatching(/float16 or float32/),
+      }),
+    );
+  });
+
+  it('lets their element types be mentioned beside the weights', () => {
+    const value = read(pickle(dict({ dtype: global('torch', 'float8_e4m3fn') })));
+    expect(get(value, 'dtype')).toBeInstanceOf(PickleGlobal);
   });
 
   it('shows a hostile name without its control characters and cut', () => {

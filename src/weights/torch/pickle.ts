@@ -46,6 +46,17 @@ export class PickleGlobal {
   }
 }
 
+/** What a sound pickle may name for tensors whose elements are not read here. */
+export class UnreadElements {
+  /** For people, such as `complex numbers`. */
+  readonly what: string;
+  constructor(what: string) {
+    this.what = what;
+  }
+}
+
+export type KnownGlobal = PickleGlobal | StorageType | UnreadElements;
+
 /**
  * Bounds what pickles can build: a byte of pickle can stand for an object of hundreds. Each value
  * is charged about what it takes in memory, before it is made.
@@ -67,7 +78,7 @@ export class Budget {
 
 export interface PickleOptions {
   /** The only names that the pickle may mention, by `module name`. */
-  readonly globals: ReadonlyMap<string, PickleGlobal | StorageType>;
+  readonly globals: ReadonlyMap<string, KnownGlobal>;
   /** What a persistent id stands for; without it the pickle may have none. */
   readonly persistent?: (id: PickleValue) => PickleValue;
   readonly budget: Budget;
@@ -460,6 +471,12 @@ class PickleMachine {
 
   #global(module: string, name: string): PickleValue {
     const known = this.#options.globals.get(`${module} ${name}`);
+    if (known instanceof UnreadElements) {
+      throw unsupported(
+        `elements of type ${known.what} (${module}.${name})`,
+        'The file may be sound. Convert the weights to float16 or float32 in PyTorch and save them anew.',
+      );
+    }
     if (known !== undefined) return known;
     throw unsupported(
       `it wants Python's ${printable(`${module}.${name}`)}, which is not on the list of harmless names`,
