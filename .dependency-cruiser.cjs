@@ -11,7 +11,7 @@ const only = (from, allowed) => ({
   from: { path: room(from), pathNot: '\\.test\\.ts$' },
   to: {
     path: '^(src|demo|e2e|test|bench|scripts)/',
-    pathNot: [room(from), '^src/(errors|geometry)\\.ts$', ...allowed.map(room)],
+    pathNot: [room(from), '^src/(errors|geometry|options)\\.ts$', ...allowed.map(room)],
   },
 });
 

@@ -1,5 +1,6 @@
 /** What the library tests find on their page as `window.crispen`, beside the public names. */
 import * as crispen from '../src/index.ts';
+import { wrongCalls } from '../test/wrongOptions.ts';
 
 /** What of a result or an error can travel from the page to the test. */
 export type Outcome =
@@ -42,7 +43,7 @@ function failure(error: unknown): Outcome {
   return error.serialize();
 }
 
-const harness = { ...crispen, bytes, attempt, failure };
+const harness = { ...crispen, bytes, attempt, failure, wrongCalls };
 
 declare global {
   interface Window {

@@ -1,7 +1,10 @@
 /** A picture that somebody picked, seen before it is sent anywhere. */
 import type { OutputType } from '../codecs/encoder.ts';
 import { CrispenError } from '../errors.ts';
+import { callback, checkOptions, checkValue, type Rules, shaped } from '../options.ts';
 import type { UpscaleRequest, Upscaler } from '../worker/client.ts';
+import { CALLS } from '../worker/options.ts';
+import { isCanvasElement, isInputElement } from '../worker/realm.ts';
 
 export type PreviewStage = 'drawn' | 'refined';
 
@@ -18,29 +21,54 @@ export interface PreviewOptions {
   readonly onError?: (error: CrispenError, file: File) => void;
 }
 
+export interface FileOptions {
+  /** Default `image/png`. */
+  readonly type?: OutputType;
+  /** 0 to 1, for all but PNG; default 0.92. */
+  readonly quality?: number;
+}
+
 export interface Preview {
   /**
    * The picked picture as a file: enlarged if it is smaller than the canvas, else reduced to it.
    * @throws CrispenError `INVALID_INPUT` if nothing is picked; whatever kept it from being made
    */
-  toBlob(options?: { type?: OutputType; quality?: number }): Promise<Blob>;
+  toBlob(options?: FileOptions): Promise<Blob>;
   /** Stops listening and working; the canvas stays as it is. */
   detach(): void;
 }
+
+const INPUT = { kind: 'input', wants: 'a file input', accepts: isInputElement };
+const RULES: Rules<PreviewOptions> = {
+  canvas: { kind: 'canvas', wants: 'a canvas element', accepts: isCanvasElement },
+  upscaler: shaped('upscaler', 'an upscaler', { upscale: 'function', encode: 'function' }),
+  request: shaped('options', 'an object', {}),
+  ...{ onStage: callback, onError: callback },
+};
+const { model, scale, onProgress } = CALLS.upscale;
+const REQUEST: Rules<NonNullable<PreviewOptions['request']>> = { model, scale, onProgress };
+const { type, quality } = CALLS.encode;
+const FILE: Rules<FileOptions> = { type, quality };
 
 /**
  * Shows what a file input picks, within the page: nothing is sent. The decoded picture is drawn at
  * once; then, if it has fewer pixels than the canvas shows, the network's enlargement replaces it,
  * otherwise a careful reduction.
+ *
+ * @throws CrispenError `INVALID_INPUT` for anything but a file input and options as above
  */
 export function attachPreview(input: HTMLInputElement, options: PreviewOptions): Preview {
-  const { canvas, request = {}, onStage, onError } = options;
+  checkValue('The input', input, INPUT);
+  const given = checkOptions('attachPreview', options, RULES);
+  const { upscaler: shared, onStage, onError } = given;
+  const canvas = checkValue('The option canvas', given.canvas, RULES.canvas);
+  const request = checkOptions('The request', given.request, REQUEST);
   let own: Promise<Upscaler> | null = null;
   let controller = new AbortController();
   let refined: Promise<ImageBitmap> | null = null;
 
   const upscaler = async (): Promise<Upscaler> => {
-    if (options.upscaler) return options.upscaler;
+    if (shared) return shared;
     own ??= import('./engine.ts').then(({ createUpscaler }) => createUpscaler());
     return own;
   };
@@ -86,7 +114,8 @@ export function attachPreview(input: HTMLInputElement, options: PreviewOptions):
   input.addEventListener('change', pick);
   if (input.files?.length) pick();
   return {
-    async toBlob({ type = 'image/png', quality } = {}) {
+    async toBlob(options) {
+      const { type = 'image/png', quality } = checkOptions('toBlob', options, FILE);
       if (!refined) {
         throw new CrispenError('INVALID_INPUT', 'No picture is picked.', {
           hint: 'Ask for the file after onStage.',

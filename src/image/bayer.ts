@@ -1,4 +1,4 @@
-import { CrispenError } from '../errors.ts';
+import { checkFields, choice, invalid, number, type Rules, side } from '../options.ts';
 import type { Rgba16Image } from './image.ts';
 
 /** The colours of the upper left 2 x 2 pixels, row by row. */
@@ -17,7 +17,26 @@ export interface BayerMosaic {
   readonly white?: number;
 }
 
-const PATTERNS: readonly BayerPattern[] = ['RGGB', 'BGGR', 'GRBG', 'GBRG'];
+/** Full light by the kind of samples. */
+const FULL: Readonly<Record<string, number>> = {
+  ...{ Uint8Array: 255, Uint8ClampedArray: 255, Uint16Array: 65535, Float32Array: 1 },
+};
+const level = number({ min: -(2 ** 32), max: 2 ** 32 });
+const RULES: Rules<BayerMosaic> = {
+  // For sizes below 2 x 2 some colour is nowhere.
+  ...{ width: side(2), height: side(2) },
+  data: {
+    kind: 'samples',
+    wants: 'a Uint8Array, Uint16Array or Float32Array',
+    accepts: (value) => ArrayBuffer.isView(value) && kindOf(value) in FULL,
+  },
+  pattern: choice<BayerPattern>(['RGGB', 'BGGR', 'GRBG', 'GBRG']),
+  ...{ black: level, white: level },
+};
+const NEEDED = ['width', 'height', 'data', 'pattern'] as const;
+
+/** `Uint8Array` and its like, whatever the realm of the array. */
+const kindOf = (data: ArrayBufferView): string => Object.prototype.toString.call(data).slice(8, -1);
 
 /**
  * The mosaic as an RGB image of 16 bits, opaque: the input of a network of scale 1 that demosaics. It
@@ -32,12 +51,12 @@ const PATTERNS: readonly BayerPattern[] = ['RGGB', 'BGGR', 'GRBG', 'GBRG'];
  * samples, levels and patterns that are none
  */
 export function demosaicBilinear(mosaic: BayerMosaic): Rgba16Image {
-  const { width, height, data } = mosaic;
-  const { black, range } = checked(mosaic);
-  const level = (i: number): number => Math.min(1, Math.max(0, (data[i] - black) / range));
+  const { width, height, data, pattern, black, white } = checkMosaic(mosaic);
+  const range = white - black;
+  const share = (i: number): number => Math.min(1, Math.max(0, (data[i] - black) / range));
   const result = new Uint16Array(width * height * 4);
   // Channel by parity of row and column.
-  const channels = [...mosaic.pattern].map((colour) => 'RGB'.indexOf(colour));
+  const channels = [...pattern].map((colour) => 'RGB'.indexOf(colour));
   const [sums, counts] = [new Float64Array(3), new Uint8Array(3)];
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
@@ -46,12 +65,12 @@ export function demosaicBilinear(mosaic: BayerMosaic): Rgba16Image {
       for (let v = Math.max(0, y - 1); v <= Math.min(height - 1, y + 1); v++) {
         for (let u = Math.max(0, x - 1); u <= Math.min(width - 1, x + 1); u++) {
           const channel = channels[(v & 1) * 2 + (u & 1)];
-          sums[channel] += level(v * width + u);
+          sums[channel] += share(v * width + u);
           counts[channel]++;
         }
       }
       const own = channels[(y & 1) * 2 + (x & 1)];
-      sums[own] = level(y * width + x);
+      sums[own] = share(y * width + x);
       counts[own] = 1;
       const at = (y * width + x) * 4;
       for (let c = 0; c < 3; c++) result[at + c] = Math.round((65535 * sums[c]) / counts[c]);
@@ -61,19 +80,21 @@ export function demosaicBilinear(mosaic: BayerMosaic): Rgba16Image {
   return { width, height, data: result };
 }
 
-function checked({ width, height, data, pattern, black = 0, white }: BayerMosaic) {
-  const invalid = (message: string, hint: string) =>
-    new CrispenError('INVALID_INPUT', message, { hint });
-  const sound = (side: number) => Number.isSafeInteger(side) && side >= 2;
-  if (!sound(width) || !sound(height) || data.length !== width * height) {
-    const given = `${data.length} samples for ${width} x ${height} pixels`;
-    throw invalid(`A mosaic of ${given}.`, 'Give one per pixel, and at least 2 x 2.');
+/**
+ * The mosaic with its levels filled in.
+ * @throws CrispenError `INVALID_INPUT` as `demosaicBilinear`
+ */
+export function checkMosaic(mosaic: BayerMosaic): Required<BayerMosaic> {
+  const given = checkFields("The mosaic's", mosaic, RULES);
+  const missing = NEEDED.find((name) => given[name] === undefined);
+  if (missing) throw invalid(`The mosaic has no ${missing}.`, `Give ${RULES[missing].wants}.`);
+  const { width, height, data, black = 0, white = FULL[kindOf(data)] } = given;
+  if (data.length !== width * height) {
+    throw invalid(
+      `A mosaic of ${data.length} samples for ${width} x ${height} pixels.`,
+      'Give one per pixel, in an array whose buffer was not transferred.',
+    );
   }
-  if (!PATTERNS.includes(pattern)) {
-    throw invalid(`There is no pattern "${String(pattern)}".`, `Choose ${PATTERNS.join(', ')}.`);
-  }
-  const full = data instanceof Float32Array ? 1 : data instanceof Uint16Array ? 65535 : 255;
-  const range = (white ?? full) - black;
-  if (range > 0 && Number.isFinite(range)) return { black, range };
-  throw invalid(`Black is ${black}, white ${white ?? full}.`, 'White has to be above black.');
+  if (white > black) return { ...given, black, white };
+  throw invalid(`Black is ${black}, white ${white}.`, 'White has to be above black.');
 }

@@ -30,6 +30,8 @@ function expected({ width, height, data }: Rgba8Image, k: number): number[] {
   return [...Uint8ClampedArray.from(out)];
 }
 
+const invalid = expect.objectContaining({ code: 'INVALID_INPUT' });
+
 describe('Reduction', () => {
   it.each([
     [40, 30, 10, 4],
@@ -43,6 +45,21 @@ describe('Reduction', () => {
       expect([small.width, small.height]).toEqual([Math.ceil(width / k), Math.ceil(height / k)]);
       expect([...small.data]).toEqual(expected(image, k));
     }
+  });
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, 0, -5, 0.5, 'abc', null, {}])(
+    'refuses a side of %s, and ends',
+    (side) => {
+      expect(() => new Reduction(4, 3, side as number)).toThrow(invalid);
+    },
+  );
+
+  it.each([
+    [0, 3],
+    [4, Number.NaN],
+    [Number.POSITIVE_INFINITY, 3],
+  ])('refuses %s x %s pixels', (width, height) => {
+    expect(() => new Reduction(width, height, 2)).toThrow(invalid);
   });
 
   it('reduces 16 bits to 8, and the transparent to nothing', () => {

@@ -1,4 +1,8 @@
+import { checkValue, number, side } from '../options.ts';
 import type { Rgba8Image, RgbaImage } from './image.ts';
+
+const SIDE = side();
+const LIMIT = number({ min: 1, max: Number.MAX_VALUE });
 
 /**
  * A small picture of an image whose rows pass by, for previews: each of its pixels is the mean of a
@@ -15,11 +19,15 @@ export class Reduction {
   #done = 0;
   #left: number;
 
-  /** @param side most pixels that the small picture may have on either side */
-  constructor(width: number, height: number, side: number) {
-    this.#width = width;
-    this.#left = height;
-    this.#factor = Math.max(1, Math.ceil(Math.max(width, height) / side));
+  /**
+   * @param limit most pixels that the small picture may have on either side
+   * @throws CrispenError `INVALID_INPUT` for a limit or sizes that are none
+   */
+  constructor(width: number, height: number, limit: number) {
+    this.#width = checkValue('The width', width, SIDE);
+    this.#left = checkValue('The height', height, SIDE);
+    const most = checkValue('The preview', limit, LIMIT);
+    this.#factor = Math.ceil(Math.max(width, height) / most);
     const [w, h] = [Math.ceil(width / this.#factor), Math.ceil(height / this.#factor)];
     this.#image = { width: w, height: h, data: new Uint8ClampedArray(w * h * 4) };
     this.#sums = new Float64Array(w * 4);
@@ -43,10 +51,11 @@ export class Reduction {
 
   #add(rows: RgbaImage['data'], from: number): void {
     const [sums, factor, width] = [this.#sums, this.#factor, this.#width];
-    for (let cell = 0, x = 0; x < width; cell += 4) {
-      const end = Math.min(width, x + factor);
+    // By the cells that there are, which end whatever the factor.
+    for (let cell = 0, start = 0; cell < sums.length; cell += 4, start += factor) {
+      const end = Math.min(width, start + factor);
       let [r, g, b, a] = [0, 0, 0, 0];
-      for (; x < end; x++) {
+      for (let x = start; x < end; x++) {
         const i = from + x * 4;
         const alpha = rows[i + 3];
         r += rows[i] * alpha;

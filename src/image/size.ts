@@ -1,4 +1,5 @@
 import { CrispenError } from '../errors.ts';
+import { invalid, number, type Rule, type Rules, side } from '../options.ts';
 
 /** How large a result is to be; exactly one of the four is given. */
 export interface SizeWish {
@@ -14,20 +15,58 @@ export interface SizeWish {
 /** Most that an image is enlarged by; beyond it a network only repaints its own inventions. */
 export const MAX_FACTOR = 16;
 
+const pixels = side();
+
+const box: Rule = {
+  kind: 'box',
+  wants: 'a box of whole pixels, such as { width: 4096, height: 4096 }',
+  accepts(value) {
+    const { width, height } = Object(value);
+    return typeof value === 'object' && pixels.accepts(width) && pixels.accepts(height);
+  },
+  // Of any object: one of a framework or of the page cannot be sent to a worker.
+  copy: ({ width, height }: { width: number; height: number }) => ({ width, height }),
+};
+
+export const SIZE_RULES: Rules<SizeWish> = {
+  scale: number({ above: 0, max: MAX_FACTOR }),
+  ...{ width: pixels, height: pixels, fit: box },
+};
+
+/** @throws CrispenError `INVALID_INPUT` for a size that is given in several ways */
+export function checkOneSize({ scale, width, height, fit }: SizeWish): void {
+  if ([scale, width, height, fit].filter((value) => value !== undefined).length > 1) {
+    throw invalid(
+      'The size is given in several ways.',
+      'Give one of scale, width, height and fit.',
+    );
+  }
+}
+
 /**
  * The size of the result, whose aspect is the image's: a given side is exact, the other, and with a
  * factor both, are rounded to the nearest (halves up), and no side is below 1. In a box the side that
  * binds is the box's own.
  *
+ * @param wish one that keeps to `SIZE_RULES`, in one way
  * @returns the exact factor with the size, from which the network's scale is chosen.
- * @throws CrispenError `INVALID_INPUT` for sizes and factors that are none, and beyond `MAX_FACTOR`.
+ * @throws CrispenError `INVALID_INPUT` beyond `MAX_FACTOR`.
  */
 export function wishedSize(
   { width, height }: { readonly width: number; readonly height: number },
   wish: SizeWish,
 ): { readonly width: number; readonly height: number; readonly factor: number } {
-  const factor = factorOf(width, height, wish);
-  if (factor > MAX_FACTOR) {
+  const { scale = 1, fit } = wish;
+  const factor =
+    wish.width !== undefined
+      ? wish.width / width
+      : wish.height !== undefined
+        ? wish.height / height
+        : fit
+          ? Math.min(fit.width / width, fit.height / height)
+          : scale;
+  // Not a number is beyond it as well.
+  if (!(factor <= MAX_FACTOR)) {
     throw new CrispenError(
       'INVALID_INPUT',
       `${width} x ${height} pixels would be enlarged ${factor.toFixed(1)} times.`,
@@ -37,31 +76,8 @@ export function wishedSize(
   const rounded = (side: number) => Math.max(1, Math.round(side * factor));
   const size = { width: rounded(width), height: rounded(height), factor };
   return {
-    width: wish.width ?? Math.min(size.width, wish.fit?.width ?? size.width),
-    height: wish.height ?? Math.min(size.height, wish.fit?.height ?? size.height),
+    width: wish.width ?? Math.min(size.width, fit?.width ?? size.width),
+    height: wish.height ?? Math.min(size.height, fit?.height ?? size.height),
     factor,
   };
 }
-
-function factorOf(width: number, height: number, wish: SizeWish): number {
-  const given = [wish.scale, wish.width, wish.height, wish.fit].filter((v) => v !== undefined);
-  if (given.length !== 1) {
-    throw invalid(
-      'The size is given in several ways.',
-      'Give one of scale, width, height and fit.',
-    );
-  }
-  const pixels = (side: number): number => {
-    if (Number.isSafeInteger(side) && side > 0) return side;
-    throw invalid(`There is no side of ${String(side)} pixels.`, 'Give a whole number above 0.');
-  };
-  if (wish.width !== undefined) return pixels(wish.width) / width;
-  if (wish.height !== undefined) return pixels(wish.height) / height;
-  if (wish.fit) return Math.min(pixels(wish.fit.width) / width, pixels(wish.fit.height) / height);
-  const factor = wish.scale as number;
-  if (factor > 0 && Number.isFinite(factor)) return factor;
-  throw invalid(`There is no scale ${String(factor)}.`, 'Give a number above 0, such as 2.7.');
-}
-
-const invalid = (message: string, hint: string): CrispenError =>
-  new CrispenError('INVALID_INPUT', message, { hint });

@@ -21,6 +21,16 @@ it.each<[number, number[], number[]]>([
   expect(choosePasses(factor, scales)).toEqual(expected);
 });
 
+it.each<[number, number[]]>([
+  [Number.NaN, [2]],
+  [Number.POSITIVE_INFINITY, [2]],
+  [2, []],
+  [2, [1]],
+  [2, [2, Number.NaN]],
+])('ends where %f cannot be reached by %j', (factor, scales) => {
+  expect(() => choosePasses(factor, scales)).toThrow(/reach/);
+});
+
 it.each<[number, string[]]>([
   [1, ['mine']],
   [0.5, ['mine']],

@@ -7,10 +7,15 @@ import type { Restoration } from './task.ts';
  * `factor`: as few as possible, of these the smallest product, the smaller scale first since the
  * later network works on the larger image. None for a factor of at most 1.
  *
- * @param scales of the networks that there are, above 1
+ * @param factor finite
+ * @param scales of the networks that there are, above 1, at least one
  */
 export function choosePasses(factor: number, scales: readonly number[]): number[] {
   if (factor <= 1) return [];
+  // Nothing would ever be enough, or everything grow for ever.
+  if (!Number.isFinite(factor) || !scales.every((scale) => scale > 1) || scales.length === 0) {
+    throw new Error(`no networks of ${scales} reach ${factor}`);
+  }
   const sorted = [...new Set(scales)].sort((a, b) => a - b);
   // Room for the rounding of factors such as 1 / 3 * 3.
   const enough = (product: number) => product >= factor * (1 - 1e-9);

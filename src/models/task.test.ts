@@ -20,7 +20,6 @@ it.each<[number, string, Task | undefined, AddedTask]>([
 it.each<[number, Task, string]>([
   [2, 'denoise', 'MODEL_UNSUPPORTED'],
   [1, 'upscale', 'MODEL_UNSUPPORTED'],
-  [1, 'sharpen' as Task, 'INVALID_INPUT'],
 ])('x%i cannot be for %s', (scale, asked, code) => {
   expect(() => taskOfFile(scale, 'x', asked)).toThrow(expect.objectContaining({ code }));
 });

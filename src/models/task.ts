@@ -15,15 +15,6 @@ export type AddedTask = Task | 'restore';
 
 export const TASKS: readonly Task[] = ['upscale', 'denoise', 'dejpeg', 'demosaic'];
 
-/** @throws CrispenError `INVALID_INPUT` for a task that there is not. */
-export function checkTask(task: string): Task {
-  const found = TASKS.find((name) => name === task);
-  if (found) return found;
-  throw new CrispenError('INVALID_INPUT', `There is no task "${String(task)}".`, {
-    hint: `Choose ${TASKS.join(', ')}.`,
-  });
-}
-
 /**
  * @param model `task`: its own
  * @throws CrispenError `INVALID_INPUT` if it does not serve the task.
@@ -44,7 +35,6 @@ export function checkServes(
  * @throws CrispenError `MODEL_UNSUPPORTED` if a network of its scale cannot do what is asked.
  */
 export function taskOfFile(scale: number, name: string, asked?: Task): AddedTask {
-  if (asked !== undefined) checkTask(asked);
   if (asked !== undefined && (asked === 'upscale') === (scale === 1)) {
     const does = scale === 1 ? 'keeps the size of an image' : `enlarges by ${scale}`;
     throw new CrispenError('MODEL_UNSUPPORTED', `The network of ${name} ${does}.`, {

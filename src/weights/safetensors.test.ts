@@ -198,7 +198,7 @@ describe('element types that are not read', () => {
   });
   const attempt = (bytes: Uint8Array) => () => readSafetensors(bytes);
 
-  test.each([
+  test.each<readonly [string, number, number]>([
     ['F4', 6, 3],
     ['F6_E2M3', 4, 3],
     ['F6_E3M2', 4, 3],

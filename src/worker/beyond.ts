@@ -26,29 +26,19 @@ interface Link {
   readonly entry: ModelFile | null;
 }
 
-type Wanted = Pick<UpscalePlan, 'wish' | 'scale' | 'method' | 'depth' | 'output'>;
-
-const invalid = (message: string, hint: string): CrispenError =>
-  new CrispenError('INVALID_INPUT', message, { hint });
+type Wanted = Pick<UpscalePlan, 'wish' | 'scale'>;
 
 /**
  * The size of the result, and the models that lead there, one after the other. A shipped model stands
  * for its family, null for the default models; an added one is run as often as it takes. One that
  * restores is run once, and the default models enlarge.
- * @throws CrispenError `INVALID_INPUT` as `wishedSize` and `choosePasses`, and for methods and depths
- * that there are not.
+ * @throws CrispenError `INVALID_INPUT` as `wishedSize`
  */
 export function chainFor(
   image: Size,
-  { wish, scale, method, depth, output }: Wanted,
+  { wish, scale }: Wanted,
   chosen: Link | null,
 ): { readonly size: Size; readonly chain: readonly Link[] } {
-  if (method !== null && method !== 'network' && method !== 'lanczos') {
-    throw invalid(`There is no method "${String(method)}".`, 'Choose network or lanczos.');
-  }
-  if (depth !== null && depth !== 8 && (depth !== 16 || output !== 'image/png')) {
-    throw invalid(`${String(depth)} bits cannot be written.`, 'Choose 8, or with image/png 16.');
-  }
   const { factor, ...size } = wishedSize(image, wish ?? { scale });
   const own = chosen && !chosen.entry ? chosen : null;
   const models = own ? modelsAfter(factor, own) : modelsFor(factor, chosen?.id);

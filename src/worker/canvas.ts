@@ -1,4 +1,16 @@
-import { CrispenError } from '../errors.ts';
+import { checkValue, invalid } from '../options.ts';
+import { isCanvasElement, isOffscreenCanvas } from './realm.ts';
+
+const CANVAS = {
+  kind: 'canvas',
+  wants: 'a canvas element or an OffscreenCanvas',
+  accepts: (value: unknown) => isCanvasElement(value) || isOffscreenCanvas(value),
+};
+
+/** @throws CrispenError `INVALID_INPUT` for anything but a canvas, of whatever realm */
+export function checkCanvas(canvas: HTMLCanvasElement | OffscreenCanvas): void {
+  checkValue('The canvas', canvas, CANVAS);
+}
 
 /**
  * Control of a canvas, to be sent to the worker: of an element, or an offscreen canvas itself.
@@ -6,13 +18,14 @@ import { CrispenError } from '../errors.ts';
  */
 export function takeOver(canvas: HTMLCanvasElement | OffscreenCanvas): OffscreenCanvas {
   try {
-    if (canvas instanceof HTMLCanvasElement) return canvas.transferControlToOffscreen();
+    if (isCanvasElement(canvas)) return canvas.transferControlToOffscreen();
     // What cannot be transferred is found out here, where it can still be told.
     return structuredClone(canvas, { transfer: [canvas] });
   } catch (cause) {
-    throw new CrispenError('INVALID_INPUT', 'This canvas cannot be drawn to from the worker.', {
-      hint: 'Give a new canvas: one without a context, that took no result before.',
+    throw invalid(
+      'This canvas cannot be drawn to from the worker.',
+      'Give a new canvas: one without a context, that took no result before.',
       cause,
-    });
+    );
   }
 }

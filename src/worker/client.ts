@@ -1,36 +1,57 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type Remote, transfer } from 'comlink';
-import type { OutputType } from '../codecs/encoder.ts';
-import type { Precision } from '../engine/precision.ts';
 import type { AdapterReport } from '../engine/types.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
 import { MODEL_FILES } from '../models/files.ts';
+import { checkOptions, checkValue, invalid, shaped, side } from '../options.ts';
 import { inlineWorker } from './inline.ts';
+import {
+  type AddModelOptions,
+  CALLS,
+  type DrawRequest,
+  type EncodeOptions,
+  type ExportOptions,
+  type JobOptions,
+  MODEL_ID,
+  type ModelChoice,
+  type PlanChoice,
+  type UpscaleRequest,
+  type UpscalerOptions,
+} from './options.ts';
 import { PACKAGED } from './packaged.ts';
 import {
   ADDED_PREFIX,
   type AddedModel,
-  type AddOptions,
-  type Metadata,
   type Result,
   type UpscaleOutput,
-  type UpscaleProgress,
   type UpscaleTarget,
   type WorkerApi,
 } from './protocol.ts';
 import {
-  checkOutputType,
-  checkQuality,
-  chooseModel,
-  type ModelChoice,
-  type PlanChoice,
-  planUpscale,
-} from './request.ts';
+  absolute,
+  baseAddress,
+  isBlob,
+  isFile,
+  isFileHandle,
+  isOffscreenCanvas,
+  isStream,
+  isUrl,
+} from './realm.ts';
+import { chooseModel, DEFAULT_QUALITY, planUpscale } from './request.ts';
 import { Session } from './session.ts';
 import { copyBitmap, toWireSource, type UpscaleSource } from './source.ts';
 
 export type { Precision } from '../engine/precision.ts';
 export { inlineWorker } from './inline.ts';
+export type {
+  AddModelOptions,
+  DrawRequest,
+  EncodeOptions,
+  ExportOptions,
+  JobOptions,
+  UpscaleRequest,
+  UpscalerOptions,
+} from './options.ts';
 export {
   type AddedModel,
   type AddOptions,
@@ -44,32 +65,6 @@ export {
 } from './protocol.ts';
 export type { UpscaleSource } from './source.ts';
 
-export interface UpscalerOptions {
-  /**
-   * Folder of the weight files, resolved against the document. Default: beside the library, where the
-   * package has those of `a2n-photo-x2`.
-   */
-  readonly baseUrl?: string | URL;
-  /** Makes the worker; for bundlers with special needs. See `inlineWorker` for other sites. */
-  readonly worker?: () => Worker;
-  /** Keep weights in the Cache API; default true. */
-  readonly cache?: boolean;
-  /** Bytes of GPU memory. */
-  readonly memoryBudget?: number;
-  /**
-   * Of maps and weights in GPU memory. Default `auto`: f16 for shipped models that keep 99.9 % of the
-   * values within 1/255 of f32 by it, for images of 8 bits, on a GPU that has `shader-f16`, else f32.
-   * With `f16` jobs end with `INVALID_INPUT` where there is none.
-   */
-  readonly precision?: Precision;
-  /**
-   * Measure on the first use which kernels are the fastest on this adapter, which takes some seconds,
-   * and keep the result in the Cache API (unless `cache` is false). Default false: a table of families of
-   * adapters decides.
-   */
-  readonly tune?: boolean;
-}
-
 /** Whether this browser on this machine offers WebGPU. */
 export interface Detection {
   readonly backend: 'webgpu' | 'none';
@@ -78,32 +73,17 @@ export interface Detection {
   readonly reason: CrispenError | null;
 }
 
-export interface JobOptions {
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: UpscaleProgress) => void) | undefined;
-}
-
-export interface EncodeOptions {
-  readonly type: OutputType;
-  readonly quality?: number | undefined;
-  readonly metadata?: Metadata | undefined;
-}
-
-export interface UpscaleRequest extends PlanChoice, JobOptions {}
-
-/** What can be asked of a result that is drawn. */
-export type DrawRequest = Omit<
-  UpscaleRequest,
-  'to' | 'output' | 'preview' | 'quality' | 'metadata' | 'depth'
->;
-
 export interface Upscaler {
   /** Tests the adapter, not only `navigator.gpu`. */
   detect(): Promise<Detection>;
-  /** Downloads a model and puts it on the GPU, so that the first image need not wait for it. */
+  /**
+   * Downloads a model and puts it on the GPU, so that the first image need not wait for it.
+   * @throws CrispenError `INVALID_INPUT`, `MODEL_UNKNOWN`, `FETCH_FAILED`, `MODEL_CORRUPT`, `ABORTED`
+   */
   preload(model: string, options?: JobOptions): Promise<void>;
   /**
    * Enlarges one image; jobs run one after the other in the order of their arrival in the worker.
+   * Options are checked before anything is sent. Names that are no option are refused as well.
    *
    * @throws CrispenError, every code but `INTERNAL` foreseen: `INVALID_INPUT`, `MODEL_UNKNOWN`,
    * `CROSS_ORIGIN`, `FETCH_FAILED`, `DECODE_FAILED`, `IMAGE_TOO_LARGE`, `NO_WEBGPU`,
@@ -142,16 +122,12 @@ export interface Upscaler {
   /**
    * Takes a weight file (.pth, .pt, .ckpt, .safetensors), by itself or by its address: finds out which
    * network it belongs to, at which scale, and stores it with the page's origin. Its `id` then serves
-   * as `model`. `options.name` is the file's name, from which some scales are told; a `File` and an
-   * address have their own.
+   * as `model`.
    *
    * @throws CrispenError `MODEL_UNSUPPORTED` for other networks and where a scale is needed,
-   * `MODEL_CORRUPT`, `FETCH_FAILED`, `ABORTED`.
+   * `MODEL_CORRUPT`, `FETCH_FAILED`, `INVALID_INPUT`, `ABORTED`.
    */
-  addModel(
-    file: Blob | string | URL,
-    options?: AddOptions & JobOptions & { readonly name?: string },
-  ): Promise<AddedModel>;
+  addModel(file: Blob | string | URL, options?: AddModelOptions): Promise<AddedModel>;
   /** The models that were added, the oldest first. */
   models(): Promise<AddedModel[]>;
   /** Removes an added model; no effect for an id that there is not. */
@@ -160,12 +136,11 @@ export interface Upscaler {
    * An added model's tensors as a safetensors file.
    * @throws CrispenError `MODEL_UNKNOWN`; with `f16` `INVALID_INPUT` for values too large for it.
    */
-  exportModel(id: string, options?: { readonly f16?: boolean }): Promise<Blob>;
+  exportModel(id: string, options?: ExportOptions): Promise<Blob>;
   /**
    * A bitmap as a file, or a file in another format: it keeps its profile and, in PNG, its 16 bits. The
    * bitmap stays the caller's. JPEG puts white under transparent pixels.
-   * @param options.quality 0 to 1 for all but PNG, default 0.92
-   * @param options.metadata EXIF and XMP of a file; default `drop`
+   * @throws CrispenError `INVALID_INPUT`, `DECODE_FAILED`, `ENCODE_FAILED`
    */
   encode(image: ImageBitmap | Blob, options: EncodeOptions): Promise<Blob>;
   /** Rejects what is pending with `ABORTED` and ends the worker; the upscaler is of no more use. */
@@ -175,12 +150,23 @@ export interface Upscaler {
 }
 
 /**
- * An upscaler with a worker of its own, which starts at the first call and again after a failure.
+ * An upscaler with a worker of its own, which starts at the first call and again after a failure. For
+ * pages, and for workers that can start workers; Node has the command line and `crispen/engine`.
  *
- * @throws CrispenError `INVALID_INPUT` for a base URL or a memory budget that is none
+ * @throws CrispenError `INVALID_INPUT` for options that are none, `WORKER_FAILED` where there are no
+ * web workers, as in Node
  */
 export function createUpscaler(options: UpscalerOptions = {}): Upscaler {
-  return new WorkerUpscaler(options);
+  if (typeof Worker === 'undefined' || baseAddress() === undefined) {
+    throw new CrispenError(
+      'WORKER_FAILED',
+      'createUpscaler() needs a web page, or a worker of one that can start workers itself.',
+      {
+        hint: 'In Node use the command line, crispen in.jpg out.png, or the networks of crispen/engine. With server-side rendering call it in the browser only.',
+      },
+    );
+  }
+  return new WorkerUpscaler(checkOptions('createUpscaler', options, CALLS.createUpscaler));
 }
 
 class WorkerUpscaler implements Upscaler {
@@ -192,16 +178,10 @@ class WorkerUpscaler implements Upscaler {
   #lastId = 0;
 
   constructor(options: UpscalerOptions) {
-    const { memoryBudget } = options;
-    if (memoryBudget !== undefined && !(memoryBudget > 0)) {
-      throw new CrispenError('INVALID_INPUT', `A memory budget of ${memoryBudget} bytes.`, {
-        hint: 'Give a positive number of bytes, or none.',
-      });
-    }
     this.#options = options;
     const [packaged] = Object.values(PACKAGED);
     this.#baseUrl = folderUrl(options.baseUrl ?? (packaged ? new URL('.', packaged) : 'models/'));
-    document.addEventListener('visibilitychange', this.#onVisibility);
+    if (hasDocument()) document.addEventListener('visibilitychange', this.#onVisibility);
   }
 
   async detect(): Promise<Detection> {
@@ -213,23 +193,24 @@ class WorkerUpscaler implements Upscaler {
     };
   }
 
-  async preload(model: string, options: JobOptions = {}): Promise<void> {
+  async preload(model: string, options?: JobOptions): Promise<void> {
+    checkValue('The model', model, MODEL_ID);
+    const job = checkOptions('preload', options, CALLS.preload);
     const { id: name } = chooseModel({ model }, await this.#added(model));
-    await this.#job(options, (remote, id) => remote.preload(id, name));
+    await this.#job(job, (remote, id) => remote.preload(id, name));
   }
 
   async upscale<Image>(
     image: UpscaleSource,
-    request: UpscaleRequest = {},
+    options?: UpscaleRequest,
   ): Promise<UpscaleOutput<Image>> {
-    const { to = null } = request;
-    // A chunk of its own: most results go back to the page.
-    const target = to && (await import('./target.ts'));
     try {
-      target?.checkTarget(request);
-      return await this.#upscale(image, request, to);
+      const request = checkOptions('upscale', options, CALLS.upscale);
+      return await this.#upscale(image, request, request.to ?? null);
     } catch (error) {
-      if (to && !(to instanceof WritableStream)) await target?.removeEmpty(to);
+      const to = options?.to;
+      // A chunk of its own: most results go back to the page.
+      if (isFileHandle(to)) await (await import('./target.ts')).removeEmpty(to);
       throw error;
     }
   }
@@ -237,9 +218,11 @@ class WorkerUpscaler implements Upscaler {
   async upscaleTo(
     canvas: HTMLCanvasElement | OffscreenCanvas,
     image: UpscaleSource,
-    request: DrawRequest = {},
+    options?: DrawRequest,
   ): Promise<UpscaleOutput<null>> {
-    const { takeOver } = await import('./canvas.ts');
+    const request = checkOptions('upscaleTo', options, CALLS.upscaleTo);
+    const { checkCanvas, takeOver } = await import('./canvas.ts');
+    checkCanvas(canvas);
     return this.#upscale(image, request, () => takeOver(canvas));
   }
 
@@ -253,7 +236,7 @@ class WorkerUpscaler implements Upscaler {
     throwIfAborted(request.signal);
     const { source, transfer: owned } = await toWireSource(image);
     const to = typeof target === 'function' ? target() : target;
-    if (to instanceof WritableStream || to instanceof OffscreenCanvas) owned.push(to);
+    if (isStream(to) || isOffscreenCanvas(to)) owned.push(to);
     return this.#job(
       request,
       async (remote, id) => {
@@ -267,34 +250,38 @@ class WorkerUpscaler implements Upscaler {
     );
   }
 
-  async estimateCpu(width: number, height: number, request: PlanChoice = {}): Promise<number> {
+  async estimateCpu(width: number, height: number, options?: PlanChoice): Promise<number> {
+    checkValue('The width', width, side());
+    checkValue('The height', height, side());
+    const request = checkOptions('estimateCpu', options, CALLS.estimateCpu);
     const added = await this.#added(request.model);
     const plan = planUpscale(await withTask(request, added), added);
     return this.#open().call((remote) => remote.estimateCpu(plan, width, height));
   }
 
-  async addModel(
-    file: Blob | string | URL,
-    options: AddOptions & JobOptions & { readonly name?: string } = {},
-  ): Promise<AddedModel> {
-    const { scale, likelyScale, inputRange, task } = options;
-    const source = file instanceof Blob ? file : absoluteUrl(file);
-    const name = options.name ?? (file instanceof File ? file.name : fileName(source));
-    return this.#job(options, (remote, id) =>
+  async addModel(file: Blob | string | URL, options?: AddModelOptions): Promise<AddedModel> {
+    const given = checkOptions('addModel', options, CALLS.addModel);
+    const { scale, likelyScale, inputRange, task } = given;
+    const source = isBlob(file) ? file : weightAddress(file);
+    const name = given.name ?? (isFile(file) ? file.name : fileName(source));
+    return this.#job(given, (remote, id) =>
       remote.addModel(id, source, name, { scale, likelyScale, inputRange, task }),
     );
   }
 
-  models(): Promise<AddedModel[]> {
+  async models(): Promise<AddedModel[]> {
     return this.#open().call((remote) => remote.models());
   }
 
   async removeModel(id: string): Promise<void> {
+    checkValue('The model', id, MODEL_ID);
     await this.#open().call((remote) => remote.removeModel(id));
   }
 
-  exportModel(id: string, options: { readonly f16?: boolean } = {}): Promise<Blob> {
-    return this.#open().call((remote) => remote.exportModel(id, options.f16 ?? false));
+  async exportModel(id: string, options?: ExportOptions): Promise<Blob> {
+    checkValue('The model', id, MODEL_ID);
+    const { f16 = false } = checkOptions('exportModel', options, CALLS.exportModel);
+    return this.#open().call((remote) => remote.exportModel(id, f16));
   }
 
   /** What is needed to plan with a model: nothing is asked about shipped ones. */
@@ -303,10 +290,11 @@ class WorkerUpscaler implements Upscaler {
   }
 
   async encode(image: ImageBitmap | Blob, options: EncodeOptions): Promise<Blob> {
-    const { metadata = 'drop' } = options;
-    const [type, quality] = [checkOutputType(options.type), checkQuality(options.quality)];
-    const copy = image instanceof Blob ? image : await copyBitmap(image);
-    const owned = copy instanceof Blob ? [] : [copy];
+    const given = checkOptions('encode', options, CALLS.encode);
+    const { quality = DEFAULT_QUALITY, metadata = 'drop' } = given;
+    const type = checkValue('The option type', given.type, CALLS.encode.type);
+    const copy = isBlob(image) ? image : await copyBitmap(image);
+    const owned = isBlob(copy) ? [] : [copy];
     return this.#open().call((remote) =>
       remote.encode(transfer(copy, owned), type, quality, metadata),
     );
@@ -318,7 +306,7 @@ class WorkerUpscaler implements Upscaler {
 
   destroy(): void {
     this.#destroyed = true;
-    document.removeEventListener('visibilitychange', this.#onVisibility);
+    if (hasDocument()) document.removeEventListener('visibilitychange', this.#onVisibility);
     this.#session?.end(new CrispenError('ABORTED', 'The upscaler was destroyed.'));
   }
 
@@ -399,37 +387,43 @@ function startWorker(): Worker {
 }
 
 function make(worker: () => Worker): Worker {
+  let made: Worker;
   try {
-    return worker();
+    made = worker();
   } catch (cause) {
     throw new CrispenError('WORKER_FAILED', 'The worker could not be started.', {
       hint: 'Its script has to come from the same site and be allowed by the content policy.',
       cause,
     });
   }
+  return checkValue('What the option worker makes', made, WORKER);
 }
+
+const WORKER = shaped('worker', 'a function that returns a Worker, and no promise of one', {
+  postMessage: 'function',
+  addEventListener: 'function',
+  terminate: 'function',
+});
 
 /** Absolute, with a slash at its end, so that file names can be appended. */
 function folderUrl(baseUrl: string | URL): string {
-  try {
-    const url = new URL(baseUrl, document.baseURI);
-    if (!url.pathname.endsWith('/')) url.pathname += '/';
-    return url.href;
-  } catch (cause) {
-    throw new CrispenError('INVALID_INPUT', `"${baseUrl}" is not a URL.`, {
-      hint: 'Give the folder of the weight files, such as "models/".',
-      cause,
-    });
+  const url = absolute(baseUrl);
+  if (!url) {
+    const hint = 'Give the folder of the weight files, such as "models/".';
+    throw invalid(`"${baseUrl}" is not a URL.`, hint);
   }
+  if (!url.pathname.endsWith('/')) url.pathname += '/';
+  return url.href;
 }
 
-function isVisible(): boolean {
-  return document.visibilityState === 'visible';
-}
+/** Workers have none. */
+const hasDocument = (): boolean => typeof document !== 'undefined';
+
+const isVisible = (): boolean => !hasDocument() || document.visibilityState === 'visible';
 
 /** The last part of an address, empty for bytes that have none. */
 function fileName(source: Blob | string): string {
-  if (source instanceof Blob) return '';
+  if (typeof source !== 'string') return '';
   const last = new URL(source).pathname.split('/').at(-1) ?? '';
   try {
     return decodeURIComponent(last);
@@ -438,13 +432,9 @@ function fileName(source: Blob | string): string {
   }
 }
 
-function absoluteUrl(address: string | URL): string {
-  try {
-    return new URL(address, document.baseURI).href;
-  } catch (cause) {
-    throw new CrispenError('INVALID_INPUT', `"${address}" is not a URL.`, {
-      hint: 'Give a weight file, or the address of one.',
-      cause,
-    });
-  }
+function weightAddress(file: string | URL): string {
+  const url = typeof file === 'string' || isUrl(file) ? absolute(file) : null;
+  if (url) return url.href;
+  const what = typeof file === 'string' ? `"${file}" is not a URL.` : 'This is no weight file.';
+  throw invalid(what, 'Give a weight file as a File or Blob, or the address of one.');
 }

@@ -1,6 +1,18 @@
 import { CrispenError } from '../errors.ts';
-import type { BayerMosaic } from '../image/bayer.ts';
+import { type BayerMosaic, checkMosaic } from '../image/bayer.ts';
+import { invalid } from '../options.ts';
 import type { WireSource } from './protocol.ts';
+import {
+  absolute,
+  isBitmap,
+  isBlob,
+  isCanvasElement,
+  isImageData,
+  isImageElement,
+  isInputElement,
+  isOffscreenCanvas,
+  isUrl,
+} from './realm.ts';
 
 /**
  * What can be worked on. Elements are read as they are at the time of the call. Of a mosaic the missing
@@ -22,8 +34,8 @@ export type UpscaleSource =
  * A source in the form that crosses to the worker, and what of it is to be transferred.
  *
  * The caller's own bitmaps and pixels stay usable: they are copied once here and the copy is
- * transferred. Files go by reference. Strings and URLs are resolved against the document; the worker
- * fetches them.
+ * transferred. Files go by reference. Strings and URLs are resolved against the document, in a worker
+ * against its script; Crispen's worker fetches them.
  *
  * @throws CrispenError `CROSS_ORIGIN` for pixels that another site owns, `DECODE_FAILED` for a broken
  * image element, `INVALID_INPUT` for anything that is no source
@@ -31,21 +43,17 @@ export type UpscaleSource =
 export async function toWireSource(
   source: UpscaleSource,
 ): Promise<{ source: WireSource; transfer: Transferable[] }> {
-  if (source instanceof Blob) return { source: { kind: 'blob', blob: source }, transfer: [] };
-  if (typeof source === 'string' || source instanceof URL) {
+  if (isBlob(source)) return { source: { kind: 'blob', blob: source }, transfer: [] };
+  if (typeof source === 'string' || isUrl(source)) {
     return { source: { kind: 'url', url: resolve(source) }, transfer: [] };
   }
-  // Its samples are copied on their way; the worker checks them.
+  // Its samples are copied on their way.
   if (isMosaic(source)) {
-    const { width, height, data, pattern, black, white } = source;
-    const levels = { ...(black !== undefined && { black }), ...(white !== undefined && { white }) };
-    return {
-      source: { kind: 'mosaic', mosaic: { width, height, data, pattern, ...levels } },
-      transfer: [],
-    };
+    return { source: { kind: 'mosaic', mosaic: checkMosaic(source) }, transfer: [] };
   }
-  if (source instanceof ImageData && isPlain(source)) {
+  if (isImageData(source) && isPlain(source)) {
     const { width, height } = source;
+    if (source.data.length === 0) throw noPixels();
     const data = source.data.slice() as Uint8ClampedArray<ArrayBuffer>;
     return {
       source: { kind: 'pixels', image: { width, height, data } },
@@ -56,62 +64,62 @@ export async function toWireSource(
   return { source: { kind: 'bitmap', bitmap }, transfer: [bitmap] };
 }
 
-export const isMosaic = (source: unknown): source is BayerMosaic => 'pattern' in Object(source);
+/** By what no object of the platform has beside its pattern, as input elements do. */
+export const isMosaic = (source: unknown): source is BayerMosaic =>
+  'pattern' in Object(source) && !isInputElement(source);
 
 /** A copy of the caller's bitmap that can be transferred, colours under low alpha intact. */
 export async function copyBitmap(bitmap: ImageBitmap): Promise<ImageBitmap> {
-  if (!(bitmap instanceof ImageBitmap)) throw notASource();
+  if (!isBitmap(bitmap)) throw notASource();
   return toBitmap(bitmap);
 }
 
-function resolve(url: string | URL): string {
-  try {
-    return new URL(url, document.baseURI).href;
-  } catch (cause) {
-    throw new CrispenError('INVALID_INPUT', `"${url}" is not a URL.`, {
-      hint: 'Give an address such as "photos/cat.jpg", or the file itself.',
-      cause,
-    });
-  }
+function resolve(address: string | URL): string {
+  const url = absolute(address);
+  if (url) return url.href;
+  throw invalid(
+    `"${address}" is not a URL.`,
+    'Give an address such as "photos/cat.jpg", or the file itself.',
+  );
 }
 
 /** 8 bits in sRGB can be used as they are; other image data is converted by way of a bitmap. */
 function isPlain(image: ImageData): boolean {
-  return image.colorSpace === 'srgb' && image.data instanceof Uint8ClampedArray;
+  const kind = Object.prototype.toString.call(image.data);
+  return image.colorSpace === 'srgb' && kind === '[object Uint8ClampedArray]';
 }
 
 async function toBitmap(
   source: ImageBitmap | ImageData | HTMLImageElement | HTMLCanvasElement | OffscreenCanvas,
 ): Promise<ImageBitmap> {
-  if (source instanceof HTMLImageElement) await loaded(source);
-  else if (!isBitmapSource(source)) throw notASource();
+  const bitmapSource = [isBitmap, isImageData, isCanvasElement, isOffscreenCanvas];
+  if (isImageElement(source)) await loaded(source);
+  else if (!bitmapSource.some((isOne) => isOne(source))) throw notASource();
   let bitmap: ImageBitmap;
   try {
     bitmap = await createImageBitmap(source, { premultiplyAlpha: 'none' });
   } catch (cause) {
-    throw new CrispenError('INVALID_INPUT', 'The image has no pixels to read.', {
-      hint: 'It is closed, detached or has no width or no height.',
-      cause,
-    });
+    throw noPixels(cause);
   }
-  if (source instanceof ImageData || isReadable(bitmap)) return bitmap;
+  if (isImageData(source) || isReadable(bitmap)) return bitmap;
   bitmap.close();
   throw new CrispenError('CROSS_ORIGIN', 'The pixels of this image belong to another site.', {
     hint: 'Set crossorigin="anonymous" on the element and have the other site allow it (CORS), or pass the file itself.',
   });
 }
 
-function isBitmapSource(source: unknown): boolean {
-  return [ImageBitmap, ImageData, HTMLCanvasElement, OffscreenCanvas].some(
-    (type) => source instanceof type,
+const notASource = (): CrispenError =>
+  invalid(
+    'This is not an image that Crispen can read.',
+    'Pass a File, Blob, URL, ImageBitmap, ImageData, image element or canvas.',
   );
-}
 
-function notASource(): CrispenError {
-  return new CrispenError('INVALID_INPUT', 'This is not an image that Crispen can read.', {
-    hint: 'Pass a File, Blob, URL, ImageBitmap, ImageData, image element or canvas.',
-  });
-}
+const noPixels = (cause?: unknown): CrispenError =>
+  invalid(
+    'The image has no pixels to read.',
+    'It was closed or its memory was transferred, or it has no width or no height.',
+    cause,
+  );
 
 async function loaded(image: HTMLImageElement): Promise<void> {
   try {

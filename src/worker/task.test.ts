@@ -2,7 +2,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { findModel, MODEL_FILES, type ModelFile } from '../models/files.ts';
 import type { Task } from '../models/task.ts';
 import { chainFor } from './beyond.ts';
-import { type PlanChoice, planUpscale } from './request.ts';
+import type { PlanChoice } from './options.ts';
+import { planUpscale } from './request.ts';
 import { forTask } from './task.ts';
 
 // Whatever restores among the shipped models, and one that is sure to be there.
@@ -18,9 +19,9 @@ const own = [
 ] as const;
 
 it('takes the model of the task, at the size of the image', () => {
-  const given = { task: 'dejpeg', depth: 16 } as const;
+  const given = { task: 'dejpeg', depth: 16, output: 'image/png' } as const;
   const request: PlanChoice = forTask(given);
-  expect(request).toEqual({ task: 'dejpeg', depth: 16, model: 'test-x1' });
+  expect(request).toEqual({ ...given, model: 'test-x1' });
   expect(planUpscale(request)).toMatchObject({ model: 'test-x1', scale: 1, wish: null });
   expect(planUpscale({ ...request, scale: 1 })).toMatchObject({ scale: 1, wish: null });
 });
@@ -56,7 +57,6 @@ it.each<[Task, string]>([
 });
 
 it.each([
-  [{ task: 'sharpen' as Task }, 'INVALID_INPUT'],
   [{ task: 'dejpeg', method: 'lanczos' }, 'INVALID_INPUT'],
   [{ task: 'dejpeg', model: 'nothing' }, 'MODEL_UNKNOWN'],
   [{ task: 'demosaic' }, 'MODEL_UNKNOWN'],

@@ -1,24 +1,24 @@
 /** What a task means for a request, in a chunk of its own: most requests only enlarge. */
 import { CrispenError } from '../errors.ts';
 import { restorationModel } from '../models/passes.ts';
-import { checkServes, checkTask } from '../models/task.ts';
-import { type Choosable, chooseModel, type ModelChoice } from './request.ts';
+import { checkServes } from '../models/task.ts';
+import type { ModelChoice } from './options.ts';
+import { type Choosable, chooseModel } from './request.ts';
 import { isMosaic, type UpscaleSource } from './source.ts';
 
 /**
  * The request with the model of its task.
  * @param source what it is done to
- * @throws CrispenError `INVALID_INPUT` for a task that there is not, and for a model, a method or a
- * source that does not go with it; `MODEL_UNKNOWN`
+ * @throws CrispenError `INVALID_INPUT` for a model, a method or a source that does not go with its
+ * task; `MODEL_UNKNOWN`
  */
 export function forTask<R extends ModelChoice & { readonly method?: string | undefined }>(
   request: R,
   added: readonly Choosable[] = [],
   source?: UpscaleSource,
 ): R {
-  const { model, method } = request;
-  if (request.task === undefined) return request;
-  const task = checkTask(request.task);
+  const { model, method, task } = request;
+  if (task === undefined) return request;
   if (task !== 'upscale' && method === 'lanczos') {
     throw new CrispenError('INVALID_INPUT', `Lanczos cannot serve the task "${task}".`, {
       hint: 'Leave the method out.',

@@ -319,7 +319,9 @@ async function upscale(
 ): Promise<UpscaleOutput<ImageBitmap | Blob | null>> {
   const model = plan.model === null ? null : await findRunnable(plan.model);
   const { adapter, reason } = await detect();
-  if (reason && plan.fallback === 'error') throw CrispenError.deserialize(reason);
+  // A resize needs no adapter.
+  const needed = plan.fallback === 'error' && plan.method !== 'lanczos';
+  if (reason && needed) throw CrispenError.deserialize(reason);
   const maker = adapter || plan.fallback === 'error' ? 'webgpu' : plan.fallback;
   const backend = plan.method === 'lanczos' ? plan.method : maker;
   const progress = track(id, stagesOf(backend, plan.wish ? null : model));

@@ -1,0 +1,162 @@
+/**
+ * Options as data. The rule of an option says what its value has to be, in words and as a test: the
+ * library checks calls by it before anything is done, the command line reads its arguments by it, and
+ * the tests make their wrong values from it.
+ */
+import { CrispenError } from './errors.ts';
+
+export interface Rule {
+  /** What the value is, for tests, which make wrong values by it. */
+  readonly kind: string;
+  /** What the value has to be, such as `a number from 0 to 1`. */
+  readonly wants: string;
+  readonly accepts: (value: unknown) => boolean;
+  /** The value as it is used: a copy of what the caller could change or what could not be sent. */
+  readonly copy?: (value: never) => unknown;
+}
+
+/** Of each option of a call. */
+export type Rules<Options> = { readonly [Name in keyof Options]-?: Rule };
+
+export interface Choice<T extends string | number> extends Rule {
+  readonly of: readonly T[];
+}
+
+/** Longest side in pixels of any image; that of PNG. */
+const MAX_SIDE = 2 ** 31 - 1;
+
+/** A finite number from `min` on, or above `above`, to `max`. */
+export function number(range: {
+  readonly min?: number;
+  readonly above?: number;
+  readonly max: number;
+}): Rule {
+  const { min, above = Number.NEGATIVE_INFINITY, max } = range;
+  return {
+    kind: 'number',
+    wants:
+      min === undefined
+        ? `a number above ${above} and up to ${max}`
+        : `a number from ${min} to ${max}`,
+    accepts: (value) =>
+      typeof value === 'number' && value >= (min ?? above) && value > above && value <= max,
+  };
+}
+
+/** A whole number from `min` to `max`, both among them. */
+export function whole(min: number, max: number, unit = ''): Rule {
+  return {
+    kind: 'number',
+    wants: `a whole number${unit && ` of ${unit}`} from ${min} to ${max}`,
+    accepts: (value) => Number.isSafeInteger(value) && min <= Number(value) && Number(value) <= max,
+  };
+}
+
+/** A side of an image. */
+export const side = (min = 1): Rule => whole(min, MAX_SIDE, 'pixels');
+
+export const choice = <T extends string | number>(of: readonly T[]): Choice<T> => ({
+  kind: 'choice',
+  wants: `one of ${of.join(', ')}`,
+  accepts: (value) => (of as readonly unknown[]).includes(value),
+  of,
+});
+
+export const flag: Rule = {
+  kind: 'flag',
+  wants: 'true or false',
+  accepts: (value) => typeof value === 'boolean',
+};
+
+/** @param what the string is, such as `the id of a model` */
+export const text = (what: string): Rule => ({
+  kind: 'text',
+  wants: `${what}, a string`,
+  accepts: (value) => typeof value === 'string',
+});
+
+/** An object with methods or properties of these types, of whatever class or realm. */
+export const shaped = (
+  kind: string,
+  wants: string,
+  shape: Readonly<Record<string, string>>,
+): Rule => ({
+  kind,
+  wants,
+  accepts: (value) =>
+    isObject(value) && Object.entries(shape).every(([name, type]) => typeof value[name] === type),
+});
+
+export const callback: Rule = {
+  kind: 'function',
+  wants: 'a function',
+  accepts: (value) => typeof value === 'function',
+};
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null;
+
+/**
+ * The options of a call, each checked by its rule; what is undefined is left out. The result is a new
+ * object, so that nothing changes while the call is at work.
+ *
+ * Names that the call does not know are refused, since they are typing errors as a rule: ignored, they
+ * would give another result than was asked for, without a word.
+ *
+ * @param call its name, for messages
+ * @throws CrispenError `INVALID_INPUT`
+ */
+export function checkOptions<Options extends object>(
+  call: string,
+  options: Options | undefined,
+  rules: Rules<Options>,
+): Options {
+  const given: unknown = options === undefined ? {} : options;
+  // Neither a list nor an object of the platform, such as a signal by itself.
+  if (!isObject(given) || Object.prototype.toString.call(given) !== '[object Object]') {
+    throw invalid(`The options of ${call} are ${show(given)}.`, 'Give an object, or nothing.');
+  }
+  for (const name of Object.keys(given)) {
+    if (Object.hasOwn(rules, name) || given[name] === undefined) continue;
+    throw invalid(
+      `${call} has no option ${show(name)}.`,
+      `Its options: ${Object.keys(rules).join(', ')}.`,
+    );
+  }
+  return checkFields('The option', given as Options, rules);
+}
+
+/**
+ * The fields of an object that have a rule, each checked by it; what is undefined is left out.
+ * @param what a field is, for messages, such as `The option`
+ * @throws CrispenError `INVALID_INPUT`
+ */
+export function checkFields<T extends object>(what: string, given: T, rules: Rules<T>): T {
+  const checked: Record<string, unknown> = {};
+  for (const [name, rule] of Object.entries<Rule>(rules)) {
+    const value = given[name as keyof T];
+    if (value !== undefined) checked[name] = checkValue(`${what} ${name}`, value, rule);
+  }
+  return checked as T;
+}
+
+/**
+ * A value that its rule accepts.
+ * @param what how its message begins, such as `The width`
+ * @throws CrispenError `INVALID_INPUT`
+ */
+export function checkValue<T>(what: string, value: T, rule: Rule): T {
+  if (!rule.accepts(value)) throw invalid(`${what} is ${show(value)}.`, `Give ${rule.wants}.`);
+  return (rule.copy ? rule.copy(value as never) : value) as T;
+}
+
+/** Any value for a message, cut to a length that a person reads. */
+function show(value: unknown): string {
+  if (typeof value === 'function') return 'a function';
+  if (isObject(value)) return `an object (${Object.prototype.toString.call(value).slice(8, -1)})`;
+  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return shown.length > 60 ? `${shown.slice(0, 57)}...` : shown;
+}
+
+export const invalid = (message: string, hint: string, cause?: unknown): CrispenError =>
+  new CrispenError('INVALID_INPUT', message, { hint, cause });

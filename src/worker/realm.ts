@@ -1,0 +1,65 @@
+/**
+ * Objects of the platform by what they are. `instanceof` knows only the classes of its own realm: a
+ * Blob of an iframe is none by it. And it needs classes that workers lack.
+ */
+
+interface Class {
+  readonly prototype: object;
+}
+
+/**
+ * Whether a value is an object of one of the platform's classes, of whatever realm. A getter of the
+ * class tells, which throws for anything else.
+ *
+ * @param name of the class, which need not exist here
+ * @param property one that the class itself defines by a getter
+ */
+function is(value: unknown, name: string, property: string): boolean {
+  const type = (globalThis as unknown as Record<string, Class | undefined>)[name];
+  const getter = type && Object.getOwnPropertyDescriptor(type.prototype, property)?.get;
+  if (!getter || typeof value !== 'object' || value === null) return false;
+  try {
+    getter.call(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+type Test<T> = (value: unknown) => value is T;
+const test =
+  <T>(name: string, property: string): Test<T> =>
+  (value): value is T =>
+    is(value, name, property);
+
+export const isBlob = test<Blob>('Blob', 'size');
+export const isFile = test<File>('File', 'name');
+export const isUrl = test<URL>('URL', 'href');
+export const isBitmap = test<ImageBitmap>('ImageBitmap', 'width');
+export const isImageData = test<ImageData>('ImageData', 'width');
+export const isImageElement = test<HTMLImageElement>('HTMLImageElement', 'currentSrc');
+export const isCanvasElement = test<HTMLCanvasElement>('HTMLCanvasElement', 'width');
+export const isOffscreenCanvas = test<OffscreenCanvas>('OffscreenCanvas', 'width');
+export const isInputElement = test<HTMLInputElement>('HTMLInputElement', 'files');
+export const isStream = test<WritableStream<Uint8Array>>('WritableStream', 'locked');
+export const isFileHandle = (value: unknown): value is FileSystemFileHandle =>
+  is(value, 'FileSystemHandle', 'kind') && (value as FileSystemHandle).kind === 'file';
+
+/**
+ * What relative addresses are resolved against: the document's base; in a worker its script, and of a
+ * script without a folder (`blob:`) the site. Undefined where there is neither, as in Node.
+ */
+export function baseAddress(): string | undefined {
+  if (typeof document !== 'undefined') return document.baseURI;
+  if (typeof location === 'undefined') return undefined;
+  return location.protocol === 'blob:' ? location.origin : location.href;
+}
+
+/** An address made absolute, or null if it is none. */
+export function absolute(address: string | URL): URL | null {
+  try {
+    return new URL(address, baseAddress());
+  } catch {
+    return null;
+  }
+}
