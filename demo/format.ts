@@ -1,4 +1,5 @@
 /** Words and numbers for people. Pure functions. */
+export { roughly, timeLeft } from '../src/engine/progress.ts';
 
 /** `902 × 600`, in pixels. */
 export function dimensions(width: number, height: number): string {
@@ -18,23 +19,6 @@ export function duration(milliseconds: number): string {
   const minutes = Math.round(seconds / 60);
   const rest = minutes % 60;
   return rest === 0 ? `${minutes / 60} h` : `${Math.floor(minutes / 60)} h ${rest} min`;
-}
-
-/** An estimate, rounded so that it promises no more than it knows: `about 40 s`, `about 3 min`. */
-export function roughly(milliseconds: number): string {
-  const seconds = milliseconds / 1000;
-  if (seconds < 1.5) return 'about 1 s';
-  if (seconds < 20) return `about ${Math.round(seconds)} s`;
-  if (seconds < 57.5) return `about ${Math.round(seconds / 5) * 5} s`;
-  if (seconds < 3570) return `about ${Math.max(1, Math.round(seconds / 60))} min`;
-  const hours = Math.round(seconds / 1800) / 2;
-  return `about ${hours} h`;
-}
-
-/** The time left of a job; empty while it is not known. */
-export function timeLeft(milliseconds: number | null): string {
-  if (milliseconds === null) return '';
-  return milliseconds < 1000 ? 'a moment left' : `${roughly(milliseconds)} left`;
 }
 
 /** Megapixels: `0.5`, `12`. */

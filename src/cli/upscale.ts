@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { savePng } from '../codecs/sink.ts';
 import { enlarge, enlargeWhole, type Pass } from '../engine/enlarge.ts';
 import type { Precision } from '../engine/precision.ts';
+import { timeLeft } from '../engine/progress.ts';
 import type { AdapterReport, Progress } from '../engine/types.ts';
 import { depthOf } from '../image/image.ts';
 import { isOpaque } from '../image/pixels.ts';
@@ -226,8 +227,8 @@ export function adapterName(adapter: AdapterReport | null): string {
 
 function showProgress({ fraction, remainingMs }: Progress): void {
   if (!process.stderr.isTTY) return;
-  const left = remainingMs === null ? '' : `, ${Math.ceil(remainingMs / 1000)} s left`;
-  process.stderr.write(`\r\x1b[K${Math.floor(fraction * 100)} %${left}`);
+  const left = timeLeft(remainingMs);
+  process.stderr.write(`\r\x1b[K${Math.floor(fraction * 100)} %${left && `, ${left}`}`);
 }
 
 function clearProgress(): void {

@@ -23,7 +23,8 @@ export class JobProgress {
   #stage: Stage | null = null;
   #stageStart = 0;
   #fraction = 0;
-  #millisecondsPerWeight: number | null = null;
+  /** Of the last stage that told its time left. */
+  #rate: { readonly stage: Stage; readonly msPerWeight: number } | null = null;
 
   /** @param stages those that the job goes through, in order */
   constructor(
@@ -53,16 +54,21 @@ export class JobProgress {
     this.#fraction = Math.min(1, Math.max(this.#fraction, done / total));
     if (remainingMs !== null) {
       const stageMs = now - this.#stageStart + remainingMs;
-      this.#millisecondsPerWeight = stageMs / WEIGHTS[stage];
+      this.#rate = { stage, msPerWeight: stageMs / WEIGHTS[stage] };
     }
-    const rate = this.#millisecondsPerWeight;
-    const later = sum(this.#stages.slice(index + 1));
-    const inStage = remainingMs ?? (rate === null ? null : rate * WEIGHTS[stage] * (1 - fraction));
     this.#emit({
       stage,
       fraction: this.#fraction,
-      remainingMs: inStage === null || rate === null ? null : inStage + rate * later,
+      remainingMs: this.#left(stage, fraction, remainingMs),
     });
+  }
+
+  #left(stage: Stage, fraction: number, remainingMs: number | null): number | null {
+    // A stage that could tell and no longer can: neither can the job.
+    if (!this.#rate || (remainingMs === null && this.#rate.stage === stage)) return null;
+    const { msPerWeight } = this.#rate;
+    const later = sum(this.#stages.slice(this.#stages.indexOf(stage) + 1));
+    return (remainingMs ?? msPerWeight * WEIGHTS[stage] * (1 - fraction)) + msPerWeight * later;
   }
 }
 
