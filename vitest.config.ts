@@ -32,7 +32,7 @@ export default defineConfig({
         test: {
           name: 'f16',
           // The tests of kernels once more, with maps and weights in f16.
-          include: ['src/**/*.f16.test.ts', 'src/kernels/*.gpu.test.ts'],
+          include: ['src/**/*.f16.test.ts', 'src/kernels/**/*.gpu.test.ts'],
           env: { CRISPEN_ELEMENT: 'f16' },
           environment: 'node',
           globalSetup: 'test/f16-setup.ts',

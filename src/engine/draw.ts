@@ -1,7 +1,7 @@
 /** A result that stays on the GPU, as a texture that its tiles are drawn into. */
 
 import type { Size } from '../geometry.ts';
-import { pixelsToTexture } from '../kernels/texture.ts';
+import { pixelsToTexture } from '../kernels/pixels/texture.ts';
 import type { Device } from './device.ts';
 import type { UpscaleOptions } from './types.ts';
 

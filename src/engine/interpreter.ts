@@ -8,8 +8,21 @@ import {
 import type { Graph, GraphNode, NodeId } from '../graph/graph.ts';
 import type { NonlocalOp } from '../graph/nonlocalOp.ts';
 import type { RgbaImage } from '../image/image.ts';
-import { convReference } from '../kernels/conv.reference.ts';
-import { bilinearReference, nearestReference } from '../kernels/enlarge.reference.ts';
+import { convReference } from '../kernels/conv/conv.reference.ts';
+import { bilinearReference, nearestReference } from '../kernels/maps/enlarge.reference.ts';
+import {
+  activationReference,
+  addReference,
+  affineReference,
+  mixReference,
+  mulReference,
+  preluReference,
+} from '../kernels/maps/pointwise.reference.ts';
+import {
+  concatReference,
+  pixelShuffleReference,
+  pixelUnshuffleReference,
+} from '../kernels/maps/rearrange.reference.ts';
 import {
   argmaxReference,
   attendReference,
@@ -22,33 +35,20 @@ import {
   similarityReference,
   startMeansReference,
   type Table,
-} from '../kernels/nonlocal.reference.ts';
-import { type PlanarMap, planarMap } from '../kernels/planar.ts';
-import {
-  activationReference,
-  addReference,
-  affineReference,
-  mixReference,
-  mulReference,
-  preluReference,
-} from '../kernels/pointwise.reference.ts';
-import { globalAveragePoolReference } from '../kernels/pool.reference.ts';
-import {
-  concatReference,
-  pixelShuffleReference,
-  pixelUnshuffleReference,
-} from '../kernels/rearrange.reference.ts';
+} from '../kernels/nonlocal/nonlocal.reference.ts';
 import {
   cropReference,
   packRgba8Reference,
   padReference,
   unpackRgba8Reference,
-} from '../kernels/rgba8.reference.ts';
+} from '../kernels/pixels/rgba8.reference.ts';
+import { type PlanarMap, planarMap } from '../kernels/planar.ts';
+import { globalAveragePoolReference } from '../kernels/vector/pool.reference.ts';
 import {
   linearReference,
   softmaxReference,
   vectorActivationReference,
-} from '../kernels/vector.reference.ts';
+} from '../kernels/vector/vector.reference.ts';
 import type { Network } from '../models/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { ProgressMeter } from './progress.ts';

@@ -1,4 +1,4 @@
-import { fitsMatrix, type MatrixUnit } from '../kernels/convMatrix.ts';
+import { fitsMatrix, type MatrixUnit } from '../kernels/conv/convMatrix.ts';
 
 /** What Dawn reports beside the standard. */
 interface MatrixInfo {

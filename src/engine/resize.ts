@@ -7,8 +7,11 @@ import type { Size } from '../geometry.ts';
 import { type Depth, depthOf, type RgbaImage } from '../image/image.ts';
 import { type TapRuns, tapRuns } from '../image/taps.ts';
 import { mapGrid, PARAM_WORDS } from '../kernels/kernel.ts';
-import { resampleColumnsReference, resampleRowsReference } from '../kernels/resample.reference.ts';
-import { packTaps, resampleColumnsKernel, resampleRowsKernel } from '../kernels/resample.ts';
+import {
+  resampleColumnsReference,
+  resampleRowsReference,
+} from '../kernels/pixels/resample.reference.ts';
+import { packTaps, resampleColumnsKernel, resampleRowsKernel } from '../kernels/pixels/resample.ts';
 import { type Device, PARAM_BYTES, USAGE } from './device.ts';
 import type { RunOptions } from './types.ts';
 

@@ -5,9 +5,9 @@
 import { CrispenError } from '../errors.ts';
 import { sizeMultiple } from '../graph/analysis.ts';
 import type { Graph, NodeId } from '../graph/graph.ts';
+import { cropReference, padReference } from '../kernels/pixels/rgba8.reference.ts';
+import type { PixelFormat } from '../kernels/pixels/rgba8.ts';
 import { type PlanarMap, planarMap } from '../kernels/planar.ts';
-import { cropReference, padReference } from '../kernels/rgba8.reference.ts';
-import type { PixelFormat } from '../kernels/rgba8.ts';
 import type { Network } from '../models/network.ts';
 import type { TracedTensor } from './types.ts';
 

@@ -1,6 +1,6 @@
 import { throwIfAborted } from '../errors.ts';
 import type { ElementType } from '../kernels/kernel.ts';
-import { unpackRows } from '../kernels/nonlocal.ts';
+import { unpackRows } from '../kernels/nonlocal/nonlocal.ts';
 import { fromBlocked, toBlocked } from '../kernels/planar.ts';
 import type { Network } from '../models/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';

@@ -1,14 +1,13 @@
 import { CrispenError, throwIfAborted } from '../errors.ts';
 import type { Size } from '../geometry.ts';
-import { convReference } from '../kernels/conv.reference.ts';
+import { convReference } from '../kernels/conv/conv.reference.ts';
 import {
   type ConvSpec,
   type ConvVariant,
   convParams,
   packBias,
   packConvWeights,
-} from '../kernels/conv.ts';
-import { nearestReference } from '../kernels/enlarge.reference.ts';
+} from '../kernels/conv/conv.ts';
 import {
   blocksOf,
   ELEMENT_BYTES,
@@ -18,6 +17,7 @@ import {
   lanesFor,
   PARAM_WORDS,
 } from '../kernels/kernel.ts';
+import { nearestReference } from '../kernels/maps/enlarge.reference.ts';
 import { fromBlocked, type PlanarMap, planarMap, toBlocked } from '../kernels/planar.ts';
 import { a2n } from '../models/a2n.ts';
 import type { Tensor } from '../weights/tensor.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { ConvSpec } from '../kernels/conv.ts';
+import type { ConvSpec } from '../kernels/conv/conv.ts';
 import { methodsFor } from './lowerFor.ts';
 import { FAMILIES, familyOf, tuningOf } from './tuning.ts';
 import type { AdapterReport } from './types.ts';

@@ -1,5 +1,10 @@
-import { type ConvChoice, type ConvSpec, type ConvVariant, plainConv } from '../kernels/conv.ts';
-import type { MatrixUnit } from '../kernels/convMatrix.ts';
+import {
+  type ConvChoice,
+  type ConvSpec,
+  type ConvVariant,
+  plainConv,
+} from '../kernels/conv/conv.ts';
+import type { MatrixUnit } from '../kernels/conv/convMatrix.ts';
 import type { Lanes } from '../kernels/kernel.ts';
 import type { Fusion } from './compile/fuse.ts';
 import type { AdapterReport } from './types.ts';
@@ -39,12 +44,13 @@ const always = () => true;
 const quad = (blocks: 3 | 5): VariantInfo => ({
   ...{ pixels: 8, blocks, weights: 'quad', workgroup: [4, 16, 1] },
   offered: ({ features }) => features.includes('subgroups'),
-  load: async () => (await import('../kernels/convQuad.ts')).quadConv(blocks),
+  load: async () => (await import('../kernels/conv/convQuad.ts')).quadConv(blocks),
 });
 const wide = (pixels: number, blocks: number, shared = false): VariantInfo => ({
   ...{ pixels, blocks, weights: shared ? 'workgroup' : 'invocation', workgroup: [8, 8, 1] },
   offered: always,
-  load: async () => (await import('../kernels/convWide.ts')).wideConv({ pixels, blocks, shared }),
+  load: async () =>
+    (await import('../kernels/conv/convWide.ts')).wideConv({ pixels, blocks, shared }),
 });
 
 /** All that there are: what `npm run tune` measures and the tests of kernels cover, by this list. */
@@ -64,7 +70,7 @@ export const CONV_VARIANTS = {
     ...{ pixels: 32, blocks: 10, weights: 'subgroup', workgroup: [0, 4, 1] },
     offered: ({ matrix }) => matrix !== undefined,
     load: async ({ matrix }) =>
-      (await import('../kernels/convMatrix.ts')).matrixConv(matrix as MatrixUnit),
+      (await import('../kernels/conv/convMatrix.ts')).matrixConv(matrix as MatrixUnit),
   },
 } as const satisfies Readonly<Record<string, VariantInfo>>;
 
@@ -148,7 +154,7 @@ async function methodsOf(choice: MethodChoice, adapter: Offering): Promise<Metho
   const { fuse, conv: method, lanes } = choice;
   const { offered, load } = variantOf(choice);
   if (!offered(adapter)) return { fuse, lanes, conv: () => plainConv, quads: false };
-  const byLayer = async () => (await import('../kernels/convQuad.ts')).quadConv(null);
+  const byLayer = async () => (await import('../kernels/conv/convQuad.ts')).quadConv(null);
   const variant = await (method === 'quad' ? byLayer() : load(adapter));
   const conv = (spec: ConvSpec) => (variant.takes?.(spec) === false ? plainConv : variant);
   return { fuse, lanes, conv, quads: method.startsWith('quad') };

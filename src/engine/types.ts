@@ -1,5 +1,5 @@
 import type { Rgba8Image, RgbaImage } from '../image/image.ts';
-import type { MatrixUnit } from '../kernels/convMatrix.ts';
+import type { MatrixUnit } from '../kernels/conv/convMatrix.ts';
 import type { ElementType } from '../kernels/kernel.ts';
 
 /** What is known of the GPU; empty strings where the browser does not say. */

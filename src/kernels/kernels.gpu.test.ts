@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { expectClose, randomMap, randomValues, runKernel, written } from '../../test/kernels.ts';
 import type { Activation } from '../graph/graph.ts';
-import { packBias } from './conv.ts';
-import { bilinearReference, nearestReference } from './enlarge.reference.ts';
-import { enlargeKernel } from './enlarge.ts';
+import { packBias } from './conv/conv.ts';
 import { blocksOf, type Kernel, mapGrid } from './kernel.ts';
-import { fromBlocked, type PlanarMap, planarMap, toBlocked } from './planar.ts';
+import { bilinearReference, nearestReference } from './maps/enlarge.reference.ts';
+import { enlargeKernel } from './maps/enlarge.ts';
 import {
   activationReference,
   addReference,
@@ -13,24 +12,29 @@ import {
   mixReference,
   mulReference,
   preluReference,
-} from './pointwise.reference.ts';
-import { type PointwiseOp, packAffine, pointwiseKernel } from './pointwise.ts';
-import { globalAveragePoolReference } from './pool.reference.ts';
-import { poolChunks, poolPartialGrid, poolPartialKernel } from './pool.ts';
-import { packRgba8Reference, padReference, unpackRgba8Reference } from './rgba8.reference.ts';
-import { packRgba8Kernel, unpackRgba8Kernel } from './rgba8.ts';
+} from './maps/pointwise.reference.ts';
+import { type PointwiseOp, packAffine, pointwiseKernel } from './maps/pointwise.ts';
+import {
+  packRgba8Reference,
+  padReference,
+  unpackRgba8Reference,
+} from './pixels/rgba8.reference.ts';
+import { packRgba8Kernel, unpackRgba8Kernel } from './pixels/rgba8.ts';
+import { fromBlocked, type PlanarMap, planarMap, toBlocked } from './planar.ts';
+import { globalAveragePoolReference } from './vector/pool.reference.ts';
+import { poolChunks, poolPartialGrid, poolPartialKernel } from './vector/pool.ts';
 import {
   linearReference,
   softmaxReference,
   vectorActivationReference,
-} from './vector.reference.ts';
-import { dynamicWeightsKernel } from './vector.ts';
+} from './vector/vector.reference.ts';
+import { dynamicWeightsKernel } from './vector/vector.ts';
 import {
   linearKernel,
   poolFinishKernel,
   softmaxKernel,
   vectorActivationKernel,
-} from './vectorAlone.ts';
+} from './vector/vectorAlone.ts';
 
 /** One pixel, thin, odd, a workgroup exactly, one beyond. */
 const SIZES = [

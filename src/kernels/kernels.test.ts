@@ -2,7 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 
 const folder = 'src/kernels/';
-const names = readdirSync(folder).filter((name) => name.endsWith('.ts'));
+const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
+  name.endsWith('.ts'),
+);
 const read = (name: string) => readFileSync(folder + name, 'utf8');
 const tests = names.filter((name) => name.endsWith('.gpu.test.ts')).map(read);
 const BUILDER = /export (?:function|const) (\w+(?:Kernel|Conv))\b/g;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { multiplyAddsPerPixel } from '../../graph/analysis.ts';
 import { GraphBuilder } from '../../graph/graph.ts';
-import { type ConvVariant, plainConv } from '../../kernels/conv.ts';
+import { type ConvVariant, plainConv } from '../../kernels/conv/conv.ts';
 import { a2n } from '../../models/a2n.ts';
 import { lcoan } from '../../models/lcoan.ts';
 import { planProgram } from '../execution.ts';

@@ -7,9 +7,9 @@ import {
   packAttentionGate,
   packAttentionMix,
   statGroups,
-} from '../../../kernels/attentionBlock.ts';
+} from '../../../kernels/attention/attentionBlock.ts';
 import { blocksOf } from '../../../kernels/kernel.ts';
-import { poolChunks } from '../../../kernels/pool.ts';
+import { poolChunks } from '../../../kernels/vector/pool.ts';
 import type { FusedOpOf, ValueId } from '../fused.ts';
 import type { ResourceId } from '../program.ts';
 import { layerBias } from './conv.ts';

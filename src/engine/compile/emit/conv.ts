@@ -4,14 +4,18 @@ import {
   packBias,
   packConvWeights,
   plainConv,
-} from '../../../kernels/conv.ts';
+} from '../../../kernels/conv/conv.ts';
 import {
   convGateGrid,
   convGateKernel,
   packConvGate,
   packGateBias,
-} from '../../../kernels/convFused.ts';
-import { convPartsGrid, convPartsKernel, convPartsParams } from '../../../kernels/convParts.ts';
+} from '../../../kernels/conv/convFused.ts';
+import {
+  convPartsGrid,
+  convPartsKernel,
+  convPartsParams,
+} from '../../../kernels/conv/convParts.ts';
 import { BOUND_PARTS } from '../../../kernels/kernel.ts';
 import type { NetworkWeights } from '../../weights.ts';
 import type { ConvLayer, ConvOp, FusedOpOf } from '../fused.ts';

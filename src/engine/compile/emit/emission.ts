@@ -1,6 +1,6 @@
 import { pixelsOf, type Size } from '../../../geometry.ts';
 import type { Graph, MapShape, NodeId } from '../../../graph/graph.ts';
-import { type ConvChoice, plainConv } from '../../../kernels/conv.ts';
+import { type ConvChoice, plainConv } from '../../../kernels/conv/conv.ts';
 import {
   blocksOf,
   DEFAULT_WORKGROUP_LIMITS,
@@ -11,13 +11,13 @@ import {
   mapGrid,
   type WorkgroupLimits,
 } from '../../../kernels/kernel.ts';
+import { bytesPerPixel, type PixelFormat } from '../../../kernels/pixels/rgba8.ts';
 import {
   poolChunks,
   poolPartialBytes,
   poolPartialGrid,
   poolPartialKernel,
-} from '../../../kernels/pool.ts';
-import { bytesPerPixel, type PixelFormat } from '../../../kernels/rgba8.ts';
+} from '../../../kernels/vector/pool.ts';
 import type { NetworkWeights } from '../../weights.ts';
 import { type FusedGraph, type FusedOp, type FusedOpOf, mapShape, type ValueId } from '../fused.ts';
 import type {

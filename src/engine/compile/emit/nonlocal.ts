@@ -25,8 +25,8 @@ import {
   startMeansKernel,
   type WindowSpec,
   windowParams,
-} from '../../../kernels/nonlocal.ts';
-import { quadProducts } from '../../../kernels/nonlocalQuad.ts';
+} from '../../../kernels/nonlocal/nonlocal.ts';
+import { quadProducts } from '../../../kernels/nonlocal/nonlocalQuad.ts';
 import type { FusedOpOf, ValueId } from '../fused.ts';
 import type { Operand, ResourceId, Step } from '../program.ts';
 import { type Emission, type EmitterGroup, exact } from './emission.ts';

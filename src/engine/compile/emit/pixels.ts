@@ -1,10 +1,10 @@
-import { packBias } from '../../../kernels/conv.ts';
-import { convPackGrid, convPackKernel } from '../../../kernels/convFused.ts';
-import { enlargeKernel } from '../../../kernels/enlarge.ts';
+import { packBias } from '../../../kernels/conv/conv.ts';
+import { convPackGrid, convPackKernel } from '../../../kernels/conv/convFused.ts';
 import { BOUND_PARTS, mapGrid } from '../../../kernels/kernel.ts';
-import { packAffine, pointwiseKernel } from '../../../kernels/pointwise.ts';
-import { concatKernel, pixelShuffleKernel } from '../../../kernels/rearrange.ts';
-import { packRgba8Kernel, unpackRgba8Kernel } from '../../../kernels/rgba8.ts';
+import { enlargeKernel } from '../../../kernels/maps/enlarge.ts';
+import { packAffine, pointwiseKernel } from '../../../kernels/maps/pointwise.ts';
+import { concatKernel, pixelShuffleKernel } from '../../../kernels/maps/rearrange.ts';
+import { packRgba8Kernel, unpackRgba8Kernel } from '../../../kernels/pixels/rgba8.ts';
 import type { FusedOpOf, ValueId } from '../fused.ts';
 import type { Operand, Step } from '../program.ts';
 import { layerBias, layerWeights } from './conv.ts';

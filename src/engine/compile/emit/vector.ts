@@ -1,11 +1,11 @@
 import { blocksOf } from '../../../kernels/kernel.ts';
-import { dynamicWeightsKernel } from '../../../kernels/vector.ts';
+import { dynamicWeightsKernel } from '../../../kernels/vector/vector.ts';
 import {
   linearKernel,
   poolFinishKernel,
   softmaxKernel,
   vectorActivationKernel,
-} from '../../../kernels/vectorAlone.ts';
+} from '../../../kernels/vector/vectorAlone.ts';
 import type { LinearLayer } from '../fused.ts';
 import type { Operand, Step } from '../program.ts';
 import { type Emission, type EmitterGroup, exact, poolParams, poolSums } from './emission.ts';

@@ -1,0 +1,128 @@
+import attentionGateSource from '../../shaders/attention/attentionGate.wgsl?raw';
+import attentionMixSource from '../../shaders/attention/attentionMix.wgsl?raw';
+import epilogueSource from '../../shaders/lib/epilogue.wgsl?raw';
+import { packConvWeights } from '../conv/conv.ts';
+import {
+  assemble,
+  blocksOf,
+  concatFloats,
+  type ElementType,
+  type Grid,
+  type Kernel,
+  type Lanes,
+  laneGrid,
+} from '../kernel.ts';
+
+/** What the two kernels of an attention-in-attention block hold fixed. */
+export interface AttentionBlockSpec {
+  /** Channels of every map. */
+  readonly features: number;
+  /** Negative slope of every leaky ReLU. */
+  readonly slope: number;
+  /** Rows of a workgroup's tile; 8 keeps to the default limits. */
+  readonly lanes: Lanes;
+}
+
+export interface AttentionMixSpec extends AttentionBlockSpec {
+  /** Width of the dynamic attention module. */
+  readonly hidden: number;
+  /** Side of the non-attention convolution: 3 (A2N) or 1 (A2N-M). */
+  readonly nonKernel: 1 | 3;
+  readonly temperature: number;
+}
+
+/** Workgroups of the gate kernel that take part in the pooling; few enough to sum again each time. */
+const MAX_STAT_GROUPS = 64;
+
+/** Workgroups of either kernel, [x, y, 1], for a map of `width` x `height`. */
+export const attentionGrid = (lanes: Lanes, width: number, height: number): Grid =>
+  laneGrid(lanes, width, height);
+
+/** Workgroups of either kernel: as many partial sums the mix kernel leaves behind. */
+export const attentionGroups = (lanes: Lanes, width: number, height: number): number => {
+  const [x, y] = attentionGrid(lanes, width, height);
+  return x * y;
+};
+
+/** Sums that the gate kernel leaves for the mix kernel. */
+export const statGroups = (lanes: Lanes, width: number, height: number): number =>
+  Math.min(MAX_STAT_GROUPS, attentionGroups(lanes, width, height));
+
+/**
+ * Bindings: t, weights (`packAttentionGate`), bias, partials, gated, stats.
+ * Uniform: width, height, group_row, chunks (number of partials), stat_groups.
+ */
+export function attentionGateKernel(
+  { features, slope, lanes }: AttentionBlockSpec,
+  element: ElementType = 'f32',
+): Kernel {
+  return {
+    label: `attention gate ${features}`,
+    code: assemble(
+      element,
+      { BLOCKS: blocksOf(features), LANES: lanes, SLOPE: { f32: slope } },
+      epilogueSource,
+      attentionGateSource,
+    ),
+    bindings: ['read', 'read', 'read', 'read', 'write', 'write'],
+  };
+}
+
+/**
+ * Bindings: gated, t, x, weights (`packAttentionMix`), stats, out, next t, partials. Without a next
+ * block the last two are not touched, but must be there.
+ * Uniform: width, height, group_row, stat_groups, has_next, pixels (that the stats are sums over).
+ */
+export function attentionMixKernel(spec: AttentionMixSpec, element: ElementType = 'f32'): Kernel {
+  return {
+    label: `attention mix ${spec.features}`,
+    code: assemble(
+      element,
+      {
+        BLOCKS: blocksOf(spec.features),
+        LANES: spec.lanes,
+        HIDDEN_BLOCKS: blocksOf(spec.hidden),
+        NON_TAPS: spec.nonKernel ** 2,
+        TEMPERATURE: { f32: spec.temperature },
+        SLOPE: { f32: spec.slope },
+      },
+      epilogueSource,
+      attentionMixSource,
+    ),
+    bindings: ['read', 'read', 'read', 'read', 'read', 'write', 'write', 'write'],
+  };
+}
+
+/** Weights (oihw) of k1, k3 and k2, one after the other as matrices. */
+export function packAttentionGate(
+  { features }: AttentionBlockSpec,
+  weights: { readonly k1: Float32Array; readonly k3: Float32Array; readonly k2: Float32Array },
+): Float32Array<ArrayBuffer> {
+  return concatFloats([
+    packConvWeights(weights.k1, features, features, 3),
+    packConvWeights(weights.k3, features, features, 3),
+    packConvWeights(weights.k2, features, features, 1),
+  ]);
+}
+
+/** Weights of k4, non-attention, last, both linear layers, and the next block's first (or null). */
+export function packAttentionMix(
+  { features, hidden, nonKernel }: AttentionMixSpec,
+  weights: {
+    readonly k4: Float32Array;
+    readonly non: Float32Array;
+    readonly last: Float32Array;
+    readonly first: Float32Array | null;
+    readonly w1: Float32Array;
+    readonly w2: Float32Array;
+  },
+): Float32Array<ArrayBuffer> {
+  return concatFloats([
+    packConvWeights(weights.k4, features, features, 3),
+    packConvWeights(weights.non, features, features, nonKernel),
+    packConvWeights(weights.last, features, features, 1),
+    packConvWeights(weights.w1, hidden, features, 1),
+    packConvWeights(weights.w2, 2, hidden, 1),
+    ...(weights.first ? [packConvWeights(weights.first, features, features, 1)] : []),
+  ]);
+}

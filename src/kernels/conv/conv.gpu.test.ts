@@ -1,0 +1,216 @@
+import { describe, expect, it } from 'vitest';
+import { requestF16Adapter, requestTestAdapter } from '../../../test/gpu.ts';
+import {
+  ELEMENT,
+  expectClose,
+  randomMap,
+  randomValues,
+  runKernel,
+  written,
+} from '../../../test/kernels.ts';
+import { matrixUnit } from '../../engine/matrix.ts';
+import { CONV_VARIANTS } from '../../engine/tuning.ts';
+import type { Activation } from '../../graph/graph.ts';
+import { blocksOf } from '../kernel.ts';
+import { nearestReference } from '../maps/enlarge.reference.ts';
+import {
+  activationReference,
+  addReference,
+  mulReference,
+  preluReference,
+} from '../maps/pointwise.reference.ts';
+import { fromBlocked, type PlanarMap, toBlocked } from '../planar.ts';
+import { convReference } from './conv.reference.ts';
+import {
+  type ConvSpec,
+  type ConvVariant,
+  convParams,
+  packBias,
+  packConvWeights,
+  plainConv,
+} from './conv.ts';
+import { quadBlocks, quadConv } from './convQuad.ts';
+
+const plain: Omit<ConvSpec, 'kernel' | 'cIn' | 'cOut'> = {
+  upsample: 1,
+  act0: null,
+  multiply: false,
+  add: false,
+  factor: 1,
+  act1: null,
+};
+const lrelu: Activation = { fn: 'leakyRelu', slope: 0.2 };
+
+interface Case {
+  spec: ConvSpec;
+  /** Of the input. */
+  width: number;
+  height: number;
+  bias?: boolean;
+  rowsPerDispatch?: number;
+}
+
+async function check(
+  variant: ConvVariant,
+  { spec, width, height, bias = true, rowsPerDispatch }: Case,
+): Promise<void> {
+  const { kernel, cIn, cOut, upsample } = spec;
+  const x = randomMap(cIn, height, width, 1);
+  const w = randomValues(cOut * cIn * kernel ** 2, 2);
+  const b = bias ? randomValues(cOut, 3) : null;
+  const slopes = randomValues(cOut, 6);
+  const [W, H] = [width * upsample, height * upsample];
+  const m = randomMap(cOut, H, W, 4);
+  const r = randomMap(cOut, H, W, 5);
+
+  let expected: PlanarMap = convReference(nearestReference(x, upsample), w, b, cOut, kernel);
+  if (spec.act0 === 'prelu') expected = preluReference(expected, slopes);
+  else if (spec.act0) expected = activationReference(expected, spec.act0);
+  if (spec.multiply) expected = mulReference(expected, m);
+  if (spec.add) expected = addReference(r, expected, spec.factor);
+  if (spec.act1) expected = activationReference(expected, spec.act1);
+
+  const packed = packConvWeights(w, cOut, cIn, kernel);
+  const [y] = await runKernel(variant.kernel(spec, 'f32'), {
+    grid: variant.grid(spec, W, H),
+    params: convParams(spec, W, H),
+    reads: [
+      toBlocked(x),
+      variant.packing?.arrange(packed, spec) ?? packed,
+      packBias(b, cOut, spec.act0 === 'prelu' ? slopes : null),
+      toBlocked(m),
+      toBlocked(r),
+    ],
+    writes: [blocksOf(cOut) * 4 * W * H],
+    ...(rowsPerDispatch === undefined ? {} : { rowsPerDispatch }),
+  });
+  const blocked = written(y);
+  expectClose(fromBlocked(blocked, cOut, H, W).data, expected.data, { abs: 2e-5 });
+  // Absent channels must stay zero where nothing is added to them: the next layer reads them.
+  if (!spec.act0 && cOut % 4 !== 0) {
+    const last = blocked.subarray((blocksOf(cOut) - 1) * 4 * W * H);
+    expect(last.filter((_, i) => i % 4 >= cOut % 4).every((v) => v === 0)).toBe(true);
+  }
+}
+
+const adapter = await (ELEMENT === 'f16' ? requestF16Adapter() : requestTestAdapter());
+const OFFER = {
+  features: [...(adapter?.features ?? [])],
+  matrix: adapter ? matrixUnit(adapter) : undefined,
+};
+const LISTED = await Promise.all(
+  Object.entries(CONV_VARIANTS)
+    .filter(([, { offered }]) => offered(OFFER))
+    .map(async ([name, { load }]) => [name, await load(OFFER)] as const),
+);
+const VARIANTS = LISTED.filter(([, { only = ELEMENT }]) => only === ELEMENT);
+const ALL = VARIANTS.flatMap(([name, variant]) =>
+  ([1, 3] as const).map((kernel) => [name, kernel, variant] as const),
+);
+
+if (ELEMENT === 'f16' && !OFFER.matrix) {
+  console.warn('SKIPPED: no adapter with subgroup matrices: that variant is untested here');
+  it.skip('convolution (matrix): no adapter with subgroup matrices (Mesa 26 would do)', () => {});
+}
+
+describe.each(ALL)('convolution (%s), side %i', (_, kernel, variant) => {
+  // One pixel, thin, odd, a workgroup's tile exactly (32 x 16, 32 x 8 or 64 x 8), one beyond it.
+  it.each([
+    [1, 1],
+    [1, 7],
+    [9, 1],
+    [13, 11],
+    [32, 16],
+    [32, 8],
+    [33, 17],
+    [31, 9],
+    [64, 8],
+    [65, 9],
+  ])('at %i x %i', (width, height) =>
+    check(variant, { spec: { ...plain, kernel, cIn: 8, cOut: 4 }, width, height }),
+  );
+
+  it.each([
+    [3, 40],
+    [40, 10],
+    [24, 3],
+    [5, 7],
+    [1, 1],
+  ])('%i -> %i channels, absent ones zero', (cIn, cOut) =>
+    check(variant, { spec: { ...plain, kernel, cIn, cOut }, width: 11, height: 5 }),
+  );
+
+  it.each<[string, Partial<ConvSpec>]>([
+    ['leaky ReLU', { act0: lrelu }],
+    ['ReLU', { act0: { fn: 'relu' } }],
+    ['sigmoid', { act0: { fn: 'sigmoid' } }],
+    ['pixel attention', { act0: { fn: 'sigmoid' }, multiply: true, act1: lrelu }],
+    ['SiLU', { act0: { fn: 'silu' } }],
+    ['centred sigmoid', { act0: { fn: 'centredSigmoid' } }],
+    ['PReLU', { act0: 'prelu' }],
+    ['residual', { add: true }],
+    ['a fifth of a PReLU added', { act0: 'prelu', add: true, factor: 0.2 }],
+    ['everything', { act0: lrelu, multiply: true, add: true, act1: { fn: 'relu' } }],
+  ])('with the epilogue %s', async (_, epilogue) => {
+    const spec = { ...plain, ...epilogue, kernel, cIn: 6, cOut: 8 };
+    // Layers whose epilogue a variant does not know stay with the plain kernel.
+    if (variant.takes?.(spec) === false) return;
+    await check(variant, { spec, width: 10, height: 9 });
+  });
+
+  it('without bias', () =>
+    check(variant, {
+      spec: { ...plain, kernel, cIn: 4, cOut: 4 },
+      width: 6,
+      height: 6,
+      bias: false,
+    }));
+
+  it('cut into pieces along y', () =>
+    check(variant, {
+      spec: { ...plain, kernel, cIn: 4, cOut: 4 },
+      width: 7,
+      height: 61,
+      rowsPerDispatch: 2,
+    }));
+});
+
+describe.each(VARIANTS)('convolution 3x3 (%s) through a nearest enlargement', (_, variant) => {
+  it.each([
+    [2, 1, 1],
+    [2, 9, 7],
+    [2, 16, 8],
+    [3, 11, 5],
+    [3, 1, 6],
+  ])('x%i at %i x %i', (upsample, width, height) =>
+    check(variant, { spec: { ...plain, kernel: 3, cIn: 8, cOut: 6, upsample }, width, height }),
+  );
+});
+
+it('leaves to the plain kernel what the quads do not know, and few blocks idle', () => {
+  const spec: ConvSpec = { ...plain, kernel: 3, cIn: 8, cOut: 8 };
+  const { takes } = quadConv(null);
+  expect(takes?.(spec)).toBe(true);
+  expect(takes?.({ ...spec, act0: { fn: 'sigmoid' }, act1: lrelu })).toBe(true);
+  expect(takes?.({ ...spec, act0: { fn: 'silu' } })).toBe(false);
+  expect(takes?.({ ...spec, act1: { fn: 'sigmoid' } })).toBe(false);
+  expect([3, 24, 40, 64].map((cOut) => quadBlocks({ ...spec, cOut }))).toEqual([3, 3, 5, 3]);
+});
+
+it('keeps the sigmoid finite at both ends', async () => {
+  const spec: ConvSpec = { ...plain, kernel: 1, cIn: 1, cOut: 1, act0: { fn: 'sigmoid' } };
+  const x = { channels: 1, height: 1, width: 3, data: new Float32Array([-3e4, 0, 3e4]) };
+  const [y] = await runKernel(plainConv.kernel(spec, 'f32'), {
+    grid: plainConv.grid(spec, 3, 1),
+    params: convParams(spec, 3, 1),
+    reads: [
+      toBlocked(x),
+      packConvWeights(new Float32Array([1]), 1, 1, 1),
+      packBias(null, 1),
+      toBlocked(x),
+      toBlocked(x),
+    ],
+    writes: [12],
+  });
+  expectClose(fromBlocked(written(y), 1, 1, 3).data, [0, 0.5, 1]);
+});

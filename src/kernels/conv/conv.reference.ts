@@ -1,0 +1,40 @@
+import { type PlanarMap, planarMap } from '../planar.ts';
+
+/**
+ * Zero-padded convolution of stride 1, `weights` oihw, `bias` [cOut] or null. Sums are kept in f64
+ * and rounded to f32 once. Row by row, so that a whole network stays bearable on a CPU.
+ */
+export function convReference(
+  x: PlanarMap,
+  weights: Float32Array,
+  bias: Float32Array | null,
+  cOut: number,
+  kernel: 1 | 3,
+): PlanarMap {
+  const { channels: cIn, height, width } = x;
+  const y = planarMap(cOut, height, width);
+  const radius = kernel >> 1;
+  const sum = new Float64Array(width);
+  for (let o = 0; o < cOut; o++) {
+    for (let row = 0; row < height; row++) {
+      sum.fill(bias ? bias[o] : 0);
+      for (let i = 0; i < cIn; i++) {
+        for (let ky = 0; ky < kernel; ky++) {
+          const from = row + ky - radius;
+          if (from < 0 || from >= height) continue;
+          const source = (i * height + from) * width;
+          for (let kx = 0; kx < kernel; kx++) {
+            const w = weights[((o * cIn + i) * kernel + ky) * kernel + kx];
+            const shift = kx - radius;
+            const last = Math.min(width, width - shift);
+            for (let col = Math.max(0, -shift); col < last; col++) {
+              sum[col] += w * x.data[source + col + shift];
+            }
+          }
+        }
+      }
+      y.data.set(sum, (o * height + row) * width);
+    }
+  }
+  return y;
+}

@@ -1,0 +1,97 @@
+import type { Activation } from '../../graph/graph.ts';
+import convGateSource from '../../shaders/conv/convGate.wgsl?raw';
+import convPackSource from '../../shaders/conv/convPack.wgsl?raw';
+import epilogueSource from '../../shaders/lib/epilogue.wgsl?raw';
+import { activationConstants } from '../activation.ts';
+import {
+  assemble,
+  blocksOf,
+  concatFloats,
+  type ElementType,
+  type Grid,
+  type Kernel,
+  type Lanes,
+  laneGrid,
+} from '../kernel.ts';
+import { packBias, packConvWeights } from './conv.ts';
+
+/** A 3x3 convolution with pixel attention behind it: act1(u * sigmoid(w1 u + b1)), u = w3 * x + b3. */
+export interface ConvGateSpec {
+  readonly cIn: number;
+  readonly cOut: number;
+  /** Factor of a nearest enlargement that the input is read through; 1 for none. */
+  readonly upsample: number;
+  readonly act1: Activation | null;
+  /** Rows of a workgroup's tile; 8 keeps to the default limits. */
+  readonly lanes: Lanes;
+}
+
+/** Bindings: x, weights (`packConvGate`), bias (b3, b1 by `packBias`), y. Uniform as convolutions. */
+export function convGateKernel(spec: ConvGateSpec, element: ElementType = 'f32'): Kernel {
+  return {
+    label: `conv3x3 ${spec.cIn}->${spec.cOut} nearest x${spec.upsample}, pixel attention`,
+    code: assemble(
+      element,
+      {
+        IN_BLOCKS: blocksOf(spec.cIn),
+        BLOCKS: blocksOf(spec.cOut),
+        LANES: spec.lanes,
+        UPSAMPLE: spec.upsample,
+        ...activationConstants(1, spec.act1),
+      },
+      epilogueSource,
+      convGateSource,
+    ),
+    bindings: ['read', 'read', 'read', 'write'],
+  };
+}
+
+/** Grid for an output of `width` x `height` pixels. */
+export const convGateGrid = ({ lanes }: ConvGateSpec, width: number, height: number): Grid =>
+  laneGrid(lanes, width, height);
+
+/** Weights (oihw) of the 3x3 and of the 1x1. */
+export const packConvGate = (
+  { cIn, cOut }: ConvGateSpec,
+  w3: Float32Array,
+  w1: Float32Array,
+): Float32Array<ArrayBuffer> =>
+  concatFloats([packConvWeights(w3, cOut, cIn, 3), packConvWeights(w1, cOut, cOut, 1)]);
+
+/** Biases of the 3x3 and of the 1x1. */
+export const packGateBias = (
+  { cOut }: ConvGateSpec,
+  b3: Float32Array | null,
+  b1: Float32Array | null,
+): Float32Array<ArrayBuffer> => concatFloats([packBias(b3, cOut), packBias(b1, cOut)]);
+
+/** The last convolution to RGB with the bilinear skip, as 8-bit pixels. */
+export interface ConvPackSpec {
+  readonly cIn: number;
+  readonly scale: number;
+  /** The network's output range, 0 to this. */
+  readonly range: number;
+}
+
+/**
+ * Bindings: x, weights (`packConvWeights`), bias, lr, image, status. Uniform: width, height,
+ * group_row, mapWidth, mapHeight, col0, row0.
+ */
+export function convPackKernel(spec: ConvPackSpec, element: ElementType = 'f32'): Kernel {
+  return {
+    label: `conv3x3 ${spec.cIn}->3, bilinear skip, pack`,
+    code: assemble(
+      element,
+      { IN_BLOCKS: blocksOf(spec.cIn), SCALE: spec.scale, RANGE: { f32: spec.range } },
+      convPackSource,
+    ),
+    bindings: ['read', 'read', 'read', 'read', 'write', 'write'],
+  };
+}
+
+/** Grid of `convPackKernel` for a rectangle of `width` x `height` pixels. */
+export const convPackGrid = (width: number, height: number): Grid => [
+  Math.ceil(width / 32),
+  Math.ceil(height / 16),
+  1,
+];

@@ -1,0 +1,37 @@
+import { type PlanarMap, planarMap } from '../planar.ts';
+
+export function nearestReference(x: PlanarMap, scale: number): PlanarMap {
+  const y = planarMap(x.channels, x.height * scale, x.width * scale);
+  let at = 0;
+  for (let c = 0; c < y.channels; c++) {
+    for (let row = 0; row < y.height; row++) {
+      const from = (c * x.height + Math.floor(row / scale)) * x.width;
+      for (let col = 0; col < y.width; col++) y.data[at++] = x.data[from + Math.floor(col / scale)];
+    }
+  }
+  return y;
+}
+
+/** Half-pixel centres, clamped edges (align_corners false). */
+export function bilinearReference(x: PlanarMap, scale: number): PlanarMap {
+  const y = planarMap(x.channels, x.height * scale, x.width * scale);
+  const axis = (index: number, size: number) => {
+    const source = Math.max((index + 0.5) / scale - 0.5, 0);
+    const lo = Math.floor(source);
+    return { lo, hi: Math.min(lo + 1, size - 1), f: source - lo };
+  };
+  let at = 0;
+  for (let c = 0; c < y.channels; c++) {
+    for (let row = 0; row < y.height; row++) {
+      const r = axis(row, x.height);
+      const [top, bottom] = [(c * x.height + r.lo) * x.width, (c * x.height + r.hi) * x.width];
+      for (let col = 0; col < y.width; col++) {
+        const { lo, hi, f } = axis(col, x.width);
+        const upper = x.data[top + lo] * (1 - f) + x.data[top + hi] * f;
+        const lower = x.data[bottom + lo] * (1 - f) + x.data[bottom + hi] * f;
+        y.data[at++] = upper * (1 - r.f) + lower * r.f;
+      }
+    }
+  }
+  return y;
+}

@@ -1,0 +1,20 @@
+import bilinearSource from '../../shaders/maps/bilinear.wgsl?raw';
+import nearestSource from '../../shaders/maps/nearest.wgsl?raw';
+import { assemble, type ElementType, type Kernel } from '../kernel.ts';
+
+/** Bindings: x, y. Grid: `mapGrid(width, height, blocks)` of the output. */
+export function enlargeKernel(
+  method: 'nearest' | 'bilinear',
+  scale: number,
+  element: ElementType = 'f32',
+): Kernel {
+  return {
+    label: `${method} x${scale}`,
+    code: assemble(
+      element,
+      { SCALE: scale },
+      method === 'nearest' ? nearestSource : bilinearSource,
+    ),
+    bindings: ['read', 'write'],
+  };
+}

@@ -1,0 +1,49 @@
+import type { Activation } from '../../graph/graph.ts';
+import epilogueSource from '../../shaders/lib/epilogue.wgsl?raw';
+import pointwiseSource from '../../shaders/maps/pointwise.wgsl?raw';
+import { activationConstants } from '../activation.ts';
+import { assemble, blocksOf, type ElementType, type Kernel } from '../kernel.ts';
+
+export type PointwiseOp = 'copy' | 'mul' | 'add' | 'mix' | 'prelu' | 'affine';
+
+const OPS: Readonly<Record<PointwiseOp, number>> = {
+  copy: 0,
+  mul: 1,
+  add: 2,
+  mix: 3,
+  prelu: 4,
+  affine: 5,
+};
+
+/**
+ * Bindings: a, b, p (f32: two for `mix`, [channels] slopes for `prelu`, factor and shift of each
+ * channel in turn for `affine`; whole blocks of four channels), y.
+ * Grid: `mapGrid(width, height, blocks)`. `factor` is that of `add`.
+ */
+export function pointwiseKernel(
+  op: PointwiseOp,
+  activation: Activation | null,
+  element: ElementType = 'f32',
+  factor = 1,
+): Kernel {
+  return {
+    label: activation ? `${op} ${activation.fn}` : op,
+    code: assemble(
+      element,
+      { OP: OPS[op], FACTOR: { f32: factor }, ...activationConstants(0, activation) },
+      epilogueSource,
+      pointwiseSource,
+    ),
+    bindings: ['read', 'read', 'read', 'write'],
+  };
+}
+
+/** The operand `p` of `affine`: factor and shift of each channel, zeros for absent channels. */
+export function packAffine(
+  scale: readonly number[],
+  shift: readonly number[],
+): Float32Array<ArrayBuffer> {
+  const packed = new Float32Array(blocksOf(scale.length) * 8);
+  for (let c = 0; c < scale.length; c++) packed.set([scale[c], shift[c]], 2 * c);
+  return packed;
+}

@@ -1,0 +1,46 @@
+import concatSource from '../../shaders/maps/concat.wgsl?raw';
+import shuffleSource from '../../shaders/maps/pixelShuffle.wgsl?raw';
+import { assemble, BOUND_PARTS, type ElementType, type Kernel } from '../kernel.ts';
+
+/** The constants `<name>0` .. `<name>4`: where each part ends, the last one's end for absent parts. */
+export function partEnds(name: string, sizes: readonly number[]): Record<string, number> {
+  let end = 0;
+  const ends: Record<string, number> = {};
+  for (let i = 0; i < BOUND_PARTS; i++) {
+    end += sizes[i] ?? 0;
+    ends[`${name}${i}`] = end;
+  }
+  return ends;
+}
+
+/** Bindings: x0 .. x4, y. Grid: `mapGrid(width, height, blocks of y)`. */
+export function concatKernel(channels: readonly number[], element: ElementType = 'f32'): Kernel {
+  if (channels.length > BOUND_PARTS) throw new RangeError(`${channels.length} maps to join`);
+  return {
+    label: `concat ${channels.join('+')}`,
+    code: assemble(
+      element,
+      { PARTS: channels.length, ...partEnds('CHANNEL_END', channels) },
+      concatSource,
+    ),
+    bindings: ['read', 'read', 'read', 'read', 'read', 'write'],
+  };
+}
+
+/** Bindings: x, y. `channels` are the output's. Grid: `mapGrid(width, height, blocks)` of the output. */
+export function pixelShuffleKernel(
+  direction: 'pixelShuffle' | 'pixelUnshuffle',
+  scale: number,
+  channels: number,
+  element: ElementType = 'f32',
+): Kernel {
+  return {
+    label: `${direction} ${scale}`,
+    code: assemble(
+      element,
+      { S: scale, UNSHUFFLE: direction === 'pixelUnshuffle', CHANNELS: channels },
+      shuffleSource,
+    ),
+    bindings: ['read', 'write'],
+  };
+}

@@ -1,0 +1,260 @@
+/** The ops of `graph/nonlocalOp.ts` as plain loops; sums in f64, values in f32. */
+import { type Gate, type OffsetLayout, paddedRow } from '../../graph/nonlocalOp.ts';
+import { type PlanarMap, planarMap } from '../planar.ts';
+
+type Floats = Float32Array<ArrayBuffer>;
+type Integers = Uint32Array<ArrayBuffer>;
+
+/** A value that is no map: row-major. */
+export interface Table {
+  readonly dims: readonly number[];
+  readonly data: Floats | Integers;
+  /** Of an attention: log of the sum of exponentials, [R, n * w]. */
+  readonly lse?: Floats;
+}
+
+const pixelsOf = ({ height, width }: PlanarMap): number => height * width;
+
+/** The channels of pixel `at`. */
+const rowOf = ({ channels, data, ...map }: PlanarMap, at: number): Float64Array => {
+  const plane = map.height * map.width;
+  return Float64Array.from({ length: channels }, (_, c) => data[c * plane + at]);
+};
+
+const norm = (row: Float64Array): number => Math.sqrt(row.reduce((sum, v) => sum + v * v, 0));
+
+const dot = (a: Float64Array, b: ArrayLike<number>, at = 0): number =>
+  a.reduce((sum, v, i) => sum + v * b[at + i], 0);
+
+export function similarityReference(
+  x: PlanarMap,
+  means: Float32Array,
+  { rounds, clusters, normalised }: { rounds: number; clusters: number; normalised: boolean },
+): Table {
+  const length = pixelsOf(x);
+  const data = new Float32Array(rounds * length * clusters);
+  for (let i = 0; i < length; i++) {
+    const row = rowOf(x, i);
+    const factor = normalised ? 1 / Math.max(norm(row), 1e-12) : 1;
+    for (let r = 0; r < rounds; r++) {
+      for (let k = 0; k < clusters; k++) {
+        const at = (r * clusters + k) * x.channels;
+        data[(r * length + i) * clusters + k] = dot(row, means, at) * factor;
+      }
+    }
+  }
+  return { dims: [rounds, length, clusters], data };
+}
+
+export function argmaxReference({ dims, data }: Table): Table {
+  const [rounds, length, clusters] = dims;
+  const codes = new Uint32Array(rounds * length);
+  for (let i = 0; i < codes.length; i++) {
+    const round = Math.floor(i / length);
+    let best = 0;
+    for (let k = 1; k < clusters; k++) {
+      if (data[i * clusters + k] > data[i * clusters + best]) best = k;
+    }
+    codes[i] = best + round * clusters;
+  }
+  return { dims: [codes.length], data: codes };
+}
+
+/** JavaScript's sort is stable. */
+export function rankReference({ dims, data }: Table): Table {
+  const sorted = Array.from(data, (_, i) => i).sort((a, b) => data[a] - data[b]);
+  return inverseReference({ dims, data: Uint32Array.from(sorted) });
+}
+
+export function inverseReference({ dims, data }: Table): Table {
+  const inverse = new Uint32Array(data.length);
+  data.forEach((to, i) => {
+    inverse[to] = i;
+  });
+  return { dims, data: inverse };
+}
+
+export function startMeansReference(x: PlanarMap, rounds: number, clusters: number): Table {
+  const data = new Float32Array(rounds * clusters * x.channels);
+  for (let i = 0; i < rounds * clusters; i++) {
+    const at = Math.floor(((i % clusters) * pixelsOf(x)) / clusters);
+    data.set(rowOf(x, at), i * x.channels);
+  }
+  return { dims: [rounds, clusters, x.channels], data };
+}
+
+export function clusterMeansReference(x: PlanarMap, codes: Table, means: Table): Table {
+  const data = Float32Array.from(means.data);
+  const length = pixelsOf(x);
+  const sums = new Map<number, Float64Array>();
+  codes.data.forEach((code, i) => {
+    const sum = sums.get(code) ?? new Float64Array(x.channels);
+    rowOf(x, i % length).forEach((v, c) => {
+      sum[c] += v;
+    });
+    sums.set(code, sum);
+  });
+  for (const [code, sum] of sums) {
+    const size = Math.max(norm(sum), 1e-12);
+    data.set(
+      sum.map((v) => v / size),
+      code * x.channels,
+    );
+  }
+  return { dims: means.dims, data };
+}
+
+export function attentionReference(
+  x: PlanarMap,
+  order: Table,
+  { rounds, window, spans }: { rounds: number; window: number; spans: 1 | 3 },
+): Table & { lse: Floats } {
+  const length = pixelsOf(x);
+  const windows = Math.ceil(length / window);
+  const keys = spans * window;
+  const data = new Float32Array(rounds * windows * window * keys);
+  const lse = new Float32Array(rounds * windows * window);
+  for (let r = 0; r < rounds; r++) {
+    const rows = Array.from({ length: windows * window }, (_, j) =>
+      rowOf(x, order.data[r * length + paddedRow(j, length, window)] - r * length),
+    );
+    const unit = rows.map((row) => {
+      const size = Math.max(norm(row), 5e-5);
+      return row.map((v) => v / size);
+    });
+    rows.forEach((row, j) => {
+      const first = Math.floor(j / window);
+      const scores = Float64Array.from({ length: keys }, (_, k) =>
+        dot(row, unit[keyRow(first, k, window, windows)]),
+      );
+      const top = scores.reduce((a, b) => Math.max(a, b));
+      const total = top + Math.log(scores.reduce((sum, s) => sum + Math.exp(s - top), 0));
+      const at = r * windows * window + j;
+      lse[at] = total;
+      data.set(
+        scores.map((s) => Math.exp(s - total)),
+        at * keys,
+      );
+    });
+  }
+  return { dims: [rounds, windows, window, keys], data, lse };
+}
+
+/** The row that is key `k` of a window: its own rows, those before it, those after it. */
+function keyRow(at: number, k: number, window: number, windows: number): number {
+  const span = Math.floor(k / window);
+  const other = span === 0 ? at : span === 1 ? (at + windows - 1) % windows : (at + 1) % windows;
+  return other * window + (k % window);
+}
+
+export function attendReference(
+  x: PlanarMap,
+  order: Table,
+  rank: Table,
+  attention: Table,
+  lse: Table,
+): PlanarMap {
+  const length = pixelsOf(x);
+  const [rounds, windows, window, keys] = attention.dims;
+  const padded = windows * window;
+  const y = planarMap(x.channels, x.height, x.width);
+  for (let i = 0; i < length; i++) {
+    const rows = Array.from({ length: rounds }, (_, r) => rank.data[r * length + i] - r * length);
+    const logs = rows.map((j, r) => lse.data[r * padded + j]);
+    const top = Math.max(...logs);
+    const total = logs.reduce((sum, v) => sum + Math.exp(v - top), 0);
+    const sum = new Float64Array(x.channels);
+    rows.forEach((j, r) => {
+      const share = Math.exp(logs[r] - top) / total;
+      const first = Math.floor(j / window);
+      for (let k = 0; k < keys; k++) {
+        const weight = share * attention.data[(r * padded + j) * keys + k];
+        const from = paddedRow(keyRow(first, k, window, windows), length, window);
+        const pixel = order.data[r * length + from] - r * length;
+        for (let c = 0; c < x.channels; c++) sum[c] += weight * x.data[c * length + pixel];
+      }
+    });
+    for (let c = 0; c < x.channels; c++) y.data[c * length + i] = sum[c];
+  }
+  return y;
+}
+
+/** Softmax over channels; `mask` with its reading: see `Gate`. */
+export function keySoftmaxReference(
+  logits: PlanarMap,
+  mask: PlanarMap | null,
+  gate: Gate | null,
+): PlanarMap {
+  const { channels, height, width } = logits;
+  const plane = height * width;
+  const y = planarMap(channels, height, width);
+  for (let i = 0; i < plane; i++) {
+    const a = rowOf(logits, i);
+    const b = mask ? rowOf(mask, i) : a;
+    let open = Array.from(a, () => true);
+    let values = Array.from(a);
+    if (gate === 'zero') values = values.map((v, c) => (b[c] > 0 ? v : 0));
+    if (gate === 'exclude') open = Array.from(b, (v) => v > 0);
+    if (gate === 'soft') {
+      const soft = softmax(Array.from(b));
+      values = values.map((v, c) => v * soft[c]);
+    }
+    if (gate === 'columns' && mask) {
+      const [row, col] = [Math.floor(i / width), i % width];
+      values = values.map((v, c) => {
+        const at = c * plane + row * width;
+        return v * softmax(Array.from(mask.data.subarray(at, at + width)))[col];
+      });
+    }
+    const left = softmax(values.filter((_, c) => open[c]));
+    open.forEach((is, c) => {
+      y.data[c * plane + i] = is ? (left.shift() as number) : 0;
+    });
+  }
+  return y;
+}
+
+function softmax(values: readonly number[]): number[] {
+  const top = Math.max(...values);
+  const raised = values.map((v) => Math.exp(v - top));
+  const total = raised.reduce((a, b) => a + b, 0);
+  return raised.map((v) => v / total);
+}
+
+export function sampleKeysReference(
+  weights: PlanarMap,
+  offsets: PlanarMap,
+  x: PlanarMap,
+  before: PlanarMap | null,
+  spec: { first: number; keys: number; offsets: OffsetLayout },
+): PlanarMap {
+  const { channels, height, width } = x;
+  const plane = height * width;
+  const y = planarMap(channels, height, width);
+  const sum = new Float64Array(channels);
+  for (let i = 0; i < plane; i++) {
+    const [row, col] = [Math.floor(i / width), i % width];
+    for (let c = 0; c < channels; c++) sum[c] = before ? before.data[c * plane + i] : 0;
+    for (let t = spec.first; t < spec.first + spec.keys; t++) {
+      const weight = weights.data[t * plane + i];
+      if (weight === 0) continue;
+      const channel = spec.offsets === 'paired' ? 2 * t : t;
+      const v = row + offsets.data[channel * plane + i];
+      const u = col + offsets.data[(channel + 1) * plane + i];
+      const [top, left] = [Math.floor(v), Math.floor(u)];
+      for (const [r, q, share] of [
+        [top, left, (1 - (v - top)) * (1 - (u - left))],
+        [top, left + 1, (1 - (v - top)) * (u - left)],
+        [top + 1, left, (v - top) * (1 - (u - left))],
+        [top + 1, left + 1, (v - top) * (u - left)],
+      ]) {
+        if (r < 0 || r >= height || q < 0 || q >= width) continue;
+        for (let c = 0; c < channels; c++) {
+          sum[c] += weight * share * x.data[c * plane + r * width + q];
+        }
+      }
+    }
+    for (let c = 0; c < channels; c++) y.data[c * plane + i] = sum[c];
+  }
+  return y;
+}

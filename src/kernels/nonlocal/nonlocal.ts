@@ -1,0 +1,276 @@
+/** Kernels of attention to far pixels: `graph/nonlocalOp.ts` says what each op computes. */
+import type { Gate, OffsetLayout } from '../../graph/nonlocalOp.ts';
+import argmaxSource from '../../shaders/nonlocal/argmax.wgsl?raw';
+import clusterMeansSource from '../../shaders/nonlocal/clusterMeans.wgsl?raw';
+import gatherRowsSource from '../../shaders/nonlocal/gatherRows.wgsl?raw';
+import inverseSource from '../../shaders/nonlocal/inverse.wgsl?raw';
+import keyRowSource from '../../shaders/nonlocal/keyRow.wgsl?raw';
+import keySoftmaxSource from '../../shaders/nonlocal/keySoftmax.wgsl?raw';
+import mergeRowsSource from '../../shaders/nonlocal/mergeRows.wgsl?raw';
+import rowMixSource from '../../shaders/nonlocal/rowMix.wgsl?raw';
+import rowNormsSource from '../../shaders/nonlocal/rowNorms.wgsl?raw';
+import rowScoresSource from '../../shaders/nonlocal/rowScores.wgsl?raw';
+import sampleKeysSource from '../../shaders/nonlocal/sampleKeys.wgsl?raw';
+import similaritySource from '../../shaders/nonlocal/similarity.wgsl?raw';
+import sortCountSource from '../../shaders/nonlocal/sortCount.wgsl?raw';
+import sortRankSource from '../../shaders/nonlocal/sortRank.wgsl?raw';
+import sortScanSource from '../../shaders/nonlocal/sortScan.wgsl?raw';
+import startMeansSource from '../../shaders/nonlocal/startMeans.wgsl?raw';
+import {
+  assemble,
+  blocksOf,
+  type Constants,
+  type ElementType,
+  type Grid,
+  type Kernel,
+} from '../kernel.ts';
+
+type Bindings = Kernel['bindings'];
+
+const kernel = (
+  label: string,
+  element: ElementType,
+  constants: Constants,
+  bindings: Bindings,
+  ...sources: string[]
+): Kernel => ({ label, code: assemble(element, constants, ...sources), bindings });
+
+/** Positions that one workgroup of the sort takes. */
+export const SORT_BLOCK = 256;
+
+const ceil = (a: number, b: number): number => Math.ceil(a / b);
+
+export interface SimilaritySpec {
+  readonly channels: number;
+  readonly clusters: number;
+  readonly normalised: boolean;
+}
+
+export const similarityConstants = (spec: SimilaritySpec): Constants => ({
+  DEPTH: blocksOf(spec.channels),
+  CLUSTERS: spec.clusters,
+  NORMALISED: spec.normalised,
+});
+
+/** Bindings: similarity, codes. Uniform: length. Grid: `lineGrid(length, rounds)`. */
+export const argmaxKernel = (clusters: number): Kernel =>
+  kernel(
+    `argmax of ${clusters}`,
+    'f32',
+    { CLUSTERS: clusters, BLOCKS: blocksOf(clusters) },
+    ['read', 'write'],
+    argmaxSource,
+  );
+
+/** Workgroups of 64 along x. */
+export const lineGrid = (length: number, rounds = 1): Grid => [ceil(length, 64), 1, rounds];
+
+/** Bindings: codes, counts. Uniform: length, blocks. Grid: `sortGrid`. */
+export const sortCountKernel = (clusters: number): Kernel =>
+  kernel('sort: count', 'f32', { CLUSTERS: clusters }, ['read', 'write'], sortCountSource);
+
+/** Bindings: counts, starts. Uniform: clusters * blocks. Grid: [1, 1, rounds]. */
+export const sortScanKernel = (): Kernel =>
+  kernel('sort: scan', 'f32', {}, ['read', 'write'], sortScanSource);
+
+/** Bindings: codes, starts, rank. Uniform: length, blocks. Grid: `sortGrid`. */
+export const sortRankKernel = (clusters: number): Kernel =>
+  kernel('sort: rank', 'f32', { CLUSTERS: clusters }, ['read', 'read', 'write'], sortRankSource);
+
+export const sortBlocks = (length: number): number => ceil(length, SORT_BLOCK);
+
+export const sortGrid = (length: number, rounds: number): Grid => [sortBlocks(length), 1, rounds];
+
+/** Bindings: permutation, inverse. Uniform: length. Grid: `lineGrid(length)`. */
+export const inverseKernel = (): Kernel =>
+  kernel('inverse', 'f32', {}, ['read', 'write'], inverseSource);
+
+/** Bindings: x, means. Uniform: length. Grid: `lineGrid(clusters * blocks, rounds)`. */
+export const startMeansKernel = (
+  channels: number,
+  clusters: number,
+  element: ElementType = 'f32',
+): Kernel =>
+  kernel(
+    'k-means: start',
+    element,
+    { DEPTH: blocksOf(channels), CLUSTERS: clusters },
+    ['read', 'write'],
+    startMeansSource,
+  );
+
+/** Bindings: x, codes, order, means before, means. Uniform: length. Grid: [clusters, 1, rounds]. */
+export const clusterMeansKernel = (
+  channels: number,
+  clusters: number,
+  element: ElementType = 'f32',
+): Kernel =>
+  kernel(
+    'k-means: step',
+    element,
+    { DEPTH: blocksOf(channels), CLUSTERS: clusters },
+    ['read', 'read', 'read', 'read', 'write'],
+    clusterMeansSource,
+  );
+
+/** Bindings: x, order, rows. Uniform: length, padded. Grid: `gatherGrid`. */
+export const gatherRowsKernel = (channels: number, element: ElementType = 'f32'): Kernel =>
+  kernel(
+    `gather rows of ${channels}`,
+    element,
+    { BLOCKS: blocksOf(channels) },
+    ['read', 'read', 'write'],
+    gatherRowsSource,
+  );
+
+export const gatherGrid = (channels: number, padded: number, rounds: number): Grid => [
+  ceil(blocksOf(channels), 4),
+  ceil(padded, 16),
+  rounds,
+];
+
+/** Bindings: rows, inverse norms. Uniform: count. Grid: `lineGrid(count)`. */
+export const rowNormsKernel = (channels: number, element: ElementType = 'f32'): Kernel =>
+  kernel(
+    `norms of rows of ${channels}`,
+    element,
+    { BLOCKS: blocksOf(channels) },
+    ['read', 'write'],
+    rowNormsSource,
+  );
+
+export interface WindowSpec {
+  readonly channels: number;
+  readonly window: number;
+  readonly spans: 1 | 3;
+}
+
+/** Vectors of 4 keys in a row of attention weights. */
+export const keyBlocks = ({ window, spans }: Omit<WindowSpec, 'channels'>): number =>
+  blocksOf(spans * window);
+
+/** The uniform's words: `windows` of a round, the first one of a dispatch among those of all rounds. */
+export const windowParams = (spec: WindowSpec, windows: number, first: number): number[] => [
+  ...[windows, first, 0, spec.window, spec.spans * spec.window],
+  ...[keyBlocks(spec), blocksOf(spec.channels)],
+];
+
+/**
+ * One of the ways to compute the products of rows. All have the same bindings and uniforms.
+ */
+export interface RowProducts {
+  /** Bindings: x, means, similarity. Uniform: length. */
+  readonly similarity: (spec: SimilaritySpec, element: ElementType) => Kernel;
+  readonly similarityGrid: (length: number, clusters: number, rounds: number) => Grid;
+  /** Bindings: rows, inverse norms, weights, log-sum-exp. Uniform: `windowParams`. */
+  readonly scores: (element: ElementType) => Kernel;
+  /** Of `count` windows, as `mixGrid`. */
+  readonly scoresGrid: (window: number, count: number) => Grid;
+  /** Bindings: weights, rows, sums. Uniform: `windowParams`. */
+  readonly mix: (element: ElementType) => Kernel;
+  readonly mixGrid: (spec: WindowSpec, count: number) => Grid;
+}
+
+/** What every device runs well. */
+export const plainProducts: RowProducts = {
+  similarity: (spec, element) =>
+    kernel(
+      `similarity ${spec.channels} x ${spec.clusters}`,
+      element,
+      similarityConstants(spec),
+      ['read', 'read', 'write'],
+      similaritySource,
+    ),
+  similarityGrid: (length, clusters, rounds) => [ceil(length, 64), blocksOf(clusters), rounds],
+  scores: (element) =>
+    kernel(
+      'scores in windows',
+      element,
+      {},
+      ['read', 'read', 'write', 'write'],
+      keyRowSource,
+      rowScoresSource,
+    ),
+  scoresGrid: (window, count) => [ceil(window, 32), count, 1],
+  mix: (element) =>
+    kernel('mix in windows', element, {}, ['read', 'read', 'write'], keyRowSource, rowMixSource),
+  mixGrid: ({ window, channels }, count) => [
+    ceil(window, 32) * ceil(blocksOf(channels), 16),
+    count,
+    1,
+  ],
+};
+
+/** Bindings: rows, rank, log-sum-exp, y. Uniform: length, padded. */
+export const mergeRowsKernel = (
+  channels: number,
+  rounds: number,
+  element: ElementType = 'f32',
+): Kernel =>
+  kernel(
+    `merge rows of ${channels}`,
+    element,
+    { BLOCKS: blocksOf(channels), ROUNDS: rounds },
+    ['read', 'read', 'read', 'write'],
+    mergeRowsSource,
+  );
+
+export const mergeGrid = (length: number, channels: number): Grid => [
+  ceil(length, 64),
+  blocksOf(channels),
+  1,
+];
+
+const GATES: readonly (Gate | null)[] = [null, 'zero', 'exclude', 'soft', 'columns'];
+
+/** Bindings: logits, mask logits (without a gate the logits again), y. Grid: `mapGrid(.., .., 1)`. */
+export const keySoftmaxKernel = (
+  channels: number,
+  gate: Gate | null,
+  element: ElementType = 'f32',
+): Kernel =>
+  kernel(
+    `softmax of ${channels} keys`,
+    element,
+    { CHANNELS: channels, BLOCKS: blocksOf(channels), GATE: GATES.indexOf(gate) },
+    ['read', 'read', 'write'],
+    keySoftmaxSource,
+  );
+
+/** Bindings: weights, offsets, x, sum so far (or x again), y. Grid: `mapGrid` of y. */
+export const sampleKeysKernel = (
+  spec: { first: number; keys: number; offsets: OffsetLayout; add: boolean },
+  element: ElementType = 'f32',
+): Kernel =>
+  kernel(
+    `sample ${spec.keys} keys from ${spec.first}`,
+    element,
+    {
+      ...{ FIRST: spec.first, KEYS: spec.keys, ADD: spec.add },
+      STEP: spec.offsets === 'paired' ? 2 : 1,
+    },
+    ['read', 'read', 'read', 'read', 'write'],
+    sampleKeysSource,
+  );
+
+/** [count][channels] -> [count][ceil(channels / 4)] vectors of four, absent ones zero. */
+export function packRows(values: Float32Array, channels: number): Float32Array<ArrayBuffer> {
+  const width = blocksOf(channels) * 4;
+  const count = values.length / channels;
+  const packed = new Float32Array(count * width);
+  for (let i = 0; i < count; i++) {
+    packed.set(values.subarray(i * channels, (i + 1) * channels), i * width);
+  }
+  return packed;
+}
+
+/** The inverse of `packRows`. */
+export function unpackRows(packed: Float32Array, channels: number): Float32Array<ArrayBuffer> {
+  const width = blocksOf(channels) * 4;
+  const count = packed.length / width;
+  const values = new Float32Array(count * channels);
+  for (let i = 0; i < count; i++) {
+    values.set(packed.subarray(i * width, i * width + channels), i * channels);
+  }
+  return values;
+}

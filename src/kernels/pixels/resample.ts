@@ -1,0 +1,43 @@
+import columnsSource from '../../shaders/pixels/resampleColumns.wgsl?raw';
+import rowsSource from '../../shaders/pixels/resampleRows.wgsl?raw';
+import { assemble, type Kernel } from '../kernel.ts';
+
+/** Output `i` is the sum of `weights[i * count + t]` times source `first[i] + t`. */
+export interface TapRuns {
+  readonly count: number;
+  readonly first: Int32Array;
+  readonly weights: Float32Array;
+}
+
+/**
+ * Rows of an image of 8 or 16 bits (`wide`), resized horizontally, as linear premultiplied values.
+ * Bindings: image, taps (`packTaps`), ring. Uniform: width, rows, group_row, inWidth, row0, ringRows,
+ * count. Grid: `mapGrid(width, rows, 1)`.
+ */
+export const resampleColumnsKernel = (wide: boolean): Kernel => ({
+  label: 'resample columns',
+  code: assemble('f32', { WIDE_IN: wide }, columnsSource),
+  bindings: ['read', 'read', 'write'],
+});
+
+/**
+ * Those values resized vertically, as pixels of 8 or 16 bits. Bindings: ring, taps, image.
+ * Uniform: width, rows, group_row, row0, ringRows, count. Grid: `mapGrid(width, rows, 1)`.
+ */
+export const resampleRowsKernel = (wide: boolean): Kernel => ({
+  label: 'resample rows',
+  code: assemble('f32', { WIDE_OUT: wide }, rowsSource),
+  bindings: ['read', 'read', 'write'],
+});
+
+/** Per output one u32, its first position, and the bits of its weights. */
+export function packTaps({ count, first, weights }: TapRuns): Uint32Array<ArrayBuffer> {
+  const words = new Uint32Array(first.length * (count + 1));
+  const floats = new Float32Array(words.buffer);
+  first.forEach((position, i) => {
+    const at = i * (count + 1);
+    words[at] = position;
+    floats.set(weights.subarray(i * count, (i + 1) * count), at + 1);
+  });
+  return words;
+}

@@ -1,0 +1,102 @@
+import { bilinearReference } from '../maps/enlarge.reference.ts';
+import { type PlanarMap, planarMap } from '../planar.ts';
+import type { PixelFormat } from './rgba8.ts';
+
+/** Interleaved RGBA of 8 or 16 bits per sample. */
+interface Pixels {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8ClampedArray | Uint16Array;
+}
+
+const topOf = (data: Pixels['data']): number => (data instanceof Uint16Array ? 65535 : 255);
+
+/** Rounds half to even, as WGSL and the reference evaluations do. */
+export function roundHalfToEven(v: number): number {
+  const floor = Math.floor(v);
+  const rest = v - floor;
+  if (rest !== 0.5) return Math.round(v);
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
+/** Index within 0 .. size - 1 of a position beyond the end, mirrored without repeating the edge. */
+export function reflect(i: number, size: number): number {
+  const period = Math.max(1, 2 * size - 2);
+  const at = i % period;
+  return Math.min(at, period - at);
+}
+
+/** A map enlarged to the right and below to whole multiples, by reflection. */
+export function padReference(map: PlanarMap, multiple: number): PlanarMap {
+  const up = (size: number) => Math.ceil(size / multiple) * multiple;
+  const y = planarMap(map.channels, up(map.height), up(map.width));
+  for (let c = 0; c < y.channels; c++) {
+    for (let i = 0; i < y.height; i++) {
+      for (let j = 0; j < y.width; j++) {
+        const from = (c * map.height + reflect(i, map.height)) * map.width + reflect(j, map.width);
+        y.data[(c * y.height + i) * y.width + j] = map.data[from];
+      }
+    }
+  }
+  return y;
+}
+
+/** The upper left part of a map. */
+export function cropReference(map: PlanarMap, height: number, width: number): PlanarMap {
+  if (map.height === height && map.width === width) return map;
+  const y = planarMap(map.channels, height, width);
+  for (let c = 0; c < y.channels; c++) {
+    for (let i = 0; i < height; i++) {
+      const from = (c * map.height + i) * map.width;
+      y.data.set(map.data.subarray(from, from + width), (c * height + i) * width);
+    }
+  }
+  return y;
+}
+
+const luma = (r: number, g: number, b: number): number => 0.299 * r + 0.587 * g + 0.114 * b;
+
+/** RGBA -> planar RGB, or luma where the format has one channel, in 0..range. */
+export function unpackRgba8Reference(image: Pixels, { range, channels }: PixelFormat): PlanarMap {
+  const { width, height, data } = image;
+  const map = planarMap(channels, height, width);
+  const plane = width * height;
+  for (let i = 0; i < plane; i++) {
+    const rgb = [0, 1, 2].map((c) => data[i * 4 + c] * (range / topOf(data)));
+    if (channels === 1) map.data[i] = luma(rgb[0], rgb[1], rgb[2]);
+    else for (let c = 0; c < 3; c++) map.data[c * plane + i] = rgb[c];
+  }
+  return map;
+}
+
+/**
+ * Planar RGB or luma in 0..range -> RGBA of as many bits as the LR image has, clamped, rounded half to even. Alpha, and with luma
+ * the colour differences, are those of the LR image, enlarged bilinearly.
+ */
+export function packRgba8Reference(
+  map: PlanarMap,
+  lr: Pixels,
+  { range, channels, scale }: PixelFormat & { readonly scale: number },
+): { data: Uint8ClampedArray<ArrayBuffer> | Uint16Array<ArrayBuffer>; finite: boolean } {
+  const plane = map.width * map.height;
+  const source = planarMap(4, lr.height, lr.width);
+  const lrPlane = lr.width * lr.height;
+  const top = topOf(lr.data);
+  const data = top === 255 ? new Uint8ClampedArray(plane * 4) : new Uint16Array(plane * 4);
+  for (let i = 0; i < 4 * lrPlane; i++)
+    source.data[i] = lr.data[(i % lrPlane) * 4 + Math.floor(i / lrPlane)];
+  const below = bilinearReference(source, scale).data;
+  const store = (at: number, v: number): void => {
+    data[at] = roundHalfToEven(Math.min(Math.max(v, 0), top));
+  };
+  for (let i = 0; i < plane; i++) {
+    const [r, g, b, alpha] = [0, 1, 2, 3].map((c) => below[c * plane + i]);
+    const grey = luma(r, g, b);
+    [r, g, b].forEach((colour, c) => {
+      const v = map.data[(channels === 1 ? 0 : c * plane) + i] * (top / range);
+      store(i * 4 + c, channels === 1 ? v + colour - grey : v);
+    });
+    store(i * 4 + 3, alpha);
+  }
+  return { data, finite: map.data.every(Number.isFinite) };
+}

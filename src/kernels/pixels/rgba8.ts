@@ -1,0 +1,62 @@
+import packSource from '../../shaders/pixels/packRgba8.wgsl?raw';
+import unpackSource from '../../shaders/pixels/unpackRgba8.wgsl?raw';
+import { assemble, type ElementType, type Kernel } from '../kernel.ts';
+
+/** Bytes of a pixel of 16 bits per sample if `wide`, else of 8. */
+export const bytesPerPixel = (wide: boolean): number => (wide ? 8 : 4);
+
+/** A map of three channels is RGB, of one channel luma. */
+export interface PixelFormat {
+  /** Values run from 0 to this. */
+  readonly range: number;
+  readonly channels: number;
+  /** Whether the pixels have 16 bits per sample; default 8. */
+  readonly wide?: boolean;
+}
+
+/**
+ * A rectangle of an image of 8 or 16 bits as a feature map of 0..range, reflected beyond the right and the
+ * lower edge. Bindings: image, y.
+ * Uniform: width, height, group_row, imageWidth, col0, row0, imageHeight.
+ * Grid: `mapGrid(width, height, 1)`.
+ */
+export function unpackRgba8Kernel(format: PixelFormat, element: ElementType = 'f32'): Kernel {
+  const { range, channels, wide = false } = format;
+  return {
+    label: 'unpack rgba',
+    code: assemble(
+      element,
+      { RANGE: { f32: range }, GREY: channels === 1, WIDE: wide },
+      unpackSource,
+    ),
+    bindings: ['read', 'write'],
+  };
+}
+
+/**
+ * A rectangle of a feature map as an image of 8 or 16 bits: clamped, rounded half to even; alpha, and for a
+ * luma map the colour differences, from the LR image enlarged by `scale`.
+ * Bindings: x, LR image, image, status (u32, becomes 1 if a value is not finite).
+ * Uniform: width, height, group_row, mapWidth, col0, row0, LR imageWidth, LR imageHeight, and where
+ * the rectangle lies in the whole output: outCol0, outRow0. Grid: `mapGrid(width, height, 1)`.
+ */
+export function packRgba8Kernel(
+  format: PixelFormat & { readonly scale: number },
+  element: ElementType = 'f32',
+): Kernel {
+  const { range, channels, scale, wide = false } = format;
+  return {
+    label: 'pack rgba',
+    code: assemble(
+      element,
+      {
+        RANGE: { f32: range },
+        SCALE: scale,
+        GREY: channels === 1,
+        WIDE: wide,
+      },
+      packSource,
+    ),
+    bindings: ['read', 'read', 'write', 'write'],
+  };
+}

@@ -1,0 +1,26 @@
+import poolPartialSource from '../../shaders/vector/poolPartial.wgsl?raw';
+import { assemble, blocksOf, type ElementType, type Grid, type Kernel } from '../kernel.ts';
+
+/** Pixels that one workgroup of the first stage sums. */
+const POOL_CHUNK = 4096;
+
+export const poolChunks = (pixels: number): number => Math.ceil(pixels / POOL_CHUNK);
+
+/** Bytes of the partial sums of a map. */
+export const poolPartialBytes = (channels: number, pixels: number): number =>
+  poolChunks(pixels) * blocksOf(channels) * 16;
+
+/** Bindings: x, partials. Uniform: pixels, chunks. */
+export function poolPartialKernel(channels: number, element: ElementType = 'f32'): Kernel {
+  return {
+    label: 'pool partial',
+    code: assemble(element, { BLOCKS: blocksOf(channels), CHUNK: POOL_CHUNK }, poolPartialSource),
+    bindings: ['read', 'write'],
+  };
+}
+
+export function poolPartialGrid(channels: number, pixels: number): Grid {
+  const chunks = poolChunks(pixels);
+  const x = Math.min(chunks, 65535);
+  return [x, Math.ceil(chunks / x), blocksOf(channels)];
+}

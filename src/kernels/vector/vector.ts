@@ -1,0 +1,33 @@
+import dynamicWeightsSource from '../../shaders/vector/dynamicWeights.wgsl?raw';
+import poolFinishLibrary from '../../shaders/vector/finishMean.wgsl?raw';
+import { assemble, blocksOf, type Kernel } from '../kernel.ts';
+
+export interface DynamicWeightsSpec {
+  readonly lengthIn: number;
+  readonly hidden: number;
+  readonly lengthOut: number;
+  readonly temperature: number;
+}
+
+/**
+ * The dynamic attention module in one dispatch, from the partial sums of the pooling on.
+ * Bindings: partials, w1 [hidden][lengthIn], w2 [lengthOut][hidden], p. Uniform: pixels, chunks.
+ */
+export function dynamicWeightsKernel(spec: DynamicWeightsSpec): Kernel {
+  return {
+    label: `dynamic weights ${spec.lengthIn}->${spec.hidden}->${spec.lengthOut}`,
+    code: assemble(
+      'f32',
+      {
+        BLOCKS: blocksOf(spec.lengthIn),
+        LENGTH_IN: spec.lengthIn,
+        HIDDEN: spec.hidden,
+        LENGTH_OUT: spec.lengthOut,
+        TEMPERATURE: { f32: spec.temperature },
+      },
+      poolFinishLibrary,
+      dynamicWeightsSource,
+    ),
+    bindings: ['read', 'read', 'read', 'write'],
+  };
+}

@@ -1,0 +1,59 @@
+import type { Activation } from '../../graph/graph.ts';
+import epilogueSource from '../../shaders/lib/epilogue.wgsl?raw';
+import poolFinishLibrary from '../../shaders/vector/finishMean.wgsl?raw';
+import linearSource from '../../shaders/vector/linear.wgsl?raw';
+import poolFinishSource from '../../shaders/vector/poolFinish.wgsl?raw';
+import softmaxSource from '../../shaders/vector/softmax.wgsl?raw';
+import vectorActivationSource from '../../shaders/vector/vectorActivation.wgsl?raw';
+import { activationConstants } from '../activation.ts';
+import { assemble, blocksOf, type Kernel } from '../kernel.ts';
+
+// Vectors are statistics of a whole image: tens of f32, whatever the element type of the maps. One
+// kernel for each op, for what the fused module (vector.ts) does not cover. Every kernel but the first
+// is a single workgroup, grid [1, 1, 1].
+
+/** Bindings: partials, mean. Uniform: pixels, chunks. Grid: [blocks, 1, 1]. */
+export function poolFinishKernel(channels: number): Kernel {
+  return {
+    label: 'pool finish',
+    code: assemble('f32', { BLOCKS: blocksOf(channels) }, poolFinishLibrary, poolFinishSource),
+    bindings: ['read', 'write'],
+  };
+}
+
+/** Bindings: x [lengthIn], w [lengthOut][lengthIn], y. */
+export function linearKernel(lengthIn: number, lengthOut: number): Kernel {
+  return {
+    label: `linear ${lengthIn}->${lengthOut}`,
+    code: assemble(
+      'f32',
+      { LENGTH_IN: lengthIn, LENGTH_OUT: lengthOut, ...activationConstants(0, null) },
+      epilogueSource,
+      linearSource,
+    ),
+    bindings: ['read', 'read', 'write'],
+  };
+}
+
+/** Bindings: x, y. */
+export function vectorActivationKernel(length: number, activation: Activation): Kernel {
+  return {
+    label: `vector ${activation.fn}`,
+    code: assemble(
+      'f32',
+      { BLOCKS: blocksOf(length), ...activationConstants(0, activation) },
+      epilogueSource,
+      vectorActivationSource,
+    ),
+    bindings: ['read', 'write'],
+  };
+}
+
+/** Bindings: x, y. */
+export function softmaxKernel(length: number, temperature: number): Kernel {
+  return {
+    label: `softmax ${length}`,
+    code: assemble('f32', { LENGTH: length, TEMPERATURE: { f32: temperature } }, softmaxSource),
+    bindings: ['read', 'write'],
+  };
+}
