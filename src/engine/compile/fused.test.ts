@@ -1,0 +1,230 @@
+import { describe, expect, it } from 'vitest';
+import { randomStream } from '../../../test/random.ts';
+import type { Activation, NodeId } from '../../graph/graph.ts';
+import { convReference } from '../../kernels/conv.reference.ts';
+import { bilinearReference, nearestReference } from '../../kernels/enlarge.reference.ts';
+import { type PlanarMap, planarMap } from '../../kernels/planar.ts';
+import {
+  activationReference,
+  addReference,
+  affineReference,
+  mixReference,
+  mulReference,
+  preluReference,
+} from '../../kernels/pointwise.reference.ts';
+import { globalAveragePoolReference } from '../../kernels/pool.reference.ts';
+import {
+  concatReference,
+  pixelShuffleReference,
+  pixelUnshuffleReference,
+} from '../../kernels/rearrange.reference.ts';
+import {
+  linearReference,
+  softmaxReference,
+  vectorActivationReference,
+} from '../../kernels/vector.reference.ts';
+import { createNetwork } from '../../models/index.ts';
+import type { Network } from '../../models/network.ts';
+import { fromFloat32 } from '../../weights/convert.ts';
+import { interpret } from '../interpreter.ts';
+import { type Fusion, fuse } from './fuse.ts';
+import {
+  type ConvLayer,
+  type FusedGraph,
+  type FusedOp,
+  type LinearLayer,
+  lifetimes,
+  readsOf,
+  writesOf,
+} from './fused.ts';
+
+const networks: Readonly<Record<string, Network>> = {
+  a2n: createNetwork('a2n', { scale: 4, features: 8, upsamplerFeatures: 6, blocks: 3 }),
+  'a2n-m': createNetwork('a2nm', { scale: 2, features: 8, upsamplerFeatures: 6, blocks: 2 }),
+  pan: createNetwork('pan', { scale: 3, features: 8, upsamplerFeatures: 6, blocks: 2 }),
+  compact: createNetwork('compact', { scale: 2, features: 8, blocks: 2 }),
+  span: createNetwork('span', { scale: 2, features: 8 }),
+  rrdb: createNetwork('esrgan', { scale: 2, features: 8, growth: 4, blocks: 1, unshuffle: 2 }),
+  edsr: createNetwork('edsr', { scale: 3, features: 8, blocks: 2 }),
+};
+const LEVELS: readonly Fusion[] = ['none', 'ops', 'blocks'];
+const size = { width: 8, height: 6 };
+
+/** Seeded weights that keep values within bounds through all layers. */
+function seeded({ graph }: Network): Map<string, Float32Array> {
+  const next = randomStream(7);
+  return new Map(
+    graph.weights.map(({ name, shape }) => {
+      const length = shape.reduce((a, b) => a * b, 1);
+      const bound = Math.sqrt(3 / (length / shape[0]));
+      return [name, Float32Array.from({ length }, () => (2 * next() - 1) * Math.min(1, bound))];
+    }),
+  );
+}
+
+type Value = PlanarMap | Float32Array;
+
+/** Runs a fused graph by the formulas that stand beside its types; values are dropped when dead. */
+function run(
+  fused: FusedGraph,
+  weights: ReadonlyMap<string, Float32Array>,
+  input: PlanarMap,
+): PlanarMap {
+  const values = new Map<NodeId, Value>(fused.inputs.map((id) => [id, input]));
+  const lives = lifetimes(fused);
+  const map = (id: NodeId) => values.get(id) as PlanarMap;
+  const vector = (id: NodeId) => values.get(id) as Float32Array;
+  const weight = (name: string) => weights.get(name) as Float32Array;
+  const conv = (x: PlanarMap, { weight: w, bias, cOut, kernel }: ConvLayer) =>
+    convReference(x, weight(w), bias === null ? null : weight(bias), cOut, kernel);
+  const act = (x: PlanarMap, a: Activation | null) => (a ? activationReference(x, a) : x);
+  const linear = (x: Float32Array, { weight: w, lengthOut }: LinearLayer) =>
+    linearReference(x, weight(w), lengthOut);
+  const relu = { fn: 'relu' } as const;
+  const branch = (x: PlanarMap, first: LinearLayer, second: LinearLayer, temperature: number) =>
+    softmaxReference(
+      linear(vectorActivationReference(linear(globalAveragePoolReference(x), first), relu), second),
+      temperature,
+    );
+  const apply = (op: FusedOp): readonly (readonly [NodeId | null, Value])[] => {
+    switch (op.op) {
+      case 'conv': {
+        const [first] = op.reads.x;
+        const x = op.reads.x.length > 1 ? concatReference(op.reads.x.map(map)) : map(first);
+        let y = conv(op.upsample > 1 ? nearestReference(x, op.upsample) : x, op);
+        y = op.act0?.fn === 'prelu' ? preluReference(y, weight(op.act0.slopes)) : act(y, op.act0);
+        const { multiplier, addend } = op.reads;
+        if (multiplier !== null) y = mulReference(y, map(multiplier));
+        if (addend !== null) y = addReference(map(addend), y, op.factor);
+        return [[op.writes.y, act(y, op.act1)]];
+      }
+      case 'pointwise': {
+        const { a, b, w } = op.reads;
+        const two = (f: (a: PlanarMap, b: PlanarMap) => PlanarMap) => f(map(a), map(b as NodeId));
+        const y =
+          op.fn === 'copy'
+            ? map(a)
+            : op.fn === 'mul'
+              ? two(mulReference)
+              : op.fn === 'add'
+                ? two((a, b) => addReference(a, b, op.factor))
+                : two((a, b) => mixReference(a, b, vector(w as NodeId)));
+        return [[op.writes.y, act(y, op.activation)]];
+      }
+      case 'prelu':
+        return [[op.writes.y, preluReference(map(op.reads.x), weight(op.slopes))]];
+      case 'affine':
+        return [[op.writes.y, affineReference(map(op.reads.x), op.scale, op.shift)]];
+      case 'concat':
+        return [[op.writes.y, concatReference(op.reads.x.map(map))]];
+      case 'nearest':
+        return [[op.writes.y, nearestReference(map(op.reads.x), op.scale)]];
+      case 'bilinear':
+        return [[op.writes.y, bilinearReference(map(op.reads.x), op.scale)]];
+      case 'pixelShuffle':
+        return [[op.writes.y, pixelShuffleReference(map(op.reads.x), op.scale)]];
+      case 'pixelUnshuffle':
+        return [[op.writes.y, pixelUnshuffleReference(map(op.reads.x), op.scale)]];
+      case 'pool':
+        return [[op.writes.y, globalAveragePoolReference(map(op.reads.x))]];
+      case 'dynamicWeights':
+        return [[op.writes.y, branch(map(op.reads.x), op.first, op.second, op.temperature)]];
+      case 'linear':
+        return [[op.writes.y, linear(vector(op.reads.x), op)]];
+      case 'softmax':
+        return [[op.writes.y, softmaxReference(vector(op.reads.x), op.temperature)]];
+      case 'vectorActivation':
+        return [[op.writes.y, vectorActivationReference(vector(op.reads.x), op.activation)]];
+      case 'attentionGate': {
+        const t = map(op.reads.t);
+        const leaky = { fn: 'leakyRelu', slope: op.slope } as const;
+        const gate = act(conv(act(conv(t, op.k1), leaky), op.k2), { fn: 'sigmoid' });
+        return [[op.writes.gated, mulReference(conv(t, op.k3), gate)]];
+      }
+      case 'attentionMix': {
+        const [gated, t, x] = [op.reads.gated, op.reads.t, op.reads.x].map(map);
+        const leaky = { fn: 'leakyRelu', slope: op.slope } as const;
+        const w = branch(t, op.w1, op.w2, op.temperature);
+        const mixed = mixReference(conv(gated, op.k4), conv(t, op.non), w);
+        const out = addReference(x, conv(act(mixed, leaky), op.last));
+        return [
+          [op.writes.out, out],
+          ...(op.first ? [[op.writes.nextT, act(conv(out, op.first), leaky)] as const] : []),
+        ];
+      }
+      case 'gatedConv': {
+        const x = map(op.reads.x);
+        const v = conv(op.upsample > 1 ? nearestReference(x, op.upsample) : x, op.conv);
+        const gate = act(conv(v, op.gate), { fn: 'sigmoid' });
+        return [[op.writes.y, act(mulReference(v, gate), op.activation)]];
+      }
+      default:
+        throw new Error(`${op.op} is not expected here`);
+    }
+  };
+  fused.ops.forEach((op, index) => {
+    const results = apply(op);
+    expect(results.map(([id]) => id)).toEqual(writesOf(op));
+    for (const [id, value] of results) values.set(id as NodeId, value);
+    for (const id of values.keys()) if (lives.get(id)?.last === index) values.delete(id);
+  });
+  expect([...values.keys()]).toEqual([fused.graph.output]);
+  return map(fused.graph.output);
+}
+
+describe.each(Object.entries(networks))('the fused ops of %s', (_, network) => {
+  const weights = seeded(network);
+  const { graph, scale } = network;
+  const next = randomStream(3);
+  const { channels } = graph.nodes[0].shape as { channels: number };
+  const input = planarMap(channels, size.height, size.width);
+  input.data.forEach((_, i) => {
+    input.data[i] = next();
+  });
+
+  it.each(LEVELS)(
+    'compute at level %s what the interpreter computes of the graph',
+    async (level) => {
+      const tensors = new Map(
+        graph.weights.map(({ name, shape }) => [
+          name,
+          fromFloat32(weights.get(name) as Float32Array, shape, 'f32'),
+        ]),
+      );
+      const { name } = graph.nodes[graph.output];
+      const traced = await interpret(network, tensors, { ...size, data: input.data }, [name]);
+      const expected = traced.get(name)?.data as Float32Array;
+      const actual = run(fuse(graph, { fuse: level }), weights, input);
+      expect([actual.width, actual.height]).toEqual([size.width * scale, size.height * scale]);
+      const largest = expected.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
+      const worst = expected.reduce((max, v, i) => Math.max(max, Math.abs(v - actual.data[i])), 0);
+      expect(largest).toBeGreaterThan(1e-3);
+      expect(worst / largest).toBeLessThan(1e-5);
+    },
+  );
+
+  it.each(LEVELS)('name at level %s values that are written before they are read', (level) => {
+    for (const image of [undefined, {}, { wide: true }]) {
+      const { ops, inputs } = fuse(graph, { fuse: level, image });
+      const written = new Set(image ? [] : inputs);
+      for (const op of ops) {
+        for (const id of readsOf(op)) expect(written).toContain(id);
+        for (const id of writesOf(op)) {
+          expect(written).not.toContain(id);
+          written.add(id);
+        }
+      }
+      const multiplyAdds = (list: readonly { multiplyAdds: number }[]) =>
+        list.reduce((sum, op) => sum + op.multiplyAdds, 0);
+      expect(multiplyAdds(ops)).toBe(multiplyAdds(fuse(graph, { fuse: 'none' }).ops));
+    }
+  });
+});
+
+it('keeps a value to the end for whoever wants to see it', () => {
+  const { graph } = networks.a2n;
+  const id = graph.nodes.findIndex(({ name }) => name === 'block1.att.gated');
+  const fused = fuse(graph, { keep: new Set([id]) });
+  expect(lifetimes(fused, new Set([id])).get(id)?.last).toBe(fused.ops.length);
+  expect(lifetimes(fused).get(id)?.last).toBeLessThan(fused.ops.length);
+});
