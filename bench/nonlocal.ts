@@ -9,7 +9,6 @@ import { openGpu } from '../src/cli/driver.ts';
 import { Engine } from '../src/engine/engine.ts';
 import type { SizedDispatch } from '../src/engine/execution.ts';
 import { makeJob, plannedBytes, releaseJob } from '../src/engine/strips.ts';
-import { nodeMultiplyAdds } from '../src/graph/analysis.ts';
 import { type Graph, GraphBuilder } from '../src/graph/graph.ts';
 import { NonlocalBuilder } from '../src/graph/nonlocal.ts';
 import type { Network } from '../src/models/network.ts';
@@ -87,7 +86,7 @@ const isEnd = (name: string): boolean => /^(unpack|head|tail|pack)\b/.test(name)
 
 /** Multiply-adds per pixel between the two convolutions at the ends. */
 export function nonlocalMultiplyAdds({ nodes }: Graph): number {
-  return nodes.reduce((sum, node) => sum + (isEnd(node.name) ? 0 : nodeMultiplyAdds(node)), 0);
+  return nodes.reduce((sum, node) => sum + (isEnd(node.name) ? 0 : node.multiplyAdds), 0);
 }
 
 function randomWeights({ weights }: Graph): TensorMap {

@@ -1,10 +1,5 @@
 import { CrispenError, nonFinite, throwIfAborted } from '../errors.ts';
-import {
-  consumers,
-  multiplyAddsPerPixel,
-  nodeMultiplyAdds,
-  sizeMultiple,
-} from '../graph/analysis.ts';
+import { consumers, multiplyAddsPerPixel, sizeMultiple } from '../graph/analysis.ts';
 import type { Graph, GraphNode, NodeId } from '../graph/graph.ts';
 import type { NonlocalOp } from '../graph/nonlocalOp.ts';
 import type { RgbaImage } from '../image/image.ts';
@@ -112,7 +107,7 @@ async function evaluate(
       const last = readers.get(from)?.at(-1) === id;
       if (last && !keep.has(from) && from !== graph.output) values.delete(from);
     }
-    meter.advance(nodeMultiplyAdds(node));
+    meter.advance(node.multiplyAdds);
     await new Promise<void>((resolve) => setTimeout(resolve, 0));
   }
   meter.finish();

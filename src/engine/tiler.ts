@@ -1,6 +1,7 @@
 import { CrispenError } from '../errors.ts';
 import type { Rect, Tile } from '../geometry.ts';
 import { sizeMultiple } from '../graph/analysis.ts';
+import { opRules } from '../graph/ops.ts';
 import { tileOverlap } from '../graph/reach.ts';
 import type { RgbaImage } from '../image/image.ts';
 import type { Network } from '../models/network.ts';
@@ -39,7 +40,9 @@ export function tilerFor(image: RgbaImage, { graph, scale }: Network, edge: Edge
   const cutting = { overlap: Math.max(1, overlap), multiple: sizeMultiple(graph), edge };
   return {
     // Attention over the whole image stays within a tile.
-    approximate: approximate || graph.nodes.some((node) => node.op === 'nonlocal' && node.global),
+    approximate:
+      approximate ||
+      graph.nodes.some((node) => node.op === 'nonlocal' && opRules(node).global(node)),
     /** Whether pixels attend to others far away, so that the trunk had better run whole. */
     far: graph.nodes.some(({ op }) => op === 'nonlocal'),
     /** Whether all tiles need the same statistics of the whole image. */

@@ -1,4 +1,4 @@
-import type { Graph, GraphNode, NodeId } from './graph.ts';
+import type { Graph, NodeId } from './graph.ts';
 
 /** The number that width and height of the LR image must be multiples of: 1 without unshuffling. */
 export function sizeMultiple(graph: Graph): number {
@@ -6,16 +6,9 @@ export function sizeMultiple(graph: Graph): number {
   return 1 / Math.min(1, ...scales);
 }
 
-/** Multiply-adds of a node per LR pixel; zero for vectors, whose cost does not grow with the image. */
-export function nodeMultiplyAdds(node: GraphNode): number {
-  if (node.op === 'nonlocal') return node.multiplyAdds;
-  if (node.op !== 'conv' || node.shape.kind !== 'map') return 0;
-  return node.kernel ** 2 * node.cIn * node.cOut * node.shape.scale ** 2;
-}
-
 /** Multiply-adds of all convolutions and attentions per LR pixel. */
 export const multiplyAddsPerPixel = (graph: Graph): number =>
-  graph.nodes.reduce((sum, node) => sum + nodeMultiplyAdds(node), 0);
+  graph.nodes.reduce((sum, { multiplyAdds }) => sum + multiplyAdds, 0);
 
 /** Elements of all weights. */
 export const parameterCount = (graph: Graph): number =>

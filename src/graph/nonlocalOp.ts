@@ -5,6 +5,7 @@
  * Notation: L pixels, R rounds of clustering, K clusters, windows of w rows in sorted order,
  * n = ceil(L / w) windows. Pixels are numbered row by row; a map is read as L rows of its channels.
  */
+import { GraphError, mapOf, type Shape } from './shape.ts';
 
 /** How the gate of adaptive attention acts on the logits a; b are the logits of its mask. */
 export type Gate =
@@ -84,6 +85,82 @@ export type NonlocalOp =
       readonly keys: number;
       readonly offsets: OffsetLayout;
     };
+
+type Kind = NonlocalOp['kind'];
+type SpecOf<K extends Kind> = Extract<NonlocalOp, { readonly kind: K }>;
+
+/** What follows from an op's spec: as `Rules` of `ops.ts`; what is absent is 0 or false. */
+export interface NonlocalRules<O extends NonlocalOp> {
+  readonly shape: (spec: O, inputs: readonly Shape[], name: string) => Shape;
+  readonly multiplyAdds?: (spec: O, inputs: readonly Shape[]) => number;
+  readonly global?: (spec: O) => boolean;
+  /** Pixels on each side that it looks at, unless it is global: Infinity where offsets are learned. */
+  readonly reach?: number;
+}
+
+const table = (dims: (pixels: number) => readonly number[], integer = false): Shape => ({
+  kind: 'table',
+  dims,
+  integer,
+});
+
+const channelsOf = (shape: Shape, name = 'the input'): number => mapOf(shape, name).channels;
+
+const centroids = (
+  { rounds, clusters }: { rounds: number; clusters: number },
+  [x]: readonly Shape[],
+  name: string,
+): Shape => {
+  const channels = channelsOf(x, name);
+  return table(() => [rounds, clusters, channels]);
+};
+
+export const NONLOCAL: { readonly [K in Kind]: NonlocalRules<SpecOf<K>> } = {
+  similarity: {
+    shape: ({ rounds, clusters }) => table((pixels) => [rounds, pixels, clusters]),
+    multiplyAdds: ({ rounds, clusters }, [x]) => rounds * clusters * channelsOf(x),
+  },
+  argmax: { shape: ({ rounds }) => table((pixels) => [rounds * pixels], true) },
+  rank: { shape: ({ rounds }) => table((pixels) => [rounds * pixels], true) },
+  inverse: { shape: ({ rounds }) => table((pixels) => [rounds * pixels], true) },
+  startMeans: { shape: centroids },
+  clusterMeans: { shape: centroids },
+  attention: {
+    shape: ({ rounds, window, spans }) =>
+      table((pixels) => [rounds, Math.ceil(pixels / window), window, spans * window]),
+    multiplyAdds: ({ rounds, window, spans }, [x]) => rounds * spans * window * channelsOf(x),
+  },
+  logSumExp: {
+    shape: ({ rounds, window }) => table((pixels) => [rounds, Math.ceil(pixels / window) * window]),
+  },
+  attend: {
+    shape: (_, [x], name) => mapOf(x, name),
+    multiplyAdds: ({ rounds, window, spans }, [x]) => rounds * spans * window * channelsOf(x),
+    global: () => true,
+  },
+  keySoftmax: {
+    shape: (_, [logits, mask], name) => {
+      const shape = mapOf(logits, name);
+      if (mask && channelsOf(mask, name) !== shape.channels) {
+        throw new GraphError(`${name}: the mask has other keys`);
+      }
+      return shape;
+    },
+    global: ({ gate }) => gate === 'columns',
+  },
+  sampleKeys: {
+    shape: ({ first, keys }, [weights, offsets, reference], name) => {
+      const [given, map] = [channelsOf(weights, name), channelsOf(offsets, name)];
+      if (first + keys > given || map !== 2 * given) {
+        throw new GraphError(`${name}: ${given} keys with ${map} offsets`);
+      }
+      return mapOf(reference, name);
+    },
+    // Four taps and the weight for each key and channel.
+    multiplyAdds: ({ keys }, inputs) => 5 * keys * channelsOf(inputs[2]),
+    reach: Number.POSITIVE_INFINITY,
+  },
+};
 
 /** Index among L sorted rows that row `j` of the filled-up windows repeats. */
 export function paddedRow(j: number, length: number, window: number): number {

@@ -1,4 +1,5 @@
-import type { Graph, GraphNode, NodeId } from './graph.ts';
+import type { Graph, NodeId } from './graph.ts';
+import { opRules } from './ops.ts';
 
 /** How far an output pixel looks. */
 export interface ReceptiveField {
@@ -26,10 +27,11 @@ export function receptiveField(graph: Graph): ReceptiveField {
     const node = graph.nodes[id];
     const r = need.get(id);
     if (r === undefined) continue;
-    if (node.op === 'globalAveragePool' || (node.op === 'nonlocal' && node.global)) global = true;
+    const rules = opRules(node);
+    if (rules.global(node)) global = true;
     if (node.op === 'input') radius = Math.max(radius, r);
     for (const input of node.inputs) {
-      need.set(input, Math.max(need.get(input) ?? 0, inputRadius(node, r)));
+      need.set(input, Math.max(need.get(input) ?? 0, rules.reach(node, r)));
     }
   }
   return { radius, global };
@@ -46,28 +48,4 @@ export function tileOverlap(graph: Graph): { overlap: number; approximate: boole
   return radius <= MAX_EXACT_RADIUS
     ? { overlap: radius, approximate: false }
     : { overlap: APPROXIMATE_OVERLAP, approximate: true };
-}
-
-/** Radius that a node needs of its inputs to give radius `r` of itself. */
-function inputRadius(node: GraphNode, r: number): number {
-  switch (node.op) {
-    case 'conv':
-      return r + (node.kernel >> 1);
-    case 'nearest':
-    case 'pixelShuffle':
-      return Math.ceil(r / node.scale);
-    case 'pixelUnshuffle':
-      return r * node.scale;
-    case 'bilinear': {
-      // Outputs -r .. scale - 1 + r read inputs floor((o + 0.5) / scale - 0.5) and the next one.
-      const source = (o: number) => Math.floor((o + 0.5) / node.scale - 0.5);
-      return Math.max(-source(-r), source(node.scale - 1 + r) + 1);
-    }
-    case 'globalAveragePool':
-      return 0;
-    case 'nonlocal':
-      return r + node.reach;
-    default:
-      return r;
-  }
 }

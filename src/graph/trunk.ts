@@ -1,4 +1,5 @@
 import type { Graph, NodeId } from './graph.ts';
+import { mapOf } from './shape.ts';
 
 /**
  * Where a graph's trunk ends: the first map of LR size behind all attention to far pixels that
@@ -25,7 +26,10 @@ export function graphBehind({ nodes, output, weights }: Graph, cut: NodeId): Gra
   return {
     nodes: kept.map((id) => {
       const { name, shape, inputs } = nodes[id];
-      if (id === cut) return { op: 'input', name, shape, inputs: [] };
+      if (id === cut) {
+        const { channels } = mapOf(shape, name);
+        return { op: 'input', channels, name, shape, inputs: [], multiplyAdds: 0 };
+      }
       return { ...nodes[id], inputs: inputs.map((from) => idOf.get(from) as NodeId) };
     }),
     output: idOf.get(output) as NodeId,

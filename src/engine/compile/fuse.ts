@@ -1,4 +1,4 @@
-import { consumers, nodeMultiplyAdds } from '../../graph/analysis.ts';
+import { consumers } from '../../graph/analysis.ts';
 import {
   type Activation,
   type Graph,
@@ -164,7 +164,7 @@ class Fuser {
       writes: {},
       conv: convLayer(conv),
       scale,
-      multiplyAdds: nodeMultiplyAdds(conv),
+      multiplyAdds: conv.multiplyAdds,
     });
     return true;
   }
@@ -227,7 +227,7 @@ class Fuser {
       act0,
       factor,
       act1,
-      multiplyAdds: nodeMultiplyAdds(node),
+      multiplyAdds: node.multiplyAdds,
     };
     this.#claimed.set(last, conv);
   }
@@ -311,7 +311,7 @@ class Fuser {
   /** A node that is no part of a larger op. */
   #alone(node: GraphNode, id: NodeId): FusedOp {
     const { name, inputs } = node;
-    const base = { name, multiplyAdds: nodeMultiplyAdds(node) };
+    const base = { name, multiplyAdds: node.multiplyAdds };
     const oneToOne = { ...base, reads: { x: inputs[0] }, writes: { y: id } };
     switch (node.op) {
       case 'mul':
@@ -409,7 +409,7 @@ const linearLayer = (node: Node<'linear'>, lengthIn: number): LinearLayer => ({
 });
 
 const sumOf = (nodes: readonly GraphNode[]): number =>
-  nodes.reduce((sum, node) => sum + nodeMultiplyAdds(node), 0);
+  nodes.reduce((sum, { multiplyAdds }) => sum + multiplyAdds, 0);
 
 /** The operand of a binary node that is not `id`. */
 const other = (node: GraphNode, id: NodeId): NodeId =>

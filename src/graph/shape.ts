@@ -1,0 +1,51 @@
+export interface MapShape {
+  readonly kind: 'map';
+  readonly channels: number;
+  readonly scale: number;
+}
+
+export interface VectorShape {
+  readonly kind: 'vector';
+  readonly length: number;
+}
+
+/**
+ * Numbers by position of the image rather than by pixel and channel: cluster codes, orders, attention
+ * weights. Only the ops of `nonlocalOp.ts` make and read them.
+ */
+export interface TableShape {
+  readonly kind: 'table';
+  /** Row-major sizes for an LR image of so many pixels. */
+  readonly dims: (pixels: number) => readonly number[];
+  readonly integer: boolean;
+}
+
+export type Shape = MapShape | VectorShape | TableShape;
+
+/** A malformed network definition: a programmer's mistake, not bad user input. */
+export class GraphError extends Error {
+  override name = 'GraphError';
+}
+
+/** @throws GraphError for anything but a feature map */
+export function mapOf(shape: Shape, name: string): MapShape {
+  if (shape.kind !== 'map') throw new GraphError(`${name} is a ${shape.kind}, not a feature map`);
+  return shape;
+}
+
+/** @throws GraphError for anything but a vector */
+export function vectorOf(shape: Shape, name: string): VectorShape {
+  if (shape.kind !== 'vector') throw new GraphError(`${name} is a ${shape.kind}, not a vector`);
+  return shape;
+}
+
+/** The shape that two maps share. @throws GraphError if they differ */
+export function sameMap(a: Shape, b: Shape, name: string): MapShape {
+  const [sa, sb] = [mapOf(a, name), mapOf(b, name)];
+  if (sa.channels !== sb.channels || sa.scale !== sb.scale) {
+    throw new GraphError(
+      `${name}: ${sa.channels} channels at x${sa.scale} against ${sb.channels} at x${sb.scale}`,
+    );
+  }
+  return sa;
+}
