@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { randomStream } from '../../../test/random.ts';
 import type { Activation, NodeId } from '../../graph/graph.ts';
-import { convReference } from '../../kernels/conv.reference.ts';
-import { bilinearReference, nearestReference } from '../../kernels/enlarge.reference.ts';
-import { type PlanarMap, planarMap } from '../../kernels/planar.ts';
+import { convReference } from '../../kernels/conv/conv.reference.ts';
+import { bilinearReference, nearestReference } from '../../kernels/maps/enlarge.reference.ts';
 import {
   activationReference,
   addReference,
@@ -11,18 +10,19 @@ import {
   mixReference,
   mulReference,
   preluReference,
-} from '../../kernels/pointwise.reference.ts';
-import { globalAveragePoolReference } from '../../kernels/pool.reference.ts';
+} from '../../kernels/maps/pointwise.reference.ts';
 import {
   concatReference,
   pixelShuffleReference,
   pixelUnshuffleReference,
-} from '../../kernels/rearrange.reference.ts';
+} from '../../kernels/maps/rearrange.reference.ts';
+import { type PlanarMap, planarMap } from '../../kernels/planar.ts';
+import { globalAveragePoolReference } from '../../kernels/vector/pool.reference.ts';
 import {
   linearReference,
   softmaxReference,
   vectorActivationReference,
-} from '../../kernels/vector.reference.ts';
+} from '../../kernels/vector/vector.reference.ts';
 import { createNetwork } from '../../models/index.ts';
 import type { Network } from '../../models/network.ts';
 import { fromFloat32 } from '../../weights/convert.ts';
