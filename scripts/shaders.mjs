@@ -15,19 +15,29 @@ export function bareShaders() {
   };
 }
 
+/** What a directive replaces by a number or word (src/kernels/wgsl.ts). */
+const SUBSTITUTION = /(\{\s*\w+(?:\s*[+-]\s*\w+)*\s*\})/;
+
 /**
- * WGSL without line comments, indentation, empty lines and most other white space. (It has no strings that could contain a
- * `//`, and the shaders use no block comments.)
+ * WGSL without line comments, indentation, empty lines and most other white space. Directives keep
+ * their lines. (WGSL has no strings that could contain a `//`, and the shaders use no block comments.)
  * @param {string} source
  */
 export function compactShader(source) {
   if (source.includes('/*')) throw new Error('Shaders are commented by // only.');
-  const lines = source.split('\n').map((line) =>
-    line
-      .replace(/\/\/.*/, '')
-      // Not around + and -: `a - -b` must not become a decrement.
-      .replace(/\s*([,;:{}()=<>&|*])\s*/g, '$1')
-      .trim(),
-  );
+  const lines = source.split('\n').map((line) => {
+    const bare = line.replace(/\/\/.*/, '').trim();
+    if (bare.startsWith('#')) return bare;
+    return (
+      bare
+        .split(SUBSTITUTION)
+        // Not around + and -: `a - -b` must not become a decrement. Not around what is replaced: it may
+        // become part of a word.
+        .map((part) =>
+          SUBSTITUTION.test(part) ? part : part.replace(/\s*([,;:{}()=<>&|*])\s*/g, '$1'),
+        )
+        .join('')
+    );
+  });
   return `${lines.filter(Boolean).join('\n')}\n`;
 }

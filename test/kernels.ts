@@ -1,12 +1,12 @@
 import { expect } from 'vitest';
 import { decodeElements, encodeElements } from '../src/engine/element.ts';
 import {
-  assemble,
   type ElementType,
   GROUP_ROW_WORD,
   type Grid,
   type Kernel,
   PARAM_WORDS,
+  prelude,
 } from '../src/kernels/kernel.ts';
 import { type PlanarMap, planarMap } from '../src/kernels/planar.ts';
 import { requestTestDevice } from './gpu.ts';
@@ -41,8 +41,8 @@ function ofElement({ code }: Kernel): { code: string; halves: ReadonlySet<number
   )) {
     halves.add(Number(binding));
   }
-  const [enable, ...aliases] = assemble('f16', {}).trim().split('\n');
-  const half = code.replace(assemble('f32', {}).trim(), aliases.join('\n'));
+  const [enable, ...aliases] = prelude('f16').split('\n');
+  const half = code.replace(prelude('f32'), aliases.join('\n'));
   return { code: `${enable}\n${half}`, halves };
 }
 

@@ -8,6 +8,9 @@ test('comments and white space go, the code stays', () => {
   expect(compactShader('// head\n\nfn f() { // why\n  return 4.0 / 2.0 - -x;\n}\n')).toBe(
     'fn f(){\nreturn 4.0 / 2.0 - -x;\n}\n',
   );
+  expect(compactShader('  #if A // why\n  return {p} + v{p+1} * w;\n  #end\n')).toBe(
+    '#if A\nreturn {p} + v{p+1}*w;\n#end\n',
+  );
   expect(() => compactShader('/* a\n// b */')).toThrow();
 });
 

@@ -1,3 +1,5 @@
+import { expand, type Sources } from './wgsl.ts';
+
 /**
  * A kernel as plain data. Only the engine touches a GPU device; what stands here can be printed,
  * compared and tested without one.
@@ -53,21 +55,34 @@ function literal(value: Constants[string]): string {
   return `${value}u`;
 }
 
-/** Joins constants, shared snippets and a static shader to the source that is compiled. */
-export function assemble(
-  element: ElementType,
-  constants: Constants,
-  ...parts: readonly string[]
-): string {
+/** What stands before every shader: the types of maps and weights. */
+export function prelude(element: ElementType): string {
   const short = element === 'f16' ? 'h' : 'f';
-  const head = [
+  return [
     ...(element === 'f16' ? ['enable f16;'] : []),
     `alias E = ${element};`,
     `alias E4 = vec4${short};`,
     `alias E4x4 = mat4x4${short};`,
-    ...Object.entries(constants).map(([name, value]) => `const ${name} = ${literal(value)};`),
-  ];
-  return `${head.join('\n')}\n\n${parts.join('\n')}`;
+  ].join('\n');
+}
+
+/**
+ * The source that is compiled: types and constants, then the expansion of shader `name`. Its
+ * directives know the constants that are integers or booleans.
+ */
+export function assemble(
+  element: ElementType,
+  constants: Constants,
+  name: string,
+  sources: Sources,
+): string {
+  const entries = Object.entries(constants);
+  const declared = entries.map(([key, value]) => `const ${key} = ${literal(value)};`);
+  const defines = Object.fromEntries(
+    entries.flatMap(([key, value]) => (typeof value === 'object' ? [] : [[key, value]])),
+  );
+  const head = [prelude(element), ...declared].join('\n');
+  return `${head}\n\n${expand(name, sources, defines)}`;
 }
 
 /** Grid of a kernel whose workgroups of 8 x 8 cover `perX` x `perY` pixels per invocation. */

@@ -12,6 +12,13 @@ import {
   type Lanes,
   laneGrid,
 } from '../kernel.ts';
+import type { Sources } from '../wgsl.ts';
+
+const SHADERS: Sources = {
+  'attention/attentionGate': attentionGateSource,
+  'attention/attentionMix': attentionMixSource,
+  'lib/epilogue': epilogueSource,
+};
 
 /** What the two kernels of an attention-in-attention block hold fixed. */
 export interface AttentionBlockSpec {
@@ -61,8 +68,8 @@ export function attentionGateKernel(
     code: assemble(
       element,
       { BLOCKS: blocksOf(features), LANES: lanes, SLOPE: { f32: slope } },
-      epilogueSource,
-      attentionGateSource,
+      'attention/attentionGate',
+      SHADERS,
     ),
     bindings: ['read', 'read', 'read', 'read', 'write', 'write'],
   };
@@ -86,8 +93,8 @@ export function attentionMixKernel(spec: AttentionMixSpec, element: ElementType 
         TEMPERATURE: { f32: spec.temperature },
         SLOPE: { f32: spec.slope },
       },
-      epilogueSource,
-      attentionMixSource,
+      'attention/attentionMix',
+      SHADERS,
     ),
     bindings: ['read', 'read', 'read', 'read', 'read', 'write', 'write', 'write'],
   };

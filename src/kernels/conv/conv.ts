@@ -12,6 +12,13 @@ import {
   type Kernel,
   mapGrid,
 } from '../kernel.ts';
+import type { Sources } from '../wgsl.ts';
+
+const SHADERS: Sources = {
+  'conv/conv1x1': conv1x1Source,
+  'conv/conv3x3': conv3x3Source,
+  'lib/epilogue': epilogueSource,
+};
 
 /**
  * A convolution with everything that its epilogue takes on:
@@ -80,8 +87,8 @@ export function convKernel(
     label: `conv${kernel}x${kernel}${upsample > 1 ? ` nearest x${upsample}` : ''}`,
     code:
       kernel === 3
-        ? assemble(element, { UPSAMPLE: upsample }, epilogueSource, conv3x3Source)
-        : assemble(element, {}, epilogueSource, conv1x1Source),
+        ? assemble(element, { UPSAMPLE: upsample }, 'conv/conv3x3', SHADERS)
+        : assemble(element, {}, 'conv/conv1x1', SHADERS),
     bindings: ['read', 'read', 'read', 'read', 'read', 'write'],
   };
 }

@@ -13,7 +13,14 @@ import {
   type Lanes,
   laneGrid,
 } from '../kernel.ts';
+import type { Sources } from '../wgsl.ts';
 import { packBias, packConvWeights } from './conv.ts';
+
+const SHADERS: Sources = {
+  'conv/convGate': convGateSource,
+  'conv/convPack': convPackSource,
+  'lib/epilogue': epilogueSource,
+};
 
 /** A 3x3 convolution with pixel attention behind it: act1(u * sigmoid(w1 u + b1)), u = w3 * x + b3. */
 export interface ConvGateSpec {
@@ -39,8 +46,8 @@ export function convGateKernel(spec: ConvGateSpec, element: ElementType = 'f32')
         UPSAMPLE: spec.upsample,
         ...activationConstants(1, spec.act1),
       },
-      epilogueSource,
-      convGateSource,
+      'conv/convGate',
+      SHADERS,
     ),
     bindings: ['read', 'read', 'read', 'write'],
   };
@@ -83,7 +90,8 @@ export function convPackKernel(spec: ConvPackSpec, element: ElementType = 'f32')
     code: assemble(
       element,
       { IN_BLOCKS: blocksOf(spec.cIn), SCALE: spec.scale, RANGE: { f32: spec.range } },
-      convPackSource,
+      'conv/convPack',
+      SHADERS,
     ),
     bindings: ['read', 'read', 'read', 'read', 'write', 'write'],
   };

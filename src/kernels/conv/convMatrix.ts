@@ -2,7 +2,14 @@ import matrixSource from '../../shaders/conv/convMatrix.wgsl?raw';
 import storeSource from '../../shaders/conv/convStore.wgsl?raw';
 import epilogueSource from '../../shaders/lib/epilogue.wgsl?raw';
 import { assemble, blocksOf } from '../kernel.ts';
+import type { Sources } from '../wgsl.ts';
 import type { ConvSpec, ConvVariant } from './conv.ts';
+
+const SHADERS: Sources = {
+  'conv/convMatrix': matrixSource,
+  'conv/convStore': storeSource,
+  'lib/epilogue': epilogueSource,
+};
 
 /** Matrices that a subgroup multiplies: [m x k] of f16 by [k x n] of f16, summed in f32. */
 export interface MatrixUnit {
@@ -43,9 +50,8 @@ export const matrixConv = (unit: MatrixUnit): ConvVariant => {
           ...{ SIDE: spec.kernel, UPSAMPLE: spec.upsample, M: m, N: n, K: k },
           ...{ SUBGROUP: subgroup, SUBGROUPS, ROWS, COLUMNS: columnsOf(spec, unit).each },
         },
-        epilogueSource,
-        storeSource,
-        matrixSource,
+        'conv/convMatrix',
+        SHADERS,
       )}`,
       bindings: ['read', 'read', 'read', 'read', 'read', 'write'],
     }),

@@ -11,7 +11,15 @@ import {
   type Kernel,
   mapGrid,
 } from '../kernel.ts';
+import type { Sources } from '../wgsl.ts';
 import { type ConvSpec, convParams } from './conv.ts';
+
+const SHADERS: Sources = {
+  'conv/conv1x1Parts': conv1x1PartsSource,
+  'conv/conv3x3Parts': conv3x3PartsSource,
+  'conv/parts': partsSource,
+  'lib/epilogue': epilogueSource,
+};
 
 /** A convolution that reads a concatenation as separate maps: no multiplier, no enlargement. */
 export interface PartsConvSpec extends ConvSpec {
@@ -28,13 +36,7 @@ export interface PartsConvSpec extends ConvSpec {
 export function convPartsKernel(kernel: 1 | 3, element: ElementType = 'f32'): Kernel {
   return {
     label: `conv${kernel}x${kernel} over parts`,
-    code: assemble(
-      element,
-      {},
-      epilogueSource,
-      partsSource,
-      kernel === 3 ? conv3x3PartsSource : conv1x1PartsSource,
-    ),
+    code: assemble(element, {}, `conv/conv${kernel}x${kernel}Parts`, SHADERS),
     bindings: ['read', 'read', 'read', 'read', 'read', 'read', 'read', 'write'],
   };
 }

@@ -5,7 +5,17 @@ import quadSource from '../../shaders/conv/quad.wgsl?raw';
 import linearSource from '../../shaders/conv/quadLinear.wgsl?raw';
 import sigmoidSource from '../../shaders/conv/quadSigmoid.wgsl?raw';
 import { assemble, blocksOf } from '../kernel.ts';
+import type { Sources } from '../wgsl.ts';
 import type { ConvSpec, ConvVariant } from './conv.ts';
+
+const SHADERS: Sources = {
+  'conv/conv1x1Quad': conv1x1Source,
+  'conv/conv3x3Quad3': conv3x3By3Source,
+  'conv/conv3x3Quad5': conv3x3By5Source,
+  'conv/quad': quadSource,
+  'conv/quadLinear': linearSource,
+  'conv/quadSigmoid': sigmoidSource,
+};
 
 /** Blocks of output channels that an invocation computes. */
 export type QuadBlocks = 3 | 5;
@@ -26,19 +36,19 @@ export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
     const { kernel, act0, multiply, add } = spec;
     const by = blocksPerInvocation(spec, blocks);
     const sigmoid = typeof act0 === 'object' && act0?.fn === 'sigmoid';
-    const source = kernel === 1 ? conv1x1Source : by === 3 ? conv3x3By3Source : conv3x3By5Source;
-    const first = sigmoid ? sigmoidSource : linearSource;
+    const source = kernel === 1 ? 'conv/conv1x1Quad' : `conv/conv3x3Quad${by}`;
     // What the epilogue can do. 3x3 kernels compile for a second or two: one can do everything, the
     // other, which most layers use, nothing. 1x1 kernels are cut to the layer.
     const whole = kernel === 3 && by === 3;
     const epilogue = {
+      SIGMOID: sigmoid,
       MULTIPLY: whole || multiply,
       ADD: whole || add,
       PRELU: whole || act0 === 'prelu',
     };
     return {
       label: `conv${kernel}x${kernel} by quads, ${by} blocks`,
-      code: `${HEAD}${assemble(element, epilogue, quadSource, first, source)}`,
+      code: `${HEAD}${assemble(element, epilogue, source, SHADERS)}`,
       bindings: ['read', 'read', 'read', 'read', 'read', 'write'],
     };
   },

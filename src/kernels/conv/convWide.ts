@@ -2,7 +2,14 @@ import storeSource from '../../shaders/conv/convStore.wgsl?raw';
 import wideSource from '../../shaders/conv/convWide.wgsl?raw';
 import epilogueSource from '../../shaders/lib/epilogue.wgsl?raw';
 import { assemble, blocksOf } from '../kernel.ts';
+import type { Sources } from '../wgsl.ts';
 import type { ConvVariant } from './conv.ts';
+
+const SHADERS: Sources = {
+  'conv/convStore': storeSource,
+  'conv/convWide': wideSource,
+  'lib/epilogue': epilogueSource,
+};
 
 /** How convWide.wgsl is cut. */
 export interface WideCut {
@@ -20,9 +27,8 @@ export const wideConv = ({ pixels, blocks, shared }: WideCut): ConvVariant => ({
     code: assemble(
       element,
       { SIDE: kernel, PIXELS: pixels, BLOCKS: blocks, SHARED: shared, UPSAMPLE: upsample },
-      epilogueSource,
-      storeSource,
-      wideSource,
+      'conv/convWide',
+      SHADERS,
     ),
     bindings: ['read', 'read', 'read', 'read', 'read', 'write'],
   }),

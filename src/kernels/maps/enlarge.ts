@@ -1,6 +1,12 @@
 import bilinearSource from '../../shaders/maps/bilinear.wgsl?raw';
 import nearestSource from '../../shaders/maps/nearest.wgsl?raw';
 import { assemble, type ElementType, type Kernel } from '../kernel.ts';
+import type { Sources } from '../wgsl.ts';
+
+const SHADERS: Sources = {
+  'maps/bilinear': bilinearSource,
+  'maps/nearest': nearestSource,
+};
 
 /** Bindings: x, y. Grid: `mapGrid(width, height, blocks)` of the output. */
 export function enlargeKernel(
@@ -10,11 +16,7 @@ export function enlargeKernel(
 ): Kernel {
   return {
     label: `${method} x${scale}`,
-    code: assemble(
-      element,
-      { SCALE: scale },
-      method === 'nearest' ? nearestSource : bilinearSource,
-    ),
+    code: assemble(element, { SCALE: scale }, `maps/${method}`, SHADERS),
     bindings: ['read', 'write'],
   };
 }

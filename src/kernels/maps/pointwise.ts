@@ -3,6 +3,12 @@ import epilogueSource from '../../shaders/lib/epilogue.wgsl?raw';
 import pointwiseSource from '../../shaders/maps/pointwise.wgsl?raw';
 import { activationConstants } from '../activation.ts';
 import { assemble, blocksOf, type ElementType, type Kernel } from '../kernel.ts';
+import type { Sources } from '../wgsl.ts';
+
+const SHADERS: Sources = {
+  'lib/epilogue': epilogueSource,
+  'maps/pointwise': pointwiseSource,
+};
 
 export type PointwiseOp = 'copy' | 'mul' | 'add' | 'mix' | 'prelu' | 'affine';
 
@@ -31,8 +37,8 @@ export function pointwiseKernel(
     code: assemble(
       element,
       { OP: OPS[op], FACTOR: { f32: factor }, ...activationConstants(0, activation) },
-      epilogueSource,
-      pointwiseSource,
+      'maps/pointwise',
+      SHADERS,
     ),
     bindings: ['read', 'read', 'read', 'write'],
   };

@@ -1,6 +1,12 @@
 import concatSource from '../../shaders/maps/concat.wgsl?raw';
 import shuffleSource from '../../shaders/maps/pixelShuffle.wgsl?raw';
 import { assemble, BOUND_PARTS, type ElementType, type Kernel } from '../kernel.ts';
+import type { Sources } from '../wgsl.ts';
+
+const SHADERS: Sources = {
+  'maps/concat': concatSource,
+  'maps/pixelShuffle': shuffleSource,
+};
 
 /** The constants `<name>0` .. `<name>4`: where each part ends, the last one's end for absent parts. */
 export function partEnds(name: string, sizes: readonly number[]): Record<string, number> {
@@ -21,7 +27,8 @@ export function concatKernel(channels: readonly number[], element: ElementType =
     code: assemble(
       element,
       { PARTS: channels.length, ...partEnds('CHANNEL_END', channels) },
-      concatSource,
+      'maps/concat',
+      SHADERS,
     ),
     bindings: ['read', 'read', 'read', 'read', 'read', 'write'],
   };
@@ -39,7 +46,8 @@ export function pixelShuffleKernel(
     code: assemble(
       element,
       { S: scale, UNSHUFFLE: direction === 'pixelUnshuffle', CHANNELS: channels },
-      shuffleSource,
+      'maps/pixelShuffle',
+      SHADERS,
     ),
     bindings: ['read', 'write'],
   };

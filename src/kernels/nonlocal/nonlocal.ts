@@ -24,6 +24,26 @@ import {
   type Grid,
   type Kernel,
 } from '../kernel.ts';
+import type { Sources } from '../wgsl.ts';
+
+const SHADERS: Sources = {
+  'nonlocal/argmax': argmaxSource,
+  'nonlocal/clusterMeans': clusterMeansSource,
+  'nonlocal/gatherRows': gatherRowsSource,
+  'nonlocal/inverse': inverseSource,
+  'nonlocal/keyRow': keyRowSource,
+  'nonlocal/keySoftmax': keySoftmaxSource,
+  'nonlocal/mergeRows': mergeRowsSource,
+  'nonlocal/rowMix': rowMixSource,
+  'nonlocal/rowNorms': rowNormsSource,
+  'nonlocal/rowScores': rowScoresSource,
+  'nonlocal/sampleKeys': sampleKeysSource,
+  'nonlocal/similarity': similaritySource,
+  'nonlocal/sortCount': sortCountSource,
+  'nonlocal/sortRank': sortRankSource,
+  'nonlocal/sortScan': sortScanSource,
+  'nonlocal/startMeans': startMeansSource,
+};
 
 type Bindings = Kernel['bindings'];
 
@@ -32,8 +52,8 @@ const kernel = (
   element: ElementType,
   constants: Constants,
   bindings: Bindings,
-  ...sources: string[]
-): Kernel => ({ label, code: assemble(element, constants, ...sources), bindings });
+  name: string,
+): Kernel => ({ label, code: assemble(element, constants, name, SHADERS), bindings });
 
 /** Positions that one workgroup of the sort takes. */
 export const SORT_BLOCK = 256;
@@ -59,7 +79,7 @@ export const argmaxKernel = (clusters: number): Kernel =>
     'f32',
     { CLUSTERS: clusters, BLOCKS: blocksOf(clusters) },
     ['read', 'write'],
-    argmaxSource,
+    'nonlocal/argmax',
   );
 
 /** Workgroups of 64 along x. */
@@ -67,15 +87,21 @@ export const lineGrid = (length: number, rounds = 1): Grid => [ceil(length, 64),
 
 /** Bindings: codes, counts. Uniform: length, blocks. Grid: `sortGrid`. */
 export const sortCountKernel = (clusters: number): Kernel =>
-  kernel('sort: count', 'f32', { CLUSTERS: clusters }, ['read', 'write'], sortCountSource);
+  kernel('sort: count', 'f32', { CLUSTERS: clusters }, ['read', 'write'], 'nonlocal/sortCount');
 
 /** Bindings: counts, starts. Uniform: clusters * blocks. Grid: [1, 1, rounds]. */
 export const sortScanKernel = (): Kernel =>
-  kernel('sort: scan', 'f32', {}, ['read', 'write'], sortScanSource);
+  kernel('sort: scan', 'f32', {}, ['read', 'write'], 'nonlocal/sortScan');
 
 /** Bindings: codes, starts, rank. Uniform: length, blocks. Grid: `sortGrid`. */
 export const sortRankKernel = (clusters: number): Kernel =>
-  kernel('sort: rank', 'f32', { CLUSTERS: clusters }, ['read', 'read', 'write'], sortRankSource);
+  kernel(
+    'sort: rank',
+    'f32',
+    { CLUSTERS: clusters },
+    ['read', 'read', 'write'],
+    'nonlocal/sortRank',
+  );
 
 export const sortBlocks = (length: number): number => ceil(length, SORT_BLOCK);
 
@@ -83,7 +109,7 @@ export const sortGrid = (length: number, rounds: number): Grid => [sortBlocks(le
 
 /** Bindings: permutation, inverse. Uniform: length. Grid: `lineGrid(length)`. */
 export const inverseKernel = (): Kernel =>
-  kernel('inverse', 'f32', {}, ['read', 'write'], inverseSource);
+  kernel('inverse', 'f32', {}, ['read', 'write'], 'nonlocal/inverse');
 
 /** Bindings: x, means. Uniform: length. Grid: `lineGrid(clusters * blocks, rounds)`. */
 export const startMeansKernel = (
@@ -96,7 +122,7 @@ export const startMeansKernel = (
     element,
     { DEPTH: blocksOf(channels), CLUSTERS: clusters },
     ['read', 'write'],
-    startMeansSource,
+    'nonlocal/startMeans',
   );
 
 /** Bindings: x, codes, order, means before, means. Uniform: length. Grid: [clusters, 1, rounds]. */
@@ -110,7 +136,7 @@ export const clusterMeansKernel = (
     element,
     { DEPTH: blocksOf(channels), CLUSTERS: clusters },
     ['read', 'read', 'read', 'read', 'write'],
-    clusterMeansSource,
+    'nonlocal/clusterMeans',
   );
 
 /** Bindings: x, order, rows. Uniform: length, padded. Grid: `gatherGrid`. */
@@ -120,7 +146,7 @@ export const gatherRowsKernel = (channels: number, element: ElementType = 'f32')
     element,
     { BLOCKS: blocksOf(channels) },
     ['read', 'read', 'write'],
-    gatherRowsSource,
+    'nonlocal/gatherRows',
   );
 
 export const gatherGrid = (channels: number, padded: number, rounds: number): Grid => [
@@ -136,7 +162,7 @@ export const rowNormsKernel = (channels: number, element: ElementType = 'f32'): 
     element,
     { BLOCKS: blocksOf(channels) },
     ['read', 'write'],
-    rowNormsSource,
+    'nonlocal/rowNorms',
   );
 
 export interface WindowSpec {
@@ -179,7 +205,7 @@ export const plainProducts: RowProducts = {
       element,
       similarityConstants(spec),
       ['read', 'read', 'write'],
-      similaritySource,
+      'nonlocal/similarity',
     ),
   similarityGrid: (length, clusters, rounds) => [ceil(length, 64), blocksOf(clusters), rounds],
   scores: (element) =>
@@ -188,12 +214,11 @@ export const plainProducts: RowProducts = {
       element,
       {},
       ['read', 'read', 'write', 'write'],
-      keyRowSource,
-      rowScoresSource,
+      'nonlocal/rowScores',
     ),
   scoresGrid: (window, count) => [ceil(window, 32), count, 1],
   mix: (element) =>
-    kernel('mix in windows', element, {}, ['read', 'read', 'write'], keyRowSource, rowMixSource),
+    kernel('mix in windows', element, {}, ['read', 'read', 'write'], 'nonlocal/rowMix'),
   mixGrid: ({ window, channels }, count) => [
     ceil(window, 32) * ceil(blocksOf(channels), 16),
     count,
@@ -212,7 +237,7 @@ export const mergeRowsKernel = (
     element,
     { BLOCKS: blocksOf(channels), ROUNDS: rounds },
     ['read', 'read', 'read', 'write'],
-    mergeRowsSource,
+    'nonlocal/mergeRows',
   );
 
 export const mergeGrid = (length: number, channels: number): Grid => [
@@ -234,7 +259,7 @@ export const keySoftmaxKernel = (
     element,
     { CHANNELS: channels, BLOCKS: blocksOf(channels), GATE: GATES.indexOf(gate) },
     ['read', 'read', 'write'],
-    keySoftmaxSource,
+    'nonlocal/keySoftmax',
   );
 
 /** Bindings: weights, offsets, x, sum so far (or x again), y. Grid: `mapGrid` of y. */
@@ -250,7 +275,7 @@ export const sampleKeysKernel = (
       STEP: spec.offsets === 'paired' ? 2 : 1,
     },
     ['read', 'read', 'read', 'read', 'write'],
-    sampleKeysSource,
+    'nonlocal/sampleKeys',
   );
 
 /** [count][channels] -> [count][ceil(channels / 4)] vectors of four, absent ones zero. */

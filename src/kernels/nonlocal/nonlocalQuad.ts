@@ -4,17 +4,26 @@ import rowMixSource from '../../shaders/nonlocal/rowMixQuad.wgsl?raw';
 import rowScoresSource from '../../shaders/nonlocal/rowScoresQuad.wgsl?raw';
 import similaritySource from '../../shaders/nonlocal/similarityQuad.wgsl?raw';
 import { assemble, blocksOf, type Constants, type ElementType, type Kernel } from '../kernel.ts';
+import type { Sources } from '../wgsl.ts';
 import { type RowProducts, similarityConstants } from './nonlocal.ts';
+
+const SHADERS: Sources = {
+  'nonlocal/keyQuad': keyQuadSource,
+  'nonlocal/quadColumns': columnsSource,
+  'nonlocal/rowMixQuad': rowMixSource,
+  'nonlocal/rowScoresQuad': rowScoresSource,
+  'nonlocal/similarityQuad': similaritySource,
+};
 
 const kernel = (
   label: string,
   element: ElementType,
   constants: Constants,
   bindings: Kernel['bindings'],
-  ...sources: string[]
+  name: string,
 ): Kernel => ({
   label,
-  code: `enable subgroups;\n${assemble(element, constants, columnsSource, ...sources)}`,
+  code: `enable subgroups;\n${assemble(element, constants, name, SHADERS)}`,
   bindings,
 });
 
@@ -26,7 +35,7 @@ export const quadProducts: RowProducts = {
       element,
       similarityConstants(spec),
       ['read', 'read', 'write'],
-      similaritySource,
+      'nonlocal/similarityQuad',
     ),
   similarityGrid: (length, clusters, rounds) => [
     Math.ceil(length / 64),
@@ -39,12 +48,11 @@ export const quadProducts: RowProducts = {
       element,
       {},
       ['read', 'read', 'write', 'write'],
-      keyQuadSource,
-      rowScoresSource,
+      'nonlocal/rowScoresQuad',
     ),
   scoresGrid: (window, count) => [Math.ceil(window / 64), count, 1],
   mix: (element) =>
-    kernel('mix by quads', element, {}, ['read', 'read', 'write'], keyQuadSource, rowMixSource),
+    kernel('mix by quads', element, {}, ['read', 'read', 'write'], 'nonlocal/rowMixQuad'),
   mixGrid: ({ window, channels }, count) => [
     Math.ceil(window / 64) * Math.ceil(blocksOf(channels) / 4),
     count,

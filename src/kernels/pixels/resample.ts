@@ -1,6 +1,12 @@
 import columnsSource from '../../shaders/pixels/resampleColumns.wgsl?raw';
 import rowsSource from '../../shaders/pixels/resampleRows.wgsl?raw';
 import { assemble, type Kernel } from '../kernel.ts';
+import type { Sources } from '../wgsl.ts';
+
+const SHADERS: Sources = {
+  'pixels/resampleColumns': columnsSource,
+  'pixels/resampleRows': rowsSource,
+};
 
 /** Output `i` is the sum of `weights[i * count + t]` times source `first[i] + t`. */
 export interface TapRuns {
@@ -16,7 +22,7 @@ export interface TapRuns {
  */
 export const resampleColumnsKernel = (wide: boolean): Kernel => ({
   label: 'resample columns',
-  code: assemble('f32', { WIDE_IN: wide }, columnsSource),
+  code: assemble('f32', { WIDE_IN: wide }, 'pixels/resampleColumns', SHADERS),
   bindings: ['read', 'read', 'write'],
 });
 
@@ -26,7 +32,7 @@ export const resampleColumnsKernel = (wide: boolean): Kernel => ({
  */
 export const resampleRowsKernel = (wide: boolean): Kernel => ({
   label: 'resample rows',
-  code: assemble('f32', { WIDE_OUT: wide }, rowsSource),
+  code: assemble('f32', { WIDE_OUT: wide }, 'pixels/resampleRows', SHADERS),
   bindings: ['read', 'read', 'write'],
 });
 

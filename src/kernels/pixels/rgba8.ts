@@ -1,6 +1,12 @@
 import packSource from '../../shaders/pixels/packRgba8.wgsl?raw';
 import unpackSource from '../../shaders/pixels/unpackRgba8.wgsl?raw';
 import { assemble, type ElementType, type Kernel } from '../kernel.ts';
+import type { Sources } from '../wgsl.ts';
+
+const SHADERS: Sources = {
+  'pixels/packRgba8': packSource,
+  'pixels/unpackRgba8': unpackSource,
+};
 
 /** Bytes of a pixel of 16 bits per sample if `wide`, else of 8. */
 export const bytesPerPixel = (wide: boolean): number => (wide ? 8 : 4);
@@ -27,7 +33,8 @@ export function unpackRgba8Kernel(format: PixelFormat, element: ElementType = 'f
     code: assemble(
       element,
       { RANGE: { f32: range }, GREY: channels === 1, WIDE: wide },
-      unpackSource,
+      'pixels/unpackRgba8',
+      SHADERS,
     ),
     bindings: ['read', 'write'],
   };
@@ -55,7 +62,8 @@ export function packRgba8Kernel(
         GREY: channels === 1,
         WIDE: wide,
       },
-      packSource,
+      'pixels/packRgba8',
+      SHADERS,
     ),
     bindings: ['read', 'read', 'write', 'write'],
   };

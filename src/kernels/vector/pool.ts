@@ -1,5 +1,10 @@
 import poolPartialSource from '../../shaders/vector/poolPartial.wgsl?raw';
 import { assemble, blocksOf, type ElementType, type Grid, type Kernel } from '../kernel.ts';
+import type { Sources } from '../wgsl.ts';
+
+const SHADERS: Sources = {
+  'vector/poolPartial': poolPartialSource,
+};
 
 /** Pixels that one workgroup of the first stage sums. */
 const POOL_CHUNK = 4096;
@@ -14,7 +19,12 @@ export const poolPartialBytes = (channels: number, pixels: number): number =>
 export function poolPartialKernel(channels: number, element: ElementType = 'f32'): Kernel {
   return {
     label: 'pool partial',
-    code: assemble(element, { BLOCKS: blocksOf(channels), CHUNK: POOL_CHUNK }, poolPartialSource),
+    code: assemble(
+      element,
+      { BLOCKS: blocksOf(channels), CHUNK: POOL_CHUNK },
+      'vector/poolPartial',
+      SHADERS,
+    ),
     bindings: ['read', 'write'],
   };
 }

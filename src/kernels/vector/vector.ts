@@ -1,6 +1,12 @@
 import dynamicWeightsSource from '../../shaders/vector/dynamicWeights.wgsl?raw';
 import poolFinishLibrary from '../../shaders/vector/finishMean.wgsl?raw';
 import { assemble, blocksOf, type Kernel } from '../kernel.ts';
+import type { Sources } from '../wgsl.ts';
+
+const SHADERS: Sources = {
+  'vector/dynamicWeights': dynamicWeightsSource,
+  'vector/finishMean': poolFinishLibrary,
+};
 
 export interface DynamicWeightsSpec {
   readonly lengthIn: number;
@@ -25,8 +31,8 @@ export function dynamicWeightsKernel(spec: DynamicWeightsSpec): Kernel {
         LENGTH_OUT: spec.lengthOut,
         TEMPERATURE: { f32: spec.temperature },
       },
-      poolFinishLibrary,
-      dynamicWeightsSource,
+      'vector/dynamicWeights',
+      SHADERS,
     ),
     bindings: ['read', 'read', 'read', 'write'],
   };

@@ -7,6 +7,16 @@ import softmaxSource from '../../shaders/vector/softmax.wgsl?raw';
 import vectorActivationSource from '../../shaders/vector/vectorActivation.wgsl?raw';
 import { activationConstants } from '../activation.ts';
 import { assemble, blocksOf, type Kernel } from '../kernel.ts';
+import type { Sources } from '../wgsl.ts';
+
+const SHADERS: Sources = {
+  'lib/epilogue': epilogueSource,
+  'vector/finishMean': poolFinishLibrary,
+  'vector/linear': linearSource,
+  'vector/poolFinish': poolFinishSource,
+  'vector/softmax': softmaxSource,
+  'vector/vectorActivation': vectorActivationSource,
+};
 
 // Vectors are statistics of a whole image: tens of f32, whatever the element type of the maps. One
 // kernel for each op, for what the fused module (vector.ts) does not cover. Every kernel but the first
@@ -16,7 +26,7 @@ import { assemble, blocksOf, type Kernel } from '../kernel.ts';
 export function poolFinishKernel(channels: number): Kernel {
   return {
     label: 'pool finish',
-    code: assemble('f32', { BLOCKS: blocksOf(channels) }, poolFinishLibrary, poolFinishSource),
+    code: assemble('f32', { BLOCKS: blocksOf(channels) }, 'vector/poolFinish', SHADERS),
     bindings: ['read', 'write'],
   };
 }
@@ -28,8 +38,8 @@ export function linearKernel(lengthIn: number, lengthOut: number): Kernel {
     code: assemble(
       'f32',
       { LENGTH_IN: lengthIn, LENGTH_OUT: lengthOut, ...activationConstants(0, null) },
-      epilogueSource,
-      linearSource,
+      'vector/linear',
+      SHADERS,
     ),
     bindings: ['read', 'read', 'write'],
   };
@@ -42,8 +52,8 @@ export function vectorActivationKernel(length: number, activation: Activation): 
     code: assemble(
       'f32',
       { BLOCKS: blocksOf(length), ...activationConstants(0, activation) },
-      epilogueSource,
-      vectorActivationSource,
+      'vector/vectorActivation',
+      SHADERS,
     ),
     bindings: ['read', 'write'],
   };
@@ -53,7 +63,12 @@ export function vectorActivationKernel(length: number, activation: Activation): 
 export function softmaxKernel(length: number, temperature: number): Kernel {
   return {
     label: `softmax ${length}`,
-    code: assemble('f32', { LENGTH: length, TEMPERATURE: { f32: temperature } }, softmaxSource),
+    code: assemble(
+      'f32',
+      { LENGTH: length, TEMPERATURE: { f32: temperature } },
+      'vector/softmax',
+      SHADERS,
+    ),
     bindings: ['read', 'write'],
   };
 }

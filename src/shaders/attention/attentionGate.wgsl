@@ -15,6 +15,8 @@
 // 8 * LANES * BLOCKS vectors. Eight pixels share each weight that is loaded.
 // Prelude: E, E4, E4x4, BLOCKS, LANES (LANES * BLOCKS at most 256), SLOPE.
 
+#import lib/epilogue
+
 struct Params {
   width: u32,
   height: u32,

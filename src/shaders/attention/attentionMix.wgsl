@@ -20,6 +20,8 @@
 // Prelude: E, E4, E4x4, BLOCKS, LANES (LANES * BLOCKS at most 256), HIDDEN_BLOCKS, NON_TAPS,
 //   TEMPERATURE, SLOPE.
 
+#import lib/epilogue
+
 struct Params {
   width: u32,
   height: u32,

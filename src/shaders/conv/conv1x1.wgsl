@@ -14,6 +14,8 @@
 // compiling takes longer than the branches ever will.
 // Prelude: E, E4, E4x4.
 
+#import lib/epilogue
+
 struct Params {
   width: u32,
   height: u32,

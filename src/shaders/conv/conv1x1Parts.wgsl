@@ -13,6 +13,9 @@
 // Channels, parts and epilogue are uniforms, so that all layers share one pipeline.
 // Prelude: E, E4, E4x4.
 
+#import lib/epilogue
+#import conv/parts
+
 struct Params {
   width: u32,
   height: u32,

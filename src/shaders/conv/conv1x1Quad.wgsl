@@ -4,6 +4,13 @@
 //   y = act1( act0( sum_i w[o,i] * x[i] + b[o] ) * m * factor + r )
 // Workgroup 4 x 16 x 1, 32 x 16 pixels; grid z = 5 blocks. Prelude: E, E4, E4x4; lib/quad.wgsl.
 
+#import conv/quad
+#if SIGMOID
+#import conv/quadSigmoid
+#else
+#import conv/quadLinear
+#end
+
 struct Params {
   width: u32,
   height: u32,

@@ -18,6 +18,8 @@
 // compiling takes longer than the branches ever will.
 // Prelude: E, E4, E4x4 (element, vec4 and mat4x4 type of storage), UPSAMPLE.
 
+#import lib/epilogue
+
 struct Params {
   width: u32,       // W, of the output
   height: u32,      // H

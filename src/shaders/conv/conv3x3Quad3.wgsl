@@ -3,6 +3,13 @@
 //   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-1, x+kx-1] + b[o] ) * m * factor + r )
 // Prelude: E, E4, E4x4; lib/quad.wgsl.
 
+#import conv/quad
+#if SIGMOID
+#import conv/quadSigmoid
+#else
+#import conv/quadLinear
+#end
+
 struct Params {
   width: u32,       // W, of the output
   height: u32,      // H

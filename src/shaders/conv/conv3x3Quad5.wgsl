@@ -14,6 +14,13 @@
 // Channels, epilogue and enlargement are uniforms, so that all layers share one pipeline.
 // Prelude: E, E4, E4x4; lib/quad.wgsl.
 
+#import conv/quad
+#if SIGMOID
+#import conv/quadSigmoid
+#else
+#import conv/quadLinear
+#end
+
 struct Params {
   width: u32,       // W, of the output
   height: u32,      // H

@@ -13,6 +13,8 @@
 // Prelude: E, E4, E4x4, IN_BLOCKS, BLOCKS, LANES (LANES * BLOCKS at most 256), UPSAMPLE, ACT1,
 //   SLOPE1.
 
+#import lib/epilogue
+
 struct Params {
   width: u32,       // W, of the output
   height: u32,

@@ -14,6 +14,9 @@
 // Prelude: E, E4, SIDE, UPSAMPLE, M, N, K (M divides 16, N and K are multiples of 4), SUBGROUP (its
 // exact size), SUBGROUPS, ROWS, COLUMNS.
 
+#import lib/epilogue
+#import conv/convStore
+
 @group(0) @binding(2) var<storage, read> weights: array<E>;
 
 const_assert SIDE == 1u || SIDE == 3u;

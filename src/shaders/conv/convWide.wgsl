@@ -10,6 +10,9 @@
 // Arrays are indexed by loops of constant length, which drivers of GPUs unroll into registers.
 // Prelude: E, E4, E4x4, SIDE, PIXELS, BLOCKS, SHARED, UPSAMPLE; lib/convStore.wgsl.
 
+#import lib/epilogue
+#import conv/convStore
+
 @group(0) @binding(2) var<storage, read> weights: array<E4x4>;
 
 const_assert SIDE == 1u || SIDE == 3u;

@@ -6,6 +6,8 @@
 // 4 rows and 8 channels. Grid x = 32 rows times ceil(blocks / 16), y = window.
 // Sizes are uniforms, so that all windows share one pipeline. Prelude: E, E4.
 
+#import nonlocal/keyRow
+
 struct Params {
   windows: u32,     // of a round
   first: u32,       // the first window of this dispatch, counted through all rounds

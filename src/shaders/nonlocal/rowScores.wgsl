@@ -9,6 +9,8 @@
 // invocation reads again only what it wrote itself. Grid x = 32 rows, y = window.
 // Sizes are uniforms, so that all windows share one pipeline. Prelude: E, E4.
 
+#import nonlocal/keyRow
+
 struct Params {
   windows: u32,     // of a round
   first: u32,       // the first window of this dispatch, counted through all rounds

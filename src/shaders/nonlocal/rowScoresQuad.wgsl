@@ -6,6 +6,9 @@
 // its largest is known, then its exponentials until their sum is. Workgroup of 64 rows.
 // Grid x = 64 rows, y = window. Prelude: E, E4; lib/quadColumns.wgsl, lib/keyQuad.wgsl.
 
+#import nonlocal/quadColumns
+#import nonlocal/keyQuad
+
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> rows: array<E4>;
 @group(0) @binding(2) var<storage, read> inverse: array<f32>;

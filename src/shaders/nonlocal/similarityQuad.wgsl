@@ -5,6 +5,8 @@
 // One invocation computes 16 clusters of 4 pixels; workgroup of 64 pixels; grid y = 16 clusters,
 // z = r. Prelude: E, E4, DEPTH, CLUSTERS, NORMALISED; lib/quadColumns.wgsl.
 
+#import nonlocal/quadColumns
+
 struct Params {
   length: u32,
   unused: u32,

@@ -6,6 +6,8 @@
 // A few thousand operations in all: one workgroup of 64.
 // Prelude: BLOCKS, LENGTH_IN, HIDDEN, LENGTH_OUT, TEMPERATURE.
 
+#import vector/finishMean
+
 struct Params {
   pixels: u32,
   chunks: u32,

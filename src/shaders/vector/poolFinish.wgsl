@@ -2,6 +2,8 @@
 //   partials [chunks][BLOCKS] vec4f, mean [BLOCKS] vec4f (a vector of 4 * BLOCKS f32)
 // One workgroup of 64 per block; grid (BLOCKS, 1, 1). Prelude: BLOCKS.
 
+#import vector/finishMean
+
 struct Params {
   pixels: u32,
   chunks: u32,

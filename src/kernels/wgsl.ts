@@ -1,0 +1,192 @@
+/**
+ * Shaders are WGSL with three directives, each on a line of its own:
+ *
+ * - `#import lib/activation` inserts declarations, once per shader. With arguments,
+ *   `#import conv/product s=p reach=1`, it inserts a piece of a body, each time anew. The piece sees
+ *   the constants and its arguments: words or whole numbers.
+ * - `#if QUAD`, `#else`, `#end`: the first part where the value is not 0, else the second.
+ * - `#for p in 0..PIXELS`, `#end`: the body for each whole number from 0 up to PIXELS - 1.
+ *
+ * `{p}` in a line stands for the value of p. Wherever a number is wanted there may be a sum of whole
+ * numbers and names: `{p+1}`, `#for k in 0..1+REACH+REACH`, `#if ROWS-1`.
+ */
+
+/** Text of shaders by name: `conv/product` for `src/shaders/conv/product.wgsl`. */
+export type Sources = Readonly<Record<string, string>>;
+
+/** Constants that directives know. */
+export type Defines = Readonly<Record<string, number | boolean>>;
+
+type Scope = ReadonlyMap<string, number | string>;
+
+interface Line {
+  readonly file: string;
+  readonly number: number;
+  readonly text: string;
+}
+
+type Node =
+  | { readonly kind: 'text'; readonly at: Line; readonly depth: number }
+  | { readonly kind: 'import'; readonly at: Line; readonly depth: number; readonly words: string[] }
+  | {
+      readonly kind: 'if';
+      readonly at: Line;
+      readonly test: string;
+      readonly yes: Node[];
+      readonly no: Node[];
+    }
+  | {
+      readonly kind: 'for';
+      readonly at: Line;
+      readonly range: RegExpExecArray;
+      readonly body: Node[];
+    };
+
+const SUM = String.raw`\w+(?:\s*[+-]\s*\w+)*`;
+const SUBSTITUTION = new RegExp(String.raw`\{\s*(${SUM})\s*\}`, 'g');
+const RANGE = new RegExp(String.raw`^([A-Za-z_]\w*) in (${SUM})\s*\.\.\s*(${SUM})$`);
+const INDENT = '  ';
+
+/**
+ * The WGSL that shader `name` stands for.
+ * @param sources the shader and all that it imports, directly or not
+ * @throws Error that names the file, the line and what is wrong
+ */
+export function expand(name: string, sources: Sources, defines: Defines = {}): string {
+  const constants = new Map(Object.entries(defines).map(([key, value]) => [key, Number(value)]));
+  const out: string[] = [];
+  const imported = new Set<string>();
+  // Files that are being inserted, outermost first.
+  const open: string[] = [];
+
+  function insert(file: string, scope: Scope, indent: string, at?: Line): void {
+    const source = Object.hasOwn(sources, file) ? sources[file] : undefined;
+    if (source === undefined) throw failure(at, `no shader ${JSON.stringify(file)}`);
+    if (open.includes(file)) {
+      throw failure(at, `imports go round: ${[...open, file].join(' -> ')}`);
+    }
+    open.push(file);
+    emit(parse(file, source), scope, indent);
+    open.pop();
+  }
+
+  function emit(nodes: readonly Node[], scope: Scope, indent: string): void {
+    for (const node of nodes) {
+      const { at } = node;
+      if (node.kind === 'text') {
+        const own = at.text.startsWith(INDENT.repeat(node.depth)) ? node.depth * INDENT.length : 0;
+        const line = substitute(at, at.text.slice(own), scope);
+        if (line.trim() !== '') out.push(indent + line);
+        else if (out.at(-1) !== '') out.push('');
+      } else if (node.kind === 'if') {
+        emit(sum(at, node.test, scope) !== 0 ? node.yes : node.no, scope, indent);
+      } else if (node.kind === 'for') {
+        const [, variable, from, to] = node.range;
+        if (scope.has(variable)) throw failure(at, `the name ${variable} is taken`);
+        const [first, end] = [sum(at, from, scope), sum(at, to, scope)];
+        if (first < 0 || end < first) throw failure(at, `bad range ${first}..${end}`);
+        for (let value = first; value < end; value++) {
+          emit(node.body, new Map(scope).set(variable, value), indent);
+        }
+      } else {
+        const [file, ...args] = node.words;
+        if (args.length === 0) {
+          if (imported.has(file) && !open.includes(file)) continue;
+          imported.add(file);
+          insert(file, constants, '', at);
+        } else {
+          const margin = (/^ */.exec(at.text) as RegExpExecArray)[0].length;
+          const own = ' '.repeat(Math.max(0, margin - node.depth * INDENT.length));
+          insert(file, withArguments(at, args, scope, constants), indent + own, at);
+        }
+      }
+    }
+  }
+
+  insert(name, constants, '');
+  return `${out.join('\n').trim()}\n`;
+}
+
+function withArguments(at: Line, args: readonly string[], scope: Scope, constants: Scope): Scope {
+  const own = new Map(constants);
+  for (const arg of args) {
+    const [, name, value] = /^([A-Za-z_]\w*)=(\w+(?:[+-]\w+)*)$/.exec(arg) ?? [];
+    if (name === undefined) throw failure(at, `${JSON.stringify(arg)} is not NAME=VALUE`);
+    if (own.has(name)) throw failure(at, `the name ${name} is taken`);
+    const word = /^[A-Za-z_]\w*$/.test(value) && !scope.has(value);
+    own.set(name, word ? value : (scope.get(value) ?? sum(at, value, scope)));
+  }
+  return own;
+}
+
+/** The tree of a file's lines. */
+function parse(file: string, source: string): Node[] {
+  const root: Node[] = [];
+  // The lists that lines go to, innermost last, with the directive that opened each.
+  const lists: { into: Node[]; opener?: Node & { kind: 'if' | 'for' }; inElse?: boolean }[] = [
+    { into: root },
+  ];
+  source.split('\n').forEach((text, i) => {
+    const at = { file, number: i + 1, text };
+    const depth = lists.length - 1;
+    const here = lists[depth];
+    const [, directive, rest = ''] = /^\s*#(\w*)\s*(.*?)\s*(?:\/\/.*)?$/.exec(text) ?? [];
+    if (directive === undefined) {
+      here.into.push({ kind: 'text', at, depth });
+    } else if (directive === 'import') {
+      const words = rest.split(/\s+/);
+      if (rest === '') throw failure(at, '#import names no shader');
+      here.into.push({ kind: 'import', at, depth, words });
+    } else if (directive === 'if') {
+      if (!new RegExp(`^${SUM}$`).test(rest)) throw failure(at, '#if wants one value');
+      const opener: Node = { kind: 'if', at, test: rest, yes: [], no: [] };
+      here.into.push(opener);
+      lists.push({ into: opener.yes, opener });
+    } else if (directive === 'for') {
+      const range = RANGE.exec(rest);
+      if (!range) throw failure(at, `not a range: #for ${rest} (#for NAME in FROM..TO)`);
+      const opener: Node = { kind: 'for', at, range, body: [] };
+      here.into.push(opener);
+      lists.push({ into: opener.body, opener });
+    } else if (directive === 'else') {
+      if (here.opener?.kind !== 'if' || here.inElse) throw failure(at, '#else without #if');
+      lists[depth] = { into: here.opener.no, opener: here.opener, inElse: true };
+    } else if (directive === 'end') {
+      if (!here.opener) throw failure(at, '#end without #if or #for');
+      lists.pop();
+    } else {
+      throw failure(at, `no directive #${directive}`);
+    }
+  });
+  const unclosed = lists.at(-1)?.opener;
+  if (unclosed) throw failure(unclosed.at, `#${unclosed.kind} without #end`);
+  return root;
+}
+
+function substitute(at: Line, text: string, scope: Scope): string {
+  const comment = text.indexOf('//');
+  const [code, rest] = comment < 0 ? [text, ''] : [text.slice(0, comment), text.slice(comment)];
+  const replaced = code.replace(SUBSTITUTION, (_, inner: string) => {
+    const word = scope.get(inner);
+    const value = typeof word === 'string' ? word : sum(at, inner, scope);
+    if (typeof value === 'number' && value < 0) throw failure(at, `{${inner}} is ${value}`);
+    return String(value);
+  });
+  return replaced + rest;
+}
+
+/** The value of whole numbers and names with + and - between them. */
+function sum(at: Line, expression: string, scope: Scope): number {
+  let total = 0;
+  for (const [, sign, term] of expression.matchAll(/([+-]?)\s*(\w+)/g)) {
+    const value = /^\d+$/.test(term) ? Number(term) : scope.get(term);
+    if (value === undefined) throw failure(at, `unknown name ${term}`);
+    if (typeof value === 'string') throw failure(at, `${term} is the word ${value}, not a number`);
+    if (!Number.isInteger(value)) throw failure(at, `${term} is ${value}, not a whole number`);
+    total += sign === '-' ? -value : value;
+  }
+  return total;
+}
+
+const failure = (at: Line | undefined, what: string): Error =>
+  new Error(at ? `${at.file}.wgsl:${at.number}: ${what}` : what);
