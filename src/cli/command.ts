@@ -1,4 +1,5 @@
 import { CrispenError } from '../errors.ts';
+import { removeUnfinished } from './output.ts';
 
 /** A command line that cannot be understood: exit code 2. */
 export class UsageError extends CrispenError {
@@ -7,22 +8,45 @@ export class UsageError extends CrispenError {
   }
 }
 
+/** What asks a process to end, with its number. */
+const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
+
+/** How long work may take to end by itself. */
+const GRACE_MS = 2000;
+
 /**
  * Runs a command and sets the exit code: what `run` returns, 1 for an error, 2 for a
- * usage error. Errors go to stderr as `CODE: message` with the hint below. `signal` fires at Ctrl-C.
+ * usage error. Errors go to stderr as `CODE: message` with the hint below. `signal` fires at Ctrl-C and
+ * when the system asks the process to end; the exit code is then 128 and the signal's number, and no
+ * temporary file stays behind.
  */
 export async function runCommand(
   usage: string,
   run: (args: string[], signal: AbortSignal) => Promise<number>,
 ): Promise<void> {
   const args = process.argv.slice(2);
-  if (args.includes('--help') || args.includes('-h')) {
+  // Behind "--" stand names of files.
+  const options = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
+  if (options.includes('--help') || options.includes('-h')) {
     console.log(usage.trim());
     return;
   }
   const abort = new AbortController();
-  // Once: a second Ctrl-C ends the process at once.
-  process.once('SIGINT', () => abort.abort());
+  let stopped: number | null = null;
+  for (const [signal, number] of Object.entries(SIGNALS)) {
+    process.on(signal, () => {
+      const end = () => {
+        removeUnfinished();
+        process.removeAllListeners(signal);
+        process.kill(process.pid, signal);
+      };
+      // The second of them, or work that does not listen in time, ends the process as it is.
+      if (stopped !== null) return end();
+      stopped = 128 + number;
+      abort.abort();
+      setTimeout(end, GRACE_MS).unref();
+    });
+  }
   try {
     process.exitCode = await run(args, abort.signal);
   } catch (thrown) {
@@ -30,7 +54,7 @@ export async function runCommand(
     console.error(`${error.code}: ${error.message}`);
     if (error.hint) console.error(error.hint);
     if (error.code === 'INTERNAL' && error.cause instanceof Error) console.error(error.cause.stack);
-    process.exitCode = error instanceof UsageError ? 2 : 1;
+    process.exitCode = stopped ?? (error instanceof UsageError ? 2 : 1);
   }
 }
 

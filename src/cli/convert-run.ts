@@ -1,11 +1,10 @@
-import { writeFile } from 'node:fs/promises';
-import { extname, resolve } from 'node:path';
+import { extname } from 'node:path';
 import { parseArgs } from 'node:util';
-import { CrispenError } from '../errors.ts';
 import { halve } from '../weights/halve.ts';
 import { writeSafetensors } from '../weights/writeSafetensors.ts';
 import { UsageError } from './command.ts';
 import { readWeightFile } from './model.ts';
+import { findOutput, writeOutput } from './output.ts';
 
 export const CONVERT_USAGE = `
 npm run convert -- INPUT OUTPUT.safetensors [options]
@@ -35,20 +34,11 @@ export async function convertCommand(args: string[]): Promise<number> {
   if (extname(output).toLowerCase() !== '.safetensors') {
     throw new UsageError(`The output is written as .safetensors, not as "${extname(output)}".`);
   }
-  if (resolve(input) === resolve(output)) {
-    throw new UsageError('The output would replace the input.');
-  }
+  const to = await findOutput(output, input);
   const { file } = await readWeightFile(input);
   const tensors = values.f16 ? halve(file.tensors) : file.tensors;
   const bytes = writeSafetensors(tensors, file.metadata);
-  try {
-    await writeFile(output, bytes);
-  } catch (cause) {
-    throw new CrispenError('INVALID_INPUT', `${output} cannot be written.`, {
-      hint: 'Does its folder exist, and may it be written to?',
-      cause,
-    });
-  }
+  await writeOutput(to, bytes);
   if (values.json) {
     const line = { input, output, format: file.format, tensors: tensors.size, bytes: bytes.length };
     console.log(JSON.stringify(line));

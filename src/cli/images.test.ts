@@ -1,4 +1,4 @@
-import { link, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hostileFiles } from '../../test/hostile.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import { NO_TAGS } from '../image/tags.ts';
-import { checkOutput, type OutputFormat, readImage, readPicture, writeImage } from './images.ts';
+import { type OutputFormat, readImage, readPicture, writeImage } from './images.ts';
 
 let folder: string;
 const at = (name: string): string => join(folder, name);
@@ -210,34 +210,5 @@ describe('hostile files', async () => {
     if (name === 'photo.tiff') expect(outcome.image).toMatchObject({ width: 12, height: 12 });
     else if ('code' in outcome) expect(outcome).toMatchObject({ code });
     else expect([outcome.image.width, outcome.image.height]).toEqual(size);
-  });
-});
-
-describe('the output is checked first', () => {
-  test('an unknown extension', async () => {
-    await expect(checkOutput(at('out.xyz'), at('in.png'))).rejects.toMatchObject({
-      code: 'ENCODE_FAILED',
-    });
-  });
-
-  test('a folder that is not there', async () => {
-    await expect(checkOutput(at('no/out.png'), at('in.png'))).rejects.toMatchObject({
-      code: 'INVALID_INPUT',
-    });
-  });
-
-  test('the input by any name', async () => {
-    await writeImage(
-      at('in.png'),
-      noise(1, 1, () => 255),
-    );
-    await symlink(at('in.png'), at('symbolic.png'));
-    await link(at('in.png'), at('hard.png'));
-    for (const name of ['in.png', './in.png', 'symbolic.png', 'hard.png']) {
-      await expect(checkOutput(`${folder}/${name}`, at('in.png'))).rejects.toMatchObject({
-        code: 'INVALID_INPUT',
-      });
-    }
-    await expect(checkOutput(at('new.png'), at('in.png'))).resolves.toBeUndefined();
   });
 });

@@ -1,13 +1,14 @@
-import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, extname, join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { extname } from 'node:path';
 import { embed } from '../codecs/embed.ts';
+import { checkPixels, checkSides, MAX_PIXELS } from '../codecs/limits.ts';
 import { png } from '../codecs/png.ts';
-import type { Sink } from '../codecs/sink.ts';
 import { openSource } from '../codecs/source.ts';
-import { CrispenError } from '../errors.ts';
+import { CrispenError, throwIfAborted } from '../errors.ts';
 import type { Rgba8Image, RgbaImage } from '../image/image.ts';
 import { isGrey, isOpaque, toRgba8, turn } from '../image/pixels.ts';
 import { type DecodedImage, type ImageTags, NO_TAGS } from '../image/tags.ts';
+import { findOutput, type Output, STDIO, writeOutput } from './output.ts';
 
 type Sharp = typeof import('sharp');
 
@@ -30,6 +31,7 @@ export interface WriteOptions {
   readonly quality?: number | undefined;
   /** Default: an sRGB image of which nothing else is known. */
   readonly tags?: ImageTags | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** As `readPicture`, of 8 bits per sample and the pixels alone. */
@@ -74,11 +76,12 @@ export async function readPicture(path: string): Promise<DecodedImage> {
   }
 }
 
-/** @throws CrispenError `INVALID_INPUT` if the file cannot be read. */
+/** @param path `-` for standard input @throws CrispenError `INVALID_INPUT` if the file cannot be read. */
 export async function readBytes(path: string): Promise<Uint8Array> {
   try {
-    return await readFile(path);
+    return await (path === STDIO ? readStandardInput() : readFile(path));
   } catch (cause) {
+    if (cause instanceof CrispenError) throw cause;
     throw new CrispenError('INVALID_INPUT', `${path} cannot be read.`, {
       hint: cause instanceof Error ? cause.message : '',
       cause,
@@ -86,91 +89,49 @@ export async function readBytes(path: string): Promise<Uint8Array> {
   }
 }
 
-/**
- * Whether an output file can be written, asked before the long work: a known format, a folder that
- * exists, not the input itself.
- * @throws CrispenError `ENCODE_FAILED`, `INVALID_INPUT`.
- */
-export async function checkOutput(
-  output: string,
-  input: string,
-  format?: OutputFormat,
-): Promise<void> {
-  if (!format) formatOf(output);
-  if (!(await identity(dirname(output)))) {
-    throw new CrispenError('INVALID_INPUT', `The folder of ${output} does not exist.`);
-  }
-  const existing = await identity(output);
-  if (existing !== null && existing === (await identity(input))) {
-    throw new CrispenError('INVALID_INPUT', 'The output would overwrite the input.', {
-      hint: 'Give the output another name.',
+async function readStandardInput(): Promise<Uint8Array> {
+  if (process.stdin.isTTY) {
+    throw new CrispenError('INVALID_INPUT', 'Standard input is a terminal.', {
+      hint: 'Send a file to it: crispen - OUTPUT < INPUT.',
     });
   }
-}
-
-/** What stays the same under links and other spellings of a path; null if nothing is there. */
-async function identity(path: string): Promise<string | null> {
-  try {
-    const { dev, ino } = await stat(path, { bigint: true });
-    return `${dev}:${ino}`;
-  } catch {
-    return null;
-  }
+  const parts: Buffer[] = [];
+  for await (const part of process.stdin) parts.push(part);
+  return Buffer.concat(parts);
 }
 
 /**
  * Writes an image with its tags; alpha is dropped where it is opaque throughout. 16 bits per sample
- * become 8 in all but PNG. The file appears whole or not at all.
- * @throws CrispenError `ENCODE_FAILED`.
+ * become 8 in all but PNG. A file appears whole or not at all.
+ * @param output a path or, of `findOutput`, a place that was checked
+ * @throws CrispenError `ENCODE_FAILED`, `WRITE_FAILED`, those of `findOutput`.
  */
 export async function writeImage(
-  path: string,
+  output: string | Output,
   image: RgbaImage,
-  { format = formatOf(path), quality = 92, tags = NO_TAGS }: WriteOptions = {},
+  options: WriteOptions = {},
 ): Promise<void> {
-  const temporary = temporaryOf(path);
+  const to = typeof output === 'string' ? await findOutput(output) : output;
+  const { format = formatOf(to), quality = 92, tags = NO_TAGS, signal } = options;
+  let file: Uint8Array<ArrayBuffer>;
   try {
-    const file = await encode(image, format, quality, tags);
-    await writeFile(temporary, file);
-    await rename(temporary, path);
+    file = await encode(image, format, quality, tags);
   } catch (cause) {
-    await rm(temporary, { force: true });
-    throw new CrispenError('ENCODE_FAILED', `${path} could not be written.`, {
+    throw new CrispenError('ENCODE_FAILED', `${to.name} could not be written.`, {
       hint: cause instanceof Error ? cause.message : '',
       cause,
     });
   }
+  throwIfAborted(signal);
+  await writeOutput(to, file, signal);
 }
-
-/** A file that grows under another name and gets its own when it is whole. */
-export async function fileSink(path: string): Promise<Sink<null>> {
-  const temporary = temporaryOf(path);
-  const file = await open(temporary, 'w');
-  return {
-    async write(bytes) {
-      for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten;
-    },
-    async close() {
-      await file.close();
-      await rename(temporary, path);
-      return null;
-    },
-    async abort() {
-      await file.close().catch(() => {});
-      await rm(temporary, { force: true });
-    },
-  };
-}
-
-const temporaryOf = (path: string): string =>
-  join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
 
 async function encode(
   image: RgbaImage,
   format: OutputFormat,
   quality: number,
   tags: ImageTags,
-): Promise<Uint8Array> {
+): Promise<Uint8Array<ArrayBuffer>> {
   const { width, height } = image;
   if (image.data.length !== width * height * 4) throw new RangeError('too few or too many pixels');
   if (format === 'png') {
@@ -178,7 +139,8 @@ async function encode(
   }
   const sharp = await loadSharp();
   const { data } = toRgba8(image);
-  const pixels = sharp(data, { raw: { width, height, channels: 4 } });
+  const raw = { width, height, channels: 4 } as const;
+  const pixels = sharp(data, { raw, limitInputPixels: MAX_PIXELS });
   // JPEG has no alpha: what is transparent becomes white.
   const shown = format === 'jpeg' ? pixels.flatten({ background: '#fff' }) : pixels;
   const encoder = (isOpaque(data) ? pixels.removeAlpha() : shown).toFormat(format, {
@@ -188,11 +150,29 @@ async function encode(
   return embed(Uint8Array.from(await encoder.toBuffer()), `image/${format}`, tags);
 }
 
-export function formatOf(path: string): OutputFormat {
-  const extension = extname(path).toLowerCase();
+/**
+ * Whether a format can hold a size, asked before the long work.
+ * @throws CrispenError `IMAGE_TOO_LARGE`
+ */
+export function checkFormat(
+  format: OutputFormat,
+  { width, height }: { readonly width: number; readonly height: number },
+): void {
+  checkSides(`image/${format}`, width, height);
+  // A PNG is written strip by strip; of others the whole is in memory.
+  if (format !== 'png') checkPixels(width, height, `The ${format.toUpperCase()} file`);
+}
+
+/**
+ * The format by the extension; PNG for what is no file, whose name may have none.
+ * @throws CrispenError `ENCODE_FAILED`
+ */
+export function formatOf({ name, kind }: Pick<Output, 'name' | 'kind'>): OutputFormat {
+  const extension = extname(name).toLowerCase();
   const format = Object.hasOwn(EXTENSIONS, extension) ? EXTENSIONS[extension] : undefined;
   if (format) return format;
-  throw new CrispenError('ENCODE_FAILED', `${path}: there is no output format "${extension}".`, {
+  if (kind !== 'file') return 'png';
+  throw new CrispenError('ENCODE_FAILED', `${name}: there is no output format "${extension}".`, {
     hint: `Use one of ${Object.keys(EXTENSIONS).join(', ')}, or say --format.`,
   });
 }

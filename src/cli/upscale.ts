@@ -9,15 +9,9 @@ import { isOpaque } from '../image/pixels.ts';
 import { MAX_FACTOR, type SizeWish } from '../image/size.ts';
 import { type Backend, DEVICES, openBackend } from './backend.ts';
 import { choice, inputRangeOf, positiveInteger, UsageError } from './command.ts';
-import {
-  checkOutput,
-  fileSink,
-  formatOf,
-  OUTPUT_FORMATS,
-  readPicture,
-  writeImage,
-} from './images.ts';
+import { checkFormat, formatOf, OUTPUT_FORMATS, readPicture, writeImage } from './images.ts';
 import { type ChosenModel, chooseChain } from './model.ts';
+import { findOutput, openSink, STDIO } from './output.ts';
 import { TILING_OPTIONS, TILING_USAGE, tilingOf } from './tiling.ts';
 
 export const UPSCALE_USAGE = `
@@ -25,7 +19,8 @@ crispen INPUT OUTPUT [options]
 
 Enlarges or restores an image (JPEG, PNG, WebP, AVIF, GIF, TIFF). Colours stay as they are: the profile goes into the
 output, a PNG of 16 bits becomes one of 16 bits. The output's extension chooses its format: png, jpg,
-webp, avif.
+webp, avif. "-" is standard input or standard output; what is reported of the run then goes to standard
+error. Links are followed, permissions stay.
 
   --scale N        any factor up to 16, such as 2 or 2.7 (default: the model's own, else 2): the next
                    network's scale, resized to the exact size; above 4 in several passes, which
@@ -46,7 +41,8 @@ ${TILING_USAGE}
                    or wrap, for textures that tile
   --precision NAME auto, f32 or f16: of feature maps and weights on the GPU (default auto: f16 for shipped
                    models where a GPU has it)
-  --format NAME    png, jpeg, webp or avif, whatever the output is called
+  --format NAME    png, jpeg, webp or avif, whatever the output is called (default: by the extension; png
+                   for standard output, pipes and devices)
   --quality N      1 to 100, for all but PNG (default 92)
   --keep-metadata  take EXIF and XMP along (not into AVIF)
   --json           print one line of JSON about the run
@@ -95,10 +91,16 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
   const wish = sizeWishOf(values);
   const { model, weights } = values;
   const inputRange = inputRangeOf(values['input-range']);
-  const format =
+  const asked =
     values.format === undefined ? undefined : choice('--format', values.format, OUTPUT_FORMATS);
   const quality = qualityOf(values.quality);
-  await checkOutput(output, input, format);
+  if (input === STDIO && weights === STDIO) {
+    throw new UsageError('The image and the weights cannot both come from standard input.');
+  }
+  const to = await findOutput(output, input);
+  const format = asked ?? formatOf(to);
+  // Standard output is the picture's alone.
+  const say = to.kind === 'stdout' ? console.error : console.log;
   const { image, tags: found, animated, notes } = await readPicture(input);
   const tags = values['keep-metadata'] ? found : { ...found, exif: null, xmp: null };
   const { chain, size, factor } = await chooseChain(image, wish, {
@@ -107,6 +109,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
     weights,
     inputRange,
   });
+  checkFormat(format, size);
 
   const backend = await openBackend(device, tiling);
   try {
@@ -119,7 +122,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
     const makeWhole = async () => {
       const { image: result, report } = await enlargeWhole(image, plan, options);
       clearProgress();
-      await writeImage(output, result, { format, quality, tags });
+      await writeImage(to, result, { format, quality, tags, signal });
       return report;
     };
     // Never held whole: a PNG may be larger than memory.
@@ -127,14 +130,13 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
       const header = { ...size, depth, alpha: !isOpaque(image.data), tags };
       const { produced } = await savePng(
         header,
-        () => fileSink(output),
+        () => openSink(to, signal),
         (write) => enlarge(image, plan, options, ({ data }) => write(data)),
         signal,
       );
       return produced;
     };
-    const isPng = (format ?? formatOf(output)) === 'png';
-    const report = await (isPng ? makeInStrips() : makeWhole());
+    const report = await (format === 'png' ? makeInStrips() : makeWhole());
     clearProgress();
     if (values.json) {
       const line = {
@@ -157,14 +159,15 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
         animated,
         notes,
       };
-      console.log(JSON.stringify(line));
+      say(JSON.stringify(line));
     } else {
       const seconds = (report.milliseconds / 1000).toFixed(1);
       const by = report.passes.join(', then ') || 'Lanczos';
-      console.log(
-        `${output}: ${size.width} x ${size.height}, ${by}, ${seconds} s on ${adapterName(backend.adapter)}`,
+      const name = to.kind === 'stdout' ? 'Standard output' : output;
+      say(
+        `${name}: ${size.width} x ${size.height}, ${by}, ${seconds} s on ${adapterName(backend.adapter)}`,
       );
-      for (const note of notes) console.log(note);
+      for (const note of notes) say(note);
     }
     return 0;
   } finally {

@@ -11,7 +11,7 @@ import type { Encoder } from './encoder.ts';
  * lies): no browser has an encoder. One thread, since more need a page with special headers. Images of
  * 16 bits per sample are written with 10.
  */
-export const avif: Encoder = { type: 'image/avif', maxSide: 16384, encode };
+export const avif: Encoder = { type: 'image/avif', encode };
 
 /** libaom's 0 (slow) to 10. */
 const SPEED = 8;

@@ -7,8 +7,6 @@ export type OutputType = 'image/png' | 'image/jpeg' | 'image/webp' | 'image/avif
 /** One output format; `index.ts` is the registry. */
 export interface Encoder {
   readonly type: OutputType;
-  /** Largest width and height that the format can hold. */
-  readonly maxSide: number;
   /**
    * @param image with 16 bits per sample they are written where the format has them, else rounded
    * @param quality 0 to 1; lossless formats ignore it.

@@ -1,11 +1,11 @@
-import { CrispenError } from '../errors.ts';
 import type { RgbaImage } from '../image/image.ts';
 import { type ImageTags, NO_TAGS } from '../image/tags.ts';
 import type { Encoder, OutputType } from './encoder.ts';
+import { checkSides } from './limits.ts';
 
 export { decodeImage } from './decode.ts';
 export type { Encoder, OutputType } from './encoder.ts';
-export { checkPixels, MAX_PIXELS } from './limits.ts';
+export { checkPixels, checkSides, MAX_PIXELS } from './limits.ts';
 
 /** Every output format by its MIME type, each in a chunk of its own, loaded with its first use. */
 export const ENCODERS: Readonly<Record<OutputType, () => Promise<Encoder>>> = {
@@ -28,13 +28,7 @@ export async function encodeImage(
   quality: number,
   tags: ImageTags = NO_TAGS,
 ): Promise<Blob> {
-  const { maxSide, encode } = await ENCODERS[type]();
-  if (image.width > maxSide || image.height > maxSide) {
-    throw new CrispenError(
-      'IMAGE_TOO_LARGE',
-      `${image.width} x ${image.height} pixels do not fit into ${type}.`,
-      { hint: `Its sides may have ${maxSide} pixels at most: choose image/png.` },
-    );
-  }
+  checkSides(type, image.width, image.height);
+  const { encode } = await ENCODERS[type]();
   return encode(image, quality, tags);
 }

@@ -5,7 +5,6 @@ import type { Encoder } from './encoder.ts';
 /** JPEG knows no transparency: transparent pixels are laid over white. */
 export const jpeg: Encoder = {
   type: 'image/jpeg',
-  maxSide: 65535,
   encode: (image, quality, tags) =>
     encodeByCanvas(toRgba8(image), 'image/jpeg', quality, '#fff', tags),
 };

@@ -1,7 +1,7 @@
 import { depthOf } from '../image/image.ts';
 import { isOpaque } from '../image/pixels.ts';
 import type { Encoder } from './encoder.ts';
-import { PNG_MAX_SIDE, pngWriter } from './pngStream.ts';
+import { pngWriter } from './pngStream.ts';
 
 /**
  * PNG, lossless to the last bit: a canvas would destroy colours under low alpha, and none is needed.
@@ -10,7 +10,6 @@ import { PNG_MAX_SIDE, pngWriter } from './pngStream.ts';
  */
 export const png: Encoder = {
   type: 'image/png',
-  maxSide: PNG_MAX_SIDE,
   async encode(image, _quality, tags) {
     const { width, height, data } = image;
     const parts: Uint8Array<ArrayBuffer>[] = [];

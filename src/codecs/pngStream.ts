@@ -23,9 +23,6 @@ export interface PngHeader {
   readonly tags?: ImageTags;
 }
 
-/** Largest width and height that the format can hold. */
-export const PNG_MAX_SIDE = 2 ** 31 - 1;
-
 /** Filtered bytes handed to the compressor at a time. */
 const STRIP_BYTES = 2 ** 20;
 /** Compressed bytes per IDAT chunk. */

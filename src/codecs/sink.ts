@@ -87,23 +87,36 @@ export async function savePng<T, R>(
 const HINTS: Readonly<Record<string, string>> = {
   QuotaExceededError: 'The disk, or the share of it that this site may use, is full.',
   ENOSPC: 'The disk is full.',
+  EDQUOT: 'Your share of the disk is full.',
+  EFBIG: 'Files may not be as large there.',
+  EPIPE: 'The program that reads it has ended.',
   NotAllowedError: 'Allow this page to write to the file, and try again.',
   NoModificationAllowedError: 'Another program or tab is writing to the file.',
   NotFoundError: 'The file or its folder is gone: choose another place.',
   EACCES: 'Choose a place that you may write to.',
+  EPERM: 'Choose a place that you may write to.',
+  EROFS: 'The disk may only be read: choose another place.',
 };
 
 async function orWriteFailed<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
-    if (cause instanceof CrispenError) throw cause;
-    const { name, code, message } = cause as { name?: string; code?: unknown; message?: string };
-    const hint =
-      HINTS[String(code)] ?? HINTS[String(name)] ?? 'Choose another place, and try again.';
-    throw new CrispenError('WRITE_FAILED', `The file could not be written: ${message ?? cause}`, {
-      hint,
-      cause,
-    });
+    throw writeFailed(cause);
   }
+}
+
+/** What a sink failed with, as a `CrispenError` `WRITE_FAILED`; one that is a `CrispenError` stays. */
+export function writeFailed(cause: unknown): CrispenError {
+  if (cause instanceof CrispenError) return cause;
+  const { name, code, message } = (cause ?? {}) as {
+    name?: string;
+    code?: unknown;
+    message?: string;
+  };
+  const hint = HINTS[String(code)] ?? HINTS[String(name)] ?? 'Choose another place, and try again.';
+  return new CrispenError('WRITE_FAILED', `The file could not be written: ${message ?? cause}`, {
+    hint,
+    cause,
+  });
 }

@@ -5,7 +5,6 @@ import type { Encoder } from './encoder.ts';
 /** WebP as the browser writes it: lossy, transparency kept. Not every browser can. */
 export const webp: Encoder = {
   type: 'image/webp',
-  maxSide: 16383,
   encode: (image, quality, tags) =>
     encodeByCanvas(toRgba8(image), 'image/webp', quality, null, tags),
 };

@@ -15,7 +15,7 @@ declare const TextEncoder: new () => { encode(text: string): Uint8Array };
 export function writeSafetensors(
   tensors: TensorMap,
   metadata: Record<string, string> = {},
-): Uint8Array {
+): Uint8Array<ArrayBuffer> {
   const ordered = [...tensors].sort(([, a], [, b]) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype]);
   const entries: [string, unknown][] = [];
   if (Object.keys(metadata).length > 0) entries.push([METADATA, metadata]);

@@ -1,5 +1,5 @@
 /** Results that are files, in a chunk of its own. */
-import { checkPixels, encodeImage, type OutputType } from '../codecs/index.ts';
+import { checkPixels, checkSides, encodeImage, type OutputType } from '../codecs/index.ts';
 import { type Saved, save, savePng } from '../codecs/sink.ts';
 import type { Depth, Rgba8Image, RgbaImage } from '../image/image.ts';
 import { isOpaque, makeGrey, toRgba8 } from '../image/pixels.ts';
@@ -81,6 +81,7 @@ export async function writeResult<R>(request: ResultRequest<R>): Promise<Written
     return written(saved, saved.produced);
   }
   checkPixels(width, height, 'The enlarged image');
+  checkSides(type, width, height);
   const data = new Uint8ClampedArray(width * height * 4);
   let at = 0;
   const produced = await produce(

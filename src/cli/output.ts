@@ -1,0 +1,325 @@
+import { randomBytes } from 'node:crypto';
+import {
+  constants,
+  createReadStream,
+  createWriteStream,
+  fstatSync,
+  openSync,
+  rmSync,
+  type Stats,
+} from 'node:fs';
+import { access, open, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
+import { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { isatty } from 'node:tty';
+import { type Sink, save, writeFailed } from '../codecs/sink.ts';
+import { CrispenError, throwIfAborted } from '../errors.ts';
+
+/** Stands for standard input and standard output. */
+export const STDIO = '-';
+
+/** Where a command writes to. */
+export interface Output {
+  /**
+   * `file`: appears whole or not at all. `place`: written from the start to where it is: a device, or a
+   * file that is open already (`/dev/fd/3`). `pipe`: a named one. `stdout`: `-`, or its path.
+   */
+  readonly kind: 'file' | 'place' | 'pipe' | 'stdout';
+  /** As it was given. */
+  readonly name: string;
+  /** Behind all links. */
+  readonly path: string;
+}
+
+/**
+ * Finds where an output goes, and whether it can be written, before the long work. Links are followed,
+ * also to files that are not there yet.
+ *
+ * @param name a path, or `-` for standard output
+ * @param input a path or `-`: what must not be overwritten
+ * @throws CrispenError `INVALID_INPUT` for a place where no file can be: a folder, a socket, a folder
+ * that does not exist, a name that is too long, a terminal as standard output, the input itself;
+ * `WRITE_FAILED` where permissions or a full disk forbid it.
+ */
+export async function findOutput(name: string, input?: string): Promise<Output> {
+  if (name === STDIO) return standardOutput(name);
+  if (name === '' || name.endsWith('/')) {
+    throw unfit(`"${name}" is no name of a file.`, 'Name the file too, not its folder alone.');
+  }
+  try {
+    const found = await statOf(name);
+    if (found && isSame(found, descriptor(1))) return standardOutput(name);
+    if (found?.isDirectory()) throw unfit(`${name} is a folder.`, 'Name a file in it.');
+    if (found?.isSocket()) throw unfit(`${name} is a socket.`);
+    if (found && !found.isFile()) {
+      await access(name, constants.W_OK);
+      return { kind: found.isFIFO() ? 'pipe' : 'place', name, path: name };
+    }
+    const source = input === undefined ? null : await inputStat(input);
+    if (found && source && isSame(found, source)) {
+      throw unfit('The output would overwrite the input.');
+    }
+    const { path, isOpen } = await behindLinks(name);
+    if (isOpen) return { kind: 'place', name, path };
+    await tryWriting(path, found !== null);
+    return { kind: 'file', name, path };
+  } catch (cause) {
+    throw readable(name, cause);
+  }
+}
+
+function standardOutput(name: string): Output {
+  if (isatty(1)) {
+    throw unfit('Standard output is a terminal.', 'Send it to a file or to another program.');
+  }
+  return { kind: 'stdout', name, path: name };
+}
+
+/**
+ * Opens an output. A file grows under a random name in the same folder; when it is whole it takes the
+ * place of what was there, with its permissions and owner. Where these could not be kept by that (several
+ * hard links, another owner, a folder that may not be written to), the content is replaced instead.
+ *
+ * @param signal ends the wait for a pipe's reader
+ */
+export async function openSink({ kind, path }: Output, signal?: AbortSignal): Promise<Sink<null>> {
+  if (kind === 'stdout') return streamSink(process.stdout, false);
+  if (kind === 'pipe') return streamSink(await openPipe(path, signal), true);
+  if (kind === 'place') {
+    const file = await open(path, constants.O_WRONLY | constants.O_TRUNC);
+    const end = async () => {
+      await file.close();
+      return null;
+    };
+    return {
+      write: (bytes) => writeAll(file, bytes),
+      close: end,
+      abort: async () => void (await end()),
+    };
+  }
+  return fileSink(path);
+}
+
+/** Writes all bytes to an output. @throws CrispenError `WRITE_FAILED` */
+export async function writeOutput(
+  output: Output,
+  bytes: Uint8Array<ArrayBuffer>,
+  signal?: AbortSignal,
+): Promise<void> {
+  await save(
+    () => openSink(output, signal),
+    async (to) => {
+      const writer = to.getWriter();
+      await writer.write(bytes);
+      await writer.close();
+    },
+  );
+}
+
+type FileHandle = Awaited<ReturnType<typeof open>>;
+
+async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten;
+}
+
+async function fileSink(path: string): Promise<Sink<null>> {
+  const existing = await statOf(path);
+  const { file, temporary } = await openTemporary(await scratchFolder(path, existing), existing);
+  return {
+    write: (bytes) => writeAll(file, bytes),
+    async close() {
+      const replaces = await takesPlace(file, existing);
+      await file.close();
+      if (!replaces || !(await moved(temporary, path, existing))) {
+        await pipeline(createReadStream(temporary), createWriteStream(path));
+        await rm(temporary);
+      }
+      unfinished.delete(temporary);
+      return null;
+    },
+    async abort() {
+      await file.close().catch(() => {});
+      await rm(temporary, { force: true });
+      unfinished.delete(temporary);
+    },
+  };
+}
+
+/** Whether the new file can be what the old one was to everybody; gives it permissions and owner. */
+async function takesPlace(file: FileHandle, existing: Stats | null): Promise<boolean> {
+  if (!existing) return true;
+  if (existing.nlink > 1) return false;
+  try {
+    const { uid, gid } = await file.stat();
+    // Windows has neither.
+    if (uid !== existing.uid || gid !== existing.gid) await file.chown(existing.uid, existing.gid);
+    await file.chmod(existing.mode & 0o777);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** False where the content of an existing file can be replaced, but not the file: a mount, a sticky folder. */
+async function moved(from: string, to: string, existing: Stats | null): Promise<boolean> {
+  try {
+    await rename(from, to);
+    return true;
+  } catch (error) {
+    if (existing) return false;
+    throw error;
+  }
+}
+
+/** Temporary files that are there now. */
+const unfinished = new Set<string>();
+
+/** Removes the files that are not whole, at once. For the end of the process. */
+export function removeUnfinished(): void {
+  for (const path of unfinished) rmSync(path, { force: true });
+  unfinished.clear();
+}
+process.on('exit', removeUnfinished);
+
+/**
+ * A new file under a name that nobody can guess, so no link can wait there; short whatever the output
+ * is called, since the output's name may be as long as names can be.
+ */
+async function openTemporary(
+  folder: string,
+  existing: Stats | null,
+): Promise<{ file: FileHandle; temporary: string }> {
+  const temporary = join(folder, `.crispen-${randomBytes(12).toString('hex')}.tmp`);
+  unfinished.add(temporary);
+  try {
+    // Of a private file the growing one is private too.
+    return { file: await open(temporary, 'wx', existing ? 0o600 : 0o666), temporary };
+  } catch (error) {
+    unfinished.delete(temporary);
+    throw error;
+  }
+}
+
+/** That of the output, where files may be made in it. */
+async function scratchFolder(path: string, existing: Stats | null): Promise<string> {
+  if (!existing) return dirname(path);
+  try {
+    await access(dirname(path), constants.W_OK);
+    return dirname(path);
+  } catch {
+    return tmpdir();
+  }
+}
+
+/** Opens what is there, and makes a file of one block: quotas and full disks are in no other table. */
+async function tryWriting(path: string, exists: boolean): Promise<void> {
+  if (exists) await (await open(path, constants.O_WRONLY)).close();
+  const existing = await statOf(path);
+  const { file, temporary } = await openTemporary(await scratchFolder(path, existing), existing);
+  try {
+    await writeAll(file, new Uint8Array(4096));
+  } finally {
+    await file.close();
+    await rm(temporary, { force: true });
+    unfinished.delete(temporary);
+  }
+}
+
+/** Opened for writing, a pipe makes its caller wait for a reader; this wait can be ended. */
+async function openPipe(path: string, signal?: AbortSignal): Promise<Writable> {
+  for (;;) {
+    throwIfAborted(signal);
+    try {
+      const fd = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+      return new Socket({ fd, readable: false, writable: true });
+    } catch (error) {
+      if (codeOf(error) !== 'ENXIO') throw error;
+    }
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
+
+function streamSink(stream: Writable, isOurs: boolean): Sink<null> {
+  // Each write has the error too; without a listener it would end the process.
+  stream.on('error', () => {});
+  return {
+    write: (bytes) =>
+      new Promise((done, fail) => stream.write(bytes, (error) => (error ? fail(error) : done()))),
+    async close() {
+      if (isOurs) await new Promise<void>((done) => stream.end(done));
+      return null;
+    },
+    async abort() {
+      if (isOurs) stream.destroy();
+    },
+  };
+}
+
+/** Links followed in a row before they are taken for a circle; Linux has the same. */
+const MAX_LINKS = 40;
+
+/**
+ * The path behind all links, of a file that may not be there yet. `isOpen`: it is an open file of this
+ * process by its number, whose name may be gone.
+ */
+async function behindLinks(name: string): Promise<{ path: string; isOpen: boolean }> {
+  let path = resolve(name);
+  for (let links = 0; links <= MAX_LINKS; links++) {
+    const folder = await realpath(dirname(path));
+    if (/^\/proc\/.*\/fd$/.test(folder)) return { path: name, isOpen: true };
+    path = join(folder, basename(path));
+    const target = await readlink(path).catch((error) => {
+      // No link, or nothing there.
+      if (codeOf(error) === 'EINVAL' || codeOf(error) === 'ENOENT') return null;
+      throw error;
+    });
+    if (target === null) return { path, isOpen: false };
+    path = resolve(folder, target);
+  }
+  throw unfit(`${name} is a link that leads back to itself.`);
+}
+
+/** Null where nothing is. */
+async function statOf(path: string): Promise<Stats | null> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** Null where it cannot be told: reading will say why. */
+async function inputStat(input: string): Promise<Stats | null> {
+  return input === STDIO ? descriptor(0) : stat(input).catch(() => null);
+}
+
+function descriptor(number: number): Stats | null {
+  try {
+    return fstatSync(number);
+  } catch {
+    return null;
+  }
+}
+
+const isSame = (one: Stats, other: Stats | null): boolean =>
+  one.dev === other?.dev && one.ino === other.ino;
+
+const codeOf = (error: unknown): string => String((error as { code?: unknown } | null)?.code);
+
+const unfit = (message: string, hint = 'Give the output another name.'): CrispenError =>
+  new CrispenError('INVALID_INPUT', message, { hint });
+
+/** What is wrong with a name, by the system's code; anything else is that nothing can be written there. */
+function readable(name: string, cause: unknown): unknown {
+  const code = codeOf(cause);
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    return unfit(`The folder of ${name} does not exist.`, 'Make it first, or choose another.');
+  }
+  if (code === 'ENAMETOOLONG') return unfit(`The name ${name} is too long.`);
+  if (code === 'ELOOP') return unfit(`${name} is a link that leads back to itself.`);
+  return writeFailed(cause);
+}
