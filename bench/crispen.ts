@@ -1,5 +1,5 @@
 import { Engine } from '../src/engine/engine.ts';
-import { trace } from '../src/engine/traceNetwork.ts';
+import { trace } from '../src/engine/oracle/traceNetwork.ts';
 import type { ElementType } from '../src/kernels/kernel.ts';
 import type { Contender, EngineId } from './contender.ts';
 import { toPlanar } from './photo.ts';

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { findGoldenCases, readGoldenCase } from '../src/cli/golden-cases.ts';
-import { paddedInput, tracedMap } from '../src/engine/trace.ts';
+import { paddedInput, tracedMap } from '../src/engine/oracle/trace.ts';
 import { toFloat32 } from '../src/weights/convert.ts';
 import { maxAbsDifference } from './measure.ts';
 import { ONNX_INPUT, ONNX_OUTPUT, writeOnnx } from './onnx.ts';

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import type { Browser, Download, Page } from 'playwright';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
-import { upscaleOnCpu } from '../src/engine/interpreter.ts';
+import { upscaleOnCpu } from '../src/engine/oracle/interpreter.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
 import { detect, recognise } from '../src/models/index.ts';
 import { MODELS } from '../src/models/manifest.ts';

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { upscaleOnCpu } from '../src/engine/interpreter.ts';
+import { upscaleOnCpu } from '../src/engine/oracle/interpreter.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
 import type { UpscaleRequest } from '../src/index.ts';
 import { detect, recognise } from '../src/models/index.ts';

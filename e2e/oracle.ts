@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { expect } from 'vitest';
-import { enlargeWhole, type Pass } from '../src/engine/enlarge.ts';
-import { upscaleOnCpu } from '../src/engine/interpreter.ts';
-import { resize } from '../src/engine/resize.ts';
+import { upscaleOnCpu } from '../src/engine/oracle/interpreter.ts';
+import { enlargeWhole, type Pass } from '../src/engine/pipeline/enlarge.ts';
+import { resize } from '../src/engine/pipeline/resize.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
 import { findModel } from '../src/models/files.ts';
 import { createNetwork } from '../src/models/index.ts';

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { upscaleOnCpu } from '../src/engine/interpreter.ts';
+import { upscaleOnCpu } from '../src/engine/oracle/interpreter.ts';
 import { demosaicBilinear } from '../src/image/bayer.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
 import { toRgba8 } from '../src/image/pixels.ts';

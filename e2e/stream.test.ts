@@ -1,7 +1,7 @@
 import type { Browser, Page } from 'playwright';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { upscaleOnCpu } from '../src/engine/interpreter.ts';
+import { upscaleOnCpu } from '../src/engine/oracle/interpreter.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
 import { Reduction } from '../src/image/reduce.ts';
 import { detect } from '../src/models/index.ts';

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { decodeElements, encodeElements } from '../src/engine/element.ts';
+import { decodeElements, encodeElements } from '../src/engine/gpu/element.ts';
 import {
   type ElementType,
   GROUP_ROW_WORD,

@@ -8,7 +8,7 @@ import {
   readGoldenCase,
 } from '../src/cli/golden-cases.ts';
 import { Engine } from '../src/engine/engine.ts';
-import { trace } from '../src/engine/traceNetwork.ts';
+import { trace } from '../src/engine/oracle/traceNetwork.ts';
 import { testGpu } from './gpu.ts';
 
 let engine: Engine;

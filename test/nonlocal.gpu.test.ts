@@ -8,8 +8,8 @@ import {
   readGoldenCases,
 } from '../src/cli/golden-cases.ts';
 import { Engine } from '../src/engine/engine.ts';
-import { interpret } from '../src/engine/interpreter.ts';
-import { trace } from '../src/engine/traceNetwork.ts';
+import { interpret } from '../src/engine/oracle/interpreter.ts';
+import { trace } from '../src/engine/oracle/traceNetwork.ts';
 import { a2n } from '../src/models/a2n.ts';
 import { edsrAcla } from '../src/models/acla.ts';
 import { detect } from '../src/models/detect.ts';

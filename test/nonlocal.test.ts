@@ -2,7 +2,7 @@ import { describe, expect, it, test, vi } from 'vitest';
 import { openBackend } from '../src/cli/backend.ts';
 import type { GoldenCase } from '../src/cli/golden-case.ts';
 import { compareGolden, findGoldenCases, isOff, readGoldenCases } from '../src/cli/golden-cases.ts';
-import { interpret } from '../src/engine/interpreter.ts';
+import { interpret } from '../src/engine/oracle/interpreter.ts';
 import { multiplyAddsPerPixel, parameterCount } from '../src/graph/analysis.ts';
 import { receptiveField, tileOverlap } from '../src/graph/reach.ts';
 import { edsrAcla } from '../src/models/acla.ts';

@@ -1,9 +1,9 @@
 /** What runs of networks with attention to far pixels promise beside their values. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Engine } from '../src/engine/engine.ts';
-import { interpret } from '../src/engine/interpreter.ts';
-import { plannedBytes } from '../src/engine/strips.ts';
-import { trace } from '../src/engine/traceNetwork.ts';
+import { interpret } from '../src/engine/oracle/interpreter.ts';
+import { trace } from '../src/engine/oracle/traceNetwork.ts';
+import { plannedBytes } from '../src/engine/tile/strips.ts';
 import { edsrAcla } from '../src/models/acla.ts';
 import { lcoan } from '../src/models/lcoan.ts';
 import type { Network } from '../src/models/network.ts';

@@ -1,10 +1,10 @@
 import type { Fusion } from '../engine/compile/fuse.ts';
-import type { Device } from '../engine/device.ts';
 import type { Model } from '../engine/engine.ts';
-import type { Pass } from '../engine/enlarge.ts';
-import { interpret, upscaleOnCpu } from '../engine/interpreter.ts';
-import { choosePrecision, type Precision } from '../engine/precision.ts';
-import type { PlanarInput } from '../engine/trace.ts';
+import type { Device } from '../engine/gpu/device.ts';
+import { interpret, upscaleOnCpu } from '../engine/oracle/interpreter.ts';
+import type { PlanarInput } from '../engine/oracle/trace.ts';
+import type { Pass } from '../engine/pipeline/enlarge.ts';
+import { choosePrecision, type Precision } from '../engine/tune/precision.ts';
 import type { AdapterReport, RunOptions, TracedTensor, UpscaleResult } from '../engine/types.ts';
 import { type Depth, depthOf, type Rgba8Image } from '../image/image.ts';
 import type { Network } from '../models/network.ts';
@@ -94,7 +94,7 @@ const CPU: Backend = {
 
 async function openGpuBackend(tiling: Tiling): Promise<Backend> {
   const { Engine } = await import('../engine/engine.ts');
-  const { trace } = await import('../engine/traceNetwork.ts');
+  const { trace } = await import('../engine/oracle/traceNetwork.ts');
   const engine = await Engine.create({ gpu: await openGpu() });
   return {
     device: 'gpu',

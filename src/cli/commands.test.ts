@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { tinyCheckpoint } from '../../test/checkpoints/tiny.ts';
 import { embed } from '../codecs/embed.ts';
-import { upscaleOnCpu } from '../engine/interpreter.ts';
+import { upscaleOnCpu } from '../engine/oracle/interpreter.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import { NO_TAGS } from '../image/tags.ts';
 import { goldenCommand } from './golden-run.ts';

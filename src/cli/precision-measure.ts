@@ -1,5 +1,5 @@
 import type { Engine } from '../engine/engine.ts';
-import { trace } from '../engine/traceNetwork.ts';
+import { trace } from '../engine/oracle/traceNetwork.ts';
 import { CrispenError } from '../errors.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import type { ChosenModel } from './model.ts';

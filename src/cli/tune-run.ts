@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import type { Fusion } from '../engine/compile/fuse.ts';
-import { type Measurement, type TuneResult, tune } from '../engine/tune.ts';
-import type { MethodChoice } from '../engine/tuning.ts';
+import { type Measurement, type TuneResult, tune } from '../engine/tune/measure.ts';
+import type { MethodChoice } from '../engine/tune/tuning.ts';
 import type { Size } from '../geometry.ts';
 import { choice, positiveInteger, UsageError } from './command.ts';
 import { openGpu } from './driver.ts';
@@ -12,7 +12,7 @@ npm run tune -- [options]
 Measures the variants of the convolutions, and a small A2N fused to each level, on the GPU at hand, in
 f32 and, where the GPU has it, in f16.
 Every result is checked against the plain reference before it is timed, by timestamp queries where
-the GPU has them. Prints the winners as a line for FAMILIES in src/engine/tuning.ts.
+the GPU has them. Prints the winners as a line for FAMILIES in src/engine/tune/tuning.ts.
 
   --sizes WxH,...    LR sizes in pixels; default 64x64
   --repeats N        of each timing, the median counts; default 5

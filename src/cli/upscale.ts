@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
 import { savePng } from '../codecs/sink.ts';
-import { enlarge, enlargeWhole, type Pass } from '../engine/enlarge.ts';
-import type { Precision } from '../engine/precision.ts';
+import { enlarge, enlargeWhole, type Pass } from '../engine/pipeline/enlarge.ts';
 import { timeLeft } from '../engine/progress.ts';
+import type { Precision } from '../engine/tune/precision.ts';
 import type { AdapterReport, Progress } from '../engine/types.ts';
 import { depthOf } from '../image/image.ts';
 import { isOpaque } from '../image/pixels.ts';

@@ -7,7 +7,7 @@ import { fromFloat32 } from '../weights/convert.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { Engine } from './engine.ts';
-import { upscaleOnCpu } from './interpreter.ts';
+import { upscaleOnCpu } from './oracle/interpreter.ts';
 
 /** The seeded network of a golden file. */
 function golden(name: string): Detection {

@@ -8,7 +8,7 @@ import { fromFloat32 } from '../weights/convert.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import { Engine, type Model } from './engine.ts';
-import { upscaleOnCpu } from './interpreter.ts';
+import { upscaleOnCpu } from './oracle/interpreter.ts';
 import type { Strip } from './types.ts';
 
 /** The seeded A2N of two blocks, x4: tiny, so that images can be larger than tiles. */

@@ -7,12 +7,13 @@ import type { Network } from '../models/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import type { Fusion } from './compile/fuse.ts';
 import type { Program } from './compile/program.ts';
-import { Device } from './device.ts';
+import { bindWeights } from './compile/weights.ts';
+import { Device } from './gpu/device.ts';
+import { compileSteps, type Model, uploadModel } from './gpu/model.ts';
+import { Pace } from './gpu/pace.ts';
 import { defaultBudget, type LoweringTarget, lowerFor } from './lowerFor.ts';
-import { compileSteps, type Model, uploadModel } from './model.ts';
-import { Pace } from './pace.ts';
 import { ProgressMeter } from './progress.ts';
-import type { Statistics } from './statistics.ts';
+import type { Statistics } from './tile/statistics.ts';
 import {
   imageResources,
   type Job,
@@ -23,10 +24,10 @@ import {
   StripRun,
   wholeImage,
   workOf,
-} from './strips.ts';
-import type { StripPlan } from './tiler.ts';
-import type { Trunk } from './trunk.ts';
-import type { Tuning } from './tuning.ts';
+} from './tile/strips.ts';
+import type { StripPlan } from './tile/tiler.ts';
+import type { Trunk } from './tile/trunk.ts';
+import type { Tuning } from './tune/tuning.ts';
 import type {
   AdapterReport,
   StripSink,
@@ -34,9 +35,8 @@ import type {
   UpscaleReport,
   UpscaleResult,
 } from './types.ts';
-import { bindWeights } from './weights.ts';
 
-export type { Model } from './model.ts';
+export type { Model } from './gpu/model.ts';
 
 export interface EngineOptions {
   /** `navigator.gpu`, or what npm `webgpu` makes. */
@@ -46,7 +46,7 @@ export interface EngineOptions {
    * which is all that it tells of its memory, and at most 1 GiB.
    */
   readonly memoryBudget?: number | undefined;
-  /** Default: what the table of adapter families has (engine/tuning.ts). */
+  /** Default: what the table of adapter families has (engine/tune/tuning.ts). */
   readonly tuning?: Tuning | ((adapter: AdapterReport) => Promise<Tuning>) | undefined;
 }
 
@@ -89,7 +89,10 @@ export class Engine {
 
   /** @throws CrispenError `NO_WEBGPU`. */
   static async create({ gpu, memoryBudget, tuning }: EngineOptions): Promise<Engine> {
-    const [device, { tuningFor }] = await Promise.all([Device.open(gpu), import('./tuning.ts')]);
+    const [device, { tuningFor }] = await Promise.all([
+      Device.open(gpu),
+      import('./tune/tuning.ts'),
+    ]);
     const choose = typeof tuning === 'object' ? () => tuning : (tuning ?? tuningFor);
     return new Engine(device, await choose(device.adapter), memoryBudget ?? defaultBudget(device));
   }
@@ -115,7 +118,7 @@ export class Engine {
 
   /**
    * Uploads a network's weights and compiles its kernels.
-   * @param options.fuse default `blocks`; on a software adapter `ops` (engine/tuning.ts).
+   * @param options.fuse default `blocks`; on a software adapter `ops` (engine/tune/tuning.ts).
    * @param options.precision of feature maps and weights in memory, default f32; sums are f32 always.
    * @param options.wide whether the model takes and gives images of 16 bits; default 8.
    * @throws CrispenError `MODEL_UNSUPPORTED` if weights are missing or misshapen, `OUT_OF_MEMORY`,
@@ -234,7 +237,8 @@ export class Engine {
     const multiple = sizeMultiple(model.network.graph);
     const budget = options.memoryBudget ?? this.#budget;
     const fits = this.#fits(model, multiple, budget);
-    const loadTiler = async () => (await import('./tiler.ts')).tilerFor(image, model.network, edge);
+    const loadTiler = async () =>
+      (await import('./tile/tiler.ts')).tilerFor(image, model.network, edge);
     const meter = new ProgressMeter(0, onProgress);
     const pace = this.#pace.withTarget(options.submitMs ?? (() => DEFAULT_SUBMIT_MS));
     const paced = { pace, signal, onWork: (work: number) => meter.advance(work) };
@@ -246,7 +250,7 @@ export class Engine {
       const side = Math.max(1, Math.floor(tileSize));
       if (tiler.far && edge === 'zero') {
         this.trim();
-        trunk = await (await import('./trunk.ts')).runTrunk(this.#device, model, image, {
+        trunk = await (await import('./tile/trunk.ts')).runTrunk(this.#device, model, image, {
           ...{ ...paced, budget, side, meter },
           fits: (end, left) => this.#fits(end, multiple, left),
         });
@@ -263,7 +267,7 @@ export class Engine {
     try {
       while (run.left.length > 0) {
         if (tiler?.pools && !statistics) {
-          const { planStatistics } = await import('./statistics.ts');
+          const { planStatistics } = await import('./tile/statistics.ts');
           this.trim();
           const plan = planStatistics(this.#device, model, image, budget, options.statistics);
           meter.expect(plan.work);

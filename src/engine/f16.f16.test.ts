@@ -6,10 +6,10 @@ import { readSafetensors } from '../weights/safetensors.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import type { Fusion } from './compile/fuse.ts';
 import { Engine } from './engine.ts';
-import { interpret } from './interpreter.ts';
-import { matrixUnit } from './matrix.ts';
-import { trace } from './traceNetwork.ts';
-import { tuningOf } from './tuning.ts';
+import { matrixUnit } from './gpu/matrix.ts';
+import { interpret } from './oracle/interpreter.ts';
+import { trace } from './oracle/traceNetwork.ts';
+import { tuningOf } from './tune/tuning.ts';
 import type { AdapterReport } from './types.ts';
 
 const adapter = await requestF16Adapter();

@@ -4,8 +4,8 @@ import type { Network } from '../models/network.ts';
 import type { Fusion } from './compile/fuse.ts';
 import { lower } from './compile/lower.ts';
 import type { Program } from './compile/program.ts';
-import type { Device } from './device.ts';
-import type { Methods, Tuning } from './tuning.ts';
+import type { Device } from './gpu/device.ts';
+import type { Methods, Tuning } from './tune/tuning.ts';
 
 /** What a network is lowered for. */
 export interface LoweringTarget {

@@ -5,4 +5,4 @@ export { createNetwork, type Detection, detect, recognise } from '../models/inde
 export type { Network } from '../models/network.ts';
 export { readWeights, type WeightFile } from '../weights/read.ts';
 export type { Tensor, TensorMap } from '../weights/tensor.ts';
-export * from './encode.ts';
+export * from './pipeline/encode.ts';

@@ -10,7 +10,7 @@ const tests = names.filter((name) => name.endsWith('.gpu.test.ts')).map(read);
 const BUILDER = /export (?:function|const) (\w+(?:Kernel|Conv))\b/g;
 const builders = names.filter((name) => !name.includes('.test.') && read(name).match(BUILDER));
 // The test of convolutions runs through the list of variants that the engine chooses from.
-const variants = readFileSync('src/engine/tuning.ts', 'utf8');
+const variants = readFileSync('src/engine/tune/tuning.ts', 'utf8');
 
 it.each(builders)('the kernels of %s have a test on a GPU', (name) => {
   for (const [, kernel] of read(name).matchAll(BUILDER)) {

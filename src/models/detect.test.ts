@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { interpret } from '../engine/interpreter.ts';
+import { interpret } from '../engine/oracle/interpreter.ts';
 import { multiplyAddsPerPixel, parameterCount, sizeMultiple } from '../graph/analysis.ts';
 import { receptiveField, tileOverlap } from '../graph/reach.ts';
 import { fromFloat32, toFloat32 } from '../weights/convert.ts';

@@ -3,7 +3,12 @@
  */
 
 import type { Engine, Model } from '../engine/engine.ts';
-import { type EnlargeReport, enlarge, enlargeWhole, type Pass } from '../engine/enlarge.ts';
+import {
+  type EnlargeReport,
+  enlarge,
+  enlargeWhole,
+  type Pass,
+} from '../engine/pipeline/enlarge.ts';
 import type { StripSink, UpscaleOptions } from '../engine/types.ts';
 import { CrispenError } from '../errors.ts';
 import type { Depth, RgbaImage } from '../image/image.ts';

@@ -41,7 +41,7 @@ import { chooseModel, DEFAULT_QUALITY, planUpscale } from './request.ts';
 import { Session } from './session.ts';
 import { copyBitmap, toWireSource, type UpscaleSource } from './source.ts';
 
-export type { Precision } from '../engine/precision.ts';
+export type { Precision } from '../engine/tune/precision.ts';
 export { inlineWorker } from './inline.ts';
 export type {
   AddModelOptions,

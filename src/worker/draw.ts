@@ -1,6 +1,7 @@
 /** Results on a canvas, in a chunk of its own. */
-import { makeSurface } from '../engine/draw.ts';
+
 import type { Engine, Model } from '../engine/engine.ts';
+import { makeSurface } from '../engine/pipeline/draw.ts';
 import type { UpscaleOptions, UpscaleReport } from '../engine/types.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
 import type { Rgba8Image, RgbaImage } from '../image/image.ts';

@@ -3,7 +3,7 @@
  * here may need the DOM or the worker's globals.
  */
 import type { OutputType } from '../codecs/encoder.ts';
-import type { Precision } from '../engine/precision.ts';
+import type { Precision } from '../engine/tune/precision.ts';
 import type { AdapterReport, UpscaleOptions, UpscaleReport } from '../engine/types.ts';
 import type { SerializedError } from '../errors.ts';
 import type { BayerMosaic } from '../image/bayer.ts';

@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import type { TuneOptions, TuneResult } from '../engine/tune.ts';
+import type { TuneOptions, TuneResult } from '../engine/tune/measure.ts';
 import type { AdapterReport } from '../engine/types.ts';
 import { type TunedPlatform, tunedFor } from './tuned.ts';
 

@@ -1,9 +1,9 @@
 /** First-run tuning: which variants of kernels are the fastest here, measured once and kept. */
-import { choiceOf, type TuneOptions, type TuneResult } from '../engine/tune.ts';
-import { familyOf, type Tuning, tuningOf } from '../engine/tuning.ts';
+import { choiceOf, type TuneOptions, type TuneResult } from '../engine/tune/measure.ts';
+import { familyOf, type Tuning, tuningOf } from '../engine/tune/tuning.ts';
 import type { AdapterReport } from '../engine/types.ts';
 
-export { tune } from '../engine/tune.ts';
+export { tune } from '../engine/tune/measure.ts';
 
 /** What is used of the platform; tests hand in their own. */
 export interface TunedPlatform {

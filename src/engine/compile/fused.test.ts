@@ -26,7 +26,7 @@ import {
 import { createNetwork } from '../../models/index.ts';
 import type { Network } from '../../models/network.ts';
 import { fromFloat32 } from '../../weights/convert.ts';
-import { interpret } from '../interpreter.ts';
+import { interpret } from '../oracle/interpreter.ts';
 import { type Fusion, fuse } from './fuse.ts';
 import {
   type ConvLayer,

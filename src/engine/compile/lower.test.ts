@@ -4,7 +4,7 @@ import { GraphBuilder } from '../../graph/graph.ts';
 import { type ConvVariant, plainConv } from '../../kernels/conv/conv.ts';
 import { a2n } from '../../models/a2n.ts';
 import { lcoan } from '../../models/lcoan.ts';
-import { planProgram } from '../execution.ts';
+import { planProgram } from '../gpu/arena.ts';
 import { lower } from './lower.ts';
 import type { Program } from './program.ts';
 

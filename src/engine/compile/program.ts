@@ -1,7 +1,7 @@
 import type { Size, Tile } from '../../geometry.ts';
 import type { NodeId } from '../../graph/graph.ts';
 import type { ElementType, Grid, Kernel } from '../../kernels/kernel.ts';
-import type { NetworkWeights } from '../weights.ts';
+import type { NetworkWeights } from './weights.ts';
 
 export type ResourceId = number;
 

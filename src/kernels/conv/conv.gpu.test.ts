@@ -8,8 +8,8 @@ import {
   runKernel,
   written,
 } from '../../../test/kernels.ts';
-import { matrixUnit } from '../../engine/matrix.ts';
-import { CONV_VARIANTS } from '../../engine/tuning.ts';
+import { matrixUnit } from '../../engine/gpu/matrix.ts';
+import { CONV_VARIANTS } from '../../engine/tune/tuning.ts';
 import type { Activation } from '../../graph/graph.ts';
 import { blocksOf } from '../kernel.ts';
 import { nearestReference } from '../maps/enlarge.reference.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { matrixUnit } from '../../engine/matrix.ts';
+import { matrixUnit } from '../../engine/gpu/matrix.ts';
 import { planarMap } from '../planar.ts';
 import { convReference } from './conv.reference.ts';
 import { type ConvSpec, packConvWeights } from './conv.ts';

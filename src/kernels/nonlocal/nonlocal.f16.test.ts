@@ -10,9 +10,9 @@ import {
   readGoldenCases,
   type TensorComparison,
 } from '../../cli/golden-cases.ts';
-import { decodeElements, encodeElements } from '../../engine/element.ts';
 import { Engine } from '../../engine/engine.ts';
-import { trace } from '../../engine/traceNetwork.ts';
+import { decodeElements, encodeElements } from '../../engine/gpu/element.ts';
+import { trace } from '../../engine/oracle/traceNetwork.ts';
 import { blocksOf, mapGrid } from '../kernel.ts';
 import { fromBlocked, type PlanarMap, toBlocked } from '../planar.ts';
 import {

@@ -17,9 +17,9 @@ import {
   convPartsParams,
 } from '../../../kernels/conv/convParts.ts';
 import { BOUND_PARTS } from '../../../kernels/kernel.ts';
-import type { NetworkWeights } from '../../weights.ts';
 import type { ConvLayer, ConvOp, FusedOpOf } from '../fused.ts';
 import type { Operand, Step } from '../program.ts';
+import type { NetworkWeights } from '../weights.ts';
 import {
   type Emission,
   type EmitterGroup,

@@ -18,7 +18,6 @@ import {
   poolPartialGrid,
   poolPartialKernel,
 } from '../../../kernels/vector/pool.ts';
-import type { NetworkWeights } from '../../weights.ts';
 import { type FusedGraph, type FusedOp, type FusedOpOf, mapShape, type ValueId } from '../fused.ts';
 import type {
   ConstantSpec,
@@ -30,6 +29,7 @@ import type {
   Step,
   Sums,
 } from '../program.ts';
+import type { NetworkWeights } from '../weights.ts';
 
 /** Appends the dispatches of a fused op to an emission. */
 export type Emitter<K extends FusedOp['op']> = (op: FusedOpOf<K>) => void;

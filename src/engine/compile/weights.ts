@@ -1,0 +1,46 @@
+import { CrispenError } from '../../errors.ts';
+import type { Graph } from '../../graph/graph.ts';
+import { toFloat32 } from '../../weights/convert.ts';
+import type { Tensor, TensorMap } from '../../weights/tensor.ts';
+
+/**
+ * The weights of a network as f32 by name, each of the shape that the graph asks for. Converted when
+ * asked for, and not kept: a checkpoint of hundreds of megabytes is never held twice.
+ */
+export interface NetworkWeights {
+  get(name: string): Float32Array | undefined;
+}
+
+/**
+ * Picks a network's weights out of a weight file. Tensors that the network does not name are left
+ * alone (released checkpoints carry unused ones).
+ * @throws CrispenError `MODEL_UNSUPPORTED` naming what is missing or of another shape.
+ */
+export function bindWeights(graph: Graph, tensors: TensorMap): NetworkWeights {
+  const problems: string[] = [];
+  const bound = new Map<string, Tensor>();
+  for (const { name, shape } of graph.weights) {
+    const tensor = tensors.get(name);
+    if (!tensor) problems.push(`${name} is missing`);
+    else if (tensor.shape.join() !== shape.join()) {
+      problems.push(`${name} is [${tensor.shape}], expected [${shape}]`);
+    } else bound.set(name, tensor);
+  }
+  if (problems.length > 0) {
+    const shown = problems.slice(0, 3).join('; ');
+    const more = problems.length > 3 ? `; and ${problems.length - 3} more` : '';
+    throw new CrispenError(
+      'MODEL_UNSUPPORTED',
+      `The weights do not fit the network: ${shown}${more}.`,
+      {
+        hint: 'Check that the file belongs to this network, at this scale and size.',
+      },
+    );
+  }
+  return {
+    get(name) {
+      const tensor = bound.get(name);
+      return tensor && toFloat32(tensor);
+    },
+  };
+}

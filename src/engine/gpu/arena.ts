@@ -1,0 +1,265 @@
+import { throwIfAborted } from '../../errors.ts';
+import type { Size } from '../../geometry.ts';
+import { GROUP_ROW_WORD, type Grid, type Kernel, PARAM_WORDS } from '../../kernels/kernel.ts';
+import type { Program, ResourceId, TileView } from '../compile/program.ts';
+import { type Device, PARAM_BYTES, type Pipeline, USAGE } from './device.ts';
+import type { Model } from './model.ts';
+import type { Pace } from './pace.ts';
+import { type Lifetime, planMemory } from './planner.ts';
+
+/** One dispatch with its buffers, ready to be cut into pieces. */
+export interface Dispatch {
+  readonly kernel: Kernel;
+  readonly pipeline: Pipeline;
+  readonly bindGroup: GPUBindGroup;
+}
+
+/** A dispatch at the size of a tile. */
+export interface SizedDispatch extends Dispatch {
+  readonly grid: Grid;
+  readonly params: readonly number[];
+  readonly work: number;
+}
+
+/** The slots that a program's resources take for tiles of `size`; external ones take none. */
+export function planProgram(program: Program, size: Size, keep: ReadonlySet<ResourceId>) {
+  const end = program.steps.length;
+  const first = new Map<ResourceId, number>([[program.input, -1]]);
+  const last = new Map<ResourceId, number>();
+  program.steps.forEach((step, index) => {
+    for (const id of step.writes) first.set(id, first.get(id) ?? index);
+    for (const operand of step.reads) {
+      if ('resource' in operand) last.set(operand.resource, index);
+    }
+  });
+  const lifetimes = program.resources.map(({ bytes, external }, id): Lifetime => {
+    const from = first.get(id);
+    if (external || from === undefined) return { bytes: 0, first: 0, last: 0 };
+    const kept = keep.has(id) || id === program.image?.packed;
+    return {
+      bytes: bytes(size),
+      first: from,
+      last: kept ? end : (last.get(id) ?? from),
+    };
+  });
+  const outside = program.resources.filter(({ external }) => external);
+  const externalBytes = outside.reduce((sum, { bytes }) => sum + bytes(size), 0);
+  const largest = Math.max(externalBytes, ...lifetimes.map(({ bytes }) => bytes));
+  return { ...planMemory(lifetimes), externalBytes, largest };
+}
+
+/**
+ * The buffers of one model for tiles up to a size: feature maps by slot, bind groups, uniforms.
+ * Made once and used for every tile and image of that size.
+ */
+export class Arena {
+  readonly bytes: number;
+  readonly dispatches: readonly Dispatch[];
+  readonly #device: Device;
+  readonly #program: Program;
+  readonly #buffers: readonly GPUBuffer[];
+  readonly #owned: readonly GPUBuffer[];
+  /** One slot per piece of a dispatch, at `uniformStride`. */
+  readonly uniforms: GPUBuffer;
+
+  private constructor(
+    device: Device,
+    model: Model,
+    buffers: readonly GPUBuffer[],
+    owned: readonly GPUBuffer[],
+    uniforms: GPUBuffer,
+  ) {
+    this.#device = device;
+    this.#program = model.program;
+    this.#buffers = buffers;
+    this.#owned = owned;
+    this.uniforms = uniforms;
+    this.bytes = owned.reduce((sum, buffer) => sum + buffer.size, 0);
+    this.dispatches = model.program.steps.map((step, i) => {
+      const pipeline = model.pipelines[i];
+      const reads = step.reads.map((operand): GPUBufferBinding => {
+        if ('resource' in operand) return { buffer: buffers[operand.resource] };
+        const span = model.spans.get(operand.constant);
+        if (!span) throw new Error(`weight ${operand.constant} was not uploaded`);
+        return { buffer: model.weights, offset: span.offset, size: span.size };
+      });
+      const writes = step.writes.map((id) => ({ buffer: buffers[id] }));
+      return {
+        kernel: step.kernel,
+        pipeline,
+        bindGroup: this.#bind(pipeline, [...reads, ...writes]),
+      };
+    });
+  }
+
+  /**
+   * @param external buffers of the program's external resources
+   * @param keep resources whose content must outlive the run
+   * @throws CrispenError `OUT_OF_MEMORY`, with everything released.
+   */
+  static async create(
+    device: Device,
+    model: Model,
+    size: Size,
+    external: ReadonlyMap<ResourceId, GPUBuffer>,
+    keep: ReadonlySet<ResourceId> = new Set(),
+  ): Promise<Arena> {
+    const { program } = model;
+    const { slotBytes, slotOf } = planProgram(program, size, keep);
+    const usage = USAGE.STORAGE | USAGE.COPY_SRC | USAGE.COPY_DST;
+    const owned: GPUBuffer[] = [];
+    try {
+      return await device.scoped('allocating feature maps', () => {
+        for (const bytes of slotBytes) owned.push(device.buffer('feature map', bytes, usage));
+        const buffers = program.resources.map(
+          (_, id) => external.get(id) ?? (owned[slotOf[id]] as GPUBuffer),
+        );
+        const bytes = uniformBytes(device, program, size);
+        const uniforms = device.buffer('uniforms', bytes, USAGE.UNIFORM | USAGE.COPY_DST);
+        owned.push(uniforms);
+        return new Arena(device, model, buffers, owned, uniforms);
+      });
+    } catch (error) {
+      for (const buffer of owned) buffer.destroy();
+      throw error;
+    }
+  }
+
+  buffer(resource: ResourceId): GPUBuffer {
+    return this.#buffers[resource];
+  }
+
+  #bind({ pipeline, layout }: Pipeline, buffers: readonly GPUBufferBinding[]): GPUBindGroup {
+    return this.#device.gpu.createBindGroup({
+      label: pipeline.label,
+      layout,
+      entries: [
+        { binding: 0, resource: { buffer: this.uniforms, size: PARAM_BYTES } },
+        ...buffers.map((resource, i) => ({ binding: i + 1, resource })),
+      ],
+    });
+  }
+
+  /** The program's dispatches for a tile, whose source may be smaller than the arena's size. */
+  sized(tile: TileView): SizedDispatch[] {
+    const { width, height } = tile.source;
+    return this.#program.steps.map((step, i) => {
+      const size = { width: width * step.scale, height: height * step.scale };
+      return {
+        ...this.dispatches[i],
+        grid: step.grid(size, tile),
+        params: step.params(size, tile),
+        work: step.work * width * height * (step.share?.(size) ?? 1),
+      };
+    });
+  }
+
+  /**
+   * Submits dispatches in order, cut into pieces and grouped into submissions of about the paced
+   * length, at most two of them in flight, also when it returns, so that the next run or a reading
+   * can follow without a gap. Stops between submissions when `signal` fires.
+   *
+   * @returns the number of dispatches made.
+   * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST`; on any of them
+   * nothing is left running.
+   */
+  async run(
+    dispatches: readonly SizedDispatch[],
+    options: {
+      readonly pace: Pace;
+      readonly signal?: AbortSignal | undefined;
+      readonly onWork?: (work: number) => void;
+      /** Encoded at the end of the last submission. */
+      readonly finish?: (encoder: GPUCommandEncoder) => void;
+    },
+  ): Promise<number> {
+    const { pace, signal, onWork, finish } = options;
+    const stride = uniformStride(this.#device);
+    const pieces = dispatches.flatMap((dispatch) => cut(dispatch, pace.submissionWork()));
+    const words = new Uint32Array((pieces.length * stride) / 4);
+    pieces.forEach(({ dispatch, row }, i) => {
+      const at = (i * stride) / 4;
+      words.set(dispatch.params.slice(0, PARAM_WORDS), at);
+      // Kernels without rows of workgroups keep their own third word.
+      if (dispatch.grid[1] > 1 || row > 0) words[at + GROUP_ROW_WORD] = row;
+    });
+    this.#device.throwIfLost();
+    this.#device.gpu.queue.writeBuffer(this.uniforms, 0, words);
+
+    let next = 0;
+    try {
+      do {
+        throwIfAborted(signal);
+        const first = next;
+        let work = 0;
+        const allowed = pace.submissionWork();
+        do work += pieces[next++].work;
+        while (next < pieces.length && work + pieces[next].work <= allowed);
+        const { verdict } = this.#device.scopes('running the network', () => {
+          const encoder = this.#device.gpu.createCommandEncoder();
+          const pass = encoder.beginComputePass();
+          for (let i = first; i < next; i++) {
+            const { dispatch, rows } = pieces[i];
+            pass.setPipeline(dispatch.pipeline.pipeline);
+            pass.setBindGroup(0, dispatch.bindGroup, [i * stride]);
+            pass.dispatchWorkgroups(dispatch.grid[0], rows, dispatch.grid[2]);
+          }
+          pass.end();
+          if (next === pieces.length) finish?.(encoder);
+          this.#device.gpu.queue.submit([encoder.finish()]);
+        });
+        await pace.submitted(work, this.#device.idle());
+        await verdict;
+        onWork?.(work);
+      } while (next < pieces.length);
+      return pieces.length;
+    } catch (error) {
+      // Buffers are about to be reused or freed: let the GPU come to rest first.
+      await this.#device.idle().catch(() => {});
+      await pace.drain();
+      throw error;
+    }
+  }
+
+  destroy(): void {
+    for (const buffer of this.#owned) buffer.destroy();
+  }
+}
+
+/** No dispatch is cut into more pieces than this. */
+const MAX_PIECES = 16;
+
+export const uniformStride = (device: Device): number =>
+  Math.max(PARAM_BYTES, device.limits.minUniformBufferOffsetAlignment);
+
+/** Bytes of uniforms for tiles up to `size`: a slot for each piece that a dispatch may be cut into. */
+export function uniformBytes(device: Device, { steps }: Program, size: Size): number {
+  const whole = { x: 0, y: 0, ...size };
+  const tile = { image: size, core: whole, source: whole };
+  const slots = steps.reduce((sum, { grid, scale }) => {
+    const [, rows] = grid({ width: size.width * scale, height: size.height * scale }, tile);
+    return sum + Math.min(MAX_PIECES, rows);
+  }, 0);
+  return slots * uniformStride(device);
+}
+
+interface Piece {
+  readonly dispatch: SizedDispatch;
+  readonly row: number;
+  readonly rows: number;
+  readonly work: number;
+}
+
+/**
+ * Cuts a dispatch along y into pieces of a submission at most, no smaller than need be: what is cut
+ * ends in threads that idle, on processors above all.
+ */
+function cut(dispatch: SizedDispatch, most: number): Piece[] {
+  const rows = dispatch.grid[1];
+  const count = Math.min(MAX_PIECES, rows, Math.max(1, Math.ceil(dispatch.work / most)));
+  return Array.from({ length: count }, (_, i) => {
+    const row = Math.floor((i * rows) / count);
+    const end = Math.floor(((i + 1) * rows) / count);
+    return { dispatch, row, rows: end - row, work: (dispatch.work * (end - row)) / rows };
+  });
+}

@@ -1,0 +1,57 @@
+import type { Network } from '../../models/network.ts';
+import type { Program } from '../compile/program.ts';
+import type { NetworkWeights } from '../compile/weights.ts';
+import { type Device, type Pipeline, USAGE } from './device.ts';
+import { encodeElements } from './element.ts';
+
+/** Where a packed weight lies within a model's one buffer of weights. */
+interface Span {
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** A network on the GPU: its dispatches, compiled, and its weights, uploaded. */
+export interface Model {
+  readonly network: Network;
+  readonly program: Program;
+  readonly pipelines: readonly Pipeline[];
+  readonly weights: GPUBuffer;
+  readonly spans: ReadonlyMap<string, Span>;
+}
+
+/** The pipelines of a program's steps, compiled at the same time, each once per device. */
+export const compileSteps = (device: Device, { steps }: Program): Promise<Pipeline[]> =>
+  Promise.all(steps.map(({ kernel }) => device.compile(kernel)));
+
+/** Packs and uploads a program's weights and compiles its kernels, all at the same time. */
+export async function uploadModel(
+  device: Device,
+  network: Network,
+  program: Program,
+  weights: NetworkWeights,
+): Promise<Model> {
+  const compiling = compileSteps(device, program);
+  compiling.catch(() => {}); // awaited below; an upload that fails first must not leave it unheard
+  const align = device.limits.minStorageBufferOffsetAlignment;
+  const spans = new Map<string, Span>();
+  const packed: (Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>)[] = [];
+  let bytes = 0;
+  for (const [key, { pack, element }] of program.constants) {
+    const data = encodeElements(pack(weights), element);
+    spans.set(key, { offset: bytes, size: data.byteLength });
+    packed.push(data);
+    bytes = Math.ceil((bytes + data.byteLength) / align) * align;
+  }
+  const buffer = await device.scoped('allocating the weights', () =>
+    device.buffer('weights', bytes, USAGE.STORAGE | USAGE.COPY_DST),
+  );
+  try {
+    [...spans.values()].forEach(({ offset }, i) => {
+      device.gpu.queue.writeBuffer(buffer, offset, packed[i]);
+    });
+    return { network, program, pipelines: await compiling, weights: buffer, spans };
+  } catch (error) {
+    buffer.destroy();
+    throw error;
+  }
+}

@@ -1,0 +1,270 @@
+import { CrispenError, nonFinite, throwIfAborted } from '../../errors.ts';
+import { consumers, multiplyAddsPerPixel, sizeMultiple } from '../../graph/analysis.ts';
+import type { Graph, GraphNode, NodeId } from '../../graph/graph.ts';
+import type { NonlocalOp } from '../../graph/nonlocalOp.ts';
+import type { RgbaImage } from '../../image/image.ts';
+import { convReference } from '../../kernels/conv/conv.reference.ts';
+import { bilinearReference, nearestReference } from '../../kernels/maps/enlarge.reference.ts';
+import {
+  activationReference,
+  addReference,
+  affineReference,
+  mixReference,
+  mulReference,
+  preluReference,
+} from '../../kernels/maps/pointwise.reference.ts';
+import {
+  concatReference,
+  pixelShuffleReference,
+  pixelUnshuffleReference,
+} from '../../kernels/maps/rearrange.reference.ts';
+import {
+  argmaxReference,
+  attendReference,
+  attentionReference,
+  clusterMeansReference,
+  inverseReference,
+  keySoftmaxReference,
+  rankReference,
+  sampleKeysReference,
+  similarityReference,
+  startMeansReference,
+  type Table,
+} from '../../kernels/nonlocal/nonlocal.reference.ts';
+import {
+  cropReference,
+  packRgba8Reference,
+  padReference,
+  unpackRgba8Reference,
+} from '../../kernels/pixels/rgba8.reference.ts';
+import { type PlanarMap, planarMap } from '../../kernels/planar.ts';
+import { globalAveragePoolReference } from '../../kernels/vector/pool.reference.ts';
+import {
+  linearReference,
+  softmaxReference,
+  vectorActivationReference,
+} from '../../kernels/vector/vector.reference.ts';
+import type { Network } from '../../models/network.ts';
+import type { TensorMap } from '../../weights/tensor.ts';
+import { bindWeights, type NetworkWeights } from '../compile/weights.ts';
+import { ProgressMeter } from '../progress.ts';
+import type { RunOptions, TracedTensor, UpscaleResult } from '../types.ts';
+import { findTaps, type PlanarInput, paddedInput, pixelFormats, tracedMap } from './trace.ts';
+
+type Value = PlanarMap | Table | Float32Array<ArrayBuffer>;
+
+const isVector = (value: Value): value is Float32Array<ArrayBuffer> =>
+  value instanceof Float32Array;
+
+/**
+ * Runs a network on the CPU with the kernels' plain references: slow and obvious, the oracle of the
+ * GPU path and the honest slow path of a machine without one. Returns the nodes named in `taps`.
+ * Yields to the event loop after each op, so that a worker can be cancelled.
+ *
+ * @throws CrispenError `ABORTED`, `MODEL_UNSUPPORTED`, `INVALID_INPUT`.
+ */
+export async function interpret(
+  network: Network,
+  weights: TensorMap,
+  input: PlanarInput,
+  taps: readonly string[],
+  options: RunOptions = {},
+): Promise<Map<string, TracedTensor>> {
+  const { graph } = network;
+  const wanted = findTaps(graph, taps);
+  const map = paddedInput(graph, input);
+  const values = await evaluate(graph, bindWeights(graph, weights), map, wanted, options);
+  return new Map(
+    [...wanted].map((id) => {
+      const value = values.get(id) as Value;
+      const tensor = isVector(value)
+        ? { shape: [value.length], data: value }
+        : 'dims' in value
+          ? { shape: value.dims, data: Float32Array.from(value.data) }
+          : tracedMap(network, id, value, input);
+      return [graph.nodes[id].name, tensor] as const;
+    }),
+  );
+}
+
+/** Evaluates every node in order; values are dropped after their last reader unless kept. */
+async function evaluate(
+  graph: Graph,
+  weights: NetworkWeights,
+  input: PlanarMap,
+  keep: ReadonlySet<NodeId>,
+  { signal, onProgress }: RunOptions,
+): Promise<Map<NodeId, Value>> {
+  const readers = consumers(graph);
+  const values = new Map<NodeId, Value>();
+  const meter = new ProgressMeter(multiplyAddsPerPixel(graph), onProgress);
+  for (let id = 0; id < graph.nodes.length; id++) {
+    throwIfAborted(signal);
+    const node = graph.nodes[id];
+    const args = node.inputs.map((from) => values.get(from) as Value);
+    values.set(id, node.op === 'input' ? input : applyNode(node, args, weights));
+    for (const from of new Set(node.inputs)) {
+      const last = readers.get(from)?.at(-1) === id;
+      if (last && !keep.has(from) && from !== graph.output) values.delete(from);
+    }
+    meter.advance(node.multiplyAdds);
+    await new Promise<void>((resolve) => setTimeout(resolve, 0));
+  }
+  meter.finish();
+  return values;
+}
+
+function applyNode(node: GraphNode, args: readonly Value[], weights: NetworkWeights): Value {
+  const map = (index: number) => args[index] as PlanarMap;
+  const vector = (index: number) => args[index] as Float32Array;
+  const weight = (name: string) => weights.get(name) as Float32Array;
+  switch (node.op) {
+    case 'conv':
+      return convReference(
+        map(0),
+        weight(node.weight),
+        node.bias === null ? null : weight(node.bias),
+        node.cOut,
+        node.kernel,
+      );
+    case 'activation':
+      return isVector(args[0])
+        ? vectorActivationReference(args[0], node.activation)
+        : activationReference(map(0), node.activation);
+    case 'mul':
+      return mulReference(map(0), map(1));
+    case 'add':
+      return addReference(map(0), map(1), node.factor);
+    case 'prelu':
+      return preluReference(map(0), weight(node.weight));
+    case 'affine':
+      return affineReference(map(0), node.scale, node.shift);
+    case 'concat':
+      return concatReference(args as readonly PlanarMap[]);
+    case 'pixelShuffle':
+      return pixelShuffleReference(map(0), node.scale);
+    case 'pixelUnshuffle':
+      return pixelUnshuffleReference(map(0), node.scale);
+    case 'mix':
+      return mixReference(map(0), map(1), vector(2));
+    case 'globalAveragePool':
+      return globalAveragePoolReference(map(0));
+    case 'linear':
+      return linearReference(vector(0), weight(node.weight), node.lengthOut);
+    case 'softmax':
+      return softmaxReference(vector(0), node.temperature);
+    case 'nearest':
+      return nearestReference(map(0), node.scale);
+    case 'bilinear':
+      return bilinearReference(map(0), node.scale);
+    case 'nonlocal':
+      return applyNonlocal(node.spec, args, weight);
+    case 'input':
+      throw new Error('the input has no op to apply');
+  }
+}
+
+function applyNonlocal(
+  spec: NonlocalOp,
+  args: readonly Value[],
+  weight: (name: string) => Float32Array,
+): Value {
+  const map = (index: number) => args[index] as PlanarMap;
+  const table = (index: number) => args[index] as Table;
+  switch (spec.kind) {
+    case 'similarity': {
+      const means = spec.weight === null ? (table(1).data as Float32Array) : weight(spec.weight);
+      return similarityReference(map(0), means, spec);
+    }
+    case 'argmax':
+      return argmaxReference(table(0));
+    case 'rank':
+      return rankReference(table(0));
+    case 'inverse':
+      return inverseReference(table(0));
+    case 'startMeans':
+      return startMeansReference(map(0), spec.rounds, spec.clusters);
+    case 'clusterMeans':
+      return clusterMeansReference(map(0), table(1), table(3));
+    case 'attention':
+      return attentionReference(map(0), table(1), spec);
+    case 'logSumExp': {
+      const { dims, lse } = table(0);
+      if (!lse) throw new Error('the log-sum-exp of something else than an attention');
+      return { dims: [dims[0], dims[1] * dims[2]], data: lse };
+    }
+    case 'attend':
+      return attendReference(map(0), table(1), table(2), table(3), table(4));
+    case 'keySoftmax':
+      return keySoftmaxReference(map(0), spec.gate === null ? null : map(1), spec.gate);
+    case 'sampleKeys':
+      return sampleKeysReference(map(0), map(1), map(2), args.length > 3 ? map(3) : null, spec);
+  }
+}
+
+/**
+ * Upscales an image on the CPU, with alpha and colour differences as on the GPU.
+ * @throws CrispenError `ABORTED`, `MODEL_UNSUPPORTED`, `NON_FINITE`.
+ */
+export async function upscaleOnCpu<T extends RgbaImage>(
+  network: Network,
+  weights: TensorMap,
+  image: T,
+  options: RunOptions = {},
+): Promise<UpscaleResult<T>> {
+  const started = performance.now();
+  const { graph, scale } = network;
+  const { width, height } = image;
+  const formats = pixelFormats(network);
+  const lr = padReference(unpackRgba8Reference(image, formats.input), sizeMultiple(graph));
+  const values = await evaluate(graph, bindWeights(graph, weights), lr, new Set(), options);
+  const whole = values.get(graph.output) as PlanarMap;
+  const sr = cropReference(whole, height * scale, width * scale);
+  const { data, finite } = packRgba8Reference(sr, image, formats.output);
+  if (!finite) throw nonFinite();
+  return {
+    image: { width: sr.width, height: sr.height, data } as RgbaImage as T,
+    report: {
+      backend: 'cpu',
+      milliseconds: performance.now() - started,
+      tiles: 1,
+      tileSize: [width, height],
+      statistics: 'exact',
+      approximate: false,
+      gpuBytes: 0,
+      dispatches: 0,
+      precision: 'f32',
+    },
+  };
+}
+
+/**
+ * Milliseconds that the CPU path will need for an LR image, from a probe of about 50 ms: the
+ * network's own hottest shape, a 3x3 convolution of 40 channels.
+ * @throws CrispenError `INVALID_INPUT` for sizes that are none.
+ */
+export function estimateCpuMilliseconds(network: Network, width: number, height: number): number {
+  if (![width, height].every((side) => Number.isInteger(side) && side > 0)) {
+    throw new CrispenError('INVALID_INPUT', `There is no image of ${width} x ${height} pixels.`, {
+      hint: 'Width and height are positive integers.',
+    });
+  }
+  const channels = 40;
+  const size = 24;
+  const x = planarMap(channels, size, size);
+  x.data.forEach((_, i) => {
+    x.data[i] = Math.sin(i);
+  });
+  const weights = Float32Array.from({ length: channels * channels * 9 }, (_, i) => Math.cos(i));
+  const probe = () => convReference(x, weights, null, channels, 3);
+  probe(); // let the compiler warm up
+  const started = performance.now();
+  let runs = 0;
+  do {
+    probe();
+    runs++;
+  } while (performance.now() - started < 50);
+  const perMultiplyAdd =
+    (performance.now() - started) / (runs * channels * channels * 9 * size * size);
+  return multiplyAddsPerPixel(network.graph) * width * height * perMultiplyAdd;
+}

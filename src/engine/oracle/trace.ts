@@ -1,0 +1,80 @@
+/**
+ * What a run of a network has in common on the GPU and on the CPU: how inputs of a trace are laid
+ * out, which nodes are wanted, and what the pixels at either end mean.
+ */
+import { CrispenError } from '../../errors.ts';
+import { sizeMultiple } from '../../graph/analysis.ts';
+import type { Graph, NodeId } from '../../graph/graph.ts';
+import { cropReference, padReference } from '../../kernels/pixels/rgba8.reference.ts';
+import type { PixelFormat } from '../../kernels/pixels/rgba8.ts';
+import { type PlanarMap, planarMap } from '../../kernels/planar.ts';
+import type { Network } from '../../models/network.ts';
+import type { TracedTensor } from '../types.ts';
+
+/** Input of a trace: planar (chw) f32 in the network's own range. */
+export interface PlanarInput {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Float32Array;
+}
+
+/**
+ * The input of a trace as a map, padded by reflection to the multiple that the graph needs.
+ * @throws CrispenError `INVALID_INPUT` if it has not one value for each channel and pixel.
+ */
+export function paddedInput(graph: Graph, { width, height, data }: PlanarInput): PlanarMap {
+  const map = planarMap(inputChannels(graph), height, width);
+  if (data.length !== map.data.length) {
+    throw new CrispenError(
+      'INVALID_INPUT',
+      `The input has ${data.length} values, not ${map.data.length}.`,
+    );
+  }
+  map.data.set(data);
+  return padReference(map, sizeMultiple(graph));
+}
+
+/** A map of a trace; the output without what came of the padding, inner maps as they are. */
+export function tracedMap(
+  { graph, scale }: Network,
+  id: NodeId,
+  map: PlanarMap,
+  input: PlanarInput,
+): TracedTensor {
+  const { channels, height, width, data } =
+    id === graph.output ? cropReference(map, input.height * scale, input.width * scale) : map;
+  return { shape: [channels, height, width], data };
+}
+
+/** What the pixels of a network's input and output mean. */
+export function pixelFormats({ graph, inputRange: range, scale }: Network): {
+  readonly input: PixelFormat;
+  readonly output: PixelFormat & { readonly scale: number };
+} {
+  const { shape } = graph.nodes[graph.output];
+  const channels = shape.kind === 'map' ? shape.channels : 0;
+  return {
+    input: { range, channels: inputChannels(graph) },
+    output: { range, channels, scale },
+  };
+}
+
+/** Ids of nodes by name. @throws CrispenError `INVALID_INPUT` for a name that the graph lacks. */
+export function findTaps(graph: Graph, names: readonly string[]): Set<NodeId> {
+  const ids = new Map(graph.nodes.map((node, id) => [node.name, id]));
+  return new Set(
+    names.map((name) => {
+      const id = ids.get(name);
+      if (id === undefined) {
+        throw new CrispenError('INVALID_INPUT', `The network has no tensor called "${name}".`);
+      }
+      return id;
+    }),
+  );
+}
+
+/** Channels of the graph's input. */
+export function inputChannels(graph: Graph): number {
+  const shape = graph.nodes.find((node) => node.op === 'input')?.shape;
+  return shape?.kind === 'map' ? shape.channels : 0;
+}

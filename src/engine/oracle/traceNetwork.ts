@@ -1,0 +1,112 @@
+import { throwIfAborted } from '../../errors.ts';
+import type { ElementType } from '../../kernels/kernel.ts';
+import { unpackRows } from '../../kernels/nonlocal/nonlocal.ts';
+import { fromBlocked, toBlocked } from '../../kernels/planar.ts';
+import type { Network } from '../../models/network.ts';
+import type { TensorMap } from '../../weights/tensor.ts';
+import type { Fusion } from '../compile/fuse.ts';
+import { bindWeights } from '../compile/weights.ts';
+import type { Engine, EngineParts } from '../engine.ts';
+import { Arena } from '../gpu/arena.ts';
+import { USAGE } from '../gpu/device.ts';
+import { decodeElements, encodeElements } from '../gpu/element.ts';
+import { uploadModel } from '../gpu/model.ts';
+import { lowerFor } from '../lowerFor.ts';
+import { ProgressMeter } from '../progress.ts';
+import type { RunOptions, TracedTensor } from '../types.ts';
+import { findTaps, type PlanarInput, paddedInput, tracedMap } from './trace.ts';
+
+/**
+ * Runs a network whole on a planar f32 input and returns the nodes named in `taps`, unclamped.
+ * Fusion (default `blocks`) stops at each tap; the node `output` alone leaves it as it is.
+ * @throws CrispenError as `Engine.upscale`, and `INVALID_INPUT` for an unknown name.
+ */
+export const trace = (
+  engine: Engine,
+  network: Network,
+  weights: TensorMap,
+  input: PlanarInput,
+  taps: readonly string[],
+  options: TraceOptions = {},
+): Promise<Map<string, TracedTensor>> =>
+  engine.run((parts) => traceNetwork(parts, network, weights, input, taps, options));
+
+interface TraceOptions extends RunOptions {
+  readonly fuse?: Fusion;
+  readonly precision?: ElementType;
+}
+
+async function traceNetwork(
+  parts: EngineParts,
+  network: Network,
+  weights: TensorMap,
+  input: PlanarInput,
+  taps: readonly string[],
+  { fuse = 'blocks', precision, signal, onProgress }: TraceOptions,
+): Promise<Map<string, TracedTensor>> {
+  throwIfAborted(signal);
+  const { device, pace } = parts;
+  const { graph } = network;
+  const keep = findTaps(graph, taps);
+  const program = await lowerFor(parts, network, { fuse, precision, keep, image: null });
+  const { element } = program;
+  const kept = new Set([...keep].map((id) => program.resourceOf.get(id) as number));
+  const model = await uploadModel(device, network, program, bindWeights(graph, weights));
+  const map = paddedInput(graph, input);
+  const { width, height } = map;
+  const size = { width, height };
+  let arena: Arena | null = null;
+  const staging: GPUBuffer[] = [];
+  try {
+    arena = await Arena.create(device, model, size, new Map(), kept);
+    device.gpu.queue.writeBuffer(
+      arena.buffer(program.input),
+      0,
+      encodeElements(toBlocked(map), element),
+    );
+    const whole = { x: 0, y: 0, ...size };
+    const steps = arena.sized({ image: size, core: whole, source: whole });
+    const meter = new ProgressMeter(
+      steps.reduce((sum, { work }) => sum + work, 0),
+      onProgress,
+    );
+    await arena.run(steps, {
+      pace,
+      signal,
+      onWork: (work) => meter.advance(work),
+    });
+    meter.finish();
+    const traced = new Map<string, TracedTensor>();
+    for (const id of keep) {
+      const resource = program.resourceOf.get(id) as number;
+      const bytes = program.resources[resource].bytes(size);
+      const buffer = device.buffer('trace', bytes, USAGE.MAP_READ | USAGE.COPY_DST);
+      staging.push(buffer);
+      const encoder = device.gpu.createCommandEncoder();
+      encoder.copyBufferToBuffer(arena.buffer(resource), 0, buffer, 0, bytes);
+      device.gpu.queue.submit([encoder.finish()]);
+      const { name, shape } = graph.nodes[id];
+      const content = await device.read(buffer, bytes);
+      const values = decodeElements(content, shape.kind === 'map' ? element : 'f32');
+      if (shape.kind === 'table') {
+        const dims = shape.dims(width * height);
+        const data = shape.integer ? Float32Array.from(new Uint32Array(content)) : values;
+        // Rows of tables of rows are padded to whole vectors of four.
+        const rows = dims.length > 2 ? unpackRows(data, dims[dims.length - 1]) : data;
+        traced.set(name, { shape: dims, data: rows });
+      } else if (shape.kind === 'vector') {
+        traced.set(name, { shape: [shape.length], data: values.slice(0, shape.length) });
+      } else {
+        const [w, h] = [width * shape.scale, height * shape.scale];
+        const whole = fromBlocked(values, shape.channels, h, w);
+        traced.set(name, tracedMap(network, id, whole, input));
+      }
+    }
+    return traced;
+  } finally {
+    await pace.drain();
+    for (const buffer of staging) buffer.destroy();
+    arena?.destroy();
+    model.weights.destroy();
+  }
+}

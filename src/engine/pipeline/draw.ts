@@ -1,0 +1,68 @@
+/** A result that stays on the GPU, as a texture that its tiles are drawn into. */
+
+import type { Size } from '../../geometry.ts';
+import { pixelsToTexture } from '../../kernels/pixels/texture.ts';
+import type { Device } from '../gpu/device.ts';
+import type { UpscaleOptions } from '../types.ts';
+
+// GPUTextureUsage is a global of browsers only.
+const [COPY_SRC, COPY_DST, STORAGE_BINDING] = [0x1, 0x2, 0x8];
+
+export interface Surface {
+  /** Of the result's size, `rgba8unorm`; usages `COPY_SRC` and `COPY_DST`. */
+  readonly texture: GPUTexture;
+  /** Draws a tile; for `UpscaleOptions`. */
+  readonly draw: NonNullable<UpscaleOptions['draw']>;
+  /** Bytes of textures so far. */
+  readonly bytes: number;
+  destroy(): void;
+}
+
+/**
+ * @param size of the result
+ * @param scale by which tiles are larger than their cores
+ * @throws CrispenError `OUT_OF_MEMORY`, `DEVICE_LOST`
+ */
+export async function makeSurface(device: Device, size: Size, scale: number): Promise<Surface> {
+  const { gpu } = device;
+  const make = ({ width, height }: Size) =>
+    gpu.createTexture({
+      ...{ label: 'result', size: [width, height], format: 'rgba8unorm' },
+      usage: COPY_SRC | COPY_DST | STORAGE_BINDING,
+    });
+  const label = 'pixels to texture';
+  const texture = await device.scoped('allocating the result', () => make(size));
+  const pipeline = await gpu.createComputePipelineAsync({
+    ...{ label, layout: 'auto' },
+    compute: { module: gpu.createShaderModule({ label, code: pixelsToTexture }) },
+  });
+  // The kernel takes its row's length from the texture: a tile gets one of its own, by its size.
+  const tiles = new Map([[`${size.width}x${size.height}`, texture]]);
+  return {
+    texture,
+    draw(encoder, packed, core) {
+      const [width, height] = [core.width * scale, core.height * scale];
+      const key = `${width}x${height}`;
+      const tile = tiles.get(key) ?? make({ width, height });
+      tiles.set(key, tile);
+      const layout = pipeline.getBindGroupLayout(0);
+      const entries = [{ buffer: packed }, tile.createView()].map((resource, binding) => ({
+        ...{ binding, resource },
+      }));
+      const pass = encoder.beginComputePass();
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, gpu.createBindGroup({ layout, entries }));
+      pass.dispatchWorkgroups(Math.ceil(width / 8), Math.ceil(height / 8));
+      pass.end();
+      if (tile === texture) return;
+      const origin = [core.x * scale, core.y * scale];
+      encoder.copyTextureToTexture({ texture: tile }, { texture, origin }, [width, height]);
+    },
+    get bytes() {
+      return [...tiles.values()].reduce((sum, { width, height }) => sum + width * height * 4, 0);
+    },
+    destroy() {
+      for (const tile of tiles.values()) tile.destroy();
+    },
+  };
+}

@@ -1,0 +1,168 @@
+/**
+ * For WebGPU programmers: a network within a frame of their own, on their device and in their command
+ * encoder, from texture to texture. Nothing is read back.
+ */
+import { CrispenError } from '../../errors.ts';
+import type { Size } from '../../geometry.ts';
+import { sizeMultiple } from '../../graph/analysis.ts';
+import { GROUP_ROW_WORD } from '../../kernels/kernel.ts';
+import { pixelsToTexture, textureToPixels } from '../../kernels/pixels/texture.ts';
+import type { Network } from '../../models/network.ts';
+import type { TensorMap } from '../../weights/tensor.ts';
+import type { Fusion } from '../compile/fuse.ts';
+import type { ResourceId } from '../compile/program.ts';
+import { bindWeights } from '../compile/weights.ts';
+import { Arena, uniformStride } from '../gpu/arena.ts';
+import { Device, reportAdapter, USAGE } from '../gpu/device.ts';
+import { uploadModel } from '../gpu/model.ts';
+import { defaultBudget, lowerFor } from '../lowerFor.ts';
+import { tuningFor } from '../tune/tuning.ts';
+
+export interface EncodableOptions extends Size {
+  /** How far to fuse; default `blocks`, on software adapters `ops`. */
+  readonly fuse?: Fusion;
+}
+
+/** A network that is ready to be encoded for images of one size. */
+export interface EncodableNetwork {
+  /** Of the output, in pixels. */
+  readonly width: number;
+  readonly height: number;
+  /** Of GPU buffers, weights included. */
+  readonly bytes: number;
+  /** One u32, which becomes 1 when the network gives a value that is not finite. */
+  readonly status: GPUBuffer;
+  /**
+   * Encodes one run: two compute passes for the textures, one for the network. As often as liked;
+   * runs share their buffers and follow each other on the queue.
+   *
+   * @param input of the size that was prepared, with usage `TEXTURE_BINDING`, 0 to 1 in sRGB, not
+   * premultiplied; such as `rgba8unorm`
+   * @param output `scale` times as large, `rgba8unorm` with usage `STORAGE_BINDING`
+   * @throws CrispenError `INVALID_INPUT` for textures of another size
+   */
+  encode(encoder: GPUCommandEncoder, input: GPUTexture, output: GPUTexture): void;
+  destroy(): void;
+}
+
+/**
+ * Uploads a network to a device, compiles its kernels and allocates its feature maps for images of
+ * `width` x `height` pixels, which run whole, without tiles. The device stays the caller's.
+ *
+ * @throws CrispenError `MODEL_UNSUPPORTED` for weights that do not fit the network, `OUT_OF_MEMORY`,
+ * `DEVICE_LOST`
+ */
+export async function prepareNetwork(
+  gpu: GPUDevice,
+  network: Network,
+  weights: TensorMap,
+  { width, height, fuse }: EncodableOptions,
+): Promise<EncodableNetwork> {
+  const device = new Device(gpu, reportAdapter({ info: gpu.adapterInfo, features: gpu.features }));
+  const { graph, scale } = network;
+  const target = {
+    device,
+    tuning: await tuningFor(device.adapter),
+    memoryBudget: defaultBudget(device),
+  };
+  const program = await lowerFor(target, network, { fuse, image: { wide: false } });
+  const model = await uploadModel(device, network, program, bindWeights(graph, weights));
+  const { image } = program;
+  if (!image) throw new Error('the program was lowered without image conversion');
+  // Networks that unshuffle pixels work on whole cells; what lies beyond the image is reflected.
+  const multiple = sizeMultiple(graph);
+  const up = (side: number) => Math.ceil(side / multiple) * multiple;
+  const size = { width: up(width), height: up(height) };
+  const external = new Map<ResourceId, GPUBuffer>();
+  const release = () => {
+    for (const buffer of external.values()) buffer.destroy();
+    model.weights.destroy();
+  };
+  try {
+    await device.scoped('allocating the image', () => {
+      const usage = USAGE.STORAGE | USAGE.COPY_SRC | USAGE.COPY_DST;
+      program.resources.forEach(({ name, bytes, external: outside }, id) => {
+        if (outside) external.set(id, device.buffer(name, bytes(size), usage));
+      });
+    });
+    const arena = await Arena.create(device, model, size, external);
+    const at = { x: 0, y: 0 };
+    const sized = arena.sized({
+      core: { ...at, width, height },
+      source: { ...at, ...size },
+      image: { width, height },
+    });
+    // Some steps have nothing to do at some sizes.
+    const dispatches = sized.filter(({ grid }) => grid.every((groups) => groups > 0));
+    const stride = uniformStride(device);
+    const words = new Uint32Array((dispatches.length * stride) / 4);
+    dispatches.forEach(({ params, grid }, i) => {
+      words.set(params, (i * stride) / 4);
+      if (grid[1] > 1) words[(i * stride) / 4 + GROUP_ROW_WORD] = 0;
+    });
+    gpu.queue.writeBuffer(arena.uniforms, 0, words);
+
+    const convert = (label: string, code: string) =>
+      gpu.createComputePipelineAsync({
+        ...{ label, layout: 'auto' },
+        compute: { module: gpu.createShaderModule({ label, code }), entryPoint: 'main' },
+      });
+    const [read, write] = await Promise.all([
+      convert('texture to pixels', textureToPixels),
+      convert('pixels to texture', pixelsToTexture),
+    ]);
+    const pixels = arena.buffer(image.source);
+    const packed = arena.buffer(image.packed);
+    const bytes = [...external.values()].reduce((sum, buffer) => sum + buffer.size, arena.bytes);
+
+    const pass = (
+      encoder: GPUCommandEncoder,
+      pipeline: GPUComputePipeline,
+      resources: GPUBindingResource[],
+      { width, height }: Size,
+    ) => {
+      const made = encoder.beginComputePass();
+      made.setPipeline(pipeline);
+      const entries = resources.map((resource, binding) => ({ binding, resource }));
+      made.setBindGroup(
+        0,
+        gpu.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }),
+      );
+      made.dispatchWorkgroups(Math.ceil(width / 8), Math.ceil(height / 8));
+      made.end();
+    };
+    return {
+      ...{ width: width * scale, height: height * scale, bytes: bytes + model.weights.size },
+      status: arena.buffer(image.status),
+      encode(encoder, input, output) {
+        checkSize('input', input, width, height);
+        checkSize('output', output, width * scale, height * scale);
+        pass(encoder, read, [input.createView(), { buffer: pixels }], input);
+        const run = encoder.beginComputePass();
+        dispatches.forEach(({ pipeline, bindGroup, grid }, i) => {
+          run.setPipeline(pipeline.pipeline);
+          run.setBindGroup(0, bindGroup, [i * stride]);
+          run.dispatchWorkgroups(...grid);
+        });
+        run.end();
+        pass(encoder, write, [{ buffer: packed }, output.createView()], output);
+      },
+      destroy() {
+        arena.destroy();
+        release();
+      },
+    };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+function checkSize(what: string, texture: GPUTexture, width: number, height: number): void {
+  if (texture.width === width && texture.height === height) return;
+  throw new CrispenError(
+    'INVALID_INPUT',
+    `The ${what} texture has ${texture.width} x ${texture.height} texels.`,
+    { hint: `The network was prepared for ${width} x ${height}.` },
+  );
+}

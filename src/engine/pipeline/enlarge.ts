@@ -1,0 +1,238 @@
+/**
+ * What an image needs beside one run of a network: several runs, an exact size, alpha by itself,
+ * grey that stays grey, 16 bits. A chunk of its own: an opaque colour photo at a network's own scale
+ * needs none of it.
+ */
+import { CrispenError, throwIfAborted } from '../../errors.ts';
+import type { Size } from '../../geometry.ts';
+import { opaqueColours } from '../../image/fill.ts';
+import { type Depth, depthOf, type RgbaImage } from '../../image/image.ts';
+import { isGrey, isOpaque, toRgba8 } from '../../image/pixels.ts';
+import type { Device } from '../gpu/device.ts';
+import { ProgressMeter } from '../progress.ts';
+import type { Progress, Strip, StripSink, UpscaleOptions, UpscaleReport } from '../types.ts';
+import { RowResizer, type Samples, samplesOf } from './resize.ts';
+
+/** One run of a network. Images of 16 bits give results of 16 bits. */
+export interface Pass {
+  /** For the report. */
+  readonly model: string;
+  readonly scale: number;
+  readonly run: (
+    image: RgbaImage,
+    options: UpscaleOptions,
+    sink: StripSink,
+  ) => Promise<UpscaleReport>;
+}
+
+export interface EnlargePlan {
+  /** Of the result; any, larger or smaller than what the passes make. */
+  readonly size: Size;
+  /** Bits of the result. */
+  readonly depth: Depth;
+  /** In their order; none: resized by Lanczos alone. */
+  readonly passes: readonly Pass[];
+  /** Where alpha and sizes are resampled; null: on the CPU. */
+  readonly device: Device | null;
+}
+
+export interface EnlargeReport extends UpscaleReport {
+  /** Product of the passes' scales; 1 where there was none. */
+  readonly networkScale: number;
+  /** Models in the order of their runs: one for a plain upscale, none for Lanczos alone. */
+  readonly passes: readonly string[];
+}
+
+/**
+ * Enlarges or reduces an image to a size, and hands over the rows as they get done.
+ *
+ * The networks see opaque colours (`opaqueColours`) and nothing of alpha, which is enlarged by
+ * Lanczos from the image itself. A grey image (R = G = B everywhere that can be seen) gives grey: the
+ * luma of what the network makes, in all three. Each pass but the last is held whole, the last one
+ * and the resize to the exact size run on strips. Colours are rounded to the depth after each.
+ *
+ * @throws CrispenError as `Engine.upscale`; what the sink throws.
+ */
+export async function enlarge(
+  image: RgbaImage,
+  { size, depth, passes, device }: EnlargePlan,
+  options: UpscaleOptions,
+  sink: StripSink,
+): Promise<EnlargeReport> {
+  throwIfAborted(options.signal);
+  const started = performance.now();
+  const source = passes.length > 0 && depth === 16 ? widened(image) : image;
+  const depthIn = depthOf(source);
+  const networkScale = passes.reduce((product, pass) => product * pass.scale, 1);
+  const whole = { width: image.width * networkScale, height: image.height * networkScale };
+  const exact = passes.length > 0 && whole.width === size.width && whole.height === size.height;
+  const costs = costsOf(passes, image);
+  const resizeCost = exact ? 0 : (size.width * size.height) / 10;
+  const meter = new ProgressMeter(
+    costs.reduce((a, b) => a + b, resizeCost),
+    options.onProgress,
+  );
+  const opened: RowResizer[] = [];
+  const open = async (from: Size, to: Size, depthOut: Depth): Promise<RowResizer> => {
+    const resizer = await RowResizer.open({ from, to, depthIn, depthOut, device });
+    opened.push(resizer);
+    return resizer;
+  };
+
+  let y = 0;
+  const deliver = async (rows: Samples): Promise<void> => {
+    throwIfAborted(options.signal);
+    const made = { width: size.width, height: rows.length / 4 / size.width, data: rows };
+    await sink({ ...(depth === 8 ? toRgba8(made as RgbaImage) : made), y } as Strip);
+    y += made.height;
+  };
+  try {
+    const resizer = exact ? null : await open(passes.length > 0 ? whole : image, size, depth);
+    const finish = async (rows: Samples): Promise<void> => {
+      if (!resizer) return deliver(rows);
+      for await (const made of resizer.push(rows)) {
+        meter.advance((made.length / (size.width * size.height * 4)) * resizeCost);
+        await deliver(made);
+      }
+    };
+    const reports: UpscaleReport[] = [];
+    if (passes.length === 0) await finish(image.data);
+    else {
+      const opaque = isOpaque(source.data);
+      let current = opaque ? source : opaqueColours(source);
+      // Asked of what the networks see: colours that nobody can see do not count.
+      const grey = isGrey(current.data);
+      const alpha = opaque ? null : new AlphaRows(await open(source, whole, depthIn), source);
+      for (const [i, pass] of passes.entries()) {
+        const next = i < passes.length - 1 ? new WholeImage(current, pass.scale) : null;
+        const onProgress = partOf(meter, costs[i]);
+        const report = await pass.run(current, { ...options, onProgress }, async ({ data }) => {
+          if (grey) toLuma(data);
+          if (next) return next.add(data);
+          await alpha?.apply(data);
+          await finish(data);
+        });
+        reports.push(report);
+        if (next) current = next.image;
+      }
+    }
+    meter.finish();
+    return {
+      ...summed(reports, device),
+      milliseconds: performance.now() - started,
+      networkScale,
+      passes: passes.map(({ model }) => model),
+    };
+  } finally {
+    for (const resizer of opened) resizer.destroy();
+  }
+}
+
+/** `enlarge` with the result as one image. */
+export async function enlargeWhole(
+  image: RgbaImage,
+  plan: EnlargePlan,
+  options: UpscaleOptions = {},
+): Promise<{ readonly image: RgbaImage; readonly report: EnlargeReport }> {
+  const { width, height } = plan.size;
+  const whole = new WholeImage({ width, height, data: samplesOf(plan.depth, 0) } as RgbaImage, 1);
+  const report = await enlarge(image, plan, options, ({ data }) => whole.add(data));
+  return { image: whole.image, report };
+}
+
+/** An image put together from its rows. */
+class WholeImage {
+  readonly image: RgbaImage;
+  #at = 0;
+
+  /** Room for an image so many times larger than `of`, of the same depth. */
+  constructor(of: RgbaImage, scale: number) {
+    const [width, height] = [of.width * scale, of.height * scale];
+    try {
+      this.image = { width, height, data: samplesOf(depthOf(of), width * height) } as RgbaImage;
+    } catch (cause) {
+      throw new CrispenError('OUT_OF_MEMORY', `No memory for an image of ${width} x ${height}.`, {
+        hint: 'Choose a smaller image or scale.',
+        cause,
+      });
+    }
+  }
+
+  add(rows: Samples): void {
+    this.image.data.set(rows, this.#at);
+    this.#at += rows.length;
+  }
+}
+
+/** Alpha of an image, resized row by row. */
+class AlphaRows {
+  readonly #rows: AsyncGenerator<Samples>;
+  #current: Samples = new Uint8ClampedArray(0);
+  #at = 0;
+
+  constructor(resizer: RowResizer, { data }: RgbaImage) {
+    this.#rows = resizer.push(data);
+  }
+
+  /** Gives the next rows of the enlarged image their alpha. */
+  async apply(rows: Samples): Promise<void> {
+    for (let i = 3; i < rows.length; i += 4) {
+      if (this.#at === this.#current.length) {
+        this.#current = (await this.#rows.next()).value as Samples;
+        this.#at = 0;
+      }
+      rows[i] = this.#current[this.#at + 3];
+      this.#at += 4;
+    }
+  }
+}
+
+/** Every pixel's luma of BT.601 in all three colours. */
+function toLuma(rows: Samples): void {
+  for (let i = 0; i < rows.length; i += 4) {
+    const luma = Math.round(0.299 * rows[i] + 0.587 * rows[i + 1] + 0.114 * rows[i + 2]);
+    rows[i] = rows[i + 1] = rows[i + 2] = luma;
+  }
+}
+
+/** The image with 16 bits per sample. */
+function widened(image: RgbaImage): RgbaImage {
+  if (image.data instanceof Uint16Array) return image as RgbaImage;
+  const { width, height } = image;
+  return { width, height, data: Uint16Array.from(image.data, (v) => v * 257) };
+}
+
+/** What each pass costs, in units of its own: pixels read and made. */
+function costsOf(passes: readonly Pass[], { width, height }: Size): number[] {
+  let pixels = width * height;
+  return passes.map(({ scale }) => {
+    const cost = pixels * (2 + scale ** 2);
+    pixels *= scale ** 2;
+    return cost;
+  });
+}
+
+/** Progress of a part of the work, told to the meter of the whole. */
+function partOf(meter: ProgressMeter, cost: number): (progress: Progress) => void {
+  let told = 0;
+  return ({ fraction }) => {
+    meter.advance((fraction - told) * cost);
+    told = fraction;
+  };
+}
+
+/** One report of several runs: what the last one says of tiles, what any says of exactness. */
+function summed(reports: readonly UpscaleReport[], device: Device | null): UpscaleReport {
+  const last: UpscaleReport = reports.at(-1) ?? {
+    backend: device ? 'webgpu' : 'cpu',
+    ...{ milliseconds: 0, tiles: 1, tileSize: [0, 0], gpuBytes: 0, dispatches: 0 },
+    ...{ statistics: 'exact', approximate: false, precision: 'f32' },
+  };
+  return {
+    ...last,
+    statistics: reports.find(({ statistics }) => statistics !== 'exact')?.statistics ?? 'exact',
+    approximate: reports.some(({ approximate }) => approximate),
+    gpuBytes: Math.max(0, ...reports.map(({ gpuBytes }) => gpuBytes)),
+    dispatches: reports.reduce((sum, { dispatches }) => sum + dispatches, 0),
+  };
+}

@@ -1,0 +1,189 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { testGpu } from '../../../test/gpu.ts';
+import { difference, picture } from '../../../test/pictures.ts';
+import { readGoldenCase, SEEDED_GOLDENS } from '../../cli/golden-cases.ts';
+import { Engine, type Model } from '../engine.ts';
+
+/** What a device that is short of memory refuses; null: nothing. */
+interface Shortage {
+  /** Feature maps above so many bytes. */
+  largest: number;
+  /** The submission with this number, counted down. */
+  submission: number;
+}
+
+const shortage: Shortage = { largest: Number.POSITIVE_INFINITY, submission: -1 };
+
+/** The test's GPU, whose devices report a shortage as real ones do: through the error scope. */
+function scarceGpu(): GPU {
+  const requestAdapter = async (options?: GPURequestAdapterOptions) => {
+    const adapter = (await testGpu().requestAdapter(options)) as GPUAdapter;
+    const requestDevice = adapter.requestDevice.bind(adapter);
+    adapter.requestDevice = async (descriptor) => starve(await requestDevice(descriptor));
+    return adapter;
+  };
+  return { requestAdapter } as GPU;
+}
+
+function starve(device: GPUDevice): GPUDevice {
+  const scopes: { filter: GPUErrorFilter; refused: boolean }[] = [];
+  const refuse = () => {
+    const scope = scopes.findLast(({ filter }) => filter === 'out-of-memory');
+    if (scope) scope.refused = true;
+  };
+  const push = device.pushErrorScope.bind(device);
+  const pop = device.popErrorScope.bind(device);
+  const createBuffer = device.createBuffer.bind(device);
+  const submit = device.queue.submit.bind(device.queue);
+  device.pushErrorScope = (filter) => {
+    scopes.push({ filter, refused: false });
+    return push(filter);
+  };
+  device.popErrorScope = async () => {
+    const scope = scopes.pop();
+    const error = await pop();
+    return scope?.refused ? ({ message: 'injected' } as GPUError) : error;
+  };
+  device.createBuffer = (descriptor) => {
+    if (descriptor.label === 'feature map' && descriptor.size > shortage.largest) refuse();
+    return createBuffer(descriptor);
+  };
+  device.queue.submit = (buffers) => {
+    if (shortage.submission-- === 0) refuse();
+    return submit(buffers);
+  };
+  return device;
+}
+
+let engine: Engine;
+let model: Model;
+beforeAll(async () => {
+  const golden = await readGoldenCase(`${SEEDED_GOLDENS}/compact_x2_11x7.safetensors`);
+  if ('missing' in golden) throw new Error(golden.missing);
+  engine = await Engine.create({ gpu: scarceGpu() });
+  model = await engine.loadModel(golden.network, golden.weights);
+});
+afterAll(() => engine.destroy());
+
+const image = picture(150, 90, true);
+const submitMs = () => 1000;
+
+describe('a device that is short of memory', () => {
+  it('gets the same pixels out of the smallest budget that is allowed', async () => {
+    const whole = await engine.upscale(model, image, { submitMs });
+    expect(whole.report.tiles).toBe(1);
+    let memoryBudget = 300_000;
+    for (;;) {
+      const run = engine.upscale(model, image, { memoryBudget, submitMs });
+      const result = await run.catch((error: unknown) => {
+        expect(error).toMatchObject({ code: 'OUT_OF_MEMORY' });
+        return null;
+      });
+      if (result) {
+        // One step below was refused, so these are tiles of the least size.
+        expect(memoryBudget).toBeGreaterThan(300_000);
+        expect(result.report.tiles).toBeGreaterThan(10);
+        expect(result.report.gpuBytes).toBeLessThanOrEqual(memoryBudget);
+        expect(difference(result.image, whole.image).worst).toBe(0);
+        return;
+      }
+      memoryBudget += 10_000;
+    }
+  });
+
+  it('goes on with smaller tiles where buffers are refused', async () => {
+    const whole = await engine.upscale(model, image, { submitMs });
+    engine.trim();
+    shortage.largest = 100_000;
+    const result = await engine.upscale(model, image, { submitMs });
+    shortage.largest = Number.POSITIVE_INFINITY;
+    expect(result.report.tiles).toBeGreaterThan(1);
+    expect(difference(result.image, whole.image).worst).toBe(0);
+  });
+
+  it('keeps what is done when memory runs out midway', async () => {
+    const whole = await engine.upscale(model, image, { submitMs });
+    const options = { tileSize: 45, submitMs };
+    // 4 x 2 tiles, a submission each; the seventh is refused.
+    expect((await engine.upscale(model, image, options)).report.tiles).toBe(8);
+    shortage.submission = 6;
+    const delivered: number[] = [];
+    const data = new Uint8ClampedArray(whole.image.data.length);
+    const report = await engine.upscaleStrips(model, image, options, (strip) => {
+      delivered.push(strip.y);
+      data.set(strip.data, strip.y * strip.width * 4);
+    });
+    expect(shortage.submission).toBeLessThan(0);
+    // The first strip is not delivered again; of the second, two tiles stay, and two of 38 x 45 pixels
+    // are cut into six each, of 22 at most.
+    expect(delivered).toEqual([0, 90]);
+    expect(report.tiles).toBe(6 + 2 * 6);
+    expect(difference({ ...whole.image, data }, whole.image).worst).toBe(0);
+  });
+
+  it('gives up at the floor, and works again', async () => {
+    shortage.largest = 10;
+    await expect(engine.upscale(model, image, { tileSize: 40 })).rejects.toMatchObject({
+      code: 'OUT_OF_MEMORY',
+    });
+    shortage.largest = Number.POSITIVE_INFINITY;
+    expect((await engine.upscale(model, picture(9, 9))).report.tiles).toBe(1);
+  });
+});
+
+describe('edges', () => {
+  const square = picture(24, 20, true);
+
+  /** The image, moved by (dx, dy) pixels, around its borders. */
+  const moved = ({ width, height, data }: typeof square, dx: number, dy: number) => {
+    const out = new Uint8ClampedArray(data.length);
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        const from = (((y + dy) % height) * width + ((x + dx) % width)) * 4;
+        out.set(data.subarray(from, from + 4), (y * width + x) * 4);
+      }
+    }
+    return { width, height, data: out };
+  };
+
+  it.each([Number.POSITIVE_INFINITY, 9])(
+    'wrap: moving the image around its borders moves the result, in tiles of %d',
+    async (tileSize) => {
+      const options = { edge: 'wrap', tileSize, submitMs } as const;
+      const result = await engine.upscale(model, square, options);
+      const other = await engine.upscale(model, moved(square, 7, 13), options);
+      expect(difference(moved(result.image, 14, 26), other.image).worst).toBeLessThanOrEqual(1);
+      // With zeros beyond the border it does not.
+      const zero = await engine.upscale(model, square, { submitMs });
+      expect(difference(zero.image, result.image).worst).toBeGreaterThan(2);
+    },
+  );
+
+  it('replicate: as if the image were larger, with its border repeated', async () => {
+    const { width, height } = square;
+    const margin = 12;
+    const large = { width: width + 2 * margin, height: height + 2 * margin };
+    const data = new Uint8ClampedArray(large.width * large.height * 4);
+    const clamp = (i: number, size: number) => Math.min(Math.max(i, 0), size - 1);
+    for (let y = 0; y < large.height; y++) {
+      for (let x = 0; x < large.width; x++) {
+        const from = (clamp(y - margin, height) * width + clamp(x - margin, width)) * 4;
+        data.set(square.data.subarray(from, from + 4), (y * large.width + x) * 4);
+      }
+    }
+    const expected = (await engine.upscale(model, { ...large, data }, { submitMs })).image;
+    for (const tileSize of [Number.POSITIVE_INFINITY, 11]) {
+      const options = { edge: 'replicate', tileSize, submitMs } as const;
+      const { image: result } = await engine.upscale(model, square, options);
+      let worst = 0;
+      for (let y = 0; y < result.height; y++) {
+        for (let i = 0; i < result.width * 4; i++) {
+          const at = ((y + 2 * margin) * expected.width + 2 * margin) * 4 + i;
+          const difference = result.data[y * result.width * 4 + i] - expected.data[at];
+          worst = Math.max(worst, Math.abs(difference));
+        }
+      }
+      expect(worst).toBeLessThanOrEqual(1);
+    }
+  });
+});

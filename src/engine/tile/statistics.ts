@@ -1,0 +1,276 @@
+/**
+ * Statistics of a whole image for a network that runs in tiles. A2N weighs its branches by means over
+ * the image; every tile has to use the same ones, or it shows where tiles meet. A first pass gathers
+ * them from the network without its enlarging end, which needs far less memory than the whole. Where
+ * the image is too large even for that, from a collage of parts of it.
+ */
+import { CrispenError } from '../../errors.ts';
+import type { Size } from '../../geometry.ts';
+import { sizeMultiple } from '../../graph/analysis.ts';
+import type { RgbaImage } from '../../image/image.ts';
+import type { Program, ResourceId, Step, Sums } from '../compile/program.ts';
+import { Arena, planProgram } from '../gpu/arena.ts';
+import { type Device, USAGE } from '../gpu/device.ts';
+import type { Model } from '../gpu/model.ts';
+import type { Pace } from '../gpu/pace.ts';
+import { imageResources, wholeImage, workOf } from './strips.ts';
+
+/** A model whose poolings are given: it takes means from `inputs` instead of sums of its own. */
+interface GivenModel {
+  readonly model: Model;
+  /** External resources for the means, [channels] f32 padded to whole blocks, in order of use. */
+  readonly inputs: readonly ResourceId[];
+}
+
+/** A step that finishes a pooling. */
+interface PoolingStep {
+  readonly step: Step;
+  readonly sums: Sums;
+  /** The resource that holds the sums. */
+  readonly resource: ResourceId;
+}
+
+const givenModels = new WeakMap<Model, GivenModel>();
+
+/** The model with its poolings given; the same object at every call. */
+function givenModel(model: Model): GivenModel {
+  const known = givenModels.get(model);
+  if (known) return known;
+  const { program } = model;
+  const resources = [...program.resources];
+  const inputs: ResourceId[] = [];
+  const steps = program.steps.map((step): Step => {
+    const { sums } = step;
+    if (!sums) return step;
+    const id = resources.length;
+    inputs.push(id);
+    const bytes = () => sums.blocks * 16;
+    resources.push({ name: `${step.name}:mean`, bytes, external: true });
+    return {
+      ...step,
+      reads: step.reads.map((read, i) => (i === sums.operand ? { resource: id } : read)),
+      params: (size, tile) => {
+        // One sum over one pixel: the mean.
+        const words = [...step.params(size, tile)];
+        words[sums.count] = words[sums.pixels] = 1;
+        return words;
+      },
+    };
+  });
+  const image = imageResources(program);
+  const given = {
+    model: onlyFor(
+      { ...model, program: { ...program, resources, steps } },
+      new Set([image.packed, image.status]),
+    ),
+    inputs,
+  };
+  givenModels.set(model, given);
+  return given;
+}
+
+/** The steps of a model that lead to what is wanted. */
+export function onlyFor(model: Model, wanted: ReadonlySet<ResourceId>): Model {
+  const needed = new Set(wanted);
+  const steps: Step[] = [];
+  const pipelines: Model['pipelines'][number][] = [];
+  for (let i = model.program.steps.length - 1; i >= 0; i--) {
+    const step = model.program.steps[i];
+    if (!step.writes.some((id) => needed.has(id))) continue;
+    for (const read of step.reads) if ('resource' in read) needed.add(read.resource);
+    steps.unshift(step);
+    pipelines.unshift(model.pipelines[i]);
+  }
+  return { ...model, program: { ...model.program, steps }, pipelines };
+}
+
+function poolingSteps({ steps }: Program): PoolingStep[] {
+  return steps.flatMap((step) => {
+    const read = step.sums && step.reads[step.sums.operand];
+    return step.sums && read && 'resource' in read
+      ? [{ step, sums: step.sums, resource: read.resource }]
+      : [];
+  });
+}
+
+export interface Statistics {
+  readonly kind: 'exact' | 'estimated';
+  /** The model with its poolings given, and what to give it. */
+  readonly model: Model;
+  readonly inputs: readonly (readonly [ResourceId, Float32Array<ArrayBuffer>])[];
+}
+
+/** The collages that are tried: so many parts along each side. */
+const COLLAGES = [4, 3, 2, 1];
+/** Least side of a part, for which the estimate was measured. */
+const MIN_PART = 48;
+/** Parts of larger images are larger, until the collage has this share of their pixels. */
+const COLLAGE_SHARE = 1 / 8;
+
+/** What of an image its statistics are gathered from. */
+interface Sample {
+  readonly kind: Statistics['kind'];
+  readonly image: RgbaImage;
+}
+
+/**
+ * Plans the gathering of a model's statistics over an image.
+ * @param kind `exact`: where the memory allows; `estimated`: by a collage in any case.
+ * @returns the expected work, and what gathers them.
+ */
+export function planStatistics(
+  device: Device,
+  model: Model,
+  image: RgbaImage,
+  budget: number,
+  kind: Statistics['kind'] = 'exact',
+) {
+  const poolings = poolingSteps(model.program);
+  const wanted = new Set(poolings.map(({ resource }) => resource));
+  const pass = onlyFor(model, wanted);
+  const multiple = sizeMultiple(model.network.graph);
+  const binding = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
+  const fits = ({ width, height }: Size): boolean => {
+    const size = wholeImage({ width, height }, multiple).tiles[0].source;
+    const plan = planProgram(pass.program, size, wanted);
+    const total = plan.totalBytes + plan.externalBytes + model.weights.size;
+    return plan.largest <= binding && total <= budget;
+  };
+  const samples = function* (): Generator<Sample> {
+    if (kind === 'exact' && fits(image)) yield { kind, image };
+    for (const parts of COLLAGES) {
+      const size = collageSize(image, parts, multiple);
+      // The least of all is taken in any case: without statistics there is no result.
+      if (fits(size) || parts === 1)
+        yield { kind: 'estimated', image: collage(image, parts, size) };
+    }
+  };
+  const [{ image: first }] = samples();
+  return {
+    work: workOf(pass.program, [wholeImage(first, multiple)]),
+
+    /** @throws CrispenError as `Arena.run`; `OUT_OF_MEMORY` only where not even one part can be had. */
+    async gather(options: {
+      readonly pace: Pace;
+      readonly signal?: AbortSignal | undefined;
+      readonly onWork: (work: number) => void;
+    }): Promise<Statistics> {
+      let refused: unknown;
+      for (const sample of samples()) {
+        try {
+          const given = await means(sample.image);
+          const { model: running, inputs } = givenModel(model);
+          const { kind } = sample;
+          return { kind, model: running, inputs: inputs.map((id, i) => [id, given[i]]) };
+        } catch (error) {
+          if (!(error instanceof CrispenError && error.code === 'OUT_OF_MEMORY')) throw error;
+          refused = error;
+        }
+      }
+      throw refused;
+
+      async function means(sample: RgbaImage): Promise<Float32Array<ArrayBuffer>[]> {
+        const whole = wholeImage(sample, multiple).tiles[0];
+        const view = { ...whole, image: sample };
+        const { source: sourceId } = imageResources(pass.program);
+        const made: GPUBuffer[] = [];
+        let arena: Arena | null = null;
+        try {
+          const lengths = poolings.map(({ resource }) =>
+            pass.program.resources[resource].bytes(whole.source),
+          );
+          const total = lengths.reduce((sum, bytes) => sum + bytes, 0);
+          const [source, staging] = await device.scoped('allocating the sample', () => {
+            const { STORAGE, COPY_DST, MAP_READ } = USAGE;
+            const bytes = pass.program.resources[sourceId].bytes(whole.source);
+            made.push(device.buffer('sample', bytes, STORAGE | COPY_DST));
+            made.push(device.buffer('statistics', total, MAP_READ | COPY_DST));
+            return made;
+          });
+          const external = new Map([[sourceId, source]]);
+          const running = await Arena.create(device, pass, whole.source, external, wanted);
+          arena = running;
+          device.gpu.queue.writeBuffer(
+            source,
+            0,
+            sample.data as RgbaImage['data'] & { buffer: ArrayBuffer },
+          );
+          await running.run(running.sized(view), {
+            ...options,
+            finish: (encoder) => {
+              let at = 0;
+              poolings.forEach(({ resource }, i) => {
+                encoder.copyBufferToBuffer(running.buffer(resource), 0, staging, at, lengths[i]);
+                at += lengths[i];
+              });
+            },
+          });
+          return await device.mapped(staging, total, (content) => {
+            let at = 0;
+            return poolings.map(({ step, sums }, i) => {
+              const { width, height } = whole.source;
+              const size = { width: width * step.scale, height: height * step.scale };
+              const words = step.params(size, view);
+              const partials = new Float32Array(content, at, lengths[i] / 4);
+              at += lengths[i];
+              return mean(partials, sums.blocks * 4, words[sums.count], words[sums.pixels]);
+            });
+          });
+        } finally {
+          await options.pace.drain();
+          arena?.destroy();
+          for (const buffer of made) buffer.destroy();
+        }
+      }
+    },
+  };
+}
+
+/** Sums [count][channels] over so many pixels as means, added up in f64. */
+function mean(
+  sums: Float32Array,
+  channels: number,
+  count: number,
+  pixels: number,
+): Float32Array<ArrayBuffer> {
+  return Float32Array.from({ length: channels }, (_, c) => {
+    let sum = 0;
+    for (let i = 0; i < count; i++) sum += sums[i * channels + c];
+    return sum / pixels;
+  });
+}
+
+/** The size of a collage of `parts` x `parts` pieces of an image. */
+function collageSize({ width, height }: Size, parts: number, multiple: number): Size {
+  const wanted = Math.sqrt((width * height * COLLAGE_SHARE) / parts ** 2);
+  // Whole cells, so that each part is cut as the image is.
+  const side = Math.ceil(Math.max(MIN_PART, wanted) / multiple) * multiple;
+  return { width: Math.min(width, parts * side), height: Math.min(height, parts * side) };
+}
+
+/** Parts of an image from the middles of a grid, side by side. */
+function collage(image: RgbaImage, parts: number, { width, height }: Size): RgbaImage {
+  const data = image.data.slice(0, width * height * 4);
+  const columns = spread(image.width, width, parts);
+  const rows = spread(image.height, height, parts);
+  for (const row of rows) {
+    for (const column of columns) {
+      for (let y = 0; y < row.length; y++) {
+        const from = ((row.from + y) * image.width + column.from) * 4;
+        const to = ((row.to + y) * width + column.to) * 4;
+        data.set(image.data.subarray(from, from + column.length * 4), to);
+      }
+    }
+  }
+  return { width, height, data } as RgbaImage;
+}
+
+/** Pieces that make `total` of `size` pixels, each from the middle of its share. */
+export function spread(size: number, total: number, parts: number) {
+  return Array.from({ length: parts }, (_, i) => {
+    const to = Math.floor((i * total) / parts);
+    const length = Math.floor(((i + 1) * total) / parts) - to;
+    const from = Math.floor(((i + 0.5) * size) / parts - length / 2);
+    return { from: Math.min(Math.max(from, 0), size - length), to, length };
+  });
+}

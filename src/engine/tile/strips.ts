@@ -1,0 +1,278 @@
+import { CrispenError, nonFinite, throwIfAborted } from '../../errors.ts';
+import type { Size, Tile } from '../../geometry.ts';
+import type { RgbaImage } from '../../image/image.ts';
+import type { ImageResources, Program, ResourceId } from '../compile/program.ts';
+import { Arena, planProgram, uniformBytes } from '../gpu/arena.ts';
+import { type Device, USAGE } from '../gpu/device.ts';
+import type { Model } from '../gpu/model.ts';
+import type { Pace } from '../gpu/pace.ts';
+import type { Strip, StripSink, UpscaleOptions } from '../types.ts';
+import type { StripPlan } from './tiler.ts';
+
+/** The buffers of a job: those of the network's program and those that tiles hand in and out. */
+export interface Job {
+  readonly arena: Arena;
+  /** Buffers of the program's external resources, for the largest tile. */
+  readonly external: ReadonlyMap<ResourceId, GPUBuffer>;
+  /** One tile is read while the next one computes: two, if there are two tiles. */
+  readonly staging: readonly GPUBuffer[];
+  readonly bytes: number;
+}
+
+/** The status word comes first in a staging buffer, padded so that copies stay aligned. */
+const STATUS_BYTES = 16;
+
+export const stagingBytes = ({ network, program }: Model, { width, height }: Size): number =>
+  STATUS_BYTES + width * height * network.scale ** 2 * imageResources(program).pixelBytes;
+
+/** Bytes of the buffers that `makeJob` makes for tiles of `size`, and of the largest of them. */
+export function plannedBytes(device: Device, model: Model, size: Size, stagings: number) {
+  const { totalBytes, externalBytes, largest } = planProgram(model.program, size, new Set());
+  const staging = stagingBytes(model, size);
+  const uniforms = uniformBytes(device, model.program, size);
+  return {
+    maps: totalBytes + externalBytes + stagings * staging,
+    ...{ uniforms, largest: Math.max(largest, staging) },
+  };
+}
+
+/** The size in LR pixels that every tile's source keeps to. */
+export function largestSource(strips: readonly StripPlan[]): Size {
+  const sources = strips.flatMap(({ tiles }) => tiles.map(({ source }) => source));
+  return {
+    width: Math.max(...sources.map(({ width }) => width)),
+    height: Math.max(...sources.map(({ height }) => height)),
+  };
+}
+
+/** An image as its own only tile, of whole cells of `multiple` pixels. */
+export function wholeImage({ width, height }: Size, multiple: number): StripPlan {
+  const core = { x: 0, y: 0, width, height };
+  const up = (size: number) => Math.ceil(size / multiple) * multiple;
+  return {
+    y: 0,
+    height,
+    tiles: [{ core, source: { ...core, width: up(width), height: up(height) } }],
+  };
+}
+
+/** Work of a program on these tiles, in the units of `Step.work`. */
+export const workOf = ({ steps }: Program, strips: readonly StripPlan[]): number =>
+  strips
+    .flatMap(({ tiles }) => tiles)
+    .reduce(
+      (sum, { source }) =>
+        sum +
+        source.width *
+          source.height *
+          steps.reduce((all, { work, share }) => all + work * (share?.(source) ?? 1), 0),
+      0,
+    );
+
+/** @throws CrispenError `OUT_OF_MEMORY`, with everything released. */
+export async function makeJob(
+  device: Device,
+  model: Model,
+  tile: Size,
+  ahead: boolean,
+): Promise<Job> {
+  const { program } = model;
+  const external = new Map<ResourceId, GPUBuffer>();
+  const staging: GPUBuffer[] = [];
+  const made = () => [...external.values(), ...staging];
+  try {
+    await device.scoped('allocating the image', () => {
+      const { STORAGE, COPY_DST, COPY_SRC, MAP_READ } = USAGE;
+      program.resources.forEach(({ name, bytes, external: outside }, id) => {
+        if (outside)
+          external.set(id, device.buffer(name, bytes(tile), STORAGE | COPY_SRC | COPY_DST));
+      });
+      for (let i = 0; i < (ahead ? 2 : 1); i++) {
+        const bytes = stagingBytes(model, tile);
+        staging.push(device.buffer('staging', bytes, MAP_READ | COPY_DST));
+      }
+    });
+    const arena = await Arena.create(device, model, tile, external);
+    const bytes = made().reduce((sum, buffer) => sum + buffer.size, arena.bytes);
+    return { arena, external, staging, bytes };
+  } catch (error) {
+    for (const buffer of made()) buffer.destroy();
+    throw error;
+  }
+}
+
+export function releaseJob(job: Job): void {
+  for (const buffer of [...job.external.values(), ...job.staging]) buffer.destroy();
+  job.arena.destroy();
+}
+
+/** Writes a tile's part of what lies on the GPU for the whole image. */
+export type TileFill = (
+  source: Tile['source'],
+  external: ReadonlyMap<ResourceId, GPUBuffer>,
+) => Promise<void>;
+
+/** An image on its way through a network, strip by strip. */
+export class StripRun {
+  readonly #device: Device;
+  readonly #image: RgbaImage;
+  readonly #scale: number;
+  readonly #sink: StripSink;
+  /** What is left to do; the first strip may have begun. */
+  #left: readonly StripPlan[];
+  /** Bytes of SR pixels of the strip under way. */
+  #data: Uint8Array<ArrayBuffer> | null = null;
+  /** What the sink threw: never taken for a failure of the GPU. */
+  #sinkError: unknown = null;
+  tiles = 0;
+  dispatches = 0;
+
+  constructor(
+    device: Device,
+    image: RgbaImage,
+    scale: number,
+    strips: readonly StripPlan[],
+    sink: StripSink,
+  ) {
+    this.#device = device;
+    this.#image = image;
+    this.#scale = scale;
+    this.#left = strips;
+    this.#sink = sink;
+  }
+
+  /** What is left to do: all of it before the first run, less after one that failed. */
+  get left(): readonly StripPlan[] {
+    return this.#left;
+  }
+
+  /** Cut anew, after a failure; the tiles that are done stay. */
+  set left(strips: readonly StripPlan[]) {
+    this.#left = strips;
+  }
+
+  /** Whether the GPU refused memory, so that smaller tiles may do. */
+  refused(error: unknown): boolean {
+    return (
+      error !== this.#sinkError && error instanceof CrispenError && error.code === 'OUT_OF_MEMORY'
+    );
+  }
+
+  /**
+   * Computes what is left. While a tile is read and its strip delivered, the GPU computes the next
+   * one, and no more than that.
+   * @throws CrispenError as `Arena.run`, `NON_FINITE`; what the sink throws. The GPU is at rest then.
+   */
+  async run(
+    job: Job,
+    model: Model,
+    options: {
+      readonly pace: Pace;
+      readonly signal?: AbortSignal | undefined;
+      readonly onWork: (work: number) => void;
+      readonly draw: UpscaleOptions['draw'];
+      /** The pixels that a tile reads. */
+      readonly region: (source: Tile['source']) => RgbaImage;
+      /** Writes other external resources for a tile. */
+      readonly fill?: TileFill | undefined;
+      /** Content of external resources that all tiles share. */
+      readonly inputs: readonly (readonly [ResourceId, Float32Array<ArrayBuffer>])[];
+    },
+  ): Promise<void> {
+    const { signal, region, fill, inputs, draw, ...paced } = options;
+    const { arena, external, staging } = job;
+    const { queue } = this.#device.gpu;
+    const resources = imageResources(model.program);
+    const status = external.get(resources.status) as GPUBuffer;
+    const source = external.get(resources.source) as GPUBuffer;
+    queue.writeBuffer(status, 0, new Uint32Array(1));
+    for (const [id, data] of inputs) queue.writeBuffer(external.get(id) as GPUBuffer, 0, data);
+    let delivery = Promise.resolve();
+    const tiles = this.#left.flatMap((strip) => strip.tiles.map((tile) => ({ strip, tile })));
+    try {
+      for (const [i, { strip, tile }] of tiles.entries()) {
+        const { core } = tile;
+        const pixels = region(tile.source);
+        queue.writeBuffer(source, 0, pixels.data as RgbaImage['data'] & { buffer: ArrayBuffer });
+        await fill?.(tile.source, external);
+        const to = staging[i % staging.length];
+        const packed = arena.buffer(resources.packed);
+        const bytes = draw ? 0 : core.width * core.height * this.#scale ** 2 * resources.pixelBytes;
+        // The region is all of the image that the GPU gets to see.
+        const view = {
+          image: pixels,
+          core: { ...core, x: core.x - tile.source.x, y: core.y - tile.source.y },
+          source: { ...tile.source, x: 0, y: 0 },
+        };
+        this.dispatches += await arena.run(arena.sized(view), {
+          ...paced,
+          signal,
+          finish: (encoder) => {
+            encoder.copyBufferToBuffer(status, 0, to, 0, 4);
+            encoder.copyBufferToBuffer(packed, 0, to, STATUS_BYTES, bytes);
+            draw?.(encoder, packed, core);
+          },
+        });
+        await delivery;
+        throwIfAborted(signal);
+        delivery = this.#deliver(to, bytes, strip, tile);
+        delivery.catch(() => {}); // awaited behind the next tile
+      }
+      await delivery;
+    } finally {
+      await delivery.catch(() => {});
+      await options.pace.drain();
+    }
+  }
+
+  /** Reads a tile into its strip and hands the strip on when it is complete. */
+  async #deliver(buffer: GPUBuffer, bytes: number, strip: StripPlan, tile: Tile): Promise<void> {
+    const scale = this.#scale;
+    const width = this.#image.width * scale;
+    const height = strip.height * scale;
+    const perPixel = bytes / (tile.core.width * tile.core.height * scale ** 2);
+    const { buffer: made } = await this.#device.mapped(buffer, STATUS_BYTES + bytes, (content) => {
+      if (new Uint32Array(content, 0, 1)[0] !== 0) throw nonFinite();
+      this.#data ??= new Uint8Array(width * height * perPixel);
+      const pixels = new Uint8Array(content, STATUS_BYTES);
+      paste(this.#data, width * perPixel, pixels, strip.y, tile.core, scale, perPixel);
+      return this.#data;
+    });
+    this.tiles++;
+    const [first, ...others] = this.#left;
+    const tiles = first.tiles.slice(1);
+    this.#left = tiles.length > 0 ? [{ ...first, tiles }, ...others] : others;
+    if (tiles.length > 0) return;
+    this.#data = null;
+    try {
+      const data = perPixel === 4 ? new Uint8ClampedArray(made) : new Uint16Array(made);
+      await this.#sink({ y: strip.y * scale, width, height, data } as Strip);
+    } catch (error) {
+      this.#sinkError = error;
+      throw error;
+    }
+  }
+}
+
+/** Models for upscaling go from image to image; traces do without. */
+export function imageResources({ image }: Program): ImageResources {
+  if (!image) throw new Error('the model was lowered without image conversion');
+  return image;
+}
+
+/** Copies a tile's pixels into its strip, whose rows have `stride` bytes. */
+function paste(
+  strip: Uint8Array,
+  stride: number,
+  pixels: Uint8Array,
+  stripY: number,
+  core: Tile['core'],
+  scale: number,
+  perPixel: number,
+): void {
+  const row = core.width * scale * perPixel;
+  for (let y = 0; y < core.height * scale; y++) {
+    const at = ((core.y - stripY) * scale + y) * stride + core.x * scale * perPixel;
+    strip.set(pixels.subarray(y * row, (y + 1) * row), at);
+  }
+}

@@ -1,0 +1,192 @@
+import { CrispenError } from '../../errors.ts';
+import type { Rect, Tile } from '../../geometry.ts';
+import { sizeMultiple } from '../../graph/analysis.ts';
+import { opRules } from '../../graph/ops.ts';
+import { tileOverlap } from '../../graph/reach.ts';
+import type { RgbaImage } from '../../image/image.ts';
+import type { Network } from '../../models/network.ts';
+import type { Edge } from '../types.ts';
+
+/** Full-width rows of an image, which are delivered together, and the tiles that make them up. */
+export interface StripPlan {
+  readonly y: number;
+  readonly height: number;
+  readonly tiles: readonly Tile[];
+}
+
+/** How tiles of a network have to be cut. */
+export interface Cutting {
+  /** Pixels that a tile reads beyond its core. */
+  readonly overlap: number;
+  /**
+   * A network that unshuffles pixels works on cells of so many pixels a side: cores begin between
+   * cells, and sources hold whole cells.
+   */
+  readonly multiple: number;
+  /** `zero`: sources end with the image, so that the network's own padding falls there. */
+  readonly edge: Edge;
+}
+
+/** Cores smaller than this would spend nearly all work on overlap. */
+export const MIN_CORE = 16;
+
+/** Bytes that a strip may take in the memory of the processor, where tiles are to be had smaller. */
+const STRIP_BYTES = 2 ** 27;
+
+/** How one image is cut for one network. A chunk of its own: most images are not. */
+export function tilerFor(image: RgbaImage, { graph, scale }: Network, edge: Edge) {
+  const { overlap, approximate } = tileOverlap(graph);
+  // Alpha and colour differences are enlarged bilinearly from the same pixels.
+  const cutting = { overlap: Math.max(1, overlap), multiple: sizeMultiple(graph), edge };
+  return {
+    // Attention over the whole image stays within a tile.
+    approximate:
+      approximate ||
+      graph.nodes.some((node) => node.op === 'nonlocal' && opRules(node).global(node)),
+    /** Whether pixels attend to others far away, so that the trunk had better run whole. */
+    far: graph.nodes.some(({ op }) => op === 'nonlocal'),
+    /** Whether all tiles need the same statistics of the whole image. */
+    pools: graph.nodes.some(({ op }) => op === 'globalAveragePool'),
+    plan: (tileSize: number, fits: (width: number, height: number) => boolean) =>
+      planStrips(image, scale, cutting, tileSize, fits),
+    halve: (strips: readonly StripPlan[]) => halveTiles(image, strips, cutting),
+    region: (rect: Rect) => regionOf(image, rect, edge),
+  };
+}
+
+/**
+ * Cuts a rectangle into near-equal cores of at most `width` x `height` pixels. Sources are the cores
+ * grown by the overlap (half the receptive field). At the edge `zero` they are clipped to the image,
+ * whose last cells may stick out of it, so that the network's zero padding falls on the true border
+ * and nowhere else.
+ */
+export function cutTiles(
+  image: { readonly width: number; readonly height: number },
+  core: { readonly width: number; readonly height: number },
+  { overlap, multiple, edge }: Cutting,
+  rect: Rect = { x: 0, y: 0, width: image.width, height: image.height },
+): StripPlan[] {
+  const parts = (start: number, pixels: number, side: number, whole: number) => {
+    const first = start / multiple;
+    const cells = Math.ceil(pixels / multiple);
+    const count = Math.max(1, Math.ceil(cells / Math.max(1, Math.floor(side / multiple))));
+    const margin = Math.ceil(overlap / multiple);
+    const [least, most] =
+      edge === 'zero'
+        ? [0, Math.ceil(whole / multiple)]
+        : [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+    return Array.from({ length: count }, (_, i) => {
+      const from = first + Math.floor((i * cells) / count);
+      const to = first + Math.floor(((i + 1) * cells) / count);
+      const low = Math.max(least, from - margin);
+      return {
+        from: from * multiple,
+        size: Math.min(start + pixels, to * multiple) - from * multiple,
+        low: low * multiple,
+        span: (Math.min(most, to + margin) - low) * multiple,
+      };
+    });
+  };
+  const columns = parts(rect.x, rect.width, core.width, image.width);
+  return parts(rect.y, rect.height, core.height, image.height).map((r) => ({
+    y: r.from,
+    height: r.size,
+    tiles: columns.map((c) => ({
+      core: { x: c.from, y: r.from, width: c.size, height: r.size },
+      source: { x: c.low, y: r.low, width: c.span, height: r.span },
+    })),
+  }));
+}
+
+/**
+ * Cuts an image into strips of the largest tiles that satisfy `fits`, with cores of at most
+ * `tileSize` pixels a side.
+ * @throws CrispenError `OUT_OF_MEMORY` if not even the smallest tile fits.
+ */
+export function planStrips(
+  image: { readonly width: number; readonly height: number },
+  scale: number,
+  cutting: Cutting,
+  tileSize: number,
+  fits: (width: number, height: number) => boolean,
+): StripPlan[] {
+  const { width, height } = image;
+  const { overlap, multiple, edge } = cutting;
+  // Cells cut on either side may make a tile larger than its core and overlap.
+  const both = 2 * (overlap + multiple - 1);
+  const rows = Math.max(MIN_CORE, Math.floor(STRIP_BYTES / (width * scale ** 2 * 4)));
+  const side = (core: number, whole: number) =>
+    edge === 'zero' ? Math.min(whole, core + both) : Math.min(whole, core) + both;
+  const tileFits = (core: number) => fits(side(core, width), side(Math.min(core, rows), height));
+  const smallest = Math.min(MIN_CORE, tileSize);
+  if (!tileFits(smallest)) {
+    throw new CrispenError('OUT_OF_MEMORY', 'Not even the smallest tile fits the memory budget.', {
+      hint: 'Raise the memory budget or choose a smaller model.',
+    });
+  }
+  let [low, high] = [smallest, Math.min(tileSize, Math.max(width, height)) + 1];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (tileFits(middle)) low = middle;
+    else high = middle;
+  }
+  return cutTiles(image, { width: low, height: Math.min(low, rows) }, cutting);
+}
+
+/**
+ * The same strips of tiles with half the side; null if they would be smaller than the floor. Strips
+ * keep their height: one may be under way.
+ */
+export function halveTiles(
+  image: { readonly width: number; readonly height: number },
+  strips: readonly StripPlan[],
+  cutting: Cutting,
+): StripPlan[] | null {
+  const cores = strips.flatMap(({ tiles }) => tiles.map(({ core }) => core));
+  const half = Math.max(...cores.map(({ width, height }) => Math.max(width, height))) >> 1;
+  if (half < MIN_CORE) return null;
+  const core = { width: half, height: half };
+  return strips.map((strip) => ({
+    ...strip,
+    tiles: strip.tiles.flatMap((tile) =>
+      cutTiles(image, core, cutting, tile.core).flatMap(({ tiles }) => tiles),
+    ),
+  }));
+}
+
+/**
+ * The pixels of a rectangle. At the edge `zero` it ends with the image; else it goes on beyond with
+ * the nearest pixels, or with those of the other side.
+ */
+export function regionOf(image: RgbaImage, rect: Rect, edge: Edge): RgbaImage {
+  const columns = indices(rect.x, rect.width, image.width, edge);
+  const rows = indices(rect.y, rect.height, image.height, edge);
+  const [width, height] = [columns.length, rows.length];
+  const row = image.width * 4;
+  if (edge === 'zero' && width === image.width) {
+    const data = image.data.subarray(rows[0] * row, (rows[0] + height) * row);
+    return { width, height, data } as RgbaImage;
+  }
+  const data = new (image.data instanceof Uint16Array ? Uint16Array : Uint8ClampedArray)(
+    width * height * 4,
+  );
+  rows.forEach((y, i) => {
+    const line = image.data.subarray(y * row, (y + 1) * row);
+    if (edge === 'zero') {
+      data.set(line.subarray(columns[0] * 4, (columns[0] + width) * 4), i * width * 4);
+    } else {
+      columns.forEach((x, j) => {
+        data.set(line.subarray(x * 4, x * 4 + 4), (i * width + j) * 4);
+      });
+    }
+  });
+  return { width, height, data } as RgbaImage;
+}
+
+/** The pixels of a line that a span of it takes. */
+function indices(start: number, length: number, size: number, edge: Edge): number[] {
+  const span = Array.from({ length }, (_, i) => start + i);
+  if (edge === 'zero') return span.filter((i) => i >= 0 && i < size);
+  if (edge === 'wrap') return span.map((i) => ((i % size) + size) % size);
+  return span.map((i) => Math.min(Math.max(i, 0), size - 1));
+}

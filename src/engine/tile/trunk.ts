@@ -1,0 +1,175 @@
+/**
+ * Networks with attention to far pixels whose result does not fit the memory, though everything up
+ * to their last attention does. The enlarging end takes most of it: so the trunk runs over the whole
+ * image, its last map stays, and tiles compute the end alone, from their part of the map. Nothing is
+ * approximate then: codes, order and attention are those of the whole image.
+ */
+import { CrispenError } from '../../errors.ts';
+import type { Rect, Size } from '../../geometry.ts';
+import { graphBehind, trunkEnd } from '../../graph/trunk.ts';
+import type { RgbaImage } from '../../image/image.ts';
+import { ELEMENT_BYTES } from '../../kernels/kernel.ts';
+import type { ResourceId } from '../compile/program.ts';
+import { Arena, planProgram, uniformBytes } from '../gpu/arena.ts';
+import { type Device, USAGE } from '../gpu/device.ts';
+import type { Model } from '../gpu/model.ts';
+import type { Pace } from '../gpu/pace.ts';
+import type { ProgressMeter } from '../progress.ts';
+import { onlyFor } from './statistics.ts';
+import { imageResources, type TileFill, wholeImage, workOf } from './strips.ts';
+import { type StripPlan, tilerFor } from './tiler.ts';
+
+/** A model in two parts; the resource between them is external to both. */
+interface CutModel {
+  readonly trunk: Model;
+  readonly end: Model;
+  readonly between: ResourceId;
+}
+
+/** A trunk that has run, and what the tiles behind it need. */
+export interface Trunk {
+  /** The end of the model, which tiles run. */
+  readonly model: Model;
+  readonly tiler: ReturnType<typeof tilerFor>;
+  readonly strips: readonly StripPlan[];
+  /** GPU bytes of the trunk's last map, which stays; and the most that was held, with the weights. */
+  readonly bytes: number;
+  readonly peakBytes: number;
+  /** Gives a tile its part of the map. */
+  readonly fill: TileFill;
+  readonly destroy: () => void;
+}
+
+const cutModels = new WeakMap<Model, CutModel | null>();
+
+/** The parts of a model; the same objects at every call. */
+function cutModel(model: Model): CutModel | null {
+  let cut = cutModels.get(model);
+  if (cut === undefined) {
+    cut = makeCut(model);
+    cutModels.set(model, cut);
+  }
+  return cut;
+}
+
+function makeCut(model: Model): CutModel | null {
+  const { network, program, pipelines } = model;
+  const node = trunkEnd(network.graph);
+  const between = node === null ? undefined : program.resourceOf.get(node);
+  if (node === null || between === undefined) return null;
+  const resources = program.resources.map((resource, id) =>
+    id === between ? { ...resource, external: true } : resource,
+  );
+  const whole = { ...model, program: { ...program, resources } };
+  const behind = program.steps.map(({ writes }) => !writes.includes(between));
+  const steps = program.steps.filter((_, i) => behind[i]);
+  const { packed, status } = imageResources(program);
+  const end = onlyFor(
+    {
+      ...model,
+      network: { ...network, graph: graphBehind(network.graph, node) },
+      program: { ...program, resources, steps },
+      pipelines: pipelines.filter((_, i) => behind[i]),
+    },
+    new Set([packed, status]),
+  );
+  return { trunk: onlyFor(whole, new Set([between])), end, between };
+}
+
+/**
+ * Runs a model's trunk over the whole image and plans the tiles of its end. Null where the model has
+ * no trunk, or where the budget or the device has no room for it.
+ * @throws CrispenError as `Arena.run`, but not for want of memory; everything is released then.
+ */
+export async function runTrunk(
+  device: Device,
+  model: Model,
+  image: RgbaImage,
+  options: {
+    readonly budget: number;
+    /** Of the largest core. */
+    readonly side: number;
+    /** Whether tiles of a model keep to a budget. */
+    readonly fits: (model: Model, budget: number) => (size: Size, stagings: number) => boolean;
+    readonly meter: ProgressMeter;
+    readonly pace: Pace;
+    readonly signal?: AbortSignal | undefined;
+    readonly onWork: (work: number) => void;
+  },
+): Promise<Trunk | null> {
+  const cut = cutModel(model);
+  if (!cut) return null;
+  const { trunk, end, between } = cut;
+  const { program } = trunk;
+  const { budget, side, fits, meter, ...paced } = options;
+  const { width, height } = image;
+  const size = { width, height };
+  const plan = planProgram(program, size, new Set());
+  const bytes = program.resources[between].bytes(size);
+  const peakBytes =
+    plan.totalBytes + plan.externalBytes + uniformBytes(device, program, size) + model.weights.size;
+  const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
+  const binding = Math.min(maxStorageBufferBindingSize, maxBufferSize);
+  if (plan.largest > binding || peakBytes > budget) return null;
+  const tiler = tilerFor(image, end.network, 'zero');
+  try {
+    const fitting = fits(end, budget - bytes);
+    const strips = tiler.plan(side, (width, height) => fitting({ width, height }, 2));
+    meter.expect(workOf(program, [wholeImage(image, 1)]));
+    const map = await lastMap();
+    return {
+      ...{ model: end, tiler, strips, bytes, peakBytes },
+      fill: (tile, external) => copyPart(map, external.get(between) as GPUBuffer, tile),
+      destroy: () => map.destroy(),
+    };
+  } catch (error) {
+    if (error instanceof CrispenError && error.code === 'OUT_OF_MEMORY') return null;
+    throw error;
+  }
+
+  async function lastMap(): Promise<GPUBuffer> {
+    const { source: sourceId } = imageResources(program);
+    const { STORAGE, COPY_SRC, COPY_DST } = USAGE;
+    const made: GPUBuffer[] = [];
+    let arena: Arena | null = null;
+    try {
+      await device.scoped('allocating the trunk', () => {
+        made.push(device.buffer('trunk', bytes, STORAGE | COPY_SRC));
+        const pixels = program.resources[sourceId].bytes(size);
+        made.push(device.buffer('image', pixels, STORAGE | COPY_DST));
+      });
+      const [map, source] = made;
+      const external = new Map([
+        [between, map],
+        [sourceId, source],
+      ]);
+      arena = await Arena.create(device, trunk, size, external);
+      const pixels = image.data as RgbaImage['data'] & { buffer: ArrayBuffer };
+      device.gpu.queue.writeBuffer(source, 0, pixels);
+      await arena.run(arena.sized({ ...wholeImage(image, 1).tiles[0], image }), paced);
+      made.shift();
+      return map;
+    } finally {
+      await paced.pace.drain();
+      arena?.destroy();
+      for (const buffer of made) buffer.destroy();
+    }
+  }
+
+  /** A rectangle of a map, row by row and block by block. */
+  async function copyPart(from: GPUBuffer, to: GPUBuffer, rect: Rect): Promise<void> {
+    const vector = 4 * ELEMENT_BYTES[program.element];
+    const blocks = bytes / (width * height * vector);
+    const row = rect.width * vector;
+    await device.scoped("copying a tile's part of the trunk", () => {
+      const encoder = device.gpu.createCommandEncoder();
+      for (let block = 0; block < blocks; block++) {
+        for (let y = 0; y < rect.height; y++) {
+          const at = ((block * height + rect.y + y) * width + rect.x) * vector;
+          encoder.copyBufferToBuffer(from, at, to, (block * rect.height + y) * row, row);
+        }
+      }
+      device.gpu.queue.submit([encoder.finish()]);
+    });
+  }
+}
