@@ -1,7 +1,5 @@
 /**
- * The import arrows of ARCHITECTURE.md. A room may import only what stands to its left:
- *   graph, weights <- models; shaders <- kernels; image <- metrics
- *   graph, models, kernels, weights, image <- engine; all of these, codecs <- worker <- element <- demo
+ * The import arrows of ARCHITECTURE.md ("Rooms and import arrows"), two rooms deep.
  */
 const room = (name) => `^src/${name}/`;
 const only = (from, allowed) => ({
@@ -12,6 +10,29 @@ const only = (from, allowed) => ({
   to: {
     path: '^(src|demo|e2e|test|bench|scripts)/',
     pathNot: [room(from), '^src/(errors|geometry|options)\\.ts$', ...allowed.map(room)],
+  },
+});
+
+/** The rooms of the engine; all of them may import its types and its meter of progress. */
+const ENGINE = [
+  ['compile', []],
+  ['gpu', ['compile']],
+  ['tile', ['compile', 'gpu']],
+  ['tune', ['compile', 'gpu', 'engine.ts']],
+  ['oracle', ['compile', 'gpu', 'engine.ts', 'lowerFor.ts']],
+  ['pipeline', ['compile', 'gpu', 'tile', 'tune', 'engine.ts', 'lowerFor.ts']],
+];
+const within = (room, from, allowed) => ({
+  name: `arrows-${room}-${from}`,
+  severity: 'error',
+  comment: `src/${room}/${from} may import of src/${room} only: ${allowed.join(', ') || 'nothing'}`,
+  from: { path: `^src/${room}/${from}/`, pathNot: '\\.test\\.ts$' },
+  to: {
+    path: `^src/${room}/`,
+    pathNot: [
+      `^src/${room}/(types|progress)\\.ts$`,
+      ...[from, ...allowed].map((to) => `^src/${room}/${to}${to.endsWith('.ts') ? '$' : '/'}`),
+    ],
   },
 });
 
@@ -45,7 +66,7 @@ module.exports = {
       severity: 'error',
       comment: 'The core has no runtime dependency; codecs that load when needed bundle theirs.',
       from: {
-        path: '^src/(graph|kernels|models|weights|engine|image|metrics|codecs)/',
+        path: '^src/(graph|kernels|networks|catalog|weights|engine|image|metrics|codecs)/',
         pathNot: ['\\.test\\.ts$', '^src/codecs/(png16|avif)\\.ts$'],
       },
       to: { dependencyTypes: ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'core'] },
@@ -54,13 +75,34 @@ module.exports = {
     only('image', []),
     only('weights', []),
     only('metrics', ['image']),
-    only('models', ['graph', 'weights']),
+    ...ENGINE.map(([from, allowed]) => within('engine', from, allowed)),
+    only('networks', ['graph', 'weights']),
+    only('catalog', ['networks']),
     only('kernels', ['shaders', 'graph']),
-    only('engine', ['graph', 'models', 'kernels', 'weights', 'image']),
+    only('engine', ['graph', 'networks', 'kernels', 'weights', 'image']),
     only('codecs', ['image']),
-    only('worker', ['engine', 'codecs', 'metrics', 'models', 'weights', 'image', 'graph']),
-    only('element', ['worker', 'models', 'codecs']),
-    only('cli', ['worker', 'engine', 'codecs', 'metrics', 'models', 'weights', 'image', 'graph']),
+    only('worker', [
+      'engine',
+      'catalog',
+      'networks',
+      'codecs',
+      'metrics',
+      'weights',
+      'image',
+      'graph',
+    ]),
+    only('element', ['worker', 'catalog', 'codecs']),
+    only('cli', [
+      'worker',
+      'engine',
+      'catalog',
+      'networks',
+      'codecs',
+      'metrics',
+      'weights',
+      'image',
+      'graph',
+    ]),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -1,6 +1,6 @@
 /** What the bench compares: the contenders' common face, and the row that each becomes. */
 import type { Rgba8Image } from '../src/image/image.ts';
-import type { Network } from '../src/models/network.ts';
+import type { Network } from '../src/networks/network.ts';
 import type { TensorMap } from '../src/weights/tensor.ts';
 import type { PlanCost } from './plan.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createNetwork } from '../src/models/index.ts';
+import { createNetwork } from '../src/networks/registry.ts';
 import type { Contender, EngineId } from './contender.ts';
 import { maxAbsDifference, measure, median, PATIENCE_MS } from './measure.ts';
 

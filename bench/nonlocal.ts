@@ -11,7 +11,7 @@ import type { SizedDispatch } from '../src/engine/gpu/arena.ts';
 import { makeJob, plannedBytes, releaseJob } from '../src/engine/tile/strips.ts';
 import { type Graph, GraphBuilder } from '../src/graph/graph.ts';
 import { NonlocalBuilder } from '../src/graph/nonlocal.ts';
-import type { Network } from '../src/models/network.ts';
+import type { Network } from '../src/networks/network.ts';
 import { fromFloat32 } from '../src/weights/convert.ts';
 import type { TensorMap } from '../src/weights/tensor.ts';
 import { curvesSvg, fitLine } from './curve.ts';

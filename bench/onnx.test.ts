@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { GraphBuilder } from '../src/graph/graph.ts';
-import type { Network } from '../src/models/network.ts';
+import type { Network } from '../src/networks/network.ts';
 import { fromFloat32 } from '../src/weights/convert.ts';
 import type { TensorMap } from '../src/weights/tensor.ts';
 import { writeOnnx } from './onnx.ts';

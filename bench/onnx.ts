@@ -3,7 +3,7 @@
  * runs. Written by hand: of the format (onnx.proto3) only a few messages are needed.
  */
 import type { Activation, Graph, GraphNode, NodeId } from '../src/graph/graph.ts';
-import type { Network } from '../src/models/network.ts';
+import type { Network } from '../src/networks/network.ts';
 import { toFloat32 } from '../src/weights/convert.ts';
 import type { TensorMap } from '../src/weights/tensor.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { lower } from '../src/engine/compile/lower.ts';
 import { multiplyAddsPerPixel } from '../src/graph/analysis.ts';
-import { createNetwork } from '../src/models/index.ts';
+import { createNetwork } from '../src/networks/registry.ts';
 import { planCost } from './plan.ts';
 
 const { graph } = createNetwork('a2n', { scale: 2 });

@@ -1,9 +1,10 @@
 /** One run of the bench, in a page or in Node: all sizes, all engines, one after the other. */
+
+import { findModel } from '../src/catalog/files.ts';
+import { shippedNetwork } from '../src/catalog/shipped.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
-import { detect, recognise } from '../src/models/detect.ts';
-import { findModel } from '../src/models/files.ts';
-import type { Network } from '../src/models/network.ts';
-import { shippedNetwork } from '../src/models/shipped.ts';
+import { detect, recognise } from '../src/networks/detect.ts';
+import type { Network } from '../src/networks/network.ts';
 import { readWeights } from '../src/weights/read.ts';
 import type { TensorMap } from '../src/weights/tensor.ts';
 import { type Ceiling, measureCeiling } from './ceiling.ts';

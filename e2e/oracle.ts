@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { expect } from 'vitest';
+import { findModel } from '../src/catalog/files.ts';
 import { upscaleOnCpu } from '../src/engine/oracle/interpreter.ts';
 import { enlargeWhole, type Pass } from '../src/engine/pipeline/enlarge.ts';
 import { resize } from '../src/engine/pipeline/resize.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
-import { findModel } from '../src/models/files.ts';
-import { createNetwork } from '../src/models/index.ts';
-import type { Network } from '../src/models/network.ts';
+import type { Network } from '../src/networks/network.ts';
+import { createNetwork } from '../src/networks/registry.ts';
 import { readSafetensors } from '../src/weights/safetensors.ts';
 import type { TensorMap } from '../src/weights/tensor.ts';
 

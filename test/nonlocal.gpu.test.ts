@@ -10,10 +10,10 @@ import {
 import { Engine } from '../src/engine/engine.ts';
 import { interpret } from '../src/engine/oracle/interpreter.ts';
 import { trace } from '../src/engine/oracle/traceNetwork.ts';
-import { a2n } from '../src/models/a2n.ts';
-import { edsrAcla } from '../src/models/acla.ts';
-import { detect } from '../src/models/detect.ts';
-import { lcoan } from '../src/models/lcoan.ts';
+import { a2n } from '../src/networks/a2n.ts';
+import { edsrAcla } from '../src/networks/acla.ts';
+import { detect } from '../src/networks/detect.ts';
+import { lcoan } from '../src/networks/lcoan.ts';
 import { fromFloat32 } from '../src/weights/convert.ts';
 import { testGpu } from './gpu.ts';
 import { expectClose, randomValues } from './kernels.ts';

@@ -5,8 +5,8 @@ import { compareGolden, findGoldenCases, isOff, readGoldenCases } from '../src/c
 import { interpret } from '../src/engine/oracle/interpreter.ts';
 import { multiplyAddsPerPixel, parameterCount } from '../src/graph/analysis.ts';
 import { receptiveField, tileOverlap } from '../src/graph/reach.ts';
-import { edsrAcla } from '../src/models/acla.ts';
-import { lcoan } from '../src/models/lcoan.ts';
+import { edsrAcla } from '../src/networks/acla.ts';
+import { lcoan } from '../src/networks/lcoan.ts';
 import { toFloat32 } from '../src/weights/convert.ts';
 import type { Tensor } from '../src/weights/tensor.ts';
 

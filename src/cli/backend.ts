@@ -7,7 +7,7 @@ import type { Pass } from '../engine/pipeline/enlarge.ts';
 import { choosePrecision, type Precision } from '../engine/tune/precision.ts';
 import type { AdapterReport, RunOptions, TracedTensor, UpscaleResult } from '../engine/types.ts';
 import { type Depth, depthOf, type Rgba8Image } from '../image/image.ts';
-import type { Network } from '../models/network.ts';
+import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { openGpu } from './driver.ts';
 import type { ChosenModel } from './model.ts';

@@ -4,10 +4,10 @@
  */
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import type { Gate, OffsetLayout } from '../graph/nonlocalOp.ts';
-import { crossLayerAttention, edsrAcla, prepareAcla } from '../models/acla.ts';
-import { lcoan, prepareLcoan } from '../models/lcoan.ts';
-import { DIV2K_MEAN } from '../models/mean.ts';
-import type { Network } from '../models/network.ts';
+import { crossLayerAttention, edsrAcla, prepareAcla } from '../networks/acla.ts';
+import { lcoan, prepareLcoan } from '../networks/lcoan.ts';
+import type { Network } from '../networks/network.ts';
+import { DIV2K_MEAN } from '../networks/parts/mean.ts';
 import { fromFloat32, toFloat32 } from '../weights/convert.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import type { GoldenCase } from './golden-case.ts';

@@ -1,4 +1,4 @@
-import type { Network } from '../models/network.ts';
+import type { Network } from '../networks/network.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 
 /** A golden file, or one of several cases in it, and the network that it belongs to. */

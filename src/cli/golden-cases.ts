@@ -3,8 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { TracedTensor } from '../engine/types.ts';
 import { CrispenError } from '../errors.ts';
-import { createNetwork, type DetectOptions, detect, type NetworkConfig } from '../models/index.ts';
-import type { Network } from '../models/network.ts';
+import type { Network } from '../networks/network.ts';
+import {
+  createNetwork,
+  type DetectOptions,
+  detect,
+  type NetworkConfig,
+} from '../networks/registry.ts';
 import { toFloat32 } from '../weights/convert.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';

@@ -2,16 +2,14 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { defaultModel, findModel, type ModelFile } from '../catalog/files.ts';
+import { HASHES } from '../catalog/hashes.ts';
+import { modelsAfter, modelsFor, restorationModel } from '../catalog/passes.ts';
+import { checkServes, type Task, taskOfFile } from '../catalog/task.ts';
 import { CrispenError } from '../errors.ts';
-
 import { type SizeWish, wishedSize } from '../image/size.ts';
-
-import { defaultModel, findModel, type ModelFile } from '../models/files.ts';
-import { HASHES } from '../models/hashes.ts';
-import { createNetwork, type Detection, detect, recognise } from '../models/index.ts';
-import type { Network } from '../models/network.ts';
-import { modelsAfter, modelsFor, restorationModel } from '../models/passes.ts';
-import { checkServes, type Task, taskOfFile } from '../models/task.ts';
+import type { Network } from '../networks/network.ts';
+import { createNetwork, type Detection, detect, recognise } from '../networks/registry.ts';
 import { readWeights, type WeightFile } from '../weights/read.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { readBytes } from './images.ts';

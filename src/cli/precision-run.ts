@@ -1,8 +1,8 @@
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
+import { findModel, MODEL_FILES } from '../catalog/files.ts';
 import { Engine } from '../engine/engine.ts';
 import type { Rgba8Image } from '../image/image.ts';
-import { findModel, MODEL_FILES } from '../models/files.ts';
 import { positiveInteger } from './command.ts';
 import { openGpu } from './driver.ts';
 import { readImage } from './images.ts';
@@ -21,7 +21,7 @@ npm run precision -- [options]
 Measures the shipped models in f16 against f32 on a GPU with shader-f16: the share of 8-bit values
 within 1/255 (99.9 % are required), the largest difference, the largest magnitude that is written to
 memory (65504 is the most that f16 holds), and whether all is finite. The property f16 of the models
-in src/models/files.ts stands on these figures.
+in src/catalog/files.ts stands on these figures.
 
   --models IDS     ids, with commas; default all
   --image FILE     a photo, of which the middle is taken; can be repeated; default two small photos of

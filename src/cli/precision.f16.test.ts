@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requestF16Adapter, testGpu } from '../../test/gpu.ts';
+import { MODEL_FILES } from '../catalog/files.ts';
 import { Engine } from '../engine/engine.ts';
-import { MODEL_FILES } from '../models/files.ts';
 import { readImage } from './images.ts';
 import { chooseModel } from './model.ts';
 import {

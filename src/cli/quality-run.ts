@@ -7,7 +7,7 @@ import type { Rgba8Image } from '../image/image.ts';
 import { resample } from '../image/resample.ts';
 import { compareLuma } from '../metrics/index.ts';
 import { type Line, seamSteps } from '../metrics/seams.ts';
-import type { Network } from '../models/network.ts';
+import type { Network } from '../networks/network.ts';
 import { DEVICES, type Measurer, openBackend } from './backend.ts';
 import { choice, inputRangeOf, positiveInteger, UsageError } from './command.ts';
 import { cropTo, findPairs, type ImagePair } from './dataset.ts';

@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ModelEntry } from '../catalog/manifest.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import { resample } from '../image/resample.ts';
-import type { ModelEntry } from '../models/manifest.ts';
 import type { Measurer } from './backend.ts';
 import { type Degradation, degrade } from './degrade.ts';
 import { loadSharp, readImage } from './images.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CrispenError } from '../errors.ts';
 import type { Rgba8Image } from '../image/image.ts';
-import type { Network } from '../models/network.ts';
+import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { writeSafetensors } from '../weights/writeSafetensors.ts';
 import type { Measurer } from './backend.ts';

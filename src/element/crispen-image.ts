@@ -1,6 +1,6 @@
+import type { Restoration } from '../catalog/task.ts';
 import type { OutputType } from '../codecs/encoder.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
-import type { Restoration } from '../models/task.ts';
 import type { UpscaleOutput, UpscaleProgress, UpscalerOptions } from '../worker/client.ts';
 import { readyModel, scheduler, settings, type Tool, type Words } from './shared.ts';
 import { chooseScale, type SkipReason } from './sizing.ts';

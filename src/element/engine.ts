@@ -1,7 +1,8 @@
 /** What the element loads when the first picture is worth it. */
+
+import { defaultModel } from '../catalog/files.ts';
+import { restorationModel } from '../catalog/passes.ts';
 import { CrispenError } from '../errors.ts';
-import { defaultModel } from '../models/files.ts';
-import { restorationModel } from '../models/passes.ts';
 
 export { createUpscaler } from '../worker/client.ts';
 

@@ -1,6 +1,7 @@
 /** What all elements of a page share: one upscaler, hence one worker and one GPU device. */
+
+import type { Restoration } from '../catalog/task.ts';
 import type { CrispenError } from '../errors.ts';
-import type { Restoration } from '../models/task.ts';
 import type { JobOptions, Upscaler, UpscalerOptions } from '../worker/client.ts';
 import { Scheduler } from './scheduler.ts';
 

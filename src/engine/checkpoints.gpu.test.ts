@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { testGpu } from '../../test/gpu.ts';
 import { difference, picture } from '../../test/pictures.ts';
-import { createNetwork, type Detection, detect } from '../models/index.ts';
+import { createNetwork, type Detection, detect } from '../networks/registry.ts';
 import { fromFloat32 } from '../weights/convert.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import type { TensorMap } from '../weights/tensor.ts';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { testGpu } from '../../test/gpu.ts';
 import { difference, picture } from '../../test/pictures.ts';
 import { CrispenError } from '../errors.ts';
-import { createNetwork } from '../models/index.ts';
+import { createNetwork } from '../networks/registry.ts';
 import { fromFloat32 } from '../weights/convert.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';

@@ -3,7 +3,7 @@ import type { Size } from '../geometry.ts';
 import { sizeMultiple } from '../graph/analysis.ts';
 import type { Rgba8Image, RgbaImage } from '../image/image.ts';
 import type { ElementType } from '../kernels/kernel.ts';
-import type { Network } from '../models/network.ts';
+import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import type { Fusion } from './compile/fuse.ts';
 import type { Program } from './compile/program.ts';

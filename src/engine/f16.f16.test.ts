@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requestF16Adapter, testGpu } from '../../test/gpu.ts';
-import { createNetwork } from '../models/index.ts';
+import { createNetwork } from '../networks/registry.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import type { Fusion } from './compile/fuse.ts';

@@ -1,6 +1,6 @@
 import type { NodeId } from '../graph/graph.ts';
 import type { ElementType } from '../kernels/kernel.ts';
-import type { Network } from '../models/network.ts';
+import type { Network } from '../networks/network.ts';
 import type { Fusion } from './compile/fuse.ts';
 import { lower } from './compile/lower.ts';
 import type { Program } from './compile/program.ts';

@@ -1,8 +1,8 @@
 /** `crispen/engine`: the tier for WebGPU programmers. */
 export { CrispenError, type ErrorCode } from '../errors.ts';
 export { type BayerMosaic, type BayerPattern, demosaicBilinear } from '../image/bayer.ts';
-export { createNetwork, type Detection, detect, recognise } from '../models/index.ts';
-export type { Network } from '../models/network.ts';
+export type { Network } from '../networks/network.ts';
+export { createNetwork, type Detection, detect, recognise } from '../networks/registry.ts';
 export { readWeights, type WeightFile } from '../weights/read.ts';
 export type { Tensor, TensorMap } from '../weights/tensor.ts';
 export * from './pipeline/encode.ts';

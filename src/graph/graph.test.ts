@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { a2n } from '../models/a2n.ts';
+import { a2n } from '../networks/a2n.ts';
 import { consumers, multiplyAddsPerPixel, parameterCount } from './analysis.ts';
 import { GraphBuilder, GraphError } from './graph.ts';
 import { receptiveField } from './reach.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { a2n } from '../models/a2n.ts';
-import { edsrAcla } from '../models/acla.ts';
-import { lcoan } from '../models/lcoan.ts';
+import { a2n } from '../networks/a2n.ts';
+import { edsrAcla } from '../networks/acla.ts';
+import { lcoan } from '../networks/lcoan.ts';
 import { receptiveField } from './reach.ts';
 import { graphBehind, trunkEnd } from './trunk.ts';
 

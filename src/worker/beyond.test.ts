@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
+import { findModel } from '../catalog/files.ts';
+import { shippedNetwork } from '../catalog/shipped.ts';
 import { multiplyAddsPerPixel } from '../graph/analysis.ts';
-import { findModel } from '../models/files.ts';
-import { shippedNetwork } from '../models/shipped.ts';
 import { chainFor, estimateCpu } from './beyond.ts';
 
 const image = { width: 100, height: 60 };

@@ -2,6 +2,8 @@
  * What goes beyond one run of a network over an opaque colour image of 8 bits, in a chunk of its own.
  */
 
+import type { ModelFile } from '../catalog/files.ts';
+import { modelsAfter, modelsFor } from '../catalog/passes.ts';
 import type { Engine, Model } from '../engine/engine.ts';
 import {
   type EnlargeReport,
@@ -13,9 +15,7 @@ import type { StripSink, UpscaleOptions } from '../engine/types.ts';
 import { CrispenError } from '../errors.ts';
 import type { Depth, RgbaImage } from '../image/image.ts';
 import { wishedSize } from '../image/size.ts';
-import type { ModelFile } from '../models/files.ts';
-import type { Network } from '../models/network.ts';
-import { modelsAfter, modelsFor } from '../models/passes.ts';
+import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { CPU_MAX_PIXELS, type UpscaleOutput, type UpscalePlan } from './protocol.ts';
 

@@ -1,8 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type Remote, transfer } from 'comlink';
+import { MODEL_FILES } from '../catalog/files.ts';
 import type { AdapterReport } from '../engine/types.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
-import { MODEL_FILES } from '../models/files.ts';
 import { checkOptions, checkValue, invalid, shaped, side } from '../options.ts';
 import { inlineWorker } from './inline.ts';
 import {

@@ -1,7 +1,7 @@
 import { expect, it, vi } from 'vitest';
 import type { Engine, Model } from '../engine/engine.ts';
 import { CrispenError } from '../errors.ts';
-import { createNetwork } from '../models/index.ts';
+import { createNetwork } from '../networks/registry.ts';
 import { EngineHost } from './host.ts';
 
 const network = createNetwork('a2n', { scale: 2 });

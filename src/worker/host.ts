@@ -1,6 +1,6 @@
 import type { Engine, Model, ModelOptions } from '../engine/engine.ts';
 import { CrispenError } from '../errors.ts';
-import type { Network } from '../models/network.ts';
+import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 
 /**

@@ -1,9 +1,10 @@
 /** The options of every call, each with its rule: what they may be is written here and nowhere else. */
+
+import { TASKS, type Task } from '../catalog/task.ts';
 import type { OutputType } from '../codecs/encoder.ts';
 import type { Precision } from '../engine/tune/precision.ts';
 import type { Depth } from '../image/image.ts';
 import { SIZE_RULES } from '../image/size.ts';
-import { TASKS, type Task } from '../models/task.ts';
 import {
   type Choice,
   callback,

@@ -2,6 +2,9 @@
  * What page and worker say to each other. Types and constants only, compiled on both sides: nothing
  * here may need the DOM or the worker's globals.
  */
+
+import type { ModelFile } from '../catalog/files.ts';
+import type { AddedTask, Task } from '../catalog/task.ts';
 import type { OutputType } from '../codecs/encoder.ts';
 import type { Precision } from '../engine/tune/precision.ts';
 import type { AdapterReport, UpscaleOptions, UpscaleReport } from '../engine/types.ts';
@@ -10,8 +13,6 @@ import type { BayerMosaic } from '../image/bayer.ts';
 import type { Depth, Rgba8Image } from '../image/image.ts';
 import type { SizeWish } from '../image/size.ts';
 import type { ImageTags } from '../image/tags.ts';
-import type { ModelFile } from '../models/files.ts';
-import type { AddedTask, Task } from '../models/task.ts';
 
 /**
  * Largest LR image that the CPU path takes, in pixels. A2N costs 2.1 MFLOP per LR pixel at x2 and

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
+import { defaultModel } from '../catalog/files.ts';
+import { MODELS } from '../catalog/manifest.ts';
 import type { ErrorCode } from '../errors.ts';
-import { defaultModel } from '../models/files.ts';
-import { MODELS } from '../models/manifest.ts';
 import type { PlanChoice } from './options.ts';
 import type { UpscalePlan } from './protocol.ts';
 import { chooseModel, planUpscale } from './request.ts';

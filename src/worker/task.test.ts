@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { findModel, MODEL_FILES, type ModelFile } from '../models/files.ts';
-import type { Task } from '../models/task.ts';
+import { findModel, MODEL_FILES, type ModelFile } from '../catalog/files.ts';
+import type { Task } from '../catalog/task.ts';
 import { chainFor } from './beyond.ts';
 import type { PlanChoice } from './options.ts';
 import { planUpscale } from './request.ts';

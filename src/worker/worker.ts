@@ -3,6 +3,8 @@
  * Exposes `WorkerApi` through comlink.
  */
 import { expose, transfer } from 'comlink';
+import type { ModelFile } from '../catalog/files.ts';
+import { shippedNetwork } from '../catalog/shipped.ts';
 import { decodeImage } from '../codecs/decode.ts';
 import { checkPixels } from '../codecs/limits.ts';
 import { Engine, type Model } from '../engine/engine.ts';
@@ -13,10 +15,7 @@ import { CrispenError, throwIfAborted } from '../errors.ts';
 import { depthOf, type Rgba8Image, type RgbaImage } from '../image/image.ts';
 import { isOpaque, toRgba8 } from '../image/pixels.ts';
 import type { DecodedImage, ImageTags } from '../image/tags.ts';
-import type { ModelFile } from '../models/files.ts';
-
-import type { Network } from '../models/network.ts';
-import { shippedNetwork } from '../models/shipped.ts';
+import type { Network } from '../networks/network.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import type { Way } from './beyond.ts';
@@ -267,7 +266,7 @@ async function loadWeights(
     progress.report('download', 0);
     const url = config.packaged[entry.file] ?? new URL(entry.file, config.baseUrl).href;
     const { id, bytes } = entry;
-    const sha256 = (await import('../models/hashes.ts')).HASHES[id] as string;
+    const sha256 = (await import('../catalog/hashes.ts')).HASHES[id] as string;
     const file = await loadWeightFile({ id, url, bytes, sha256 }, weightPlatform(), {
       signal,
       onProgress: (fraction) => progress.report('download', fraction),

@@ -1,4 +1,4 @@
-import { createNetwork } from '../../src/models/index.ts';
+import { createNetwork } from '../../src/networks/registry.ts';
 import { dict, tensor, torchZip } from './forge.ts';
 
 /** A PyTorch checkpoint of a seeded ESRGAN of full size: x4, 23 blocks, 67 MB, `params_ema`. */

@@ -1,4 +1,4 @@
-import { createNetwork } from '../../src/models/index.ts';
+import { createNetwork } from '../../src/networks/registry.ts';
 import { writeSafetensors } from '../../src/weights/writeSafetensors.ts';
 import { randomStream } from '../random.ts';
 

@@ -23,8 +23,8 @@ import {
   softmaxReference,
   vectorActivationReference,
 } from '../../kernels/vector/vector.reference.ts';
-import { createNetwork } from '../../models/index.ts';
-import type { Network } from '../../models/network.ts';
+import type { Network } from '../../networks/network.ts';
+import { createNetwork } from '../../networks/registry.ts';
 import { fromFloat32 } from '../../weights/convert.ts';
 import { interpret } from '../oracle/interpreter.ts';
 import { type Fusion, fuse } from './fuse.ts';

@@ -1,4 +1,4 @@
-import type { Network } from '../../models/network.ts';
+import type { Network } from '../../networks/network.ts';
 import type { Program } from '../compile/program.ts';
 import type { NetworkWeights } from '../compile/weights.ts';
 import { type Device, type Pipeline, USAGE } from './device.ts';

@@ -44,7 +44,7 @@ import {
   softmaxReference,
   vectorActivationReference,
 } from '../../kernels/vector/vector.reference.ts';
-import type { Network } from '../../models/network.ts';
+import type { Network } from '../../networks/network.ts';
 import type { TensorMap } from '../../weights/tensor.ts';
 import { bindWeights, type NetworkWeights } from '../compile/weights.ts';
 import { ProgressMeter } from '../progress.ts';

@@ -8,7 +8,7 @@ import type { Graph, NodeId } from '../../graph/graph.ts';
 import { cropReference, padReference } from '../../kernels/pixels/rgba8.reference.ts';
 import type { PixelFormat } from '../../kernels/pixels/rgba8.ts';
 import { type PlanarMap, planarMap } from '../../kernels/planar.ts';
-import type { Network } from '../../models/network.ts';
+import type { Network } from '../../networks/network.ts';
 import type { TracedTensor } from '../types.ts';
 
 /** Input of a trace: planar (chw) f32 in the network's own range. */

@@ -2,7 +2,7 @@ import { throwIfAborted } from '../../errors.ts';
 import type { ElementType } from '../../kernels/kernel.ts';
 import { unpackRows } from '../../kernels/nonlocal/nonlocal.ts';
 import { fromBlocked, toBlocked } from '../../kernels/planar.ts';
-import type { Network } from '../../models/network.ts';
+import type { Network } from '../../networks/network.ts';
 import type { TensorMap } from '../../weights/tensor.ts';
 import type { Fusion } from '../compile/fuse.ts';
 import { bindWeights } from '../compile/weights.ts';

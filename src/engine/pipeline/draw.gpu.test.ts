@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { testGpu } from '../../../test/gpu.ts';
 import { difference, picture } from '../../../test/pictures.ts';
-import { createNetwork } from '../../models/index.ts';
+import { createNetwork } from '../../networks/registry.ts';
 import { readSafetensors } from '../../weights/safetensors.ts';
 import { Engine, type Model } from '../engine.ts';
 import { makeSurface } from './draw.ts';

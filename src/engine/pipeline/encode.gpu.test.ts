@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requestTestDevice } from '../../../test/gpu.ts';
 import { difference, picture } from '../../../test/pictures.ts';
-import { createNetwork, detect } from '../../models/index.ts';
+import { createNetwork, detect } from '../../networks/registry.ts';
 import { readSafetensors } from '../../weights/safetensors.ts';
 import type { TensorMap } from '../../weights/tensor.ts';
 import { upscaleOnCpu } from '../oracle/interpreter.ts';

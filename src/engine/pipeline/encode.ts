@@ -7,7 +7,7 @@ import type { Size } from '../../geometry.ts';
 import { sizeMultiple } from '../../graph/analysis.ts';
 import { GROUP_ROW_WORD } from '../../kernels/kernel.ts';
 import { pixelsToTexture, textureToPixels } from '../../kernels/pixels/texture.ts';
-import type { Network } from '../../models/network.ts';
+import type { Network } from '../../networks/network.ts';
 import type { TensorMap } from '../../weights/tensor.ts';
 import type { Fusion } from '../compile/fuse.ts';
 import type { ResourceId } from '../compile/program.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { picture } from '../../../test/pictures.ts';
 import type { Rgba8Image, RgbaImage } from '../../image/image.ts';
-import { createNetwork } from '../../models/index.ts';
+import { createNetwork } from '../../networks/registry.ts';
 import { fromFloat32 } from '../../weights/convert.ts';
 import type { TensorMap } from '../../weights/tensor.ts';
 import { upscaleOnCpu } from '../oracle/interpreter.ts';

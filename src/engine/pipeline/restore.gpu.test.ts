@@ -4,7 +4,7 @@ import { difference, picture, toMosaic } from '../../../test/pictures.ts';
 import { randomStream } from '../../../test/random.ts';
 import { demosaicBilinear } from '../../image/bayer.ts';
 import type { Rgba8Image } from '../../image/image.ts';
-import { createNetwork } from '../../models/index.ts';
+import { createNetwork } from '../../networks/registry.ts';
 import { fromFloat32 } from '../../weights/convert.ts';
 import type { TensorMap } from '../../weights/tensor.ts';
 import { Engine, type Model } from '../engine.ts';

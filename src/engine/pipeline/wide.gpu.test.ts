@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { testGpu } from '../../../test/gpu.ts';
 import { picture } from '../../../test/pictures.ts';
 import type { Rgba16Image } from '../../image/image.ts';
-import { createNetwork } from '../../models/index.ts';
+import { createNetwork } from '../../networks/registry.ts';
 import { readSafetensors } from '../../weights/safetensors.ts';
 import type { TensorMap } from '../../weights/tensor.ts';
 import { Engine, type Model } from '../engine.ts';

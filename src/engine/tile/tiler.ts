@@ -4,7 +4,7 @@ import { sizeMultiple } from '../../graph/analysis.ts';
 import { opRules } from '../../graph/ops.ts';
 import { tileOverlap } from '../../graph/reach.ts';
 import type { RgbaImage } from '../../image/image.ts';
-import type { Network } from '../../models/network.ts';
+import type { Network } from '../../networks/network.ts';
 import type { Edge } from '../types.ts';
 
 /** Full-width rows of an image, which are delivered together, and the tiles that make them up. */

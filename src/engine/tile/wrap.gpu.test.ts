@@ -4,7 +4,7 @@ import { testGpu } from '../../../test/gpu.ts';
 import { readImage } from '../../cli/images.ts';
 import type { Rgba8Image } from '../../image/image.ts';
 import { stepAcross } from '../../metrics/seams.ts';
-import { createNetwork } from '../../models/index.ts';
+import { createNetwork } from '../../networks/registry.ts';
 import { readSafetensors } from '../../weights/safetensors.ts';
 import { Engine, type Model } from '../engine.ts';
 import type { Edge } from '../types.ts';

@@ -19,7 +19,7 @@ import {
 } from '../../kernels/kernel.ts';
 import { nearestReference } from '../../kernels/maps/enlarge.reference.ts';
 import { fromBlocked, type PlanarMap, planarMap, toBlocked } from '../../kernels/planar.ts';
-import { a2n } from '../../models/a2n.ts';
+import { a2n } from '../../networks/a2n.ts';
 import type { Tensor } from '../../weights/tensor.ts';
 import type { Fusion } from '../compile/fuse.ts';
 import { Engine } from '../engine.ts';

@@ -4,9 +4,9 @@ import type { Gate, OffsetLayout } from '../graph/nonlocalOp.ts';
 import { fromFloat32, toFloat32 } from '../weights/convert.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import { countBlocks, type Match, type Outline, shapeOf, shuffleScale } from './match.ts';
-import { constant, DIV2K_MEAN, storedMean } from './mean.ts';
 import type { Network } from './network.ts';
-import { shuffleUp } from './shuffleUp.ts';
+import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
+import { shuffleUp } from './parts/shuffleUp.ts';
 
 /** An attention to earlier layers. */
 export interface CrossLayerConfig {

@@ -1,9 +1,9 @@
 import { CrispenError } from '../errors.ts';
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
-import { foldSpan } from './fold.ts';
 import { indices, type Match, type Outline, shapeOf, shuffled } from './match.ts';
-import { constant, DIV2K_MEAN } from './mean.ts';
 import type { Network } from './network.ts';
+import { foldSpan } from './parts/fold.ts';
+import { constant, DIV2K_MEAN } from './parts/mean.ts';
 
 /** Sizes of a SPAN. */
 export interface SpanConfig {

@@ -1,6 +1,6 @@
-import { CrispenError } from '../errors.ts';
-import { fromFloat32, toFloat32 } from '../weights/convert.ts';
-import type { Tensor, TensorMap } from '../weights/tensor.ts';
+import { CrispenError } from '../../errors.ts';
+import { fromFloat32, toFloat32 } from '../../weights/convert.ts';
+import type { Tensor, TensorMap } from '../../weights/tensor.ts';
 
 /**
  * Folds SPAN's re-parameterised convolutions into one 3x3 each: 1x1, 3x3, 1x1 and a 1x1 beside them,

@@ -3,9 +3,9 @@ import { type Clustering, NonlocalBuilder } from '../graph/nonlocal.ts';
 import { fromFloat32, toFloat32 } from '../weights/convert.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import { countBlocks, type Match, type Outline, shapeOf, shuffleScale } from './match.ts';
-import { constant, DIV2K_MEAN, storedMean } from './mean.ts';
 import type { Network } from './network.ts';
-import { shuffleUp } from './shuffleUp.ts';
+import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
+import { shuffleUp } from './parts/shuffleUp.ts';
 
 /** Sizes of an LCoAN; the defaults are those of the released training command. */
 export interface LcoanConfig {

@@ -1,6 +1,6 @@
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import type { Network } from './network.ts';
-import { upsampler } from './upsampler.ts';
+import { upsampler } from './parts/upsampler.ts';
 
 /** Sizes of an A2N; the defaults are the paper's. */
 export interface A2NConfig {

@@ -1,5 +1,4 @@
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
-import { broadcast } from './broadcast.ts';
 import {
   type CompactActivation,
   indices,
@@ -9,6 +8,7 @@ import {
   shuffled,
 } from './match.ts';
 import type { Network } from './network.ts';
+import { broadcast } from './parts/broadcast.ts';
 
 /** Sizes of a Compact network. */
 export interface CompactConfig {

@@ -1,7 +1,7 @@
-import { a2n } from './a2n.ts';
+import { a2n } from '../networks/a2n.ts';
+import type { Network } from '../networks/network.ts';
+import type { PanConfig } from '../networks/pan.ts';
 import type { ModelFile } from './files.ts';
-import type { Network } from './network.ts';
-import type { PanConfig } from './pan.ts';
 
 /**
  * The network of a shipped model. Apart from the registry of all families, so that a page that uses
@@ -9,5 +9,5 @@ import type { PanConfig } from './pan.ts';
  */
 export const shippedNetwork = async ({ network, ...sizes }: ModelFile): Promise<Network> =>
   network === 'pan'
-    ? (await import('./pan.ts')).pan(sizes as PanConfig)
+    ? (await import('../networks/pan.ts')).pan(sizes as PanConfig)
     : a2n({ variant: network, ...sizes });

@@ -1,7 +1,7 @@
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import { countBlocks, type Match, type Outline, shapeOf, upsamplerScales } from './match.ts';
 import type { Network } from './network.ts';
-import { upsampler } from './upsampler.ts';
+import { upsampler } from './parts/upsampler.ts';
 
 /** Sizes of a PAN; the defaults are the paper's. */
 export interface PanConfig {

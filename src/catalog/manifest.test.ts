@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { createNetwork } from '../networks/registry.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import { defaultModel, findModel } from './files.ts';
 import { HASHES } from './hashes.ts';
-import { createNetwork } from './index.ts';
 import { MODELS } from './manifest.ts';
 import { shippedNetwork } from './shipped.ts';
 

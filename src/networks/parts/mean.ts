@@ -1,5 +1,5 @@
-import { toFloat32 } from '../weights/convert.ts';
-import type { TensorMap } from '../weights/tensor.ts';
+import { toFloat32 } from '../../weights/convert.ts';
+import type { TensorMap } from '../../weights/tensor.ts';
 
 /** Mean colour of the DIV2K training set on 0..1, as the EDSR and SPAN code has it. */
 export const DIV2K_MEAN: readonly number[] = [0.4488, 0.4371, 0.404];

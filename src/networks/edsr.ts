@@ -9,9 +9,9 @@ import {
   shapeOf,
   shuffleScale,
 } from './match.ts';
-import { constant, DIV2K_MEAN, storedMean } from './mean.ts';
 import type { Network } from './network.ts';
-import { shuffleUp } from './shuffleUp.ts';
+import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
+import { shuffleUp } from './parts/shuffleUp.ts';
 
 /** Sizes of an EDSR; the defaults are the baseline's. */
 export interface EdsrConfig {

@@ -1,4 +1,4 @@
-import type { GraphBuilder, NodeId } from '../graph/graph.ts';
+import type { GraphBuilder, NodeId } from '../../graph/graph.ts';
 
 /** A map of one channel repeated to `channels`, as PyTorch's sums do; others as they are. */
 export function broadcast(b: GraphBuilder, name: string, x: NodeId, channels: number): NodeId {

@@ -10,7 +10,7 @@ import { readWeights } from '../weights/read.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import { type DetectOptions, detect, recognise, scaleInName } from './detect.ts';
-import { createNetwork } from './index.ts';
+import { createNetwork } from './registry.ts';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const shared = process.env.CRISPEN_SHARED ?? join(root, '../shared');

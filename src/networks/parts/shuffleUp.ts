@@ -1,4 +1,4 @@
-import type { GraphBuilder, NodeId } from '../graph/graph.ts';
+import type { GraphBuilder, NodeId } from '../../graph/graph.ts';
 
 /**
  * EDSR's upsampler: a 3x3 convolution to factor^2 times the channels and a pixel shuffle for each

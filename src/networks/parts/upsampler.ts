@@ -1,4 +1,4 @@
-import type { Graph, GraphBuilder, NodeId } from '../graph/graph.ts';
+import type { Graph, GraphBuilder, NodeId } from '../../graph/graph.ts';
 
 const SLOPE = 0.2;
 
