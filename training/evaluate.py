@@ -1,7 +1,13 @@
 """PSNR on unrounded BT.601 Y with borders shaved, output rounded to 8 bits: `npm run quality` does
-the same, and is what reports quote; this is for the curve of a training."""
+the same, and is what reports quote; this is for the curve of a training, and for a look at a weight file:
 
+evaluate.py FOLDER WEIGHTS... [--features FILE]    # e.g. ../../shared/images/Set5 starts/*/weights.safetensors
+"""
+
+import argparse
 import glob
+import io
+import json
 import math
 import os
 
@@ -10,7 +16,21 @@ import torch
 from PIL import Image
 
 import bicubic
-import tasks
+import networks
+import tensors
+from perceptual import HELD, Features
+
+
+def opened(path: str) -> tuple[torch.nn.Module, dict]:
+    """The network of a weight file, and the recipe beside it (run.json) that says which it is."""
+    with open(os.path.join(os.path.dirname(path), "run.json")) as file:
+        recipe = json.load(file)
+    sizes = {k: recipe[k] for k in ("features", "blocks") if recipe.get(k)}
+    network = networks.create(recipe["network"], recipe["scale"], **sizes).eval()
+    missing = tensors.fill(network, tensors.load(path))
+    if missing:
+        raise SystemExit(f"{path} lacks {missing}")
+    return network, recipe
 
 
 def luma(image: np.ndarray) -> np.ndarray:
@@ -24,24 +44,28 @@ def psnr(a: np.ndarray, b: np.ndarray, border: int) -> float:
     return 10 * math.log10(255**2 / np.mean(d * d))
 
 
-def pairs(folder: str, scale: int, task: str) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Inputs and HR images of a data set (HR/NAME.png) for a task: photos at JPEG quality 40, scale-1
-    JPEG at 20, noise of 25 levels, each the same every time."""
-    found = sorted(glob.glob(os.path.join(folder, "HR", "*.png")))
-    if not found:
-        raise SystemExit(f"no images in {folder}/HR")
-    out = []
-    for index, path in enumerate(found):
-        hr = bicubic.crop_to_multiple(np.asarray(Image.open(path).convert("RGB")), scale)
-        lr = hr if scale == 1 else bicubic.reduce(hr, scale)
-        if task == "photo":
-            lr = tasks.as_jpeg(lr, 40)
-        elif task == "jpeg":
-            lr = tasks.as_jpeg(lr, 20)
-        elif task == "denoise":
-            lr = tasks.add_noise(lr, 25, np.random.default_rng(index))
-        out.append((lr, hr))
-    return out
+def as_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+    """uint8 [H, W, 3] through JPEG and back, 4:2:0 as is Pillow's default."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=quality)
+    return np.asarray(Image.open(buffer).convert("RGB"))
+
+
+def add_noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
+    noisy = image.astype(np.float32) + rng.normal(0, sigma, image.shape)
+    return np.clip(np.round(noisy), 0, 255).astype(np.uint8)
+
+
+# How each task is judged: the names of its figures, and what is done to an LR image (of an index) before.
+_CLEAN, _JPEG40, _JPEG80 = (lambda lr, _: lr), (lambda lr, _: as_jpeg(lr, 40)), (lambda lr, _: as_jpeg(lr, 80))
+_WORN = {"clean": _CLEAN, "jpeg40": _JPEG40, "jpeg80": _JPEG80}
+INPUTS = {
+    "clean": {"psnr": _CLEAN},
+    "photo": _WORN,
+    "web": _WORN,
+    "jpeg": {"psnr": lambda lr, _: as_jpeg(lr, 20)},
+    "denoise": {"psnr": lambda lr, index: add_noise(lr, 25, np.random.default_rng(index))},
+}
 
 
 @torch.no_grad()
@@ -52,9 +76,42 @@ def run(network: torch.nn.Module, image: np.ndarray, device: str) -> np.ndarray:
     return y.clamp(0, 255).round().permute(1, 2, 0).cpu().numpy()
 
 
-def mean_psnr(network, folder: str, task: str, device: str = "cpu") -> float:
-    values = [
-        psnr(run(network, lr, device), hr, network.scale)
-        for lr, hr in pairs(folder, network.scale, task)
-    ]
-    return sum(values) / len(values)
+def figures(
+    network: torch.nn.Module, folder: str, task: str, device: str = "cpu", features: Features | None = None
+) -> dict[str, float]:
+    """Mean PSNR of a data set (HR/NAME.png) for each input of the task; with `features` also the mean
+    distance by the maps that no training sees, for the last input. SystemExit without images."""
+    found = sorted(glob.glob(os.path.join(folder, "HR", "*.png")))
+    if not found:
+        raise SystemExit(f"no images in {folder}/HR")
+    scale, inputs = network.scale, INPUTS[task]
+    sums = dict.fromkeys(inputs, 0.0)
+    distance = 0.0
+    for index, path in enumerate(found):
+        hr = bicubic.crop_to_multiple(np.asarray(Image.open(path).convert("RGB")), scale)
+        lr = hr if scale == 1 else bicubic.reduce(hr, scale)
+        for name, worn in inputs.items():
+            made = run(network, worn(lr, index), device)
+            sums[name] += psnr(made, hr, scale)
+        if features:
+            both = (torch.from_numpy(v.astype(np.float32)).permute(2, 0, 1)[None].to(device) for v in (made, hr))
+            with torch.no_grad():
+                distance += features.distance(*both, HELD).item()
+    result = {name: round(value / len(found), 3) for name, value in sums.items()}
+    return {**result, "held": round(distance / len(found), 4)} if features else result
+
+
+def main() -> None:
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    p.add_argument("folder")
+    p.add_argument("weights", nargs="+")
+    p.add_argument("--features", metavar="FILE", help="SqueezeNet's tensors, for the distance by held maps")
+    a = p.parse_args()
+    features = Features(a.features) if a.features else None
+    for path in a.weights:
+        network, recipe = opened(path)
+        print(json.dumps({"weights": path, **figures(network, a.folder, recipe["task"], "cpu", features)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

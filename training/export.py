@@ -14,8 +14,7 @@ import shutil
 
 import torch
 
-import networks
-import tensors
+import evaluate
 
 
 def main() -> None:
@@ -25,17 +24,13 @@ def main() -> None:
     p.add_argument("--models", default=os.path.join(os.path.dirname(__file__), "../public/models"))
     p.add_argument("--onnx")
     a = p.parse_args()
-    with open(os.path.join(a.run, "run.json")) as file:
-        recipe = json.load(file)
+    source = os.path.join(a.run, "weights.safetensors")
+    network, recipe = evaluate.opened(source)
     target = os.path.join(a.models, f"{a.id}.safetensors")
-    shutil.copyfile(os.path.join(a.run, "weights.safetensors"), target)
+    shutil.copyfile(source, target)
     with open(target, "rb") as file:
         content = file.read()
     sizes = {k: recipe[k] for k in ("features", "blocks") if recipe.get(k)}
-    network = networks.create(recipe["network"], recipe["scale"], **sizes).eval()
-    missing = tensors.fill(network, tensors.load(target))
-    if missing:
-        raise SystemExit(f"the run's weights lack {missing}")
     task = {"jpeg": "dejpeg", "denoise": "denoise"}.get(recipe["task"], "upscale")
     figures = {"set5": None, "set14": None}
     worse = {"dejpeg": {"jpeg": 20}, "denoise": {"noise": 25}}.get(task)

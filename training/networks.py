@@ -264,6 +264,8 @@ class _Clusters(nn.Module):
         super().__init__()
         self.register_buffer("means", F.normalize(torch.randn(rounds, clusters, width), dim=-1))
         self.register_buffer("initted", torch.tensor(False))
+        # The same, known without asking the GPU, which a recorded step could not.
+        self.ready = False
 
     @torch.no_grad()
     def start(self, rows: torch.Tensor) -> None:
@@ -277,6 +279,7 @@ class _Clusters(nn.Module):
             means = torch.where(empty[:, None], means, F.normalize(sums, dim=-1))
         self.means.copy_(F.normalize(means, dim=-1)[None].expand_as(self.means))
         self.initted.fill_(True)
+        self.ready = True
 
 
 class CollaborativeAttention(nn.Module):
@@ -291,8 +294,10 @@ class CollaborativeAttention(nn.Module):
 
     def pattern(self, rows: torch.Tensor):
         """From rows [B, L, D]: orders [B, n * w], probabilities [B, n, w, 3w] over windows and their neighbours."""
-        if not bool(self.kmeans.initted):
-            self.kmeans.start(rows.detach().reshape(-1, rows.shape[-1]))
+        if not self.kmeans.ready:
+            if not bool(self.kmeans.initted):
+                self.kmeans.start(rows.detach().reshape(-1, rows.shape[-1]))
+            self.kmeans.ready = True
         unit = F.normalize(rows, dim=-1, eps=1e-12)
         codes = (unit.detach() @ self.kmeans.means[0].T).argmax(-1)
         order = torch.argsort(codes, dim=1, stable=True)
@@ -358,6 +363,14 @@ class LCoAN(nn.Module):
         )
         self.m_conv = nn.Sequential(_conv(features, features, 3))
         self.tail = nn.Sequential(pixel_shuffle_upsampler(features, scale), _conv(features, 3, 3))
+
+    @torch.no_grad()
+    def recluster(self, x: torch.Tensor) -> None:
+        """Starts the clusters again from what a batch looks like now: they follow what was learned."""
+        first = self.body[0]
+        matched = first.attention[0].conv_match(first.local_body(self.head(self.sub_mean(x))))
+        rows = matched.flatten(2).transpose(1, 2).float()
+        first.attention[0].kmeans.start(rows.reshape(-1, rows.shape[-1]))
 
     def forward(self, x):
         head = h = self.head(self.sub_mean(x))

@@ -28,8 +28,6 @@ TILE, LEAST_DETAIL = 360, 2.5
 # Share of the crops that come from drawn patterns. Their errors are many times those of photos: where they
 # were 6 % of the crops, they were a quarter of the loss, and photos with sharp lines lost 0.2 to 0.4 dB.
 PATTERNS = 0.015
-# Tasks see this much more than the crop that is kept, so that JPEG's grid falls anywhere within it.
-MARGIN = 8
 
 
 def draw(rng: np.random.Generator, cell: int, side: int = 240) -> np.ndarray:
@@ -73,7 +71,7 @@ def tiles(image: Image.Image, rng: np.random.Generator) -> list[np.ndarray]:
 
 
 def pictures(folder: str) -> list[str]:
-    return sorted(p for e in ("jpg", "jpeg", "png") for p in glob.glob(os.path.join(folder, f"*.{e}")))
+    return sorted(p for e in ("jpg", "jpeg", "png", "webp") for p in glob.glob(os.path.join(folder, f"*.{e}")))
 
 
 def prepare(
@@ -115,53 +113,6 @@ def prepare(
         put(draw(rng, cell), lambda hr, s: hr[::s, ::s] if cell % s == 0 else bicubic.reduce(hr, s))
     np.savez(out, n=count, patterns=np.arange(count - patterns, count), **arrays)
     print(f"{shapes} pictures of shapes, {patterns} of patterns")
-
-
-class Photos:
-    """Random crops of a prepared file for one scale and task, `side` LR pixels wide.
-
-    Images too small for such crops are left out; ValueError if all of them are.
-    """
-
-    def __init__(self, path: str, scale: int, side: int):
-        file = np.load(path)
-        self.scale, self.side = scale, side
-        name = "h" if scale == 1 else f"l{scale}_"
-        lr = [file[f"{name}{i}"] for i in range(int(file["n"]))]
-        fits = [i for i, image in enumerate(lr) if min(image.shape[:2]) >= side + MARGIN]
-        if not fits:
-            raise ValueError(f"{path}: at scale {scale} no image has room for crops of {side} pixels")
-        self.lr = [lr[i] for i in fits]
-        self.hr = self.lr if scale == 1 else [file[f"h{i}"] for i in fits]
-        # Larger photos hold more, but not so many more that small ones are never seen.
-        share = np.array([a.shape[0] * a.shape[1] for a in self.lr], float) ** 0.75
-        drawn = np.isin(fits, file["patterns"])
-        if drawn.any() and not drawn.all():
-            share[drawn] *= PATTERNS / (1 - PATTERNS) * share[~drawn].sum() / share[drawn].sum()
-        self.share = share / share.sum()
-
-    def batch(self, task, size: int, rng: np.random.Generator):
-        """`size` pairs of LR crops [side, side] and their HR, turned and mirrored at random."""
-        inputs, targets = [], []
-        s, side = self.scale, self.side
-        for i in rng.choice(len(self.lr), size, p=self.share):
-            lr, hr = self.lr[i], self.hr[i]
-            wide = side + MARGIN
-            y, x = rng.integers(lr.shape[0] - wide + 1), rng.integers(lr.shape[1] - wide + 1)
-            dy, dx = rng.integers(MARGIN + 1, size=2)
-            worn = task(np.ascontiguousarray(lr[y : y + wide, x : x + wide]), rng)
-            a = worn[dy : dy + side, dx : dx + side]
-            b = hr[(y + dy) * s : (y + dy + side) * s, (x + dx) * s : (x + dx + side) * s]
-            turn = rng.integers(8)
-            if turn & 1:
-                a, b = a[::-1], b[::-1]
-            if turn & 2:
-                a, b = a[:, ::-1], b[:, ::-1]
-            if turn & 4:
-                a, b = a.transpose(1, 0, 2), b.transpose(1, 0, 2)
-            inputs.append(a)
-            targets.append(b)
-        return np.stack(inputs), np.stack(targets)
 
 
 if __name__ == "__main__":

@@ -1,61 +1,95 @@
-"""What a network is trained to undo, crop by crop: arrays are uint8 [H, W, 3]."""
+"""What a network is trained to undo, on the device of the images.
 
-import io
+A task takes LR images [B, 3, H, W] (whole numbers in floats) and the chances of a step: `u` [B, CHANCES]
+even from 0 to 1, `noise` [B, 3, H, W] normal. It draws nothing itself, so that a step can be repeated, and
+replayed as a CUDA graph; and it computes every kind of wear for every image and picks, for the same reason.
+"""
 
-import numpy as np
-from PIL import Image, ImageFilter
+from collections.abc import Callable
+from dataclasses import dataclass
 
+import torch
+import torch.nn.functional as F
 
-def as_jpeg(image: np.ndarray, quality: int, subsampling: int = 2) -> np.ndarray:
-    """Through JPEG and back; subsampling 2 is 4:2:0, Pillow's default, 0 is 4:4:4."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "JPEG", quality=quality, subsampling=subsampling)
-    return np.asarray(Image.open(buffer).convert("RGB"))
+from jpeg import through_jpeg
 
-
-def add_noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
-    noisy = image.astype(np.float32) + rng.normal(0, sigma, image.shape)
-    return np.clip(np.round(noisy), 0, 255).astype(np.uint8)
+CHANCES = 10
 
 
-def clean(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _pick(chance: torch.Tensor, share: float, yes: torch.Tensor, no: torch.Tensor) -> torch.Tensor:
+    return torch.where((chance < share).view(-1, 1, 1, 1), yes, no)
+
+
+def _whole(x: torch.Tensor) -> torch.Tensor:
+    return x.round().clamp(0, 255)
+
+
+def soften(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+    """Gaussian blur with a sigma [B] below one pixel for each image."""
+    b, c, h, w = x.shape
+    offsets = torch.arange(-3, 4, device=x.device)
+    kernel = torch.exp(-(offsets**2) / (2 * sigma.view(-1, 1) ** 2))
+    kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(c, 0)
+    padded = F.pad(x, [3] * 4, mode="reflect").view(1, b * c, h + 6, w + 6)
+    rows = F.conv2d(padded, kernel.view(b * c, 1, 1, 7), groups=b * c)
+    return F.conv2d(rows, kernel.view(b * c, 1, 7, 1), groups=b * c).view(b, c, h, w)
+
+
+def resized(x: torch.Tensor) -> torch.Tensor:
+    """Three quarters of the size, and back."""
+    small = F.interpolate(x, scale_factor=0.75, mode="bicubic", antialias=True).clamp(0, 255)
+    return F.interpolate(small, size=x.shape[2:], mode="bicubic", align_corners=False)
+
+
+def add_noise(x: torch.Tensor, sigma: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    return _whole(x + sigma.view(-1, 1, 1, 1) * noise)
+
+
+@dataclass(frozen=True)
+class Wear:
+    """What happens to photos on their way to a web page, in this order, each to a share of them."""
+
+    soft: float
+    sigma: float  # soft focus: at most, from 0.1 on
+    resized: float
+    noisy: float
+    noise: float  # levels: at most, from 0.5 on
+    jpeg: float
+    quality: int  # lowest, up to 95; 85 % as 4:2:0
+    clean: float  # of all: no wear, so that clean input is not softened
+
+    def __call__(self, lr: torch.Tensor, u: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        u = u.T
+        x = _pick(u[0], self.soft, _whole(soften(lr, 0.1 + (self.sigma - 0.1) * u[1])), lr)
+        x = _pick(u[2], self.resized, _whole(resized(x)), x)
+        x = _pick(u[3], self.noisy, add_noise(x, 0.5 + (self.noise - 0.5) * u[4], noise), x)
+        quality = (self.quality + (96 - self.quality) * u[5]).floor()
+        x = _pick(u[6], self.jpeg, through_jpeg(x, quality, u[7] < 0.85), x)
+        return _pick(u[8], self.clean, lr, x)
+
+
+def clean(lr: torch.Tensor, u: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
     """Bicubic reduction alone, which has happened before."""
-    return image
+    return lr
 
 
-def photo(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """What happens to photos on their way to a web page: soft focus, noise, resizing, JPEG 30 to 95.
-
-    Half of the pictures carry JPEG alone, as most of the web's do; the rest of the wear is rarer, since
-    a network that must expect it everywhere undoes less of each. A tenth stays clean, so that clean
-    input is not softened."""
-    if rng.random() < 0.1:
-        return image
-    picture = Image.fromarray(np.ascontiguousarray(image))
-    if rng.random() < 0.2:
-        picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.1, 0.8)))
-    if rng.random() < 0.1:
-        size, factor = picture.size, rng.uniform(0.7, 1.4)
-        way = (Image.BILINEAR, Image.BICUBIC, Image.LANCZOS)[rng.integers(3)]
-        picture = picture.resize([max(8, round(side * factor)) for side in size], way)
-        picture = picture.resize(size, Image.BICUBIC)
-    worn = np.asarray(picture)
-    if rng.random() < 0.15:
-        worn = add_noise(worn, rng.uniform(0.5, 7), rng)
-    if rng.random() < 0.92:
-        worn = as_jpeg(worn, int(rng.integers(30, 96)), 2 if rng.random() < 0.85 else 0)
-    return worn
-
-
-def jpeg(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def jpeg(lr: torch.Tensor, u: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
     """JPEG of quality 10 to 95, high ones more often: their traces are faint, the loss hardly sees them."""
-    quality = int(96 - 86 * rng.random() ** 1.5)
-    return as_jpeg(image, quality, 2 if rng.random() < 0.8 else 0)
+    return through_jpeg(lr, (96 - 86 * u[:, 0] ** 1.5).floor(), u[:, 1] < 0.8)
 
 
-def denoise(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def denoise(lr: torch.Tensor, u: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
     """White Gaussian noise of a standard deviation up to 30 levels."""
-    return add_noise(image, rng.uniform(0, 30), rng)
+    return add_noise(lr, 30 * u[:, 0], noise)
 
 
-TASKS = {"clean": clean, "photo": photo, "jpeg": jpeg, "denoise": denoise}
+Task = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+
+TASKS: dict[str, Task] = {
+    "clean": clean,
+    "photo": Wear(soft=0.25, sigma=0.9, resized=0.1, noisy=0.2, noise=7.5, jpeg=0.9, quality=30, clean=0.1),
+    # As most photos of the web are.
+    "web": Wear(soft=0.2, sigma=0.6, resized=0.06, noisy=0.15, noise=4.5, jpeg=0.7, quality=50, clean=0.2),
+    "jpeg": jpeg,
+    "denoise": denoise,
+}

@@ -1,7 +1,10 @@
 """python3 -m unittest test_training: what can be checked without the TypeScript side, which
 test/training.test.ts compares. The reference images are looked for in $CRISPEN_SHARED."""
 
+import contextlib
 import glob
+import io
+import json
 import os
 import tempfile
 import unittest
@@ -11,13 +14,19 @@ import torch
 from PIL import Image
 
 import bicubic
+import crops
+import discriminator
 import evaluate
+import jpeg
 import leaves
 import mean
 import networks
+import perceptual
 import photos
 import tasks
 import tensors
+import train
+import trainer
 
 SHARED = os.environ.get("CRISPEN_SHARED", os.path.join(os.path.dirname(__file__), "../../shared"))
 
@@ -38,6 +47,46 @@ class Bicubic(unittest.TestCase):
         if not checked:
             self.skipTest(f"no reference images in {SHARED}/images")
         self.assertEqual(checked, 57)
+
+    def test_of_batches_equals_that_of_images(self):
+        image = np.random.default_rng(1).integers(0, 256, (60, 96, 3), dtype=np.uint8)
+        image[20:40, :48] = 255 * (np.indices((20, 48)).sum(0) % 2)[..., None]
+        batch = torch.from_numpy(image).permute(2, 0, 1)[None].float()
+        for factor in (2, 3, 4):
+            ours = bicubic.reduce_batch(batch, factor)[0].permute(1, 2, 0).numpy()
+            apart = np.abs(ours - bicubic.reduce(image, factor))
+            if factor == 3:
+                self.assertLessEqual(apart.max(), 1)
+                self.assertLess((apart > 0).mean(), 0.001)
+            else:
+                self.assertEqual(apart.max(), 0)
+
+
+def shaded(height: int, width: int, seed: int = 1) -> np.ndarray:
+    """uint8 [height, width, 3] with shades, edges and some noise, as photos have them."""
+    y, x = np.mgrid[:height, :width]
+    rng = np.random.default_rng(seed)
+    picture = np.stack([90 + x, 200 - y, 60 + x + y], -1) + 60.0 * ((x // 13 + y // 17) % 2)[..., None]
+    return np.clip(picture + rng.normal(0, 3, picture.shape), 0, 255).astype(np.uint8)
+
+
+class Jpeg(unittest.TestCase):
+    def test_is_near_what_pillow_does(self):
+        image = shaded(70, 90)
+        batch = torch.from_numpy(image).permute(2, 0, 1)[None].float()
+        for quality in (20, 40, 60, 80, 95):
+            for halved in (True, False):
+                with self.subTest(quality=quality, halved=halved):
+                    buffer = io.BytesIO()
+                    Image.fromarray(image).save(buffer, "JPEG", quality=quality, subsampling=2 if halved else 0)
+                    theirs = np.asarray(Image.open(buffer).convert("RGB")).astype(float)
+                    ours = jpeg.through_jpeg(batch, torch.tensor([float(quality)]), torch.tensor([halved]))
+                    ours = ours[0].permute(1, 2, 0).numpy()
+                    self.assertEqual(ours.shape, image.shape)
+                    # Far nearer to Pillow's than to what went in.
+                    lost = np.square(theirs - image).mean()
+                    self.assertGreater(lost, 1)
+                    self.assertLess(np.square(ours - theirs).mean(), lost / (10 if quality < 95 else 5))
 
 
 class Networks(unittest.TestCase):
@@ -127,12 +176,238 @@ class Mean(unittest.TestCase):
 
 class Tasks(unittest.TestCase):
     def test_wear_images_out_without_resizing_them(self):
-        image = np.random.default_rng(1).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+        image = torch.from_numpy(shaded(44, 40)).permute(2, 0, 1)[None].float().repeat(16, 1, 1, 1)
+        generator = torch.Generator().manual_seed(1)
+        u = torch.rand(16, tasks.CHANCES, generator=generator)
+        noise = torch.randn(image.shape, generator=generator)
         for name, task in tasks.TASKS.items():
-            worn = task(image, np.random.default_rng(2))
-            self.assertEqual((worn.shape, worn.dtype), (image.shape, image.dtype), name)
-            again = task(image, np.random.default_rng(2))
-            self.assertTrue(np.array_equal(worn, again), f"{name} depends on more than its seed")
+            worn = task(image, u, noise)
+            self.assertEqual(worn.shape, image.shape)
+            self.assertTrue(torch.equal(worn, worn.round().clamp(0, 255)), name)
+            self.assertTrue(torch.equal(worn, task(image, u, noise)), f"{name} draws chances of its own")
+            changed = (worn != image).flatten(1).any(1)
+            self.assertEqual(bool(changed.any()), name != "clean", name)
+
+    def test_leave_as_many_images_alone_as_they_say(self):
+        task = tasks.TASKS["web"]
+        image = torch.from_numpy(shaded(16, 16)).permute(2, 0, 1)[None].float().repeat(2000, 1, 1, 1)
+        generator = torch.Generator().manual_seed(2)
+        worn = task(image, torch.rand(2000, tasks.CHANCES, generator=generator), torch.zeros_like(image))
+        same = (worn == image).flatten(1).all(1).float().mean().item()
+        w = task
+        # Soft focus may be too slight to see: between "none of all" and "none but soft focus".
+        least = w.clean + (1 - w.clean) * (1 - w.soft) * (1 - w.resized) * (1 - w.noisy) * (1 - w.jpeg)
+        most = w.clean + (1 - w.clean) * (1 - w.jpeg)
+        self.assertGreater(same, least - 0.03)
+        self.assertLess(same, most + 0.03)
+
+
+class Folder(unittest.TestCase):
+    def folder(self) -> str:
+        made = tempfile.TemporaryDirectory()
+        self.addCleanup(made.cleanup)
+        for i in range(2):
+            Image.fromarray(shaded(151 + i, 170, i)).save(os.path.join(made.name, f"{i}.png"))
+        return made.name
+
+
+class Crops(Folder):
+    def test_are_parts_of_the_photos_with_their_bicubic_lr(self):
+        folder = self.folder()
+        images = [np.asarray(Image.open(p)) for p in photos.pictures(folder)]
+        for scale in (1, 2, 3, 4):
+            data = crops.Photos([folder], scale, 10)
+            drawn = data.draw(1, 0, 6)
+            x, y = data.make(drawn, tasks.TASKS["clean"])
+            self.assertEqual((x.shape, y.shape), ((6, 3, 10, 10), (6, 3, 10 * scale, 10 * scale)))
+            for b in range(6):
+                first, _, turn, _ = drawn.where[:, b].tolist()
+                image = int(first >= data.starts[1])
+                top, left = divmod(first - int(data.starts[image]), 170)
+                side = data.wide * scale
+                hr = images[image][top : top + side, left : left + side]
+                hr = hr.transpose(1, 0, 2) if turn & 4 else hr
+                # Turned, a crop's rows are the photo's columns, and count backwards where those do.
+                rows, columns = (turn & 2, turn & 1) if turn & 4 else (turn & 1, turn & 2)
+                hr = hr[:: -1 if rows else 1, :: -1 if columns else 1]
+                lr = bicubic.reduce(hr, scale) if scale > 1 else hr
+                m = crops.MARGIN
+                for ours, whole, cut in ((x[b], lr, m), (y[b], hr, m * scale)):
+                    apart = np.abs(whole[cut:-cut, cut:-cut] - ours.permute(1, 2, 0).numpy())
+                    self.assertLessEqual(apart.max(), 1 if scale == 3 else 0, f"x{scale}, turn {turn}")
+
+    def test_depend_on_seed_and_step_alone(self):
+        data = crops.Photos([self.folder()], 2, 12)
+        one, again, next_, other = (data.draw(*v, 4) for v in ((1, 5), (1, 5), (1, 6), (2, 5)))
+        for a, b in zip(one, again):
+            self.assertTrue(torch.equal(a, b))
+        for different in (next_, other):
+            for a, b in zip(one, different):
+                self.assertFalse(torch.equal(a, b))
+
+    def test_come_from_files_and_folders_together_and_patterns_keep_whole_squares(self):
+        folder = self.folder()
+        with tempfile.TemporaryDirectory() as made:
+            path = os.path.join(made, "data.npz")
+            Image.fromarray(shaded(240, 216)).save(os.path.join(made, "a.png"))
+            photos.prepare(made, path, patterns=3, shapes=1, reduce=False)
+            data = crops.Photos([folder, path], 2, 20)
+            self.assertEqual(data.count, 2 + 1 + 1 + 3)
+            self.assertAlmostEqual(data.share[-3:].sum(), photos.PATTERNS)
+            # Their squares are 2, 3, 4, 6 or 12 pixels wide, so even ones halve without grey.
+            with np.load(path) as file:
+                even = [bool(np.array_equal(file[f"l2_{i}"], file[f"h{i}"][::2, ::2])) for i in (2, 3, 4)]
+            self.assertIn(True, even)
+            self.assertEqual(data.whole.tolist(), [False] * 4 + even)
+            data.share = np.eye(7)[4 + even.index(True)]
+            x, y = data.make(data.draw(1, 1, 2), tasks.TASKS["clean"])
+            self.assertTrue(torch.equal(x, y[..., ::2, ::2]))
+
+    def test_that_have_no_room_are_an_error(self):
+        with self.assertRaisesRegex(ValueError, "crops of 60"):
+            crops.Photos([self.folder()], 4, 60)
+
+
+class Losses(unittest.TestCase):
+    def test_of_the_two_sides_are_least_where_each_wins(self):
+        real, made = torch.full((1, 1, 4, 4), 9.0), torch.full((1, 1, 4, 4), -9.0)
+        self.assertLess(discriminator.telling(real, made), 0.01)
+        self.assertGreater(discriminator.telling(made, real), 10)
+        self.assertLess(discriminator.fooling(real), 0.01)
+        self.assertGreater(discriminator.fooling(made), 8)
+
+    def test_leave_even_areas_to_the_mean_error(self):
+        target = torch.full((1, 3, 40, 80), 120.0)
+        target[..., 40:] += 40 * (torch.rand(1, 1, 40, 40, generator=torch.Generator().manual_seed(1)) - 0.5)
+        even = trainer.evenness(target)
+        self.assertEqual(even.shape, (1, 1, 40, 80))
+        self.assertGreater(even[..., :36].min(), 0.999)
+        self.assertLess(even[..., 44:].max(), 0.2)
+
+    def test_by_maps_grow_with_what_is_lost(self):
+        path = os.path.join(SHARED, "weights/features/squeezenet1_1.pt")
+        if not os.path.exists(path):
+            self.skipTest(f"no {path}")
+        features = perceptual.Features(path)
+        image = torch.from_numpy(shaded(64, 64)).permute(2, 0, 1)[None].float()
+        sigma = lambda v: torch.tensor([v])  # noqa: E731
+        for names in (perceptual.TRAINED, perceptual.HELD):
+            slight, strong = (features.distance(tasks.soften(image, sigma(v)), image, names) for v in (0.4, 0.9))
+            self.assertEqual(features.distance(image, image, names), 0)
+            self.assertLess(slight, strong)
+        self.assertFalse(set(perceptual.TRAINED) & set(perceptual.HELD))
+
+
+class Training(Folder):
+    """Whole runs of networks that are small, or of few steps."""
+
+    def run_of(self, out: str, *more: str) -> dict:
+        given = ["--data", self.data, "--out", out, "--scale", "2", "--steps", "6", "--threads", "1", *more]
+        with contextlib.redirect_stdout(io.StringIO()):
+            train.main(given)
+        return torch.load(os.path.join(out, "state.pt"))
+
+    def setUp(self):
+        self.data = self.folder()
+        made = tempfile.TemporaryDirectory()
+        self.addCleanup(made.cleanup)
+        self.out = made.name
+        # Random tensors in the place of SqueezeNet's.
+        self.maps = os.path.join(made.name, "maps.pt")
+        generator = torch.Generator().manual_seed(1)
+        shapes = {"conv1": (64, 3, 3)}
+        wide = 64
+        for i, (squeeze, expand) in enumerate(zip((16, 16, 32, 32, 48, 48), (64, 64, 128, 128, 192, 192)), 2):
+            shapes[f"fire{i}/squeeze1x1"] = (squeeze, wide, 1)
+            shapes |= {f"fire{i}/expand{k}x{k}": (expand, squeeze, k) for k in (1, 3)}
+            wide = 2 * expand
+        maps = {}
+        for name, (c_out, c_in, k) in shapes.items():
+            maps[f"{name}.weight"] = torch.randn(c_out, c_in, k, k, generator=generator) / (c_in * k * k) ** 0.5
+            maps[f"{name}.bias"] = torch.zeros(c_out)
+        torch.save(maps, self.maps)
+
+    def sharp(self) -> list[str]:
+        small = "--network pan --task web --features 8 --blocks 1 --batch 2 --side 16 --rate 1e-2"
+        return [*small.split(), "--perceptual", self.maps, "--adversarial", "0.05", "--discriminator", "4"]
+
+    def assert_equal(self, a, b, name=""):
+        if isinstance(a, dict):
+            self.assertEqual(a.keys(), b.keys())
+            for key in a:
+                self.assert_equal(a[key], b[key], f"{name}.{key}")
+        elif isinstance(a, list):
+            for i, (v, w) in enumerate(zip(a, b)):
+                self.assert_equal(v, w, f"{name}.{i}")
+        elif torch.is_tensor(a):
+            self.assertTrue(torch.equal(a, b), name)
+        elif not name.endswith("minutes"):
+            self.assertEqual(a, b, name)
+
+    def test_that_was_resumed_is_the_uninterrupted_one(self):
+        straight = self.run_of(os.path.join(self.out, "a"), *self.sharp())
+        stopped = self.run_of(os.path.join(self.out, "b"), *self.sharp(), "--stop", "3")
+        self.assertEqual(stopped["step"], 3)
+        resumed = self.run_of(os.path.join(self.out, "b"), *self.sharp())
+        self.assertEqual(resumed["step"], 6)
+        self.assertIn("discriminator_optimizer", resumed)
+        self.assert_equal(straight, resumed)
+        with self.assertRaises(AssertionError):
+            self.assert_equal(stopped, resumed)
+
+    def test_with_a_discriminator_trains_both_and_says_so(self):
+        out = os.path.join(self.out, "a")
+        first = self.run_of(out, *self.sharp(), "--stop", "1")
+        last = self.run_of(out, *self.sharp())
+        for part in ("network", "average", "discriminator"):
+            moved = [k for k in first[part] if not torch.equal(first[part][k], last[part][k])]
+            self.assertGreater(len(moved), 0.9 * len(first[part]), part)
+        with open(os.path.join(out, "log.jsonl")) as file:
+            line = json.loads(file.readlines()[-1])
+        self.assertEqual(line["step"], 6)
+        for part in ("loss", "distance", "generator", "discriminator"):
+            self.assertGreater(line[part], 0, part)
+        with open(os.path.join(out, "run.json")) as file:
+            recipe = json.load(file)
+        self.assertEqual((recipe["adversarial"], recipe["perceptual"], recipe["step"]), (0.05, "maps.pt", 6))
+        # The next run begins with both.
+        again = self.run_of(
+            os.path.join(self.out, "b"), *self.sharp(), "--init", f"{out}/weights.safetensors", "--stop", "0"
+        )
+        for part, known in (("network", "average"), ("discriminator", "discriminator")):
+            for key, value in again[part].items():
+                self.assertTrue(torch.equal(value, last[known][key].half().to(value.dtype)), key)
+
+    def test_of_every_network_and_task_takes_a_step(self):
+        sizes = {"acla": "--features 8 --blocks 4", "lcoan": "--features 8 --blocks 1"}
+        for network in networks.NETWORKS:
+            for task in tasks.TASKS:
+                with self.subTest(network, task=task):
+                    how = f"--network {network} --task {task} --batch 1 --side 16 --stop 1"
+                    how += " " + sizes.get(network, "--features 8 --blocks 1")
+                    state = self.run_of(os.path.join(self.out, f"{network}-{task}"), *how.split())
+                    self.assertEqual(state["step"], 1)
+                    for value in state["network"].values():
+                        self.assertTrue(torch.isfinite(value).all())
+
+    def test_lowers_the_loss(self):
+        out = os.path.join(self.out, "a")
+        how = "--network pan --features 8 --blocks 1 --batch 2 --side 16 --rate 3e-3 --steps 300".split()
+        self.run_of(out, *how)
+        with open(os.path.join(out, "log.jsonl")) as file:
+            losses = [json.loads(line)["loss"] for line in file]
+        self.assertLess(losses[-1], losses[0])
+
+    def test_of_lcoan_recomputes_its_clusters(self):
+        torch.manual_seed(1)
+        network = networks.create("lcoan", 2, features=8, groups=1, blocks=1, clusters=4, window=16)
+        x = torch.rand(1, 3, 12, 12)
+        network(x)
+        before = network.body[0].attention[0].kmeans.means.clone()
+        with torch.no_grad():
+            network.head[0].weight.mul_(-1)
+        network.recluster(x)
+        self.assertFalse(torch.equal(network.body[0].attention[0].kmeans.means, before))
 
 
 class Pictures(unittest.TestCase):
@@ -172,19 +447,11 @@ class Pictures(unittest.TestCase):
             Image.fromarray(noise[:100]).save(os.path.join(folder, "small.png"))
             path = os.path.join(folder, "data.npz")
             photos.prepare(folder, path, patterns=1, shapes=1, reduce=False)
-            for scale in (2, 3, 4):
-                data = photos.Photos(path, scale, 40)
-                self.assertEqual(len(data.hr), 3)
-                self.assertTrue(np.array_equal(data.hr[0], noise))
-                self.assertTrue(np.array_equal(data.lr[0], bicubic.reduce(noise, scale)))
-                x, y = data.batch(tasks.clean, 2, np.random.default_rng(1))
-                self.assertEqual((x.shape, y.shape), ((2, 40, 40, 3), (2, 40 * scale, 40 * scale, 3)))
-                self.assertAlmostEqual(data.share[-1], photos.PATTERNS)
-            # 216 columns hold LR crops of 46 and their margin of 8; patterns are 240 wide.
-            self.assertEqual(len(photos.Photos(path, 4, 46).hr), 3)
-            self.assertEqual(len(photos.Photos(path, 4, 47).hr), 1)
-            with self.assertRaisesRegex(ValueError, "crops of 60"):
-                photos.Photos(path, 4, 60)
+            with np.load(path) as file:
+                self.assertEqual((int(file["n"]), file["patterns"].tolist()), (3, [2]))
+                self.assertTrue(np.array_equal(file["h0"], noise))
+                for scale in (2, 3, 4):
+                    self.assertTrue(np.array_equal(file[f"l{scale}_0"], bicubic.reduce(noise, scale)))
 
 
 class Metric(unittest.TestCase):
@@ -193,6 +460,19 @@ class Metric(unittest.TestCase):
         # One level on all channels is 219/255 of luma.
         expected = 20 * np.log10(255 / (219 / 255))
         self.assertAlmostEqual(evaluate.psnr(a, a + 1, 2), expected, places=3)
+
+    def test_of_a_data_set_is_lower_the_more_was_worn(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.makedirs(os.path.join(folder, "HR"))
+            Image.fromarray(shaded(64, 60)).save(os.path.join(folder, "HR", "a.png"))
+            network = networks.create("pan", 2, features=8, width=6, blocks=1)
+            with torch.no_grad():  # what is left is the bilinear enlargement that PAN adds
+                network.conv_last.weight.zero_()
+                network.conv_last.bias.zero_()
+            found = evaluate.figures(network, folder, "web")
+            self.assertEqual(list(found), ["clean", "jpeg40", "jpeg80"])
+            self.assertGreater(found["clean"], found["jpeg80"])
+            self.assertGreater(found["jpeg80"], found["jpeg40"])
 
 
 if __name__ == "__main__":

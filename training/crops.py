@@ -1,0 +1,109 @@
+"""All training pictures as one tensor on the device, and random crops of them made there."""
+
+import glob
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+
+import bicubic
+from photos import PATTERNS, pictures
+from tasks import CHANCES, Task
+
+# LR pixels around a crop that its task sees too: wear reaches across a crop's edge, and so does bicubic.
+MARGIN = 4
+
+
+class Draw(NamedTuple):
+    """All that chance decides in a step."""
+
+    where: torch.Tensor  # int64 [4, B]: first pixel, pixels in a row, turn (3 bits), 1 if drawn in whole squares
+    u: torch.Tensor  # [B, CHANCES], even from 0 to 1
+    noise: torch.Tensor  # [B, 3, n, n], normal
+
+    def to(self, device: torch.device) -> "Draw":
+        return Draw(*(v.to(device) for v in self))
+
+
+def _from_file(path: str, scale: int) -> Iterator[tuple[np.ndarray, bool, bool]]:
+    """HR images of a file of photos.py; whether each is a drawn pattern, and one whose squares stay whole."""
+    with np.load(path) as file:
+        patterns = set(file["patterns"].tolist()) if "patterns" in file else set()
+        for i in range(int(file["n"])):
+            hr = file[f"h{i}"]
+            whole = i in patterns and scale > 1
+            yield hr, i in patterns, whole and np.array_equal(file[f"l{scale}_{i}"], hr[::scale, ::scale])
+
+
+def _from_folder(folder: str) -> Iterator[tuple[np.ndarray, bool, bool]]:
+    with ThreadPoolExecutor(4) as pool:
+        for image in pool.map(lambda path: np.asarray(Image.open(path).convert("RGB")), pictures(folder)):
+            yield image, False, False
+
+
+class Photos:
+    """Random crops, `side` LR pixels wide, of folders of pictures and files of photos.py.
+
+    Images too small for such crops are left out; ValueError if all of them are.
+    """
+
+    def __init__(self, sources: list[str], scale: int, side: int, device: torch.device | str = "cpu"):
+        self.scale, self.side, self.device = scale, side, torch.device(device)
+        self.wide = side + 2 * MARGIN
+        kept = []
+        for source in sources:
+            found = _from_folder(source) if os.path.isdir(source) else _from_file(source, scale)
+            kept += [entry for entry in found if min(entry[0].shape[:2]) >= self.wide * scale]
+        if not kept:
+            raise ValueError(f"{', '.join(sources)}: at scale {scale} no image has room for crops of {side} pixels")
+        images, patterns, whole = zip(*kept)
+        self.count = len(images)
+        self.sizes = np.array([image.shape[:2] for image in images])
+        areas = self.sizes.prod(1)
+        self.starts = np.cumsum(areas) - areas
+        self.megapixels = round(areas.sum() / 1e6, 1)
+        self.whole = np.array(whole)
+        self.pixels = torch.from_numpy(np.concatenate([i.reshape(-1, 3) for i in images])).to(self.device)
+        # Larger photos hold more, but not so many more that small ones are never seen.
+        share = areas**0.75
+        drawn = np.array(patterns)
+        if drawn.any() and not drawn.all():
+            share[drawn] *= PATTERNS / (1 - PATTERNS) * share[~drawn].sum() / share[drawn].sum()
+        self.share = share / share.sum()
+
+    def draw(self, seed: int, step: int, batch: int) -> Draw:
+        """The chances of a step, from (seed, step) alone; made on the CPU, so the same for every device."""
+        rng = np.random.default_rng([seed, step])
+        n = rng.choice(self.count, batch, p=self.share)
+        # Crops begin at multiples of the scale, as LR pixels do.
+        y, x = (rng.integers(self.sizes[n, a] // self.scale - self.wide + 1) * self.scale for a in (0, 1))
+        first = self.starts[n] + y * self.sizes[n, 1] + x
+        where = np.stack([first, self.sizes[n, 1], rng.integers(0, 8, batch), self.whole[n]])
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        u = torch.rand(batch, CHANCES, generator=generator)
+        return Draw(torch.from_numpy(where), u, torch.randn(batch, 3, self.wide, self.wide, generator=generator))
+
+    def make(self, draw: Draw, task: Task) -> tuple[torch.Tensor, torch.Tensor]:
+        """LR crops [B, 3, side, side] after a task and their HR, levels in floats; turned and mirrored."""
+        s = self.scale
+        wide = self.wide * s
+        first, stride, turn, whole = (v.view(-1, 1, 1) for v in draw.where)
+        k = torch.arange(wide, device=self.device)
+        i, j = k.view(1, -1, 1), k.view(1, 1, -1)
+        swapped = (turn & 4) > 0
+        mirrored = lambda bit, v: torch.where((turn & bit) > 0, wide - 1 - v, v)  # noqa: E731
+        row = mirrored(1, torch.where(swapped, j, i))
+        column = mirrored(2, torch.where(swapped, i, j))
+        hr = self.pixels[first + row * stride + column].permute(0, 3, 1, 2).float()
+        if s == 1:
+            lr = hr
+        else:
+            # Whole squares stay sharp, as nobody made them by reducing anything.
+            lr = torch.where(whole.view(-1, 1, 1, 1) > 0, hr[..., ::s, ::s], bicubic.reduce_batch(hr, s))
+        cut = slice(MARGIN, MARGIN + self.side)
+        target = slice(MARGIN * s, (MARGIN + self.side) * s)
+        return task(lr, draw.u, draw.noise)[..., cut, cut], hr[..., target, target]

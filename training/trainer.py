@@ -1,0 +1,197 @@
+"""One step of training: batch, losses, optimisers, average. On CUDA all of it is one graph, replayed."""
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import discriminator
+from crops import Draw, Photos
+from perceptual import Features
+from tasks import Task
+
+# In levels (squares of them, in twentieths), so that learning rates and clipping mean the same for every
+# input range.
+LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    "l1": F.l1_loss,
+    "l2": lambda y, target: F.mse_loss(y, target) / 20,
+}
+# What a perceptual distance of 1, or an adversarial loss of 1, weighs beside those: levels.
+LEVELS = 25.5
+# Standard deviation, in levels, below which a target's neighbourhood counts as even.
+EVEN = 4.0
+# What is summed from step to step for the curve.
+PARTS = ("loss", "distance", "generator", "discriminator")
+# Steps that CUDA wants to see run before it records one.
+WARM_UP = 4
+# Share of the schedule between two starts of LCoAN's clusters, and the share after which they stay.
+RECLUSTER, SETTLED = 0.06, 0.7
+
+
+def evenness(target: torch.Tensor) -> torch.Tensor:
+    """[B, 1, H, W] from 0 in textures to 1 where the 7x7 around a pixel has one colour."""
+    grey = target.mean(1, keepdim=True)
+    mean, square = (F.avg_pool2d(v, 7, 1, 3, count_include_pad=False) for v in (grey, grey * grey))
+    return torch.exp((mean * mean - square).clamp(max=0) / EVEN**2)
+
+
+@dataclass
+class Schedule:
+    steps: int
+    rate: float
+    average: float
+    seed: int
+    batch: int
+
+    def rate_at(self, step: int) -> float:
+        """200 steps up, then a cosine to a five-hundredth of the peak."""
+        cosine = 0.5 * (1 + math.cos(math.pi * step / self.steps))
+        return self.rate * min(1, (step + 1) / 200) * (cosine + 0.002)
+
+
+class Trainer:
+    """Trains a network; `average` is what ships. Steps follow one another from `load_state` or from 0 on.
+
+    `features` adds a perceptual distance, `adversarial` above 0 a discriminator of `width` channels.
+    """
+
+    def __init__(
+        self, network: nn.Module, photos: Photos, task: Task, schedule: Schedule, loss: str = "l1", *,
+        features: Features | None = None, perceptual: float = 1.0, adversarial: float = 0.0, width: int = 24,
+        compiled: bool = False,
+    ):  # fmt: skip
+        self.device = photos.device
+        self.photos, self.task, self.schedule, self.loss = photos, task, schedule, LOSSES[loss]
+        self.network = network.to(self.device, memory_format=torch.channels_last)
+        self.model = torch.compile(self.network) if compiled and hasattr(torch, "compile") else self.network
+        self.average = copy.deepcopy(self.network).requires_grad_(False)
+        self.trained = [p for p in self.network.parameters() if p.requires_grad]
+        self.optimizer = self._adam(self.trained)
+        self.features = features and features.to(self.device)
+        self.perceptual, self.adversarial = perceptual, adversarial
+        self.judge, self.judge_optimizer = None, None
+        if adversarial:
+            self.judge = discriminator.Discriminator(width).to(self.device, memory_format=torch.channels_last)
+            self.judge_optimizer = self._adam(list(self.judge.parameters()))
+        self.step = 0
+        self.sums = torch.zeros(len(PARTS), device=self.device)
+        # Read by every step, also by a recorded one: they are written in place.
+        self.pull = torch.zeros((), device=self.device)
+        self.drawn: Draw | None = None
+        self.graph, self.warm = None, 0
+
+    def _adam(self, parameters: list[nn.Parameter]) -> torch.optim.Adam:
+        if self.device.type != "cuda":
+            return torch.optim.Adam(parameters, lr=self.schedule.rate, betas=(0.9, 0.99))
+        rate = torch.tensor(self.schedule.rate, device=self.device)
+        return torch.optim.Adam(parameters, lr=rate, betas=(0.9, 0.99), capturable=True)
+
+    def advance(self) -> None:
+        """The next step of the schedule. It depends on the state before it and on (seed, step) alone."""
+        s = self.schedule
+        drawn = self.photos.draw(s.seed, self.step, s.batch)
+        if self.drawn is None:
+            self.drawn = drawn.to(self.device)
+        else:
+            for held, new in zip(self.drawn, drawn):
+                held.copy_(new)
+        for optimizer in filter(None, (self.optimizer, self.judge_optimizer)):
+            for group in optimizer.param_groups:
+                if torch.is_tensor(group["lr"]):
+                    group["lr"].fill_(s.rate_at(self.step))
+                else:
+                    group["lr"] = s.rate_at(self.step)
+        self.pull.fill_(1 - min(s.average, (self.step + 1) / (self.step + 21)))
+        between = max(1, round(s.steps * RECLUSTER))
+        if self.step % between == 0 and self.step < SETTLED * s.steps and hasattr(self.network, "recluster"):
+            x, _ = self.photos.make(self.drawn, self.task)
+            self.network.recluster(self._input(x))
+        if self.device.type == "cuda":
+            self._replay()
+        else:
+            self._run()
+        self.step += 1
+
+    def _input(self, levels: torch.Tensor) -> torch.Tensor:
+        return (levels * (self.network.input_range / 255)).contiguous(memory_format=torch.channels_last)
+
+    def _replay(self) -> None:
+        """`_run` as a graph; the first steps run as they are, on a stream of their own, as recording wants."""
+        if self.warm < WARM_UP:
+            side = torch.cuda.Stream()
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):
+                self._run()
+            torch.cuda.current_stream().wait_stream(side)
+            self.warm += 1
+            return
+        if self.graph is None:
+            self.graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graph):  # records and runs nothing
+                self._run()
+        self.graph.replay()
+
+    def _run(self) -> None:
+        x, target = self.photos.make(self.drawn, self.task)
+        half = lambda: torch.autocast(self.device.type, dtype=torch.bfloat16)  # noqa: E731
+        with half():
+            y = self.model(self._input(x))
+        y = y.float() * (255 / self.network.input_range)
+        nothing = torch.zeros((), device=self.device)
+        loss = level = self.loss(y, target)
+        distance = generator = telling = nothing
+        # On even areas these two teach little: what they would add there is grain.
+        seen = torch.lerp(y, y.detach(), evenness(target)) if self.features or self.judge else y
+        if self.features:
+            with half():
+                distance = self.features.distance(seen, target)
+            loss = loss + LEVELS * self.perceptual * distance
+        if self.judge:
+            self.judge.requires_grad_(False)
+            with half():
+                generator = discriminator.fooling(self.judge(seen))
+            loss = loss + LEVELS * self.adversarial * generator
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.trained, 40.0)
+        self.optimizer.step()
+        if self.judge and self.judge_optimizer:
+            self.judge.requires_grad_(True)
+            self.judge_optimizer.zero_grad(set_to_none=True)
+            with half():
+                telling = discriminator.telling(self.judge(target), self.judge(y.detach()))
+            telling.backward()
+            self.judge_optimizer.step()
+        self.sums += torch.stack([v.detach() for v in (level, distance, generator, telling)])
+        with torch.no_grad():
+            for mean, now in zip(self.average.parameters(), self.network.parameters()):
+                mean.lerp_(now, self.pull)
+            for mean, now in zip(self.average.buffers(), self.network.buffers()):
+                mean.copy_(now)
+
+    def losses(self, steps: int) -> dict[str, float]:
+        """Means of the last `steps` steps, of those parts that there are; the sums begin anew."""
+        means = dict(zip(PARTS, (self.sums / steps).tolist()))
+        self.sums.zero_()
+        there = {"loss": True, "distance": self.features, "generator": self.judge, "discriminator": self.judge}
+        return {name: round(value, 4) for name, value in means.items() if there[name]}
+
+    def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
+        parts = {
+            "network": self.network, "average": self.average, "optimizer": self.optimizer,
+            "discriminator": self.judge, "discriminator_optimizer": self.judge_optimizer,
+        }  # fmt: skip
+        return {name: part for name, part in parts.items() if part}
+
+    def state(self) -> dict:
+        return {**{name: part.state_dict() for name, part in self._parts().items()}, "step": self.step}
+
+    def load_state(self, state: dict) -> None:
+        """KeyError if it is a run's without a discriminator, and this one has one."""
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.step = state["step"]
