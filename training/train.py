@@ -119,7 +119,7 @@ def main(given: list[str] | None = None) -> None:
         recipe = {k: v for k, v in vars(a).items() if k not in ("out", "minutes", "stop", "threads", "every")}
         for key in ("init", "test", "perceptual"):
             recipe[key] = recipe[key] and name_of(recipe[key])
-        recipe["data"] = [name_of(source) for source in a.data]
+        recipe["data"] = ", ".join(name_of(source) for source in a.data)
         done = {"photos": data.count, "megapixels": data.megapixels, "step": trainer.step,
                 "minutes": round(minutes(), 1), "hardware": hardware(device), "torch": torch.__version__}
         with open(path["run"], "w") as file:
