@@ -3,11 +3,13 @@ import { extname } from 'node:path';
 import { embed } from '../codecs/embed.ts';
 import { checkPixels, checkSides, MAX_PIXELS } from '../codecs/limits.ts';
 import { png } from '../codecs/png.ts';
-import { openSource } from '../codecs/source.ts';
+import { CONVERTED, openSource } from '../codecs/source.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
 import type { Rgba8Image, RgbaImage } from '../image/image.ts';
 import { isGrey, isOpaque, toRgba8, turn } from '../image/pixels.ts';
 import { type DecodedImage, type ImageTags, NO_TAGS } from '../image/tags.ts';
+import { decodeAvif } from './avif.ts';
+import { hdrToSrgb } from './hdr.ts';
 import { findOutput, type Output, STDIO, writeOutput } from './output.ts';
 
 type Sharp = typeof import('sharp');
@@ -43,28 +45,42 @@ export async function readImage(path: string): Promise<Rgba8Image> {
  * Reads a JPEG, PNG or WebP file (or whatever else sharp decodes) as RGBA, upright as its EXIF
  * orientation says; grey images become RGB. The values of PNG, JPEG, WebP and AVIF files are those
  * stored, and the tags say what they mean; others become sRGB. 16 bits per sample for a PNG of 16.
+ * @param output HDR stays what it is in a PNG alone; for other formats it becomes sRGB
  * @throws CrispenError `INVALID_INPUT` if the file cannot be read, `DECODE_FAILED` if it is no image,
  * `IMAGE_TOO_LARGE`.
  */
-export async function readPicture(path: string): Promise<DecodedImage> {
+export async function readPicture(
+  path: string,
+  output: OutputFormat = 'png',
+): Promise<DecodedImage> {
   const sharp = await loadSharp();
   const bytes = await readBytes(path);
-  const source = await openSource(Uint8Array.from(bytes), []);
-  const { format, bits, bare, isRaw, orientation, tags, isAnimated, notes } = source;
+  const source = await openSource(Uint8Array.from(bytes), { refused: [] });
+  const { format, bits, bare, isRaw, orientation, isAnimated, hdr } = source;
   const isDeep = bits === 16 && isRaw;
   try {
-    const { data, info } = await sharp(Buffer.concat(bare))
-      // What is left to apply is that of formats that are not taken apart.
-      .autoOrient()
-      .toColourspace(isDeep ? 'rgb16' : 'srgb')
-      .ensureAlpha()
-      .raw({ depth: isDeep ? 'ushort' : 'uchar' })
-      .toBuffer({ resolveWithObject: true });
-    const samples = isDeep
-      ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2)
-      : new Uint8ClampedArray(data.buffer, data.byteOffset, data.byteLength);
-    const stored = { width: info.width, height: info.height, data: samples } as RgbaImage;
-    const image = turn(stored, orientation);
+    const decode = async <Image extends RgbaImage>(file: Uint8Array): Promise<Image> => {
+      const { data, info } = await sharp(file)
+        // What is left to apply is that of formats that are not taken apart.
+        .autoOrient()
+        .toColourspace(isDeep ? 'rgb16' : 'srgb')
+        .ensureAlpha()
+        .raw({ depth: isDeep ? 'ushort' : 'uchar' })
+        .toBuffer({ resolveWithObject: true });
+      const samples = isDeep
+        ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2)
+        : new Uint8ClampedArray(data.buffer, data.byteOffset, data.byteLength);
+      return { width: info.width, height: info.height, data: samples } as RgbaImage as Image;
+    };
+    const file = Buffer.concat(bare);
+    const stored =
+      (format === 'AVIF' && isRaw ? await decodeAvif(file, decode) : null) ??
+      (await decode<RgbaImage>(file));
+    const isConverted = hdr !== null && output !== 'png';
+    const image = turn(isConverted ? hdrToSrgb(stored, hdr) : stored, orientation);
+    const { exif, xmp } = source.tags;
+    const tags = isConverted ? { ...NO_TAGS, exif, xmp } : source.tags;
+    const notes = isConverted ? [...source.notes, CONVERTED] : source.notes;
     const grey = isGrey(image.data);
     return { image, tags: { ...tags, grey }, format, animated: isAnimated, notes };
   } catch (cause) {

@@ -101,7 +101,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
   const format = asked ?? formatOf(to);
   // Standard output is the picture's alone.
   const say = to.kind === 'stdout' ? console.error : console.log;
-  const { image, tags: found, animated, notes } = await readPicture(input);
+  const { image, tags: found, animated, notes } = await readPicture(input, format);
   const tags = values['keep-metadata'] ? found : { ...found, exif: null, xmp: null };
   const { chain, size, factor } = await chooseChain(image, wish, {
     task,

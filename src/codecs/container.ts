@@ -1,5 +1,8 @@
 import { ascii, Bytes, join, pipe } from './bytes.ts';
+import { edited, type Range } from './edits.ts';
 import { avifProperties, type Box } from './iso.ts';
+import { stillOf } from './pngAnimation.ts';
+import { chunk } from './pngChunks.ts';
 
 /**
  * What PNG, JPEG, WebP and AVIF files hold beside their pixels. Sources: PNG third edition; ITU T.81,
@@ -8,10 +11,14 @@ import { avifProperties, type Box } from './iso.ts';
 export interface Container {
   /** The profile as stored, uncompressed. */
   readonly icc: Uint8Array | null;
-  /** Colour primaries and transfer function by ITU H.273. */
-  readonly cicp: readonly [primaries: number, transfer: number] | null;
-  /** Other statements on colours (PNG's gamma and primaries) that sRGB does not fulfil. */
-  readonly isOdd: boolean;
+  /** Colour primaries and transfer function by ITU H.273, where they apply to RGB of full range. */
+  readonly cicp: CodePoints | null;
+  /** PNG's gAMA and cHRM, where no sRGB chunk overrules them. */
+  readonly gamma: Gamma | null;
+  /** PNG's cICP, gAMA, cHRM, mDCV and cLLI as stored, one after the other. */
+  readonly chunks: Uint8Array<ArrayBuffer> | null;
+  /** The pixels are stored as grey. */
+  readonly isGrey: boolean;
   /** Of JPEG: four components, which are no RGB. */
   readonly isCmyk: boolean;
   /** Bits per sample, as far as the format has more than one choice. */
@@ -19,7 +26,8 @@ export interface Container {
   /** A TIFF structure. */
   readonly exif: Uint8Array | null;
   readonly xmp: Uint8Array | null;
-  readonly isAnimated: boolean;
+  /** What a decoder of `bare` hands out of an animation; null: the file holds one picture. */
+  readonly animation: 'first frame' | 'still picture' | null;
   /**
    * The file for a decoder that is to hand out the stored values: without EXIF, whose orientation it
    * might or might not apply, and (`colours`) without anything by which it could convert them.
@@ -27,9 +35,26 @@ export interface Container {
   bare(colours: boolean): Uint8Array<ArrayBuffer>[];
 }
 
+export type CodePoints = readonly [primaries: number, transfer: number];
+
+export interface Gamma {
+  /** Samples are light to the power of this. */
+  readonly exponent: number;
+  /** x and y of white, red, green and blue. */
+  readonly chromaticities: readonly number[] | null;
+}
+
 const PLAIN = {
-  ...{ icc: null, cicp: null, isOdd: false, isCmyk: false },
-  ...{ bits: 8, exif: null, xmp: null, isAnimated: false },
+  icc: null,
+  cicp: null,
+  gamma: null,
+  chunks: null,
+  isGrey: false,
+  isCmyk: false,
+  bits: 8,
+  exif: null,
+  xmp: null,
+  animation: null,
 } as const;
 
 /** Profiles above this are taken for something else. */
@@ -59,25 +84,14 @@ export async function readContainer(
   return { ...PLAIN, bare: () => [data] };
 }
 
-type Range = readonly [start: number, end: number];
-
-/** The bytes outside of the ranges, which are in order. */
-function without(
-  data: Uint8Array<ArrayBuffer>,
-  ranges: readonly Range[],
-): Uint8Array<ArrayBuffer>[] {
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  let at = 0;
-  for (const [start, end] of ranges) {
-    parts.push(data.subarray(at, start));
-    at = end;
-  }
-  return [...parts, data.subarray(at)];
-}
-
-/** gAMA and cHRM of sRGB, in parts of 100,000. */
-const SRGB_GAMMA = 45455;
-const SRGB_CHROMATICITIES = [31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000];
+/** Chunks that say what the samples mean, beside iCCP and sRGB, and the length of their data. */
+const COLOUR_CHUNKS: Readonly<Record<string, number>> = {
+  cICP: 4,
+  gAMA: 4,
+  cHRM: 32,
+  mDCV: 24,
+  cLLI: 8,
+};
 
 async function readPng(data: Uint8Array<ArrayBuffer>): Promise<Container> {
   const bytes = new Bytes(data);
@@ -88,32 +102,52 @@ async function readPng(data: Uint8Array<ArrayBuffer>): Promise<Container> {
     const type = bytes.ascii(at + 4, 4);
     const [start, end] = [at + 8, at + 8 + bytes.u32be(at)];
     if (end + 4 > data.length) break;
-    if (!chunks.has(type)) chunks.set(type, [start, end]);
-    if (['iCCP', 'cICP', 'sRGB', 'gAMA', 'cHRM'].includes(type)) colours.push([at, end + 4]);
+    const isColour = type in COLOUR_CHUNKS || type === 'iCCP' || type === 'sRGB';
+    // Behind the pixels no decoder looks for colours.
+    if (!chunks.has(type) && !(isColour && chunks.has('IDAT'))) chunks.set(type, [start, end]);
+    if (isColour) colours.push([at, end + 4]);
     if (type === 'eXIf') texts.push([at, end + 4]);
     if (type === 'iTXt' || type === 'tEXt') xmp = (await pngXmp(bytes, start, end)) ?? xmp;
     at = end + 4;
   }
-  const find = (type: string) => chunks.get(type)?.[0];
-  const [profile, cicp, gamma, primaries] = ['iCCP', 'cICP', 'gAMA', 'cHRM'].map(find);
+  const read = (type: string) => {
+    const range = chunks.get(type);
+    return range && range[1] - range[0] === COLOUR_CHUNKS[type] ? data.subarray(...range) : null;
+  };
+  const kept = Object.keys(COLOUR_CHUNKS).flatMap((type) => {
+    const found = read(type);
+    return found ? [chunk(type, found)] : [];
+  });
   const exif = chunks.get('eXIf');
-  const near = (at: number, wanted: number) => Math.abs(bytes.u32be(at) - wanted) < 100;
-  const told = profile !== undefined || cicp !== undefined || chunks.has('sRGB');
-  const isSrgb =
-    (gamma === undefined || near(gamma, SRGB_GAMMA)) &&
-    (primaries === undefined || SRGB_CHROMATICITIES.every((v, i) => near(primaries + i * 4, v)));
+  const { animation, edits } = stillOf(bytes);
   return {
     ...PLAIN,
-    // A coding-independent code point comes before a profile, that before sRGB.
-    icc: profile !== undefined && cicp === undefined ? await pngProfile(bytes, chunks) : null,
-    cicp: cicp === undefined ? null : [bytes.at(cicp), bytes.at(cicp + 1)],
-    isOdd: !told && !isSrgb,
+    icc: chunks.has('iCCP') ? await pngProfile(bytes, chunks) : null,
+    cicp: pngCodePoints(read('cICP')),
+    gamma: chunks.has('sRGB') ? null : pngGamma(read('gAMA'), read('cHRM')),
+    chunks: kept.length > 0 ? join(...kept) : null,
+    isGrey: (bytes.at(25) & 2) === 0,
     bits: bytes.at(24),
     exif: exif ? data.slice(...exif) : null,
     xmp,
-    isAnimated: chunks.has('acTL'),
-    bare: (all) => without(data, all ? [...colours, ...texts].sort(([a], [b]) => a - b) : texts),
+    animation,
+    bare: (all) => edited(data, [...(all ? colours : []), ...texts, ...edits]),
   };
+}
+
+/** Null for the matrix or the range of a video, which a PNG cannot have. */
+function pngCodePoints(cicp: Uint8Array | null): CodePoints | null {
+  if (!cicp) return null;
+  const [primaries, transfer, matrix, isFullRange] = cicp;
+  return matrix === 0 && isFullRange === 1 ? [primaries, transfer] : null;
+}
+
+/** Chromaticities say nothing without a gamma: so do browsers read them. */
+function pngGamma(gamma: Uint8Array | null, primaries: Uint8Array | null): Gamma | null {
+  const parts = (data: Uint8Array) =>
+    Array.from({ length: data.length / 4 }, (_, i) => new Bytes(data).u32be(i * 4) / 100_000);
+  const [exponent] = gamma ? parts(gamma) : [0];
+  return exponent > 0 ? { exponent, chromaticities: primaries && parts(primaries) } : null;
 }
 
 async function pngProfile(bytes: Bytes, chunks: Map<string, Range>): Promise<Uint8Array | null> {
@@ -187,9 +221,10 @@ function readJpeg(data: Uint8Array<ArrayBuffer>): Container {
   return {
     ...PLAIN,
     icc: whole ? join(...parts.slice(1)) : null,
+    isGrey: components === 1,
     isCmyk: components === 4,
     ...{ bits, exif, xmp },
-    bare: (all) => without(data, all ? [...profiles, ...texts].sort(([a], [b]) => a - b) : texts),
+    bare: (all) => edited(data, [...(all ? profiles : []), ...texts]),
   };
 }
 
@@ -222,10 +257,10 @@ function readWebp(data: Uint8Array<ArrayBuffer>): Container {
     icc: find('ICCP'),
     exif: marked ? exif.subarray(6) : exif,
     xmp: find('XMP '),
-    isAnimated: (features & WEBP.animation) !== 0,
+    animation: (features & WEBP.animation) !== 0 ? 'first frame' : null,
     bare: (all) => {
       const dropped = ['EXIF', 'XMP ', ...(all ? ['ICCP'] : [])];
-      const kept = without(
+      const kept = edited(
         data,
         chunks
           .filter(({ type }) => dropped.includes(type))
@@ -239,17 +274,34 @@ function readWebp(data: Uint8Array<ArrayBuffer>): Container {
   };
 }
 
+/** Bits of the third byte of an av1C box. */
+const AV1 = { highDepth: 0x40, twelveBit: 0x20, monochrome: 0x10 } as const;
+
+/** Transfer functions of cameras: for still pictures browsers take sRGB's in their place. */
+const CAMERA_CURVES: readonly number[] = [1, 6, 14, 15];
+
+function avifCodePoints(bytes: Bytes, nclx: Box): CodePoints {
+  const [primaries, transfer] = [bytes.u16be(nclx.body + 4), bytes.u16be(nclx.body + 6)];
+  const isLikeSrgb = transfer === 2 || CAMERA_CURVES.includes(transfer);
+  return [primaries === 2 ? 1 : primaries, isLikeSrgb ? 13 : transfer];
+}
+
 function readAvif(data: Uint8Array<ArrayBuffer>): Container {
   const bytes = new Bytes(data);
-  const colours = avifProperties(bytes).filter(({ type }) => type === 'colr');
+  const properties = avifProperties(bytes);
+  const colours = properties.filter(({ type }) => type === 'colr');
   const kind = ({ body }: Box) => bytes.ascii(body, 4);
   const profile = colours.find((box) => kind(box) === 'prof' || kind(box) === 'rICC');
   const nclx = colours.find((box) => kind(box) === 'nclx');
+  const config = properties.find(({ type }) => type === 'av1C');
+  const flags = config ? bytes.at(config.body + 2) : 0;
   return {
     ...PLAIN,
     icc: profile ? data.slice(profile.body + 4, profile.end) : null,
-    cicp: nclx && !profile ? [bytes.u16be(nclx.body + 4), bytes.u16be(nclx.body + 6)] : null,
-    isAnimated: bytes.ascii(8, 4) === 'avis',
+    cicp: nclx && !profile ? avifCodePoints(bytes, nclx) : null,
+    isGrey: (flags & AV1.monochrome) !== 0,
+    bits: (flags & AV1.highDepth) === 0 ? 8 : (flags & AV1.twelveBit) === 0 ? 10 : 12,
+    animation: bytes.ascii(8, 4) === 'avis' ? 'first frame' : null,
     bare: (all) => {
       if (!all) return [data];
       const copy = data.slice();
@@ -284,5 +336,5 @@ function readGif(data: Uint8Array<ArrayBuffer>): Container {
     } else break;
     skipBlocks();
   }
-  return { ...PLAIN, isAnimated: frames > 1, bare: () => [data] };
+  return { ...PLAIN, animation: frames > 1 ? 'first frame' : null, bare: () => [data] };
 }

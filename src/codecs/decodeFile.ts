@@ -4,11 +4,11 @@ import { isGrey, turn } from '../image/pixels.ts';
 import type { DecodedImage } from '../image/tags.ts';
 import { readBitmap } from './bitmap.ts';
 import { checkPixels } from './limits.ts';
-import { openSource, type SourceFile } from './source.ts';
+import { type Carrier, openSource, type SourceFile } from './source.ts';
 
 /** As `decodeImage`, of a file. */
-export async function decodeFile(blob: Blob): Promise<DecodedImage> {
-  const source = await openSource(new Uint8Array(await readBlob(blob)));
+export async function decodeFile(blob: Blob, carrier: Carrier): Promise<DecodedImage> {
+  const source = await openSource(new Uint8Array(await readBlob(blob)), { carrier });
   const { format, tags, orientation, isAnimated, notes } = source;
   const stored = await decodePixels(source);
   checkPixels(stored.width, stored.height, 'The image');

@@ -3,7 +3,7 @@ import { ascii, Bytes, join } from './bytes.ts';
 import { EXIF_MARK, ICC_MARK, WEBP, webpChunks, XMP_MARK } from './container.ts';
 import type { OutputType } from './encoder.ts';
 import { isoBoxes } from './iso.ts';
-import { SIGNATURE, tagChunks } from './pngChunks.ts';
+import { type PngColour, SIGNATURE, tagChunks } from './pngChunks.ts';
 
 /**
  * An encoded file with the tags in it and no other profile or metadata. Encoders of browsers know
@@ -25,13 +25,26 @@ async function embedPng(
   tags: ImageTags,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Bytes(file);
-  const dropped = ['iCCP', 'sRGB', 'gAMA', 'cHRM', 'cICP', 'eXIf', 'iTXt', 'tEXt', 'zTXt', 'tIME'];
+  const dropped = [
+    'iCCP',
+    'sRGB',
+    'gAMA',
+    'cHRM',
+    'cICP',
+    'mDCV',
+    'cLLI',
+    'eXIf',
+    'iTXt',
+    'tEXt',
+    'zTXt',
+    'tIME',
+  ];
   const parts: Uint8Array[] = [];
   for (let at = 8; at + 12 <= file.length; ) {
     const type = bytes.ascii(at + 4, 4);
     const end = at + 12 + bytes.u32be(at);
     if (!dropped.includes(type)) parts.push(file.subarray(at, end));
-    if (type === 'IHDR') parts.push(...(await tagChunks(tags)));
+    if (type === 'IHDR') parts.push(...(await tagChunks(tags, bytes.at(25) as PngColour)));
     at = end;
   }
   return join(SIGNATURE, ...parts);

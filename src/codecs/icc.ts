@@ -1,5 +1,6 @@
 import type { ImageTags } from '../image/tags.ts';
-import { ascii, Bytes, join } from './bytes.ts';
+import { Bytes } from './bytes.ts';
+import type { Matrix, Vector } from './matrix.ts';
 
 /**
  * Colour profiles. Source: ICC.1:2022; the colours of Display P3 adapted to D50 as Apple's profile
@@ -7,9 +8,9 @@ import { ascii, Bytes, join } from './bytes.ts';
  */
 
 /** X, Y, Z of red, green and blue, adapted to D50. */
-type Primaries = readonly (readonly [number, number, number])[];
+export type Primaries = Matrix;
 
-const PRIMARIES: Readonly<Record<'srgb' | 'display-p3', Primaries>> = {
+export const PRIMARIES: Readonly<Record<'srgb' | 'display-p3', Primaries>> = {
   srgb: [
     [0.43607, 0.22249, 0.01392],
     [0.38515, 0.71687, 0.09708],
@@ -21,9 +22,6 @@ const PRIMARIES: Readonly<Record<'srgb' | 'display-p3', Primaries>> = {
     [0.1571, 0.06657, 0.78407],
   ],
 };
-const WHITE_D50 = [0.9642, 1, 0.8249] as const;
-/** sRGB's curve: ((x + 0.055) / 1.055) ^ 2.4 above 0.04045, x / 12.92 below. */
-const CURVE = [2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045] as const;
 
 export const srgbToLinear = (x: number): number =>
   x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4;
@@ -43,13 +41,9 @@ export interface Profile {
 /** Never throws: what cannot be read is no RGB profile. */
 export function readProfile(icc: Uint8Array): Profile {
   const bytes = new Bytes(icc);
-  if (bytes.ascii(36, 4) !== 'acsp' || bytes.ascii(16, 4) !== 'RGB ') {
+  const tags = readTags(bytes);
+  if (!tags || bytes.ascii(16, 4) !== 'RGB ') {
     return { isRgb: false, colorSpace: 'other', shape: null };
-  }
-  const tags = new Map<string, number>();
-  const count = Math.min(bytes.u32be(128), 100);
-  for (let at = 132; at < 132 + count * 12; at += 12) {
-    tags.set(bytes.ascii(at, 4), bytes.u32be(at + 4));
   }
   // Where there are tables, the matrix is only for programs that cannot use them.
   if (tags.has('A2B0')) return { isRgb: true, colorSpace: 'other', shape: null };
@@ -67,12 +61,43 @@ export function readProfile(icc: Uint8Array): Profile {
       xyz.every((value, k) => Math.abs(value - PRIMARIES[space][i][k]) < 0.004),
     );
   const colorSpace = near('srgb') ? 'srgb' : near('display-p3') ? 'display-p3' : 'other';
-  return { isRgb: true, colorSpace, shape: { primaries, curves } };
+  const shape = { primaries: primaries as unknown as Primaries, curves };
+  return { isRgb: true, colorSpace, shape };
 }
+
+/** Offsets of a profile's tags by their names; null: it is none, or a part of it is missing. */
+function readTags(bytes: Bytes): Map<string, number> | null {
+  const { length } = bytes.data;
+  if (bytes.ascii(36, 4) !== 'acsp' || !(bytes.u32be(0) <= length)) return null;
+  const tags = new Map<string, number>();
+  const count = Math.min(bytes.u32be(128), 100);
+  for (let at = 132; at < 132 + count * 12; at += 12) {
+    const start = bytes.u32be(at + 4);
+    if (!(start + bytes.u32be(at + 8) <= length)) return null;
+    tags.set(bytes.ascii(at, 4), start);
+  }
+  return tags.size > 0 ? tags : null;
+}
+
+/** The curve of a profile of grey, as the tag has it; null for any other profile. */
+export function readGreyCurve(icc: Uint8Array): Uint8Array | null {
+  const bytes = new Bytes(icc);
+  if (bytes.ascii(16, 8) !== 'GRAYXYZ ') return null;
+  const at = readTags(bytes)?.get('kTRC');
+  if (at === undefined || !readCurve(bytes, at)) return null;
+  const length =
+    bytes.ascii(at, 4) === 'curv'
+      ? 12 + bytes.u32be(at + 8) * 2
+      : 12 + PARAMETERS[bytes.u16be(at + 8)] * 4;
+  return icc.subarray(at, at + length);
+}
+
+/** Numbers that a parametric curve of each kind has. */
+const PARAMETERS = [1, 3, 4, 5, 7];
 
 const fixed = (bytes: Bytes, at: number): number => (bytes.u32be(at) | 0) / 65536;
 
-function readXyz(bytes: Bytes, at: number | undefined): [number, number, number] | null {
+function readXyz(bytes: Bytes, at: number | undefined): Vector | null {
   if (at === undefined || bytes.ascii(at, 4) !== 'XYZ ') return null;
   return [fixed(bytes, at + 8), fixed(bytes, at + 12), fixed(bytes, at + 16)];
 }
@@ -97,7 +122,7 @@ function readCurve(bytes: Bytes, at: number | undefined): ((x: number) => number
   }
   if (type !== 'para') return null;
   const kind = bytes.u16be(at + 8);
-  const length = [1, 3, 4, 5, 7][kind];
+  const length = PARAMETERS[kind];
   if (length === undefined) return null;
   const [g, a = 1, b = 0, p3 = 0, p4 = 0, p5 = 0, p6 = 0] = Array.from({ length }, (_, i) =>
     fixed(bytes, at + 12 + i * 4),
@@ -107,49 +132,4 @@ function readCurve(bytes: Bytes, at: number | undefined): ((x: number) => number
   if (kind === 1) return (x) => (x >= -b / a ? power(x) : 0);
   if (kind === 2) return (x) => (x >= -b / a ? power(x) + p3 : p3);
   return (x) => (x >= p4 ? power(x) + p5 : p3 * x + p6);
-}
-
-/** A profile for Display P3, where a file tells of it in other words than a profile. */
-export function displayP3(): Uint8Array<ArrayBuffer> {
-  const number = (value: number) => {
-    const out = new Uint8Array(4);
-    new DataView(out.buffer).setInt32(0, Math.round(value * 65536));
-    return out;
-  };
-  const u32 = (value: number) => number(value / 65536);
-  const xyz = (values: readonly number[]) => join(ascii('XYZ \0\0\0\0'), ...values.map(number));
-  const words = (text: string) =>
-    join(
-      ...[ascii('mluc\0\0\0\0'), u32(1), u32(12), ascii('enUS'), u32(text.length * 2), u32(28)],
-      Uint8Array.from({ length: text.length * 2 }, (_, i) => (i % 2 ? text.charCodeAt(i >> 1) : 0)),
-    );
-  const curve = join(ascii('para\0\0\0\0\0\x03\0\0'), ...CURVE.map(number));
-  const [red, green, blue] = PRIMARIES['display-p3'];
-  const tags: [string, Uint8Array][] = [
-    ['desc', words('Display P3')],
-    ['cprt', words('None')],
-    ['wtpt', xyz(WHITE_D50)],
-    ['rXYZ', xyz(red)],
-    ['gXYZ', xyz(green)],
-    ['bXYZ', xyz(blue)],
-    ['rTRC', curve],
-    ['gTRC', curve],
-    ['bTRC', curve],
-  ];
-  let at = 132 + tags.length * 12;
-  const [table, values]: [Uint8Array[], Uint8Array[]] = [[], []];
-  for (const [name, value] of tags) {
-    const padded = join(value, new Uint8Array(-value.length & 3));
-    table.push(ascii(name), u32(at), u32(value.length));
-    values.push(padded);
-    at += padded.length;
-  }
-  const header = new Uint8Array(128);
-  header.set(u32(at), 0);
-  header.set([4, 0x40], 8);
-  header.set(ascii('mntrRGB XYZ '), 12);
-  header.set([0x07, 0xea, 0, 1, 0, 1], 24); // 1 January 2026
-  header.set(ascii('acsp'), 36);
-  header.set(join(...WHITE_D50.map(number)), 68);
-  return join(header, u32(tags.length), ...table, ...values);
 }

@@ -24,20 +24,37 @@ export function headerChunk(
 
 const PERCEPTUAL_INTENT = 0;
 
-/** What goes between the header and the pixels: the colour space, EXIF and XMP. */
-export async function tagChunks(tags: ImageTags): Promise<Uint8Array<ArrayBuffer>[]> {
-  const { icc, exif, xmp } = tags;
+/**
+ * Grey where the picture is and its colours can be said of grey: a profile of RGB belongs to RGB alone.
+ */
+export function colourType({ grey, icc, pngColours }: ImageTags, hasAlpha: boolean): PngColour {
+  const isGrey = grey && (icc === null || pngColours !== null);
+  return ((isGrey ? 0 : 2) + (hasAlpha ? 4 : 0)) as PngColour;
+}
+
+/**
+ * What goes between the header and the pixels: the colour space, EXIF and XMP. Where chunks say it, a
+ * profile says it once more for RGB: many programs know nothing else.
+ */
+export async function tagChunks(
+  { icc, pngColours, exif, xmp }: ImageTags,
+  colour: PngColour,
+): Promise<Uint8Array<ArrayBuffer>[]> {
+  const isRgb = (colour & 2) !== 0;
   return [
-    icc
-      ? chunk(
-          'iCCP',
-          join(ascii('ICC profile\0\0'), await pipe(icc, new CompressionStream('deflate'))),
-        )
-      : chunk('sRGB', Uint8Array.of(PERCEPTUAL_INTENT)),
+    ...(pngColours ? [pngColours] : []),
+    ...(icc && isRgb ? [await profileChunk(icc)] : []),
+    ...(icc || pngColours ? [] : [chunk('sRGB', Uint8Array.of(PERCEPTUAL_INTENT))]),
     ...(exif ? [chunk('eXIf', exif)] : []),
     // Not compressed, no language, no translated keyword.
     ...(xmp ? [chunk('iTXt', join(ascii('XML:com.adobe.xmp\0\0\0\0\0'), xmp))] : []),
   ];
+}
+
+/** @param icc of RGB, or of grey in a picture of grey */
+export async function profileChunk(icc: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  const packed = await pipe(icc, new CompressionStream('deflate'));
+  return chunk('iCCP', join(ascii('ICC profile\0\0'), packed));
 }
 
 /** Length, type, data and checksum. */

@@ -1,7 +1,14 @@
 import { CrispenError } from '../errors.ts';
 import type { Depth, RgbaImage } from '../image/image.ts';
 import { type ImageTags, NO_TAGS } from '../image/tags.ts';
-import { chunk, headerChunk, type PngColour, SIGNATURE, tagChunks } from './pngChunks.ts';
+import {
+  chunk,
+  colourType,
+  headerChunk,
+  type PngColour,
+  SIGNATURE,
+  tagChunks,
+} from './pngChunks.ts';
 
 /**
  * PNG written row by row, lossless to the last bit, in a few megabytes of memory whatever the size
@@ -19,7 +26,7 @@ export interface PngHeader {
   readonly alpha: boolean;
   /** Default 8. */
   readonly depth?: Depth;
-  /** With `grey` the first sample of each pixel is written alone. Default: sRGB, nothing else. */
+  /** With `grey` a file of grey, unless a profile of RGB has to go in. Default: sRGB, nothing else. */
   readonly tags?: ImageTags;
 }
 
@@ -42,7 +49,7 @@ export function pngWriter(
   header: PngHeader,
   to: WritableStream<Uint8Array<ArrayBuffer>>,
 ): WritableStream<Rows> {
-  const colour = ((header.tags?.grey ? 0 : 2) + (header.alpha ? 4 : 0)) as PngColour;
+  const colour = colourType(header.tags ?? NO_TAGS, header.alpha);
   const deflate = new CompressionStream('deflate');
   const stop = new AbortController();
   const file = deflate.readable
@@ -100,7 +107,7 @@ class Idat implements Transformer<Uint8Array, Uint8Array<ArrayBuffer>> {
     const { width, height, depth = 8, tags = NO_TAGS } = this.#header;
     out.enqueue(SIGNATURE);
     out.enqueue(headerChunk(width, height, depth, this.#colour));
-    for (const bytes of await tagChunks(tags)) out.enqueue(bytes);
+    for (const bytes of await tagChunks(tags, this.#colour)) out.enqueue(bytes);
   }
 
   transform(

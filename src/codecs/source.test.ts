@@ -1,6 +1,8 @@
+import { deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 
 import { describe, expect, it } from 'vitest';
+import { greyProfile } from '../../test/colours.ts';
 import { randomStream } from '../../test/random.ts';
 import { turn } from '../image/pixels.ts';
 import { NO_TAGS } from '../image/tags.ts';
@@ -8,8 +10,9 @@ import { readContainer } from './container.ts';
 import { embed } from './embed.ts';
 import type { OutputType } from './encoder.ts';
 import { cleanExif } from './exif.ts';
-import { displayP3 } from './icc.ts';
-import { chunk } from './pngChunks.ts';
+import { readProfile } from './icc.ts';
+import { chunk, headerChunk, SIGNATURE } from './pngChunks.ts';
+import { displayP3 } from './profiles.ts';
 import { openSource } from './source.ts';
 
 const PICTURE = { width: 5, height: 3, channels: 3 as const };
@@ -248,31 +251,68 @@ describe('colours', () => {
     expect(written.equals(Buffer.from(pixels))).toBe(false);
   });
 
-  it.each<[string, string, number[], boolean]>([
-    ['sRGB by a code point', 'cICP', [1, 13, 0, 1], true],
-    ['an HDR code point', 'cICP', [9, 16, 0, 1], false],
-    ["sRGB's gamma", 'gAMA', u32s(45455), true],
-    ['a linear gamma', 'gAMA', u32s(100000), false],
-    ["sRGB's primaries", 'cHRM', u32s(31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000), true],
-    ['other primaries', 'cHRM', u32s(31270, 32900, 73470, 26530, 11520, 82640, 15660, 1770), false],
-  ])('%s in a PNG', async (_, type, data, isRaw) => {
+  it.each<[string, string, number[], string]>([
+    ['sRGB by a code point', 'cICP', [1, 13, 0, 1], 'srgb'],
+    ['an HDR code point', 'cICP', [9, 16, 0, 1], 'other'],
+    ['a code point of Rec. 2020', 'cICP', [9, 1, 0, 1], 'other'],
+    ['a code point of a video', 'cICP', [9, 1, 9, 0], 'srgb'],
+    ["sRGB's gamma", 'gAMA', u32s(45455), 'srgb'],
+    ['a linear gamma', 'gAMA', u32s(100000), 'other'],
+    ['no gamma', 'gAMA', u32s(0), 'srgb'],
+    [
+      'primaries alone',
+      'cHRM',
+      u32s(31270, 32900, 73470, 26530, 11520, 82640, 15660, 1770),
+      'srgb',
+    ],
+  ])('%s in a PNG', async (_, type, data, colorSpace) => {
     const source = await openSource(await pngWith(type, data));
-    expect(source).toMatchObject({ isRaw, tags: { icc: null, colorSpace: 'srgb' } });
-    expect(joined(source.bare).includes(type)).toBe(!isRaw);
+    expect(source).toMatchObject({ isRaw: true, notes: [], tags: { colorSpace } });
+    expect(joined(source.bare).includes(type)).toBe(false);
+    // A PNG says it as it was said.
+    const { pngColours } = source.tags;
+    const said = chunk(type, Uint8Array.from(data));
+    expect(pngColours && [...pngColours]).toEqual(colorSpace === 'other' ? [...said] : null);
   });
 
-  it('of CMYK and grey profiles are left to the decoder, and the profile goes nowhere', async () => {
+  it('that a result cannot say are left to the decoder, and a note tells', async () => {
+    const [adobe, pq] = [
+      await pngWith('cHRM', u32s(31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000)),
+      await pngWith('cICP', [9, 16, 0, 1]),
+    ];
+    const gamma = chunk('gAMA', Uint8Array.from(u32s(45455)));
+    const other = bytes(Buffer.concat([adobe.subarray(0, 33), gamma, adobe.subarray(33)]));
+    const notes = ['The colours were converted to sRGB.'];
+    const converted = { isRaw: false, notes, hdr: null, tags: { colorSpace: 'srgb', icc: null } };
+    expect(await openSource(pq, { carrier: 'profile' })).toMatchObject(converted);
+    expect(await openSource(pq, { carrier: 'screen' })).toMatchObject(converted);
+    expect(await openSource(other, { carrier: 'screen' })).toMatchObject(converted);
+    expect(joined((await openSource(pq, { carrier: 'screen' })).bare).includes('cICP')).toBe(true);
+    const kept = await openSource(other, { carrier: 'profile' });
+    expect(kept).toMatchObject({ isRaw: true, notes: [], tags: { colorSpace: 'other' } });
+    expect(readProfile(kept.tags.icc!)).toMatchObject({ isRgb: true, colorSpace: 'other' });
+  });
+
+  it('of CMYK are left to the decoder, and the profile goes nowhere', async () => {
     const cmyk = await open(picture().toColourspace('cmyk').withIccProfile('cmyk').jpeg());
     expect(cmyk).toMatchObject({ isRaw: false, tags: { icc: null, colorSpace: 'srgb' } });
     expect(cmyk.notes).toEqual(['The CMYK colours were converted to sRGB.']);
     expect(joined(cmyk.bare).includes('ICC_PROFILE')).toBe(true);
-    const grey = displayP3();
-    grey.set(Buffer.from('GRAY'), 16);
-    const file = await embed(bytes(await picture().png().toBuffer()), 'image/png', {
-      ...NO_TAGS,
-      icc: grey,
-    });
-    expect(await openSource(file)).toMatchObject({ isRaw: false, tags: { icc: null } });
+  });
+
+  it('of a profile that is not of the pixels are sRGB, and a note tells', async () => {
+    const cut = displayP3().slice(0, 300);
+    for (const icc of [greyProfile(1), cut]) {
+      const file = await embed(bytes(await picture().png().toBuffer()), 'image/png', {
+        ...NO_TAGS,
+        icc: Uint8Array.from(icc),
+      });
+      expect(await openSource(file)).toMatchObject({
+        isRaw: true,
+        tags: { icc: null, colorSpace: 'srgb' },
+        notes: ['The profile does not fit the pixels and was left out.'],
+      });
+    }
   });
 
   it('of a profile of many segments are put together', async () => {
@@ -320,5 +360,70 @@ describe('animations', () => {
     const notes = ['Of the animation only the first frame was enlarged.'];
     expect(await open(encode(two()))).toMatchObject({ format, isAnimated: true, notes });
     expect(await open(encode(picture()))).toMatchObject({ format, isAnimated: false, notes: [] });
+  });
+
+  /** An animated PNG: the picture in IDAT is blue, the frames are red and green. */
+  function apng({ isFirst = false, width = 4 } = {}): Uint8Array<ArrayBuffer> {
+    const pixels = (wide: number, ...colour: number[]) =>
+      deflateSync(
+        Uint8Array.from(
+          Array(4)
+            .fill([0, ...Array(wide).fill(colour).flat()])
+            .flat(),
+        ),
+      );
+    const u32s = (...values: number[]) => {
+      const data = Buffer.alloc(values.length * 4);
+      values.forEach((value, i) => {
+        data.writeUInt32BE(value, i * 4);
+      });
+      return data;
+    };
+    const control = (number: number, wide: number) =>
+      chunk('fcTL', Buffer.concat([u32s(number, wide, 4, 0, 0), Buffer.alloc(6)]));
+    const frame = (number: number, data: Buffer) => [
+      chunk('fdAT', Buffer.concat([u32s(number), data.subarray(0, 9)])),
+      chunk('fdAT', Buffer.concat([u32s(number + 1), data.subarray(9)])),
+    ];
+    return bytes(
+      Buffer.concat([
+        SIGNATURE,
+        headerChunk(4, 4, 8, 2),
+        chunk('acTL', u32s(2, 0)),
+        ...(isFirst ? [control(0, 4)] : []),
+        chunk('IDAT', pixels(4, 0, 0, 255)),
+        control(1, width),
+        ...frame(2, pixels(width, 255, 0, 0)),
+        control(4, 4),
+        ...frame(5, pixels(4, 0, 255, 0)),
+        chunk('IEND', new Uint8Array(0)),
+      ]),
+    );
+  }
+  it.each([
+    ['the first frame', apng(), [255, 0, 0], 'first frame'],
+    [
+      'the picture in IDAT where it is the first frame',
+      apng({ isFirst: true }),
+      [0, 0, 255],
+      'first frame',
+    ],
+    [
+      'that picture where the first frame is a part',
+      apng({ width: 2 }),
+      [0, 0, 255],
+      'still picture',
+    ],
+  ] as const)('PNG: %s, for every decoder', async (_, file, colour, what) => {
+    for (const carrier of ['png', 'screen'] as const) {
+      const { bare, isAnimated, notes } = await openSource(file, { carrier });
+      expect(isAnimated).toBe(true);
+      expect(notes).toEqual([`Of the animation only the ${what} was enlarged.`]);
+      const still = joined(bare);
+      expect(['acTL', 'fcTL', 'fdAT'].filter((type) => still.includes(type))).toEqual([]);
+      const { data, info } = await sharp(still).raw().toBuffer({ resolveWithObject: true });
+      expect([info.width, info.height, ...data.subarray(0, 3)]).toEqual([4, 4, ...colour]);
+      expect([...data.subarray(-3)]).toEqual([...colour]);
+    }
   });
 });

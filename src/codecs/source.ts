@@ -1,10 +1,10 @@
 import { CrispenError } from '../errors.ts';
-import type { ImageTags } from '../image/tags.ts';
-import { readContainer } from './container.ts';
+import { type ImageTags, NO_TAGS } from '../image/tags.ts';
+import { type CodePoints, readContainer } from './container.ts';
 import { cleanExif, cleanXmp, type Orientation } from './exif.ts';
 import { type ImageFormat, isTruncated, readHeader } from './header.ts';
-import { displayP3, readProfile } from './icc.ts';
 import { checkPixels } from './limits.ts';
+import { type Meaning, meaningOf } from './meaning.ts';
 
 /** A file that was looked at, but whose pixels are not decoded. */
 export interface SourceFile {
@@ -21,6 +21,8 @@ export interface SourceFile {
    */
   readonly bare: readonly Uint8Array<ArrayBuffer>[];
   readonly isRaw: boolean;
+  /** Code points of HDR by H.273, where the values are raw and mean that. */
+  readonly hdr: CodePoints | null;
   readonly isAnimated: boolean;
   /** What is not kept of the file, as sentences for people. */
   readonly notes: readonly string[];
@@ -33,6 +35,22 @@ const REFUSED: readonly ImageFormat[] = [
 ];
 
 /**
+ * What can say what the values of a result mean: the chunks of a PNG all that there is, a profile all
+ * but HDR, a bitmap or a canvas sRGB and Display P3 alone.
+ */
+export type Carrier = 'png' | 'profile' | 'screen';
+
+export interface OpenOptions {
+  /** Default: `png`. Values whose meaning it cannot carry are left to the decoder to convert. */
+  readonly carrier?: Carrier;
+  /** Default: all that browsers do not know. */
+  readonly refused?: readonly ImageFormat[];
+}
+
+const carries = ({ hdr, colorSpace }: Meaning, carrier: Carrier): boolean =>
+  carrier === 'png' || (carrier === 'profile' ? hdr === null : colorSpace !== 'other');
+
+/**
  * Looks at a file without decoding it: refuses what cannot be decoded, with words that name the cause,
  * before any pixel is allocated, and separates the values from what they mean.
  *
@@ -40,7 +58,7 @@ const REFUSED: readonly ImageFormat[] = [
  */
 export async function openSource(
   data: Uint8Array<ArrayBuffer>,
-  refused: readonly ImageFormat[] = REFUSED,
+  { carrier = 'png', refused = REFUSED }: OpenOptions = {},
 ): Promise<SourceFile> {
   if (data.length === 0) {
     throw new CrispenError('DECODE_FAILED', 'The file is empty.', {
@@ -65,46 +83,27 @@ export async function openSource(
     });
   }
   const container = await readContainer(format, data);
-  const { isCmyk, isAnimated, bits } = container;
-  const colours = meaning(format, container);
+  const { animation, bits } = container;
+  const found = await meaningOf(format, container);
+  const meaning = found && carries(found, carrier) ? found : null;
   const { orientation, exif } = container.exif
     ? cleanExif(container.exif)
     : { orientation: 1 as const, exif: null };
-  const notes = [
-    ...(isAnimated ? ['Of the animation only the first frame was enlarged.'] : []),
-    ...(isCmyk ? ['The CMYK colours were converted to sRGB.'] : []),
-    ...(!isCmyk && colours === null && (container.icc || container.cicp)
-      ? ['The colours were converted to sRGB.']
-      : []),
-  ];
+  const { icc, pngColours, colorSpace } = meaning ?? NO_TAGS;
   return {
-    ...{ format, bits, orientation, isAnimated, notes, isRaw: colours !== null },
-    tags: {
-      ...(colours ?? { icc: null, colorSpace: 'srgb' as const }),
-      exif,
-      xmp: container.xmp && cleanXmp(container.xmp),
-    },
-    bare: container.bare(colours !== null),
+    ...{ format, bits, orientation, isAnimated: animation !== null },
+    isRaw: meaning !== null,
+    hdr: meaning?.hdr ?? null,
+    notes: [
+      ...(animation ? [`Of the animation only the ${animation} was enlarged.`] : []),
+      ...(format === 'AVIF' && bits > 8 ? [`Of ${bits} bits per sample 8 were kept.`] : []),
+      ...(container.isCmyk ? ['The CMYK colours were converted to sRGB.'] : []),
+      ...(found?.isProfileUnfit ? ['The profile does not fit the pixels and was left out.'] : []),
+      ...(found && !meaning ? [CONVERTED] : []),
+    ],
+    tags: { icc, pngColours, colorSpace, exif, xmp: container.xmp && cleanXmp(container.xmp) },
+    bare: container.bare(meaning !== null),
   };
 }
 
-type Colours = Pick<ImageTags, 'icc' | 'colorSpace'>;
-const SRGB: Colours = { icc: null, colorSpace: 'srgb' };
-
-/** What stored values mean that are kept as they are; null: the decoder has to convert them. */
-function meaning(
-  format: ImageFormat,
-  { icc, cicp, isOdd, isCmyk }: Awaited<ReturnType<typeof readContainer>>,
-): Colours | null {
-  // The profile of a JPEG XL file is compressed by a scheme of its own.
-  if (isCmyk || isOdd || format === 'JPEG XL' || format === 'BMP') return null;
-  if (icc) {
-    const { isRgb, colorSpace } = readProfile(icc);
-    return isRgb ? { icc: Uint8Array.from(icc), colorSpace } : null;
-  }
-  if (!cicp) return SRGB;
-  const [primaries, transfer] = cicp;
-  if (transfer !== 13 && transfer !== 2) return null;
-  if (primaries === 1 || primaries === 2) return SRGB;
-  return primaries === 12 ? { icc: displayP3(), colorSpace: 'display-p3' } : null;
-}
+export const CONVERTED = 'The colours were converted to sRGB.';

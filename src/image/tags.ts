@@ -6,11 +6,16 @@ import type { RgbaImage } from './image.ts';
  */
 export interface ImageTags {
   /**
-   * ICC profile of the RGB values, uncompressed; null: they are sRGB. Never the profile of a CMYK or
-   * grey file: such values are converted to sRGB when they are decoded.
+   * ICC profile of the RGB values, uncompressed; null: they are sRGB, or `pngColours` alone tells.
+   * Never a profile of CMYK or grey.
    */
   readonly icc: Uint8Array<ArrayBuffer> | null;
-  /** What the values mean; `other`: only the profile tells. Not `srgb` only where `icc` is given. */
+  /**
+   * Whole PNG chunks by which a PNG says what the values mean, grey ones included: those of a PNG as it
+   * had them. They mean what `icc` does or, of HDR, what no profile can say.
+   */
+  readonly pngColours: Uint8Array<ArrayBuffer> | null;
+  /** What the values mean; `other`: only the profile or the chunks tell. */
   readonly colorSpace: 'srgb' | 'display-p3' | 'other';
   /**
    * A TIFF structure that begins with `II` or `MM`, without the `Exif\0\0` of JPEG files. It says
@@ -26,6 +31,7 @@ export interface ImageTags {
 /** A colour image in sRGB of which nothing else is known. */
 export const NO_TAGS: ImageTags = {
   icc: null,
+  pngColours: null,
   colorSpace: 'srgb',
   exif: null,
   xmp: null,

@@ -52,7 +52,7 @@ export interface SourceFacts {
   readonly format: string | null;
   /** Bits per sample that its pixels were read with. */
   readonly depth: Depth;
-  /** What its values and those of the result mean; `other`: what its profile says. */
+  /** What its values and those of the result mean; `other`: what the file of the result says. */
   readonly colorSpace: ImageTags['colorSpace'];
   /** The file had a profile, which files of the result have too. */
   readonly hasProfile: boolean;

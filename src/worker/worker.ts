@@ -7,6 +7,7 @@ import type { ModelFile } from '../catalog/files.ts';
 import { shippedNetwork } from '../catalog/shipped.ts';
 import { decodeImage } from '../codecs/decode.ts';
 import { checkPixels } from '../codecs/limits.ts';
+import type { Carrier } from '../codecs/source.ts';
 import { Engine, type Model } from '../engine/engine.ts';
 import { choosePrecision } from '../engine/tune/precision.ts';
 import type { Tuning } from '../engine/tune/tuning.ts';
@@ -25,6 +26,7 @@ import { JobProgress } from './progress.ts';
 import {
   ADDED_PREFIX,
   type Metadata,
+  type OutputFormat,
   type ProgressEvent,
   type Result,
   type SourceFacts,
@@ -152,7 +154,7 @@ const api: WorkerApi = {
 
   encode: (image, type, quality, metadata) =>
     answer(async () => {
-      const { image: pixels, tags } = await decodeImage(image);
+      const { image: pixels, tags } = await decodeImage(image, carrierOf(type));
       const { encodeImage } = await import('./result.ts');
       return encodeImage(pixels, type, quality, keptTags(tags, metadata));
     }),
@@ -326,7 +328,7 @@ async function upscale(
   const progress = track(id, stagesOf(backend, plan.wish ? null : model));
 
   progress.report('decode', 0);
-  const decoded = await readSource(source, signal);
+  const decoded = await readSource(source, carrierOf(plan.output), signal);
   const tags = keptTags(decoded.tags, plan.metadata);
   const canBeWide = depthOf(decoded.image) === 16 && plan.output === 'image/png';
   const depth = plan.depth ?? (canBeWide ? 16 : 8);
@@ -469,14 +471,23 @@ async function enlarge(
   return host.use((engine) => enlargeBeyond(input, way, engine, services, options, take));
 }
 
-async function readSource(source: WireSource, signal: AbortSignal): Promise<DecodedImage> {
-  if (source.kind === 'blob') return decodeImage(source.blob);
+function carrierOf(output: OutputFormat): Carrier {
+  if (output === 'bitmap') return 'screen';
+  return output === 'image/png' ? 'png' : 'profile';
+}
+
+async function readSource(
+  source: WireSource,
+  carrier: Carrier,
+  signal: AbortSignal,
+): Promise<DecodedImage> {
+  if (source.kind === 'blob') return decodeImage(source.blob, carrier);
   if (source.kind === 'bitmap') return decodeImage(source.bitmap);
   if (source.kind === 'pixels') return decodeImage(source.image);
   if (source.kind === 'mosaic') {
     return decodeImage((await import('../image/bayer.ts')).demosaicBilinear(source.mosaic));
   }
-  return decodeImage(await fetchBlob(source.url, signal));
+  return decodeImage(await fetchBlob(source.url, signal), carrier);
 }
 
 async function fetchBlob(url: string, signal: AbortSignal): Promise<Blob> {
@@ -525,8 +536,15 @@ async function makeBitmap(produced: Enlarged, tags: ImageTags) {
 async function toBitmap(image: Rgba8Image, tags: ImageTags): Promise<ImageBitmap> {
   const { width, height } = image;
   const data = image.data as Uint8ClampedArray<ArrayBuffer>;
-  const colorSpace = tags.colorSpace === 'display-p3' ? 'display-p3' : 'srgb';
+  const { colorSpace } = tags;
   try {
+    if (colorSpace === 'other') {
+      // A preview, whose colours only a file can tell.
+      const { encodeImage } = await import('./result.ts');
+      return await createImageBitmap(await encodeImage(image, 'image/png', 1, tags), {
+        premultiplyAlpha: 'none',
+      });
+    }
     return await createImageBitmap(new ImageData(data, width, height, { colorSpace }), {
       premultiplyAlpha: 'none',
     });

@@ -1,0 +1,95 @@
+import { Bytes } from '../codecs/bytes.ts';
+import { avifProperties } from '../codecs/iso.ts';
+import type { Rgba8Image } from '../image/image.ts';
+
+/** Gives the samples of a file that libheif decodes, as RGBA. */
+type Decode = (file: Uint8Array) => Promise<Rgba8Image>;
+
+/** Weights of red and blue in the luma of the matrices of H.273. */
+const LUMA: Readonly<Record<number, readonly [red: number, blue: number]>> = {
+  1: [0.2126, 0.0722],
+  5: [0.299, 0.114],
+  6: [0.299, 0.114],
+  9: [0.2627, 0.0593],
+};
+
+/**
+ * An AVIF of 8 bits per sample as Chromium decodes it (libyuv): libheif rounds otherwise and repeats
+ * chroma samples in place of interpolating, and what is one level of PQ there becomes 13 of sRGB. The
+ * planes come from libheif, which hands them out as they are where a file says that they are RGB.
+ *
+ * @returns null where this cannot be done: other depths, grey, no code points or another matrix
+ */
+export async function decodeAvif(file: Uint8Array, decode: Decode): Promise<Rgba8Image | null> {
+  const bytes = new Bytes(file);
+  const properties = avifProperties(bytes);
+  const nclx = properties.find(
+    ({ type, body }) => type === 'colr' && bytes.ascii(body, 4) === 'nclx',
+  );
+  const config = properties.find(({ type }) => type === 'av1C');
+  if (!nclx || !config) return null;
+  const [matrix, range] = [nclx.body + 8, nclx.body + 10];
+  const luma = LUMA[bytes.u16be(matrix)];
+  const flags = bytes.at(config.body + 2);
+  const [isWide, halfWidth, halfHeight] = [flags & 0x70, (flags & 8) !== 0, (flags & 4) !== 0];
+  if (!luma || isWide) return null;
+
+  const asRgb = Uint8Array.from(file);
+  const [identity, fullRange] = [0, 0x80];
+  new DataView(asRgb.buffer).setUint16(matrix, identity);
+  asRgb[range] = fullRange;
+  const image = await decode(asRgb);
+  if (halfWidth) interpolate(image, halfHeight);
+  toRgb(image.data, luma, (bytes.at(range) & fullRange) !== 0);
+  return image;
+}
+
+const [CR, CB] = [0, 2];
+
+/** Fills in chroma between samples that lie amidst two pixels, or four, by the nearest two or four. */
+function interpolate({ width, height, data }: Rgba8Image, halfHeight: boolean): void {
+  const stored = data.slice();
+  /** The sample that a pixel lies in, and the next one on its side. */
+  const pair = (at: number, length: number): readonly [near: number, far: number] => {
+    const near = at & ~1;
+    const far = near + (at & 1 ? 2 : -2);
+    return [near, far < 0 || far >= length ? near : far];
+  };
+  for (let y = 0; y < height; y++) {
+    const [near, far] = halfHeight ? pair(y, height) : [y, y];
+    for (let x = 0; x < width; x++) {
+      const [left, right] = x === width - 1 ? [x & ~1, x & ~1] : pair(x, width);
+      for (const channel of [CR, CB]) {
+        const at = (row: number, column: number) => stored[(row * width + column) * 4 + channel];
+        const across = (row: number) => 3 * at(row, left) + at(row, right);
+        data[(y * width + x) * 4 + channel] = (3 * across(near) + across(far) + 8) >> 4;
+      }
+    }
+  }
+}
+
+/** Cr, Y, Cb to R, G, B, in the whole numbers of libyuv: 64ths. */
+function toRgb(
+  data: Rgba8Image['data'],
+  [red, blue]: readonly [number, number],
+  isFull: boolean,
+): void {
+  const green = 1 - red - blue;
+  const [light, colour] = isFull ? [1, 1] : [255 / 219, 255 / 224];
+  // libyuv keeps these in bytes, which hold no more.
+  const part = (value: number) => Math.min(128, Math.round(value * colour * 64));
+  const [crRed, cbBlue] = [part(2 - 2 * red), part(2 - 2 * blue)];
+  const [crGreen, cbGreen] = [
+    part(((2 - 2 * red) * red) / green),
+    part(((2 - 2 * blue) * blue) / green),
+  ];
+  const gain = Math.round((light * 64 * 65536) / 257);
+  const offset = 32 - (isFull ? 0 : Math.round(light * 64 * 16));
+  for (let i = 0; i < data.length; i += 4) {
+    const [cr, cb] = [data[i + CR] - 128, data[i + CB] - 128];
+    const y = Math.floor((data[i + 1] * 257 * gain) / 65536) + offset;
+    data[i] = (y + crRed * cr) >> 6;
+    data[i + 1] = (y - crGreen * cr - cbGreen * cb) >> 6;
+    data[i + 2] = (y + cbBlue * cb) >> 6;
+  }
+}

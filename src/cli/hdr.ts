@@ -1,0 +1,79 @@
+import type { CodePoints } from '../codecs/container.ts';
+import {
+  dot,
+  inverse,
+  type Matrix,
+  product,
+  times,
+  transposed,
+  type Vector,
+} from '../codecs/matrix.ts';
+import { primariesOf } from '../codecs/profiles.ts';
+import type { RgbaImage } from '../image/image.ts';
+
+/**
+ * Pictures of HDR as Chromium shows them on an ordinary screen: BT.2100 (PQ and HLG) to light, the
+ * reference white tone mapping operator of SMPTE ST 2094-50 in BT.2020, and what sRGB has of it.
+ */
+
+/** cd/m²: of white that is no highlight (BT.2408), and of the brightest that a picture is taken to have. */
+const [WHITE, PEAK] = [203, 1000];
+const MAX = PEAK / WHITE;
+
+/** Linear light of RGB to X, Y, Z. @param code of the primaries by H.273 */
+const toXyz = (code: number): Matrix => transposed(primariesOf(code));
+const between = (from: number, to: number): Matrix =>
+  product(inverse(toXyz(to)) as Matrix, toXyz(from));
+
+const [SRGB, BT2020] = [1, 9];
+const LUMA: Vector = [0.2627, 0.678, 0.0593];
+
+/** 1: diffuse white. */
+function pq(x: number): number {
+  const power = x ** (1 / 78.84375);
+  const light = Math.max(power - 0.8359375, 0) / (18.8515625 - 18.6875 * power);
+  return (light ** (1 / 0.1593017578125) * 10000) / WHITE;
+}
+
+/** Light of the scene, 0 to 1. */
+const hlg = (x: number): number =>
+  x <= 0.5 ? (x * x) / 3 : (Math.exp((x - 0.55991073) / 0.17883277) + 0.28466892) / 12;
+
+/** By how much light of 1 at white becomes darker: half of it up to there, all of it below the peak. */
+function gain(light: number): number {
+  const knee = 0.5;
+  if (light <= 1) return knee;
+  // A Bézier curve through (1, knee) and (MAX, 1), whose point between them lies at 0.65.
+  const [x, y] = [0.35 + 0.65 / knee, 0.35 * knee + 0.65];
+  const [a, b, c] = [1 - 2 * x + MAX, 2 * x - 2, 1 - Math.min(light, MAX)];
+  const t = (Math.sqrt(b * b - 4 * a * c) - b) / (2 * a);
+  return ((1 - t) ** 2 * knee + 2 * t * (1 - t) * y + t * t) / light;
+}
+
+function encode(light: number): number {
+  const v = Math.min(1, Math.max(0, light));
+  return v <= 0.0031308 ? v * 12.92 : 1.055 * v ** (1 / 2.4) - 0.055;
+}
+
+/** The image in sRGB, of as many bits. @param points whose transfer function is PQ (16) or HLG (18) */
+export function hdrToSrgb<Image extends RgbaImage>(
+  image: Image,
+  [primaries, transfer]: CodePoints,
+): Image {
+  const data = image.data.slice() as Image['data'];
+  const most = data instanceof Uint16Array ? 65535 : 255;
+  const isPq = transfer === 16;
+  const [toBt2020, toSrgb] = [between(primaries, BT2020), between(BT2020, SRGB)];
+  const curve = Float64Array.from({ length: most + 1 }, (_, i) => (isPq ? pq : hlg)(i / most));
+  for (let i = 0; i < data.length; i += 4) {
+    const stored: Vector = [curve[data[i]], curve[data[i + 1]], curve[data[i + 2]]];
+    const scene = times(toBt2020, stored);
+    // HLG's light of the screen: its brightness to the power of 1.2.
+    const bright = isPq ? 1 : Math.max(dot(LUMA, scene), 0) ** 0.2 * MAX;
+    const light = scene.map((v) => v * bright) as unknown as Vector;
+    const factor = gain(Math.max(...light));
+    const shown = times(toSrgb, light);
+    for (let k = 0; k < 3; k++) data[i + k] = Math.round(encode(shown[k] * factor) * most);
+  }
+  return { ...image, data };
+}

@@ -1,0 +1,21 @@
+/** Files that are taken apart without copying their pixels. */
+
+export type Range = readonly [start: number, end: number];
+
+/** A range and what takes its place; without it the range goes. */
+export type Edit = readonly [...Range, inPlace?: Uint8Array<ArrayBuffer>];
+
+/** The bytes with edits that do not overlap, in any order. */
+export function edited(
+  data: Uint8Array<ArrayBuffer>,
+  edits: readonly Edit[],
+): Uint8Array<ArrayBuffer>[] {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let at = 0;
+  for (const [start, end, inPlace] of [...edits].sort(([a], [b]) => a - b)) {
+    parts.push(data.subarray(at, start));
+    if (inPlace) parts.push(inPlace);
+    at = end;
+  }
+  return [...parts, data.subarray(at)];
+}

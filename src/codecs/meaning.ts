@@ -1,0 +1,65 @@
+import type { ImageTags } from '../image/tags.ts';
+import type { CodePoints, Container } from './container.ts';
+import type { ImageFormat } from './header.ts';
+import { readProfile } from './icc.ts';
+import { chunk, profileChunk } from './pngChunks.ts';
+import {
+  displayP3,
+  isHdr,
+  isKnown,
+  profileOfCodePoints,
+  profileOfGamma,
+  rgbOfGrey,
+} from './profiles.ts';
+
+/** What stored values mean that are kept as they are. */
+export interface Meaning extends Pick<ImageTags, 'icc' | 'pngColours' | 'colorSpace'> {
+  /** Code points of HDR, which only a PNG can say. */
+  readonly hdr: CodePoints | null;
+  /** The file has a profile that is not one of its kind of pixels, and which nobody goes by. */
+  readonly isProfileUnfit: boolean;
+}
+
+const SRGB: Meaning = {
+  icc: null,
+  pngColours: null,
+  colorSpace: 'srgb',
+  hdr: null,
+  isProfileUnfit: false,
+};
+
+/**
+ * What the stored values mean; null: only a decoder knows. Code points come before a profile, that
+ * before gamma, and what cannot be used is passed over (PNG, third edition, 4.3, and as Chromium does).
+ */
+export async function meaningOf(
+  format: ImageFormat,
+  container: Container,
+): Promise<Meaning | null> {
+  const { cicp, icc, gamma, chunks, isGrey, isCmyk } = container;
+  // The profile of a JPEG XL file is compressed by a scheme of its own.
+  if (isCmyk || format === 'JPEG XL' || format === 'BMP') return null;
+  if (cicp && isKnown(cicp)) {
+    if (isHdr(cicp)) {
+      const pngColours = chunks ?? chunk('cICP', Uint8Array.of(...cicp, 0, 1));
+      return { ...SRGB, pngColours, colorSpace: 'other', hdr: cicp };
+    }
+    const [primaries, transfer] = cicp;
+    if (transfer !== 13) return withProfile(profileOfCodePoints(cicp), chunks);
+    if (primaries === 1) return SRGB;
+    return withProfile(primaries === 12 ? displayP3() : profileOfCodePoints(cicp), chunks);
+  }
+  if (icc) {
+    if (readProfile(icc).isRgb) return withProfile(Uint8Array.from(icc));
+    const rgb = isGrey ? rgbOfGrey(icc) : null;
+    if (rgb) return withProfile(rgb, await profileChunk(Uint8Array.from(icc)));
+  }
+  const profile = gamma && profileOfGamma(gamma);
+  const told = profile ? withProfile(profile, chunks) : SRGB;
+  return { ...told, isProfileUnfit: icc !== null };
+}
+
+const withProfile = (
+  icc: Uint8Array<ArrayBuffer>,
+  pngColours: Meaning['pngColours'] = null,
+): Meaning => ({ ...SRGB, icc, pngColours, colorSpace: readProfile(icc).colorSpace });
