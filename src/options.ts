@@ -43,17 +43,21 @@ export function number(range: {
   };
 }
 
-/** A whole number from `min` to `max`, both among them. */
-export function whole(min: number, max: number, unit = ''): Rule {
+/** A whole number from `min` to `max`, both among them; by default as large as numbers are exact. */
+export function whole(min: number, max = Number.MAX_SAFE_INTEGER, unit = ''): Rule {
+  const range = max === Number.MAX_SAFE_INTEGER ? `of ${min} or more` : `from ${min} to ${max}`;
   return {
     kind: 'number',
-    wants: `a whole number${unit && ` of ${unit}`} from ${min} to ${max}`,
+    wants: `a whole number${unit && ` of ${unit}`} ${range}`,
     accepts: (value) => Number.isSafeInteger(value) && min <= Number(value) && Number(value) <= max,
   };
 }
 
 /** A side of an image. */
 export const side = (min = 1): Rule => whole(min, MAX_SIDE, 'pixels');
+
+/** Largest value of a network's input, such as 1 or 255. */
+export const inputRange = number({ above: 0, max: 2 ** 32 });
 
 export const choice = <T extends string | number>(of: readonly T[]): Choice<T> => ({
   kind: 'choice',

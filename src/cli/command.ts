@@ -1,4 +1,5 @@
 import { CrispenError } from '../errors.ts';
+import { type Choice, inputRange, choice as oneOf, type Rule, whole } from '../options.ts';
 import { removeUnfinished } from './output.ts';
 
 /** A command line that cannot be understood: exit code 2. */
@@ -65,30 +66,30 @@ function isParseError(thrown: unknown): thrown is Error {
   );
 }
 
-/** @throws UsageError if the value is none of the choices. */
-export function choice<T extends string>(option: string, value: string, choices: readonly T[]): T {
-  const found = choices.find((name) => name === value);
-  if (found === undefined) {
-    throw new UsageError(`${option} takes ${choices.join(' or ')}, not "${value}".`);
-  }
-  return found;
+/**
+ * The value of an option by its rule, which the library's option of that kind has as well.
+ * @throws UsageError if the rule does not accept it.
+ */
+export function parsed<T extends string | number>(option: string, text: string, rule: Choice<T>): T;
+export function parsed(option: string, text: string, rule: Rule): number;
+export function parsed(option: string, text: string, rule: Rule | Choice<string | number>) {
+  const isChoice = 'of' in rule;
+  // Nothing but blanks would be 0.
+  const number = text.trim() === '' ? Number.NaN : Number(text);
+  const value = isChoice ? rule.of.find((name) => String(name) === text) : number;
+  if (rule.accepts(value)) return value;
+  const wants = isChoice ? rule.of.join(' or ') : rule.wants;
+  throw new UsageError(`${option} takes ${wants}, not "${text}".`);
 }
+
+/** @throws UsageError if the value is none of the choices. */
+export const choice = <T extends string>(option: string, text: string, choices: readonly T[]): T =>
+  parsed(option, text, oneOf(choices));
 
 /** @throws UsageError if the value is not a whole number above 0. */
-export function positiveInteger(option: string, value: string): number {
-  const number = Number(value);
-  if (!Number.isSafeInteger(number) || number < 1) {
-    throw new UsageError(`${option} takes a whole number above 0, not "${value}".`);
-  }
-  return number;
-}
+export const positiveInteger = (option: string, text: string): number =>
+  parsed(option, text, whole(1));
 
 /** The option `--input-range`. @throws UsageError if the value is not a number above 0. */
-export function inputRangeOf(value: string | undefined): number | undefined {
-  if (value === undefined) return undefined;
-  const range = Number(value);
-  if (!(range > 0 && Number.isFinite(range))) {
-    throw new UsageError(`--input-range takes a number above 0, such as 1 or 255, not "${value}".`);
-  }
-  return range;
-}
+export const inputRangeOf = (text: string | undefined): number | undefined =>
+  text === undefined ? undefined : parsed('--input-range', text, inputRange);

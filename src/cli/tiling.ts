@@ -1,5 +1,6 @@
-import type { Edge, UpscaleOptions } from '../engine/types.ts';
-import { choice, positiveInteger, UsageError } from './command.ts';
+import type { UpscaleOptions } from '../engine/types.ts';
+import { CALLS } from '../worker/options.ts';
+import { choice, parsed, positiveInteger, UsageError } from './command.ts';
 
 /** How the GPU goes about an image; the result depends on `edge` alone, and on `statistics`. */
 export type Tiling = Pick<UpscaleOptions, 'tileSize' | 'memoryBudget' | 'edge' | 'statistics'>;
@@ -16,7 +17,6 @@ export const TILING_USAGE = `\
   --tile N         tiles of at most N input pixels a side (default: the largest that the memory allows)
   --memory MB      megabytes of GPU memory to use (default: as one buffer may have, at most 1 GiB)`;
 
-const EDGES: readonly Edge[] = ['zero', 'replicate', 'wrap'];
 const STATISTICS = ['exact', 'estimated'] as const;
 
 /** @throws UsageError for values that are none, and for an edge without a GPU. */
@@ -29,9 +29,9 @@ export function tilingOf(
     throw new UsageError('--edge needs the GPU.');
   }
   return {
-    tileSize: tile === undefined ? undefined : positiveInteger('--tile', tile),
+    tileSize: tile === undefined ? undefined : parsed('--tile', tile, CALLS.upscale.tileSize),
     memoryBudget: memory === undefined ? undefined : positiveInteger('--memory', memory) * 1e6,
-    edge: edge === undefined ? undefined : choice('--edge', edge, EDGES),
+    edge: edge === undefined ? undefined : parsed('--edge', edge, CALLS.upscale.edge),
     statistics:
       statistics === undefined ? undefined : choice('--statistics', statistics, STATISTICS),
   };

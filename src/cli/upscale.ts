@@ -6,9 +6,11 @@ import type { Precision } from '../engine/tune/precision.ts';
 import type { AdapterReport, Progress } from '../engine/types.ts';
 import { depthOf } from '../image/image.ts';
 import { isOpaque } from '../image/pixels.ts';
-import { MAX_FACTOR, type SizeWish } from '../image/size.ts';
+import type { SizeWish } from '../image/size.ts';
+import { whole } from '../options.ts';
+import { CALLS } from '../worker/options.ts';
 import { type Backend, DEVICES, openBackend } from './backend.ts';
-import { choice, inputRangeOf, positiveInteger, UsageError } from './command.ts';
+import { choice, inputRangeOf, parsed, UsageError } from './command.ts';
 import { checkFormat, formatOf, OUTPUT_FORMATS, readPicture, writeImage } from './images.ts';
 import { type ChosenModel, chooseChain } from './model.ts';
 import { findOutput, openSink, STDIO } from './output.ts';
@@ -82,8 +84,8 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
   }
   const device = choice('--device', values.device, DEVICES);
   const tiling = tilingOf(values, device);
-  const method = choice('--method', values.method, ['network', 'lanczos']);
-  const precision = choice('--precision', values.precision, ['auto', 'f32', 'f16']);
+  const method = parsed('--method', values.method, CALLS.upscale.method);
+  const precision = parsed('--precision', values.precision, CALLS.createUpscaler.precision);
   const task = values.task === undefined ? undefined : choice('--task', values.task, TASKS);
   if (method === 'lanczos' && task !== undefined && task !== 'upscale') {
     throw new UsageError(`--method lanczos cannot serve the task "${task}".`);
@@ -196,29 +198,24 @@ function sizeWishOf(values: {
   if ([scale, width, height, fit].filter((value) => value !== undefined).length > 1) {
     throw new UsageError('Give one of --scale, --width, --height and --fit.');
   }
-  if (width !== undefined) return { width: positiveInteger('--width', width) };
-  if (height !== undefined) return { height: positiveInteger('--height', height) };
+  const rules = CALLS.upscale;
+  if (width !== undefined) return { width: parsed('--width', width, rules.width) };
+  if (height !== undefined) return { height: parsed('--height', height, rules.height) };
   if (fit !== undefined) {
     const [, w, h] = /^(\d+)x(\d+)$/i.exec(fit) ?? [];
     if (!w || !h) throw new UsageError(`--fit takes a box such as 4096x4096, not "${fit}".`);
-    return { fit: { width: positiveInteger('--fit', w), height: positiveInteger('--fit', h) } };
+    return {
+      fit: { width: parsed('--fit', w, rules.width), height: parsed('--fit', h, rules.height) },
+    };
   }
   if (scale === undefined) return null;
-  const factor = Number(scale);
-  if (!(factor > 0 && factor <= MAX_FACTOR)) {
-    throw new UsageError(
-      `--scale takes a number up to ${MAX_FACTOR}, such as 2.7, not "${scale}".`,
-    );
-  }
-  return { scale: factor };
+  return { scale: parsed('--scale', scale, rules.scale) };
 }
 
 /** @throws UsageError if the value is not a whole number from 1 to 100. */
 function qualityOf(value: string | undefined): number | undefined {
   if (value === undefined) return undefined;
-  const quality = positiveInteger('--quality', value);
-  if (quality > 100) throw new UsageError(`--quality goes up to 100, not "${value}".`);
-  return quality;
+  return parsed('--quality', value, whole(1, 100));
 }
 
 /** A line for people: what the driver says of itself. */

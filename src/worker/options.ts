@@ -10,6 +10,7 @@ import {
   callback,
   choice,
   flag,
+  inputRange,
   number,
   type Rule,
   type Rules,
@@ -164,8 +165,6 @@ export const precision: Choice<Precision> = choice(['auto', 'f32', 'f16']);
 export const edge: Choice<NonNullable<Tiling['edge']>> = choice(['zero', 'replicate', 'wrap']);
 export const method: Choice<Method> = choice(['network', 'lanczos']);
 export const memoryBudget = number({ min: 1, max: Number.MAX_SAFE_INTEGER });
-/** Largest value of a network's input; of a sensor, too. */
-export const inputRange = number({ above: 0, max: 2 ** 32 });
 
 const sizing = { ...SIZE_RULES, model: MODEL_ID, task };
 const running = {
