@@ -85,7 +85,7 @@ export function demosaicBilinear(mosaic: BayerMosaic): Rgba16Image {
  * @throws CrispenError `INVALID_INPUT` as `demosaicBilinear`
  */
 export function checkMosaic(mosaic: BayerMosaic): Required<BayerMosaic> {
-  const given = checkFields("The mosaic's", mosaic, RULES);
+  const given = checkFields("The mosaic's", Object(mosaic) as BayerMosaic, RULES);
   const missing = NEEDED.find((name) => given[name] === undefined);
   if (missing) throw invalid(`The mosaic has no ${missing}.`, `Give ${RULES[missing].wants}.`);
   const { width, height, data, black = 0, white = FULL[kindOf(data)] } = given;

@@ -1,4 +1,13 @@
 import { CrispenError } from '../errors.ts';
+import {
+  checkFields,
+  checkValue,
+  inputRange,
+  type Rules,
+  shaped,
+  text,
+  whole,
+} from '../options.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { matchA2N } from './a2nMatch.ts';
 import { matchEdsrAcla } from './acla.ts';
@@ -35,6 +44,14 @@ export interface Detection {
   /** The tensors by the names of the network's layers, folded where it has to be. */
   readonly weights: TensorMap;
 }
+
+const OPTIONS: Rules<Pick<DetectOptions, 'scale' | 'likelyScale' | 'name' | 'inputRange'>> = {
+  ...{ scale: whole(1), likelyScale: whole(1), name: text('the name of the file'), inputRange },
+};
+const OBJECT = shaped('options', 'an object, or nothing', {});
+const TENSORS = shaped('tensors', 'a map of tensors by name, such as readWeights gives', {
+  ...{ get: 'function', has: 'function', keys: 'function' },
+});
 
 const MATCHERS: readonly Matcher[] = [
   matchA2N,
@@ -73,24 +90,22 @@ export const identify = (outline: Outline): string | null =>
  * weights, or as usual for the architecture.
  *
  * @throws CrispenError `MODEL_UNSUPPORTED` for other networks, where the scale cannot be told, and for
- * a scale that the file cannot have; `INVALID_INPUT` for an input range that is none.
+ * a scale that the file cannot have; `INVALID_INPUT` for options that are none.
  */
 export function detect(tensors: TensorMap, options: DetectOptions = {}): Detection {
-  const match = firstMatch(tensors);
+  checkFields('The option', checkValue('The options', options, OBJECT), OPTIONS);
+  const match = firstMatch(checkValue('What holds the tensors', tensors, TENSORS));
   if (match === null) throw unknown(tensors);
   const { scale, scaleSource } = chooseScale(match, options);
   const stored = match.storedRange?.(tensors) ?? null;
-  const inputRange = options.inputRange ?? stored ?? match.inputRange;
-  if (!(inputRange > 0)) {
-    throw new CrispenError('INVALID_INPUT', `The input range is ${inputRange}.`, {
-      hint: 'Give the largest value of the input: 1 or 255.',
-    });
-  }
-  const network = match.build({ ...options, scale, inputRange }, tensors);
+  // What the weights tell may be anything.
+  const range = options.inputRange ?? stored ?? match.inputRange;
+  checkValue('The input range', range, inputRange);
+  const network = match.build({ ...options, scale, inputRange: range }, tensors);
   checkChannels(network);
   return {
     architecture: match.architecture,
-    ...{ scale, scaleSource, inputRange, network },
+    ...{ scale, scaleSource, inputRange: range, network },
     inputRangeSource:
       options.inputRange !== undefined ? 'option' : stored !== null ? 'weights' : 'network',
     assumptions: match.assumptions ?? [],

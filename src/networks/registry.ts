@@ -1,4 +1,14 @@
 import { CrispenError } from '../errors.ts';
+import {
+  checkFields,
+  checkValue,
+  choice,
+  flag,
+  inputRange,
+  number,
+  type Rules,
+  whole,
+} from '../options.ts';
 import { type A2NConfig, a2n } from './a2n.ts';
 import { edsrAcla } from './acla.ts';
 import { compact } from './compact.ts';
@@ -36,6 +46,18 @@ export interface NetworkConfig {
   readonly inputRange?: number;
 }
 
+const count = whole(1, 2 ** 16);
+const RULES: Rules<NetworkConfig> = {
+  scale: whole(1, 8),
+  ...{ features: count, upsamplerFeatures: count, blocks: whole(0, 2 ** 16) },
+  ...{ channels: count, growth: count, unshuffle: count },
+  plus: flag,
+  reduction: number({ above: 0, max: 2 ** 16 }),
+  residualScale: number({ min: -(2 ** 16), max: 2 ** 16 }),
+  activation: choice<CompactActivation>(['prelu', 'relu', 'leakyrelu']),
+  inputRange,
+};
+
 type Builder = (config: NetworkConfig) => Network;
 
 /** A2N's and PAN's upsampler exists for three scales. */
@@ -72,7 +94,8 @@ export const ARCHITECTURES: readonly string[] = Object.keys(BUILDERS);
 
 /**
  * The network of a family at a scale.
- * @throws CrispenError `MODEL_UNSUPPORTED` for an unknown family or a scale that it lacks.
+ * @throws CrispenError `MODEL_UNSUPPORTED` for an unknown family or a scale that it lacks;
+ * `INVALID_INPUT` for sizes that are none.
  */
 export function createNetwork(architecture: string, config: NetworkConfig): Network {
   const builder = Object.hasOwn(BUILDERS, architecture) ? BUILDERS[architecture] : undefined;
@@ -81,5 +104,7 @@ export function createNetwork(architecture: string, config: NetworkConfig): Netw
       hint: `Known networks: ${ARCHITECTURES.join(', ')}.`,
     });
   }
+  checkValue('The option scale', config?.scale, RULES.scale);
+  checkFields('The option', config, RULES);
   return builder(config);
 }

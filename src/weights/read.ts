@@ -1,4 +1,5 @@
 import { CrispenError } from '../errors.ts';
+import { checkValue, type Rule } from '../options.ts';
 import { readSafetensors } from './safetensors.ts';
 import type { TensorMap } from './tensor.ts';
 import { openArchive } from './torch/archive.ts';
@@ -6,6 +7,13 @@ import { memoryLimits } from './torch/checkpoint.ts';
 import { openLegacy } from './torch/legacy.ts';
 import { loadTensors } from './torch/storage.ts';
 import { type Recognise, stripPrefixes, unwrap } from './torch/unwrap.ts';
+
+const BYTES: Rule = {
+  kind: 'bytes',
+  wants: 'a Uint8Array, such as new Uint8Array(await response.arrayBuffer())',
+  // Of whatever realm; a Buffer of Node is one.
+  accepts: (value) => Object.prototype.toString.call(value) === '[object Uint8Array]',
+};
 
 export type WeightFormat = 'safetensors' | 'torch-zip' | 'torch-legacy';
 
@@ -28,9 +36,11 @@ export interface WeightFile {
  *
  * `recognise` decides whether a `model.` before all names belongs to them; without it, it stays.
  * @throws CrispenError `MODEL_CORRUPT` if the file is damaged, `MODEL_UNSUPPORTED` if it is of
- * another format or holds what is not read; the message says what was found.
+ * another format or holds what is not read, where the message says what was found; `INVALID_INPUT` for
+ * anything but bytes.
  */
 export async function readWeights(bytes: Uint8Array, recognise?: Recognise): Promise<WeightFile> {
+  checkValue('The file', bytes, BYTES);
   const format = sniff(bytes);
   if (format === 'safetensors') {
     const file = readSafetensors(bytes);

@@ -8,6 +8,7 @@ import { sizeMultiple } from '../../graph/analysis.ts';
 import { GROUP_ROW_WORD } from '../../kernels/kernel.ts';
 import { pixelsToTexture, textureToPixels } from '../../kernels/pixels/texture.ts';
 import type { Network } from '../../networks/network.ts';
+import { checkOptions, checkValue, choice, type Rules, side } from '../../options.ts';
 import type { TensorMap } from '../../weights/tensor.ts';
 import type { Fusion } from '../compile/fuse.ts';
 import type { ResourceId } from '../compile/program.ts';
@@ -22,6 +23,11 @@ export interface EncodableOptions extends Size {
   /** How far to fuse; default `blocks`, on software adapters `ops`. */
   readonly fuse?: Fusion;
 }
+
+const RULES: Rules<EncodableOptions> = {
+  ...{ width: side(), height: side() },
+  fuse: choice<Fusion>(['none', 'ops', 'blocks']),
+};
 
 /** A network that is ready to be encoded for images of one size. */
 export interface EncodableNetwork {
@@ -49,15 +55,18 @@ export interface EncodableNetwork {
  * Uploads a network to a device, compiles its kernels and allocates its feature maps for images of
  * `width` x `height` pixels, which run whole, without tiles. The device stays the caller's.
  *
- * @throws CrispenError `MODEL_UNSUPPORTED` for weights that do not fit the network, `OUT_OF_MEMORY`,
- * `DEVICE_LOST`
+ * @throws CrispenError `INVALID_INPUT` for options that are none, `MODEL_UNSUPPORTED` for weights that do
+ * not fit the network, `OUT_OF_MEMORY`, `DEVICE_LOST`
  */
 export async function prepareNetwork(
   gpu: GPUDevice,
   network: Network,
   weights: TensorMap,
-  { width, height, fuse }: EncodableOptions,
+  options: EncodableOptions,
 ): Promise<EncodableNetwork> {
+  const { width, height, fuse } = checkOptions('prepareNetwork', options, RULES);
+  checkValue('The option width', width, RULES.width);
+  checkValue('The option height', height, RULES.height);
   const device = new Device(gpu, reportAdapter({ info: gpu.adapterInfo, features: gpu.features }));
   const { graph, scale } = network;
   const target = {
