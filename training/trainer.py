@@ -24,6 +24,8 @@ LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
 LEVELS = 25.5
 # Standard deviation, in levels, below which a target's neighbourhood counts as even.
 EVEN = 4.0
+# How many times more the absolute error weighs there, where the other losses might leave grain.
+CALM = 5.0
 # What is summed from step to step for the curve.
 PARTS = ("loss", "distance", "generator", "discriminator")
 # Steps that CUDA wants to see run before it records one.
@@ -85,10 +87,19 @@ class Trainer:
         self.graph, self.warm = None, 0
 
     def _adam(self, parameters: list[nn.Parameter]) -> torch.optim.Adam:
-        if self.device.type != "cuda":
-            return torch.optim.Adam(parameters, lr=self.schedule.rate, betas=(0.9, 0.99))
-        rate = torch.tensor(self.schedule.rate, device=self.device)
-        return torch.optim.Adam(parameters, lr=rate, betas=(0.9, 0.99), capturable=True)
+        optimizer = torch.optim.Adam(parameters, lr=self.schedule.rate, betas=(0.9, 0.99))
+        self._settle(optimizer)
+        return optimizer
+
+    def _settle(self, optimizer: torch.optim.Adam) -> None:
+        """What a recorded step needs on CUDA and what a CPU refuses, also in a state from the other device."""
+        cuda = self.device.type == "cuda"
+        for group in optimizer.param_groups:
+            rate = float(group["lr"])
+            group["lr"] = torch.tensor(rate, device=self.device) if cuda else rate
+            group["capturable"] = cuda
+        for state in optimizer.state.values():
+            state["step"] = state["step"].to(self.device)
 
     def advance(self) -> None:
         """The next step of the schedule. It depends on the state before it and on (seed, step) alone."""
@@ -144,8 +155,12 @@ class Trainer:
         nothing = torch.zeros((), device=self.device)
         loss = level = self.loss(y, target)
         distance = generator = telling = nothing
-        # On even areas these two teach little: what they would add there is grain.
-        seen = torch.lerp(y, y.detach(), evenness(target)) if self.features or self.judge else y
+        seen = y
+        if self.features or self.judge:
+            # On even areas these two teach little, and the mean error more: what they add there is grain.
+            even = evenness(target)
+            seen = torch.lerp(y, y.detach(), even)
+            loss = loss + CALM * (even * (y - target).abs()).mean()
         if self.features:
             with half():
                 distance = self.features.distance(seen, target)
@@ -194,4 +209,6 @@ class Trainer:
         """KeyError if it is a run's without a discriminator, and this one has one."""
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
+            if isinstance(part, torch.optim.Adam):
+                self._settle(part)
         self.step = state["step"]
