@@ -17,6 +17,8 @@ export interface CompareElements {
   readonly stage: HTMLElement;
   readonly canvas: HTMLCanvasElement;
   readonly divider: HTMLElement;
+  readonly tagBefore: HTMLElement;
+  readonly tagAfter: HTMLElement;
   readonly zoomIn: HTMLButtonElement;
   readonly zoomOut: HTMLButtonElement;
   readonly zoomFit: HTMLButtonElement;
@@ -30,11 +32,17 @@ export interface Pictures {
   readonly size: Size;
   /** How many times larger that is than the picture before. */
   readonly enlargement: number;
+  /** What the divider says of the side of `after`: "enlarged". */
+  readonly done: string;
+  /** Label on the side of `after`. */
+  readonly tag: string;
 }
 
 const ZOOM_STEP = 1.5;
 const PAN_STEP = 60;
 const CHECK = 8;
+/** Between a label and the edges of its side, as in the style sheet. */
+const TAG_MARGIN = 12;
 
 /**
  * Before and after on one canvas of the size of the stage, so that a picture of any size costs no
@@ -79,7 +87,9 @@ export class Compare {
       this.#fitted = true;
       this.#split = 0.5;
     }
-    this.#elements.divider.hidden = !pictures?.after;
+    const { divider, tagAfter } = this.#elements;
+    divider.hidden = tagAfter.hidden = !pictures?.after;
+    tagAfter.textContent = pictures?.tag ?? '';
     this.#resize();
   }
 
@@ -191,6 +201,16 @@ export class Compare {
     if (pictures.after) paint(pictures.after, splitPixel, canvas.width, factor >= 1);
 
     const [spanTop, spanBottom] = visibleSpan(y, height / ratio, this.#stage.height);
+    const split = pictures.after === null ? end : splitX;
+    const { tagBefore, tagAfter } = this.#elements;
+    const isFlat = spanBottom - spanTop < tagBefore.offsetHeight + 2 * TAG_MARGIN;
+    for (const [tag, room] of [
+      [tagBefore, split - start],
+      [tagAfter, end - split],
+    ] as const) {
+      const fits = !isFlat && room >= tag.offsetWidth + 2 * TAG_MARGIN;
+      tag.style.visibility = fits ? '' : 'hidden';
+    }
     stage.style.setProperty('--split', `${splitX}px`);
     stage.style.setProperty('--left', `${start}px`);
     stage.style.setProperty('--right', `${this.#stage.width - end}px`);
@@ -199,8 +219,13 @@ export class Compare {
     stage.classList.toggle('is-whole', this.#isWhole());
     const percent = Math.round(this.#split * 100);
     divider.setAttribute('aria-valuenow', String(percent));
-    divider.setAttribute('aria-valuetext', `${percent} % original, ${100 - percent} % enlarged`);
-    zoomFull.textContent = `${Math.round(scale * ratio * 100)} %`;
+    divider.setAttribute(
+      'aria-valuetext',
+      `${percent} % original, ${100 - percent} % ${pictures.done}`,
+    );
+    const zoom = `${Math.round(scale * ratio * 100)} %`;
+    zoomFull.textContent = zoom;
+    zoomFull.setAttribute('aria-label', `${zoom}, show actual pixels`);
     zoomFit.setAttribute('aria-pressed', String(this.#fitted));
   }
 

@@ -68,6 +68,8 @@ export class PageView {
       stage: get('compare'),
       canvas: get<HTMLCanvasElement>('canvas'),
       divider: get('divider'),
+      tagBefore: get('tag-before'),
+      tagAfter: get('tag-after'),
       zoomIn: get<HTMLButtonElement>('zoom-in'),
       zoomOut: get<HTMLButtonElement>('zoom-out'),
       zoomFit: get<HTMLButtonElement>('zoom-fit'),
@@ -153,7 +155,7 @@ export class PageView {
       );
   }
 
-  #renderStage({ phase, picture, scale }: State, image: HTMLImageElement | null): void {
+  #renderStage({ phase, picture, scale, task }: State, image: HTMLImageElement | null): void {
     const hopeless = image === null && (phase.kind === 'failed' || phase.kind === 'cancelled');
     get('welcome').hidden = picture !== null && !hopeless;
     get('unreadable').hidden = picture === null || image !== null || hopeless;
@@ -175,9 +177,9 @@ export class PageView {
         height: image.naturalHeight * enlargement,
       },
       enlargement,
+      done: task === 'upscale' ? 'enlarged' : 'cleaned up',
+      tag: result ? resultTag(result.backend, result.scale) : '',
     });
-    get('tag-after').hidden = result === null;
-    say(get('tag-after'), result ? resultTag(result.backend, result.scale) : '');
     get('canvas').setAttribute(
       'aria-label',
       `${result ? 'The original beside the result' : 'The original'}, ` +

@@ -172,8 +172,8 @@ describe('the element', () => {
     await page.evaluate((model) => {
       window.element.get('e').model = model;
     }, base.model);
-    expect((await states()).e).not.toBe('done');
-    await until('e', 'done');
+    await expect.poll(log).toHaveLength(5);
+    expect((await log()).slice(3)).toEqual(['e modelload', 'e load']);
     expectSamePicture(await picture('e'), await oracle(X2));
   });
 
@@ -348,6 +348,9 @@ describe('the element', () => {
     { task: 'sharpen', model: '' },
     { task: 'denoise', model: 'a2n-x2' },
     { task: 'dejpeg', model: `/${X2}` },
+    { scale: 'abc', model: '' },
+    { scale: 'abc', model: `/${X2}` },
+    { scale: '0', model: '' },
   ])('says what cannot be: %o', async (wrong) => {
     await add('e', { ...base, ...wrong });
     await until('e', 'failed');

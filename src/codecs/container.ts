@@ -1,5 +1,6 @@
 import { ascii, Bytes, join, pipe } from './bytes.ts';
 import { edited, type Range } from './edits.ts';
+import { isMoving } from './frames.ts';
 import { avifProperties, type Box } from './iso.ts';
 import { stillOf } from './pngAnimation.ts';
 import { chunk } from './pngChunks.ts';
@@ -319,22 +320,6 @@ function readAvif(data: Uint8Array<ArrayBuffer>): Container {
 }
 
 function readGif(data: Uint8Array<ArrayBuffer>): Container {
-  const bytes = new Bytes(data);
-  const tableSize = (flags: number) => (flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0);
-  let frames = 0;
-  let at = 13 + tableSize(bytes.at(10));
-  const skipBlocks = () => {
-    while (bytes.at(at) > 0) at += 1 + bytes.at(at);
-    at++;
-  };
-  while (at < data.length && frames < 2) {
-    const kind = bytes.at(at);
-    if (kind === 0x21) at += 2;
-    else if (kind === 0x2c) {
-      frames++;
-      at += 11 + tableSize(bytes.at(at + 9));
-    } else break;
-    skipBlocks();
-  }
-  return { ...PLAIN, animation: frames > 1 ? 'first frame' : null, bare: () => [data] };
+  const animation = isMoving('GIF', data) ? 'first frame' : null;
+  return { ...PLAIN, animation, bare: () => [data] };
 }

@@ -2,6 +2,8 @@ import type { Restoration } from '../catalog/task.ts';
 import type { OutputType } from '../codecs/encoder.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
 import type { UpscaleOutput, UpscaleProgress, UpscalerOptions } from '../worker/client.ts';
+import { type Box, hole, measure, ownSize, type Radii } from './layout.ts';
+import type { Look } from './look.ts';
 import { readyModel, scheduler, settings, type Tool, type Words } from './shared.ts';
 import { chooseScale, type SkipReason } from './sizing.ts';
 import { clampSplit, splitAfterKey } from './slider.ts';
@@ -57,8 +59,12 @@ const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
  * - `base-url`: folder of the weight files. Elements with the same folder share one worker.
  * - `max-pixels`: larger results are not made; default 16,777,216.
  *
- * A picture is not enlarged if the screen could not show more of it than it has; it is restored all the
- * same.
+ * A picture is not enlarged if the screen could not show more of it than its file has; it is restored
+ * all the same. Moving pictures and drawings (SVG) are left alone. The page may set an image's borders,
+ * padding, corners and `object-fit`: its pixels alone are replaced.
+ *
+ * The enlarged picture can be dragged and has the browser's menu of images. With `compare` a drag moves
+ * the divider, and a press on the picture does not follow a link around it.
  *
  * Parts: `original`, `stage`, `result`, `divider`, `handle`, `status`. Variables: `--crispen-fade`,
  * `--crispen-divider-width`, `--crispen-divider-color`, `--crispen-handle-size`,
@@ -85,8 +91,8 @@ export class CrispenImage extends Base {
   static get words(): Words {
     return settings.words;
   }
-  static set words(words: Words) {
-    settings.words = words;
+  static set words(words: Partial<Words>) {
+    settings.words = { ...settings.words, ...words };
   }
 
   readonly #shadow: Shadow;
@@ -94,7 +100,14 @@ export class CrispenImage extends Base {
   #state: ElementState = 'idle';
   #skipped: SkipReason | null = null;
   #result: UpscaleOutput | null = null;
-  #canvas: HTMLCanvasElement | null = null;
+  /** What shows the result. */
+  #shown: HTMLCanvasElement | HTMLImageElement | null = null;
+  /** The canvas that an image is being made of. */
+  #copied: HTMLCanvasElement | null = null;
+  /** What is known of the file at an address, and the file while a run needs it. */
+  #look: (Look & { readonly source: string }) | null = null;
+  #file: Blob | null = null;
+  #hole: { box: Box; radii: Radii } | null = null;
   #split = 0.5;
   #visible = false;
   #updating = false;
@@ -122,7 +135,14 @@ export class CrispenImage extends Base {
       target.addEventListener('load', own, true);
       target.addEventListener('error', own, true);
     }
+    stage.addEventListener('pointerover', () => this.#makeImage());
     stage.addEventListener('pointerdown', (event) => this.#grab(event));
+    // A press sets the divider: it neither follows a link around it nor drags that or the picture.
+    for (const type of ['click', 'mousedown'] as const) {
+      stage.addEventListener(type, (event) => {
+        if (this.compare && event.button === 0) event.preventDefault();
+      });
+    }
     stage.addEventListener('pointermove', (event) => {
       if (stage.hasPointerCapture(event.pointerId)) this.#splitAt(event);
     });
@@ -132,7 +152,8 @@ export class CrispenImage extends Base {
       event.preventDefault();
       this.split = split;
     });
-    this.split = 0.5;
+    this.#upgrade();
+    this.split = this.#split;
     this.#views = new IntersectionObserver((entries) => {
       this.#visible = entries.at(-1)?.isIntersecting ?? false;
       this.#consider();
@@ -143,44 +164,55 @@ export class CrispenImage extends Base {
     });
   }
 
+  /** Properties that were set before the element was defined lie on it and would hide the accessors. */
+  #upgrade(): void {
+    const accessors = Object.getOwnPropertyDescriptors(CrispenImage.prototype);
+    for (const [name, { get, set }] of Object.entries(accessors)) {
+      if (!get || !Object.hasOwn(this, name)) continue;
+      const value = Reflect.get(this, name);
+      Reflect.deleteProperty(this, name);
+      set?.call(this, value);
+    }
+  }
+
   // #region attributes
 
   get src(): string {
     return this.#url('src');
   }
   set src(value: string) {
-    this.setAttribute('src', value);
+    reflect(this, 'src', value);
   }
   get alt(): string {
     return this.getAttribute('alt') ?? '';
   }
   set alt(value: string) {
-    this.setAttribute('alt', value);
+    reflect(this, 'alt', value);
   }
   get scale(): number | 'auto' {
     const value = this.getAttribute('scale') ?? (this.#restoration ? '1' : '2');
     return value === 'auto' ? value : Number(value);
   }
   set scale(value: number | 'auto') {
-    this.setAttribute('scale', String(value));
+    reflect(this, 'scale', value);
   }
   get model(): string {
     return this.getAttribute('model') ?? '';
   }
   set model(value: string) {
-    this.setAttribute('model', value);
+    reflect(this, 'model', value);
   }
   get task(): string {
     return this.getAttribute('task') ?? 'photo';
   }
   set task(value: string) {
-    this.setAttribute('task', value);
+    reflect(this, 'task', value);
   }
   get loading(): 'lazy' | 'eager' {
     return this.getAttribute('loading') === 'eager' ? 'eager' : 'lazy';
   }
   set loading(value: 'lazy' | 'eager') {
-    this.setAttribute('loading', value);
+    reflect(this, 'loading', value);
   }
   get compare(): boolean {
     return this.hasAttribute('compare');
@@ -192,13 +224,13 @@ export class CrispenImage extends Base {
     return Number.parseInt(this.getAttribute('width') ?? '0', 10) || 0;
   }
   set width(value: number) {
-    this.setAttribute('width', String(value));
+    reflect(this, 'width', value);
   }
   get height(): number {
     return Number.parseInt(this.getAttribute('height') ?? '0', 10) || 0;
   }
   set height(value: number) {
-    this.setAttribute('height', String(value));
+    reflect(this, 'height', value);
   }
   get crossOrigin(): string | null {
     return this.getAttribute('crossorigin');
@@ -210,13 +242,13 @@ export class CrispenImage extends Base {
     return this.#url('base-url');
   }
   set baseUrl(value: string) {
-    this.setAttribute('base-url', value);
+    reflect(this, 'base-url', value);
   }
   get maxPixels(): number {
     return Number(this.getAttribute('max-pixels')) || MAX_PIXELS;
   }
   set maxPixels(value: number) {
-    this.setAttribute('max-pixels', String(value));
+    reflect(this, 'max-pixels', value);
   }
 
   // #endregion
@@ -226,13 +258,19 @@ export class CrispenImage extends Base {
     return this.#split;
   }
   set split(value: number) {
-    this.#split = clampSplit(value);
+    const split = clampSplit(value);
+    if (Number.isNaN(split)) return;
+    this.#split = split;
     const { frame, divider } = this.#shadow;
-    const percent = Math.round(this.#split * 100);
-    const other = this.#restoration ? 'cleaned up' : 'enlarged';
+    const percent = Math.round(split * 100);
+    const { position, positionRestored } = settings.words;
+    const text = (this.#restoration ? positionRestored : position)
+      .replace('{original}', String(percent))
+      .replace('{result}', String(100 - percent));
+    this.#cut();
     frame.style.setProperty('--split', `${this.#split * 100}%`);
     divider.setAttribute('aria-valuenow', String(percent));
-    divider.setAttribute('aria-valuetext', `${percent} % original, ${100 - percent} % ${other}`);
+    divider.setAttribute('aria-valuetext', text);
   }
 
   get state(): ElementState {
@@ -266,8 +304,8 @@ export class CrispenImage extends Base {
     } finally {
       this.#wanted--;
     }
-    const [canvas, result, address] = [this.#canvas, this.#result, this.#source()];
-    if (!canvas || !result) {
+    const [shown, result, address] = [this.#shown, this.#result, this.#source()];
+    if (!shown || !result) {
       throw new CrispenError('INVALID_INPUT', 'There is no upscaled picture.', {
         hint: 'It may exceed max-pixels, or is of a format that is not enlarged.',
       });
@@ -281,7 +319,7 @@ export class CrispenImage extends Base {
           const request = { model, output: type, quality };
           return (await upscaler.upscale(address, request)).image as Blob;
         }
-        const bitmap = await createImageBitmap(canvas, { premultiplyAlpha: 'none' });
+        const bitmap = await createImageBitmap(shown, { premultiplyAlpha: 'none' });
         const file = upscaler.encode(bitmap, { type, quality });
         return file.finally(() => bitmap.close());
       },
@@ -364,9 +402,14 @@ export class CrispenImage extends Base {
     before.hidden = own;
     if (own) {
       original.alt = this.alt;
-      original.crossOrigin = this.crossOrigin;
       original.loading = this.loading;
-      if (original.src !== this.src) reflect(original, 'src', this.src || null);
+      // Setting them to what they are would load the picture again.
+      for (const [name, value] of [
+        ['crossorigin', this.crossOrigin],
+        ['src', this.src || null],
+      ] as const) {
+        if (original.getAttribute(name) !== value) reflect(original, name, value);
+      }
     } else original.removeAttribute('src');
     const { width, height } = this;
     const ratio = width && height ? `aspect-ratio: ${width} / ${height}` : '';
@@ -377,7 +420,7 @@ export class CrispenImage extends Base {
     divider.setAttribute('aria-label', words(label, image.alt));
     this.split = this.#split;
     if (this.#key !== this.#inputs()) this.#reset();
-    stage.hidden = this.#canvas === null;
+    stage.hidden = this.#shown === null;
     this.#place();
     this.#consider();
   }
@@ -442,17 +485,29 @@ export class CrispenImage extends Base {
 
   #choose(forced: boolean): ReturnType<typeof chooseScale> {
     const image = this.#image;
-    if (/\.(svg|gif)($|[?#])|^data:image\/(svg|gif)/i.test(this.#source()))
+    const known = this.#look?.source === this.#source() ? this.#look : null;
+    if (known?.isLeft || /\.svg($|[?#])|^data:image\/svg/i.test(this.#source())) {
       return { skip: 'format' };
+    }
     const { connection } = navigator as { connection?: { saveData?: boolean } };
     if (connection?.saveData && this.loading !== 'eager' && !forced) return { skip: 'save-data' };
-    return chooseScale({
-      ...{ width: image.naturalWidth, height: image.naturalHeight, forced },
-      ...{ shownWidth: image.clientWidth, shownHeight: image.clientHeight },
+    const { naturalWidth, naturalHeight } = image;
+    const [width, height] = known?.size ?? [naturalWidth, naturalHeight];
+    const { content } = measure(image);
+    const choice = chooseScale({
+      // EXIF may have turned it.
+      ...(width > height === naturalWidth > naturalHeight
+        ? { width, height }
+        : { width: height, height: width }),
+      density: Math.sqrt((width * height) / (naturalWidth * naturalHeight)),
+      ...{ shownWidth: content.width, shownHeight: content.height, forced },
       ...{ ratio: devicePixelRatio, fit: getComputedStyle(image).objectFit },
       ...{ scale: this.scale, maxPixels: this.maxPixels },
       restores: this.#restoration !== undefined,
     });
+    // The page's size of a candidate of `srcset` is not that of its file, which has to be looked at.
+    const isGuess = 'skip' in choice && !known && content.width > 0 && hasCandidates(image);
+    return isGuess ? { scale: 1 } : choice;
   }
 
   #start(scale: number): void {
@@ -462,32 +517,68 @@ export class CrispenImage extends Base {
     const controller = new AbortController();
     this.#controller = controller;
     this.#setState('waiting');
+    this.#run = this.#make(controller.signal).catch((error) => {
+      if (!controller.signal.aborted) this.#fail(CrispenError.from(error));
+      throw error;
+    });
+    this.#run.catch(() => {}); // told by events; `toBlob` hears of it as well
+  }
+
+  /** From the first look at the file to the result, unless the file shows that there is nothing to do. */
+  async #make(signal: AbortSignal): Promise<void> {
     const { enlarging, restoring } = settings.words;
     const doing = this.#restoration ? restoring : enlarging;
     const late = setTimeout(() => this.#say(doing), LONG_MS);
-    this.#run = scheduler
-      .add({
-        key: this.baseUrl,
-        rank: () => (this.#visible ? 0 : 1),
-        signal: controller.signal,
-        run: (tool) => this.#work(tool, scale, controller.signal),
-      })
-      .then(
-        (output) => {
-          if (controller.signal.aborted) (output.image as ImageBitmap).close();
-          else this.#show(output);
-        },
-        (error) => {
-          if (!controller.signal.aborted) this.#fail(CrispenError.from(error));
-          throw error;
-        },
-      )
-      .finally(() => clearTimeout(late));
-    this.#run.catch(() => {}); // told by events; `toBlob` hears of it as well
+    try {
+      await this.#lookAtFile(signal);
+      throwIfAborted(signal);
+      const choice = this.#choose(this.#wanted > 0);
+      if ('skip' in choice) {
+        this.#controller = null;
+        this.#reset();
+        this.#skipped = choice.skip;
+        this.#setState('skipped');
+        return;
+      }
+      this.#scaleMade = choice.scale;
+      const output = await scheduler.add({
+        ...{ key: this.baseUrl, rank: () => (this.#visible ? 0 : 1), signal },
+        run: (tool) => this.#work(tool, choice.scale, signal),
+      });
+      if (signal.aborted) (output.image as ImageBitmap).close();
+      else this.#show(output);
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  /** Takes the file from the browser's cache, where the page has just put it, if it may be read. */
+  async #lookAtFile(signal: AbortSignal): Promise<void> {
+    const source = this.#source();
+    const credentials = this.#image.crossOrigin === 'use-credentials' ? 'include' : 'same-origin';
+    const unknown = { isLeft: /\.gif($|[?#])|^data:image\/gif/i.test(source), size: null };
+    let found: Look = unknown;
+    this.#file = null;
+    try {
+      const response = await fetch(source, { signal, credentials, cache: 'force-cache' });
+      if (!response.ok) throw new Error(response.statusText);
+      const file = await response.blob();
+      const { look } = await import('./look.ts');
+      found = await look(file);
+      if (!signal.aborted) this.#file = file;
+    } catch {
+      // The page may show what a script may not fetch (`connect-src`, an address that serves once).
+    }
+    if (!signal.aborted) this.#look = { source, ...found };
   }
 
   async #work(tool: Tool, scale: number, signal: AbortSignal): Promise<UpscaleOutput> {
     throwIfAborted(signal);
+    if (!(scale > 0)) {
+      throw new CrispenError('INVALID_INPUT', `"${this.getAttribute('scale')}" is not a scale.`, {
+        hint: 'Choose 2, 3, 4 or auto.',
+      });
+    }
     if (tool.refusal) throw tool.refusal;
     this.#setState('working');
     const onProgress = (progress: UpscaleProgress) => this.#tell('progress', progress);
@@ -496,30 +587,17 @@ export class CrispenImage extends Base {
     const model = await readyModel(tool, wanted, task ? 1 : scale, { task, signal, onProgress });
     this.#tell('modelload', model);
     const request = { model: model.id, ...(task && { task, scale }), signal, onProgress };
-    try {
-      return await tool.upscaler.upscale(this.#source(), request);
-    } catch (error) {
-      // The page may show what a worker may not fetch (`connect-src`, an address that serves once).
-      if (CrispenError.from(error).code !== 'FETCH_FAILED') throw error;
-      return tool.upscaler.upscale(this.#image, request);
-    }
+    return tool.upscaler.upscale(this.#file ?? this.#image, request);
   }
 
   #show(output: UpscaleOutput): void {
-    const { stage } = this.#shadow;
     const canvas = document.createElement('canvas');
-    canvas.setAttribute('part', 'result');
-    canvas.setAttribute('aria-hidden', 'true');
     [canvas.width, canvas.height] = [output.width, output.height];
     canvas.getContext('bitmaprenderer')?.transferFromImageBitmap(output.image as ImageBitmap);
-    const { objectFit, objectPosition, borderRadius } = getComputedStyle(this.#image);
-    Object.assign(canvas.style, { objectFit, objectPosition });
-    stage.style.borderRadius = borderRadius;
-    this.#canvas = canvas;
+    this.#file = null;
     this.#result = output;
-    this.#place();
-    stage.prepend(canvas);
-    stage.hidden = false;
+    this.#put(canvas);
+    this.#shadow.stage.hidden = false;
     this.#setState('done');
     const { enlarged, restored } = settings.words;
     if (this.#shadow.status.textContent) this.#say(this.#restoration ? restored : enlarged);
@@ -527,8 +605,52 @@ export class CrispenImage extends Base {
     this.#tell('load', detail);
   }
 
+  #put(shown: HTMLCanvasElement | HTMLImageElement): void {
+    shown.setAttribute('part', 'result');
+    shown.setAttribute('aria-hidden', 'true');
+    this.#free();
+    this.#shown = shown;
+    this.#place();
+    this.#shadow.view.append(shown);
+  }
+
+  /** Memory goes now and not with the next garbage collection. */
+  #free(): void {
+    const shown = this.#shown;
+    if (shown instanceof HTMLCanvasElement) [shown.width, shown.height] = [0, 0];
+    else if (shown) URL.revokeObjectURL(shown.src);
+    shown?.remove();
+    this.#shown = null;
+    this.#copied = null;
+  }
+
+  /**
+   * An image in place of the canvas, for dragging, copying and saving by the browser's own menu. It
+   * takes an encoder's time, so not before a pointer comes.
+   */
+  #makeImage(): void {
+    const canvas = this.#shown;
+    if (!(canvas instanceof HTMLCanvasElement) || this.#copied === canvas) return;
+    this.#copied = canvas;
+    canvas.toBlob(async (file) => {
+      if (!file) return;
+      const image = new Image();
+      image.src = URL.createObjectURL(file);
+      image.alt = this.#image.alt;
+      image.style.animation = 'none';
+      // A policy may forbid images of blobs: the canvas stays.
+      const isDrawn = await image.decode().then(
+        () => true,
+        () => false,
+      );
+      if (isDrawn && this.#shown === canvas) this.#put(image);
+      else URL.revokeObjectURL(image.src);
+    });
+  }
+
   #fail(error: CrispenError): void {
     this.#controller = null;
+    this.#file = null;
     this.#key = this.#inputs();
     this.#setState('failed');
     if (this.#shadow.status.textContent) this.#say(settings.words.unchanged);
@@ -537,17 +659,13 @@ export class CrispenImage extends Base {
 
   /** Back to the original; what waits or runs is cancelled. */
   #reset(): void {
-    const running = this.#controller !== null && this.#canvas === null;
+    const running = this.#controller !== null && this.#shown === null;
     this.#controller?.abort();
     this.#controller = null;
     this.#key = '';
     this.#result = null;
-    if (this.#canvas) {
-      // Its memory goes now and not with the next garbage collection.
-      [this.#canvas.width, this.#canvas.height] = [0, 0];
-      this.#canvas.remove();
-      this.#canvas = null;
-    }
+    this.#file = null;
+    this.#free();
     this.#shadow.stage.hidden = true;
     this.#shadow.status.textContent = '';
     this.#setState('idle');
@@ -575,24 +693,53 @@ export class CrispenImage extends Base {
 
   /** Lays the stage over the content box of the image. */
   #place(): void {
-    if (!this.#canvas) return;
+    const shown = this.#shown;
+    if (!shown) return;
+    const { before, original, frame, stage } = this.#shadow;
     const image = this.#image;
+    const { content, radii, zoom } = measure(image);
     const box = image.getBoundingClientRect();
-    const host = this.getBoundingClientRect();
+    const from = ({ left, top }: DOMRect) => ({
+      x: (box.left - left) / zoom + content.x,
+      y: (box.top - top) / zoom + content.y,
+    });
+    const host = from(this.getBoundingClientRect());
     const lengths = {
-      '--x': box.left - host.left - this.clientLeft + image.clientLeft,
-      '--y': box.top - host.top - this.clientTop + image.clientTop,
-      '--w': image.clientWidth,
-      '--h': image.clientHeight,
+      ...{ '--x': host.x - this.clientLeft, '--y': host.y - this.clientTop },
+      ...{ '--w': content.width, '--h': content.height },
     };
     for (const [name, length] of Object.entries(lengths)) {
-      this.#shadow.frame.style.setProperty(name, `${length}px`);
+      frame.style.setProperty(name, `${length}px`);
     }
+    const [across, down] = [0, 1].map((axis) => radii.map((radius) => `${radius[axis]}px`));
+    stage.style.borderRadius = `${across.join(' ')} / ${down.join(' ')}`;
+    const clipped = image === original ? original : before;
+    this.#hole = { radii, box: { ...content, ...from(clipped.getBoundingClientRect()) } };
+    this.#cut();
+    const { objectFit, objectPosition, filter } = getComputedStyle(image);
+    const natural = { width: image.naturalWidth, height: image.naturalHeight };
+    const own = ownSize(natural, content, objectFit, objectPosition);
+    Object.assign(shown.style, {
+      ...{ objectFit: own ? 'fill' : objectFit.replace('scale-down', 'contain') },
+      ...{ objectPosition, filter, position: own ? 'absolute' : '' },
+      ...{ left: own ? `${own.x}px` : '', top: own ? `${own.y}px` : '' },
+      ...{ width: own ? `${own.width}px` : '', height: own ? `${own.height}px` : '' },
+    });
+  }
+
+  /** Takes those pixels of the original away that the result covers. */
+  #cut(): void {
+    if (!this.#hole) return;
+    const { box, radii } = this.#hole;
+    const path = hole(box, radii, this.compare ? this.#split : 0);
+    this.#shadow.frame.style.setProperty('--hole', path);
   }
 
   #grab(event: PointerEvent): void {
     if (event.button !== 0 || !this.compare) return;
-    this.#shadow.stage.setPointerCapture(event.pointerId);
+    const { stage, divider } = this.#shadow;
+    stage.setPointerCapture(event.pointerId);
+    divider.focus({ preventScroll: true });
     this.#splitAt(event);
   }
 
@@ -612,9 +759,14 @@ export class CrispenImage extends Base {
   }
 }
 
-function reflect(element: Element, name: string, value: string | null): void {
-  if (value === null) element.removeAttribute(name);
-  else element.setAttribute(name, value);
+/** Null and undefined, by which frameworks say that there is no value, remove the attribute. */
+function reflect(element: Element, name: string, value: string | number | null | undefined): void {
+  if (value === null || value === undefined) element.removeAttribute(name);
+  else element.setAttribute(name, String(value));
 }
+
+/** Whether the browser chose among files of different densities. */
+const hasCandidates = (image: HTMLImageElement): boolean =>
+  image.srcset !== '' || image.parentElement instanceof HTMLPictureElement;
 
 const words = (text: string, alt: string): string => (alt ? `${text}: ${alt}` : text);

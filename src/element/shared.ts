@@ -32,6 +32,9 @@ export interface Words {
   unchanged: string;
   divider: string;
   dividerRestored: string;
+  /** Where the divider stands, with percentages for `{original}` and `{result}`. */
+  position: string;
+  positionRestored: string;
 }
 
 export const settings: {
@@ -49,6 +52,8 @@ export const settings: {
     unchanged: 'Shown as it was',
     divider: 'Original and enlarged',
     dividerRestored: 'Original and cleaned up',
+    position: '{original} % original, {result} % enlarged',
+    positionRestored: '{original} % original, {result} % cleaned up',
   },
 };
 

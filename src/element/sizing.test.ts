@@ -2,7 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { chooseScale, type Sizing } from './sizing.ts';
 
 const base: Sizing = {
-  ...{ width: 100, height: 50, shownWidth: 200, shownHeight: 100, ratio: 1, fit: 'fill' },
+  ...{
+    width: 100,
+    height: 50,
+    density: 1,
+    shownWidth: 200,
+    shownHeight: 100,
+    ratio: 1,
+    fit: 'fill',
+  },
   ...{ scale: 2, maxPixels: 1e7, restores: false, forced: false },
 };
 const choose = (change: Partial<Sizing>) => chooseScale({ ...base, ...change });
@@ -52,5 +60,9 @@ describe('the scale that a layout is worth', () => {
       { shownWidth: 50, shownHeight: 100, fit: 'contain' },
       { skip: 'unneeded' },
     ],
+    ['at its own size in a large box', { fit: 'none' }, { skip: 'unneeded' }],
+    ['at its own size, of few pixels', { fit: 'none', density: 0.5 }, { scale: 2 }],
+    ['not enlarged by its layout', { fit: 'scale-down' }, { skip: 'unneeded' }],
+    ['of a scale that is no number', { scale: Number.NaN }, { scale: Number.NaN }],
   ])('%s', (_, change, expected) => expect(choose(change)).toEqual(expected));
 });

@@ -8,9 +8,11 @@ const WORTHWHILE = 1.05;
 export type SkipReason = 'unneeded' | 'too-large' | 'save-data' | 'format';
 
 export interface Sizing {
-  /** Pixels of the original. */
+  /** Pixels of the original's file. */
   readonly width: number;
   readonly height: number;
+  /** Pixels of the file per CSS pixel of the picture's own size, as `srcset` has it. */
+  readonly density: number;
   /** CSS pixels of the box that shows it. */
   readonly shownWidth: number;
   readonly shownHeight: number;
@@ -38,12 +40,17 @@ export function chooseScale(sizing: Sizing): { scale: number } | { skip: SkipRea
   const across = (shownWidth * ratio) / width;
   const down = (shownHeight * ratio) / height;
   // A contained picture is as large as its tighter side allows; others cover at least the longer.
-  const contained = fit === 'contain' || fit === 'scale-down';
-  const needed = contained ? Math.min(across, down) : Math.max(across, down);
+  const contained = Math.min(across, down);
+  const own = shownWidth === 0 ? 0 : ratio / sizing.density;
+  const needs: Readonly<Record<string, number>> = {
+    ...{ contain: contained, none: own, 'scale-down': Math.min(contained, own) },
+  };
+  const needed = needs[fit] ?? Math.max(across, down);
   const unneeded = !forced && needed < WORTHWHILE;
   if (unneeded && (!restores || needed === 0)) return { skip: 'unneeded' };
   const scale = unneeded ? 1 : sizing.scale;
-  const fits = (s: number) => width * s * height * s <= maxPixels;
+  // What is no number goes on, to be refused by name.
+  const fits = (s: number) => !(width * s * height * s > maxPixels);
   if (scale !== 'auto') return fits(scale) ? { scale } : { skip: 'too-large' };
   const possible = (restores ? [1, ...SCALES] : SCALES).filter(fits);
   const chosen = possible.find((s) => s >= needed / WORTHWHILE) ?? possible.at(-1);

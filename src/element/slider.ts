@@ -20,4 +20,5 @@ export function splitAfterKey(event: KeyboardEvent, split: number): number | nul
   return target === undefined ? null : clampSplit(target);
 }
 
+/** Within 0 to 1. */
 export const clampSplit = (split: number): number => Math.min(1, Math.max(0, split));

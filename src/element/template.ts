@@ -8,26 +8,29 @@ const CSS = `
 :host([hidden]) { display: none }
 [hidden] { display: none !important }
 ::slotted(img) { max-width: 100%; height: auto }
-/* Once the result has appeared, nothing of the original is to shine through it. */
+/* As large as the element, so that its content is laid out as if it were not there. */
+[part='before'] { display: block; height: 100% }
+/* Once the result has appeared, nothing of the original's pixels is to shine through it. */
 :host(:state(done)) :is([part='original'], [part='before']) {
-  clip-path: inset(-100vmax calc(100% - var(--before)) -100vmax -100vmax);
-  transition: clip-path 0s var(--crispen-fade, 200ms);
+  clip-path: var(--hole);
+  animation: whole var(--crispen-fade, 200ms);
 }
-.frame { display: contents; --before: 0% }
-:host([compare]) .frame { --before: var(--split) }
+@keyframes whole { from, to { clip-path: none } }
+.frame { display: contents }
 [part='original'] { display: block; width: 100%; height: 100%; object-fit: inherit }
 [part='stage'] {
   position: absolute;
   left: var(--x); top: var(--y); width: var(--w); height: var(--h);
   overflow: hidden;
 }
+.view { position: absolute; inset: 0 }
 [part='result'] {
-  display: block; width: 100%; height: 100%;
+  display: block; width: 100%; height: 100%; max-width: none;
   animation: appear var(--crispen-fade, 200ms) ease-out;
 }
 @keyframes appear { from { opacity: 0 } }
 :host([compare]) [part='stage'] { touch-action: pan-y; cursor: ew-resize; user-select: none }
-:host([compare]) [part='result'] { clip-path: inset(0 0 0 var(--split)) }
+:host([compare]) .view { clip-path: inset(0 0 0 var(--split)) }
 [part='divider'] {
   position: absolute;
   top: 0; bottom: 0; left: var(--split); width: 44px; margin-left: -22px;
@@ -70,7 +73,9 @@ const CSS = `
   width: 1px; height: 1px; margin: -1px; overflow: hidden;
   clip-path: inset(50%); white-space: nowrap;
 }
-@media (prefers-reduced-motion: reduce) { [part='result'] { animation: none } }
+@media (prefers-reduced-motion: reduce) {
+  [part='result'], :host(:state(done)) :is([part='original'], [part='before']) { animation: none }
+}
 @media (forced-colors: active) { [part='handle'] { border: 1px solid } }
 `;
 
@@ -86,6 +91,8 @@ export interface Shadow {
   readonly frame: HTMLElement;
   readonly original: HTMLImageElement;
   readonly stage: HTMLElement;
+  /** Holds the result; as large as the stage. */
+  readonly view: HTMLElement;
   readonly divider: HTMLElement;
   readonly status: HTMLElement;
 }
@@ -119,12 +126,14 @@ export function makeShadow(host: HTMLElement): Shadow {
   }
   stage.hidden = true;
   status.setAttribute('role', 'status');
-  stage.append(divider);
-  const before = make('span', 'before');
+  const view = document.createElement('div');
+  view.className = 'view';
+  stage.append(view, divider);
+  const before = make('div', 'before');
   before.append(document.createElement('slot'));
   const frame = document.createElement('div');
   frame.className = 'frame';
   frame.append(before, original, stage, status);
   root.append(frame);
-  return { root, size, before, frame, original, stage, divider, status };
+  return { root, size, before, frame, original, stage, view, divider, status };
 }

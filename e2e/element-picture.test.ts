@@ -1,0 +1,509 @@
+/** What the element does to the picture that it stands around: boxes, pixels, files, links. */
+import { readFile } from 'node:fs/promises';
+import type { Browser, Page } from 'playwright';
+import sharp from 'sharp';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { animatedPng } from '../test/animations.ts';
+import { launch } from './browser.ts';
+import { decode } from './oracle.ts';
+import { type Served, serveSources } from './server.ts';
+
+const X2 = '/test/checkpoints/compact_x2_params_views_zip.pth';
+const X3 = '/test/checkpoints/compact_x3_params_bf16_zip.pth';
+const PHOTO = 'e2e/images/chelsea-24x20.png';
+
+let site: Served;
+let browser: Browser;
+let page: Page;
+let complaints: string[];
+
+const solid = (width: number, height: number, background: string) =>
+  sharp({ create: { width, height, channels: 4, background } })
+    .png()
+    .toBuffer();
+
+/** Every address that ends so is answered by these bytes, without a type to go by. */
+let files: Record<string, Uint8Array>;
+
+async function open(path: string, options: Parameters<Browser['newPage']>[0] = {}) {
+  page = await browser.newPage({ viewport: { width: 800, height: 600 }, ...options });
+  complaints = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  await page.route('**/file/**', (route) => {
+    const name = new URL(route.request().url()).pathname.split('/').at(-1) ?? '';
+    const headers = { 'cache-control': 'max-age=600', 'content-type': 'image/png' };
+    return route.fulfill({ headers, body: Buffer.from(files[name]) });
+  });
+  await page.goto(`${site.url}${path}`);
+}
+
+/** Puts HTML into the page of the element, and waits for every element's end. */
+async function show(html: string, css = '', options: Parameters<Browser['newPage']>[0] = {}) {
+  await open('element', options);
+  await page.waitForFunction(() => window.element !== undefined);
+  if (css) await page.addStyleTag({ content: css });
+  await page.evaluate((text) => {
+    document.body.innerHTML = text;
+  }, html);
+  await settled();
+}
+
+const settled = () =>
+  page.waitForFunction(() =>
+    [...document.querySelectorAll('crispen-image')].every(({ state }) =>
+      /done|skipped|failed/.test(state),
+    ),
+  );
+const facts = () =>
+  page.evaluate(() =>
+    [...document.querySelectorAll('crispen-image')].map(({ state, skipped, result }) => [
+      ...[state, skipped, result && `${result.width} x ${result.height}`],
+    ]),
+  );
+
+beforeAll(async () => {
+  site = await serveSources();
+  browser = await launch({ webgpu: true });
+  files = {
+    'red.png': await solid(40, 30, '#f00'),
+    'clear.png': await solid(40, 30, 'rgb(255 0 0 / 40%)'),
+    'small.png': await solid(32, 24, '#f00'),
+    'large.png': await solid(64, 48, '#f00'),
+  };
+});
+afterAll(async () => {
+  await browser.close();
+  await site.close();
+});
+afterEach(async () => {
+  expect(complaints).toEqual([]);
+  await page.close();
+});
+
+describe('the comparison', () => {
+  /** The result is told from the red original by its negative; the page is white, borders are blue. */
+  const CSS = `
+    body { margin: 10px; background: #fff }
+    crispen-image { --crispen-fade: 0ms }
+    crispen-image::part(result) { filter: invert(1) !important }
+    crispen-image::part(divider) { display: none }`;
+  const element = (inside: string, attributes = '') =>
+    `<crispen-image compare loading=eager model=${X2} ${attributes}>${inside}</crispen-image>`;
+  const img = '<img src="/file/red.png" alt="x" width="160" height="120">';
+  const PREFLIGHT = 'img { display: block; max-width: 100%; height: auto }';
+
+  it.each<[string, string, string]>([
+    ['inline', element(img), ''],
+    ['block', element(img), PREFLIGHT],
+    ['block, wider element', element(img), `${PREFLIGHT} crispen-image { display: block }`],
+    ['block, narrower element', element(img), `${PREFLIGHT} crispen-image { width: 120px }`],
+    ['centred', element(img), `${PREFLIGHT} crispen-image { display: block } img { margin: auto }`],
+    ['in a flex element', element(img), 'crispen-image { display: flex; justify-content: center }'],
+    ['in a grid', `<div class=g>${element(img)}</div>`, '.g { display: grid }'],
+    [
+      'filling an element of given size',
+      element(img),
+      `${PREFLIGHT} crispen-image { width: 300px; height: 90px }
+       crispen-image img { width: 100%; height: 100%; object-fit: cover }`,
+    ],
+    [
+      'of fractional size',
+      element(img),
+      'img { width: 150.4px; height: 112.8px; margin-left: 0.3px }',
+    ],
+    ['picture', element(`<picture><source srcset="/file/red.png">${img}</picture>`), ''],
+    ['picture of a block', element(`<picture>${img}</picture>`), PREFLIGHT],
+    ['bordered', element(img), 'img { border: 6px solid #00f }'],
+    [
+      'bordered and padded',
+      element(img),
+      'img { border: 6px solid #00f; padding: 8px 4px; box-sizing: border-box }',
+    ],
+    ['own image', element('', 'src="/file/red.png" width=160 height=120'), ''],
+    [
+      'own image, bordered',
+      element('', 'src="/file/red.png" width=160 height=120'),
+      'crispen-image::part(original) { box-sizing: border-box; border: 6px solid #00f }',
+    ],
+    [
+      'padded element with a border',
+      element(img),
+      'crispen-image { padding: 11px; border: 6px solid #0ff }',
+    ],
+    [
+      'in a scaled page',
+      element(img),
+      'body { transform: scale(0.75); transform-origin: 0 0 } img { margin: 20px }',
+    ],
+    [
+      'translucent',
+      element(img.replace('red', 'clear')),
+      `${PREFLIGHT} crispen-image { display: block }`,
+    ],
+  ])('is right: %s', async (_, html, css) => {
+    await show(html, CSS + css);
+    expect(await facts()).toEqual([['done', null, '80 x 60']]);
+    /** The content box and the border box on the screen. */
+    const boxes = await page.evaluate(() => {
+      const host = document.querySelector('crispen-image')!;
+      const image = host.querySelector('img') ?? host.shadowRoot!.querySelector('img')!;
+      const { left, top, width, height } = image.getBoundingClientRect();
+      const zoom = width / image.offsetWidth;
+      const style = getComputedStyle(image);
+      const inset = (side: string) =>
+        (Number.parseFloat(style.getPropertyValue(`border-${side}-width`)) +
+          Number.parseFloat(style.getPropertyValue(`padding-${side}`))) *
+        zoom;
+      const [l, t] = [inset('left'), inset('top')];
+      return {
+        outer: { left, top, width, height },
+        inner: { left: left + l, top: top + t, width: width - 2 * l, height: height - 2 * t },
+        border: style.borderTopWidth === '0px' ? 0 : 3 * zoom,
+      };
+    });
+    const { outer, inner, border } = boxes;
+    for (const split of [0.25, 0.75, 0, 1]) {
+      await page.evaluate((at) => {
+        document.querySelector('crispen-image')!.split = at;
+      }, split);
+      const { data, width } = await decode(await page.screenshot());
+      const at = (x: number, y: number) => [
+        ...data.subarray((Math.floor(y) * width + Math.floor(x)) * 4).subarray(0, 3),
+      ];
+      const line = inner.left + inner.width * split;
+      const [right, bottom] = [inner.left + inner.width, inner.top + inner.height];
+      const original = html.includes('clear') ? [255, 153, 153] : [255, 0, 0];
+      for (const y of [inner.top + 3, inner.top + inner.height / 2, bottom - 4]) {
+        for (const x of [inner.left + 3, line - 4, line + 4, right - 4]) {
+          if (x < inner.left + 2 || x > right - 2) continue;
+          const seen = at(x, y);
+          const near = seen.every((value, i) => Math.abs(value - original[i]) < 4);
+          // Of the translucent original nothing may be under the result, which makes it cyan.
+          expect([split, x, y, seen, near]).toEqual([split, x, y, seen, x < line]);
+          if (x >= line) expect(seen[2]).toBeGreaterThan(seen[0] + 20);
+        }
+      }
+      if (border === 0) continue;
+      for (const [x, y] of [
+        [outer.left + border, outer.top + outer.height / 2],
+        [outer.left + outer.width - border, outer.top + outer.height / 2],
+        [outer.left + outer.width * 0.9, outer.top + border],
+        [outer.left + outer.width * 0.9, outer.top + outer.height - border],
+      ]) {
+        expect([split, x, y, at(x, y)]).toEqual([split, x, y, [0, 0, 255]]);
+      }
+    }
+  });
+
+  it.each(['none', 'scale-down', 'contain', 'cover'])('keeps object-fit: %s', async (fit) => {
+    const css = `img { width: 200px; height: 160px; object-fit: ${fit}; object-position: 100% 25%;
+      border-radius: 30px; border: 6px solid #00f; background: #fff }`;
+    await show(element(img, 'max-pixels=99999999'), CSS + css);
+    // At its own size there is nothing to be gained: made all the same for this test.
+    await page.evaluate(() => document.querySelector('crispen-image')!.toBlob());
+    await settled();
+    /** What is red where all is original, is not where all is result, and nothing else changes. */
+    const shots = [];
+    for (const split of [1, 0]) {
+      await page.evaluate((at) => {
+        document.querySelector('crispen-image')!.split = at;
+      }, split);
+      shots.push(await decode(await page.screenshot()));
+    }
+    const [before, after] = shots;
+    let [red, wrong] = [0, 0];
+    for (let i = 0; i < before.data.length; i += 4) {
+      const [r, g, b] = before.data.subarray(i, i + 3);
+      const isRed = r > 200 && g < 60 && b < 60;
+      const isPlain = (r === 255 && g === 255 && b === 255) || (r === 0 && g === 0 && b === 255);
+      const same = [0, 1, 2].every((c) => Math.abs(before.data[i + c] - after.data[i + c]) < 24);
+      if (isRed) red++;
+      // What is neither is a smoothed edge; where border and hole share a pixel, it is off by some levels.
+      if ((isRed && same) || (isPlain && !same)) wrong++;
+    }
+    expect(red).toBeGreaterThan(1000);
+    expect(wrong).toBe(0);
+  });
+
+  it('sets the divider within a link without following it', async () => {
+    const css = `${CSS} a { display: inline-block } crispen-image::part(divider) { display: block }`;
+    await show(`<a href="#followed">${element(img)}<b>caption</b></a>`, css);
+    const split = () => page.evaluate(() => document.querySelector('crispen-image')!.split);
+    const hash = () => page.evaluate(() => location.hash);
+    const { x, y } = (await page.locator('crispen-image').boundingBox())!;
+    await page.mouse.click(x + 40, y + 30);
+    expect([await split(), await hash()]).toEqual([0.25, '']);
+    // A drag is the divider's, not that of the link.
+    await page.mouse.move(x + 40, y + 30);
+    await page.mouse.down();
+    for (const to of [60, 90, 120]) await page.mouse.move(x + to, y + 30);
+    await page.mouse.up();
+    expect([await split(), await hash()]).toEqual([0.75, '']);
+    await page.getByRole('slider').press('ArrowLeft');
+    await page.getByRole('slider').press('Enter');
+    await page.getByRole('slider').press(' ');
+    expect([await split(), await hash()]).toEqual([0.74, '']);
+    await page.getByText('caption').click();
+    expect(await hash()).toBe('#followed');
+    await page.evaluate(() => history.back());
+    await expect.poll(hash).toBe('');
+    await page.locator('a').press('Enter');
+    expect(await hash()).toBe('#followed');
+    await page.evaluate(() => history.back());
+    await expect.poll(hash).toBe('');
+    // Without a divider the picture is the link's.
+    await page.evaluate(() => {
+      document.querySelector('crispen-image')!.compare = false;
+    });
+    await page.mouse.click(x + 40, y + 30);
+    expect(await hash()).toBe('#followed');
+  });
+});
+
+describe('the enlarged picture', () => {
+  it('is an image for the browser once a pointer is on it', async () => {
+    const size = 'width=160 height=120';
+    await show(`<crispen-image src="/file/clear.png" model=${X2} ${size} alt=x></crispen-image>`);
+    const blob = () =>
+      page.evaluate(async () => [
+        ...new Uint8Array(
+          await (await document.querySelector('crispen-image')!.toBlob()).arrayBuffer(),
+        ),
+      ]);
+    const before = await decode(await blob());
+    await page.evaluate(() => {
+      Object.assign(window, { dragged: [] as unknown[] });
+      addEventListener('dragstart', (event) => {
+        const [target] = event.composedPath() as HTMLImageElement[];
+        const types = [...(event.dataTransfer?.types ?? [])];
+        (window as unknown as { dragged: unknown[] }).dragged.push([
+          ...[target.localName, target.naturalWidth, types.includes('Files')],
+        ]);
+      });
+    });
+    const { x, y } = (await page.locator('crispen-image').boundingBox())!;
+    await page.mouse.move(x + 40, y + 30);
+    const under = () =>
+      page.evaluate(
+        ([left, top]) => {
+          const { shadowRoot } = document.querySelector('crispen-image')!;
+          const found = shadowRoot!.elementFromPoint(left, top) as HTMLImageElement;
+          return [found.localName, found.naturalWidth, found.naturalHeight, found.alt];
+        },
+        [x + 40, y + 30],
+      );
+    await expect.poll(under).toEqual(['img', 80, 60, 'x']);
+    await page.mouse.down();
+    for (const to of [60, 90, 120]) await page.mouse.move(x + to, y + 50);
+    await page.mouse.up();
+    const dragged = await page.evaluate(
+      () => (window as unknown as { dragged: unknown[] }).dragged,
+    );
+    expect(dragged).toEqual([['img', 80, true]]);
+    // The same file as before, transparency included; accessibility tells of one picture.
+    const after = await decode(await blob());
+    expect(after).toEqual(before);
+    expect(await page.getByRole('img').count()).toBe(1);
+    // And it goes when it has to.
+    await page.evaluate(() => {
+      document.querySelector('crispen-image')!.width = 20;
+      document.querySelector('crispen-image')!.height = 15;
+      document.querySelector('crispen-image')!.src = '/file/red.png';
+    });
+    await settled();
+    expect(await facts()).toEqual([['skipped', 'unneeded', null]]);
+  });
+});
+
+describe('moving pictures', () => {
+  it('are left alone whatever their address says, stills are not', async () => {
+    const frame = (count: number) => {
+      const data = Buffer.from(Array.from({ length: 24 * 24 * 3 * count }, (_, i) => i % 251));
+      return sharp(data, { raw: { width: 24, height: 24 * count, channels: 3, pageHeight: 24 } });
+    };
+    const svg = '<svg xmlns="http://www.w3.org/2000/svg" width="24" height="24"></svg>';
+    Object.assign(files, {
+      gif: await frame(2).gif().toBuffer(),
+      'gif.png': await frame(2).gif().toBuffer(),
+      webp: await frame(2).webp().toBuffer(),
+      apng: await animatedPng(2),
+      'default.png': await animatedPng(1, { isDefaultApart: true }),
+      'still.gif': await frame(1).gif().toBuffer(),
+      'still.png': await animatedPng(1),
+      'still.webp': await frame(1).webp({ force: true }).toBuffer(),
+    });
+    const element = (src: string) =>
+      `<crispen-image src="${src}" model=${X2} loading=eager width=96 height=96></crispen-image>`;
+    const moving = ['gif', 'gif.png', 'webp', 'apng?x=a.jpg', 'default.png'];
+    const still = ['still.gif', 'still.png', 'still.webp'];
+    const all = [...moving, ...still].map((name) => element(`/file/${name}`));
+    await show(all.join(''));
+    expect(await facts()).toEqual([
+      ...moving.map(() => ['skipped', 'format', null]),
+      ...still.map(() => ['done', null, '48 x 48']),
+    ]);
+    const log = await page.evaluate(() => window.element.log);
+    expect(log).toEqual([]);
+
+    // Behind blobs, which have no name; and a drawing.
+    const blobs = [files.webp, new TextEncoder().encode(svg)];
+    await page.evaluate(
+      async ([list, model]) => {
+        document.body.replaceChildren();
+        list.forEach((bytes, i) => {
+          const type = i === 1 ? 'image/svg+xml' : 'image/webp';
+          const src = URL.createObjectURL(new Blob([Uint8Array.from(bytes)], { type }));
+          const attributes = { src, model, width: '96', height: '96', loading: 'eager' };
+          window.element.add(`b${i}`, attributes);
+        });
+      },
+      [blobs.map((bytes) => [...bytes]), X2] as const,
+    );
+    await settled();
+    expect(await facts()).toEqual(blobs.map(() => ['skipped', 'format', null]));
+    expect(await page.evaluate(() => window.element.log)).toEqual([]);
+    // Asked for a file, it says what keeps it from making one, and stays as it is.
+    const code = await page.evaluate(() =>
+      window.element
+        .get('b0')
+        .toBlob()
+        .catch((error: { code: string }) => error.code),
+    );
+    expect(code).toBe('INVALID_INPUT');
+    expect(await facts()).toEqual(blobs.map(() => ['skipped', 'format', null]));
+  });
+});
+
+describe('pictures of several files', () => {
+  const wrap = (inside: string, attributes = '') =>
+    `<crispen-image loading=eager model=${X2} ${attributes}>${inside}</crispen-image>`;
+  const size = 'width=16 height=12 alt=x';
+  const SMALL = '/file/small.png';
+
+  it('are judged by the pixels of the file that is shown', async () => {
+    const html = [
+      wrap(`<img src=${SMALL} ${size}>`),
+      wrap(`<img srcset="/file/red.png 1x, ${SMALL} 2x" ${size}>`),
+      wrap(`<picture><source srcset="${SMALL} 32w" sizes=16px><img ${size}></picture>`),
+      // 64 x 48 for a box of 32 x 24 pixels of the screen.
+      wrap(`<img srcset="/file/large.png 2x" width=32 height=24 alt=x>`),
+      wrap(`<img srcset="/file/large.png 4x" width=32 height=24 alt=x>`),
+      // 32 x 24 for 128 x 96.
+      wrap(`<img srcset="${SMALL} 2x" width=64 height=48 alt=x>`, 'max-pixels=3072'),
+      wrap(`<img srcset="${SMALL} 2x" width=64 height=48 alt=x>`, 'max-pixels=3071'),
+      // A candidate of less than its size: 32 x 24 that the page takes for 64 x 48.
+      wrap(`<img srcset="${SMALL} 0.5x" width=32 height=24 alt=x>`),
+      wrap(`<picture><source srcset="${SMALL} 0.5x"><img width=16 height=12 alt=x></picture>`),
+    ];
+    await show(html.join(''), '', { deviceScaleFactor: 2 });
+    expect(await facts()).toEqual([
+      ...[0, 1, 2, 3, 4].map(() => ['skipped', 'unneeded', null]),
+      ['done', null, '64 x 48'],
+      ['skipped', 'too-large', null],
+      ['done', null, '64 x 48'],
+      ['skipped', 'unneeded', null],
+    ]);
+  });
+
+  it('have the scale that fills the screen by auto', async () => {
+    // 32 x 24 for 96 x 72: three times, though the page takes it for 16 x 12.
+    const image = `<img srcset="${SMALL} 2x" width=48 height=36 alt=x>`;
+    await show(wrap(image, 'scale=auto').replace(X2, X3), '', { deviceScaleFactor: 2 });
+    expect(await facts()).toEqual([['done', null, '96 x 72']]);
+  });
+
+  it('are downloaded once', async () => {
+    await open('element');
+    const asked: string[] = [];
+    const session = await page.context().newCDPSession(page);
+    await session.send('Network.enable');
+    session.on('Network.responseReceived', ({ response }) => {
+      if (response.url.endsWith('chelsea-24x20.png?once')) {
+        asked.push(response.fromDiskCache ? 'cache' : 'network');
+      }
+    });
+    await page.unroute('**/file/**');
+    await page.evaluate(
+      ([src, model]) => window.element.add('e', { src, model, width: '72', height: '60' }),
+      [`/${PHOTO}?once`, X2],
+    );
+    await page.waitForFunction(() => window.element.states().e === 'done');
+    expect(asked.filter((from) => from === 'network')).toHaveLength(1);
+  });
+});
+
+describe('properties set before the definition', () => {
+  it.each(['relative', 'absolute'])('are taken over, with a %s address', async (kind) => {
+    files['cat.png'] = await readFile(PHOTO);
+    await open('bare');
+    await page.evaluate(
+      ([src, model]) => {
+        const element = document.createElement('crispen-image');
+        Object.assign(element, {
+          ...{ id: 'e', src, model, alt: 'A cat', scale: 3, task: 'photo', loading: 'eager' },
+          ...{ compare: true, width: 72, height: 60, crossOrigin: 'anonymous' },
+          ...{ baseUrl: '/public/models/', maxPixels: 1e5, split: 0.25 },
+        });
+        document.body.append(element);
+      },
+      [kind === 'relative' ? 'file/cat.png' : `${site.url}file/cat.png`, X3],
+    );
+    await page.addScriptTag({
+      type: 'module',
+      content: `
+        await import('/src/element/define.ts');
+        window.loads = 0;
+        document.querySelector('#e').shadowRoot.querySelector('[part=original]')
+          .addEventListener('load', () => window.loads++);`,
+    });
+    const read = () =>
+      page.evaluate(() => {
+        const element = document.getElementById('e') as HTMLElementTagNameMap['crispen-image'];
+        const { src, model, alt, scale, task, loading, compare, width, height } = element;
+        const { crossOrigin, baseUrl, maxPixels, split } = element;
+        const all = { src, model, alt, scale, task, loading, compare, width, height };
+        const more = { crossOrigin, baseUrl, maxPixels, split };
+        return { ...all, ...more, own: Object.keys(element) };
+      });
+    const state = () => page.evaluate(() => document.querySelector('crispen-image')?.state);
+    await expect.poll(state, { timeout: 60_000 }).toBe('done');
+    const wanted = {
+      ...{ src: `${site.url}file/cat.png`, model: X3, alt: 'A cat', scale: 3, task: 'photo' },
+      ...{ loading: 'eager', compare: true, width: 72, height: 60, crossOrigin: 'anonymous' },
+      ...{ baseUrl: `${site.url}public/models/`, maxPixels: 1e5, split: 0.25, own: [] },
+    };
+    expect(await read()).toEqual(wanted);
+    expect(await page.evaluate(() => document.querySelector('crispen-image')?.result?.width)).toBe(
+      72,
+    );
+    // What would load it again would have done so by now.
+    await page.waitForTimeout(500);
+    const loads = () => page.evaluate(() => (window as unknown as { loads: number }).loads);
+    expect(await loads()).toBeLessThanOrEqual(1);
+    // And every one of them can be set again, or taken away by nothing.
+    const later = {
+      ...{ src: `${site.url}file/red.png`, model: X2, alt: 'Red', scale: 2, task: 'clean' },
+      ...{ loading: 'lazy', compare: false, width: 160, height: 120, crossOrigin: null },
+      ...{ baseUrl: `${site.url}models/`, maxPixels: 2e5, split: 0.5, own: [] },
+    };
+    await page.evaluate(({ own, ...values }) => {
+      Object.assign(document.querySelector('crispen-image')!, values);
+    }, later);
+    expect(await read()).toEqual(later);
+    const width = () => page.evaluate(() => document.querySelector('crispen-image')?.result?.width);
+    await expect.poll(width, { timeout: 60_000 }).toBe(80);
+    await page.evaluate(() => {
+      const nothing = {
+        model: undefined,
+        alt: null,
+        scale: undefined,
+        task: null,
+        maxPixels: null,
+      };
+      Object.assign(document.querySelector('crispen-image')!, nothing, { split: Number.NaN });
+    });
+    expect(await read()).toMatchObject({
+      ...{ model: '', alt: '', scale: 2, task: 'photo', maxPixels: 2 ** 24, split: 0.5 },
+    });
+  });
+});

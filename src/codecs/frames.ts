@@ -1,0 +1,66 @@
+import { Bytes } from './bytes.ts';
+import type { ImageFormat } from './header.ts';
+import { isoBoxes } from './iso.ts';
+
+/**
+ * Whether what a browser shows of a file is more than one still picture: an animation of two frames or
+ * more, or a PNG whose animation does not begin with its default image, which viewers without
+ * animation show in its place. Sources: PNG third edition 11.3.6, RFC 9649, ISO 14496-12 8.7.3, GIF89a.
+ */
+export function isMoving(format: ImageFormat, data: Uint8Array): boolean {
+  return MOVING[format]?.(new Bytes(data)) ?? false;
+}
+
+const MOVING: Partial<Record<ImageFormat, (bytes: Bytes) => boolean>> = {
+  PNG: (bytes) => {
+    let frames = 0;
+    for (let at = 8; at + 12 <= bytes.data.length; at += 12 + bytes.u32be(at)) {
+      const type = bytes.ascii(at + 4, 4);
+      if (type === 'acTL') frames = bytes.u32be(at + 8);
+      // The frame's control comes before the pixels if they are the first frame.
+      else if (type === 'fcTL') return frames > 1;
+      else if (type === 'IDAT') return frames > 0;
+    }
+    return false;
+  },
+  WebP: (bytes) => {
+    let frames = 0;
+    for (let at = 12; at + 8 <= bytes.data.length; ) {
+      if (bytes.ascii(at, 4) === 'ANMF' && ++frames > 1) return true;
+      const size = bytes.u32le(at + 4);
+      at += 8 + size + (size & 1);
+    }
+    return false;
+  },
+  AVIF: (bytes) => {
+    if (bytes.ascii(8, 4) !== 'avis') return false;
+    const samples = (from: number, to: number): number => {
+      let most = 0;
+      for (const { type, body, end } of isoBoxes(bytes, from, to)) {
+        if (type === 'stsz') most = Math.max(most, bytes.u32be(body + 8));
+        else if (TRACKS.has(type)) most = Math.max(most, samples(body, end));
+      }
+      return most;
+    };
+    return samples(0, bytes.data.length) > 1;
+  },
+  GIF: (bytes) => {
+    const tableSize = (flags: number) => (flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0);
+    let frames = 0;
+    let at = 13 + tableSize(bytes.at(10));
+    while (at < bytes.data.length && frames < 2) {
+      const kind = bytes.at(at);
+      if (kind === 0x21) at += 2;
+      else if (kind === 0x2c) {
+        frames++;
+        at += 11 + tableSize(bytes.at(at + 9));
+      } else break;
+      while (bytes.at(at) > 0) at += 1 + bytes.at(at);
+      at++;
+    }
+    return frames > 1;
+  },
+};
+
+/** The boxes on the way to the sizes of a track's samples. */
+const TRACKS = new Set(['moov', 'trak', 'mdia', 'minf', 'stbl']);

@@ -1,0 +1,128 @@
+/** The geometry of a picture on its page, free of the DOM but for what `measure` reads. Lengths are CSS pixels. */
+
+export interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Horizontal and vertical radius. */
+export type Radius = readonly [x: number, y: number];
+/** Top left, top right, bottom right, bottom left. */
+export type Radii = readonly [Radius, Radius, Radius, Radius];
+
+export interface Layout {
+  /** The box of the pixels; its place is within the picture's border box. */
+  readonly content: Box;
+  /** Of the content's corners. */
+  readonly radii: Radii;
+  /** What transforms make of a CSS pixel. */
+  readonly zoom: number;
+}
+
+const CORNERS = ['TopLeft', 'TopRight', 'BottomRight', 'BottomLeft'] as const;
+
+/**
+ * Where an image draws its pixels, to fractions of a pixel and before any transform. A picture that is
+ * not laid out has no width and no height.
+ */
+export function measure(image: HTMLImageElement): Layout {
+  const style = getComputedStyle(image);
+  const px = (value: string) => Number.parseFloat(value) || 0;
+  const inset = (side: 'Left' | 'Top' | 'Right' | 'Bottom') =>
+    px(style[`border${side}Width`]) + px(style[`padding${side}`]);
+  const [left, top] = [inset('Left'), inset('Top')];
+  const [across, down] = [left + inset('Right'), top + inset('Bottom')];
+  const isBorderBox = style.boxSizing === 'border-box';
+  const width = Math.max(0, px(style.width) - (isBorderBox ? across : 0));
+  const height = Math.max(0, px(style.height) - (isBorderBox ? down : 0));
+  const outer = { width: width + across, height: height + down };
+  const radii = CORNERS.map((corner) => {
+    const [x, y = x] = style[`border${corner}Radius`].split(' ');
+    const length = (value: string, side: number) =>
+      value.endsWith('%') ? (px(value) / 100) * side : px(value);
+    return [length(x, outer.width), length(y, outer.height)] as const;
+  }) as unknown as Radii;
+  const content = { x: left, y: top, width, height };
+  return {
+    content,
+    radii: innerRadii(radii, outer, content),
+    zoom: image.getBoundingClientRect().width / outer.width || 1,
+  };
+}
+
+/** Radii of a box within another one, whose radii may overlap. Source: CSS Backgrounds 3, 4.2 and 4.5. */
+export function innerRadii(
+  radii: Radii,
+  outer: Pick<Box, 'width' | 'height'>,
+  { x, y, width, height }: Box,
+): Radii {
+  const [a, b, c, d] = radii;
+  const factor = Math.min(
+    1,
+    ...[a[0] + b[0], c[0] + d[0]].map((sum) => outer.width / Math.max(sum, 1e-9)),
+    ...[a[1] + d[1], b[1] + c[1]].map((sum) => outer.height / Math.max(sum, 1e-9)),
+  );
+  const [right, bottom] = [outer.width - x - width, outer.height - y - height];
+  const within = ([rx, ry]: Radius, across: number, down: number): Radius => {
+    const inner = [rx * factor - across, ry * factor - down] as const;
+    return inner[0] > 0 && inner[1] > 0 ? inner : [0, 0];
+  };
+  return [within(a, x, y), within(b, right, y), within(c, right, bottom), within(d, x, bottom)];
+}
+
+/**
+ * A CSS `path()` that leaves everything but the part of a rounded box to the right of `split` (0 to 1 of
+ * its width): so a picture's border, outline and shadow stay when its pixels are replaced.
+ */
+export function hole({ x, y, width, height }: Box, radii: Radii, split: number): string {
+  const [right, bottom] = [x + width, y + height];
+  const from = Math.max(x, Math.min(right, x + width * split));
+  const [a, b, c, d] = radii;
+  /** How far down from the corner's edge an ellipse is, `into` from its side. */
+  const drop = ([rx, ry]: Radius, into: number) =>
+    rx > into ? ry - ry * Math.sqrt(1 - ((rx - into) / rx) ** 2) : 0;
+  const arc = ([rx, ry]: Radius, px: number, py: number) => `A${rx},${ry} 0 0 1 ${px},${py}`;
+  /** Of the two corners on an edge the split is in one at most. */
+  const edge = (left: Radius, end: Radius) =>
+    Math.max(drop(left, from - x), drop(end, right - from));
+  const top = y + edge(a, b);
+  const low = bottom - edge(d, c);
+  const path = [`M${from},${top}`];
+  if (a[0] > from - x) path.push(arc(a, x + a[0], y));
+  path.push(`L${Math.max(from, right - b[0])},${from > right - b[0] ? top : y}`);
+  path.push(arc(b, right, y + b[1]), `L${right},${bottom - c[1]}`);
+  path.push(arc(c, Math.max(from, right - c[0]), from > right - c[0] ? low : bottom));
+  if (d[0] > from - x) path.push(`L${x + d[0]},${bottom}`, arc(d, from, low));
+  else path.push(`L${from},${low}`);
+  return `path(evenodd,"M-1e5,-1e5H2e5V2e5H-1e5Z${path.join('')}Z")`;
+}
+
+/**
+ * Where an enlarged picture is drawn, in the content box of one that `object-fit: none` or `scale-down`
+ * shows at its own size; null for all that stretch or fit it, which an enlarged one does alike.
+ * @param natural CSS pixels of the picture
+ * @param position computed `object-position`
+ */
+export function ownSize(
+  natural: Pick<Box, 'width' | 'height'>,
+  content: Pick<Box, 'width' | 'height'>,
+  fit: string,
+  position: string,
+): Box | null {
+  const fits = natural.width <= content.width && natural.height <= content.height;
+  if (fit !== 'none' && !(fit === 'scale-down' && fits)) return null;
+  // Two of "50%", "8px" and "calc(100% - 8px)".
+  const [across, down] = position.match(/calc\([^)]*\)|\S+/g) ?? [];
+  const place = (value = '50%', room: number) => {
+    const flat = value.replaceAll(/([+-]) /g, '$1');
+    const percent = Number(/([+-]?[\d.]+)%/.exec(flat)?.[1] ?? 0);
+    return (percent / 100) * room + Number(/([+-]?[\d.]+)px/.exec(flat)?.[1] ?? 0);
+  };
+  return {
+    x: place(across, content.width - natural.width),
+    y: place(down, content.height - natural.height),
+    ...{ width: natural.width, height: natural.height },
+  };
+}
