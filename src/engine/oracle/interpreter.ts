@@ -51,7 +51,7 @@ import { ProgressMeter } from '../progress.ts';
 import type { RunOptions, TracedTensor, UpscaleResult } from '../types.ts';
 import { findTaps, type PlanarInput, paddedInput, pixelFormats, tracedMap } from './trace.ts';
 
-type Value = PlanarMap | Table | Float32Array<ArrayBuffer>;
+export type Value = PlanarMap | Table | Float32Array<ArrayBuffer>;
 
 const isVector = (value: Value): value is Float32Array<ArrayBuffer> =>
   value instanceof Float32Array;
@@ -164,7 +164,8 @@ function applyNode(node: GraphNode, args: readonly Value[], weights: NetworkWeig
   }
 }
 
-function applyNonlocal(
+/** A non-local op on the values that it reads, in its own order. */
+export function applyNonlocal(
   spec: NonlocalOp,
   args: readonly Value[],
   weight: (name: string) => Float32Array,

@@ -13,6 +13,7 @@ import { Arena, planProgram } from '../gpu/arena.ts';
 import { type Device, USAGE } from '../gpu/device.ts';
 import type { Model } from '../gpu/model.ts';
 import type { Pace } from '../gpu/pace.ts';
+import { samplesOf } from './collage.ts';
 import { imageResources, wholeImage, workOf } from './strips.ts';
 
 /** A model whose poolings are given: it takes means from `inputs` instead of sums of its own. */
@@ -100,19 +101,6 @@ export interface Statistics {
   readonly inputs: readonly (readonly [ResourceId, Float32Array<ArrayBuffer>])[];
 }
 
-/** The collages that are tried: so many parts along each side. */
-const COLLAGES = [4, 3, 2, 1];
-/** Least side of a part, for which the estimate was measured. */
-const MIN_PART = 48;
-/** Parts of larger images are larger, until the collage has this share of their pixels. */
-const COLLAGE_SHARE = 1 / 8;
-
-/** What of an image its statistics are gathered from. */
-interface Sample {
-  readonly kind: Statistics['kind'];
-  readonly image: RgbaImage;
-}
-
 /**
  * Plans the gathering of a model's statistics over an image.
  * @param kind `exact`: where the memory allows; `estimated`: by a collage in any case.
@@ -136,15 +124,7 @@ export function planStatistics(
     const total = plan.totalBytes + plan.externalBytes + model.weights.size;
     return plan.largest <= binding && total <= budget;
   };
-  const samples = function* (): Generator<Sample> {
-    if (kind === 'exact' && fits(image)) yield { kind, image };
-    for (const parts of COLLAGES) {
-      const size = collageSize(image, parts, multiple);
-      // The least of all is taken in any case: without statistics there is no result.
-      if (fits(size) || parts === 1)
-        yield { kind: 'estimated', image: collage(image, parts, size) };
-    }
-  };
+  const samples = () => samplesOf(image, multiple, fits, kind);
   const [{ image: first }] = samples();
   return {
     work: workOf(pass.program, [wholeImage(first, multiple)]),
@@ -237,40 +217,5 @@ function mean(
     let sum = 0;
     for (let i = 0; i < count; i++) sum += sums[i * channels + c];
     return sum / pixels;
-  });
-}
-
-/** The size of a collage of `parts` x `parts` pieces of an image. */
-function collageSize({ width, height }: Size, parts: number, multiple: number): Size {
-  const wanted = Math.sqrt((width * height * COLLAGE_SHARE) / parts ** 2);
-  // Whole cells, so that each part is cut as the image is.
-  const side = Math.ceil(Math.max(MIN_PART, wanted) / multiple) * multiple;
-  return { width: Math.min(width, parts * side), height: Math.min(height, parts * side) };
-}
-
-/** Parts of an image from the middles of a grid, side by side. */
-function collage(image: RgbaImage, parts: number, { width, height }: Size): RgbaImage {
-  const data = image.data.slice(0, width * height * 4);
-  const columns = spread(image.width, width, parts);
-  const rows = spread(image.height, height, parts);
-  for (const row of rows) {
-    for (const column of columns) {
-      for (let y = 0; y < row.length; y++) {
-        const from = ((row.from + y) * image.width + column.from) * 4;
-        const to = ((row.to + y) * width + column.to) * 4;
-        data.set(image.data.subarray(from, from + column.length * 4), to);
-      }
-    }
-  }
-  return { width, height, data } as RgbaImage;
-}
-
-/** Pieces that make `total` of `size` pixels, each from the middle of its share. */
-export function spread(size: number, total: number, parts: number) {
-  return Array.from({ length: parts }, (_, i) => {
-    const to = Math.floor((i * total) / parts);
-    const length = Math.floor(((i + 1) * total) / parts) - to;
-    const from = Math.floor(((i + 0.5) * size) / parts - length / 2);
-    return { from: Math.min(Math.max(from, 0), size - length), to, length };
   });
 }

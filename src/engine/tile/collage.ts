@@ -1,0 +1,71 @@
+/** What the statistics of an image are gathered from where the whole of it does not fit. */
+import type { Size } from '../../geometry.ts';
+import type { RgbaImage } from '../../image/image.ts';
+
+/** The collages that are tried: so many parts along each side. */
+const COLLAGES = [4, 3, 2, 1];
+/** Least side of a part, for which the estimate was measured. */
+const MIN_PART = 48;
+/** Parts of larger images are larger, until the collage has this share of their pixels. */
+const COLLAGE_SHARE = 1 / 8;
+
+/** What of an image its statistics are gathered from. */
+export interface Sample {
+  readonly kind: 'exact' | 'estimated';
+  readonly image: RgbaImage;
+}
+
+/**
+ * Samples of an image to try in turn: the whole, then collages of its parts, each smaller than the one
+ * before.
+ * @param multiple sides of the parts are multiples of it
+ * @param kind `estimated`: collages in any case
+ */
+export function* samplesOf(
+  image: RgbaImage,
+  multiple: number,
+  fits: (size: Size) => boolean,
+  kind: Sample['kind'] = 'exact',
+): Generator<Sample> {
+  if (kind === 'exact' && fits(image)) yield { kind, image };
+  for (const parts of COLLAGES) {
+    const size = collageSize(image, parts, multiple);
+    // The least of all is taken in any case: without statistics there is no result.
+    if (fits(size) || parts === 1) yield { kind: 'estimated', image: collage(image, parts, size) };
+  }
+}
+
+/** The size of a collage of `parts` x `parts` pieces of an image. */
+function collageSize({ width, height }: Size, parts: number, multiple: number): Size {
+  const wanted = Math.sqrt((width * height * COLLAGE_SHARE) / parts ** 2);
+  // Whole cells, so that each part is cut as the image is.
+  const side = Math.ceil(Math.max(MIN_PART, wanted) / multiple) * multiple;
+  return { width: Math.min(width, parts * side), height: Math.min(height, parts * side) };
+}
+
+/** Parts of an image from the middles of a grid, side by side. */
+function collage(image: RgbaImage, parts: number, { width, height }: Size): RgbaImage {
+  const data = image.data.slice(0, width * height * 4);
+  const columns = spread(image.width, width, parts);
+  const rows = spread(image.height, height, parts);
+  for (const row of rows) {
+    for (const column of columns) {
+      for (let y = 0; y < row.length; y++) {
+        const from = ((row.from + y) * image.width + column.from) * 4;
+        const to = ((row.to + y) * width + column.to) * 4;
+        data.set(image.data.subarray(from, from + column.length * 4), to);
+      }
+    }
+  }
+  return { width, height, data } as RgbaImage;
+}
+
+/** Pieces that make `total` of `size` pixels, each from the middle of its share. */
+function spread(size: number, total: number, parts: number) {
+  return Array.from({ length: parts }, (_, i) => {
+    const to = Math.floor((i * total) / parts);
+    const length = Math.floor(((i + 1) * total) / parts) - to;
+    const from = Math.floor(((i + 0.5) * size) / parts - length / 2);
+    return { from: Math.min(Math.max(from, 0), size - length), to, length };
+  });
+}
