@@ -49,6 +49,7 @@ module.exports = {
           '\\.d\\.ts$',
           '\\.test\\.ts$',
           '^src/cli/',
+          '^src/cpu/wat/',
           '^src/worker/worker\\.ts$',
           '^src/engine/public\\.ts$',
         ],
@@ -80,9 +81,11 @@ module.exports = {
     only('catalog', ['networks']),
     only('kernels', ['shaders', 'graph']),
     only('engine', ['graph', 'networks', 'kernels', 'weights', 'image']),
+    only('cpu', ['graph', 'engine', 'kernels', 'weights', 'image', 'networks']),
     only('codecs', ['image']),
     only('worker', [
       'engine',
+      'cpu',
       'catalog',
       'networks',
       'codecs',
@@ -95,6 +98,7 @@ module.exports = {
     only('cli', [
       'worker',
       'engine',
+      'cpu',
       'catalog',
       'networks',
       'codecs',

@@ -4,6 +4,7 @@
  */
 export type ErrorCode =
   | 'NO_WEBGPU' // no adapter: the browser, its flags or the machine offer none
+  | 'NO_WASM' // WebAssembly SIMD is missing, or the page's policy forbids WebAssembly
   | 'INSECURE_CONTEXT' // plain http on a host other than localhost: no WebGPU, no hashes, no cache
   | 'DEVICE_LOST' // the GPU device went away while it worked
   | 'OUT_OF_MEMORY' // an allocation on the GPU or in the page was refused

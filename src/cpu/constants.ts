@@ -1,0 +1,134 @@
+import type { ConvLayer } from '../engine/compile/fused.ts';
+import type { NetworkWeights } from '../engine/compile/weights.ts';
+import { padded } from './layout.ts';
+
+/** Addresses of packed weights and the like are multiples of a cache line. */
+const ALIGN = 64;
+
+export const aligned = (address: number): number => Math.ceil(address / ALIGN) * ALIGN;
+
+/** What stays in memory between runs, behind one another from `start` on. */
+export class Constants {
+  readonly #known = new Map<string, number>();
+  readonly #data: { readonly address: number; readonly data: Float32Array }[] = [];
+  readonly #weights: NetworkWeights;
+  #end: number;
+
+  constructor(weights: NetworkWeights, start = ALIGN) {
+    this.#weights = weights;
+    this.#end = start;
+  }
+
+  /** The first address behind all constants. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** The address of what `make` makes; it is made once for a key. */
+  address(key: string, make: () => Float32Array): number {
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const data = make();
+    const address = this.#end;
+    this.#data.push({ address, data });
+    this.#known.set(key, address);
+    this.#end = aligned(address + data.byteLength);
+    return address;
+  }
+
+  weight(name: string): Float32Array {
+    const data = this.#weights.get(name);
+    if (!data) throw new Error(`weight ${name} was not bound`);
+    return data;
+  }
+
+  /** `value` for each channel. */
+  repeated(value: number, channels: number): number {
+    const count = padded(channels);
+    return this.address(`${value} x ${count}`, () => new Float32Array(count).fill(value));
+  }
+
+  /** A value for each channel, zero for those that pad them. */
+  perChannel(key: string, values: () => ArrayLike<number>): number {
+    return this.address(key, () => {
+      const given = values();
+      const data = new Float32Array(padded(given.length));
+      data.set(given);
+      return data;
+    });
+  }
+
+  /** Writes all constants. The object can be dropped afterwards, and the packed arrays with it. */
+  write(buffer: ArrayBufferLike): void {
+    for (const { address, data } of this.#data) {
+      new Float32Array(buffer, address, data.length).set(data);
+    }
+    this.#data.length = 0;
+  }
+}
+
+/**
+ * Positions of a kernel that read one pixel of the input: its distance from the output pixel, and the
+ * kernel's own positions. They are several where the input is read through a nearest enlargement.
+ */
+export interface Tap {
+  readonly distance: number;
+  readonly positions: readonly number[];
+}
+
+/**
+ * The taps along one axis. An enlargement by `upsample` has as many phases, in each of which the output
+ * pixels of one kind read other pixels: the sums of the weights that meet at one pixel take the place
+ * of the weights.
+ */
+export function tapsOf(kernel: 1 | 3, upsample = 1, phase = 0): readonly Tap[] {
+  const taps: { distance: number; positions: number[] }[] = [];
+  for (let k = 0; k < kernel; k++) {
+    const distance = Math.floor((phase + k - (kernel >> 1)) / upsample);
+    const last = taps.at(-1);
+    if (last?.distance === distance) last.positions.push(k);
+    else taps.push({ distance, positions: [k] });
+  }
+  return taps;
+}
+
+/**
+ * Weights [cOut][cIn][kernel][kernel] as the module reads them: [blocks of 8 channels][k][8] and, where
+ * four channels remain, [k][4]. k goes through the parts of the input, the rows, the columns and the
+ * channels of the part with those that pad them.
+ */
+export function packWeights(
+  oihw: Float32Array,
+  { cIn, cOut, kernel }: Pick<ConvLayer, 'cIn' | 'cOut' | 'kernel'>,
+  parts: readonly number[],
+  rows: readonly Tap[],
+  columns: readonly Tap[],
+): Float32Array {
+  const outputs = padded(cOut);
+  const depth = parts.reduce((sum, part) => sum + padded(part), 0) * rows.length * columns.length;
+  const packed = new Float32Array(outputs * depth);
+  let at = 0;
+  for (let from = 0; from < outputs; ) {
+    const block = outputs - from >= 8 ? 8 : 4;
+    let first = 0;
+    for (const part of parts) {
+      for (const row of rows) {
+        for (const column of columns) {
+          for (let c = 0; c < padded(part); c++) {
+            for (let o = from; o < Math.min(from + block, cOut) && c < part; o++) {
+              const base = (o * cIn + first + c) * kernel * kernel;
+              let sum = 0;
+              for (const ky of row.positions)
+                for (const kx of column.positions) sum += oihw[base + ky * kernel + kx];
+              packed[at + o - from] = sum;
+            }
+            at += block;
+          }
+        }
+      }
+      first += part;
+    }
+    from += block;
+  }
+  return packed;
+}

@@ -1,0 +1,79 @@
+/**
+ * Where values lie in linear memory. A map is [height + 2][width + 1][channels] f32, channels innermost
+ * and padded to a multiple of four, with a border of zeros around it: the padding of a convolution. One
+ * column of it serves both sides, since the pixel behind the last of a row is the one before the next.
+ */
+
+/** A feature map in memory; addresses and distances in bytes. */
+export interface MapView {
+  /** Of pixel (0, 0). */
+  readonly address: number;
+  readonly width: number;
+  readonly height: number;
+  readonly channels: number;
+  /** From a pixel to the next. */
+  readonly pixel: number;
+  /** From a row to the next. */
+  readonly row: number;
+}
+
+/** Channels with those that pad them. */
+export const padded = (channels: number): number => Math.ceil(channels / 4) * 4;
+
+const pixelBytes = (channels: number): number => padded(channels) * 4;
+const rowBytes = (channels: number, width: number): number => (width + 1) * pixelBytes(channels);
+
+/** Bytes of a map with its border. */
+export const mapBytes = (channels: number, width: number, height: number): number =>
+  (height + 2) * rowBytes(channels, width) + pixelBytes(channels);
+
+/** The map whose border begins at `start`. */
+export function mapAt(start: number, channels: number, width: number, height: number): MapView {
+  const pixel = pixelBytes(channels);
+  const row = rowBytes(channels, width);
+  return { address: start + row + pixel, width, height, channels, pixel, row };
+}
+
+/** Address of a pixel, which may lie in the border. */
+export const pixelAt = ({ address, row, pixel }: MapView, y: number, x: number): number =>
+  address + y * row + x * pixel;
+
+/** Writes the border of a map; what it holds elsewhere stays. */
+export function clearBorder(floats: Float32Array, map: MapView): void {
+  const { width, height, pixel, row } = map;
+  const clear = (from: number, to: number) => floats.fill(0, from / 4, to / 4);
+  clear(pixelAt(map, -1, -1), pixelAt(map, 0, 0));
+  for (let y = 0; y < height; y++) {
+    const behind = pixelAt(map, y, width);
+    clear(behind, behind + pixel);
+  }
+  const below = pixelAt(map, height, -1);
+  clear(below, below + row + pixel);
+}
+
+/** Writes a planar map [channels][height][width]; padding channels become zero. */
+export function writePlanar(floats: Float32Array, map: MapView, data: Float32Array): void {
+  const { channels, width, height } = map;
+  for (let y = 0; y < height; y++) {
+    const start = pixelAt(map, y, 0) / 4;
+    if (channels % 4 !== 0) floats.fill(0, start, start + (width * map.pixel) / 4);
+    for (let c = 0; c < channels; c++) {
+      const line = (c * height + y) * width;
+      for (let x = 0; x < width; x++) floats[start + (x * map.pixel) / 4 + c] = data[line + x];
+    }
+  }
+}
+
+/** The map as planar f32, [channels][height][width]. */
+export function readPlanar(floats: Float32Array, map: MapView): Float32Array<ArrayBuffer> {
+  const { channels, width, height } = map;
+  const data = new Float32Array(channels * height * width);
+  for (let c = 0; c < channels; c++) {
+    for (let y = 0; y < height; y++) {
+      const start = pixelAt(map, y, 0) / 4 + c;
+      const line = (c * height + y) * width;
+      for (let x = 0; x < width; x++) data[line + x] = floats[start + (x * map.pixel) / 4];
+    }
+  }
+  return data;
+}

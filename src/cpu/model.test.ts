@@ -1,0 +1,166 @@
+import { basename } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { difference, picture } from '../../test/pictures.ts';
+import { MODEL_FILES } from '../catalog/files.ts';
+import { findGoldenCases, readGoldenCases, SEEDED_GOLDENS } from '../cli/golden-cases.ts';
+import { chooseModel } from '../cli/model.ts';
+import { interpret, upscaleOnCpu } from '../engine/oracle/interpreter.ts';
+import type { RgbaImage } from '../image/image.ts';
+import { fromFloat32, toFloat32 } from '../weights/convert.ts';
+import { CpuModel } from './model.ts';
+import { upscale, upscaleStrips } from './upscale.ts';
+
+const goldens = ['tiny_*', 'compact_*', 'span_*', 'rrdb_*', 'edsr_*', 'lcoan_*', 'acla_*']
+  .flatMap((pattern) => findGoldenCases(pattern))
+  .filter((file) => file.startsWith(SEEDED_GOLDENS));
+
+/** The networks of a seeded golden: one, but for those of non-local attention. */
+async function goldensOf(pattern: string) {
+  const file = findGoldenCases(pattern).find((path) => path.startsWith(SEEDED_GOLDENS));
+  const found = await readGoldenCases(file ?? pattern);
+  if ('missing' in found) throw new Error(`no network ${found.missing}`);
+  return found;
+}
+const golden = async (pattern: string) => (await goldensOf(pattern))[0];
+
+const loadShipped = (model: string) => chooseModel({ model });
+
+describe('seeded goldens', () => {
+  it.each(goldens.map((file) => [basename(file), file]))(
+    '%s is within 1e-5 of the largest magnitude of what the oracle computes',
+    async (_, file) => {
+      const cases = await goldensOf(basename(file, '.safetensors'));
+      for (const { network, weights, input } of cases) {
+        const [height, width] = input.shape.slice(-2);
+        const planar = { width, height, data: toFloat32(input) };
+        const { graph } = network;
+        const { name } = graph.nodes[graph.output];
+        const model = await CpuModel.load(network, weights);
+        const actual = (await model.trace(planar, [name])).get(name);
+        const expected = (await interpret(network, weights, planar, [name])).get(name);
+        expect(actual?.shape).toEqual(expected?.shape);
+        const largest = Math.max(...(expected?.data.map(Math.abs) ?? []));
+        const off = expected?.data.map((v, i) => Math.abs(v - (actual?.data[i] ?? Number.NaN)));
+        expect(Math.max(...(off ?? [Number.NaN])) / largest).toBeLessThan(1e-5);
+        expect(model.slow).toBe(/lcoan|cla/.test(file));
+      }
+    },
+  );
+});
+
+describe('shipped models on pixels', () => {
+  it.each(MODEL_FILES.map(({ id }) => id))('%s agrees with the oracle', async (id) => {
+    const { network, weights } = await loadShipped(id);
+    const image = picture(13, 10, true);
+    const model = await CpuModel.load(network, weights);
+    const { image: actual, report } = await upscale(model, image);
+    const { worst, share } = difference(
+      actual,
+      (await upscaleOnCpu(network, weights, image)).image,
+    );
+    expect(worst).toBeLessThanOrEqual(1);
+    expect(share).toBeLessThanOrEqual(0.001);
+    expect(report).toMatchObject({ backend: 'cpu', tiles: 1, statistics: 'exact' });
+  });
+
+  it('takes and gives 16 bits', async () => {
+    const { network, weights } = await golden('compact_x2_11x7');
+    const { width, height, data } = picture(11, 9, true);
+    const image = { width, height, data: Uint16Array.from(data, (v, i) => v * 257 - (i % 3)) };
+    const model = await CpuModel.load(network, weights);
+    const { image: actual } = await upscale(model, image as RgbaImage);
+    const expected = (await upscaleOnCpu(network, weights, image as RgbaImage)).image;
+    expect(actual.data).toBeInstanceOf(Uint16Array);
+    actual.data.forEach((v, i) => {
+      expect(Math.abs(v - expected.data[i])).toBeLessThanOrEqual(2);
+    });
+  });
+});
+
+describe('tiles', () => {
+  it.each([
+    ['compact_x2_11x7', 16],
+    ['rrdb_x2_unshuffle_13x9_pad', 45],
+    ['span_x2_11x7', 32],
+    // Means over the image are those of the whole.
+    ['tiny_a2n_x4_8x8', 24],
+  ])('%s in tiles of %i equals the whole', async (name, tileSize) => {
+    const { network, weights } = await golden(name);
+    const image = picture(131, 67, true);
+    const model = await CpuModel.load(network, weights);
+    const whole = await upscale(model, image);
+    const tiled = await upscale(model, image, { tileSize });
+    expect(whole.report.tiles).toBe(1);
+    expect(tiled.report.tiles).toBeGreaterThan(3);
+    expect(tiled.report).toMatchObject({ statistics: 'exact', approximate: false });
+    const { worst, share } = difference(tiled.image, whole.image);
+    expect(worst).toBeLessThanOrEqual(1);
+    expect(share).toBeLessThanOrEqual(0.001);
+  });
+
+  it('keeps to the memory budget, with estimated means where it has to', async () => {
+    const { network, weights } = await golden('tiny_a2n_x4_8x8');
+    const image = picture(300, 200);
+    const model = await CpuModel.load(network, weights);
+    const memoryBudget = model.bytes({ width: 160, height: 120 }, 'pooling');
+    const { report } = await upscale(model, image, { memoryBudget });
+    const [width, height] = report.tileSize;
+    expect(report.tiles).toBeGreaterThan(1);
+    expect(report.statistics).toBe('estimated');
+    expect(model.bytes({ width, height })).toBeLessThanOrEqual(memoryBudget);
+    await expect(upscale(model, image, { memoryBudget: 1000 })).rejects.toMatchObject({
+      code: 'OUT_OF_MEMORY',
+    });
+  });
+});
+
+describe('a job', () => {
+  it('reports progress to the end, and hands strips over from top to bottom', async () => {
+    const { network, weights } = await golden('compact_x2_11x7');
+    const model = await CpuModel.load(network, weights);
+    const fractions: number[] = [];
+    const rows: number[] = [];
+    const onProgress = ({ fraction }: { fraction: number }) => fractions.push(fraction);
+    await upscaleStrips(model, picture(40, 60), { tileSize: 16, onProgress }, ({ y }) => {
+      rows.push(y);
+    });
+    expect(rows).toEqual([...rows].sort((a, b) => a - b));
+    expect(rows.length).toBeGreaterThan(2);
+    expect(fractions).toEqual([...fractions].sort((a, b) => a - b));
+    expect(fractions.at(-1)).toBe(1);
+    expect(fractions.length).toBeGreaterThan(10);
+  });
+
+  it('stops within 100 ms of being cancelled, and the next one is right', async () => {
+    const { network, weights } = await loadShipped('a2n-x2');
+    const model = await CpuModel.load(network, weights);
+    const controller = new AbortController();
+    let cancelled = 0;
+    const running = upscale(model, picture(200, 200), { signal: controller.signal });
+    setTimeout(() => {
+      cancelled = performance.now();
+      controller.abort();
+    }, 300);
+    await expect(running).rejects.toMatchObject({ code: 'ABORTED' });
+    expect(cancelled).toBeGreaterThan(0);
+    expect(performance.now() - cancelled).toBeLessThan(100);
+    const image = picture(9, 8);
+    const { image: after } = await upscale(model, image);
+    const { image: fresh } = await upscale(await CpuModel.load(network, weights), image);
+    expect(after).toEqual(fresh);
+  });
+
+  it('refuses values that are none and images that are none, and goes on', async () => {
+    const { network, weights } = await golden('compact_x2_11x7');
+    const [name, tensor] = [...weights].find(([key]) => key.endsWith('.bias')) ?? [];
+    if (name === undefined || tensor === undefined) throw new Error('no bias');
+    const values = new Float32Array(tensor.shape[0]).fill(Number.POSITIVE_INFINITY);
+    const broken = new Map([...weights, [name, fromFloat32(values, tensor.shape, 'f32')]]);
+    const bad = await CpuModel.load(network, broken);
+    await expect(upscale(bad, picture(9, 9))).rejects.toMatchObject({ code: 'NON_FINITE' });
+    const model = await CpuModel.load(network, weights);
+    const short = { width: 9, height: 9, data: new Uint8ClampedArray(12) };
+    await expect(upscale(model, short)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    expect((await upscale(model, picture(9, 9))).image.width).toBe(18);
+  });
+});

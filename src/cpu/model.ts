@@ -1,0 +1,238 @@
+import { fuse } from '../engine/compile/fuse.ts';
+import type { FusedOpOf, ValueId } from '../engine/compile/fused.ts';
+import { bindWeights, type NetworkWeights } from '../engine/compile/weights.ts';
+import type { Value } from '../engine/oracle/interpreter.ts';
+import {
+  findTaps,
+  type PlanarInput,
+  paddedInput,
+  pixelFormats,
+  tracedMap,
+} from '../engine/oracle/trace.ts';
+import type { RunOptions, TracedTensor } from '../engine/types.ts';
+import type { Size } from '../geometry.ts';
+import type { RgbaImage } from '../image/image.ts';
+import type { Network } from '../networks/network.ts';
+import type { TensorMap } from '../weights/tensor.ts';
+import { Constants } from './constants.ts';
+import { readPlanar, writePlanar } from './layout.ts';
+import { compileModule, type Functions, growMemory, instantiate, makeMemory } from './module.ts';
+import { type Packing, pack, unpack } from './pixels.ts';
+import { Compiled, type Program } from './program.ts';
+import { type Oracle, onThisThread, type Run, runProgram } from './runner.ts';
+
+/** How a run goes. */
+type RunChoice = Pick<Run, 'signal' | 'onWork' | 'onStep' | 'means'>;
+
+/** How a model runs. */
+export interface ModelOptions {
+  /** Default: what the runtime supports best (`compileModule`). */
+  readonly module?: WebAssembly.Module | undefined;
+  /** Values that are read after a run. */
+  readonly keep?: ReadonlySet<ValueId>;
+  /** Default `ops`; `none` runs each node by itself. */
+  readonly fuse?: 'ops' | 'none';
+}
+
+/**
+ * A network with its weights in WebAssembly memory. Runs one image or tile at a time; the memory grows
+ * to what the largest needs and goes with the object.
+ */
+export class CpuModel {
+  readonly network: Network;
+  readonly #compiled: Compiled;
+  readonly #weights: NetworkWeights;
+  readonly #memory: WebAssembly.Memory;
+  readonly #functions: Functions;
+  readonly #nonlocal: typeof import('../engine/oracle/interpreter.ts').applyNonlocal | null;
+  #program: Program | null = null;
+
+  private constructor(
+    network: Network,
+    weights: NetworkWeights,
+    compiled: Compiled,
+    memory: WebAssembly.Memory,
+    functions: Functions,
+    nonlocal: typeof import('../engine/oracle/interpreter.ts').applyNonlocal | null,
+  ) {
+    this.network = network;
+    this.#compiled = compiled;
+    this.#weights = weights;
+    this.#memory = memory;
+    this.#functions = functions;
+    this.#nonlocal = nonlocal;
+  }
+
+  /** @throws CrispenError `NO_WASM`, `OUT_OF_MEMORY`, `MODEL_UNSUPPORTED` */
+  static async load(
+    network: Network,
+    tensors: TensorMap,
+    { module, keep, fuse: level = 'ops' }: ModelOptions = {},
+  ): Promise<CpuModel> {
+    const weights = bindWeights(network.graph, tensors);
+    const fused = fuse(network.graph, { fuse: level, ...(keep && { keep }), image: {} });
+    const constants = new Constants(weights);
+    const compiled = new Compiled(fused, constants, keep);
+    const memory = makeMemory(constants.end);
+    constants.write(memory.buffer);
+    const functions = await instantiate(module ?? (await compileModule()), memory);
+    const { applyNonlocal = null } =
+      compiled.slow.length > 0 ? await import('../engine/oracle/interpreter.ts') : {};
+    return new CpuModel(network, weights, compiled, memory, functions, applyNonlocal);
+  }
+
+  /** True if some ops run by plain loops, which take a hundred times as long. */
+  get slow(): boolean {
+    return this.#compiled.slow.length > 0;
+  }
+
+  /** Whether values depend on means over the image. */
+  get pools(): boolean {
+    return this.#compiled.poolingOps > 0;
+  }
+
+  /**
+   * Bytes of memory for an image or tile of whole cells, weights included.
+   * @param part `pooling`: of what `means` runs
+   */
+  bytes(size: Size, part: 'all' | 'pooling' = 'all'): number {
+    return this.#compiled.program(size, this.#countOf(part)).bytes;
+  }
+
+  /** Multiply-adds per LR pixel. */
+  work(part: 'all' | 'pooling' = 'all'): number {
+    return this.#compiled.fused.ops
+      .slice(0, this.#countOf(part))
+      .reduce((sum, { multiplyAdds }) => sum + multiplyAdds, 0);
+  }
+
+  /** The means over an image that the network uses, by the value that they become. */
+  async means(
+    image: RgbaImage,
+    size: Size,
+    options: Pick<Run, 'signal' | 'onWork'>,
+  ): Promise<ReadonlyMap<ValueId, Float32Array<ArrayBuffer>>> {
+    const program = this.#prepare(size, 'pooling');
+    const { input } = pixelFormats(this.network);
+    unpack(this.#floats(), this.#input(program), image, input);
+    const found = new Map<ValueId, Float32Array<ArrayBuffer>>();
+    await this.#execute(program, { ...options, means: { found } });
+    return found;
+  }
+
+  #countOf(part: 'all' | 'pooling'): number {
+    const { fused, poolingOps } = this.#compiled;
+    return part === 'all' ? fused.ops.length : poolingOps;
+  }
+
+  /**
+   * Runs the network on the pixels of `source` and packs a part of the result.
+   * @param size of the map that the network sees; more than the source's where that is reflected
+   * @returns false if a value was not finite
+   * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`
+   */
+  async run(
+    source: RgbaImage,
+    size: Size,
+    packing: Omit<Packing, 'source' | 'scale'>,
+    options: RunChoice = {},
+  ): Promise<boolean> {
+    const program = this.#prepare(size);
+    const formats = pixelFormats(this.network);
+    unpack(this.#floats(), this.#input(program), source, formats.input);
+    await this.#execute(program, options);
+    const { graph, scale } = this.network;
+    const map = program.views.get(graph.output);
+    if (!map) throw new Error('the output has no place');
+    const finite = pack(this.#floats(), map, formats.output, { ...packing, source, scale });
+    // A value that is none would stay where a later image expects finite padding.
+    if (!finite) this.#program = null;
+    return finite;
+  }
+
+  /** The named values of one run on planar numbers in the network's range; they must be in `keep`. */
+  async trace(
+    input: PlanarInput,
+    names: readonly string[],
+    options: RunOptions = {},
+  ): Promise<Map<string, TracedTensor>> {
+    const { graph } = this.network;
+    const map = paddedInput(graph, input);
+    const program = this.#prepare(map);
+    writePlanar(this.#floats(), this.#input(program), map.data);
+    const values = await this.#execute(program, options);
+    return new Map(
+      [...findTaps(graph, names)].map((id) => {
+        const value = values.get(id) ?? this.#value(program, id);
+        const tensor: TracedTensor =
+          value instanceof Float32Array
+            ? { shape: [value.length], data: value }
+            : 'dims' in value
+              ? { shape: value.dims, data: Float32Array.from(value.data) }
+              : tracedMap(this.network, id, value, input);
+        return [graph.nodes[id].name, tensor];
+      }),
+    );
+  }
+
+  #floats(): Float32Array<ArrayBuffer> {
+    return new Float32Array(this.#memory.buffer);
+  }
+
+  #input(program: Program) {
+    const [id] = this.#compiled.fused.inputs;
+    const view = program.views.get(id);
+    if (!view) throw new Error('the input has no place');
+    return view;
+  }
+
+  #prepare({ width, height }: Size, part: 'all' | 'pooling' = 'all'): Program {
+    const known = this.#program;
+    const count = this.#countOf(part);
+    const same = known?.size.width === width && known.size.height === height;
+    if (same && known.steps.length === count) return known;
+    const program = this.#compiled.program({ width, height }, count);
+    growMemory(this.#memory, program.bytes);
+    // What other sizes left behind is finite, unless a network went astray.
+    this.#floats().fill(0, this.#compiled.start / 4);
+    new Uint32Array(this.#memory.buffer, program.records, program.words.length).set(program.words);
+    this.#program = program;
+    return program;
+  }
+
+  /** @returns the values that are no maps and vectors in memory */
+  async #execute(program: Program, options: RunChoice): Promise<Map<ValueId, Value>> {
+    const tables = new Map<ValueId, Value>();
+    const oracle: Oracle = (op) => this.#runOracle(program, op, tables);
+    await runProgram(program, {
+      ...options,
+      ...{ floats: this.#floats(), rows: onThisThread(this.#functions), oracle },
+    });
+    return tables;
+  }
+
+  #runOracle(program: Program, op: FusedOpOf<'nonlocal'>, tables: Map<ValueId, Value>): void {
+    if (!this.#nonlocal) throw new Error('the loops of non-local ops were not loaded');
+    const inputs = op.reads.inputs.map((id) => tables.get(id) ?? this.#value(program, id));
+    const value = this.#nonlocal(op.spec, inputs, (name) => {
+      const weight = this.#weights.get(name);
+      if (!weight) throw new Error(`weight ${name} was not bound`);
+      return weight;
+    });
+    const view = program.views.get(op.writes.y);
+    if (view && 'channels' in value) writePlanar(this.#floats(), view, value.data);
+    else tables.set(op.writes.y, value);
+  }
+
+  #value(program: Program, id: ValueId): Value {
+    const view = program.views.get(id);
+    if (view) {
+      const { channels, width, height } = view;
+      return { channels, width, height, data: readPlanar(this.#floats(), view) };
+    }
+    const { shape } = this.network.graph.nodes[id];
+    const address = program.vectors.get(id);
+    if (address === undefined || shape.kind !== 'vector') throw new Error(`no value ${id}`);
+    return this.#floats().slice(address / 4, address / 4 + shape.length);
+  }
+}

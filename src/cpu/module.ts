@@ -1,0 +1,86 @@
+import { CrispenError } from '../errors.ts';
+import { MODULES } from './module.generated.ts';
+import type { RecordName } from './records.ts';
+
+/** Names of the module's functions: of all records but that of a segment. */
+export type RowFunction = Exclude<RecordName, 'segment'>;
+
+/** Each does the rows `from` .. `to` - 1 of what the record at an address says. */
+export type Functions = Readonly<
+  Record<RowFunction, (record: number, from: number, to: number) => void>
+>;
+
+export type VariantName = keyof typeof MODULES;
+
+/** Variants in the order in which they are tried: the fastest first. */
+const ORDER: readonly VariantName[] = ['relaxed', 'simd'];
+
+/** Most pages of 64 KiB that a module's memory may have: 4 GiB. */
+const MAX_PAGES = 65536;
+
+/** The variant that this runtime knows, or null: SIMD is from 2021 to 2023, by browser. */
+export function supportedVariant(): VariantName | null {
+  if (typeof WebAssembly === 'undefined') return null;
+  return ORDER.find((name) => WebAssembly.validate(bytesOf(name))) ?? null;
+}
+
+/**
+ * Compiles the module.
+ * @throws CrispenError `NO_WASM` where the runtime has no SIMD or the page's policy forbids WebAssembly.
+ */
+export async function compileModule(variant = supportedVariant()): Promise<WebAssembly.Module> {
+  if (variant === null || !WebAssembly.validate(bytesOf(variant))) {
+    throw new CrispenError('NO_WASM', 'This browser has no WebAssembly SIMD.', {
+      hint: 'Update the browser, or use one with WebGPU.',
+    });
+  }
+  try {
+    return await WebAssembly.compile(bytesOf(variant));
+  } catch (cause) {
+    throw new CrispenError('NO_WASM', 'This page does not allow WebAssembly.', {
+      hint: "Add 'wasm-unsafe-eval' to script-src in the page's Content-Security-Policy.",
+      cause,
+    });
+  }
+}
+
+/** A memory of at least `bytes`. @throws CrispenError `OUT_OF_MEMORY` */
+export function makeMemory(bytes: number): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: pagesOf(bytes), maximum: MAX_PAGES });
+  } catch (cause) {
+    throw outOfMemory(bytes, cause);
+  }
+}
+
+/** Makes a memory at least so large; views of its buffer are void then. @throws CrispenError `OUT_OF_MEMORY` */
+export function growMemory(memory: WebAssembly.Memory, bytes: number): void {
+  const missing = pagesOf(bytes) - memory.buffer.byteLength / 65536;
+  if (missing <= 0) return;
+  try {
+    memory.grow(missing);
+  } catch (cause) {
+    throw outOfMemory(bytes, cause);
+  }
+}
+
+export async function instantiate(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+): Promise<Functions> {
+  const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
+  return exports as unknown as Functions;
+}
+
+const pagesOf = (bytes: number): number => Math.max(1, Math.ceil(bytes / 65536));
+
+const outOfMemory = (bytes: number, cause: unknown): CrispenError =>
+  new CrispenError(
+    'OUT_OF_MEMORY',
+    `The runtime gave no ${Math.ceil(bytes / 2 ** 20)} MiB of memory.`,
+    { hint: 'Set a smaller memory budget or enlarge a smaller image.', cause },
+  );
+
+function bytesOf(variant: VariantName): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(MODULES[variant]), (c) => c.charCodeAt(0));
+}

@@ -1,0 +1,134 @@
+import type { RgbaImage } from '../image/image.ts';
+import { type MapView, pixelAt } from './layout.ts';
+
+/** What the values of a network's input and output mean: 0..range in one channel (luma) or three. */
+export interface ValueFormat {
+  readonly range: number;
+}
+
+const topOf = (data: RgbaImage['data']): number => (data instanceof Uint16Array ? 65535 : 255);
+
+/** Index within 0 .. size - 1 of a position beyond the end, mirrored without repeating the edge. */
+function reflected(i: number, size: number): number {
+  const period = Math.max(1, 2 * size - 2);
+  return Math.min(i % period, period - (i % period));
+}
+
+/** Pixels as a network's input, reflected to the right and below where the map is larger. */
+export function unpack(
+  floats: Float32Array,
+  map: MapView,
+  image: RgbaImage,
+  { range }: ValueFormat,
+): void {
+  const { data } = image;
+  const factor = range / topOf(data);
+  const step = map.pixel / 4;
+  for (let y = 0; y < map.height; y++) {
+    const line = reflected(y, image.height) * image.width;
+    let to = pixelAt(map, y, 0) / 4;
+    for (let x = 0; x < map.width; x++, to += step) {
+      const from = (line + (x < image.width ? x : reflected(x, image.width))) * 4;
+      const [r, g, b] = [data[from] * factor, data[from + 1] * factor, data[from + 2] * factor];
+      floats.fill(0, to, to + step);
+      if (map.channels === 1) floats[to] = luma(r, g, b);
+      else {
+        floats[to] = r;
+        floats[to + 1] = g;
+        floats[to + 2] = b;
+      }
+    }
+  }
+}
+
+const luma = (r: number, g: number, b: number): number => 0.299 * r + 0.587 * g + 0.114 * b;
+
+/** A part of the result: `core` in LR pixels of the image that the network saw. */
+export interface Packing {
+  readonly core: {
+    readonly x: number;
+    readonly y: number;
+    readonly width: number;
+    readonly height: number;
+  };
+  readonly scale: number;
+  /** The pixels that the network saw: alpha, and with luma the colours, are theirs. */
+  readonly source: RgbaImage;
+  /** Where the core's first pixel goes, and the pixels of a row there. */
+  readonly to: {
+    readonly data: RgbaImage['data'];
+    readonly offset: number;
+    readonly width: number;
+  };
+}
+
+/**
+ * Values as pixels: clamped, rounded half to even. Alpha is enlarged bilinearly, and so are the
+ * differences of colours from luma where the network has luma alone.
+ * @returns false if a value was not finite
+ */
+export function pack(
+  floats: Float32Array,
+  map: MapView,
+  { range }: ValueFormat,
+  { core, scale, source, to }: Packing,
+): boolean {
+  const top = topOf(source.data);
+  const factor = top / range;
+  const step = map.pixel / 4;
+  const grey = map.channels === 1;
+  const opaque = !grey && isOpaque(source.data, top);
+  const below = new Float64Array(4);
+  let finite = true;
+  for (let y = 0; y < core.height * scale; y++) {
+    const row = core.y * scale + y;
+    let from = pixelAt(map, row, core.x * scale) / 4;
+    let at = to.offset + y * to.width * 4;
+    for (let x = 0; x < core.width * scale; x++, from += step, at += 4) {
+      if (!opaque) bilinear(source, scale, row, core.x * scale + x, below);
+      const shift = grey ? luma(below[0], below[1], below[2]) : 0;
+      for (let c = 0; c < 3; c++) {
+        const value = floats[grey ? from : from + c];
+        // NaN and infinity minus themselves are no zero.
+        finite &&= value - value === 0;
+        to.data[at + c] = rounded(value * factor + (grey ? below[c] - shift : 0), top);
+      }
+      to.data[at + 3] = opaque ? top : rounded(below[3], top);
+    }
+  }
+  return finite;
+}
+
+function rounded(v: number, top: number): number {
+  if (v <= 0) return 0;
+  if (v >= top) return top;
+  const floor = Math.floor(v);
+  const rest = v - floor;
+  return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
+}
+
+function isOpaque(data: RgbaImage['data'], top: number): boolean {
+  for (let i = 3; i < data.length; i += 4) if (data[i] !== top) return false;
+  return true;
+}
+
+/** The four samples at a pixel of the enlarged source: half-pixel centres, clamped edges. */
+function bilinear(
+  { width, height, data }: RgbaImage,
+  scale: number,
+  y: number,
+  x: number,
+  to: Float64Array,
+): void {
+  const sy = Math.max((y + 0.5) / scale - 0.5, 0);
+  const sx = Math.max((x + 0.5) / scale - 0.5, 0);
+  const [top, left] = [Math.min(Math.floor(sy), height - 1), Math.min(Math.floor(sx), width - 1)];
+  const [bottom, right] = [Math.min(top + 1, height - 1), Math.min(left + 1, width - 1)];
+  const [fy, fx] = [sy - top, sx - left];
+  for (let c = 0; c < 4; c++) {
+    const at = (row: number, column: number) => data[(row * width + column) * 4 + c];
+    const upper = at(top, left) * (1 - fx) + at(top, right) * fx;
+    const lower = at(bottom, left) * (1 - fx) + at(bottom, right) * fx;
+    to[c] = upper * (1 - fy) + lower * fy;
+  }
+}

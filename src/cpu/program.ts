@@ -1,0 +1,157 @@
+import {
+  type FusedGraph,
+  type FusedOp,
+  lifetimes,
+  readsOf,
+  type ValueId,
+  writesOf,
+} from '../engine/compile/fused.ts';
+import { planMemory } from '../engine/gpu/planner.ts';
+import type { Size } from '../geometry.ts';
+import { type Emission, emit, type HostTask, type Place, type Task } from './compile.ts';
+import { aligned, type Constants } from './constants.ts';
+import { clearBorder, type MapView, mapAt, mapBytes, padded } from './layout.ts';
+import { type Field, RECORDS, type RecordName, recordBytes } from './records.ts';
+
+/** A network at one size of the image: what to do, in order, and what the module reads of it. */
+export interface Program {
+  readonly size: Size;
+  readonly steps: readonly Step[];
+  readonly views: ReadonlyMap<ValueId, MapView>;
+  readonly vectors: ReadonlyMap<ValueId, number>;
+  /** Where `words` belong. */
+  readonly records: number;
+  readonly words: Uint32Array;
+  /** Bytes of memory that it needs, constants included. */
+  readonly bytes: number;
+}
+
+/** An op's tasks; those of a non-local op make room for what the oracle's loops will write. */
+export interface Step {
+  readonly op: FusedOp;
+  readonly tasks: readonly Task[];
+}
+
+/** A network with its constants, ready to be planned for any size. */
+export class Compiled {
+  readonly fused: FusedGraph;
+  readonly #emissions: readonly (Emission | null)[];
+  readonly #constants: Constants;
+  readonly #keep: ReadonlySet<ValueId>;
+
+  /** @param keep values that are read after the run, beside the output */
+  constructor(fused: FusedGraph, constants: Constants, keep: ReadonlySet<ValueId> = new Set()) {
+    this.fused = fused;
+    this.#constants = constants;
+    this.#keep = keep;
+    this.#emissions = fused.ops.map((op) => emit(op, constants, fused));
+  }
+
+  /** Ops that the oracle's loops run, which take a hundred times as long. */
+  get slow(): readonly FusedOp[] {
+    return this.fused.ops.filter(({ op }) => op === 'nonlocal');
+  }
+
+  /** How many ops there are from the first to the last pooling. */
+  get poolingOps(): number {
+    const pools = ({ op }: FusedOp) => op === 'pool' || op === 'dynamicWeights';
+    return this.fused.ops.findLastIndex(pools) + 1;
+  }
+
+  /** The first address behind the constants. */
+  get start(): number {
+    return this.#constants.end;
+  }
+
+  /**
+   * Lays out values and records for LR images of a size.
+   * @param count so many ops from the first on; default: all
+   */
+  program(size: Size, count = this.fused.ops.length): Program {
+    const { graph, inputs } = this.fused;
+    const ops = this.fused.ops.slice(0, count);
+    const mapSize = (id: ValueId) => {
+      const { shape } = graph.nodes[id];
+      if (shape.kind !== 'map') return null;
+      const { channels, scale } = shape;
+      return { channels, width: size.width * scale, height: size.height * scale };
+    };
+    const bytesOf = (id: ValueId): number => {
+      const { shape } = graph.nodes[id];
+      const map = mapSize(id);
+      if (map) return mapBytes(map.channels, map.width, map.height);
+      return shape.kind === 'vector' ? padded(shape.length) * 4 : 0;
+    };
+    const lives = [...lifetimes({ graph, ops, inputs }, this.#keep)];
+    const scratch = ops.map((op, i) => {
+      const [read] = readsOf(op);
+      const rows = read === undefined ? 0 : (mapSize(read)?.height ?? 0);
+      return { bytes: this.#emissions[i]?.scratch?.(rows) ?? 0, first: i, last: i };
+    });
+    const wanted = [
+      ...lives.map(([id, life]) => ({ bytes: bytesOf(id), ...life })),
+      ...scratch,
+    ].map((life) => ({ ...life, bytes: aligned(life.bytes) }));
+    const { slotOf, slotBytes } = planMemory(wanted);
+    let end = this.#constants.end;
+    const starts = slotBytes.map((bytes) => {
+      const start = end;
+      end += bytes;
+      return start;
+    });
+    const startOf = (index: number): number => starts[slotOf[index]] ?? 0;
+    const views = new Map<ValueId, MapView>();
+    const vectors = new Map<ValueId, number>();
+    lives.forEach(([id], i) => {
+      const map = mapSize(id);
+      if (map) views.set(id, mapAt(startOf(i), map.channels, map.width, map.height));
+      else vectors.set(id, startOf(i));
+    });
+    const records = end;
+    const words: number[] = [];
+    const place = (op: number): Place => ({
+      map: (id) => known(views, id),
+      vector: (id) => known(vectors, id),
+      scratch: startOf(lives.length + op),
+      record: (name, fields) => {
+        words.push(...wordsOf(name, fields));
+        return records + words.length * 4 - recordBytes(name);
+      },
+      records: (name, list) => {
+        const start = records + words.length * 4;
+        for (const fields of list) words.push(...wordsOf(name, fields));
+        return { start, end: records + words.length * 4 };
+      },
+    });
+    const steps = ops.map((op, i): Step => {
+      const tasks = this.#emissions[i]?.tasks(place(i));
+      const borders = writesOf(op).flatMap((id): HostTask[] => {
+        const view = views.get(id);
+        return view ? [(floats) => clearBorder(floats, view)] : [];
+      });
+      return { op, tasks: [...borders, ...(tasks ?? [])] };
+    });
+    return {
+      ...{ size, steps, views, vectors, records },
+      words: Uint32Array.from(words),
+      bytes: records + words.length * 4,
+    };
+  }
+}
+
+function known<T>(values: ReadonlyMap<ValueId, T>, id: ValueId): T {
+  const value = values.get(id);
+  if (value === undefined) throw new Error(`value ${id} has no place`);
+  return value;
+}
+
+/** The words of a record; the names of f32 ones begin with `slope` and end with a digit. */
+function wordsOf<R extends RecordName>(
+  name: R,
+  fields: Readonly<Record<Field<R>, number>>,
+): number[] {
+  return RECORDS[name].map((field) => {
+    const value = fields[field as Field<R>];
+    return field === 'slope1' ? new Uint32Array(Float32Array.of(value).buffer)[0] : value;
+  });
+}

@@ -1,0 +1,78 @@
+/**
+ * The records that tell the module's functions what to do, as the host writes them into linear memory:
+ * 32-bit words in this order. Addresses and distances are in bytes. Words named `slope…` are f32.
+ *
+ * A map lies in memory as rows of pixels, its channels innermost (`layout.ts`); so a map is described
+ * by the address of its pixel (0, 0), the distance of its rows (`…Row`) and that of its pixels (`…Pixel`)
+ * or what lies between two pixels (`…Skip`).
+ */
+export const RECORDS = {
+  /** conv: y = act(sum over segments + bias), act(v) = v >= 0 ? v : slope[channel] * v. */
+  conv: [
+    'segments',
+    'segmentsEnd',
+    /** [blocks of 8 channels][k][8], then, where 4 channels remain, [k][4]. */
+    'weights',
+    'bias',
+    'slopes',
+    'y',
+    'yRow',
+    'yPixel',
+    /** Pixels in a row. */
+    'width',
+    /** Bytes of all channels of a pixel of y: a multiple of 16. */
+    'channelBytes',
+    /** A `pointwise` record for each row that is done; 0 for none. */
+    'epilogue',
+  ],
+  /** A run of `count` * 4 numbers that a convolution reads for each pixel, from `base` on. */
+  segment: ['base', 'row', 'pixel', 'count'],
+  /**
+   * pointwise: y = act1(act0(a) * m * factorA + r * factorR). act0 and act1 are v >= 0 ? v : slope * v,
+   * or what `kind…` says (`KINDS`). m and r are maps, or a pixel that repeats: then row is 0 and skip
+   * leads back.
+   */
+  pointwise: [
+    ...['a', 'aRow', 'aSkip'],
+    /** [channels] */
+    'slopes',
+    ...['m', 'mRow', 'mSkip'],
+    ...['r', 'rRow', 'rSkip'],
+    ...['y', 'yRow', 'ySkip'],
+    /** Addresses of the factors. */
+    ...['factorA', 'factorR'],
+    ...['kind0', 'kind1', 'slope1'],
+    ...['width', 'channelBytes'],
+  ],
+  /**
+   * move: copies `channels` numbers of each pixel of y from the pixel (floor(x / divide), floor(y /
+   * divide)) of `from`, `phase` bytes further on for each step of (y mod divide) * divide + x mod divide.
+   */
+  move: [
+    ...['from', 'fromRow', 'fromPixel', 'fromChannel'],
+    ...['y', 'yRow', 'yPixel', 'yChannel'],
+    ...['width', 'channels', 'divide', 'phase'],
+  ],
+  /** bilinear: enlarges by half-pixel centres with clamped edges. */
+  bilinear: [
+    ...['x', 'xRow', 'xWidth', 'xHeight'],
+    ...['y', 'yRow', 'width', 'channelBytes', 'scale'],
+  ],
+  /** sums: the sums of each channel over each row of x; y is [rows][channels]. */
+  sums: ['x', 'xRow', 'y', 'width', 'channelBytes'],
+} as const;
+
+export type RecordName = keyof typeof RECORDS;
+export type Field<R extends RecordName> = (typeof RECORDS)[R][number];
+
+/** Bytes of a record. */
+export const recordBytes = (record: RecordName): number => RECORDS[record].length * 4;
+
+/** Byte offset of a field in its record. */
+export function fieldOffset<R extends RecordName>(record: R, field: Field<R>): number {
+  const fields: readonly string[] = RECORDS[record];
+  return fields.indexOf(field) * 4;
+}
+
+/** What `kind0` and `kind1` say: 0 for a slope on the negative side. */
+export const KINDS = { slope: 0, sigmoid: 1, silu: 2, centredSigmoid: 3 } as const;

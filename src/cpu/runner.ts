@@ -1,0 +1,85 @@
+import type { FusedOpOf } from '../engine/compile/fused.ts';
+import type { RunOptions } from '../engine/types.ts';
+import { throwIfAborted } from '../errors.ts';
+import type { HostTask, Means, RowTask } from './compile.ts';
+import type { Functions } from './module.ts';
+import type { Program, Step } from './program.ts';
+
+/** Multiply-adds between two looks at the clock: some milliseconds at a slow core's speed. */
+const CHUNK = 2e7;
+/** Milliseconds after which other events get their turn: a job is cancelled within 100. */
+const SLICE_MS = 40;
+
+/** Does an op that the module has no function for. */
+export type Oracle = (op: FusedOpOf<'nonlocal'>) => void;
+
+/** Runs the rows of a task, on one core or on several. */
+export type RunRows = (task: RowTask, from: number, to: number) => void;
+
+export const onThisThread =
+  (functions: Functions): RunRows =>
+  ({ fn, record }, from, to) =>
+    functions[fn](record, from, to);
+
+/** Lets other events happen; a timer would wait for four milliseconds. */
+export function breathe(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}
+
+export interface Run extends Pick<RunOptions, 'signal'> {
+  readonly floats: Float32Array;
+  readonly rows: RunRows;
+  readonly oracle: Oracle;
+  readonly means?: Means | undefined;
+  readonly onWork?: ((multiplyAdds: number) => void) | undefined;
+  /** Given: called with each op's index and milliseconds. */
+  readonly onStep?: ((step: Step, milliseconds: number) => void) | undefined;
+}
+
+/** Runs a program whose inputs are in place. @throws CrispenError `ABORTED` */
+export async function runProgram(program: Program, run: Run): Promise<void> {
+  const pixels = program.size.width * program.size.height;
+  let since = performance.now();
+  const pause = async () => {
+    if (performance.now() - since < SLICE_MS) return;
+    await breathe();
+    since = performance.now();
+    throwIfAborted(run.signal);
+  };
+  throwIfAborted(run.signal);
+  for (const step of program.steps) {
+    const started = performance.now();
+    const work = step.op.multiplyAdds * pixels;
+    const rowsInAll = step.tasks.reduce((sum, task) => sum + (isRowTask(task) ? task.rows : 0), 0);
+    // Ops without multiply-adds move memory: a few for each number.
+    const perRow = Math.max(work / Math.max(1, rowsInAll), 100 * program.size.width);
+    const chunk = Math.max(1, Math.floor(CHUNK / perRow));
+    for (const task of step.tasks) {
+      if (!isRowTask(task)) {
+        task(run.floats, run.means ?? {});
+        continue;
+      }
+      for (let from = 0; from < task.rows; from += chunk) {
+        const to = Math.min(task.rows, from + chunk);
+        run.rows(task, from, to);
+        run.onWork?.((work * (to - from)) / rowsInAll);
+        await pause();
+      }
+    }
+    if (step.op.op === 'nonlocal') {
+      run.oracle(step.op);
+      run.onWork?.(work);
+      await pause();
+    }
+    run.onStep?.(step, performance.now() - started);
+  }
+}
+
+const isRowTask = (task: RowTask | HostTask): task is RowTask => typeof task !== 'function';

@@ -1,0 +1,28 @@
+import wabt from 'wabt';
+import { moduleText, VARIANTS, type Variant } from './module.ts';
+
+/** The bytes of one variant of the module. */
+export async function assembleModule(variant: Variant): Promise<Uint8Array> {
+  return assemble(moduleText(variant));
+}
+
+/** Assembles a module's text. */
+export async function assemble(text: string): Promise<Uint8Array> {
+  const { parseWat } = await wabt();
+  const module = parseWat('module.wat', text, { simd: true, relaxed_simd: true });
+  try {
+    module.validate();
+    return module.toBinary({}).buffer;
+  } finally {
+    module.destroy();
+  }
+}
+
+/** The modules of all variants in base64. */
+export async function assembledModules(): Promise<Record<string, string>> {
+  const entries = Object.entries(VARIANTS).map(async ([name, variant]) => {
+    const bytes = await assembleModule(variant);
+    return [name, Buffer.from(bytes).toString('base64')] as const;
+  });
+  return Object.fromEntries(await Promise.all(entries));
+}

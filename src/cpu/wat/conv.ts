@@ -1,0 +1,128 @@
+import {
+  add,
+  advance,
+  each,
+  field,
+  get,
+  int,
+  leaky,
+  lines,
+  locals,
+  type MultiplyAdd,
+  mul,
+  rowFunction,
+  set,
+} from './text.ts';
+
+/** So many pixels by so many output channels, whose sums are kept in registers. */
+export interface ConvTile {
+  readonly pixels: number;
+  readonly channels: 4 | 8;
+}
+
+const tileName = ({ pixels, channels }: ConvTile): string => `tile${pixels}x${channels}`;
+
+/** Channels of the input that one turn of the inner loop takes: maps have a multiple of them. */
+const UNROLL = 4;
+
+/**
+ * Computes one tile at the pixel (`$x`, `$row`), for the output channels from byte `$c` of a pixel on.
+ * `$w` is the address of their weights. Returns the address behind these.
+ */
+function tileText(tile: ConvTile, madd: MultiplyAdd): string {
+  const { pixels, channels } = tile;
+  const vectors = channels / 4;
+  const sum = (p: number, v: number) => `s${p}_${v}`;
+  const sums = Array.from({ length: pixels * vectors }, (_, i) =>
+    sum(Math.floor(i / vectors), i % vectors),
+  );
+  const pointers = Array.from({ length: pixels }, (_, p) => `p${p}`);
+  const segment = (name: 'base' | 'row' | 'pixel' | 'count') =>
+    field('segment', name).replace('$d', '$segment');
+  const channelVector = (of: 'bias' | 'slopes', v: number) =>
+    `(v128.load offset=${16 * v} ${add(field('conv', of), get('c'))})`;
+  const step = (j: number) =>
+    lines(
+      each(vectors, (v) =>
+        set(`w${v}`, `(v128.load offset=${(j * vectors + v) * 16} ${get('w')})`),
+      ),
+      each(pixels, (p) =>
+        lines(
+          set('value', `(v128.load32_splat offset=${4 * j} ${get(`p${p}`)})`),
+          each(vectors, (v) => set(sum(p, v), madd(get('value'), get(`w${v}`), get(sum(p, v))))),
+        ),
+      ),
+    );
+  return `(func $${tileName(tile)} (param $d i32) (param $row i32) (param $x i32) (param $w i32) (param $c i32) (result i32)
+${locals('i32', [...pointers, 'segment', 'count', 'y'])}
+${locals('v128', [...sums, 'value', ...Array.from({ length: vectors }, (_, v) => `w${v}`)])}
+${each(vectors, (v) => set(sum(0, v), channelVector('bias', v)))}
+${each((pixels - 1) * vectors, (i) => set(sum(1 + Math.floor(i / vectors), i % vectors), get(sum(0, i % vectors))))}
+${set('segment', field('conv', 'segments'))}
+(loop $segments
+  ${set('count', segment('pixel'))}
+  ${set('p0', add(segment('base'), add(mul(get('row'), segment('row')), mul(get('x'), get('count')))))}
+  ${each(pixels - 1, (p) => set(`p${p + 1}`, add(get(`p${p}`), get('count'))))}
+  ${set('count', segment('count'))}
+  (loop $run
+    ${each(UNROLL, step)}
+    ${advance('w', int(UNROLL * vectors * 16))}
+    ${each(pixels, (p) => advance(`p${p}`, int(UNROLL * 4)))}
+    (br_if $run (local.tee $count (i32.sub (local.get $count) (i32.const 1)))))
+  (br_if $segments (i32.lt_u (local.tee $segment ${add(get('segment'), int(16))}) ${field('conv', 'segmentsEnd')})))
+${set('y', add(add(field('conv', 'y'), get('c')), add(mul(get('row'), field('conv', 'yRow')), mul(get('x'), field('conv', 'yPixel')))))}
+${each(vectors, (v) => set(`w${v}`, channelVector('slopes', v)))}
+${each(pixels, (p) =>
+  lines(
+    each(
+      vectors,
+      (v) =>
+        `(v128.store offset=${16 * v} ${get('y')} ${leaky(get(sum(p, v)), get(`w${v}`), madd)})`,
+    ),
+    p < pixels - 1 ? advance('y', field('conv', 'yPixel')) : '',
+  ),
+)}
+${get('w')})`;
+}
+
+/** The tiles of a row, from left to right; the last one moves left until it fits. */
+function rowText({ pixels, channels }: ConvTile, single: ConvTile): string {
+  const call = (tile: ConvTile) =>
+    `(call $${tileName(tile)} ${['d', 'row', 'at', 'w', 'c'].map(get).join(' ')})`;
+  return lines(
+    set('x', int(0)),
+    `(loop $tiles${channels}
+    (if (i32.lt_s ${get('width')} ${int(pixels)})
+      (then ${set('at', get('x'))} ${set('next', call(single))} ${advance('x', int(1))})
+      (else
+        ${set('at', `(i32.sub ${get('width')} ${int(pixels)})`)}
+        (if (i32.lt_s ${get('x')} ${get('at')}) (then ${set('at', get('x'))}))
+        ${set('next', call({ pixels, channels }))}
+        ${advance('x', int(pixels))}))
+    (br_if $tiles${channels} (i32.lt_s ${get('x')} ${get('width')})))`,
+    set('w', get('next')),
+    advance('c', int(channels * 4)),
+  );
+}
+
+/**
+ * conv: a convolution row by row. In each row all pixels go through one block of weights before the
+ * next, so that the weights and three rows of the input stay in the nearest cache.
+ */
+export function convText(tiles: readonly ConvTile[], madd: MultiplyAdd): string {
+  const [wide8, wide4, single8, single4] = tiles;
+  const body = lines(
+    set('w', field('conv', 'weights')),
+    set('c', int(0)),
+    set('width', field('conv', 'width')),
+    set('bytes', field('conv', 'channelBytes')),
+    `(block $blocks (loop $next
+      (br_if $blocks (i32.gt_s ${add(get('c'), int(32))} ${get('bytes')}))
+      ${rowText(wide8, single8)}
+      (br $next)))`,
+    `(if (i32.lt_s ${get('c')} ${get('bytes')}) (then ${rowText(wide4, single4)}))`,
+    `(if ${field('conv', 'epilogue')} (then (call $pointwise ${field('conv', 'epilogue')} ${get('row')} ${add(get('row'), int(1))})))`,
+  );
+  const declared = locals('i32', ['w', 'c', 'width', 'bytes', 'x', 'at', 'next']);
+  return lines(...tiles.map((tile) => tileText(tile, madd)), rowFunction('conv', declared, body));
+}
