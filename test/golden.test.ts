@@ -26,7 +26,7 @@ test.each(seeded.map((file) => [basename(file), file]))(
   'the CPU interpreter agrees with %s',
   async (_, file) => {
     const golden = await read(file);
-    const comparisons = await compareGolden(golden, await openBackend('cpu'), { fuse: false });
+    const comparisons = await compareGolden(golden, await openBackend('oracle'), { fuse: false });
     expect(comparisons.map(({ tensor }) => tensor)).toEqual([...golden.expected.keys()]);
     // Plain f32 loops in the same order of layers: far below the tolerance of the GPU.
     expect(comparisons.filter((comparison) => isOff(comparison, 1e-5))).toEqual([]);
@@ -35,7 +35,7 @@ test.each(seeded.map((file) => [basename(file), file]))(
 
 test('a wrong, a missing and a non-finite tensor are seen', async () => {
   const golden = await read(seeded[0]);
-  const cpu = await openBackend('cpu');
+  const cpu = await openBackend('oracle');
   const comparisons = await compareGolden(
     golden,
     {

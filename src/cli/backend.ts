@@ -1,25 +1,30 @@
+import type { CpuModel } from '../cpu/model.ts';
 import type { Fusion } from '../engine/compile/fuse.ts';
 import type { Model } from '../engine/engine.ts';
 import type { Device } from '../engine/gpu/device.ts';
 import { interpret, upscaleOnCpu } from '../engine/oracle/interpreter.ts';
-import type { PlanarInput } from '../engine/oracle/trace.ts';
+import { findTaps, type PlanarInput } from '../engine/oracle/trace.ts';
 import type { Pass } from '../engine/pipeline/enlarge.ts';
 import { choosePrecision, type Precision } from '../engine/tune/precision.ts';
 import type { AdapterReport, RunOptions, TracedTensor, UpscaleResult } from '../engine/types.ts';
 import { type Depth, depthOf, type Rgba8Image } from '../image/image.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
-import { openGpu } from './driver.ts';
+import { openGpu, openRealGpu } from './driver.ts';
 import type { ChosenModel } from './model.ts';
 import type { Tiling } from './tiling.ts';
 
-export type DeviceName = 'gpu' | 'cpu';
-export const DEVICES: readonly DeviceName[] = ['gpu', 'cpu'];
+/**
+ * `gpu`: WebGPU, on a software adapter where there is no other; `cpu`: WebAssembly; `oracle`: plain
+ * loops, which are slow and obviously right. `auto`: a real GPU, else the CPU.
+ */
+export type DeviceName = 'gpu' | 'cpu' | 'oracle';
+export const DEVICES: readonly (DeviceName | 'auto')[] = ['auto', 'gpu', 'cpu'];
 
 /** GPU milliseconds per submission: no page has to stay smooth here, only the driver's watchdog. */
 const SUBMIT_MS = 100;
 
-/** Tiling takes the place of the backend's; there is none on the CPU. */
+/** Tiling takes the place of the backend's; the oracle has none. */
 export type UpscaleFunction = (
   image: Rgba8Image,
   options?: RunOptions & Tiling,
@@ -31,7 +36,7 @@ export type PassModel = Pick<ChosenModel, 'name' | 'network' | 'weights' | 'f16'
 /** What measures quality: an engine, or another runtime as a second opinion. */
 export interface Measurer {
   readonly device: DeviceName | 'torch';
-  /** null on the CPU. */
+  /** Null without a GPU. */
   readonly adapter: AdapterReport | null;
   /** Loads weights once for any number of images. */
   load(
@@ -49,7 +54,7 @@ export interface Measurer {
 /** What the commands need of an engine, on the GPU or on the CPU. */
 export interface Backend extends Measurer {
   readonly device: DeviceName;
-  /** Where alpha and sizes are resampled; null on the CPU. */
+  /** Where alpha and sizes are resampled; null: on the CPU. */
   readonly resampler: Device | null;
   /**
    * A model as one pass of `enlarge`. The CPU computes in f32.
@@ -69,12 +74,26 @@ export interface Backend extends Measurer {
 }
 
 /** @throws CrispenError `NO_WEBGPU` for `gpu` on a machine without an adapter. */
-export async function openBackend(device: DeviceName, tiling: Tiling = {}): Promise<Backend> {
-  return device === 'cpu' ? CPU : openGpuBackend(tiling);
+export async function openBackend(
+  device: DeviceName | 'auto',
+  tiling: Tiling = {},
+): Promise<Backend> {
+  switch (device) {
+    case 'oracle':
+      return ORACLE;
+    case 'cpu':
+      return openCpuBackend(tiling);
+    case 'gpu':
+      return openGpuBackend(tiling, await openGpu());
+    case 'auto': {
+      const gpu = await openRealGpu();
+      return gpu ? openGpuBackend(tiling, gpu) : openCpuBackend(tiling);
+    }
+  }
 }
 
-const CPU: Backend = {
-  device: 'cpu',
+const ORACLE: Backend = {
+  device: 'oracle',
   adapter: null,
   resampler: null,
   pass: ({ name, network, weights }) => ({
@@ -92,10 +111,42 @@ const CPU: Backend = {
   close() {},
 };
 
-async function openGpuBackend(tiling: Tiling): Promise<Backend> {
+async function openCpuBackend(tiling: Tiling): Promise<Backend> {
+  const { CpuModel } = await import('../cpu/model.ts');
+  const { upscale, upscaleStrips } = await import('../cpu/upscale.ts');
+  return {
+    device: 'cpu',
+    adapter: null,
+    resampler: null,
+    pass({ name, network, weights }) {
+      let loading: Promise<CpuModel> | undefined;
+      return {
+        model: name,
+        scale: network.scale,
+        async run(image, options, sink) {
+          loading ??= CpuModel.load(network, weights);
+          return upscaleStrips(await loading, image, { ...tiling, ...options }, sink);
+        },
+      };
+    },
+    async load(network, weights) {
+      const model = await CpuModel.load(network, weights);
+      return (image, options) => upscale(model, image, { ...tiling, ...options });
+    },
+    async trace(network, weights, input, taps, { fuse } = {}) {
+      const keep = findTaps(network.graph, taps);
+      const level = fuse === 'none' ? fuse : 'ops';
+      const model = await CpuModel.load(network, weights, { keep, fuse: level });
+      return model.trace(input, taps);
+    },
+    close() {},
+  };
+}
+
+async function openGpuBackend(tiling: Tiling, gpu: GPU): Promise<Backend> {
   const { Engine } = await import('../engine/engine.ts');
   const { trace } = await import('../engine/oracle/traceNetwork.ts');
-  const engine = await Engine.create({ gpu: await openGpu() });
+  const engine = await Engine.create({ gpu });
   return {
     device: 'gpu',
     adapter: engine.adapter,

@@ -277,9 +277,14 @@ describe('crispen', () => {
       stderr: expect.stringMatching(/^INVALID_INPUT: .*nothing\.png cannot be read/),
     });
     if (process.platform !== 'linux') return; // Elsewhere WebGPU needs no Vulkan driver.
-    expect(crispen(at('in.png'), at('no.png'))).toMatchObject({
+    expect(crispen(at('in.png'), at('no.png'), '--device', 'gpu')).toMatchObject({
       status: 1,
       stderr: expect.stringMatching(/^NO_WEBGPU: .*\n.*chromium/m),
+    });
+    // Without a GPU the CPU does it.
+    expect(crispen(at('in.png'), at('cpu.png'), '--model', 'a2n-x2')).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/12 x 8, a2n-x2, .* on the CPU/),
     });
   });
 });

@@ -15,32 +15,61 @@ export async function openGpu(): Promise<GPU> {
   return opened;
 }
 
+/** WebGPU on a real GPU; null where there is none or npm `webgpu` is not installed. */
+export async function openRealGpu(): Promise<GPU | null> {
+  const choices = driverChoices(false);
+  if (choices.length === 0) return null;
+  const { VK_DRIVER_FILES } = process.env;
+  try {
+    const found = await firstGpu(await loadDawn(), choices);
+    const adapter = await found?.requestAdapter({ powerPreference: 'high-performance' });
+    if (found && adapter && !adapter.info.isFallbackAdapter) {
+      opened ??= found;
+      return opened;
+    }
+  } catch (error) {
+    if (!(error instanceof CrispenError && error.code === 'NO_WEBGPU')) throw error;
+  }
+  if (VK_DRIVER_FILES === undefined) delete process.env.VK_DRIVER_FILES;
+  return null;
+}
+
 async function findGpu(): Promise<GPU> {
-  const { create, globals } = await loadDawn();
-  Object.assign(globalThis, globals);
+  const dawn = await loadDawn();
   const hasLoader = loadVulkan();
-  for (const driver of driverChoices()) {
+  const gpu = await firstGpu(dawn, driverChoices(true));
+  if (gpu) return gpu;
+  throw new CrispenError('NO_WEBGPU', 'No GPU driver was found that WebGPU can use.', {
+    hint: hasLoader
+      ? 'Install a Vulkan driver of your graphics card, or Chromium, which brings a software driver (slow): apt-get install chromium, or npx playwright install chromium. --device cpu needs no driver at all.'
+      : 'There is no Vulkan loader (libvulkan.so.1): apt-get install libvulkan1, or install Chromium, which brings one along with a software driver (slow). --device cpu needs no driver at all.',
+  });
+}
+
+/** WebGPU by the first of the drivers that has an adapter. */
+async function firstGpu(
+  { create, globals }: typeof import('webgpu'),
+  drivers: readonly (string | null)[],
+): Promise<GPU | null> {
+  Object.assign(globalThis, globals);
+  loadVulkan();
+  for (const driver of drivers) {
     // The Vulkan loader reads the variable at each new instance, so every attempt makes its own.
     if (driver !== null) process.env.VK_DRIVER_FILES = driver;
     // What browsers keep behind a flag is offered here: units that multiply matrices.
     const gpu = create(['enable-dawn-features=allow_unsafe_apis']);
     if (await gpu.requestAdapter({ powerPreference: 'high-performance' })) return gpu;
   }
-  throw new CrispenError('NO_WEBGPU', 'No GPU driver was found that WebGPU can use.', {
-    hint: hasLoader
-      ? 'Install a Vulkan driver of your graphics card, or Chromium, which brings a software driver (slow): apt-get install chromium, or npx playwright install chromium. --device cpu needs no driver at all, but is slower still.'
-      : 'There is no Vulkan loader (libvulkan.so.1): apt-get install libvulkan1, or install Chromium, which brings one along with a software driver (slow). --device cpu needs no driver at all, but is slower still.',
-  });
+  return null;
 }
 
 /** Values of `VK_DRIVER_FILES` to try, the best first; null: leave the choice to the system. */
-function driverChoices(): (string | null)[] {
+function driverChoices(withSoftware: boolean): (string | null)[] {
   const { VK_DRIVER_FILES, VK_ICD_FILENAMES } = process.env;
   if (process.platform !== 'linux' || VK_DRIVER_FILES || VK_ICD_FILENAMES) return [null];
   const { hardware, software } = findVulkanDrivers();
-  return [hardware.join(':'), findSwiftShader(), software.join(':')].filter(
-    (choice) => choice !== null && choice !== '',
-  );
+  const choices = withSoftware ? [findSwiftShader(), software.join(':')] : [];
+  return [hardware.join(':'), ...choices].filter((choice) => choice !== null && choice !== '');
 }
 
 async function loadDawn(): Promise<typeof import('webgpu')> {
@@ -48,7 +77,7 @@ async function loadDawn(): Promise<typeof import('webgpu')> {
     return await import('webgpu');
   } catch (cause) {
     throw new CrispenError('NO_WEBGPU', 'WebGPU for Node is not installed.', {
-      hint: 'npm install webgpu, or use --device cpu (slow).',
+      hint: 'npm install webgpu, or use --device cpu.',
       cause,
     });
   }

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { DEVICES, openBackend } from './backend.ts';
+import { openBackend } from './backend.ts';
 import { choice, UsageError } from './command.ts';
 import {
   compareGolden,
@@ -19,7 +19,7 @@ have is listed as missing; a value that is not finite, a tensor that is not prod
 above the tolerance fails the command.
 
   --cases GLOB       the cases whose name matches, such as 'a2n_*'
-  --device NAME      gpu or cpu (default gpu)
+  --device NAME      gpu, cpu, or oracle: plain loops (default gpu)
   --no-fuse          run every op by itself
   --tolerance X      allowed error, as a part of the tensor's largest magnitude (default ${GOLDEN_TOLERANCE})
   --json             JSON lines {case, tensor, maxAbs, maxRel} or {case, missing}
@@ -38,7 +38,7 @@ export async function goldenCommand(args: string[]): Promise<number> {
       json: { type: 'boolean', default: false },
     },
   });
-  const device = choice('--device', values.device, DEVICES);
+  const device = choice('--device', values.device, ['gpu', 'cpu', 'oracle']);
   const tolerance = Number(values.tolerance);
   if (!(tolerance >= 0)) throw new UsageError('--tolerance takes a number of at least 0.');
   const files = findGoldenCases(values.cases);
@@ -58,8 +58,8 @@ export async function goldenCommand(args: string[]): Promise<number> {
         else console.log(`${cases.name.padEnd(36)} missing: no network "${cases.missing}"`);
         continue;
       }
-      // Nothing is fused on the CPU.
-      const fuse = device === 'gpu' && !values['no-fuse'];
+      // The oracle fuses nothing.
+      const fuse = device !== 'oracle' && !values['no-fuse'];
       for (const golden of cases) {
         for (const comparison of await compareGolden(golden, backend, { fuse })) {
           compared++;

@@ -32,7 +32,8 @@ scale 1 the ground truth is the input, made worse by --jpeg or --noise, and stan
   --images N       the first N images only
   --jpeg Q         save the input as JPEG of this quality (4:2:0) first
   --noise S        add white noise of this standard deviation, in levels, first
-  --device NAME    gpu, cpu, or torch: PyTorch on the CPU, as a second opinion (default gpu)
+  --device NAME    auto (a GPU, else the CPU), gpu, cpu, oracle (plain loops), or torch: PyTorch on the
+                   CPU, as a second opinion (default auto)
 ${TILING_USAGE}
   --statistics S   exact or estimated, of networks with image-wide statistics in tiles (default exact
                    where the memory allows)
@@ -80,7 +81,7 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
       images: { type: 'string' },
       jpeg: { type: 'string' },
       noise: { type: 'string' },
-      device: { type: 'string', default: 'gpu' },
+      device: { type: 'string', default: 'auto' },
       ...TILING_OPTIONS,
       seams: { type: 'boolean', default: false },
       resume: { type: 'string' },
@@ -106,8 +107,11 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
   const print = values.json ? printJson : printRow;
   if (!values.json) console.log(heading(model.network.scale));
   const tiling = tilingOf(values, device);
-  if (values.seams && (tiling.tileSize === undefined || device !== 'gpu')) {
-    throw new UsageError('--seams needs --tile, on the GPU.');
+  if (
+    values.seams &&
+    (tiling.tileSize === undefined || device === 'oracle' || device === 'torch')
+  ) {
+    throw new UsageError('--seams needs --tile, and the device gpu or cpu.');
   }
   const backend = await openMeasurer(device, tiling);
   try {
@@ -128,7 +132,7 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
 }
 
 /** Where quality can be measured. */
-export const MEASURERS = [...DEVICES, 'torch'] as const;
+export const MEASURERS = [...DEVICES, 'oracle', 'torch'] as const;
 
 /** @throws CrispenError as `openBackend` and `openTorch`. */
 export async function openMeasurer(

@@ -27,7 +27,7 @@ for in $CRISPEN_SHARED, default ../shared. It takes hours on a software adapter:
   --models IDS     comma-separated (default all)
   --resume FILE    keep each result in FILE and skip what is there from an earlier run
   --out FILE       (default QUALITY.md)
-  --device NAME    gpu, cpu, or torch: PyTorch on the CPU (default gpu)
+  --device NAME    gpu, cpu, oracle (plain loops), or torch: PyTorch on the CPU (default gpu)
   --help           this text
 `;
 

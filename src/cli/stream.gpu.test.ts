@@ -44,7 +44,7 @@ function crispen(...args: string[]) {
 }
 
 const args = () => [
-  ...[at('in.png'), at('out.png'), '--weights', at('tiny.safetensors')],
+  ...[at('in.png'), at('out.png'), '--weights', at('tiny.safetensors'), '--device', 'gpu'],
   ...(IS_LARGE ? ['--memory', '256'] : []),
 ];
 

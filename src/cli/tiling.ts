@@ -2,7 +2,7 @@ import type { UpscaleOptions } from '../engine/types.ts';
 import { CALLS } from '../worker/options.ts';
 import { choice, parsed, positiveInteger, UsageError } from './command.ts';
 
-/** How the GPU goes about an image; the result depends on `edge` alone, and on `statistics`. */
+/** How an image is cut; the result depends on `edge` alone, and on `statistics`. */
 export type Tiling = Pick<UpscaleOptions, 'tileSize' | 'memoryBudget' | 'edge' | 'statistics'>;
 
 /** The options of `parseArgs` that `tilingOf` reads. */
@@ -15,18 +15,18 @@ export const TILING_OPTIONS = {
 
 export const TILING_USAGE = `\
   --tile N         tiles of at most N input pixels a side (default: the largest that the memory allows)
-  --memory MB      megabytes of GPU memory to use (default: as one buffer may have, at most 1 GiB)`;
+  --memory MB      megabytes of memory to use (default: 1 GiB; on a GPU at most what one buffer may have)`;
 
 const STATISTICS = ['exact', 'estimated'] as const;
 
-/** @throws UsageError for values that are none, and for an edge without a GPU. */
+/** @throws UsageError for values that are none, and for an edge that the oracle lacks. */
 export function tilingOf(
   values: { readonly [name in keyof typeof TILING_OPTIONS]?: string | undefined },
   device: string,
 ): Tiling {
   const { tile, memory, edge, statistics } = values;
-  if (edge !== undefined && edge !== 'zero' && device !== 'gpu') {
-    throw new UsageError('--edge needs the GPU.');
+  if (edge !== undefined && edge !== 'zero' && (device === 'oracle' || device === 'torch')) {
+    throw new UsageError('--edge needs the device gpu or cpu.');
   }
   return {
     tileSize: tile === undefined ? undefined : parsed('--tile', tile, CALLS.upscale.tileSize),

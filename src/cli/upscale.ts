@@ -37,7 +37,7 @@ error. Links are followed, permissions stay.
   --weights FILE   a weight file (.safetensors, .pth, .pt, .ckpt) of a network that Crispen knows; with
                    --model in place of that model's weights
   --input-range N  the largest value of the network's input, where it is not the usual 1 or 255
-  --device NAME    gpu or cpu (default gpu; cpu is very slow)
+  --device NAME    auto (default): a GPU, else the CPU; gpu; or cpu
 ${TILING_USAGE}
   --edge MODE      what lies beyond the border: zero, as networks were trained (default), replicate,
                    or wrap, for textures that tile
@@ -69,7 +69,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
       model: { type: 'string' },
       weights: { type: 'string' },
       'input-range': { type: 'string' },
-      device: { type: 'string', default: 'gpu' },
+      device: { type: 'string', default: 'auto' },
       ...TILING_OPTIONS,
       precision: { type: 'string', default: 'auto' },
       format: { type: 'string' },
