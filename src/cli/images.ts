@@ -11,6 +11,7 @@ import { type DecodedImage, type ImageTags, NO_TAGS } from '../image/tags.ts';
 import { decodeAvif } from './avif.ts';
 import { hdrToSrgb } from './hdr.ts';
 import { findOutput, type Output, STDIO, writeOutput } from './output.ts';
+import { FLOAT_NOTE, readUnusual } from './samples.ts';
 
 type Sharp = typeof import('sharp');
 
@@ -25,6 +26,12 @@ const EXTENSIONS: Readonly<Record<string, OutputFormat>> = {
   '.webp': 'webp',
   '.avif': 'avif',
 };
+
+/**
+ * Of the reader: what libjpeg and its kin only warn of, browsers show. The largest size is that of
+ * `openSource`.
+ */
+const READ = { failOn: 'error', limitInputPixels: MAX_PIXELS } as const;
 
 export interface WriteOptions {
   /** Default: by the extension. */
@@ -60,7 +67,7 @@ export async function readPicture(
   const isDeep = bits === 16 && isRaw;
   try {
     const decode = async <Image extends RgbaImage>(file: Uint8Array): Promise<Image> => {
-      const { data, info } = await sharp(file)
+      const { data, info } = await sharp(file, READ)
         // What is left to apply is that of formats that are not taken apart.
         .autoOrient()
         .toColourspace(isDeep ? 'rgb16' : 'srgb')
@@ -73,17 +80,24 @@ export async function readPicture(
       return { width: info.width, height: info.height, data: samples } as RgbaImage as Image;
     };
     const file = Buffer.concat(bare);
+    const unusual = format === 'TIFF' ? await readUnusual(sharp(file, READ)) : null;
     const stored =
+      unusual ??
       (format === 'AVIF' && isRaw ? await decodeAvif(file, decode) : null) ??
       (await decode<RgbaImage>(file));
     const isConverted = hdr !== null && output !== 'png';
     const image = turn(isConverted ? hdrToSrgb(stored, hdr) : stored, orientation);
     const { exif, xmp } = source.tags;
     const tags = isConverted ? { ...NO_TAGS, exif, xmp } : source.tags;
-    const notes = isConverted ? [...source.notes, CONVERTED] : source.notes;
+    const notes = [
+      ...source.notes,
+      ...(isConverted ? [CONVERTED] : []),
+      ...(unusual ? [FLOAT_NOTE] : []),
+    ];
     const grey = isGrey(image.data);
     return { image, tags: { ...tags, grey }, format, animated: isAnimated, notes };
   } catch (cause) {
+    if (cause instanceof CrispenError) throw cause;
     const what = format === 'unknown' ? 'an image' : `a ${format} file`;
     throw new CrispenError('DECODE_FAILED', `${path} is not ${what} that can be read.`, {
       hint: cause instanceof Error ? cause.message : 'JPEG, PNG and WebP files are understood.',

@@ -1,7 +1,7 @@
 import { ascii, Bytes, join, pipe } from './bytes.ts';
 import { edited, type Range } from './edits.ts';
 import { isMoving } from './frames.ts';
-import { avifProperties, type Box } from './iso.ts';
+import { avifProperties, type Box, isoBoxes } from './iso.ts';
 import { stillOf } from './pngAnimation.ts';
 import { chunk } from './pngChunks.ts';
 
@@ -71,6 +71,17 @@ const READERS: Readonly<Record<string, Reader>> = {
   GIF: readGif,
 };
 
+/**
+ * Where a file ends, whatever follows: exports with more than an image in them, downloads padded or
+ * joined. Decoders look no further; what is read by hand must not either, nor be handed on, since a file
+ * that was put together anew would have it inside. The other formats' readers stop by themselves.
+ */
+const ENDS: Readonly<Record<string, (bytes: Bytes) => number>> = {
+  PNG: pngEnd,
+  WebP: (bytes) => 8 + bytes.u32le(4),
+  AVIF: avifEnd,
+};
+
 /** Never throws for damaged files: what cannot be read is not there. @param format of `readHeader` */
 export async function readContainer(
   format: string,
@@ -78,7 +89,7 @@ export async function readContainer(
 ): Promise<Container> {
   try {
     const read = READERS[format];
-    if (read) return await read(data);
+    if (read) return await read(data.subarray(0, ENDS[format]?.(new Bytes(data))));
   } catch {
     // Left to the decoder, which knows best whether it matters.
   }
@@ -93,6 +104,22 @@ const COLOUR_CHUNKS: Readonly<Record<string, number>> = {
   mDCV: 24,
   cLLI: 8,
 };
+
+function pngEnd(bytes: Bytes): number {
+  let at = 8;
+  while (at < bytes.data.length && bytes.ascii(at + 4, 4) !== 'IEND') at += 12 + bytes.u32be(at);
+  return at + 12;
+}
+
+/** A second file begins with a box that a file has once; some decoders would take it for this one's. */
+function avifEnd(bytes: Bytes): number {
+  const seen = new Set<string>();
+  for (const { type, start } of isoBoxes(bytes, 0, bytes.data.length)) {
+    if (seen.has(type) && (type === 'ftyp' || type === 'meta')) return start;
+    seen.add(type);
+  }
+  return bytes.data.length;
+}
 
 async function readPng(data: Uint8Array<ArrayBuffer>): Promise<Container> {
   const bytes = new Bytes(data);
@@ -187,13 +214,21 @@ export const [EXIF_MARK, XMP_MARK, ICC_MARK] = [
 
 function readJpeg(data: Uint8Array<ArrayBuffer>): Container {
   const bytes = new Bytes(data);
-  const [profiles, texts]: Range[][] = [[], []];
+  const [profiles, texts, strays]: Range[][] = [[], [], []];
   const parts: Uint8Array[] = [];
   let exif: Uint8Array | null = null;
   let xmp: Uint8Array | null = null;
   let [bits, components] = [8, 3];
-  for (let at = 2; at + 4 <= data.length && bytes.at(at) === 0xff; ) {
+  for (let at = 2; at + 4 <= data.length; ) {
     const marker = bytes.at(at + 1);
+    if (bytes.at(at) !== 0xff || marker === 0) {
+      // Decoders skip what stands between segments; behind a segment taken out they might not.
+      const next = data.indexOf(0xff, at + 1);
+      if (next < 0) break;
+      strays.push([at, next]);
+      at = next;
+      continue;
+    }
     if (marker === 0xff) {
       at++; // fill
       continue;
@@ -225,7 +260,7 @@ function readJpeg(data: Uint8Array<ArrayBuffer>): Container {
     isGrey: components === 1,
     isCmyk: components === 4,
     ...{ bits, exif, xmp },
-    bare: (all) => edited(data, [...(all ? profiles : []), ...texts]),
+    bare: (all) => edited(data, [...(all ? profiles : []), ...texts, ...strays]),
   };
 }
 

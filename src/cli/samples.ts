@@ -1,0 +1,64 @@
+import type { Sharp } from 'sharp';
+import { CrispenError } from '../errors.ts';
+import type { Rgba8Image } from '../image/image.ts';
+
+/** What was done to floating-point samples, for people. */
+export const FLOAT_NOTE = 'The floating-point samples, 0 to 1, were rounded to 8 bits.';
+
+/** libvips' names of sample types that are no picture's, by what to call them. */
+const REFUSED: Readonly<Record<string, string>> = {
+  char: 'signed 8-bit integers',
+  short: 'signed 16-bit integers',
+  int: 'signed 32-bit integers',
+  uint: '32-bit integers',
+  complex: 'complex numbers',
+  dpcomplex: 'complex numbers',
+};
+
+/** Samples of 0 to 1 that were computed may miss it by that. */
+const TOLERANCE = 0.5 / 255;
+
+/**
+ * A TIFF whose samples are no unsigned integers of 8 or 16 bits, which a decoder would cast to 8 bits:
+ * mostly to black. Floating-point samples of 0 to 1 become 0 to 255, by no curve, since the file names
+ * none; null for what a decoder reads by itself.
+ *
+ * @throws CrispenError `DECODE_FAILED` for samples of other types, and beyond 0 to 1
+ */
+export async function readUnusual(input: Sharp): Promise<Rgba8Image | null> {
+  const { depth, space } = await input.metadata();
+  const refused = REFUSED[String(depth)];
+  if (refused) throw unreadable(`The samples of this TIFF are ${refused}.`);
+  if (depth !== 'float' && depth !== 'double') return null;
+  // Colour would be taken for linear light; "b-w" is handed out as it is.
+  if (space !== 'scrgb' && space !== 'b-w') {
+    throw unreadable(`The floating-point samples of this TIFF are of the kind "${space}".`);
+  }
+  const upright = input.clone().autoOrient();
+  const { data, info } = await (space === 'scrgb' ? upright.toColourspace('scrgb') : upright)
+    .raw({ depth: 'float' })
+    .toBuffer({ resolveWithObject: true });
+  const { width, height, channels } = info;
+  const samples = new Float32Array(data.buffer, data.byteOffset, width * height * channels);
+  let [low, high] = [0, 1];
+  for (const value of samples) {
+    // Of NaN both become NaN, and stay.
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  if (!(low >= -TOLERANCE && high <= 1 + TOLERANCE)) {
+    const range = Number.isNaN(low) ? 'are not all numbers' : `run from ${low} to ${high}`;
+    throw unreadable(`The floating-point samples of this TIFF ${range}.`);
+  }
+  const image = { width, height, data: new Uint8ClampedArray(width * height * 4).fill(255) };
+  for (let i = 0, at = 0; i < samples.length; i += channels, at += 4) {
+    // Clamped arrays round.
+    for (let c = 0; c < channels; c++) image.data[at + c] = samples[i + c] * 255;
+  }
+  return image;
+}
+
+const unreadable = (message: string): CrispenError =>
+  new CrispenError('DECODE_FAILED', message, {
+    hint: 'Save it with 8 or 16 bits per sample, or with floating-point samples from 0 to 1.',
+  });

@@ -1,0 +1,41 @@
+import sharp from 'sharp';
+import { describe, expect, test } from 'vitest';
+import { another, everyFormat, TAILS } from '../../test/trailing.ts';
+import { openSource } from './source.ts';
+
+const files = await everyFormat();
+
+/** What is read by hand, and what a decoder makes of the rest. */
+async function read(file: Buffer) {
+  const { bare, ...rest } = await openSource(Uint8Array.from(file), { refused: [] });
+  const joined = Buffer.concat(bare);
+  // libvips reads no BMP.
+  const pixels =
+    rest.format === 'BMP' ? joined.subarray(0, joined.readUInt32LE(2)) : sharp(joined).raw();
+  return { rest, pixels: pixels instanceof Buffer ? pixels : await pixels.toBuffer() };
+}
+
+describe.each(Object.entries(files))('behind the end of %s', (name, file) => {
+  test('nothing counts', async () => {
+    const whole = await read(file);
+    const other = await another(name);
+    const tails = { ...TAILS, 'the file again': file, ...(other && { 'another file': other }) };
+    for (const [tail, bytes] of Object.entries(tails)) {
+      const found = await read(Buffer.concat([file, bytes])).catch((error) => error);
+      expect(found, tail).toEqual(whole);
+    }
+  });
+});
+
+test('stray bytes between segments of a JPEG are skipped, as libjpeg does', async () => {
+  const file = files['tagged.jpg'];
+  const whole = await read(file);
+  expect(whole.rest.tags.icc).not.toBeNull();
+  let at = 2;
+  for (let segment = 0; segment < 3; segment++) {
+    at += 2 + file.readUInt16BE(at + 2);
+    const strays = Buffer.of(0, 7, 0xff, 0, 9);
+    const found = await read(Buffer.concat([file.subarray(0, at), strays, file.subarray(at)]));
+    expect(found).toEqual(whole);
+  }
+});
