@@ -46,7 +46,8 @@ function bmp(): Buffer {
   return file;
 }
 
-const odd = (length: number) => Buffer.from({ length }, (_, i) => ((i + 7) * 2654435761) >>> 24);
+const odd = (length: number) =>
+  Buffer.from(Array.from({ length }, (_, i) => ((i + 7) * 2654435761) >>> 24));
 const box = (type: string, length: number) => {
   const whole = Buffer.alloc(8 + length);
   whole.writeUInt32BE(whole.length);

@@ -26,6 +26,8 @@ export async function runCommand(
   run: (args: string[], signal: AbortSignal) => Promise<number>,
 ): Promise<void> {
   const args = process.argv.slice(2);
+  // Of words that nobody reads any more, as with "| head"; a picture's sink sees its own errors.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   // Behind "--" stand names of files.
   const options = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
   if (options.includes('--help') || options.includes('-h')) {
@@ -90,6 +92,6 @@ export const choice = <T extends string>(option: string, text: string, choices: 
 export const positiveInteger = (option: string, text: string): number =>
   parsed(option, text, whole(1));
 
-/** The option `--input-range`. @throws UsageError if the value is not a number above 0. */
-export const inputRangeOf = (text: string | undefined): number | undefined =>
-  text === undefined ? undefined : parsed('--input-range', text, inputRange);
+/** @throws UsageError if the value is not a number above 0. */
+export const positiveNumber = (option: string, text: string): number =>
+  parsed(option, text, inputRange);

@@ -80,7 +80,7 @@ describe('crispen', () => {
         statistics: 'exact',
         approximate: false,
         precision: 'f32',
-        ...{ depth: 8, colorSpace: 'srgb', animated: false, notes: [] },
+        ...{ depth: 8, colorSpace: 'srgb', animated: false, notes: [], assumptions: [] },
       },
     ]);
   });

@@ -4,8 +4,9 @@ import { multiplyAddsPerPixel, parameterCount } from '../graph/analysis.ts';
 import { receptiveField, tileOverlap } from '../graph/reach.ts';
 import { type Detection, identify } from '../networks/registry.ts';
 import type { WeightFile } from '../weights/read.ts';
-import { inputRangeOf, positiveInteger, UsageError } from './command.ts';
-import { detectIn, readWeightFile } from './model.ts';
+import { positiveInteger, UsageError } from './command.ts';
+import { detectIn, type ModelOptions, readWeightFile } from './model.ts';
+import { NETWORK_OPTIONS, NETWORK_USAGE, networkOf } from './network.ts';
 
 export const INSPECT_USAGE = `
 npm run inspect -- FILE [options]
@@ -15,7 +16,7 @@ was found. A file that Crispen cannot run is listed all the same, with the reaso
 command.
 
   --scale N        where the file cannot tell
-  --input-range N  the largest value of the network's input, where it is not the usual 1 or 255
+${NETWORK_USAGE}
   --json           one JSON object {format, architecture, scale, scaleSource, parameters,
                    receptiveField, multiplyAddsPerPixel, tensors, ...}
   --help           this text
@@ -60,7 +61,7 @@ export async function inspectCommand(args: string[]): Promise<number> {
     allowPositionals: true,
     options: {
       scale: { type: 'string' },
-      'input-range': { type: 'string' },
+      ...NETWORK_OPTIONS,
       json: { type: 'boolean', default: false },
     },
   });
@@ -68,7 +69,7 @@ export async function inspectCommand(args: string[]): Promise<number> {
   if (path === undefined || rest.length > 0) throw new UsageError('Name one weight file.');
   const inspection = await inspect(path, {
     scale: values.scale === undefined ? undefined : positiveInteger('--scale', values.scale),
-    inputRange: inputRangeOf(values['input-range']),
+    wish: networkOf(values),
   });
   if (values.json) console.log(JSON.stringify(inspection));
   else for (const line of report(path, inspection)) console.log(line);
@@ -78,7 +79,7 @@ export async function inspectCommand(args: string[]): Promise<number> {
 /** @throws CrispenError `MODEL_CORRUPT`, `MODEL_UNSUPPORTED` if the file cannot be read at all. */
 export async function inspect(
   path: string,
-  options: { readonly scale?: number | undefined; readonly inputRange?: number | undefined } = {},
+  options: Pick<ModelOptions, 'scale' | 'wish'> = {},
 ): Promise<Inspection> {
   const { file, sha256 } = await readWeightFile(path);
   let found: Detection | null = null;

@@ -13,6 +13,7 @@ import { createNetwork, type Detection, detect, recognise } from '../networks/re
 import { readWeights, type WeightFile } from '../weights/read.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { readBytes } from './images.ts';
+import type { NetworkWish } from './network.ts';
 
 /** The package's own folder: this file stands two folders below it, in the source as when built. */
 export const PACKAGE_ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -41,14 +42,16 @@ export interface ChosenModel {
   readonly f16: boolean;
   /** SHA-256 of the weight file in hexadecimal digits. */
   readonly sha256: string;
+  /** What its weight file does not tell and was taken as usual, for people. */
+  readonly assumptions: readonly string[];
 }
 
 export interface ModelOptions {
   readonly model?: string | undefined;
   readonly weights?: string | undefined;
   readonly scale?: number | undefined;
-  /** Largest value of the network's input, where it is not the usual one. */
-  readonly inputRange?: number | undefined;
+  /** What the weight file does not tell, where it is not as usual. */
+  readonly wish?: NetworkWish | undefined;
 }
 
 /**
@@ -61,14 +64,7 @@ export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
   const { model, weights, scale } = options;
   if (weights !== undefined && model === undefined) {
     const { file, sha256 } = await readWeightFile(weights);
-    const found = detectIn(file, weights, options);
-    return {
-      name: fileTitle(weights),
-      network: found.network,
-      weights: found.weights,
-      f16: false,
-      sha256,
-    };
+    return ofFile(weights, detectIn(file, weights, options), sha256);
   }
   const entry = model === undefined ? defaultModel(scale ?? 2) : findModel(model);
   if (scale !== undefined && scale !== entry.scale) {
@@ -77,10 +73,11 @@ export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
       hint: `Leave --scale out or choose another model than ${entry.id}.`,
     });
   }
-  const inputRange = options.inputRange ?? entry.inputRange;
+  const inputRange = options.wish?.inputRange ?? entry.inputRange;
   const network = createNetwork(entry.network, { ...entry, inputRange });
   if (weights !== undefined) {
-    return { name: fileTitle(weights), network, f16: false, ...(await readFor(weights, network)) };
+    const read = await readFor(weights, network);
+    return { name: fileTitle(weights), network, f16: false, assumptions: [], ...read };
   }
   const shipped = await readFor(shippedFile(entry), network);
   if (shipped.sha256 !== HASHES[entry.id]) {
@@ -88,8 +85,11 @@ export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
       hint: 'Install the package again.',
     });
   }
-  return { name: entry.id, network, f16: entry.f16, ...shipped };
+  return { name: entry.id, network, f16: entry.f16, assumptions: [], ...shipped };
 }
+
+/** Of a network of scale 1 whose file's name does not tell what it is for. */
+const RESTORES = 'it restores the image at its own size';
 
 /**
  * The models to run one after the other on an image, and the size that they and a resize lead to.
@@ -118,9 +118,10 @@ export async function chooseChain(
     return { chain: await readAll(modelsFor(factor, model), options), size, factor };
   }
   const asked = wish && wishedSize(image, wish).factor;
-  const only = await chooseFile(options, asked);
-  const { scale } = only.network;
-  taskOfFile(scale, only.name, task);
+  const file = await chooseFile(options, asked);
+  const { scale } = file.network;
+  const isOpen = taskOfFile(scale, file.name, task) === 'restore';
+  const only = isOpen ? { ...file, assumptions: [...file.assumptions, RESTORES] } : file;
   const { factor, ...size } = wishedSize(image, wish ?? { scale });
   return { chain: await readAll(modelsAfter(factor, { ...only, scale })), size, factor };
 }
@@ -150,9 +151,13 @@ async function chooseFile(
     Number.isInteger(factor) &&
     possible(() => detectIn(file, weights, { ...options, scale: factor }));
   const likelyScale = Math.ceil(factor);
-  const { network, weights: tensors } =
-    found || detectIn(file, weights, { ...options, likelyScale });
-  return { name: fileTitle(weights), network, weights: tensors, f16: false, sha256 };
+  return ofFile(weights, found || detectIn(file, weights, { ...options, likelyScale }), sha256);
+}
+
+/** A model of a weight file whose network was found. */
+function ofFile(path: string, found: Detection, sha256: string): ChosenModel {
+  const { network, weights, assumptions } = found;
+  return { name: fileTitle(path), network, weights, f16: false, sha256, assumptions };
 }
 
 /** What `work` gives, or null where the file is not of that scale. */
@@ -176,10 +181,13 @@ export async function readWeightFile(path: string): Promise<{ file: WeightFile; 
 export function detectIn(
   { tensors }: WeightFile,
   path: string,
-  options: Pick<ModelOptions, 'scale' | 'inputRange'> & { readonly likelyScale?: number },
+  options: Pick<ModelOptions, 'scale' | 'wish'> & { readonly likelyScale?: number },
 ): Detection {
-  const { scale, likelyScale, inputRange } = options;
-  return detect(tensors, { name: basename(path), scale, likelyScale, inputRange });
+  const { scale, likelyScale, wish } = options;
+  const found = detect(tensors, { ...wish, name: basename(path), scale, likelyScale });
+  const { assumptions, scaleSource } = found;
+  if (scaleSource !== 'default') return found;
+  return { ...found, assumptions: [...assumptions, `it enlarges by ${found.scale}`] };
 }
 
 /**

@@ -205,6 +205,12 @@ describe('the real command', () => {
     spawn(process.execPath, ['scripts/run.mjs', 'src/cli/crispen.ts', ...args], {
       cwd: PACKAGE_ROOT,
     });
+  /** A reader that has gone, as of "| head -c 0". */
+  const unread = (args: string[]) => {
+    const child = start(args);
+    child.stdout.destroy();
+    return ended(child);
+  };
   async function ended(child: ReturnType<typeof start>, input?: Buffer) {
     child.stdin.end(input);
     const [out, err]: Buffer[][] = [[], []];
@@ -218,11 +224,15 @@ describe('the real command', () => {
     await writeImage(at('-h'), picture, { format: 'png' });
     const input = readFileSync(at('-h'));
     const lanczos = ['--method', 'lanczos', '--device', 'cpu'];
-    const [named, linked, help] = await Promise.all([
+    const [named, linked, help, words, lost] = await Promise.all([
       ended(start(['-', '-', '--format', 'webp', '--json', ...lanczos]), input),
       ended(start([at('-h'), '/dev/stdout', ...lanczos])),
       ended(start([...lanczos, '--', '-h', at('out.png')])),
+      unread(['--help']),
+      unread([at('-h'), '-', ...lanczos]),
     ]);
+    expect(words).toMatchObject({ code: 0, err: '' });
+    expect(lost).toMatchObject({ code: 1, err: expect.stringContaining('WRITE_FAILED') });
     expect(await sharp(named.out).metadata()).toMatchObject({ format: 'webp', width: 16 });
     expect(JSON.parse(named.err)).toMatchObject({ output: [16, 12] });
     expect(await sharp(linked.out).metadata()).toMatchObject({ format: 'png', width: 16 });

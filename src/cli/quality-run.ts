@@ -9,7 +9,7 @@ import { compareLuma } from '../metrics/index.ts';
 import { type Line, seamSteps } from '../metrics/seams.ts';
 import type { Network } from '../networks/network.ts';
 import { DEVICES, type Measurer, openBackend } from './backend.ts';
-import { choice, inputRangeOf, positiveInteger, UsageError } from './command.ts';
+import { choice, positiveInteger, positiveNumber, UsageError } from './command.ts';
 import { cropTo, findPairs, type ImagePair } from './dataset.ts';
 import { type Degradation, degrade } from './degrade.ts';
 import { readImage } from './images.ts';
@@ -98,7 +98,12 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
     model: values.model,
     weights: values.weights,
     scale: wantedScale,
-    inputRange: inputRangeOf(values['input-range']),
+    wish: {
+      inputRange:
+        values['input-range'] === undefined
+          ? undefined
+          : positiveNumber('--input-range', values['input-range']),
+    },
   });
   const worse = {
     jpeg: values.jpeg === undefined ? undefined : positiveInteger('--jpeg', values.jpeg),

@@ -10,9 +10,10 @@ import type { SizeWish } from '../image/size.ts';
 import { whole } from '../options.ts';
 import { CALLS } from '../worker/options.ts';
 import { type Backend, DEVICES, openBackend } from './backend.ts';
-import { choice, inputRangeOf, parsed, UsageError } from './command.ts';
+import { choice, parsed, UsageError } from './command.ts';
 import { checkFormat, formatOf, OUTPUT_FORMATS, readPicture, writeImage } from './images.ts';
 import { type ChosenModel, chooseChain } from './model.ts';
+import { NETWORK_OPTIONS, NETWORK_USAGE, type NetworkWish, networkOf } from './network.ts';
 import { findOutput, openSink, STDIO } from './output.ts';
 import { TILING_OPTIONS, TILING_USAGE, tilingOf } from './tiling.ts';
 
@@ -36,7 +37,7 @@ error. Links are followed, permissions stay.
                    photo models)
   --weights FILE   a weight file (.safetensors, .pth, .pt, .ckpt) of a network that Crispen knows; with
                    --model in place of that model's weights
-  --input-range N  the largest value of the network's input, where it is not the usual 1 or 255
+${NETWORK_USAGE}
   --device NAME    auto (default): a GPU, else the CPU; gpu; or cpu
 ${TILING_USAGE}
   --edge MODE      what lies beyond the border: zero, as networks were trained (default), replicate,
@@ -68,7 +69,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
       task: { type: 'string' },
       model: { type: 'string' },
       weights: { type: 'string' },
-      'input-range': { type: 'string' },
+      ...NETWORK_OPTIONS,
       device: { type: 'string', default: 'auto' },
       ...TILING_OPTIONS,
       precision: { type: 'string', default: 'auto' },
@@ -92,7 +93,8 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
   }
   const wish = sizeWishOf(values);
   const { model, weights } = values;
-  const inputRange = inputRangeOf(values['input-range']);
+  const networkWish = networkOf(values);
+  if (weights === undefined || model !== undefined) checkKnown(networkWish);
   const asked =
     values.format === undefined ? undefined : choice('--format', values.format, OUTPUT_FORMATS);
   const quality = qualityOf(values.quality);
@@ -109,9 +111,12 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
     task,
     model,
     weights,
-    inputRange,
+    wish: networkWish,
   });
   checkFormat(format, size);
+
+  // Models may run twice.
+  const assumptions = [...new Set(method === 'lanczos' ? [] : chain.flatMap((m) => m.assumptions))];
 
   const backend = await openBackend(device, tiling);
   try {
@@ -160,6 +165,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
         colorSpace: tags.colorSpace,
         animated,
         notes,
+        assumptions,
       };
       say(JSON.stringify(line));
     } else {
@@ -170,6 +176,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
         `${name}: ${size.width} x ${size.height}, ${by}, ${seconds} s on ${adapterName(backend.adapter)}`,
       );
       for (const note of notes) say(note);
+      for (const assumption of assumptions) say(`Assumed: ${assumption}.`);
     }
     return 0;
   } finally {
@@ -182,6 +189,14 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
 function passesOf(backend: Backend, chain: readonly ChosenModel[], precision: Precision): Pass[] {
   const passes = new Map(chain.map((model) => [model, backend.pass(model, precision)]));
   return chain.map((model) => passes.get(model) as Pass);
+}
+
+/** @throws UsageError for options that settle what is known of shipped networks. */
+function checkKnown({ inputRange: _, ...wish }: NetworkWish): void {
+  if (Object.values(wish).every((value) => value === undefined)) return;
+  throw new UsageError(
+    '--activation, --residual-scale and the like are for a file of --weights, without --model.',
+  );
 }
 
 /**

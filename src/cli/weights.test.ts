@@ -2,12 +2,15 @@ import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { upscaleOnCpu } from '../engine/interpreter.ts';
+import { detect } from '../models/index.ts';
 import { toFloat32 } from '../weights/convert.ts';
 import { readWeights } from '../weights/read.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
+import type { Tensor } from '../weights/tensor.ts';
 import { writeSafetensors } from '../weights/writeSafetensors.ts';
 import { convertCommand } from './convert-run.ts';
-import { writeImage } from './images.ts';
+import { readImage, writeImage } from './images.ts';
 import { type Inspection, inspectCommand } from './inspect-run.ts';
 import { PACKAGE_ROOT } from './model.ts';
 import { upscaleCommand } from './upscale.ts';
@@ -70,6 +73,87 @@ describe('inspect', () => {
     const text = printed.join('\n');
     expect(text).toContain('MODEL_UNSUPPORTED');
     expect(text).not.toContain('\u001b');
+  });
+});
+
+describe('what a file does not tell', () => {
+  /** A Compact network of two layers, trained with an activation that has no weights. */
+  const plain = (scale: number) => {
+    let seed = 1;
+    const tensor = (...shape: number[]): Tensor => {
+      const values = Float32Array.from({ length: shape.reduce((a, b) => a * b) }, () => {
+        seed = (seed * 48271) % 2147483647;
+        return seed / 2147483647 - 0.5;
+      });
+      return { dtype: 'f32', shape, bytes: new Uint8Array(values.buffer) };
+    };
+    const tensors = new Map<string, Tensor>();
+    for (const [layer, cIn, cOut] of [
+      ['body.0', 3, 4],
+      ['body.2', 4, 4],
+      ['body.4', 4, 3 * scale ** 2],
+    ] as const) {
+      tensors.set(`${layer}.weight`, tensor(cOut, cIn, 3, 3));
+      tensors.set(`${layer}.bias`, tensor(cOut));
+    }
+    return tensors;
+  };
+  const LEAKY = 'leaky ReLU of slope 0.1, since there are no slopes';
+  const data = Uint8ClampedArray.from({ length: 6 * 5 * 4 }, (_, i) =>
+    i % 4 === 3 ? 255 : (i * 37) % 256,
+  );
+
+  test('is said and can be set', async () => {
+    const image = { width: 6, height: 5, data };
+    await writeFile(at('plain-x2.safetensors'), writeSafetensors(plain(2)));
+    await writeImage(at('in.png'), image);
+    const args = [at('in.png'), at('out.png'), '--weights', at('plain-x2.safetensors')];
+    const enlarge = async (...more: string[]) => {
+      await run(upscaleCommand, ...args, '--device', 'cpu', '--json', ...more);
+      return JSON.parse(printed[0]).assumptions;
+    };
+    for (const [activation, options, assumptions] of [
+      ['leakyrelu', [], [LEAKY]],
+      ['relu', ['--activation', 'relu'], []],
+      ['leakyrelu', ['--activation', 'leakyrelu'], []],
+    ] as const) {
+      expect(await enlarge(...options)).toEqual(assumptions);
+      const { network, weights } = detect(plain(2), { activation });
+      const expected = await upscaleOnCpu(network, weights, image);
+      expect(await readImage(at('out.png'))).toEqual(expected.image);
+      await run(inspectCommand, at('plain-x2.safetensors'), '--json', ...options);
+      expect(inspection().assumptions).toEqual(assumptions);
+    }
+    await run(upscaleCommand, ...args, '--device', 'cpu');
+    expect(printed).toContain(`Assumed: ${LEAKY}.`);
+  });
+
+  test('a network of scale 1 that restores, unless the task or the name says what', async () => {
+    await writeImage(at('in.png'), { width: 6, height: 5, data });
+    const said = 'it restores the image at its own size';
+    for (const [name, options, assumptions] of [
+      ['mine', [], [LEAKY, said]],
+      ['mine', ['--task', 'denoise'], [LEAKY]],
+      ['mine-noise', [], [LEAKY]],
+    ] as const) {
+      const file = at(`${name}.safetensors`);
+      await writeFile(file, writeSafetensors(plain(1)));
+      const args = [at('in.png'), at('out.png'), '--weights', file, '--device', 'cpu', '--json'];
+      await run(upscaleCommand, ...args, ...options);
+      expect(JSON.parse(printed[0]).assumptions).toEqual(assumptions);
+    }
+  });
+
+  test.each([
+    ['another activation', ['--weights', 'plain-x2.safetensors', '--activation', 'tanh']],
+    ['no number', ['--weights', 'plain-x2.safetensors', '--residual-scale', 'much']],
+    ['a shipped model, of which all is known', ['--activation', 'relu']],
+  ])('%s: a usage error', async (_, options) => {
+    const given = options.map((arg) => (arg.endsWith('.safetensors') ? at(arg) : arg));
+    await expect(run(upscaleCommand, at('in.png'), at('out.png'), ...given)).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      message: expect.stringContaining('--'),
+    });
   });
 });
 

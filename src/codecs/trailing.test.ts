@@ -10,9 +10,12 @@ async function read(file: Buffer) {
   const { bare, ...rest } = await openSource(Uint8Array.from(file), { refused: [] });
   const joined = Buffer.concat(bare);
   // libvips reads no BMP.
-  const pixels =
-    rest.format === 'BMP' ? joined.subarray(0, joined.readUInt32LE(2)) : sharp(joined).raw();
-  return { rest, pixels: pixels instanceof Buffer ? pixels : await pixels.toBuffer() };
+  // libvips reads no BMP.
+  const isRead = rest.format !== 'BMP';
+  const pixels = isRead
+    ? await sharp(joined).raw().toBuffer()
+    : joined.subarray(0, joined.readUInt32LE(2));
+  return { rest, pixels };
 }
 
 describe.each(Object.entries(files))('behind the end of %s', (name, file) => {

@@ -158,10 +158,10 @@ export function matchEdsrAcla(outline: Outline): Match | null {
   return {
     ...{ architecture: 'edsr-acla', scales: [scale], inputRange: 255 },
     assumptions: [
-      'residuals times 1',
-      'no depthwise convolution behind the attention',
-      'offsets of a key in neighbouring channels (paired)',
-      ...(gated ? ['keys with a closed gate leave the softmax'] : []),
+      ['residuals times 1', 'residualScale'],
+      ['no depthwise convolution behind the attention', 'depthwise'],
+      ['offsets of a key in neighbouring channels (paired)', 'offsets'],
+      ...(gated ? [['keys with a closed gate leave the softmax', 'gate'] as const] : []),
       ...(scale === 1 ? ['the input is added to the output'] : []),
     ],
     storedRange: (tensors) => storedMean(tensors)?.range ?? null,

@@ -92,7 +92,9 @@ export function matchCompact(outline: Outline): Match | null {
     architecture: 'compact',
     scales: [output.scale],
     inputRange: 1,
-    ...(hasSlopes ? {} : { assumptions: ['leaky ReLU of slope 0.1, since there are no slopes'] }),
+    assumptions: hasSlopes
+      ? []
+      : [['leaky ReLU of slope 0.1, since there are no slopes', 'activation']],
     build: ({ scale, inputRange = 1, activation = 'leakyrelu' }) =>
       compact({
         ...{ scale, features, channels, inputRange },

@@ -108,7 +108,11 @@ export function detect(tensors: TensorMap, options: DetectOptions = {}): Detecti
     ...{ scale, scaleSource, inputRange: range, network },
     inputRangeSource:
       options.inputRange !== undefined ? 'option' : stored !== null ? 'weights' : 'network',
-    assumptions: match.assumptions ?? [],
+    assumptions: (match.assumptions ?? []).flatMap((assumption) => {
+      if (typeof assumption === 'string') return [assumption];
+      const [text, settledBy] = assumption;
+      return options[settledBy] === undefined ? [text] : [];
+    }),
     weights: match.prepare?.(tensors) ?? tensors,
   };
 }

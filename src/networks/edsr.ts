@@ -110,7 +110,7 @@ function matchOriginal(outline: Outline): Match | null {
   };
   return {
     ...{ architecture: 'edsr', scales: [scale], inputRange: 255, build },
-    assumptions: [`residuals times ${usualResidualScale(features)}`],
+    assumptions: [[`residuals times ${usualResidualScale(features)}`, 'residualScale']],
     storedRange: (tensors) => storedMean(tensors)?.range ?? null,
   };
 }
@@ -125,8 +125,9 @@ function matchBasicSr(outline: Outline): Match | null {
   return {
     ...{ architecture: 'edsr', scales: [scale], inputRange: 1 },
     assumptions: [
-      `residuals times ${usualResidualScale(features)}`,
-      'the mean of DIV2K is subtracted and the range is 255 inside',
+      [`residuals times ${usualResidualScale(features)}`, 'residualScale'],
+      'the mean of DIV2K is subtracted',
+      ['the range is 255 inside', 'imageRange'],
     ],
     build: ({ scale: chosen, residualScale, inputRange = 1, imageRange = 255 }) =>
       edsr({

@@ -176,8 +176,8 @@ export function matchLcoan(outline: Outline): Match | null {
   return {
     ...{ architecture: 'lcoan', scales: [scale], inputRange: 1 },
     assumptions: [
-      'windows of 384 pixels',
-      'groups added with the factor 0.1',
+      ['windows of 384 pixels', 'window'],
+      ['groups added with the factor 0.1', 'residualScale'],
       'pixels of one cluster in row-major order',
     ],
     storedRange: (tensors) => storedMean(tensors)?.range ?? null,

@@ -28,6 +28,11 @@ export interface NetworkChoice {
   readonly gate?: Gate | undefined;
 }
 
+/** Something taken for granted, for people, and the option that settles it where there is one. */
+export type Assumption =
+  | string
+  | readonly [text: string, settledBy: Exclude<keyof NetworkChoice, 'scale' | 'inputRange'>];
+
 /** An architecture recognised in an outline. */
 export interface Match {
   /** As it is reported: `a2n`, `a2n-m`, `pan`, `compact`, `span`, `esrgan`, `edsr`, `lcoan`,
@@ -39,8 +44,7 @@ export interface Match {
   readonly inputRange: number;
   /** The input range that the weights themselves tell. */
   readonly storedRange?: (tensors: TensorMap) => number | null;
-  /** What was taken for granted, for people. */
-  readonly assumptions?: readonly string[];
+  readonly assumptions?: readonly Assumption[];
   readonly build: (choice: NetworkChoice, tensors: TensorMap) => Network;
   /** The tensors under the names, and in the form, that the network wants. */
   readonly prepare?: (tensors: TensorMap) => TensorMap;

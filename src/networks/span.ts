@@ -95,7 +95,9 @@ export function matchSpan(outline: Outline): Match | null {
     architecture: 'span',
     scales: [output.scale],
     inputRange: 1,
-    ...(normalise ? { assumptions: ['the mean is subtracted and the range is 255 inside'] } : {}),
+    assumptions: normalise
+      ? ['the mean is subtracted', ['the range is 255 inside', 'imageRange']]
+      : [],
     build({ scale, inputRange = 1, imageRange = 255 }) {
       if (blocks !== BLOCKS || (normalise && channels !== 3)) {
         const what = blocks === BLOCKS ? `${channels} channels and a mean` : `${blocks} blocks`;

@@ -1,0 +1,58 @@
+import type { Gate, OffsetLayout } from '../graph/nonlocalOp.ts';
+import type { CompactActivation, NetworkChoice } from '../models/match.ts';
+import { choice, positiveInteger, positiveNumber } from './command.ts';
+
+/** What the tensors of a weight file may leave open, beside its scale. */
+export type NetworkWish = Omit<NetworkChoice, 'scale'>;
+
+/** The options of `parseArgs` that `networkOf` reads. */
+export const NETWORK_OPTIONS = {
+  'input-range': { type: 'string' },
+  activation: { type: 'string' },
+  'residual-scale': { type: 'string' },
+  'image-range': { type: 'string' },
+  window: { type: 'string' },
+  offsets: { type: 'string' },
+  gate: { type: 'string' },
+  depthwise: { type: 'boolean' },
+} as const;
+
+export const NETWORK_USAGE = `\
+  --input-range N  the largest value of the network's input, where it is not the usual 1 or 255
+  --activation NAME
+                   of a Compact network whose file has no slopes: leakyrelu (default) or relu
+  --residual-scale N, --image-range N, --window N, --offsets NAME, --gate NAME, --depthwise
+                   what else a weight file does not tell, of EDSR, SPAN, LCoAN and ACLA; what is
+                   assumed of a file is said with each run, and by "inspect"`;
+
+const ACTIVATIONS: readonly CompactActivation[] = ['leakyrelu', 'relu'];
+const OFFSETS: readonly OffsetLayout[] = ['paired', 'released'];
+const GATES: readonly Gate[] = ['exclude', 'zero', 'soft', 'columns'];
+
+type Values = {
+  readonly [name in keyof typeof NETWORK_OPTIONS]?:
+    | ((typeof NETWORK_OPTIONS)[name]['type'] extends 'boolean' ? boolean : string)
+    | undefined;
+};
+
+/** @throws UsageError for values that are none. */
+export function networkOf(values: Values): NetworkWish {
+  const given = <T>(name: keyof Values, read: (option: string, value: string) => T) => {
+    const value = values[name];
+    return value === undefined ? undefined : read(`--${name}`, String(value));
+  };
+  const oneOf =
+    <T extends string>(choices: readonly T[]) =>
+    (option: string, value: string) =>
+      choice(option, value, choices);
+  return {
+    inputRange: given('input-range', positiveNumber),
+    activation: given('activation', oneOf(ACTIVATIONS)),
+    residualScale: given('residual-scale', positiveNumber),
+    imageRange: given('image-range', positiveNumber),
+    window: given('window', positiveInteger),
+    offsets: given('offsets', oneOf(OFFSETS)),
+    gate: given('gate', oneOf(GATES)),
+    depthwise: values.depthwise,
+  };
+}
