@@ -1,5 +1,5 @@
 import type { Gate, OffsetLayout } from '../graph/nonlocalOp.ts';
-import type { CompactActivation, NetworkChoice } from '../models/match.ts';
+import type { CompactActivation, NetworkChoice } from '../networks/match.ts';
 import { choice, positiveInteger, positiveNumber } from './command.ts';
 
 /** What the tensors of a weight file may leave open, beside its scale. */
