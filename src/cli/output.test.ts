@@ -259,6 +259,7 @@ describe('the real command', () => {
     for (let last: string | undefined; ; ) {
       const found = (await fs.readdir(folder)).find((name) => name.endsWith('.tmp'));
       if (found !== undefined && found === last) break;
+      if (child.exitCode !== null) throw new Error(`ended by itself: ${(await result).err}`);
       last = found;
       await new Promise((done) => setTimeout(done, 100));
     }
