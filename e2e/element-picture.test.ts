@@ -408,7 +408,9 @@ describe('pictures of several files', () => {
   it('have the scale that fills the screen by auto', async () => {
     // 32 x 24 for 96 x 72: three times, though the page takes it for 16 x 12.
     const image = `<img srcset="${SMALL} 2x" width=48 height=36 alt=x>`;
-    await show(wrap(image, 'scale=auto').replace(X2, X3), '', { deviceScaleFactor: 2 });
+    const model = 'task=clean base-url=/public/models/';
+    const html = wrap(image, `scale=auto ${model}`).replace(`model=${X2}`, '');
+    await show(html, '', { deviceScaleFactor: 2 });
     expect(await facts()).toEqual([['done', null, '96 x 72']]);
   });
 
