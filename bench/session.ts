@@ -1,7 +1,7 @@
+import { shippedNetwork } from '../src/catalog/network.ts';
 /** One run of the bench, in a page or in Node: all sizes, all engines, one after the other. */
 
 import { findModel } from '../src/catalog/files.ts';
-import { shippedNetwork } from '../src/catalog/shipped.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
 import { detect, recognise } from '../src/networks/detect.ts';
 import type { Network } from '../src/networks/network.ts';
@@ -74,6 +74,6 @@ async function openWeights(
   scale: number,
 ): Promise<{ network: Network; weights: TensorMap }> {
   const { tensors } = await readWeights(bytes, recognise);
-  if (shipped) return { network: await shippedNetwork(modelOf(scale)), weights: tensors };
+  if (shipped) return { network: shippedNetwork(modelOf(scale)), weights: tensors };
   return detect(tensors, { name, likelyScale: scale });
 }

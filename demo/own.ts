@@ -8,7 +8,7 @@ export const isWeightFile = (name: string): boolean => /\.(pth|pt|ckpt|safetenso
 
 const NAMES: Readonly<Record<string, string>> = {
   a2n: 'A2N',
-  'a2n-m': 'A2N-M',
+  a2nm: 'A2N-M',
   pan: 'PAN',
   compact: 'Compact',
   span: 'SPAN',

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Rgba8Image } from '../src/image/image.ts';
 import { makeGrey } from '../src/image/pixels.ts';
 import type { UpscaleRequest } from '../src/index.ts';
-import { detect } from '../src/networks/registry.ts';
+import { detect } from '../src/networks/detect.ts';
 import { readSafetensors } from '../src/weights/safetensors.ts';
 import { tinyCheckpoint } from '../test/checkpoints/tiny.ts';
 import { hostileFiles } from '../test/hostile.ts';

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, i
 import { MODELS } from '../src/catalog/manifest.ts';
 import { upscaleOnCpu } from '../src/engine/oracle/interpreter.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
-import { detect, recognise } from '../src/networks/registry.ts';
+import { detect, recognise } from '../src/networks/detect.ts';
 import { readWeights } from '../src/weights/read.ts';
 import { readSafetensors } from '../src/weights/safetensors.ts';
 import { writeSafetensors } from '../src/weights/writeSafetensors.ts';

@@ -3,7 +3,7 @@ import type { Browser, Page } from 'playwright';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { upscaleOnCpu } from '../src/engine/oracle/interpreter.ts';
-import { detect, recognise } from '../src/networks/registry.ts';
+import { detect, recognise } from '../src/networks/detect.ts';
 import { readWeights } from '../src/weights/read.ts';
 import { launch } from './browser.ts';
 import { decode, expected, expectSamePicture } from './oracle.ts';

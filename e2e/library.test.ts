@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { upscaleOnCpu } from '../src/engine/oracle/interpreter.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
 import type { UpscaleRequest } from '../src/index.ts';
-import { detect, recognise } from '../src/networks/registry.ts';
+import { detect, recognise } from '../src/networks/detect.ts';
 import { readWeights } from '../src/weights/read.ts';
 import { largeCheckpoint } from '../test/checkpoints/esrgan.ts';
 import { launch } from './browser.ts';

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { upscaleOnCpu } from '../src/engine/oracle/interpreter.ts';
-import { detect, recognise } from '../src/networks/registry.ts';
+import { detect, recognise } from '../src/networks/detect.ts';
 import { readWeights } from '../src/weights/read.ts';
 import { launch } from './browser.ts';
 import { decode, encode, expectSamePicture } from './oracle.ts';

@@ -7,7 +7,7 @@ import { demosaicBilinear } from '../src/image/bayer.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
 import { toRgba8 } from '../src/image/pixels.ts';
 import type { UpscaleRequest } from '../src/index.ts';
-import { detect } from '../src/networks/registry.ts';
+import { detect } from '../src/networks/detect.ts';
 import { readWeights } from '../src/weights/read.ts';
 import { tinyCheckpoint } from '../test/checkpoints/tiny.ts';
 import { toMosaic } from '../test/pictures.ts';

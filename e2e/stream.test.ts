@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { upscaleOnCpu } from '../src/engine/oracle/interpreter.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
 import { Reduction } from '../src/image/reduce.ts';
-import { detect } from '../src/networks/registry.ts';
+import { detect } from '../src/networks/detect.ts';
 import { readSafetensors } from '../src/weights/safetensors.ts';
 import { tinyCheckpoint } from '../test/checkpoints/tiny.ts';
 import { picture } from '../test/pictures.ts';

@@ -1,6 +1,6 @@
 """export.py RUN ID [--models FOLDER] [--onnx FILE]: what a run gives to the project.
 
-Copies the averaged f16 weights to FOLDER/ID.safetensors and prints the entries for files.ts, hashes.ts
+Copies the averaged f16 weights to FOLDER/ID.safetensors and prints the entries for files.ts
 and manifest.ts in src/catalog; what is null in them is for a person, `npm run quality` and `npm run
 precision` to fill. The golden dump beside it comes from golden.py with the same weights. --onnx writes the network with f32 weights for other
 runtimes: opset 17, input `lr`, output `sr`, sides free.
@@ -45,8 +45,8 @@ def main() -> None:
             "f16": None,
             "file": f"{a.id}.safetensors",
             "bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
         },
-        "hashes.ts": hashlib.sha256(content).hexdigest(),
         "manifest.ts": {
             "description": None,
             "training": {

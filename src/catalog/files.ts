@@ -19,10 +19,14 @@ export interface ModelFile {
   /** Name within the folder of models. */
   readonly file: string;
   readonly bytes: number;
+  /** 64 lower-case hexadecimal digits. */
+  readonly sha256: string;
 }
 
-/** What most files have is not repeated in each: pages load this table. */
-const model = (own: Pick<ModelFile, 'id' | 'scale' | 'bytes'> & Partial<ModelFile>): ModelFile => ({
+/** What most files have is not repeated in each. */
+const model = (
+  own: Pick<ModelFile, 'id' | 'scale' | 'bytes' | 'sha256'> & Partial<ModelFile>,
+): ModelFile => ({
   network: 'a2n',
   task: 'upscale',
   inputRange: 255,
@@ -37,17 +41,20 @@ export const MODEL_FILES: readonly ModelFile[] = [
     id: 'a2n-x2',
     scale: 2,
     bytes: 2_091_422,
+    sha256: '8630e6b236cb893715f462f57886717746ca69322b28a0d158d53af5a3afa591',
   }),
   model({
     id: 'a2n-x3',
     scale: 3,
     bytes: 2_091_422,
+    sha256: '510276c210d1b1090ae36ab43d6aebf44e3ded89061c272b130c007db387fb64',
   }),
   model({
     id: 'a2n-x4',
     scale: 4,
     f16: false,
     bytes: 2_114_006,
+    sha256: '666c5eba1f301987aaf230b649eb1250af18bca310cc8522f0024116db7892e1',
   }),
   model({
     id: 'pan-x2',
@@ -55,6 +62,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
     scale: 2,
     inputRange: 1,
     bytes: 537_558,
+    sha256: '6fc4e46bc3463270fb0ade449f9ea6714af5232c2f0c7b2ec044c9fa96674a3c',
   }),
   model({
     id: 'pan-x3',
@@ -62,6 +70,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
     scale: 3,
     inputRange: 1,
     bytes: 537_558,
+    sha256: '6c7041685c7041a5f69bb33008aa44ff012ca6150ac3f89ce478b0a27722c4c3',
   }),
   model({
     id: 'pan-x4',
@@ -69,16 +78,19 @@ export const MODEL_FILES: readonly ModelFile[] = [
     scale: 4,
     inputRange: 1,
     bytes: 560_126,
+    sha256: '780bf0116faa36125d56c1259d9bf7edcc4ea14c3645854a82740083219bdf10',
   }),
   model({
     id: 'a2n-photo-x2',
     scale: 2,
     bytes: 2_091_422,
+    sha256: 'f7e75e313c64ec5307546551ae33aa3528b49ad615acf51c0f7a91752ceb9604',
   }),
   model({
     id: 'a2n-photo-x4',
     scale: 4,
     bytes: 2_114_006,
+    sha256: 'ea867362c0171811c0aeb108d366159e950685f94b89de31b3a279657f6eeb23',
   }),
   model({
     id: 'a2n-jpeg-x1',
@@ -87,6 +99,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
     blocks: 8,
     f16: false,
     bytes: 1_048_198,
+    sha256: '3ae4a5b4a6f4451a303441838226931693ee60463067288c5218630d5bd3cfb5',
   }),
   model({
     id: 'a2n-denoise-x1',
@@ -95,6 +108,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
     blocks: 8,
     f16: false,
     bytes: 1_048_198,
+    sha256: '5e64ef1cdbba7eb9bf7b0cd8cd7cd13ef68358ca47425f6fe05b79c19512d2cc',
   }),
 ];
 

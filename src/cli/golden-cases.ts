@@ -3,13 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { TracedTensor } from '../engine/types.ts';
 import { CrispenError } from '../errors.ts';
+import { type DetectOptions, detect } from '../networks/detect.ts';
 import type { Network } from '../networks/network.ts';
-import {
-  createNetwork,
-  type DetectOptions,
-  detect,
-  type NetworkConfig,
-} from '../networks/registry.ts';
+import { createNetwork, isArchitecture, type NetworkConfigs } from '../networks/registry.ts';
 import { toFloat32 } from '../weights/convert.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
@@ -142,16 +138,10 @@ function knownNetwork(metadata: Readonly<Record<string, string>>): Network | nul
     reduction: number('reduction'),
     inputRange: metadata.input_range === '0..255' ? 255 : 1,
   };
+  const name = metadata.model ?? '';
+  if (!isArchitecture(name)) return null;
   const given = Object.entries(config).filter(([, value]) => value !== undefined);
-  try {
-    return createNetwork(
-      metadata.model ?? '',
-      Object.fromEntries(given) as unknown as NetworkConfig,
-    );
-  } catch (error) {
-    if (error instanceof CrispenError && error.code === 'MODEL_UNSUPPORTED') return null;
-    throw error;
-  }
+  return createNetwork(name, Object.fromEntries(given) as unknown as NetworkConfigs['a2n']);
 }
 
 /** From the file itself, from the file that it names, or the authors' own. */

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { CrispenError } from '../errors.ts';
 import { multiplyAddsPerPixel, parameterCount } from '../graph/analysis.ts';
 import { receptiveField, tileOverlap } from '../graph/reach.ts';
-import { type Detection, identify } from '../networks/registry.ts';
+import { type Detection, identify } from '../networks/detect.ts';
 import type { WeightFile } from '../weights/read.ts';
 import { positiveInteger, UsageError } from './command.ts';
 import { detectIn, type ModelOptions, readWeightFile } from './model.ts';

@@ -3,13 +3,13 @@ import { existsSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defaultModel, findModel, type ModelFile } from '../catalog/files.ts';
-import { HASHES } from '../catalog/hashes.ts';
 import { modelsAfter, modelsFor, restorationModel } from '../catalog/passes.ts';
 import { checkServes, type Task, taskOfFile } from '../catalog/task.ts';
 import { CrispenError } from '../errors.ts';
 import { type SizeWish, wishedSize } from '../image/size.ts';
+import { type Detection, detect, recognise } from '../networks/detect.ts';
 import type { Network } from '../networks/network.ts';
-import { createNetwork, type Detection, detect, recognise } from '../networks/registry.ts';
+import { createNetwork } from '../networks/registry.ts';
 import { readWeights, type WeightFile } from '../weights/read.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { readBytes } from './images.ts';
@@ -80,7 +80,7 @@ export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
     return { name: fileTitle(weights), network, f16: false, assumptions: [], ...read };
   }
   const shipped = await readFor(shippedFile(entry), network);
-  if (shipped.sha256 !== HASHES[entry.id]) {
+  if (shipped.sha256 !== entry.sha256) {
     throw new CrispenError('MODEL_CORRUPT', `The weight file of ${entry.id} is damaged.`, {
       hint: 'Install the package again.',
     });

@@ -11,7 +11,7 @@ import type { Measurer } from './backend.ts';
 import { PACKAGE_ROOT } from './model.ts';
 
 /** The names of `training/networks.py` by architecture. */
-const NETWORKS: Readonly<Record<string, string>> = { a2n: 'a2n', 'a2n-m': 'a2nm', pan: 'pan' };
+const NETWORKS: Readonly<Record<string, string>> = { a2n: 'a2n', a2nm: 'a2nm', pan: 'pan' };
 
 /** A Python that can run what lies in training/: the command, or undefined. */
 export function findPython(): string | undefined {

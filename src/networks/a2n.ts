@@ -1,11 +1,12 @@
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
+import { countBlocks, type Matcher, shapeOf, upsamplerScales } from './match.ts';
 import type { Network } from './network.ts';
 import { upsampler } from './parts/upsampler.ts';
 
 /** Sizes of an A2N; the defaults are the paper's. */
 export interface A2NConfig {
-  /** 1: restoration, without upsampler; the input is added to the output. */
-  readonly scale: 1 | 2 | 3 | 4;
+  /** 2, 3 or 4; or 1: restoration, without upsampler, where the input is added to the output. */
+  readonly scale: number;
   /** `a2nm` replaces the 3x3 convolution of the non-attention branch by a 1x1. */
   readonly variant?: 'a2n' | 'a2nm';
   /** Channels of the trunk (nf). */
@@ -31,6 +32,7 @@ const TEMPERATURE = 30;
  * Source: Chen, Gu, Zhang, "Attention in Attention Network for Image Super-Resolution",
  * arXiv 2104.09497, section 3. Layer names are those of the authors' checkpoints; node names are
  * those of the golden tensors.
+ * @throws CrispenError `MODEL_UNSUPPORTED` for another scale.
  */
 export function a2n(config: A2NConfig): Network {
   const {
@@ -114,3 +116,37 @@ function attentionInAttention(
   );
   return b.add(`${name}.out`, x, conv('expand_before_residual', mixed, 'conv_last', 1));
 }
+
+/**
+ * A2N or A2N-M of any size; without upsampler it restores at x1. The layers of x2 and x3 are the same:
+ * only the file's name can tell. The second stage of x4 shows.
+ */
+export const matchA2N =
+  (variant: 'a2n' | 'a2nm'): Matcher =>
+  (outline) => {
+    const head = shapeOf(outline, 'conv_first.weight', 4);
+    const hidden = shapeOf(outline, 'AAB_trunk.0.ADM.0.weight', 2);
+    const branch = shapeOf(outline, 'AAB_trunk.0.non_attention.weight', 4);
+    const up = shapeOf(outline, 'upconv1.weight', 4);
+    const last = shapeOf(outline, 'conv_last.weight', 4);
+    if (!head || !hidden || !branch || !last) return null;
+    if ((branch[2] === 1) !== (variant === 'a2nm')) return null;
+    // Without upsampler the last convolution reads the trunk.
+    if (!up && last[1] !== head[0]) return null;
+    const [features, channels] = head;
+    const config = {
+      variant,
+      features,
+      channels,
+      ...(up && { upsamplerFeatures: up[0] }),
+      blocks: countBlocks(outline, 'AAB_trunk.#.'),
+      // Halfway between the reductions that leave this width, so that rounding cannot change it.
+      reduction: features / (hidden[0] + 0.5),
+    } as const;
+    return {
+      architecture: variant,
+      ...(up ? upsamplerScales(outline) : { scales: [1] }),
+      inputRange: 255,
+      build: ({ scale, inputRange }) => a2n({ ...config, scale, inputRange: inputRange ?? 255 }),
+    };
+  };

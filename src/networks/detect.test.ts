@@ -10,7 +10,7 @@ import { readWeights } from '../weights/read.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import { type DetectOptions, detect, recognise, scaleInName } from './detect.ts';
-import { createNetwork } from './registry.ts';
+import { type Architecture, createNetwork, type NetworkConfigs } from './registry.ts';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const shared = process.env.CRISPEN_SHARED ?? join(root, '../shared');
@@ -110,7 +110,7 @@ describe.skipIf(!existsSync(official))('the authors\u2019 checkpoints', () => {
     ['pan_x4_legacy_resave.pt', 'pan', 4],
     ['pan_x4_f16.safetensors', 'pan', 4],
     ['a2n_x4_seeded_f32.safetensors', 'a2n', 4],
-    ['a2nm_x4_seeded_f32.safetensors', 'a2n-m', 4],
+    ['a2nm_x4_seeded_f32.safetensors', 'a2nm', 4],
   ])('%s', async (file, architecture, scale) => {
     const { tensors } = await readWeights(readFileSync(join(official, file)), recognise);
     const inputRange = architecture === 'pan' ? 1 : 255;
@@ -146,7 +146,7 @@ function blank(network: {
 }
 
 describe('sizes', () => {
-  it.each<[string, Parameters<typeof createNetwork>[1]]>([
+  it.each<[Architecture, NetworkConfigs[Architecture]]>([
     ['a2n', { scale: 4, features: 12, upsamplerFeatures: 10, blocks: 3, reduction: 4 }],
     ['a2nm', { scale: 4, features: 7, upsamplerFeatures: 5, blocks: 1, reduction: 2.4 }],
     ['a2n', { scale: 4, features: 8, upsamplerFeatures: 6, blocks: 2, channels: 1 }],
@@ -163,7 +163,9 @@ describe('sizes', () => {
   });
 
   // Parameters and multiply-adds per LR pixel as published or counted; reach in LR pixels.
-  it.each<[string, Parameters<typeof createNetwork>[1], number, number, number]>([
+  it.each<
+    [Architecture, NetworkConfigs[Architecture] & { unshuffle?: number }, number, number, number]
+  >([
     ['pan', { scale: 2 }, 261_403, 306_072, 36],
     ['pan', { scale: 3 }, 261_403, 381_312, 35],
     ['pan', { scale: 4 }, 272_419, 488_952, 36],

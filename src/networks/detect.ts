@@ -9,16 +9,9 @@ import {
   whole,
 } from '../options.ts';
 import type { TensorMap } from '../weights/tensor.ts';
-import { matchA2N } from './a2nMatch.ts';
-import { matchEdsrAcla } from './acla.ts';
-import { matchCompact } from './compact.ts';
-import { matchEdsr } from './edsr.ts';
-import { matchLcoan } from './lcoan.ts';
 import type { Match, Matcher, NetworkChoice, Outline } from './match.ts';
 import type { Network } from './network.ts';
-import { matchPan } from './pan.ts';
-import { matchRrdb } from './rrdb.ts';
-import { matchSpan } from './span.ts';
+import { FAMILIES } from './registry.ts';
 
 /** Where the scale came from. `default`: nothing told, and the likelier one was taken. */
 export type ScaleSource = 'shapes' | 'name' | 'option' | 'default';
@@ -53,17 +46,7 @@ const TENSORS = shaped('tensors', 'a map of tensors by name, such as readWeights
   ...{ get: 'function', has: 'function', keys: 'function' },
 });
 
-const MATCHERS: readonly Matcher[] = [
-  matchA2N,
-  matchPan,
-  matchSpan,
-  matchRrdb,
-  // Before EDSR, whose head and tail they share.
-  matchLcoan,
-  matchEdsrAcla,
-  matchEdsr,
-  matchCompact,
-];
+const MATCHERS: readonly Matcher[] = Object.values(FAMILIES).map(({ match }) => match);
 
 /** Known networks that Crispen does not run, by a part of a name that gives them away. */
 const OTHERS: readonly (readonly [string, RegExp])[] = [
@@ -193,6 +176,7 @@ function unknown(outline: Outline): CrispenError {
     const text = JSON.stringify(name).slice(1, -1);
     return text.length > 60 ? `${text.slice(0, 57)}...` : text;
   });
+  const titles = Object.values(FAMILIES).map(({ title }) => title);
   const count = names.length === 1 ? '1 tensor' : `${names.length} tensors`;
   const found = `${count}: ${shown.join(', ')}${names.length > 4 ? ', ...' : ''}`;
   return new CrispenError(
@@ -201,7 +185,7 @@ function unknown(outline: Outline): CrispenError {
       ? `The file looks like ${other}, which Crispen does not run (${found}).`
       : `The file is of no network that Crispen knows (${found}).`,
     {
-      hint: 'Crispen runs A2N, A2N-M, PAN, Compact, SPAN, ESRGAN (RRDBNet), EDSR, LCoAN and EDSR with ACLA.',
+      hint: `Crispen runs ${titles.slice(0, -1).join(', ')} and ${titles.at(-1)}.`,
     },
   );
 }

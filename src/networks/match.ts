@@ -35,8 +35,7 @@ export type Assumption =
 
 /** An architecture recognised in an outline. */
 export interface Match {
-  /** As it is reported: `a2n`, `a2n-m`, `pan`, `compact`, `span`, `esrgan`, `edsr`, `lcoan`,
-   * `edsr-acla`. */
+  /** The family's id in `registry.ts`. */
   readonly architecture: string;
   /** The scales that the shapes leave, the likeliest first; `ask`: only a name can tell. */
   readonly scales: readonly number[];

@@ -2,7 +2,7 @@ import type { Graph } from '../graph/graph.ts';
 
 /** A network ready to be given weights. */
 export interface Network {
-  /** The family: `a2n`, `a2nm`, `pan`, `compact`, `span`, `esrgan`, `edsr`, `lcoan`, `edsr-acla`. */
+  /** The family: `a2n`, `a2nm`, `pan`, `span`, `esrgan`, `lcoan`, `edsr-acla`, `edsr`, `compact`. */
   readonly architecture: string;
   /** Integer factor from LR to SR. */
   readonly scale: number;

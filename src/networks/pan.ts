@@ -1,11 +1,12 @@
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import { countBlocks, type Match, type Outline, shapeOf, upsamplerScales } from './match.ts';
 import type { Network } from './network.ts';
-import { upsampler } from './parts/upsampler.ts';
+import { noUpsampler, upsampler } from './parts/upsampler.ts';
 
 /** Sizes of a PAN; the defaults are the paper's. */
 export interface PanConfig {
-  readonly scale: 2 | 3 | 4;
+  /** 2, 3 or 4. */
+  readonly scale: number;
   /** Channels of the trunk (nf), an even number. */
   readonly features?: number;
   /** Channels of the upsampler (unf). */
@@ -25,6 +26,7 @@ const SLOPE = 0.2;
  * Source: Zhao, Kong, He, Qiao, Dong, "Efficient Image Super-Resolution Using Pixel Attention",
  * arXiv 2010.01073, section 3. Layer names are those of the authors' checkpoints; node names are
  * those of the golden tensors.
+ * @throws CrispenError `MODEL_UNSUPPORTED` for another scale.
  */
 export function pan(config: PanConfig): Network {
   const {
@@ -35,6 +37,7 @@ export function pan(config: PanConfig): Network {
     channels = 3,
     inputRange = 1,
   } = config;
+  if (scale === 1) throw noUpsampler(scale);
   const b = new GraphBuilder();
   const input = b.input('input', channels);
   const conv = (layer: string, from: NodeId): NodeId =>
@@ -97,7 +100,6 @@ export function matchPan(outline: Outline): Match | null {
     architecture: 'pan',
     ...upsamplerScales(outline),
     inputRange: 1,
-    build: ({ scale, inputRange }) =>
-      pan({ ...config, scale: scale as 2 | 3 | 4, inputRange: inputRange ?? 1 }),
+    build: ({ scale, inputRange }) => pan({ ...config, scale, inputRange: inputRange ?? 1 }),
   };
 }

@@ -9,102 +9,98 @@ import {
   type Rules,
   whole,
 } from '../options.ts';
-import { type A2NConfig, a2n } from './a2n.ts';
-import { edsrAcla } from './acla.ts';
-import { compact } from './compact.ts';
-import { edsr } from './edsr.ts';
-import { lcoan } from './lcoan.ts';
-import type { CompactActivation } from './match.ts';
+import { type A2NConfig, a2n, matchA2N } from './a2n.ts';
+import { type EdsrAclaConfig, edsrAcla, matchEdsrAcla } from './acla.ts';
+import { type CompactConfig, compact, matchCompact } from './compact.ts';
+import { type EdsrConfig, edsr, matchEdsr } from './edsr.ts';
+import { type LcoanConfig, lcoan, matchLcoan } from './lcoan.ts';
+import type { Matcher } from './match.ts';
 import type { Network } from './network.ts';
-import { type PanConfig, pan } from './pan.ts';
-import { rrdb } from './rrdb.ts';
-import { span } from './span.ts';
+import { matchPan, type PanConfig, pan } from './pan.ts';
+import { matchRrdb, type RrdbConfig, rrdb } from './rrdb.ts';
+import { matchSpan, type SpanConfig, span } from './span.ts';
 
-export {
-  type Detection,
-  type DetectOptions,
-  detect,
-  identify,
-  recognise,
-  type ScaleSource,
-} from './detect.ts';
-export type { Network } from './network.ts';
-
-/** Sizes that a network definition may need beside its scale; each family ignores what it has not. */
-export interface NetworkConfig {
-  readonly scale: number;
-  readonly features?: number;
-  readonly upsamplerFeatures?: number;
-  readonly blocks?: number;
-  readonly reduction?: number;
-  readonly channels?: number;
-  readonly growth?: number;
-  readonly unshuffle?: number;
-  readonly plus?: boolean;
-  readonly residualScale?: number;
-  readonly activation?: CompactActivation;
-  readonly inputRange?: number;
+/** The sizes that each family takes, by its id. All but the scale have the published values. */
+export interface NetworkConfigs {
+  readonly a2n: Omit<A2NConfig, 'variant'>;
+  readonly a2nm: Omit<A2NConfig, 'variant'>;
+  readonly pan: PanConfig;
+  readonly span: SpanConfig;
+  readonly esrgan: RrdbConfig;
+  readonly lcoan: LcoanConfig;
+  readonly 'edsr-acla': EdsrAclaConfig;
+  readonly edsr: EdsrConfig;
+  readonly compact: CompactConfig;
 }
 
+export type Architecture = keyof NetworkConfigs;
+
 const count = whole(1, 2 ** 16);
-const RULES: Rules<NetworkConfig> = {
+/** Sizes that callers may give, as far as one rule serves every family that has them. */
+type CheckedSizes = Omit<A2NConfig, 'variant'> &
+  Pick<RrdbConfig, 'growth' | 'unshuffle' | 'plus'> &
+  Pick<EdsrConfig, 'residualScale'> &
+  Pick<CompactConfig, 'activation'>;
+
+const RULES: Rules<CheckedSizes> = {
   scale: whole(1, 8),
   ...{ features: count, upsamplerFeatures: count, blocks: whole(0, 2 ** 16) },
   ...{ channels: count, growth: count, unshuffle: count },
   plus: flag,
   reduction: number({ above: 0, max: 2 ** 16 }),
   residualScale: number({ min: -(2 ** 16), max: 2 ** 16 }),
-  activation: choice<CompactActivation>(['prelu', 'relu', 'leakyrelu']),
+  activation: choice<NonNullable<CompactConfig['activation']>>(['prelu', 'relu', 'leakyrelu']),
   inputRange,
 };
 
-type Builder = (config: NetworkConfig) => Network;
-
-/** A2N's and PAN's upsampler exists for three scales. */
-function upsampled(scale: number): 2 | 3 | 4 {
-  if (scale === 2 || scale === 3 || scale === 4) return scale;
-  throw new CrispenError('MODEL_UNSUPPORTED', `There is no x${scale} upsampler.`, {
-    hint: 'Choose scale 2, 3 or 4.',
-  });
+interface Family<Config> {
+  /** For people. */
+  readonly title: string;
+  readonly build: (config: Config) => Network;
+  readonly match: Matcher;
 }
 
-const a2nBuilder =
-  (variant: 'a2n' | 'a2nm'): Builder =>
-  (config) =>
-    a2n({
-      ...config,
-      scale: config.scale === 1 ? 1 : upsampled(config.scale),
-      variant,
-    } satisfies A2NConfig);
-
-const BUILDERS: Readonly<Record<string, Builder>> = {
-  a2n: a2nBuilder('a2n'),
-  a2nm: a2nBuilder('a2nm'),
-  pan: (config) => pan({ ...config, scale: upsampled(config.scale) } satisfies PanConfig),
-  compact,
-  span,
-  esrgan: rrdb,
-  edsr,
-  lcoan,
-  'edsr-acla': edsrAcla,
+/**
+ * The families of networks. Their matchers are asked in this order: LCoAN and EDSR with ACLA come before
+ * EDSR, whose head and tail they share.
+ */
+export const FAMILIES: { readonly [K in Architecture]: Family<NetworkConfigs[K]> } = {
+  a2n: {
+    title: 'A2N',
+    build: (config) => a2n({ ...config, variant: 'a2n' }),
+    match: matchA2N('a2n'),
+  },
+  a2nm: {
+    title: 'A2N-M',
+    build: (config) => a2n({ ...config, variant: 'a2nm' }),
+    match: matchA2N('a2nm'),
+  },
+  pan: { title: 'PAN', build: pan, match: matchPan },
+  span: { title: 'SPAN', build: span, match: matchSpan },
+  esrgan: { title: 'ESRGAN (RRDBNet)', build: rrdb, match: matchRrdb },
+  lcoan: { title: 'LCoAN', build: lcoan, match: matchLcoan },
+  'edsr-acla': { title: 'EDSR with ACLA', build: edsrAcla, match: matchEdsrAcla },
+  edsr: { title: 'EDSR', build: edsr, match: matchEdsr },
+  compact: { title: 'Compact', build: compact, match: matchCompact },
 };
 
-/** The families that `createNetwork` knows. */
-export const ARCHITECTURES: readonly string[] = Object.keys(BUILDERS);
+export const isArchitecture = (name: string): name is Architecture => Object.hasOwn(FAMILIES, name);
 
 /**
  * The network of a family at a scale.
  * @throws CrispenError `MODEL_UNSUPPORTED` for an unknown family or a scale that it lacks;
  * `INVALID_INPUT` for sizes that are none.
  */
-export function createNetwork(architecture: string, config: NetworkConfig): Network {
-  const builder = Object.hasOwn(BUILDERS, architecture) ? BUILDERS[architecture] : undefined;
-  if (!builder) {
+export function createNetwork<K extends Architecture>(
+  architecture: K,
+  config: NetworkConfigs[K],
+): Network {
+  if (!isArchitecture(architecture)) {
     throw new CrispenError('MODEL_UNSUPPORTED', `There is no network called "${architecture}".`, {
-      hint: `Known networks: ${ARCHITECTURES.join(', ')}.`,
+      hint: `Known networks: ${Object.keys(FAMILIES).join(', ')}.`,
     });
   }
   checkValue('The option scale', config?.scale, RULES.scale);
-  checkFields('The option', config, RULES);
-  return builder(config);
+  checkFields('The option', config as CheckedSizes, RULES);
+  return FAMILIES[architecture].build(config);
 }

@@ -1,7 +1,7 @@
 import { taskOfFile } from '../catalog/task.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
 import { parameterCount } from '../graph/analysis.ts';
-import { type Detection, detect, recognise } from '../networks/registry.ts';
+import { type Detection, detect, recognise } from '../networks/detect.ts';
 import { halve } from '../weights/halve.ts';
 import { readWeights } from '../weights/read.ts';
 import { writeSafetensors } from '../weights/writeSafetensors.ts';

@@ -4,7 +4,7 @@
  */
 import { expose, transfer } from 'comlink';
 import type { ModelFile } from '../catalog/files.ts';
-import { shippedNetwork } from '../catalog/shipped.ts';
+import { shippedNetwork } from '../catalog/network.ts';
 import { decodeImage } from '../codecs/decode.ts';
 import { checkPixels } from '../codecs/limits.ts';
 import type { Carrier } from '../codecs/source.ts';
@@ -267,8 +267,7 @@ async function loadWeights(
   if (!weights) {
     progress.report('download', 0);
     const url = config.packaged[entry.file] ?? new URL(entry.file, config.baseUrl).href;
-    const { id, bytes } = entry;
-    const sha256 = (await import('../catalog/hashes.ts')).HASHES[id] as string;
+    const { id, bytes, sha256 } = entry;
     const file = await loadWeightFile({ id, url, bytes, sha256 }, weightPlatform(), {
       signal,
       onProgress: (fraction) => progress.report('download', fraction),
@@ -276,7 +275,7 @@ async function loadWeights(
     weights = readSafetensors(file).tensors;
     weightsById.set(entry.id, weights);
   }
-  return { network: await shippedNetwork(entry), weights };
+  return { network: shippedNetwork(entry), weights };
 }
 
 /** The model on the GPU, its kernels compiled while its weights are on their way. */
@@ -297,7 +296,7 @@ async function loadOnGpu(
   // Samples of 16 bits are finer than f16.
   const precision = choosePrecision(config.precision, !wide && entry?.f16, adapter);
   const options = { wide, precision };
-  if (entry) host.prepare(await shippedNetwork(entry), options);
+  if (entry) host.prepare(shippedNetwork(entry), options);
   const { network, weights } = await loadWeights(runnable, progress, signal);
   progress.report('prepare', 0);
   return host.model(id, network, weights, options);

@@ -1,20 +1,36 @@
+import { CrispenError } from '../../errors.ts';
 import type { Graph, GraphBuilder, NodeId } from '../../graph/graph.ts';
 
 const SLOPE = 0.2;
+
+/** The factors of the nearest enlargements. */
+const STAGES: ReadonlyMap<number, readonly number[]> = new Map([
+  [1, []],
+  [2, [2]],
+  [3, [3]],
+  [4, [2, 2]],
+]);
+
+export const noUpsampler = (scale: number): CrispenError =>
+  new CrispenError('MODEL_UNSUPPORTED', `There is no x${scale} upsampler.`, {
+    hint: 'Choose scale 2, 3 or 4.',
+  });
 
 /**
  * PAN's upsampler, which A2N shares: nearest enlargement, convolution, pixel attention,
  * convolution; twice for x4; then the last convolution plus the bilinear skip. At x1, restoration,
  * the last convolution alone, plus the input.
+ * @throws CrispenError `MODEL_UNSUPPORTED` for a scale that is none of 1 to 4
  */
 export function upsampler(
   b: GraphBuilder,
   from: NodeId,
   input: NodeId,
-  scale: 1 | 2 | 3 | 4,
+  scale: number,
   features: number,
 ): Graph {
-  const stages = scale === 4 ? [2, 2] : scale === 1 ? [] : [scale];
+  const stages = STAGES.get(scale);
+  if (!stages) throw noUpsampler(scale);
   let x = from;
   stages.forEach((factor, index) => {
     const i = index + 1;
