@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { upscaleOnCpu } from '../engine/oracle/interpreter.ts';
-import { detect } from '../networks/registry.ts';
+import { detect } from '../networks/detect.ts';
 import { toFloat32 } from '../weights/convert.ts';
 import { readWeights } from '../weights/read.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
