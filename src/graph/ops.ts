@@ -2,17 +2,11 @@
  * Everything that the graph knows of its ops: what each computes, and one table of what follows from
  * that. A new op is a compile error until it has its entry.
  */
+import type { Activation } from './activations.ts';
 import { NONLOCAL, type NonlocalOp, type NonlocalRules } from './nonlocalOp.ts';
 import { GraphError, mapOf, type Shape, sameMap, vectorOf } from './shape.ts';
 
-export type Activation =
-  | { readonly fn: 'leakyRelu'; readonly slope: number }
-  | { readonly fn: 'relu' }
-  | { readonly fn: 'sigmoid' }
-  /** v * sigmoid(v) */
-  | { readonly fn: 'silu' }
-  /** sigmoid(v) - 0.5: odd, within -0.5 .. 0.5 */
-  | { readonly fn: 'centredSigmoid' };
+export type { Activation } from './activations.ts';
 
 export type Op =
   /** The LR image, in the network's own range and channel order (RGB). */

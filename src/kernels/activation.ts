@@ -1,40 +1,42 @@
-import type { Activation } from '../graph/graph.ts';
+import { ACTIVATIONS, type Activation, type ActivationName } from '../graph/activations.ts';
 import type { Constants } from './kernel.ts';
 
-const IDS = { leakyRelu: 1, relu: 2, sigmoid: 3, silu: 4, centredSigmoid: 5 } as const;
-/** A slope per channel: a convolution finds the slopes behind its biases. */
-const PRELU = 6;
+/** An activation, or a PReLU: a convolution finds its slopes behind the biases. */
+type Any = Activation | 'prelu' | null;
 
-/** What lib/epilogue.wgsl calls an activation; 0 for none. */
-export const activationId = (activation: Activation | 'prelu' | null): number =>
-  activation === 'prelu' ? PRELU : activation ? IDS[activation.fn] : 0;
+const NAMES = [null, ...(Object.keys(ACTIVATIONS) as ActivationName[]), 'prelu'] as const;
 
-/** The slope that lib/epilogue.wgsl wants with an activation. */
-export const slopeOf = (activation: Activation | 'prelu' | null): number =>
-  activation !== 'prelu' && activation?.fn === 'leakyRelu' ? activation.slope : 0;
+const upperSnake = (name: string): string =>
+  name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
 
-/** The prelude constants `ACT<n>` and `SLOPE<n>` of lib/epilogue.wgsl. */
+/** The prelude constants ACTIVATION_<NAME> of lib/activation.wgsl. */
+export const ACTIVATION_IDS: Constants = Object.fromEntries(
+  NAMES.map((name, id) => [`ACTIVATION_${upperSnake(name ?? 'none')}`, id]),
+);
+
+/** The number of an activation in lib/activation.wgsl. */
+export const activationId = (activation: Any): number =>
+  NAMES.indexOf(activation === 'prelu' ? activation : (activation?.fn ?? null));
+
+/** The factor of negative values, which lib/activation.wgsl wants of those that are linear below 0. */
+export const slopeOf = (activation: Any): number => {
+  if (activation === 'prelu' || activation === null) return 1;
+  return activation.fn === 'leakyRelu' ? activation.slope : 0;
+};
+
+/** Whether it is `leaky` of lib/activation.wgsl with `slopeOf`. */
+export const isLinear = (activation: Activation | null): boolean =>
+  activation === null || activation.fn === 'relu' || activation.fn === 'leakyRelu';
+
+/** The prelude constants `ACT<n>` and `SLOPE<n>`, and those of lib/activation.wgsl. */
 export function activationConstants(index: 0 | 1, activation: Activation | null): Constants {
   return {
+    ...ACTIVATION_IDS,
     [`ACT${index}`]: activationId(activation),
     [`SLOPE${index}`]: { f32: slopeOf(activation) },
   };
 }
 
 /** Plain reference: the activation of one value. */
-export function activate(activation: Activation | null, v: number): number {
-  switch (activation?.fn) {
-    case 'leakyRelu':
-      return v >= 0 ? v : v * activation.slope;
-    case 'relu':
-      return Math.max(v, 0);
-    case 'sigmoid':
-      return 1 / (1 + Math.exp(-v));
-    case 'silu':
-      return v / (1 + Math.exp(-v));
-    case 'centredSigmoid':
-      return 0.5 * Math.tanh(v / 2);
-    default:
-      return v;
-  }
-}
+export const activate = (activation: Activation | null, v: number): number =>
+  activation === null ? v : ACTIVATIONS[activation.fn](v, slopeOf(activation));

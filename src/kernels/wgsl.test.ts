@@ -41,7 +41,7 @@ test('#import inserts declarations once and pieces with arguments each time', ()
     ),
     'lib/x': 'const X = {N}u;',
     'lib/y': '#import lib/x\nconst Y = X;',
-    piece: '{s}{from} = {N};\n#if from-1\nlast\n#end',
+    piece: '// Wants s.\n{s}{from} = {N};\n#if from-1\nlast\n#end',
   };
   expect(expand('main', sources, { N: 7 })).toBe(
     lines(

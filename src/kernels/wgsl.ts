@@ -2,8 +2,8 @@
  * Shaders are WGSL with three directives, each on a line of its own:
  *
  * - `#import lib/activation` inserts declarations, once per shader. With arguments,
- *   `#import conv/product s=p reach=1`, it inserts a piece of a body, each time anew. The piece sees
- *   the constants and its arguments: words or whole numbers.
+ *   `#import conv/product s=p reach=1`, it inserts a piece of a body, each time anew and without
+ *   the comment at its head. The piece sees the constants and its arguments: words or whole numbers.
  * - `#if QUAD`, `#else`, `#end`: the first part where the value is not 0, else the second.
  * - `#for p in 0..PIXELS`, `#end`: the body for each whole number from 0 up to PIXELS - 1.
  *
@@ -26,8 +26,8 @@ interface Line {
 }
 
 type Node =
-  | { readonly kind: 'text'; readonly at: Line; readonly depth: number }
-  | { readonly kind: 'import'; readonly at: Line; readonly depth: number; readonly words: string[] }
+  | { readonly kind: 'text'; readonly at: Line }
+  | { readonly kind: 'import'; readonly at: Line; readonly words: string[] }
   | {
       readonly kind: 'if';
       readonly at: Line;
@@ -45,7 +45,6 @@ type Node =
 const SUM = String.raw`\w+(?:\s*[+-]\s*\w+)*`;
 const SUBSTITUTION = new RegExp(String.raw`\{\s*(${SUM})\s*\}`, 'g');
 const RANGE = new RegExp(String.raw`^([A-Za-z_]\w*) in (${SUM})\s*\.\.\s*(${SUM})$`);
-const INDENT = '  ';
 
 /**
  * The WGSL that shader `name` stands for.
@@ -59,34 +58,39 @@ export function expand(name: string, sources: Sources, defines: Defines = {}): s
   // Files that are being inserted, outermost first.
   const open: string[] = [];
 
-  function insert(file: string, scope: Scope, indent: string, at?: Line): void {
+  /** @param bare whether to leave out the comment at its head */
+  function insert(file: string, scope: Scope, indent: string, at?: Line, bare = false): void {
     const source = Object.hasOwn(sources, file) ? sources[file] : undefined;
     if (source === undefined) throw failure(at, `no shader ${JSON.stringify(file)}`);
     if (open.includes(file)) {
       throw failure(at, `imports go round: ${[...open, file].join(' -> ')}`);
     }
     open.push(file);
-    emit(parse(file, source), scope, indent);
+    const nodes = parse(file, source);
+    const head = bare ? nodes.findIndex(({ at }) => !at.text.startsWith('//')) : 0;
+    emit(nodes.slice(Math.max(0, head)), scope, indent, 0);
     open.pop();
   }
 
-  function emit(nodes: readonly Node[], scope: Scope, indent: string): void {
+  /** @param margin columns by which directives around the nodes indent them */
+  function emit(nodes: readonly Node[], scope: Scope, indent: string, margin: number): void {
     for (const node of nodes) {
       const { at } = node;
       if (node.kind === 'text') {
-        const own = at.text.startsWith(INDENT.repeat(node.depth)) ? node.depth * INDENT.length : 0;
-        const line = substitute(at, at.text.slice(own), scope);
+        const line = substitute(at, at.text.slice(Math.min(margin, marginOf(at))), scope);
         if (line.trim() !== '') out.push(indent + line);
         else if (out.at(-1) !== '') out.push('');
       } else if (node.kind === 'if') {
-        emit(sum(at, node.test, scope) !== 0 ? node.yes : node.no, scope, indent);
+        const body = sum(at, node.test, scope) !== 0 ? node.yes : node.no;
+        emit(body, scope, indent, margin + indentation(at, body));
       } else if (node.kind === 'for') {
         const [, variable, from, to] = node.range;
         if (scope.has(variable)) throw failure(at, `the name ${variable} is taken`);
         const [first, end] = [sum(at, from, scope), sum(at, to, scope)];
         if (first < 0 || end < first) throw failure(at, `bad range ${first}..${end}`);
         for (let value = first; value < end; value++) {
-          emit(node.body, new Map(scope).set(variable, value), indent);
+          const own = new Map(scope).set(variable, value);
+          emit(node.body, own, indent, margin + indentation(at, node.body));
         }
       } else {
         const [file, ...args] = node.words;
@@ -95,9 +99,8 @@ export function expand(name: string, sources: Sources, defines: Defines = {}): s
           imported.add(file);
           insert(file, constants, '', at);
         } else {
-          const margin = (/^ */.exec(at.text) as RegExpExecArray)[0].length;
-          const own = ' '.repeat(Math.max(0, margin - node.depth * INDENT.length));
-          insert(file, withArguments(at, args, scope, constants), indent + own, at);
+          const own = ' '.repeat(Math.max(0, marginOf(at) - margin));
+          insert(file, withArguments(at, args, scope, constants), indent + own, at, true);
         }
       }
     }
@@ -105,6 +108,14 @@ export function expand(name: string, sources: Sources, defines: Defines = {}): s
 
   insert(name, constants, '');
   return `${out.join('\n').trim()}\n`;
+}
+
+const marginOf = ({ text }: Line): number => text.length - text.trimStart().length;
+
+/** Columns by which a body is indented beyond its directive. */
+function indentation(directive: Line, body: readonly Node[]): number {
+  const margins = body.filter(({ at }) => at.text.trim() !== '').map(({ at }) => marginOf(at));
+  return margins.length === 0 ? 0 : Math.max(0, Math.min(...margins) - marginOf(directive));
 }
 
 function withArguments(at: Line, args: readonly string[], scope: Scope, constants: Scope): Scope {
@@ -132,11 +143,11 @@ function parse(file: string, source: string): Node[] {
     const here = lists[depth];
     const [, directive, rest = ''] = /^\s*#(\w*)\s*(.*?)\s*(?:\/\/.*)?$/.exec(text) ?? [];
     if (directive === undefined) {
-      here.into.push({ kind: 'text', at, depth });
+      here.into.push({ kind: 'text', at });
     } else if (directive === 'import') {
       const words = rest.split(/\s+/);
       if (rest === '') throw failure(at, '#import names no shader');
-      here.into.push({ kind: 'import', at, depth, words });
+      here.into.push({ kind: 'import', at, words });
     } else if (directive === 'if') {
       if (!new RegExp(`^${SUM}$`).test(rest)) throw failure(at, '#if wants one value');
       const opener: Node = { kind: 'if', at, test: rest, yes: [], no: [] };

@@ -1,6 +1,5 @@
-import attentionGateSource from '../../shaders/attention/attentionGate.wgsl?raw';
-import attentionMixSource from '../../shaders/attention/attentionMix.wgsl?raw';
-import epilogueSource from '../../shaders/lib/epilogue.wgsl?raw';
+import attentionGateSource from '../../shaders/attention/gate.wgsl?raw';
+import attentionMixSource from '../../shaders/attention/mix.wgsl?raw';
 import { packConvWeights } from '../conv/conv.ts';
 import {
   assemble,
@@ -12,12 +11,12 @@ import {
   type Lanes,
   laneGrid,
 } from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
+import { TILE, TILE_SHADERS } from '../tile.ts';
 
-const SHADERS: Sources = {
-  'attention/attentionGate': attentionGateSource,
-  'attention/attentionMix': attentionMixSource,
-  'lib/epilogue': epilogueSource,
+const SHADERS = {
+  'attention/gate': attentionGateSource,
+  'attention/mix': attentionMixSource,
+  ...TILE_SHADERS,
 };
 
 /** What the two kernels of an attention-in-attention block hold fixed. */
@@ -67,8 +66,8 @@ export function attentionGateKernel(
     label: `attention gate ${features}`,
     code: assemble(
       element,
-      { BLOCKS: blocksOf(features), LANES: lanes, SLOPE: { f32: slope } },
-      'attention/attentionGate',
+      { ...TILE, DEPTH: blocksOf(features), LANES: lanes, SLOPE: { f32: slope } },
+      'attention/gate',
       SHADERS,
     ),
     bindings: ['read', 'read', 'read', 'read', 'write', 'write'],
@@ -86,14 +85,15 @@ export function attentionMixKernel(spec: AttentionMixSpec, element: ElementType 
     code: assemble(
       element,
       {
-        BLOCKS: blocksOf(spec.features),
+        ...TILE,
+        DEPTH: blocksOf(spec.features),
         LANES: spec.lanes,
         HIDDEN_BLOCKS: blocksOf(spec.hidden),
-        NON_TAPS: spec.nonKernel ** 2,
+        NON_REACH: spec.nonKernel === 3 ? 1 : 0,
         TEMPERATURE: { f32: spec.temperature },
         SLOPE: { f32: spec.slope },
       },
-      'attention/attentionMix',
+      'attention/mix',
       SHADERS,
     ),
     bindings: ['read', 'read', 'read', 'read', 'read', 'write', 'write', 'write'],

@@ -1,23 +1,33 @@
 import type { Activation } from '../../graph/graph.ts';
-import conv1x1Source from '../../shaders/conv/conv1x1.wgsl?raw';
-import conv3x3Source from '../../shaders/conv/conv3x3.wgsl?raw';
-import epilogueSource from '../../shaders/lib/epilogue.wgsl?raw';
-import { activationId, slopeOf } from '../activation.ts';
+import columnsSource from '../../shaders/conv/columns.wgsl?raw';
+import convSourceText from '../../shaders/conv/conv.wgsl?raw';
+import packSource from '../../shaders/conv/pack.wgsl?raw';
+import partsSource from '../../shaders/conv/parts.wgsl?raw';
+import productSource from '../../shaders/conv/product.wgsl?raw';
+import storeSource from '../../shaders/conv/store.wgsl?raw';
+import weightsSource from '../../shaders/conv/weights.wgsl?raw';
+import activationSource from '../../shaders/lib/activation.wgsl?raw';
+import { ACTIVATION_IDS, activationId, slopeOf } from '../activation.ts';
 import {
   assemble,
   blocksOf,
+  type Constants,
   type ElementType,
   f32Bits,
   type Grid,
   type Kernel,
-  mapGrid,
 } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
-  'conv/conv1x1': conv1x1Source,
-  'conv/conv3x3': conv3x3Source,
-  'lib/epilogue': epilogueSource,
+  'conv/columns': columnsSource,
+  'conv/conv': convSourceText,
+  'conv/pack': packSource,
+  'conv/parts': partsSource,
+  'conv/product': productSource,
+  'conv/store': storeSource,
+  'conv/weights': weightsSource,
+  'lib/activation': activationSource,
 };
 
 /**
@@ -68,30 +78,96 @@ export interface ConvPacking {
 /** The variant for a layer. */
 export type ConvChoice = (spec: ConvSpec) => ConvVariant;
 
-/** What every device runs well. */
-export const plainConv: ConvVariant = {
-  kernel: (spec, element) => convKernel(spec, element),
-  grid: (spec, width, height) => convGrid(spec, width, height),
+/** How the work of a convolution is cut. */
+export interface ConvShape {
+  /** Pixels that an invocation computes, and blocks of output channels. */
+  readonly columns: number;
+  readonly rows: number;
+  readonly blocks: number;
+  /** Invocations along x and y. */
+  readonly workgroup: readonly [number, number];
+  /** Who loads weights together; every invocation loads its own otherwise. */
+  readonly weights?: 'quad' | 'workgroup';
+}
+
+/** The constants of store.wgsl for a convolution of one map with any epilogue. */
+export const STORE: Constants = {
+  PARTS: false,
+  LINEAR: false,
+  SIGMOID: false,
+  MULTIPLY: true,
+  ADD: true,
+  PRELU: true,
+  ...ACTIVATION_IDS,
 };
+
+/** Source of conv.wgsl, cut to a shape. `constants` overrides those of a plain convolution. */
+export const convSource = (
+  element: ElementType,
+  kernel: 1 | 3,
+  { columns, rows, blocks, workgroup: [width, height], weights }: ConvShape,
+  constants: Constants,
+): string =>
+  assemble(
+    element,
+    {
+      REACH: kernel === 3 ? 1 : 0,
+      COLUMNS: columns,
+      ROWS: rows,
+      BLOCKS: blocks,
+      WIDTH: width,
+      HEIGHT: height,
+      QUAD: weights === 'quad',
+      SHARED: weights === 'workgroup',
+      PACK: false,
+      ...STORE,
+      ...constants,
+    },
+    'conv/conv',
+    SHADERS,
+  );
+
+/** Grid of conv.wgsl for `cOut` channels of `width` x `height` pixels. */
+export const shapeGrid = (
+  { columns, rows, blocks, workgroup: [x, y] }: ConvShape,
+  cOut: number,
+  width: number,
+  height: number,
+): Grid => [
+  Math.ceil(width / (columns * x)),
+  Math.ceil(height / (rows * y)),
+  Math.ceil(blocksOf(cOut) / blocks),
+];
+
+/** The shape that every device runs well. */
+export const plainShape = (kernel: 1 | 3): ConvShape =>
+  kernel === 3
+    ? { columns: 8, rows: 1, blocks: 1, workgroup: [4, 16] }
+    : { columns: 4, rows: 1, blocks: 1, workgroup: [8, 8] };
 
 /**
  * Bindings: x, weights (`packConvWeights`), bias (`packBias`), multiplier, addend, y.
  * Uniform: `convParams`. Layers share a pipeline unless they enlarge differently.
  */
-export function convKernel(
-  { kernel, upsample }: Pick<ConvSpec, 'kernel' | 'upsample'>,
-  element: ElementType = 'f32',
-): Kernel {
-  if (kernel === 1 && upsample !== 1) throw new RangeError('a 1x1 convolution does not upsample');
-  return {
-    label: `conv${kernel}x${kernel}${upsample > 1 ? ` nearest x${upsample}` : ''}`,
-    code:
-      kernel === 3
-        ? assemble(element, { UPSAMPLE: upsample }, 'conv/conv3x3', SHADERS)
-        : assemble(element, {}, 'conv/conv1x1', SHADERS),
-    bindings: ['read', 'read', 'read', 'read', 'read', 'write'],
-  };
-}
+export const shapedConv = (
+  name: string,
+  shapeOf: (spec: ConvSpec) => ConvShape,
+): Pick<ConvVariant, 'kernel' | 'grid'> => ({
+  kernel: (spec, element) => {
+    const { kernel, upsample } = spec;
+    return {
+      label: `conv${kernel}x${kernel}${name}${upsample > 1 ? ` nearest x${upsample}` : ''}`,
+      code: convSource(element, kernel, shapeOf(spec), { UPSAMPLE: upsample }),
+      bindings: CONV_BINDINGS,
+    };
+  },
+  grid: (spec, width, height) => shapeGrid(shapeOf(spec), spec.cOut, width, height),
+});
+
+export const CONV_BINDINGS: Kernel['bindings'] = ['read', 'read', 'read', 'read', 'read', 'write'];
+
+/** What every device runs well. */
+export const plainConv: ConvVariant = shapedConv('', ({ kernel }) => plainShape(kernel));
 
 /** The uniform's words for an output of `width` x `height` pixels. */
 export function convParams(spec: ConvSpec, width: number, height: number): number[] {
@@ -100,13 +176,6 @@ export function convParams(spec: ConvSpec, width: number, height: number): numbe
     activationId(act0) | (activationId(act1) << 4) | (multiply ? 256 : 0) | (add ? 512 : 0);
   const floats = [slopeOf(act0), slopeOf(act1), factor].map(f32Bits);
   return [width, height, 0, blocksOf(cIn), epilogue, ...floats, blocksOf(cOut), upsample];
-}
-
-/** Grid for an output of `width` x `height` pixels. */
-export function convGrid(spec: ConvSpec, width: number, height: number): Grid {
-  const blocks = blocksOf(spec.cOut);
-  if (spec.kernel === 1) return mapGrid(width, height, blocks, 4);
-  return [Math.ceil(width / 32), Math.ceil(height / 16), blocks];
 }
 
 /**

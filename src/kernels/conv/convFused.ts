@@ -1,7 +1,5 @@
 import type { Activation } from '../../graph/graph.ts';
-import convGateSource from '../../shaders/conv/convGate.wgsl?raw';
-import convPackSource from '../../shaders/conv/convPack.wgsl?raw';
-import epilogueSource from '../../shaders/lib/epilogue.wgsl?raw';
+import gateSource from '../../shaders/conv/gate.wgsl?raw';
 import { activationConstants } from '../activation.ts';
 import {
   assemble,
@@ -13,14 +11,10 @@ import {
   type Lanes,
   laneGrid,
 } from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
-import { packBias, packConvWeights } from './conv.ts';
+import { TILE, TILE_SHADERS } from '../tile.ts';
+import { convSource, packBias, packConvWeights, plainShape, shapeGrid } from './conv.ts';
 
-const SHADERS: Sources = {
-  'conv/convGate': convGateSource,
-  'conv/convPack': convPackSource,
-  'lib/epilogue': epilogueSource,
-};
+const SHADERS = { 'conv/gate': gateSource, ...TILE_SHADERS };
 
 /** A 3x3 convolution with pixel attention behind it: act1(u * sigmoid(w1 u + b1)), u = w3 * x + b3. */
 export interface ConvGateSpec {
@@ -41,12 +35,13 @@ export function convGateKernel(spec: ConvGateSpec, element: ElementType = 'f32')
       element,
       {
         IN_BLOCKS: blocksOf(spec.cIn),
-        BLOCKS: blocksOf(spec.cOut),
+        ...TILE,
+        DEPTH: blocksOf(spec.cOut),
         LANES: spec.lanes,
         UPSAMPLE: spec.upsample,
         ...activationConstants(1, spec.act1),
       },
-      'conv/convGate',
+      'conv/gate',
       SHADERS,
     ),
     bindings: ['read', 'read', 'read', 'write'],
@@ -87,19 +82,17 @@ export interface ConvPackSpec {
 export function convPackKernel(spec: ConvPackSpec, element: ElementType = 'f32'): Kernel {
   return {
     label: `conv3x3 ${spec.cIn}->3, bilinear skip, pack`,
-    code: assemble(
-      element,
-      { IN_BLOCKS: blocksOf(spec.cIn), SCALE: spec.scale, RANGE: { f32: spec.range } },
-      'conv/convPack',
-      SHADERS,
-    ),
+    code: convSource(element, 3, plainShape(3), {
+      PACK: true,
+      UPSAMPLE: 1,
+      IN_BLOCKS: blocksOf(spec.cIn),
+      SCALE: spec.scale,
+      RANGE: { f32: spec.range },
+    }),
     bindings: ['read', 'read', 'read', 'read', 'write', 'write'],
   };
 }
 
 /** Grid of `convPackKernel` for a rectangle of `width` x `height` pixels. */
-export const convPackGrid = (width: number, height: number): Grid => [
-  Math.ceil(width / 32),
-  Math.ceil(height / 16),
-  1,
-];
+export const convPackGrid = (width: number, height: number): Grid =>
+  shapeGrid(plainShape(3), 3, width, height);

@@ -1,14 +1,14 @@
-import matrixSource from '../../shaders/conv/convMatrix.wgsl?raw';
-import storeSource from '../../shaders/conv/convStore.wgsl?raw';
-import epilogueSource from '../../shaders/lib/epilogue.wgsl?raw';
+import matrixSource from '../../shaders/conv/matrix.wgsl?raw';
+import storeSource from '../../shaders/conv/store.wgsl?raw';
+import activationSource from '../../shaders/lib/activation.wgsl?raw';
 import { assemble, blocksOf } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
-import type { ConvSpec, ConvVariant } from './conv.ts';
+import { CONV_BINDINGS, type ConvSpec, type ConvVariant, STORE } from './conv.ts';
 
 const SHADERS: Sources = {
-  'conv/convMatrix': matrixSource,
-  'conv/convStore': storeSource,
-  'lib/epilogue': epilogueSource,
+  'conv/matrix': matrixSource,
+  'conv/store': storeSource,
+  'lib/activation': activationSource,
 };
 
 /** Matrices that a subgroup multiplies: [m x k] of f16 by [k x n] of f16, summed in f32. */
@@ -30,7 +30,7 @@ const ROWS = 2;
 const COLUMNS = 5;
 const PIXELS = 16;
 
-/** Whether convMatrix.wgsl can be cut to the unit. */
+/** Whether conv/matrix.wgsl can be cut to the unit. */
 export const fitsMatrix = ({ m, n, k }: MatrixUnit): boolean =>
   PIXELS % m === 0 && n % 4 === 0 && k % 4 === 0;
 
@@ -47,13 +47,21 @@ export const matrixConv = (unit: MatrixUnit): ConvVariant => {
       code: `${HEAD}${assemble(
         element,
         {
-          ...{ SIDE: spec.kernel, UPSAMPLE: spec.upsample, M: m, N: n, K: k },
-          ...{ SUBGROUP: subgroup, SUBGROUPS, ROWS, COLUMNS: columnsOf(spec, unit).each },
+          SIDE: spec.kernel,
+          UPSAMPLE: spec.upsample,
+          M: m,
+          N: n,
+          K: k,
+          SUBGROUP: subgroup,
+          SUBGROUPS,
+          ROWS,
+          COLUMNS: columnsOf(spec, unit).each,
+          ...STORE,
         },
-        'conv/convMatrix',
+        'conv/matrix',
         SHADERS,
       )}`,
-      bindings: ['read', 'read', 'read', 'read', 'read', 'write'],
+      bindings: CONV_BINDINGS,
     }),
     grid: (spec, width, height) => [
       Math.ceil(width / PIXELS),

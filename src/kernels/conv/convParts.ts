@@ -1,25 +1,5 @@
-import conv1x1PartsSource from '../../shaders/conv/conv1x1Parts.wgsl?raw';
-import conv3x3PartsSource from '../../shaders/conv/conv3x3Parts.wgsl?raw';
-import partsSource from '../../shaders/conv/parts.wgsl?raw';
-import epilogueSource from '../../shaders/lib/epilogue.wgsl?raw';
-import {
-  assemble,
-  BOUND_PARTS,
-  blocksOf,
-  type ElementType,
-  type Grid,
-  type Kernel,
-  mapGrid,
-} from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
-import { type ConvSpec, convParams } from './conv.ts';
-
-const SHADERS: Sources = {
-  'conv/conv1x1Parts': conv1x1PartsSource,
-  'conv/conv3x3Parts': conv3x3PartsSource,
-  'conv/parts': partsSource,
-  'lib/epilogue': epilogueSource,
-};
+import { BOUND_PARTS, blocksOf, type ElementType, type Grid, type Kernel } from '../kernel.ts';
+import { type ConvShape, type ConvSpec, convParams, convSource, shapeGrid } from './conv.ts';
 
 /** A convolution that reads a concatenation as separate maps: no multiplier, no enlargement. */
 export interface PartsConvSpec extends ConvSpec {
@@ -29,17 +9,26 @@ export interface PartsConvSpec extends ConvSpec {
   readonly addend: number;
 }
 
+const shapeOf = (kernel: 1 | 3): ConvShape => ({
+  columns: 4,
+  rows: kernel === 3 ? 2 : 1,
+  blocks: 1,
+  workgroup: [8, 8],
+});
+
 /**
  * Bindings: x0 .. x4, weights (`packConvWeights` with `parts`), bias (`packBias`), y.
  * Uniform: `convPartsParams`. All layers share a pipeline.
  */
-export function convPartsKernel(kernel: 1 | 3, element: ElementType = 'f32'): Kernel {
-  return {
-    label: `conv${kernel}x${kernel} over parts`,
-    code: assemble(element, {}, `conv/conv${kernel}x${kernel}Parts`, SHADERS),
-    bindings: ['read', 'read', 'read', 'read', 'read', 'read', 'read', 'write'],
-  };
-}
+export const convPartsKernel = (kernel: 1 | 3, element: ElementType = 'f32'): Kernel => ({
+  label: `conv${kernel}x${kernel} over parts`,
+  code: convSource(element, kernel, shapeOf(kernel), {
+    PARTS: true,
+    MULTIPLY: false,
+    UPSAMPLE: 1,
+  }),
+  bindings: ['read', 'read', 'read', 'read', 'read', 'read', 'read', 'write'],
+});
 
 /** The uniform's words for an output of `width` x `height` pixels. */
 export function convPartsParams(spec: PartsConvSpec, width: number, height: number): number[] {
@@ -58,10 +47,10 @@ export function convPartsParams(spec: PartsConvSpec, width: number, height: numb
   while (ends.length < BOUND_PARTS) ends.push(end);
   words[3] = end;
   words[4] |= addend << 10;
-  words.splice(9, 1, ends[0] | (ends[1] << 16), ends[2] | (ends[3] << 16));
+  words.push(ends[0] | (ends[1] << 16), ends[2] | (ends[3] << 16));
   return words;
 }
 
 /** Grid of a convolution over parts for an output of `width` x `height` pixels. */
 export const convPartsGrid = (spec: ConvSpec, width: number, height: number): Grid =>
-  mapGrid(width, height, blocksOf(spec.cOut), 4, spec.kernel === 3 ? 2 : 1);
+  shapeGrid(shapeOf(spec.kernel), spec.cOut, width, height);

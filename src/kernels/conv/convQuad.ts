@@ -1,21 +1,13 @@
-import conv1x1Source from '../../shaders/conv/conv1x1Quad.wgsl?raw';
-import conv3x3By3Source from '../../shaders/conv/conv3x3Quad3.wgsl?raw';
-import conv3x3By5Source from '../../shaders/conv/conv3x3Quad5.wgsl?raw';
-import quadSource from '../../shaders/conv/quad.wgsl?raw';
-import linearSource from '../../shaders/conv/quadLinear.wgsl?raw';
-import sigmoidSource from '../../shaders/conv/quadSigmoid.wgsl?raw';
-import { assemble, blocksOf } from '../kernel.ts';
-import type { Sources } from '../wgsl.ts';
-import type { ConvSpec, ConvVariant } from './conv.ts';
-
-const SHADERS: Sources = {
-  'conv/conv1x1Quad': conv1x1Source,
-  'conv/conv3x3Quad3': conv3x3By3Source,
-  'conv/conv3x3Quad5': conv3x3By5Source,
-  'conv/quad': quadSource,
-  'conv/quadLinear': linearSource,
-  'conv/quadSigmoid': sigmoidSource,
-};
+import { isLinear } from '../activation.ts';
+import { blocksOf } from '../kernel.ts';
+import {
+  CONV_BINDINGS,
+  type ConvShape,
+  type ConvSpec,
+  type ConvVariant,
+  convSource,
+  shapeGrid,
+} from './conv.ts';
 
 /** Blocks of output channels that an invocation computes. */
 export type QuadBlocks = 3 | 5;
@@ -24,8 +16,8 @@ export type QuadBlocks = 3 | 5;
 const HEAD = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
 
 /**
- * Convolutions for devices with `subgroups` where loads are dear: see conv3x3Quad5.wgsl. Layers whose
- * epilogue that kernel does not have are computed by 3 blocks all the same.
+ * Convolutions for devices with `subgroups` where loads are dear: QUAD of conv.wgsl. Layers whose
+ * epilogue 5 blocks do not have are computed by 3 blocks all the same.
  * @param blocks null: what leaves the fewest idle, layer by layer
  */
 export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
@@ -34,30 +26,36 @@ export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
   only: 'f32',
   kernel: (spec, element) => {
     const { kernel, act0, multiply, add } = spec;
-    const by = blocksPerInvocation(spec, blocks);
-    const sigmoid = typeof act0 === 'object' && act0?.fn === 'sigmoid';
-    const source = kernel === 1 ? 'conv/conv1x1Quad' : `conv/conv3x3Quad${by}`;
+    const shape = quadShape(spec, blocks);
     // What the epilogue can do. 3x3 kernels compile for a second or two: one can do everything, the
     // other, which most layers use, nothing. 1x1 kernels are cut to the layer.
-    const whole = kernel === 3 && by === 3;
-    const epilogue = {
+    const whole = kernel === 3 && shape.blocks === 3;
+    const sigmoid = typeof act0 === 'object' && act0?.fn === 'sigmoid';
+    const constants = {
+      LINEAR: true,
       SIGMOID: sigmoid,
       MULTIPLY: whole || multiply,
       ADD: whole || add,
-      PRELU: whole || act0 === 'prelu',
+      PRELU: !sigmoid && (whole || act0 === 'prelu'),
+      // A uniform, so that layers share a pipeline.
+      UPSAMPLE: kernel === 1 ? 1 : 0,
     };
     return {
-      label: `conv${kernel}x${kernel} by quads, ${by} blocks`,
-      code: `${HEAD}${assemble(element, epilogue, source, SHADERS)}`,
-      bindings: ['read', 'read', 'read', 'read', 'read', 'write'],
+      label: `conv${kernel}x${kernel} by quads, ${shape.blocks} blocks`,
+      code: `${HEAD}${convSource(element, kernel, shape, constants)}`,
+      bindings: CONV_BINDINGS,
     };
   },
-  grid: (spec, width, height) => [
-    Math.ceil(width / 32),
-    Math.ceil(height / 16),
-    Math.ceil(blocksOf(spec.cOut) / blocksPerInvocation(spec, blocks)),
-  ],
+  grid: (spec, width, height) => shapeGrid(quadShape(spec, blocks), spec.cOut, width, height),
   packing: { name: 'transposed', arrange: transposeMatrices },
+});
+
+const quadShape = (spec: ConvSpec, blocks: QuadBlocks | null): ConvShape => ({
+  columns: 8,
+  rows: 1,
+  blocks: blocksPerInvocation(spec, blocks),
+  workgroup: [4, 16],
+  weights: 'quad',
 });
 
 function blocksPerInvocation(spec: ConvSpec, blocks: QuadBlocks | null): QuadBlocks {
@@ -68,10 +66,8 @@ function blocksPerInvocation(spec: ConvSpec, blocks: QuadBlocks | null): QuadBlo
 
 /** Whether these kernels know the layer's activations. */
 function isQuadSpec({ act0, act1 }: ConvSpec): boolean {
-  const first = act0 === null || act0 === 'prelu' ? null : act0.fn;
-  const linear = (fn: string | null | undefined) =>
-    fn == null || fn === 'relu' || fn === 'leakyRelu';
-  return (linear(first) || first === 'sigmoid') && linear(act1?.fn);
+  const first = act0 === 'prelu' || isLinear(act0) || act0?.fn === 'sigmoid';
+  return first && isLinear(act1);
 }
 
 /** The number of blocks that leaves the fewest idle; 5 where both do alike, since it is faster. */

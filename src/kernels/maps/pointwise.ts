@@ -1,12 +1,12 @@
 import type { Activation } from '../../graph/graph.ts';
-import epilogueSource from '../../shaders/lib/epilogue.wgsl?raw';
+import activationSource from '../../shaders/lib/activation.wgsl?raw';
 import pointwiseSource from '../../shaders/maps/pointwise.wgsl?raw';
 import { activationConstants } from '../activation.ts';
 import { assemble, blocksOf, type ElementType, type Kernel } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
-  'lib/epilogue': epilogueSource,
+  'lib/activation': activationSource,
   'maps/pointwise': pointwiseSource,
 };
 

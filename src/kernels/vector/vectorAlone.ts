@@ -1,5 +1,5 @@
 import type { Activation } from '../../graph/graph.ts';
-import epilogueSource from '../../shaders/lib/epilogue.wgsl?raw';
+import activationSource from '../../shaders/lib/activation.wgsl?raw';
 import poolFinishLibrary from '../../shaders/vector/finishMean.wgsl?raw';
 import linearSource from '../../shaders/vector/linear.wgsl?raw';
 import poolFinishSource from '../../shaders/vector/poolFinish.wgsl?raw';
@@ -10,7 +10,7 @@ import { assemble, blocksOf, type Kernel } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
-  'lib/epilogue': epilogueSource,
+  'lib/activation': activationSource,
   'vector/finishMean': poolFinishLibrary,
   'vector/linear': linearSource,
   'vector/poolFinish': poolFinishSource,

@@ -11,7 +11,7 @@
 // One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block.
 // Prelude: E, E4, OP, FACTOR, ACT0, SLOPE0.
 
-#import lib/epilogue
+#import lib/activation
 
 const OP_COPY = 0u;
 const OP_MUL = 1u;

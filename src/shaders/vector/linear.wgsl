@@ -3,7 +3,7 @@
 //   all f32. The vectors are tiny (tens of elements): one workgroup of 64, a row per invocation.
 // Prelude: LENGTH_IN, LENGTH_OUT, ACT0, SLOPE0.
 
-#import lib/epilogue
+#import lib/activation
 
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> w: array<f32>;

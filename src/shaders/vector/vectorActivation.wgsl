@@ -1,7 +1,7 @@
 // y = act(x) on a vector of f32, padded to whole vec4f. Prelude: BLOCKS, ACT0, SLOPE0.
 // One workgroup of 64, a vec4f per invocation.
 
-#import lib/epilogue
+#import lib/activation
 
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> y: array<vec4f>;

@@ -1,7 +1,7 @@
-// Convolution as conv3x3.wgsl (SIDE 3) and conv1x1.wgsl (SIDE 1) have it, as products of matrices that a
+// Convolution as conv.wgsl has it, 3x3 (SIDE 3) and 1x1 (SIDE 1), as products of matrices that a
 // whole subgroup holds, where the adapter has units for them (chromium_experimental_subgroup_matrix).
 //   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-r, x+kx-r] + b[o] ) * m * factor + r ),  r = SIDE / 2
-// Bindings and epilogue are those of lib/convStore.wgsl; maps and weights f16, sums f32.
+// Bindings and epilogue are those of conv/store.wgsl; maps and weights f16, sums f32.
 //   weights [chunks][taps][COLUMNS_ALL][K][N]: a chunk is K input channels, a column of blocks N output
 //           channels, both padded with zeros
 //
@@ -14,8 +14,7 @@
 // Prelude: E, E4, SIDE, UPSAMPLE, M, N, K (M divides 16, N and K are multiples of 4), SUBGROUP (its
 // exact size), SUBGROUPS, ROWS, COLUMNS.
 
-#import lib/epilogue
-#import conv/convStore
+#import conv/store
 
 @group(0) @binding(2) var<storage, read> weights: array<E>;
 

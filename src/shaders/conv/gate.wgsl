@@ -1,0 +1,59 @@
+// 3x3 convolution and pixel attention (arXiv 2010.01073, section 3.4), fused:
+//   u = w3 * x + b3;  y = act1( u * sigmoid(w1 u + b1) )
+// the 3x3 with zero padding, read through a nearest enlargement by UPSAMPLE, which is never
+// materialised; w1 1x1 and square.
+//
+//   x       [IN_BLOCKS][h][w] vectors of 4 channels (Chw4c), H = h * UPSAMPLE, W = w * UPSAMPLE
+//   weights mat4x4, column c = input channel c: w3 [DEPTH][IN_BLOCKS][9], w1 [DEPTH][DEPTH]
+//   bias    b3 [DEPTH], b1 [DEPTH]
+//   y       [DEPTH][H][W]
+//
+// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, IN_BLOCKS, DEPTH, LANES, UPSAMPLE, ACT1, SLOPE1.
+
+#import lib/activation
+#import lib/exchange
+
+struct Params {
+  width: u32,       // W, of the output
+  height: u32,
+  group_row: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<E4>;
+@group(0) @binding(2) var<storage, read> weights: array<E4x4>;
+@group(0) @binding(3) var<storage, read> bias: array<E4>;
+@group(0) @binding(4) var<storage, read_write> y: array<E4>;
+
+const W1 = DEPTH * IN_BLOCKS * 9u;
+
+fn store(at: u32, inside: bool, u: vec4f, gate: vec4f) {
+  if inside {
+    y[at] = E4(activate(ACT1, SLOPE1, u * logistic(gate)));
+  }
+}
+
+@compute @workgroup_size(LANES, DEPTH, 1)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  #import lib/tile upsample=UPSAMPLE
+
+  let in_blocks = IN_BLOCKS;
+  let b3 = vec4f(bias[block]);
+  #for c in 0..COLUMNS
+    var u0_0_{c} = b3;
+    var g0_0_{c} = vec4f(0.0);
+  #end
+  #import conv/product s=u x=x reach=1 first=0
+
+  #for c in 0..COLUMNS
+    exchange[slot + {c}u] = u0_0_{c};
+  #end
+  workgroupBarrier();
+  #import lib/crossing sums=g first=W1
+
+  // The bias comes last, as in conv.wgsl.
+  let b1 = vec4f(bias[DEPTH + block]);
+  #for c in 0..COLUMNS
+    store(at + {c}u, {c}u < count, u0_0_{c}, g0_0_{c} + b1);
+  #end
+}

@@ -1,0 +1,59 @@
+// Bindings and end of conv.wgsl as a network's last convolution, 3x3 to RGB: plus the bilinear skip, as
+// 8-bit RGBA:
+//   image = round(clamp((w * x + b + bilinear(lr)) * 255 / RANGE, 0, 255))
+// zero padding; bilinear with half-pixel centres and clamped edges; half rounds to even.
+//
+//   x       [IN_BLOCKS][H][W] vectors of 4 channels (Chw4c), H = h * SCALE, W = w * SCALE
+//   weights [1][IN_BLOCKS][9] mat4x4, column c = input channel c
+//   bias    [1]
+//   lr      [1][h][w]: red, green, blue, alpha in 0..RANGE. The fourth lane has no weights, so alpha
+//           is enlarged by the skip alone.
+//   image   [cropHeight][cropWidth] u32, red in the lowest byte: the rectangle of the output at
+//           (col0, row0)
+//   status  one u32: set to 1 if any value is NaN or infinite
+// Prelude: E4, IN_BLOCKS, SCALE, RANGE.
+
+struct Params {
+  width: u32,       // of the rectangle
+  height: u32,
+  group_row: u32,
+  map_width: u32,   // W
+  map_height: u32,  // H
+  col0: u32,
+  row0: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<E4>;
+@group(0) @binding(3) var<storage, read> bias: array<E4>;
+@group(0) @binding(4) var<storage, read> lr: array<E4>;
+@group(0) @binding(5) var<storage, read_write> image: array<u32>;
+@group(0) @binding(6) var<storage, read_write> status: atomic<u32>;
+
+fn skip(row: u32, col: u32) -> vec4f {
+  let w = params.map_width / SCALE;
+  let h = params.map_height / SCALE;
+  let s = max((vec2f(f32(col), f32(row)) + 0.5) / f32(SCALE) - 0.5, vec2f(0.0));
+  let lo = vec2u(s);
+  let hi = min(lo + 1u, vec2u(w - 1u, h - 1u));
+  let f = s - vec2f(lo);
+  let upper = mix(vec4f(lr[lo.y * w + lo.x]), vec4f(lr[lo.y * w + hi.x]), f.x);
+  let lower = mix(vec4f(lr[hi.y * w + lo.x]), vec4f(lr[hi.y * w + hi.x]), f.x);
+  return mix(upper, lower, f.y);
+}
+
+// Of the only block. What lies outside of the rectangle is dropped.
+fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
+  if row >= params.height || col >= params.width {
+    return;
+  }
+  let v = sum + skip(row + params.row0, col + params.col0);
+  // By the bits: a compiler may assume that floats are finite.
+  let exponents = bitcast<vec4u>(v) & vec4u(0x7f800000u);
+  if any(exponents == vec4u(0x7f800000u)) {
+    atomicStore(&status, 1u);
+  }
+  let bytes = vec4u(round(clamp(v * (255.0 / RANGE), vec4f(0.0), vec4f(255.0))));
+  image[row * params.width + col] =
+    bytes.x | (bytes.y << 8u) | (bytes.z << 16u) | (bytes.w << 24u);
+}

@@ -1,0 +1,87 @@
+// Bindings and epilogue of convolutions:
+//   y = act1( act0( sum + b[o] ) * m * factor + r )
+// m and r (either may be absent) are feature maps of the output's shape. PARTS: x is a concatenation,
+// r one of the five bound maps, and there is no m.
+//
+// Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, absent channels zero.
+//   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
+//   bias    [out_blocks]         (zeros if the layer has none), then the slopes [out_blocks] of a PReLU
+//   m, r, y [out_blocks][H][W]
+// Weights are declared by those who read them.
+//
+// Software drivers run every branch of a switch, and an exp() costs them as much as a convolution:
+// LINEAR keeps both activations to none, ReLU and leaky ReLU, but for act0 = sigmoid with SIGMOID. For
+// the same reason MULTIPLY, ADD and PRELU say what the epilogue can do at all; the uniform says what it
+// does.
+// Prelude: PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, PRELU.
+
+#import lib/activation
+
+struct Params {
+  width: u32,       // W, of the output
+  height: u32,      // H
+  group_row: u32,   // first row of workgroups of this dispatch: large layers run in pieces
+  in_blocks: u32,
+  epilogue: u32,    // act0 | act1 << 4 | (m present) << 8 | (r present) << 9 | (which part is r) << 10
+  slope0: f32,
+  slope1: f32,
+  factor: f32,
+  out_blocks: u32,
+  upsample: u32,
+  ends01: u32,      // of parts: see conv/parts.wgsl
+  ends23: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+#if PARTS
+  #import conv/parts
+  @group(0) @binding(7) var<storage, read> bias: array<E4>;
+  @group(0) @binding(8) var<storage, read_write> y: array<E4>;
+#else
+  @group(0) @binding(1) var<storage, read> x: array<E4>;
+  @group(0) @binding(3) var<storage, read> bias: array<E4>;
+  @group(0) @binding(4) var<storage, read> multiplier: array<E4>;
+  @group(0) @binding(5) var<storage, read> addend: array<E4>;
+  @group(0) @binding(6) var<storage, read_write> y: array<E4>;
+#end
+
+// What lies outside of the map is dropped.
+fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
+  if row >= params.height || col >= params.width || block >= params.out_blocks {
+    return;
+  }
+  let at = (block * params.height + row) * params.width + col;
+  #if SIGMOID
+    var v = logistic(sum);
+  #else
+    #if LINEAR
+      var v = leaky(vec4f(params.slope0), sum);
+    #else
+      var v = activate(params.epilogue & 15u, params.slope0, sum);
+    #end
+  #end
+  #if PRELU
+    if (params.epilogue & 15u) == ACTIVATION_PRELU {
+      v = leaky(vec4f(bias[params.out_blocks + block]), sum);
+    }
+  #end
+  #if MULTIPLY
+    if (params.epilogue & 256u) != 0u {
+      v *= vec4f(multiplier[at]);
+    }
+  #end
+  #if ADD
+    if (params.epilogue & 512u) != 0u {
+      #if PARTS
+        v = v * params.factor + load_map((params.epilogue >> 10u) & 7u, at);
+      #else
+        v = v * params.factor + vec4f(addend[at]);
+      #end
+    }
+  #end
+  #if LINEAR
+    y[at] = E4(leaky(vec4f(params.slope1), v));
+  #else
+    y[at] = E4(activate((params.epilogue >> 4u) & 15u, params.slope1, v));
+  #end
+}
