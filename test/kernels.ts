@@ -1,11 +1,14 @@
 import { expect } from 'vitest';
 import { decodeElements, encodeElements } from '../src/engine/gpu/element.ts';
 import {
+  bindingsOf,
   type ElementType,
   GROUP_ROW_WORD,
   type Grid,
   type Kernel,
   PARAM_WORDS,
+  type Params,
+  paramWords,
   prelude,
 } from '../src/kernels/kernel.ts';
 import { type PlanarMap, planarMap } from '../src/kernels/planar.ts';
@@ -62,7 +65,8 @@ type Words = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 
 export interface KernelRun {
   readonly grid: Grid;
-  readonly params?: readonly number[];
+  /** Words of the uniform, or all of them by name. */
+  readonly params?: readonly number[] | Params;
   /** Content of the buffers that the kernel reads, in binding order. */
   readonly reads: readonly Words[];
   /** Words of each buffer that the kernel writes; poisoned unless content is given. */
@@ -90,7 +94,8 @@ export async function runKernel(kernel: Kernel, run: KernelRun): Promise<Uint32A
       return buffer;
     };
     const given = { read: [...run.reads], write: [...run.writes] };
-    const stored = kernel.bindings.map((access, i) => {
+    const bindings = bindingsOf(kernel);
+    const stored = bindings.map((access, i) => {
       const half = halves.has(i + 1);
       const content = given[access].shift() as Words | number;
       if (typeof content === 'number') {
@@ -112,7 +117,7 @@ export async function runKernel(kernel: Kernel, run: KernelRun): Promise<Uint32A
           visibility: GPUShaderStage.COMPUTE,
           buffer: { type: 'uniform', minBindingSize: PARAM_WORDS * 4 },
         },
-        ...kernel.bindings.map((access, i) => ({
+        ...bindings.map((access, i) => ({
           binding: i + 1,
           visibility: GPUShaderStage.COMPUTE,
           buffer: { type: access === 'read' ? 'read-only-storage' : 'storage' } as const,
@@ -125,7 +130,7 @@ export async function runKernel(kernel: Kernel, run: KernelRun): Promise<Uint32A
     const rows = run.rowsPerDispatch ?? y;
     for (let row = 0; row < y; row += rows) {
       const words = new Uint32Array(PARAM_WORDS);
-      words.set(run.params ?? []);
+      words.set(wordsOf(kernel, run.params ?? []));
       if (row > 0) words[GROUP_ROW_WORD] = row;
       const encoder = device.createCommandEncoder();
       const pass = encoder.beginComputePass();
@@ -145,7 +150,7 @@ export async function runKernel(kernel: Kernel, run: KernelRun): Promise<Uint32A
     }
     const results: Uint32Array[] = [];
     for (const [i, buffer] of bound.entries()) {
-      if (kernel.bindings[i] === 'read') continue;
+      if (bindings[i] === 'read') continue;
       const staging = device.createBuffer({
         size: buffer.size,
         usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
@@ -165,6 +170,9 @@ export async function runKernel(kernel: Kernel, run: KernelRun): Promise<Uint32A
     for (const buffer of garbage) buffer.destroy();
   }
 }
+
+const wordsOf = (kernel: Kernel, params: readonly number[] | Params): readonly number[] =>
+  Array.isArray(params) ? params : paramWords(kernel, params as Params);
 
 async function compile(
   device: GPUDevice,

@@ -1,23 +1,80 @@
 import { expand, type Sources } from './wgsl.ts';
 
+/** Type of a word of a uniform. */
+export type Word = 'u32' | 'f32';
+
+/**
+ * What a kernel binds, by the names that its shader gives: stated once, and held against the shader by
+ * a test (contracts.test.ts).
+ *
+ * Conventions shared by all kernels:
+ * - binding 0 is a uniform of at most `PARAM_WORDS` words, the others are storage buffers: those that
+ *   are read, then those that are written;
+ * - feature maps are `Chw4c`: [ceil(C / 4)][H][W] vectors of four channels, absent channels zero;
+ *   vectors are f32, padded with zeros to a multiple of four;
+ * - the third word of the uniform is `group_row`: a dispatch may be cut into pieces along y, each of
+ *   which adds its first row of workgroups. The engine fills it in.
+ */
+export interface Contract<
+  R extends string = string,
+  W extends string = string,
+  P extends string = string,
+> {
+  readonly reads: readonly R[];
+  readonly writes: readonly W[];
+  /** Words of the uniform in order. */
+  readonly params: Readonly<Record<P, Word>>;
+}
+
+/** Words of the uniform by name, but for `group_row`. */
+export type Params<P extends string = string> = Readonly<Record<Exclude<P, 'group_row'>, number>>;
+
+/** A contract as its shader has it. */
+export const contract = <
+  const R extends string,
+  const W extends string,
+  const P extends string = never,
+>(
+  reads: readonly R[],
+  writes: readonly W[],
+  params: Readonly<Record<P, Word>> = {} as Readonly<Record<P, Word>>,
+): Contract<R, W, P> => ({ reads, writes, params });
+
+/** Words of kernels that go over a map of a size. */
+export const MAP_WORDS = { width: 'u32', height: 'u32', group_row: 'u32' } as const;
+
 /**
  * A kernel as plain data. Only the engine touches a GPU device; what stands here can be printed,
  * compared and tested without one.
- *
- * Conventions shared by all kernels:
- * - binding 0 is a uniform of at most `PARAM_WORDS` u32, the others are storage buffers in the order
- *   of `bindings`;
- * - feature maps are `Chw4c`: [ceil(C / 4)][H][W] vectors of four channels, absent channels zero;
- *   vectors are f32, padded with zeros to a multiple of four;
- * - the third u32 of the uniform is `group_row`: a dispatch may be cut into pieces along y, each of
- *   which adds its first row of workgroups. The engine fills it in.
  */
-export interface Kernel {
+export interface Kernel<
+  R extends string = string,
+  W extends string = string,
+  P extends string = string,
+> extends Contract<R, W, P> {
   readonly label: string;
-  /** The final source: constants, shared snippets, the static shader. Pipelines are cached by it. */
+  /** The final source: constants and the expanded shader. Pipelines are cached by it. */
   readonly code: string;
-  /** Access of the storage buffers, from binding 1 on. */
-  readonly bindings: readonly ('read' | 'write')[];
+}
+
+/** Access of the storage buffers, from binding 1 on. */
+export const bindingsOf = ({ reads, writes }: Contract): ('read' | 'write')[] => [
+  ...reads.map(() => 'read' as const),
+  ...writes.map(() => 'write' as const),
+];
+
+/** The uniform's words, in order. */
+export function paramWords<P extends string>(
+  { params }: Pick<Contract<string, string, P>, 'params'>,
+  values: Params<P>,
+): number[] {
+  const named = values as Readonly<Record<string, number>>;
+  return Object.entries<Word>(params).map(([name, type]) => {
+    if (name === 'group_row') return 0;
+    const value = named[name];
+    if (value === undefined) throw new Error(`the kernel wants ${name}`);
+    return type === 'f32' ? f32Bits(value) : value;
+  });
 }
 
 /** Workgroups in x, y, z. */

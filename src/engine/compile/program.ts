@@ -1,6 +1,6 @@
 import type { Size, Tile } from '../../geometry.ts';
 import type { NodeId } from '../../graph/graph.ts';
-import type { ElementType, Grid, Kernel } from '../../kernels/kernel.ts';
+import type { ElementType, Grid, Kernel, Params } from '../../kernels/kernel.ts';
 import type { NetworkWeights } from './weights.ts';
 
 export type ResourceId = number;
@@ -29,9 +29,9 @@ export interface Sums {
   /** Index in `reads`: [count][blocks] vec4f. */
   readonly operand: number;
   readonly blocks: number;
-  /** Words of the uniform that say how many sums there are, and over how many pixels in all. */
-  readonly count: number;
-  readonly pixels: number;
+  /** Names of the uniform's words that say how many sums there are, and over how many pixels in all. */
+  readonly count: string;
+  readonly pixels: string;
 }
 
 /** One dispatch. Sizes are of the map at the step's `scale`: LR size times scale. */
@@ -45,7 +45,8 @@ export interface Step {
   readonly sums?: Sums;
   readonly scale: number;
   readonly grid: (size: Size, tile: TileView) => Grid;
-  readonly params: (size: Size, tile: TileView) => readonly number[];
+  /** The uniform's words by name. */
+  readonly params: (size: Size, tile: TileView) => Params;
   readonly multiplyAdds: number;
   /** Estimated cost per LR pixel in multiply-adds, memory traffic included: for scheduling only. */
   readonly work: number;

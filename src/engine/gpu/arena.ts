@@ -1,6 +1,12 @@
 import { throwIfAborted } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
-import { GROUP_ROW_WORD, type Grid, type Kernel, PARAM_WORDS } from '../../kernels/kernel.ts';
+import {
+  GROUP_ROW_WORD,
+  type Grid,
+  type Kernel,
+  PARAM_WORDS,
+  paramWords,
+} from '../../kernels/kernel.ts';
 import type { Program, ResourceId, TileView } from '../compile/program.ts';
 import { type Device, PARAM_BYTES, type Pipeline, USAGE } from './device.ts';
 import type { Model } from './model.ts';
@@ -148,7 +154,7 @@ export class Arena {
       return {
         ...this.dispatches[i],
         grid: step.grid(size, tile),
-        params: step.params(size, tile),
+        params: paramWords(step.kernel, step.params(size, tile)),
         work: step.work * width * height * (step.share?.(size) ?? 1),
       };
     });

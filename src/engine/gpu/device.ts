@@ -1,5 +1,6 @@
 import { CrispenError } from '../../errors.ts';
 import {
+  bindingsOf,
   type ElementType,
   type Kernel,
   PARAM_WORDS,
@@ -221,7 +222,8 @@ export class Device {
     }
   }
 
-  #layout({ bindings }: Kernel): GPUBindGroupLayout {
+  #layout(kernel: Kernel): GPUBindGroupLayout {
+    const bindings = bindingsOf(kernel);
     const key = bindings.join();
     const known = this.#layouts.get(key);
     if (known) return known;

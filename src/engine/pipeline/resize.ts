@@ -6,7 +6,7 @@ import { CrispenError, throwIfAborted } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
 import { type Depth, depthOf, type RgbaImage } from '../../image/image.ts';
 import { type TapRuns, tapRuns } from '../../image/taps.ts';
-import { mapGrid, PARAM_WORDS } from '../../kernels/kernel.ts';
+import { mapGrid, PARAM_WORDS, paramWords } from '../../kernels/kernel.ts';
 import {
   resampleColumnsReference,
   resampleRowsReference,
@@ -198,9 +198,11 @@ async function gpuPasses(plan: Plan, device: Device): Promise<Passes> {
       hint: 'Resize in several steps, or width and height by about the same factor.',
     });
   }
+  const columnsKernel = resampleColumnsKernel(depthIn === 16);
+  const rowsKernel = resampleRowsKernel(depthOut === 16);
   const [columnsPipeline, rowsPipeline] = await Promise.all([
-    device.compile(resampleColumnsKernel(depthIn === 16)),
-    device.compile(resampleRowsKernel(depthOut === 16)),
+    device.compile(columnsKernel),
+    device.compile(rowsKernel),
   ]);
   const buffers: GPUBuffer[] = [];
   const destroy = () => {
@@ -268,13 +270,26 @@ async function gpuPasses(plan: Plan, device: Device): Promise<Passes> {
     async columns(pixels, row) {
       const count = pixels.length / (from.width * 4);
       queue.writeBuffer(source, 0, pixels as Samples & { buffer: ArrayBuffer });
-      await dispatch(0, [to.width, count, 0, from.width, row, ringRows, columns.count]);
+      const words = paramWords(columnsKernel, {
+        width: to.width,
+        height: count,
+        in_width: from.width,
+        row0: row,
+        ring_rows: ringRows,
+        count: columns.count,
+      });
+      await dispatch(0, words);
     },
     async rows(row, count) {
       const size = bytes(depthOut, to.width, count);
-      await dispatch(1, [to.width, count, 0, row, ringRows, rows.count], (encoder) =>
-        encoder.copyBufferToBuffer(out, 0, staging, 0, size),
-      );
+      const words = paramWords(rowsKernel, {
+        width: to.width,
+        height: count,
+        row0: row,
+        ring_rows: ringRows,
+        count: rows.count,
+      });
+      await dispatch(1, words, (encoder) => encoder.copyBufferToBuffer(out, 0, staging, 0, size));
       const content = await device.read(staging, size);
       return depthOut === 16 ? new Uint16Array(content) : new Uint8ClampedArray(content);
     },

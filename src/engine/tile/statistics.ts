@@ -50,12 +50,12 @@ function givenModel(model: Model): GivenModel {
     return {
       ...step,
       reads: step.reads.map((read, i) => (i === sums.operand ? { resource: id } : read)),
-      params: (size, tile) => {
-        // One sum over one pixel: the mean.
-        const words = [...step.params(size, tile)];
-        words[sums.count] = words[sums.pixels] = 1;
-        return words;
-      },
+      // One sum over one pixel: the mean.
+      params: (size, tile) => ({
+        ...step.params(size, tile),
+        [sums.count]: 1,
+        [sums.pixels]: 1,
+      }),
     };
   });
   const image = imageResources(program);

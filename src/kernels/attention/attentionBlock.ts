@@ -5,11 +5,12 @@ import {
   assemble,
   blocksOf,
   concatFloats,
+  contract,
   type ElementType,
   type Grid,
-  type Kernel,
   type Lanes,
   laneGrid,
+  MAP_WORDS,
 } from '../kernel.ts';
 import { TILE, TILE_SHADERS } from '../tile.ts';
 
@@ -37,6 +38,19 @@ export interface AttentionMixSpec extends AttentionBlockSpec {
   readonly temperature: number;
 }
 
+const GATE = contract(['t', 'weights', 'bias', 'partials'], ['gated', 'stats'], {
+  ...MAP_WORDS,
+  chunks: 'u32',
+  stat_groups: 'u32',
+});
+
+const MIX = contract(['gated', 't', 'x', 'weights', 'stats'], ['out', 'next_t', 'partials'], {
+  ...MAP_WORDS,
+  stat_groups: 'u32',
+  has_next: 'u32',
+  pixels: 'u32',
+});
+
 /** Workgroups of the gate kernel that take part in the pooling; few enough to sum again each time. */
 const MAX_STAT_GROUPS = 64;
 
@@ -61,7 +75,7 @@ export const statGroups = (lanes: Lanes, width: number, height: number): number 
 export function attentionGateKernel(
   { features, slope, lanes }: AttentionBlockSpec,
   element: ElementType = 'f32',
-): Kernel {
+) {
   return {
     label: `attention gate ${features}`,
     code: assemble(
@@ -70,7 +84,7 @@ export function attentionGateKernel(
       'attention/gate',
       SHADERS,
     ),
-    bindings: ['read', 'read', 'read', 'read', 'write', 'write'],
+    ...GATE,
   };
 }
 
@@ -79,7 +93,7 @@ export function attentionGateKernel(
  * block the last two are not touched, but must be there.
  * Uniform: width, height, group_row, stat_groups, has_next, pixels (that the stats are sums over).
  */
-export function attentionMixKernel(spec: AttentionMixSpec, element: ElementType = 'f32'): Kernel {
+export function attentionMixKernel(spec: AttentionMixSpec, element: ElementType = 'f32') {
   return {
     label: `attention mix ${spec.features}`,
     code: assemble(
@@ -96,7 +110,7 @@ export function attentionMixKernel(spec: AttentionMixSpec, element: ElementType 
       'attention/mix',
       SHADERS,
     ),
-    bindings: ['read', 'read', 'read', 'read', 'read', 'write', 'write', 'write'],
+    ...MIX,
   };
 }
 

@@ -12,10 +12,12 @@ import {
   assemble,
   blocksOf,
   type Constants,
+  contract,
   type ElementType,
-  f32Bits,
   type Grid,
   type Kernel,
+  MAP_WORDS,
+  type Params,
 } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
 
@@ -49,6 +51,27 @@ export interface ConvSpec {
   readonly act1: Activation | null;
 }
 
+/** Words of conv/store.wgsl. */
+export const CONV_WORDS = {
+  ...MAP_WORDS,
+  in_blocks: 'u32',
+  epilogue: 'u32',
+  slope0: 'f32',
+  slope1: 'f32',
+  factor: 'f32',
+  out_blocks: 'u32',
+  upsample: 'u32',
+  ends01: 'u32',
+  ends23: 'u32',
+} as const;
+
+export type ConvParams = Params<keyof typeof CONV_WORDS>;
+
+/** What all variants bind: weights by `packConvWeights`, bias by `packBias`. */
+export const CONV = contract(['x', 'weights', 'bias', 'multiplier', 'addend'], ['y'], CONV_WORDS);
+
+export type ConvKernel = Kernel<(typeof CONV.reads)[number], 'y', keyof typeof CONV_WORDS>;
+
 /**
  * One of the ways to compute convolutions of plain maps. All have the bindings, the epilogue and the
  * uniform of `convKernel`; they differ in how the work is cut and in how weights are packed.
@@ -58,7 +81,7 @@ export interface ConvVariant {
   readonly takes?: (spec: ConvSpec) => boolean;
   /** The only type of maps that it is for; absent: either. */
   readonly only?: ElementType;
-  readonly kernel: (spec: ConvSpec, element: ElementType) => Kernel;
+  readonly kernel: (spec: ConvSpec, element: ElementType) => ConvKernel;
   readonly grid: (spec: ConvSpec, width: number, height: number) => Grid;
   /** Absent: weights are packed as `packConvWeights` leaves them. */
   readonly packing?: ConvPacking;
@@ -145,11 +168,8 @@ export const plainShape = (kernel: 1 | 3): ConvShape =>
     ? { columns: 8, rows: 1, blocks: 1, workgroup: [4, 16] }
     : { columns: 4, rows: 1, blocks: 1, workgroup: [8, 8] };
 
-/**
- * Bindings: x, weights (`packConvWeights`), bias (`packBias`), multiplier, addend, y.
- * Uniform: `convParams`. Layers share a pipeline unless they enlarge differently.
- */
-export const shapedConv = (
+/** A variant of a shape. Layers share a pipeline unless they enlarge differently. */
+export const shapedVariant = (
   name: string,
   shapeOf: (spec: ConvSpec) => ConvShape,
 ): Pick<ConvVariant, 'kernel' | 'grid'> => ({
@@ -158,24 +178,33 @@ export const shapedConv = (
     return {
       label: `conv${kernel}x${kernel}${name}${upsample > 1 ? ` nearest x${upsample}` : ''}`,
       code: convSource(element, kernel, shapeOf(spec), { UPSAMPLE: upsample }),
-      bindings: CONV_BINDINGS,
+      ...CONV,
     };
   },
   grid: (spec, width, height) => shapeGrid(shapeOf(spec), spec.cOut, width, height),
 });
 
-export const CONV_BINDINGS: Kernel['bindings'] = ['read', 'read', 'read', 'read', 'read', 'write'];
-
 /** What every device runs well. */
-export const plainConv: ConvVariant = shapedConv('', ({ kernel }) => plainShape(kernel));
+export const plainConv: ConvVariant = shapedVariant('', ({ kernel }) => plainShape(kernel));
 
 /** The uniform's words for an output of `width` x `height` pixels. */
-export function convParams(spec: ConvSpec, width: number, height: number): number[] {
+export function convParams(spec: ConvSpec, width: number, height: number): ConvParams {
   const { cIn, cOut, upsample, act0, act1, multiply, add, factor } = spec;
-  const epilogue =
-    activationId(act0) | (activationId(act1) << 4) | (multiply ? 256 : 0) | (add ? 512 : 0);
-  const floats = [slopeOf(act0), slopeOf(act1), factor].map(f32Bits);
-  return [width, height, 0, blocksOf(cIn), epilogue, ...floats, blocksOf(cOut), upsample];
+  return {
+    width,
+    height,
+    in_blocks: blocksOf(cIn),
+    epilogue:
+      activationId(act0) | (activationId(act1) << 4) | (multiply ? 256 : 0) | (add ? 512 : 0),
+    slope0: slopeOf(act0),
+    slope1: slopeOf(act1),
+    factor,
+    out_blocks: blocksOf(cOut),
+    upsample,
+    // Of concatenations (convParts.ts).
+    ends01: 0,
+    ends23: 0,
+  };
 }
 
 /**

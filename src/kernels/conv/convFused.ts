@@ -5,11 +5,12 @@ import {
   assemble,
   blocksOf,
   concatFloats,
+  contract,
   type ElementType,
   type Grid,
-  type Kernel,
   type Lanes,
   laneGrid,
+  MAP_WORDS,
 } from '../kernel.ts';
 import { TILE, TILE_SHADERS } from '../tile.ts';
 import { convSource, packBias, packConvWeights, plainShape, shapeGrid } from './conv.ts';
@@ -27,8 +28,10 @@ export interface ConvGateSpec {
   readonly lanes: Lanes;
 }
 
+const GATE = contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS);
+
 /** Bindings: x, weights (`packConvGate`), bias (b3, b1 by `packBias`), y. Uniform as convolutions. */
-export function convGateKernel(spec: ConvGateSpec, element: ElementType = 'f32'): Kernel {
+export function convGateKernel(spec: ConvGateSpec, element: ElementType = 'f32') {
   return {
     label: `conv3x3 ${spec.cIn}->${spec.cOut} nearest x${spec.upsample}, pixel attention`,
     code: assemble(
@@ -44,7 +47,7 @@ export function convGateKernel(spec: ConvGateSpec, element: ElementType = 'f32')
       'conv/gate',
       SHADERS,
     ),
-    bindings: ['read', 'read', 'read', 'write'],
+    ...GATE,
   };
 }
 
@@ -75,11 +78,19 @@ export interface ConvPackSpec {
   readonly range: number;
 }
 
+const PACK = contract(['x', 'weights', 'bias', 'lr'], ['image', 'status'], {
+  ...MAP_WORDS,
+  map_width: 'u32',
+  map_height: 'u32',
+  col0: 'u32',
+  row0: 'u32',
+});
+
 /**
  * Bindings: x, weights (`packConvWeights`), bias, lr, image, status. Uniform: width, height,
  * group_row, mapWidth, mapHeight, col0, row0.
  */
-export function convPackKernel(spec: ConvPackSpec, element: ElementType = 'f32'): Kernel {
+export function convPackKernel(spec: ConvPackSpec, element: ElementType = 'f32') {
   return {
     label: `conv3x3 ${spec.cIn}->3, bilinear skip, pack`,
     code: convSource(element, 3, plainShape(3), {
@@ -89,7 +100,7 @@ export function convPackKernel(spec: ConvPackSpec, element: ElementType = 'f32')
       SCALE: spec.scale,
       RANGE: { f32: spec.range },
     }),
-    bindings: ['read', 'read', 'read', 'read', 'write', 'write'],
+    ...PACK,
   };
 }
 

@@ -3,7 +3,7 @@ import storeSource from '../../shaders/conv/store.wgsl?raw';
 import activationSource from '../../shaders/lib/activation.wgsl?raw';
 import { assemble, blocksOf } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
-import { CONV_BINDINGS, type ConvSpec, type ConvVariant, STORE } from './conv.ts';
+import { CONV, type ConvSpec, type ConvVariant, STORE } from './conv.ts';
 
 const SHADERS: Sources = {
   'conv/matrix': matrixSource,
@@ -61,7 +61,7 @@ export const matrixConv = (unit: MatrixUnit): ConvVariant => {
         'conv/matrix',
         SHADERS,
       )}`,
-      bindings: CONV_BINDINGS,
+      ...CONV,
     }),
     grid: (spec, width, height) => [
       Math.ceil(width / PIXELS),

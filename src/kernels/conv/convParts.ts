@@ -1,5 +1,13 @@
-import { BOUND_PARTS, blocksOf, type ElementType, type Grid, type Kernel } from '../kernel.ts';
-import { type ConvShape, type ConvSpec, convParams, convSource, shapeGrid } from './conv.ts';
+import { BOUND_PARTS, blocksOf, contract, type ElementType, type Grid } from '../kernel.ts';
+import {
+  CONV_WORDS,
+  type ConvParams,
+  type ConvShape,
+  type ConvSpec,
+  convParams,
+  convSource,
+  shapeGrid,
+} from './conv.ts';
 
 /** A convolution that reads a concatenation as separate maps: no multiplier, no enlargement. */
 export interface PartsConvSpec extends ConvSpec {
@@ -16,22 +24,24 @@ const shapeOf = (kernel: 1 | 3): ConvShape => ({
   workgroup: [8, 8],
 });
 
+const PARTS = contract(['x0', 'x1', 'x2', 'x3', 'x4', 'weights', 'bias'], ['y'], CONV_WORDS);
+
 /**
  * Bindings: x0 .. x4, weights (`packConvWeights` with `parts`), bias (`packBias`), y.
  * Uniform: `convPartsParams`. All layers share a pipeline.
  */
-export const convPartsKernel = (kernel: 1 | 3, element: ElementType = 'f32'): Kernel => ({
+export const convPartsKernel = (kernel: 1 | 3, element: ElementType = 'f32') => ({
   label: `conv${kernel}x${kernel} over parts`,
   code: convSource(element, kernel, shapeOf(kernel), {
     PARTS: true,
     MULTIPLY: false,
     UPSAMPLE: 1,
   }),
-  bindings: ['read', 'read', 'read', 'read', 'read', 'read', 'read', 'write'],
+  ...PARTS,
 });
 
 /** The uniform's words for an output of `width` x `height` pixels. */
-export function convPartsParams(spec: PartsConvSpec, width: number, height: number): number[] {
+export function convPartsParams(spec: PartsConvSpec, width: number, height: number): ConvParams {
   const { parts, addend, multiply, upsample } = spec;
   if (multiply || upsample !== 1 || parts.length > BOUND_PARTS) {
     throw new RangeError('a convolution over parts takes 5 maps, no multiplier, no enlargement');
@@ -45,10 +55,13 @@ export function convPartsParams(spec: PartsConvSpec, width: number, height: numb
   }
   // A part that is not there begins where no block is.
   while (ends.length < BOUND_PARTS) ends.push(end);
-  words[3] = end;
-  words[4] |= addend << 10;
-  words.push(ends[0] | (ends[1] << 16), ends[2] | (ends[3] << 16));
-  return words;
+  return {
+    ...words,
+    in_blocks: end,
+    epilogue: words.epilogue | (addend << 10),
+    ends01: ends[0] | (ends[1] << 16),
+    ends23: ends[2] | (ends[3] << 16),
+  };
 }
 
 /** Grid of a convolution over parts for an output of `width` x `height` pixels. */

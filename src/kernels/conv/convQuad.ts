@@ -1,7 +1,7 @@
 import { isLinear } from '../activation.ts';
 import { blocksOf } from '../kernel.ts';
 import {
-  CONV_BINDINGS,
+  CONV,
   type ConvShape,
   type ConvSpec,
   type ConvVariant,
@@ -43,7 +43,7 @@ export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
     return {
       label: `conv${kernel}x${kernel} by quads, ${shape.blocks} blocks`,
       code: `${HEAD}${convSource(element, kernel, shape, constants)}`,
-      bindings: CONV_BINDINGS,
+      ...CONV,
     };
   },
   grid: (spec, width, height) => shapeGrid(quadShape(spec, blocks), spec.cOut, width, height),

@@ -1,4 +1,4 @@
-import { type ConvVariant, shapedConv } from './conv.ts';
+import { type ConvVariant, shapedVariant } from './conv.ts';
 
 /** How a wide convolution is cut. */
 export interface WideCut {
@@ -11,7 +11,7 @@ export interface WideCut {
 
 /** Convolutions with more than one block per invocation; weights are packed as for the plain ones. */
 export const wideConv = ({ pixels, blocks, shared }: WideCut): ConvVariant =>
-  shapedConv(` of ${pixels} x ${blocks}${shared ? ' shared' : ''}`, () => ({
+  shapedVariant(` of ${pixels} x ${blocks}${shared ? ' shared' : ''}`, () => ({
     columns: pixels,
     rows: 1,
     blocks,

@@ -1,6 +1,6 @@
 import bilinearSource from '../../shaders/maps/bilinear.wgsl?raw';
 import nearestSource from '../../shaders/maps/nearest.wgsl?raw';
-import { assemble, type ElementType, type Kernel } from '../kernel.ts';
+import { assemble, contract, type ElementType, MAP_WORDS } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
@@ -8,15 +8,17 @@ const SHADERS: Sources = {
   'maps/nearest': nearestSource,
 };
 
+const ENLARGE = contract(['x'], ['y'], MAP_WORDS);
+
 /** Bindings: x, y. Grid: `mapGrid(width, height, blocks)` of the output. */
 export function enlargeKernel(
   method: 'nearest' | 'bilinear',
   scale: number,
   element: ElementType = 'f32',
-): Kernel {
+) {
   return {
     label: `${method} x${scale}`,
     code: assemble(element, { SCALE: scale }, `maps/${method}`, SHADERS),
-    bindings: ['read', 'write'],
+    ...ENLARGE,
   };
 }

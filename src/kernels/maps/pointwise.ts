@@ -2,7 +2,7 @@ import type { Activation } from '../../graph/graph.ts';
 import activationSource from '../../shaders/lib/activation.wgsl?raw';
 import pointwiseSource from '../../shaders/maps/pointwise.wgsl?raw';
 import { activationConstants } from '../activation.ts';
-import { assemble, blocksOf, type ElementType, type Kernel } from '../kernel.ts';
+import { assemble, blocksOf, contract, type ElementType, MAP_WORDS } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
@@ -21,6 +21,8 @@ const OPS: Readonly<Record<PointwiseOp, number>> = {
   affine: 5,
 };
 
+const POINTWISE = contract(['a', 'b', 'p'], ['y'], MAP_WORDS);
+
 /**
  * Bindings: a, b, p (f32: two for `mix`, [channels] slopes for `prelu`, factor and shift of each
  * channel in turn for `affine`; whole blocks of four channels), y.
@@ -31,7 +33,7 @@ export function pointwiseKernel(
   activation: Activation | null,
   element: ElementType = 'f32',
   factor = 1,
-): Kernel {
+) {
   return {
     label: activation ? `${op} ${activation.fn}` : op,
     code: assemble(
@@ -40,7 +42,7 @@ export function pointwiseKernel(
       'maps/pointwise',
       SHADERS,
     ),
-    bindings: ['read', 'read', 'read', 'write'],
+    ...POINTWISE,
   };
 }
 

@@ -1,12 +1,15 @@
 import concatSource from '../../shaders/maps/concat.wgsl?raw';
 import shuffleSource from '../../shaders/maps/pixelShuffle.wgsl?raw';
-import { assemble, BOUND_PARTS, type ElementType, type Kernel } from '../kernel.ts';
+import { assemble, BOUND_PARTS, contract, type ElementType, MAP_WORDS } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
   'maps/concat': concatSource,
   'maps/pixelShuffle': shuffleSource,
 };
+
+const CONCAT = contract(['x0', 'x1', 'x2', 'x3', 'x4'], ['y'], MAP_WORDS);
+const SHUFFLE = contract(['x'], ['y'], MAP_WORDS);
 
 /** The constants `<name>0` .. `<name>4`: where each part ends, the last one's end for absent parts. */
 export function partEnds(name: string, sizes: readonly number[]): Record<string, number> {
@@ -20,7 +23,7 @@ export function partEnds(name: string, sizes: readonly number[]): Record<string,
 }
 
 /** Bindings: x0 .. x4, y. Grid: `mapGrid(width, height, blocks of y)`. */
-export function concatKernel(channels: readonly number[], element: ElementType = 'f32'): Kernel {
+export function concatKernel(channels: readonly number[], element: ElementType = 'f32') {
   if (channels.length > BOUND_PARTS) throw new RangeError(`${channels.length} maps to join`);
   return {
     label: `concat ${channels.join('+')}`,
@@ -30,7 +33,7 @@ export function concatKernel(channels: readonly number[], element: ElementType =
       'maps/concat',
       SHADERS,
     ),
-    bindings: ['read', 'read', 'read', 'read', 'read', 'write'],
+    ...CONCAT,
   };
 }
 
@@ -40,7 +43,7 @@ export function pixelShuffleKernel(
   scale: number,
   channels: number,
   element: ElementType = 'f32',
-): Kernel {
+) {
   return {
     label: `${direction} ${scale}`,
     code: assemble(
@@ -49,6 +52,6 @@ export function pixelShuffleKernel(
       'maps/pixelShuffle',
       SHADERS,
     ),
-    bindings: ['read', 'write'],
+    ...SHUFFLE,
   };
 }

@@ -20,9 +20,13 @@ import {
   assemble,
   blocksOf,
   type Constants,
+  type Contract,
+  contract,
   type ElementType,
   type Grid,
   type Kernel,
+  MAP_WORDS,
+  type Params,
 } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
 
@@ -45,15 +49,17 @@ const SHADERS: Sources = {
   'nonlocal/startMeans': startMeansSource,
 };
 
-type Bindings = Kernel['bindings'];
-
-const kernel = (
+const kernel = <R extends string, W extends string, P extends string>(
   label: string,
   element: ElementType,
   constants: Constants,
-  bindings: Bindings,
+  bound: Contract<R, W, P>,
   name: string,
-): Kernel => ({ label, code: assemble(element, constants, name, SHADERS), bindings });
+): Kernel<R, W, P> => ({
+  label,
+  code: assemble(element, constants, name, SHADERS),
+  ...bound,
+});
 
 /** Positions that one workgroup of the sort takes. */
 export const SORT_BLOCK = 256;
@@ -66,6 +72,12 @@ export interface SimilaritySpec {
   readonly normalised: boolean;
 }
 
+export const SIMILARITY = contract(['x', 'means'], ['similar'], {
+  length: 'u32',
+  unused: 'u32',
+  group_row: 'u32',
+});
+
 export const similarityConstants = (spec: SimilaritySpec): Constants => ({
   DEPTH: blocksOf(spec.channels),
   CLUSTERS: spec.clusters,
@@ -73,12 +85,12 @@ export const similarityConstants = (spec: SimilaritySpec): Constants => ({
 });
 
 /** Bindings: similarity, codes. Uniform: length. Grid: `lineGrid(length, rounds)`. */
-export const argmaxKernel = (clusters: number): Kernel =>
+export const argmaxKernel = (clusters: number) =>
   kernel(
     `argmax of ${clusters}`,
     'f32',
     { CLUSTERS: clusters, BLOCKS: blocksOf(clusters) },
-    ['read', 'write'],
+    contract(['similar'], ['codes'], { length: 'u32' }),
     'nonlocal/argmax',
   );
 
@@ -86,20 +98,32 @@ export const argmaxKernel = (clusters: number): Kernel =>
 export const lineGrid = (length: number, rounds = 1): Grid => [ceil(length, 64), 1, rounds];
 
 /** Bindings: codes, counts. Uniform: length, blocks. Grid: `sortGrid`. */
-export const sortCountKernel = (clusters: number): Kernel =>
-  kernel('sort: count', 'f32', { CLUSTERS: clusters }, ['read', 'write'], 'nonlocal/sortCount');
+export const sortCountKernel = (clusters: number) =>
+  kernel(
+    'sort: count',
+    'f32',
+    { CLUSTERS: clusters },
+    contract(['codes'], ['counts'], { length: 'u32', blocks: 'u32' }),
+    'nonlocal/sortCount',
+  );
 
 /** Bindings: counts, starts. Uniform: clusters * blocks. Grid: [1, 1, rounds]. */
-export const sortScanKernel = (): Kernel =>
-  kernel('sort: scan', 'f32', {}, ['read', 'write'], 'nonlocal/sortScan');
+export const sortScanKernel = () =>
+  kernel(
+    'sort: scan',
+    'f32',
+    {},
+    contract(['counts'], ['starts'], { total: 'u32' }),
+    'nonlocal/sortScan',
+  );
 
 /** Bindings: codes, starts, rank. Uniform: length, blocks. Grid: `sortGrid`. */
-export const sortRankKernel = (clusters: number): Kernel =>
+export const sortRankKernel = (clusters: number) =>
   kernel(
     'sort: rank',
     'f32',
     { CLUSTERS: clusters },
-    ['read', 'read', 'write'],
+    contract(['codes', 'starts'], ['rank'], { length: 'u32', blocks: 'u32' }),
     'nonlocal/sortRank',
   );
 
@@ -108,20 +132,26 @@ export const sortBlocks = (length: number): number => ceil(length, SORT_BLOCK);
 export const sortGrid = (length: number, rounds: number): Grid => [sortBlocks(length), 1, rounds];
 
 /** Bindings: permutation, inverse. Uniform: length. Grid: `lineGrid(length)`. */
-export const inverseKernel = (): Kernel =>
-  kernel('inverse', 'f32', {}, ['read', 'write'], 'nonlocal/inverse');
+export const inverseKernel = () =>
+  kernel(
+    'inverse',
+    'f32',
+    {},
+    contract(['permutation'], ['inverse'], { length: 'u32' }),
+    'nonlocal/inverse',
+  );
 
 /** Bindings: x, means. Uniform: length. Grid: `lineGrid(clusters * blocks, rounds)`. */
 export const startMeansKernel = (
   channels: number,
   clusters: number,
   element: ElementType = 'f32',
-): Kernel =>
+) =>
   kernel(
     'k-means: start',
     element,
     { DEPTH: blocksOf(channels), CLUSTERS: clusters },
-    ['read', 'write'],
+    contract(['x'], ['means'], { length: 'u32' }),
     'nonlocal/startMeans',
   );
 
@@ -130,22 +160,22 @@ export const clusterMeansKernel = (
   channels: number,
   clusters: number,
   element: ElementType = 'f32',
-): Kernel =>
+) =>
   kernel(
     'k-means: step',
     element,
     { DEPTH: blocksOf(channels), CLUSTERS: clusters },
-    ['read', 'read', 'read', 'read', 'write'],
+    contract(['x', 'codes', 'order', 'before'], ['means'], { length: 'u32' }),
     'nonlocal/clusterMeans',
   );
 
 /** Bindings: x, order, rows. Uniform: length, padded. Grid: `gatherGrid`. */
-export const gatherRowsKernel = (channels: number, element: ElementType = 'f32'): Kernel =>
+export const gatherRowsKernel = (channels: number, element: ElementType = 'f32') =>
   kernel(
     `gather rows of ${channels}`,
     element,
     { BLOCKS: blocksOf(channels) },
-    ['read', 'read', 'write'],
+    contract(['x', 'order'], ['rows'], { length: 'u32', padded: 'u32', group_row: 'u32' }),
     'nonlocal/gatherRows',
   );
 
@@ -156,12 +186,12 @@ export const gatherGrid = (channels: number, padded: number, rounds: number): Gr
 ];
 
 /** Bindings: rows, inverse norms. Uniform: count. Grid: `lineGrid(count)`. */
-export const rowNormsKernel = (channels: number, element: ElementType = 'f32'): Kernel =>
+export const rowNormsKernel = (channels: number, element: ElementType = 'f32') =>
   kernel(
     `norms of rows of ${channels}`,
     element,
     { BLOCKS: blocksOf(channels) },
-    ['read', 'write'],
+    contract(['rows'], ['inverse'], { count: 'u32' }),
     'nonlocal/rowNorms',
   );
 
@@ -175,25 +205,49 @@ export interface WindowSpec {
 export const keyBlocks = ({ window, spans }: Omit<WindowSpec, 'channels'>): number =>
   blocksOf(spans * window);
 
+const WINDOW_WORDS = {
+  windows: 'u32',
+  first: 'u32',
+  group_row: 'u32',
+  window: 'u32',
+  keys: 'u32',
+  stride: 'u32',
+  blocks: 'u32',
+} as const;
+
+export const SCORES = contract(['rows', 'inverse'], ['p', 'lse'], WINDOW_WORDS);
+export const MIX = contract(['p', 'rows'], ['y'], WINDOW_WORDS);
+
 /** The uniform's words: `windows` of a round, the first one of a dispatch among those of all rounds. */
-export const windowParams = (spec: WindowSpec, windows: number, first: number): number[] => [
-  ...[windows, first, 0, spec.window, spec.spans * spec.window],
-  ...[keyBlocks(spec), blocksOf(spec.channels)],
-];
+export const windowParams = (
+  spec: WindowSpec,
+  windows: number,
+  first: number,
+): Params<keyof typeof WINDOW_WORDS> => ({
+  windows,
+  first,
+  window: spec.window,
+  keys: spec.spans * spec.window,
+  stride: keyBlocks(spec),
+  blocks: blocksOf(spec.channels),
+});
+
+/** A kernel of a contract. */
+type KernelOf<C> = C extends Contract<infer R, infer W, infer P> ? Kernel<R, W, P> : never;
 
 /**
  * One of the ways to compute the products of rows. All have the same bindings and uniforms.
  */
 export interface RowProducts {
   /** Bindings: x, means, similarity. Uniform: length. */
-  readonly similarity: (spec: SimilaritySpec, element: ElementType) => Kernel;
+  readonly similarity: (spec: SimilaritySpec, element: ElementType) => KernelOf<typeof SIMILARITY>;
   readonly similarityGrid: (length: number, clusters: number, rounds: number) => Grid;
   /** Bindings: rows, inverse norms, weights, log-sum-exp. Uniform: `windowParams`. */
-  readonly scores: (element: ElementType) => Kernel;
+  readonly scores: (element: ElementType) => KernelOf<typeof SCORES>;
   /** Of `count` windows, as `mixGrid`. */
   readonly scoresGrid: (window: number, count: number) => Grid;
   /** Bindings: weights, rows, sums. Uniform: `windowParams`. */
-  readonly mix: (element: ElementType) => Kernel;
+  readonly mix: (element: ElementType) => KernelOf<typeof MIX>;
   readonly mixGrid: (spec: WindowSpec, count: number) => Grid;
 }
 
@@ -204,21 +258,13 @@ export const plainProducts: RowProducts = {
       `similarity ${spec.channels} x ${spec.clusters}`,
       element,
       similarityConstants(spec),
-      ['read', 'read', 'write'],
+      SIMILARITY,
       'nonlocal/similarity',
     ),
   similarityGrid: (length, clusters, rounds) => [ceil(length, 64), blocksOf(clusters), rounds],
-  scores: (element) =>
-    kernel(
-      'scores in windows',
-      element,
-      {},
-      ['read', 'read', 'write', 'write'],
-      'nonlocal/rowScores',
-    ),
+  scores: (element) => kernel('scores in windows', element, {}, SCORES, 'nonlocal/rowScores'),
   scoresGrid: (window, count) => [ceil(window, 32), count, 1],
-  mix: (element) =>
-    kernel('mix in windows', element, {}, ['read', 'read', 'write'], 'nonlocal/rowMix'),
+  mix: (element) => kernel('mix in windows', element, {}, MIX, 'nonlocal/rowMix'),
   mixGrid: ({ window, channels }, count) => [
     ceil(window, 32) * ceil(blocksOf(channels), 16),
     count,
@@ -227,16 +273,12 @@ export const plainProducts: RowProducts = {
 };
 
 /** Bindings: rows, rank, log-sum-exp, y. Uniform: length, padded. */
-export const mergeRowsKernel = (
-  channels: number,
-  rounds: number,
-  element: ElementType = 'f32',
-): Kernel =>
+export const mergeRowsKernel = (channels: number, rounds: number, element: ElementType = 'f32') =>
   kernel(
     `merge rows of ${channels}`,
     element,
     { BLOCKS: blocksOf(channels), ROUNDS: rounds },
-    ['read', 'read', 'read', 'write'],
+    contract(['rows', 'rank', 'lse'], ['y'], { length: 'u32', padded: 'u32', group_row: 'u32' }),
     'nonlocal/mergeRows',
   );
 
@@ -253,12 +295,12 @@ export const keySoftmaxKernel = (
   channels: number,
   gate: Gate | null,
   element: ElementType = 'f32',
-): Kernel =>
+) =>
   kernel(
     `softmax of ${channels} keys`,
     element,
     { CHANNELS: channels, BLOCKS: blocksOf(channels), GATE: GATES.indexOf(gate) },
-    ['read', 'read', 'write'],
+    contract(['a', 'b'], ['y'], MAP_WORDS),
     'nonlocal/keySoftmax',
   );
 
@@ -266,7 +308,7 @@ export const keySoftmaxKernel = (
 export const sampleKeysKernel = (
   spec: { first: number; keys: number; offsets: OffsetLayout; add: boolean },
   element: ElementType = 'f32',
-): Kernel =>
+) =>
   kernel(
     `sample ${spec.keys} keys from ${spec.first}`,
     element,
@@ -274,7 +316,7 @@ export const sampleKeysKernel = (
       ...{ FIRST: spec.first, KEYS: spec.keys, ADD: spec.add },
       STEP: spec.offsets === 'paired' ? 2 : 1,
     },
-    ['read', 'read', 'read', 'read', 'write'],
+    contract(['w', 'offsets', 'x', 'before'], ['y'], MAP_WORDS),
     'nonlocal/sampleKeys',
   );
 

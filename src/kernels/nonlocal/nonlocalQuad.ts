@@ -3,9 +3,16 @@ import columnsSource from '../../shaders/nonlocal/quadColumns.wgsl?raw';
 import rowMixSource from '../../shaders/nonlocal/rowMixQuad.wgsl?raw';
 import rowScoresSource from '../../shaders/nonlocal/rowScoresQuad.wgsl?raw';
 import similaritySource from '../../shaders/nonlocal/similarityQuad.wgsl?raw';
-import { assemble, blocksOf, type Constants, type ElementType, type Kernel } from '../kernel.ts';
+import {
+  assemble,
+  blocksOf,
+  type Constants,
+  type Contract,
+  type ElementType,
+  type Kernel,
+} from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
-import { type RowProducts, similarityConstants } from './nonlocal.ts';
+import { MIX, type RowProducts, SCORES, SIMILARITY, similarityConstants } from './nonlocal.ts';
 
 const SHADERS: Sources = {
   'nonlocal/keyQuad': keyQuadSource,
@@ -15,16 +22,17 @@ const SHADERS: Sources = {
   'nonlocal/similarityQuad': similaritySource,
 };
 
-const kernel = (
+const kernel = <R extends string, W extends string, P extends string>(
   label: string,
   element: ElementType,
   constants: Constants,
-  bindings: Kernel['bindings'],
+  bound: Contract<R, W, P>,
   name: string,
-): Kernel => ({
+): Kernel<R, W, P> => ({
   label,
-  code: `enable subgroups;\n${assemble(element, constants, name, SHADERS)}`,
-  bindings,
+  code: `enable subgroups;
+${assemble(element, constants, name, SHADERS)}`,
+  ...bound,
 });
 
 /** For devices with `subgroups` where loads are dear: see rowMixQuad.wgsl. */
@@ -34,7 +42,7 @@ export const quadProducts: RowProducts = {
       `similarity ${spec.channels} x ${spec.clusters} by quads`,
       element,
       similarityConstants(spec),
-      ['read', 'read', 'write'],
+      SIMILARITY,
       'nonlocal/similarityQuad',
     ),
   similarityGrid: (length, clusters, rounds) => [
@@ -42,17 +50,9 @@ export const quadProducts: RowProducts = {
     Math.ceil(clusters / 16),
     rounds,
   ],
-  scores: (element) =>
-    kernel(
-      'scores by quads',
-      element,
-      {},
-      ['read', 'read', 'write', 'write'],
-      'nonlocal/rowScoresQuad',
-    ),
+  scores: (element) => kernel('scores by quads', element, {}, SCORES, 'nonlocal/rowScoresQuad'),
   scoresGrid: (window, count) => [Math.ceil(window / 64), count, 1],
-  mix: (element) =>
-    kernel('mix by quads', element, {}, ['read', 'read', 'write'], 'nonlocal/rowMixQuad'),
+  mix: (element) => kernel('mix by quads', element, {}, MIX, 'nonlocal/rowMixQuad'),
   mixGrid: ({ window, channels }, count) => [
     Math.ceil(window / 64) * Math.ceil(blocksOf(channels) / 4),
     count,

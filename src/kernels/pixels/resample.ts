@@ -1,6 +1,6 @@
 import columnsSource from '../../shaders/pixels/resampleColumns.wgsl?raw';
 import rowsSource from '../../shaders/pixels/resampleRows.wgsl?raw';
-import { assemble, type Kernel } from '../kernel.ts';
+import { assemble, contract, MAP_WORDS } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
@@ -15,25 +15,40 @@ export interface TapRuns {
   readonly weights: Float32Array;
 }
 
+const COLUMNS = contract(['image', 'taps'], ['ring'], {
+  ...MAP_WORDS,
+  in_width: 'u32',
+  row0: 'u32',
+  ring_rows: 'u32',
+  count: 'u32',
+});
+
+const ROWS = contract(['ring', 'taps'], ['image'], {
+  ...MAP_WORDS,
+  row0: 'u32',
+  ring_rows: 'u32',
+  count: 'u32',
+});
+
 /**
  * Rows of an image of 8 or 16 bits (`wide`), resized horizontally, as linear premultiplied values.
  * Bindings: image, taps (`packTaps`), ring. Uniform: width, rows, group_row, inWidth, row0, ringRows,
  * count. Grid: `mapGrid(width, rows, 1)`.
  */
-export const resampleColumnsKernel = (wide: boolean): Kernel => ({
+export const resampleColumnsKernel = (wide: boolean) => ({
   label: 'resample columns',
   code: assemble('f32', { WIDE_IN: wide }, 'pixels/resampleColumns', SHADERS),
-  bindings: ['read', 'read', 'write'],
+  ...COLUMNS,
 });
 
 /**
  * Those values resized vertically, as pixels of 8 or 16 bits. Bindings: ring, taps, image.
  * Uniform: width, rows, group_row, row0, ringRows, count. Grid: `mapGrid(width, rows, 1)`.
  */
-export const resampleRowsKernel = (wide: boolean): Kernel => ({
+export const resampleRowsKernel = (wide: boolean) => ({
   label: 'resample rows',
   code: assemble('f32', { WIDE_OUT: wide }, 'pixels/resampleRows', SHADERS),
-  bindings: ['read', 'read', 'write'],
+  ...ROWS,
 });
 
 /** Per output one u32, its first position, and the bits of its weights. */

@@ -1,6 +1,6 @@
 import packSource from '../../shaders/pixels/packRgba8.wgsl?raw';
 import unpackSource from '../../shaders/pixels/unpackRgba8.wgsl?raw';
-import { assemble, type ElementType, type Kernel } from '../kernel.ts';
+import { assemble, contract, type ElementType, MAP_WORDS } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
@@ -20,13 +20,32 @@ export interface PixelFormat {
   readonly wide?: boolean;
 }
 
+const UNPACK = contract(['image'], ['y'], {
+  ...MAP_WORDS,
+  image_width: 'u32',
+  col0: 'u32',
+  row0: 'u32',
+  image_height: 'u32',
+});
+
+const PACK = contract(['x', 'source'], ['image', 'status'], {
+  ...MAP_WORDS,
+  map_width: 'u32',
+  col0: 'u32',
+  row0: 'u32',
+  image_width: 'u32',
+  image_height: 'u32',
+  out_col0: 'u32',
+  out_row0: 'u32',
+});
+
 /**
  * A rectangle of an image of 8 or 16 bits as a feature map of 0..range, reflected beyond the right and the
  * lower edge. Bindings: image, y.
  * Uniform: width, height, group_row, imageWidth, col0, row0, imageHeight.
  * Grid: `mapGrid(width, height, 1)`.
  */
-export function unpackRgba8Kernel(format: PixelFormat, element: ElementType = 'f32'): Kernel {
+export function unpackRgba8Kernel(format: PixelFormat, element: ElementType = 'f32') {
   const { range, channels, wide = false } = format;
   return {
     label: 'unpack rgba',
@@ -36,7 +55,7 @@ export function unpackRgba8Kernel(format: PixelFormat, element: ElementType = 'f
       'pixels/unpackRgba8',
       SHADERS,
     ),
-    bindings: ['read', 'write'],
+    ...UNPACK,
   };
 }
 
@@ -50,7 +69,7 @@ export function unpackRgba8Kernel(format: PixelFormat, element: ElementType = 'f
 export function packRgba8Kernel(
   format: PixelFormat & { readonly scale: number },
   element: ElementType = 'f32',
-): Kernel {
+) {
   const { range, channels, scale, wide = false } = format;
   return {
     label: 'pack rgba',
@@ -65,6 +84,6 @@ export function packRgba8Kernel(
       'pixels/packRgba8',
       SHADERS,
     ),
-    bindings: ['read', 'read', 'write', 'write'],
+    ...PACK,
   };
 }

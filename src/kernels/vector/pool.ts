@@ -1,5 +1,5 @@
 import poolPartialSource from '../../shaders/vector/poolPartial.wgsl?raw';
-import { assemble, blocksOf, type ElementType, type Grid, type Kernel } from '../kernel.ts';
+import { assemble, blocksOf, contract, type ElementType, type Grid } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
@@ -15,8 +15,10 @@ export const poolChunks = (pixels: number): number => Math.ceil(pixels / POOL_CH
 export const poolPartialBytes = (channels: number, pixels: number): number =>
   poolChunks(pixels) * blocksOf(channels) * 16;
 
+const POOL = contract(['x'], ['partials'], { pixels: 'u32', chunks: 'u32', group_row: 'u32' });
+
 /** Bindings: x, partials. Uniform: pixels, chunks. */
-export function poolPartialKernel(channels: number, element: ElementType = 'f32'): Kernel {
+export function poolPartialKernel(channels: number, element: ElementType = 'f32') {
   return {
     label: 'pool partial',
     code: assemble(
@@ -25,7 +27,7 @@ export function poolPartialKernel(channels: number, element: ElementType = 'f32'
       'vector/poolPartial',
       SHADERS,
     ),
-    bindings: ['read', 'write'],
+    ...POOL,
   };
 }
 

@@ -1,6 +1,6 @@
 import dynamicWeightsSource from '../../shaders/vector/dynamicWeights.wgsl?raw';
 import poolFinishLibrary from '../../shaders/vector/finishMean.wgsl?raw';
-import { assemble, blocksOf, type Kernel } from '../kernel.ts';
+import { assemble, blocksOf, contract } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
@@ -15,11 +15,13 @@ export interface DynamicWeightsSpec {
   readonly temperature: number;
 }
 
+const DYNAMIC = contract(['partials', 'w1', 'w2'], ['p'], { pixels: 'u32', chunks: 'u32' });
+
 /**
  * The dynamic attention module in one dispatch, from the partial sums of the pooling on.
  * Bindings: partials, w1 [hidden][lengthIn], w2 [lengthOut][hidden], p. Uniform: pixels, chunks.
  */
-export function dynamicWeightsKernel(spec: DynamicWeightsSpec): Kernel {
+export function dynamicWeightsKernel(spec: DynamicWeightsSpec) {
   return {
     label: `dynamic weights ${spec.lengthIn}->${spec.hidden}->${spec.lengthOut}`,
     code: assemble(
@@ -34,6 +36,6 @@ export function dynamicWeightsKernel(spec: DynamicWeightsSpec): Kernel {
       'vector/dynamicWeights',
       SHADERS,
     ),
-    bindings: ['read', 'read', 'read', 'write'],
+    ...DYNAMIC,
   };
 }

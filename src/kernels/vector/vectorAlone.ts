@@ -6,7 +6,7 @@ import poolFinishSource from '../../shaders/vector/poolFinish.wgsl?raw';
 import softmaxSource from '../../shaders/vector/softmax.wgsl?raw';
 import vectorActivationSource from '../../shaders/vector/vectorActivation.wgsl?raw';
 import { activationConstants } from '../activation.ts';
-import { assemble, blocksOf, type Kernel } from '../kernel.ts';
+import { assemble, blocksOf, contract } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
@@ -22,17 +22,21 @@ const SHADERS: Sources = {
 // kernel for each op, for what the fused module (vector.ts) does not cover. Every kernel but the first
 // is a single workgroup, grid [1, 1, 1].
 
+const FINISH = contract(['partials'], ['mean'], { pixels: 'u32', chunks: 'u32' });
+const LINEAR = contract(['x', 'w'], ['y']);
+const VECTOR = contract(['x'], ['y']);
+
 /** Bindings: partials, mean. Uniform: pixels, chunks. Grid: [blocks, 1, 1]. */
-export function poolFinishKernel(channels: number): Kernel {
+export function poolFinishKernel(channels: number) {
   return {
     label: 'pool finish',
     code: assemble('f32', { BLOCKS: blocksOf(channels) }, 'vector/poolFinish', SHADERS),
-    bindings: ['read', 'write'],
+    ...FINISH,
   };
 }
 
 /** Bindings: x [lengthIn], w [lengthOut][lengthIn], y. */
-export function linearKernel(lengthIn: number, lengthOut: number): Kernel {
+export function linearKernel(lengthIn: number, lengthOut: number) {
   return {
     label: `linear ${lengthIn}->${lengthOut}`,
     code: assemble(
@@ -41,12 +45,12 @@ export function linearKernel(lengthIn: number, lengthOut: number): Kernel {
       'vector/linear',
       SHADERS,
     ),
-    bindings: ['read', 'read', 'write'],
+    ...LINEAR,
   };
 }
 
 /** Bindings: x, y. */
-export function vectorActivationKernel(length: number, activation: Activation): Kernel {
+export function vectorActivationKernel(length: number, activation: Activation) {
   return {
     label: `vector ${activation.fn}`,
     code: assemble(
@@ -55,12 +59,12 @@ export function vectorActivationKernel(length: number, activation: Activation): 
       'vector/vectorActivation',
       SHADERS,
     ),
-    bindings: ['read', 'write'],
+    ...VECTOR,
   };
 }
 
 /** Bindings: x, y. */
-export function softmaxKernel(length: number, temperature: number): Kernel {
+export function softmaxKernel(length: number, temperature: number) {
   return {
     label: `softmax ${length}`,
     code: assemble(
@@ -69,6 +73,6 @@ export function softmaxKernel(length: number, temperature: number): Kernel {
       'vector/softmax',
       SHADERS,
     ),
-    bindings: ['read', 'write'],
+    ...VECTOR,
   };
 }

@@ -76,38 +76,23 @@ fn main(
   // 1x1: the bias comes last, as in the reference. Sums before a gate cancel to near zero, and the
   // order of rounding shows there.
   #for b in 0..BLOCKS
-    #if BLOCKS-1
-      let at_bias{b} = min(block + {b}u, params.out_blocks - 1u);
+    #if REACH
+      #if QUAD
+        let bias{b} = reorder(bias_of(block + {b}u), lane);
+      #else
+        let bias{b} = bias_of(block + {b}u);
+      #end
     #else
-      let at_bias{b} = block;
-    #end
-    #if QUAD
-      let bias{b} = reorder(vec4f(bias[at_bias{b}]), lane);
-    #else
-      let bias{b} = vec4f(bias[at_bias{b}]);
+      const bias{b} = vec4f(0.0);
     #end
     #for r in 0..ROWS
       #for c in 0..COLUMNS
-        #if REACH
-          var s{b}_{r}_{c} = bias{b};
-        #else
-          var s{b}_{r}_{c} = vec4f(0.0);
-        #end
+        var s{b}_{r}_{c} = bias{b};
       #end
     #end
   #end
   #import conv/product s=s x=x reach=REACH first=0
 
-  #if REACH
-  #else
-    #for b in 0..BLOCKS
-      #for r in 0..ROWS
-        #for c in 0..COLUMNS
-          s{b}_{r}_{c} += bias{b};
-        #end
-      #end
-    #end
-  #end
   #if QUAD
     // An array, so that the epilogue is compiled once, not for each of the sums.
     var sums: array<vec4f, COLUMNS * BLOCKS>;
@@ -117,13 +102,26 @@ fn main(
       #end
     #end
     for (var i = 0u; i < COLUMNS * BLOCKS; i++) {
-      store_pixel(block + i / COLUMNS, first_row, col + i % COLUMNS, reorder(sums[i], lane));
+      let b = block + i / COLUMNS;
+      #if REACH
+        store_pixel(b, first_row, col + i % COLUMNS, reorder(sums[i], lane));
+      #else
+        store_pixel(b, first_row, col + i % COLUMNS, reorder(sums[i], lane) + bias_of(b));
+      #end
     }
   #else
     #for b in 0..BLOCKS
+      #if REACH
+      #else
+        let last{b} = bias_of(block + {b}u);
+      #end
       #for r in 0..ROWS
         #for c in 0..COLUMNS
-          store_pixel(block + {b}u, first_row + {r}u, col + {c}u, s{b}_{r}_{c});
+          #if REACH
+            store_pixel(block + {b}u, first_row + {r}u, col + {c}u, s{b}_{r}_{c});
+          #else
+            store_pixel(block + {b}u, first_row + {r}u, col + {c}u, s{b}_{r}_{c} + last{b});
+          #end
         #end
       #end
     #end

@@ -98,8 +98,7 @@ fn main(
       let block = (column + s / (ROWS * RUNS)) * (N / 4u) + at % (N / 4u);
       let first = local.y * M * N + at * 4u;
       let sum = vec4f(leaving[first], leaving[first + 1u], leaving[first + 2u], leaving[first + 3u]);
-      let own = min(block, params.out_blocks - 1u);
-      store_pixel(block, row, left + p % RUNS * M + at / (N / 4u), sum + vec4f(bias[own]));
+      store_pixel(block, row, left + p % RUNS * M + at / (N / 4u), sum + bias_of(block));
     }
   }
 }

@@ -30,6 +30,10 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> image: array<u32>;
 @group(0) @binding(6) var<storage, read_write> status: atomic<u32>;
 
+fn bias_of(block: u32) -> vec4f {
+  return vec4f(bias[block]);
+}
+
 fn skip(row: u32, col: u32) -> vec4f {
   let w = params.map_width / SCALE;
   let h = params.map_height / SCALE;

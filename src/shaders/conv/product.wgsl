@@ -20,7 +20,12 @@ for (var i = 0u; i < in_blocks; i++) {
   #else
     let base = i * plane;
   #end
-  for (var k = 0u; k < {ROWS+reach+reach}u; k++) {
+  #if ROWS-1+reach
+    for (var k = 0u; k < {ROWS+reach+reach}u; k++)
+  #else
+    const k = 0u;
+  #end
+  {
     #if reach
       let in_row = i32(row + k) - 1;
       let inside = in_row >= 0 && in_row < i32(height);

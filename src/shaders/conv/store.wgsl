@@ -45,6 +45,11 @@ struct Params {
   @group(0) @binding(6) var<storage, read_write> y: array<E4>;
 #end
 
+// Of the last block for those beyond it, which are not stored.
+fn bias_of(block: u32) -> vec4f {
+  return vec4f(bias[min(block, params.out_blocks - 1u)]);
+}
+
 // What lies outside of the map is dropped.
 fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
   if row >= params.height || col >= params.width || block >= params.out_blocks {

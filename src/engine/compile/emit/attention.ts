@@ -61,31 +61,30 @@ class AttentionBlocks {
     );
     this.#statsOf.set(gated, stats);
     const weights = [k1.weight, k2.weight, k3.weight];
-    emission.steps.push({
+    emission.dispatch({
       name,
       kernel: attentionGateKernel(spec, emission.element),
-      reads: [
-        emission.read(t),
-        emission.constant('attention gate', weights, emission.element, (w) =>
+      reads: {
+        t: emission.read(t),
+        weights: emission.constant('attention gate', weights, emission.element, (w) =>
           packAttentionGate(spec, {
             k1: exact(w, k1.weight),
             k2: exact(w, k2.weight),
             k3: exact(w, k3.weight),
           }),
         ),
-        layerBias(emission, k2),
-        { resource: sums.partials },
-      ],
-      writes: [emission.write(gated), stats],
+        bias: layerBias(emission, k2),
+        partials: { resource: sums.partials },
+      },
+      writes: { gated: emission.write(gated), stats },
       scale,
       grid: ({ width, height }) => attentionGrid(lanes, width, height),
-      params: (size) => [
-        size.width,
-        size.height,
-        0,
-        sums.count(size),
-        statGroups(lanes, size.width, size.height),
-      ],
+      params: (size) => ({
+        width: size.width,
+        height: size.height,
+        chunks: sums.count(size),
+        stat_groups: statGroups(lanes, size.width, size.height),
+      }),
       multiplyAdds,
       work: multiplyAdds + memoryWork(2 * features, scale),
     });
@@ -108,11 +107,11 @@ class AttentionBlocks {
       nonKernel: non.kernel,
     };
     const weights = [k4, non, last, w1, w2, ...(first ? [first] : [])].map(({ weight }) => weight);
-    const reads = [
-      emission.read(gated),
-      emission.read(t),
-      emission.read(x),
-      emission.constant('attention mix', weights, emission.element, (w) =>
+    const reads = {
+      gated: emission.read(gated),
+      t: emission.read(t),
+      x: emission.read(x),
+      weights: emission.constant('attention mix', weights, emission.element, (w) =>
         packAttentionMix(spec, {
           k4: exact(w, k4.weight),
           non: exact(w, non.weight),
@@ -122,8 +121,8 @@ class AttentionBlocks {
           w2: exact(w, w2.weight),
         }),
       ),
-      { resource: this.#stats(gated) },
-    ];
+      stats: { resource: this.#stats(gated) },
+    };
     // Without a next block the kernel leaves its last two outputs alone, but they must be there.
     const next =
       nextT === null ? emission.scratch(`${name}:no t`, () => 16) : emission.write(nextT);
@@ -138,22 +137,26 @@ class AttentionBlocks {
         count: ({ width, height }) => attentionGroups(lanes, width, height),
       });
     }
-    emission.steps.push({
+    emission.dispatch({
       name,
       kernel: attentionMixKernel(spec, emission.element),
       reads,
-      writes: [emission.write(out), next, partials],
+      writes: { out: emission.write(out), next_t: next, partials },
       scale,
       grid: ({ width, height }) => attentionGrid(lanes, width, height),
-      params: ({ width, height }) => [
+      params: ({ width, height }) => ({
         width,
         height,
-        0,
-        statGroups(lanes, width, height),
-        nextT === null ? 0 : 1,
-        width * height,
-      ],
-      sums: { operand: 4, blocks: blocksOf(features), count: 3, pixels: 5 },
+        stat_groups: statGroups(lanes, width, height),
+        has_next: nextT === null ? 0 : 1,
+        pixels: width * height,
+      }),
+      sums: {
+        operand: 'stats',
+        blocks: blocksOf(features),
+        count: 'stat_groups',
+        pixels: 'pixels',
+      },
       multiplyAdds,
       work: multiplyAdds + memoryWork(5 * features, scale),
     });

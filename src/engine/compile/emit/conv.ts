@@ -1,3 +1,4 @@
+import type { Size } from '../../../geometry.ts';
 import {
   type ConvSpec,
   convParams,
@@ -16,9 +17,8 @@ import {
   convPartsKernel,
   convPartsParams,
 } from '../../../kernels/conv/convParts.ts';
-import { BOUND_PARTS } from '../../../kernels/kernel.ts';
 import type { ConvLayer, ConvOp, FusedOpOf } from '../fused.ts';
-import type { Operand, Step } from '../program.ts';
+import type { Operand } from '../program.ts';
 import type { NetworkWeights } from '../weights.ts';
 import {
   type Emission,
@@ -50,19 +50,18 @@ function emitConv(emission: Emission, op: ConvOp): void {
     act1,
   };
   const { scale } = emission.map(op.writes.y);
-  emission.steps.push({
+  const shared = {
     name: op.name,
-    ...(reads.x.length === 1 ? oneMap(emission, op, spec) : overParts(emission, op, spec)),
-    writes: [emission.write(op.writes.y)],
+    writes: { y: emission.write(op.writes.y) },
     scale,
     multiplyAdds,
     work: multiplyAdds + memoryWork(cIn + cOut, scale),
-  });
+  };
+  if (reads.x.length === 1) emission.dispatch({ ...oneMap(emission, op, spec), ...shared });
+  else emission.dispatch({ ...overParts(emission, op, spec), ...shared });
 }
 
-type Dispatch = Pick<Step, 'kernel' | 'reads' | 'grid' | 'params'>;
-
-function oneMap(emission: Emission, op: ConvOp, spec: ConvSpec): Dispatch {
+function oneMap(emission: Emission, op: ConvOp, spec: ConvSpec) {
   const { element } = emission;
   const { x, multiplier, addend } = op.reads;
   const wanted = emission.conv(spec);
@@ -77,26 +76,26 @@ function oneMap(emission: Emission, op: ConvOp, spec: ConvSpec): Dispatch {
   const [source] = x;
   return {
     kernel: variant.kernel(spec, element),
-    reads: [
-      emission.read(source),
+    reads: {
+      x: emission.read(source),
       weights,
-      biases(emission, op),
-      emission.read(multiplier ?? source),
-      emission.read(addend ?? source),
-    ],
-    grid: ({ width, height }) => variant.grid(spec, width, height),
-    params: ({ width, height }) => convParams(spec, width, height),
+      bias: biases(emission, op),
+      multiplier: emission.read(multiplier ?? source),
+      addend: emission.read(addend ?? source),
+    },
+    grid: ({ width, height }: Size) => variant.grid(spec, width, height),
+    params: ({ width, height }: Size) => convParams(spec, width, height),
   };
 }
 
 /** A convolution that reads the parts of a concatenation as one map. */
-function overParts(emission: Emission, op: ConvOp, spec: ConvSpec): Dispatch {
+function overParts(emission: Emission, op: ConvOp, spec: ConvSpec) {
   const { x, addend } = op.reads;
   const channels = x.map((id) => emission.map(id).channels);
   const bound = addend === null || x.includes(addend) ? [...x] : [...x, addend];
   const index = addend === null ? 0 : bound.indexOf(addend);
   // A binding that the uniforms switch off still needs a buffer.
-  while (bound.length < BOUND_PARTS) bound.push(x[0]);
+  const [x0, x1 = x0, x2 = x0, x3 = x0, x4 = x0] = bound.map((id) => emission.read(id));
   const partsSpec = { ...spec, parts: channels, addend: index };
   const weights = emission.constant(
     `conv of ${channels.join('+')}`,
@@ -106,9 +105,9 @@ function overParts(emission: Emission, op: ConvOp, spec: ConvSpec): Dispatch {
   );
   return {
     kernel: convPartsKernel(spec.kernel, emission.element),
-    reads: [...bound.map((id) => emission.read(id)), weights, biases(emission, op)],
-    grid: ({ width, height }) => convPartsGrid(spec, width, height),
-    params: ({ width, height }) => convPartsParams(partsSpec, width, height),
+    reads: { x0, x1, x2, x3, x4, weights, bias: biases(emission, op) },
+    grid: ({ width, height }: Size) => convPartsGrid(spec, width, height),
+    params: ({ width, height }: Size) => convPartsParams(partsSpec, width, height),
   };
 }
 
@@ -141,19 +140,19 @@ function emitGatedConv(emission: Emission, op: FusedOpOf<'gatedConv'>): void {
   const { scale } = emission.map(op.writes.y);
   const lanes = emission.tileRows(cOut);
   const spec = { cIn, cOut, upsample, act1: activation, lanes };
-  emission.steps.push({
+  emission.dispatch({
     name: op.name,
     kernel: convGateKernel(spec, element),
-    reads: [
-      emission.read(op.reads.x),
-      emission.constant('gated conv', [conv.weight, gate.weight], element, (w) =>
+    reads: {
+      x: emission.read(op.reads.x),
+      weights: emission.constant('gated conv', [conv.weight, gate.weight], element, (w) =>
         packConvGate(spec, exact(w, conv.weight), exact(w, gate.weight)),
       ),
-      emission.constant(`biases of ${cOut}`, [conv.bias, gate.bias], element, (w) =>
+      bias: emission.constant(`biases of ${cOut}`, [conv.bias, gate.bias], element, (w) =>
         packGateBias(spec, optional(w, conv.bias), optional(w, gate.bias)),
       ),
-    ],
-    writes: [emission.write(op.writes.y)],
+    },
+    writes: { y: emission.write(op.writes.y) },
     scale,
     grid: ({ width, height }) => convGateGrid(spec, width, height),
     params: mapParams,

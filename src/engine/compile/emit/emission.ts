@@ -6,9 +6,11 @@ import {
   DEFAULT_WORKGROUP_LIMITS,
   ELEMENT_BYTES,
   type ElementType,
+  type Kernel,
   type Lanes,
   lanesFor,
   mapGrid,
+  type Params,
   type WorkgroupLimits,
 } from '../../../kernels/kernel.ts';
 import { bytesPerPixel, type PixelFormat } from '../../../kernels/pixels/rgba8.ts';
@@ -27,7 +29,7 @@ import type {
   Resource,
   ResourceId,
   Step,
-  Sums,
+  TileView,
 } from '../program.ts';
 import type { NetworkWeights } from '../weights.ts';
 
@@ -52,6 +54,21 @@ export interface EmitOptions {
   readonly attentionBytes?: number | undefined;
   /** Whether products of rows are shared by subgroup quads (kernels/nonlocalQuad.ts); default: no. */
   readonly quads?: boolean | undefined;
+}
+
+/** A step with its operands by the names that the kernel gives them. */
+export interface Dispatch<R extends string, W extends string, P extends string>
+  extends Omit<Step, 'kernel' | 'reads' | 'writes' | 'params' | 'sums'> {
+  readonly kernel: Kernel<R, W, P>;
+  readonly reads: Readonly<Record<NoInfer<R>, Operand>>;
+  readonly writes: Readonly<Record<NoInfer<W>, ResourceId>>;
+  readonly params: (size: Size, tile: TileView) => Params<NoInfer<P>>;
+  readonly sums?: {
+    readonly operand: NoInfer<R>;
+    readonly blocks: number;
+    readonly count: Exclude<NoInfer<P>, 'group_row'>;
+    readonly pixels: Exclude<NoInfer<P>, 'group_row'>;
+  };
 }
 
 /** A program in the making. */
@@ -173,17 +190,34 @@ export class Emission {
     return { range: 1, ...this.#pixels, channels: this.map(id).channels };
   }
 
+  /** Appends a dispatch, whose kernel is given its operands and words by name. */
+  dispatch<R extends string, W extends string, P extends string>({
+    kernel,
+    reads,
+    writes,
+    sums,
+    ...step
+  }: Dispatch<R, W, P>): void {
+    this.steps.push({
+      ...step,
+      kernel,
+      reads: kernel.reads.map((name) => reads[name]),
+      writes: kernel.writes.map((name) => writes[name]),
+      ...(sums ? { sums: { ...sums, operand: kernel.reads.indexOf(sums.operand) } } : {}),
+    });
+  }
+
   /** The first stage of a pooling: the resource of its sums, each over a part of the map. */
   poolPartial(from: ValueId, name: string): ResourceId {
     const { channels, scale } = this.map(from);
     const partials = this.scratch(name, (size) =>
       poolPartialBytes(channels, pixelsOf(size) * scale ** 2),
     );
-    this.steps.push({
+    this.dispatch({
       name,
       kernel: poolPartialKernel(channels, this.element),
-      reads: [this.read(from)],
-      writes: [partials],
+      reads: { x: this.read(from) },
+      writes: { partials },
       scale,
       grid: (size) => poolPartialGrid(channels, pixelsOf(size)),
       params: poolParams,
@@ -208,7 +242,7 @@ export class Emission {
 /** Multiply-adds that take about as long as moving `channels` values per pixel: a rough 8 each. */
 export const memoryWork = (channels: number, scale: number): number => 8 * channels * scale ** 2;
 
-export const mapParams = ({ width, height }: Size): number[] => [width, height];
+export const mapParams = ({ width, height }: Size) => ({ width, height });
 
 /** Of a step that reads and writes a map, an invocation per vector. */
 export const mapStep = ({ channels, scale }: Pick<MapShape, 'channels' | 'scale'>) => ({
@@ -219,15 +253,14 @@ export const mapStep = ({ channels, scale }: Pick<MapShape, 'channels' | 'scale'
   work: memoryWork(2 * channels, scale),
 });
 
-export const poolParams = (size: Size): number[] => [pixelsOf(size), poolChunks(pixelsOf(size))];
-
-/** Of the kernels that take `poolParams` and the partial sums first. */
-export const poolSums = (channels: number): Sums => ({
-  operand: 0,
-  blocks: blocksOf(channels),
-  count: 1,
-  pixels: 0,
+export const poolParams = (size: Size) => ({
+  pixels: pixelsOf(size),
+  chunks: poolChunks(pixelsOf(size)),
 });
+
+/** Of the kernels that take `poolParams` and the partial sums. */
+export const poolSums = (channels: number) =>
+  ({ operand: 'partials', blocks: blocksOf(channels), count: 'chunks', pixels: 'pixels' }) as const;
 
 export function exact(weights: NetworkWeights, name: string): Float32Array<ArrayBuffer> {
   const data = weights.get(name);

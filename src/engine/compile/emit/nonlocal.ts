@@ -1,6 +1,6 @@
 import { pixelsOf, type Size } from '../../../geometry.ts';
 import type { NonlocalOp } from '../../../graph/nonlocalOp.ts';
-import { blocksOf, ELEMENT_BYTES, type Grid, mapGrid } from '../../../kernels/kernel.ts';
+import { blocksOf, ELEMENT_BYTES, mapGrid } from '../../../kernels/kernel.ts';
 import {
   argmaxKernel,
   clusterMeansKernel,
@@ -28,8 +28,8 @@ import {
 } from '../../../kernels/nonlocal/nonlocal.ts';
 import { quadProducts } from '../../../kernels/nonlocal/nonlocalQuad.ts';
 import type { FusedOpOf, ValueId } from '../fused.ts';
-import type { Operand, ResourceId, Step } from '../program.ts';
-import { type Emission, type EmitterGroup, exact } from './emission.ts';
+import type { Operand, ResourceId } from '../program.ts';
+import { type Dispatch, type Emission, type EmitterGroup, exact, mapParams } from './emission.ts';
 
 /**
  * Dispatches into which an attention is cut where its weights are not kept whole. Beyond one the
@@ -146,10 +146,10 @@ class NonlocalSteps {
     this.#push({
       name: node.name,
       kernel: this.#products.similarity({ channels, clusters, normalised }, this.#emission.element),
-      reads: [this.#read(node.inputs[0]), means],
-      writes: [this.#table(id, (pixels) => rounds * pixels * blocksOf(clusters) * 16)],
+      reads: { x: this.#read(node.inputs[0]), means },
+      writes: { similar: this.#table(id, (pixels) => rounds * pixels * blocksOf(clusters) * 16) },
       grid: (size) => this.#products.similarityGrid(pixelsOf(size), clusters, rounds),
-      params: (size) => [pixelsOf(size), 0, 0],
+      params: (size) => ({ length: pixelsOf(size), unused: 0 }),
       multiplyAdds: rounds * clusters * channels,
     });
   }
@@ -159,10 +159,10 @@ class NonlocalSteps {
     this.#push({
       name: node.name,
       kernel: argmaxKernel(clusters),
-      reads: this.#reads(node),
-      writes: [this.#integers(id, rounds)],
+      reads: { similar: this.#read(node.inputs[0]) },
+      writes: { codes: this.#integers(id, rounds) },
       grid: (size) => lineGrid(pixelsOf(size), rounds),
-      params: (size) => [pixelsOf(size)],
+      params: (size) => ({ length: pixelsOf(size) }),
       work: 200,
     });
   }
@@ -172,10 +172,10 @@ class NonlocalSteps {
     this.#push({
       name: node.name,
       kernel: inverseKernel(),
-      reads: this.#reads(node),
-      writes: [this.#integers(id, rounds)],
+      reads: { permutation: this.#read(node.inputs[0]) },
+      writes: { inverse: this.#integers(id, rounds) },
       grid: (size) => lineGrid(rounds * pixelsOf(size)),
-      params: (size) => [rounds * pixelsOf(size)],
+      params: (size) => ({ length: rounds * pixelsOf(size) }),
     });
   }
 
@@ -185,12 +185,15 @@ class NonlocalSteps {
     const add = (name: string) => this.#emission.scratch(`${node.name}:${name}`, counts);
     const [counted, starts] = [add('counts'), add('starts')];
     const codes = this.#read(node.inputs[0]);
-    const sized = (size: Size) => [pixelsOf(size), sortBlocks(pixelsOf(size))];
+    const sized = (size: Size) => ({
+      length: pixelsOf(size),
+      blocks: sortBlocks(pixelsOf(size)),
+    });
     this.#push({
       name: `${node.name}:count`,
       kernel: sortCountKernel(clusters),
-      reads: [codes],
-      writes: [counted],
+      reads: { codes },
+      writes: { counts: counted },
       params: sized,
       grid: (size) => sortGrid(pixelsOf(size), rounds),
       work: clusters,
@@ -198,16 +201,16 @@ class NonlocalSteps {
     this.#push({
       name: `${node.name}:scan`,
       kernel: sortScanKernel(),
-      reads: [{ resource: counted }],
-      writes: [starts],
+      reads: { counts: { resource: counted } },
+      writes: { starts },
       grid: () => [1, 1, rounds],
-      params: (size) => [clusters * sortBlocks(pixelsOf(size))],
+      params: (size) => ({ total: clusters * sortBlocks(pixelsOf(size)) }),
     });
     this.#push({
       name: node.name,
       kernel: sortRankKernel(clusters),
-      reads: [codes, { resource: starts }],
-      writes: [this.#integers(id, rounds)],
+      reads: { codes, starts: { resource: starts } },
+      writes: { rank: this.#integers(id, rounds) },
       grid: (size) => sortGrid(pixelsOf(size), rounds),
       params: sized,
       work: clusters,
@@ -222,18 +225,28 @@ class NonlocalSteps {
     const channels = this.#channels(node.inputs[0]);
     const { element } = this.#emission;
     const vectors = clusters * blocksOf(channels);
-    const start = kind === 'startMeans';
-    this.#push({
+    const [x, codes, order, before] = this.#reads(node);
+    const shared = {
       name: node.name,
-      kernel: start
-        ? startMeansKernel(channels, clusters, element)
-        : clusterMeansKernel(channels, clusters, element),
-      reads: this.#reads(node),
-      writes: [this.#table(id, () => rounds * vectors * 16)],
-      grid: () => (start ? lineGrid(vectors, rounds) : [clusters, 1, rounds]),
-      params: (size) => [pixelsOf(size)],
+      writes: { means: this.#table(id, () => rounds * vectors * 16) },
+      params: (size: Size) => ({ length: pixelsOf(size) }),
       work: channels,
-    });
+    };
+    if (kind === 'startMeans') {
+      this.#push({
+        ...shared,
+        kernel: startMeansKernel(channels, clusters, element),
+        reads: { x },
+        grid: () => lineGrid(vectors, rounds),
+      });
+    } else {
+      this.#push({
+        ...shared,
+        kernel: clusterMeansKernel(channels, clusters, element),
+        reads: { x, codes, order, before },
+        grid: () => [clusters, 1, rounds],
+      });
+    }
   }
 
   #attention(node: NonlocalNode, id: ValueId, op: NonlocalOp & { kind: 'attention' }): void {
@@ -250,10 +263,10 @@ class NonlocalSteps {
     this.#push({
       name: `${node.name}:norms`,
       kernel: rowNormsKernel(channels, element),
-      reads: [{ resource: rows }],
-      writes: [norms],
+      reads: { rows: { resource: rows } },
+      writes: { inverse: norms },
       grid: (size) => lineGrid(this.#padded(spec, size)),
-      params: (size) => [this.#padded(spec, size)],
+      params: (size) => ({ count: this.#padded(spec, size) }),
       work: channels,
     });
     // Somebody who wants to see the weights wants all of them.
@@ -280,8 +293,8 @@ class NonlocalSteps {
     this.#push({
       name,
       kernel: this.#products.scores(this.#emission.element),
-      reads: [{ resource: rows }, { resource: norms }],
-      writes: [weights, lse],
+      reads: { rows: { resource: rows }, inverse: { resource: norms } },
+      writes: { p: weights, lse },
       grid: (size) => this.#products.scoresGrid(window, slab(size).count),
       params: (size) => windowParams(spec, Math.ceil(pixelsOf(size) / window), slab(size).first),
       multiplyAdds: rounds * spans * window * channels,
@@ -315,8 +328,8 @@ class NonlocalSteps {
       this.#push({
         name: `${node.name}:mix${i}`,
         kernel: this.#products.mix(element),
-        reads: [{ resource: pattern.weights }, { resource: rows }],
-        writes: [mixed],
+        reads: { p: { resource: pattern.weights }, rows: { resource: rows } },
+        writes: { y: mixed },
         grid: (size) => this.#products.mixGrid(spec, slab(size).count),
         params: (size) => windowParams(spec, Math.ceil(pixelsOf(size) / window), slab(size).first),
         multiplyAdds: rounds * spans * window * channels,
@@ -326,10 +339,17 @@ class NonlocalSteps {
     this.#push({
       name: node.name,
       kernel: mergeRowsKernel(channels, rounds, element),
-      reads: [{ resource: mixed }, this.#read(rank), { resource: pattern.lse }],
-      writes: [this.#emission.write(id)],
+      reads: {
+        rows: { resource: mixed },
+        rank: this.#read(rank),
+        lse: { resource: pattern.lse },
+      },
+      writes: { y: this.#emission.write(id) },
       grid: (size) => mergeGrid(pixelsOf(size), channels),
-      params: (size) => [pixelsOf(size), this.#padded(spec, size) / rounds, 0],
+      params: (size) => ({
+        length: pixelsOf(size),
+        padded: this.#padded(spec, size) / rounds,
+      }),
       work: 16 * channels,
     });
   }
@@ -342,22 +362,32 @@ class NonlocalSteps {
     const channels = this.#channels(id);
     const { element } = this.#emission;
     const reads = this.#reads(node);
-    const softmax = spec.kind === 'keySoftmax';
-    const add = reads.length > 3;
-    // A binding that the kernel does not read still needs a buffer: another input will do.
-    const bound = reads.length < (softmax ? 2 : 4) ? [...reads, reads[reads.length - 1]] : reads;
-    this.#push({
+    const shared = {
       name: node.name,
-      kernel: softmax
-        ? keySoftmaxKernel(channels, spec.gate, element)
-        : sampleKeysKernel({ ...spec, add }, element),
-      reads: bound,
-      writes: [this.#emission.write(id)],
-      grid: ({ width, height }) => mapGrid(width, height, softmax ? 1 : blocksOf(channels)),
-      params: ({ width, height }) => [width, height, 0],
-      multiplyAdds: softmax ? 0 : 5 * spec.keys * channels,
-      work: softmax ? 30 * channels : 8 * spec.keys * channels,
-    });
+      writes: { y: this.#emission.write(id) },
+      params: mapParams,
+    };
+    // A binding that the kernel does not read still needs a buffer: another input will do.
+    if (spec.kind === 'keySoftmax') {
+      const [a, b = a] = reads;
+      this.#push({
+        ...shared,
+        kernel: keySoftmaxKernel(channels, spec.gate, element),
+        reads: { a, b },
+        grid: ({ width, height }) => mapGrid(width, height, 1),
+        work: 30 * channels,
+      });
+    } else {
+      const [w, offsets, x, before = x] = reads;
+      this.#push({
+        ...shared,
+        kernel: sampleKeysKernel({ ...spec, add: reads.length > 3 }, element),
+        reads: { w, offsets, x, before },
+        grid: ({ width, height }) => mapGrid(width, height, blocksOf(channels)),
+        multiplyAdds: 5 * spec.keys * channels,
+        work: 8 * spec.keys * channels,
+      });
+    }
   }
 
   /** Rows of a map in sorted order; made once for each pair. */
@@ -372,10 +402,13 @@ class NonlocalSteps {
     this.#push({
       name,
       kernel: gatherRowsKernel(channels, this.#emission.element),
-      reads: [this.#read(map), this.#read(order)],
-      writes: [rows],
+      reads: { x: this.#read(map), order: this.#read(order) },
+      writes: { rows },
       grid: (size) => gatherGrid(channels, this.#padded(spec, size) / rounds, rounds),
-      params: (size) => [pixelsOf(size), this.#padded(spec, size) / rounds, 0],
+      params: (size) => ({
+        length: pixelsOf(size),
+        padded: this.#padded(spec, size) / rounds,
+      }),
       work: 16 * channels,
     });
     return rows;
@@ -391,15 +424,17 @@ class NonlocalSteps {
     return this.#padded(spec, size) * blocksOf(spec.channels) * vector;
   }
 
-  #push(
-    step: Pick<Step, 'name' | 'kernel' | 'reads' | 'writes' | 'params' | 'share'> & {
-      readonly grid: (size: Size) => Grid;
+  #push<R extends string, W extends string, P extends string>(
+    step: Pick<
+      Dispatch<R, W, P>,
+      'name' | 'kernel' | 'reads' | 'writes' | 'params' | 'share' | 'grid'
+    > & {
       readonly multiplyAdds?: number;
       readonly work?: number;
     },
   ): void {
     const { multiplyAdds = 0, work = multiplyAdds } = step;
-    this.#emission.steps.push({ scale: 1, ...step, multiplyAdds, work });
+    this.#emission.dispatch({ scale: 1, ...step, multiplyAdds, work });
   }
 
   #pattern(id: ValueId): Pattern {

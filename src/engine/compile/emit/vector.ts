@@ -1,4 +1,4 @@
-import { blocksOf } from '../../../kernels/kernel.ts';
+import { blocksOf, type Kernel } from '../../../kernels/kernel.ts';
 import { dynamicWeightsKernel } from '../../../kernels/vector/vector.ts';
 import {
   linearKernel,
@@ -7,31 +7,30 @@ import {
   vectorActivationKernel,
 } from '../../../kernels/vector/vectorAlone.ts';
 import type { LinearLayer } from '../fused.ts';
-import type { Operand, Step } from '../program.ts';
+import type { Operand } from '../program.ts';
 import { type Emission, type EmitterGroup, exact, poolParams, poolSums } from './emission.ts';
 
 /** Poolings and what is computed from their vectors. */
 export const vectorEmitters: EmitterGroup<
   'pool' | 'dynamicWeights' | 'linear' | 'softmax' | 'vectorActivation'
 > = (emission) => {
-  /** A kernel of one workgroup from a vector to a vector. */
-  const push = (
-    { name, reads, writes }: { name: string; reads: { x: number }; writes: { y: number } },
-    kernel: Step['kernel'],
-    ...constants: readonly Operand[]
-  ): void => {
-    emission.steps.push({
+  /** A kernel of one workgroup that writes a vector. */
+  const push = <R extends string>(
+    { name, writes }: { name: string; writes: { y: number } },
+    kernel: Kernel<R, 'y', never>,
+    reads: Readonly<Record<NoInfer<R>, Operand>>,
+  ): void =>
+    emission.dispatch({
       name,
       kernel,
-      reads: [emission.read(reads.x), ...constants],
-      writes: [emission.write(writes.y)],
+      reads,
+      writes: { y: emission.write(writes.y) },
       scale: 1,
       grid: () => [1, 1, 1],
-      params: () => [],
+      params: () => ({}),
       multiplyAdds: 0,
       work: 0,
     });
-  };
   const lengthOf = (id: number): number => {
     const { shape, name } = emission.graph.nodes[id];
     if (shape.kind !== 'vector') throw new Error(`${name} is not a vector`);
@@ -41,11 +40,11 @@ export const vectorEmitters: EmitterGroup<
     pool: ({ name, reads, writes }) => {
       const { channels, scale } = emission.map(reads.x);
       const partials = emission.poolPartial(reads.x, `${name}:partials`);
-      emission.steps.push({
+      emission.dispatch({
         name,
         kernel: poolFinishKernel(channels),
-        reads: [{ resource: partials }],
-        writes: [emission.write(writes.y)],
+        reads: { partials: { resource: partials } },
+        writes: { mean: emission.write(writes.y) },
         scale,
         grid: () => [blocksOf(channels), 1, 1],
         params: poolParams,
@@ -57,7 +56,7 @@ export const vectorEmitters: EmitterGroup<
     dynamicWeights: ({ name, reads, writes, first, second, temperature }) => {
       const { channels, scale } = emission.map(reads.x);
       const partials = emission.poolPartial(reads.x, `${name}:partials`);
-      emission.steps.push({
+      emission.dispatch({
         name,
         kernel: dynamicWeightsKernel({
           lengthIn: first.lengthIn,
@@ -65,12 +64,12 @@ export const vectorEmitters: EmitterGroup<
           lengthOut: second.lengthOut,
           temperature,
         }),
-        reads: [
-          { resource: partials },
-          linearWeights(emission, first),
-          linearWeights(emission, second),
-        ],
-        writes: [emission.write(writes.y)],
+        reads: {
+          partials: { resource: partials },
+          w1: linearWeights(emission, first),
+          w2: linearWeights(emission, second),
+        },
+        writes: { p: emission.write(writes.y) },
         scale,
         grid: () => [1, 1, 1],
         params: poolParams,
@@ -79,9 +78,19 @@ export const vectorEmitters: EmitterGroup<
         work: 0,
       });
     },
-    linear: (op) => push(op, linearKernel(op.lengthIn, op.lengthOut), linearWeights(emission, op)),
-    softmax: (op) => push(op, softmaxKernel(lengthOf(op.reads.x), op.temperature)),
-    vectorActivation: (op) => push(op, vectorActivationKernel(lengthOf(op.reads.x), op.activation)),
+    linear: (op) =>
+      push(op, linearKernel(op.lengthIn, op.lengthOut), {
+        x: emission.read(op.reads.x),
+        w: linearWeights(emission, op),
+      }),
+    softmax: (op) =>
+      push(op, softmaxKernel(lengthOf(op.reads.x), op.temperature), {
+        x: emission.read(op.reads.x),
+      }),
+    vectorActivation: (op) =>
+      push(op, vectorActivationKernel(lengthOf(op.reads.x), op.activation), {
+        x: emission.read(op.reads.x),
+      }),
   };
 };
 

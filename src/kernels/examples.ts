@@ -1,0 +1,121 @@
+/**
+ * An example of every kernel, by the shader that it comes from and by variant: what `npm run shader`
+ * prints, and what the tests of expansions and contracts go through.
+ */
+import type { Activation } from '../graph/graph.ts';
+import { attentionGateKernel, attentionMixKernel } from './attention/attentionBlock.ts';
+import { type ConvSpec, plainConv } from './conv/conv.ts';
+import { convGateKernel, convPackKernel } from './conv/convFused.ts';
+import { matrixConv } from './conv/convMatrix.ts';
+import { convPartsKernel } from './conv/convParts.ts';
+import { quadConv } from './conv/convQuad.ts';
+import { wideConv } from './conv/convWide.ts';
+import type { ElementType, Kernel } from './kernel.ts';
+import { enlargeKernel } from './maps/enlarge.ts';
+import { pointwiseKernel } from './maps/pointwise.ts';
+import { concatKernel, pixelShuffleKernel } from './maps/rearrange.ts';
+import * as nonlocal from './nonlocal/nonlocal.ts';
+import { quadProducts } from './nonlocal/nonlocalQuad.ts';
+import { resampleColumnsKernel, resampleRowsKernel } from './pixels/resample.ts';
+import { packRgba8Kernel, unpackRgba8Kernel } from './pixels/rgba8.ts';
+import { poolPartialKernel } from './vector/pool.ts';
+import { dynamicWeightsKernel } from './vector/vector.ts';
+import * as alone from './vector/vectorAlone.ts';
+
+type Example = (element: ElementType) => Kernel;
+
+/** Those of A2N x2: 40 channels in its blocks, 24 behind them, slopes of 0.2. */
+const A2N = { features: 40, slope: 0.2, lanes: 16, temperature: 30, hidden: 10 } as const;
+const LRELU: Activation = { fn: 'leakyRelu', slope: A2N.slope };
+
+const conv = (spec: Partial<ConvSpec>): ConvSpec => ({
+  kernel: 3,
+  cIn: 40,
+  cOut: 40,
+  upsample: 1,
+  act0: null,
+  multiply: false,
+  add: false,
+  factor: 1,
+  act1: null,
+  ...spec,
+});
+const rgb = { range: 1, channels: 3, scale: 2 } as const;
+const wide = { pixels: 8, blocks: 2, shared: false };
+const shared = { pixels: 4, blocks: 4, shared: true };
+const unit = { m: 16, n: 16, k: 16, subgroup: 32 };
+
+/** By shader, then by variant; the first variant is the default. */
+export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>>> = {
+  'attention/gate': { default: (e) => attentionGateKernel(A2N, e) },
+  'attention/mix': {
+    default: (e) => attentionMixKernel({ ...A2N, nonKernel: 3 }, e),
+    'non-1x1': (e) => attentionMixKernel({ ...A2N, nonKernel: 1 }, e),
+  },
+  'conv/conv': {
+    default: (e) => plainConv.kernel(conv({}), e),
+    '1x1': (e) => plainConv.kernel(conv({ kernel: 1 }), e),
+    'nearest-x2': (e) => plainConv.kernel(conv({ upsample: 2 }), e),
+    wide: (e) => wideConv(wide).kernel(conv({}), e),
+    'wide-1x1': (e) => wideConv(wide).kernel(conv({ kernel: 1 }), e),
+    shared: (e) => wideConv(shared).kernel(conv({}), e),
+    quad5: (e) => quadConv(5).kernel(conv({}), e),
+    quad3: (e) => quadConv(3).kernel(conv({}), e),
+    'quad-sigmoid': (e) => quadConv(3).kernel(conv({ act0: { fn: 'sigmoid' } }), e),
+    'quad-1x1': (e) => quadConv(5).kernel(conv({ kernel: 1, add: true }), e),
+    parts: (e) => convPartsKernel(3, e),
+    'parts-1x1': (e) => convPartsKernel(1, e),
+    pack: (e) => convPackKernel({ cIn: 24, scale: 2, range: 1 }, e),
+  },
+  'conv/gate': {
+    default: (e) => convGateKernel({ cIn: 40, cOut: 24, upsample: 2, act1: LRELU, lanes: 16 }, e),
+  },
+  'conv/matrix': { default: (e) => matrixConv(unit).kernel(conv({}), e) },
+  'maps/bilinear': { default: (e) => enlargeKernel('bilinear', 2, e) },
+  'maps/concat': { default: (e) => concatKernel([6, 3], e) },
+  'maps/nearest': { default: (e) => enlargeKernel('nearest', 2, e) },
+  'maps/pixelShuffle': {
+    default: (e) => pixelShuffleKernel('pixelShuffle', 2, 3, e),
+    unshuffle: (e) => pixelShuffleKernel('pixelUnshuffle', 2, 12, e),
+  },
+  'maps/pointwise': { default: (e) => pointwiseKernel('add', LRELU, e) },
+  'nonlocal/argmax': { default: () => nonlocal.argmaxKernel(128) },
+  'nonlocal/clusterMeans': { default: (e) => nonlocal.clusterMeansKernel(32, 128, e) },
+  'nonlocal/gatherRows': { default: (e) => nonlocal.gatherRowsKernel(32, e) },
+  'nonlocal/inverse': { default: () => nonlocal.inverseKernel() },
+  'nonlocal/keySoftmax': { default: (e) => nonlocal.keySoftmaxKernel(9, 'soft', e) },
+  'nonlocal/mergeRows': { default: (e) => nonlocal.mergeRowsKernel(32, 2, e) },
+  'nonlocal/rowMix': { default: nonlocal.plainProducts.mix },
+  'nonlocal/rowMixQuad': { default: quadProducts.mix },
+  'nonlocal/rowNorms': { default: (e) => nonlocal.rowNormsKernel(32, e) },
+  'nonlocal/rowScores': { default: nonlocal.plainProducts.scores },
+  'nonlocal/rowScoresQuad': { default: quadProducts.scores },
+  'nonlocal/sampleKeys': {
+    default: (e) =>
+      nonlocal.sampleKeysKernel({ first: 0, keys: 9, offsets: 'paired', add: true }, e),
+  },
+  'nonlocal/similarity': {
+    default: (e) =>
+      nonlocal.plainProducts.similarity({ channels: 32, clusters: 128, normalised: true }, e),
+  },
+  'nonlocal/similarityQuad': {
+    default: (e) => quadProducts.similarity({ channels: 32, clusters: 128, normalised: true }, e),
+  },
+  'nonlocal/sortCount': { default: () => nonlocal.sortCountKernel(128) },
+  'nonlocal/sortRank': { default: () => nonlocal.sortRankKernel(128) },
+  'nonlocal/sortScan': { default: () => nonlocal.sortScanKernel() },
+  'nonlocal/startMeans': { default: (e) => nonlocal.startMeansKernel(32, 128, e) },
+  'pixels/packRgba8': { default: (e) => packRgba8Kernel(rgb, e) },
+  'pixels/resampleColumns': { default: () => resampleColumnsKernel(false) },
+  'pixels/resampleRows': { default: () => resampleRowsKernel(false) },
+  'pixels/unpackRgba8': { default: (e) => unpackRgba8Kernel(rgb, e) },
+  'vector/dynamicWeights': {
+    default: () =>
+      dynamicWeightsKernel({ lengthIn: 40, hidden: 10, lengthOut: 2, temperature: 30 }),
+  },
+  'vector/linear': { default: () => alone.linearKernel(40, 10) },
+  'vector/poolFinish': { default: () => alone.poolFinishKernel(40) },
+  'vector/poolPartial': { default: (e) => poolPartialKernel(40, e) },
+  'vector/softmax': { default: () => alone.softmaxKernel(2, 30) },
+  'vector/vectorActivation': { default: () => alone.vectorActivationKernel(40, { fn: 'silu' }) },
+};

@@ -1,0 +1,114 @@
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
+
+// Weighted sums of rows: y[q] = sum_k p[q, k] * rows[k], with the keys k of q's window.
+//   p    [windows of this dispatch][w][stride] vectors of 4 keys, zeros beyond the last
+//   rows [R][windows * w][blocks] vectors of 4 channels
+//   y    as rows
+// One workgroup computes 64 channels of 32 rows, 32 keys at a time; each of its 8 x 8 invocations has
+// 4 rows and 8 channels. Grid x = 32 rows times ceil(blocks / 16), y = window.
+// Sizes are uniforms, so that all windows share one pipeline. Prelude: E, E4.
+
+// The row that is key `k` of a window: the rows of the window itself, then, with 3 spans, those of
+// the window before and of the one behind it, in a circle. `window` counts through all rounds.
+fn key_row(window: u32, k: u32) -> u32 {
+  let round = window / params.windows;
+  let own = window % params.windows;
+  let span = k / params.window;
+  var other = own;
+  if span == 1u {
+    other = (own + params.windows - 1u) % params.windows;
+  } else if span == 2u {
+    other = (own + 1u) % params.windows;
+  }
+  return (round * params.windows + other) * params.window + k % params.window;
+}
+
+struct Params {
+  windows: u32,     // of a round
+  first: u32,       // the first window of this dispatch, counted through all rounds
+  group_row: u32,
+  window: u32,      // rows of a window: w
+  keys: u32,        // of a row: spans * w
+  stride: u32,      // vectors of 4 keys in a row of p
+  blocks: u32,      // vectors of 4 channels in a row
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> p: array<vec4f>;
+@group(0) @binding(2) var<storage, read> rows: array<E4>;
+@group(0) @binding(3) var<storage, read_write> y: array<E4>;
+
+var<workgroup> weight: array<vec4f, 256>;
+var<workgroup> value: array<vec4f, 512>;
+
+fn store(row: u32, block: u32, sum: vec4f) {
+  if block < params.blocks {
+    y[row * params.blocks + block] = E4(sum);
+  }
+}
+
+@compute @workgroup_size(64, 1, 1)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let window = params.first + group.y + params.group_row;
+  let lane = local.x % 8u;
+  let team = local.x / 8u;
+  let parts = (params.blocks + 15u) / 16u;
+  let first_row = group.x / parts * 32u;
+  let first_block = group.x % parts * 16u;
+  let weights_at = (window - params.first) * params.window * params.stride;
+  var a0 = vec4f(0.0);
+  var a1 = vec4f(0.0);
+  var a2 = vec4f(0.0);
+  var a3 = vec4f(0.0);
+  var b0 = vec4f(0.0);
+  var b1 = vec4f(0.0);
+  var b2 = vec4f(0.0);
+  var b3 = vec4f(0.0);
+  for (var tile = 0u; tile < params.keys; tile += 32u) {
+    workgroupBarrier();
+    for (var i = local.x; i < 256u; i += 64u) {
+      let row = first_row + i / 8u;
+      let column = tile / 4u + i % 8u;
+      var v = vec4f(0.0);
+      if row < params.window && column < params.stride {
+        v = p[weights_at + row * params.stride + column];
+      }
+      weight[i] = v;
+    }
+    for (var i = local.x; i < 512u; i += 64u) {
+      let block = first_block + i % 16u;
+      var v = vec4f(0.0);
+      if block < params.blocks {
+        v = vec4f(rows[key_row(window, min(tile + i / 16u, params.keys - 1u)) * params.blocks + block]);
+      }
+      value[i] = v;
+    }
+    workgroupBarrier();
+    for (var k = 0u; k < 8u; k++) {
+      let w0 = weight[(team * 4u) * 8u + k];
+      let w1 = weight[(team * 4u + 1u) * 8u + k];
+      let w2 = weight[(team * 4u + 2u) * 8u + k];
+      let w3 = weight[(team * 4u + 3u) * 8u + k];
+      let at = k * 64u + lane;
+      let a = mat4x4f(value[at], value[at + 16u], value[at + 32u], value[at + 48u]);
+      let b = mat4x4f(value[at + 8u], value[at + 24u], value[at + 40u], value[at + 56u]);
+      a0 += a * w0;
+      a1 += a * w1;
+      a2 += a * w2;
+      a3 += a * w3;
+      b0 += b * w0;
+      b1 += b * w1;
+      b2 += b * w2;
+      b3 += b * w3;
+    }
+  }
+  let row = window * params.window + first_row + team * 4u;
+  let rest = params.window - min(params.window, first_row + team * 4u);
+  let block = first_block + lane;
+  if rest > 0u { store(row, block, a0); store(row, block + 8u, b0); }
+  if rest > 1u { store(row + 1u, block, a1); store(row + 1u, block + 8u, b1); }
+  if rest > 2u { store(row + 2u, block, a2); store(row + 2u, block + 8u, b2); }
+  if rest > 3u { store(row + 3u, block, a3); store(row + 3u, block + 8u, b3); }
+}

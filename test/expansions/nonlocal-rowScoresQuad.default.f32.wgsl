@@ -1,0 +1,186 @@
+enable subgroups;
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
+
+// Attention weights of windows of sorted rows as rowScores.wgsl has them, in the manner of
+// rowMixQuad.wgsl: four neighbouring invocations have different rows and the same keys, of which each
+// loads a fourth.
+//   s[q, k] = rows[q] . rows[k] * inverse[k];  lse[q] = log sum_k exp s[q, k];  p = exp(s - lse)
+// One invocation computes 4 rows against all keys, 16 at a time; each row's scores wait in p until
+// its largest is known, then its exponentials until their sum is. Workgroup of 64 rows.
+// Grid x = 64 rows, y = window. Prelude: E, E4; lib/quadColumns.wgsl, lib/keyQuad.wgsl.
+
+// A matrix of which each invocation of a quad has loaded one column. All four must be there.
+fn quad_columns(own: vec4f) -> mat4x4f {
+  return mat4x4f(
+    quadBroadcast(own, 0u),
+    quadBroadcast(own, 1u),
+    quadBroadcast(own, 2u),
+    quadBroadcast(own, 3u),
+  );
+}
+
+// Sizes of attention in windows of sorted rows, and the rows of its keys: those of the window itself,
+// then, with 3 spans, those of the window before and of the one behind it, in a circle. Divisions are
+// made once for a window: software drivers take them lane by lane.
+
+struct Params {
+  windows: u32,     // of a round
+  first: u32,       // the first window of this dispatch, counted through all rounds
+  group_row: u32,
+  window: u32,      // rows of a window: w
+  keys: u32,        // of a row: spans * w
+  stride: u32,      // vectors of 4 keys in a row of weights
+  blocks: u32,      // vectors of 4 channels in a row
+}
+
+// The first rows of the three windows, the second and third less the keys before theirs.
+fn spans_of(window: u32) -> vec3u {
+  let round = window / params.windows * params.windows;
+  let own = window - round;
+  let before = (own + params.windows - 1u) % params.windows;
+  let behind = (own + 1u) % params.windows;
+  let first = vec3u(window, round + before, round + behind) * params.window;
+  return first - vec3u(0u, 1u, 2u) * params.window;
+}
+
+// The row of key k; of the last one beyond it.
+fn key_row(spans: vec3u, k: u32) -> u32 {
+  let key = min(k, params.keys - 1u);
+  let behind = select(spans.y, spans.z, key >= 2u * params.window);
+  return key + select(spans.x, behind, key >= params.window);
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> rows: array<E4>;
+@group(0) @binding(2) var<storage, read> inverse: array<f32>;
+@group(0) @binding(3) var<storage, read_write> p: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> lse: array<f32>;
+
+const LOWEST = -3.0e38;
+
+// Keys of a quad, one column each.
+fn load_keys(at: u32) -> mat4x4f {
+  return quad_columns(vec4f(rows[at]));
+}
+
+fn highest(v: vec4f) -> f32 {
+  return max(max(v.x, v.y), max(v.z, v.w));
+}
+
+@compute @workgroup_size(16, 1, 1)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+  @builtin(subgroup_invocation_id) subgroup_lane: u32,
+) {
+  let lane = subgroup_lane & 3u;
+  let slot = group.y + params.group_row;
+  let window = params.first + slot;
+  let row = group.x * 64u + local.x * 4u;
+  let spans = spans_of(window);
+  let last = params.window - 1u;
+  // Rows beyond the last repeat it; their results are not stored.
+  let first = window * params.window;
+  let q0 = (first + min(row, last)) * params.blocks;
+  let q1 = (first + min(row + 1u, last)) * params.blocks;
+  let q2 = (first + min(row + 2u, last)) * params.blocks;
+  let q3 = (first + min(row + 3u, last)) * params.blocks;
+  let at = (slot * params.window + row) * params.stride;
+  let rest = params.window - min(params.window, row);
+  var top = vec4f(LOWEST);
+  for (var tile = 0u; tile < params.stride; tile += 4u) {
+    let key = tile * 4u + lane;
+    let row_a = key_row(spans, key);
+    let row_b = key_row(spans, key + 4u);
+    let row_c = key_row(spans, key + 8u);
+    let row_d = key_row(spans, key + 12u);
+    let at_a = row_a * params.blocks;
+    let at_b = row_b * params.blocks;
+    let at_c = row_c * params.blocks;
+    let at_d = row_d * params.blocks;
+    var a0 = vec4f(0.0);
+    var a1 = vec4f(0.0);
+    var a2 = vec4f(0.0);
+    var a3 = vec4f(0.0);
+    var b0 = vec4f(0.0);
+    var b1 = vec4f(0.0);
+    var b2 = vec4f(0.0);
+    var b3 = vec4f(0.0);
+    var c0 = vec4f(0.0);
+    var c1 = vec4f(0.0);
+    var c2 = vec4f(0.0);
+    var c3 = vec4f(0.0);
+    var d0 = vec4f(0.0);
+    var d1 = vec4f(0.0);
+    var d2 = vec4f(0.0);
+    var d3 = vec4f(0.0);
+    for (var i = 0u; i < params.blocks; i++) {
+      let v0 = vec4f(rows[q0 + i]);
+      let v1 = vec4f(rows[q1 + i]);
+      let v2 = vec4f(rows[q2 + i]);
+      let v3 = vec4f(rows[q3 + i]);
+      let a = load_keys(at_a + i);
+      let b = load_keys(at_b + i);
+      let c = load_keys(at_c + i);
+      let d = load_keys(at_d + i);
+      a0 += v0 * a;
+      a1 += v1 * a;
+      a2 += v2 * a;
+      a3 += v3 * a;
+      b0 += v0 * b;
+      b1 += v1 * b;
+      b2 += v2 * b;
+      b3 += v3 * b;
+      c0 += v0 * c;
+      c1 += v1 * c;
+      c2 += v2 * c;
+      c3 += v3 * c;
+      d0 += v0 * d;
+      d1 += v1 * d;
+      d2 += v2 * d;
+      d3 += v3 * d;
+    }
+    // An array, so that what follows is compiled once.
+    var s = array<vec4f, 16>(a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3);
+    let own = vec4f(inverse[row_a], inverse[row_b], inverse[row_c], inverse[row_d]);
+    for (var i = 0u; i < 4u; i++) {
+      let k = vec4u((tile + i) * 4u) + vec4u(0u, 1u, 2u, 3u);
+      let there = k < vec4u(params.keys);
+      let mine = own[i];
+      let scale = vec4f(
+        quadBroadcast(mine, 0u),
+        quadBroadcast(mine, 1u),
+        quadBroadcast(mine, 2u),
+        quadBroadcast(mine, 3u),
+      );
+      let s0 = select(vec4f(LOWEST), s[i * 4u] * scale, there);
+      let s1 = select(vec4f(LOWEST), s[i * 4u + 1u] * scale, there);
+      let s2 = select(vec4f(LOWEST), s[i * 4u + 2u] * scale, there);
+      let s3 = select(vec4f(LOWEST), s[i * 4u + 3u] * scale, there);
+      top = max(top, vec4f(highest(s0), highest(s1), highest(s2), highest(s3)));
+      if tile + i < params.stride {
+        let to = at + tile + i;
+        if rest > 0u { p[to] = s0; }
+        if rest > 1u { p[to + params.stride] = s1; }
+        if rest > 2u { p[to + 2u * params.stride] = s2; }
+        if rest > 3u { p[to + 3u * params.stride] = s3; }
+      }
+    }
+  }
+  for (var r = 0u; r < min(rest, 4u); r++) {
+    let start = at + r * params.stride;
+    var sum = vec4f(0.0);
+    for (var i = 0u; i < params.stride; i++) {
+      let e = exp(p[start + i] - top[r]);
+      sum += e;
+      p[start + i] = e;
+    }
+    let total = dot(sum, vec4f(1.0));
+    for (var i = 0u; i < params.stride; i++) {
+      p[start + i] /= total;
+    }
+    lse[first + row + r] = top[r] + log(total);
+  }
+}

@@ -1,0 +1,122 @@
+enable subgroups;
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
+const DEPTH = 8u;
+const CLUSTERS = 128u;
+const NORMALISED = true;
+
+// Dot products of a map's rows with centroids as similarity.wgsl has them, in the manner of
+// rowMixQuad.wgsl: four neighbouring invocations have different pixels and the same centroids, of
+// which each loads a fourth.
+//   similar[r, i, k] = sum_c x[c, i] * means[r, k, c] / max(|x[:, i]|, 1e-12)
+// One invocation computes 16 clusters of 4 pixels; workgroup of 64 pixels; grid y = 16 clusters,
+// z = r. Prelude: E, E4, DEPTH, CLUSTERS, NORMALISED; lib/quadColumns.wgsl.
+
+// A matrix of which each invocation of a quad has loaded one column. All four must be there.
+fn quad_columns(own: vec4f) -> mat4x4f {
+  return mat4x4f(
+    quadBroadcast(own, 0u),
+    quadBroadcast(own, 1u),
+    quadBroadcast(own, 2u),
+    quadBroadcast(own, 3u),
+  );
+}
+
+struct Params {
+  length: u32,
+  unused: u32,
+  group_row: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<E4>;
+@group(0) @binding(2) var<storage, read> means: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> similar: array<vec4f>;
+
+const BLOCKS = (CLUSTERS + 3u) / 4u;
+
+@compute @workgroup_size(16, 1, 1)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+  @builtin(subgroup_invocation_id) subgroup_lane: u32,
+) {
+  let lane = subgroup_lane & 3u;
+  let pixel = group.x * 64u + local.x;
+  let block = (group.y + params.group_row) * 4u;
+  // Pixels and clusters beyond the last repeat it: nobody reads them.
+  let last = params.length - 1u;
+  let i0 = min(pixel, last);
+  let i1 = min(pixel + 16u, last);
+  let i2 = min(pixel + 32u, last);
+  let i3 = min(pixel + 48u, last);
+  let cluster = block * 4u + lane;
+  let first = group.z * CLUSTERS;
+  let at_a = (first + min(cluster, CLUSTERS - 1u)) * DEPTH;
+  let at_b = (first + min(cluster + 4u, CLUSTERS - 1u)) * DEPTH;
+  let at_c = (first + min(cluster + 8u, CLUSTERS - 1u)) * DEPTH;
+  let at_d = (first + min(cluster + 12u, CLUSTERS - 1u)) * DEPTH;
+  var square = vec4f(0.0);
+  var a0 = vec4f(0.0);
+  var a1 = vec4f(0.0);
+  var a2 = vec4f(0.0);
+  var a3 = vec4f(0.0);
+  var b0 = vec4f(0.0);
+  var b1 = vec4f(0.0);
+  var b2 = vec4f(0.0);
+  var b3 = vec4f(0.0);
+  var c0 = vec4f(0.0);
+  var c1 = vec4f(0.0);
+  var c2 = vec4f(0.0);
+  var c3 = vec4f(0.0);
+  var d0 = vec4f(0.0);
+  var d1 = vec4f(0.0);
+  var d2 = vec4f(0.0);
+  var d3 = vec4f(0.0);
+  for (var i = 0u; i < DEPTH; i++) {
+    let base = i * params.length;
+    let v0 = vec4f(x[base + i0]);
+    let v1 = vec4f(x[base + i1]);
+    let v2 = vec4f(x[base + i2]);
+    let v3 = vec4f(x[base + i3]);
+    let a = quad_columns(means[at_a + i]);
+    let b = quad_columns(means[at_b + i]);
+    let c = quad_columns(means[at_c + i]);
+    let d = quad_columns(means[at_d + i]);
+    square += vec4f(dot(v0, v0), dot(v1, v1), dot(v2, v2), dot(v3, v3));
+    a0 += v0 * a;
+    a1 += v1 * a;
+    a2 += v2 * a;
+    a3 += v3 * a;
+    b0 += v0 * b;
+    b1 += v1 * b;
+    b2 += v2 * b;
+    b3 += v3 * b;
+    c0 += v0 * c;
+    c1 += v1 * c;
+    c2 += v2 * c;
+    c3 += v3 * c;
+    d0 += v0 * d;
+    d1 += v1 * d;
+    d2 += v2 * d;
+    d3 += v3 * d;
+  }
+  let norm = select(vec4f(1.0), max(sqrt(square), vec4f(1e-12)), NORMALISED);
+  let to = group.z * params.length;
+  store(to, pixel, block, norm.x, a0, b0, c0, d0);
+  store(to, pixel + 16u, block, norm.y, a1, b1, c1, d1);
+  store(to, pixel + 32u, block, norm.z, a2, b2, c2, d2);
+  store(to, pixel + 48u, block, norm.w, a3, b3, c3, d3);
+}
+
+fn store(first: u32, pixel: u32, block: u32, norm: f32, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  if pixel >= params.length {
+    return;
+  }
+  let at = (first + pixel) * BLOCKS + block;
+  similar[at] = a / norm;
+  if block + 1u < BLOCKS { similar[at + 1u] = b / norm; }
+  if block + 2u < BLOCKS { similar[at + 2u] = c / norm; }
+  if block + 3u < BLOCKS { similar[at + 3u] = d / norm; }
+}
