@@ -81,13 +81,16 @@ fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   return sum;
 }
 
+// The uniform of kernels that go over a map of a size.
+
 struct Params {
-  width: u32,       // W, of the output
+  width: u32,
   height: u32,
-  group_row: u32,
+  group_row: u32,   // first row of workgroups of this dispatch: large maps run in pieces
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
+
 @group(0) @binding(1) var<storage, read> x: array<E4>;
 @group(0) @binding(2) var<storage, read> weights: array<E4x4>;
 @group(0) @binding(3) var<storage, read> bias: array<E4>;

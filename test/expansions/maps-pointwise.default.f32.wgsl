@@ -58,13 +58,16 @@ const OP_MIX = 3u;
 const OP_PRELU = 4u;
 const OP_AFFINE = 5u;
 
+// The uniform of kernels that go over a map of a size.
+
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32,
+  group_row: u32,   // first row of workgroups of this dispatch: large maps run in pieces
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
+
 @group(0) @binding(1) var<storage, read> a: array<E4>;
 @group(0) @binding(2) var<storage, read> b: array<E4>;
 @group(0) @binding(3) var<storage, read> p: array<f32>;

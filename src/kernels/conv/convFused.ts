@@ -1,5 +1,6 @@
 import type { Activation } from '../../graph/graph.ts';
 import gateSource from '../../shaders/conv/gate.wgsl?raw';
+import mapSource from '../../shaders/lib/map.wgsl?raw';
 import { activationConstants } from '../activation.ts';
 import {
   assemble,
@@ -13,9 +14,14 @@ import {
   MAP_WORDS,
 } from '../kernel.ts';
 import { TILE, TILE_SHADERS } from '../tile.ts';
+import type { Sources } from '../wgsl.ts';
 import { convSource, packBias, packConvWeights, plainShape, shapeGrid } from './conv.ts';
 
-const SHADERS = { 'conv/gate': gateSource, ...TILE_SHADERS };
+const SHADERS: Sources = {
+  'conv/gate': gateSource,
+  'lib/map': mapSource,
+  ...TILE_SHADERS,
+};
 
 /** A 3x3 convolution with pixel attention behind it: act1(u * sigmoid(w1 u + b1)), u = w3 * x + b3. */
 export interface ConvGateSpec {

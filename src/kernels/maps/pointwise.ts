@@ -1,11 +1,13 @@
 import type { Activation } from '../../graph/graph.ts';
 import activationSource from '../../shaders/lib/activation.wgsl?raw';
+import mapSource from '../../shaders/lib/map.wgsl?raw';
 import pointwiseSource from '../../shaders/maps/pointwise.wgsl?raw';
 import { activationConstants } from '../activation.ts';
 import { assemble, blocksOf, contract, type ElementType, MAP_WORDS } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
+  'lib/map': mapSource,
   'lib/activation': activationSource,
   'maps/pointwise': pointwiseSource,
 };

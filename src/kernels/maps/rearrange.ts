@@ -1,9 +1,11 @@
+import mapSource from '../../shaders/lib/map.wgsl?raw';
 import concatSource from '../../shaders/maps/concat.wgsl?raw';
 import shuffleSource from '../../shaders/maps/pixelShuffle.wgsl?raw';
 import { assemble, BOUND_PARTS, contract, type ElementType, MAP_WORDS } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
+  'lib/map': mapSource,
   'maps/concat': concatSource,
   'maps/pixelShuffle': shuffleSource,
 };

@@ -1,5 +1,6 @@
 /** Kernels of attention to far pixels: `graph/nonlocalOp.ts` says what each op computes. */
 import type { Gate, OffsetLayout } from '../../graph/nonlocalOp.ts';
+import mapSource from '../../shaders/lib/map.wgsl?raw';
 import argmaxSource from '../../shaders/nonlocal/argmax.wgsl?raw';
 import clusterMeansSource from '../../shaders/nonlocal/clusterMeans.wgsl?raw';
 import gatherRowsSource from '../../shaders/nonlocal/gatherRows.wgsl?raw';
@@ -31,6 +32,7 @@ import {
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
+  'lib/map': mapSource,
   'nonlocal/argmax': argmaxSource,
   'nonlocal/clusterMeans': clusterMeansSource,
   'nonlocal/gatherRows': gatherRowsSource,

@@ -13,13 +13,8 @@
 #import lib/activation
 #import lib/exchange
 
-struct Params {
-  width: u32,       // W, of the output
-  height: u32,
-  group_row: u32,
-}
+#import lib/map
 
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<E4>;
 @group(0) @binding(2) var<storage, read> weights: array<E4x4>;
 @group(0) @binding(3) var<storage, read> bias: array<E4>;

@@ -4,13 +4,8 @@
 // One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block of y.
 // Prelude: E, E4, PARTS, CHANNEL_END0 .. CHANNEL_END4 (channels up to the end of each part).
 
-struct Params {
-  width: u32,
-  height: u32,
-  group_row: u32,
-}
+#import lib/map
 
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x0: array<E4>;
 @group(0) @binding(2) var<storage, read> x1: array<E4>;
 @group(0) @binding(3) var<storage, read> x2: array<E4>;

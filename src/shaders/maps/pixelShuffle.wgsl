@@ -5,13 +5,8 @@
 // One invocation computes 4 channels of one output pixel; workgroup 8 x 8 x 1; grid z = block of y.
 // Prelude: E, E4, S, UNSHUFFLE, CHANNELS (of y).
 
-struct Params {
-  width: u32,       // of the output
-  height: u32,
-  group_row: u32,
-}
+#import lib/map
 
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<E4>;
 @group(0) @binding(2) var<storage, read_write> y: array<E4>;
 

@@ -20,13 +20,8 @@ const OP_MIX = 3u;
 const OP_PRELU = 4u;
 const OP_AFFINE = 5u;
 
-struct Params {
-  width: u32,
-  height: u32,
-  group_row: u32,
-}
+#import lib/map
 
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<E4>;
 @group(0) @binding(2) var<storage, read> b: array<E4>;
 @group(0) @binding(3) var<storage, read> p: array<f32>;

@@ -15,13 +15,8 @@ const GATE_SOFT = 3u;
 const GATE_COLUMNS = 4u;
 const LOWEST = -3.0e38;
 
-struct Params {
-  width: u32,
-  height: u32,
-  group_row: u32,
-}
+#import lib/map
 
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<E4>;
 @group(0) @binding(2) var<storage, read> b: array<E4>;
 @group(0) @binding(3) var<storage, read_write> y: array<E4>;

@@ -48,52 +48,30 @@ fn main(
   let at1 = (weights_at * params.window + min(row + 1u, last)) * params.stride;
   let at2 = (weights_at * params.window + min(row + 2u, last)) * params.stride;
   let at3 = (weights_at * params.window + min(row + 3u, last)) * params.stride;
-  var a0 = vec4f(0.0);
-  var a1 = vec4f(0.0);
-  var a2 = vec4f(0.0);
-  var a3 = vec4f(0.0);
-  var b0 = vec4f(0.0);
-  var b1 = vec4f(0.0);
-  var b2 = vec4f(0.0);
-  var b3 = vec4f(0.0);
-  var c0 = vec4f(0.0);
-  var c1 = vec4f(0.0);
-  var c2 = vec4f(0.0);
-  var c3 = vec4f(0.0);
-  var d0 = vec4f(0.0);
-  var d1 = vec4f(0.0);
-  var d2 = vec4f(0.0);
-  var d3 = vec4f(0.0);
+  #for k in 0..4
+    #for r in 0..4
+      var s{k}_{r} = vec4f(0.0);
+    #end
+  #end
   for (var i = 0u; i < params.stride; i++) {
     let at = key_row(spans, i * 4u + lane) * params.blocks + block;
     let w0 = p[at0 + i];
     let w1 = p[at1 + i];
     let w2 = p[at2 + i];
     let w3 = p[at3 + i];
-    let a = load_values(at);
-    let b = load_values(at + 1u);
-    let c = load_values(at + 2u);
-    let d = load_values(at + 3u);
-    a0 += a * w0;
-    a1 += a * w1;
-    a2 += a * w2;
-    a3 += a * w3;
-    b0 += b * w0;
-    b1 += b * w1;
-    b2 += b * w2;
-    b3 += b * w3;
-    c0 += c * w0;
-    c1 += c * w1;
-    c2 += c * w2;
-    c3 += c * w3;
-    d0 += d * w0;
-    d1 += d * w1;
-    d2 += d * w2;
-    d3 += d * w3;
+    let m0 = load_values(at);
+    let m1 = load_values(at + 1u);
+    let m2 = load_values(at + 2u);
+    let m3 = load_values(at + 3u);
+    #for k in 0..4
+      #for r in 0..4
+        s{k}_{r} += m{k} * w{r};
+      #end
+    #end
   }
   let to = window * params.window + row;
-  store(row <= last, to, block, a0, b0, c0, d0);
-  store(row + 1u <= last, to + 1u, block, a1, b1, c1, d1);
-  store(row + 2u <= last, to + 2u, block, a2, b2, c2, d2);
-  store(row + 3u <= last, to + 3u, block, a3, b3, c3, d3);
+  store(row <= last, to, block, s0_0, s1_0, s2_0, s3_0);
+  store(row + 1u <= last, to + 1u, block, s0_1, s1_1, s2_1, s3_1);
+  store(row + 2u <= last, to + 2u, block, s0_2, s1_2, s2_2, s3_2);
+  store(row + 3u <= last, to + 3u, block, s0_3, s1_3, s2_3, s3_3);
 }

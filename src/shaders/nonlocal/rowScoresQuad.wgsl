@@ -57,50 +57,28 @@ fn main(
     let at_b = row_b * params.blocks;
     let at_c = row_c * params.blocks;
     let at_d = row_d * params.blocks;
-    var a0 = vec4f(0.0);
-    var a1 = vec4f(0.0);
-    var a2 = vec4f(0.0);
-    var a3 = vec4f(0.0);
-    var b0 = vec4f(0.0);
-    var b1 = vec4f(0.0);
-    var b2 = vec4f(0.0);
-    var b3 = vec4f(0.0);
-    var c0 = vec4f(0.0);
-    var c1 = vec4f(0.0);
-    var c2 = vec4f(0.0);
-    var c3 = vec4f(0.0);
-    var d0 = vec4f(0.0);
-    var d1 = vec4f(0.0);
-    var d2 = vec4f(0.0);
-    var d3 = vec4f(0.0);
+    #for k in 0..4
+      #for r in 0..4
+        var s{k}_{r} = vec4f(0.0);
+      #end
+    #end
     for (var i = 0u; i < params.blocks; i++) {
       let v0 = vec4f(rows[q0 + i]);
       let v1 = vec4f(rows[q1 + i]);
       let v2 = vec4f(rows[q2 + i]);
       let v3 = vec4f(rows[q3 + i]);
-      let a = load_keys(at_a + i);
-      let b = load_keys(at_b + i);
-      let c = load_keys(at_c + i);
-      let d = load_keys(at_d + i);
-      a0 += v0 * a;
-      a1 += v1 * a;
-      a2 += v2 * a;
-      a3 += v3 * a;
-      b0 += v0 * b;
-      b1 += v1 * b;
-      b2 += v2 * b;
-      b3 += v3 * b;
-      c0 += v0 * c;
-      c1 += v1 * c;
-      c2 += v2 * c;
-      c3 += v3 * c;
-      d0 += v0 * d;
-      d1 += v1 * d;
-      d2 += v2 * d;
-      d3 += v3 * d;
+      let m0 = load_keys(at_a + i);
+      let m1 = load_keys(at_b + i);
+      let m2 = load_keys(at_c + i);
+      let m3 = load_keys(at_d + i);
+      #for k in 0..4
+        #for r in 0..4
+          s{k}_{r} += v{r} * m{k};
+        #end
+      #end
     }
     // An array, so that what follows is compiled once.
-    var s = array<vec4f, 16>(a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3);
+    var s = array<vec4f, 16>(s0_0, s0_1, s0_2, s0_3, s1_0, s1_1, s1_2, s1_3, s2_0, s2_1, s2_2, s2_3, s3_0, s3_1, s3_2, s3_3);
     let own = vec4f(inverse[row_a], inverse[row_b], inverse[row_c], inverse[row_d]);
     for (var i = 0u; i < 4u; i++) {
       let k = vec4u((tile + i) * 4u) + vec4u(0u, 1u, 2u, 3u);

@@ -7,13 +7,8 @@
 // One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block.
 // Prelude: E, E4, FIRST, KEYS, STEP, ADD.
 
-struct Params {
-  width: u32,
-  height: u32,
-  group_row: u32,
-}
+#import lib/map
 
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> w: array<E4>;
 @group(0) @binding(2) var<storage, read> offsets: array<E4>;
 @group(0) @binding(3) var<storage, read> x: array<E4>;

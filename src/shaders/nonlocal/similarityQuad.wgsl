@@ -42,56 +42,34 @@ fn main(
   let at_c = (first + min(cluster + 8u, CLUSTERS - 1u)) * DEPTH;
   let at_d = (first + min(cluster + 12u, CLUSTERS - 1u)) * DEPTH;
   var square = vec4f(0.0);
-  var a0 = vec4f(0.0);
-  var a1 = vec4f(0.0);
-  var a2 = vec4f(0.0);
-  var a3 = vec4f(0.0);
-  var b0 = vec4f(0.0);
-  var b1 = vec4f(0.0);
-  var b2 = vec4f(0.0);
-  var b3 = vec4f(0.0);
-  var c0 = vec4f(0.0);
-  var c1 = vec4f(0.0);
-  var c2 = vec4f(0.0);
-  var c3 = vec4f(0.0);
-  var d0 = vec4f(0.0);
-  var d1 = vec4f(0.0);
-  var d2 = vec4f(0.0);
-  var d3 = vec4f(0.0);
+  #for k in 0..4
+    #for r in 0..4
+      var s{k}_{r} = vec4f(0.0);
+    #end
+  #end
   for (var i = 0u; i < DEPTH; i++) {
     let base = i * params.length;
     let v0 = vec4f(x[base + i0]);
     let v1 = vec4f(x[base + i1]);
     let v2 = vec4f(x[base + i2]);
     let v3 = vec4f(x[base + i3]);
-    let a = quad_columns(means[at_a + i]);
-    let b = quad_columns(means[at_b + i]);
-    let c = quad_columns(means[at_c + i]);
-    let d = quad_columns(means[at_d + i]);
+    let m0 = quad_columns(means[at_a + i]);
+    let m1 = quad_columns(means[at_b + i]);
+    let m2 = quad_columns(means[at_c + i]);
+    let m3 = quad_columns(means[at_d + i]);
     square += vec4f(dot(v0, v0), dot(v1, v1), dot(v2, v2), dot(v3, v3));
-    a0 += v0 * a;
-    a1 += v1 * a;
-    a2 += v2 * a;
-    a3 += v3 * a;
-    b0 += v0 * b;
-    b1 += v1 * b;
-    b2 += v2 * b;
-    b3 += v3 * b;
-    c0 += v0 * c;
-    c1 += v1 * c;
-    c2 += v2 * c;
-    c3 += v3 * c;
-    d0 += v0 * d;
-    d1 += v1 * d;
-    d2 += v2 * d;
-    d3 += v3 * d;
+    #for k in 0..4
+      #for r in 0..4
+        s{k}_{r} += v{r} * m{k};
+      #end
+    #end
   }
   let norm = select(vec4f(1.0), max(sqrt(square), vec4f(1e-12)), NORMALISED);
   let to = group.z * params.length;
-  store(to, pixel, block, norm.x, a0, b0, c0, d0);
-  store(to, pixel + 16u, block, norm.y, a1, b1, c1, d1);
-  store(to, pixel + 32u, block, norm.z, a2, b2, c2, d2);
-  store(to, pixel + 48u, block, norm.w, a3, b3, c3, d3);
+  store(to, pixel, block, norm.x, s0_0, s1_0, s2_0, s3_0);
+  store(to, pixel + 16u, block, norm.y, s0_1, s1_1, s2_1, s3_1);
+  store(to, pixel + 32u, block, norm.z, s0_2, s1_2, s2_2, s3_2);
+  store(to, pixel + 48u, block, norm.w, s0_3, s1_3, s2_3, s3_3);
 }
 
 fn store(first: u32, pixel: u32, block: u32, norm: f32, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
