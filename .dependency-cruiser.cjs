@@ -98,6 +98,8 @@ module.exports = {
     only('cli', [
       'worker',
       'engine',
+      // For `npm run shader`.
+      'kernels',
       'cpu',
       'catalog',
       'networks',

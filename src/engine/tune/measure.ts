@@ -16,6 +16,7 @@ import {
   type Lanes,
   lanesFor,
   PARAM_WORDS,
+  paramWords,
 } from '../../kernels/kernel.ts';
 import { nearestReference } from '../../kernels/maps/enlarge.reference.ts';
 import { fromBlocked, type PlanarMap, planarMap, toBlocked } from '../../kernels/planar.ts';
@@ -238,7 +239,7 @@ async function measureConv(
     const { STORAGE, UNIFORM, COPY_DST, COPY_SRC, MAP_READ } = USAGE;
     const packed = packConvWeights(layer.weights, cOut, cIn, kernel);
     const words = new Uint32Array(PARAM_WORDS);
-    words.set(convParams(spec, width, height));
+    words.set(paramWords(code, convParams(spec, width, height)));
     const outBytes = blocksOf(cOut) * width * height * 4 * ELEMENT_BYTES[element];
     const [uniform, input, weights, bias, output, staging] = await device.scoped('tuning', () => {
       const make = (content: Float32Array<ArrayBuffer> | number, usage: number) => {
