@@ -1,5 +1,4 @@
 import {
-  CPU_MAX_PIXELS,
   CrispenError,
   createUpscaler,
   type Metadata,
@@ -34,7 +33,6 @@ const view = new PageView(MODELS, {
 const session = new Session({
   upscaler,
   models: MODELS,
-  cpuMaxPixels: CPU_MAX_PIXELS,
   draw: (file) => createImageBitmap(file),
   canPickFile: canPickFile(),
   onChange: (state) => {

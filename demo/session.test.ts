@@ -46,7 +46,6 @@ function setUp(detection: Detection = withGpu, canPickFile = false) {
   const session = new Session({
     upscaler: upscaler as unknown as Upscaler,
     models,
-    cpuMaxPixels: 1000,
     draw: async (file) => file as unknown as ImageBitmap,
     canPickFile,
     onChange: (state) => states.push(state),
@@ -226,10 +225,10 @@ describe('Session', () => {
     expect(kind(session)).toBe('choose');
   });
 
-  it('does not offer the CPU for a large picture, and keeps to the resize once chosen', async () => {
+  it('offers the CPU for large pictures too, and keeps to the resize once chosen', async () => {
     const { session, jobs, settle } = setUp(without);
-    await session.open({ ...small, size: { width: 100, height: 11 } });
-    expect(session.state.phase).toEqual({ kind: 'choose', cpuMs: null });
+    await session.open({ ...small, size: { width: 600, height: 400 } });
+    expect(session.state.phase).toEqual({ kind: 'choose', cpuMs: 12_000 });
     void session.runWith('lanczos');
     await settle();
     void session.setScale(4);

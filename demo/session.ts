@@ -33,7 +33,7 @@ export type Phase =
    * to write it to.
    */
   | { readonly kind: 'confirm'; readonly warning: string; readonly toFile: boolean }
-  /** No adapter. `cpuMs`: estimate for the processor, null when the picture is too large for it. */
+  /** No adapter. `cpuMs`: estimate for the processor, null when the picture's size is not known. */
   | { readonly kind: 'choose'; readonly cpuMs: number | null }
   | { readonly kind: 'done'; readonly result: Result }
   | { readonly kind: 'cancelled' }
@@ -74,8 +74,6 @@ export interface State {
 export interface SessionParts {
   readonly upscaler: Pick<Upscaler, 'detect' | 'upscale' | 'estimateCpu'>;
   readonly models: readonly Offer[];
-  /** Largest picture, in pixels, that the CPU path takes. */
-  readonly cpuMaxPixels: number;
   /** A file as it can be drawn. */
   readonly draw: (file: Blob) => Promise<ImageBitmap>;
   /** Whether the visitor can be asked for a file to write to. */
@@ -297,8 +295,7 @@ export class Session {
 
   async #offer(picture: Picture, signal: AbortSignal): Promise<Phase> {
     const { size } = picture;
-    const fits = size !== null && size.width * size.height <= this.#parts.cpuMaxPixels;
-    if (!fits || signal.aborted) return { kind: 'choose', cpuMs: null };
+    if (size === null || signal.aborted) return { kind: 'choose', cpuMs: null };
     const { scale, model } = this.#state;
     const request = { scale, model: model.id };
     return {

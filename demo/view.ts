@@ -328,6 +328,6 @@ export class PageView {
     get('too-large').hidden = phase.cpuMs !== null;
     // A resize restores nothing.
     get('run-lanczos').hidden = task !== 'upscale';
-    if (phase.cpuMs !== null) say(cpu, `Run slowly on the CPU (${roughly(phase.cpuMs)})`);
+    if (phase.cpuMs !== null) say(cpu, `Run on the CPU (${roughly(phase.cpuMs)})`);
   }
 }

@@ -510,16 +510,67 @@ describe('without an adapter', () => {
     await expectPhoto(outcome);
   });
 
-  it('estimates the time and refuses what would take too long', async () => {
+  it('estimates the time, to within three times, and takes images of any size', async () => {
     const milliseconds = await page.evaluate(() =>
       Promise.all([8, 128].map((side) => window.upscaler.estimateCpu(side, side))),
     );
     expect(milliseconds[0]).toBeGreaterThan(0);
     expect(milliseconds[1]).toBeGreaterThan(milliseconds[0] * 20);
-    const large = await encode(noise(129, 128, () => 255));
-    expect(await upscale(page, large, { fallback: 'cpu' })).toMatchObject({
-      code: 'IMAGE_TOO_LARGE',
-    });
+    const large = await encode(noise(300, 200, () => 255));
+    const outcome = succeeded(await upscale(page, large, { fallback: 'cpu' }));
+    expect(outcome).toMatchObject({ backend: 'cpu', width: 600, height: 400 });
+    const estimated = await page.evaluate(() => window.upscaler.estimateCpu(300, 200));
+    console.info(
+      `300 x 200 on the CPU: ${Math.round(outcome.milliseconds)} ms, estimated ${Math.round(estimated)}`,
+    );
+    expect(outcome.milliseconds / estimated).toBeGreaterThan(1 / 3);
+    expect(outcome.milliseconds / estimated).toBeLessThan(3);
+  });
+
+  it('cancels on the CPU within 100 ms or so, and goes on', async () => {
+    const large = await encode(noise(300, 200, () => 255));
+    const { code, milliseconds } = await page.evaluate(async (bytes) => {
+      const controller = new AbortController();
+      const image = new Blob([Uint8Array.from(bytes)]);
+      let cancelled = 0;
+      const request = { fallback: 'cpu', signal: controller.signal } as const;
+      const onProgress = ({ stage, fraction }: { stage: string; fraction: number }) => {
+        if (stage !== 'upscale' || fraction < 0.1 || cancelled > 0) return;
+        cancelled = performance.now();
+        controller.abort();
+      };
+      const code = await window.upscaler.upscale(image, { ...request, onProgress }).then(
+        () => null,
+        (error) => error.name,
+      );
+      return { code, milliseconds: performance.now() - cancelled };
+    }, large);
+    expect(code).toBe('AbortError');
+    expect(milliseconds).toBeLessThan(300);
+    await expectPhoto(succeeded(await upscale(page, photo, { fallback: 'cpu' })));
+  });
+
+  it.each([
+    ["script-src 'self' 'wasm-unsafe-eval'", true],
+    ["script-src 'self'", false],
+  ])('under the policy %s', async (policy, allowed) => {
+    const strict = await serveSources(policy);
+    const fresh = await openPage(browser, `${strict.url}bare`);
+    try {
+      await expectPhoto(succeeded(await upscale(fresh, photo, { fallback: 'cpu' })));
+      const large = await encode(noise(129, 128, () => 255));
+      const outcome = await upscale(fresh, large, { fallback: 'cpu' });
+      if (allowed) expect(outcome).toMatchObject({ backend: 'cpu', width: 258 });
+      else {
+        expect(outcome).toMatchObject({
+          code: 'IMAGE_TOO_LARGE',
+          message: expect.stringContaining('WebAssembly'),
+        });
+      }
+    } finally {
+      await fresh.close();
+      await strict.close();
+    }
   });
 
   it('resizes by Lanczos when that was allowed, and says so', async () => {

@@ -32,8 +32,11 @@ export interface Served {
   close(): Promise<void>;
 }
 
-/** The sources as Vite's development server hands them out, and the pages above. */
-export async function serveSources(): Promise<Served> {
+/**
+ * The sources as Vite's development server hands them out, and the pages above.
+ * @param policy Content-Security-Policy of everything, workers included
+ */
+export async function serveSources(policy?: string): Promise<Served> {
   const server = await createServer({
     configFile: false,
     logLevel: 'error',
@@ -43,6 +46,7 @@ export async function serveSources(): Promise<Served> {
     server: {
       ...{ host: '127.0.0.1', port: 0, hmr: false, ws: false, watch: null },
       allowedHosts: [INSECURE_HOST],
+      ...(policy !== undefined && { headers: { 'Content-Security-Policy': policy } }),
     },
   });
   await server.listen();

@@ -9,7 +9,7 @@ import {
   pixelFormats,
   tracedMap,
 } from '../engine/oracle/trace.ts';
-import type { RunOptions, TracedTensor } from '../engine/types.ts';
+import type { TracedTensor } from '../engine/types.ts';
 import type { Size } from '../geometry.ts';
 import type { RgbaImage } from '../image/image.ts';
 import type { Network } from '../networks/network.ts';
@@ -154,7 +154,7 @@ export class CpuModel {
   async trace(
     input: PlanarInput,
     names: readonly string[],
-    options: RunOptions = {},
+    options: RunChoice = {},
   ): Promise<Map<string, TracedTensor>> {
     const { graph } = this.network;
     const map = paddedInput(graph, input);

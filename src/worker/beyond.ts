@@ -12,12 +12,11 @@ import {
   type Pass,
 } from '../engine/pipeline/enlarge.ts';
 import type { StripSink, UpscaleOptions } from '../engine/types.ts';
-import { CrispenError } from '../errors.ts';
 import type { Depth, RgbaImage } from '../image/image.ts';
 import { wishedSize } from '../image/size.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
-import { CPU_MAX_PIXELS, type UpscaleOutput, type UpscalePlan } from './protocol.ts';
+import type { UpscaleOutput, UpscalePlan } from './protocol.ts';
 
 interface Size {
   readonly width: number;
@@ -64,11 +63,11 @@ export async function estimateCpu(
   chosen: Link | null,
   networkOf: (link: Link) => Promise<Network>,
 ): Promise<number> {
-  const { estimateCpuMilliseconds } = await import('./cpu.ts');
+  const { estimateOnCpu } = await import('./cpu.ts');
   let { width, height } = image;
   let milliseconds = 0;
   for (const link of chainFor(image, wanted, chosen).chain) {
-    milliseconds += estimateCpuMilliseconds(await networkOf(link), width, height);
+    milliseconds += await estimateOnCpu(await networkOf(link), width, height);
     width *= link.scale;
     height *= link.scale;
   }
@@ -123,24 +122,12 @@ const onGpu =
   (image, options, sink) =>
     engine.upscaleStrips(model, image, options, sink);
 
-async function onCpu(loaded: { network: Network; weights: TensorMap }): Promise<Pass['run']> {
-  const { upscaleOnCpu } = await import('./cpu.ts');
-  return async (image, options, sink) => {
-    checkCpuSize(image);
-    const { network, weights } = loaded;
-    const { image: whole, report } = await upscaleOnCpu(network, weights, image, options);
-    await sink({ ...whole, y: 0 });
-    return report;
-  };
-}
-
-function checkCpuSize({ width, height }: Size): void {
-  if (width * height <= CPU_MAX_PIXELS) return;
-  throw new CrispenError(
-    'IMAGE_TOO_LARGE',
-    `${width} x ${height} pixels are too many for the processor.`,
-    {
-      hint: `Without a GPU at most ${CPU_MAX_PIXELS} pixels (such as 128 x 128) are enlarged by the network: crop the image, or choose Lanczos.`,
-    },
-  );
+async function onCpu({
+  network,
+  weights,
+}: {
+  network: Network;
+  weights: TensorMap;
+}): Promise<Pass['run']> {
+  return (await import('./cpu.ts')).openOnCpu(network, weights);
 }

@@ -15,9 +15,8 @@ import type { SizeWish } from '../image/size.ts';
 import type { ImageTags } from '../image/tags.ts';
 
 /**
- * Largest LR image that the CPU path takes, in pixels. A2N costs 2.1 MFLOP per LR pixel at x2 and
- * more than twice that at x4, and plain loops in JavaScript reach about 1 GFLOP/s: 128 x 128 pixels
- * are half a minute to a minute and a half, which is as long as people wait.
+ * Largest LR image, in pixels, that is enlarged without a GPU and without WebAssembly: plain loops reach
+ * about 1 GFLOP/s, A2N costs 2.1 MFLOP per LR pixel at x2 and more than twice that at x4.
  */
 export const CPU_MAX_PIXELS = 128 * 128;
 

@@ -350,8 +350,8 @@ async function upscale(
   throwIfAborted(signal);
 
   const { tiling } = plan;
-  if (tiling.edge && backend !== 'webgpu') {
-    throw new CrispenError('INVALID_INPUT', 'Edges can be chosen on a GPU only.');
+  if (tiling.edge && backend === 'lanczos') {
+    throw new CrispenError('INVALID_INPUT', 'Edges can be chosen for a network only.');
   }
   const produce = async (take?: TakeStrip, draw?: Draw) => {
     const made = await enlarge(input, way, tiling, progress, signal, take, draw);
