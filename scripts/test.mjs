@@ -20,6 +20,8 @@ const CORE_LIMIT = 60 * 1024;
 const ELEMENT_LIMIT = 25 * 1024;
 /** With what it loads to upscale by a shipped model. */
 const ELEMENT_ALL_LIMIT = 80 * 1024;
+/** What a worker loads to run networks without a GPU. */
+const CPU_LIMIT = 16 * 1024;
 /** All files: with the chunks that are loaded on demand and the engine by itself, crispen/engine. */
 const TOTAL_LIMIT = 240 * 1024;
 
@@ -191,6 +193,7 @@ async function size() {
       withImports(folder, ['element.js', 'page-engine.js', 'worker.js']),
       ELEMENT_ALL_LIMIT,
     ],
+    ['without a GPU', new Set(['worker-cpu.js']), CPU_LIMIT],
     ['everything', new Set(files.map(({ name }) => name)), TOTAL_LIMIT],
   ];
   return {
