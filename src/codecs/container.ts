@@ -158,7 +158,7 @@ async function readPng(data: Uint8Array<ArrayBuffer>): Promise<Container> {
     bits: bytes.at(24),
     exif: exif ? data.slice(...exif) : null,
     xmp,
-    animation,
+    animation: isMoving('PNG', data) ? animation : null,
     bare: (all) => edited(data, [...(all ? colours : []), ...texts, ...edits]),
   };
 }
@@ -265,7 +265,7 @@ function readJpeg(data: Uint8Array<ArrayBuffer>): Container {
 }
 
 /** Bits of the feature byte of a VP8X chunk. */
-export const WEBP = { icc: 0x20, alpha: 0x10, exif: 0x08, xmp: 0x04, animation: 0x02 } as const;
+export const WEBP = { icc: 0x20, alpha: 0x10, exif: 0x08, xmp: 0x04 } as const;
 
 /** Chunks of a WebP file with their data. */
 export function* webpChunks(bytes: Bytes): Generator<{ type: string; start: number; end: number }> {
@@ -293,7 +293,7 @@ function readWebp(data: Uint8Array<ArrayBuffer>): Container {
     icc: find('ICCP'),
     exif: marked ? exif.subarray(6) : exif,
     xmp: find('XMP '),
-    animation: (features & WEBP.animation) !== 0 ? 'first frame' : null,
+    animation: isMoving('WebP', data) ? 'first frame' : null,
     bare: (all) => {
       const dropped = ['EXIF', 'XMP ', ...(all ? ['ICCP'] : [])];
       const kept = edited(
@@ -337,7 +337,7 @@ function readAvif(data: Uint8Array<ArrayBuffer>): Container {
     cicp: nclx && !profile ? avifCodePoints(bytes, nclx) : null,
     isGrey: (flags & AV1.monochrome) !== 0,
     bits: (flags & AV1.highDepth) === 0 ? 8 : (flags & AV1.twelveBit) === 0 ? 10 : 12,
-    animation: bytes.ascii(8, 4) === 'avis' ? 'first frame' : null,
+    animation: isMoving('AVIF', data) ? 'first frame' : null,
     bare: (all) => {
       if (!all) return [data];
       const copy = data.slice();

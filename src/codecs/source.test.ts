@@ -2,6 +2,7 @@ import { deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 
 import { describe, expect, it } from 'vitest';
+import { animatedPng, avifSequence } from '../../test/animations.ts';
 import { greyProfile } from '../../test/colours.ts';
 import { randomStream } from '../../test/random.ts';
 import { turn } from '../image/pixels.ts';
@@ -360,6 +361,18 @@ describe('animations', () => {
     const notes = ['Of the animation only the first frame was enlarged.'];
     expect(await open(encode(two()))).toMatchObject({ format, isAnimated: true, notes });
     expect(await open(encode(picture()))).toMatchObject({ format, isAnimated: false, notes: [] });
+  });
+
+  it.each([1, 2])('%d frames: only several are an animation', async (count) => {
+    const frames = Array.from({ length: count }, (_, i) => Buffer.alloc(4 * 4 * 3, 60 * i + 9));
+    const raw = { width: 4, height: 4 * count, channels: 3 as const, pageHeight: 4 };
+    const webp = await sharp(Buffer.concat(frames), { raw }).webp().toBuffer();
+    const found = [
+      await readContainer('WebP', Uint8Array.from(webp)),
+      await readContainer('PNG', Uint8Array.from(await animatedPng(count))),
+      await readContainer('AVIF', Uint8Array.from(avifSequence(count))),
+    ].map(({ animation }) => animation);
+    expect(found).toEqual(Array(3).fill(count > 1 ? 'first frame' : null));
   });
 
   /** An animated PNG: the picture in IDAT is blue, the frames are red and green. */
