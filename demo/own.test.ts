@@ -19,7 +19,7 @@ it('tells weight files by their extension', () => {
   expect(['a.png', 'pth', 'a.pth.jpg', ''].some(isWeightFile)).toBe(false);
 });
 
-it('says what a model is, and what was taken for granted', () => {
+it('says what a model is, and what was assumed', () => {
   expect(describeModel(model)).toBe('ESRGAN, 4×, 67 MB');
   const denoise = { ...model, task: 'denoise', scale: 1 } as const;
   expect(describeModel(denoise)).toBe('ESRGAN, removes noise, 67 MB');
@@ -29,6 +29,6 @@ it('says what a model is, and what was taken for granted', () => {
       ...{ kept: false, assumptions: ['residuals times 1'] },
     }),
   ).toBe(
-    'A2N, 2× (taken for granted), 2.1 MB; assumed: residuals times 1; not kept: no room in this browser',
+    'A2N, 2× (assumed), 2.1 MB; assumed: residuals times 1; not kept: no room in this browser',
   );
 });

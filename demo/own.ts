@@ -31,7 +31,7 @@ export function describeModel(model: AddedModel): string {
   const does = task === 'upscale' ? `${scale}×` : RESTORES[task];
   const megabytes = Math.max(0.1, bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
   return [
-    `${NAMES[architecture] ?? architecture}, ${does}${scaleSource === 'default' ? ' (taken for granted)' : ''}, ${megabytes} MB`,
+    `${NAMES[architecture] ?? architecture}, ${does}${scaleSource === 'default' ? ' (assumed)' : ''}, ${megabytes} MB`,
     ...assumptions.map((text) => `assumed: ${text}`),
     ...(kept ? [] : ['not kept: no room in this browser']),
   ].join('; ');

@@ -30,7 +30,7 @@ describe('adapters', () => {
   it('made of software are called slow', () => {
     const found = { backend: 'webgpu', adapter, reason: null } as const;
     expect(workerWords(found)).toMatchObject({ slow: true });
-    expect(workerWords(found).text).toMatch(/software.*slow/i);
+    expect(workerWords(found).text).toMatch(/slow software renderer/i);
     const real = { ...found, adapter: { ...adapter, isFallbackAdapter: false } };
     expect(workerWords(real).slow).toBe(false);
   });

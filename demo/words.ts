@@ -45,10 +45,10 @@ export function adapterName(adapter: Adapter): string {
 /** What does the work, and whether to expect it to be slow. */
 export function workerWords(detection: Detection | null): { text: string; slow: boolean } {
   if (detection === null) return { text: 'Looking for a graphics card', slow: false };
-  if (detection.adapter === null) return { text: 'No graphics card in reach', slow: true };
+  if (detection.adapter === null) return { text: 'No GPU found', slow: true };
   const name = adapterName(detection.adapter);
   return detection.adapter.isFallbackAdapter
-    ? { text: `${name}: no real graphics card, an imitation in software. Slow.`, slow: true }
+    ? { text: `${name}: no GPU found; a slow software renderer is used.`, slow: true }
     : { text: `Runs on ${name}`, slow: false };
 }
 
@@ -135,7 +135,7 @@ export function noAdapterWords(reason: CrispenError | null): { title: string; te
     };
   }
   return {
-    title: 'No graphics card in reach',
+    title: 'No GPU found',
     text: 'Crispen does its work through WebGPU, and this browser offers no WebGPU adapter. Often it only has to be turned on.',
   };
 }

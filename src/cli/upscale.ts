@@ -31,8 +31,8 @@ error. Links are followed, permissions stay.
   --width N, --height N, --fit WxH
                    in place of --scale: a side in pixels, or as large as fits into a box
   --method NAME    network or lanczos (default network)
-  --task NAME      upscale (default), or at the image's own size: dejpeg takes away what JPEG compression
-                   left, denoise takes away noise; with another size the default models enlarge after
+  --task NAME      upscale (default); dejpeg removes JPEG artifacts, denoise removes noise. Both keep
+                   the image's size; with another size, the default models enlarge the result
   --model ID       a shipped model, such as a2n-x2, or its family's of the scale needed (default: the
                    photo models)
   --weights FILE   a weight file (.safetensors, .pth, .pt, .ckpt) of a network that Crispen knows; with

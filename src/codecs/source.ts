@@ -68,7 +68,7 @@ export async function openSource(
   const { format, size } = readHeader(data);
   if (format === 'text') {
     throw new CrispenError('DECODE_FAILED', 'The file contains text, not an image.', {
-      hint: 'Its name may end like that of an image; choose a PNG, JPEG, WebP, AVIF or GIF file.',
+      hint: 'Its name may be that of an image, but its content is not. Choose a PNG, JPEG, WebP, AVIF or GIF file.',
     });
   }
   if (refused.includes(format)) {
