@@ -290,6 +290,12 @@ class Losses(unittest.TestCase):
         self.assertGreater(even[..., :36].min(), 0.999)
         self.assertLess(even[..., 44:].max(), 0.2)
 
+    def test_by_maps_begin_at_any_pixel(self):
+        images = torch.rand(2, 3, 20, 24, generator=torch.Generator().manual_seed(1))
+        for u, top, left in ((0.0, 0, 0), (0.999, 7, 7), (0.5, 4, 4)):
+            cut = trainer.shifted(images, torch.tensor([u, u]))
+            self.assertTrue(torch.equal(cut, images[..., top : top + 12, left : left + 16]))
+
     def test_by_maps_grow_with_what_is_lost(self):
         path = os.path.join(SHARED, "weights/features/squeezenet1_1.pt")
         if not os.path.exists(path):

@@ -26,6 +26,9 @@ LEVELS = 25.5
 EVEN = 4.0
 # How many times more the absolute error weighs there, where the other losses might leave grain.
 CALM = 5.0
+# The perceptual distance looks at every second pixel first, then at every fourth: always at the same ones, it
+# would teach a network, whose upsampler has a grid too, a pattern. So it begins at a random one of so many.
+SHIFTS = 8
 # What is summed from step to step for the curve.
 PARTS = ("loss", "distance", "generator", "discriminator")
 # Steps that CUDA wants to see run before it records one.
@@ -39,6 +42,14 @@ def evenness(target: torch.Tensor) -> torch.Tensor:
     grey = target.mean(1, keepdim=True)
     mean, square = (F.avg_pool2d(v, 7, 1, 3, count_include_pad=False) for v in (grey, grey * grey))
     return torch.exp((mean * mean - square).clamp(max=0) / EVEN**2)
+
+
+def shifted(images: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
+    """[B, C, H, W] without SHIFTS rows and columns, of which `u` [2], from 0 to 1, says how many come first."""
+    for axis, chance in ((2, u[0]), (3, u[1])):
+        inside = torch.arange(images.shape[axis] - SHIFTS, device=images.device)
+        images = images.index_select(axis, inside + (chance * SHIFTS).long())
+    return images
 
 
 @dataclass
@@ -163,7 +174,8 @@ class Trainer:
             loss = loss + CALM * (even * (y - target).abs()).mean()
         if self.features:
             with half():
-                distance = self.features.distance(seen, target)
+                places = self.drawn.u[0, -2:]
+                distance = self.features.distance(shifted(seen, places), shifted(target, places))
             loss = loss + LEVELS * self.perceptual * distance
         if self.judge:
             self.judge.requires_grad_(False)
