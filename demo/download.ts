@@ -1,3 +1,5 @@
+import { FORMATS, type FormatName } from '../src/codecs/formats.ts';
+
 /** Hands a blob to the browser's download manager under a name. */
 export function save(blob: Blob, name: string): void {
   const url = URL.createObjectURL(blob);
@@ -31,11 +33,9 @@ export async function pickFile(suggestedName: string): Promise<FileSystemFileHan
   }
 }
 
-export type SaveFormat = 'png' | 'jpeg' | 'webp' | 'avif';
+export type SaveFormat = FormatName;
 
-export const EXTENSIONS: Readonly<Record<SaveFormat, string>> = {
-  png: 'png',
-  jpeg: 'jpg',
-  webp: 'webp',
-  avif: 'avif',
-};
+/** The extension of a saved file, by format. */
+export const EXTENSIONS = Object.fromEntries(
+  Object.values(FORMATS).map(({ name, extensions }) => [name, extensions[0]]),
+) as Readonly<Record<SaveFormat, string>>;

@@ -1,3 +1,4 @@
+import { FORMATS } from '../src/codecs/formats.ts';
 import type { Metadata, ModelEntry, Task } from '../src/index.ts';
 import { Compare } from './compare.ts';
 import type { SaveFormat } from './download.ts';
@@ -130,7 +131,7 @@ export class PageView {
     get('run-cpu').addEventListener('click', () => actions.runWith('cpu'));
     get('run-lanczos').addEventListener('click', () => actions.runWith('lanczos'));
     const keep = get<HTMLInputElement>('keep-metadata');
-    for (const format of ['png', 'jpeg', 'webp', 'avif'] as const) {
+    for (const { name: format } of Object.values(FORMATS)) {
       const button = get(`save-${format}`);
       button.addEventListener('click', async () => {
         // Encoders of large pictures take seconds.

@@ -105,7 +105,7 @@ async function buildEntries(chunks, entries) {
 }
 
 /**
- * The weights of one model lie beside the library. In the source, the client starts `./worker.ts`, and the AVIF encoder fetches its program from its
+ * The weights of one model lie beside the library. In the source, the client starts `../worker.ts`, and the AVIF encoder fetches its program from its
  * package. Vite would bundle the one once more, the other as text, and write addresses that no other
  * bundler understands; the built library keeps the form that all of them do:
  * `new Worker(new URL('./worker.js', import.meta.url), { type: 'module' })`.
@@ -113,7 +113,7 @@ async function buildEntries(chunks, entries) {
  */
 function filesBesideTheLibrary() {
   const inSource =
-    /new URL\(\s*(['"])(?:\.\/(worker)\.ts|(avif_enc\.wasm))\1,\s*import\.meta\.url,?\s*\)/g;
+    /new URL\(\s*(['"])(?:\.\.\/(worker)\.ts|(avif_enc\.wasm))\1,\s*import\.meta\.url,?\s*\)/g;
   const model = '__CRISPEN_MODEL_URL__';
   // The AVIF encoder sets it where a runtime has none. Bundlers put text in its place, which cannot be
   // assigned to; every runtime of modules that Crispen knows has it.
@@ -124,7 +124,7 @@ function filesBesideTheLibrary() {
     name: 'files-beside-the-library',
     enforce: 'pre',
     transform(code, id) {
-      if (id.endsWith('/worker/packaged.ts')) {
+      if (id.endsWith('/worker/page/packaged.ts')) {
         return { code: `export const PACKAGED = { '${PACKAGED}': ${model}.href }`, map: null };
       }
       const replaced = code

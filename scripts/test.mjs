@@ -26,6 +26,34 @@ const CPU_LIMIT = 16 * 1024;
 const TOTAL_LIMIT = 240 * 1024;
 
 /**
+ * Chunks that are loaded on demand, without the prefix of their build: KiB gzipped at most, and what loads
+ * them. Chunks below 1 KiB, which bundlers cut for what several others share, need no entry.
+ * @type {Readonly<Record<string, readonly [number, string]>>}
+ */
+const CHUNK_LIMITS = {
+  added: [20, 'weight files that people add: checkpoint readers, all families, the store'],
+  avif: [9, 'results as AVIF; the encoder itself is a file of its own'],
+  beyond: [9, 'alpha, exact sizes, several passes, 16 bits'],
+  container: [4, 'what images hold beside pixels, with the first file'],
+  convMatrix: [2.5, 'maps in f16 on adapters with subgroup matrices'],
+  convQuad: [4.5, 'adapters that share loads by subgroup quads: SwiftShader'],
+  convWide: [1.5, 'adapters for which a tuning has chosen it'],
+  cpu: [4.5, 'the oracle, where there is no GPU'],
+  decodeFile: [7, 'images that are files'],
+  draw: [2, 'results on a canvas'],
+  embed: [2.5, 'results as files with a profile or metadata'],
+  look: [2.5, 'the first picture of an element, to see whether it moves'],
+  nonlocal: [10, 'networks with non-local attention'],
+  pngChunks: [1.5, 'PNG files, read or written'],
+  png16: [9, 'PNG of 16 bits per sample'],
+  result: [4.5, 'results that are files'],
+  statistics: [2.5, 'A2N on images that are cut into tiles'],
+  tiler: [2, 'images that do not fit the memory budget whole'],
+  trunk: [2, 'non-local attention on images that do not fit whole'],
+  tuned: [4, '`tune: true`: measuring'],
+};
+
+/**
  * What the package may hold, beside the declarations and source maps of dist/lib. A chunk that several
  * others share has the name of its first module, such as rgba8.reference.
  */
@@ -196,17 +224,29 @@ async function size() {
     ['without a GPU', new Set(['worker-cpu.js']), CPU_LIMIT],
     ['everything', new Set(files.map(({ name }) => name)), TOTAL_LIMIT],
   ];
+  const atOnce = new Set(parts.slice(0, 3).flatMap(([, names]) => [...names]));
+  const tooLarge = files.flatMap(({ name, bytes }) => {
+    const chunk = /^(?:page|worker|engine)-([\w.]+)\.js$/.exec(name)?.[1];
+    if (chunk === undefined || atOnce.has(name)) return [];
+    const limit = (CHUNK_LIMITS[chunk]?.[0] ?? 1) * 1024;
+    return bytes > limit
+      ? [`${name}: ${kib(bytes)}, more than the ${kib(limit)} of its chunk`]
+      : [];
+  });
   return {
     // Nothing missing: a chunk by another name would weigh nothing.
-    ok: parts.every(([, names, limit]) => {
-      return weigh(names) <= limit && [...names].every((name) => existsSync(join(folder, name)));
-    }),
+    ok:
+      tooLarge.length === 0 &&
+      parts.every(([, names, limit]) => {
+        return weigh(names) <= limit && [...names].every((name) => existsSync(join(folder, name)));
+      }),
     output: [
       ...files.map(({ name, bytes }) => `${name}: ${kib(bytes)} gzipped`),
       ...parts.map(([part, names, limit]) => {
         const list = names.size < files.length ? ` (${[...names].join(', ')})` : '';
         return `${part}: ${kib(weigh(names))} of at most ${kib(limit)}${list}`;
       }),
+      ...tooLarge,
     ].join('\n'),
   };
 }

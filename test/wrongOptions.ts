@@ -3,7 +3,7 @@
  * pages alike. What is wrong is listed here by itself: asking the rules would prove nothing.
  */
 import type { Rule } from '../src/options.ts';
-import { CALLS } from '../src/worker/options.ts';
+import { CALLS } from '../src/worker/page/options.ts';
 import { randomStream } from './random.ts';
 
 export type CallName = keyof typeof CALLS;

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { inputRange, type Rule } from '../options.ts';
-import { CALLS } from '../worker/options.ts';
+import { CALLS } from '../worker/page/options.ts';
 import { choice, parsed, positiveInteger } from './command.ts';
 import { tilingOf } from './tiling.ts';
 

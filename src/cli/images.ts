@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { embed } from '../codecs/embed.ts';
+import { FORMATS, type FormatName } from '../codecs/formats.ts';
 import { checkPixels, checkSides, MAX_PIXELS } from '../codecs/limits.ts';
 import { png } from '../codecs/png.ts';
 import { CONVERTED, openSource } from '../codecs/source.ts';
@@ -15,17 +16,18 @@ import { FLOAT_NOTE, readUnusual } from './samples.ts';
 
 type Sharp = typeof import('sharp');
 
-/** What can be written; PNG by Crispen's own encoder. */
-export const OUTPUT_FORMATS = ['png', 'jpeg', 'webp', 'avif'] as const;
-export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
+export type OutputFormat = FormatName;
 
-const EXTENSIONS: Readonly<Record<string, OutputFormat>> = {
-  '.png': 'png',
-  '.jpg': 'jpeg',
-  '.jpeg': 'jpeg',
-  '.webp': 'webp',
-  '.avif': 'avif',
-};
+/** What can be written; PNG by Crispen's own encoder. */
+export const OUTPUT_FORMATS: readonly OutputFormat[] = Object.values(FORMATS).map(
+  ({ name }) => name,
+);
+
+const EXTENSIONS: Readonly<Record<string, OutputFormat>> = Object.fromEntries(
+  Object.values(FORMATS).flatMap(({ name, extensions }) =>
+    extensions.map((extension) => [`.${extension}`, name]),
+  ),
+);
 
 /**
  * Of the reader: what libjpeg and its kin only warn of, browsers show. The largest size is that of

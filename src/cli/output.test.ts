@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { MAX_SIDES } from '../codecs/limits.ts';
+import { FORMATS } from '../codecs/formats.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import { checkFormat, formatOf, OUTPUT_FORMATS, readPicture, writeImage } from './images.ts';
 import { PACKAGE_ROOT } from './model.ts';
@@ -145,7 +145,7 @@ describe('before the work', () => {
   });
 
   test.each(['jpeg', 'webp', 'avif'] as const)('%s: the limit is the encoder’s', async (format) => {
-    const limit = MAX_SIDES[`image/${format}`];
+    const limit = FORMATS[`image/${format}`].maxSide;
     const size = (width: number) => ({ width, height: 1 });
     const encoded = (width: number) =>
       sharp({ create: { ...size(width), channels: 3, background: 'red' } })

@@ -1,5 +1,5 @@
 import type { UpscaleOptions } from '../engine/types.ts';
-import { CALLS } from '../worker/options.ts';
+import { CALLS } from '../worker/page/options.ts';
 import { choice, parsed, positiveInteger, UsageError } from './command.ts';
 
 /** How an image is cut; the result depends on `edge` alone, and on `statistics`. */

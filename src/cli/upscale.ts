@@ -8,7 +8,7 @@ import { depthOf } from '../image/image.ts';
 import { isOpaque } from '../image/pixels.ts';
 import type { SizeWish } from '../image/size.ts';
 import { whole } from '../options.ts';
-import { CALLS } from '../worker/options.ts';
+import { CALLS } from '../worker/page/options.ts';
 import { type Backend, DEVICES, openBackend } from './backend.ts';
 import { choice, parsed, UsageError } from './command.ts';
 import { checkFormat, formatOf, OUTPUT_FORMATS, readPicture, writeImage } from './images.ts';

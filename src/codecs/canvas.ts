@@ -2,7 +2,7 @@ import { CrispenError } from '../errors.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import type { ImageTags } from '../image/tags.ts';
 import { embed } from './embed.ts';
-import type { OutputType } from './encoder.ts';
+import type { OutputType } from './formats.ts';
 
 /**
  * Encodes with the browser's own encoder, which is told that the values are sRGB and so leaves them as

@@ -1,7 +1,7 @@
 import type { ImageTags } from '../image/tags.ts';
 import { ascii, Bytes, join } from './bytes.ts';
 import { EXIF_MARK, ICC_MARK, WEBP, webpChunks, XMP_MARK } from './container.ts';
-import type { OutputType } from './encoder.ts';
+import type { OutputType } from './formats.ts';
 import { isoBoxes } from './iso.ts';
 import { type PngColour, SIGNATURE, tagChunks } from './pngChunks.ts';
 

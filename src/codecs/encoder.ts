@@ -1,8 +1,6 @@
 import type { RgbaImage } from '../image/image.ts';
 import type { ImageTags } from '../image/tags.ts';
-
-/** MIME types of the output formats. */
-export type OutputType = 'image/png' | 'image/jpeg' | 'image/webp' | 'image/avif';
+import type { OutputType } from './formats.ts';
 
 /** One output format; `index.ts` is the registry. */
 export interface Encoder {

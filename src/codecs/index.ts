@@ -1,10 +1,12 @@
 import type { RgbaImage } from '../image/image.ts';
 import { type ImageTags, NO_TAGS } from '../image/tags.ts';
-import type { Encoder, OutputType } from './encoder.ts';
+import type { Encoder } from './encoder.ts';
+import type { OutputType } from './formats.ts';
 import { checkSides } from './limits.ts';
 
 export { decodeImage } from './decode.ts';
-export type { Encoder, OutputType } from './encoder.ts';
+export type { Encoder } from './encoder.ts';
+export type { OutputType } from './formats.ts';
 export { checkPixels, checkSides, MAX_PIXELS } from './limits.ts';
 
 /** Every output format by its MIME type, each in a chunk of its own, loaded with its first use. */

@@ -1,5 +1,5 @@
 import { CrispenError } from '../errors.ts';
-import type { OutputType } from './encoder.ts';
+import { FORMATS, type OutputType } from './formats.ts';
 
 /**
  * Most pixels of an image, in or out: 2^28, 1 GiB of RGBA. It is the largest canvas that Chromium
@@ -16,21 +16,9 @@ export function checkPixels(width: number, height: number, what: string): void {
   });
 }
 
-/**
- * Largest width and height that the output formats can hold. JPEG's header has room for 65,535, but
- * libjpeg, by which browsers and the command line write, stops at 65,500. That of AVIF is libaom's and
- * libheif's.
- */
-export const MAX_SIDES: Readonly<Record<OutputType, number>> = {
-  'image/png': 2 ** 31 - 1,
-  'image/jpeg': 65500,
-  'image/webp': 16383,
-  'image/avif': 16384,
-};
-
 /** @throws CrispenError `IMAGE_TOO_LARGE` for sizes that a format cannot hold. */
 export function checkSides(type: OutputType, width: number, height: number): void {
-  const limit = MAX_SIDES[type];
+  const limit = FORMATS[type].maxSide;
   if (width <= limit && height <= limit) return;
   throw new CrispenError(
     'IMAGE_TOO_LARGE',

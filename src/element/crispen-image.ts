@@ -1,7 +1,7 @@
 import type { Restoration } from '../catalog/task.ts';
-import type { OutputType } from '../codecs/encoder.ts';
+import type { OutputType } from '../codecs/formats.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
-import type { UpscaleOutput, UpscaleProgress, UpscalerOptions } from '../worker/client.ts';
+import type { UpscaleOutput, UpscaleProgress, UpscalerOptions } from '../worker/page/client.ts';
 import { type Box, hole, measure, ownSize, type Radii } from './layout.ts';
 import type { Look } from './look.ts';
 import { readyModel, scheduler, settings, type Tool, type Words } from './shared.ts';

@@ -4,7 +4,7 @@ import { defaultModel } from '../catalog/files.ts';
 import { restorationModel } from '../catalog/passes.ts';
 import { CrispenError } from '../errors.ts';
 
-export { createUpscaler } from '../worker/client.ts';
+export { createUpscaler } from '../worker/page/client.ts';
 
 /**
  * Id of the shipped model for a task of the element: `photo` or `upscale`, `clean` for pictures that were never

@@ -1,10 +1,10 @@
 /** A picture that somebody picked, seen before it is sent anywhere. */
-import type { OutputType } from '../codecs/encoder.ts';
+import type { OutputType } from '../codecs/formats.ts';
 import { CrispenError } from '../errors.ts';
 import { callback, checkOptions, checkValue, type Rules, shaped } from '../options.ts';
-import type { UpscaleRequest, Upscaler } from '../worker/client.ts';
-import { CALLS } from '../worker/options.ts';
-import { isCanvasElement, isInputElement } from '../worker/realm.ts';
+import type { UpscaleRequest, Upscaler } from '../worker/page/client.ts';
+import { CALLS } from '../worker/page/options.ts';
+import { isCanvasElement, isInputElement } from '../worker/page/realm.ts';
 
 export type PreviewStage = 'drawn' | 'refined';
 

@@ -2,7 +2,7 @@
 
 import type { Restoration } from '../catalog/task.ts';
 import type { CrispenError } from '../errors.ts';
-import type { JobOptions, Upscaler, UpscalerOptions } from '../worker/client.ts';
+import type { JobOptions, Upscaler, UpscalerOptions } from '../worker/page/client.ts';
 import { Scheduler } from './scheduler.ts';
 
 /** A model on the GPU. */

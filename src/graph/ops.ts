@@ -55,7 +55,10 @@ export type Op =
   /** Non-local attention: see `nonlocalOp.ts`. */
   | { readonly op: 'nonlocal'; readonly spec: NonlocalOp };
 
-/** Maps that one concatenation may join: as many as a kernel can bind beside its other buffers. */
+/**
+ * Maps that one concatenation may join: as many as a kernel can bind beside its other buffers. Kernels
+ * of several maps bind so many always; those that they do not need repeat the first.
+ */
 export const MAX_PARTS = 5;
 
 interface Rules<O extends Op> {

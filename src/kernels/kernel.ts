@@ -191,6 +191,3 @@ export const laneGrid = (lanes: Lanes, width: number, height: number): Grid => [
   Math.ceil(height / lanes),
   1,
 ];
-
-/** Maps that a kernel of several inputs binds; those that it does not need repeat the first. */
-export const BOUND_PARTS = 5;

@@ -5,7 +5,7 @@
 
 import type { ModelFile } from '../catalog/files.ts';
 import type { AddedTask, Task } from '../catalog/task.ts';
-import type { OutputType } from '../codecs/encoder.ts';
+import type { OutputType } from '../codecs/formats.ts';
 import type { Precision } from '../engine/tune/precision.ts';
 import type { AdapterReport, UpscaleOptions, UpscaleReport } from '../engine/types.ts';
 import type { SerializedError } from '../errors.ts';

@@ -1,4 +1,5 @@
-import { BOUND_PARTS, blocksOf, contract, type ElementType, type Grid } from '../kernel.ts';
+import { MAX_PARTS } from '../../graph/graph.ts';
+import { blocksOf, contract, type ElementType, type Grid } from '../kernel.ts';
 import {
   CONV_WORDS,
   type ConvParams,
@@ -43,7 +44,7 @@ export const convPartsKernel = (kernel: 1 | 3, element: ElementType = 'f32') => 
 /** The uniform's words for an output of `width` x `height` pixels. */
 export function convPartsParams(spec: PartsConvSpec, width: number, height: number): ConvParams {
   const { parts, addend, multiply, upsample } = spec;
-  if (multiply || upsample !== 1 || parts.length > BOUND_PARTS) {
+  if (multiply || upsample !== 1 || parts.length > MAX_PARTS) {
     throw new RangeError('a convolution over parts takes 5 maps, no multiplier, no enlargement');
   }
   const words = convParams(spec, width, height);
@@ -54,7 +55,7 @@ export function convPartsParams(spec: PartsConvSpec, width: number, height: numb
     ends.push(end);
   }
   // A part that is not there begins where no block is.
-  while (ends.length < BOUND_PARTS) ends.push(end);
+  while (ends.length < MAX_PARTS) ends.push(end);
   return {
     ...words,
     in_blocks: end,

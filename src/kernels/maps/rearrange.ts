@@ -1,7 +1,8 @@
+import { MAX_PARTS } from '../../graph/graph.ts';
 import mapSource from '../../shaders/lib/map.wgsl?raw';
 import concatSource from '../../shaders/maps/concat.wgsl?raw';
 import shuffleSource from '../../shaders/maps/pixelShuffle.wgsl?raw';
-import { assemble, BOUND_PARTS, contract, type ElementType, MAP_WORDS } from '../kernel.ts';
+import { assemble, contract, type ElementType, MAP_WORDS } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
@@ -17,7 +18,7 @@ const SHUFFLE = contract(['x'], ['y'], MAP_WORDS);
 export function partEnds(name: string, sizes: readonly number[]): Record<string, number> {
   let end = 0;
   const ends: Record<string, number> = {};
-  for (let i = 0; i < BOUND_PARTS; i++) {
+  for (let i = 0; i < MAX_PARTS; i++) {
     end += sizes[i] ?? 0;
     ends[`${name}${i}`] = end;
   }
@@ -26,7 +27,7 @@ export function partEnds(name: string, sizes: readonly number[]): Record<string,
 
 /** Bindings: x0 .. x4, y. Grid: `mapGrid(width, height, blocks of y)`. */
 export function concatKernel(channels: readonly number[], element: ElementType = 'f32') {
-  if (channels.length > BOUND_PARTS) throw new RangeError(`${channels.length} maps to join`);
+  if (channels.length > MAX_PARTS) throw new RangeError(`${channels.length} maps to join`);
   return {
     label: `concat ${channels.join('+')}`,
     code: assemble(

@@ -1,9 +1,17 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type Remote, transfer } from 'comlink';
-import { MODEL_FILES } from '../catalog/files.ts';
-import type { AdapterReport } from '../engine/types.ts';
-import { CrispenError, throwIfAborted } from '../errors.ts';
-import { checkOptions, checkValue, invalid, shaped, side } from '../options.ts';
+import { MODEL_FILES } from '../../catalog/files.ts';
+import type { AdapterReport } from '../../engine/types.ts';
+import { CrispenError, throwIfAborted } from '../../errors.ts';
+import { checkOptions, checkValue, invalid, shaped, side } from '../../options.ts';
+import {
+  ADDED_PREFIX,
+  type AddedModel,
+  type Result,
+  type UpscaleOutput,
+  type UpscaleTarget,
+  type WorkerApi,
+} from '../protocol.ts';
 import { inlineWorker } from './inline.ts';
 import {
   type AddModelOptions,
@@ -20,14 +28,6 @@ import {
 } from './options.ts';
 import { PACKAGED } from './packaged.ts';
 import {
-  ADDED_PREFIX,
-  type AddedModel,
-  type Result,
-  type UpscaleOutput,
-  type UpscaleTarget,
-  type WorkerApi,
-} from './protocol.ts';
-import {
   absolute,
   baseAddress,
   isBlob,
@@ -41,17 +41,7 @@ import { chooseModel, DEFAULT_QUALITY, planUpscale } from './request.ts';
 import { Session } from './session.ts';
 import { copyBitmap, toWireSource, type UpscaleSource } from './source.ts';
 
-export type { Precision } from '../engine/tune/precision.ts';
-export { inlineWorker } from './inline.ts';
-export type {
-  AddModelOptions,
-  DrawRequest,
-  EncodeOptions,
-  ExportOptions,
-  JobOptions,
-  UpscaleRequest,
-  UpscalerOptions,
-} from './options.ts';
+export type { Precision } from '../../engine/tune/precision.ts';
 export {
   type AddedModel,
   type AddOptions,
@@ -62,7 +52,17 @@ export {
   type UpscaleOutput,
   type UpscaleProgress,
   type UpscaleTarget,
-} from './protocol.ts';
+} from '../protocol.ts';
+export { inlineWorker } from './inline.ts';
+export type {
+  AddModelOptions,
+  DrawRequest,
+  EncodeOptions,
+  ExportOptions,
+  JobOptions,
+  UpscaleRequest,
+  UpscalerOptions,
+} from './options.ts';
 export type { UpscaleSource } from './source.ts';
 
 /** Whether this browser on this machine offers WebGPU. */
@@ -383,7 +383,7 @@ function startWorker(): Worker {
   if (protocol.startsWith('http') && origin !== location.origin) {
     return inlineWorker(import.meta.url.replace(/[^/]*$/, 'worker.js'));
   }
-  return new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+  return new Worker(new URL('../worker.ts', import.meta.url), { type: 'module' });
 }
 
 function make(worker: () => Worker): Worker {

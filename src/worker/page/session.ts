@@ -1,12 +1,12 @@
 import { type Remote, wrap } from 'comlink';
-import { CrispenError } from '../errors.ts';
+import { CrispenError } from '../../errors.ts';
 import type {
   ProgressEvent,
   Result,
   UpscaleProgress,
   WorkerApi,
   WorkerConfig,
-} from './protocol.ts';
+} from '../protocol.ts';
 
 /**
  * One worker from its start to its end. Comlink leaves calls pending for ever when a worker dies;

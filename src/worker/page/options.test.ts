@@ -5,8 +5,8 @@ import {
   type WrongCall,
   wrongCalls,
   wrongValues,
-} from '../../test/wrongOptions.ts';
-import { checkOptions, type Rule, type Rules } from '../options.ts';
+} from '../../../test/wrongOptions.ts';
+import { checkOptions, type Rule, type Rules } from '../../options.ts';
 import { createUpscaler, type Upscaler } from './client.ts';
 import { CALLS } from './options.ts';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { findModel, MODEL_FILES, type ModelFile } from '../catalog/files.ts';
-import type { Task } from '../catalog/task.ts';
-import { chainFor } from './beyond.ts';
+import { findModel, MODEL_FILES, type ModelFile } from '../../catalog/files.ts';
+import type { Task } from '../../catalog/task.ts';
+import { chainFor } from '../beyond.ts';
 import type { PlanChoice } from './options.ts';
 import { planUpscale } from './request.ts';
 import { forTask } from './task.ts';

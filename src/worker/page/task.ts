@@ -1,8 +1,8 @@
 /** What a task means for a request, in a chunk of its own: most requests only enlarge. */
 
-import { restorationModel } from '../catalog/passes.ts';
-import { checkServes } from '../catalog/task.ts';
-import { CrispenError } from '../errors.ts';
+import { restorationModel } from '../../catalog/passes.ts';
+import { checkServes } from '../../catalog/task.ts';
+import { CrispenError } from '../../errors.ts';
 import type { ModelChoice } from './options.ts';
 import { type Choosable, chooseModel } from './request.ts';
 import { isMosaic, type UpscaleSource } from './source.ts';

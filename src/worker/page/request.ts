@@ -1,9 +1,9 @@
-import { defaultModel, findModel } from '../catalog/files.ts';
-import type { AddedTask } from '../catalog/task.ts';
-import { checkOneSize } from '../image/size.ts';
-import { invalid } from '../options.ts';
+import { defaultModel, findModel } from '../../catalog/files.ts';
+import type { AddedTask } from '../../catalog/task.ts';
+import { checkOneSize } from '../../image/size.ts';
+import { invalid } from '../../options.ts';
+import type { UpscalePlan } from '../protocol.ts';
 import type { ModelChoice, PlanChoice } from './options.ts';
-import type { UpscalePlan } from './protocol.ts';
 
 export const DEFAULT_QUALITY = 0.92;
 

@@ -1,10 +1,10 @@
 /** The options of every call, each with its rule: what they may be is written here and nowhere else. */
 
-import { TASKS, type Task } from '../catalog/task.ts';
-import type { OutputType } from '../codecs/encoder.ts';
-import type { Precision } from '../engine/tune/precision.ts';
-import type { Depth } from '../image/image.ts';
-import { SIZE_RULES } from '../image/size.ts';
+import { TASKS, type Task } from '../../catalog/task.ts';
+import { OUTPUT_TYPES, type OutputType } from '../../codecs/formats.ts';
+import type { Precision } from '../../engine/tune/precision.ts';
+import type { Depth } from '../../image/image.ts';
+import { SIZE_RULES } from '../../image/size.ts';
 import {
   type Choice,
   callback,
@@ -18,7 +18,7 @@ import {
   side,
   text,
   whole,
-} from '../options.ts';
+} from '../../options.ts';
 import type {
   AddOptions,
   Fallback,
@@ -28,7 +28,7 @@ import type {
   Tiling,
   UpscaleProgress,
   UpscaleTarget,
-} from './protocol.ts';
+} from '../protocol.ts';
 import { isFileHandle, isStream, isUrl } from './realm.ts';
 
 export interface UpscalerOptions {
@@ -133,8 +133,6 @@ export type DrawRequest = Omit<
   'to' | 'output' | 'preview' | 'quality' | 'metadata' | 'depth'
 >;
 
-const FILE_TYPES: readonly OutputType[] = ['image/png', 'image/jpeg', 'image/webp', 'image/avif'];
-
 const job: Rules<JobOptions> = {
   // By its shape: signals of other realms and of polyfills are as good.
   signal: shaped('signal', 'an AbortSignal', {
@@ -173,7 +171,7 @@ const running = {
 };
 const written = {
   depth: choice<Depth>([8, 16]),
-  output: choice<OutputFormat>(['bitmap', ...FILE_TYPES]),
+  output: choice<OutputFormat>(['bitmap', ...OUTPUT_TYPES]),
   to: target,
   // A bound, which may come out of a multiplication by the device's ratio of pixels.
   preview: number({ min: 1, max: 2 ** 31 - 1 }),
@@ -203,7 +201,7 @@ export const CALLS = {
   } satisfies Rules<AddModelOptions>,
   exportModel: { f16: flag } satisfies Rules<ExportOptions>,
   encode: {
-    type: choice(FILE_TYPES),
+    type: choice(OUTPUT_TYPES),
     ...{ quality, metadata },
   } satisfies Rules<EncodeOptions>,
 } as const;

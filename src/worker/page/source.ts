@@ -1,7 +1,7 @@
-import { CrispenError } from '../errors.ts';
-import { type BayerMosaic, checkMosaic } from '../image/bayer.ts';
-import { invalid } from '../options.ts';
-import type { WireSource } from './protocol.ts';
+import { CrispenError } from '../../errors.ts';
+import { type BayerMosaic, checkMosaic } from '../../image/bayer.ts';
+import { invalid } from '../../options.ts';
+import type { WireSource } from '../protocol.ts';
 import {
   absolute,
   isBitmap,

@@ -1,4 +1,4 @@
-import { checkValue, invalid } from '../options.ts';
+import { checkValue, invalid } from '../../options.ts';
 import { isCanvasElement, isOffscreenCanvas } from './realm.ts';
 
 const CANVAS = {

@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import { defaultModel } from '../catalog/files.ts';
-import { MODELS } from '../catalog/manifest.ts';
-import type { ErrorCode } from '../errors.ts';
+import { defaultModel } from '../../catalog/files.ts';
+import { MODELS } from '../../catalog/manifest.ts';
+import type { ErrorCode } from '../../errors.ts';
+import type { UpscalePlan } from '../protocol.ts';
 import type { PlanChoice } from './options.ts';
-import type { UpscalePlan } from './protocol.ts';
 import { chooseModel, planUpscale } from './request.ts';
 
 it('fills in the defaults', () => {

@@ -1,0 +1,257 @@
+import { checkPixels } from '../codecs/limits.ts';
+import type { Carrier } from '../codecs/source.ts';
+import type { Engine, Model } from '../engine/engine.ts';
+import type { UpscaleOptions, UpscaleReport } from '../engine/types.ts';
+import { CrispenError, throwIfAborted } from '../errors.ts';
+import { depthOf, type Rgba8Image, type RgbaImage } from '../image/image.ts';
+import { isOpaque, toRgba8 } from '../image/pixels.ts';
+import type { DecodedImage, ImageTags } from '../image/tags.ts';
+import type { Way } from './beyond.ts';
+import type { EngineHost } from './host.ts';
+import type { ModelLoader, Runnable } from './modelLoader.ts';
+import type { JobProgress } from './progress.ts';
+import type {
+  Metadata,
+  OutputFormat,
+  SourceFacts,
+  Stage,
+  Tiling,
+  UpscaleOutput,
+  UpscalePlan,
+  UpscaleTarget,
+  WireDetection,
+  WireSource,
+  WorkerConfig,
+} from './protocol.ts';
+import { readSource } from './readSource.ts';
+import type { TakeStrip } from './result.ts';
+
+/** GPU milliseconds per submission: within a frame while someone looks, longer when no one does. */
+const SUBMIT_MS_VISIBLE = 8;
+const SUBMIT_MS_HIDDEN = 50;
+
+/** What jobs share. */
+export interface JobServices {
+  readonly host: EngineHost;
+  readonly loader: ModelLoader;
+  readonly config: WorkerConfig;
+  /** Whether anybody looks at the page. */
+  readonly isVisible: () => boolean;
+}
+
+/** The adapter by making a device on it: `navigator.gpu` alone proves nothing. */
+export async function detect(host: EngineHost): Promise<WireDetection> {
+  try {
+    return { adapter: (await host.engine()).adapter, reason: null };
+  } catch (error) {
+    const reason = CrispenError.from(error);
+    if (reason.code !== 'NO_WEBGPU' && reason.code !== 'INSECURE_CONTEXT') throw reason;
+    return { adapter: null, reason: reason.serialize() };
+  }
+}
+
+/** Lazily loaded: most images need one run of a network alone. */
+export const loadBeyond = () => import('./beyond.ts');
+
+/**
+ * One image from source to result.
+ */
+export async function upscale(
+  services: JobServices,
+  track: (stages: readonly Stage[]) => JobProgress,
+  source: WireSource,
+  plan: UpscalePlan,
+  target: UpscaleTarget | OffscreenCanvas | null,
+  signal: AbortSignal,
+): Promise<UpscaleOutput<ImageBitmap | Blob | null>> {
+  const { host, loader, config } = services;
+  const model = plan.model === null ? null : await loader.find(plan.model);
+  const { adapter, reason } = await detect(host);
+  // A resize needs no adapter.
+  const needed = plan.fallback === 'error' && plan.method !== 'lanczos';
+  if (reason && needed) throw CrispenError.deserialize(reason);
+  const maker = adapter || plan.fallback === 'error' ? 'webgpu' : plan.fallback;
+  const backend = plan.method === 'lanczos' ? plan.method : maker;
+  const progress = track(stagesOf(services, backend, plan.wish ? null : model));
+
+  progress.report('decode', 0);
+  const decoded = await readSource(source, carrierOf(plan.output), signal);
+  const tags = keptTags(decoded.tags, plan.metadata);
+  const canBeWide = depthOf(decoded.image) === 16 && plan.output === 'image/png';
+  const depth = plan.depth ?? (canBeWide ? 16 : 8);
+  const input = depth === 16 ? decoded.image : toRgba8(decoded.image);
+  progress.report('decode', 1);
+  const { width, height } = input;
+  const { scale, wish } = plan;
+  const isPlain =
+    !wish && !plan.depth && !plan.method && depth === 8 && !tags.grey && isOpaque(input.data);
+  const way: Way<Runnable> = {
+    ...{ size: { width: width * scale, height: height * scale }, chain: model ? [model] : [] },
+    ...{ depth, backend, isPlain },
+    ...(isPlain ? null : (await loadBeyond()).chainFor(input, plan, model)),
+  };
+  const { size } = way;
+  // A PNG is made strip by strip; everything else is held whole.
+  if (plan.output !== 'image/png' || backend !== 'webgpu') {
+    checkPixels(size.width, size.height, 'The enlarged image');
+  }
+  throwIfAborted(signal);
+
+  const { tiling } = plan;
+  if (tiling.edge && backend === 'lanczos') {
+    throw new CrispenError('INVALID_INPUT', 'Edges can be chosen for a network only.');
+  }
+  const produce = async (take?: TakeStrip, draw?: Draw) => {
+    const made = await enlarge(services, input, way, tiling, progress, signal, take, draw);
+    throwIfAborted(signal);
+    progress.report('encode', 0);
+    return made;
+  };
+  const { produced, ...delivered } =
+    target instanceof OffscreenCanvas
+      ? await drawResult(target)
+      : plan.output === 'bitmap'
+        ? await makeBitmap(await produce(), tags)
+        : await (await import('./result.ts')).writeResult({
+            ...{ ...plan, output: plan.output, input, size, depth, tags, target, signal },
+            ...{ produce, toBitmap, lifeline: config.lifeline },
+          });
+  progress.report('encode', 1, 0);
+  const { passes, networkScale, ...run } = produced.report;
+  const { milliseconds, tiles, statistics, approximate, gpuBytes } = run;
+  const by = networkScale === 1 && passes.length === 0 ? 'lanczos' : backend;
+  const fallback = adapter || backend === plan.method ? null : (plan.fallback as 'cpu' | 'lanczos');
+
+  async function drawResult(canvas: OffscreenCanvas) {
+    const { drawOn, paintOn } = await import('./draw.ts');
+    const onto = { canvas, size, tags };
+    const produced = await produce(undefined, (engine, model, options) =>
+      drawOn(onto, engine, model, input as Rgba8Image, options),
+    );
+    if (produced.image) paintOn(onto, produced.image);
+    return { image: null, bytes: null, preview: null, produced };
+  }
+  return {
+    ...delivered,
+    ...{ ...size, source: facts(decoded) },
+    ...{ inputWidth: width, inputHeight: height, model: passes[0] ?? null, passes, networkScale },
+    backend: by,
+    ...{ adapter, milliseconds, tiles, statistics, approximate, gpuBytes },
+    diagnostics: { ...run, backend: by, fallback, timings: progress.timings },
+  };
+}
+
+/** Profiles are part of the picture, EXIF and XMP are not. */
+export const keptTags = (tags: ImageTags, metadata: Metadata): ImageTags =>
+  metadata === 'keep' ? tags : { ...tags, exif: null, xmp: null };
+
+function facts({ image, tags, format, animated, notes }: DecodedImage): SourceFacts {
+  const { icc, exif, xmp, colorSpace, grey } = tags;
+  return {
+    ...{ format, colorSpace, grey, animated, notes, depth: depthOf(image) },
+    ...{ hasProfile: icc !== null, hasMetadata: exif !== null || xmp !== null },
+  };
+}
+
+type Backend = UpscaleOutput['backend'];
+
+/** In place of a run whose result comes back. */
+type Draw = (engine: Engine, model: Model, options: UpscaleOptions) => Promise<UpscaleReport>;
+
+type Enlarged = {
+  /** Null where the strips were taken. */
+  readonly image: RgbaImage | null;
+  readonly report: UpscaleReport & Pick<UpscaleOutput, 'passes' | 'networkScale'>;
+};
+
+/** What is there already needs no stage of its own; null: a model that is not known yet. */
+function stagesOf(
+  { host, loader }: JobServices,
+  backend: Backend,
+  model: Runnable | null,
+): Stage[] {
+  const stages: Stage[] = ['decode'];
+  const onGpu = backend === 'webgpu' && model && host.has(model.id);
+  if (backend !== 'lanczos' && !onGpu && !(model && loader.hasWeights(model.id))) {
+    stages.push('download');
+  }
+  if (backend === 'webgpu' && !onGpu) stages.push('prepare');
+  return [...stages, 'upscale', 'encode'];
+}
+
+async function enlarge(
+  { host, loader, isVisible }: JobServices,
+  input: RgbaImage,
+  way: Way<Runnable>,
+  tiling: Tiling,
+  progress: JobProgress,
+  signal: AbortSignal,
+  take?: TakeStrip,
+  draw?: Draw,
+): Promise<Enlarged> {
+  const { chain, backend, isPlain } = way;
+  const options: UpscaleOptions = {
+    ...tiling,
+    signal,
+    onProgress: ({ fraction, remainingMs }) => progress.report('upscale', fraction, remainingMs),
+    submitMs: () => (isVisible() ? SUBMIT_MS_VISIBLE : SUBMIT_MS_HIDDEN),
+  };
+  const [first] = chain;
+  if (backend === 'webgpu' && isPlain) {
+    return host.use(async (engine) => {
+      const model = await loader.onGpu(first, progress, signal);
+      throwIfAborted(signal);
+      progress.report('upscale', 0);
+      const told = { passes: [first.id], networkScale: first.scale };
+      if (take || draw) {
+        const report = await (draw
+          ? draw(engine, model, options)
+          : engine.upscaleStrips(model, input, options, take as TakeStrip));
+        return { image: null, report: { ...report, ...told } };
+      }
+      const { image, report } = await engine.upscale(model, input as Rgba8Image, options);
+      return { image, report: { ...report, ...told } };
+    });
+  }
+  const { enlargeBeyond } = await loadBeyond();
+  const services = {
+    onCpu: async (runnable: Runnable) => loader.weights(runnable, progress, signal),
+    onGpu: (runnable: Runnable, wide: boolean) => loader.onGpu(runnable, progress, signal, wide),
+  };
+  const { adapter } = await detect(host);
+  if (!adapter) return enlargeBeyond(input, way, null, services, options, take);
+  return host.use((engine) => enlargeBeyond(input, way, engine, services, options, take));
+}
+
+export function carrierOf(output: OutputFormat): Carrier {
+  if (output === 'bitmap') return 'screen';
+  return output === 'image/png' ? 'png' : 'profile';
+}
+
+async function makeBitmap(produced: Enlarged, tags: ImageTags) {
+  const image = produced.image as Rgba8Image;
+  return { image: await toBitmap(image, tags), bytes: null, preview: null, produced };
+}
+
+async function toBitmap(image: Rgba8Image, tags: ImageTags): Promise<ImageBitmap> {
+  const { width, height } = image;
+  const data = image.data as Uint8ClampedArray<ArrayBuffer>;
+  const { colorSpace } = tags;
+  try {
+    if (colorSpace === 'other') {
+      // A preview, whose colours only a file can tell.
+      const { encodeImage } = await import('./result.ts');
+      return await createImageBitmap(await encodeImage(image, 'image/png', 1, tags), {
+        premultiplyAlpha: 'none',
+      });
+    }
+    return await createImageBitmap(new ImageData(data, width, height, { colorSpace }), {
+      premultiplyAlpha: 'none',
+    });
+  } catch (cause) {
+    throw new CrispenError('OUT_OF_MEMORY', `No bitmap of ${width} x ${height} could be made.`, {
+      hint: 'Ask for image/png.',
+      cause,
+    });
+  }
+}
