@@ -131,19 +131,17 @@ describe('a job', () => {
     expect(fractions.length).toBeGreaterThan(10);
   });
 
-  it('stops within 100 ms of being cancelled, and the next one is right', async () => {
+  it('stops soon after being cancelled, and the next one is right', async () => {
     const { network, weights } = await loadShipped('a2n-x2');
     const model = await CpuModel.load(network, weights);
     const controller = new AbortController();
-    let cancelled = 0;
+    // The timer itself is late where nothing gets its turn: what counts is when it was due.
+    const due = performance.now() + 300;
     const running = upscale(model, picture(200, 200), { signal: controller.signal });
-    setTimeout(() => {
-      cancelled = performance.now();
-      controller.abort();
-    }, 300);
+    setTimeout(() => controller.abort(), 300);
     await expect(running).rejects.toMatchObject({ code: 'ABORTED' });
-    expect(cancelled).toBeGreaterThan(0);
-    expect(performance.now() - cancelled).toBeLessThan(100);
+    expect(performance.now()).toBeGreaterThanOrEqual(due - 1);
+    expect(performance.now() - due).toBeLessThan(150);
     const image = picture(9, 8);
     const { image: after } = await upscale(model, image);
     const { image: fresh } = await upscale(await CpuModel.load(network, weights), image);

@@ -84,6 +84,14 @@ const GRAPHS: Readonly<Record<string, readonly [channels: number, build: Build]>
     3,
     (b, x) => b.pixelShuffle('s', conv(3, 12)(b, b.pixelUnshuffle('u', x, 2)), 2),
   ],
+  'maps of several sizes one after the other in the same memory': [
+    12,
+    (b, x) => {
+      const large = b.relu('large', b.pixelShuffle('s', x, 2));
+      const small = b.pixelUnshuffle('u', b.prelu('p', large, 'slopes'), 2);
+      return conv(3, 8)(b, conv(3, 8)(b, conv(3, 8)(b, small)));
+    },
+  ],
   'bilinear x2': [3, (b, x) => b.bilinear('y', x, 2)],
   'bilinear x3': [9, (b, x) => b.bilinear('y', x, 3)],
   affine: [3, (b, x) => b.affine('y', x, [2, 0.5, -1], [0.1, -0.2, 3])],
