@@ -39,7 +39,7 @@ export function receptiveField(graph: Graph): ReceptiveField {
 
 /** Beyond this radius, tiles would spend most of their work on what they throw away. */
 const MAX_EXACT_RADIUS = 72;
-/** What such networks get instead: documented with its measured error in ARCHITECTURE.md. */
+/** What such networks get instead: documented with its measured error in BENCHMARKS.md. */
 const APPROXIMATE_OVERLAP = 32;
 
 /** LR pixels that a tile reads beyond its core, and whether that is less than the network's reach. */
