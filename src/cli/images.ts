@@ -66,8 +66,9 @@ export async function readPicture(
   const bytes = await readBytes(path);
   const source = await openSource(Uint8Array.from(bytes), { refused: [] });
   const { format, bits, bare, isRaw, orientation, isAnimated, hdr } = source;
-  const isDeep = bits === 16 && isRaw;
   try {
+    const tiff = format === 'TIFF' ? await sharp(bytes, READ).metadata() : null;
+    const isDeep = (bits === 16 && isRaw) || tiff?.depth === 'ushort';
     const decode = async <Image extends RgbaImage>(file: Uint8Array): Promise<Image> => {
       const { data, info } = await sharp(file, READ)
         // What is left to apply is that of formats that are not taken apart.
@@ -93,7 +94,8 @@ export async function readPicture(
     const tags = isConverted ? { ...NO_TAGS, exif, xmp } : source.tags;
     const notes = [
       ...source.notes,
-      ...(isConverted ? [CONVERTED] : []),
+      // The decoder applies the profile of a TIFF by itself.
+      ...(isConverted || (tiff?.icc && !unusual) ? [CONVERTED] : []),
       ...(unusual ? [FLOAT_NOTE] : []),
     ];
     const grey = isGrey(image.data);

@@ -79,13 +79,17 @@ describe('integers of a TIFF', () => {
   });
 
   test.each([
-    [8, 1],
-    [16, 257],
-  ] as const)('unsigned, of %i bits: read', async (bits, unit) => {
+    [8, 1, 255],
+    [16, 1771, 65535],
+  ] as const)('unsigned, of %i bits: kept', async (bits, unit, opaque) => {
     const value = (i: number) => i * unit;
-    const { image, notes } = await stored({ channels: 3, bits, samples: 'unsigned', value });
-    expect([...image.data.subarray(0, 8)]).toEqual([0, 1, 2, 255, 3, 4, 5, 255]);
-    expect(notes).not.toContain(FLOAT_NOTE);
+    for (const channels of [1, 3] as const) {
+      const { image, notes } = await stored({ channels, bits, samples: 'unsigned', value });
+      const samples = channels === 1 ? [0, 0, 0, opaque, 1, 1, 1] : [0, 1, 2, opaque, 3, 4, 5];
+      const expected = samples.map((v, i) => (i === 3 ? v : v * unit));
+      expect([...image.data.subarray(0, 7)]).toEqual(expected);
+      expect(notes).toEqual([]);
+    }
   });
 });
 
@@ -121,4 +125,12 @@ describe('what libjpeg only warns of', () => {
       await expect(read(file.subarray(0, end))).rejects.toMatchObject({ code: 'DECODE_FAILED' });
     }
   });
+});
+
+test('the profile of a TIFF is converted, and a note says so', async () => {
+  const bytes = Uint8Array.from({ length: 3 * width * height }, (_, i) => 7 * i);
+  const plain = sharp(bytes, { raw: { width, height, channels: 3 } });
+  const { notes } = await read(await plain.clone().withIccProfile('p3').tiff().toBuffer());
+  expect(notes).toEqual(['The colours were converted to sRGB.']);
+  expect((await read(await plain.tiff().toBuffer())).notes).toEqual([]);
 });
