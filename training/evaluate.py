@@ -72,7 +72,8 @@ INPUTS = {
 def run(network: torch.nn.Module, image: np.ndarray, device: str) -> np.ndarray:
     """uint8 [H, W, 3] through a network of any input range."""
     x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].to(device).float()
-    y = network(x * (network.input_range / 255))[0] * (255 / network.input_range)
+    whole = getattr(network, "picture", network)
+    y = whole(x * (network.input_range / 255))[0] * (255 / network.input_range)
     return y.clamp(0, 255).round().permute(1, 2, 0).cpu().numpy()
 
 

@@ -17,6 +17,7 @@ TINY = {
     "pan": {"features": 8, "width": 6, "blocks": 2},
     "acla": {"features": 8, "blocks": 4, "keys": 3},
     "lcoan": {"features": 8, "groups": 3, "blocks": 1, "clusters": 5, "window": 16},
+    "asid": {"features": 16, "blocks": 2},
 }
 MODEL = {"acla": "EDSR_CLA", "lcoan": "LCoAN"}
 # Of the two layouts of offsets that golden files of ACLA may hold.

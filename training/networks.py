@@ -380,12 +380,288 @@ class LCoAN(nn.Module):
         return self.add_mean(self.tail(self.m_conv(h) + head)).float()
 
 
+def _groups(x: torch.Tensor, spread: bool) -> torch.Tensor:
+    """[B, C, H, W] as groups of 64 positions, [B, groups, 64, C]: windows, or pixels spread over the map."""
+    b, c, h, w = x.shape
+    if spread:
+        return x.view(b, c, 8, h // 8, 8, w // 8).permute(0, 3, 5, 2, 4, 1).reshape(b, -1, 64, c)
+    return x.view(b, c, h // 8, 8, w // 8, 8).permute(0, 2, 4, 3, 5, 1).reshape(b, -1, 64, c)
+
+
+def _map(groups: torch.Tensor, like: torch.Tensor, spread: bool) -> torch.Tensor:
+    """The inverse of `_groups`, for a map of the size of `like`."""
+    b, _, h, w = like.shape
+    if spread:
+        return groups.view(b, h // 8, w // 8, 8, 8, -1).permute(0, 5, 3, 1, 4, 2).reshape(b, -1, h, w)
+    return groups.view(b, h // 8, w // 8, 8, 8, -1).permute(0, 5, 1, 3, 2, 4).reshape(b, -1, h, w)
+
+
+class _ChannelNorm(nn.LayerNorm):
+    """Layer norm over the channels of each pixel."""
+
+    def forward(self, x):
+        return super().forward(x.permute(0, 2, 3, 1).float()).to(x.dtype).permute(0, 3, 1, 2)
+
+
+def _depthwise(features: int, bias: bool = False) -> nn.Conv2d:
+    return nn.Conv2d(features, features, 3, padding=1, groups=features, bias=bias)
+
+
+class _ChannelGate(nn.Module):
+    """x * sigmoid(W2 silu(W1 mean(x))): squeeze and excitation."""
+
+    def __init__(self, features: int):
+        super().__init__()
+        hidden = features // 4
+        self.gate = nn.Sequential(
+            nn.Identity(), nn.Linear(features, hidden, bias=False), nn.SiLU(),
+            nn.Linear(hidden, features, bias=False), nn.Sigmoid(),
+        )
+
+    def forward(self, x):
+        return x * self.gate(x.float().mean((2, 3))).to(x.dtype)[..., None, None]
+
+
+class _Residual(nn.Module):
+    def __init__(self, fn: nn.Module):
+        super().__init__()
+        self.fn = fn
+
+    def forward(self, x):
+        return x + self.fn(x)
+
+
+class _LocalBlock(nn.Module):
+    """An inverted residual with a depthwise convolution and a channel gate."""
+
+    def __init__(self, features: int):
+        super().__init__()
+        self.net = _Residual(nn.Sequential(
+            _conv(features, features, 1), nn.GELU(), _depthwise(features, bias=True), nn.GELU(),
+            _ChannelGate(features), _conv(features, features, 1),
+        ))
+
+    def forward(self, x):
+        return self.net(x)
+
+
+class _GatedFeedForward(nn.Module):
+    def __init__(self, features: int):
+        super().__init__()
+        self.project_in = _conv(features, 2 * features, 1, bias=False)
+        self.dwconv = _depthwise(2 * features)
+        self.project_out = _conv(features, features, 1, bias=False)
+
+    def forward(self, x):
+        gate, value = self.dwconv(self.project_in(x)).chunk(2, 1)
+        return self.project_out(F.gelu(gate) * value)
+
+
+class _PositionTable(nn.Embedding):
+    """A number for each displacement of query minus key within a group of 8 x 8."""
+
+    def __init__(self):
+        super().__init__(15 * 15, 1)
+        at = torch.arange(64)
+        y, x = at // 8, at % 8
+        rows = (y[:, None] - y + 7) * 15 + x[:, None] - x + 7
+        self.register_buffer("rows", rows, persistent=False)
+
+    def forward(self):
+        return super().forward(self.rows)[..., 0]
+
+
+class _SharedAttention(nn.Module):
+    """Attention within groups; blocks after the first have values alone and take over its map."""
+
+    def __init__(self, features: int, spread: bool, first: bool):
+        super().__init__()
+        self.spread = spread
+        if first:
+            self.to_qkv = nn.Linear(features, 3 * features, bias=False)
+            self.rel_pos_bias = _PositionTable()
+        else:
+            self.to_v = nn.Linear(features, features, bias=False)
+        self.to_out = nn.Sequential(nn.Linear(features, features, bias=False))
+
+    def forward(self, x, shared):
+        groups = _groups(x, self.spread)
+        if shared is None:
+            q, k, v = self.to_qkv(groups).chunk(3, -1)
+            scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+            shared = F.softmax(scores.float() + self.rel_pos_bias(), -1).to(v.dtype)
+        else:
+            v = self.to_v(groups)
+        return _map(self.to_out(shared @ v), x, self.spread), shared
+
+
+class _AttentionLayer(nn.Module):
+    def __init__(self, features: int, spread: bool, first: bool):
+        super().__init__()
+        self.norm, self.attn = _ChannelNorm(features), _SharedAttention(features, spread, first)
+        self.cnorm, self.gfn = _ChannelNorm(features, eps=1e-6), _GatedFeedForward(features)
+
+    def forward(self, x, shared):
+        attended, shared = self.attn(self.norm(x), shared)
+        x = x + attended
+        return x + self.gfn(self.cnorm(x)), shared
+
+
+class _ChannelAttention(nn.Module):
+    """Attention between channels within windows of 8 x 8, or within the 64 grids of stride 8."""
+
+    def __init__(self, features: int, grid: bool):
+        super().__init__()
+        self.grid = grid
+        self.temperature = nn.Parameter(torch.ones(1, 1, 1))
+        self.qkv = _conv(features, 3 * features, 1, bias=False)
+        self.qkv_dwconv = _depthwise(3 * features)
+        self.project_out = _conv(features, features, 1, bias=False)
+
+    def forward(self, x):
+        b, c, h, w = x.shape
+        # Rows and columns of groups, then of positions within a group.
+        order = (0, 3, 5, 1, 2, 4) if self.grid else (0, 2, 4, 1, 3, 5)
+        split = (h // 8, 8, w // 8, 8)
+        cut = self.qkv_dwconv(self.qkv(x)).view(b, 3 * c, *split).permute(order)
+        grouped = cut.reshape(-1, 3 * c, cut.shape[-2] * cut.shape[-1])
+        q, k, v = grouped.chunk(3, 1)
+        q, k = (F.normalize(part.float(), dim=-1).to(v.dtype) for part in (q, k))
+        weights = F.softmax((q @ k.transpose(1, 2)).float() * self.temperature, -1).to(v.dtype)
+        out = (weights @ v).view(*cut.shape[:3], c, *cut.shape[-2:])
+        back = (0, 3, 4, 1, 5, 2) if self.grid else (0, 3, 1, 4, 2, 5)
+        return self.project_out(out.permute(back).reshape(b, c, h, w))
+
+
+class _ChannelBlock(nn.Module):
+    def __init__(self, features: int):
+        super().__init__()
+        for i in (1, 2):
+            self.add_module(f"canorm{i}", _ChannelNorm(features, eps=1e-6))
+            self.add_module(f"cttn{i}", _ChannelAttention(features, grid=i == 2))
+            self.add_module(f"cnorm{i}", _ChannelNorm(features, eps=1e-6))
+            self.add_module(f"gfn{i}", _GatedFeedForward(features))
+
+    def forward(self, x):
+        x = x + self.cttn1(self.canorm1(x))
+        x = x + self.gfn1(self.cnorm1(x))
+        x = x + self.cttn2(self.canorm2(x))
+        return x + self.gfn2(self.cnorm2(x))
+
+
+class _DistillationLayer(nn.Module):
+    """Three local blocks, of which each keeps a quarter of the channels back from the attention."""
+
+    def __init__(self, features: int, first: bool):
+        super().__init__()
+        self.kept = features // 4
+        for i in (1, 2, 3):
+            width = features - (i - 1) * self.kept
+            self.add_module(f"LB{i}", _LocalBlock(width))
+            self.add_module(f"SLA{i}", _AttentionLayer(width - self.kept, False, first))
+            self.add_module(f"SGA{i}", _AttentionLayer(width - self.kept, True, first))
+            self.add_module(f"pw{i}", _conv(features if i == 3 else width, features if i == 3 else width, 1))
+        self.BlockC = _ChannelBlock(features)
+
+    def forward(self, x, shared):
+        c = self.kept
+        maps, distilled = [], []
+        for i in (1, 2, 3):
+            x = self.get_submodule(f"LB{i}")(x)
+            left, y = x[:, :c], x[:, c:]
+            for j, kind in enumerate(("SLA", "SGA")):
+                known = None if shared is None else shared[2 * (i - 1) + j]
+                y, found = self.get_submodule(f"{kind}{i}")(y, known)
+                maps.append(found)
+            x = self.get_submodule(f"pw{i}")(torch.cat([*distilled, y, left] if i == 3 else [y, left], 1))
+            if i < 3:
+                distilled.append(x[:, :c])
+                x = x[:, c:]
+        return self.BlockC(x), maps
+
+
+class _SpatialAttention(nn.Module):
+    """ESA: x times a gate that is computed at a sixth of the size."""
+
+    def __init__(self, features: int):
+        super().__init__()
+        width = max(features // 4, 16)
+        self.conv1, self.conv_f = _conv(features, width, 1), _conv(width, width, 1)
+        self.conv2 = nn.Conv2d(width, width, 3, stride=2)
+        self.conv3, self.conv4 = _conv(width, width, 3), _conv(width, features, 1)
+
+    def forward(self, x):
+        a = self.conv1(x)
+        small = self.conv3(F.max_pool2d(self.conv2(a), 7, stride=3))
+        back = F.interpolate(small, x.shape[2:], mode="bilinear", align_corners=False)
+        return x * torch.sigmoid(self.conv4(back + self.conv_f(a)))
+
+
+class _AsidBlock(nn.Module):
+    def __init__(self, features: int, first: bool):
+        super().__init__()
+        layer = _DistillationLayer(features, first)
+        # The authors' first block has its layer in a list, the others have not.
+        self.residual_layer = nn.ModuleList([layer]) if first else layer
+        self.res_end, self.esa = _conv(features, features, 1), _SpatialAttention(features)
+
+    def forward(self, x, shared):
+        layer = self.residual_layer[0] if shared is None else self.residual_layer
+        out, maps = layer(x, shared)
+        return self.esa(self.res_end(out) + x), shared or maps
+
+
+class ASID(nn.Module):
+    """Attention-sharing information distillation (arXiv 2501.15774); 8 blocks are ASIDd8.
+
+    The authors' network works on -1..1; here that happens inside.
+    """
+
+    input_range = 1
+
+    def __init__(self, scale: int, features=48, blocks=3):
+        super().__init__()
+        self.scale = scale
+        self.config = {"num_feat": features, "blocks": blocks, "window_size": 8, "pe": "true"}
+        self.input, self.output = _conv(3, features, 3), _conv(features, features, 3)
+        for b in range(blocks):
+            self.add_module(f"block{b}", _AsidBlock(features, b == 0))
+        self.up = nn.Sequential(_conv(features, 3 * scale * scale, 3), nn.PixelShuffle(scale))
+
+    def forward(self, x):
+        height, width = x.shape[2:]
+        # Windows take multiples of 8, and the strided gate 16.
+        bottom, right = (max(side + -side % 8, 16) - side for side in (height, width))
+        h = head = self.input(F.pad(2 * x - 1, (0, right, 0, bottom)))
+        shared = None
+        for b in range(self.config["blocks"]):
+            h, shared = self.get_submodule(f"block{b}")(h, shared)
+        y = self.up(self.output(h) + head).float()
+        return 0.5 * y[..., : height * self.scale, : width * self.scale] + 0.5
+
+    def picture(self, x: torch.Tensor) -> torch.Tensor:
+        """A whole picture as the authors test it: the mean of tiles of 64 that overlap by 24."""
+        height, width = x.shape[2:]
+        starts = [sorted({*range(0, max(side - 64, 0), 40), max(side - 64, 0)}) for side in (height, width)]
+        total = x.new_zeros(*x.shape[:2], height * self.scale, width * self.scale)
+        count = torch.zeros_like(total)
+        for top in starts[0]:
+            for left in starts[1]:
+                y = self(x[..., top : top + 64, left : left + 64])
+                rows = slice(top * self.scale, top * self.scale + y.shape[2])
+                columns = slice(left * self.scale, left * self.scale + y.shape[3])
+                total[..., rows, columns] += y
+                count[..., rows, columns] += 1
+        return total / count
+
+
 NETWORKS = {
     "a2n": A2N,
     "a2nm": lambda scale, **sizes: A2N(scale, medium=True, **sizes),
     "pan": PAN,
     "acla": ACLA,
     "lcoan": LCoAN,
+    "asid": ASID,
 }
 
 

@@ -101,6 +101,7 @@ class Networks(unittest.TestCase):
         for name, scale, count in (
             ("a2n", 2, 1_036_443), ("a2n", 4, 1_047_459), ("a2nm", 2, 831_643), ("pan", 2, 261_403),
             ("pan", 4, 272_419), ("acla", 2, 1_406_889 - 4 * 704), ("acla", 4, 1_554_601 - 4 * 704),
+            ("asid", 2, 297_516), ("asid", 3, 304_011), ("asid", 4, 313_104),
         ):
             network = networks.create(name, scale)
             self.assertEqual(sum(p.numel() for p in network.parameters()), count, f"{name} x{scale}")
@@ -150,6 +151,30 @@ class Networks(unittest.TestCase):
                     y = network(case["input"])
                 worst = float((y - case[output]).abs().max() / case[output].abs().max())
                 self.assertLess(worst, 2e-5)
+
+    def test_of_shared_attention_equal_the_authors_code(self):
+        """ASID, whole and in tiles. Few channels amplify rounding, most where the scale is 3 or 4."""
+        for name, allowed in (
+            ("asid_x2_21x19", 2e-5), ("asid_x2_tiled_70x66", 2e-5), ("asid_x4_16x13", 2e-4),
+            ("asid_x3_d8_15x14", 2e-4),
+        ):
+            path = os.path.join(SHARED, "golden2", f"{name}.safetensors")
+            if not os.path.exists(path):
+                self.skipTest(f"no {path}")
+            with self.subTest(name):
+                m, case = tensors.metadata(path), tensors.load(path)
+                source = m.get("weights_in")
+                held = tensors.load(os.path.join(SHARED, "golden2", source)) if source else case
+                weights = {k[8:]: v for k, v in held.items() if k.startswith("weights.")}
+                network = networks.create(
+                    "asid", int(m["scale"]), features=int(m["num_feat"]), blocks=int(m["blocks"])
+                )
+                self.assertEqual(tensors.fill(network.eval(), weights), [])
+                self.assertEqual(set(weights), set(network.state_dict()))
+                run = network.picture if source else network
+                with torch.no_grad():
+                    y = 2 * run((case["input"] + 1) / 2) - 1
+                self.assertLess(float((y - case["output"]).abs().max()), allowed)
 
     def test_refuse_unknown_names(self):
         with self.assertRaises(SystemExit):
