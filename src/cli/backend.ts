@@ -73,21 +73,25 @@ export interface Backend extends Measurer {
   close(): void;
 }
 
-/** @throws CrispenError `NO_WEBGPU` for `gpu` on a machine without an adapter. */
+/**
+ * @param threads of the CPU backend, by default one for each core
+ * @throws CrispenError `NO_WEBGPU` for `gpu` on a machine without an adapter.
+ */
 export async function openBackend(
   device: DeviceName | 'auto',
   tiling: Tiling = {},
+  threads?: number,
 ): Promise<Backend> {
   switch (device) {
     case 'oracle':
       return ORACLE;
     case 'cpu':
-      return openCpuBackend(tiling);
+      return openCpuBackend(tiling, threads);
     case 'gpu':
       return openGpuBackend(tiling, await openGpu());
     case 'auto': {
       const gpu = await openRealGpu();
-      return gpu ? openGpuBackend(tiling, gpu) : openCpuBackend(tiling);
+      return gpu ? openGpuBackend(tiling, gpu) : openCpuBackend(tiling, threads);
     }
   }
 }
@@ -111,9 +115,10 @@ const ORACLE: Backend = {
   close() {},
 };
 
-async function openCpuBackend(tiling: Tiling): Promise<Backend> {
+async function openCpuBackend(tiling: Tiling, threads?: number): Promise<Backend> {
   const { CpuModel } = await import('../cpu/model.ts');
   const { upscale, upscaleStrips } = await import('../cpu/upscale.ts');
+  const crew = (await import('./threads.ts')).openCrew(threads);
   return {
     device: 'cpu',
     adapter: null,
@@ -124,22 +129,22 @@ async function openCpuBackend(tiling: Tiling): Promise<Backend> {
         model: name,
         scale: network.scale,
         async run(image, options, sink) {
-          loading ??= CpuModel.load(network, weights);
+          loading ??= CpuModel.load(network, weights, { crew });
           return upscaleStrips(await loading, image, { ...tiling, ...options }, sink);
         },
       };
     },
     async load(network, weights) {
-      const model = await CpuModel.load(network, weights);
+      const model = await CpuModel.load(network, weights, { crew });
       return (image, options) => upscale(model, image, { ...tiling, ...options });
     },
     async trace(network, weights, input, taps, { fuse } = {}) {
       const keep = findTaps(network.graph, taps);
       const level = fuse === 'none' ? fuse : 'ops';
-      const model = await CpuModel.load(network, weights, { keep, fuse: level });
+      const model = await CpuModel.load(network, weights, { crew, keep, fuse: level });
       return model.trace(input, taps);
     },
-    close() {},
+    close: () => crew.close(),
   };
 }
 

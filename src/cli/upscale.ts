@@ -15,6 +15,7 @@ import { checkFormat, formatOf, OUTPUT_FORMATS, readPicture, writeImage } from '
 import { type ChosenModel, chooseChain } from './model.ts';
 import { NETWORK_OPTIONS, NETWORK_USAGE, type NetworkWish, networkOf } from './network.ts';
 import { findOutput, openSink, STDIO } from './output.ts';
+import { MAX_THREADS } from './threads.ts';
 import { TILING_OPTIONS, TILING_USAGE, tilingOf } from './tiling.ts';
 
 export const UPSCALE_USAGE = `
@@ -39,6 +40,7 @@ error. Links are followed, permissions stay.
                    --model in place of that model's weights
 ${NETWORK_USAGE}
   --device NAME    auto (default): a GPU, else the CPU; gpu; or cpu
+  --threads N      of the CPU (default: one for each core, at most 8)
 ${TILING_USAGE}
   --edge MODE      what lies beyond the border: zero, as networks were trained (default), replicate,
                    or wrap, for textures that tile
@@ -71,6 +73,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
       weights: { type: 'string' },
       ...NETWORK_OPTIONS,
       device: { type: 'string', default: 'auto' },
+      threads: { type: 'string' },
       ...TILING_OPTIONS,
       precision: { type: 'string', default: 'auto' },
       format: { type: 'string' },
@@ -84,6 +87,10 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
     throw new UsageError('Name one input file and one output file.');
   }
   const device = choice('--device', values.device, DEVICES);
+  const threads =
+    values.threads === undefined
+      ? undefined
+      : parsed('--threads', values.threads, whole(1, MAX_THREADS));
   const tiling = tilingOf(values, device);
   const method = parsed('--method', values.method, CALLS.upscale.method);
   const precision = parsed('--precision', values.precision, CALLS.createUpscaler.precision);
@@ -118,7 +125,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
   // Models may run twice.
   const assumptions = [...new Set(method === 'lanczos' ? [] : chain.flatMap((m) => m.assumptions))];
 
-  const backend = await openBackend(device, tiling);
+  const backend = await openBackend(device, tiling, threads);
   try {
     const depth = depthOf(image);
     const plan = {

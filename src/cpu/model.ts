@@ -15,19 +15,22 @@ import type { RgbaImage } from '../image/image.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { Constants } from './constants.ts';
+import type { Crew } from './crew.ts';
 import { readPlanar, writePlanar } from './layout.ts';
-import { compileModule, type Functions, growMemory, instantiate, makeMemory } from './module.ts';
+import { compileModule, growMemory, instantiate, makeMemory } from './module.ts';
 import { type Packing, pack, unpack } from './pixels.ts';
 import { Compiled, type Program } from './program.ts';
-import { type Oracle, onThisThread, type Run, runProgram } from './runner.ts';
+import { type Oracle, onThisThread, type Run, type RunRows, runProgram } from './runner.ts';
 
 /** How a run goes. */
 type RunChoice = Pick<Run, 'signal' | 'onWork' | 'onStep' | 'means'>;
 
 /** How a model runs. */
 export interface ModelOptions {
-  /** Default: what the runtime supports best (`compileModule`). */
+  /** Default: what the runtime supports best (`compileModule`). With a crew, for a shared memory. */
   readonly module?: WebAssembly.Module | undefined;
+  /** Threads that help; default none. */
+  readonly crew?: Crew | undefined;
   /** Values that are read after a run. */
   readonly keep?: ReadonlySet<ValueId>;
   /** Default `ops`; `none` runs each node by itself. */
@@ -43,7 +46,8 @@ export class CpuModel {
   readonly #compiled: Compiled;
   readonly #weights: NetworkWeights;
   readonly #memory: WebAssembly.Memory;
-  readonly #functions: Functions;
+  readonly #rows: () => RunRows;
+  readonly #threads: number;
   readonly #nonlocal: typeof import('../engine/oracle/interpreter.ts').applyNonlocal | null;
   #program: Program | null = null;
 
@@ -52,14 +56,16 @@ export class CpuModel {
     weights: NetworkWeights,
     compiled: Compiled,
     memory: WebAssembly.Memory,
-    functions: Functions,
+    rows: () => RunRows,
+    threads: number,
     nonlocal: typeof import('../engine/oracle/interpreter.ts').applyNonlocal | null,
   ) {
     this.network = network;
     this.#compiled = compiled;
     this.#weights = weights;
     this.#memory = memory;
-    this.#functions = functions;
+    this.#rows = rows;
+    this.#threads = threads;
     this.#nonlocal = nonlocal;
   }
 
@@ -67,18 +73,29 @@ export class CpuModel {
   static async load(
     network: Network,
     tensors: TensorMap,
-    { module, keep, fuse: level = 'ops' }: ModelOptions = {},
+    { module: given, crew, keep, fuse: level = 'ops' }: ModelOptions = {},
   ): Promise<CpuModel> {
     const weights = bindWeights(network.graph, tensors);
     const fused = fuse(network.graph, { fuse: level, ...(keep && { keep }), image: {} });
     const constants = new Constants(weights);
     const compiled = new Compiled(fused, constants, keep);
-    const memory = makeMemory(constants.end);
+    const shared = crew !== undefined;
+    const memory = makeMemory(constants.end, shared);
     constants.write(memory.buffer);
-    const functions = await instantiate(module ?? (await compileModule()), memory);
+    const module = given ?? (await compileModule(undefined, shared));
+    const functions = await instantiate(module, memory);
+    const rows = () => crew?.serve(module, memory, functions) ?? onThisThread(functions);
     const { applyNonlocal = null } =
       compiled.slow.length > 0 ? await import('../engine/oracle/interpreter.ts') : {};
-    return new CpuModel(network, weights, compiled, memory, functions, applyNonlocal);
+    return new CpuModel(
+      network,
+      weights,
+      compiled,
+      memory,
+      rows,
+      crew?.threads ?? 1,
+      applyNonlocal,
+    );
   }
 
   /** True if some ops run by plain loops, which take a hundred times as long. */
@@ -175,7 +192,7 @@ export class CpuModel {
     );
   }
 
-  #floats(): Float32Array<ArrayBuffer> {
+  #floats(): Float32Array {
     return new Float32Array(this.#memory.buffer);
   }
 
@@ -206,7 +223,7 @@ export class CpuModel {
     const oracle: Oracle = (op) => this.#runOracle(program, op, tables);
     await runProgram(program, {
       ...options,
-      ...{ floats: this.#floats(), rows: onThisThread(this.#functions), oracle },
+      ...{ floats: this.#floats(), rows: this.#rows(), threads: this.#threads, oracle },
     });
     return tables;
   }

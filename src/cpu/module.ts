@@ -1,9 +1,11 @@
 import { CrispenError } from '../errors.ts';
 import { MODULES } from './module.generated.ts';
-import type { RecordName } from './records.ts';
+import { RECORDS, type RecordName } from './records.ts';
 
 /** Names of the module's functions: of all records but that of a segment. */
 export type RowFunction = Exclude<RecordName, 'segment'>;
+
+export const FUNCTIONS = Object.keys(RECORDS).filter((name) => name !== 'segment') as RowFunction[];
 
 /** Each does the rows `from` .. `to` - 1 of what the record at an address says. */
 export type Functions = Readonly<
@@ -26,16 +28,20 @@ export function supportedVariant(): VariantName | null {
 
 /**
  * Compiles the module.
+ * @param shared for a memory that threads share
  * @throws CrispenError `NO_WASM` where the runtime has no SIMD or the page's policy forbids WebAssembly.
  */
-export async function compileModule(variant = supportedVariant()): Promise<WebAssembly.Module> {
-  if (variant === null || !WebAssembly.validate(bytesOf(variant))) {
+export async function compileModule(
+  variant = supportedVariant(),
+  shared = false,
+): Promise<WebAssembly.Module> {
+  if (variant === null || !WebAssembly.validate(bytesOf(variant, shared))) {
     throw new CrispenError('NO_WASM', 'This browser has no WebAssembly SIMD.', {
       hint: 'Update the browser, or use one with WebGPU.',
     });
   }
   try {
-    return await WebAssembly.compile(bytesOf(variant));
+    return await WebAssembly.compile(bytesOf(variant, shared));
   } catch (cause) {
     throw new CrispenError('NO_WASM', 'This page does not allow WebAssembly.', {
       hint: "Add 'wasm-unsafe-eval' to script-src in the page's Content-Security-Policy.",
@@ -45,11 +51,15 @@ export async function compileModule(variant = supportedVariant()): Promise<WebAs
 }
 
 /** A memory of at least `bytes`. @throws CrispenError `OUT_OF_MEMORY` */
-export function makeMemory(bytes: number): WebAssembly.Memory {
-  try {
-    return new WebAssembly.Memory({ initial: pagesOf(bytes), maximum: MAX_PAGES });
-  } catch (cause) {
-    throw outOfMemory(bytes, cause);
+export function makeMemory(bytes: number, shared = false): WebAssembly.Memory {
+  const initial = pagesOf(bytes);
+  // Runtimes of 32 bits reserve the whole of a shared memory at once and may refuse 4 GiB.
+  for (let maximum = MAX_PAGES; ; maximum /= 2) {
+    try {
+      return new WebAssembly.Memory({ initial, maximum, shared });
+    } catch (cause) {
+      if (!shared || maximum / 2 < initial) throw outOfMemory(bytes, cause);
+    }
   }
 }
 
@@ -81,6 +91,13 @@ const outOfMemory = (bytes: number, cause: unknown): CrispenError =>
     { hint: 'Set a smaller memory budget or enlarge a smaller image.', cause },
   );
 
-function bytesOf(variant: VariantName): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(MODULES[variant]), (c) => c.charCodeAt(0));
+/** What the module says of the memory that it imports: "memory", a memory, with a maximum. */
+const MEMORY_IMPORT = 'memory\x02\x01';
+
+/** @param shared one bit of the import makes the module one for a shared memory */
+function bytesOf(variant: VariantName, shared = false): Uint8Array<ArrayBuffer> {
+  const code = atob(MODULES[variant]);
+  const bytes = Uint8Array.from(code, (c) => c.charCodeAt(0));
+  if (shared) bytes[code.indexOf(MEMORY_IMPORT) + MEMORY_IMPORT.length - 1] |= 2;
+  return bytes;
 }

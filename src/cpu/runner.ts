@@ -5,10 +5,10 @@ import type { HostTask, Means, RowTask } from './compile.ts';
 import type { Functions } from './module.ts';
 import type { Program, Step } from './program.ts';
 
-/** Multiply-adds between two looks at the clock: some milliseconds at a slow core's speed. */
+/** Multiply-adds of each thread between two looks at the clock: some milliseconds on a slow core. */
 const CHUNK = 2e7;
 /** Milliseconds after which other events get their turn: a job is cancelled within 100. */
-const SLICE_MS = 40;
+const SLICE_MS = 20;
 
 /** Does an op that the module has no function for. */
 export type Oracle = (op: FusedOpOf<'nonlocal'>) => void;
@@ -36,6 +36,7 @@ export function breathe(): Promise<void> {
 export interface Run extends Pick<RunOptions, 'signal'> {
   readonly floats: Float32Array;
   readonly rows: RunRows;
+  readonly threads: number;
   readonly oracle: Oracle;
   readonly means?: Means | undefined;
   readonly onWork?: ((multiplyAdds: number) => void) | undefined;
@@ -60,7 +61,7 @@ export async function runProgram(program: Program, run: Run): Promise<void> {
     const rowsInAll = step.tasks.reduce((sum, task) => sum + (isRowTask(task) ? task.rows : 0), 0);
     // Ops without multiply-adds move memory: a few for each number.
     const perRow = Math.max(work / Math.max(1, rowsInAll), 100 * program.size.width);
-    const chunk = Math.max(1, Math.floor(CHUNK / perRow));
+    const chunk = Math.max(1, Math.floor((CHUNK * run.threads) / perRow));
     for (const task of step.tasks) {
       if (!isRowTask(task)) {
         task(run.floats, run.means ?? {});

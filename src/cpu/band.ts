@@ -1,0 +1,76 @@
+/** The words of a crew's control block, by their index. Nothing but atomic operations touches them. */
+export const WORDS = {
+  /** Threads that work on the task; -1 while there is none, and none may enter. */
+  gate: 0,
+  /** Counts tasks. Threads sleep until it changes. */
+  turn: 1,
+  /** Changes with the model that the crew serves. */
+  epoch: 2,
+  /** 1 after a function of the module failed in a thread. */
+  fault: 3,
+  /** The task: index of the function, address of its record, the first row that nobody has taken, the
+   * end of the rows, and how many rows are taken at once. */
+  fn: 4,
+  record: 5,
+  next: 6,
+  end: 7,
+  share: 8,
+} as const;
+
+/** What a thread needs to work for one model. */
+export interface Seat {
+  readonly control: Int32Array<SharedArrayBuffer>;
+  readonly words: typeof WORDS;
+  readonly epoch: number;
+  readonly module: WebAssembly.Module;
+  /** Shared. */
+  readonly memory: WebAssembly.Memory;
+  /** Names of the module's functions. */
+  readonly functions: readonly string[];
+}
+
+/**
+ * The work of one thread: it computes rows of each task that the crew's host offers, and returns when
+ * the host turns to another model. The thread is blocked meanwhile.
+ *
+ * Uses nothing from outside its own body: Node runs its text in a worker.
+ */
+export function serveBands({ control, words, epoch, module, memory, functions }: Seat): void {
+  const { gate, turn, fn, record, next, end, share } = words;
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  const all = exports as Record<string, (record: number, from: number, to: number) => void>;
+  const isOver = () => Atomics.load(control, words.epoch) !== epoch;
+  const work = () => {
+    const [rows, size] = [Atomics.load(control, end), Atomics.load(control, share)];
+    const run = all[functions[Atomics.load(control, fn)]];
+    for (;;) {
+      const from = Atomics.add(control, next, size);
+      if (from >= rows) return;
+      run(Atomics.load(control, record), from, Math.min(rows, from + size));
+    }
+  };
+  let seen = -1;
+  for (;;) {
+    // The next task is mostly some microseconds away, less than falling asleep and waking up takes.
+    for (let i = 0; i < 5000 && Atomics.load(control, turn) === seen; i++);
+    Atomics.wait(control, turn, seen);
+    seen = Atomics.load(control, turn);
+    if (isOver()) return;
+    let inside = Atomics.load(control, gate);
+    while (inside >= 0) {
+      const found = Atomics.compareExchange(control, gate, inside, inside + 1);
+      if (found === inside) break;
+      inside = found;
+    }
+    if (inside < 0) continue;
+    // While a thread is inside, the task and the model stay.
+    try {
+      if (!isOver()) work();
+    } catch {
+      Atomics.store(control, words.fault, 1);
+    } finally {
+      Atomics.sub(control, gate, 1);
+      Atomics.notify(control, gate);
+    }
+  }
+}

@@ -1,0 +1,121 @@
+import { afterAll, expect, it } from 'vitest';
+import { picture } from '../../test/pictures.ts';
+
+import { findGoldenCases, readGoldenCases, SEEDED_GOLDENS } from '../cli/golden-cases.ts';
+import { chooseModel } from '../cli/model.ts';
+import { openCrew } from '../cli/threads.ts';
+import { type BandThread, Crew } from './crew.ts';
+import { CpuModel } from './model.ts';
+import { compileModule, instantiate, makeMemory } from './module.ts';
+import { upscale } from './upscale.ts';
+
+const crew = openCrew(3);
+afterAll(() => crew.close());
+
+/** A crew, and how many rows its host alone has done by now. */
+async function watched() {
+  const module = await compileModule(undefined, true);
+  const memory = makeMemory(2 ** 20, true);
+  const functions = await instantiate(module, memory);
+  let own = 0;
+  const sums = (record: number, from: number, to: number) => {
+    own += to - from;
+    functions.sums(record, from, to);
+  };
+  return { run: crew.serve(module, memory, { ...functions, sums }), memory, own: () => own };
+}
+
+async function golden(pattern: string) {
+  const file = findGoldenCases(pattern).find((path) => path.startsWith(SEEDED_GOLDENS));
+  const found = await readGoldenCases(file ?? pattern);
+  if ('missing' in found) throw new Error(`no network ${found.missing}`);
+  return found[0];
+}
+
+it('divides the rows of a task among its threads, each once', async () => {
+  const { run, memory, own } = await watched();
+  const [rows, at, x, y] = [4000, 64, 4096, 2 ** 19];
+  const numbers = new Float32Array(memory.buffer);
+  new Uint32Array(memory.buffer).set([x, 16, y, 1, 16], at / 4);
+  for (let i = 0; i < rows * 4; i++) numbers[x / 4 + i] = i;
+  let all = 0;
+  // Threads take a while to start.
+  for (let round = 0; round < 2000 && own() === all; round++) {
+    numbers.fill(-1, y / 4, y / 4 + rows * 4);
+    run({ fn: 'sums', record: at, rows }, 0, rows);
+    all += rows;
+    const written = numbers.subarray(y / 4, y / 4 + rows * 4);
+    expect(written.every((value, i) => value === i)).toBe(true);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  expect(own()).toBeLessThan(all);
+});
+
+it.each([
+  'tiny_a2n_x4_8x8',
+  'compact_x2_11x7',
+  'span_x2_11x7',
+  'rrdb_x2_unshuffle_13x9_pad',
+  'edsr_x2*',
+  'lcoan_*',
+])('%s on three threads equals one, bit for bit', async (name) => {
+  const { network, weights } = await golden(name);
+  const alone = await CpuModel.load(network, weights);
+  const together = await CpuModel.load(network, weights, { crew });
+  for (const image of [picture(1, 1), picture(67, 41, true), picture(5, 90)]) {
+    const expected = await upscale(alone, image);
+    const actual = await upscale(together, image);
+    expect(actual.image).toEqual(expected.image);
+  }
+});
+
+it('serves models in turn, whole and in tiles', async () => {
+  const found = await Promise.all(['a2n-x2', 'pan-x2'].map((model) => chooseModel({ model })));
+  const pairs = await Promise.all(
+    found.map(async ({ network, weights }) => ({
+      alone: await CpuModel.load(network, weights),
+      together: await CpuModel.load(network, weights, { crew }),
+    })),
+  );
+  for (const tileSize of [100, 24, 100]) {
+    for (const { alone, together } of pairs) {
+      const image = picture(50, 40);
+      const { image: expected } = await upscale(alone, image, { tileSize });
+      expect((await upscale(together, image, { tileSize })).image).toEqual(expected);
+    }
+  }
+});
+
+it('stops soon after being cancelled, and the next job is right', async () => {
+  const { network, weights } = await chooseModel({ model: 'a2n-x2' });
+  const model = await CpuModel.load(network, weights, { crew });
+  const controller = new AbortController();
+  const due = performance.now() + 300;
+  const running = upscale(model, picture(200, 200), { signal: controller.signal });
+  setTimeout(() => controller.abort(), 300);
+  await expect(running).rejects.toMatchObject({ code: 'ABORTED' });
+  expect(performance.now() - due).toBeLessThan(150);
+  const image = picture(9, 8);
+  const { image: expected } = await upscale(await CpuModel.load(network, weights), image);
+  expect((await upscale(model, image)).image).toEqual(expected);
+});
+
+it('works with threads that never start', async () => {
+  const sent: unknown[] = [];
+  const absent: BandThread = { send: (seat) => void sent.push(seat), terminate: () => {} };
+  const { network, weights } = await golden('compact_x2_11x7');
+  const lonely = await CpuModel.load(network, weights, { crew: new Crew(3, () => absent) });
+  const { image } = await upscale(await CpuModel.load(network, weights), picture(20, 20));
+  expect((await upscale(lonely, picture(20, 20))).image).toEqual(image);
+  expect(sent).toHaveLength(2);
+});
+
+it('says so when a thread fails, and goes on', async () => {
+  const { run, memory } = await watched();
+  // Beyond the end of the memory: whoever takes the rows, traps.
+  new Uint32Array(memory.buffer).set([memory.buffer.byteLength, 16, 2 ** 19, 1, 16], 16);
+  expect(() => run({ fn: 'sums', record: 64, rows: 9 }, 0, 9)).toThrow();
+  const { network, weights } = await golden('compact_x2_11x7');
+  const model = await CpuModel.load(network, weights, { crew });
+  expect((await upscale(model, picture(9, 9))).image.width).toBe(18);
+});

@@ -1,0 +1,94 @@
+import { CrispenError } from '../errors.ts';
+import { type Seat, WORDS } from './band.ts';
+import { FUNCTIONS, type Functions, type RowFunction } from './module.ts';
+import { onThisThread, type RunRows } from './runner.ts';
+
+/** A worker that runs `serveBands` for each seat that it is sent. */
+export interface BandThread {
+  send(seat: Seat): void;
+  terminate(): void;
+}
+
+/** Shares of a task that each thread takes: more of them even out the threads' speeds. */
+const SHARES = 4;
+
+/**
+ * Threads that share a model's memory and divide the rows of each task. The host takes part. A thread
+ * that starts late, or not at all, costs speed and nothing else: each takes the next rows that nobody
+ * has. Rows depend on nothing but the task's inputs, so results are those of one thread, bit for bit.
+ */
+export class Crew {
+  /** Those that were asked for, with the host's. */
+  readonly threads: number;
+  readonly #workers: readonly BandThread[];
+  readonly #control = new Int32Array(
+    new SharedArrayBuffer(Object.keys(WORDS).length * Int32Array.BYTES_PER_ELEMENT),
+  );
+  #memory: WebAssembly.Memory | null = null;
+
+  /** @param start makes a thread; called once for each but the host's */
+  constructor(threads: number, start: () => BandThread) {
+    this.threads = threads;
+    this.#control[WORDS.gate] = -1;
+    this.#workers = Array.from({ length: threads - 1 }, start);
+  }
+
+  /** What runs the rows of tasks in this memory; it holds until the next call. */
+  serve(module: WebAssembly.Module, memory: WebAssembly.Memory, functions: Functions): RunRows {
+    if (this.#workers.length === 0) return onThisThread(functions);
+    if (memory !== this.#memory) this.#seat(module, memory);
+    return (task, from, to) => this.#run(functions, task.fn, task.record, from, to);
+  }
+
+  /** Ends the threads; the crew is of no more use. */
+  close(): void {
+    for (const worker of this.#workers) worker.terminate();
+  }
+
+  #seat(module: WebAssembly.Module, memory: WebAssembly.Memory): void {
+    const control = this.#control;
+    const epoch = Atomics.add(control, WORDS.epoch, 1) + 1;
+    this.#wake();
+    const seat = { control, words: WORDS, epoch, module, memory, functions: FUNCTIONS };
+    for (const worker of this.#workers) worker.send(seat);
+    this.#memory = memory;
+  }
+
+  #run(functions: Functions, fn: RowFunction, record: number, from: number, to: number): void {
+    const control = this.#control;
+    const share = Math.max(1, Math.floor((to - from) / (this.threads * SHARES)));
+    const task = { fault: 0, fn: FUNCTIONS.indexOf(fn), record, next: from, end: to, share };
+    for (const [word, value] of Object.entries(task)) {
+      Atomics.store(control, WORDS[word as keyof typeof task], value);
+    }
+    Atomics.store(control, WORDS.gate, 0);
+    this.#wake();
+    try {
+      for (;;) {
+        const row = Atomics.add(control, WORDS.next, share);
+        if (row >= to) break;
+        functions[fn](record, row, Math.min(to, row + share));
+      }
+    } finally {
+      this.#closeGate();
+    }
+    if (Atomics.load(control, WORDS.fault) !== 0) {
+      throw new CrispenError('INTERNAL', 'A thread of the CPU backend failed.');
+    }
+  }
+
+  /** Waits until all threads have left, and lets no more in. */
+  #closeGate(): void {
+    const control = this.#control;
+    for (;;) {
+      const inside = Atomics.compareExchange(control, WORDS.gate, 0, -1);
+      if (inside === 0) return;
+      Atomics.wait(control, WORDS.gate, inside);
+    }
+  }
+
+  #wake(): void {
+    Atomics.add(this.#control, WORDS.turn, 1);
+    Atomics.notify(this.#control, WORDS.turn);
+  }
+}
