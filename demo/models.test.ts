@@ -1,12 +1,40 @@
 import { describe, expect, it } from 'vitest';
 import { choicesAt, choose, tasksOf } from './models.ts';
 
+const none = { kind: null, best: false, fast: false } as const;
 const models = [
-  { id: 'a2n-x2', task: 'upscale', scale: 2, description: '' },
-  { id: 'a2n-x3', task: 'upscale', scale: 3, description: '' },
-  { id: 'a2n-photo-x2', task: 'upscale', scale: 2, description: '' },
-  { id: 'new-x2', task: 'upscale', scale: 2, description: 'Small and quick.' },
-  { id: 'a2n-jpeg-x1', task: 'dejpeg', scale: 1, description: '' },
+  { id: 'a2n-x2', task: 'upscale', scale: 2, description: '', ...none, kind: 'clean' },
+  {
+    id: 'pan-x2',
+    task: 'upscale',
+    scale: 2,
+    description: '',
+    kind: 'clean',
+    best: true,
+    fast: true,
+  },
+  { id: 'a2n-x3', task: 'upscale', scale: 3, description: '', ...none, kind: 'clean', best: true },
+  { id: 'pan-x3', task: 'upscale', scale: 3, description: '', ...none, kind: 'clean', fast: true },
+  {
+    id: 'pan-photo-x2',
+    task: 'upscale',
+    scale: 2,
+    description: '',
+    ...none,
+    kind: 'photo',
+    fast: true,
+  },
+  {
+    id: 'a2n-photo-x2',
+    task: 'upscale',
+    scale: 2,
+    description: '',
+    ...none,
+    kind: 'photo',
+    best: true,
+  },
+  { id: 'new-x2', task: 'upscale', scale: 2, description: 'Small and quick.', ...none },
+  { id: 'a2n-jpeg-x1', task: 'dejpeg', scale: 1, description: '', ...none },
 ] as const;
 
 it('offers the tasks that there are models for', () => {
@@ -18,21 +46,29 @@ describe('choicesAt', () => {
   it('offers what exists at the scale, photos first, unknown kinds last', () => {
     expect(choicesAt(models, 2).map((choice) => choice.id)).toEqual([
       'a2n-photo-x2',
+      'pan-photo-x2',
+      'pan-x2',
       'a2n-x2',
       'new-x2',
     ]);
-    expect(choicesAt(models, 3).map((choice) => choice.id)).toEqual(['a2n-x3']);
+    expect(choicesAt(models, 3).map(({ id, title }) => [id, title])).toEqual([
+      ['a2n-x3', 'Clean'],
+      ['pan-x3', 'Clean (fast)'],
+    ]);
   });
 
   it('describes a kind without words of its own by the manifest', () => {
-    expect(choicesAt(models, 2)[2]).toMatchObject({ title: 'new-x2', text: 'Small and quick.' });
+    expect(choicesAt(models, 2)[4]).toMatchObject({ title: 'new-x2', text: 'Small and quick.' });
   });
 });
 
 describe('choose', () => {
   it('keeps the kind across scales where it can', () => {
     expect(choose(models, 'upscale', 2, 'a2n').id).toBe('a2n-x2');
-    expect(choose(models, 'upscale', 3, 'a2n-photo').id).toBe('a2n-x3');
+    expect(choose(models, 'upscale', 3, 'photo').id).toBe('a2n-x3');
+    expect(choose(models, 'upscale', 3, 'clean-fast').id).toBe('pan-x3');
+    expect(choose(models, 'upscale', 2, 'clean-fast').id).toBe('pan-x2');
+    expect(choose(models, 'upscale', 2, 'photo-fast').id).toBe('pan-photo-x2');
     expect(choose(models, 'upscale', 2, '').id).toBe('a2n-photo-x2');
   });
 

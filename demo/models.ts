@@ -7,7 +7,7 @@ export const SCALES: readonly Scale[] = [2, 3, 4] satisfies readonly ModelEntry[
 /** The size that a task begins with: a restored picture keeps its own. */
 export const firstScale = (task: AddedTask): Scale => (task === 'upscale' ? 2 : 1);
 
-/** A model as people choose it. `kind` is the part of the id that stays the same at other scales. */
+/** A model as people choose it. `kind` stays the same at other scales. */
 export interface ModelChoice {
   readonly id: string;
   readonly kind: string;
@@ -15,7 +15,10 @@ export interface ModelChoice {
   readonly text: string;
 }
 
-export type Offer = Pick<ModelEntry, 'id' | 'task' | 'scale' | 'description'>;
+export type Offer = Pick<
+  ModelEntry,
+  'id' | 'task' | 'scale' | 'description' | 'kind' | 'best' | 'fast'
+>;
 
 /** Tasks of pictures; a mosaic is none that a page could show. */
 export type PictureTask = Exclude<Task, 'demosaic'>;
@@ -26,16 +29,26 @@ const ORDER: readonly PictureTask[] = ['upscale', 'dejpeg', 'denoise'];
 export const tasksOf = (models: readonly Offer[]): PictureTask[] =>
   ORDER.filter((task) => models.some((model) => model.task === task));
 
+/** In the order of the list. Models beyond these follow, under their ids. */
 const WORDS: Readonly<Record<string, Pick<ModelChoice, 'title' | 'text'>>> = {
-  'a2n-photo': {
+  photo: {
     title: 'Photo',
     text: 'From the web or a phone: removes JPEG traces and noise as well.',
   },
-  pan: { title: 'Clean', text: 'Renders, artwork, lossless pictures: keeps every detail.' },
-  a2n: { title: 'Clean (A2N)', text: 'The same by a network of four times the size.' },
+  'photo-fast': { title: 'Photo (fast)', text: 'Almost the same in a third of the time.' },
+  sharp: {
+    title: 'Sharp',
+    text: 'Crisp hair, fabric and foliage. It invents detail that the photo does not have.',
+  },
+  clean: { title: 'Clean', text: 'Renders, artwork, lossless pictures: keeps every detail.' },
+  'clean-fast': { title: 'Clean (fast)', text: 'Almost the same in a third of the time.' },
 };
 
-const kindOf = (id: string): string => id.replace(/-x\d+$/, '');
+/** The best and the fast model of a kind have its name; others have their own family's. */
+function kindOf({ id, kind, best, fast }: Offer): string {
+  if (kind !== null && best) return kind;
+  return kind !== null && fast ? `${kind}-fast` : id.replace(/-x\d+$/, '');
+}
 
 /** The models that enlarge by a scale, those for photos first. */
 export function choicesAt(models: readonly Offer[], scale: Scale): ModelChoice[] {
@@ -47,14 +60,16 @@ export function choicesAt(models: readonly Offer[], scale: Scale): ModelChoice[]
     .sort((a, b) => rank(a.kind) - rank(b.kind));
 }
 
-function described({ id, description }: Offer): ModelChoice {
-  const kind = kindOf(id);
-  return { id, kind, ...(WORDS[kind] ?? { title: id, text: description }) };
+function described(offer: Offer): ModelChoice {
+  const { id, description } = offer;
+  const kind = kindOf(offer);
+  const { title, text } = WORDS[kind] ?? { title: id, text: description };
+  return { id, kind, title, text };
 }
 
 /**
- * The model of a task: one that restores serves any scale, else it is the one of the wished kind at
- * the scale, or the first one there.
+ * The model of a task. One that restores serves any scale. Else it is the one of the wished kind at the scale,
+ * for `photo-fast` also `photo`, or the first one there.
  */
 export function choose(
   models: readonly Offer[],
@@ -68,7 +83,8 @@ export function choose(
     return described(restores);
   }
   const choices = choicesAt(models, scale);
-  const choice = choices.find((candidate) => candidate.kind === kind) ?? choices[0];
+  const find = (wanted: string) => choices.find((candidate) => candidate.kind === wanted);
+  const choice = find(kind) ?? find(kind.replace(/-fast$/, '')) ?? choices[0];
   if (!choice) throw new Error(`The manifest has no model at ${scale}x.`);
   return choice;
 }

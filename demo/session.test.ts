@@ -1,12 +1,11 @@
 import { describe, expect, it, vi } from 'vitest';
+import { findModel } from '../src/catalog/files.ts';
 import { CrispenError } from '../src/errors.ts';
 import type { Detection, UpscaleOutput, UpscaleRequest, Upscaler } from '../src/index.ts';
 import { type Picture, Session, type State } from './session.ts';
 
 const models = ['a2n-photo-x2', 'a2n-x2', 'a2n-x3', 'a2n-x4', 'a2n-jpeg-x1'].map((id) => ({
-  id,
-  task: id.includes('jpeg') ? ('dejpeg' as const) : ('upscale' as const),
-  scale: Number(id.slice(-1)) as 1 | 2 | 3 | 4,
+  ...findModel(id),
   description: '',
 }));
 const small: Picture = { file: new Blob(), name: 'cat.jpg', size: { width: 30, height: 20 } };

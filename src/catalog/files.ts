@@ -1,6 +1,12 @@
 import { CrispenError } from '../errors.ts';
 import type { Task } from './task.ts';
 
+/**
+ * The pictures that a model enlarges best. `photo`: ordinary photos, usually saved as JPEG. `clean`: lossless
+ * pictures. `sharp`: photos again, with invented detail.
+ */
+export type Kind = 'photo' | 'clean' | 'sharp';
+
 /** One shipped weight file: what it takes to run it. */
 export interface ModelFile {
   readonly id: string;
@@ -9,6 +15,12 @@ export interface ModelFile {
   readonly task: Task;
   /** 1 for every task but `upscale`. */
   readonly scale: 1 | 2 | 3 | 4;
+  /** null for models that restore. */
+  readonly kind: Kind | null;
+  /** Whether it is the best shipped model of its kind and scale, by Set5 and Set14. */
+  readonly best: boolean;
+  /** Whether it is the quickest one of its kind and scale. */
+  readonly fast: boolean;
   /** Channels and blocks, where they are not the family's own; as `createNetwork` takes them. */
   readonly features?: number;
   readonly blocks?: number;
@@ -29,6 +41,9 @@ const model = (
 ): ModelFile => ({
   network: 'a2n',
   task: 'upscale',
+  kind: 'clean',
+  best: false,
+  fast: false,
   inputRange: 255,
   f16: true,
   file: `${own.id}.safetensors`,
@@ -46,6 +61,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
   model({
     id: 'a2n-x3',
     scale: 3,
+    best: true,
     bytes: 2_091_422,
     sha256: '510276c210d1b1090ae36ab43d6aebf44e3ded89061c272b130c007db387fb64',
   }),
@@ -60,6 +76,8 @@ export const MODEL_FILES: readonly ModelFile[] = [
     id: 'pan-x2',
     network: 'pan',
     scale: 2,
+    best: true,
+    fast: true,
     inputRange: 1,
     bytes: 537_558,
     sha256: '6fc4e46bc3463270fb0ade449f9ea6714af5232c2f0c7b2ec044c9fa96674a3c',
@@ -68,6 +86,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
     id: 'pan-x3',
     network: 'pan',
     scale: 3,
+    fast: true,
     inputRange: 1,
     bytes: 537_558,
     sha256: '6c7041685c7041a5f69bb33008aa44ff012ca6150ac3f89ce478b0a27722c4c3',
@@ -76,6 +95,8 @@ export const MODEL_FILES: readonly ModelFile[] = [
     id: 'pan-x4',
     network: 'pan',
     scale: 4,
+    best: true,
+    fast: true,
     inputRange: 1,
     bytes: 560_126,
     sha256: '780bf0116faa36125d56c1259d9bf7edcc4ea14c3645854a82740083219bdf10',
@@ -83,19 +104,44 @@ export const MODEL_FILES: readonly ModelFile[] = [
   model({
     id: 'a2n-photo-x2',
     scale: 2,
+    kind: 'photo',
+    best: true,
     bytes: 2_091_422,
     sha256: 'f7e75e313c64ec5307546551ae33aa3528b49ad615acf51c0f7a91752ceb9604',
   }),
   model({
     id: 'a2n-photo-x4',
     scale: 4,
+    kind: 'photo',
     bytes: 2_114_006,
     sha256: 'ea867362c0171811c0aeb108d366159e950685f94b89de31b3a279657f6eeb23',
+  }),
+  model({
+    id: 'pan-photo-x2',
+    network: 'pan',
+    scale: 2,
+    kind: 'photo',
+    fast: true,
+    inputRange: 1,
+    bytes: 537_558,
+    sha256: '27c12646a655170c89cfd230265cff604e6b362dda94cc73f22e329b1b5b6dfb',
+  }),
+  model({
+    id: 'pan-photo-x4',
+    network: 'pan',
+    scale: 4,
+    kind: 'photo',
+    best: true,
+    fast: true,
+    inputRange: 1,
+    bytes: 560_126,
+    sha256: '7bf715c3b701be852e8bbf6013b42f443f98dc7db38c162a6e43f5725c44dd70',
   }),
   model({
     id: 'a2n-jpeg-x1',
     task: 'dejpeg',
     scale: 1,
+    kind: null,
     blocks: 8,
     f16: false,
     bytes: 1_048_198,
@@ -105,6 +151,7 @@ export const MODEL_FILES: readonly ModelFile[] = [
     id: 'a2n-denoise-x1',
     task: 'denoise',
     scale: 1,
+    kind: null,
     blocks: 8,
     f16: false,
     bytes: 1_048_198,
@@ -126,22 +173,23 @@ export function findModel(id: string): ModelFile {
   return entry;
 }
 
+/** The shipped model of a kind at a scale: the best one, or the quickest. Undefined where there is none. */
+export const modelOfKind = (
+  kind: Kind,
+  scale: number,
+  speed: 'best' | 'fast' = 'best',
+): ModelFile | undefined =>
+  MODEL_FILES.find((file) => file.kind === kind && file.scale === scale && file[speed]);
+
 /**
- * The model that suits most photos at a scale: the photo model where there is one, since on JPEG
- * files the others fall below it (and below bicubic from quality 60 on).
+ * The model that suits most pictures at a scale: the photo model where there is one. On JPEG files the clean
+ * models fall below it, and from quality 60 on below bicubic.
  * @throws CrispenError `INVALID_INPUT` for a scale that no model has.
  */
-export function defaultModel(scale: number): ModelFile {
-  switch (scale) {
-    case 2:
-      return findModel('a2n-photo-x2');
-    case 3:
-      return findModel('a2n-x3');
-    case 4:
-      return findModel('a2n-photo-x4');
-    default:
-      throw new CrispenError('INVALID_INPUT', `No model enlarges by ${scale}.`, {
-        hint: 'Choose scale 2, 3 or 4.',
-      });
-  }
+export function defaultModel(scale: number, speed: 'best' | 'fast' = 'best'): ModelFile {
+  const model = modelOfKind('photo', scale, speed) ?? modelOfKind('clean', scale, speed);
+  if (model) return model;
+  throw new CrispenError('INVALID_INPUT', `No model enlarges by ${scale}.`, {
+    hint: 'Choose scale 2, 3 or 4.',
+  });
 }

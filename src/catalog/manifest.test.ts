@@ -49,6 +49,20 @@ test('every shipped weight file is in the manifest, under one id', () => {
   expect(new Set(MODELS.map(({ id }) => id)).size).toBe(MODELS.length);
 });
 
+test('every kind has one best and one fast model at each of its scales', () => {
+  const marked = MODELS.flatMap(({ kind, scale, best, fast }) => [
+    ...(best ? [`${kind} ${scale} best`] : []),
+    ...(fast ? [`${kind} ${scale} fast`] : []),
+  ]);
+  const wanted = new Set(
+    MODELS.filter(({ kind }) => kind).flatMap(({ kind, scale }) => [
+      `${kind} ${scale} best`,
+      `${kind} ${scale} fast`,
+    ]),
+  );
+  expect(marked.sort()).toEqual([...wanted].sort());
+});
+
 test('builds a network of the sizes that a file has', () => {
   const sizes = { scale: 1, features: 8, blocks: 2 } as const;
   const file = { ...findModel('a2n-x2'), task: 'dejpeg', ...sizes } as const;
@@ -62,7 +76,12 @@ test('finds models by id and by scale', () => {
   expect([2, 3, 4].map((scale) => defaultModel(scale).id)).toEqual([
     'a2n-photo-x2',
     'a2n-x3',
-    'a2n-photo-x4',
+    'pan-photo-x4',
+  ]);
+  expect([2, 3, 4].map((scale) => defaultModel(scale, 'fast').id)).toEqual([
+    'pan-photo-x2',
+    'pan-x3',
+    'pan-photo-x4',
   ]);
   for (const id of ['', 'a2n-x5', '__proto__']) {
     expect(() => findModel(id)).toThrow(

@@ -45,7 +45,7 @@ export function modelsFor(factor: number, model?: string): ModelFile[] {
   if (chosen?.scale === 1) return [chosen, ...modelsFor(factor)];
   const entries = chosen
     ? MODEL_FILES.filter(({ id }) => family(id) === family(chosen.id))
-    : [2, 3, 4].map(defaultModel);
+    : [2, 3, 4].map((scale) => defaultModel(scale));
   const scales: number[] = entries.map(({ scale }) => scale);
   return choosePasses(factor, scales).map((scale) => entries[scales.indexOf(scale)]);
 }

@@ -1,6 +1,6 @@
 /** What the element loads when the first picture is worth it. */
 
-import { defaultModel } from '../catalog/files.ts';
+import { defaultModel, modelOfKind } from '../catalog/files.ts';
 import { restorationModel } from '../catalog/passes.ts';
 import { CrispenError } from '../errors.ts';
 
@@ -8,7 +8,8 @@ export { createUpscaler } from '../worker/page/client.ts';
 
 /**
  * Id of the shipped model for a task of the element: `photo` or `upscale`, `clean` for pictures that were never
- * saved as JPEG, `denoise` or `dejpeg`, which have one model whatever the scale.
+ * saved as JPEG, `sharp` for photos with invented detail, `denoise` or `dejpeg`, which have one model for all
+ * scales.
  * @throws CrispenError `INVALID_INPUT` for other tasks and for scales that no model has,
  * `MODEL_UNKNOWN` where no shipped model restores so
  */
@@ -16,8 +17,14 @@ export function modelFor(task: string, scale: number): string {
   if (task === 'denoise' || task === 'dejpeg') return restorationModel(task).id;
   const { id } = defaultModel(scale);
   if (task === 'photo' || task === 'upscale') return id;
-  if (task === 'clean') return `pan-x${scale}`;
-  throw new CrispenError('INVALID_INPUT', `There is no task "${task}".`, {
-    hint: 'Choose photo, clean, denoise or dejpeg.',
+  if (task !== 'clean' && task !== 'sharp') {
+    throw new CrispenError('INVALID_INPUT', `There is no task "${task}".`, {
+      hint: 'Choose photo, clean, sharp, denoise or dejpeg.',
+    });
+  }
+  const model = modelOfKind(task, scale);
+  if (model) return model.id;
+  throw new CrispenError('INVALID_INPUT', `No model for "${task}" enlarges by ${scale}.`, {
+    hint: `Choose the task photo or another scale.`,
   });
 }

@@ -13,7 +13,7 @@ describe('chainFor', () => {
   it('takes the default models where none was chosen', () => {
     const way = chainFor(image, { ...plan, wish: { scale: 8 } }, null);
     expect(way.size).toEqual({ width: 800, height: 480 });
-    expect(ids(way)).toEqual(['a2n-photo-x2', 'a2n-photo-x4']);
+    expect(ids(way)).toEqual(['a2n-photo-x2', 'pan-photo-x4']);
     expect(way.chain.every(({ entry }) => entry !== null)).toBe(true);
   });
 
@@ -48,7 +48,7 @@ describe('estimateCpu', () => {
       const restore = link('a2n-jpeg-x1');
       const alone = await estimate({ ...plan, scale: 1 }, restore);
       const both = await estimate({ ...plan, wish: { scale: 4 } }, restore);
-      const [one, four] = ['a2n-jpeg-x1', 'a2n-photo-x4'].map((id) =>
+      const [one, four] = ['a2n-jpeg-x1', 'pan-photo-x4'].map((id) =>
         multiplyAddsPerPixel(shippedNetwork(findModel(id)).graph),
       );
       expect(both / alone).toBeCloseTo(1 + (four as number) / (one as number), 6);
