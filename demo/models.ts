@@ -42,6 +42,11 @@ const WORDS: Readonly<Record<string, Pick<ModelChoice, 'title' | 'text'>>> = {
   },
   clean: { title: 'Clean', text: 'Renders, artwork, lossless pictures: keeps every detail.' },
   'clean-fast': { title: 'Clean (fast)', text: 'Almost the same in a third of the time.' },
+  a2n: { title: 'Clean (A2N)', text: 'The same by a network of four times the size.' },
+  'a2n-photo': {
+    title: 'Photo (A2N)',
+    text: 'For strongly compressed photos: removes more traces, keeps less detail.',
+  },
 };
 
 /** The best and the fast model of a kind have its name; others have their own family's. */
