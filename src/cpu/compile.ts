@@ -8,6 +8,7 @@ import type {
 } from '../engine/compile/fused.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Activation } from '../graph/ops.ts';
+import { mapOf } from '../graph/shape.ts';
 import {
   linearReference,
   softmaxReference,
@@ -31,10 +32,41 @@ export interface Means {
   readonly given?: ReadonlyMap<ValueId, Float32Array<ArrayBuffer>> | undefined;
   /** Takes what is found. */
   readonly found?: Map<ValueId, Float32Array<ArrayBuffer>> | undefined;
+  /** The image at hand is a part of one whose other parts run at the same time. */
+  readonly band?: Band | undefined;
+}
+
+/** A part of an image of its full width. */
+export interface Band {
+  /** LR rows of the part that are its own; the others are of its neighbours, too. */
+  readonly from: number;
+  readonly to: number;
+  /** The means over all parts, as soon as these have come so far. */
+  readonly combine: (id: ValueId, sums: RowSums) => Promise<Float32Array<ArrayBuffer>>;
+}
+
+/** Sums of each channel over rows of a map, [rows][`stride`]. */
+export interface RowSums {
+  readonly data: Float32Array;
+  readonly stride: number;
+  /** Pixels in a row. */
+  readonly width: number;
+  readonly channels: number;
+}
+
+/** The means of a map's channels, of its rows from top to bottom. */
+export function meansOf(parts: readonly RowSums[]): Float32Array<ArrayBuffer> {
+  const [{ stride, width, channels }] = parts;
+  const pixels = parts.reduce((sum, { data }) => sum + (data.length / stride) * width, 0);
+  return Float32Array.from({ length: channels }, (_, c) => {
+    let sum = 0;
+    for (const { data } of parts) for (let i = c; i < data.length; i += stride) sum += data[i];
+    return sum / pixels;
+  });
 }
 
 /** A small step that the host does. */
-export type HostTask = (floats: Float32Array, means: Means) => void;
+export type HostTask = (floats: Float32Array, means: Means) => void | Promise<void>;
 
 export type Task = RowTask | HostTask;
 
@@ -357,6 +389,7 @@ function emitPool(
   then: (mean: Float32Array<ArrayBuffer>) => Float32Array,
 ): Omit<Emission, 'op'> {
   const channels = channelsOf(graph, reads.x);
+  const { scale } = mapOf(graph.nodes[reads.x].shape, graph.nodes[reads.x].name);
   return {
     scratch: (rows) => rows * padded(channels) * 4,
     tasks: (place) => {
@@ -365,14 +398,16 @@ function emitPool(
       const record = place.record('sums', {
         ...{ x: x.address, xRow: x.row, y: scratch, width: x.width, channelBytes: x.pixel },
       });
-      const ownMean = (floats: Float32Array) =>
-        Float32Array.from({ length: channels }, (_, c) => {
-          let sum = 0;
-          for (let y = 0; y < x.height; y++) sum += floats[(scratch + y * x.pixel) / 4 + c];
-          return sum / (x.width * x.height);
-        });
-      const finish: HostTask = (floats, { given, found }) => {
-        const mean = given?.get(writes.y) ?? ownMean(floats);
+      const sumsOf = (floats: Float32Array, from: number, to: number): RowSums => ({
+        data: floats.slice((scratch + from * x.pixel) / 4, (scratch + to * x.pixel) / 4),
+        ...{ stride: x.pixel / 4, width: x.width, channels },
+      });
+      const finish: HostTask = async (floats, { given, found, band }) => {
+        const mean =
+          given?.get(writes.y) ??
+          (band
+            ? await band.combine(writes.y, sumsOf(floats, band.from * scale, band.to * scale))
+            : meansOf([sumsOf(floats, 0, x.height)]));
         found?.set(writes.y, mean);
         floats.set(then(mean), to / 4);
       };
@@ -427,7 +462,7 @@ function move(
 function clearPadding(map: MapView): HostTask[] {
   if (map.channels % 4 === 0) return [];
   const start = map.address / 4;
-  return [(floats) => floats.fill(0, start, start + (map.height * map.row) / 4)];
+  return [(floats) => void floats.fill(0, start, start + (map.height * map.row) / 4)];
 }
 
 function channelsOf({ nodes }: Graph, id: ValueId): number {

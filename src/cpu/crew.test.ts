@@ -91,10 +91,11 @@ it('stops soon after being cancelled, and the next job is right', async () => {
   const model = await CpuModel.load(network, weights, { crew });
   const controller = new AbortController();
   const due = performance.now() + 300;
-  const running = upscale(model, picture(200, 200), { signal: controller.signal });
+  const running = upscale(model, picture(300, 300), { signal: controller.signal });
   setTimeout(() => controller.abort(), 300);
   await expect(running).rejects.toMatchObject({ code: 'ABORTED' });
-  expect(performance.now() - due).toBeLessThan(150);
+  // 100 on a machine that does nothing else; the job takes seconds.
+  expect(performance.now() - due).toBeLessThan(400);
   const image = picture(9, 8);
   const { image: expected } = await upscale(await CpuModel.load(network, weights), image);
   expect((await upscale(model, image)).image).toEqual(expected);

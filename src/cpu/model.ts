@@ -20,10 +20,15 @@ import { readPlanar, writePlanar } from './layout.ts';
 import { compileModule, growMemory, instantiate, makeMemory } from './module.ts';
 import { type Packing, pack, unpack } from './pixels.ts';
 import { Compiled, type Program } from './program.ts';
-import { type Oracle, onThisThread, type Run, type RunRows, runProgram } from './runner.ts';
-
-/** How a run goes. */
-type RunChoice = Pick<Run, 'signal' | 'onWork' | 'onStep' | 'means'>;
+import {
+  type Oracle,
+  onThisThread,
+  type Run,
+  type RunChoice,
+  type RunRows,
+  runProgram,
+} from './runner.ts';
+import type { TileRunner } from './tiles.ts';
 
 /** How a model runs. */
 export interface ModelOptions {
@@ -31,6 +36,8 @@ export interface ModelOptions {
   readonly module?: WebAssembly.Module | undefined;
   /** Threads that help; default none. */
   readonly crew?: Crew | undefined;
+  /** Copies of the model in other threads, which compute tiles; default none. */
+  readonly helpers?: readonly TileRunner[] | undefined;
   /** Values that are read after a run. */
   readonly keep?: ReadonlySet<ValueId>;
   /** Default `ops`; `none` runs each node by itself. */
@@ -43,6 +50,7 @@ export interface ModelOptions {
  */
 export class CpuModel {
   readonly network: Network;
+  readonly helpers: readonly TileRunner[];
   readonly #compiled: Compiled;
   readonly #weights: NetworkWeights;
   readonly #memory: WebAssembly.Memory;
@@ -53,6 +61,7 @@ export class CpuModel {
 
   private constructor(
     network: Network,
+    helpers: readonly TileRunner[],
     weights: NetworkWeights,
     compiled: Compiled,
     memory: WebAssembly.Memory,
@@ -61,6 +70,7 @@ export class CpuModel {
     nonlocal: typeof import('../engine/oracle/interpreter.ts').applyNonlocal | null,
   ) {
     this.network = network;
+    this.helpers = helpers;
     this.#compiled = compiled;
     this.#weights = weights;
     this.#memory = memory;
@@ -73,7 +83,7 @@ export class CpuModel {
   static async load(
     network: Network,
     tensors: TensorMap,
-    { module: given, crew, keep, fuse: level = 'ops' }: ModelOptions = {},
+    { module: given, crew, helpers = [], keep, fuse: level = 'ops' }: ModelOptions = {},
   ): Promise<CpuModel> {
     const weights = bindWeights(network.graph, tensors);
     const fused = fuse(network.graph, { fuse: level, ...(keep && { keep }), image: {} });
@@ -89,6 +99,7 @@ export class CpuModel {
       compiled.slow.length > 0 ? await import('../engine/oracle/interpreter.ts') : {};
     return new CpuModel(
       network,
+      helpers,
       weights,
       compiled,
       memory,

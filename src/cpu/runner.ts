@@ -44,6 +44,9 @@ export interface Run extends Pick<RunOptions, 'signal'> {
   readonly onStep?: ((step: Step, milliseconds: number) => void) | undefined;
 }
 
+/** What a caller chooses of a run. */
+export type RunChoice = Pick<Run, 'signal' | 'onWork' | 'onStep' | 'means'>;
+
 /** Runs a program whose inputs are in place. @throws CrispenError `ABORTED` */
 export async function runProgram(program: Program, run: Run): Promise<void> {
   const pixels = program.size.width * program.size.height;
@@ -64,7 +67,7 @@ export async function runProgram(program: Program, run: Run): Promise<void> {
     const chunk = Math.max(1, Math.floor((CHUNK * run.threads) / perRow));
     for (const task of step.tasks) {
       if (!isRowTask(task)) {
-        task(run.floats, run.means ?? {});
+        await task(run.floats, run.means ?? {});
         continue;
       }
       for (let from = 0; from < task.rows; from += chunk) {

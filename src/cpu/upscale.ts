@@ -12,17 +12,24 @@ import type {
 import { CrispenError, nonFinite, throwIfAborted } from '../errors.ts';
 import { pixelsOf, type Size } from '../geometry.ts';
 import { sizeMultiple } from '../graph/analysis.ts';
-import { depthOf, type RgbaImage } from '../image/image.ts';
+import type { RgbaImage } from '../image/image.ts';
 import type { Means } from './compile.ts';
 import type { CpuModel } from './model.ts';
+import { Pooling, type TileRunner } from './tiles.ts';
 
 /** Bytes that a job may take, unless it says otherwise. */
 const DEFAULT_BUDGET = 2 ** 30;
+
+/** Bands are worth their overlap if they take less time than this share of fewer bands'. */
+const WORTHWHILE = 0.9;
 
 /**
  * Upscales an image and hands over its rows as they get done. The image is run whole where the memory
  * allows, else in tiles whose overlap is the network's reach. Means over the image are of the whole
  * image where the part of the network that leads to them fits, else of a collage of its parts.
+ *
+ * Helpers of the model take their share: of an image that fits as bands, which pool together, so that
+ * the result is that of the whole image, bit for bit; else of the tiles.
  *
  * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `NON_FINITE`, `INVALID_INPUT`; what the sink throws
  */
@@ -32,59 +39,34 @@ export async function upscaleStrips(
   options: UpscaleOptions,
   sink: StripSink,
 ): Promise<UpscaleReport> {
-  const { signal, onProgress, edge = 'zero', tileSize = Number.POSITIVE_INFINITY } = options;
+  const { signal, onProgress, edge = 'zero' } = options;
   throwIfAborted(signal);
   checkImage(image);
   const started = performance.now();
   const { network } = model;
-  const { scale } = network;
   const multiple = sizeMultiple(network.graph);
-  const budget = options.memoryBudget ?? DEFAULT_BUDGET;
   const cells = ({ width, height }: Size): Size =>
     wholeImage({ width, height }, multiple).tiles[0].source;
-  const fits = (size: Size, part: 'all' | 'pooling' = 'all') =>
-    model.bytes(cells(size), part) <= budget;
-  const side = Math.max(1, Math.floor(Math.min(tileSize, Number.MAX_SAFE_INTEGER)));
-  const whole = edge === 'zero' && Math.max(image.width, image.height) <= side && fits(image);
   const tiler = tilerFor(image, network, edge);
-  const strips: readonly StripPlan[] = whole
-    ? [wholeImage(image, multiple)]
-    : tiler.plan(side, (width, height) => fits({ width, height }));
+  const { strips, threads, whole } = plan(model, image, options, tiler);
   const tiles = strips.flatMap((strip) => strip.tiles);
   const meter = new ProgressMeter(
     tiles.reduce((sum, { source }) => sum + pixelsOf(source), 0) * model.work(),
     onProgress,
   );
-  const running = { signal, onWork: (work: number) => meter.advance(work) };
+  const onWork = (work: number) => meter.advance(work);
   let statistics: UpscaleReport['statistics'] = 'exact';
   let given: Means['given'];
   if (model.pools && !whole) {
-    const samples = samplesOf(image, multiple, (size) => fits(size, 'pooling'), options.statistics);
-    const [sample] = samples;
+    const budget = budgetOf(options);
+    const fits = (size: Size) => model.bytes(cells(size), 'pooling') <= budget;
+    const [sample] = samplesOf(image, multiple, fits, options.statistics);
     statistics = sample.kind;
     const size = cells(sample.image);
     meter.expect(pixelsOf(size) * model.work('pooling'));
-    given = await model.means(sample.image, size, running);
+    given = await model.means(sample.image, size, { signal, onWork });
   }
-  for (const strip of strips) {
-    const width = image.width * scale;
-    const samples = width * strip.height * scale * 4;
-    const data = depthOf(image) === 16 ? new Uint16Array(samples) : new Uint8ClampedArray(samples);
-    for (const { core, source } of strip.tiles) {
-      const region = whole ? image : tiler.region(source);
-      const finite = await model.run(
-        region,
-        source,
-        {
-          core: { ...core, x: core.x - source.x, y: core.y - source.y },
-          to: { data, offset: ((core.y - strip.y) * width + core.x) * scale * 4, width },
-        },
-        { ...running, means: { given } },
-      );
-      if (!finite) throw nonFinite();
-    }
-    await sink({ width, height: strip.height * scale, data, y: strip.y * scale } as Strip);
-  }
+  await runTiles(model, image, { strips, threads, signal, onWork, given, sink, tiler, whole });
   meter.finish();
   const tile = largestSource(strips);
   return {
@@ -93,11 +75,163 @@ export async function upscaleStrips(
     tiles: tiles.length,
     tileSize: [tile.width, tile.height],
     statistics,
-    approximate: tiler.approximate && tiles.length > 1,
+    approximate: tiler.approximate && !whole && tiles.length > 1,
     gpuBytes: 0,
     dispatches: 0,
     precision: 'f32',
   };
+}
+
+interface Plan {
+  readonly strips: readonly StripPlan[];
+  /** How many tiles run at the same time. */
+  readonly threads: number;
+  /** The image is one tile, or bands that pool together. */
+  readonly whole: boolean;
+}
+
+const budgetOf = ({ memoryBudget = DEFAULT_BUDGET }: UpscaleOptions): number => memoryBudget;
+
+/** How an image is cut so that what runs at once fits the budget. @throws CrispenError `OUT_OF_MEMORY` */
+function plan(
+  model: CpuModel,
+  image: RgbaImage,
+  options: UpscaleOptions,
+  tiler: ReturnType<typeof tilerFor>,
+): Plan {
+  const { edge = 'zero', tileSize = Number.POSITIVE_INFINITY } = options;
+  const budget = budgetOf(options);
+  const multiple = sizeMultiple(model.network.graph);
+  const bytes = (size: Size) => model.bytes(wholeImage(size, multiple).tiles[0].source);
+  const side = Math.max(1, Math.floor(Math.min(tileSize, Number.MAX_SAFE_INTEGER)));
+  const most = model.helpers.length + 1;
+  if (edge === 'zero' && Math.max(image.width, image.height) <= side) {
+    let best: Plan | null =
+      bytes(image) <= budget
+        ? { strips: [wholeImage(image, multiple)], threads: 1, whole: true }
+        : null;
+    const time = ({ strips }: Plan) => largestSource(strips).height;
+    for (let count = 2; count <= most && !tiler.approximate; count++) {
+      const strips = tiler.bands(count);
+      const total = strips.reduce((sum, { tiles: [{ source }] }) => sum + bytes(source), 0);
+      const bands = { strips, threads: strips.length, whole: true };
+      if (total <= budget && (!best || time(bands) < WORTHWHILE * time(best))) best = bands;
+    }
+    if (best) return best;
+  }
+  for (let threads = most; ; threads--) {
+    try {
+      const share = budget / threads;
+      const strips = tiler.plan(side, (width, height) => bytes({ width, height }) <= share);
+      return { strips, threads, whole: false };
+    } catch (error) {
+      if (threads === 1) throw error;
+    }
+  }
+}
+
+interface TileRun extends Plan {
+  readonly signal: UpscaleOptions['signal'];
+  readonly onWork: (work: number) => void;
+  readonly given: Means['given'];
+  readonly tiler: ReturnType<typeof tilerFor>;
+  readonly sink: StripSink;
+}
+
+/**
+ * Runs the tiles in their order, several at a time, and hands strips over from top to bottom. Not more
+ * strips than threads are held.
+ */
+async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promise<void> {
+  const { strips, threads, tiler, whole, given, onWork } = run;
+  const { scale } = model.network;
+  const width = image.width * scale;
+  // One that fails ends the others, which nobody may leave behind.
+  const stop = new AbortController();
+  const onAbort = () => stop.abort();
+  if (run.signal?.aborted) stop.abort();
+  run.signal?.addEventListener('abort', onAbort);
+  const pooling = model.pools && whole && strips.length > 1 ? new Pooling(strips.length) : null;
+  let failure: unknown = null;
+  const waiting: (() => void)[] = [];
+  const change = () => new Promise<void>((resolve) => waiting.push(resolve));
+  const wake = () => {
+    for (const resolve of waiting.splice(0)) resolve();
+  };
+  const fail = (error: unknown) => {
+    failure ??= error;
+    stop.abort();
+    pooling?.fail(error);
+    wake();
+  };
+  /** By the index of the strip: its pixels, and tiles that are missing. */
+  const open = strips.map(({ tiles }) => ({
+    data: null as RgbaImage['data'] | null,
+    left: tiles.length,
+  }));
+  let delivered = 0;
+  let delivering = Promise.resolve();
+  const deliver = () => {
+    delivering = delivering.then(async () => {
+      for (; delivered < strips.length && open[delivered].left === 0; delivered++) {
+        const { y, height } = strips[delivered];
+        const { data } = open[delivered];
+        open[delivered].data = null;
+        await sink({ width, height: height * scale, data, y: y * scale } as Strip);
+      }
+    });
+    return delivering;
+  };
+  const sink = async (strip: Strip) => {
+    throwIfAborted(stop.signal);
+    await run.sink(strip);
+  };
+  const queue = strips.flatMap(({ tiles }, index) => tiles.map((tile) => ({ tile, index })));
+  let next = 0;
+  const work = async (runner: TileRunner) => {
+    while (next < queue.length && !stop.signal.aborted) {
+      const {
+        tile: { core, source },
+        index,
+      } = queue[next++];
+      while (index - delivered >= threads && !stop.signal.aborted) await change();
+      const strip = strips[index];
+      open[index].data ??= pixelsLike(image, width * strip.height * scale);
+      const data = open[index].data;
+      const region = whole && strips.length === 1 ? image : tiler.region(source);
+      const [x, y] = [core.x - source.x, core.y - source.y];
+      const offset = ((core.y - strip.y) * width + core.x) * scale * 4;
+      const band = pooling && {
+        ...{ from: y, to: y + core.height },
+        combine: pooling.combine(index),
+      };
+      const finite = await runner.run(
+        region,
+        source,
+        { core: { ...core, x, y }, to: { data, offset, width } },
+        { signal: stop.signal, onWork, means: { given, ...(band && { band }) } },
+      );
+      if (!finite) throw nonFinite();
+      open[index].left--;
+      await deliver();
+      wake();
+    }
+  };
+  try {
+    // Helpers first: the model keeps this thread busy.
+    const runners = [...model.helpers.slice(0, threads - 1), model];
+    await Promise.all(runners.map((runner) => work(runner).catch(fail)));
+  } finally {
+    run.signal?.removeEventListener('abort', onAbort);
+  }
+  throwIfAborted(run.signal);
+  if (failure) throw failure;
+}
+
+function pixelsLike({ data }: RgbaImage, pixels: number): RgbaImage['data'] {
+  return data instanceof Uint16Array
+    ? new Uint16Array(pixels * 4)
+    : new Uint8ClampedArray(pixels * 4);
 }
 
 /** Upscales an image as a whole. @throws as `upscaleStrips` */

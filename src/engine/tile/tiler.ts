@@ -49,6 +49,9 @@ export function tilerFor(image: RgbaImage, { graph, scale }: Network, edge: Edge
     pools: graph.nodes.some(({ op }) => op === 'globalAveragePool'),
     plan: (tileSize: number, fits: (width: number, height: number) => boolean) =>
       planStrips(image, scale, cutting, tileSize, fits),
+    /** Strips of a single tile each, as high as each other. */
+    bands: (count: number) =>
+      cutTiles(image, { width: image.width, height: Math.ceil(image.height / count) }, cutting),
     halve: (strips: readonly StripPlan[]) => halveTiles(image, strips, cutting),
     region: (rect: Rect) => regionOf(image, rect, edge),
   };

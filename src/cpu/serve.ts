@@ -1,0 +1,74 @@
+/** What runs in a thread of the CPU backend. */
+import type { ValueId } from '../engine/compile/fused.ts';
+import { CrispenError } from '../errors.ts';
+import { type Seat, serveBands } from './band.ts';
+import type { RowSums } from './compile.ts';
+import { CpuModel } from './model.ts';
+import type { Port, Reply, Request } from './tiles.ts';
+
+/** Milliseconds between two reports of work. */
+const REPORT_MS = 20;
+
+/** Serves a host: bands of a shared memory, or tiles in a memory of its own. */
+export function serve(port: Port): void {
+  const models = new Map<number, Promise<CpuModel>>();
+  let job = new AbortController();
+  let onMean: (mean: Float32Array<ArrayBuffer>) => void = () => {};
+  let onCancel = () => {};
+  const reply = (message: Reply, transfer: ArrayBuffer[] = []) =>
+    port.postMessage(message, transfer);
+
+  const combine = (id: ValueId, sums: RowSums): Promise<Float32Array<ArrayBuffer>> =>
+    new Promise((resolve, reject) => {
+      onMean = resolve;
+      onCancel = () => reject(new CrispenError('ABORTED', 'The upscale was cancelled.'));
+      reply({ sums, id });
+    });
+
+  async function run({ run: key, ...tile }: Extract<Request, { run: number }>): Promise<void> {
+    const { source, size, core, given, band } = tile;
+    let [work, reported] = [0, performance.now()];
+    const onWork = (more: number) => {
+      work += more;
+      if (performance.now() - reported < REPORT_MS) return;
+      reply({ work });
+      [work, reported] = [0, performance.now()];
+    };
+    try {
+      const model = await models.get(key);
+      if (!model) throw new Error(`no model ${key}`);
+      const width = core.width * model.network.scale;
+      const samples = width * core.height * model.network.scale * 4;
+      const { data: like } = source;
+      const data =
+        like instanceof Uint16Array ? new Uint16Array(samples) : new Uint8ClampedArray(samples);
+      const means = { given, ...(band && { band: { ...band, combine } }) };
+      const packing = { core, to: { data, offset: 0, width } };
+      const { signal } = job;
+      const done = await model.run(source, size, packing, { signal, onWork, means });
+      reply({ work });
+      reply({ done, data: data as Uint8ClampedArray<ArrayBuffer> }, [data.buffer]);
+    } catch (error) {
+      reply({ error: CrispenError.from(error).serialize() });
+    }
+  }
+
+  port.onmessage = ({ data }: MessageEvent<Request | Seat>) => {
+    if ('control' in data) serveBands(data);
+    else if ('load' in data) {
+      const loading = CpuModel.load(data.network, data.tensors);
+      // Reported by the first job that wants it.
+      loading.catch(() => {});
+      models.set(data.load, loading);
+    } else if ('drop' in data) models.delete(data.drop);
+    else if ('mean' in data) onMean(data.mean);
+    else if ('cancel' in data) {
+      job.abort();
+      onCancel();
+    } else {
+      job = new AbortController();
+      void run(data);
+    }
+  };
+  reply({ ready: true });
+}
