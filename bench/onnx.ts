@@ -143,10 +143,8 @@ class OnnxWriter {
           coordinate_transformation_mode: 'half_pixel',
         });
         return;
-      case 'nonlocal':
-        throw new Error(`${node.name} has no counterpart in ONNX`);
       default:
-        node satisfies never;
+        throw new Error(`${node.name}: ${node.op} is not written as ONNX`);
     }
   }
 

@@ -154,13 +154,8 @@ function applyNode(
       return tf.image.resizeNearestNeighbor(a, [height * node.scale, width * node.scale]);
     case 'bilinear':
       return tf.image.resizeBilinear(a, [height * node.scale, width * node.scale], false, true);
-    case 'nonlocal':
-      throw new Error(`${node.name} has no counterpart in TensorFlow.js`);
-    case 'input':
-    case 'conv':
-      throw new Error(`${node.op} is no case of its own`);
     default:
-      return node satisfies never;
+      throw new Error(`${node.name}: ${node.op} is not run by TensorFlow.js`);
   }
 }
 

@@ -3,6 +3,7 @@ import type {
   FusedGraph,
   FusedOp,
   FusedOpOf,
+  LoneOp,
   PointwiseOp,
   ValueId,
 } from '../engine/compile/fused.ts';
@@ -94,11 +95,11 @@ export interface Emission {
   readonly scratch?: (rows: number) => number;
 }
 
-/** Ops that the oracle's loops run; and those of other levels of fusion, which are not asked for. */
-type Emitted = Exclude<
-  FusedOp['op'],
-  'unpack' | 'pack' | 'nonlocal' | 'attentionGate' | 'attentionMix' | 'gatedConv' | 'skipPack'
->;
+/** Ops of other levels of fusion, and what the host does with pixels. */
+type Elsewhere = 'unpack' | 'pack' | 'attentionGate' | 'attentionMix' | 'gatedConv' | 'skipPack';
+
+/** Null: the oracle's loops run it. That is for ops of the graph that stand alone. */
+type Entry<K extends FusedOp['op']> = Emitter<K> | (K extends LoneOp['op'] ? null : never);
 
 type Emitter<K extends FusedOp['op']> = (
   op: FusedOpOf<K>,
@@ -106,30 +107,34 @@ type Emitter<K extends FusedOp['op']> = (
   graph: Graph,
 ) => Omit<Emission, 'op'>;
 
-const EMITTERS: { readonly [K in Emitted]: Emitter<K> } = {
+const EMITTERS: { readonly [K in Exclude<FusedOp['op'], Elsewhere>]: Entry<K> } = {
   conv: emitConv,
   pointwise: emitPointwise,
-  prelu: ({ reads, writes, slopes }, constants, graph) =>
-    pointwiseOf(constants, channelsOf(graph, reads.x), {
-      ...{ a: reads.x, y: writes.y },
-      slopes: constants.perChannel(slopes, () => constants.weight(slopes)),
+  prelu: ({ reads, writes, weight }, constants, graph) =>
+    pointwiseOf(constants, channelsOf(graph, writes.y), {
+      a: reads.inputs[0],
+      y: writes.y,
+      slopes: constants.perChannel(weight, () => constants.weight(weight)),
     }),
   affine: ({ name, reads, writes, scale, shift }, constants, graph) =>
-    pointwiseOf(constants, channelsOf(graph, reads.x), {
-      ...{ a: reads.x, y: writes.y },
+    pointwiseOf(constants, channelsOf(graph, writes.y), {
+      a: reads.inputs[0],
+      y: writes.y,
       scale: constants.perChannel(`${name}:scale`, () => scale),
       shift: constants.perChannel(`${name}:shift`, () => shift),
     }),
   concat: emitConcat,
   nearest: ({ reads, writes, scale }) => ({
-    tasks: (place) => [move(place, place.map(reads.x), place.map(writes.y), { divide: scale })],
+    tasks: (place) => [
+      move(place, place.map(reads.inputs[0]), place.map(writes.y), { divide: scale }),
+    ],
   }),
   pixelShuffle: ({ reads, writes, scale }) => ({
     tasks: (place) => {
       const y = place.map(writes.y);
       return [
         ...clearPadding(y),
-        move(place, place.map(reads.x), y, {
+        move(place, place.map(reads.inputs[0]), y, {
           ...{ divide: scale, phase: 4, fromChannel: 4 * scale ** 2 },
         }),
       ];
@@ -137,7 +142,8 @@ const EMITTERS: { readonly [K in Emitted]: Emitter<K> } = {
   }),
   pixelUnshuffle: emitUnshuffle,
   bilinear: emitBilinear,
-  pool: (op, _, graph) => emitPool(op, graph, (mean) => mean),
+  globalAveragePool: ({ reads, writes }, _, graph) =>
+    emitPool({ reads: { x: reads.inputs[0] }, writes }, graph, (mean) => mean),
   dynamicWeights: (op, constants, graph) => {
     const { first, second, temperature } = op;
     const [w1, w2] = [first, second].map(({ weight }) => constants.weight(weight));
@@ -147,25 +153,34 @@ const EMITTERS: { readonly [K in Emitted]: Emitter<K> } = {
       return softmaxReference(linearReference(active, w2, second.lengthOut), temperature);
     });
   },
-  linear: ({ reads, writes, weight, lengthIn, lengthOut }, constants) => {
+  linear: ({ reads, writes, weight, lengthOut }, constants, graph) => {
     const w = constants.weight(weight);
-    return vectorOp(reads.x, writes.y, lengthIn, (x) => linearReference(x, w, lengthOut));
+    const [from] = reads.inputs;
+    return vectorOp(from, writes.y, lengthOf(graph, from), (x) => linearReference(x, w, lengthOut));
   },
-  softmax: ({ reads, writes, temperature }, _, graph) =>
-    vectorOp(reads.x, writes.y, lengthOf(graph, reads.x), (x) => softmaxReference(x, temperature)),
+  softmax: ({ reads, writes, temperature }, _, graph) => {
+    const [from] = reads.inputs;
+    const length = lengthOf(graph, from);
+    return vectorOp(from, writes.y, length, (x) => softmaxReference(x, temperature));
+  },
   vectorActivation: ({ reads, writes, activation }, _, graph) =>
     vectorOp(reads.x, writes.y, lengthOf(graph, reads.x), (x) =>
       vectorActivationReference(x, activation),
     ),
+  nonlocal: null,
 };
+
+/** Whether the oracle's loops run an op. */
+export const runsSlowly = (op: FusedOp): op is LoneOp =>
+  (EMITTERS as Readonly<Record<string, unknown>>)[op.op] === null;
 
 /**
  * What the module does for an op; null where it has no function for it. Makes the op's constants.
  * @throws Error for ops of the fusion level `blocks`
  */
 export function emit(op: FusedOp, constants: Constants, { graph }: FusedGraph): Emission | null {
-  if (op.op === 'nonlocal' || op.op === 'unpack' || op.op === 'pack') return null;
-  const emitter = (EMITTERS as Partial<Record<FusedOp['op'], Emitter<FusedOp['op']>>>)[op.op];
+  if (runsSlowly(op) || op.op === 'unpack' || op.op === 'pack') return null;
+  const emitter = (EMITTERS as Partial<Record<string, Emitter<FusedOp['op']>>>)[op.op];
   if (!emitter) throw new Error(`${op.op} is no op of the CPU backend`);
   return { op, ...emitter(op, constants, graph) };
 }
@@ -332,7 +347,7 @@ function emitConcat({ reads, writes }: FusedOpOf<'concat'>): Omit<Emission, 'op'
     tasks: (place) => {
       const y = place.map(writes.y);
       let first = 0;
-      const moves = reads.x.map((id) => {
+      const moves = reads.inputs.map((id) => {
         const part = place.map(id);
         const task = move(place, part, y, { channels: part.channels, to: first * 4 });
         first += part.channels;
@@ -350,7 +365,7 @@ function emitUnshuffle({
 }: FusedOpOf<'pixelUnshuffle'>): Omit<Emission, 'op'> {
   return {
     tasks: (place) => {
-      const [x, y] = [place.map(reads.x), place.map(writes.y)];
+      const [x, y] = [place.map(reads.inputs[0]), place.map(writes.y)];
       const moves = Array.from({ length: scale ** 2 }, (_, phase) => {
         const [dy, dx] = [Math.floor(phase / scale), phase % scale];
         // The pixels of one phase, as a map of its own.
@@ -372,7 +387,7 @@ function emitUnshuffle({
 function emitBilinear({ reads, writes, scale }: FusedOpOf<'bilinear'>): Omit<Emission, 'op'> {
   return {
     tasks: (place) => {
-      const [x, y] = [place.map(reads.x), place.map(writes.y)];
+      const [x, y] = [place.map(reads.inputs[0]), place.map(writes.y)];
       const record = place.record('bilinear', {
         ...{ x: x.address, xRow: x.row, xWidth: x.width, xHeight: x.height },
         ...{ y: y.address, yRow: y.row, width: y.width, channelBytes: y.pixel, scale },
@@ -384,7 +399,7 @@ function emitBilinear({ reads, writes, scale }: FusedOpOf<'bilinear'>): Omit<Emi
 
 /** Sums of rows by the module, their mean and what follows by the host. */
 function emitPool(
-  { reads, writes }: FusedOpOf<'pool' | 'dynamicWeights'>,
+  { reads, writes }: Pick<FusedOpOf<'dynamicWeights'>, 'reads' | 'writes'>,
   graph: Graph,
   then: (mean: Float32Array<ArrayBuffer>) => Float32Array,
 ): Omit<Emission, 'op'> {

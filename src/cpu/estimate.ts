@@ -1,8 +1,10 @@
+import { fuse } from '../engine/compile/fuse.ts';
 import { CrispenError } from '../errors.ts';
 import { multiplyAddsPerPixel } from '../graph/analysis.ts';
 import { GraphBuilder } from '../graph/graph.ts';
 import type { Network } from '../networks/network.ts';
 import { fromFloat32 } from '../weights/convert.ts';
+import { runsSlowly } from './compile.ts';
 import { CpuModel } from './model.ts';
 
 /** Channels and pixels of what is measured. */
@@ -57,8 +59,8 @@ export async function estimateMilliseconds(
   } while (measured < PROBE_MS);
   const perMultiplyAdd = (best / (multiplyAddsPerPixel(graph) * SIDE ** 2)) * OVERHEAD;
   const total = multiplyAddsPerPixel(network.graph);
-  const slow = network.graph.nodes
-    .filter(({ op }) => op === 'nonlocal')
+  const slow = fuse(network.graph, { fuse: 'ops' })
+    .ops.filter(runsSlowly)
     .reduce((sum, { multiplyAdds }) => sum + multiplyAdds, 0);
   const fast = (total - slow) * width * height * perMultiplyAdd;
   if (slow === 0) return fast;

@@ -1,5 +1,5 @@
 import { fuse } from '../engine/compile/fuse.ts';
-import type { FusedOpOf, ValueId } from '../engine/compile/fused.ts';
+import type { LoneOp, ValueId } from '../engine/compile/fused.ts';
 import { bindWeights, type NetworkWeights } from '../engine/compile/weights.ts';
 import type { Value } from '../engine/oracle/interpreter.ts';
 import {
@@ -56,7 +56,7 @@ export class CpuModel {
   readonly #memory: WebAssembly.Memory;
   readonly #rows: () => RunRows;
   readonly #threads: number;
-  readonly #nonlocal: typeof import('../engine/oracle/interpreter.ts').applyNonlocal | null;
+  readonly #applyOp: typeof import('../engine/oracle/interpreter.ts').applyOp | null;
   #program: Program | null = null;
 
   private constructor(
@@ -67,7 +67,7 @@ export class CpuModel {
     memory: WebAssembly.Memory,
     rows: () => RunRows,
     threads: number,
-    nonlocal: typeof import('../engine/oracle/interpreter.ts').applyNonlocal | null,
+    applyOp: typeof import('../engine/oracle/interpreter.ts').applyOp | null,
   ) {
     this.network = network;
     this.helpers = helpers;
@@ -76,7 +76,7 @@ export class CpuModel {
     this.#memory = memory;
     this.#rows = rows;
     this.#threads = threads;
-    this.#nonlocal = nonlocal;
+    this.#applyOp = applyOp;
   }
 
   /** @throws CrispenError `NO_WASM`, `OUT_OF_MEMORY`, `MODEL_UNSUPPORTED` */
@@ -95,7 +95,7 @@ export class CpuModel {
     const module = given ?? (await compileModule(undefined, shared));
     const functions = await instantiate(module, memory);
     const rows = () => crew?.serve(module, memory, functions) ?? onThisThread(functions);
-    const { applyNonlocal = null } =
+    const { applyOp = null } =
       compiled.slow.length > 0 ? await import('../engine/oracle/interpreter.ts') : {};
     return new CpuModel(
       network,
@@ -105,7 +105,7 @@ export class CpuModel {
       memory,
       rows,
       crew?.threads ?? 1,
-      applyNonlocal,
+      applyOp,
     );
   }
 
@@ -239,10 +239,10 @@ export class CpuModel {
     return tables;
   }
 
-  #runOracle(program: Program, op: FusedOpOf<'nonlocal'>, tables: Map<ValueId, Value>): void {
-    if (!this.#nonlocal) throw new Error('the loops of non-local ops were not loaded');
+  #runOracle(program: Program, op: LoneOp, tables: Map<ValueId, Value>): void {
+    if (!this.#applyOp) throw new Error("the oracle's loops were not loaded");
     const inputs = op.reads.inputs.map((id) => tables.get(id) ?? this.#value(program, id));
-    const value = this.#nonlocal(op.spec, inputs, (name) => {
+    const value = this.#applyOp(op, inputs, (name) => {
       const weight = this.#weights.get(name);
       if (!weight) throw new Error(`weight ${name} was not bound`);
       return weight;

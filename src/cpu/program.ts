@@ -8,7 +8,14 @@ import {
 } from '../engine/compile/fused.ts';
 import { planMemory } from '../engine/gpu/planner.ts';
 import type { Size } from '../geometry.ts';
-import { type Emission, emit, type HostTask, type Place, type Task } from './compile.ts';
+import {
+  type Emission,
+  emit,
+  type HostTask,
+  type Place,
+  runsSlowly,
+  type Task,
+} from './compile.ts';
 import { aligned, type Constants } from './constants.ts';
 import { clearBorder, type MapView, mapAt, mapBytes, padded } from './layout.ts';
 import { type Field, RECORDS, type RecordName, recordBytes } from './records.ts';
@@ -26,7 +33,7 @@ export interface Program {
   readonly bytes: number;
 }
 
-/** An op's tasks; those of a non-local op make room for what the oracle's loops will write. */
+/** An op's tasks; those of a slow op make room for what the oracle's loops will write. */
 export interface Step {
   readonly op: FusedOp;
   readonly tasks: readonly Task[];
@@ -49,12 +56,12 @@ export class Compiled {
 
   /** Ops that the oracle's loops run, which take a hundred times as long. */
   get slow(): readonly FusedOp[] {
-    return this.fused.ops.filter(({ op }) => op === 'nonlocal');
+    return this.fused.ops.filter(runsSlowly);
   }
 
   /** How many ops there are from the first to the last pooling. */
   get poolingOps(): number {
-    const pools = ({ op }: FusedOp) => op === 'pool' || op === 'dynamicWeights';
+    const pools = ({ op }: FusedOp) => op === 'globalAveragePool' || op === 'dynamicWeights';
     return this.fused.ops.findLastIndex(pools) + 1;
   }
 

@@ -1,7 +1,7 @@
-import type { FusedOpOf } from '../engine/compile/fused.ts';
+import type { LoneOp } from '../engine/compile/fused.ts';
 import type { RunOptions } from '../engine/types.ts';
 import { throwIfAborted } from '../errors.ts';
-import type { HostTask, Means, RowTask } from './compile.ts';
+import { type HostTask, type Means, type RowTask, runsSlowly } from './compile.ts';
 import type { Functions } from './module.ts';
 import type { Program, Step } from './program.ts';
 
@@ -11,7 +11,7 @@ const CHUNK = 2e7;
 const SLICE_MS = 20;
 
 /** Does an op that the module has no function for. */
-export type Oracle = (op: FusedOpOf<'nonlocal'>) => void;
+export type Oracle = (op: LoneOp) => void;
 
 /** Runs the rows of a task, on one core or on several. */
 export type RunRows = (task: RowTask, from: number, to: number) => void;
@@ -77,7 +77,7 @@ export async function runProgram(program: Program, run: Run): Promise<void> {
         await pause();
       }
     }
-    if (step.op.op === 'nonlocal') {
+    if (runsSlowly(step.op)) {
       run.oracle(step.op);
       run.onWork?.(work);
       await pause();

@@ -71,18 +71,22 @@ interface Rules<O extends Op> {
   readonly multiplyAdds: (op: O, shape: Shape, inputs: readonly Shape[]) => number;
   /** The radius in pixels that it needs of its inputs to give radius `r` of its value. */
   readonly reach: (op: O, r: number) => number;
-  /** Whether each value depends on the whole image. */
-  readonly global: (op: O) => boolean;
+  /**
+   * Whether each value depends on the whole image: on its `means`, which a pass over the image can find
+   * beforehand, or on single `pixels` anywhere. Null: on what lies within reach.
+   */
+  readonly global: (op: O) => 'means' | 'pixels' | null;
 }
 
 /** Of ops that work pixel by pixel. */
 const local = {
   multiplyAdds: () => 0,
   reach: (_: Op, r: number) => r,
-  global: () => false,
+  global: () => null,
 };
 
-type OpOf<K extends Op['op']> = Extract<Op, { readonly op: K }>;
+/** An op of one kind. */
+export type OpOf<K extends Op['op']> = Extract<Op, { readonly op: K }>;
 
 const OPS: { readonly [K in Op['op']]: Rules<OpOf<K>> } = {
   input: {
@@ -166,7 +170,7 @@ const OPS: { readonly [K in Op['op']]: Rules<OpOf<K>> } = {
     shape: (_, [x], name) => ({ kind: 'vector', length: mapOf(x, name).channels }),
     // Vectors carry no radius: what reaches the output through them is `global`.
     reach: () => 0,
-    global: () => true,
+    global: () => 'means',
   },
   linear: {
     ...local,
@@ -194,12 +198,18 @@ const OPS: { readonly [K in Op['op']]: Rules<OpOf<K>> } = {
     shape: ({ spec }, inputs, name) => rulesOf(spec).shape(spec, inputs, name),
     multiplyAdds: ({ spec }, _, inputs) => rulesOf(spec).multiplyAdds?.(spec, inputs) ?? 0,
     reach: ({ spec }, r) => r + (rulesOf(spec).reach ?? 0),
-    global: ({ spec }) => rulesOf(spec).global?.(spec) ?? false,
+    global: ({ spec }) => (rulesOf(spec).global?.(spec) ? 'pixels' : null),
   },
 };
 
 /** What the table has for an op. */
 export const opRules = <O extends Op>(op: O): Rules<O> => OPS[op.op] as unknown as Rules<O>;
+
+/** Whether an op looks at pixels that no overlap of tiles can hold. */
+export function looksFar(op: Op): boolean {
+  const rules = opRules(op);
+  return rules.global(op) === 'pixels' || rules.reach(op, 0) === Number.POSITIVE_INFINITY;
+}
 
 const rulesOf = (spec: NonlocalOp) => NONLOCAL[spec.kind] as NonlocalRules<NonlocalOp>;
 

@@ -28,7 +28,7 @@ export function receptiveField(graph: Graph): ReceptiveField {
     const r = need.get(id);
     if (r === undefined) continue;
     const rules = opRules(node);
-    if (rules.global(node)) global = true;
+    if (rules.global(node) !== null) global = true;
     if (node.op === 'input') radius = Math.max(radius, r);
     for (const input of node.inputs) {
       need.set(input, Math.max(need.get(input) ?? 0, rules.reach(node, r)));

@@ -1,13 +1,14 @@
 import type { Graph, NodeId } from './graph.ts';
+import { looksFar } from './ops.ts';
 import { mapOf } from './shape.ts';
 
 /**
- * Where a graph's trunk ends: the first map of LR size behind all attention to far pixels that
+ * Where a graph's trunk ends: the first map of LR size behind all non-local attention that
  * everything later goes through, the input aside. What lies behind it looks no farther than
  * convolutions do. Null without such attention or without such a node.
  */
 export function trunkEnd({ nodes, output }: Graph): NodeId | null {
-  const last = nodes.findLastIndex(({ op }) => op === 'nonlocal');
+  const last = nodes.findLastIndex(looksFar);
   if (last < 0) return null;
   for (let id = last; id < output; id++) {
     const { shape } = nodes[id];

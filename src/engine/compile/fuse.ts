@@ -310,9 +310,7 @@ class Fuser {
 
   /** A node that is no part of a larger op. */
   #alone(node: GraphNode, id: NodeId): FusedOp {
-    const { name, inputs } = node;
-    const base = { name, multiplyAdds: node.multiplyAdds };
-    const oneToOne = { ...base, reads: { x: inputs[0] }, writes: { y: id } };
+    const { name } = node;
     switch (node.op) {
       case 'mul':
       case 'add':
@@ -320,30 +318,22 @@ class Fuser {
         return pointwise(node, name, id, null);
       case 'activation':
         return node.shape.kind === 'vector'
-          ? { op: 'vectorActivation', ...oneToOne, activation: node.activation }
+          ? {
+              op: 'vectorActivation',
+              name,
+              reads: { x: node.inputs[0] },
+              writes: { y: id },
+              activation: node.activation,
+              multiplyAdds: 0,
+            }
           : pointwise(node, name, id, node.activation);
-      case 'prelu':
-        return { op: 'prelu', ...oneToOne, slopes: node.weight };
-      case 'affine':
-        return { op: 'affine', ...oneToOne, scale: node.scale, shift: node.shift };
-      case 'concat':
-        return { op: 'concat', ...base, reads: { x: inputs }, writes: { y: id } };
-      case 'nearest':
-      case 'bilinear':
-      case 'pixelShuffle':
-      case 'pixelUnshuffle':
-        return { op: node.op, ...oneToOne, scale: node.scale };
-      case 'globalAveragePool':
-        return { op: 'pool', ...oneToOne };
-      case 'linear':
-        return { op: 'linear', ...oneToOne, ...linearLayer(node, this.#length(inputs[0])) };
-      case 'softmax':
-        return { op: 'softmax', ...oneToOne, temperature: node.temperature };
-      case 'nonlocal':
-        return { op: 'nonlocal', ...base, spec: node.spec, reads: { inputs }, writes: { y: id } };
       case 'conv':
       case 'input':
         throw new Error(`${name} is claimed or an input`);
+      default: {
+        const { inputs, shape: _, ...op } = node;
+        return { ...op, reads: { inputs }, writes: { y: id } };
+      }
     }
   }
 
@@ -366,12 +356,6 @@ class Fuser {
 
   #name(id: NodeId): string {
     return this.#graph.nodes[id].name;
-  }
-
-  #length(id: NodeId): number {
-    const { shape, name } = this.#graph.nodes[id];
-    if (shape.kind !== 'vector') throw new Error(`${name} is not a vector`);
-    return shape.length;
   }
 }
 

@@ -2,20 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { randomStream } from '../../../test/random.ts';
 import type { Activation, NodeId } from '../../graph/graph.ts';
 import { convReference } from '../../kernels/conv/conv.reference.ts';
-import { bilinearReference, nearestReference } from '../../kernels/maps/enlarge.reference.ts';
+import { nearestReference } from '../../kernels/maps/enlarge.reference.ts';
 import {
   activationReference,
   addReference,
-  affineReference,
   mixReference,
   mulReference,
   preluReference,
 } from '../../kernels/maps/pointwise.reference.ts';
-import {
-  concatReference,
-  pixelShuffleReference,
-  pixelUnshuffleReference,
-} from '../../kernels/maps/rearrange.reference.ts';
+import { concatReference } from '../../kernels/maps/rearrange.reference.ts';
 import { type PlanarMap, planarMap } from '../../kernels/planar.ts';
 import { globalAveragePoolReference } from '../../kernels/vector/pool.reference.ts';
 import {
@@ -26,7 +21,7 @@ import {
 import type { Network } from '../../networks/network.ts';
 import { createNetwork } from '../../networks/registry.ts';
 import { fromFloat32 } from '../../weights/convert.ts';
-import { interpret } from '../oracle/interpreter.ts';
+import { applyOp, interpret } from '../oracle/interpreter.ts';
 import { type Fusion, fuse } from './fuse.ts';
 import {
   type ConvLayer,
@@ -111,28 +106,8 @@ function run(
                 : two((a, b) => mixReference(a, b, vector(w as NodeId)));
         return [[op.writes.y, act(y, op.activation)]];
       }
-      case 'prelu':
-        return [[op.writes.y, preluReference(map(op.reads.x), weight(op.slopes))]];
-      case 'affine':
-        return [[op.writes.y, affineReference(map(op.reads.x), op.scale, op.shift)]];
-      case 'concat':
-        return [[op.writes.y, concatReference(op.reads.x.map(map))]];
-      case 'nearest':
-        return [[op.writes.y, nearestReference(map(op.reads.x), op.scale)]];
-      case 'bilinear':
-        return [[op.writes.y, bilinearReference(map(op.reads.x), op.scale)]];
-      case 'pixelShuffle':
-        return [[op.writes.y, pixelShuffleReference(map(op.reads.x), op.scale)]];
-      case 'pixelUnshuffle':
-        return [[op.writes.y, pixelUnshuffleReference(map(op.reads.x), op.scale)]];
-      case 'pool':
-        return [[op.writes.y, globalAveragePoolReference(map(op.reads.x))]];
       case 'dynamicWeights':
         return [[op.writes.y, branch(map(op.reads.x), op.first, op.second, op.temperature)]];
-      case 'linear':
-        return [[op.writes.y, linear(vector(op.reads.x), op)]];
-      case 'softmax':
-        return [[op.writes.y, softmaxReference(vector(op.reads.x), op.temperature)]];
       case 'vectorActivation':
         return [[op.writes.y, vectorActivationReference(vector(op.reads.x), op.activation)]];
       case 'attentionGate': {
@@ -158,8 +133,16 @@ function run(
         const gate = act(conv(v, op.gate), { fn: 'sigmoid' });
         return [[op.writes.y, act(mulReference(v, gate), op.activation)]];
       }
-      default:
+      case 'unpack':
+      case 'pack':
+      case 'skipPack':
         throw new Error(`${op.op} is not expected here`);
+      default: {
+        const args = op.reads.inputs.map(
+          (id) => values.get(id) as PlanarMap | Float32Array<ArrayBuffer>,
+        );
+        return [[op.writes.y, applyOp(op, args, weight) as Value]];
+      }
     }
   };
   fused.ops.forEach((op, index) => {

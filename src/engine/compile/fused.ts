@@ -13,7 +13,7 @@
  * [cOut][cIn][kernel][kernel], a linear layer's [lengthOut][lengthIn], biases and slopes [channels].
  */
 import type { Activation, Graph, GraphNode, MapShape, NodeId } from '../../graph/graph.ts';
-import type { NonlocalOp } from '../../graph/nonlocalOp.ts';
+import type { Op, OpOf } from '../../graph/ops.ts';
 
 /** Index in `Graph.nodes`. */
 export type ValueId = NodeId;
@@ -90,37 +90,6 @@ export interface PointwiseOp extends Fused {
   readonly activation: Activation | null;
 }
 
-/** y = x >= 0 ? x : slope[channel] * x */
-export interface PReluOp extends Fused, OneToOne {
-  readonly op: 'prelu';
-  readonly slopes: string;
-}
-
-/** y = scale[channel] * x + shift[channel] */
-export interface AffineOp extends Fused, OneToOne {
-  readonly op: 'affine';
-  readonly scale: readonly number[];
-  readonly shift: readonly number[];
-}
-
-/** The channels of two to five maps, one after the other. */
-export interface ConcatOp extends Fused {
-  readonly op: 'concat';
-  readonly reads: { readonly x: readonly ValueId[] };
-  readonly writes: { readonly y: ValueId };
-}
-
-/** As the op of the graph: whole maps enlarged or rearranged by `scale`. */
-export interface ResizeOp extends Fused, OneToOne {
-  readonly op: 'nearest' | 'bilinear' | 'pixelShuffle' | 'pixelUnshuffle';
-  readonly scale: number;
-}
-
-/** The mean over all pixels of each channel: map -> vector. */
-export interface PoolOp extends Fused, OneToOne {
-  readonly op: 'pool';
-}
-
 /**
  * The dynamic attention module: softmax(second(relu(first(pool(x)))) / temperature), map -> vector.
  */
@@ -131,29 +100,10 @@ export interface DynamicWeightsOp extends Fused, OneToOne {
   readonly temperature: number;
 }
 
-/** Vector -> vector. */
-export interface LinearOp extends Fused, OneToOne, LinearLayer {
-  readonly op: 'linear';
-}
-
-/** softmax(x / temperature), vector -> vector. */
-export interface SoftmaxOp extends Fused, OneToOne {
-  readonly op: 'softmax';
-  readonly temperature: number;
-}
-
 /** The activation of each element of a vector. */
 export interface VectorActivationOp extends Fused, OneToOne {
   readonly op: 'vectorActivation';
   readonly activation: Activation;
-}
-
-/** Non-local attention: `spec` has the formula, and `inputs` are in the order that it states. */
-export interface NonlocalFusedOp extends Fused {
-  readonly op: 'nonlocal';
-  readonly spec: NonlocalOp;
-  readonly reads: { readonly inputs: readonly ValueId[] };
-  readonly writes: { readonly y: ValueId };
 }
 
 /**
@@ -236,19 +186,29 @@ interface OneToOne {
   readonly writes: { readonly y: ValueId };
 }
 
+/** Ops of the graph that the compiler takes apart or puts together: they become one of the above. */
+type Woven = 'input' | 'conv' | 'activation' | 'mul' | 'add' | 'mix';
+
+type Lone<K extends Op['op']> = K extends K
+  ? Fused &
+      OpOf<K> & {
+        readonly reads: { readonly inputs: readonly ValueId[] };
+        readonly writes: { readonly y: ValueId };
+      }
+  : never;
+
+/**
+ * Any other op of the graph, by itself: its type has the formula (`graph/ops.ts`), and `inputs` are in
+ * the order that it states. A new op is one of these until somebody fuses it.
+ */
+export type LoneOp = Lone<Exclude<Op['op'], Woven>>;
+
 export type FusedOp =
   | ConvOp
   | PointwiseOp
-  | PReluOp
-  | AffineOp
-  | ConcatOp
-  | ResizeOp
-  | PoolOp
   | DynamicWeightsOp
-  | LinearOp
-  | SoftmaxOp
   | VectorActivationOp
-  | NonlocalFusedOp
+  | LoneOp
   | AttentionGateOp
   | AttentionMixOp
   | GatedConvOp

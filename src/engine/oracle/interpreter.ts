@@ -1,6 +1,6 @@
 import { CrispenError, nonFinite, throwIfAborted } from '../../errors.ts';
 import { consumers, multiplyAddsPerPixel, sizeMultiple } from '../../graph/analysis.ts';
-import type { Graph, GraphNode, NodeId } from '../../graph/graph.ts';
+import type { Graph, NodeId, Op } from '../../graph/graph.ts';
 import type { NonlocalOp } from '../../graph/nonlocalOp.ts';
 import type { RgbaImage } from '../../image/image.ts';
 import { convReference } from '../../kernels/conv/conv.reference.ts';
@@ -102,7 +102,8 @@ async function evaluate(
     throwIfAborted(signal);
     const node = graph.nodes[id];
     const args = node.inputs.map((from) => values.get(from) as Value);
-    values.set(id, node.op === 'input' ? input : applyNode(node, args, weights));
+    const weight = (name: string) => weights.get(name) as Float32Array;
+    values.set(id, node.op === 'input' ? input : applyOp(node, args, weight));
     for (const from of new Set(node.inputs)) {
       const last = readers.get(from)?.at(-1) === id;
       if (last && !keep.has(from) && from !== graph.output) values.delete(from);
@@ -114,10 +115,14 @@ async function evaluate(
   return values;
 }
 
-function applyNode(node: GraphNode, args: readonly Value[], weights: NetworkWeights): Value {
+/** An op on the values that it reads, in its own order. */
+export function applyOp(
+  node: Op,
+  args: readonly Value[],
+  weight: (name: string) => Float32Array,
+): Value {
   const map = (index: number) => args[index] as PlanarMap;
   const vector = (index: number) => args[index] as Float32Array;
-  const weight = (name: string) => weights.get(name) as Float32Array;
   switch (node.op) {
     case 'conv':
       return convReference(
@@ -164,8 +169,7 @@ function applyNode(node: GraphNode, args: readonly Value[], weights: NetworkWeig
   }
 }
 
-/** A non-local op on the values that it reads, in its own order. */
-export function applyNonlocal(
+function applyNonlocal(
   spec: NonlocalOp,
   args: readonly Value[],
   weight: (name: string) => Float32Array,

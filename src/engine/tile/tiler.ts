@@ -1,7 +1,7 @@
 import { CrispenError } from '../../errors.ts';
 import type { Rect, Tile } from '../../geometry.ts';
 import { sizeMultiple } from '../../graph/analysis.ts';
-import { opRules } from '../../graph/ops.ts';
+import { looksFar, opRules } from '../../graph/ops.ts';
 import { tileOverlap } from '../../graph/reach.ts';
 import type { RgbaImage } from '../../image/image.ts';
 import type { Network } from '../../networks/network.ts';
@@ -40,13 +40,11 @@ export function tilerFor(image: RgbaImage, { graph, scale }: Network, edge: Edge
   const cutting = { overlap: Math.max(1, overlap), multiple: sizeMultiple(graph), edge };
   return {
     // Attention over the whole image stays within a tile.
-    approximate:
-      approximate ||
-      graph.nodes.some((node) => node.op === 'nonlocal' && opRules(node).global(node)),
+    approximate: approximate || graph.nodes.some((node) => opRules(node).global(node) === 'pixels'),
     /** Whether pixels attend to others far away, so that the trunk had better run whole. */
-    far: graph.nodes.some(({ op }) => op === 'nonlocal'),
+    far: graph.nodes.some(looksFar),
     /** Whether all tiles need the same statistics of the whole image. */
-    pools: graph.nodes.some(({ op }) => op === 'globalAveragePool'),
+    pools: graph.nodes.some((node) => opRules(node).global(node) === 'means'),
     plan: (tileSize: number, fits: (width: number, height: number) => boolean) =>
       planStrips(image, scale, cutting, tileSize, fits),
     /** Strips of a single tile each, as high as each other. */

@@ -39,11 +39,11 @@ export const pixelEmitters: EmitterGroup<
       ...mapStep(emission.map(writes.y)),
     });
   const enlarge = (op: FusedOpOf<'nearest' | 'bilinear'>): void =>
-    push(op, enlargeKernel(op.op, op.scale, element), { x: emission.read(op.reads.x) });
+    push(op, enlargeKernel(op.op, op.scale, element), { x: emission.read(op.reads.inputs[0]) });
   const shuffle = (op: FusedOpOf<'pixelShuffle' | 'pixelUnshuffle'>): void => {
     const { channels } = emission.map(op.writes.y);
     const kernel = pixelShuffleKernel(op.op, op.scale, channels, element);
-    push(op, kernel, { x: emission.read(op.reads.x) });
+    push(op, kernel, { x: emission.read(op.reads.inputs[0]) });
   };
   return {
     pointwise: (op) => {
@@ -57,25 +57,26 @@ export const pixelEmitters: EmitterGroup<
       });
     },
     prelu: (op) => {
-      const { slopes, reads, writes } = op;
+      const { weight, reads, writes } = op;
       const { channels } = emission.map(writes.y);
-      const x = emission.read(reads.x);
-      const words = emission.constant('slopes', [slopes], 'f32', (w) =>
-        packBias(exact(w, slopes), channels),
+      const x = emission.read(reads.inputs[0]);
+      const words = emission.constant('slopes', [weight], 'f32', (w) =>
+        packBias(exact(w, weight), channels),
       );
       push(op, pointwiseKernel('prelu', null, element), { a: x, b: x, p: words });
     },
     affine: (op) => {
       const { name, scale, shift, reads } = op;
-      const x = emission.read(reads.x);
+      const x = emission.read(reads.inputs[0]);
       const words = emission.constant(`affine of ${name}`, [], 'f32', () =>
         packAffine(scale, shift),
       );
       push(op, pointwiseKernel('affine', null, element), { a: x, b: x, p: words });
     },
     concat: (op) => {
-      const [x0, x1 = x0, x2 = x0, x3 = x0, x4 = x0] = op.reads.x.map((id) => emission.read(id));
-      const parts = op.reads.x.map((id) => emission.map(id).channels);
+      const { inputs } = op.reads;
+      const [x0, x1 = x0, x2 = x0, x3 = x0, x4 = x0] = inputs.map((id) => emission.read(id));
+      const parts = inputs.map((id) => emission.map(id).channels);
       push(op, concatKernel(parts, element), { x0, x1, x2, x3, x4 });
     },
     nearest: enlarge,

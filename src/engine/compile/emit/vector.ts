@@ -12,7 +12,7 @@ import { type Emission, type EmitterGroup, exact, poolParams, poolSums } from '.
 
 /** Poolings and what is computed from their vectors. */
 export const vectorEmitters: EmitterGroup<
-  'pool' | 'dynamicWeights' | 'linear' | 'softmax' | 'vectorActivation'
+  'globalAveragePool' | 'dynamicWeights' | 'linear' | 'softmax' | 'vectorActivation'
 > = (emission) => {
   /** A kernel of one workgroup that writes a vector. */
   const push = <R extends string>(
@@ -37,9 +37,10 @@ export const vectorEmitters: EmitterGroup<
     return shape.length;
   };
   return {
-    pool: ({ name, reads, writes }) => {
-      const { channels, scale } = emission.map(reads.x);
-      const partials = emission.poolPartial(reads.x, `${name}:partials`);
+    globalAveragePool: ({ name, reads, writes }) => {
+      const [x] = reads.inputs;
+      const { channels, scale } = emission.map(x);
+      const partials = emission.poolPartial(x, `${name}:partials`);
       emission.dispatch({
         name,
         kernel: poolFinishKernel(channels),
@@ -78,15 +79,17 @@ export const vectorEmitters: EmitterGroup<
         work: 0,
       });
     },
-    linear: (op) =>
-      push(op, linearKernel(op.lengthIn, op.lengthOut), {
-        x: emission.read(op.reads.x),
+    linear: (op) => {
+      const [x] = op.reads.inputs;
+      push(op, linearKernel(lengthOf(x), op.lengthOut), {
+        x: emission.read(x),
         w: linearWeights(emission, op),
-      }),
-    softmax: (op) =>
-      push(op, softmaxKernel(lengthOf(op.reads.x), op.temperature), {
-        x: emission.read(op.reads.x),
-      }),
+      });
+    },
+    softmax: (op) => {
+      const [x] = op.reads.inputs;
+      push(op, softmaxKernel(lengthOf(x), op.temperature), { x: emission.read(x) });
+    },
     vectorActivation: (op) =>
       push(op, vectorActivationKernel(lengthOf(op.reads.x), op.activation), {
         x: emission.read(op.reads.x),
@@ -94,5 +97,5 @@ export const vectorEmitters: EmitterGroup<
   };
 };
 
-const linearWeights = (emission: Emission, { weight }: LinearLayer): Operand =>
+const linearWeights = (emission: Emission, { weight }: Pick<LinearLayer, 'weight'>): Operand =>
   emission.constant('linear', [weight], 'f32', (w) => exact(w, weight));
