@@ -20,8 +20,9 @@ const SLOPE = 0.20000000298023224f;
 
 // First half of an attention-in-attention block (arXiv 2104.09497, section 3.2), fused:
 //   gated = k3(t) * sigmoid(k2(lrelu(k1(t))) + b2)
-// with k1, k3 3x3 and k2 1x1, all C -> C, zero padding, no bias but b2. On the way it halves the work
-// of the pooling: the first `stat_groups` workgroups sum a share of its partial sums each.
+// k1 and k3 are 3x3, k2 is 1x1, all C -> C with zero padding. Only k2 has a bias. The kernel also
+// does the first half of the pooling: each of the first `stat_groups` workgroups adds up a share of
+// the partial sums.
 //
 //   t, gated [DEPTH][H][W] vectors of 4 channels (Chw4c)
 //   weights  mat4x4, column c = input channel c: k1 [DEPTH][DEPTH][9], k3 likewise, k2 [DEPTH][DEPTH]
@@ -33,13 +34,13 @@ const SLOPE = 0.20000000298023224f;
 
 // Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
 
-// The clamp keeps exp() finite whatever the device does with infinities; beyond it the logistic
-// function is 0 or 1 to within f32 anyway.
+// The clamp keeps exp() finite on every device. Beyond it the logistic function is 0 or 1 to within
+// f32.
 fn logistic(v: vec4f) -> vec4f {
   return 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0))));
 }
 
-// Leaky ReLU; with slope 1 no activation, with 0 ReLU.
+// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v * slope, v, v >= vec4f(0.0));
 }
@@ -50,22 +51,23 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
     case ACTIVATION_RELU: { return max(v, vec4f(0.0)); }
     case ACTIVATION_SIGMOID: { return logistic(v); }
     case ACTIVATION_SILU: { return v * logistic(v); }
-    // tanh keeps its relative precision near zero, where 1 / (1 + e) - 0.5 would cancel.
+    // tanh keeps its relative precision near zero; 1 / (1 + e) - 0.5 would cancel there.
     case ACTIVATION_CENTRED_SIGMOID: { return 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0))); }
     default: { return v; }
   }
 }
 
-// Workgroups that compute all DEPTH blocks of channels of 8 x LANES pixels, LANES x DEPTH invocations:
-// (l, b) has block b of the eight pixels of row l. Maps cross between blocks through workgroup memory.
-// Prelude: DEPTH, LANES (LANES * DEPTH at most 256).
+// For workgroups that compute all DEPTH blocks of channels of 8 x LANES pixels with LANES x DEPTH
+// invocations. Invocation (l, b) has block b of the eight pixels of row l. Blocks exchange values
+// through workgroup memory. Prelude: DEPTH, LANES (LANES * DEPTH at most 256).
 
 const_assert DEPTH > 0u && LANES * DEPTH <= 256u;
 const PIXELS = 8u * LANES;
 
 var<workgroup> exchange: array<vec4f, PIXELS * DEPTH>;
 
-// The sum over the rows of a block, in lane 0. Every invocation of the workgroup must call it.
+// The sum over all rows of a block, valid in lane 0. Every invocation of the workgroup must call
+// it.
 fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   var sum = own;
   workgroupBarrier();
@@ -303,7 +305,8 @@ fn main(
   store(at + 6u, 6u < count, q0_0_6, p0_0_6);
   store(at + 7u, 7u < count, q0_0_7, p0_0_7);
 
-  // A share of the pooling; uniform across the workgroup, so barriers are allowed inside.
+  // One share of the pooling. The condition is uniform across the workgroup, so barriers are
+  // allowed.
   let index = (group.y + params.group_row) * groups.x + group.x;
   if index < params.stat_groups {
     let last = (index + 1u) * params.chunks / params.stat_groups;

@@ -21,14 +21,14 @@ const NON_REACH = 1u;
 const TEMPERATURE = 30.0f;
 const SLOPE = 0.20000000298023224f;
 
-// Second half of an attention-in-attention block (arXiv 2104.09497, sections 3.2 and 3.3), fused with
-// the beginning of the next one:
+// Second half of an attention-in-attention block (arXiv 2104.09497, sections 3.2 and 3.3), fused
+// with the beginning of the next block:
 //   v = mean of t;  (p0, p1) = softmax(W2 relu(W1 v) / TEMPERATURE)      dynamic attention module
 //   m = lrelu(p0 * k4(gated) + p1 * non(t))
 //   out = x + last(m)
 //   next_t = lrelu(first(out)), and its sums for the next pooling        (has_next)
-// k4 is 3x3, non is 3x3 (NON_REACH = 1, A2N) or 1x1 (NON_REACH = 0, A2N-M), last and first are 1x1; all
-// C -> C, zero padding, no bias.
+// k4 is 3x3. non is 3x3 in A2N (NON_REACH = 1) and 1x1 in A2N-M (NON_REACH = 0). last and first are
+// 1x1. All are C -> C with zero padding and no bias.
 //
 //   gated, t, x, out, next_t [DEPTH][H][W] vectors of 4 channels (Chw4c)
 //   weights  mat4x4, column c = input channel c: k4 [DEPTH][DEPTH][9], non [DEPTH][DEPTH][its taps],
@@ -42,13 +42,13 @@ const SLOPE = 0.20000000298023224f;
 
 // Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
 
-// The clamp keeps exp() finite whatever the device does with infinities; beyond it the logistic
-// function is 0 or 1 to within f32 anyway.
+// The clamp keeps exp() finite on every device. Beyond it the logistic function is 0 or 1 to within
+// f32.
 fn logistic(v: vec4f) -> vec4f {
   return 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0))));
 }
 
-// Leaky ReLU; with slope 1 no activation, with 0 ReLU.
+// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v * slope, v, v >= vec4f(0.0));
 }
@@ -59,22 +59,23 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
     case ACTIVATION_RELU: { return max(v, vec4f(0.0)); }
     case ACTIVATION_SIGMOID: { return logistic(v); }
     case ACTIVATION_SILU: { return v * logistic(v); }
-    // tanh keeps its relative precision near zero, where 1 / (1 + e) - 0.5 would cancel.
+    // tanh keeps its relative precision near zero; 1 / (1 + e) - 0.5 would cancel there.
     case ACTIVATION_CENTRED_SIGMOID: { return 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0))); }
     default: { return v; }
   }
 }
 
-// Workgroups that compute all DEPTH blocks of channels of 8 x LANES pixels, LANES x DEPTH invocations:
-// (l, b) has block b of the eight pixels of row l. Maps cross between blocks through workgroup memory.
-// Prelude: DEPTH, LANES (LANES * DEPTH at most 256).
+// For workgroups that compute all DEPTH blocks of channels of 8 x LANES pixels with LANES x DEPTH
+// invocations. Invocation (l, b) has block b of the eight pixels of row l. Blocks exchange values
+// through workgroup memory. Prelude: DEPTH, LANES (LANES * DEPTH at most 256).
 
 const_assert DEPTH > 0u && LANES * DEPTH <= 256u;
 const PIXELS = 8u * LANES;
 
 var<workgroup> exchange: array<vec4f, PIXELS * DEPTH>;
 
-// The sum over the rows of a block, in lane 0. Every invocation of the workgroup must call it.
+// The sum over all rows of a block, valid in lane 0. Every invocation of the workgroup must call
+// it.
 fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   var sum = own;
   workgroupBarrier();
@@ -93,8 +94,8 @@ struct Params {
   height: u32,
   group_row: u32,
   stat_groups: u32,
-  has_next: u32,    // a uniform, so that the last block shares the others' pipeline
-  pixels: u32,      // that the stats are sums over
+  has_next: u32, // a uniform, because the last block then shares the pipeline of the others
+  pixels: u32, // number of pixels that the stats sum over
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -116,7 +117,7 @@ const FIRST = W2 + HIDDEN_BLOCKS;
 
 var<workgroup> branch: vec2f;
 
-// The two branch weights into `branch`; every invocation of the workgroup must call it.
+// Writes the two branch weights to `branch`. Every invocation of the workgroup must call it.
 fn dynamic_weights(lane: u32, block: u32) {
   var sum = vec4f(0.0);
   for (var i = lane; i < params.stat_groups; i += LANES) {

@@ -27,48 +27,50 @@ const UPSAMPLE = 1u;
 
 // Convolution, 3x3 (REACH 1) or 1x1 (REACH 0), stride 1, zero padding, with bias and epilogue:
 //   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-REACH, x+kx-REACH] + b[o] ) * m * factor + r )
-// read through a nearest enlargement by UPSAMPLE (0: by the uniform's), which is never materialised.
-// Bindings and layouts: conv/store.wgsl, or with PACK conv/pack.wgsl, the end of a network. Weights:
-// conv/weights.wgsl. With act0 = sigmoid and m = x a 1x1 convolution is pixel attention (arXiv
-// 2010.01073, section 3.2).
+// x is read through a nearest enlargement by UPSAMPLE (0: the uniform's factor), which is never
+// materialised. Bindings and layouts: conv/store.wgsl, or conv/pack.wgsl with PACK (the last layer
+// of a network). Weights: conv/weights.wgsl. A 1x1 convolution with act0 = sigmoid and m = x is
+// pixel attention (arXiv 2010.01073, section 3.2).
 //
-// One invocation computes COLUMNS x ROWS pixels of BLOCKS blocks of output channels; more of either
-// share loads, at the price of registers. Workgroup WIDTH x HEIGHT x 1; grid z = BLOCKS blocks, so
-// weights are uniform across a workgroup. Channels and epilogue are uniforms, not constants, so that
-// layers share a pipeline: compiling takes longer than the branches ever will.
+// One invocation computes COLUMNS x ROWS pixels of BLOCKS blocks of output channels. Larger shapes
+// share more loads and need more registers. Workgroup WIDTH x HEIGHT x 1; grid z = BLOCKS blocks,
+// so weights are uniform across a workgroup. Channels and epilogue are uniforms rather than
+// constants, and layers share a pipeline: compiling a pipeline per layer costs more time than the
+// branches.
 //
-// QUAD is for adapters on which loads are what takes the time (software rasterizers: a vector load costs
-// as much as four matrix products). Lane l of a quad loads column l of each matrix and gets the others by
-// swapping within the quad, in an order of its own: l, l^1, l^2, l^3. Its sums are of the output channels
-// in that order, until `reorder` puts them right at the end.
-// Prelude: E, E4, E4x4, REACH, UPSAMPLE, COLUMNS, ROWS, BLOCKS, WIDTH, HEIGHT, PACK, PARTS, QUAD, SHARED.
+// QUAD is for adapters on which loads dominate (software rasterizers: one vector load costs as much
+// as four matrix products). Lane l of a subgroup quad loads column l of each matrix and gets the
+// other columns by swapping within the quad, in the order l, l^1, l^2, l^3. Its sums have the
+// output channels in that order until `reorder` restores the normal order at the end.
+// Prelude: E, E4, E4x4, REACH, UPSAMPLE, COLUMNS, ROWS, BLOCKS, WIDTH, HEIGHT, PACK, PARTS, QUAD,
+// SHARED.
 
 // Bindings and epilogue of convolutions:
 //   y = act1( act0( sum + b[o] ) * m * factor + r )
-// m and r (either may be absent) are feature maps of the output's shape. PARTS: x is a concatenation,
-// r one of the five bound maps, and there is no m.
+// m and r are feature maps of the output's shape; either may be absent. With PARTS, x is a
+// concatenation, r is one of the five bound maps, and there is no m.
 //
 // Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, absent channels zero.
 //   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
 //   bias    [out_blocks]         (zeros if the layer has none), then the slopes [out_blocks] of a PReLU
 //   m, r, y [out_blocks][H][W]
-// Weights are declared by those who read them.
+// The code that reads the weights declares them.
 //
-// Software drivers run every branch of a switch, and an exp() costs them as much as a convolution:
-// LINEAR keeps both activations to none, ReLU and leaky ReLU, but for act0 = sigmoid with SIGMOID. For
-// the same reason MULTIPLY, ADD and PRELU say what the epilogue can do at all; the uniform says what it
+// Software drivers run every branch of a switch, and one exp() costs them as much as a convolution.
+// LINEAR therefore limits both activations to none, ReLU and leaky ReLU, and SIGMOID allows a
+// sigmoid as act0. MULTIPLY, ADD and PRELU say what the epilogue may do; the uniform says what it
 // does.
 // Prelude: PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, PRELU.
 
 // Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
 
-// The clamp keeps exp() finite whatever the device does with infinities; beyond it the logistic
-// function is 0 or 1 to within f32 anyway.
+// The clamp keeps exp() finite on every device. Beyond it the logistic function is 0 or 1 to within
+// f32.
 fn logistic(v: vec4f) -> vec4f {
   return 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0))));
 }
 
-// Leaky ReLU; with slope 1 no activation, with 0 ReLU.
+// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v * slope, v, v >= vec4f(0.0));
 }
@@ -79,24 +81,24 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
     case ACTIVATION_RELU: { return max(v, vec4f(0.0)); }
     case ACTIVATION_SIGMOID: { return logistic(v); }
     case ACTIVATION_SILU: { return v * logistic(v); }
-    // tanh keeps its relative precision near zero, where 1 / (1 + e) - 0.5 would cancel.
+    // tanh keeps its relative precision near zero; 1 / (1 + e) - 0.5 would cancel there.
     case ACTIVATION_CENTRED_SIGMOID: { return 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0))); }
     default: { return v; }
   }
 }
 
 struct Params {
-  width: u32,       // W, of the output
+  width: u32, // W of the output
   height: u32,      // H
-  group_row: u32,   // first row of workgroups of this dispatch: large layers run in pieces
+  group_row: u32, // first row of workgroups of this dispatch: large layers run in several dispatches
   in_blocks: u32,
-  epilogue: u32,    // act0 | act1 << 4 | (m present) << 8 | (r present) << 9 | (which part is r) << 10
+  epilogue: u32, // act0 | act1 << 4 | (m present) << 8 | (r present) << 9 | (index of the part that is r) << 10
   slope0: f32,
   slope1: f32,
   factor: f32,
   out_blocks: u32,
   upsample: u32,
-  ends01: u32,      // of parts: see conv/parts.wgsl
+  ends01: u32, // for PARTS: see conv/parts.wgsl
   ends23: u32,
 }
 
@@ -107,12 +109,12 @@ struct Params {
 @group(0) @binding(5) var<storage, read> addend: array<E4>;
 @group(0) @binding(6) var<storage, read_write> y: array<E4>;
 
-// Of the last block for those beyond it, which are not stored.
+// Blocks beyond the last one get its bias and are not stored.
 fn bias_of(block: u32) -> vec4f {
   return vec4f(bias[min(block, params.out_blocks - 1u)]);
 }
 
-// What lies outside of the map is dropped.
+// Pixels outside the map are dropped.
 fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
   if row >= params.height || col >= params.width || block >= params.out_blocks {
     return;
@@ -131,12 +133,12 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
   y[at] = E4(activate((params.epilogue >> 4u) & 15u, params.slope1, v));
 }
 
-// Who loads the weights of a convolution, [out_blocks][in_blocks][taps] matrices of 4 x 4: every
-// invocation for itself, the four of a quad together (QUAD), or the workgroup, which brings those of one
-// input block into its own memory (SHARED).
-// Column c of a matrix holds the taps of input channel c for the block's four output channels, so that
-// M * v sums over input channels. QUAD: they are transposed, column r holds the taps of output channel r.
-// Prelude: PARTS, QUAD, SHARED, BLOCKS, REACH.
+// How a convolution loads its weights, [out_blocks][in_blocks][taps] matrices of 4 x 4. Each
+// invocation loads its own, the four lanes of a quad load together (QUAD), or the workgroup copies
+// those of one input block to workgroup memory (SHARED). Column c of a matrix holds the taps of
+// input channel c for the block's four output channels: M * v sums over input channels. With QUAD
+// they are transposed: column r holds the taps of output channel r. Prelude: PARTS, QUAD, SHARED,
+// BLOCKS, REACH.
 
 @group(0) @binding(2) var<storage, read> weights: array<E4x4>;
 
@@ -148,7 +150,7 @@ fn main(
   let col = (group.x * WIDTH + local.x) * COLUMNS;
   let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * ROWS;
   let block = group.z * BLOCKS;
-  // Whoever needs neighbours to load weights stays. The lanes of a quad have one row.
+  // Invocations that help to load weights must not return early. The lanes of a quad share a row.
   if first_row >= params.height {
     return;
   }
@@ -184,8 +186,8 @@ fn main(
   let at9 = min(max(left + 9u, 1u) - 1u, width - 1u) / upsample;
   let in9 = left + 9u - 1u < width;
 
-  // 1x1: the bias comes last, as in the reference. Sums before a gate cancel to near zero, and the
-  // order of rounding shows there.
+  // 1x1: the bias is added last, as in the reference. Sums before a gate cancel to near zero, where
+  // the order of rounding is visible.
   let bias0 = bias_of(block + 0u);
   var s0_0_0 = bias0;
   var s0_0_1 = bias0;

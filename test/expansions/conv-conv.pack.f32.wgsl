@@ -30,32 +30,34 @@ const RANGE = 1.0f;
 
 // Convolution, 3x3 (REACH 1) or 1x1 (REACH 0), stride 1, zero padding, with bias and epilogue:
 //   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-REACH, x+kx-REACH] + b[o] ) * m * factor + r )
-// read through a nearest enlargement by UPSAMPLE (0: by the uniform's), which is never materialised.
-// Bindings and layouts: conv/store.wgsl, or with PACK conv/pack.wgsl, the end of a network. Weights:
-// conv/weights.wgsl. With act0 = sigmoid and m = x a 1x1 convolution is pixel attention (arXiv
-// 2010.01073, section 3.2).
+// x is read through a nearest enlargement by UPSAMPLE (0: the uniform's factor), which is never
+// materialised. Bindings and layouts: conv/store.wgsl, or conv/pack.wgsl with PACK (the last layer
+// of a network). Weights: conv/weights.wgsl. A 1x1 convolution with act0 = sigmoid and m = x is
+// pixel attention (arXiv 2010.01073, section 3.2).
 //
-// One invocation computes COLUMNS x ROWS pixels of BLOCKS blocks of output channels; more of either
-// share loads, at the price of registers. Workgroup WIDTH x HEIGHT x 1; grid z = BLOCKS blocks, so
-// weights are uniform across a workgroup. Channels and epilogue are uniforms, not constants, so that
-// layers share a pipeline: compiling takes longer than the branches ever will.
+// One invocation computes COLUMNS x ROWS pixels of BLOCKS blocks of output channels. Larger shapes
+// share more loads and need more registers. Workgroup WIDTH x HEIGHT x 1; grid z = BLOCKS blocks,
+// so weights are uniform across a workgroup. Channels and epilogue are uniforms rather than
+// constants, and layers share a pipeline: compiling a pipeline per layer costs more time than the
+// branches.
 //
-// QUAD is for adapters on which loads are what takes the time (software rasterizers: a vector load costs
-// as much as four matrix products). Lane l of a quad loads column l of each matrix and gets the others by
-// swapping within the quad, in an order of its own: l, l^1, l^2, l^3. Its sums are of the output channels
-// in that order, until `reorder` puts them right at the end.
-// Prelude: E, E4, E4x4, REACH, UPSAMPLE, COLUMNS, ROWS, BLOCKS, WIDTH, HEIGHT, PACK, PARTS, QUAD, SHARED.
+// QUAD is for adapters on which loads dominate (software rasterizers: one vector load costs as much
+// as four matrix products). Lane l of a subgroup quad loads column l of each matrix and gets the
+// other columns by swapping within the quad, in the order l, l^1, l^2, l^3. Its sums have the
+// output channels in that order until `reorder` restores the normal order at the end.
+// Prelude: E, E4, E4x4, REACH, UPSAMPLE, COLUMNS, ROWS, BLOCKS, WIDTH, HEIGHT, PACK, PARTS, QUAD,
+// SHARED.
 
-// Bindings and end of conv.wgsl as a network's last convolution, 3x3 to RGB: plus the bilinear skip, as
-// 8-bit RGBA:
+// Bindings and end of conv.wgsl for a network's last layer: a 3x3 convolution to RGB plus the
+// bilinear skip, stored as 8-bit RGBA:
 //   image = round(clamp((w * x + b + bilinear(lr)) * 255 / RANGE, 0, 255))
-// zero padding; bilinear with half-pixel centres and clamped edges; half rounds to even.
+// Zero padding. The skip has half-pixel centres and clamped edges. Half rounds to even.
 //
 //   x       [IN_BLOCKS][H][W] vectors of 4 channels (Chw4c), H = h * SCALE, W = w * SCALE
 //   weights [1][IN_BLOCKS][9] mat4x4, column c = input channel c
 //   bias    [1]
-//   lr      [1][h][w]: red, green, blue, alpha in 0..RANGE. The fourth lane has no weights, so alpha
-//           is enlarged by the skip alone.
+//   lr      [1][h][w]: red, green, blue, alpha in 0..RANGE. The alpha lane has no weights, so only the
+//           skip enlarges it.
 //   image   [cropHeight][cropWidth] u32, red in the lowest byte: the rectangle of the output at
 //           (col0, row0)
 //   status  one u32: set to 1 if any value is NaN or infinite
@@ -94,13 +96,13 @@ fn skip(row: u32, col: u32) -> vec4f {
   return mix(upper, lower, f.y);
 }
 
-// Of the only block. What lies outside of the rectangle is dropped.
+// The only block. Pixels outside the rectangle are dropped.
 fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
   if row >= params.height || col >= params.width {
     return;
   }
   let v = sum + skip(row + params.row0, col + params.col0);
-  // By the bits: a compiler may assume that floats are finite.
+  // Tests the bits: a compiler may assume that floats are finite.
   let exponents = bitcast<vec4u>(v) & vec4u(0x7f800000u);
   if any(exponents == vec4u(0x7f800000u)) {
     atomicStore(&status, 1u);
@@ -110,12 +112,12 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
     bytes.x | (bytes.y << 8u) | (bytes.z << 16u) | (bytes.w << 24u);
 }
 
-// Who loads the weights of a convolution, [out_blocks][in_blocks][taps] matrices of 4 x 4: every
-// invocation for itself, the four of a quad together (QUAD), or the workgroup, which brings those of one
-// input block into its own memory (SHARED).
-// Column c of a matrix holds the taps of input channel c for the block's four output channels, so that
-// M * v sums over input channels. QUAD: they are transposed, column r holds the taps of output channel r.
-// Prelude: PARTS, QUAD, SHARED, BLOCKS, REACH.
+// How a convolution loads its weights, [out_blocks][in_blocks][taps] matrices of 4 x 4. Each
+// invocation loads its own, the four lanes of a quad load together (QUAD), or the workgroup copies
+// those of one input block to workgroup memory (SHARED). Column c of a matrix holds the taps of
+// input channel c for the block's four output channels: M * v sums over input channels. With QUAD
+// they are transposed: column r holds the taps of output channel r. Prelude: PARTS, QUAD, SHARED,
+// BLOCKS, REACH.
 
 @group(0) @binding(2) var<storage, read> weights: array<E4x4>;
 
@@ -127,7 +129,7 @@ fn main(
   let col = (group.x * WIDTH + local.x) * COLUMNS;
   let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * ROWS;
   let block = group.z * BLOCKS;
-  // Whoever needs neighbours to load weights stays. The lanes of a quad have one row.
+  // Invocations that help to load weights must not return early. The lanes of a quad share a row.
   if first_row >= params.height {
     return;
   }
@@ -163,8 +165,8 @@ fn main(
   let at9 = min(max(left + 9u, 1u) - 1u, width - 1u) / upsample;
   let in9 = left + 9u - 1u < width;
 
-  // 1x1: the bias comes last, as in the reference. Sums before a gate cancel to near zero, and the
-  // order of rounding shows there.
+  // 1x1: the bias is added last, as in the reference. Sums before a gate cancel to near zero, where
+  // the order of rounding is visible.
   let bias0 = bias_of(block + 0u);
   var s0_0_0 = bias0;
   var s0_0_1 = bias0;

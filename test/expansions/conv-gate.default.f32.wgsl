@@ -23,25 +23,26 @@ const SLOPE1 = 0.20000000298023224f;
 
 // 3x3 convolution and pixel attention (arXiv 2010.01073, section 3.4), fused:
 //   u = w3 * x + b3;  y = act1( u * sigmoid(w1 u + b1) )
-// the 3x3 with zero padding, read through a nearest enlargement by UPSAMPLE, which is never
-// materialised; w1 1x1 and square.
+// The 3x3 convolution has zero padding and reads x through a nearest enlargement by UPSAMPLE, which
+// is never materialised. w1 is 1x1 and square.
 //
 //   x       [IN_BLOCKS][h][w] vectors of 4 channels (Chw4c), H = h * UPSAMPLE, W = w * UPSAMPLE
 //   weights mat4x4, column c = input channel c: w3 [DEPTH][IN_BLOCKS][9], w1 [DEPTH][DEPTH]
 //   bias    b3 [DEPTH], b1 [DEPTH]
 //   y       [DEPTH][H][W]
 //
-// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, IN_BLOCKS, DEPTH, LANES, UPSAMPLE, ACT1, SLOPE1.
+// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, IN_BLOCKS, DEPTH, LANES, UPSAMPLE, ACT1,
+// SLOPE1.
 
 // Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
 
-// The clamp keeps exp() finite whatever the device does with infinities; beyond it the logistic
-// function is 0 or 1 to within f32 anyway.
+// The clamp keeps exp() finite on every device. Beyond it the logistic function is 0 or 1 to within
+// f32.
 fn logistic(v: vec4f) -> vec4f {
   return 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0))));
 }
 
-// Leaky ReLU; with slope 1 no activation, with 0 ReLU.
+// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v * slope, v, v >= vec4f(0.0));
 }
@@ -52,22 +53,23 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
     case ACTIVATION_RELU: { return max(v, vec4f(0.0)); }
     case ACTIVATION_SIGMOID: { return logistic(v); }
     case ACTIVATION_SILU: { return v * logistic(v); }
-    // tanh keeps its relative precision near zero, where 1 / (1 + e) - 0.5 would cancel.
+    // tanh keeps its relative precision near zero; 1 / (1 + e) - 0.5 would cancel there.
     case ACTIVATION_CENTRED_SIGMOID: { return 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0))); }
     default: { return v; }
   }
 }
 
-// Workgroups that compute all DEPTH blocks of channels of 8 x LANES pixels, LANES x DEPTH invocations:
-// (l, b) has block b of the eight pixels of row l. Maps cross between blocks through workgroup memory.
-// Prelude: DEPTH, LANES (LANES * DEPTH at most 256).
+// For workgroups that compute all DEPTH blocks of channels of 8 x LANES pixels with LANES x DEPTH
+// invocations. Invocation (l, b) has block b of the eight pixels of row l. Blocks exchange values
+// through workgroup memory. Prelude: DEPTH, LANES (LANES * DEPTH at most 256).
 
 const_assert DEPTH > 0u && LANES * DEPTH <= 256u;
 const PIXELS = 8u * LANES;
 
 var<workgroup> exchange: array<vec4f, PIXELS * DEPTH>;
 
-// The sum over the rows of a block, in lane 0. Every invocation of the workgroup must call it.
+// The sum over all rows of a block, valid in lane 0. Every invocation of the workgroup must call
+// it.
 fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   var sum = own;
   workgroupBarrier();
@@ -81,12 +83,12 @@ fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   return sum;
 }
 
-// The uniform of kernels that go over a map of a size.
+// The uniform of kernels that run over one feature map.
 
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32,   // first row of workgroups of this dispatch: large maps run in pieces
+  group_row: u32, // first row of workgroups of this dispatch: large maps run in several dispatches
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -230,7 +232,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     g0_0_7 += w * exchange[source + 7u];
   }
 
-  // The bias comes last, as in conv.wgsl.
+  // The bias is added last, as in conv.wgsl.
   let b1 = vec4f(bias[DEPTH + block]);
   store(at + 0u, 0u < count, u0_0_0, g0_0_0 + b1);
   store(at + 1u, 1u < count, u0_0_1, g0_0_1 + b1);

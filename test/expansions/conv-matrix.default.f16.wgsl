@@ -27,48 +27,50 @@ const ACTIVATION_SILU = 4u;
 const ACTIVATION_CENTRED_SIGMOID = 5u;
 const ACTIVATION_PRELU = 6u;
 
-// Convolution as conv.wgsl has it, 3x3 (SIDE 3) and 1x1 (SIDE 1), as products of matrices that a
-// whole subgroup holds, where the adapter has units for them (chromium_experimental_subgroup_matrix).
-//   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-r, x+kx-r] + b[o] ) * m * factor + r ),  r = SIDE / 2
-// Bindings and epilogue are those of conv/store.wgsl; maps and weights f16, sums f32.
-//   weights [chunks][taps][COLUMNS_ALL][K][N]: a chunk is K input channels, a column of blocks N output
-//           channels, both padded with zeros
+// The convolution of conv.wgsl, 3x3 (SIDE 3) or 1x1 (SIDE 1), as products of subgroup matrices
+// (chromium_experimental_subgroup_matrix):
+//   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-r, x+kx-r] + b[o] ) * m * factor + r ),
+//   r = SIDE / 2
+// Bindings and epilogue are those of conv/store.wgsl. Maps and weights are f16, sums are f32.
+//   weights [chunks][taps][COLUMNS_ALL][K][N]: a chunk is K input channels, a column of blocks is N output
+//           channels; both are padded with zeros
 //
-// A matrix of the left has the K channels of M neighbouring pixels, one of the right the taps from K
-// input to N output channels. Workgroup SUBGROUP x SUBGROUPS x 1: each subgroup sums ROWS rows of 16
-// pixels for COLUMNS columns of N channels, the workgroup 16 x (SUBGROUPS * ROWS) pixels; grid z =
-// COLUMNS columns. Chunk by chunk, the workgroup brings its pixels and their halo into its own memory,
-// channels innermost, where every tap is a matrix at another offset. Sums leave through workgroup
-// memory too, since who holds which of a matrix's values is the adapter's secret.
+// A left matrix holds K channels of M neighbouring pixels. A right matrix holds the taps from K
+// input to N output channels. Workgroup SUBGROUP x SUBGROUPS x 1. Each subgroup sums ROWS rows of
+// 16 pixels for COLUMNS columns of N channels, so a workgroup covers 16 x (SUBGROUPS * ROWS)
+// pixels; grid z = COLUMNS columns. For each chunk, the workgroup copies its pixels and their halo
+// to workgroup memory, channels innermost. Every tap is then a matrix at another offset. Sums also
+// leave through workgroup memory, because the mapping of matrix elements to invocations is
+// implementation-defined.
 // Prelude: E, E4, SIDE, UPSAMPLE, M, N, K (M divides 16, N and K are multiples of 4), SUBGROUP (its
 // exact size), SUBGROUPS, ROWS, COLUMNS.
 
 // Bindings and epilogue of convolutions:
 //   y = act1( act0( sum + b[o] ) * m * factor + r )
-// m and r (either may be absent) are feature maps of the output's shape. PARTS: x is a concatenation,
-// r one of the five bound maps, and there is no m.
+// m and r are feature maps of the output's shape; either may be absent. With PARTS, x is a
+// concatenation, r is one of the five bound maps, and there is no m.
 //
 // Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, absent channels zero.
 //   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
 //   bias    [out_blocks]         (zeros if the layer has none), then the slopes [out_blocks] of a PReLU
 //   m, r, y [out_blocks][H][W]
-// Weights are declared by those who read them.
+// The code that reads the weights declares them.
 //
-// Software drivers run every branch of a switch, and an exp() costs them as much as a convolution:
-// LINEAR keeps both activations to none, ReLU and leaky ReLU, but for act0 = sigmoid with SIGMOID. For
-// the same reason MULTIPLY, ADD and PRELU say what the epilogue can do at all; the uniform says what it
+// Software drivers run every branch of a switch, and one exp() costs them as much as a convolution.
+// LINEAR therefore limits both activations to none, ReLU and leaky ReLU, and SIGMOID allows a
+// sigmoid as act0. MULTIPLY, ADD and PRELU say what the epilogue may do; the uniform says what it
 // does.
 // Prelude: PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, PRELU.
 
 // Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
 
-// The clamp keeps exp() finite whatever the device does with infinities; beyond it the logistic
-// function is 0 or 1 to within f32 anyway.
+// The clamp keeps exp() finite on every device. Beyond it the logistic function is 0 or 1 to within
+// f32.
 fn logistic(v: vec4f) -> vec4f {
   return 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0))));
 }
 
-// Leaky ReLU; with slope 1 no activation, with 0 ReLU.
+// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v * slope, v, v >= vec4f(0.0));
 }
@@ -79,24 +81,24 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
     case ACTIVATION_RELU: { return max(v, vec4f(0.0)); }
     case ACTIVATION_SIGMOID: { return logistic(v); }
     case ACTIVATION_SILU: { return v * logistic(v); }
-    // tanh keeps its relative precision near zero, where 1 / (1 + e) - 0.5 would cancel.
+    // tanh keeps its relative precision near zero; 1 / (1 + e) - 0.5 would cancel there.
     case ACTIVATION_CENTRED_SIGMOID: { return 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0))); }
     default: { return v; }
   }
 }
 
 struct Params {
-  width: u32,       // W, of the output
+  width: u32, // W of the output
   height: u32,      // H
-  group_row: u32,   // first row of workgroups of this dispatch: large layers run in pieces
+  group_row: u32, // first row of workgroups of this dispatch: large layers run in several dispatches
   in_blocks: u32,
-  epilogue: u32,    // act0 | act1 << 4 | (m present) << 8 | (r present) << 9 | (which part is r) << 10
+  epilogue: u32, // act0 | act1 << 4 | (m present) << 8 | (r present) << 9 | (index of the part that is r) << 10
   slope0: f32,
   slope1: f32,
   factor: f32,
   out_blocks: u32,
   upsample: u32,
-  ends01: u32,      // of parts: see conv/parts.wgsl
+  ends01: u32, // for PARTS: see conv/parts.wgsl
   ends23: u32,
 }
 
@@ -107,12 +109,12 @@ struct Params {
 @group(0) @binding(5) var<storage, read> addend: array<E4>;
 @group(0) @binding(6) var<storage, read_write> y: array<E4>;
 
-// Of the last block for those beyond it, which are not stored.
+// Blocks beyond the last one get its bias and are not stored.
 fn bias_of(block: u32) -> vec4f {
   return vec4f(bias[min(block, params.out_blocks - 1u)]);
 }
 
-// What lies outside of the map is dropped.
+// Pixels outside the map are dropped.
 fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
   if row >= params.height || col >= params.width || block >= params.out_blocks {
     return;
@@ -171,7 +173,7 @@ fn main(
     for (var at = index; at < SPAN * SPAN_ROWS * QUADS; at += SUBGROUP * SUBGROUPS) {
       let block = chunk * QUADS + at % QUADS;
       let pixel = at / QUADS;
-      // Unsigned: what lies before the first row or column is beyond the last.
+      // Unsigned: positions before the first row or column wrap to beyond the last.
       let row = top + pixel / SPAN - REACH;
       let col = left + pixel % SPAN - REACH;
       let inside = row < params.height && col < params.width && block < params.in_blocks;
@@ -192,7 +194,7 @@ fn main(
         }
       }
       for (var c = 0u; c < COLUMNS; c++) {
-        // Columns beyond the last read the last one's weights and are not stored.
+        // Columns beyond the last one read its weights and are not stored.
         let at = (chunk * TAPS + tap) * columns_all + min(column + c, columns_all - 1u);
         let right = subgroupMatrixLoad<Right, row_major>(&weights, at * K * N, N);
         for (var p = 0u; p < ROWS * RUNS; p++) {

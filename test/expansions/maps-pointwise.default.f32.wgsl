@@ -13,7 +13,7 @@ const ACTIVATION_PRELU = 6u;
 const ACT0 = 1u;
 const SLOPE0 = 0.20000000298023224f;
 
-// Element by element on feature maps, with an activation:
+// Elementwise operations on feature maps, with an activation:
 //   OP_COPY  y = act(a)
 //   OP_MUL   y = act(a * b)
 //   OP_ADD   y = act(a + FACTOR * b)
@@ -28,13 +28,13 @@ const SLOPE0 = 0.20000000298023224f;
 
 // Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
 
-// The clamp keeps exp() finite whatever the device does with infinities; beyond it the logistic
-// function is 0 or 1 to within f32 anyway.
+// The clamp keeps exp() finite on every device. Beyond it the logistic function is 0 or 1 to within
+// f32.
 fn logistic(v: vec4f) -> vec4f {
   return 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0))));
 }
 
-// Leaky ReLU; with slope 1 no activation, with 0 ReLU.
+// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v * slope, v, v >= vec4f(0.0));
 }
@@ -45,7 +45,7 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
     case ACTIVATION_RELU: { return max(v, vec4f(0.0)); }
     case ACTIVATION_SIGMOID: { return logistic(v); }
     case ACTIVATION_SILU: { return v * logistic(v); }
-    // tanh keeps its relative precision near zero, where 1 / (1 + e) - 0.5 would cancel.
+    // tanh keeps its relative precision near zero; 1 / (1 + e) - 0.5 would cancel there.
     case ACTIVATION_CENTRED_SIGMOID: { return 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0))); }
     default: { return v; }
   }
@@ -58,12 +58,12 @@ const OP_MIX = 3u;
 const OP_PRELU = 4u;
 const OP_AFFINE = 5u;
 
-// The uniform of kernels that go over a map of a size.
+// The uniform of kernels that run over one feature map.
 
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32,   // first row of workgroups of this dispatch: large maps run in pieces
+  group_row: u32, // first row of workgroups of this dispatch: large maps run in several dispatches
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -6,14 +6,16 @@ const DEPTH = 8u;
 const CLUSTERS = 128u;
 const NORMALISED = true;
 
-// Dot products of a map's rows with centroids as similarity.wgsl has them, in the manner of
-// rowMixQuad.wgsl: four neighbouring invocations have different pixels and the same centroids, of
-// which each loads a fourth.
+// The dot products of similarity.wgsl, computed as in rowMixQuad.wgsl: four neighbouring
+// invocations have different pixels and the same centroids, and each loads a quarter of the
+// centroids.
 //   similar[r, i, k] = sum_c x[c, i] * means[r, k, c] / max(|x[:, i]|, 1e-12)
-// One invocation computes 16 clusters of 4 pixels; workgroup of 64 pixels; grid y = 16 clusters,
-// z = r. Prelude: E, E4, DEPTH, CLUSTERS, NORMALISED; lib/quadColumns.wgsl.
+// One invocation computes 16 clusters of 4 pixels; workgroup of 64 pixels; grid y = 16 clusters, z
+// = r.
+// Prelude: E, E4, DEPTH, CLUSTERS, NORMALISED; lib/quadColumns.wgsl.
 
-// A matrix of which each invocation of a quad has loaded one column. All four must be there.
+// A matrix whose columns the four invocations of a quad have loaded, one each. All four must be
+// active.
 fn quad_columns(own: vec4f) -> mat4x4f {
   return mat4x4f(
     quadBroadcast(own, 0u),
@@ -45,7 +47,7 @@ fn main(
   let lane = subgroup_lane & 3u;
   let pixel = group.x * 64u + local.x;
   let block = (group.y + params.group_row) * 4u;
-  // Pixels and clusters beyond the last repeat it: nobody reads them.
+  // Pixels and clusters beyond the last one repeat it. Their results are never read.
   let last = params.length - 1u;
   let i0 = min(pixel, last);
   let i1 = min(pixel + 16u, last);

@@ -6,16 +6,16 @@ const SCALE = 2u;
 const GREY = false;
 const WIDE = false;
 
-// A rectangle of a feature map as RGBA of 8 bits, with WIDE of 16: clamped to 0..RANGE, rounded
-// half to even. Alpha is the LR image's, enlarged bilinearly (half-pixel centres, clamped edges). A network that gives one
-// channel (GREY) gives luma: colour differences are the LR image's, enlarged in the same way.
+// A rectangle of a feature map as 8-bit RGBA (WIDE: 16-bit), clamped to 0..RANGE and rounded half
+// to even. Alpha is the LR image's alpha, enlarged bilinearly (half-pixel centres, clamped edges).
+// With GREY, the network's single channel is luma, and the colour differences of the LR image are
+// enlarged in the same way.
 //   x      [1][mapHeight][mapWidth] vectors: red, green, blue; with GREY: luma
 //   source [image_height][image_width] pixels, the LR image: one u32, with WIDE two; red lowest
 //   image  [H][W] pixels: one u32, with WIDE two
-//   status one u32: set to 1 if any value is NaN or infinite, so that a broken result is reported
-//          and never shown as black
-// One invocation converts one pixel; workgroup 8 x 8 x 1. Prelude: E, E4, RANGE, SCALE, GREY,
-// WIDE.
+//   status one u32: set to 1 if any value is NaN or infinite, because a broken result must give an error
+//          and not a black image
+// One invocation converts one pixel; workgroup 8 x 8 x 1. Prelude: E, E4, RANGE, SCALE, GREY, WIDE.
 
 struct Params {
   width: u32,       // of the rectangle
@@ -65,7 +65,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     return;
   }
   let v = vec4f(x[(params.row0 + row) * params.map_width + params.col0 + col]);
-  // By the bits: a compiler may assume that floats are finite and drop comparisons with infinity.
+  // Tests the bits: a compiler may assume that floats are finite and drop comparisons with
+  // infinity.
   let exponents = bitcast<vec4u>(v) & vec4u(0x7f800000u);
   if any(exponents == vec4u(0x7f800000u)) {
     atomicStore(&status, 1u);
@@ -75,7 +76,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if GREY {
     rgb = rgb.xxx + below.xyz - dot(below.xyz, vec3f(0.299, 0.587, 0.114));
   }
-  // round() is half to even, as the reference evaluation has it.
+  // round() rounds half to even, as the reference implementation does.
   let u = vec4u(round(clamp(vec4f(rgb, below.w), vec4f(0.0), vec4f(TOP))));
   let at = row * params.width + col;
   if WIDE {

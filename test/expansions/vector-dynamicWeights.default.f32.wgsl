@@ -7,16 +7,17 @@ const HIDDEN = 10u;
 const LENGTH_OUT = 2u;
 const TEMPERATURE = 30.0f;
 
-// Dynamic attention module (arXiv 2104.09497, section 3.3), from the pooled partial sums on:
+// Dynamic attention module (arXiv 2104.09497, section 3.3), starting at the partial sums of the
+// pooling:
 //   v = sum of partials / (H * W);  z = W2 relu(W1 v);  p = softmax(z / TEMPERATURE)
 //   partials [chunks][BLOCKS] vec4f (poolPartial.wgsl)
 //   w1 [HIDDEN][LENGTH_IN], w2 [LENGTH_OUT][HIDDEN] row-major f32
 //   p  [ceil(LENGTH_OUT / 4) * 4] f32, the tail zero
-// A few thousand operations in all: one workgroup of 64.
+// Only a few thousand operations: one workgroup of 64.
 // Prelude: BLOCKS, LENGTH_IN, HIDDEN, LENGTH_OUT, TEMPERATURE.
 
-// Mean of one block of channels from the partial sums of poolPartial.wgsl, by a tree over one
-// workgroup of 64; every invocation must call it. The result is valid in invocation 0.
+// Mean of one block of channels from the partial sums of poolPartial.wgsl, by a tree reduction over
+// one workgroup of 64. Every invocation must call it. The result is valid in invocation 0.
 var<workgroup> sums: array<vec4f, 64>;
 
 fn finish_mean(block: u32, chunks: u32, pixels: u32, lane: u32) -> vec4f {

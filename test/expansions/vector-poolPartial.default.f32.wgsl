@@ -7,9 +7,9 @@ const CHUNK = 4096u;
 // Global average pooling, first stage: sums of CHUNK consecutive pixels.
 //   x        [BLOCKS][H * W] vectors of 4 channels (Chw4c)
 //   partials [chunks][BLOCKS] vec4f, chunks = ceil(H * W / CHUNK); always f32
-// One workgroup of 64 sums one chunk of one block by a tree, so that the error grows with the
-// logarithm of the number of pixels and megapixels stay accurate; grid (chunks, 1, BLOCKS), with
-// chunks beyond 65535 continued in y.
+// One workgroup of 64 sums one chunk of one block by a tree reduction. The error grows with the
+// logarithm of the number of pixels, so images of megapixels stay accurate. Grid (chunks, 1,
+// BLOCKS); chunks beyond 65535 continue in y.
 // Prelude: E, E4, BLOCKS, CHUNK.
 
 struct Params {

@@ -1,7 +1,8 @@
 // First half of an attention-in-attention block (arXiv 2104.09497, section 3.2), fused:
 //   gated = k3(t) * sigmoid(k2(lrelu(k1(t))) + b2)
-// with k1, k3 3x3 and k2 1x1, all C -> C, zero padding, no bias but b2. On the way it halves the work
-// of the pooling: the first `stat_groups` workgroups sum a share of its partial sums each.
+// k1 and k3 are 3x3, k2 is 1x1, all C -> C with zero padding. Only k2 has a bias. The kernel also
+// does the first half of the pooling: each of the first `stat_groups` workgroups adds up a share of
+// the partial sums.
 //
 //   t, gated [DEPTH][H][W] vectors of 4 channels (Chw4c)
 //   weights  mat4x4, column c = input channel c: k1 [DEPTH][DEPTH][9], k3 likewise, k2 [DEPTH][DEPTH]
@@ -67,7 +68,8 @@ fn main(
     store(at + {c}u, {c}u < count, q0_0_{c}, p0_0_{c});
   #end
 
-  // A share of the pooling; uniform across the workgroup, so barriers are allowed inside.
+  // One share of the pooling. The condition is uniform across the workgroup, so barriers are
+  // allowed.
   let index = (group.y + params.group_row) * groups.x + group.x;
   if index < params.stat_groups {
     let last = (index + 1u) * params.chunks / params.stat_groups;

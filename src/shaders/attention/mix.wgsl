@@ -1,11 +1,11 @@
-// Second half of an attention-in-attention block (arXiv 2104.09497, sections 3.2 and 3.3), fused with
-// the beginning of the next one:
+// Second half of an attention-in-attention block (arXiv 2104.09497, sections 3.2 and 3.3), fused
+// with the beginning of the next block:
 //   v = mean of t;  (p0, p1) = softmax(W2 relu(W1 v) / TEMPERATURE)      dynamic attention module
 //   m = lrelu(p0 * k4(gated) + p1 * non(t))
 //   out = x + last(m)
 //   next_t = lrelu(first(out)), and its sums for the next pooling        (has_next)
-// k4 is 3x3, non is 3x3 (NON_REACH = 1, A2N) or 1x1 (NON_REACH = 0, A2N-M), last and first are 1x1; all
-// C -> C, zero padding, no bias.
+// k4 is 3x3. non is 3x3 in A2N (NON_REACH = 1) and 1x1 in A2N-M (NON_REACH = 0). last and first are
+// 1x1. All are C -> C with zero padding and no bias.
 //
 //   gated, t, x, out, next_t [DEPTH][H][W] vectors of 4 channels (Chw4c)
 //   weights  mat4x4, column c = input channel c: k4 [DEPTH][DEPTH][9], non [DEPTH][DEPTH][its taps],
@@ -25,8 +25,8 @@ struct Params {
   height: u32,
   group_row: u32,
   stat_groups: u32,
-  has_next: u32,    // a uniform, so that the last block shares the others' pipeline
-  pixels: u32,      // that the stats are sums over
+  has_next: u32, // a uniform, because the last block then shares the pipeline of the others
+  pixels: u32, // number of pixels that the stats sum over
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -48,7 +48,7 @@ const FIRST = W2 + HIDDEN_BLOCKS;
 
 var<workgroup> branch: vec2f;
 
-// The two branch weights into `branch`; every invocation of the workgroup must call it.
+// Writes the two branch weights to `branch`. Every invocation of the workgroup must call it.
 fn dynamic_weights(lane: u32, block: u32) {
   var sum = vec4f(0.0);
   for (var i = lane; i < params.stat_groups; i += LANES) {

@@ -1,6 +1,6 @@
-// Positions atC within a row of x of the COLUMNS pixels from column `left` on and of reach=0|1 to
-// either side of them, C = 1 for `left`; inC: whether it lies inside. The index is clamped rather than
-// branched around: software drivers take branches dearly.
+// Columns of the COLUMNS pixels from `left` on, and of REACH (reach=0|1) neighbours on either side.
+// atC is the position within a row of x, and C = 1 is `left`. inC says whether the column is inside
+// the map. The index is clamped, because branches are expensive on software drivers.
 #for c in 1-reach..COLUMNS+1+reach
   let at{c} = min(max(left + {c}u, 1u) - 1u, width - 1u) / upsample;
   #if reach

@@ -1,20 +1,22 @@
 // Convolution, 3x3 (REACH 1) or 1x1 (REACH 0), stride 1, zero padding, with bias and epilogue:
 //   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-REACH, x+kx-REACH] + b[o] ) * m * factor + r )
-// read through a nearest enlargement by UPSAMPLE (0: by the uniform's), which is never materialised.
-// Bindings and layouts: conv/store.wgsl, or with PACK conv/pack.wgsl, the end of a network. Weights:
-// conv/weights.wgsl. With act0 = sigmoid and m = x a 1x1 convolution is pixel attention (arXiv
-// 2010.01073, section 3.2).
+// x is read through a nearest enlargement by UPSAMPLE (0: the uniform's factor), which is never
+// materialised. Bindings and layouts: conv/store.wgsl, or conv/pack.wgsl with PACK (the last layer
+// of a network). Weights: conv/weights.wgsl. A 1x1 convolution with act0 = sigmoid and m = x is
+// pixel attention (arXiv 2010.01073, section 3.2).
 //
-// One invocation computes COLUMNS x ROWS pixels of BLOCKS blocks of output channels; more of either
-// share loads, at the price of registers. Workgroup WIDTH x HEIGHT x 1; grid z = BLOCKS blocks, so
-// weights are uniform across a workgroup. Channels and epilogue are uniforms, not constants, so that
-// layers share a pipeline: compiling takes longer than the branches ever will.
+// One invocation computes COLUMNS x ROWS pixels of BLOCKS blocks of output channels. Larger shapes
+// share more loads and need more registers. Workgroup WIDTH x HEIGHT x 1; grid z = BLOCKS blocks,
+// so weights are uniform across a workgroup. Channels and epilogue are uniforms rather than
+// constants, and layers share a pipeline: compiling a pipeline per layer costs more time than the
+// branches.
 //
-// QUAD is for adapters on which loads are what takes the time (software rasterizers: a vector load costs
-// as much as four matrix products). Lane l of a quad loads column l of each matrix and gets the others by
-// swapping within the quad, in an order of its own: l, l^1, l^2, l^3. Its sums are of the output channels
-// in that order, until `reorder` puts them right at the end.
-// Prelude: E, E4, E4x4, REACH, UPSAMPLE, COLUMNS, ROWS, BLOCKS, WIDTH, HEIGHT, PACK, PARTS, QUAD, SHARED.
+// QUAD is for adapters on which loads dominate (software rasterizers: one vector load costs as much
+// as four matrix products). Lane l of a subgroup quad loads column l of each matrix and gets the
+// other columns by swapping within the quad, in the order l, l^1, l^2, l^3. Its sums have the
+// output channels in that order until `reorder` restores the normal order at the end.
+// Prelude: E, E4, E4x4, REACH, UPSAMPLE, COLUMNS, ROWS, BLOCKS, WIDTH, HEIGHT, PACK, PARTS, QUAD,
+// SHARED.
 
 #if PACK
   #import conv/pack
@@ -37,7 +39,7 @@ fn main(
   let col = (group.x * WIDTH + local.x) * COLUMNS;
   let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * ROWS;
   let block = group.z * BLOCKS;
-  // Whoever needs neighbours to load weights stays. The lanes of a quad have one row.
+  // Invocations that help to load weights must not return early. The lanes of a quad share a row.
   #if SHARED
   #else
     if first_row >= params.height {
@@ -73,8 +75,8 @@ fn main(
   let plane = in_width * (height / upsample);
   #import conv/columns reach=REACH
 
-  // 1x1: the bias comes last, as in the reference. Sums before a gate cancel to near zero, and the
-  // order of rounding shows there.
+  // 1x1: the bias is added last, as in the reference. Sums before a gate cancel to near zero, where
+  // the order of rounding is visible.
   #for b in 0..BLOCKS
     #if REACH
       #if QUAD
@@ -94,7 +96,7 @@ fn main(
   #import conv/product s=s x=x reach=REACH first=0
 
   #if QUAD
-    // An array, so that the epilogue is compiled once, not for each of the sums.
+    // An array, because the epilogue is then compiled once and not once per sum.
     var sums: array<vec4f, COLUMNS * BLOCKS>;
     #for b in 0..BLOCKS
       #for c in 0..COLUMNS

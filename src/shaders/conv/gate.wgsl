@@ -1,14 +1,15 @@
 // 3x3 convolution and pixel attention (arXiv 2010.01073, section 3.4), fused:
 //   u = w3 * x + b3;  y = act1( u * sigmoid(w1 u + b1) )
-// the 3x3 with zero padding, read through a nearest enlargement by UPSAMPLE, which is never
-// materialised; w1 1x1 and square.
+// The 3x3 convolution has zero padding and reads x through a nearest enlargement by UPSAMPLE, which
+// is never materialised. w1 is 1x1 and square.
 //
 //   x       [IN_BLOCKS][h][w] vectors of 4 channels (Chw4c), H = h * UPSAMPLE, W = w * UPSAMPLE
 //   weights mat4x4, column c = input channel c: w3 [DEPTH][IN_BLOCKS][9], w1 [DEPTH][DEPTH]
 //   bias    b3 [DEPTH], b1 [DEPTH]
 //   y       [DEPTH][H][W]
 //
-// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, IN_BLOCKS, DEPTH, LANES, UPSAMPLE, ACT1, SLOPE1.
+// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, IN_BLOCKS, DEPTH, LANES, UPSAMPLE, ACT1,
+// SLOPE1.
 
 #import lib/activation
 #import lib/exchange
@@ -46,7 +47,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   workgroupBarrier();
   #import lib/crossing sums=g first=W1
 
-  // The bias comes last, as in conv.wgsl.
+  // The bias is added last, as in conv.wgsl.
   let b1 = vec4f(bias[DEPTH + block]);
   #for c in 0..COLUMNS
     store(at + {c}u, {c}u < count, u0_0_{c}, g0_0_{c} + b1);

@@ -1,16 +1,18 @@
-// Convolution as conv.wgsl has it, 3x3 (SIDE 3) and 1x1 (SIDE 1), as products of matrices that a
-// whole subgroup holds, where the adapter has units for them (chromium_experimental_subgroup_matrix).
-//   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-r, x+kx-r] + b[o] ) * m * factor + r ),  r = SIDE / 2
-// Bindings and epilogue are those of conv/store.wgsl; maps and weights f16, sums f32.
-//   weights [chunks][taps][COLUMNS_ALL][K][N]: a chunk is K input channels, a column of blocks N output
-//           channels, both padded with zeros
+// The convolution of conv.wgsl, 3x3 (SIDE 3) or 1x1 (SIDE 1), as products of subgroup matrices
+// (chromium_experimental_subgroup_matrix):
+//   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-r, x+kx-r] + b[o] ) * m * factor + r ),
+//   r = SIDE / 2
+// Bindings and epilogue are those of conv/store.wgsl. Maps and weights are f16, sums are f32.
+//   weights [chunks][taps][COLUMNS_ALL][K][N]: a chunk is K input channels, a column of blocks is N output
+//           channels; both are padded with zeros
 //
-// A matrix of the left has the K channels of M neighbouring pixels, one of the right the taps from K
-// input to N output channels. Workgroup SUBGROUP x SUBGROUPS x 1: each subgroup sums ROWS rows of 16
-// pixels for COLUMNS columns of N channels, the workgroup 16 x (SUBGROUPS * ROWS) pixels; grid z =
-// COLUMNS columns. Chunk by chunk, the workgroup brings its pixels and their halo into its own memory,
-// channels innermost, where every tap is a matrix at another offset. Sums leave through workgroup
-// memory too, since who holds which of a matrix's values is the adapter's secret.
+// A left matrix holds K channels of M neighbouring pixels. A right matrix holds the taps from K
+// input to N output channels. Workgroup SUBGROUP x SUBGROUPS x 1. Each subgroup sums ROWS rows of
+// 16 pixels for COLUMNS columns of N channels, so a workgroup covers 16 x (SUBGROUPS * ROWS)
+// pixels; grid z = COLUMNS columns. For each chunk, the workgroup copies its pixels and their halo
+// to workgroup memory, channels innermost. Every tap is then a matrix at another offset. Sums also
+// leave through workgroup memory, because the mapping of matrix elements to invocations is
+// implementation-defined.
 // Prelude: E, E4, SIDE, UPSAMPLE, M, N, K (M divides 16, N and K are multiples of 4), SUBGROUP (its
 // exact size), SUBGROUPS, ROWS, COLUMNS.
 
@@ -56,7 +58,7 @@ fn main(
     for (var at = index; at < SPAN * SPAN_ROWS * QUADS; at += SUBGROUP * SUBGROUPS) {
       let block = chunk * QUADS + at % QUADS;
       let pixel = at / QUADS;
-      // Unsigned: what lies before the first row or column is beyond the last.
+      // Unsigned: positions before the first row or column wrap to beyond the last.
       let row = top + pixel / SPAN - REACH;
       let col = left + pixel % SPAN - REACH;
       let inside = row < params.height && col < params.width && block < params.in_blocks;
@@ -77,7 +79,7 @@ fn main(
         }
       }
       for (var c = 0u; c < COLUMNS; c++) {
-        // Columns beyond the last read the last one's weights and are not stored.
+        // Columns beyond the last one read its weights and are not stored.
         let at = (chunk * TAPS + tap) * columns_all + min(column + c, columns_all - 1u);
         let right = subgroupMatrixLoad<Right, row_major>(&weights, at * K * N, N);
         for (var p = 0u; p < ROWS * RUNS; p++) {

@@ -1,13 +1,13 @@
-// Bindings and end of conv.wgsl as a network's last convolution, 3x3 to RGB: plus the bilinear skip, as
-// 8-bit RGBA:
+// Bindings and end of conv.wgsl for a network's last layer: a 3x3 convolution to RGB plus the
+// bilinear skip, stored as 8-bit RGBA:
 //   image = round(clamp((w * x + b + bilinear(lr)) * 255 / RANGE, 0, 255))
-// zero padding; bilinear with half-pixel centres and clamped edges; half rounds to even.
+// Zero padding. The skip has half-pixel centres and clamped edges. Half rounds to even.
 //
 //   x       [IN_BLOCKS][H][W] vectors of 4 channels (Chw4c), H = h * SCALE, W = w * SCALE
 //   weights [1][IN_BLOCKS][9] mat4x4, column c = input channel c
 //   bias    [1]
-//   lr      [1][h][w]: red, green, blue, alpha in 0..RANGE. The fourth lane has no weights, so alpha
-//           is enlarged by the skip alone.
+//   lr      [1][h][w]: red, green, blue, alpha in 0..RANGE. The alpha lane has no weights, so only the
+//           skip enlarges it.
 //   image   [cropHeight][cropWidth] u32, red in the lowest byte: the rectangle of the output at
 //           (col0, row0)
 //   status  one u32: set to 1 if any value is NaN or infinite
@@ -46,13 +46,13 @@ fn skip(row: u32, col: u32) -> vec4f {
   return mix(upper, lower, f.y);
 }
 
-// Of the only block. What lies outside of the rectangle is dropped.
+// The only block. Pixels outside the rectangle are dropped.
 fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
   if row >= params.height || col >= params.width {
     return;
   }
   let v = sum + skip(row + params.row0, col + params.col0);
-  // By the bits: a compiler may assume that floats are finite.
+  // Tests the bits: a compiler may assume that floats are finite.
   let exponents = bitcast<vec4u>(v) & vec4u(0x7f800000u);
   if any(exponents == vec4u(0x7f800000u)) {
     atomicStore(&status, 1u);

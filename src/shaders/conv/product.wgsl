@@ -1,9 +1,9 @@
-// Adds a convolution's products to sums in plain variables, sB_R_C for block B of output channels, row
-// R and column C of the invocation's pixels: BLOCKS, ROWS, COLUMNS. Arrays would end up in memory on
-// many drivers.
+// Adds a convolution's products to the sums in plain variables sB_R_C, for block B of the output
+// channels, row R and column C of the invocation's pixels: BLOCKS, ROWS, COLUMNS. Many drivers
+// would put arrays into memory.
 //   s=PREFIX of the sums; x=BUFFER of the map; reach=0|1 for 1x1 and 3x3; first=INDEX of the first matrix
-// Wants row (of the first pixel), atC and inC (conv/columns.wgsl), block, in_blocks, plane, in_width,
-// height, upsample. Every row of x serves up to 3 rows of sums.
+// Needs row (of the first pixel), atC and inC (conv/columns.wgsl), block, in_blocks, plane,
+// in_width, height and upsample. Each loaded row of x serves up to 3 rows of sums.
 for (var i = 0u; i < in_blocks; i++) {
   const SIDE = {1+reach+reach}u;
   const TAPS = SIDE * SIDE;
@@ -37,7 +37,7 @@ for (var i = 0u; i < in_blocks; i++) {
       #for c in 1-reach..COLUMNS+1+reach
         var v{c}: vec4f;
       #end
-      // One switch for the whole row: software drivers run every branch.
+      // One switch per row: software drivers run every branch.
       switch part {
         #for m in 0..5
           case {m}u: {

@@ -1,34 +1,34 @@
 // Bindings and epilogue of convolutions:
 //   y = act1( act0( sum + b[o] ) * m * factor + r )
-// m and r (either may be absent) are feature maps of the output's shape. PARTS: x is a concatenation,
-// r one of the five bound maps, and there is no m.
+// m and r are feature maps of the output's shape; either may be absent. With PARTS, x is a
+// concatenation, r is one of the five bound maps, and there is no m.
 //
 // Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, absent channels zero.
 //   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
 //   bias    [out_blocks]         (zeros if the layer has none), then the slopes [out_blocks] of a PReLU
 //   m, r, y [out_blocks][H][W]
-// Weights are declared by those who read them.
+// The code that reads the weights declares them.
 //
-// Software drivers run every branch of a switch, and an exp() costs them as much as a convolution:
-// LINEAR keeps both activations to none, ReLU and leaky ReLU, but for act0 = sigmoid with SIGMOID. For
-// the same reason MULTIPLY, ADD and PRELU say what the epilogue can do at all; the uniform says what it
+// Software drivers run every branch of a switch, and one exp() costs them as much as a convolution.
+// LINEAR therefore limits both activations to none, ReLU and leaky ReLU, and SIGMOID allows a
+// sigmoid as act0. MULTIPLY, ADD and PRELU say what the epilogue may do; the uniform says what it
 // does.
 // Prelude: PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, PRELU.
 
 #import lib/activation
 
 struct Params {
-  width: u32,       // W, of the output
+  width: u32, // W of the output
   height: u32,      // H
-  group_row: u32,   // first row of workgroups of this dispatch: large layers run in pieces
+  group_row: u32, // first row of workgroups of this dispatch: large layers run in several dispatches
   in_blocks: u32,
-  epilogue: u32,    // act0 | act1 << 4 | (m present) << 8 | (r present) << 9 | (which part is r) << 10
+  epilogue: u32, // act0 | act1 << 4 | (m present) << 8 | (r present) << 9 | (index of the part that is r) << 10
   slope0: f32,
   slope1: f32,
   factor: f32,
   out_blocks: u32,
   upsample: u32,
-  ends01: u32,      // of parts: see conv/parts.wgsl
+  ends01: u32, // for PARTS: see conv/parts.wgsl
   ends23: u32,
 }
 
@@ -45,12 +45,12 @@ struct Params {
   @group(0) @binding(6) var<storage, read_write> y: array<E4>;
 #end
 
-// Of the last block for those beyond it, which are not stored.
+// Blocks beyond the last one get its bias and are not stored.
 fn bias_of(block: u32) -> vec4f {
   return vec4f(bias[min(block, params.out_blocks - 1u)]);
 }
 
-// What lies outside of the map is dropped.
+// Pixels outside the map are dropped.
 fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
   if row >= params.height || col >= params.width || block >= params.out_blocks {
     return;

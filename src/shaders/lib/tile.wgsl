@@ -1,6 +1,7 @@
-// Where an invocation of lib/exchange.wgsl stands, for a map of the size of the uniform; what
-// conv/product.wgsl wants of a map read through a nearest enlargement by upsample=FACTOR.
-//   at, count: index and number of the pixels to store, none below the lower edge
+// The pixels of an invocation of lib/exchange.wgsl in a map of the uniform's size, and the
+// variables that conv/product.wgsl needs for a map that is read through a nearest enlargement.
+//   upsample=FACTOR of the enlargement
+//   at, count: index and number of the pixels to store; none below the lower edge
 let left = group.x * COLUMNS;
 let row = (group.y + params.group_row) * LANES + local.x;
 let block = local.y;

@@ -1,4 +1,4 @@
-// Element by element on feature maps, with an activation:
+// Elementwise operations on feature maps, with an activation:
 //   OP_COPY  y = act(a)
 //   OP_MUL   y = act(a * b)
 //   OP_ADD   y = act(a + FACTOR * b)

@@ -1,5 +1,5 @@
-// The cluster of each pixel: codes[r, i] = r * CLUSTERS + index of the largest similarity, the first
-// of equals.
+// The cluster of each pixel: codes[r, i] = r * CLUSTERS + index of the largest similarity. Ties go
+// to the lowest index.
 //   similar [R][length][BLOCKS * 4] f32, codes [R][length] u32
 // One invocation per pixel; workgroup 64; grid z = r. Prelude: CLUSTERS, BLOCKS.
 

@@ -1,10 +1,10 @@
-// One step of k-means: each centroid becomes the sum of its members, divided by max(its norm, 1e-12);
-// an empty cluster keeps its centroid.
+// One step of k-means: each centroid becomes the sum of its members, divided by max(norm of the
+// sum, 1e-12). An empty cluster keeps its centroid.
 //   x      [DEPTH][length] vectors of 4 channels (Chw4c)
 //   codes, order [R][length] u32; before, means [R][CLUSTERS][DEPTH] vectors of f32
-// Members are found by bisection of the sorted codes and added in their order, so that the result is
-// the same every time. One workgroup of 64 per cluster; grid x = cluster, z = r.
-// Prelude: E4, DEPTH, CLUSTERS.
+// Members are found by binary search in the sorted codes and added in sorted order, so the result
+// is deterministic. One workgroup of 64 per cluster; grid x = cluster, z = r. Prelude: E4, DEPTH,
+// CLUSTERS.
 
 struct Params {
   length: u32,
@@ -19,7 +19,7 @@ struct Params {
 
 var<workgroup> sums: array<vec4f, DEPTH>;
 
-// How many of the sorted codes of a round are below `code`.
+// The number of sorted codes of a round that are below `code`.
 fn lower_bound(base: u32, code: u32) -> u32 {
   var low = 0u;
   var high = params.length;

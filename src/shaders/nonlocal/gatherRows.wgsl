@@ -1,10 +1,10 @@
-// The rows of a map in a sorted order, filled up to whole windows with the last ones again:
+// The pixels of a map as rows in sorted order. The last rows are repeated to fill the last window:
 //   rows[r, j] = x[:, order[r, padded(j)] - r * length]
 //   x     [BLOCKS][length] vectors of 4 channels (Chw4c)
 //   order [R][length] u32, with r * length added
 //   rows  [R][padded][BLOCKS] vectors of 4 channels
-// One invocation moves 4 channels of one row; workgroup 4 x 16; grid y = 16 rows, z = r.
-// Prelude: E4, BLOCKS.
+// One invocation moves 4 channels of one row; workgroup 4 x 16; grid y = 16 rows, z = r. Prelude:
+// E4, BLOCKS.
 
 struct Params {
   length: u32,

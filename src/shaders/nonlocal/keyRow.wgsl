@@ -1,5 +1,5 @@
-// The row that is key `k` of a window: the rows of the window itself, then, with 3 spans, those of
-// the window before and of the one behind it, in a circle. `window` counts through all rounds.
+// The row of key `k` of a window. The keys are the window's own rows. With 3 spans, the rows of the
+// windows before and after it follow; they wrap around. `window` counts through all rounds.
 fn key_row(window: u32, k: u32) -> u32 {
   let round = window / params.windows;
   let own = window % params.windows;

@@ -1,10 +1,10 @@
-// Softmax over the channels (keys) of each pixel, behind the gate of adaptive attention. With the
-// logits a and those of the mask b it is the softmax of
+// Softmax over the channels (keys) of each pixel, with the gate of adaptive attention. a are the
+// logits and b the logits of the mask. The result is the softmax of
 //   GATE_NONE     a
 //   GATE_ZERO     a where b > 0, else 0
-//   GATE_EXCLUDE  a over the keys with b > 0; the others, and all where there is none, get zero
+//   GATE_EXCLUDE  a over the keys with b > 0; all other keys get zero
 //   GATE_SOFT     a * (softmax of b over the keys)
-//   GATE_COLUMNS  a * (softmax of b over the columns of the image), as the released module has it
+//   GATE_COLUMNS  a * (softmax of b over the columns of the image), as in the released module
 //   a, b, y [BLOCKS][height][width] vectors of 4 channels (Chw4c)
 // One invocation per pixel; workgroup 8 x 8. Prelude: E4, CHANNELS, BLOCKS, GATE.
 
@@ -29,7 +29,7 @@ fn present(block: u32) -> vec4<bool> {
   return vec4u(block * 4u) + vec4u(0u, 1u, 2u, 3u) < vec4u(CHANNELS);
 }
 
-// The mask of a block at a pixel: what the logits are multiplied by.
+// The mask of a block at a pixel, a factor for the logits.
 fn columns(block: u32, row: u32, col: u32) -> vec4f {
   let first = (block * params.height + row) * params.width;
   var top = vec4f(LOWEST);

@@ -1,9 +1,9 @@
-// Sorted rows back in their places, those of several rounds added with the weights softmax_r(lse):
+// Moves sorted rows back to their pixels. Several rounds are added with the weights softmax_r(lse):
 //   y[:, i] = sum_r w_r * rows[r, rank[r, i] - r * length]
 //   rows [R][padded][BLOCKS] vectors of 4 channels, rank [R][length] u32, lse [R][padded] f32
 //   y    [BLOCKS][length] vectors of 4 channels (Chw4c)
-// One invocation computes 4 channels of one pixel; workgroup 64; grid y = block.
-// Prelude: E4, BLOCKS, ROUNDS.
+// One invocation computes 4 channels of one pixel; workgroup 64; grid y = block. Prelude: E4,
+// BLOCKS, ROUNDS.
 
 struct Params {
   length: u32,

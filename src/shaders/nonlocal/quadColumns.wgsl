@@ -1,4 +1,5 @@
-// A matrix of which each invocation of a quad has loaded one column. All four must be there.
+// A matrix whose columns the four invocations of a quad have loaded, one each. All four must be
+// active.
 fn quad_columns(own: vec4f) -> mat4x4f {
   return mat4x4f(
     quadBroadcast(own, 0u),

@@ -1,19 +1,19 @@
 // Weighted sums of rows: y[q] = sum_k p[q, k] * rows[k], with the keys k of q's window.
 //   p    [windows of this dispatch][w][stride] vectors of 4 keys, zeros beyond the last
 //   rows [R][windows * w][blocks] vectors of 4 channels
-//   y    as rows
-// One workgroup computes 64 channels of 32 rows, 32 keys at a time; each of its 8 x 8 invocations has
-// 4 rows and 8 channels. Grid x = 32 rows times ceil(blocks / 16), y = window.
-// Sizes are uniforms, so that all windows share one pipeline. Prelude: E, E4.
+//   y    like rows
+// One workgroup computes 64 channels of 32 rows, 32 keys at a time. Each of its 8 x 8 invocations
+// has 4 rows and 8 channels. Grid x = 32 rows times ceil(blocks / 16), y = window. Sizes are
+// uniforms, so all windows share one pipeline. Prelude: E, E4.
 
 #import nonlocal/keyRow
 
 struct Params {
-  windows: u32,     // of a round
+  windows: u32, // windows of a round
   first: u32,       // the first window of this dispatch, counted through all rounds
   group_row: u32,
-  window: u32,      // rows of a window: w
-  keys: u32,        // of a row: spans * w
+  window: u32, // w, rows of a window
+  keys: u32, // keys of a row: spans * w
   stride: u32,      // vectors of 4 keys in a row of p
   blocks: u32,      // vectors of 4 channels in a row
 }

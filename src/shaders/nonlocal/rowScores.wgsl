@@ -1,22 +1,22 @@
-// Attention weights of windows of sorted rows, a tiled matrix product with a softmax behind it:
+// Attention weights of windows of sorted rows: a tiled matrix product and a softmax.
 //   s[q, k] = rows[q] . rows[k] * inverse[k];  lse[q] = log sum_k exp s[q, k];  p = exp(s - lse)
 //   rows    [R][windows * w][blocks] vectors of 4 channels
 //   inverse [R][windows * w] f32
 //   p       [windows of this dispatch][w][stride] vectors of 4 keys, zeros beyond the last
 //   lse     [R][windows * w] f32
-// One workgroup computes 32 rows of a window against all of its keys, 32 at a time; each of its 8 x 8
-// invocations has 4 rows and 4 keys. The scores wait in p until the row's sum is known; each
-// invocation reads again only what it wrote itself. Grid x = 32 rows, y = window.
-// Sizes are uniforms, so that all windows share one pipeline. Prelude: E, E4.
+// One workgroup computes 32 rows of a window against all of its keys, 32 at a time. Each of its 8 x
+// 8 invocations has 4 rows and 4 keys. p stores the scores until the row's sum is known; each
+// invocation reads back only its own values. Grid x = 32 rows, y = window. Sizes are uniforms, so
+// all windows share one pipeline. Prelude: E, E4.
 
 #import nonlocal/keyRow
 
 struct Params {
-  windows: u32,     // of a round
+  windows: u32, // windows of a round
   first: u32,       // the first window of this dispatch, counted through all rounds
   group_row: u32,
-  window: u32,      // rows of a window: w
-  keys: u32,        // of a row: spans * w
+  window: u32, // w, rows of a window
+  keys: u32, // keys of a row: spans * w
   stride: u32,      // vectors of 4 keys in a row of p
   blocks: u32,      // vectors of 4 channels in a row
 }
@@ -42,7 +42,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let lane = local.x % 8u;
   let team = local.x / 8u;
   let first_row = group.x * 32u;
-  // Rows and keys beyond the last repeat it; what comes of them is not stored, or counts as lowest.
+  // Rows and keys beyond the last one repeat it. Such rows are not stored, and such keys count as
+  // lowest.
   let rows_at = window * params.window;
   let at = ((window - params.first) * params.window + first_row + team * 4u) * params.stride + lane;
   let rest = params.window - min(params.window, first_row + team * 4u);

@@ -1,10 +1,10 @@
-// Attention weights of windows of sorted rows as rowScores.wgsl has them, in the manner of
-// rowMixQuad.wgsl: four neighbouring invocations have different rows and the same keys, of which each
-// loads a fourth.
+// The attention weights of rowScores.wgsl, computed as in rowMixQuad.wgsl: four neighbouring
+// invocations have different rows and the same keys, and each loads a quarter of the keys.
 //   s[q, k] = rows[q] . rows[k] * inverse[k];  lse[q] = log sum_k exp s[q, k];  p = exp(s - lse)
-// One invocation computes 4 rows against all keys, 16 at a time; each row's scores wait in p until
-// its largest is known, then its exponentials until their sum is. Workgroup of 64 rows.
-// Grid x = 64 rows, y = window. Prelude: E, E4; lib/quadColumns.wgsl, lib/keyQuad.wgsl.
+// One invocation computes 4 rows against all keys, 16 at a time. p stores each row's scores until
+// their maximum is known, then the exponentials until their sum is known. Workgroup of 64 rows.
+// Grid x = 64 rows, y = window.
+// Prelude: E, E4; lib/quadColumns.wgsl, lib/keyQuad.wgsl.
 
 #import nonlocal/quadColumns
 #import nonlocal/keyQuad
@@ -17,7 +17,7 @@
 
 const LOWEST = -3.0e38;
 
-// Keys of a quad, one column each.
+// The keys of a quad, one per column.
 fn load_keys(at: u32) -> mat4x4f {
   return quad_columns(vec4f(rows[at]));
 }
@@ -38,7 +38,7 @@ fn main(
   let row = group.x * 64u + local.x * 4u;
   let spans = spans_of(window);
   let last = params.window - 1u;
-  // Rows beyond the last repeat it; their results are not stored.
+  // Rows beyond the last one repeat it; their results are not stored.
   let first = window * params.window;
   let q0 = (first + min(row, last)) * params.blocks;
   let q1 = (first + min(row + 1u, last)) * params.blocks;
@@ -77,7 +77,7 @@ fn main(
         #end
       #end
     }
-    // An array, so that what follows is compiled once.
+    // An array, because the code below is then compiled once.
     var s = array<vec4f, 16>(s0_0, s0_1, s0_2, s0_3, s1_0, s1_1, s1_2, s1_3, s2_0, s2_1, s2_2, s2_3, s3_0, s3_1, s3_2, s3_3);
     let own = vec4f(inverse[row_a], inverse[row_b], inverse[row_c], inverse[row_d]);
     for (var i = 0u; i < 4u; i++) {

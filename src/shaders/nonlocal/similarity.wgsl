@@ -1,4 +1,5 @@
-// Dot products of a map's rows with centroids, the rows divided by their norms if NORMALISED:
+// Dot products of a map's pixels with centroids. With NORMALISED, pixels are divided by their
+// norms:
 //   similar[r, i, k] = sum_c x[c, i] * means[r, k, c] / max(|x[:, i]|, 1e-12)
 //   x       [DEPTH][length] vectors of 4 channels (Chw4c, pixels in one row)
 //   means   [R][CLUSTERS][DEPTH] vectors of 4 channels, absent ones zero
@@ -24,7 +25,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if pixel >= params.length {
     return;
   }
-  // Clusters beyond the last repeat it: nobody reads them.
+  // Clusters beyond the last one repeat it. Their results are never read.
   let first = group.z * CLUSTERS;
   let k = vec4u(block * 4u) + vec4u(0u, 1u, 2u, 3u);
   let at = (vec4u(first) + min(k, vec4u(CLUSTERS - 1u))) * DEPTH;

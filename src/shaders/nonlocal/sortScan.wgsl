@@ -1,7 +1,8 @@
-// Second step of the stable counting sort: sums of all counts before each, code by code and, within a
-// code, block by block: where the block's first position with that code goes.
+// Second step of the stable counting sort: an exclusive prefix sum of the counts, by code and then
+// by block. The sum is the target of the block's first position with that code.
 //   counts, starts [R][total] u32
-// One workgroup of 256 per round, each invocation a stretch of its own; grid z = r. No constants.
+// One workgroup of 256 per round, each invocation scans one contiguous range; grid z = r. No
+// constants.
 
 struct Params {
   total: u32,

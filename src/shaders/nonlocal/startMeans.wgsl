@@ -1,4 +1,4 @@
-// Start of k-means: the rows of evenly spread pixels.
+// Start of k-means: the channels of evenly spaced pixels.
 //   means[r, k] = x[:, k * length / CLUSTERS]
 //   x [DEPTH][length] vectors of 4 channels, means [R][CLUSTERS][DEPTH] vectors of f32
 // One invocation per vector of means; workgroup 64; grid z = r. Prelude: E4, DEPTH, CLUSTERS.

@@ -1,20 +1,20 @@
-// First half of a resize: rows of an RGBA image resized horizontally, in linear light.
+// First half of a resize: resizes the rows of an RGBA image horizontally, in linear light.
 //   ring[r, i] = sum over t of weight[i, t] * premultiplied(linear(image[r, first[i] + t]))
 //   image [rows][in_width] pixels: one u32 of 8-bit samples, with WIDE_IN two u32 of 16-bit samples;
 //         red lowest, alpha not premultiplied
 //   taps  [width][1 + count] u32: first, then the bits of the weights, which sum to one
 //   ring  [ring_rows][width] vec4f: linear red, green, blue, premultiplied, and alpha, 0..1; row r
-//         of the whole image lies at r % ring_rows
-// Linear by the curve of sRGB (IEC 61966-2-1). The weights come from a table: in f32 the position of
-// a far column would be too coarse, and every row needs the same.
-// One invocation computes one value of the ring; workgroup 8 x 8 x 1. Prelude: WIDE_IN.
+//         of the whole image is stored at r % ring_rows
+// "Linear" means the sRGB curve (IEC 61966-2-1). The weights come from a table, because f32 is too
+// coarse for the positions of far columns and every row needs the same weights. One invocation
+// computes one value of the ring; workgroup 8 x 8 x 1. Prelude: WIDE_IN.
 
 struct Params {
   width: u32,       // of the result
-  height: u32,      // rows of the image that is bound
+  height: u32, // rows of the bound image
   group_row: u32,
   in_width: u32,
-  row0: u32,        // first of these rows within the whole image
+  row0: u32, // first of these rows within the whole image
   ring_rows: u32,
   count: u32,
 }

@@ -1,4 +1,5 @@
-// Second half of a resize: what resampleColumns.wgsl left is resized vertically and becomes pixels.
+// Second half of a resize: resizes the output of resampleColumns.wgsl vertically and converts it to
+// pixels.
 //   sum = sum over t of weight[j, t] * ring[first[j] + t, i]
 //   image[j, i] = encoded(sum.rgb / alpha), alpha, each clamped and rounded; where alpha rounds to
 //   zero the colour is black
@@ -9,7 +10,7 @@
 
 struct Params {
   width: u32,
-  height: u32,      // rows that are made
+  height: u32, // rows to compute
   group_row: u32,
   row0: u32,        // first of these rows within the whole result
   ring_rows: u32,

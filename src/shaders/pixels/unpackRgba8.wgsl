@@ -1,11 +1,12 @@
-// A rectangle of an RGBA image of 8 bits, with WIDE of 16, as a feature map in the network's range:
+// Converts a rectangle of an 8-bit RGBA image (WIDE: 16-bit) to a feature map in the network's
+// range:
 //   y[c, i, j] = image[row0 + i, col0 + j, c] * RANGE / (255 or 65535)
-// What lies beyond the right and the lower edge is reflected, the edge itself not repeated: networks
-// that unshuffle pixels need sides of whole cells.
+// Pixels beyond the right and the lower edge are reflected without repeating the edge, because
+// networks that unshuffle pixels need whole cells.
 //   image [image_height][image_width] pixels: one u32, with WIDE two; red lowest
-//   y     [1][H][W] vectors: red, green, blue and, in the fourth lane, alpha; with GREY: luma of
-//         BT.601, zeros. A network's weights for the lane of alpha are zero; it is there for a
-//         bilinear skip that ends in convPack.wgsl. packRgba8.wgsl takes alpha from the image.
+//   y     [1][H][W] vectors: red, green, blue and, in the fourth lane, alpha; with GREY: BT.601 luma and
+//         zeros. A network has zero weights for alpha. The lane is there for a bilinear skip that ends in
+//         conv/pack.wgsl. packRgba8.wgsl takes alpha from the image.
 // One invocation converts one pixel; workgroup 8 x 8 x 1. Prelude: E, E4, RANGE, GREY, WIDE.
 
 struct Params {

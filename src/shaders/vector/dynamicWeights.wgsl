@@ -1,9 +1,10 @@
-// Dynamic attention module (arXiv 2104.09497, section 3.3), from the pooled partial sums on:
+// Dynamic attention module (arXiv 2104.09497, section 3.3), starting at the partial sums of the
+// pooling:
 //   v = sum of partials / (H * W);  z = W2 relu(W1 v);  p = softmax(z / TEMPERATURE)
 //   partials [chunks][BLOCKS] vec4f (poolPartial.wgsl)
 //   w1 [HIDDEN][LENGTH_IN], w2 [LENGTH_OUT][HIDDEN] row-major f32
 //   p  [ceil(LENGTH_OUT / 4) * 4] f32, the tail zero
-// A few thousand operations in all: one workgroup of 64.
+// Only a few thousand operations: one workgroup of 64.
 // Prelude: BLOCKS, LENGTH_IN, HIDDEN, LENGTH_OUT, TEMPERATURE.
 
 #import vector/finishMean

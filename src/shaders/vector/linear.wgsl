@@ -1,6 +1,7 @@
 // Matrix times vector: y[o] = act( sum_i w[o, i] * x[i] ).
 //   x [LENGTH_IN], w [LENGTH_OUT][LENGTH_IN] row-major, y [ceil(LENGTH_OUT / 4) * 4], the tail zero;
-//   all f32. The vectors are tiny (tens of elements): one workgroup of 64, a row per invocation.
+//   all f32.
+// The vectors have tens of elements: one workgroup of 64, one row per invocation.
 // Prelude: LENGTH_IN, LENGTH_OUT, ACT0, SLOPE0.
 
 #import lib/activation

@@ -1,5 +1,6 @@
-// y = act(x) on a vector of f32, padded to whole vec4f. Prelude: BLOCKS, ACT0, SLOPE0.
-// One workgroup of 64, a vec4f per invocation.
+// y = act(x) on a vector of f32, padded to whole vec4f. One workgroup of 64, one vec4f per
+// invocation.
+// Prelude: BLOCKS, ACT0, SLOPE0.
 
 #import lib/activation
 
