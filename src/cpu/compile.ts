@@ -191,7 +191,9 @@ function emitConv(op: ConvOp, constants: Constants, graph: Graph): Omit<Emission
   const slopes =
     act0?.fn === 'prelu'
       ? constants.perChannel(act0.slopes, () => constants.weight(act0.slopes))
-      : constants.repeated(slopeOf(act0) ?? 1, cOut);
+      : slopeOf(act0) === null || slopeOf(act0) === 1
+        ? 0
+        : constants.repeated(slopeOf(act0) ?? 1, cOut);
   const kind0 = act0?.fn === 'prelu' ? KINDS.slope : kindOf(act0);
   const biases =
     bias === null
@@ -226,7 +228,7 @@ function emitConv(op: ConvOp, constants: Constants, graph: Graph): Omit<Emission
               base: pixelAt(map, distance, columns[0].distance),
               row: map.row,
               pixel: map.pixel,
-              count: (columns.length * map.pixel) / 16,
+              count: (columns.length * map.pixel) / 4,
             })),
           ),
         );

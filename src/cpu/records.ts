@@ -7,7 +7,7 @@
  * or what lies between two pixels (`…Skip`).
  */
 export const RECORDS = {
-  /** conv: y = act(sum over segments + bias), act(v) = v >= 0 ? v : slope[channel] * v. */
+  /** conv: y = act(sum over segments + bias), act(v) = v >= 0 ? v : slope[channel] * v; v if `slopes` is 0. */
   conv: [
     'segments',
     'segmentsEnd',
@@ -25,7 +25,7 @@ export const RECORDS = {
     /** A `pointwise` record for each row that is done; 0 for none. */
     'epilogue',
   ],
-  /** A run of `count` * 4 numbers that a convolution reads for each pixel, from `base` on. */
+  /** A run of `count` numbers that a convolution reads for each pixel, from `base` on. */
   segment: ['base', 'row', 'pixel', 'count'],
   /**
    * pointwise: y = act1(act0(a) * m * factorA + r * factorR). act0 and act1 are v >= 0 ? v : slope * v,
