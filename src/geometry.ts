@@ -1,4 +1,4 @@
-/** Sizes and rectangles in pixels. Everybody may import this file; it imports nothing. */
+/** Sizes and rectangles in pixels. Every room may import this file; it imports nothing. */
 
 export interface Size {
   readonly width: number;
@@ -10,7 +10,9 @@ export interface Rect extends Size {
   readonly y: number;
 }
 
-/** One tile of an LR image: what it computes (`core`) and what it reads (`source`), in LR pixels. */
+/**
+ * One tile of an LR image, in LR pixels: what it computes (`core`) and what it reads (`source`).
+ */
 export interface Tile {
   readonly core: Rect;
   readonly source: Rect;

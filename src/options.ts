@@ -1,31 +1,31 @@
 /**
- * Options as data. The rule of an option says what its value has to be, in words and as a test: the
- * library checks calls by it before anything is done, the command line reads its arguments by it, and
- * the tests make their wrong values from it.
+ * Options as data. The rule of an option says what its value must be, in words and as a test. The
+ * library checks calls by it before any work, the command line reads its arguments by it, and the
+ * tests derive wrong values from it.
  */
 import { CrispenError } from './errors.ts';
 
 export interface Rule {
-  /** What the value is, for tests, which make wrong values by it. */
+  /** The kind of value. Tests make wrong values by it. */
   readonly kind: string;
-  /** What the value has to be, such as `a number from 0 to 1`. */
+  /** What the value must be, such as `a number from 0 to 1`. */
   readonly wants: string;
   readonly accepts: (value: unknown) => boolean;
-  /** The value as it is used: a copy of what the caller could change or what could not be sent. */
+  /** Copies a value that the caller could change or that cannot be sent to a worker. */
   readonly copy?: (value: never) => unknown;
 }
 
-/** Of each option of a call. */
+/** A rule for each option of a call. */
 export type Rules<Options> = { readonly [Name in keyof Options]-?: Rule };
 
 export interface Choice<T extends string | number> extends Rule {
   readonly of: readonly T[];
 }
 
-/** Longest side in pixels of any image; that of PNG. */
+/** The longest side in pixels of any image, which is PNG's limit. */
 const MAX_SIDE = 2 ** 31 - 1;
 
-/** A finite number from `min` on, or above `above`, to `max`. */
+/** A finite number from `min`, or above `above`, to `max`. */
 export function number(range: {
   readonly min?: number;
   readonly above?: number;
@@ -43,7 +43,9 @@ export function number(range: {
   };
 }
 
-/** A whole number from `min` to `max`, both among them; by default as large as numbers are exact. */
+/**
+ * A whole number from `min` to `max`, inclusive. The default maximum is the largest exact integer.
+ */
 export function whole(min: number, max = Number.MAX_SAFE_INTEGER, unit = ''): Rule {
   const range = max === Number.MAX_SAFE_INTEGER ? `of ${min} or more` : `from ${min} to ${max}`;
   return {
@@ -56,7 +58,7 @@ export function whole(min: number, max = Number.MAX_SAFE_INTEGER, unit = ''): Ru
 /** A side of an image. */
 export const side = (min = 1): Rule => whole(min, MAX_SIDE, 'pixels');
 
-/** Largest value of a network's input, such as 1 or 255. */
+/** The largest value of a network's input, such as 1 or 255. */
 export const inputRange = number({ above: 0, max: 2 ** 32 });
 
 export const choice = <T extends string | number>(of: readonly T[]): Choice<T> => ({
@@ -79,7 +81,7 @@ export const text = (what: string): Rule => ({
   accepts: (value) => typeof value === 'string',
 });
 
-/** An object with methods or properties of these types, of whatever class or realm. */
+/** An object with methods or properties of these types, of any class or realm. */
 export const shaped = (
   kind: string,
   wants: string,
@@ -101,11 +103,11 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null;
 
 /**
- * The options of a call, each checked by its rule; what is undefined is left out. The result is a new
- * object, so that nothing changes while the call is at work.
+ * The options of a call, each checked by its rule. Undefined options are left out. The result is a
+ * new object, so later changes by the caller have no effect.
  *
- * Names that the call does not know are refused, since they are typing errors as a rule: ignored, they
- * would give another result than was asked for, without a word.
+ * Unknown names are errors, because most are typing errors. Ignoring one would silently give
+ * another result than the caller asked for.
  *
  * @param call its name, for messages
  * @throws CrispenError `INVALID_INPUT`
@@ -116,7 +118,7 @@ export function checkOptions<Options extends object>(
   rules: Rules<Options>,
 ): Options {
   const given: unknown = options === undefined ? {} : options;
-  // Neither a list nor an object of the platform, such as a signal by itself.
+  // Rejects lists and objects of the platform, such as a bare signal.
   if (!isObject(given) || Object.prototype.toString.call(given) !== '[object Object]') {
     throw invalid(`The options of ${call} are ${show(given)}.`, 'Give an object, or nothing.');
   }
@@ -131,8 +133,8 @@ export function checkOptions<Options extends object>(
 }
 
 /**
- * The fields of an object that have a rule, each checked by it; what is undefined is left out.
- * @param what a field is, for messages, such as `The option`
+ * The fields of an object that have a rule, each checked by it. Undefined fields are left out.
+ * @param what the name of a field in messages, such as `The option`
  * @throws CrispenError `INVALID_INPUT`
  */
 export function checkFields<T extends object>(what: string, given: T, rules: Rules<T>): T {
@@ -145,8 +147,8 @@ export function checkFields<T extends object>(what: string, given: T, rules: Rul
 }
 
 /**
- * A value that its rule accepts.
- * @param what how its message begins, such as `The width`
+ * Returns a value that its rule accepts.
+ * @param what the beginning of the message, such as `The width`
  * @throws CrispenError `INVALID_INPUT`
  */
 export function checkValue<T>(what: string, value: T, rule: Rule): T {
@@ -154,7 +156,7 @@ export function checkValue<T>(what: string, value: T, rule: Rule): T {
   return (rule.copy ? rule.copy(value as never) : value) as T;
 }
 
-/** Any value for a message, cut to a length that a person reads. */
+/** Any value as text for a message, cut to a readable length. */
 function show(value: unknown): string {
   if (typeof value === 'function') return 'a function';
   if (isObject(value)) return `an object (${Object.prototype.toString.call(value).slice(8, -1)})`;

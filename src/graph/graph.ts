@@ -1,11 +1,11 @@
 /**
- * A network as data: a list of named ops in topological order. Nothing here computes; the engine
- * lowers ops to GPU dispatches, the interpreter runs them with plain loops.
+ * A network as data: a list of named ops in topological order. Nothing here computes. The engine
+ * lowers ops to GPU dispatches, and the interpreter runs them as plain loops.
  *
- * Shapes are symbolic. A *feature map* has `channels` and a `scale`: for an LR image of W x H its
- * size is channels x (H * scale) x (W * scale). The scale is a whole number, or a power of 1/2
- * behind a pixel unshuffle, where W and H must be multiples (`sizeMultiple`). A *vector* has `length`
- * elements and no spatial extent (pooled statistics and what is computed from them).
+ * Shapes are symbolic. A *feature map* has `channels` and a `scale`: for an LR image of W x H, its
+ * size is channels x (H * scale) x (W * scale). The scale is a whole number. After a pixel
+ * unshuffle it is a power of 1/2, and W and H must be multiples (`sizeMultiple`). A *vector* has
+ * `length` elements and no spatial extent: pooled statistics and everything computed from them.
  */
 
 import { type Activation, type Op, opRules } from './ops.ts';
@@ -24,7 +24,7 @@ export {
 export type NodeId = number;
 
 export type GraphNode = Op & {
-  /** Unique within the graph; golden tensors are found by it. */
+  /** Unique within the graph. Golden tensors have the same names. */
   readonly name: string;
   readonly inputs: readonly NodeId[];
   readonly shape: Shape;
@@ -40,13 +40,13 @@ export interface WeightSpec {
 export interface Graph {
   readonly nodes: readonly GraphNode[];
   readonly output: NodeId;
-  /** Every weight that the ops name, with the shape that it must have. */
+  /** Every weight that an op names, with its required shape. */
   readonly weights: readonly WeightSpec[];
 }
 
 /**
- * Builds a graph op by op; each method appends a node and returns its id. Shapes are inferred at
- * once, so that a mistake is reported at the line that makes it (`GraphError`).
+ * Builds a graph op by op. Each method appends a node and returns its id. Shapes are inferred
+ * immediately, so the error (`GraphError`) points at the line with the mistake.
  */
 export class GraphBuilder {
   readonly #nodes: GraphNode[] = [];
@@ -57,7 +57,9 @@ export class GraphBuilder {
     return this.append(name, { op: 'input', channels }, []);
   }
 
-  /** `layer` is the checkpoint's name of the layer: `layer.weight` and, with `bias`, `layer.bias`. */
+  /**
+   * `layer` is the layer's name in the checkpoint: `layer.weight` and, with `bias`, `layer.bias`.
+   */
   conv(
     name: string,
     x: NodeId,
@@ -168,7 +170,7 @@ export class GraphBuilder {
     return mapOf(this.shape(id), this.node(id).name);
   }
 
-  /** Declares a weight; a `shared` one may be declared again, by several layers that share it. */
+  /** Declares a weight. Layers that share a weight declare it several times with `shared`. */
   weight(name: string, shape: readonly number[], shared = false): string {
     if (this.#weights.has(name) && !shared) throw new GraphError(`weight ${name} is used twice`);
     this.#weights.set(name, shape);

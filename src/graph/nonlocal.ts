@@ -1,6 +1,4 @@
-/**
- * Appends the ops of non-local attention (`nonlocalOp.ts`) to a graph.
- */
+/** Appends the ops of non-local attention (`nonlocalOp.ts`) to a graph. */
 import { type GraphBuilder, GraphError, type NodeId } from './graph.ts';
 import type { Gate, NonlocalOp, OffsetLayout } from './nonlocalOp.ts';
 
@@ -19,7 +17,7 @@ export class NonlocalBuilder {
     this.#b = b;
   }
 
-  /** `means` is the name of the stored centroids [R, K, D], or a node that computes them. */
+  /** `means` is the name of the stored centroids [R, K, D], or the node that computes them. */
   similarity(
     name: string,
     x: NodeId,
@@ -86,7 +84,7 @@ export class NonlocalBuilder {
     return this.#append(name, { kind: 'attend', rounds, window, spans }, inputs);
   }
 
-  /** Softmax over the keys; `mask` are the logits of the gate. */
+  /** Softmax over the keys. `mask` holds the logits of the gate. */
   keySoftmax(name: string, logits: NodeId, gate?: { mask: NodeId; reading: Gate }): NodeId {
     const inputs = gate ? [logits, gate.mask] : [logits];
     return this.#append(name, { kind: 'keySoftmax', gate: gate?.reading ?? null }, inputs);
@@ -101,7 +99,7 @@ export class NonlocalBuilder {
     return this.#append(name, { kind: 'sampleKeys', first, keys, offsets }, given);
   }
 
-  /** What a node does, if it is one of these ops. */
+  /** The op of a node, or null if it is not a non-local one. */
   spec(id: NodeId): NonlocalOp | null {
     const node = this.#b.node(id);
     return node.op === 'nonlocal' ? node.spec : null;

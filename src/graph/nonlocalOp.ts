@@ -1,33 +1,37 @@
 /**
- * The ops of attention to far pixels: clustered, sorted and shared attention (LCoAN, arXiv 2404.04922)
+ * The ops of non-local attention: clustered, sorted and shared attention (LCoAN, arXiv 2404.04922),
  * and sparse keys at learned offsets (ACLA, arXiv 2203.03619).
  *
- * Notation: L pixels, R rounds of clustering, K clusters, windows of w rows in sorted order,
- * n = ceil(L / w) windows. Pixels are numbered row by row; a map is read as L rows of its channels.
+ * Notation: L pixels, R rounds of clustering, K clusters, windows of w rows in sorted order, n =
+ * ceil(L / w) windows. Pixels are numbered in row-major order. A map is read as L rows, one per
+ * pixel, of its channels.
  */
 import { GraphError, mapOf, type Shape } from './shape.ts';
 
-/** How the gate of adaptive attention acts on the logits a; b are the logits of its mask. */
+/** How the gate of adaptive attention acts on the logits a. b are the logits of its mask. */
 export type Gate =
   /** a * (b > 0 ? 1 : 0): a closed key keeps the weight of a logit of zero. */
   | 'zero'
-  /** Keys with b <= 0 leave the softmax and are not sampled; with none left the result is zero. */
+  /**
+   * Keys with b <= 0 leave the softmax and are not sampled. Without any open key the result is
+   * zero.
+   */
   | 'exclude'
   /** a * softmax of b over the keys. */
   | 'soft'
-  /** a * softmax of b over the columns of the image, which is what the released module computes. */
+  /** a * softmax of b over the columns of the image, as the released module computes it. */
   | 'columns';
 
 /**
- * Which channels of the offset map are key t's (dy, dx): 2t and 2t + 1, or, as the released modules
- * have it, t and t + 1.
+ * The channels of the offset map with key t's (dy, dx): 2t and 2t + 1, or t and t + 1 as in the
+ * released modules.
  */
 export type OffsetLayout = 'paired' | 'released';
 
 export type NonlocalOp =
   /**
-   * Map [D] (and means, if `weight` is null) -> [R, L, K]: dot product of each row, divided by
-   * max(its norm, 1e-12) if `normalised`, with each of the centroids [R, K, D].
+   * Map [D] (and means, if `weight` is null) -> [R, L, K]: the dot product of each row with each of
+   * the centroids [R, K, D]. With `normalised` it is divided by max(norm of the row, 1e-12).
    */
   | {
       readonly kind: 'similarity';
@@ -36,23 +40,27 @@ export type NonlocalOp =
       readonly normalised: boolean;
       readonly weight: string | null;
     }
-  /** [R, L, K] -> [R * L]: index of the largest, the first of equals, plus r * K. */
+  /** [R, L, K] -> [R * L]: index of the largest value plus r * K. Ties go to the lowest index. */
   | { readonly kind: 'argmax'; readonly rounds: number; readonly clusters: number }
-  /** Codes [R * L] -> [R * L]: where each goes in the stable order by code. */
+  /** Codes [R * L] -> [R * L]: the position of each code in the stable sorted order. */
   | { readonly kind: 'rank'; readonly rounds: number; readonly clusters: number }
-  /** A permutation [R * L] -> its inverse. Of ranks: the positions (plus r * L), sorted. */
+  /**
+   * A permutation [R * L] -> its inverse. The inverse of ranks is the sorted positions (plus r *
+   * L).
+   */
   | { readonly kind: 'inverse'; readonly rounds: number }
   /** Map [D] -> [R, K, D]: the rows of the pixels floor(k * L / K). */
   | { readonly kind: 'startMeans'; readonly rounds: number; readonly clusters: number }
   /**
-   * Map, codes, order, means -> [R, K, D]: the sum of each cluster's rows, divided by
-   * max(its norm, 1e-12); an empty cluster keeps its mean.
+   * Map, codes, order, means -> [R, K, D]: the sum of each cluster's rows, divided by max(norm of
+   * the sum, 1e-12). An empty cluster keeps its mean.
    */
   | { readonly kind: 'clusterMeans'; readonly rounds: number; readonly clusters: number }
   /**
-   * Map [D], order -> [R, n, w, spans * w]: softmax of Q K^T for the rows of each window; K are the
-   * rows divided by max(norm, 5e-5) of the window itself and, with 3 spans, of the windows before and
-   * after it, in a circle. The last window is filled up with the last rows again (`paddedRow`).
+   * Map [D], order -> [R, n, w, spans * w]: softmax of Q K^T for the rows of each window. K are the
+   * rows of the window, divided by max(norm, 5e-5). With 3 spans, the rows of the windows before
+   * and after it are added; they wrap around. The last rows are repeated to fill the last window
+   * (`paddedRow`).
    */
   | {
       readonly kind: 'attention';
@@ -60,11 +68,11 @@ export type NonlocalOp =
       readonly window: number;
       readonly spans: 1 | 3;
     }
-  /** Attention -> [R, n * w]: log of the sum of the exponentials of its softmax. */
+  /** Attention -> [R, n * w]: the log-sum-exp of each row of its softmax. */
   | { readonly kind: 'logSumExp'; readonly rounds: number; readonly window: number }
   /**
-   * Map [C], order, rank, attention, logSumExp -> map [C]: the attention's weighted sums of rows, put
-   * back in place, and those of the rounds added with the weights softmax_r(logSumExp).
+   * Map [C], order, rank, attention, logSumExp -> map [C]: the attention's weighted sums of rows,
+   * moved back to their pixels. Rounds are added with the weights softmax_r(logSumExp).
    */
   | {
       readonly kind: 'attend';
@@ -72,12 +80,12 @@ export type NonlocalOp =
       readonly window: number;
       readonly spans: 1 | 3;
     }
-  /** Map of logits [N] (and of mask logits) -> softmax over the channels, behind a gate. */
+  /** Map of logits [N] (and of mask logits) -> softmax over the channels, with a gate. */
   | { readonly kind: 'keySoftmax'; readonly gate: Gate | null }
   /**
    * Weights [N], offsets [2 N], reference [C] (and a sum so far) -> [C]: the sum over the keys t of
-   * `first` .. `first + keys - 1` of weight t times the reference at (y + dy, x + dx), bilinearly, with
-   * zeros outside. Keys of weight zero are skipped.
+   * `first` .. `first + keys - 1` of weight t times the reference at (y + dy, x + dx). Sampling is
+   * bilinear, with zeros outside the map. Keys of weight zero are skipped.
    */
   | {
       readonly kind: 'sampleKeys';
@@ -89,12 +97,12 @@ export type NonlocalOp =
 type Kind = NonlocalOp['kind'];
 type SpecOf<K extends Kind> = Extract<NonlocalOp, { readonly kind: K }>;
 
-/** What follows from an op's spec: as `Rules` of `ops.ts`; what is absent is 0 or false. */
+/** The properties of an op, like `Rules` of `ops.ts`. Missing ones are 0 or false. */
 export interface NonlocalRules<O extends NonlocalOp> {
   readonly shape: (spec: O, inputs: readonly Shape[], name: string) => Shape;
   readonly multiplyAdds?: (spec: O, inputs: readonly Shape[]) => number;
   readonly global?: (spec: O) => boolean;
-  /** Pixels on each side that it looks at, unless it is global: Infinity where offsets are learned. */
+  /** Pixels on each side that it reads, unless it is global. Infinity where offsets are learned. */
   readonly reach?: number;
 }
 
@@ -156,13 +164,13 @@ export const NONLOCAL: { readonly [K in Kind]: NonlocalRules<SpecOf<K>> } = {
       }
       return mapOf(reference, name);
     },
-    // Four taps and the weight for each key and channel.
+    // For each key and channel: four taps and the weight.
     multiplyAdds: ({ keys }, inputs) => 5 * keys * channelsOf(inputs[2]),
     reach: Number.POSITIVE_INFINITY,
   },
 };
 
-/** Index among L sorted rows that row `j` of the filled-up windows repeats. */
+/** Index among L sorted rows of the row that position `j` of the padded windows repeats. */
 export function paddedRow(j: number, length: number, window: number): number {
   if (j < length) return j;
   const end = Math.ceil(length / window) * window;

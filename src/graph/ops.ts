@@ -1,6 +1,6 @@
 /**
- * Everything that the graph knows of its ops: what each computes, and one table of what follows from
- * that. A new op is a compile error until it has its entry.
+ * All that the graph knows about its ops: what each one computes, and one table of its properties.
+ * A new op is a compile error until it has its entry.
  */
 import type { Activation } from './activations.ts';
 import { NONLOCAL, type NonlocalOp, type NonlocalRules } from './nonlocalOp.ts';
@@ -20,33 +20,33 @@ export type Op =
       readonly weight: string;
       readonly bias: string | null;
     }
-  /** Element by element, on a feature map or a vector. */
+  /** Elementwise, on a feature map or a vector. */
   | { readonly op: 'activation'; readonly activation: Activation }
-  /** v >= 0 ? v : slope * v with a slope per channel; weights [channels] under `weight`. */
+  /** v >= 0 ? v : slope * v with one slope per channel; weights [channels] under `weight`. */
   | { readonly op: 'prelu'; readonly weight: string }
-  /** scale[c] * x + shift[c] with constants of the definition: the shift by a data set's mean. */
+  /** scale[c] * x + shift[c] with constants of the definition, such as a data set's mean. */
   | {
       readonly op: 'affine';
       readonly scale: readonly number[];
       readonly shift: readonly number[];
     }
-  /** Product of two feature maps of one shape, element by element. */
+  /** Elementwise product of two feature maps of the same shape. */
   | { readonly op: 'mul' }
-  /** a + factor * b of two feature maps of one shape. */
+  /** a + factor * b of two feature maps of the same shape. */
   | { readonly op: 'add'; readonly factor: number }
-  /** The channels of 2 to `MAX_PARTS` feature maps of one size, one after the other. */
+  /** The concatenated channels of 2 to `MAX_PARTS` feature maps of the same size. */
   | { readonly op: 'concat' }
   /** Channel c * scale^2 + dy * scale + dx at (y, x) -> channel c at (y * scale + dy, x * scale + dx). */
   | { readonly op: 'pixelShuffle'; readonly scale: number }
-  /** The inverse of `pixelShuffle`, in the same order of channels. */
+  /** The inverse of `pixelShuffle`, with the same channel order. */
   | { readonly op: 'pixelUnshuffle'; readonly scale: number }
-  /** Mean over all pixels of each channel: map -> vector. */
+  /** Mean of each channel over all pixels: map -> vector. */
   | { readonly op: 'globalAveragePool' }
   /** Matrix times vector without bias; weights [lengthOut, lengthIn] under `weight`. */
   | { readonly op: 'linear'; readonly weight: string; readonly lengthOut: number }
   /** softmax(v / temperature) of a vector. */
   | { readonly op: 'softmax'; readonly temperature: number }
-  /** w[0] * a + w[1] * b for two maps of one shape and a vector of two elements. */
+  /** w[0] * a + w[1] * b for two maps of the same shape and a vector of two elements. */
   | { readonly op: 'mix' }
   /** Nearest enlargement: output (i, j) takes input (floor(i / scale), floor(j / scale)). */
   | { readonly op: 'nearest'; readonly scale: number }
@@ -56,29 +56,31 @@ export type Op =
   | { readonly op: 'nonlocal'; readonly spec: NonlocalOp };
 
 /**
- * Maps that one concatenation may join: as many as a kernel can bind beside its other buffers. Kernels
- * of several maps bind so many always; those that they do not need repeat the first.
+ * The most maps that one concatenation can join: as many as a kernel can bind beside its other
+ * buffers. Kernels of several maps always bind this many; unused bindings repeat the first map.
  */
 export const MAX_PARTS = 5;
 
 interface Rules<O extends Op> {
   /**
-   * The shape of the value, from those of the inputs.
+   * The shape of the value, from the shapes of the inputs.
    * @throws GraphError if they do not fit the op
    */
   readonly shape: (op: O, inputs: readonly Shape[], name: string) => Shape;
-  /** Multiply-adds per LR pixel; vectors cost nothing that grows with the image. */
+  /**
+   * Multiply-adds per LR pixel. Vector ops cost 0, because their cost does not grow with the image.
+   */
   readonly multiplyAdds: (op: O, shape: Shape, inputs: readonly Shape[]) => number;
-  /** The radius in pixels that it needs of its inputs to give radius `r` of its value. */
+  /** The radius in pixels of the inputs that is needed for radius `r` of the value. */
   readonly reach: (op: O, r: number) => number;
   /**
-   * Whether each value depends on the whole image: on its `means`, which a pass over the image can find
-   * beforehand, or on single `pixels` anywhere. Null: on what lies within reach.
+   * Whether each value depends on the whole image: on its `means`, which a pass over the image can
+   * compute in advance, or on single `pixels` anywhere. Null: only on pixels within reach.
    */
   readonly global: (op: O) => 'means' | 'pixels' | null;
 }
 
-/** Of ops that work pixel by pixel. */
+/** For ops that work pixel by pixel. */
 const local = {
   multiplyAdds: () => 0,
   reach: (_: Op, r: number) => r,
@@ -157,7 +159,7 @@ const OPS: { readonly [K in Op['op']]: Rules<OpOf<K>> } = {
     ...local,
     shape: ({ scale }, [x], name) => {
       const shape = mapOf(x, name);
-      // A power of two, so that the map's scale stays an exact number.
+      // A power of two, because the map's scale then stays an exact number.
       if (!Number.isInteger(Math.log2(scale)) || scale < 1) {
         throw new GraphError(`${name}: unshuffled by ${scale}, which is no power of two`);
       }
@@ -168,7 +170,7 @@ const OPS: { readonly [K in Op['op']]: Rules<OpOf<K>> } = {
   globalAveragePool: {
     ...local,
     shape: (_, [x], name) => ({ kind: 'vector', length: mapOf(x, name).channels }),
-    // Vectors carry no radius: what reaches the output through them is `global`.
+    // Vectors have no radius. `global` covers their influence on the output.
     reach: () => 0,
     global: () => 'means',
   },
@@ -202,10 +204,10 @@ const OPS: { readonly [K in Op['op']]: Rules<OpOf<K>> } = {
   },
 };
 
-/** What the table has for an op. */
+/** The table's entry for an op. */
 export const opRules = <O extends Op>(op: O): Rules<O> => OPS[op.op] as unknown as Rules<O>;
 
-/** Whether an op looks at pixels that no overlap of tiles can hold. */
+/** Whether an op reads pixels beyond any overlap of tiles. */
 export function looksFar(op: Op): boolean {
   const rules = opRules(op);
   return rules.global(op) === 'pixels' || rules.reach(op, 0) === Number.POSITIVE_INFINITY;

@@ -1,23 +1,22 @@
 import type { Graph, NodeId } from './graph.ts';
 import { opRules } from './ops.ts';
 
-/** How far an output pixel looks. */
+/** The part of the input that an output pixel depends on. */
 export interface ReceptiveField {
   /**
-   * LR pixels needed on each side of the LR pixel that an output pixel belongs to; a tile with this
-   * much overlap has an exact interior as far as local ops go.
+   * LR pixels needed on each side of the LR pixel that an output pixel belongs to. With this much
+   * overlap, tiles are exact for local ops.
    */
   readonly radius: number;
-  /** True if the graph holds a global pooling: then every pixel also depends on the whole image. */
+  /** True if the graph has a global op. Every pixel then also depends on the whole image. */
   readonly global: boolean;
 }
 
 /**
- * Walks from the output to the input. At each node the need is a radius in pixels of that node
- * around the block of pixels that one LR pixel becomes, so that enlargements round up exactly.
- * (Behind a pixel unshuffle by u, around what a cell of u x u LR pixels becomes; tiles begin and end
- * between such cells.)
- * Vectors carry no radius: what reaches the output through them is `global`.
+ * Walks from the output to the input. The need at a node is a radius in pixels of that node, around
+ * the block of pixels that one LR pixel becomes. Enlargements therefore round up exactly. (After a
+ * pixel unshuffle by u, the block is that of a cell of u x u LR pixels; tiles begin and end between
+ * such cells.) Vectors have no radius: `global` covers their influence.
  */
 export function receptiveField(graph: Graph): ReceptiveField {
   const need = new Map<NodeId, number>([[graph.output, 0]]);
@@ -37,12 +36,14 @@ export function receptiveField(graph: Graph): ReceptiveField {
   return { radius, global };
 }
 
-/** Beyond this radius, tiles would spend most of their work on what they throw away. */
+/** Beyond this radius, tiles would spend most of their work on pixels that are discarded. */
 const MAX_EXACT_RADIUS = 72;
-/** What such networks get instead: documented with its measured error in BENCHMARKS.md. */
+/** The overlap of such networks. BENCHMARKS.md has its measured error. */
 const APPROXIMATE_OVERLAP = 32;
 
-/** LR pixels that a tile reads beyond its core, and whether that is less than the network's reach. */
+/**
+ * LR pixels that a tile reads beyond its core, and whether this is less than the network's reach.
+ */
 export function tileOverlap(graph: Graph): { overlap: number; approximate: boolean } {
   const { radius } = receptiveField(graph);
   return radius <= MAX_EXACT_RADIUS

@@ -10,19 +10,19 @@ export interface VectorShape {
 }
 
 /**
- * Numbers by position of the image rather than by pixel and channel: cluster codes, orders, attention
- * weights. Only the ops of `nonlocalOp.ts` make and read them.
+ * Numbers by position in the image instead of by pixel and channel: cluster codes, orders,
+ * attention weights. Only the ops of `nonlocalOp.ts` use them.
  */
 export interface TableShape {
   readonly kind: 'table';
-  /** Row-major sizes for an LR image of so many pixels. */
+  /** Row-major sizes for an LR image with this many pixels. */
   readonly dims: (pixels: number) => readonly number[];
   readonly integer: boolean;
 }
 
 export type Shape = MapShape | VectorShape | TableShape;
 
-/** A malformed network definition: a programmer's mistake, not bad user input. */
+/** A malformed network definition: a mistake in the code, not bad user input. */
 export class GraphError extends Error {
   override name = 'GraphError';
 }
@@ -39,7 +39,7 @@ export function vectorOf(shape: Shape, name: string): VectorShape {
   return shape;
 }
 
-/** The shape that two maps share. @throws GraphError if they differ */
+/** The shape that two maps have in common. @throws GraphError if they differ */
 export function sameMap(a: Shape, b: Shape, name: string): MapShape {
   const [sa, sb] = [mapOf(a, name), mapOf(b, name)];
   if (sa.channels !== sb.channels || sa.scale !== sb.scale) {

@@ -3,9 +3,9 @@ import { looksFar } from './ops.ts';
 import { mapOf } from './shape.ts';
 
 /**
- * Where a graph's trunk ends: the first map of LR size behind all non-local attention that
- * everything later goes through, the input aside. What lies behind it looks no farther than
- * convolutions do. Null without such attention or without such a node.
+ * The end of a graph's trunk: the first map of LR size after all non-local attention that
+ * everything later depends on, apart from the input. The rest of the graph only has convolutions'
+ * reach. Null without non-local attention or without such a node.
  */
 export function trunkEnd({ nodes, output }: Graph): NodeId | null {
   const last = nodes.findLastIndex(looksFar);
@@ -20,7 +20,7 @@ export function trunkEnd({ nodes, output }: Graph): NodeId | null {
   return null;
 }
 
-/** The graph behind a node, which becomes an input beside the graph's own. */
+/** The graph after a node. The node becomes a second input. */
 export function graphBehind({ nodes, output, weights }: Graph, cut: NodeId): Graph {
   const kept = nodes.flatMap(({ op }, id) => (id >= cut || op === 'input' ? [id] : []));
   const idOf = new Map(kept.map((id, i) => [id, i]));

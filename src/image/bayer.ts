@@ -4,26 +4,26 @@ import type { Rgba16Image } from './image.ts';
 /** The colours of the upper left 2 x 2 pixels, row by row. */
 export type BayerPattern = 'RGGB' | 'BGGR' | 'GRBG' | 'GBRG';
 
-/** What a sensor behind a Bayer filter saw: one sample per pixel, row by row from the top. */
+/** Raw Bayer data: one sample per pixel, row by row from the top. */
 export interface BayerMosaic {
   readonly width: number;
   readonly height: number;
   /** `width * height` samples. */
   readonly data: Uint8Array | Uint16Array | Float32Array;
   readonly pattern: BayerPattern;
-  /** The sample of no light; default 0. */
+  /** The sample value of black; default 0. */
   readonly black?: number;
-  /** The sample of full light; default 255, 65535 or 1, by the kind of `data`. */
+  /** The sample value of full light. The default depends on the type of `data`: 255, 65535 or 1. */
   readonly white?: number;
 }
 
-/** Full light by the kind of samples. */
+/** Full light by the type of samples. */
 const FULL: Readonly<Record<string, number>> = {
   ...{ Uint8Array: 255, Uint8ClampedArray: 255, Uint16Array: 65535, Float32Array: 1 },
 };
 const level = number({ min: -(2 ** 32), max: 2 ** 32 });
 const RULES: Rules<BayerMosaic> = {
-  // For sizes below 2 x 2 some colour is nowhere.
+  // Below 2 x 2, some colour is missing.
   ...{ width: side(2), height: side(2) },
   data: {
     kind: 'samples',
@@ -35,20 +35,20 @@ const RULES: Rules<BayerMosaic> = {
 };
 const NEEDED = ['width', 'height', 'data', 'pattern'] as const;
 
-/** `Uint8Array` and its like, whatever the realm of the array. */
+/** `Uint8Array` and so on, whatever the array's realm. */
 const kindOf = (data: ArrayBufferView): string => Object.prototype.toString.call(data).slice(8, -1);
 
 /**
- * The mosaic as an RGB image of 16 bits, opaque: the input of a network of scale 1 that demosaics. It
- * adds to it what bilinear interpolation cannot know. Black becomes 0 and white 65535, samples beyond
- * them are cut off; the values are otherwise as they were, without white balance or transfer curve, so
- * that samples of linear light have to be encoded before, as the network was trained.
+ * The mosaic as an opaque 16-bit RGB image: the input of a demosaicing network of scale 1, which
+ * improves on bilinear interpolation. Black becomes 0 and white becomes 65535; samples beyond them
+ * are clamped. There is no white balance and no transfer curve, so samples of linear light must be
+ * encoded first, as the network was trained.
  *
- * A missing colour is the mean of the samples of that colour among the pixel's eight neighbours: two or
- * four of them, which is bilinear interpolation, fewer at the border.
+ * A missing colour is the mean of the samples of that colour among the pixel's eight neighbours:
+ * two or four (bilinear interpolation), or fewer at the border.
  *
- * @throws CrispenError `INVALID_INPUT` for sizes below 2 x 2, for which some colour is nowhere, and for
- * samples, levels and patterns that are none
+ * @throws CrispenError `INVALID_INPUT` for sizes below 2 x 2, where some colour is missing, and for
+ *   invalid samples, levels and patterns
  */
 export function demosaicBilinear(mosaic: BayerMosaic): Rgba16Image {
   const { width, height, data, pattern, black, white } = checkMosaic(mosaic);
@@ -81,8 +81,8 @@ export function demosaicBilinear(mosaic: BayerMosaic): Rgba16Image {
 }
 
 /**
- * The mosaic with its levels filled in.
- * @throws CrispenError `INVALID_INPUT` as `demosaicBilinear`
+ * The mosaic with default levels filled in.
+ * @throws CrispenError `INVALID_INPUT` like `demosaicBilinear`
  */
 export function checkMosaic(mosaic: BayerMosaic): Required<BayerMosaic> {
   const given = checkFields("The mosaic's", Object(mosaic) as BayerMosaic, RULES);

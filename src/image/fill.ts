@@ -1,6 +1,9 @@
 import type { RgbaImage } from './image.ts';
 
-/** Red, green, blue and a weight per pixel, colours not multiplied by it: 0 where none is known. */
+/**
+ * Red, green, blue and a weight per pixel. Colours are not multiplied by the weight; 0 means
+ * unknown.
+ */
 interface Level {
   readonly width: number;
   readonly height: number;
@@ -8,20 +11,20 @@ interface Level {
 }
 
 /**
- * The colours of an image alone, opaque: pixels that are not fully transparent keep theirs to the
- * bit, and those that are take colours of the visible ones around, near ones first. A network sees
- * far beyond an edge; what hides under transparent pixels, usually black, would darken it.
+ * An opaque image of the colours. Pixels that are not fully transparent keep their colours exactly.
+ * The others get the colours of visible pixels nearby. A network sees far beyond an edge, and the
+ * hidden colour of transparent pixels, usually black, would darken it.
  *
- * Averages of 2 x 2 visible pixels, weighted by alpha, then of 2 x 2 of those and so on until
- * nothing is empty; then back, each empty place interpolated from the coarser level. The same for
- * every tile, since it is done before an image is cut. An image with nothing visible keeps its
+ * The function averages 2 x 2 visible pixels, weighted by alpha, then 2 x 2 averages, until nothing
+ * is empty. Then it goes back and interpolates each empty pixel from the coarser level. This
+ * happens before an image is cut, so all tiles agree. An image without any visible pixel keeps its
  * colours.
  */
 export function opaqueColours(image: RgbaImage): RgbaImage {
   const { width, height } = image;
   const data = image.data.slice();
   const top = data instanceof Uint16Array ? 65535 : 255;
-  // From fine to coarse; the finest, the image itself, stays 8 or 16 bits.
+  // From fine to coarse. The finest level is the image itself, with 8 or 16 bits.
   const levels: Level[] = [{ width, height, data }];
   for (let last = levels[0]; hasGaps(last) && last.data.length > 4; ) {
     last = halved(last);
@@ -39,7 +42,7 @@ function hasGaps({ data }: Level): boolean {
   return false;
 }
 
-/** Half the size, rounded up: mean colours by weight, and the mean weights. */
+/** Half the size, rounded up: mean colours by weight, and mean weights. */
 function halved({ width, height, data }: Level): Level {
   const half = { width: Math.ceil(width / 2), height: Math.ceil(height / 2) };
   const means = new Float32Array(half.width * half.height * 4);
@@ -66,7 +69,7 @@ function halved({ width, height, data }: Level): Level {
   return { ...half, data: means };
 }
 
-/** Gives pixels without a weight the colour that the coarser level, which has no gaps, has there. */
+/** Gives pixels without a weight the colour of the coarser level, which has no gaps. */
 function fill({ width, height, data }: Level, coarse: Level): void {
   const whole = data instanceof Float32Array ? (v: number) => v : Math.round;
   for (let y = 0; y < height; y++) {

@@ -1,6 +1,6 @@
 /**
- * An image of 8-bit samples in memory: `data` holds R, G, B, A per pixel, rows from top to bottom,
- * `width * height * 4` bytes, alpha not premultiplied.
+ * An image of 8-bit samples. `data` holds R, G, B, A per pixel, rows from top to bottom, `width *
+ * height * 4` bytes; alpha is not premultiplied.
  */
 export interface Rgba8Image {
   readonly width: number;
@@ -8,14 +8,14 @@ export interface Rgba8Image {
   readonly data: Uint8ClampedArray;
 }
 
-/** As `Rgba8Image`, of 16-bit samples: 0 to 65535 in the machine's byte order. */
+/** Like `Rgba8Image`, with 16-bit samples: 0 to 65535 in the machine's byte order. */
 export interface Rgba16Image {
   readonly width: number;
   readonly height: number;
   readonly data: Uint16Array;
 }
 
-/** Of 8 or 16 bits per sample; which of the two, its `data` says (`depthOf`). */
+/** An image of 8 or 16 bits per sample. The type of `data` says which (`depthOf`). */
 export type RgbaImage = Rgba8Image | Rgba16Image;
 
 /** Bits per sample. */

@@ -9,7 +9,7 @@ export function isOpaque(rgba: Samples): boolean {
   return true;
 }
 
-/** Whether every pixel has R = G = B; ends with the first that has not. */
+/** Whether every pixel has R = G = B. Stops at the first that has not. */
 export function isGrey(rgba: Samples): boolean {
   for (let i = 0; i < rgba.length; i += 4) {
     if (rgba[i] !== rgba[i + 1] || rgba[i] !== rgba[i + 2]) return false;
@@ -17,12 +17,15 @@ export function isGrey(rgba: Samples): boolean {
   return true;
 }
 
-/** Makes every pixel as grey as its first sample, which is what files of grey images store. */
+/** Sets G and B of every pixel to R, which is what files of grey images store. */
 export function makeGrey(rgba: Samples): void {
   for (let i = 0; i < rgba.length; i += 4) rgba[i + 1] = rgba[i + 2] = rgba[i];
 }
 
-/** The image with 8 bits per sample, rounded to the nearest; itself where it has them. */
+/**
+ * The image with 8 bits per sample, rounded to the nearest; the same object if it has 8 bits
+ * already.
+ */
 export function toRgba8(image: RgbaImage): Rgba8Image {
   const { width, height, data } = image;
   if (data instanceof Uint8ClampedArray) return { width, height, data };
@@ -32,9 +35,9 @@ export function toRgba8(image: RgbaImage): Rgba8Image {
 }
 
 /**
- * The image turned upright as EXIF's orientation says; itself for 1. 2: mirrored, 3: upside down,
- * 4: both, 5: mirrored about the diagonal from the top left, 6: its left side is up, 7: mirrored
- * about the other diagonal, 8: its right side is up.
+ * The image turned upright by its EXIF orientation; the same object for 1. 2: mirrored, 3: upside
+ * down, 4: both, 5: mirrored about the diagonal from the top left, 6: its left side is up, 7:
+ * mirrored about the other diagonal, 8: its right side is up.
  */
 export function turn<Image extends RgbaImage>(image: Image, orientation: number): Image {
   if (orientation === 1) return image;

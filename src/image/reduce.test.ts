@@ -11,7 +11,7 @@ function reduce({ width, height, data }: Rgba8Image, side: number, strip: number
   return reduction.image;
 }
 
-/** The plainest mean over squares. */
+/** The plain mean over squares. */
 function expected({ width, height, data }: Rgba8Image, k: number): number[] {
   const out: number[] = [];
   for (let top = 0; top < height; top += k) {

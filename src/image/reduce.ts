@@ -5,8 +5,8 @@ const SIDE = side();
 const LIMIT = number({ min: 1, max: Number.MAX_VALUE });
 
 /**
- * A small picture of an image whose rows pass by, for previews: each of its pixels is the mean of a
- * square of k x k, colours weighted by their alpha. 8 bits, of the values as they are stored.
+ * A small picture for previews, made from rows that pass by. Each of its pixels is the mean of a
+ * square of k x k stored values, weighted by alpha. 8 bits.
  */
 export class Reduction {
   readonly #width: number;
@@ -14,14 +14,14 @@ export class Reduction {
   readonly #image: Rgba8Image;
   /** Per column of the small picture: sums of R * A, G * A, B * A, A. */
   readonly #sums: Float64Array;
-  /** Rows in the sums, and finished rows of the small picture. */
+  /** Number of rows in the sums, and of finished rows of the small picture. */
   #rows = 0;
   #done = 0;
   #left: number;
 
   /**
-   * @param limit most pixels that the small picture may have on either side
-   * @throws CrispenError `INVALID_INPUT` for a limit or sizes that are none
+   * @param limit the largest side of the small picture
+   * @throws CrispenError `INVALID_INPUT` for an invalid limit or size
    */
   constructor(width: number, height: number, limit: number) {
     this.#width = checkValue('The width', width, SIDE);
@@ -44,14 +44,14 @@ export class Reduction {
     }
   }
 
-  /** The small picture; whole when all rows have been taken. */
+  /** The small picture; complete once all rows have been taken. */
   get image(): Rgba8Image {
     return this.#image;
   }
 
   #add(rows: RgbaImage['data'], from: number): void {
     const [sums, factor, width] = [this.#sums, this.#factor, this.#width];
-    // By the cells that there are, which end whatever the factor.
+    // Counts the existing cells, so the loop ends for every factor.
     for (let cell = 0, start = 0; cell < sums.length; cell += 4, start += factor) {
       const end = Math.min(width, start + factor);
       let [r, g, b, a] = [0, 0, 0, 0];

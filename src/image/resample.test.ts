@@ -19,7 +19,7 @@ function image(
   return { width, height, data };
 }
 
-/** Neighbouring pixels that have little to do with each other. */
+/** Neighbouring pixels that are nearly independent. */
 const noise = (width: number, height: number): Rgba8Image =>
   image(width, height, (x, y) => {
     const hash = (c: number) => Math.imul((x * 31 + y * 17 + c * 7 + 3) ** 2, 2654435761) >>> 24;
@@ -99,13 +99,13 @@ describe.each(KERNELS)('%s', (kernel) => {
 });
 
 test('bicubic weights by hand: an edge at x2', () => {
-  // Output centres lie a quarter pixel beside input centres: the taps are at distances 1.75, 0.75,
+  // Output centres are a quarter pixel beside input centres. The taps are at distances 1.75, 0.75,
   // 0.25, 1.25, where Keys' cubic is -3/128, 29/128, 111/128, -9/128.
   const edge = image(6, 1, (x) => (x < 3 ? [64, 0, 128, 255] : [192, 255, 128, 255]));
   const out = resample(edge, 12, 1, 'bicubic');
   const row = (channel: number) =>
     Array.from({ length: 12 }, (_, x) => pixelAt(out, x, 0)[channel]);
-  // The bright side weighs -3, -9, 29 - 3 = 26 towards the edge, then 128 less the same.
+  // The bright side has the weights -3, -9, 29 - 3 = 26 towards the edge, then 128 minus the same.
   expect(row(0)).toEqual([64, 64, 64, 61, 55, 90, 166, 201, 195, 192, 192, 192]);
   expect(row(1)).toEqual([0, 0, 0, 0, 0, 52, 203, 255, 255, 255, 255, 255]);
   expect(row(2)).toEqual(Array(12).fill(128));

@@ -7,18 +7,19 @@ export type { ResampleKernel } from './taps.ts';
 /**
  * Resizes an image to `width` x `height` pixels, in its own gamma-encoded values.
  *
- * As MATLAB's imresize: half-pixel centres, the kernel widened by the factor of reduction
- * (antialiasing), edges mirrored with the edge pixel doubled, weights normalised to sum 1. Rows are
- * resized first (the vertical dimension), then columns; opaque images are rounded (half up) and
- * clamped to 8 bits after each of the two, which makes the usual LR test images bit for bit.
+ * The function matches MATLAB's imresize: half-pixel centres, the kernel widened by the reduction
+ * factor (antialiasing), edges mirrored with the edge pixel doubled, weights normalised to sum 1.
+ * It resizes the vertical dimension first, then the horizontal one. Opaque images are rounded (half
+ * up) and clamped to 8 bits after each of the two, which reproduces the usual LR test images bit
+ * for bit.
  *
- * An image with any translucent pixel is filtered with premultiplied alpha, so that the hidden
- * colour of transparent pixels does not bleed, and rounded once, at the end. Where the result is
- * fully transparent its colour is black.
+ * An image with any translucent pixel is filtered with premultiplied alpha and rounded once, at the
+ * end. The hidden colour of transparent pixels therefore does not bleed. Fully transparent results
+ * are black.
  *
  * Source: Keys, "Cubic convolution interpolation for digital image processing", 1981.
- * @throws CrispenError `INVALID_INPUT` for sizes that are not positive integers or data of another
- * length than the image's size asks for, `OUT_OF_MEMORY` if the result cannot be allocated.
+ * @throws CrispenError `INVALID_INPUT` for sizes that are not positive integers or data whose
+ *   length does not match the image's size, `OUT_OF_MEMORY` if the result cannot be allocated.
  */
 export function resample(
   image: Rgba8Image,
@@ -35,7 +36,7 @@ export function resample(
     );
   }
   try {
-    // The result first: what will not fit is refused before any work is done.
+    // The result first: a refused allocation then costs no work.
     const data = new Uint8ClampedArray(width * height * 4);
     const rows = axisTaps(image.height, height, kernel);
     const columns = axisTaps(image.width, width, kernel);
@@ -43,7 +44,7 @@ export function resample(
     else resampleTranslucent(image, rows, columns, data);
     return { width, height, data };
   } catch (cause) {
-    // Nothing in there throws but the allocation of an array.
+    // Only the allocation of an array can throw here.
     throw new CrispenError('OUT_OF_MEMORY', `No memory for an image of ${width} x ${height}.`, {
       hint: 'Choose a smaller image or scale.',
       cause,
@@ -105,7 +106,7 @@ function resampleTranslucent(
   }
 }
 
-/** A Uint8ClampedArray by itself would round half to even. */
+/** Uint8ClampedArray would round half to even. */
 const roundHalfUp = (value: number): number => Math.floor(value + 0.5);
 const unchanged = (value: number): number => value;
 

@@ -1,18 +1,18 @@
 import { CrispenError } from '../errors.ts';
 import { invalid, number, type Rule, type Rules, side } from '../options.ts';
 
-/** How large a result is to be; exactly one of the four is given. */
+/** The wanted size of the result. Exactly one of the four is given. */
 export interface SizeWish {
   /** A factor. */
   readonly scale?: number | undefined;
   /** Sides in pixels. */
   readonly width?: number | undefined;
   readonly height?: number | undefined;
-  /** A box: as large as fits into it. */
+  /** A box: the result is as large as fits into it. */
   readonly fit?: { readonly width: number; readonly height: number } | undefined;
 }
 
-/** Most that an image is enlarged by; beyond it a network only repaints its own inventions. */
+/** The largest enlargement. Beyond it, a network only enlarges details that it invented. */
 export const MAX_FACTOR = 16;
 
 const pixels = side();
@@ -24,7 +24,7 @@ const box: Rule = {
     const { width, height } = Object(value);
     return typeof value === 'object' && pixels.accepts(width) && pixels.accepts(height);
   },
-  // Of any object: one of a framework or of the page cannot be sent to a worker.
+  // Copies any object, because a framework's or the page's own cannot be sent to a worker.
   copy: ({ width, height }: { width: number; height: number }) => ({ width, height }),
 };
 
@@ -33,7 +33,7 @@ export const SIZE_RULES: Rules<SizeWish> = {
   ...{ width: pixels, height: pixels, fit: box },
 };
 
-/** @throws CrispenError `INVALID_INPUT` for a size that is given in several ways */
+/** @throws CrispenError `INVALID_INPUT` if the size is given in several ways */
 export function checkOneSize({ scale, width, height, fit }: SizeWish): void {
   if ([scale, width, height, fit].filter((value) => value !== undefined).length > 1) {
     throw invalid(
@@ -44,12 +44,12 @@ export function checkOneSize({ scale, width, height, fit }: SizeWish): void {
 }
 
 /**
- * The size of the result, whose aspect is the image's: a given side is exact, the other, and with a
- * factor both, are rounded to the nearest (halves up), and no side is below 1. In a box the side that
- * binds is the box's own.
+ * The size of the result, with the image's aspect. A given side is exact. The other one, and with a
+ * factor both, are rounded to the nearest (half up), and no side is below 1. In a box, the limiting
+ * side has the box's size.
  *
- * @param wish one that keeps to `SIZE_RULES`, in one way
- * @returns the exact factor with the size, from which the network's scale is chosen.
+ * @param wish one that satisfies `SIZE_RULES`, given in one way
+ * @returns the size and the exact factor, from which the network's scale is chosen.
  * @throws CrispenError `INVALID_INPUT` beyond `MAX_FACTOR`.
  */
 export function wishedSize(
@@ -65,7 +65,7 @@ export function wishedSize(
         : fit
           ? Math.min(fit.width / width, fit.height / height)
           : scale;
-  // Not a number is beyond it as well.
+  // NaN is refused too.
   if (!(factor <= MAX_FACTOR)) {
     throw new CrispenError(
       'INVALID_INPUT',

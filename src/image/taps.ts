@@ -1,7 +1,7 @@
 /** `bicubic`: Keys' cubic with a = -0.5; `lanczos3`: sinc windowed by the lobe of a sinc. */
 export type ResampleKernel = 'bicubic' | 'lanczos3';
 
-/** A kernel of the distance in source pixels; zero from `radius` on. */
+/** A kernel as a function of the distance in source pixels; zero from `radius` on. */
 interface KernelFunction {
   readonly radius: number;
   readonly at: (distance: number) => number;
@@ -27,10 +27,7 @@ function sinc(x: number): number {
   return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
 }
 
-/**
- * For each output position `count` source positions and their weights, one position after the
- * other.
- */
+/** For each output position, `count` source positions and their weights. */
 export interface Taps {
   readonly length: number;
   readonly count: number;
@@ -39,13 +36,13 @@ export interface Taps {
 }
 
 /**
- * The taps of one dimension, as MATLAB's imresize has them: half-pixel centres, the kernel widened by
- * the factor of reduction (antialiasing), edges mirrored with the edge pixel doubled, sum 1.
+ * The taps of one dimension, like MATLAB's imresize: half-pixel centres, the kernel widened by the
+ * reduction factor (antialiasing), edges mirrored with the edge pixel doubled, sum 1.
  */
 export function axisTaps(lengthIn: number, lengthOut: number, name: ResampleKernel): Taps {
   const kernel = KERNELS[name];
   const scale = lengthOut / lengthIn;
-  /** Kernel distance per source pixel: below 1 it widens the kernel. */
+  /** Kernel distance per source pixel. Values below 1 widen the kernel. */
   const squeeze = Math.min(scale, 1);
   const radius = kernel.radius / squeeze;
   const count = Math.ceil(2 * radius) + 1;
@@ -74,10 +71,11 @@ function mirror(position: number, length: number): number {
 }
 
 /**
- * The same taps as runs of neighbouring positions, for kernels that walk along them: output `i` is the
- * sum of `weights[i * count + t]` times source `first[i] + t`. What was mirrored is added to the
- * weight of the position where it fell, which lies within the run always. Runs keep to the source,
- * and `first` never falls, so that rows can be resized as they come and be forgotten.
+ * The same taps as runs of consecutive positions, for kernels that walk along them: output `i` is
+ * the sum of `weights[i * count + t]` times source `first[i] + t`. The weights of mirrored
+ * positions are added to the positions inside the image, which are always within the run. Runs stay
+ * inside the source, and `first` never decreases, so rows can be resized as they arrive and then be
+ * dropped.
  */
 export interface TapRuns {
   readonly length: number;

@@ -1,7 +1,7 @@
 import { ACTIVATIONS, type Activation, type ActivationName } from '../graph/activations.ts';
 import type { Constants } from './kernel.ts';
 
-/** An activation, or a PReLU: a convolution finds its slopes behind the biases. */
+/** An activation, or a PReLU, whose slopes follow the biases of the convolution. */
 type Any = Activation | 'prelu' | null;
 
 const NAMES = [null, ...(Object.keys(ACTIVATIONS) as ActivationName[]), 'prelu'] as const;
@@ -18,13 +18,13 @@ export const ACTIVATION_IDS: Constants = Object.fromEntries(
 export const activationId = (activation: Any): number =>
   NAMES.indexOf(activation === 'prelu' ? activation : (activation?.fn ?? null));
 
-/** The factor of negative values, which lib/activation.wgsl wants of those that are linear below 0. */
+/** The factor of negative values, for activations that are linear below 0. */
 export const slopeOf = (activation: Any): number => {
   if (activation === 'prelu' || activation === null) return 1;
   return activation.fn === 'leakyRelu' ? activation.slope : 0;
 };
 
-/** Whether it is `leaky` of lib/activation.wgsl with `slopeOf`. */
+/** Whether it is `leaky` of lib/activation.wgsl with the slope `slopeOf`. */
 export const isLinear = (activation: Activation | null): boolean =>
   activation === null || activation.fn === 'relu' || activation.fn === 'leakyRelu';
 
@@ -37,6 +37,6 @@ export function activationConstants(index: 0 | 1, activation: Activation | null)
   };
 }
 
-/** Plain reference: the activation of one value. */
+/** Reference: the activation of one value. */
 export const activate = (activation: Activation | null, v: number): number =>
   activation === null ? v : ACTIVATIONS[activation.fn](v, slopeOf(activation));

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { EXAMPLES } from './examples.ts';
 
-/** One of each template that has directives for its body, and all that A2N x2 uses. */
+/** One of each template with directives in its body, and all that A2N x2 uses. */
 const KEPT: readonly [name: string, variant: string, element: 'f32' | 'f16'][] = [
   ['attention/gate', 'default', 'f32'],
   ['attention/mix', 'default', 'f32'],

@@ -1,6 +1,6 @@
 /**
- * An example of every kernel, by the shader that it comes from and by variant: what `npm run shader`
- * prints, and what the tests of expansions and contracts go through.
+ * An example of every kernel, by shader and by variant. `npm run shader` prints them, and the tests
+ * of expansions and contracts run over them.
  */
 import type { Activation } from '../graph/graph.ts';
 import { attentionGateKernel, attentionMixKernel } from './attention/attentionBlock.ts';
@@ -24,7 +24,7 @@ import * as alone from './vector/vectorAlone.ts';
 
 type Example = (element: ElementType) => Kernel;
 
-/** Those of A2N x2: 40 channels in its blocks, 24 behind them, slopes of 0.2. */
+/** The sizes of A2N x2: 40 channels in its blocks, 24 after them, slopes of 0.2. */
 const A2N = { features: 40, slope: 0.2, lanes: 16, temperature: 30, hidden: 10 } as const;
 const LRELU: Activation = { fn: 'leakyRelu', slope: A2N.slope };
 

@@ -4,16 +4,18 @@ import { expand, type Sources } from './wgsl.ts';
 export type Word = 'u32' | 'f32';
 
 /**
- * What a kernel binds, by the names that its shader gives: stated once, and held against the shader by
- * a test (contracts.test.ts).
+ * What a kernel binds, by the names in its shader. It is stated once, and contracts.test.ts
+ * compares it with the shader.
  *
- * Conventions shared by all kernels:
- * - binding 0 is a uniform of at most `PARAM_WORDS` words, the others are storage buffers: those that
- *   are read, then those that are written;
+ * Conventions of all kernels:
+ * - binding 0 is a uniform of at most `PARAM_WORDS` words; the others are storage buffers, first
+ *   those
+ *   that are read, then those that are written;
  * - feature maps are `Chw4c`: [ceil(C / 4)][H][W] vectors of four channels, absent channels zero;
  *   vectors are f32, padded with zeros to a multiple of four;
- * - the third word of the uniform is `group_row`: a dispatch may be cut into pieces along y, each of
- *   which adds its first row of workgroups. The engine fills it in.
+ * - the third word of the uniform is `group_row`: a dispatch may be cut into pieces along y, and
+ *   each
+ *   piece adds its first row of workgroups. The engine fills it in.
  */
 export interface Contract<
   R extends string = string,
@@ -26,10 +28,10 @@ export interface Contract<
   readonly params: Readonly<Record<P, Word>>;
 }
 
-/** Words of the uniform by name, but for `group_row`. */
+/** Words of the uniform by name, except `group_row`. */
 export type Params<P extends string = string> = Readonly<Record<Exclude<P, 'group_row'>, number>>;
 
-/** A contract as its shader has it. */
+/** Checks the types of a contract and returns it. */
 export const contract = <
   const R extends string,
   const W extends string,
@@ -40,12 +42,12 @@ export const contract = <
   params: Readonly<Record<P, Word>> = {} as Readonly<Record<P, Word>>,
 ): Contract<R, W, P> => ({ reads, writes, params });
 
-/** Words of kernels that go over a map of a size. */
+/** Words of kernels that run over one feature map. */
 export const MAP_WORDS = { width: 'u32', height: 'u32', group_row: 'u32' } as const;
 
 /**
- * A kernel as plain data. Only the engine touches a GPU device; what stands here can be printed,
- * compared and tested without one.
+ * A kernel as plain data. Only the engine touches a GPU device. Kernels can be printed, compared
+ * and tested without one.
  */
 export interface Kernel<
   R extends string = string,
@@ -53,7 +55,7 @@ export interface Kernel<
   P extends string = string,
 > extends Contract<R, W, P> {
   readonly label: string;
-  /** The final source: constants and the expanded shader. Pipelines are cached by it. */
+  /** The final source: constants and the expanded shader. It is the key of the pipeline cache. */
   readonly code: string;
 }
 
@@ -90,16 +92,16 @@ export type ElementType = 'f32' | 'f16';
 
 export const ELEMENT_BYTES: Readonly<Record<ElementType, number>> = { f32: 4, f16: 2 };
 
-/** The u32 that holds an f32 in a uniform. */
+/** The u32 with the bits of an f32, for a uniform. */
 export const f32Bits = (value: number): number => new Uint32Array(Float32Array.of(value).buffer)[0];
 
-/** Blocks of four channels that `channels` need. */
+/** Number of blocks of four channels that hold `channels`. */
 export const blocksOf = (channels: number): number => Math.ceil(channels / 4);
 
 /** Constants of a prelude: integers become u32 (`8u`), other numbers f32, booleans bool. */
 export type Constants = Readonly<Record<string, number | boolean | { readonly f32: number }>>;
 
-/** WGSL text of an f32 constant; WGSL wants a decimal point or an exponent. */
+/** WGSL text of an f32 constant. WGSL needs a decimal point or an exponent. */
 function f32Literal(value: number): string {
   const text = String(Math.fround(value));
   return /[.e]/.test(text) ? `${text}f`.replace('e+', 'e') : `${text}.0f`;
@@ -112,7 +114,7 @@ function literal(value: Constants[string]): string {
   return `${value}u`;
 }
 
-/** What stands before every shader: the types of maps and weights. */
+/** The beginning of every shader: the types of maps and weights. */
 export function prelude(element: ElementType): string {
   const short = element === 'f16' ? 'h' : 'f';
   return [
@@ -124,8 +126,8 @@ export function prelude(element: ElementType): string {
 }
 
 /**
- * The source that is compiled: types and constants, then the expansion of shader `name`. Its
- * directives know the constants that are integers or booleans.
+ * The source to compile: types and constants, then the expansion of shader `name`. Its directives
+ * see the constants that are integers or booleans.
  */
 export function assemble(
   element: ElementType,
@@ -142,12 +144,12 @@ export function assemble(
   return `${head}\n\n${expand(name, sources, defines)}`;
 }
 
-/** Grid of a kernel whose workgroups of 8 x 8 cover `perX` x `perY` pixels per invocation. */
+/** Grid of a kernel with workgroups of 8 x 8 and `perX` x `perY` pixels per invocation. */
 export function mapGrid(width: number, height: number, blocks: number, perX = 1, perY = 1): Grid {
   return [Math.ceil(width / (8 * perX)), Math.ceil(height / (8 * perY)), blocks];
 }
 
-/** The arrays one after the other. */
+/** Concatenates the arrays. */
 export function concatFloats(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
   const joined = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
@@ -159,30 +161,33 @@ export function concatFloats(parts: readonly Float32Array[]): Float32Array<Array
 }
 
 /**
- * Rows of the tile of a kernel whose workgroup computes all channels of 8 x lanes pixels, with
- * lanes x blocks invocations that exchange a map through workgroup memory.
+ * Possible rows of a tile. A workgroup computes all channels of 8 x lanes pixels, and its lanes x
+ * blocks invocations exchange a map through workgroup memory.
  */
 export const LANES = [8, 16] as const;
 export type Lanes = (typeof LANES)[number];
 
-/** The largest tile for maps of `channels` that a device wants and has room for; null if none fits. */
+/**
+ * The largest tile for maps of `channels` that the device prefers and has room for; null if none
+ * fits.
+ */
 export function lanesFor(channels: number, limits: WorkgroupLimits): Lanes | null {
   const blocks = blocksOf(channels);
-  // Beside the exchange there are a few words of other state.
+  // A few words of other state are stored beside the exchange.
   const fits = (lanes: Lanes) =>
     lanes * blocks <= limits.invocations && lanes * 8 * blocks * 16 + 64 <= limits.bytes;
   return fits(16) && limits.lanes !== 8 ? 16 : fits(8) ? 8 : null;
 }
 
-/** What a device allows a workgroup. */
+/** A device's limits for a workgroup. */
 export interface WorkgroupLimits {
   readonly invocations: number;
   readonly bytes: number;
-  /** The most rows that tiles are wanted to have; default 16. */
+  /** The preferred maximum of rows of a tile; default 16. */
   readonly lanes?: Lanes | undefined;
 }
 
-/** What every WebGPU device allows at least. */
+/** The limits that every WebGPU device has at least. */
 export const DEFAULT_WORKGROUP_LIMITS: WorkgroupLimits = { invocations: 256, bytes: 16384 };
 
 /** Grid of such a kernel for a map of `width` x `height` pixels. */

@@ -36,7 +36,7 @@ import {
   vectorActivationKernel,
 } from './vector/vectorAlone.ts';
 
-/** One pixel, thin, odd, a workgroup exactly, one beyond. */
+/** One pixel, thin, odd, exactly one workgroup, one beyond. */
 const SIZES = [
   [1, 1],
   [1, 5],
@@ -64,7 +64,7 @@ describe('pointwise', () => {
   };
   const activations: (Activation | null)[] = [
     null,
-    // All that there are: a new one is tested here without a line more.
+    // All activations; a new one is tested here automatically.
     ...(Object.keys(ACTIVATIONS) as ActivationName[]).map(
       (fn): Activation => (fn === 'leakyRelu' ? { fn, slope: 0.1 } : { fn }),
     ),
@@ -143,7 +143,7 @@ describe('global average pooling', () => {
   it.each([
     [1, 1],
     [3, 5],
-    [64, 64], // one chunk exactly
+    [64, 64], // exactly one chunk
     [65, 64],
     [129, 97],
   ])('of %i x %i', async (width, height) => {
@@ -261,7 +261,7 @@ describe('vectors', () => {
     const z = vectorActivationReference(linearReference(v, w1, hidden), { fn: 'relu' });
     const expected = softmaxReference(linearReference(z, w2, 2), 30);
     expectClose(written(p), padded(expected), { abs: 1e-5 });
-    expect(Math.abs(expected[0] - 0.5)).toBeGreaterThan(1e-3); // a constant would not pass
+    expect(Math.abs(expected[0] - 0.5)).toBeGreaterThan(1e-3); // a constant would fail
   });
 });
 
@@ -292,7 +292,7 @@ describe('pixels', () => {
       unpackRgba8Reference(pixels, { range, channels }).data,
       { abs: 0, rel: 4e-7 },
     );
-    // Alpha in the fourth lane of RGB; beside luma there is nothing.
+    // Alpha in the fourth lane of RGB. Luma has no other channels.
     const rest = blocked.filter((_, i) => i % 4 >= channels);
     if (channels === 1) expect(rest.every((v) => v === 0)).toBe(true);
     else {
@@ -341,7 +341,7 @@ describe('pixels', () => {
   });
 
   it.each(SIZES)('packs %i x %i: clamps and rounds half to even', async (width, height) => {
-    // Halves at 0.5 steps from -20 to 280, in an order that mixes channels.
+    // Multiples of 0.5 from -20 to 280, in an order that mixes channels.
     const map: PlanarMap = {
       channels: 3,
       width,
@@ -370,7 +370,7 @@ describe('pixels', () => {
     const [W, H] = [5 * scale, 4 * scale];
     const map = randomMap(channels, H, W);
     const format = { range: 1, channels, scale };
-    // The map begins at row 1 and column 2 of the output, as a tile's does.
+    // The map begins at row 1 and column 2 of the output, like a tile's map.
     const part = planarMap(channels, H - 1, W - 2);
     part.data.forEach((_, i) => {
       const [row, col] = [Math.floor(i / (W - 2)) % (H - 1), i % (W - 2)];
@@ -388,7 +388,7 @@ describe('pixels', () => {
     for (let i = 0; i < actual.length; i++) {
       const [row, col] = [Math.floor(i / 12), Math.floor(i / 4) % 3];
       const expected = whole[((row + 4) * W + col + 6) * 4 + (i % 4)];
-      // The reference interpolates in another order of rounding: a tie may fall either way.
+      // The reference interpolates in another order, so a tie may round either way.
       expect(Math.abs(actual[i] - expected)).toBeLessThanOrEqual(1);
     }
   });

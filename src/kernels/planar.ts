@@ -1,6 +1,6 @@
 import { blocksOf } from './kernel.ts';
 
-/** A feature map as the references have it: planar (chw), row-major, f32. */
+/** A feature map of the references: planar (chw), row-major, f32. */
 export interface PlanarMap {
   readonly channels: number;
   readonly height: number;

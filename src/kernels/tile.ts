@@ -8,7 +8,7 @@ import { ACTIVATION_IDS } from './activation.ts';
 import type { Constants } from './kernel.ts';
 import type { Sources } from './wgsl.ts';
 
-/** What kernels import whose workgroups exchange maps (lib/exchange.wgsl). */
+/** The imports of kernels whose workgroups exchange maps (lib/exchange.wgsl). */
 export const TILE_SHADERS: Sources = {
   'conv/columns': columnsSource,
   'conv/product': productSource,

@@ -2,13 +2,13 @@
  * Shaders are WGSL with three directives, each on a line of its own:
  *
  * - `#import lib/activation` inserts declarations, once per shader. With arguments,
- *   `#import conv/product s=p reach=1`, it inserts a piece of a body, each time anew and without
- *   the comment at its head. The piece sees the constants and its arguments: words or whole numbers.
- * - `#if QUAD`, `#else`, `#end`: the first part where the value is not 0, else the second.
- * - `#for p in 0..PIXELS`, `#end`: the body for each whole number from 0 up to PIXELS - 1.
+ *   `#import conv/product s=p reach=1`, it inserts a piece of a body at every occurrence, without the
+ *   comment at its head. The piece sees the constants and its arguments: words or whole numbers.
+ * - `#if QUAD`, `#else`, `#end`: the first part if the value is not 0, else the second.
+ * - `#for p in 0..PIXELS`, `#end`: the body for each whole number from 0 to PIXELS - 1.
  *
- * `{p}` in a line stands for the value of p. Wherever a number is wanted there may be a sum of whole
- * numbers and names: `{p+1}`, `#for k in 0..1+REACH+REACH`, `#if ROWS-1`.
+ * `{p}` in a line becomes the value of p. A number may also be a sum of whole numbers and names:
+ * `{p+1}`, `#for k in 0..1+REACH+REACH`, `#if ROWS-1`.
  */
 
 /** Text of shaders by name: `conv/product` for `src/shaders/conv/product.wgsl`. */
@@ -47,9 +47,9 @@ const SUBSTITUTION = new RegExp(String.raw`\{\s*(${SUM})\s*\}`, 'g');
 const RANGE = new RegExp(String.raw`^([A-Za-z_]\w*) in (${SUM})\s*\.\.\s*(${SUM})$`);
 
 /**
- * The WGSL that shader `name` stands for.
- * @param sources the shader and all that it imports, directly or not
- * @throws Error that names the file, the line and what is wrong
+ * Expands shader `name` to WGSL.
+ * @param sources the shader and everything that it imports, directly or not
+ * @throws Error with the file, the line and what is wrong
  */
 export function expand(name: string, sources: Sources, defines: Defines = {}): string {
   const constants = new Map(Object.entries(defines).map(([key, value]) => [key, Number(value)]));
@@ -72,7 +72,7 @@ export function expand(name: string, sources: Sources, defines: Defines = {}): s
     open.pop();
   }
 
-  /** @param margin columns by which directives around the nodes indent them */
+  /** @param margin columns of indentation that directives around the nodes add */
   function emit(nodes: readonly Node[], scope: Scope, indent: string, margin: number): void {
     for (const node of nodes) {
       const { at } = node;
@@ -112,7 +112,7 @@ export function expand(name: string, sources: Sources, defines: Defines = {}): s
 
 const marginOf = ({ text }: Line): number => text.length - text.trimStart().length;
 
-/** Columns by which a body is indented beyond its directive. */
+/** Columns of indentation of a body relative to its directive. */
 function indentation(directive: Line, body: readonly Node[]): number {
   const margins = body.filter(({ at }) => at.text.trim() !== '').map(({ at }) => marginOf(at));
   return margins.length === 0 ? 0 : Math.max(0, Math.min(...margins) - marginOf(directive));
@@ -133,7 +133,7 @@ function withArguments(at: Line, args: readonly string[], scope: Scope, constant
 /** The tree of a file's lines. */
 function parse(file: string, source: string): Node[] {
   const root: Node[] = [];
-  // The lists that lines go to, innermost last, with the directive that opened each.
+  // The lists that receive lines, innermost last, with the directive that opened each.
   const lists: { into: Node[]; opener?: Node & { kind: 'if' | 'for' }; inElse?: boolean }[] = [
     { into: root },
   ];
@@ -186,7 +186,7 @@ function substitute(at: Line, text: string, scope: Scope): string {
   return replaced + rest;
 }
 
-/** The value of whole numbers and names with + and - between them. */
+/** The value of a sum of whole numbers and names. */
 function sum(at: Line, expression: string, scope: Scope): number {
   let total = 0;
   for (const [, sign, term] of expression.matchAll(/([+-]?)\s*(\w+)/g)) {

@@ -6,12 +6,12 @@ import { SSIM_WINDOW, ssim } from './ssim.ts';
 
 /**
  * PSNR (dB, Infinity for equal images) and SSIM of a result against the ground truth, on unrounded
- * BT.601 Y with `border` pixels shaved at every side (the scale, by custom); alpha is ignored.
+ * BT.601 Y with `border` pixels shaved on every side (usually the scale). Alpha is ignored.
  *
- * What remains must be at least 11x11 pixels: SSIM is not defined below its window, and a smaller
- * window would give a figure that compares with no other.
+ * At least 11x11 pixels must remain: SSIM is not defined below its window, and figures with a
+ * smaller window cannot be compared with others.
  * @throws CrispenError `INVALID_INPUT` if the sizes differ, the border is not a whole number or too
- * little remains.
+ *   little remains.
  */
 export function compareLuma(
   sr: Rgba8Image,

@@ -1,6 +1,9 @@
 import type { Plane } from './luma.ts';
 
-/** Peak signal-to-noise ratio in dB for a peak of 255; Infinity for equal planes of one size. */
+/**
+ * Peak signal-to-noise ratio in dB for a peak of 255; Infinity for equal planes. Both have the same
+ * size.
+ */
 export function psnr(a: Plane, b: Plane): number {
   let sum = 0;
   for (let i = 0; i < a.data.length; i++) sum += (a.data[i] - b.data[i]) ** 2;

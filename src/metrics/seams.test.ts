@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Rgba8Image } from '../image/image.ts';
 import { seamSteps, stepAcross } from './seams.ts';
 
-/** Grey of any function of the place. */
+/** Grey as any function of the position. */
 function drawn(width: number, height: number, value: (x: number, y: number) => number) {
   const data = new Uint8ClampedArray(width * height * 4);
   for (let i = 0; i < width * height; i++) {
@@ -16,16 +16,16 @@ test('steps are those of the two columns or rows beside a line', () => {
   const image = drawn(6, 4, (x, y) => 10 * x + 3 * y * y);
   expect(stepAcross(image, { axis: 'x', at: 2 })).toBe(10);
   expect(stepAcross(image, { axis: 'y', at: 3 })).toBe(15);
-  // At 0 the picture is a ring.
+  // At 0 the image wraps around.
   expect(stepAcross(image, { axis: 'x', at: 0 })).toBe(50);
   expect(stepAcross(image, { axis: 'y', at: 0 })).toBe(27);
 });
 
 test('a border is compared with its neighbours between the same kind of pixels', () => {
-  // Ramps by 2 between LR pixels of two SR pixels each, by nothing within, and a seam of 1 more.
+  // Steps of 2 between LR pixels of two SR pixels each, no steps within, and a seam of 1 more.
   const image = drawn(80, 60, (x) => 2 * Math.floor(x / 2) + (x >= 40 ? 1 : 0));
   expect(seamSteps(image, [{ axis: 'x', at: 40 }], 2)).toEqual({ border: 3, interior: 2 });
-  // Other borders are no interior lines.
+  // Other borders do not count as interior lines.
   const two = [40, 44].map((at) => ({ axis: 'x', at }) as const);
   expect(seamSteps(image, two, 2)).toEqual({ border: 2.5, interior: 2 });
   expect(seamSteps(image, [{ axis: 'x', at: 4 }], 2)).toEqual({ border: 2, interior: 2 });

@@ -1,15 +1,18 @@
 import type { Rgba8Image } from '../image/image.ts';
 
-/** Lines of a picture: between the columns `at - 1` and `at`, or between such rows; at 0, the last and the first. */
+/**
+ * A line of an image: between the columns `at - 1` and `at`, or between such rows. 0 is between the
+ * last and the first.
+ */
 export interface Line {
   readonly axis: 'x' | 'y';
   readonly at: number;
 }
 
-/** Interior lines that a border is compared with, to either side of it. */
+/** Interior lines on each side that a border is compared with. */
 const NEIGHBOURS = 8;
 
-/** The mean absolute difference of the two rows or columns beside a line, of RGB, in levels. */
+/** The mean absolute RGB difference of the two rows or columns beside a line, in levels. */
 export function stepAcross({ width, height, data }: Rgba8Image, { axis, at }: Line): number {
   const [length, along, across] = axis === 'x' ? [height, width * 4, 4] : [width, 4, width * 4];
   const before = (at === 0 ? (axis === 'x' ? width : height) - 1 : at - 1) * across;
@@ -22,8 +25,9 @@ export function stepAcross({ width, height, data }: Rgba8Image, { axis, at }: Li
 }
 
 /**
- * How a picture steps across the borders of its tiles and across interior lines: the eight to either
- * side of each border, all between LR pixels as borders are, since steps within one differ.
+ * The mean steps of an image across the borders of its tiles and across interior lines: the eight
+ * on each side of each border. All lines are between LR pixels, as borders are, because steps
+ * within LR pixels differ.
  * @param borders in SR pixels, multiples of `scale`
  * @returns the mean steps in levels; NaN where there is no line.
  */

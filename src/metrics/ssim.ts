@@ -1,6 +1,6 @@
 import type { Plane } from './luma.ts';
 
-/** Side of the window; planes must be at least as large. */
+/** Side of the window. Planes must be at least as large. */
 export const SSIM_WINDOW = 11;
 const SIGMA = 1.5;
 const C1 = (0.01 * 255) ** 2;
@@ -18,8 +18,9 @@ function gaussian(): Float64Array {
 }
 
 /**
- * Mean structural similarity of two planes of one size for a peak of 255: Gaussian window of 11x11
- * with sigma 1.5, K1 = 0.01, K2 = 0.03, only where the window lies within the plane.
+ * Mean structural similarity of two planes of the same size for a peak of 255: Gaussian window of
+ * 11x11 with sigma 1.5, K1 = 0.01, K2 = 0.03, only at positions where the window is inside the
+ * plane.
  *
  * Source: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error visibility to
  * structural similarity", 2004, equation 13.
@@ -48,7 +49,7 @@ function product(a: Float64Array, b: Float64Array): Float64Array {
   return a.map((value, i) => value * b[i]);
 }
 
-/** The Gaussian window's mean at each of its (width - 10) x (height - 10) places. */
+/** The Gaussian mean at each of the (width - 10) x (height - 10) positions of the window. */
 function blur(data: Float64Array, width: number, height: number): Float64Array {
   const widthOut = width - SSIM_WINDOW + 1;
   const heightOut = height - SSIM_WINDOW + 1;

@@ -1,6 +1,6 @@
 /**
- * The few platform globals that the core uses, which pages, workers and Node all have. The core
- * compiles against this file instead of the DOM library, so that nothing else creeps in.
+ * The few platform globals that the core uses. Pages, workers and Node all have them. The core
+ * compiles against this file instead of the DOM library, which keeps other globals out.
  */
 interface AbortSignal extends EventTarget {
   readonly aborted: boolean;

@@ -38,7 +38,7 @@ import {
 const slope = 0.2;
 const lrelu = (x: PlanarMap) => activationReference(x, { fn: 'leakyRelu', slope });
 
-/** Sums of `x` in the form that the pooling leaves them. */
+/** Sums of `x` in the form that the pooling produces. */
 async function partialSums(
   x: PlanarMap,
 ): Promise<{ partials: Float32Array<ArrayBuffer>; chunks: number }> {
@@ -163,7 +163,8 @@ describe('attention-in-attention block in two kernels', () => {
     [72, 65], // more workgroups than sums of the gate kernel
   ])('at %i x %i', (width, height) => checkBlock(width, height));
 
-  // In f16 a driver for tests compiles it for minutes, and f16.f16.test.ts runs it in its network.
+  // A software driver compiles the f16 version for minutes. f16.f16.test.ts runs it within its
+  // network.
   it.skipIf(ELEMENT === 'f16')('of 40 channels', () =>
     checkBlock(11, 6, { features: 40, hidden: 10 }),
   );

@@ -20,13 +20,13 @@ const SHADERS = {
   ...TILE_SHADERS,
 };
 
-/** What the two kernels of an attention-in-attention block hold fixed. */
+/** The constants of the two kernels of an attention-in-attention block. */
 export interface AttentionBlockSpec {
   /** Channels of every map. */
   readonly features: number;
   /** Negative slope of every leaky ReLU. */
   readonly slope: number;
-  /** Rows of a workgroup's tile; 8 keeps to the default limits. */
+  /** Rows of a workgroup's tile. 8 fits the default limits. */
   readonly lanes: Lanes;
 }
 
@@ -51,26 +51,29 @@ const MIX = contract(['gated', 't', 'x', 'weights', 'stats'], ['out', 'next_t', 
   pixels: 'u32',
 });
 
-/** Workgroups of the gate kernel that take part in the pooling; few enough to sum again each time. */
+/**
+ * Workgroups of the gate kernel that take part in the pooling. Every workgroup of the mix kernel
+ * sums their results again, so there are few.
+ */
 const MAX_STAT_GROUPS = 64;
 
 /** Workgroups of either kernel, [x, y, 1], for a map of `width` x `height`. */
 export const attentionGrid = (lanes: Lanes, width: number, height: number): Grid =>
   laneGrid(lanes, width, height);
 
-/** Workgroups of either kernel: as many partial sums the mix kernel leaves behind. */
+/** Workgroups of either kernel, and partial sums that the mix kernel writes. */
 export const attentionGroups = (lanes: Lanes, width: number, height: number): number => {
   const [x, y] = attentionGrid(lanes, width, height);
   return x * y;
 };
 
-/** Sums that the gate kernel leaves for the mix kernel. */
+/** Sums that the gate kernel writes for the mix kernel. */
 export const statGroups = (lanes: Lanes, width: number, height: number): number =>
   Math.min(MAX_STAT_GROUPS, attentionGroups(lanes, width, height));
 
 /**
- * Bindings: t, weights (`packAttentionGate`), bias, partials, gated, stats.
- * Uniform: width, height, group_row, chunks (number of partials), stat_groups.
+ * Bindings: t, weights (`packAttentionGate`), bias, partials, gated, stats. Uniform: width, height,
+ * group_row, chunks (number of partials), stat_groups.
  */
 export function attentionGateKernel(
   { features, slope, lanes }: AttentionBlockSpec,
@@ -90,8 +93,8 @@ export function attentionGateKernel(
 
 /**
  * Bindings: gated, t, x, weights (`packAttentionMix`), stats, out, next t, partials. Without a next
- * block the last two are not touched, but must be there.
- * Uniform: width, height, group_row, stat_groups, has_next, pixels (that the stats are sums over).
+ * block, the last two are bound but not written. Uniform: width, height, group_row, stat_groups,
+ * has_next, pixels (number of pixels in the stats).
  */
 export function attentionMixKernel(spec: AttentionMixSpec, element: ElementType = 'f32') {
   return {
@@ -114,7 +117,7 @@ export function attentionMixKernel(spec: AttentionMixSpec, element: ElementType 
   };
 }
 
-/** Weights (oihw) of k1, k3 and k2, one after the other as matrices. */
+/** Weights (oihw) of k1, k3 and k2 as consecutive matrices. */
 export function packAttentionGate(
   { features }: AttentionBlockSpec,
   weights: { readonly k1: Float32Array; readonly k3: Float32Array; readonly k2: Float32Array },
@@ -126,7 +129,10 @@ export function packAttentionGate(
   ]);
 }
 
-/** Weights of k4, non-attention, last, both linear layers, and the next block's first (or null). */
+/**
+ * Weights of k4, the non-attention convolution, last, both linear layers, and the next block's
+ * first (or null).
+ */
 export function packAttentionMix(
   { features, hidden, nonKernel }: AttentionMixSpec,
   weights: {

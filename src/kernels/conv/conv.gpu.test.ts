@@ -86,7 +86,8 @@ async function check(
   });
   const blocked = written(y);
   expectClose(fromBlocked(blocked, cOut, H, W).data, expected.data, { abs: 2e-5 });
-  // Absent channels must stay zero where nothing is added to them: the next layer reads them.
+  // Absent channels must stay zero where nothing is added to them, because the next layer reads
+  // them.
   if (!spec.act0 && cOut % 4 !== 0) {
     const last = blocked.subarray((blocksOf(cOut) - 1) * 4 * W * H);
     expect(last.filter((_, i) => i % 4 >= cOut % 4).every((v) => v === 0)).toBe(true);
@@ -114,7 +115,7 @@ if (ELEMENT === 'f16' && !OFFER.matrix) {
 }
 
 describe.each(ALL)('convolution (%s), side %i', (_, kernel, variant) => {
-  // One pixel, thin, odd, a workgroup's tile exactly (32 x 16, 32 x 8 or 64 x 8), one beyond it.
+  // One pixel, thin, odd, exactly a workgroup's tile (32 x 16, 32 x 8 or 64 x 8), one beyond it.
   it.each([
     [1, 1],
     [1, 7],
@@ -153,7 +154,7 @@ describe.each(ALL)('convolution (%s), side %i', (_, kernel, variant) => {
     ['everything', { act0: lrelu, multiply: true, add: true, act1: { fn: 'relu' } }],
   ])('with the epilogue %s', async (_, epilogue) => {
     const spec = { ...plain, ...epilogue, kernel, cIn: 6, cOut: 8 };
-    // Layers whose epilogue a variant does not know stay with the plain kernel.
+    // Layers with an epilogue that a variant lacks use the plain kernel.
     if (variant.takes?.(spec) === false) return;
     await check(variant, { spec, width: 10, height: 9 });
   });

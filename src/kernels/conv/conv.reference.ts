@@ -1,8 +1,8 @@
 import { type PlanarMap, planarMap } from '../planar.ts';
 
 /**
- * Zero-padded convolution of stride 1, `weights` oihw, `bias` [cOut] or null. Sums are kept in f64
- * and rounded to f32 once. Row by row, so that a whole network stays bearable on a CPU.
+ * Zero-padded convolution of stride 1, `weights` oihw, `bias` [cOut] or null. Sums are f64, rounded
+ * to f32 once. It works row by row, which keeps a whole network bearable on a CPU.
  */
 export function convReference(
   x: PlanarMap,

@@ -32,21 +32,20 @@ const SHADERS: Sources = {
   'lib/activation': activationSource,
 };
 
-/**
- * A convolution with everything that its epilogue takes on:
- * act1(factor * act0(conv + bias) * m + r).
- */
+/** A convolution and its whole epilogue: act1(factor * act0(conv + bias) * m + r). */
 export interface ConvSpec {
   readonly kernel: 1 | 3;
   readonly cIn: number;
   readonly cOut: number;
-  /** Factor of a nearest enlargement that the input is read through; 1 for none (1x1: always 1). */
+  /**
+   * Factor of the nearest enlargement through which the input is read; 1 for none (1x1: always 1).
+   */
   readonly upsample: number;
-  /** `prelu`: the slopes stand behind the biases (`packBias`). */
+  /** `prelu`: the slopes follow the biases (`packBias`). */
   readonly act0: Activation | 'prelu' | null;
   readonly multiply: boolean;
   readonly add: boolean;
-  /** Of the product before the sum; 1 where nothing is added. */
+  /** Factor of the product before the sum; 1 where nothing is added. */
   readonly factor: number;
   readonly act1: Activation | null;
 }
@@ -67,31 +66,32 @@ export const CONV_WORDS = {
 
 export type ConvParams = Params<keyof typeof CONV_WORDS>;
 
-/** What all variants bind: weights by `packConvWeights`, bias by `packBias`. */
+/** The operands of all variants: weights by `packConvWeights`, bias by `packBias`. */
 export const CONV = contract(['x', 'weights', 'bias', 'multiplier', 'addend'], ['y'], CONV_WORDS);
 
 export type ConvKernel = Kernel<(typeof CONV.reads)[number], 'y', keyof typeof CONV_WORDS>;
 
 /**
- * One of the ways to compute convolutions of plain maps. All have the bindings, the epilogue and the
- * uniform of `convKernel`; they differ in how the work is cut and in how weights are packed.
+ * One way to compute convolutions of plain maps. All variants have the bindings, the epilogue and
+ * the uniform of `convKernel`. They differ in how the work is divided and in how weights are
+ * packed.
  */
 export interface ConvVariant {
-  /** Whether it knows a layer's epilogue; absent: it knows all. */
+  /** Whether it supports a layer's epilogue. Absent: it supports all. */
   readonly takes?: (spec: ConvSpec) => boolean;
-  /** The only type of maps that it is for; absent: either. */
+  /** The only element type that it supports. Absent: both. */
   readonly only?: ElementType;
   readonly kernel: (spec: ConvSpec, element: ElementType) => ConvKernel;
   readonly grid: (spec: ConvSpec, width: number, height: number) => Grid;
-  /** Absent: weights are packed as `packConvWeights` leaves them. */
+  /** Absent: weights stay as `packConvWeights` packs them. */
   readonly packing?: ConvPacking;
 }
 
 /** Another order of the packed weights of a convolution. */
 export interface ConvPacking {
-  /** Variants that read weights in one order give it one name. */
+  /** Variants that read weights in the same order use the same name. */
   readonly name: string;
-  /** From `packConvWeights`, whose array it may change. */
+  /** Gets the array of `packConvWeights` and may change it. */
   readonly arrange: (
     packed: Float32Array<ArrayBuffer>,
     spec: ConvSpec,
@@ -101,15 +101,15 @@ export interface ConvPacking {
 /** The variant for a layer. */
 export type ConvChoice = (spec: ConvSpec) => ConvVariant;
 
-/** How the work of a convolution is cut. */
+/** How the work of a convolution is divided. */
 export interface ConvShape {
-  /** Pixels that an invocation computes, and blocks of output channels. */
+  /** Pixels and blocks of output channels per invocation. */
   readonly columns: number;
   readonly rows: number;
   readonly blocks: number;
   /** Invocations along x and y. */
   readonly workgroup: readonly [number, number];
-  /** Who loads weights together; every invocation loads its own otherwise. */
+  /** Which invocations load weights together. Absent: every invocation loads its own. */
   readonly weights?: 'quad' | 'workgroup';
 }
 
@@ -124,7 +124,7 @@ export const STORE: Constants = {
   ...ACTIVATION_IDS,
 };
 
-/** Source of conv.wgsl, cut to a shape. `constants` overrides those of a plain convolution. */
+/** Source of conv.wgsl for a shape. `constants` override those of a plain convolution. */
 export const convSource = (
   element: ElementType,
   kernel: 1 | 3,
@@ -162,13 +162,13 @@ export const shapeGrid = (
   Math.ceil(blocksOf(cOut) / blocks),
 ];
 
-/** The shape that every device runs well. */
+/** A shape that runs well on every device. */
 export const plainShape = (kernel: 1 | 3): ConvShape =>
   kernel === 3
     ? { columns: 8, rows: 1, blocks: 1, workgroup: [4, 16] }
     : { columns: 4, rows: 1, blocks: 1, workgroup: [8, 8] };
 
-/** A variant of a shape. Layers share a pipeline unless they enlarge differently. */
+/** A variant with a shape. Layers share a pipeline unless their enlargement differs. */
 export const shapedVariant = (
   name: string,
   shapeOf: (spec: ConvSpec) => ConvShape,
@@ -184,7 +184,7 @@ export const shapedVariant = (
   grid: (spec, width, height) => shapeGrid(shapeOf(spec), spec.cOut, width, height),
 });
 
-/** What every device runs well. */
+/** The variant that runs well on every device. */
 export const plainConv: ConvVariant = shapedVariant('', ({ kernel }) => plainShape(kernel));
 
 /** The uniform's words for an output of `width` x `height` pixels. */
@@ -201,16 +201,16 @@ export function convParams(spec: ConvSpec, width: number, height: number): ConvP
     factor,
     out_blocks: blocksOf(cOut),
     upsample,
-    // Of concatenations (convParts.ts).
+    // For concatenations (convParts.ts).
     ends01: 0,
     ends23: 0,
   };
 }
 
 /**
- * oihw -> [OUT_BLOCKS][IN_BLOCKS][k * k] matrices of 4 x 4, column-major: column c holds the taps of
- * input channel c. Absent channels are zero, on either side. The parts of a concatenation each begin
- * with a block.
+ * oihw -> [OUT_BLOCKS][IN_BLOCKS][k * k] matrices of 4 x 4, column-major: column c holds the taps
+ * of input channel c. Absent input and output channels are zero. Each part of a concatenation
+ * begins with a new block.
  */
 export function packConvWeights(
   oihw: Float32Array,
@@ -220,7 +220,7 @@ export function packConvWeights(
   parts: readonly number[] = [cIn],
 ): Float32Array<ArrayBuffer> {
   const taps = kernel * kernel;
-  // Where each input channel lies among the lanes of all blocks.
+  // The index of each input channel among the lanes of all blocks.
   const lanes: number[] = [];
   let end = 0;
   for (const channels of parts) {
@@ -242,8 +242,8 @@ export function packConvWeights(
 }
 
 /**
- * [cOut] padded with zeros to whole blocks; zeros alone for a layer without bias. The slopes of a
- * PReLU follow, likewise padded.
+ * [cOut] padded with zeros to whole blocks; all zeros for a layer without bias. The slopes of a
+ * PReLU follow, padded in the same way.
  */
 export function packBias(
   bias: Float32Array | null,

@@ -28,7 +28,7 @@ describe('3x3 convolution with pixel attention', () => {
   it.each([
     [1, 1, 2, 8, 8],
     [5, 7, 2, 8, 6],
-    [4, 4, 2, 40, 24], // a workgroup exactly, A2N's channels
+    [4, 4, 2, 40, 24], // exactly one workgroup, A2N's channels
     [9, 3, 3, 5, 7],
     [13, 9, 1, 8, 4],
   ])('of %i x %i through nearest x%i, %i -> %i channels', async (w, h, upsample, cIn, cOut) => {
@@ -70,7 +70,7 @@ describe('3x3 convolution with bilinear skip to 8 bits', () => {
   it.each([
     [1, 1, 2, 255],
     [7, 5, 2, 1],
-    [16, 4, 2, 255], // a workgroup exactly
+    [16, 4, 2, 255], // exactly one workgroup
     [5, 9, 3, 255],
     [3, 3, 4, 1],
   ])('from %i x %i by %i, range %i, whole and a rectangle', async (w, h, scale, range) => {
@@ -110,12 +110,12 @@ describe('3x3 convolution with bilinear skip to 8 bits', () => {
           const expected = whole[((row + part.y) * W + part.x) * 4 + i];
           const difference = Math.abs(bytes[row * part.w * 4 + i] - expected);
           expect(difference).toBeLessThanOrEqual(1);
-          // Alpha of whole numbers, enlarged, often lies on a half exactly.
+          // Enlarged alpha of whole numbers is often exactly a half.
           if (difference > 0 && i % 4 < 3) off++;
         }
       }
-      // Only values within rounding error of a half may fall to the other side: f16 knows eighths of
-      // a level in what it adds.
+      // Only values within rounding error of a half may round to the other side. f16 resolves an
+      // eighth of a level in the values that are added.
       const share = ELEMENT === 'f16' ? 1 / 8 : 1 / 1000;
       expect(off).toBeLessThanOrEqual(1 + bytes.length * share);
     }

@@ -23,20 +23,23 @@ const SHADERS: Sources = {
   ...TILE_SHADERS,
 };
 
-/** A 3x3 convolution with pixel attention behind it: act1(u * sigmoid(w1 u + b1)), u = w3 * x + b3. */
+/** A 3x3 convolution followed by pixel attention: act1(u * sigmoid(w1 u + b1)), u = w3 * x + b3. */
 export interface ConvGateSpec {
   readonly cIn: number;
   readonly cOut: number;
-  /** Factor of a nearest enlargement that the input is read through; 1 for none. */
+  /** Factor of the nearest enlargement through which the input is read; 1 for none. */
   readonly upsample: number;
   readonly act1: Activation | null;
-  /** Rows of a workgroup's tile; 8 keeps to the default limits. */
+  /** Rows of a workgroup's tile. 8 fits the default limits. */
   readonly lanes: Lanes;
 }
 
 const GATE = contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS);
 
-/** Bindings: x, weights (`packConvGate`), bias (b3, b1 by `packBias`), y. Uniform as convolutions. */
+/**
+ * Bindings: x, weights (`packConvGate`), bias (b3, b1 by `packBias`), y. Uniform: as for
+ * convolutions.
+ */
 export function convGateKernel(spec: ConvGateSpec, element: ElementType = 'f32') {
   return {
     label: `conv3x3 ${spec.cIn}->${spec.cOut} nearest x${spec.upsample}, pixel attention`,
@@ -80,7 +83,7 @@ export const packGateBias = (
 export interface ConvPackSpec {
   readonly cIn: number;
   readonly scale: number;
-  /** The network's output range, 0 to this. */
+  /** The network's output range is 0 to this. */
   readonly range: number;
 }
 

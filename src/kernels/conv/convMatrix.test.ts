@@ -12,7 +12,7 @@ const spec: ConvSpec = {
 const noise = (length: number, seed: number) =>
   Float32Array.from({ length }, (_, i) => Math.sin(seed + i * 12.9898) % 1);
 
-/** What the kernel does with its weights, one product of matrices at a time. */
+/** Uses the weights as the kernel does, one matrix product at a time. */
 function byMatrices(
   x: ReturnType<typeof planarMap>,
   arranged: Float32Array,

@@ -16,7 +16,7 @@ export interface MatrixUnit {
   readonly m: number;
   readonly n: number;
   readonly k: number;
-  /** Invocations of a subgroup, always as many. */
+  /** Invocations of a subgroup; the size is fixed. */
   readonly subgroup: number;
 }
 
@@ -26,17 +26,17 @@ diagnostic(off, chromium.subgroup_matrix_uniformity);
 const SUBGROUPS = 4;
 /** Rows of 16 pixels per subgroup. */
 const ROWS = 2;
-/** Of channels, n each, per workgroup at most: more would not fit the registers. */
+/** Columns of n channels per workgroup at most. More would not fit into registers. */
 const COLUMNS = 5;
 const PIXELS = 16;
 
-/** Whether conv/matrix.wgsl can be cut to the unit. */
+/** Whether conv/matrix.wgsl supports the unit. */
 export const fitsMatrix = ({ m, n, k }: MatrixUnit): boolean =>
   PIXELS % m === 0 && n % 4 === 0 && k % 4 === 0;
 
 /**
- * Convolutions by matrices of subgroups, for maps in f16. Real GPUs multiply these several times
- * faster than vectors.
+ * Convolutions with subgroup matrices, for f16 maps. Real GPUs multiply these several times faster
+ * than vectors.
  */
 export const matrixConv = (unit: MatrixUnit): ConvVariant => {
   const { m, n, k, subgroup } = unit;
@@ -75,7 +75,7 @@ export const matrixConv = (unit: MatrixUnit): ConvVariant => {
   };
 };
 
-/** Columns of n output channels: how many each workgroup takes, as evenly as may be. */
+/** Columns of n output channels and their number per workgroup, divided as evenly as possible. */
 function columnsOf({ cOut }: ConvSpec, { n }: MatrixUnit): { each: number; groups: number } {
   const all = Math.ceil((blocksOf(cOut) * 4) / n);
   const groups = Math.ceil(all / COLUMNS);

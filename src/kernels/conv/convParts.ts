@@ -10,11 +10,14 @@ import {
   shapeGrid,
 } from './conv.ts';
 
-/** A convolution that reads a concatenation as separate maps: no multiplier, no enlargement. */
+/**
+ * A convolution that reads a concatenation as separate maps. It has no multiplier and no
+ * enlargement.
+ */
 export interface PartsConvSpec extends ConvSpec {
-  /** Channels of each part; together cIn. */
+  /** Channels of each part; their sum is cIn. */
   readonly parts: readonly number[];
-  /** Which of the five bound maps is the addend. */
+  /** Index of the addend among the five bound maps. */
   readonly addend: number;
 }
 
@@ -54,7 +57,7 @@ export function convPartsParams(spec: PartsConvSpec, width: number, height: numb
     end += blocksOf(channels);
     ends.push(end);
   }
-  // A part that is not there begins where no block is.
+  // An absent part begins after the last block.
   while (ends.length < MAX_PARTS) ends.push(end);
   return {
     ...words,

@@ -12,23 +12,27 @@ import {
 /** Blocks of output channels that an invocation computes. */
 export type QuadBlocks = 3 | 5;
 
-/** A quad lies within a row, so that branches on the row keep its lanes together; WGSL cannot see that. */
+/**
+ * The lanes of a quad share a row, so branches on the row are uniform within the quad. WGSL cannot
+ * see this.
+ */
 const HEAD = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
 
 /**
- * Convolutions for devices with `subgroups` where loads are dear: QUAD of conv.wgsl. Layers whose
- * epilogue 5 blocks do not have are computed by 3 blocks all the same.
- * @param blocks null: what leaves the fewest idle, layer by layer
+ * Convolutions for devices with `subgroups` on which loads are expensive: QUAD of conv.wgsl. Layers
+ * whose epilogue needs 3 blocks use 3 blocks whatever `blocks` says.
+ * @param blocks null: the number that leaves the fewest blocks idle, layer by layer
  */
 export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
   takes: isQuadSpec,
-  // The adapters that it is for have no f16.
+  // The adapters that need it have no f16.
   only: 'f32',
   kernel: (spec, element) => {
     const { kernel, act0, multiply, add } = spec;
     const shape = quadShape(spec, blocks);
-    // What the epilogue can do. 3x3 kernels compile for a second or two: one can do everything, the
-    // other, which most layers use, nothing. 1x1 kernels are cut to the layer.
+    // What the epilogue can do. 3x3 kernels take a second or two to compile, so there are two: one
+    // can do everything, and the other, which most layers use, nothing. 1x1 kernels are specialised
+    // for the layer.
     const whole = kernel === 3 && shape.blocks === 3;
     const sigmoid = typeof act0 === 'object' && act0?.fn === 'sigmoid';
     const constants = {
@@ -37,7 +41,7 @@ export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
       MULTIPLY: whole || multiply,
       ADD: whole || add,
       PRELU: !sigmoid && (whole || act0 === 'prelu'),
-      // A uniform, so that layers share a pipeline.
+      // A uniform, because layers then share a pipeline.
       UPSAMPLE: kernel === 1 ? 1 : 0,
     };
     return {
@@ -64,21 +68,21 @@ function blocksPerInvocation(spec: ConvSpec, blocks: QuadBlocks | null): QuadBlo
   return multiply || add || act0 === 'prelu' ? 3 : (blocks ?? quadBlocks(spec));
 }
 
-/** Whether these kernels know the layer's activations. */
+/** Whether these kernels support the layer's activations. */
 function isQuadSpec({ act0, act1 }: ConvSpec): boolean {
   const first = act0 === 'prelu' || isLinear(act0) || act0?.fn === 'sigmoid';
   return first && isLinear(act1);
 }
 
-/** The number of blocks that leaves the fewest idle; 5 where both do alike, since it is faster. */
+/** The number of blocks that leaves the fewest idle. Ties go to 5, which is faster. */
 export function quadBlocks({ cOut }: ConvSpec): QuadBlocks {
   const blocks = blocksOf(cOut);
   const waste = (by: number) => Math.ceil(blocks / by) * by;
-  // Three blocks take about a tenth longer each.
+  // Three blocks take about a tenth longer per block.
   return waste(3) * 1.1 < waste(5) ? 3 : 5;
 }
 
-/** Matrices of 4 x 4 transposed in place. */
+/** Transposes matrices of 4 x 4 in place. */
 function transposeMatrices(packed: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
   for (let m = 0; m < packed.length; m += 16) {
     for (let row = 0; row < 4; row++) {

@@ -2,7 +2,7 @@ import type { Activation } from '../../graph/graph.ts';
 import { activate } from '../activation.ts';
 import { type PlanarMap, planarMap } from '../planar.ts';
 
-/** y[i] = f(i) for a map of the shape of `like`. */
+/** y[i] = f(i) for a map with the shape of `like`. */
 function fill(like: PlanarMap, f: (index: number) => number): PlanarMap {
   const y = planarMap(like.channels, like.height, like.width);
   for (let i = 0; i < y.data.length; i++) y.data[i] = f(i);

@@ -26,9 +26,9 @@ const OPS: Readonly<Record<PointwiseOp, number>> = {
 const POINTWISE = contract(['a', 'b', 'p'], ['y'], MAP_WORDS);
 
 /**
- * Bindings: a, b, p (f32: two for `mix`, [channels] slopes for `prelu`, factor and shift of each
- * channel in turn for `affine`; whole blocks of four channels), y.
- * Grid: `mapGrid(width, height, blocks)`. `factor` is that of `add`.
+ * Bindings: a, b, p, y. p is f32: two values for `mix`, [channels] slopes for `prelu`, and for
+ * `affine` factor and shift of each channel; it has whole blocks of four channels. Grid:
+ * `mapGrid(width, height, blocks)`. `factor` is that of `add`.
  */
 export function pointwiseKernel(
   op: PointwiseOp,

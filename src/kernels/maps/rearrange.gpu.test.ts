@@ -18,7 +18,7 @@ import {
 } from './rearrange.reference.ts';
 import { concatKernel, pixelShuffleKernel } from './rearrange.ts';
 
-/** One pixel, thin, odd, a workgroup exactly, one beyond. */
+/** One pixel, thin, odd, exactly one workgroup, one beyond. */
 const SIZES = [
   [1, 1],
   [1, 5],
@@ -34,7 +34,7 @@ const maps = (channels: readonly number[], height: number, width: number): Plana
 const bound = (parts: readonly PlanarMap[]) =>
   Array.from({ length: 5 }, (_, i) => toBlocked(parts[i] ?? parts[0]));
 
-/** The lanes of channels that a map does not have. */
+/** The lanes of absent channels. */
 function absentLanes(blocked: Float32Array, channels: number, pixels: number): Float32Array {
   const last = blocked.subarray((blocksOf(channels) - 1) * 4 * pixels);
   return last.filter((_, i) => i % 4 > (channels - 1) % 4);
@@ -127,7 +127,7 @@ interface Case {
   readonly cOut: number;
   readonly width: number;
   readonly height: number;
-  /** Index of the addend among the parts, or `own` for a map of its own. */
+  /** Index of the addend among the parts, or `own` for a separate map. */
   readonly addend?: number | 'own';
   readonly prelu?: boolean;
   readonly rowsPerDispatch?: number;

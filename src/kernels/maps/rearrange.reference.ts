@@ -1,6 +1,6 @@
 import { type PlanarMap, planarMap } from '../planar.ts';
 
-/** The channels of the maps, one after the other. */
+/** The concatenated channels of the maps. */
 export function concatReference(parts: readonly PlanarMap[]): PlanarMap {
   const channels = parts.reduce((sum, part) => sum + part.channels, 0);
   const y = planarMap(channels, parts[0].height, parts[0].width);

@@ -14,7 +14,10 @@ const SHADERS: Sources = {
 const CONCAT = contract(['x0', 'x1', 'x2', 'x3', 'x4'], ['y'], MAP_WORDS);
 const SHUFFLE = contract(['x'], ['y'], MAP_WORDS);
 
-/** The constants `<name>0` .. `<name>4`: where each part ends, the last one's end for absent parts. */
+/**
+ * The constants `<name>0` .. `<name>4`: the end of each part. Absent parts have the end of the last
+ * one.
+ */
 export function partEnds(name: string, sizes: readonly number[]): Record<string, number> {
   let end = 0;
   const ends: Record<string, number> = {};
@@ -40,7 +43,10 @@ export function concatKernel(channels: readonly number[], element: ElementType =
   };
 }
 
-/** Bindings: x, y. `channels` are the output's. Grid: `mapGrid(width, height, blocks)` of the output. */
+/**
+ * Bindings: x, y. `channels` are the output's. Grid: `mapGrid(width, height, blocks)` of the
+ * output.
+ */
 export function pixelShuffleKernel(
   direction: 'pixelShuffle' | 'pixelUnshuffle',
   scale: number,

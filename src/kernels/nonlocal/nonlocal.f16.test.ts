@@ -1,4 +1,6 @@
-/** Kernels of attention to far pixels over f16 maps: what they leave in f32 keeps f32's precision. */
+/**
+ * Kernels of non-local attention over f16 maps. Values that they store as f32 keep f32 precision.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requestF16Adapter, testGpu } from '../../../test/gpu.ts';
 import { expectClose, randomMap, randomValues, runKernel, written } from '../../../test/kernels.ts';
@@ -51,12 +53,12 @@ import { quadProducts } from './nonlocalQuad.ts';
 const adapter = await requestF16Adapter();
 const hasSubgroups = adapter?.features.has('subgroups') ?? false;
 
-/** What f16 stores: 11 bits. */
+/** The precision of f16: 11 bits. */
 const HALF = { abs: 1e-3, rel: 1e-3 };
 
 const table = (data: Table['data'], ...dims: number[]): Table => ({ dims, data });
 
-/** Values that f16 has, so that references start from what the kernel reads. */
+/** Values that f16 can represent, so references start from exactly what the kernel reads. */
 const halves = (values: Float32Array): Float32Array<ArrayBuffer> =>
   decodeElements(
     encodeElements(Float32Array.from(values), 'f16').buffer,
@@ -68,14 +70,14 @@ const halfMap = (channels: number, height: number, width: number, seed: number):
   return { ...map, data: halves(map.data) };
 };
 
-/** A map as `runKernel` takes it, which stores it in f16. */
+/** A map in the form of `runKernel`, which stores it in f16. */
 const encoded = (map: PlanarMap): Float32Array<ArrayBuffer> => toBlocked(map);
 
 /** A map that a kernel wrote in f16. */
 const decoded = (words: Uint32Array, { channels, height, width }: PlanarMap): Float32Array =>
   fromBlocked(written(words), channels, height, width).data;
 
-/** Far closer than anything that was stored in f16 could be. */
+/** The bound is far below the error of anything stored in f16. */
 function expectF32(actual: Float32Array, expected: ArrayLike<number>): void {
   expect(actual.length).toBe(expected.length);
   const off = actual.map((v, i) => Math.abs(v - expected[i]) / (1 + Math.abs(expected[i])));

@@ -46,7 +46,7 @@ import { quadProducts } from './nonlocalQuad.ts';
 
 type Words = Uint32Array<ArrayBuffer>;
 
-/** Whole numbers that a kernel wrote: poison is far above them all. */
+/** Whole numbers that a kernel wrote. The poison is far above them. */
 function whole(words: Uint32Array): Uint32Array {
   expect(words.some((word) => word > 1e9)).toBe(false);
   return words;
@@ -54,7 +54,7 @@ function whole(words: Uint32Array): Uint32Array {
 
 const table = (data: Table['data'], ...dims: number[]): Table => ({ dims, data });
 
-/** The three steps of the sort, and the order that comes of the ranks. */
+/** The three steps of the sort, and the order that follows from the ranks. */
 async function sort(codes: Words, rounds: number, clusters: number) {
   const length = codes.length / rounds;
   const blocks = sortBlocks(length);
@@ -216,7 +216,7 @@ describe.each(PRODUCTS)('clustering (%s)', (_, products) => {
   );
 });
 
-/** A random order of each round, with its inverse. */
+/** A random order for each round, with its inverse. */
 function shuffled(length: number, rounds: number) {
   const next = randomStream(11);
   const keys = Uint32Array.from(
@@ -298,7 +298,7 @@ async function attend(
 
 describe.each(PRODUCTS)('attention in windows of sorted rows (%s)', (_, products) => {
   it.each([
-    // pixels below, at and above a window, half a window, multiples of the tile of 32
+    // numbers of pixels below, at and above a window, half a window, multiples of the tile of 32
     [1, 1, 16, 3, 1],
     [3, 2, 16, 3, 1],
     [5, 3, 16, 3, 2],
@@ -320,7 +320,7 @@ describe.each(PRODUCTS)('attention in windows of sorted rows (%s)', (_, products
     async (width, height, window, spans, rounds) => {
       const x = randomMap(6, height, width, 1);
       const value = randomMap(70, height, width, 2);
-      // Far from each other, so that the softmax has something to choose from.
+      // Far apart, so the softmax is not flat.
       x.data.forEach((v, i) => {
         x.data[i] = 4 * v;
       });
@@ -413,7 +413,7 @@ describe('sparse keys', () => {
     offsets.data.forEach((v, i) => {
       offsets.data[i] = i % 5 === 0 ? Math.round(v * 3) : i % 7 === 0 ? v * 1e12 : v * 5;
     });
-    // Closed keys must not be read: what lies there would not be finite.
+    // Closed keys must not be read: their values would not be finite.
     weights.data.forEach((_, i) => {
       if (i % 4 !== 0) return;
       weights.data[i] = 0;

@@ -5,11 +5,11 @@ import { type PlanarMap, planarMap } from '../planar.ts';
 type Floats = Float32Array<ArrayBuffer>;
 type Integers = Uint32Array<ArrayBuffer>;
 
-/** A value that is no map: row-major. */
+/** A value that is not a map, row-major. */
 export interface Table {
   readonly dims: readonly number[];
   readonly data: Floats | Integers;
-  /** Of an attention: log of the sum of exponentials, [R, n * w]. */
+  /** For an attention: the log-sum-exp of each row, [R, n * w]. */
   readonly lse?: Floats;
 }
 
@@ -140,7 +140,7 @@ export function attentionReference(
   return { dims: [rounds, windows, window, keys], data, lse };
 }
 
-/** The row that is key `k` of a window: its own rows, those before it, those after it. */
+/** The row of key `k` of a window: its own rows, those before it, those after it. */
 function keyRow(at: number, k: number, window: number, windows: number): number {
   const span = Math.floor(k / window);
   const other = span === 0 ? at : span === 1 ? (at + windows - 1) % windows : (at + 1) % windows;
@@ -179,7 +179,7 @@ export function attendReference(
   return y;
 }
 
-/** Softmax over channels; `mask` with its reading: see `Gate`. */
+/** Softmax over channels. `Gate` describes `mask` and its readings. */
 export function keySoftmaxReference(
   logits: PlanarMap,
   mask: PlanarMap | null,

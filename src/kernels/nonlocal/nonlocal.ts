@@ -1,4 +1,4 @@
-/** Kernels of attention to far pixels: `graph/nonlocalOp.ts` says what each op computes. */
+/** Kernels of non-local attention. `graph/nonlocalOp.ts` says what each op computes. */
 import type { Gate, OffsetLayout } from '../../graph/nonlocalOp.ts';
 import mapSource from '../../shaders/lib/map.wgsl?raw';
 import argmaxSource from '../../shaders/nonlocal/argmax.wgsl?raw';
@@ -63,7 +63,7 @@ const kernel = <R extends string, W extends string, P extends string>(
   ...bound,
 });
 
-/** Positions that one workgroup of the sort takes. */
+/** Positions per workgroup of the sort. */
 export const SORT_BLOCK = 256;
 
 const ceil = (a: number, b: number): number => Math.ceil(a / b);
@@ -220,7 +220,10 @@ const WINDOW_WORDS = {
 export const SCORES = contract(['rows', 'inverse'], ['p', 'lse'], WINDOW_WORDS);
 export const MIX = contract(['p', 'rows'], ['y'], WINDOW_WORDS);
 
-/** The uniform's words: `windows` of a round, the first one of a dispatch among those of all rounds. */
+/**
+ * The uniform's words: `windows` of a round, and the first window of the dispatch, counted through
+ * all rounds.
+ */
 export const windowParams = (
   spec: WindowSpec,
   windows: number,
@@ -234,26 +237,24 @@ export const windowParams = (
   blocks: blocksOf(spec.channels),
 });
 
-/** A kernel of a contract. */
+/** A kernel with a contract. */
 type KernelOf<C> = C extends Contract<infer R, infer W, infer P> ? Kernel<R, W, P> : never;
 
-/**
- * One of the ways to compute the products of rows. All have the same bindings and uniforms.
- */
+/** One way to compute the products of rows. All have the same bindings and uniforms. */
 export interface RowProducts {
   /** Bindings: x, means, similarity. Uniform: length. */
   readonly similarity: (spec: SimilaritySpec, element: ElementType) => KernelOf<typeof SIMILARITY>;
   readonly similarityGrid: (length: number, clusters: number, rounds: number) => Grid;
   /** Bindings: rows, inverse norms, weights, log-sum-exp. Uniform: `windowParams`. */
   readonly scores: (element: ElementType) => KernelOf<typeof SCORES>;
-  /** Of `count` windows, as `mixGrid`. */
+  /** For `count` windows, like `mixGrid`. */
   readonly scoresGrid: (window: number, count: number) => Grid;
   /** Bindings: weights, rows, sums. Uniform: `windowParams`. */
   readonly mix: (element: ElementType) => KernelOf<typeof MIX>;
   readonly mixGrid: (spec: WindowSpec, count: number) => Grid;
 }
 
-/** What every device runs well. */
+/** The products that run well on every device. */
 export const plainProducts: RowProducts = {
   similarity: (spec, element) =>
     kernel(
@@ -292,7 +293,10 @@ export const mergeGrid = (length: number, channels: number): Grid => [
 
 const GATES: readonly (Gate | null)[] = [null, 'zero', 'exclude', 'soft', 'columns'];
 
-/** Bindings: logits, mask logits (without a gate the logits again), y. Grid: `mapGrid(.., .., 1)`. */
+/**
+ * Bindings: logits, mask logits (or the logits again without a gate), y. Grid: `mapGrid(.., ..,
+ * 1)`.
+ */
 export const keySoftmaxKernel = (
   channels: number,
   gate: Gate | null,
@@ -322,7 +326,7 @@ export const sampleKeysKernel = (
     'nonlocal/sampleKeys',
   );
 
-/** [count][channels] -> [count][ceil(channels / 4)] vectors of four, absent ones zero. */
+/** [count][channels] -> [count][ceil(channels / 4)] vectors of four, absent channels zero. */
 export function packRows(values: Float32Array, channels: number): Float32Array<ArrayBuffer> {
   const width = blocksOf(channels) * 4;
   const count = values.length / channels;

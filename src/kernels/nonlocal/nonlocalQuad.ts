@@ -35,7 +35,7 @@ ${assemble(element, constants, name, SHADERS)}`,
   ...bound,
 });
 
-/** For devices with `subgroups` where loads are dear: see rowMixQuad.wgsl. */
+/** For devices with `subgroups` on which loads are expensive: see rowMixQuad.wgsl. */
 export const quadProducts: RowProducts = {
   similarity: (spec, element) =>
     kernel(

@@ -6,7 +6,7 @@ type Samples = Uint8ClampedArray | Uint16Array;
 
 const topOf = (samples: Samples): number => (samples instanceof Uint16Array ? 65535 : 255);
 
-/** Encoded 0..1 to linear 0..1, by the curve of sRGB (IEC 61966-2-1). */
+/** Encoded 0..1 to linear 0..1, by the sRGB curve (IEC 61966-2-1). */
 export const linearOf = (v: number): number =>
   v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
 
@@ -24,8 +24,8 @@ function linearTable(top: number): Float32Array {
 }
 
 /**
- * Rows of `widthIn` pixels resized horizontally into a ring of linear premultiplied RGBA; row `row0`
- * of the image is the first of `pixels` and lies at `row0 % ringRows`.
+ * Resizes rows of `widthIn` pixels horizontally into a ring of linear premultiplied RGBA. Row
+ * `row0` of the image is the first of `pixels` and is stored at `row0 % ringRows`.
  */
 export function resampleColumnsReference(
   pixels: Samples,
@@ -57,7 +57,7 @@ export function resampleColumnsReference(
   }
 }
 
-/** The rows from `row0` on that fit into `out`, resized vertically from the ring, as pixels. */
+/** Resizes rows from `row0` on vertically from the ring to pixels, as many as fit into `out`. */
 export function resampleRowsReference(
   ring: { readonly rows: number; readonly data: Float32Array },
   row0: number,

@@ -31,9 +31,9 @@ const ROWS = contract(['ring', 'taps'], ['image'], {
 });
 
 /**
- * Rows of an image of 8 or 16 bits (`wide`), resized horizontally, as linear premultiplied values.
- * Bindings: image, taps (`packTaps`), ring. Uniform: width, rows, group_row, inWidth, row0, ringRows,
- * count. Grid: `mapGrid(width, rows, 1)`.
+ * Resizes rows of an 8-bit or 16-bit image (`wide`) horizontally to linear premultiplied values.
+ * Bindings: image, taps (`packTaps`), ring. Uniform: width, rows, group_row, inWidth, row0,
+ * ringRows, count. Grid: `mapGrid(width, rows, 1)`.
  */
 export const resampleColumnsKernel = (wide: boolean) => ({
   label: 'resample columns',
@@ -42,8 +42,8 @@ export const resampleColumnsKernel = (wide: boolean) => ({
 });
 
 /**
- * Those values resized vertically, as pixels of 8 or 16 bits. Bindings: ring, taps, image.
- * Uniform: width, rows, group_row, row0, ringRows, count. Grid: `mapGrid(width, rows, 1)`.
+ * Resizes these values vertically to 8-bit or 16-bit pixels. Bindings: ring, taps, image. Uniform:
+ * width, rows, group_row, row0, ringRows, count. Grid: `mapGrid(width, rows, 1)`.
  */
 export const resampleRowsKernel = (wide: boolean) => ({
   label: 'resample rows',
@@ -51,7 +51,7 @@ export const resampleRowsKernel = (wide: boolean) => ({
   ...ROWS,
 });
 
-/** Per output one u32, its first position, and the bits of its weights. */
+/** Per output position: one u32 with its first source position, and the bits of its weights. */
 export function packTaps({ count, first, weights }: TapRuns): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(first.length * (count + 1));
   const floats = new Float32Array(words.buffer);

@@ -11,7 +11,7 @@ interface Pixels {
 
 const topOf = (data: Pixels['data']): number => (data instanceof Uint16Array ? 65535 : 255);
 
-/** Rounds half to even, as WGSL and the reference evaluations do. */
+/** Rounds half to even, like WGSL and the reference implementations. */
 export function roundHalfToEven(v: number): number {
   const floor = Math.floor(v);
   const rest = v - floor;
@@ -26,7 +26,7 @@ export function reflect(i: number, size: number): number {
   return Math.min(at, period - at);
 }
 
-/** A map enlarged to the right and below to whole multiples, by reflection. */
+/** A map that reflection extends to the right and below to multiples of `multiple`. */
 export function padReference(map: PlanarMap, multiple: number): PlanarMap {
   const up = (size: number) => Math.ceil(size / multiple) * multiple;
   const y = planarMap(map.channels, up(map.height), up(map.width));
@@ -56,7 +56,7 @@ export function cropReference(map: PlanarMap, height: number, width: number): Pl
 
 const luma = (r: number, g: number, b: number): number => 0.299 * r + 0.587 * g + 0.114 * b;
 
-/** RGBA -> planar RGB, or luma where the format has one channel, in 0..range. */
+/** RGBA -> planar RGB in 0..range, or luma if the format has one channel. */
 export function unpackRgba8Reference(image: Pixels, { range, channels }: PixelFormat): PlanarMap {
   const { width, height, data } = image;
   const map = planarMap(channels, height, width);
@@ -70,8 +70,9 @@ export function unpackRgba8Reference(image: Pixels, { range, channels }: PixelFo
 }
 
 /**
- * Planar RGB or luma in 0..range -> RGBA of as many bits as the LR image has, clamped, rounded half to even. Alpha, and with luma
- * the colour differences, are those of the LR image, enlarged bilinearly.
+ * Planar RGB or luma in 0..range -> RGBA with the bits of the LR image, clamped, rounded half to
+ * even. Alpha comes from the LR image, enlarged bilinearly. With luma, so do the colour
+ * differences.
  */
 export function packRgba8Reference(
   map: PlanarMap,

@@ -8,12 +8,12 @@ const SHADERS: Sources = {
   'pixels/unpackRgba8': unpackSource,
 };
 
-/** Bytes of a pixel of 16 bits per sample if `wide`, else of 8. */
+/** Bytes of a pixel: 16 bits per sample if `wide`, else 8. */
 export const bytesPerPixel = (wide: boolean): number => (wide ? 8 : 4);
 
-/** A map of three channels is RGB, of one channel luma. */
+/** A map of three channels is RGB; a map of one channel is luma. */
 export interface PixelFormat {
-  /** Values run from 0 to this. */
+  /** Values are in the range 0 to this. */
   readonly range: number;
   readonly channels: number;
   /** Whether the pixels have 16 bits per sample; default 8. */
@@ -40,10 +40,9 @@ const PACK = contract(['x', 'source'], ['image', 'status'], {
 });
 
 /**
- * A rectangle of an image of 8 or 16 bits as a feature map of 0..range, reflected beyond the right and the
- * lower edge. Bindings: image, y.
- * Uniform: width, height, group_row, imageWidth, col0, row0, imageHeight.
- * Grid: `mapGrid(width, height, 1)`.
+ * Converts a rectangle of an 8-bit or 16-bit image to a feature map of 0..range, reflected beyond
+ * the right and the lower edge. Bindings: image, y. Uniform: width, height, group_row, imageWidth,
+ * col0, row0, imageHeight. Grid: `mapGrid(width, height, 1)`.
  */
 export function unpackRgba8Kernel(format: PixelFormat, element: ElementType = 'f32') {
   const { range, channels, wide = false } = format;
@@ -60,11 +59,11 @@ export function unpackRgba8Kernel(format: PixelFormat, element: ElementType = 'f
 }
 
 /**
- * A rectangle of a feature map as an image of 8 or 16 bits: clamped, rounded half to even; alpha, and for a
- * luma map the colour differences, from the LR image enlarged by `scale`.
- * Bindings: x, LR image, image, status (u32, becomes 1 if a value is not finite).
- * Uniform: width, height, group_row, mapWidth, col0, row0, LR imageWidth, LR imageHeight, and where
- * the rectangle lies in the whole output: outCol0, outRow0. Grid: `mapGrid(width, height, 1)`.
+ * Converts a rectangle of a feature map to an 8-bit or 16-bit image: clamped, rounded half to even.
+ * Alpha comes from the LR image, enlarged by `scale`. For a luma map, so do the colour differences.
+ * Bindings: x, LR image, image, status (u32, becomes 1 if a value is not finite). Uniform: width,
+ * height, group_row, mapWidth, col0, row0, LR imageWidth, LR imageHeight, and the rectangle's
+ * position in the whole output: outCol0, outRow0. Grid: `mapGrid(width, height, 1)`.
  */
 export function packRgba8Kernel(
   format: PixelFormat & { readonly scale: number },

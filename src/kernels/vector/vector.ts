@@ -18,7 +18,7 @@ export interface DynamicWeightsSpec {
 const DYNAMIC = contract(['partials', 'w1', 'w2'], ['p'], { pixels: 'u32', chunks: 'u32' });
 
 /**
- * The dynamic attention module in one dispatch, from the partial sums of the pooling on.
+ * The dynamic attention module in one dispatch, starting at the partial sums of the pooling.
  * Bindings: partials, w1 [hidden][lengthIn], w2 [lengthOut][hidden], p. Uniform: pixels, chunks.
  */
 export function dynamicWeightsKernel(spec: DynamicWeightsSpec) {

@@ -18,9 +18,9 @@ const SHADERS: Sources = {
   'vector/vectorActivation': vectorActivationSource,
 };
 
-// Vectors are statistics of a whole image: tens of f32, whatever the element type of the maps. One
-// kernel for each op, for what the fused module (vector.ts) does not cover. Every kernel but the first
-// is a single workgroup, grid [1, 1, 1].
+// Vectors are statistics of a whole image: tens of f32 values, whatever the element type of the
+// maps. Each op has a kernel here for graphs that the fused module (vector.ts) does not cover. All
+// kernels except the first are a single workgroup, grid [1, 1, 1].
 
 const FINISH = contract(['partials'], ['mean'], { pixels: 'u32', chunks: 'u32' });
 const LINEAR = contract(['x', 'w'], ['y']);
