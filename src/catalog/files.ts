@@ -2,40 +2,40 @@ import { CrispenError } from '../errors.ts';
 import type { Task } from './task.ts';
 
 /**
- * The pictures that a model enlarges best. `photo`: ordinary photos, usually saved as JPEG. `clean`: lossless
- * pictures. `sharp`: photos again, with invented detail.
+ * The kind of images that a model enlarges best. `photo`: ordinary photos, usually saved as JPEG.
+ * `clean`: lossless images. `sharp`: photos, with invented detail.
  */
 export type Kind = 'photo' | 'clean' | 'sharp';
 
-/** One shipped weight file: what it takes to run it. */
+/** One shipped weight file and the facts that running it needs. */
 export interface ModelFile {
   readonly id: string;
-  /** The family, as `createNetwork` takes it. */
+  /** The family's id, for `createNetwork`. */
   readonly network: 'a2n' | 'a2nm' | 'pan';
   readonly task: Task;
   /** 1 for every task but `upscale`. */
   readonly scale: 1 | 2 | 3 | 4;
-  /** null for models that restore. */
+  /** null for models that restore */
   readonly kind: Kind | null;
   /** Whether it is the best shipped model of its kind and scale, by Set5 and Set14. */
   readonly best: boolean;
-  /** Whether it is the quickest one of its kind and scale. */
+  /** Whether it is the fastest of its kind and scale. */
   readonly fast: boolean;
-  /** Channels and blocks, where they are not the family's own; as `createNetwork` takes them. */
+  /** Channels and blocks for `createNetwork`, if they differ from the family's defaults. */
   readonly features?: number;
   readonly blocks?: number;
-  /** RGB input and output run from 0 to this. */
+  /** RGB input and output are in the range 0 to this. */
   readonly inputRange: number;
-  /** Whether maps and weights may be f16: measured by `npm run precision`. */
+  /** Whether maps and weights may be f16, as measured by `npm run precision`. */
   readonly f16: boolean;
-  /** Name within the folder of models. */
+  /** Name within the models folder. */
   readonly file: string;
   readonly bytes: number;
   /** 64 lower-case hexadecimal digits. */
   readonly sha256: string;
 }
 
-/** What most files have is not repeated in each. */
+/** Adds the values that most files share. */
 const model = (
   own: Pick<ModelFile, 'id' | 'scale' | 'bytes' | 'sha256'> & Partial<ModelFile>,
 ): ModelFile => ({
@@ -50,7 +50,7 @@ const model = (
   ...own,
 });
 
-/** The shipped weight files. What is told of them to people is in the manifest. */
+/** The shipped weight files. The manifest has the information for people. */
 export const MODEL_FILES: readonly ModelFile[] = [
   model({
     id: 'a2n-x2',
@@ -160,8 +160,8 @@ export const MODEL_FILES: readonly ModelFile[] = [
 ];
 
 /**
- * The model of an id.
- * @throws CrispenError `MODEL_UNKNOWN`; the hint lists the ids that exist.
+ * The model with an id.
+ * @throws CrispenError `MODEL_UNKNOWN`; the hint lists the existing ids.
  */
 export function findModel(id: string): ModelFile {
   const entry = MODEL_FILES.find((model) => model.id === id);
@@ -173,7 +173,7 @@ export function findModel(id: string): ModelFile {
   return entry;
 }
 
-/** The shipped model of a kind at a scale: the best one, or the quickest. Undefined where there is none. */
+/** The best or the fastest shipped model of a kind at a scale; undefined if there is none. */
 export const modelOfKind = (
   kind: Kind,
   scale: number,
@@ -182,8 +182,8 @@ export const modelOfKind = (
   MODEL_FILES.find((file) => file.kind === kind && file.scale === scale && file[speed]);
 
 /**
- * The model that suits most pictures at a scale: the photo model where there is one. On JPEG files the clean
- * models fall below it, and from quality 60 on below bicubic.
+ * The model that suits most images at a scale: the photo model if there is one. On JPEG files,
+ * clean models give worse results, and from quality 60 down worse than bicubic.
  * @throws CrispenError `INVALID_INPUT` for a scale that no model has.
  */
 export function defaultModel(scale: number, speed: 'best' | 'fast' = 'best'): ModelFile {

@@ -1,26 +1,28 @@
 import { MODEL_FILES, type ModelFile } from './files.ts';
 
-/** One shipped weight file and what is known of it. */
+/** One shipped weight file and the information about it. */
 export interface ModelEntry extends ModelFile {
-  /** One plain line for people. */
+  /** One plain line of description. */
   readonly description: string;
   readonly training: {
     readonly data: string;
     readonly steps: number;
     readonly minutes: number;
     readonly hardware: string;
-    /** Of the last stage, where there were several: `training/runs` has those before. */
+    /** The seed of the last stage. `training/runs` has those of earlier stages. */
     readonly seed: number;
-    /** Id of the model whose weights were the start; null: random weights. */
+    /** Id of the model whose weights training started from; null: random weights. */
     readonly startedFrom: string | null;
   };
   /**
    * Mean PSNR in dB on unrounded BT.601 Y with borders of `scale` pixels shaved, output rounded to
-   * 8 bits, LR images made by bicubic reduction. Photo models pay here for their robustness.
-   * Restoration is measured on the images themselves, made worse as `input` says.
+   * 8 bits, LR images made by bicubic reduction. Photo models lose some of it for their robustness.
+   * Restoration is measured on the images themselves, degraded as `input` says.
    */
   readonly quality: SetFigures & {
-    /** `npm run quality -- --jpeg` or `--noise`, and the PSNR of what the network was given. */
+    /**
+     * Measured by `npm run quality -- --jpeg` or `--noise`, with the PSNR of the network's input.
+     */
     readonly input?: SetFigures & { readonly jpeg?: number; readonly noise?: number };
   };
 }
@@ -37,14 +39,14 @@ const WORN_PHOTOS = `${PHOTOS}, then soft focus, noise and JPEG of quality 30 to
 const SAMPLES = '777 photos of research data sets (BSDS500, Sun-Hays 80, ImageNet samples)';
 const SMALLER = `${SAMPLES} made smaller, 360 pictures of shapes and 150 of patterns`;
 const CLEANED = `${SMALLER}, reduced by bicubic`;
-/** As CLEANED, with large pictures among them. */
+/** Like CLEANED, with large pictures among them. */
 const WIDENED = `${SMALLER}, 445 tiles of large pictures, reduced by bicubic`;
 /** The newer photos; THIRD-PARTY.md lists their sources. */
 const SHARP_PHOTOS = '407 photos of 318 megapixels';
 const SHARED_CORES = 'two CPU cores, shared with other work';
 const ONE_CORE = 'one CPU core';
 
-/** Apart from the files, so that the worker goes without. */
+/** Separate from the files, because the worker does not need them. */
 const NOTES: Readonly<Record<string, Omit<ModelEntry, keyof ModelFile>>> = {
   'a2n-x2': {
     description: 'Twice the size, for clean images that were never saved as JPEG.',

@@ -3,25 +3,25 @@ import { defaultModel, findModel, MODEL_FILES, type ModelFile } from './files.ts
 import type { Restoration } from './task.ts';
 
 /**
- * The scales of the networks to run, one after the other, so that their product is at least
- * `factor`: as few as possible, of these the smallest product, the smaller scale first since the
- * later network works on the larger image. None for a factor of at most 1.
+ * The scales of the networks to run in turn. Their product is at least `factor`. The function
+ * prefers few networks, then the smallest product, and puts the smaller scale first, because later
+ * networks work on larger images. Empty for a factor of at most 1.
  *
  * @param factor finite
- * @param scales of the networks that there are, above 1, at least one
+ * @param scales of the available networks, above 1, at least one
  */
 export function choosePasses(factor: number, scales: readonly number[]): number[] {
   if (factor <= 1) return [];
-  // Nothing would ever be enough, or everything grow for ever.
+  // The loop would not end otherwise.
   if (!Number.isFinite(factor) || !scales.every((scale) => scale > 1) || scales.length === 0) {
     throw new Error(`no networks of ${scales} reach ${factor}`);
   }
   const sorted = [...new Set(scales)].sort((a, b) => a - b);
-  // Room for the rounding of factors such as 1 / 3 * 3.
+  // Allows for the rounding of factors such as 1 / 3 * 3.
   const enough = (product: number) => product >= factor * (1 - 1e-9);
   let chains: number[][] = [[]];
   for (;;) {
-    // Ascending chains only: the order within one is settled.
+    // Ascending chains only: the order within a chain is fixed.
     chains = chains.flatMap((chain) =>
       sorted.filter((scale) => scale >= (chain.at(-1) ?? 0)).map((scale) => [...chain, scale]),
     );
@@ -35,9 +35,9 @@ export function choosePasses(factor: number, scales: readonly number[]): number[
 const family = (id: string): string => id.replace(/-x\d+$/, '');
 
 /**
- * The shipped models to run one after the other for a factor: those of the family that `model`
- * belongs to (`a2n-photo-x2` stands for `a2n-photo` at any scale), or the default models. A model that
- * restores comes first, at any factor, and the default models after it.
+ * The shipped models to run in turn for a factor: those of the family of `model` (`a2n-photo-x2`
+ * stands for `a2n-photo` at any scale), or the default models. A restoring model runs first, at any
+ * factor, and the default models follow.
  * @throws CrispenError `MODEL_UNKNOWN`
  */
 export function modelsFor(factor: number, model?: string): ModelFile[] {
@@ -50,7 +50,7 @@ export function modelsFor(factor: number, model?: string): ModelFile[] {
   return choosePasses(factor, scales).map((scale) => entries[scales.indexOf(scale)]);
 }
 
-/** The same for a model that is not shipped: it is run as often as it takes, if it does not restore. */
+/** The same for an added model. It runs as often as needed, unless it restores. */
 export const modelsAfter = <M extends { readonly scale: number }>(
   factor: number,
   model: M,

@@ -1,23 +1,26 @@
 import { CrispenError } from '../errors.ts';
 
 /**
- * What is done to an image: `upscale` makes it larger; the others keep its size by a network of scale 1,
- * which takes away noise, or the blocks and halos of JPEG compression, or finds the colours that a
- * sensor behind a Bayer filter did not see (`demosaic`, of a `BayerMosaic`; no shipped model yet).
+ * What to do to an image. `upscale` enlarges it. The others keep its size and use a network of
+ * scale 1: `denoise` removes noise, `dejpeg` removes JPEG artifacts, and `demosaic` computes the
+ * missing colours of raw Bayer data (`BayerMosaic`; there is no shipped model yet).
  */
 export type Task = 'upscale' | 'denoise' | 'dejpeg' | 'demosaic';
 
-/** A task by a network of scale 1. */
+/** A task for a network of scale 1. */
 export type Restoration = Exclude<Task, 'upscale'>;
 
-/** Of a model that somebody added; `restore`: of scale 1, and its file does not tell what for. */
+/**
+ * The task of an added model. `restore`: the scale is 1, and the file does not say what it
+ * restores.
+ */
 export type AddedTask = Task | 'restore';
 
 export const TASKS: readonly Task[] = ['upscale', 'denoise', 'dejpeg', 'demosaic'];
 
 /**
- * @param model `task`: its own
- * @throws CrispenError `INVALID_INPUT` if it does not serve the task.
+ * @param model `task`: the model's own task
+ * @throws CrispenError `INVALID_INPUT` if the model does not serve the task.
  */
 export function checkServes(
   { id, task: own }: { readonly id: string; readonly task: AddedTask },
@@ -30,9 +33,9 @@ export function checkServes(
 }
 
 /**
- * The task of a weight file: its scale tells whether it restores, what of somebody who knows, or its
- * name.
- * @throws CrispenError `MODEL_UNSUPPORTED` if a network of its scale cannot do what is asked.
+ * The task of a weight file. Its scale says whether it restores. What it restores follows from
+ * `asked` or from the file's name.
+ * @throws CrispenError `MODEL_UNSUPPORTED` if a network of this scale cannot do the task.
  */
 export function taskOfFile(scale: number, name: string, asked?: Task): AddedTask {
   if (asked !== undefined && (asked === 'upscale') === (scale === 1)) {

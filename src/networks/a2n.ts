@@ -3,11 +3,13 @@ import { countBlocks, type Matcher, shapeOf, upsamplerScales } from './match.ts'
 import type { Network } from './network.ts';
 import { upsampler } from './parts/upsampler.ts';
 
-/** Sizes of an A2N; the defaults are the paper's. */
+/** Sizes of an A2N. The defaults are the paper's. */
 export interface A2NConfig {
-  /** 2, 3 or 4; or 1: restoration, without upsampler, where the input is added to the output. */
+  /**
+   * 2, 3 or 4. With 1 the network restores: it has no upsampler and adds the input to the output.
+   */
   readonly scale: number;
-  /** `a2nm` replaces the 3x3 convolution of the non-attention branch by a 1x1. */
+  /** `a2nm` replaces the 3x3 convolution of the non-attention branch with a 1x1. */
   readonly variant?: 'a2n' | 'a2nm';
   /** Channels of the trunk (nf). */
   readonly features?: number;
@@ -17,9 +19,9 @@ export interface A2NConfig {
   readonly blocks?: number;
   /** Width of the dynamic attention module: features / reduction. */
   readonly reduction?: number;
-  /** Of the image: 3, or 1 for luma. */
+  /** Channels of the image: 3, or 1 for luma. */
   readonly channels?: number;
-  /** 255 for the released checkpoints and ours, 1 for networks trained on 0..1. */
+  /** 255 for the released and the shipped checkpoints, 1 for networks trained on 0..1. */
   readonly inputRange?: number;
 }
 
@@ -27,11 +29,11 @@ const SLOPE = 0.2;
 const TEMPERATURE = 30;
 
 /**
- * Attention in attention network for super-resolution (A2N and its smaller sibling A2N-M).
+ * Attention in attention network for super-resolution (A2N and its smaller variant A2N-M).
  *
- * Source: Chen, Gu, Zhang, "Attention in Attention Network for Image Super-Resolution",
- * arXiv 2104.09497, section 3. Layer names are those of the authors' checkpoints; node names are
- * those of the golden tensors.
+ * Source: Chen, Gu, Zhang, "Attention in Attention Network for Image Super-Resolution", arXiv
+ * 2104.09497, section 3. Layers have the names of the authors' checkpoints, nodes those of the
+ * golden tensors.
  * @throws CrispenError `MODEL_UNSUPPORTED` for another scale.
  */
 export function a2n(config: A2NConfig): Network {
@@ -87,7 +89,7 @@ function attentionInAttention(
   const linear = conv('reduce_linear', x, 'conv_first', 1);
   const t = b.leakyRelu(`${name}.reduce_lrelu`, linear, SLOPE);
 
-  // Dynamic attention module: the weights of the two branches, from the image-wide mean.
+  // Dynamic attention module: the weights of the two branches, from the mean over the image.
   const pooled = b.globalAveragePool(`${name}.pooled`, t);
   const hidden = b.relu(
     `${name}.adm_relu`,
@@ -102,7 +104,8 @@ function attentionInAttention(
   // Attention branch.
   const k1 = b.leakyRelu(`${name}.att.k1_lrelu`, conv('att.k1', t, 'attention.k1', 3), SLOPE);
   const gate = b.sigmoid(`${name}.att.gate`, conv('att.k2', k1, 'attention.k2', 1, true));
-  // Behind the gate, so that the product goes into the 1x1 convolution's epilogue, which is cheaper.
+  // k3 comes after the gate, because the product is then part of the 1x1 convolution's epilogue,
+  // which is cheaper.
   const k3 = conv('att.k3', t, 'attention.k3', 3);
   const gated = b.mul(`${name}.att.gated`, k3, gate);
   const attention = conv('attention_out', gated, 'attention.k4', 3);
@@ -118,8 +121,8 @@ function attentionInAttention(
 }
 
 /**
- * A2N or A2N-M of any size; without upsampler it restores at x1. The layers of x2 and x3 are the same:
- * only the file's name can tell. The second stage of x4 shows.
+ * A2N or A2N-M of any size; without an upsampler it restores at x1. x2 and x3 have the same layers,
+ * and only the file's name distinguishes them. x4 has a second stage.
  */
 export const matchA2N =
   (variant: 'a2n' | 'a2nm'): Matcher =>
@@ -131,7 +134,7 @@ export const matchA2N =
     const last = shapeOf(outline, 'conv_last.weight', 4);
     if (!head || !hidden || !branch || !last) return null;
     if ((branch[2] === 1) !== (variant === 'a2nm')) return null;
-    // Without upsampler the last convolution reads the trunk.
+    // Without an upsampler, the last convolution reads the trunk.
     if (!up && last[1] !== head[0]) return null;
     const [features, channels] = head;
     const config = {
@@ -140,7 +143,7 @@ export const matchA2N =
       channels,
       ...(up && { upsamplerFeatures: up[0] }),
       blocks: countBlocks(outline, 'AAB_trunk.#.'),
-      // Halfway between the reductions that leave this width, so that rounding cannot change it.
+      // The middle of the reductions that give this width, where rounding cannot change it.
       reduction: features / (hidden[0] + 0.5),
     } as const;
     return {

@@ -8,26 +8,26 @@ import type { Network } from './network.ts';
 import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
-/** An attention to earlier layers. */
+/** Options of an attention to earlier layers. */
 export interface CrossLayerConfig {
   /** Keys per reference. */
   readonly keys?: number;
   readonly offsets?: OffsetLayout;
-  /** A 3x3 convolution of each channel by itself, batch norm and skip behind the sum. */
+  /** A depthwise 3x3 convolution, batch norm and a skip after the sum. */
   readonly depthwise?: boolean;
-  /** What the adaptive module's gate does; null: the module has none. */
+  /** What the gate of the adaptive module does; null: the module has no gate. */
   readonly gate?: Gate | null;
 }
 
-/** Sizes of an EDSR with cross-layer attention; the defaults are the released ones. */
+/** Sizes of an EDSR with cross-layer attention. The defaults are the released ones. */
 export interface EdsrAclaConfig extends CrossLayerConfig {
-  /** 1: restoration, without upsampler; the input is added to the output. */
+  /** With 1 the network restores: it has no upsampler and adds the input to the output. */
   readonly scale: number;
   readonly features?: number;
   readonly blocks?: number;
   /**
-   * The numbers of blocks after which an attention stands, ascending; default: after each quarter. It
-   * attends to the head's output and to those of the blocks before the earlier attentions.
+   * An attention follows each of these numbers of blocks, ascending. Default: after each quarter.
+   * It attends to the outputs of the head and of the blocks before the earlier attentions.
    */
   readonly positions?: readonly number[];
   readonly residualScale?: number;
@@ -38,10 +38,11 @@ export interface EdsrAclaConfig extends CrossLayerConfig {
 /**
  * EDSR with cross-layer attention (ACLA).
  *
- * Source: "Adaptive Cross-Layer Attention for Image Restoration", arXiv 2203.03619. Each attention samples a few keys per pixel and earlier layer, at offsets that it
- * computes. The released network does not run as it stands; this is it with the smallest repairs:
- * blocks in sequence, and the skip from the head's output. Layer names are the released ones, except
- * that batch norm is folded into `cla.#.depthwise` (`prepareAcla`).
+ * Source: "Adaptive Cross-Layer Attention for Image Restoration", arXiv 2203.03619. Each attention
+ * samples a few keys per pixel and earlier layer, at offsets that it computes. The released network
+ * does not run. This is the network with the smallest repairs: blocks in sequence, and the skip
+ * from the head's output. Layers have the released names, except that batch norm is folded into
+ * `cla.#.depthwise` (`prepareAcla`).
  */
 export function edsrAcla(config: EdsrAclaConfig): Network {
   const { scale, features = 64, blocks = 16, residualScale = 1, inputRange = 255 } = config;
@@ -87,8 +88,8 @@ const quarters = (blocks: number): number[] => [1, 2, 3, 4].map((q) => (q * bloc
 
 /**
  * Attention of a query to earlier maps: the sum over references l and keys j of w_lj times the
- * reference, through a 1x1 convolution, at the pixel's offset o_lj. The weights w are one softmax over
- * all keys; logits, offsets and gate are 1x1 convolutions of the query.
+ * reference, through a 1x1 convolution, at the pixel's offset o_lj. The weights w are one softmax
+ * over all keys. Logits, offsets and gate are 1x1 convolutions of the query.
  */
 export function crossLayerAttention(
   b: GraphBuilder,
@@ -97,7 +98,7 @@ export function crossLayerAttention(
   name: string,
   layer: string,
   config: CrossLayerConfig & {
-    /** Names of the logits' layer and of the mask's logits, where a test adds noise to them. */
+    /** Names of the logits' layer and of the mask's logits, where a test adds noise. */
     readonly logitsLayer?: string;
     readonly mask?: NodeId;
   } = {},
@@ -186,9 +187,9 @@ export function matchEdsrAcla(outline: Outline): Match | null {
 const EPSILON = 1e-5;
 
 /**
- * Folds the batch norm behind each depthwise convolution into it, as a plain 3x3 convolution
- * `<layer>.depthwise` with zeros between different channels; and gives the logits of the adaptive
- * module the name that the other modules have.
+ * Folds the batch norm after each depthwise convolution into it. The result is a plain 3x3
+ * convolution `<layer>.depthwise` with zeros between different channels. It also renames the logits
+ * of the adaptive module to the name in the other modules.
  */
 export function prepareAcla(tensors: TensorMap): TensorMap {
   const result = new Map<string, Tensor>();

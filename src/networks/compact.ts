@@ -22,15 +22,16 @@ export interface CompactConfig {
   readonly inputRange?: number;
 }
 
-/** Of the networks that were trained with leaky ReLU. */
+/** The slope of networks that were trained with leaky ReLU. */
 const SLOPE = 0.1;
 
 /**
  * SRVGGNetCompact: a plain stack of convolutions, a pixel shuffle, and the enlarged image as the
  * only skip.
  *
- * Source: the released code of Real-ESRGAN (BSD 3), arXiv 2107.10833; the general and anime video
- * models are of this kind. Layer names are the checkpoints', node names the golden tensors'.
+ * Source: the released code of Real-ESRGAN (BSD 3), arXiv 2107.10833. Its general and anime video
+ * models are Compact networks. Layers have the checkpoints' names, nodes those of the golden
+ * tensors.
  */
 export function compact(config: CompactConfig): Network {
   const { scale, features = 64, blocks = 16, activation = 'prelu', inputRange = 1 } = config;
@@ -70,8 +71,8 @@ function activate(
 }
 
 /**
- * A Compact network: convolutions at the even places of `body`, slopes at the odd ones. Without
- * slopes the activation is not in the file.
+ * A Compact network: convolutions at the even indices of `body`, slopes at the odd ones. Without
+ * slopes, the file does not say which activation it needs.
  */
 export function matchCompact(outline: Outline): Match | null {
   const head = shapeOf(outline, 'body.0.weight', 4);

@@ -13,28 +13,30 @@ import type { Match, Matcher, NetworkChoice, Outline } from './match.ts';
 import type { Network } from './network.ts';
 import { FAMILIES } from './registry.ts';
 
-/** Where the scale came from. `default`: nothing told, and the likelier one was taken. */
+/**
+ * Where the scale came from. `default`: nothing determined it, and the more likely one was taken.
+ */
 export type ScaleSource = 'shapes' | 'name' | 'option' | 'default';
 
 export interface DetectOptions extends Omit<NetworkChoice, 'scale'> {
   readonly scale?: number | undefined;
-  /** The file's name: often the only thing that tells x2 from x3. */
+  /** The file's name, which is often the only difference between x2 and x3. */
   readonly name?: string | undefined;
-  /** Taken where neither shapes nor option nor name tell; it counts as `default`. */
+  /** Used if neither shapes nor option nor name determine the scale; it counts as `default`. */
   readonly likelyScale?: number | undefined;
 }
 
-/** A weight file with the network that it belongs to. */
+/** A weight file and its network. */
 export interface Detection {
   readonly architecture: string;
   readonly scale: number;
   readonly scaleSource: ScaleSource;
   readonly inputRange: number;
   readonly inputRangeSource: 'network' | 'weights' | 'option';
-  /** What the file does not hold and was taken as usual, for people. */
+  /** What the file does not say and the usual values taken instead, as sentences. */
   readonly assumptions: readonly string[];
   readonly network: Network;
-  /** The tensors by the names of the network's layers, folded where it has to be. */
+  /** The tensors by the names of the network's layers, folded where necessary. */
   readonly weights: TensorMap;
 }
 
@@ -48,7 +50,7 @@ const TENSORS = shaped('tensors', 'a map of tensors by name, such as readWeights
 
 const MATCHERS: readonly Matcher[] = Object.values(FAMILIES).map(({ match }) => match);
 
-/** Known networks that Crispen does not run, by a part of a name that gives them away. */
+/** Known networks that Crispen does not run, with a part of a name that identifies them. */
 const OTHERS: readonly (readonly [string, RegExp])[] = [
   ['RCAN', /^body\.0\.body\.0\.body\.0\./],
   ['SPANPlus or PLKSR', /^feats\.\d/],
@@ -63,17 +65,17 @@ const OTHERS: readonly (readonly [string, RegExp])[] = [
 export const recognise = (outline: Outline): boolean =>
   MATCHERS.some((match) => match(outline) !== null);
 
-/** The architecture of a weight file, or null; `detect` says more, and why not. */
+/** The architecture of a weight file, or null. `detect` says more, including why not. */
 export const identify = (outline: Outline): string | null =>
   firstMatch(outline)?.architecture ?? null;
 
 /**
- * The network of a weight file: architecture and sizes from names and shapes; the scale from the
- * shapes, from `options.scale`, or from the file's name; the input range from the option, from the
- * weights, or as usual for the architecture.
+ * The network of a weight file. Architecture and sizes follow from names and shapes. The scale
+ * comes from the shapes, from `options.scale` or from the file's name. The input range comes from
+ * the option, from the weights, or is the usual one of the architecture.
  *
- * @throws CrispenError `MODEL_UNSUPPORTED` for other networks, where the scale cannot be told, and for
- * a scale that the file cannot have; `INVALID_INPUT` for options that are none.
+ * @throws CrispenError `MODEL_UNSUPPORTED` for other networks, for an undetermined scale and for a
+ *   scale that the file cannot have; `INVALID_INPUT` for invalid options.
  */
 export function detect(tensors: TensorMap, options: DetectOptions = {}): Detection {
   checkFields('The option', checkValue('The options', options, OBJECT), OPTIONS);
@@ -81,7 +83,7 @@ export function detect(tensors: TensorMap, options: DetectOptions = {}): Detecti
   if (match === null) throw unknown(tensors);
   const { scale, scaleSource } = chooseScale(match, options);
   const stored = match.storedRange?.(tensors) ?? null;
-  // What the weights tell may be anything.
+  // The value in the weights can be anything.
   const range = options.inputRange ?? stored ?? match.inputRange;
   checkValue('The input range', range, inputRange);
   const network = match.build({ ...options, scale, inputRange: range }, tensors);

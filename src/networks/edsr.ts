@@ -13,7 +13,7 @@ import type { Network } from './network.ts';
 import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
-/** Sizes of an EDSR; the defaults are the baseline's. */
+/** Sizes of an EDSR. The defaults are the baseline's. */
 export interface EdsrConfig {
   readonly scale: number;
   readonly features?: number;
@@ -21,11 +21,11 @@ export interface EdsrConfig {
   /** Factor of each block's residual: 1 for the baseline, 0.1 for the large network. */
   readonly residualScale?: number;
   readonly channels?: number;
-  /** Range of the pixels that are given. */
+  /** Range of the input pixels. */
   readonly inputRange?: number;
-  /** Range that the network works on; BasicSR takes 0..1 and works on 0..255. */
+  /** Range that the network works on. BasicSR takes 0..1 and works on 0..255. */
   readonly imageRange?: number;
-  /** Subtracted from the input and added to the output, on 0..1; none: the input is taken as it is. */
+  /** Subtracted from the input and added to the output, on 0..1. None: the input stays as it is. */
   readonly mean?: readonly number[] | null;
   /** Names of the golden tensors: those of EDSR-PyTorch or those of BasicSR. */
   readonly style?: 'edsr' | 'basicsr';
@@ -35,8 +35,9 @@ export interface EdsrConfig {
  * Enhanced deep residual network.
  *
  * Source: Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution", arXiv
- * 1707.02921, section 3. Layer names are EDSR-PyTorch's; BasicSR's are renamed when a checkpoint is
- * read. The stored convolutions for the mean are not used: they are a shift, which stands here.
+ * 1707.02921, section 3. Layers have EDSR-PyTorch's names; BasicSR's are renamed when a checkpoint
+ * is read. The stored convolutions for the mean are not used. They are a shift, which is an op
+ * here.
  */
 export function edsr(config: EdsrConfig): Network {
   const { scale, features = 64, blocks = 16, residualScale = 1, channels = 3 } = config;
@@ -80,7 +81,9 @@ export function edsr(config: EdsrConfig): Network {
   return { architecture: 'edsr', scale, inputRange, graph: b.build(output) };
 }
 
-/** Residuals were scaled where there are many channels, else training did not converge. */
+/**
+ * Residuals are scaled in networks with many channels, because training did not converge otherwise.
+ */
 const usualResidualScale = (features: number): number => (features >= 256 ? 0.1 : 1);
 
 /** An EDSR under the names of EDSR-PyTorch or of BasicSR. */
@@ -102,7 +105,7 @@ function matchOriginal(outline: Outline): Match | null {
     return edsr({
       ...{ features, channels, blocks, inputRange, scale: choice.scale },
       residualScale: choice.residualScale ?? usualResidualScale(features),
-      // The shift belongs to the weights: to other pixels than they were trained on it is adapted.
+      // The shift belongs to the weights. For another input range it is converted.
       imageRange: stored?.range ?? inputRange,
       mean: stored?.mean ?? null,
       style: 'edsr',
@@ -140,7 +143,7 @@ function matchBasicSr(outline: Outline): Match | null {
   };
 }
 
-/** BasicSR's name of a layer as EDSR-PyTorch has it. */
+/** EDSR-PyTorch's name for a layer of BasicSR. */
 function originalName(name: string, blocks: number): string {
   return name
     .replace(/^conv_first\./, 'head.0.')

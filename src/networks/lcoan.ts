@@ -7,11 +7,11 @@ import type { Network } from './network.ts';
 import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
-/** Sizes of an LCoAN; the defaults are those of the released training command. */
+/** Sizes of an LCoAN. The defaults are those of the released training command. */
 export interface LcoanConfig {
   readonly scale: number;
   readonly features?: number;
-  /** Groups of residual blocks, each with an attention behind it. */
+  /** Groups of residual blocks, each followed by an attention. */
   readonly groups?: number;
   /** Residual blocks of a group. */
   readonly blocks?: number;
@@ -23,15 +23,17 @@ export interface LcoanConfig {
   readonly rounds?: number;
   readonly residualScale?: number;
   readonly inputRange?: number;
-  /** Subtracted from the input, on 0..1; what is added at the end is in the last bias. */
+  /**
+   * Subtracted from the input, on 0..1. The last bias contains the mean that is added at the end.
+   */
   readonly mean?: readonly number[];
-  /** False: the centroids are found in each image, from fixed starts (`initialMeans`). */
+  /** False: the centroids are computed for each image, from fixed starts (`initialMeans`). */
   readonly initialised?: boolean;
-  /** False: every group computes an attention of its own. To measure what sharing saves. */
+  /** False: every group computes its own attention. Used to measure what sharing saves. */
   readonly shared?: boolean;
 }
 
-/** What a group's attention applies: the pattern that the first group found. */
+/** The pattern that the first group computes and every group applies. */
 interface Pattern {
   readonly order: NodeId;
   readonly rank: NodeId;
@@ -42,14 +44,16 @@ interface Pattern {
 /**
  * Learnable collaborative attention network.
  *
- * Source: "Learnable Collaborative Attention", arXiv 2404.04922, section 3. Each group is a few residual blocks and
- * an attention between pixels that are far from each other but alike: pixels are clustered by their
- * embedding, sorted by cluster, and attend to the rows of their own window of the sorted order and of
- * the two beside it. Only the first group searches; the others reuse its weights.
+ * Source: "Learnable Collaborative Attention", arXiv 2404.04922, section 3. Each group has a few
+ * residual blocks and an attention between similar pixels that may be far apart. Pixels are
+ * clustered by their embedding and sorted by cluster. Each attends to the rows of its own window of
+ * the sorted order and of the two windows beside it. Only the first group searches; the others
+ * reuse its weights.
  *
- * Layer names are those of the authors' checkpoints, with two exceptions that `prepareLcoan` makes:
- * the last convolution is `tail.folded`, whose bias holds the mean that is added back. (The mean that
- * is subtracted cannot go into the first convolution: its zero padding lies behind the shift.)
+ * Layers have the names of the authors' checkpoints, except that `prepareLcoan` renames the last
+ * convolution to `tail.folded`; its bias contains the mean that is added back. (The mean that is
+ * subtracted cannot be folded into the first convolution, because zero padding happens after the
+ * shift.)
  */
 export function lcoan(config: LcoanConfig): Network {
   const { scale, features = 128, groups = 10, blocks = 4, reduction = 1, inputRange = 1 } = config;
@@ -127,14 +131,14 @@ function findPattern(
   return { order, rank, attention, lse };
 }
 
-/** Rounds of k-means that find the centroids of a checkpoint without any. */
+/** Rounds of k-means that compute the centroids of a checkpoint without any. */
 const INITIAL_ROUNDS = 10;
 
 /**
- * Centroids for a checkpoint that has none. The released code starts from random pixels; here they
- * are those at floor(k * L / K), so that results are the same every time. Ten rounds: each embedding,
- * not normalised, joins the centroid of the largest dot product; a centroid becomes the normalised sum
- * of its members.
+ * Centroids for a checkpoint without any. The released code starts from random pixels. Here the
+ * start is the pixels floor(k * L / K), which makes results reproducible. There are ten rounds:
+ * each embedding, not normalised, joins the centroid with the largest dot product; then a centroid
+ * becomes the normalised sum of its members.
  */
 function initialMeans(
   nonlocal: NonlocalBuilder,
@@ -197,7 +201,7 @@ export function matchLcoan(outline: Outline): Match | null {
   };
 }
 
-/** Whether the centroids were ever set; a file that does not say has them. */
+/** Whether the centroids were ever set. A file that does not say counts as set. */
 function initialised(tensors: TensorMap): boolean {
   const flag = tensors.get('body.0.attention.0.kmeans.initted');
   return flag === undefined || toFloat32(flag)[0] !== 0;

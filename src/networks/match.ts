@@ -2,33 +2,36 @@ import type { Gate, OffsetLayout } from '../graph/nonlocalOp.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import type { Network } from './network.ts';
 
-/** Of a Compact network, by the names of its training code. */
+/** The activations of a Compact network, by the names of its training code. */
 export type CompactActivation = 'prelu' | 'relu' | 'leakyrelu';
 
-/** Names and shapes of a weight file: all that tells its architecture. */
+/** Names and shapes of a weight file. The architecture follows from them. */
 export type Outline = ReadonlyMap<string, Pick<Tensor, 'dtype' | 'shape'>>;
 
-/** What a file does not always hold; everything but the scale has a usual value. */
+/** Choices that a file does not always contain. All but the scale have a usual value. */
 export interface NetworkChoice {
   readonly scale: number;
   readonly inputRange?: number | undefined;
-  /** Of a Compact network without slopes. */
+  /** For a Compact network without slopes. */
   readonly activation?: CompactActivation | undefined;
-  /** Of EDSR's residuals. */
+  /** Factor of EDSR's residuals. */
   readonly residualScale?: number | undefined;
-  /** Range that SPAN and BasicSR's EDSR work on inside. */
+  /** Internal range of SPAN and BasicSR's EDSR. */
   readonly imageRange?: number | undefined;
   /** Rows of a window of LCoAN's attention; default 384. */
   readonly window?: number | undefined;
   /** Which offsets belong to a key of ACLA's attention; default `paired`. */
   readonly offsets?: OffsetLayout | undefined;
-  /** Whether ACLA's attention ends with a depthwise convolution, whose weights are always there. */
+  /**
+   * Whether ACLA's attention ends with a depthwise convolution. The file contains its weights in
+   * either case.
+   */
   readonly depthwise?: boolean | undefined;
   /** What ACLA's gate does with a closed key; default `exclude`. */
   readonly gate?: Gate | undefined;
 }
 
-/** Something taken for granted, for people, and the option that settles it where there is one. */
+/** An assumption, for people, and the option that changes it, if there is one. */
 export type Assumption =
   | string
   | readonly [text: string, settledBy: Exclude<keyof NetworkChoice, 'scale' | 'inputRange'>];
@@ -37,28 +40,28 @@ export type Assumption =
 export interface Match {
   /** The family's id in `registry.ts`. */
   readonly architecture: string;
-  /** The scales that the shapes leave, the likeliest first; `ask`: only a name can tell. */
+  /** The scales that fit the shapes, the most likely first. `ask`: only a name can decide. */
   readonly scales: readonly number[];
   readonly ask?: boolean;
   readonly inputRange: number;
-  /** The input range that the weights themselves tell. */
+  /** The input range that follows from the weights. */
   readonly storedRange?: (tensors: TensorMap) => number | null;
   readonly assumptions?: readonly Assumption[];
   readonly build: (choice: NetworkChoice, tensors: TensorMap) => Network;
-  /** The tensors under the names, and in the form, that the network wants. */
+  /** The tensors with the names and in the form that the network needs. */
   readonly prepare?: (tensors: TensorMap) => TensorMap;
 }
 
-/** Finds a network by its tensors; null if they are not its. */
+/** Recognises a network by its tensors; null if they belong to another network. */
 export type Matcher = (outline: Outline) => Match | null;
 
-/** The shape of a tensor of a rank, or null if there is none such. */
+/** The shape of a tensor with a rank, or null if there is no such tensor. */
 export function shapeOf(outline: Outline, name: string, rank: number): readonly number[] | null {
   const shape = outline.get(name)?.shape;
   return shape?.length === rank ? shape : null;
 }
 
-/** The numbers that stand for `#` in names that match `pattern` from their beginning, ascending. */
+/** The numbers at the position of `#` in names that begin with `pattern`, ascending. */
 export function indices(outline: Outline, pattern: string): number[] {
   const [before, after = ''] = pattern.split('#');
   const found = new Set<number>();
@@ -72,7 +75,7 @@ export function indices(outline: Outline, pattern: string): number[] {
   return [...found].sort((a, b) => a - b);
 }
 
-/** How many blocks 0, 1, ... there are without a gap. */
+/** The number of blocks 0, 1, ... without a gap. */
 export function countBlocks(outline: Outline, pattern: string): number {
   const found = indices(outline, pattern);
   const gap = found.findIndex((index, i) => index !== i);
@@ -80,8 +83,8 @@ export function countBlocks(outline: Outline, pattern: string): number {
 }
 
 /**
- * Scale and channels of a pixel shuffle's output from its rows: the first of the likely channels that
- * leaves a square number.
+ * Scale and channels of a pixel shuffle's output from its rows: the first of the likely channel
+ * numbers that gives a square number.
  */
 export function shuffled(
   rows: number,
@@ -94,7 +97,10 @@ export function shuffled(
   return null;
 }
 
-/** The product of the factors of all stages: each has factor^2 times as many channels out as in. */
+/**
+ * The product of the factors of all stages. Each has factor^2 times as many output channels as
+ * input channels.
+ */
 export function shuffleScale(outline: Outline, prefix: string): number | null {
   const stages = indices(outline, `${prefix}#.weight`).map((index) => {
     const shape = shapeOf(outline, `${prefix}${index}.weight`, 4);
@@ -104,7 +110,7 @@ export function shuffleScale(outline: Outline, prefix: string): number | null {
   return stages.length > 0 && Number.isInteger(scale) ? scale : null;
 }
 
-/** A map with other names; names for which `rename` gives null are left out. */
+/** The tensors under new names. Names for which `rename` returns null are left out. */
 export function renamed(tensors: TensorMap, rename: (name: string) => string | null): TensorMap {
   const result = new Map<string, Tensor>();
   for (const [name, tensor] of tensors) {

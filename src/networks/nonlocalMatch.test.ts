@@ -6,7 +6,7 @@ import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import { writeSafetensors } from '../weights/writeSafetensors.ts';
 import { type Detection, detect, recognise } from './detect.ts';
 
-/** The weights in a golden file, as its authors' code saves them. */
+/** The weights in a golden file, as the authors' code saves them. */
 function released(name: string): Map<string, Tensor> {
   const { tensors } = readSafetensors(readFileSync(`test/golden/${name}.safetensors`));
   return new Map(
@@ -19,7 +19,7 @@ function released(name: string): Map<string, Tensor> {
 const prefixed = (tensors: TensorMap, prefix: string): TensorMap =>
   new Map([...tensors].map(([name, tensor]) => [prefix + name, tensor]));
 
-/** Weights that the network asks for and that are missing or of another shape. */
+/** Weights of the network that are missing or have another shape. */
 const bindable = ({ network, weights }: Detection): string[] =>
   network.graph.weights
     .filter(({ name, shape }) => weights.get(name)?.shape.join() !== shape.join())

@@ -3,7 +3,7 @@ import { countBlocks, type Match, type Outline, shapeOf, upsamplerScales } from 
 import type { Network } from './network.ts';
 import { noUpsampler, upsampler } from './parts/upsampler.ts';
 
-/** Sizes of a PAN; the defaults are the paper's. */
+/** Sizes of a PAN. The defaults are the paper's. */
 export interface PanConfig {
   /** 2, 3 or 4. */
   readonly scale: number;
@@ -13,7 +13,7 @@ export interface PanConfig {
   readonly upsamplerFeatures?: number;
   /** Self-calibrated blocks with pixel attention (nb). */
   readonly blocks?: number;
-  /** Of the image: 3, or 1 for luma. */
+  /** Channels of the image: 3, or 1 for luma. */
   readonly channels?: number;
   readonly inputRange?: number;
 }
@@ -24,8 +24,8 @@ const SLOPE = 0.2;
  * Pixel attention network.
  *
  * Source: Zhao, Kong, He, Qiao, Dong, "Efficient Image Super-Resolution Using Pixel Attention",
- * arXiv 2010.01073, section 3. Layer names are those of the authors' checkpoints; node names are
- * those of the golden tensors.
+ * arXiv 2010.01073, section
+ * 3. Layers have the names of the authors' checkpoints, nodes those of the golden tensors.
  * @throws CrispenError `MODEL_UNSUPPORTED` for another scale.
  */
 export function pan(config: PanConfig): Network {
@@ -54,7 +54,7 @@ export function pan(config: PanConfig): Network {
   };
 }
 
-/** Two branches of half the channels, the lower one gated pixel by pixel: X + conv3([a', b']). */
+/** Two branches of half the channels; pixel attention gates the lower one: X + conv3([a', b']). */
 function selfCalibrated(b: GraphBuilder, x: NodeId, index: number): NodeId {
   const name = `block${index}`;
   const { channels } = b.map(x);
@@ -87,7 +87,7 @@ function selfCalibrated(b: GraphBuilder, x: NodeId, index: number): NodeId {
   return b.add(`${name}.out`, x, fused);
 }
 
-/** PAN of any size; as with A2N, x2 and x3 look the same. */
+/** PAN of any size. As with A2N, x2 and x3 have the same shapes. */
 export function matchPan(outline: Outline): Match | null {
   const head = shapeOf(outline, 'conv_first.weight', 4);
   const branch = shapeOf(outline, 'SCPA_trunk.0.PAConv.k3.weight', 4);

@@ -20,7 +20,7 @@ import { matchPan, type PanConfig, pan } from './pan.ts';
 import { matchRrdb, type RrdbConfig, rrdb } from './rrdb.ts';
 import { matchSpan, type SpanConfig, span } from './span.ts';
 
-/** The sizes that each family takes, by its id. All but the scale have the published values. */
+/** The sizes of each family, by its id. All but the scale default to the published values. */
 export interface NetworkConfigs {
   readonly a2n: Omit<A2NConfig, 'variant'>;
   readonly a2nm: Omit<A2NConfig, 'variant'>;
@@ -36,7 +36,7 @@ export interface NetworkConfigs {
 export type Architecture = keyof NetworkConfigs;
 
 const count = whole(1, 2 ** 16);
-/** Sizes that callers may give, as far as one rule serves every family that has them. */
+/** Sizes from callers that one rule covers for every family that has them. */
 type CheckedSizes = Omit<A2NConfig, 'variant'> &
   Pick<RrdbConfig, 'growth' | 'unshuffle' | 'plus'> &
   Pick<EdsrConfig, 'residualScale'> &
@@ -54,15 +54,15 @@ const RULES: Rules<CheckedSizes> = {
 };
 
 interface Family<Config> {
-  /** For people. */
+  /** The name for people. */
   readonly title: string;
   readonly build: (config: Config) => Network;
   readonly match: Matcher;
 }
 
 /**
- * The families of networks. Their matchers are asked in this order: LCoAN and EDSR with ACLA come before
- * EDSR, whose head and tail they share.
+ * The families of networks. Their matchers run in this order: LCoAN and EDSR with ACLA come before
+ * EDSR, because they have the same head and tail.
  */
 export const FAMILIES: { readonly [K in Architecture]: Family<NetworkConfigs[K]> } = {
   a2n: {
@@ -89,7 +89,7 @@ export const isArchitecture = (name: string): name is Architecture => Object.has
 /**
  * The network of a family at a scale.
  * @throws CrispenError `MODEL_UNSUPPORTED` for an unknown family or a scale that it lacks;
- * `INVALID_INPUT` for sizes that are none.
+ *   `INVALID_INPUT` for invalid sizes.
  */
 export function createNetwork<K extends Architecture>(
   architecture: K,

@@ -2,20 +2,22 @@ import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import { countBlocks, indices, type Match, type Outline, renamed, shapeOf } from './match.ts';
 import type { Network } from './network.ts';
 
-/** Sizes of an RRDBNet; the defaults are ESRGAN's. */
+/** Sizes of an RRDBNet. The defaults are ESRGAN's. */
 export interface RrdbConfig {
-  /** From image to image: 2^upsamplings / unshuffle. */
+  /** From input to output image: 2^upsamplings / unshuffle. */
   readonly scale: number;
-  /** Factor by which pixels are unshuffled first: 1, 2 or 4. */
+  /** Factor of the pixel unshuffle at the start: 1, 2 or 4. */
   readonly unshuffle?: number;
   readonly features?: number;
   /** Channels that each dense convolution adds (growth). */
   readonly growth?: number;
   /** Residual in residual dense blocks. */
   readonly blocks?: number;
-  /** ESRGAN+: a 1x1 convolution beside the dense ones. */
+  /** ESRGAN+: a 1x1 convolution parallel to the dense ones. */
   readonly plus?: boolean;
-  /** Enlargement of an old network with a single stage of 3; else stages of 2. */
+  /**
+   * Factor of an old network's single stage, which may be 3. Otherwise stages have the factor 2.
+   */
   readonly stage?: 2 | 3;
   readonly channels?: number;
   readonly outputChannels?: number;
@@ -23,15 +25,15 @@ export interface RrdbConfig {
 }
 
 const SLOPE = 0.2;
-/** Of each residual. */
+/** The factor of each residual. */
 const FACTOR = 0.2;
 
 /**
  * RRDBNet: the generator of ESRGAN, Real-ESRGAN and most community models.
  *
  * Source: Wang et al., "ESRGAN", arXiv 1809.00219, section 3.1; pixel unshuffle: Real-ESRGAN, arXiv
- * 2107.10833; the 1x1 convolution: ESRGAN+, arXiv 2001.08073. Layer names are BasicSR's, other
- * styles are renamed when a checkpoint is read; node names are the golden tensors'.
+ * 2107.10833; the 1x1 convolution: ESRGAN+, arXiv 2001.08073. Layers have BasicSR's names; other
+ * styles are renamed when a checkpoint is read. Nodes have the names of the golden tensors.
  */
 export function rrdb(config: RrdbConfig): Network {
   const { scale, unshuffle = 1, features = 64, growth = 32, blocks = 23 } = config;
@@ -66,7 +68,7 @@ export function rrdb(config: RrdbConfig): Network {
   return { architecture: 'esrgan', scale, inputRange, graph: b.build(output) };
 }
 
-/** z + 0.2 * x5, where each convolution sees z and everything that was computed since. */
+/** z + 0.2 * x5. Each convolution reads z and all earlier results. */
 function denseBlock(
   b: GraphBuilder,
   z: NodeId,
@@ -107,10 +109,10 @@ function denseBlock(
   return b.add(name, z, x5, FACTOR);
 }
 
-/** How a style of names turns into BasicSR's; null for names of no layer. */
+/** Converts a style of names to BasicSR's; null for names that belong to no layer. */
 type Renaming = (name: string) => string | null;
 
-/** An RRDBNet under any of its three styles of names. */
+/** An RRDBNet with any of its three styles of names. */
 export function matchRrdb(outline: Outline): Match | null {
   const rename = renamingOf(outline);
   if (rename === null) return null;
@@ -126,7 +128,7 @@ export function matchRrdb(outline: Outline): Match | null {
   if (!head || !dense || !last) return null;
   const [features, taken] = head;
   const [outputChannels] = last;
-  // 4 or 16 times as many channels in as out: pixels were unshuffled by 2 or 4.
+  // 4 or 16 times as many input as output channels mean a pixel unshuffle by 2 or 4.
   const unshuffle = [2, 4].find((u) => taken === outputChannels * u ** 2) ?? 1;
   const stages = countBlocks(new Map([...layers].map(upTo)), 'conv_up#.');
   const old = outline.has('model.0.weight');
@@ -139,7 +141,7 @@ export function matchRrdb(outline: Outline): Match | null {
   };
   return {
     architecture: 'esrgan',
-    // An old network of one stage enlarges by 2 or, rarely, by 3: its shapes are the same.
+    // An old network of one stage enlarges by 2 or, rarely, by 3. Both have the same shapes.
     scales: old && stages === 1 ? [2, 3] : [scale],
     inputRange: 1,
     build: ({ scale: chosen, inputRange = 1 }) =>
@@ -148,7 +150,7 @@ export function matchRrdb(outline: Outline): Match | null {
   };
 }
 
-/** `conv_up1` becomes the block 0: stages count from one. */
+/** `conv_up1` becomes block 0, because stages count from one. */
 function upTo<T>([name, tensor]: readonly [string, T]): readonly [string, T] {
   const stage = /^conv_up(\d)\./.exec(name)?.[1];
   return [stage === undefined ? name : `conv_up${Number(stage) - 1}.`, tensor];
@@ -169,7 +171,9 @@ function trunkName(name: string): string {
     .replace(/^HRconv\./, 'conv_hr.');
 }
 
-/** The first ESRGAN code: places in a sequence. The layers behind the trunk are told by their order. */
+/**
+ * The first ESRGAN code: indices in a sequence. The order identifies the layers after the trunk.
+ */
 function oldNames(outline: Outline): Renaming {
   const places = indices(outline, 'model.#.weight').filter((place) => place > 1);
   const tail = new Map(

@@ -11,7 +11,7 @@ export interface SpanConfig {
   readonly features?: number;
   readonly channels?: number;
   readonly outputChannels?: number;
-  /** Whether the input is shifted by the mean and enlarged to 0..imageRange first. */
+  /** Whether the input is shifted by the mean and scaled to 0..imageRange first. */
   readonly normalise?: boolean;
   readonly imageRange?: number;
   readonly inputRange?: number;
@@ -20,12 +20,13 @@ export interface SpanConfig {
 const BLOCKS = 6;
 
 /**
- * Swift parameter-free attention network, with its convolutions folded: `foldSpan` turns the
- * training weights into the one 3x3 convolution per layer that stands here.
+ * Swift parameter-free attention network with folded convolutions: `foldSpan` turns the training
+ * weights into one 3x3 convolution per layer.
  *
  * Source: Wan et al., "Swift Parameter-free Attention Network for Efficient Super-Resolution",
- * arXiv 2311.12770, section 3. Node names are the golden tensors'; layers are called `eval_conv`, as
- * in stripped checkpoints.
+ * arXiv 2311.12770, section
+ * 3. Nodes have the names of the golden tensors. Layers are called `eval_conv`, as in stripped
+ *    checkpoints.
  */
 export function span(config: SpanConfig): Network {
   const { scale, features = 48, normalise = true, imageRange = 255, inputRange = 1 } = config;
@@ -54,7 +55,8 @@ export function span(config: SpanConfig): Network {
       folded(`${name}.c${index}`, from, `${name}.c${index}_r`);
     const silu = (node: string, from: NodeId): NodeId =>
       b.activation(`${name}.${node}`, from, { fn: 'silu' });
-    // The published code activates in place, so that what it joins at the end is activated as well.
+    // The published code activates in place, so the concatenation at the end reads the activated
+    // map.
     lastActivated = silu('c1_as_concatenated', conv(1, x));
     const c3 = conv(3, silu('c2_silu', conv(2, lastActivated)));
     const attention = b.activation(`${name}.attention`, c3, { fn: 'centredSigmoid' });
@@ -79,7 +81,7 @@ export function span(config: SpanConfig): Network {
   return { architecture: 'span', scale, inputRange, graph: b.build(output) };
 }
 
-/** A SPAN, as it was trained or stripped to its folded layers. */
+/** A SPAN with its training weights or stripped to its folded layers. */
 export function matchSpan(outline: Outline): Match | null {
   const trained = shapeOf(outline, 'conv_1.sk.weight', 4);
   const head = trained ?? shapeOf(outline, 'conv_1.eval_conv.weight', 4);

@@ -4,8 +4,8 @@ import { DTYPE_BYTES, elementCount, type Tensor } from './tensor.ts';
 /**
  * The elements of a tensor as f32, row-major, in a new array.
  *
- * Exact for f16, bf16, i16, i8, u8 and bool (0 or 1); f64, i64 and i32 are rounded to nearest.
- * Infinities and NaN stay what they are.
+ * Exact for f16, bf16, i16, i8, u8 and bool (0 or 1). f64, i64 and i32 are rounded to nearest.
+ * Infinities and NaN are kept.
  * @throws CrispenError `INVALID_INPUT` if the tensor's bytes do not fit its shape.
  */
 export function toFloat32(tensor: Tensor): Float32Array {
@@ -19,7 +19,8 @@ export function toFloat32(tensor: Tensor): Float32Array {
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const out = new Float32Array(count);
-  // Types of 16 and 32 bits are moved as bits: a NaN passed as a number may lose its payload.
+  // 16-bit and 32-bit types are moved as bits, because a NaN that passes as a number may lose its
+  // payload.
   const bits = new Uint32Array(out.buffer);
   switch (dtype) {
     case 'f64':
@@ -57,8 +58,8 @@ export function toFloat32(tensor: Tensor): Float32Array {
 }
 
 /**
- * A tensor of the given type from row-major f32 values; a copy. Rounds to nearest, ties to even;
- * what is too large becomes infinity, NaN becomes a quiet NaN.
+ * A tensor of the given type from row-major f32 values; a copy. Rounds to nearest, ties to even.
+ * Too large values become infinity, NaN becomes a quiet NaN.
  * @throws CrispenError `INVALID_INPUT` if the number of values does not fit the shape.
  */
 export function fromFloat32(
@@ -92,10 +93,10 @@ export function fromFloat32(
 
 const F32_INFINITY = 0x7f80_0000;
 const F32_HIDDEN_BIT = 0x0080_0000;
-/** Difference of the exponent biases, 127 - 15, at the place of the f32 exponent. */
+/** Difference of the exponent biases, 127 - 15, shifted to the f32 exponent. */
 const REBIAS = 112 << 23;
 
-/** IEEE 754 binary16 to binary32, as bits; every value is exact. */
+/** The bits of a binary16 as the bits of a binary32. Every value is exact. */
 function float32BitsOfHalf(half: number): number {
   const sign = (half & 0x8000) << 16;
   const magnitude = half & 0x7fff;
@@ -107,23 +108,23 @@ function float32BitsOfHalf(half: number): number {
   return sign | ((e + 127 - 24) << 23) | ((magnitude << (23 - e)) & (F32_HIDDEN_BIT - 1));
 }
 
-/** IEEE 754 binary32 to binary16, as bits, to nearest with ties to even. */
+/** The bits of a binary32 as the bits of a binary16, to nearest with ties to even. */
 function halfOfFloat32Bits(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fff_ffff;
   if (magnitude > F32_INFINITY) return sign | 0x7e00 | ((magnitude >>> 13) & 0x1ff);
-  // From 65520 on, half a step above the largest half, 65504.
+  // 65520 is half a step above the largest half, 65504.
   if (magnitude >= 0x477f_f000) return sign | 0x7c00;
-  // A carry out of the fraction raises the exponent, which is right.
+  // A carry out of the fraction correctly raises the exponent.
   if (magnitude >= 0x3880_0000) return sign | (roundToEven(magnitude, 13) - (REBIAS >>> 13));
-  // Below 2^-14 the result is subnormal: a multiple of 2^-24. Below 2^-25 all of it is lost.
+  // Below 2^-14 the result is subnormal: a multiple of 2^-24. Below 2^-25 it is zero.
   const exponent = magnitude >>> 23;
   if (exponent < 102) return sign;
   const fraction = F32_HIDDEN_BIT | (magnitude & (F32_HIDDEN_BIT - 1));
   return sign | roundToEven(fraction, 126 - exponent);
 }
 
-/** binary32 to bfloat16, as bits, to nearest with ties to even. */
+/** The bits of a binary32 as the bits of a bfloat16, to nearest with ties to even. */
 function bfloatOfFloat32Bits(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fff_ffff;

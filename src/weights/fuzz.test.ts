@@ -9,7 +9,7 @@ import { writeSafetensors } from './writeSafetensors.ts';
 
 const MIB = 2 ** 20;
 const MUTATIONS = 10_000;
-/** Of processor time, so that a busy machine does not count; a true hang meets the test's timeout. */
+/** Of CPU time, because a busy machine should not count. The test's timeout catches real hangs. */
 const SLOWEST_MS = 2000;
 
 /** Mulberry32: a seeded generator of 32-bit numbers. */
@@ -36,7 +36,7 @@ async function deflated(name: string): Promise<Uint8Array> {
   return zip(await Promise.all(entries));
 }
 
-/** Numbers that lengths, counts and offsets go wrong with. */
+/** Lengths, counts and offsets that often cause errors. */
 const EVIL = [
   0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff,
 ];
@@ -102,7 +102,7 @@ const MUTATORS: readonly ((bytes: Uint8Array, random: Random, at: number) => Uin
   },
 ];
 
-/** A place to strike: often in the head or the tail, where the structure is. */
+/** A position to change: often in the head or the tail, where the structure is. */
 function place(length: number, random: Random): number {
   const kind = random(4);
   if (kind === 0) return random(Math.min(length, 400));
@@ -110,7 +110,7 @@ function place(length: number, random: Random): number {
   return random(length);
 }
 
-/** A new pickle in an archive whose checksums are right, so that the pickle machine meets it. */
+/** A new pickle in an archive with correct checksums, so the pickle reader runs on it. */
 async function repack(bytes: Uint8Array, mutate: (pickle: Uint8Array) => Uint8Array) {
   const archive = new ZipArchive(bytes, MIB);
   const entries = [...archive.names()].map(async (name) => {
@@ -169,7 +169,7 @@ it(`survives ${MUTATIONS} seeded mutations of every format`, async () => {
     try {
       const weights = await readWeights(file);
       outcomes.read++;
-      // Where a checksum stands over every tensor, what is read is what was written.
+      // Where a checksum covers every tensor, the reader must return what was written.
       if (kind === 'sealed' && !same(weights, originals[which])) {
         throw new Error(`mutation ${seed} (${mutator.name}) passed and changed a tensor`);
       }
@@ -185,7 +185,7 @@ it(`survives ${MUTATIONS} seeded mutations of every format`, async () => {
   }
   expect(slowest).toBeLessThan(SLOWEST_MS);
   expect(mostMemory).toBeLessThan(64 * MIB);
-  // Each outcome must have been met often: else the mutations miss the readers.
+  // Each outcome must be frequent. Otherwise the mutations do not reach the readers.
   for (const count of Object.values(outcomes)) expect(count).toBeGreaterThan(MUTATIONS / 50);
 }, 120_000);
 

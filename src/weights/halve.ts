@@ -5,8 +5,9 @@ import type { Tensor, TensorMap } from './tensor.ts';
 const REAL: ReadonlySet<string> = new Set(['f64', 'f32', 'bf16']);
 
 /**
- * The same tensors with real numbers as f16, rounded to nearest; integers stay what they are.
- * @throws CrispenError `INVALID_INPUT` naming a tensor with a finite value too large for f16.
+ * The same tensors with real numbers as f16, rounded to nearest. Integers stay unchanged.
+ * @throws CrispenError `INVALID_INPUT` with the name of a tensor that has a finite value too large
+ *   for f16.
  */
 export function halve(tensors: TensorMap): TensorMap {
   const result = new Map<string, Tensor>();

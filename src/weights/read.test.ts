@@ -43,7 +43,7 @@ function digest(tensors: TensorMap): string {
   return hash.digest('hex');
 }
 
-/** What stands before the names, where that is something. */
+/** The text before the names, if there is any. */
 const WRAPPERS: Readonly<Record<string, string>> = {
   compact_x4_params_zip: 'params/',
   compact_x2_params_and_ema_legacy: 'params_ema/',

@@ -11,7 +11,7 @@ import { type Recognise, stripPrefixes, unwrap } from './torch/unwrap.ts';
 const BYTES: Rule = {
   kind: 'bytes',
   wants: 'a Uint8Array, such as new Uint8Array(await response.arrayBuffer())',
-  // Of whatever realm; a Buffer of Node is one.
+  // Of any realm, including Node's Buffer.
   accepts: (value) => Object.prototype.toString.call(value) === '[object Uint8Array]',
 };
 
@@ -20,24 +20,27 @@ export type WeightFormat = 'safetensors' | 'torch-zip' | 'torch-legacy';
 export interface WeightFile {
   readonly format: WeightFormat;
   readonly tensors: TensorMap;
-  /** What stood before the names in the file, as `params_ema/` or `state_dict/module.`; often empty. */
+  /**
+   * The text before the names in the file, such as `params_ema/` or `state_dict/module.`; often
+   * empty.
+   */
   readonly wrapper: string;
-  /** The text entries of a safetensors header; empty for the others. */
+  /** The text entries of a safetensors header; empty for other formats. */
   readonly metadata: Record<string, string>;
 }
 
 /**
- * Reads a weight file of any known format, told by its first bytes: safetensors, or a PyTorch
- * checkpoint, zip or legacy. Of a checkpoint nothing is executed.
+ * Reads a weight file. Its first bytes determine the format: safetensors, or a PyTorch checkpoint,
+ * zip or legacy. Nothing in a checkpoint is executed.
  *
- * Tensors are views into `bytes` wherever their elements lie there in order, so that a file is held
- * once; deflated archives and transposed tensors are copied. `bytes` must not change afterwards.
- * Memory besides `bytes` is at most 3 times its length and 56 MiB, whatever the file says.
+ * Tensors are views into `bytes` wherever their elements are in order there, so a file is in memory
+ * once. Deflated archives and transposed tensors are copied. `bytes` must not change afterwards.
+ * Memory besides `bytes` is at most 3 times its length plus 56 MiB, whatever the file says.
  *
- * `recognise` decides whether a `model.` before all names belongs to them; without it, it stays.
- * @throws CrispenError `MODEL_CORRUPT` if the file is damaged, `MODEL_UNSUPPORTED` if it is of
- * another format or holds what is not read, where the message says what was found; `INVALID_INPUT` for
- * anything but bytes.
+ * `recognise` decides whether a `model.` before all names belongs to them. Without it, `model.`
+ * stays.
+ * @throws CrispenError `MODEL_CORRUPT` if the file is damaged; `MODEL_UNSUPPORTED` for another
+ *   format or unsupported content, which the message names; `INVALID_INPUT` for anything but bytes.
  */
 export async function readWeights(bytes: Uint8Array, recognise?: Recognise): Promise<WeightFile> {
   checkValue('The file', bytes, BYTES);
@@ -58,7 +61,8 @@ function sniff(bytes: Uint8Array): WeightFormat {
   const starts = (text: string, at = 0) =>
     [...text].every((character, i) => bytes[at + i] === character.charCodeAt(0));
   if (bytes.length === 0) throw new CrispenError('MODEL_CORRUPT', 'The weight file is empty.');
-  // Before the others: a safetensors file starts with a length, which may look like their marks.
+  // Comes first: a safetensors file starts with a length, which may look like the marks of the
+  // others.
   if (starts('{', 8)) return 'safetensors';
   if (starts('PK')) return 'torch-zip';
   if (starts('\x80')) return 'torch-legacy';

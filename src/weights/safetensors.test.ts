@@ -13,7 +13,10 @@ const filesIn = (folder: string): string[] =>
     .map((name) => `${folder}/${name}`);
 const read = (path: string): Uint8Array => new Uint8Array(readFileSync(new URL(path, root)));
 
-/** A file of the given header, by default as long as the JSON that is given, and `size` bytes. */
+/**
+ * A file with the given header and `size` bytes of data. `headerLength` defaults to the length of
+ * the JSON.
+ */
 function file(header: unknown, size = 0, headerLength?: bigint): Uint8Array {
   const text = typeof header === 'string' ? header : JSON.stringify(header);
   const json = new TextEncoder().encode(text);
@@ -47,7 +50,8 @@ describe('reading', () => {
     const bytes = read(path);
     const { tensors, metadata } = readSafetensors(bytes);
     expect(metadata).toEqual({});
-    // Ten tensors a block, PAN's eight; restoration has half of the blocks and no upsampler.
+    // A2N has ten tensors per block, PAN eight. Restoration has half of the blocks and no
+    // upsampler.
     const pan = path.includes('pan');
     const blocks = path.includes('x1') ? 8 : 16;
     const upsampler = path.includes('x1') ? 0 : path.includes('x4') ? 12 : 6;
@@ -290,7 +294,7 @@ test('2000 damaged files are refused or read soundly, and never crash', () => {
   for (let run = 0; run < 2000; run++) {
     let bytes = tiny.slice();
     if (run % 4 === 3) bytes = bytes.slice(0, random(bytes.length));
-    // Flips single bits, or writes digits and punctuation, which leave the JSON sound more often.
+    // Flips single bits, or writes digits and punctuation, which keep the JSON valid more often.
     for (let flips = 1 + random(3); flips > 0 && bytes.length > 0; flips--) {
       const at = random(bytes.length);
       if (run % 2 === 0) bytes[at] ^= 1 << random(8);
@@ -309,13 +313,13 @@ test('2000 damaged files are refused or read soundly, and never crash', () => {
       for (const value of Object.values(metadata)) expect(value).toBeTypeOf('string');
     } catch (error) {
       if (!(error instanceof CrispenError)) throw error;
-      // F16 may become U16, which is another sound file.
+      // F16 may become U16, which is also a valid file.
       if (error.code === 'MODEL_UNSUPPORTED') expect(error.message).toMatch(/type [UF]\d+/);
       else expect(error.code).toBe('MODEL_CORRUPT');
       refused++;
     }
   }
-  // Damage to the raw data and to names cannot be seen here; the hash is there for that.
+  // Damage to raw data and names cannot be detected here; the hash detects it.
   expect(refused).toBeGreaterThan(1000);
   expect(refused).toBeLessThan(2000);
 });

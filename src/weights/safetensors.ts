@@ -19,7 +19,7 @@ const DTYPES: ReadonlyMap<unknown, DType> = new Map([
   ['U8', 'u8'],
   ['BOOL', 'bool'],
 ]);
-/** Bits per element of the format's other types: files that have them are sound, but not read here. */
+/** Bits per element of the format's other types. Files with them are valid but not supported. */
 const UNREAD: ReadonlyMap<unknown, number> = new Map([
   ['F4', 4],
   ['F6_E2M3', 6],
@@ -39,7 +39,7 @@ export const LENGTH_BYTES = 8;
 /** The limit of the format's reference implementation. */
 const MAX_HEADER_BYTES = 100_000_000;
 
-/** A tensor's place in the data section, in bytes from its start. */
+/** The position of a tensor in the data section, in bytes from its start. */
 interface Span {
   readonly name: string;
   readonly begin: number;
@@ -49,12 +49,12 @@ interface Span {
 /**
  * Reads a safetensors file: 8 bytes of little-endian header length, a JSON header, raw data.
  *
- * The tensors are views into `bytes` at any alignment; nothing is copied. Nothing in the header is
- * believed: as the format demands, the tensors must cover the data section without hole or overlap.
+ * The tensors are views into `bytes` at any alignment; nothing is copied. The header is not
+ * trusted: the tensors must cover the data section without gaps or overlaps, as the format demands.
  *
  * Source: https://github.com/huggingface/safetensors, section "Format".
- * @throws CrispenError `MODEL_CORRUPT` that names the tensor and what is wrong with it;
- * `MODEL_UNSUPPORTED` for a sound file with an element type that is not read, such as F8_E4M3.
+ * @throws CrispenError `MODEL_CORRUPT` with the tensor's name and what is wrong;
+ *   `MODEL_UNSUPPORTED` for a valid file with an unsupported element type, such as F8_E4M3.
  */
 export function readSafetensors(bytes: Uint8Array): {
   tensors: TensorMap;
@@ -126,8 +126,8 @@ function parseHeader(bytes: Uint8Array): object {
 }
 
 /**
- * The first key that stands twice in one object of `text`, which is known to be sound JSON.
- * JSON.parse keeps the last of them in silence.
+ * The first key that occurs twice in one object of `text`, which is known to be valid JSON.
+ * JSON.parse silently keeps the last of them.
  */
 function findDuplicateKey(text: string): string | null {
   const colon = /\s*:/y;
@@ -140,7 +140,7 @@ function findDuplicateKey(text: string): string | null {
       while (text[i] !== '"') i += text[i] === '\\' ? 2 : 1;
       colon.lastIndex = i + 1;
       if (!colon.test(text)) continue;
-      // Parsed, since "a" and "\u0061" are one key.
+      // Parsed, because "a" and "\u0061" are the same key.
       const key: string = JSON.parse(text.slice(start, i + 1));
       const keys = open.at(-1);
       if (keys?.has(key)) return key;
@@ -179,7 +179,7 @@ function readEntry(
   if (begin > end || end > dataLength) {
     throw corrupt(`${tensor} claims bytes ${begin} to ${end} of ${dataLength}`);
   }
-  // A product beyond 2^53 is inexact, but no file is as long as that, so it is refused as well.
+  // A product beyond 2^53 is inexact, but no file is that long, so it is rejected as well.
   const expected = (elementCount(shape) * bits) / 8;
   if (end - begin !== expected) {
     throw corrupt(
@@ -189,7 +189,7 @@ function readEntry(
   return { dtype, shape, begin, end };
 }
 
-/** The tensors must follow each other without hole or overlap up to the end of the file. */
+/** Checks that the tensors cover the data up to the end of the file without gaps or overlaps. */
 function checkCoverage(spans: Span[], dataLength: number): void {
   spans.sort((a, b) => a.begin - b.begin || a.end - b.end);
   let at = 0;
@@ -211,7 +211,7 @@ function isSizeArray(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
 }
 
-/** A value from the header for a message, cut to a length that a person reads. */
+/** A value of the header as text for a message, cut to a readable length. */
 function quote(value: unknown): string {
   const text = JSON.stringify(value) ?? 'nothing';
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;

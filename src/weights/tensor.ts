@@ -16,8 +16,8 @@ export const DTYPE_BYTES: Readonly<Record<DType, number>> = {
 };
 
 /**
- * A tensor as it stands in a weight file: contiguous, row-major, little-endian. `bytes` is a view
- * into the file where possible (any alignment), `shape` of rank 0 means a scalar.
+ * A tensor in a weight file: contiguous, row-major, little-endian. `bytes` is a view into the file
+ * where possible (any alignment). A `shape` of rank 0 is a scalar.
  */
 export interface Tensor {
   readonly dtype: DType;

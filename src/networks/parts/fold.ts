@@ -3,15 +3,15 @@ import { fromFloat32, toFloat32 } from '../../weights/convert.ts';
 import type { Tensor, TensorMap } from '../../weights/tensor.ts';
 
 /**
- * Folds SPAN's re-parameterised convolutions into one 3x3 each: 1x1, 3x3, 1x1 and a 1x1 beside them,
- * without anything nonlinear between. With W1 [2ci, ci], W2 [2co, 2ci, 3, 3], W3 [co, 2co], S [co, ci]:
+ * Folds each of SPAN's re-parameterised convolutions into one 3x3: 1x1, 3x3, 1x1 and a parallel
+ * 1x1, all linear. With W1 [2ci, ci], W2 [2co, 2ci, 3, 3], W3 [co, 2co], S [co, ci]:
  *
  *   W[o,i,y,x] = sum_n W3[o,n] sum_m W2[n,m,y,x] W1[m,i]  + S[o,i] in the centre
  *   b[o]       = sum_n W3[o,n] (sum_{m,y,x} W2[n,m,y,x] b1[m] + b2[n]) + b3[o] + bS[o]
  *
- * Exact at the image's border too: the published layer pads before the first 1x1, whose bias the
- * padded pixels carry. Sums are kept in f64. The `eval_conv` of a checkpoint is a cache of this that
- * training leaves stale, so it is replaced; a file that has nothing else keeps it.
+ * The fold is exact at the image's border too: the published layer pads before the first 1x1, so
+ * padded pixels have its bias. Sums are f64. A checkpoint's `eval_conv` caches the same values, but
+ * training leaves the cache stale, so it is replaced. A file with only `eval_conv` keeps it.
  */
 export function foldSpan(tensors: TensorMap): TensorMap {
   const result = new Map<string, Tensor>();
@@ -60,7 +60,7 @@ function foldLayer(tensors: TensorMap, layer: string): { weight: Tensor; bias: T
     });
   }
 
-  // Inner: [n][i * 9 + tap] of W2 W1, and what the biases before W3 come to.
+  // Inner: [n][i * 9 + tap] of W2 W1, and the sum of the biases before W3.
   const inner = new Float64Array(ns * ci * 9);
   const carried = new Float64Array(ns);
   for (let n = 0; n < ns; n++) {

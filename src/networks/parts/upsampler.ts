@@ -17,10 +17,10 @@ export const noUpsampler = (scale: number): CrispenError =>
   });
 
 /**
- * PAN's upsampler, which A2N shares: nearest enlargement, convolution, pixel attention,
- * convolution; twice for x4; then the last convolution plus the bilinear skip. At x1, restoration,
- * the last convolution alone, plus the input.
- * @throws CrispenError `MODEL_UNSUPPORTED` for a scale that is none of 1 to 4
+ * The upsampler of PAN and A2N: nearest enlargement, convolution, pixel attention, convolution
+ * (twice for x4), then the last convolution plus the bilinear skip. x1 restores: only the last
+ * convolution, plus the input.
+ * @throws CrispenError `MODEL_UNSUPPORTED` for a scale other than 1 to 4
  */
 export function upsampler(
   b: GraphBuilder,

@@ -9,12 +9,12 @@ import { ZipArchive } from './zip.ts';
 const PICKLE = '/data.pkl';
 
 /**
- * Opens a checkpoint of PyTorch 1.6 and later: a zip archive with `<name>/data.pkl`, a pickle, and
- * `<name>/data/<key>`, the raw storages. Nothing of it is executed, see `readPickle`; a storage is
- * checked against its CRC-32 when it is first loaded and then kept.
+ * Opens a checkpoint of PyTorch 1.6 or later: a zip archive with `<name>/data.pkl`, a pickle, and
+ * `<name>/data/<key>`, the raw storages. Nothing in it is executed (see `readPickle`). A storage is
+ * checked against its CRC-32 when it is first loaded, and then kept.
  *
  * The elements of a stored (not deflated) archive are never copied: tensors are views of `bytes`.
- * @throws CrispenError `MODEL_CORRUPT` or `MODEL_UNSUPPORTED`; big-endian files are the latter.
+ * @throws CrispenError `MODEL_CORRUPT`, or `MODEL_UNSUPPORTED` (also for big-endian files).
  */
 export async function openArchive(bytes: Uint8Array): Promise<Checkpoint> {
   const limits = memoryLimits(bytes.length);
@@ -53,7 +53,7 @@ export async function openArchive(bytes: Uint8Array): Promise<Checkpoint> {
   return { root: value, load };
 }
 
-/** The folder around all entries, which is named after the file that was first saved. */
+/** The folder around all entries. Its name is that of the file when it was first saved. */
 function findTop(names: ReadonlySet<string>): string {
   const found = [...names].filter(
     (name) => name.indexOf('/') === name.length - PICKLE.length && name.endsWith(PICKLE),

@@ -21,7 +21,10 @@ const STORAGE_TYPES: Readonly<Record<string, DType>> = {
   ByteStorage: 'u8',
   BoolStorage: 'bool',
 };
-/** How PyTorch writes tensors of other elements, and what these are: sound files, but not read here. */
+/**
+ * How PyTorch writes tensors of unsupported element types, with names for messages. Such files are
+ * valid.
+ */
 const UNREAD: Readonly<Record<string, string>> = {
   'torch ComplexFloatStorage': 'complex numbers',
   'torch ComplexDoubleStorage': 'complex numbers',
@@ -31,14 +34,16 @@ const UNREAD: Readonly<Record<string, string>> = {
   'torch QUInt4x2Storage': 'quantised integers',
   'torch QUInt2x4Storage': 'quantised integers',
   'torch._utils _rebuild_qtensor': 'quantised integers',
-  // Of element types that have no class of storage.
+  // Element types without a storage class.
   'torch._utils _rebuild_tensor_v3': 'float8, uint16, uint32 or uint64',
   'torch.storage UntypedStorage': 'float8, uint16, uint32 or uint64',
 };
 /** More axes than any network's tensor has. */
 const MAX_RANK = 16;
 
-/** Kept by name alone: training checkpoints hold them beside the weights, nobody reads them. */
+/**
+ * Kept by name only: training checkpoints contain them beside the weights, and nothing reads them.
+ */
 const INERT_CALLS = [
   'torch device',
   '_codecs encode',
@@ -51,7 +56,7 @@ const INERT_CALLS = [
   'numpy._core.multiarray _reconstruct',
   'argparse Namespace',
 ];
-/** Only ever mentioned. */
+/** Mentioned but never called. */
 const INERT_NAMES = [
   'numpy ndarray',
   ...['float64', 'float32', 'float16', 'bfloat16'].map((name) => `torch ${name}`),
@@ -61,9 +66,9 @@ const INERT_NAMES = [
 ];
 
 /**
- * The names that a checkpoint may mention, by `module name`, and what stands in for them. PyTorch's
- * own list for weights_only loading, as far as state dictionaries and what training scripts put
- * beside them need it, and argparse's Namespace.
+ * The names that a checkpoint may mention, by `module name`, and their stand-ins. They are the part
+ * of PyTorch's list for weights_only loading that state dictionaries and training scripts need,
+ * plus argparse's Namespace.
  */
 export const KNOWN_GLOBALS: ReadonlyMap<string, KnownGlobal> = new Map<string, KnownGlobal>([
   ...Object.entries(STORAGE_TYPES).map(
@@ -86,8 +91,8 @@ export const KNOWN_GLOBALS: ReadonlyMap<string, KnownGlobal> = new Map<string, K
 ]);
 
 /**
- * Reads persistent ids, `('storage', type, key, location, count)` and in the legacy format a sixth
- * entry, the window of a shared storage; and keeps the storages by key.
+ * Reads persistent ids, `('storage', type, key, location, count)`; the legacy format adds a sixth
+ * entry, the window of a shared storage. Keeps the storages by key.
  */
 export class StorageTable {
   readonly storages = new Map<string, Storage>();
@@ -132,7 +137,7 @@ function makeDictionary(args: readonly PickleValue[]): PickleValue {
   throw corrupt('a dictionary is made of something else than entries');
 }
 
-/** What Python 2 wrote: `OrderedDict([[key, value], ...])`. */
+/** Python 2's form: `OrderedDict([[key, value], ...])`. */
 function dictionaryOfPairs(pairs: readonly PickleValue[]): PickleValue {
   const result = new Map<PickleValue, PickleValue>();
   for (const pair of pairs) {
@@ -147,7 +152,7 @@ function firstList(args: readonly PickleValue[]): PickleValue {
   return args[0];
 }
 
-/** `(storage, offset, shape, strides, ...)`; gradients, hooks and metadata mean nothing here. */
+/** `(storage, offset, shape, strides, ...)`; gradients, hooks and metadata are ignored. */
 function rebuildTensor(args: readonly PickleValue[]): PickleValue {
   const [view, offset, shape, strides] = args;
   if (!(view instanceof StorageView)) throw corrupt('a tensor has no storage');

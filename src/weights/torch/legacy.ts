@@ -10,13 +10,13 @@ const PROTOCOL = 1001;
 const COUNT_BYTES = 8;
 
 /**
- * Opens a checkpoint as PyTorch wrote them before 1.6: five pickles in a row (magic number,
- * protocol, facts of the machine, the value, the keys of the storages), then the storages in the
- * order of the keys, each an int64 count of elements and the elements. Nothing of it is executed.
+ * Opens a checkpoint in PyTorch's format before 1.6: five pickles in a row (magic number, protocol,
+ * system information, the value, the keys of the storages), then the storages in the order of the
+ * keys, each an int64 count of elements and the elements. Nothing in it is executed.
  *
- * The format has no checksum; but keys, counts and the end of the file must all fit. Elements are
+ * The format has no checksum, but keys, counts and the end of the file must match. Elements are
  * never copied: tensors are views of `bytes`.
- * @throws CrispenError `MODEL_CORRUPT` or `MODEL_UNSUPPORTED`; big-endian files are the latter.
+ * @throws CrispenError `MODEL_CORRUPT`, or `MODEL_UNSUPPORTED` (also for big-endian files).
  */
 export function openLegacy(bytes: Uint8Array): Checkpoint {
   const budget = memoryLimits(bytes.length).values;

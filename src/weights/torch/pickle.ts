@@ -7,9 +7,9 @@ declare const TextDecoder: new (
 ) => { decode(bytes: Uint8Array): string };
 
 /**
- * A Python value. Dictionaries are Maps, so that no key of a file can meet a JavaScript prototype.
- * Lists and sets are arrays, tuples frozen arrays. Integers beyond 2^53 are bigints. Values may be
- * shared and, in a hostile file, cyclic.
+ * A Python value. Dictionaries are Maps, so keys of a file cannot reach a JavaScript prototype.
+ * Lists and sets are arrays, tuples are frozen arrays. Integers beyond 2^53 are bigints. Values may
+ * be shared and, in a hostile file, cyclic.
  */
 export type PickleValue =
   | null
@@ -26,7 +26,7 @@ export type PickleValue =
   | TensorRef;
 export type PickleMap = Map<PickleValue, PickleValue>;
 
-/** A Python value that nobody reads: it stands in the tree by name only, its content is dropped. */
+/** A Python value that nothing reads: only its name is kept, its content is dropped. */
 export class Inert {
   readonly name: string;
   constructor(name: string) {
@@ -34,9 +34,9 @@ export class Inert {
   }
 }
 
-/** What a pickle may name: our own stand-in for a Python function or class. */
+/** A name that a pickle may use: a stand-in for a Python function or class. */
 export class PickleGlobal {
-  /** Module and name with a blank between, as `collections OrderedDict`. */
+  /** Module and name with a space between them, such as `collections OrderedDict`. */
   readonly name: string;
   /** Stands in for a call of it; null for a name that may be mentioned but not called. */
   readonly call: ((args: readonly PickleValue[]) => PickleValue) | null;
@@ -46,7 +46,7 @@ export class PickleGlobal {
   }
 }
 
-/** What a sound pickle may name for tensors whose elements are not read here. */
+/** A name that a valid pickle may use for tensors of an unsupported element type. */
 export class UnreadElements {
   /** For people, such as `complex numbers`. */
   readonly what: string;
@@ -58,12 +58,12 @@ export class UnreadElements {
 export type KnownGlobal = PickleGlobal | StorageType | UnreadElements;
 
 /**
- * Bounds what pickles can build: a byte of pickle can stand for an object of hundreds. Each value
- * is charged about what it takes in memory, before it is made.
+ * Limits the memory of pickle values: one byte of pickle can create an object of hundreds. Each
+ * value is charged roughly its size in memory, before it is made.
  */
 export class Budget {
   #left: number;
-  /** `bytes`: how much memory the values may take in all. */
+  /** `bytes`: the total memory that the values may use. */
   constructor(bytes: number) {
     this.#left = bytes;
   }
@@ -79,12 +79,12 @@ export class Budget {
 export interface PickleOptions {
   /** The only names that the pickle may mention, by `module name`. */
   readonly globals: ReadonlyMap<string, KnownGlobal>;
-  /** What a persistent id stands for; without it the pickle may have none. */
+  /** The value of a persistent id. Without it, the pickle may not contain any. */
   readonly persistent?: (id: PickleValue) => PickleValue;
   readonly budget: Budget;
 }
 
-// Charges in bytes, rounded up from what V8 takes.
+// Charges in bytes, rounded up from the size in V8.
 const PER_OPCODE = 16;
 const PER_VALUE = 96;
 const PER_ITEM = 16;
@@ -95,7 +95,7 @@ const MAX_LONG_BYTES = 255;
 const MAX_NAME_BYTES = 256;
 const HIGHEST_PROTOCOL = 5;
 
-/** Opcodes that Python knows and that no state dictionary needs, for the message. */
+/** Valid opcodes that no state dictionary needs, with names for the message. */
 const REFUSED_OPCODES: ReadonlyMap<number, string> = new Map([
   [0x50, 'PERSID'],
   [0x49, 'INT'],
@@ -121,14 +121,14 @@ const REFUSED_OPCODES: ReadonlyMap<number, string> = new Map([
 ]);
 
 /**
- * Reads one pickle of protocol 2 to 5 that starts at byte `start` of `bytes`, and says where it
- * ends. Nothing of it is executed: a name outside of `options.globals` is refused where it is
- * mentioned, and a call reaches only our stand-ins. Memory is bounded by `options.budget`, time by
- * the pickle's length and the budget; no recursion.
+ * Reads one pickle of protocol 2 to 5 that starts at byte `start` of `bytes`, and returns where it
+ * ends. Nothing in it is executed: a name outside `options.globals` is an error where it is
+ * mentioned, and a call reaches only our stand-ins. `options.budget` limits the memory; the
+ * pickle's length and the budget limit the time. There is no recursion.
  *
  * Source: the opcode table of CPython's Lib/pickletools.py.
- * @throws CrispenError `MODEL_CORRUPT` for malformed bytes, `MODEL_UNSUPPORTED` for an opcode or a
- * name that is not on the list, or a spent budget.
+ * @throws CrispenError `MODEL_CORRUPT` for malformed bytes; `MODEL_UNSUPPORTED` for an opcode or a
+ *   name that is not on the list, or an exhausted budget.
  */
 export function readPickle(
   bytes: Uint8Array,
@@ -314,7 +314,7 @@ class PickleMachine {
         this.#call(at);
         return;
       case 0x62: {
-        // BUILD. Nobody reads the attributes of an object (an OrderedDict's _metadata, an array's
+        // BUILD. Nothing reads the attributes of an object (an OrderedDict's _metadata, an array's
         // elements), so the state is dropped.
         const [target] = this.#popCount(2);
         if (!(target instanceof Map || target instanceof Inert)) {
@@ -345,7 +345,7 @@ class PickleMachine {
     this.#options.budget.charge(bytes);
   }
 
-  /** Where the next `count` bytes are, which are taken. */
+  /** Takes the next `count` bytes and returns their position. */
   #take(count: number): number {
     const at = this.#at;
     if (count > this.#bytes.length - at) {
@@ -363,7 +363,7 @@ class PickleMachine {
     return this.#view.getUint32(this.#take(4), true);
   }
 
-  /** Inexact beyond 2^53, where no file reaches. */
+  /** Inexact beyond 2^53, which is longer than any file. */
   #u64(): number {
     return Number(this.#view.getBigUint64(this.#take(8), true));
   }

@@ -1,6 +1,6 @@
 import { CrispenError } from '../../errors.ts';
 
-/** The file is truncated or malformed, or one of its checksums does not fit. */
+/** The error for a truncated or malformed file or a wrong checksum. */
 export function corrupt(message: string, cause?: unknown): CrispenError {
   return new CrispenError('MODEL_CORRUPT', `The PyTorch checkpoint is damaged: ${message}.`, {
     hint: 'Download or copy the file again, or save it anew.',
@@ -8,7 +8,7 @@ export function corrupt(message: string, cause?: unknown): CrispenError {
   });
 }
 
-/** The file may be sound, but holds what is not read here. */
+/** The error for a file that may be valid but has unsupported content. */
 export function unsupported(
   message: string,
   hint = 'Save the state dictionary alone, as torch.save(model.state_dict(), path) does, or as safetensors.',
@@ -18,7 +18,7 @@ export function unsupported(
   });
 }
 
-/** Text out of a file, fit to stand in a message: printable ASCII, cut to 80 characters. */
+/** Text from a file, safe for a message: printable ASCII, cut to 80 characters. */
 export function printable(text: string): string {
   const shown = text.slice(0, 80).replace(/[^\x20-\x7e]/g, '?');
   return text.length > 80 ? `${shown}...` : shown;

@@ -1,7 +1,7 @@
 import { DTYPE_BYTES, type DType, elementCount, type Tensor, type TensorMap } from '../tensor.ts';
 import { corrupt, unsupported } from './refusal.ts';
 
-/** The class of a storage as pickles name it: `torch.FloatStorage` and its like. */
+/** The class of a storage as pickles name it, such as `torch.FloatStorage`. */
 export class StorageType {
   readonly dtype: DType;
   constructor(dtype: DType) {
@@ -9,7 +9,7 @@ export class StorageType {
   }
 }
 
-/** Raw little-endian elements that stand elsewhere in the file under a key. */
+/** Raw little-endian elements, stored elsewhere in the file under a key. */
 export interface Storage {
   readonly key: string;
   readonly dtype: DType;
@@ -17,7 +17,9 @@ export interface Storage {
   readonly count: number;
 }
 
-/** `count` elements of a storage from element `offset` on: a window of an old file, or all of it. */
+/**
+ * `count` elements of a storage from element `offset` on: a window of an old file, or all of it.
+ */
 export class StorageView {
   readonly storage: Storage;
   readonly offset: number;
@@ -29,16 +31,16 @@ export class StorageView {
   }
 }
 
-/** A tensor as its pickle describes it; its elements have not been looked at yet. */
+/** A tensor as described by its pickle. Its elements are not loaded yet. */
 export class TensorRef {
   readonly storage: Storage;
   /** Of the first element, in elements of the storage. */
   readonly offset: number;
   readonly shape: readonly number[];
-  /** In elements, as long as `shape`; zero where an axis repeats. */
+  /** In elements, one per axis of `shape`; zero where an axis repeats. */
   readonly strides: readonly number[];
 
-  /** @throws CrispenError `MODEL_CORRUPT` if an element would stand outside of the view. */
+  /** @throws CrispenError `MODEL_CORRUPT` if an element would be outside the view. */
   constructor(
     view: StorageView,
     offset: number,
@@ -68,16 +70,17 @@ export class TensorRef {
   }
 }
 
-/** Finds the bytes of a storage; exactly `count` elements of it. */
+/** Loads the bytes of a storage; exactly `count` elements of it. */
 export type StorageLoader = (storage: Storage) => Promise<Uint8Array> | Uint8Array;
 
 /**
- * The tensors that `refs` describe. A contiguous tensor is a view of its storage's bytes, so that
- * the elements of an uncompressed file exist once; others (channels last, transposed, expanded)
- * are gathered into a copy in row-major order.
+ * The tensors that `refs` describe. A contiguous tensor is a view of its storage's bytes, so the
+ * elements of an uncompressed file are in memory once. Others (channels last, transposed, expanded)
+ * are gathered into a row-major copy.
  *
- * `copyBytes` bounds the copies in all: strides of zero make tensors of any size out of one element.
- * @throws CrispenError `MODEL_UNSUPPORTED` beyond that, and whatever `load` throws.
+ * `copyBytes` limits the total size of the copies: strides of zero make tensors of any size from
+ * one element.
+ * @throws CrispenError `MODEL_UNSUPPORTED` beyond the limit, and all errors of `load`.
  */
 export async function loadTensors(
   refs: ReadonlyMap<string, TensorRef>,
@@ -102,7 +105,7 @@ export async function loadTensors(
   return tensors;
 }
 
-/** Row-major without gaps. The strides of axes of length 1 mean nothing. */
+/** Row-major without gaps. Strides of axes of length 1 do not matter. */
 function isContiguous({ shape, strides }: TensorRef): boolean {
   if (shape.includes(0)) return true;
   let expected = 1;
@@ -113,7 +116,7 @@ function isContiguous({ shape, strides }: TensorRef): boolean {
   return true;
 }
 
-/** Walks the axes like an odometer; `source` is the element below it. */
+/** Steps through the axes like an odometer. `source` is the current element. */
 function gather({ dtype, offset, shape, strides }: TensorRef, storage: Uint8Array, length: number) {
   const size = DTYPE_BYTES[dtype];
   const result = new Uint8Array(length);

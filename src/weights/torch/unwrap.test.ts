@@ -6,7 +6,10 @@ import { type TensorOutline, unwrap } from './unwrap.ts';
 const view = new StorageView({ key: '0', dtype: 'f32', count: 1 }, 0, 1);
 const tensor = (): TensorRef => new TensorRef(view, 0, [1], [1]);
 
-/** Objects as dictionaries; a string list stands for a dictionary of tensors of these names. */
+/**
+ * Objects stand for dictionaries, and a list of strings for a dictionary of tensors with these
+ * names.
+ */
 type Sketch = readonly string[] | { readonly [name: string]: Sketch | number | null };
 function draw(sketch: Sketch): Map<PickleValue, PickleValue> {
   if (Array.isArray(sketch)) return new Map(sketch.map((name) => [name, tensor()]));

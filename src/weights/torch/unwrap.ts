@@ -3,13 +3,13 @@ import type { PickleMap, PickleValue } from './pickle.ts';
 import { printable, unsupported } from './refusal.ts';
 import { TensorRef } from './storage.ts';
 
-/** What tells a network: the names of the tensors, their types and shapes. */
+/** The names of the tensors, their types and shapes. They identify a network. */
 export type TensorOutline = ReadonlyMap<string, Pick<Tensor, 'dtype' | 'shape'>>;
 
-/** True if the tensors are those of a known network. */
+/** True if the tensors belong to a known network. */
 export type Recognise = (tensors: TensorOutline) => boolean;
 
-/** Entries that hold the network, the best first: averaged weights before plain ones. */
+/** Entries that contain the network, in order of preference: averaged weights before plain ones. */
 const WRAPPERS = [
   'params_ema',
   'params-ema',
@@ -22,21 +22,21 @@ const WRAPPERS = [
   'netG',
   'generator',
 ];
-/** What training wrappers put before every name. */
+/** Prefixes that training wrappers add to every name. */
 const PREFIXES = ['module.', 'netG.', 'generator.', 'net_g.', '_orig_mod.'];
 /** Also the first part of the names of old ESRGAN files, where it must stay. */
 const MODEL_PREFIX = 'model.';
 const MAX_DEPTH = 8;
 
 /**
- * Finds the state dictionary in what was saved: through entries called `params_ema`, `params`,
- * `state_dict`, ... (the first that leads to tensors) and through dictionaries of a single entry.
- * Entries that are no tensors are left out; prefixes of training wrappers are removed by
- * `stripPrefixes`.
+ * Finds the state dictionary in the saved value: through entries called `params_ema`, `params`,
+ * `state_dict`, ... (the first that leads to tensors) and through dictionaries with a single entry.
+ * Entries that are not tensors are left out. `stripPrefixes` removes prefixes of training wrappers.
  *
- * `path` is what stood before the names: `params_ema/` for an entry, `state_dict/module.` for an
+ * `path` is the text before the names: `params_ema/` for an entry, `state_dict/module.` for an
  * entry and a prefix, empty for a plain state dictionary.
- * @throws CrispenError `MODEL_UNSUPPORTED` if there are no tensors, with what was found instead.
+ * @throws CrispenError `MODEL_UNSUPPORTED` if there are no tensors; the message says what was found
+ *   instead.
  */
 export function unwrap(
   root: PickleValue,
@@ -52,8 +52,8 @@ export function unwrap(
 
 /**
  * Removes `module.`, `netG.`, `generator.`, `net_g.` and `_orig_mod.` from the names, each as often
- * as all names have it; and `model.` only where `recognise` knows the network without it and does
- * not know it with it.
+ * as all names have it. Removes `model.` only if `recognise` accepts the names without it and
+ * rejects them with it.
  */
 export function stripPrefixes<T extends Pick<Tensor, 'dtype' | 'shape'>>(
   tensors: ReadonlyMap<string, T>,
@@ -75,7 +75,7 @@ function find(
   depth: number,
   seen: Set<PickleMap>,
 ): { tensors: ReadonlyMap<string, TensorRef>; path: string } | null {
-  // A dictionary that was looked at before holds nothing: files can be cyclic.
+  // A dictionary that was visited before has nothing new. Files can be cyclic.
   if (depth > MAX_DEPTH || seen.has(map)) return null;
   seen.add(map);
   const names: readonly PickleValue[] = map.size === 1 ? [...map.keys()] : WRAPPERS;
@@ -116,7 +116,7 @@ function strip<T>(tensors: ReadonlyMap<string, T>, prefix: string): ReadonlyMap<
   return new Map([...tensors].map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }
 
-/** For the message: the entries of a dictionary, else the kind of value. */
+/** For messages: the entries of a dictionary, or the kind of value. */
 function describe(root: PickleValue): string {
   if (!(root instanceof Map)) {
     return Array.isArray(root) ? 'a list' : 'a single value';

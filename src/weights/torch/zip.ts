@@ -1,6 +1,6 @@
 import { corrupt, printable, unsupported } from './refusal.ts';
 
-// The core compiles without the DOM library; these exist in pages, workers and Node alike.
+// The core compiles without the DOM library. Pages, workers and Node all have these.
 declare const TextDecoder: new (
   label: 'utf-8',
   options: { fatal: true },
@@ -36,25 +36,25 @@ const IN_ZIP64_SHORT = 0xffff;
 const ENCRYPTED = 1;
 const STORED = 0;
 const DEFLATED = 8;
-/** An entry of the table takes more memory than its 46 bytes in the file. */
+/** An entry takes more memory than its 46 bytes in the file. */
 const MAX_ENTRIES = 100_000;
 
 interface Entry {
   readonly name: string;
   readonly method: number;
   readonly crc: number;
-  /** As it stands in the file. */
+  /** Size in the file. */
   readonly packedSize: number;
-  /** Unpacked. */
+  /** Size after unpacking. */
   readonly size: number;
   readonly headerAt: number;
   readonly dataAt: number;
 }
 
 /**
- * A zip archive of stored and deflated entries, zip64 included, read through its central directory
- * alone: of a local header only the place of the data is taken, since PyTorch leaves sizes and
- * checksums out of it.
+ * A zip archive of stored and deflated entries, with zip64. Only its central directory is read; the
+ * local header just gives the position of the data, because PyTorch leaves sizes and checksums out
+ * of it.
  *
  * Source: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3 and 4.5.3.
  */
@@ -64,9 +64,10 @@ export class ZipArchive {
   #unpackLeft: number;
 
   /**
-   * `unpackBytes` bounds what deflated entries may unpack to in all.
-   * @throws CrispenError `MODEL_CORRUPT` for a malformed directory, entries outside of the file,
-   * over each other or of one name; `MODEL_UNSUPPORTED` for encryption, other methods, volumes.
+   * `unpackBytes` limits the total size of unpacked entries.
+   * @throws CrispenError `MODEL_CORRUPT` for a malformed directory, or entries that are outside the
+   *   file, overlap or share a name; `MODEL_UNSUPPORTED` for encryption, other methods and split
+   *   archives.
    */
   constructor(bytes: Uint8Array, unpackBytes: number) {
     this.#bytes = bytes;
@@ -80,9 +81,9 @@ export class ZipArchive {
 
   /**
    * The content of an entry, checked against its CRC-32. A stored entry is a view of the file's
-   * bytes, nothing is copied; a deflated one is unpacked anew at each call.
-   * @throws CrispenError `MODEL_CORRUPT` if there is no such entry or size or checksum do not fit,
-   * `MODEL_UNSUPPORTED` if the archive unpacks to more than the bound.
+   * bytes. A deflated entry is unpacked anew by each call.
+   * @throws CrispenError `MODEL_CORRUPT` if there is no such entry, or size or checksum do not
+   *   match; `MODEL_UNSUPPORTED` if the archive unpacks to more than the limit.
    */
   async read(name: string): Promise<Uint8Array> {
     const entry = this.#entries.get(name);
@@ -104,7 +105,7 @@ export class ZipArchive {
   }
 }
 
-/** Where the central directory is and how many entries it has. */
+/** The position of the central directory and its number of entries. */
 interface DirectoryPlace {
   readonly at: number;
   readonly size: number;
@@ -147,7 +148,7 @@ function findDirectory(view: DataView): DirectoryPlace {
   const length = view.byteLength;
   const lowest = Math.max(0, length - END_BYTES - MAX_COMMENT_BYTES);
   let at = length - END_BYTES;
-  // The comment must end the file, so that text that looks like an end record is none.
+  // The comment must end the file. Otherwise any text could look like an end record.
   while (
     at >= lowest &&
     !(view.getUint32(at, true) === END && at + END_BYTES + view.getUint16(at + 20, true) === length)
@@ -193,7 +194,7 @@ function readEntry(view: DataView, at: number, name: string, directoryAt: number
   let size = view.getUint32(at + 24, true);
   let headerAt = view.getUint32(at + 42, true);
   if (size === IN_ZIP64 || packedSize === IN_ZIP64 || headerAt === IN_ZIP64) {
-    // The extra field holds, in this order, just those that do not fit.
+    // The extra field contains, in this order, only the values that do not fit.
     const next = zip64Reader(view, at, shown);
     if (size === IN_ZIP64) size = next();
     if (packedSize === IN_ZIP64) packedSize = next();
@@ -215,7 +216,7 @@ function readEntry(view: DataView, at: number, name: string, directoryAt: number
   return { name, method, crc: view.getUint32(at + 16, true), packedSize, size, headerAt, dataAt };
 }
 
-/** Reads the 64-bit numbers of a central header's zip64 extra field one after the other. */
+/** Reads the 64-bit numbers of a central header's zip64 extra field in turn. */
 function zip64Reader(view: DataView, headerAt: number, shown: string): () => number {
   let at = headerAt + CENTRAL_HEADER_BYTES + view.getUint16(headerAt + 28, true);
   const end = at + view.getUint16(headerAt + 30, true);
@@ -235,7 +236,7 @@ function zip64Reader(view: DataView, headerAt: number, shown: string): () => num
   throw corrupt(`${shown} lacks its zip64 sizes`);
 }
 
-/** Overlapping entries make bombs: many names for one block of bytes. */
+/** Overlapping entries can be bombs: many names for one block of bytes. */
 function checkOverlap(entries: Iterable<Entry>): void {
   const sorted = [...entries].sort((a, b) => a.headerAt - b.headerAt);
   let end = 0;
@@ -248,7 +249,7 @@ function checkOverlap(entries: Iterable<Entry>): void {
 async function inflate(packed: Uint8Array, size: number, name: string): Promise<Uint8Array> {
   const stream = new DecompressionStream('deflate-raw');
   const writer = stream.writable.getWriter();
-  // Not awaited yet: writing goes on only as fast as the other end is read.
+  // Not awaited yet: the writer waits for the reader.
   const written = Promise.all([writer.write(packed), writer.close()]);
   written.catch(() => {});
   const reader = stream.readable.getReader();
@@ -274,7 +275,7 @@ async function inflate(packed: Uint8Array, size: number, name: string): Promise<
   return result;
 }
 
-/** Inexact beyond 2^53, where every bound fails. */
+/** Inexact beyond 2^53, which exceeds every limit. */
 function u64(view: DataView, at: number): number {
   return Number(view.getBigUint64(at, true));
 }
@@ -298,7 +299,7 @@ function makeCrcTables(): readonly Uint32Array[] {
   return tables;
 }
 
-/** The CRC-32 of zip, gzip and PNG, four bytes a step. */
+/** The CRC-32 of zip, gzip and PNG, four bytes per step. */
 export function crc32(bytes: Uint8Array): number {
   const [t0, t1, t2, t3] = CRC_TABLES;
   let crc = 0xffffffff;
