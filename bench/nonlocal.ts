@@ -8,7 +8,7 @@ import { positiveInteger, UsageError } from '../src/cli/command.ts';
 import { openGpu } from '../src/cli/driver.ts';
 import { Engine } from '../src/engine/engine.ts';
 import type { SizedDispatch } from '../src/engine/gpu/arena.ts';
-import { makeJob, plannedBytes, releaseJob } from '../src/engine/tile/strips.ts';
+import { makeJob, plannedBytes } from '../src/engine/tile/strips.ts';
 import { type Graph, GraphBuilder } from '../src/graph/graph.ts';
 import { NonlocalBuilder } from '../src/graph/nonlocal.ts';
 import type { Network } from '../src/networks/network.ts';
@@ -225,7 +225,7 @@ function measure(
         const { maps, uniforms } = plannedBytes(device, model, size, 1);
         const pixels = Uint32Array.from({ length: side * side }, (_, i) => i * 2654435761);
         const { source } = program.image as NonNullable<typeof program.image>;
-        device.gpu.queue.writeBuffer(job.external.get(source) as GPUBuffer, 0, pixels);
+        job.arena.write(source, pixels);
         const inner = program.steps.findIndex(({ name }) => !isEnd(name));
         const all = job.arena.sized({ image: size, core: whole, source: whole });
         const names = program.steps.map(({ name }) => name);
@@ -260,7 +260,7 @@ function measure(
         };
         return { row, steps };
       } finally {
-        releaseJob(job);
+        job.buffers.destroy();
         model.weights.destroy();
       }
     }),

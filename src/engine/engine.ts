@@ -20,7 +20,6 @@ import {
   largestSource,
   makeJob,
   plannedBytes,
-  releaseJob,
   StripRun,
   wholeImage,
   workOf,
@@ -194,7 +193,7 @@ export class Engine {
 
   /** Frees the buffers kept for the next job. */
   trim(): void {
-    if (this.#kept) releaseJob(this.#kept.job);
+    this.#kept?.job.buffers.destroy();
     this.#kept = null;
   }
 
@@ -276,7 +275,7 @@ export class Engine {
         const { model: running, inputs } = statistics ?? { model: part, inputs: [] };
         try {
           const job = await this.#prepare(running, run.left);
-          const held = job.bytes + model.weights.size + (trunk?.bytes ?? 0);
+          const held = job.buffers.bytes + model.weights.size + (trunk?.bytes ?? 0);
           gpuBytes = Math.max(gpuBytes, held);
           await run.run(job, running, {
             ...paced,

@@ -8,6 +8,7 @@ import {
   paramWords,
 } from '../../kernels/kernel.ts';
 import type { Program, ResourceId, TileView } from '../compile/program.ts';
+import type { Buffers } from './buffers.ts';
 import { type Device, PARAM_BYTES, type Pipeline, USAGE } from './device.ts';
 import type { Model } from './model.ts';
 import type { Pace } from './pace.ts';
@@ -55,16 +56,16 @@ export function planProgram(program: Program, size: Size, keep: ReadonlySet<Reso
 }
 
 /**
- * The buffers of one model for tiles up to a size: feature maps by slot, bind groups, uniforms.
- * Made once and used for every tile and image of that size.
+ * One model for tiles up to a size: its buffers (external ones, feature maps by slot, uniforms) and bind
+ * groups. Made once and used for every tile and image of that size. The buffers go with the set that
+ * they were made in.
  */
 export class Arena {
-  readonly bytes: number;
   readonly dispatches: readonly Dispatch[];
   readonly #device: Device;
   readonly #program: Program;
+  /** By resource. */
   readonly #buffers: readonly GPUBuffer[];
-  readonly #owned: readonly GPUBuffer[];
   /** One slot per piece of a dispatch, at `uniformStride`. */
   readonly uniforms: GPUBuffer;
 
@@ -72,15 +73,12 @@ export class Arena {
     device: Device,
     model: Model,
     buffers: readonly GPUBuffer[],
-    owned: readonly GPUBuffer[],
     uniforms: GPUBuffer,
   ) {
     this.#device = device;
     this.#program = model.program;
     this.#buffers = buffers;
-    this.#owned = owned;
     this.uniforms = uniforms;
-    this.bytes = owned.reduce((sum, buffer) => sum + buffer.size, 0);
     this.dispatches = model.program.steps.map((step, i) => {
       const pipeline = model.pipelines[i];
       const reads = step.reads.map((operand): GPUBufferBinding => {
@@ -99,40 +97,40 @@ export class Arena {
   }
 
   /**
-   * @param external buffers of the program's external resources
+   * @param set takes the buffers
    * @param keep resources whose content must outlive the run
-   * @throws CrispenError `OUT_OF_MEMORY`, with everything released.
+   * @throws CrispenError `OUT_OF_MEMORY`, with the whole set freed
    */
-  static async create(
-    device: Device,
+  static create(
+    set: Buffers,
     model: Model,
     size: Size,
-    external: ReadonlyMap<ResourceId, GPUBuffer>,
     keep: ReadonlySet<ResourceId> = new Set(),
   ): Promise<Arena> {
+    const { device } = set;
     const { program } = model;
     const { slotBytes, slotOf } = planProgram(program, size, keep);
     const usage = USAGE.STORAGE | USAGE.COPY_SRC | USAGE.COPY_DST;
-    const owned: GPUBuffer[] = [];
-    try {
-      return await device.scoped('allocating feature maps', () => {
-        for (const bytes of slotBytes) owned.push(device.buffer('feature map', bytes, usage));
-        const buffers = program.resources.map(
-          (_, id) => external.get(id) ?? (owned[slotOf[id]] as GPUBuffer),
-        );
-        const bytes = uniformBytes(device, program, size);
-        const uniforms = device.buffer('uniforms', bytes, USAGE.UNIFORM | USAGE.COPY_DST);
-        owned.push(uniforms);
-        return new Arena(device, model, buffers, owned, uniforms);
-      });
-    } catch (error) {
-      for (const buffer of owned) buffer.destroy();
-      throw error;
-    }
+    return set.allocate('allocating feature maps', (make) => {
+      const slots = slotBytes.map((bytes) => make('feature map', bytes, usage));
+      const buffers = program.resources.map(({ name, bytes, external }, id) =>
+        external ? make(name, bytes(size), usage) : slots[slotOf[id]],
+      );
+      const bytes = uniformBytes(device, program, size);
+      const uniforms = make('uniforms', bytes, USAGE.UNIFORM | USAGE.COPY_DST);
+      return new Arena(device, model, buffers, uniforms);
+    });
   }
 
+  /** What holds a resource; slots are shared by resources that live one after the other. */
   buffer(resource: ResourceId): GPUBuffer {
     return this.#buffers[resource];
+  }
+
+  /** Writes a resource from its start on. */
+  write(resource: ResourceId, data: ArrayBufferView): void {
+    const content = data as ArrayBufferView<ArrayBuffer>;
+    this.#device.gpu.queue.writeBuffer(this.#buffers[resource], 0, content);
   }
 
   #bind({ pipeline, layout }: Pipeline, buffers: readonly GPUBufferBinding[]): GPUBindGroup {
@@ -225,10 +223,6 @@ export class Arena {
       await pace.drain();
       throw error;
     }
-  }
-
-  destroy(): void {
-    for (const buffer of this.#owned) buffer.destroy();
   }
 }
 

@@ -1,4 +1,5 @@
 import { throwIfAborted } from '../../errors.ts';
+import type { NodeId } from '../../graph/graph.ts';
 import type { ElementType } from '../../kernels/kernel.ts';
 import { unpackRows } from '../../kernels/nonlocal/nonlocal.ts';
 import { fromBlocked, toBlocked } from '../../kernels/planar.ts';
@@ -8,6 +9,7 @@ import type { Fusion } from '../compile/fuse.ts';
 import { bindWeights } from '../compile/weights.ts';
 import type { Engine, EngineParts } from '../engine.ts';
 import { Arena } from '../gpu/arena.ts';
+import { type Buffers, withBuffers } from '../gpu/buffers.ts';
 import { USAGE } from '../gpu/device.ts';
 import { decodeElements, encodeElements } from '../gpu/element.ts';
 import { uploadModel } from '../gpu/model.ts';
@@ -55,16 +57,10 @@ async function traceNetwork(
   const map = paddedInput(graph, input);
   const { width, height } = map;
   const size = { width, height };
-  let arena: Arena | null = null;
-  const staging: GPUBuffer[] = [];
-  try {
-    arena = await Arena.create(device, model, size, new Map(), kept);
-    device.gpu.queue.writeBuffer(
-      arena.buffer(program.input),
-      0,
-      encodeElements(toBlocked(map), element),
-    );
-    const whole = { x: 0, y: 0, ...size };
+  const traceIn = async (buffers: Buffers): Promise<Map<string, TracedTensor>> => {
+    const arena = await Arena.create(buffers, model, size, kept);
+    arena.write(program.input, encodeElements(toBlocked(map), element));
+    const whole = { x: 0, y: 0, width, height };
     const steps = arena.sized({ image: size, core: whole, source: whole });
     const meter = new ProgressMeter(
       steps.reduce((sum, { work }) => sum + work, 0),
@@ -80,33 +76,34 @@ async function traceNetwork(
     for (const id of keep) {
       const resource = program.resourceOf.get(id) as number;
       const bytes = program.resources[resource].bytes(size);
-      const buffer = device.buffer('trace', bytes, USAGE.MAP_READ | USAGE.COPY_DST);
-      staging.push(buffer);
+      const staging = await buffers.allocate('allocating what is traced', (make) =>
+        make('trace', bytes, USAGE.MAP_READ | USAGE.COPY_DST),
+      );
       const encoder = device.gpu.createCommandEncoder();
-      encoder.copyBufferToBuffer(arena.buffer(resource), 0, buffer, 0, bytes);
+      encoder.copyBufferToBuffer(arena.buffer(resource), 0, staging, 0, bytes);
       device.gpu.queue.submit([encoder.finish()]);
-      const { name, shape } = graph.nodes[id];
-      const content = await device.read(buffer, bytes);
-      const values = decodeElements(content, shape.kind === 'map' ? element : 'f32');
-      if (shape.kind === 'table') {
-        const dims = shape.dims(width * height);
-        const data = shape.integer ? Float32Array.from(new Uint32Array(content)) : values;
-        // Rows of tables of rows are padded to whole vectors of four.
-        const rows = dims.length > 2 ? unpackRows(data, dims[dims.length - 1]) : data;
-        traced.set(name, { shape: dims, data: rows });
-      } else if (shape.kind === 'vector') {
-        traced.set(name, { shape: [shape.length], data: values.slice(0, shape.length) });
-      } else {
-        const [w, h] = [width * shape.scale, height * shape.scale];
-        const whole = fromBlocked(values, shape.channels, h, w);
-        traced.set(name, tracedMap(network, id, whole, input));
-      }
+      traced.set(graph.nodes[id].name, tensorOf(id, await device.read(staging, bytes)));
     }
     return traced;
+  };
+  const tensorOf = (id: NodeId, content: ArrayBuffer): TracedTensor => {
+    const { shape } = graph.nodes[id];
+    const values = decodeElements(content, shape.kind === 'map' ? element : 'f32');
+    if (shape.kind === 'vector') {
+      return { shape: [shape.length], data: values.slice(0, shape.length) };
+    }
+    if (shape.kind === 'map') {
+      const [w, h] = [width * shape.scale, height * shape.scale];
+      return tracedMap(network, id, fromBlocked(values, shape.channels, h, w), input);
+    }
+    const dims = shape.dims(width * height);
+    const data = shape.integer ? Float32Array.from(new Uint32Array(content)) : values;
+    // Rows of tables of rows are padded to whole vectors of four.
+    return { shape: dims, data: dims.length > 2 ? unpackRows(data, dims[dims.length - 1]) : data };
+  };
+  try {
+    return await withBuffers(device, traceIn, pace);
   } finally {
-    await pace.drain();
-    for (const buffer of staging) buffer.destroy();
-    arena?.destroy();
     model.weights.destroy();
   }
 }

@@ -11,10 +11,10 @@ import type { Network } from '../../networks/network.ts';
 import { checkOptions, checkValue, choice, type Rules, side } from '../../options.ts';
 import type { TensorMap } from '../../weights/tensor.ts';
 import type { Fusion } from '../compile/fuse.ts';
-import type { ResourceId } from '../compile/program.ts';
 import { bindWeights } from '../compile/weights.ts';
 import { Arena, uniformStride } from '../gpu/arena.ts';
-import { Device, reportAdapter, USAGE } from '../gpu/device.ts';
+import { Buffers } from '../gpu/buffers.ts';
+import { Device, reportAdapter } from '../gpu/device.ts';
 import { uploadModel } from '../gpu/model.ts';
 import { defaultBudget, lowerFor } from '../lowerFor.ts';
 import { tuningFor } from '../tune/tuning.ts';
@@ -25,7 +25,8 @@ export interface EncodableOptions extends Size {
 }
 
 const RULES: Rules<EncodableOptions> = {
-  ...{ width: side(), height: side() },
+  width: side(),
+  height: side(),
   fuse: choice<Fusion>(['none', 'ops', 'blocks']),
 };
 
@@ -82,19 +83,13 @@ export async function prepareNetwork(
   const multiple = sizeMultiple(graph);
   const up = (side: number) => Math.ceil(side / multiple) * multiple;
   const size = { width: up(width), height: up(height) };
-  const external = new Map<ResourceId, GPUBuffer>();
+  const buffers = new Buffers(device);
   const release = () => {
-    for (const buffer of external.values()) buffer.destroy();
+    buffers.destroy();
     model.weights.destroy();
   };
   try {
-    await device.scoped('allocating the image', () => {
-      const usage = USAGE.STORAGE | USAGE.COPY_SRC | USAGE.COPY_DST;
-      program.resources.forEach(({ name, bytes, external: outside }, id) => {
-        if (outside) external.set(id, device.buffer(name, bytes(size), usage));
-      });
-    });
-    const arena = await Arena.create(device, model, size, external);
+    const arena = await Arena.create(buffers, model, size);
     const at = { x: 0, y: 0 };
     const sized = arena.sized({
       core: { ...at, width, height },
@@ -113,7 +108,8 @@ export async function prepareNetwork(
 
     const convert = (label: string, code: string) =>
       gpu.createComputePipelineAsync({
-        ...{ label, layout: 'auto' },
+        label,
+        layout: 'auto',
         compute: { module: gpu.createShaderModule({ label, code }), entryPoint: 'main' },
       });
     const [read, write] = await Promise.all([
@@ -122,7 +118,6 @@ export async function prepareNetwork(
     ]);
     const pixels = arena.buffer(image.source);
     const packed = arena.buffer(image.packed);
-    const bytes = [...external.values()].reduce((sum, buffer) => sum + buffer.size, arena.bytes);
 
     const pass = (
       encoder: GPUCommandEncoder,
@@ -141,7 +136,9 @@ export async function prepareNetwork(
       made.end();
     };
     return {
-      ...{ width: width * scale, height: height * scale, bytes: bytes + model.weights.size },
+      width: width * scale,
+      height: height * scale,
+      bytes: buffers.bytes + model.weights.size,
       status: arena.buffer(image.status),
       encode(encoder, input, output) {
         checkSize('input', input, width, height);
@@ -156,10 +153,7 @@ export async function prepareNetwork(
         run.end();
         pass(encoder, write, [{ buffer: packed }, output.createView()], output);
       },
-      destroy() {
-        arena.destroy();
-        release();
-      },
+      destroy: release,
     };
   } catch (error) {
     release();

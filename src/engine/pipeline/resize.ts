@@ -6,7 +6,7 @@ import { CrispenError, throwIfAborted } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
 import { type Depth, depthOf, type RgbaImage } from '../../image/image.ts';
 import { type TapRuns, tapRuns } from '../../image/taps.ts';
-import { mapGrid, PARAM_WORDS, paramWords } from '../../kernels/kernel.ts';
+import { mapGrid, type Params } from '../../kernels/kernel.ts';
 import {
   resampleColumnsReference,
   resampleRowsReference,
@@ -16,6 +16,8 @@ import {
   resampleColumnsKernel,
   resampleRowsKernel,
 } from '../../kernels/pixels/resample.ts';
+import { type BoundKernel, bindKernel, uniformUsage } from '../gpu/bound.ts';
+import { Buffers } from '../gpu/buffers.ts';
 import { type Device, PARAM_BYTES, USAGE } from '../gpu/device.ts';
 import type { RunOptions } from '../types.ts';
 
@@ -204,62 +206,44 @@ async function gpuPasses(plan: Plan, device: Device): Promise<Passes> {
     device.compile(columnsKernel),
     device.compile(rowsKernel),
   ]);
-  const buffers: GPUBuffer[] = [];
-  const destroy = () => {
-    for (const buffer of buffers) buffer.destroy();
-  };
-  const make = (label: string, size: number, usage: number) => {
-    const buffer = device.buffer(label, size, usage);
-    buffers.push(buffer);
-    return buffer;
-  };
-  const tapWords = [columns, rows].map(packTaps);
-  const { STORAGE, COPY_DST, COPY_SRC, MAP_READ, UNIFORM } = USAGE;
+  const buffers = new Buffers(device);
+  const taps = { columns: packTaps(columns), rows: packTaps(rows) };
+  const { STORAGE, COPY_DST, COPY_SRC, MAP_READ } = USAGE;
   const outBytes = bytes(depthOut, to.width, madeRows);
-  const allocated = device.scoped('allocating rows to resize', () => ({
+  const made = await buffers.allocate('allocating rows to resize', (make) => ({
     source: make('rows', bytes(depthIn, from.width, fedRows), STORAGE | COPY_DST),
     ring: make('resized columns', ringBytes, STORAGE),
     out: make('resized rows', outBytes, STORAGE | COPY_SRC),
     staging: make('staging', outBytes, MAP_READ | COPY_DST),
-    taps: tapWords.map((words) => make('taps', words.byteLength, STORAGE | COPY_DST)),
-    uniforms: [0, 1].map(() => make('uniforms', PARAM_BYTES, UNIFORM | COPY_DST)),
+    columnTaps: make('taps', taps.columns.byteLength, STORAGE | COPY_DST),
+    rowTaps: make('taps', taps.rows.byteLength, STORAGE | COPY_DST),
+    columnUniform: make('uniforms', PARAM_BYTES, uniformUsage),
+    rowUniform: make('uniforms', PARAM_BYTES, uniformUsage),
   }));
-  const { source, ring, out, staging, taps, uniforms } = await allocated.catch((error) => {
-    destroy();
-    throw error;
-  });
   const { queue } = device.gpu;
-  tapWords.forEach((words, i) => {
-    queue.writeBuffer(taps[i], 0, words);
+  queue.writeBuffer(made.columnTaps, 0, taps.columns);
+  queue.writeBuffer(made.rowTaps, 0, taps.rows);
+  const columnPass = bindKernel(device, columnsKernel, columnsPipeline, made.columnUniform, {
+    image: made.source,
+    taps: made.columnTaps,
+    ring: made.ring,
   });
-  const pipelines = [columnsPipeline, rowsPipeline];
-  const groups = [
-    [source, taps[0], ring],
-    [ring, taps[1], out],
-  ].map((bound, i) =>
-    device.gpu.createBindGroup({
-      layout: pipelines[i].layout,
-      entries: [uniforms[i], ...bound].map((buffer, binding) => ({
-        binding,
-        resource: { buffer },
-      })),
-    }),
-  );
-  const dispatch = async (
-    i: number,
-    params: readonly number[],
+  const rowPass = bindKernel(device, rowsKernel, rowsPipeline, made.rowUniform, {
+    ring: made.ring,
+    taps: made.rowTaps,
+    image: made.out,
+  });
+  const submit = async <P extends string>(
+    bound: BoundKernel<P>,
+    height: number,
+    params: Params<P>,
     finish?: (encoder: GPUCommandEncoder) => void,
   ): Promise<void> => {
-    const words = new Uint32Array(PARAM_WORDS);
-    words.set(params);
-    const [x, y] = mapGrid(params[0], params[1], 1);
     const { verdict } = device.scopes('resizing', () => {
-      queue.writeBuffer(uniforms[i], 0, words);
+      bound.set(params);
       const encoder = device.gpu.createCommandEncoder();
       const pass = encoder.beginComputePass();
-      pass.setPipeline(pipelines[i].pipeline);
-      pass.setBindGroup(0, groups[i], [0]);
-      pass.dispatchWorkgroups(x, y);
+      bound.dispatch(pass, mapGrid(to.width, height, 1));
       pass.end();
       finish?.(encoder);
       queue.submit([encoder.finish()]);
@@ -268,31 +252,32 @@ async function gpuPasses(plan: Plan, device: Device): Promise<Passes> {
   };
   return {
     async columns(pixels, row) {
-      const count = pixels.length / (from.width * 4);
-      queue.writeBuffer(source, 0, pixels as Samples & { buffer: ArrayBuffer });
-      const words = paramWords(columnsKernel, {
+      const height = pixels.length / (from.width * 4);
+      queue.writeBuffer(made.source, 0, pixels as Samples & { buffer: ArrayBuffer });
+      await submit(columnPass, height, {
         width: to.width,
-        height: count,
+        height,
         in_width: from.width,
         row0: row,
         ring_rows: ringRows,
         count: columns.count,
       });
-      await dispatch(0, words);
     },
-    async rows(row, count) {
-      const size = bytes(depthOut, to.width, count);
-      const words = paramWords(rowsKernel, {
+    async rows(row, height) {
+      const size = bytes(depthOut, to.width, height);
+      const params = {
         width: to.width,
-        height: count,
+        height,
         row0: row,
         ring_rows: ringRows,
         count: rows.count,
-      });
-      await dispatch(1, words, (encoder) => encoder.copyBufferToBuffer(out, 0, staging, 0, size));
-      const content = await device.read(staging, size);
+      };
+      await submit(rowPass, height, params, (encoder) =>
+        encoder.copyBufferToBuffer(made.out, 0, made.staging, 0, size),
+      );
+      const content = await device.read(made.staging, size);
       return depthOut === 16 ? new Uint16Array(content) : new Uint8ClampedArray(content);
     },
-    destroy,
+    destroy: () => buffers.destroy(),
   };
 }

@@ -10,6 +10,7 @@ import { sizeMultiple } from '../../graph/analysis.ts';
 import type { RgbaImage } from '../../image/image.ts';
 import type { Program, ResourceId, Step, Sums } from '../compile/program.ts';
 import { Arena, planProgram } from '../gpu/arena.ts';
+import { type Buffers, withBuffers } from '../gpu/buffers.ts';
 import { type Device, USAGE } from '../gpu/device.ts';
 import type { Model } from '../gpu/model.ts';
 import type { Pace } from '../gpu/pace.ts';
@@ -149,43 +150,30 @@ export function planStatistics(
       }
       throw refused;
 
-      async function means(sample: RgbaImage): Promise<Float32Array<ArrayBuffer>[]> {
-        const whole = wholeImage(sample, multiple).tiles[0];
+      function means(sample: RgbaImage): Promise<Float32Array<ArrayBuffer>[]> {
+        const [whole] = wholeImage(sample, multiple).tiles;
         const view = { ...whole, image: sample };
-        const { source: sourceId } = imageResources(pass.program);
-        const made: GPUBuffer[] = [];
-        let arena: Arena | null = null;
-        try {
-          const lengths = poolings.map(({ resource }) =>
-            pass.program.resources[resource].bytes(whole.source),
+        const lengths = poolings.map(({ resource }) =>
+          pass.program.resources[resource].bytes(whole.source),
+        );
+        const total = lengths.reduce((sum, bytes) => sum + bytes, 0);
+        const gatherIn = async (buffers: Buffers) => {
+          const staging = await buffers.allocate('allocating the statistics', (make) =>
+            make('statistics', total, USAGE.MAP_READ | USAGE.COPY_DST),
           );
-          const total = lengths.reduce((sum, bytes) => sum + bytes, 0);
-          const [source, staging] = await device.scoped('allocating the sample', () => {
-            const { STORAGE, COPY_DST, MAP_READ } = USAGE;
-            const bytes = pass.program.resources[sourceId].bytes(whole.source);
-            made.push(device.buffer('sample', bytes, STORAGE | COPY_DST));
-            made.push(device.buffer('statistics', total, MAP_READ | COPY_DST));
-            return made;
-          });
-          const external = new Map([[sourceId, source]]);
-          const running = await Arena.create(device, pass, whole.source, external, wanted);
-          arena = running;
-          device.gpu.queue.writeBuffer(
-            source,
-            0,
-            sample.data as RgbaImage['data'] & { buffer: ArrayBuffer },
-          );
-          await running.run(running.sized(view), {
+          const arena = await Arena.create(buffers, pass, whole.source, wanted);
+          arena.write(imageResources(pass.program).source, sample.data);
+          await arena.run(arena.sized(view), {
             ...options,
             finish: (encoder) => {
               let at = 0;
               poolings.forEach(({ resource }, i) => {
-                encoder.copyBufferToBuffer(running.buffer(resource), 0, staging, at, lengths[i]);
+                encoder.copyBufferToBuffer(arena.buffer(resource), 0, staging, at, lengths[i]);
                 at += lengths[i];
               });
             },
           });
-          return await device.mapped(staging, total, (content) => {
+          return device.mapped(staging, total, (content) => {
             let at = 0;
             return poolings.map(({ step, sums }, i) => {
               const { width, height } = whole.source;
@@ -196,11 +184,8 @@ export function planStatistics(
               return mean(partials, sums.blocks * 4, words[sums.count], words[sums.pixels]);
             });
           });
-        } finally {
-          await options.pace.drain();
-          arena?.destroy();
-          for (const buffer of made) buffer.destroy();
-        }
+        };
+        return withBuffers(device, gatherIn, options.pace);
       }
     },
   };

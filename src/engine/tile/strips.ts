@@ -3,20 +3,20 @@ import type { Size, Tile } from '../../geometry.ts';
 import type { RgbaImage } from '../../image/image.ts';
 import type { ImageResources, Program, ResourceId } from '../compile/program.ts';
 import { Arena, planProgram, uniformBytes } from '../gpu/arena.ts';
+import { Buffers } from '../gpu/buffers.ts';
 import { type Device, USAGE } from '../gpu/device.ts';
 import type { Model } from '../gpu/model.ts';
 import type { Pace } from '../gpu/pace.ts';
 import type { Strip, StripSink, UpscaleOptions } from '../types.ts';
 import type { StripPlan } from './tiler.ts';
 
-/** The buffers of a job: those of the network's program and those that tiles hand in and out. */
+/** The buffers of a job. */
 export interface Job {
   readonly arena: Arena;
-  /** Buffers of the program's external resources, for the largest tile. */
-  readonly external: ReadonlyMap<ResourceId, GPUBuffer>;
   /** One tile is read while the next one computes: two, if there are two tiles. */
   readonly staging: readonly GPUBuffer[];
-  readonly bytes: number;
+  /** All of them. */
+  readonly buffers: Buffers;
 }
 
 /** The status word comes first in a staging buffer, padded so that copies stay aligned. */
@@ -32,7 +32,8 @@ export function plannedBytes(device: Device, model: Model, size: Size, stagings:
   const uniforms = uniformBytes(device, model.program, size);
   return {
     maps: totalBytes + externalBytes + stagings * staging,
-    ...{ uniforms, largest: Math.max(largest, staging) },
+    uniforms,
+    largest: Math.max(largest, staging),
   };
 }
 
@@ -76,41 +77,17 @@ export async function makeJob(
   tile: Size,
   ahead: boolean,
 ): Promise<Job> {
-  const { program } = model;
-  const external = new Map<ResourceId, GPUBuffer>();
-  const staging: GPUBuffer[] = [];
-  const made = () => [...external.values(), ...staging];
-  try {
-    await device.scoped('allocating the image', () => {
-      const { STORAGE, COPY_DST, COPY_SRC, MAP_READ } = USAGE;
-      program.resources.forEach(({ name, bytes, external: outside }, id) => {
-        if (outside)
-          external.set(id, device.buffer(name, bytes(tile), STORAGE | COPY_SRC | COPY_DST));
-      });
-      for (let i = 0; i < (ahead ? 2 : 1); i++) {
-        const bytes = stagingBytes(model, tile);
-        staging.push(device.buffer('staging', bytes, MAP_READ | COPY_DST));
-      }
-    });
-    const arena = await Arena.create(device, model, tile, external);
-    const bytes = made().reduce((sum, buffer) => sum + buffer.size, arena.bytes);
-    return { arena, external, staging, bytes };
-  } catch (error) {
-    for (const buffer of made()) buffer.destroy();
-    throw error;
-  }
-}
-
-export function releaseJob(job: Job): void {
-  for (const buffer of [...job.external.values(), ...job.staging]) buffer.destroy();
-  job.arena.destroy();
+  const buffers = new Buffers(device);
+  const staging = await buffers.allocate('allocating the image', (make) =>
+    Array.from({ length: ahead ? 2 : 1 }, () =>
+      make('staging', stagingBytes(model, tile), USAGE.MAP_READ | USAGE.COPY_DST),
+    ),
+  );
+  return { arena: await Arena.create(buffers, model, tile), staging, buffers };
 }
 
 /** Writes a tile's part of what lies on the GPU for the whole image. */
-export type TileFill = (
-  source: Tile['source'],
-  external: ReadonlyMap<ResourceId, GPUBuffer>,
-) => Promise<void>;
+export type TileFill = (source: Tile['source'], arena: Arena) => Promise<void>;
 
 /** An image on its way through a network, strip by strip. */
 export class StripRun {
@@ -180,21 +157,19 @@ export class StripRun {
     },
   ): Promise<void> {
     const { signal, region, fill, inputs, draw, ...paced } = options;
-    const { arena, external, staging } = job;
-    const { queue } = this.#device.gpu;
+    const { arena, staging } = job;
     const resources = imageResources(model.program);
-    const status = external.get(resources.status) as GPUBuffer;
-    const source = external.get(resources.source) as GPUBuffer;
-    queue.writeBuffer(status, 0, new Uint32Array(1));
-    for (const [id, data] of inputs) queue.writeBuffer(external.get(id) as GPUBuffer, 0, data);
+    const status = arena.buffer(resources.status);
+    arena.write(resources.status, new Uint32Array(1));
+    for (const [id, data] of inputs) arena.write(id, data);
     let delivery = Promise.resolve();
     const tiles = this.#left.flatMap((strip) => strip.tiles.map((tile) => ({ strip, tile })));
     try {
       for (const [i, { strip, tile }] of tiles.entries()) {
         const { core } = tile;
         const pixels = region(tile.source);
-        queue.writeBuffer(source, 0, pixels.data as RgbaImage['data'] & { buffer: ArrayBuffer });
-        await fill?.(tile.source, external);
+        arena.write(resources.source, pixels.data);
+        await fill?.(tile.source, arena);
         const to = staging[i % staging.length];
         const packed = arena.buffer(resources.packed);
         const bytes = draw ? 0 : core.width * core.height * this.#scale ** 2 * resources.pixelBytes;

@@ -140,13 +140,9 @@ describe('tiles with image-wide statistics', () => {
       for (const { core, source: rect } of strips.flatMap(({ tiles }) => tiles)) {
         const job = await makeJob(device, running, rect, false);
         const region = tiler.region(rect);
-        const { queue } = device.gpu;
-        queue.writeBuffer(job.external.get(source) as GPUBuffer, 0, region.data.slice());
-        queue.writeBuffer(job.external.get(status) as GPUBuffer, 0, new Uint32Array(1));
-        for (const [id, data] of inputs) {
-          const buffer = job.external.get(id);
-          if (buffer) queue.writeBuffer(buffer, 0, data);
-        }
+        job.arena.write(source, region.data);
+        job.arena.write(status, new Uint32Array(1));
+        for (const [id, data] of running === model ? [] : inputs) job.arena.write(id, data);
         const inner = { ...core, x: core.x - rect.x, y: core.y - rect.y };
         const view = { image: region, core: inner, source: { ...rect, x: 0, y: 0 } };
         const bytes = rect.width * rect.height * scale ** 2 * 16;

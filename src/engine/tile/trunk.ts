@@ -11,7 +11,8 @@ import type { RgbaImage } from '../../image/image.ts';
 import { ELEMENT_BYTES } from '../../kernels/kernel.ts';
 import type { ResourceId } from '../compile/program.ts';
 import { Arena, planProgram, uniformBytes } from '../gpu/arena.ts';
-import { type Device, USAGE } from '../gpu/device.ts';
+import { type Buffers, withBuffers } from '../gpu/buffers.ts';
+import type { Device } from '../gpu/device.ts';
 import type { Model } from '../gpu/model.ts';
 import type { Pace } from '../gpu/pace.ts';
 import type { ProgressMeter } from '../progress.ts';
@@ -112,48 +113,30 @@ export async function runTrunk(
   const binding = Math.min(maxStorageBufferBindingSize, maxBufferSize);
   if (plan.largest > binding || peakBytes > budget) return null;
   const tiler = tilerFor(image, end.network, 'zero');
+  const lastMap = async (buffers: Buffers): Promise<GPUBuffer> => {
+    const arena = await Arena.create(buffers, trunk, size);
+    arena.write(imageResources(program).source, image.data);
+    await arena.run(arena.sized({ ...wholeImage(image, 1).tiles[0], image }), paced);
+    return buffers.release(arena.buffer(between));
+  };
+
   try {
     const fitting = fits(end, budget - bytes);
     const strips = tiler.plan(side, (width, height) => fitting({ width, height }, 2));
     meter.expect(workOf(program, [wholeImage(image, 1)]));
-    const map = await lastMap();
+    const map = await withBuffers(device, lastMap, paced.pace);
     return {
-      ...{ model: end, tiler, strips, bytes, peakBytes },
-      fill: (tile, external) => copyPart(map, external.get(between) as GPUBuffer, tile),
+      model: end,
+      tiler,
+      strips,
+      bytes,
+      peakBytes,
+      fill: (tile, arena) => copyPart(map, arena.buffer(between), tile),
       destroy: () => map.destroy(),
     };
   } catch (error) {
     if (error instanceof CrispenError && error.code === 'OUT_OF_MEMORY') return null;
     throw error;
-  }
-
-  async function lastMap(): Promise<GPUBuffer> {
-    const { source: sourceId } = imageResources(program);
-    const { STORAGE, COPY_SRC, COPY_DST } = USAGE;
-    const made: GPUBuffer[] = [];
-    let arena: Arena | null = null;
-    try {
-      await device.scoped('allocating the trunk', () => {
-        made.push(device.buffer('trunk', bytes, STORAGE | COPY_SRC));
-        const pixels = program.resources[sourceId].bytes(size);
-        made.push(device.buffer('image', pixels, STORAGE | COPY_DST));
-      });
-      const [map, source] = made;
-      const external = new Map([
-        [between, map],
-        [sourceId, source],
-      ]);
-      arena = await Arena.create(device, trunk, size, external);
-      const pixels = image.data as RgbaImage['data'] & { buffer: ArrayBuffer };
-      device.gpu.queue.writeBuffer(source, 0, pixels);
-      await arena.run(arena.sized({ ...wholeImage(image, 1).tiles[0], image }), paced);
-      made.shift();
-      return map;
-    } finally {
-      await paced.pace.drain();
-      arena?.destroy();
-      for (const buffer of made) buffer.destroy();
-    }
   }
 
   /** A rectangle of a map, row by row and block by block. */

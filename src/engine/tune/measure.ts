@@ -15,8 +15,6 @@ import {
   LANES,
   type Lanes,
   lanesFor,
-  PARAM_WORDS,
-  paramWords,
 } from '../../kernels/kernel.ts';
 import { nearestReference } from '../../kernels/maps/enlarge.reference.ts';
 import { fromBlocked, type PlanarMap, planarMap, toBlocked } from '../../kernels/planar.ts';
@@ -24,7 +22,9 @@ import { a2n } from '../../networks/a2n.ts';
 import type { Tensor } from '../../weights/tensor.ts';
 import type { Fusion } from '../compile/fuse.ts';
 import { Engine } from '../engine.ts';
-import { Device, USAGE } from '../gpu/device.ts';
+import { bindKernel, uniformUsage } from '../gpu/bound.ts';
+import { type Buffers, withBuffers } from '../gpu/buffers.ts';
+import { Device, PARAM_BYTES, USAGE } from '../gpu/device.ts';
 import { decodeElements, encodeElements } from '../gpu/element.ts';
 import type { AdapterReport } from '../types.ts';
 import {
@@ -231,57 +231,49 @@ async function measureConv(
   const label = `conv${kernel}x${kernel} ${cIn}->${cOut}${upsample > 1 ? ` x${upsample}` : ''}`;
   const head = { kernel: label, variant: name, element, width, height };
   const started = performance.now();
-  const made: GPUBuffer[] = [];
-  try {
-    const code = variant.kernel(spec, element);
-    const { pipeline, layout } = await device.compile(code);
+  const run = async (buffers: Buffers): Promise<Measurement> => {
+    const kernelOf = variant.kernel(spec, element);
+    const pipeline = await device.compile(kernelOf);
     const compileMs = performance.now() - started;
-    const { STORAGE, UNIFORM, COPY_DST, COPY_SRC, MAP_READ } = USAGE;
+    const { STORAGE, COPY_DST, COPY_SRC, MAP_READ } = USAGE;
     const packed = packConvWeights(layer.weights, cOut, cIn, kernel);
-    const words = new Uint32Array(PARAM_WORDS);
-    words.set(paramWords(code, convParams(spec, width, height)));
     const outBytes = blocksOf(cOut) * width * height * 4 * ELEMENT_BYTES[element];
-    const [uniform, input, weights, bias, output, staging] = await device.scoped('tuning', () => {
-      const make = (content: Float32Array<ArrayBuffer> | number, usage: number) => {
-        const stored = typeof content === 'number' ? null : encodeElements(content, element);
-        const buffer = device.buffer('tuning', stored?.byteLength ?? (content as number), usage);
-        made.push(buffer);
-        if (stored) device.gpu.queue.writeBuffer(buffer, 0, stored);
+    const made = await buffers.allocate('tuning', (make) => {
+      const stored = (content: Float32Array<ArrayBuffer>) => {
+        const encoded = encodeElements(content, element);
+        const buffer = make('tuning', encoded.byteLength, STORAGE | COPY_DST);
+        device.gpu.queue.writeBuffer(buffer, 0, encoded);
         return buffer;
       };
-      const params = device.buffer('tuning', words.byteLength, UNIFORM | COPY_DST);
-      made.push(params);
-      device.gpu.queue.writeBuffer(params, 0, words);
-      return [
-        params,
-        make(toBlocked(x), STORAGE | COPY_DST),
-        make(variant.packing?.arrange(packed, spec) ?? packed, STORAGE | COPY_DST),
-        make(packBias(layer.bias, cOut), STORAGE | COPY_DST),
-        make(outBytes, STORAGE | COPY_SRC),
-        make(outBytes, MAP_READ | COPY_DST),
-      ];
+      return {
+        uniform: make('tuning', PARAM_BYTES, uniformUsage),
+        x: stored(toBlocked(x)),
+        weights: stored(variant.packing?.arrange(packed, spec) ?? packed),
+        bias: stored(packBias(layer.bias, cOut)),
+        y: make('tuning', outBytes, STORAGE | COPY_SRC),
+        staging: make('tuning', outBytes, MAP_READ | COPY_DST),
+      };
     });
-    const bindGroup = device.gpu.createBindGroup({
-      layout,
-      entries: [uniform, input, weights, bias, input, input, output].map((buffer, binding) => ({
-        binding,
-        resource: { buffer },
-      })),
+    const bound = bindKernel(device, kernelOf, pipeline, made.uniform, {
+      x: made.x,
+      weights: made.weights,
+      bias: made.bias,
+      multiplier: made.x,
+      addend: made.x,
+      y: made.y,
     });
-    const grid = variant.grid(spec, width, height);
+    bound.set(convParams(spec, width, height));
     const encode = (pass: GPUComputePassEncoder) => {
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, bindGroup, [0]);
-      pass.dispatchWorkgroups(...grid);
+      bound.dispatch(pass, variant.grid(spec, width, height));
       pass.end();
     };
     await device.scoped('tuning', () => {
       const encoder = device.gpu.createCommandEncoder();
       encode(encoder.beginComputePass());
-      encoder.copyBufferToBuffer(output, 0, staging, 0, outBytes);
+      encoder.copyBufferToBuffer(made.y, 0, made.staging, 0, outBytes);
       device.gpu.queue.submit([encoder.finish()]);
     });
-    const content = decodeElements(await device.read(staging, outBytes), element);
+    const content = decodeElements(await device.read(made.staging, outBytes), element);
     const difference = relativeDifference(
       fromBlocked(content, cOut, height, width).data,
       expected.data,
@@ -292,13 +284,14 @@ async function measureConv(
     const times: number[] = [];
     for (let i = 0; i < repeats; i++) times.push(await timePass(device, encode));
     return { ...head, compileMs, milliseconds: median(times), difference, error: null };
+  };
+  try {
+    return await withBuffers(device, run);
   } catch (thrown) {
     device.throwIfLost();
     const { message } = CrispenError.from(thrown);
     const compileMs = performance.now() - started;
     return { ...head, compileMs, milliseconds: null, difference: null, error: message };
-  } finally {
-    for (const buffer of made) buffer.destroy();
   }
 }
 
@@ -317,20 +310,22 @@ async function timePass(
     return performance.now() - started;
   }
   const querySet = gpu.createQuerySet({ type: 'timestamp', count: 2 });
-  const resolved = device.buffer('stamps', 16, QUERY_RESOLVE | USAGE.COPY_SRC);
-  const staging = device.buffer('stamps', 16, USAGE.MAP_READ | USAGE.COPY_DST);
   try {
-    const timestampWrites = { querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 };
-    encode(encoder.beginComputePass({ timestampWrites }));
-    encoder.resolveQuerySet(querySet, 0, 2, resolved, 0);
-    encoder.copyBufferToBuffer(resolved, 0, staging, 0, 16);
-    gpu.queue.submit([encoder.finish()]);
-    const [begin, end] = new BigUint64Array(await device.read(staging, 16));
-    return Number(end - begin) / 1e6;
+    return await withBuffers(device, async (buffers) => {
+      const { resolved, staging } = await buffers.allocate('tuning', (make) => ({
+        resolved: make('stamps', 16, QUERY_RESOLVE | USAGE.COPY_SRC),
+        staging: make('stamps', 16, USAGE.MAP_READ | USAGE.COPY_DST),
+      }));
+      const timestampWrites = { querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 };
+      encode(encoder.beginComputePass({ timestampWrites }));
+      encoder.resolveQuerySet(querySet, 0, 2, resolved, 0);
+      encoder.copyBufferToBuffer(resolved, 0, staging, 0, 16);
+      gpu.queue.submit([encoder.finish()]);
+      const [begin, end] = new BigUint64Array(await device.read(staging, 16));
+      return Number(end - begin) / 1e6;
+    });
   } finally {
     querySet.destroy();
-    resolved.destroy();
-    staging.destroy();
   }
 }
 

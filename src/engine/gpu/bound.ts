@@ -1,0 +1,44 @@
+import { type Grid, type Kernel, type Params, paramWords } from '../../kernels/kernel.ts';
+import { type Device, PARAM_BYTES, type Pipeline, USAGE } from './device.ts';
+
+/** A kernel that belongs to no network, with its buffers. */
+export interface BoundKernel<P extends string> {
+  /** Writes the words of the uniform for all dispatches that are submitted later. */
+  set(params: Params<P>): void;
+  dispatch(pass: GPUComputePassEncoder, grid: Grid): void;
+}
+
+export const uniformUsage = USAGE.UNIFORM | USAGE.COPY_DST;
+
+/**
+ * Binds a kernel's buffers by the names of its contract.
+ * @param uniform `PARAM_BYTES`, with `uniformUsage`
+ */
+export function bindKernel<R extends string, W extends string, P extends string>(
+  device: Device,
+  kernel: Kernel<R, W, P>,
+  { pipeline, layout }: Pipeline,
+  uniform: GPUBuffer,
+  buffers: Readonly<Record<NoInfer<R | W>, GPUBuffer>>,
+): BoundKernel<P> {
+  const names = [...kernel.reads, ...kernel.writes];
+  const bindGroup = device.gpu.createBindGroup({
+    label: kernel.label,
+    layout,
+    entries: [
+      { binding: 0, resource: { buffer: uniform, size: PARAM_BYTES } },
+      ...names.map((name, i) => ({ binding: i + 1, resource: { buffer: buffers[name] } })),
+    ],
+  });
+  return {
+    set(params) {
+      const words = Uint32Array.from(paramWords(kernel, params));
+      device.gpu.queue.writeBuffer(uniform, 0, words);
+    },
+    dispatch(pass, grid) {
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, bindGroup, [0]);
+      pass.dispatchWorkgroups(...grid);
+    },
+  };
+}

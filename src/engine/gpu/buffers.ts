@@ -1,0 +1,67 @@
+import type { Device } from './device.ts';
+import type { Pace } from './pace.ts';
+
+/** Makes a buffer of a set. */
+export type MakeBuffer = (label: string, bytes: number, usage: number) => GPUBuffer;
+
+/** GPU buffers of one piece of work: made within error scopes, freed together. */
+export class Buffers {
+  readonly device: Device;
+  readonly #made = new Set<GPUBuffer>();
+
+  constructor(device: Device) {
+    this.device = device;
+  }
+
+  /** In all. */
+  get bytes(): number {
+    return [...this.#made].reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /**
+   * Makes buffers within error scopes. If one is refused, the whole set is freed.
+   * @param what for the error's message
+   * @throws CrispenError `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST`
+   */
+  async allocate<T>(what: string, make: (buffer: MakeBuffer) => T): Promise<T> {
+    try {
+      return await this.device.scoped(what, () =>
+        make((label, bytes, usage) => {
+          const buffer = this.device.buffer(label, bytes, usage);
+          this.#made.add(buffer);
+          return buffer;
+        }),
+      );
+    } catch (error) {
+      this.destroy();
+      throw error;
+    }
+  }
+
+  /** Takes a buffer out of the set: its new owner frees it. */
+  release(buffer: GPUBuffer): GPUBuffer {
+    this.#made.delete(buffer);
+    return buffer;
+  }
+
+  destroy(): void {
+    for (const buffer of this.#made) buffer.destroy();
+    this.#made.clear();
+  }
+}
+
+/** Lends buffers for one piece of work. They are freed when it has ended, well or badly. */
+export async function withBuffers<T>(
+  device: Device,
+  work: (buffers: Buffers) => Promise<T>,
+  pace?: Pick<Pace, 'drain'>,
+): Promise<T> {
+  const buffers = new Buffers(device);
+  try {
+    return await work(buffers);
+  } finally {
+    // What is in flight still uses them.
+    await pace?.drain();
+    buffers.destroy();
+  }
+}
