@@ -35,7 +35,7 @@ describe.skipIf(!existsSync(RUNTIME))(
         const { network, weights } = golden;
         const [, , height, width] = golden.input.shape;
         const input = { width, height, data: toFloat32(golden.input) };
-        const map = paddedInput(network.graph, input);
+        const map = paddedInput(network, input);
         const session = await ort.InferenceSession.create(writeOnnx(network, weights));
         const shape = [1, map.channels, map.height, map.width];
         const feeds = { [ONNX_INPUT]: new ort.Tensor('float32', map.data, shape) };

@@ -162,6 +162,16 @@ class OnnxWriter {
       case 'silu':
         this.#node('Mul', [from, this.#node('Sigmoid', [from])], to);
         return;
+      case 'gelu': {
+        const inner = this.#node('Erf', [this.#times(from, Math.SQRT1_2)]);
+        const one = this.#floats(':one', [], [1]);
+        const factor = this.#node('Add', [inner, one]);
+        this.#node('Mul', [this.#times(from, 0.5), factor], to);
+        return;
+      }
+      case 'mish':
+        this.#node('Mul', [from, this.#node('Tanh', [this.#node('Softplus', [from])])], to);
+        return;
       case 'centredSigmoid': {
         const half = this.#floats(':half', [], [0.5]);
         this.#node('Sub', [this.#node('Sigmoid', [from]), half], to);

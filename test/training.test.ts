@@ -27,6 +27,8 @@ const CASES = [
   ['lcoan', 4],
   ['acla', 2],
   ['acla', 3],
+  ['asid', 2],
+  ['asid', 3],
 ] as const;
 
 test.skipIf(!python).each(CASES)(

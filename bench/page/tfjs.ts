@@ -169,6 +169,10 @@ function activate(activation: Activation, x: tf.Tensor): tf.Tensor {
       return tf.sigmoid(x);
     case 'silu':
       return tf.mul(x, tf.sigmoid(x));
+    case 'gelu':
+      return tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1));
+    case 'mish':
+      return tf.mul(x, tf.tanh(tf.softplus(x)));
     case 'centredSigmoid':
       return tf.sub(tf.sigmoid(x), 0.5);
     default:

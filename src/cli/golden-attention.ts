@@ -11,6 +11,7 @@ import { DIV2K_MEAN } from '../networks/parts/mean.ts';
 import { fromFloat32, toFloat32 } from '../weights/convert.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import type { GoldenCase } from './golden-case.ts';
+import { hashedValues } from './golden-hash.ts';
 
 type Metadata = Readonly<Record<string, string>>;
 
@@ -221,16 +222,9 @@ function hashedTensor(name: string, shape: readonly number[], seed: number, gain
   const centroids = name.endsWith('kmeans.means');
   const fanIn = values.length / shape[0];
   const bound = centroids ? 1 : shape.length > 1 ? gain * Math.sqrt(3 / fanIn) : 0.1 * gain;
-  let base = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(name)) base = Math.imul(base ^ byte, 0x01000193);
-  base ^= Math.imul(seed, 0x9e3779b9);
-  for (let i = 0; i < values.length; i++) {
-    let x = (base + Math.imul(i, 0x9e3779b9)) | 0;
-    x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
-    x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
-    x = (x ^ (x >>> 16)) >>> 0;
-    values[i] = ((2 * x) / 2 ** 32 - 1) * bound;
-  }
+  hashedValues(name, values.length, seed).forEach((u, i) => {
+    values[i] = u * bound;
+  });
   if (centroids) {
     const width = shape.at(-1) as number;
     for (let at = 0; at < values.length; at += width) {

@@ -1,3 +1,4 @@
+import type { AveragedTiles } from '../engine/tile/average.ts';
 import type { Network } from '../networks/network.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 
@@ -10,4 +11,6 @@ export interface GoldenCase {
   readonly input: Tensor;
   /** The expected tensors by the names of the graph's nodes. */
   readonly expected: TensorMap;
+  /** Given: the output is that of tiles, averaged where they overlap. */
+  readonly tiles?: AveragedTiles;
 }

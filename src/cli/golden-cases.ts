@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { type AveragedTiles, meanOfTiles } from '../engine/tile/average.ts';
 import type { TracedTensor } from '../engine/types.ts';
 import { CrispenError } from '../errors.ts';
 import { type DetectOptions, detect } from '../networks/detect.ts';
@@ -12,6 +13,8 @@ import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import type { Backend } from './backend.ts';
 import { attentionCases } from './golden-attention.ts';
 import type { GoldenCase } from './golden-case.ts';
+import { transformerCases } from './golden-transformer.ts';
+import { viewOf } from './golden-views.ts';
 import { PACKAGE_ROOT } from './model.ts';
 
 /** Largest error allowed, as a part of the golden tensor's largest magnitude. */
@@ -46,7 +49,8 @@ export function findGoldenCases(pattern = '*'): string[] {
       .replaceAll('?', '.')}$`,
   );
   const cases = new Map<string, string>();
-  for (const folder of [SEEDED_GOLDENS, join(sharedFolder(), 'golden')]) {
+  const shared = ['golden', 'golden2'].map((folder) => join(sharedFolder(), folder));
+  for (const folder of [SEEDED_GOLDENS, ...shared]) {
     for (const file of existsSync(folder) ? readdirSync(folder) : []) {
       const name = basename(file, EXTENSION);
       if (!file.endsWith(EXTENSION) || cases.has(name) || !expression.test(name)) continue;
@@ -86,7 +90,10 @@ export async function readGoldenCases(
 ): Promise<readonly GoldenCase[] | { readonly name: string; readonly missing: string }> {
   const name = basename(path, EXTENSION);
   const { tensors, metadata } = readSafetensors(await readFile(path));
-  const cases = attentionCases(name, tensors, metadata, weightsInside(tensors));
+  const inside = weightsInside(tensors);
+  const cases =
+    attentionCases(name, tensors, metadata, inside) ??
+    (await transformerCases(path, name, tensors, metadata, inside));
   if (cases) return cases;
   const golden = await readGoldenCase(path);
   return 'missing' in golden ? golden : [golden];
@@ -194,19 +201,54 @@ export async function compareGolden(
   const run = (taps: readonly string[]): Promise<Map<string, TracedTensor>> =>
     backend.trace(network, weights, planar, taps, { fuse: options.fuse ? 'blocks' : 'none' });
 
+  if (golden.tiles) return [await compareTiles(golden, golden.tiles, backend, options.fuse)];
   const nodes = new Set(network.graph.nodes.map((node) => node.name));
-  const traced = await run([...expected.keys()].filter((name) => nodes.has(name)));
-  const comparisons = [...expected].map(([name, tensor]) =>
-    name.startsWith(FOLDED)
-      ? compareFolded(golden, name, tensor)
-      : compareTensor(golden.name, name, tensor, traced.get(name)),
-  );
+  /** The node that a tensor is, or is a part of. */
+  const nodeOf = (name: string) => (nodes.has(name) ? name : (viewOf(name)?.node ?? name));
+  const taps = [...new Set([...expected.keys()].map(nodeOf))].filter((name) => nodes.has(name));
+  const traced = await run(taps);
+  const comparisons = [...expected].map(([name, tensor]) => {
+    if (name.startsWith(FOLDED)) return compareFolded(golden, name, tensor);
+    const whole = traced.get(nodeOf(name));
+    const view = nodes.has(name) ? null : viewOf(name);
+    if (!view || !whole) return compareTensor(golden.name, name, tensor, whole);
+    // Scores have no dimension for the batch.
+    const scores = /group/.test(name);
+    const own = scores ? tensor.shape : tensor.shape.slice(1);
+    return compareTensor(golden.name, name, tensor, view.of(whole, own), own);
+  });
   const output = expected.get('output');
   if (options.fuse && output) {
     const fused = await run(['output']);
     comparisons.push(compareTensor(golden.name, FUSED_OUTPUT, output, fused.get('output')));
   }
   return comparisons;
+}
+
+/** The output of a network that runs in averaged tiles. */
+async function compareTiles(
+  { name, network, weights, input, expected }: GoldenCase,
+  tiles: AveragedTiles,
+  backend: Pick<Backend, 'trace'>,
+  fuse: boolean,
+): Promise<TensorComparison> {
+  const [, channels, height, width] = input.shape;
+  const values = toFloat32(input);
+  const { scale } = network;
+  const data = await meanOfTiles({ width, height }, tiles, scale, channels, async (tile) => {
+    const cut = new Float32Array(channels * tile.width * tile.height);
+    for (let row = 0; row < channels * tile.height; row++) {
+      const [c, y] = [Math.floor(row / tile.height), tile.y + (row % tile.height)];
+      const from = (c * height + y) * width + tile.x;
+      cut.set(values.subarray(from, from + tile.width), row * tile.width);
+    }
+    const planar = { width: tile.width, height: tile.height, data: cut };
+    const level = fuse ? 'blocks' : 'none';
+    const traced = await backend.trace(network, weights, planar, ['output'], { fuse: level });
+    return traced.get('output')!.data;
+  });
+  const actual = { shape: [channels, height * scale, width * scale], data };
+  return compareTensor(name, 'output (tiles)', expected.get('output') as Tensor, actual);
 }
 
 /** A layer's weights as they were folded when the checkpoint was read. */

@@ -14,7 +14,7 @@ export const GOLDEN_USAGE = `
 npm run golden -- [options]
 
 Compares every tensor of the golden files with what the engine computes. Cases are looked for in
-test/golden and in $CRISPEN_SHARED/golden (default ../shared). A case whose network Crispen does not
+test/golden and in golden and golden2 of $CRISPEN_SHARED (default ../shared). A case whose network Crispen does not
 have is listed as missing; a value that is not finite, a tensor that is not produced or an error
 above the tolerance fails the command.
 

@@ -7,8 +7,8 @@ import type {
   PointwiseOp,
   ValueId,
 } from '../engine/compile/fused.ts';
+import type { Activation, ActivationName } from '../graph/activations.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { Activation } from '../graph/ops.ts';
 import { mapOf } from '../graph/shape.ts';
 import {
   linearReference,
@@ -167,6 +167,22 @@ const EMITTERS: { readonly [K in Exclude<FusedOp['op'], Elsewhere>]: Entry<K> } 
     vectorOp(reads.x, writes.y, lengthOf(graph, reads.x), (x) =>
       vectorActivationReference(x, activation),
     ),
+  slice: ({ reads, writes, first }) => ({
+    tasks: (place) => {
+      const [x, y] = [place.map(reads.inputs[0]), place.map(writes.y)];
+      const part = { ...x, address: x.address + first * 4 };
+      return [...clearPadding(y), move(place, part, y, { channels: y.channels })];
+    },
+  }),
+  depthwise: null,
+  layerNorm: null,
+  scaleChannels: null,
+  groupScores: null,
+  groupMix: null,
+  channelAttention: null,
+  stridedConv: null,
+  maxPool: null,
+  resize: null,
   nonlocal: null,
 };
 
@@ -503,5 +519,5 @@ function slopeOf(activation: ConvOp['act0']): number | null {
 
 function kindOf(activation: Activation | null): number {
   if (activation === null || slopeOf(activation) !== null) return KINDS.slope;
-  return KINDS[activation.fn as 'sigmoid' | 'silu' | 'centredSigmoid'];
+  return KINDS[activation.fn as Exclude<ActivationName, 'leakyRelu' | 'relu'>];
 }

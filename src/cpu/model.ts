@@ -185,7 +185,7 @@ export class CpuModel {
     options: RunChoice = {},
   ): Promise<Map<string, TracedTensor>> {
     const { graph } = this.network;
-    const map = paddedInput(graph, input);
+    const map = paddedInput(this.network, input);
     const program = this.#prepare(map);
     writePlanar(this.#floats(), this.#input(program), map.data);
     const values = await this.#execute(program, options);

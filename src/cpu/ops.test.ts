@@ -43,6 +43,8 @@ const GRAPHS: Readonly<Record<string, readonly [channels: number, build: Build]>
   sigmoid: [4, activated(conv(1, 8), { fn: 'sigmoid' })],
   silu: [4, activated(conv(3, 7), { fn: 'silu' })],
   'centred sigmoid': [4, activated(conv(3, 4), { fn: 'centredSigmoid' })],
+  gelu: [4, activated(conv(3, 4), { fn: 'gelu' })],
+  mish: [4, activated(conv(3, 4), { fn: 'mish' })],
   PReLU: [3, (b, x) => b.prelu('y', conv(3, 9)(b, x), 'slopes')],
   'PReLU alone': [5, (b, x) => b.prelu('y', x, 'slopes')],
   'activation, product, sum, activation': [

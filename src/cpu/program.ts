@@ -8,6 +8,7 @@ import {
 } from '../engine/compile/fused.ts';
 import { planMemory } from '../engine/gpu/planner.ts';
 import type { Size } from '../geometry.ts';
+import { mapSize as sizeOf } from '../graph/shape.ts';
 import {
   type Emission,
   emit,
@@ -80,8 +81,7 @@ export class Compiled {
     const mapSize = (id: ValueId) => {
       const { shape } = graph.nodes[id];
       if (shape.kind !== 'map') return null;
-      const { channels, scale } = shape;
-      return { channels, width: size.width * scale, height: size.height * scale };
+      return { channels: shape.channels, ...sizeOf(shape, size) };
     };
     const bytesOf = (id: ValueId): number => {
       const { shape } = graph.nodes[id];

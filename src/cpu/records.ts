@@ -75,4 +75,11 @@ export function fieldOffset<R extends RecordName>(record: R, field: Field<R>): n
 }
 
 /** What `kind0` and `kind1` say: 0 for a slope on the negative side. */
-export const KINDS = { slope: 0, sigmoid: 1, silu: 2, centredSigmoid: 3 } as const;
+export const KINDS = {
+  slope: 0,
+  sigmoid: 1,
+  silu: 2,
+  centredSigmoid: 3,
+  gelu: 4,
+  mish: 5,
+} as const;

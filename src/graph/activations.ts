@@ -8,6 +8,10 @@ export const ACTIVATIONS = {
   sigmoid: (v: number) => 1 / (1 + Math.exp(-v)),
   /** v * sigmoid(v) */
   silu: (v: number) => v / (1 + Math.exp(-v)),
+  /** v / 2 (1 + erf(v / sqrt 2)) */
+  gelu: (v: number) => 0.5 * v * (1 + erf(v * Math.SQRT1_2)),
+  /** v tanh(ln(1 + e^v)) */
+  mish: (v: number) => v * Math.tanh(v > 30 ? v : Math.log1p(Math.exp(v))),
   /** sigmoid(v) - 0.5: odd, in the range -0.5 to 0.5 */
   centredSigmoid: (v: number) => 0.5 * Math.tanh(v / 2),
 } as const;
@@ -17,3 +21,16 @@ export type ActivationName = keyof typeof ACTIVATIONS;
 export type Activation =
   | { readonly fn: 'leakyRelu'; readonly slope: number }
   | { readonly fn: Exclude<ActivationName, 'leakyRelu'> };
+
+/** The error function by its series, whose terms are all positive; to f64's precision. */
+function erf(x: number): number {
+  const a = Math.abs(x);
+  if (a > 6) return Math.sign(x);
+  let term = a;
+  let sum = a;
+  for (let n = 1; term > sum * 1e-17; n++) {
+    term *= (2 * a * a) / (2 * n + 1);
+    sum += term;
+  }
+  return ((Math.sign(x) * 2) / Math.sqrt(Math.PI)) * Math.exp(-a * a) * sum;
+}

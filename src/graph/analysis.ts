@@ -1,12 +1,24 @@
 import type { Graph, NodeId } from './graph.ts';
+import type { Padding } from './ops.ts';
 
 /**
- * Width and height of the LR image must be multiples of this number. 1 without a pixel unshuffle.
+ * How the LR image is enlarged before it becomes the input: what the input says; else by reflection to
+ * multiples of what the graph unshuffles by.
  */
-export function sizeMultiple(graph: Graph): number {
+export function paddingOf(graph: Graph): Padding {
+  const input = graph.nodes.find(({ op }) => op === 'input');
+  if (input?.op === 'input' && input.padding) return input.padding;
   const scales = graph.nodes.flatMap(({ shape }) => (shape.kind === 'map' ? [shape.scale] : []));
-  return 1 / Math.min(1, ...scales);
+  const multiple = 1 / Math.min(1, ...scales);
+  return { multiple, least: multiple };
 }
+
+/** A side of the LR image with its padding. */
+export const paddedSide = ({ multiple, least }: Padding, side: number): number =>
+  Math.max(least, Math.ceil(side / multiple) * multiple);
+
+/** The number that width and height of the LR image must be multiples of; see `paddingOf`. */
+export const sizeMultiple = (graph: Graph): number => paddingOf(graph).multiple;
 
 /** Multiply-adds per LR pixel of all convolutions and attentions. */
 export const multiplyAddsPerPixel = (graph: Graph): number =>

@@ -8,7 +8,7 @@
  * `length` elements and no spatial extent: pooled statistics and everything computed from them.
  */
 
-import { type Activation, type Op, opRules } from './ops.ts';
+import { type Activation, type Op, opRules, type Padding } from './ops.ts';
 import { GraphError, type MapShape, mapOf, type Shape, vectorOf } from './shape.ts';
 
 export { type Activation, MAX_PARTS, type Op } from './ops.ts';
@@ -53,8 +53,8 @@ export class GraphBuilder {
   readonly #weights = new Map<string, readonly number[]>();
   readonly #names = new Set<string>();
 
-  input(name: string, channels: number): NodeId {
-    return this.append(name, { op: 'input', channels }, []);
+  input(name: string, channels: number, padding?: Padding): NodeId {
+    return this.append(name, { op: 'input', channels, ...(padding && { padding }) }, []);
   }
 
   /**
@@ -63,11 +63,20 @@ export class GraphBuilder {
   conv(
     name: string,
     x: NodeId,
-    spec: { layer: string; kernel: 1 | 3; cOut: number; bias: boolean; shared?: boolean },
+    spec: {
+      layer: string;
+      kernel: 1 | 3;
+      cOut: number;
+      bias: boolean;
+      shared?: boolean;
+      /** A linear layer applied to each pixel: its weights are [cOut, cIn]. */
+      linear?: boolean;
+    },
   ): NodeId {
     const { channels: cIn } = this.map(x);
-    const { kernel, cOut, shared } = spec;
-    const weight = this.weight(`${spec.layer}.weight`, [cOut, cIn, kernel, kernel], shared);
+    const { kernel, cOut, shared, linear } = spec;
+    const taps = linear ? [] : [kernel, kernel];
+    const weight = this.weight(`${spec.layer}.weight`, [cOut, cIn, ...taps], shared);
     const bias = spec.bias ? this.weight(`${spec.layer}.bias`, [cOut], shared) : null;
     return this.append(name, { op: 'conv', kernel, cIn, cOut, weight, bias }, [x]);
   }
@@ -82,6 +91,10 @@ export class GraphBuilder {
 
   relu(name: string, x: NodeId): NodeId {
     return this.activation(name, x, { fn: 'relu' });
+  }
+
+  gelu(name: string, x: NodeId): NodeId {
+    return this.activation(name, x, { fn: 'gelu' });
   }
 
   sigmoid(name: string, x: NodeId): NodeId {

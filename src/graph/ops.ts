@@ -5,12 +5,22 @@
 import type { Activation } from './activations.ts';
 import { NONLOCAL, type NonlocalOp, type NonlocalRules } from './nonlocalOp.ts';
 import { GraphError, mapOf, type Shape, sameMap, vectorOf } from './shape.ts';
+import { areaOf, TRANSFORMER, type TransformerOp } from './transformerOp.ts';
 
 export type { Activation } from './activations.ts';
 
+/** How the LR image is enlarged to the right and below before it becomes the input. */
+export interface Padding {
+  /** Its sides become multiples of this, and no smaller than `least`. */
+  readonly multiple: number;
+  readonly least: number;
+  /** What the pixels become, on 0..1; absent: the image reflected. */
+  readonly value?: number;
+}
+
 export type Op =
   /** The LR image, in the network's own range and channel order (RGB). */
-  | { readonly op: 'input'; readonly channels: number }
+  | { readonly op: 'input'; readonly channels: number; readonly padding?: Padding }
   /** Zero-padded convolution of stride 1; weights oihw under `weight`, [cOut] under `bias`. */
   | {
       readonly op: 'conv';
@@ -52,6 +62,7 @@ export type Op =
   | { readonly op: 'nearest'; readonly scale: number }
   /** Bilinear enlargement with half-pixel centres and clamped edges (align_corners false). */
   | { readonly op: 'bilinear'; readonly scale: number }
+  | TransformerOp
   /** Non-local attention: see `nonlocalOp.ts`. */
   | { readonly op: 'nonlocal'; readonly spec: NonlocalOp };
 
@@ -98,12 +109,13 @@ const OPS: { readonly [K in Op['op']]: Rules<OpOf<K>> } = {
   conv: {
     ...local,
     shape: ({ cIn, cOut }, [x], name) => {
-      const { channels, scale } = mapOf(x, name);
-      if (channels !== cIn) throw new GraphError(`${name}: ${channels} channels, not ${cIn}`);
-      return { kind: 'map', channels: cOut, scale };
+      const shape = mapOf(x, name);
+      if (shape.channels !== cIn) {
+        throw new GraphError(`${name}: ${shape.channels} channels, not ${cIn}`);
+      }
+      return { ...shape, channels: cOut };
     },
-    multiplyAdds: ({ kernel, cIn, cOut }, shape) =>
-      shape.kind === 'map' ? kernel ** 2 * cIn * cOut * shape.scale ** 2 : 0,
+    multiplyAdds: ({ kernel, cIn, cOut }, shape) => kernel ** 2 * cIn * cOut * areaOf(shape),
     reach: ({ kernel }, r) => r + (kernel >> 1),
   },
   activation: { ...local, shape: (_, [x]) => x },
@@ -196,6 +208,7 @@ const OPS: { readonly [K in Op['op']]: Rules<OpOf<K>> } = {
       return Math.max(-source(-r), source(scale - 1 + r) + 1);
     },
   },
+  ...TRANSFORMER,
   nonlocal: {
     shape: ({ spec }, inputs, name) => rulesOf(spec).shape(spec, inputs, name),
     multiplyAdds: ({ spec }, _, inputs) => rulesOf(spec).multiplyAdds?.(spec, inputs) ?? 0,

@@ -1,7 +1,27 @@
+import type { Size } from '../geometry.ts';
+
+/** Squares of `kernel` pixels at every `stride`-th pixel, as far as they lie within a map. */
+export interface Reduction {
+  readonly kernel: number;
+  readonly stride: number;
+}
+
 export interface MapShape {
   readonly kind: 'map';
   readonly channels: number;
   readonly scale: number;
+  /** What has reduced its size beside the scale, in order. */
+  readonly reduced?: readonly Reduction[];
+}
+
+/** The size of a map for an LR image (or a tile) of a size. */
+export function mapSize(
+  { scale, reduced = [] }: Omit<MapShape, 'kind' | 'channels'>,
+  lr: Size,
+): Size {
+  const shrink = (side: number) =>
+    reduced.reduce((n, { kernel, stride }) => Math.floor((n - kernel) / stride) + 1, side * scale);
+  return { width: shrink(lr.width), height: shrink(lr.height) };
 }
 
 export interface VectorShape {
@@ -42,7 +62,8 @@ export function vectorOf(shape: Shape, name: string): VectorShape {
 /** The shape that two maps have in common. @throws GraphError if they differ */
 export function sameMap(a: Shape, b: Shape, name: string): MapShape {
   const [sa, sb] = [mapOf(a, name), mapOf(b, name)];
-  if (sa.channels !== sb.channels || sa.scale !== sb.scale) {
+  const extent = ({ scale, reduced = [] }: MapShape) => JSON.stringify([scale, reduced]);
+  if (sa.channels !== sb.channels || extent(sa) !== extent(sb)) {
     throw new GraphError(
       `${name}: ${sa.channels} channels at x${sa.scale} against ${sb.channels} at x${sb.scale}`,
     );

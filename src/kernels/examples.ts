@@ -18,6 +18,7 @@ import * as nonlocal from './nonlocal/nonlocal.ts';
 import { quadProducts } from './nonlocal/nonlocalQuad.ts';
 import { resampleColumnsKernel, resampleRowsKernel } from './pixels/resample.ts';
 import { packRgba8Kernel, unpackRgba8Kernel } from './pixels/rgba8.ts';
+import * as transformer from './transformer/transformer.ts';
 import { poolPartialKernel } from './vector/pool.ts';
 import { dynamicWeightsKernel } from './vector/vector.ts';
 import * as alone from './vector/vectorAlone.ts';
@@ -40,6 +41,9 @@ const conv = (spec: Partial<ConvSpec>): ConvSpec => ({
   act1: null,
   ...spec,
 });
+/** The first attention of ASID: 36 of 48 channels. */
+const ASID = { grouping: { kind: 'windows', side: 8 }, heads: 1, channels: 36 } as const;
+const GRID = { kind: 'grid', side: 8 } as const;
 const rgb = { range: 1, channels: 3, scale: 2 } as const;
 const wide = { pixels: 8, blocks: 2, shared: false };
 const shared = { pixels: 4, blocks: 4, shared: true };
@@ -109,6 +113,22 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>
   'pixels/resampleColumns': { default: () => resampleColumnsKernel(false) },
   'pixels/resampleRows': { default: () => resampleRowsKernel(false) },
   'pixels/unpackRgba8': { default: (e) => unpackRgba8Kernel(rgb, e) },
+  'transformer/channelAttention': {
+    default: (e) =>
+      transformer.channelAttentionKernel({ ...ASID, channels: 48, grouping: GRID }, false, e),
+  },
+  'transformer/depthwise': { default: (e) => transformer.depthwiseKernel(3, null, e) },
+  'transformer/groupMix': { default: (e) => transformer.groupMixKernel({ ...ASID, first: 72 }, e) },
+  'transformer/groupScores': {
+    default: (e) => transformer.groupScoresKernel({ ...ASID, table: true }, e),
+  },
+  'transformer/layerNorm': { default: (e) => transformer.layerNormKernel(36, 1e-5, e) },
+  'transformer/maxPool': { default: (e) => transformer.maxPoolKernel(7, 3, e) },
+  'transformer/resize': { default: (e) => transformer.resizeKernel(e) },
+  'transformer/slice': { default: (e) => transformer.sliceKernel(12, 36, e) },
+  'transformer/stridedConv': {
+    default: (e) => transformer.stridedConvKernel({ kernel: 3, stride: 2, cIn: 16 }, e),
+  },
   'vector/dynamicWeights': {
     default: () =>
       dynamicWeightsKernel({ lengthIn: 40, hidden: 10, lengthOut: 2, temperature: 30 }),

@@ -21,6 +21,7 @@ import {
 } from './pixels/rgba8.reference.ts';
 import { packRgba8Kernel, unpackRgba8Kernel } from './pixels/rgba8.ts';
 import { fromBlocked, type PlanarMap, planarMap, toBlocked } from './planar.ts';
+import { scaleChannelsReference } from './transformer/transformer.reference.ts';
 import { globalAveragePoolReference } from './vector/pool.reference.ts';
 import { poolChunks, poolPartialGrid, poolPartialKernel } from './vector/pool.ts';
 import {
@@ -53,6 +54,7 @@ const padded = (v: Float32Array): Float32Array<ArrayBuffer> => {
 
 describe('pointwise', () => {
   const p = new Float32Array([0.3, 0.7]);
+  const factors = randomValues(6, 8);
   const references: Record<
     Exclude<PointwiseOp, 'prelu' | 'affine'>,
     (a: PlanarMap, b: PlanarMap) => PlanarMap
@@ -61,6 +63,7 @@ describe('pointwise', () => {
     mul: mulReference,
     add: addReference,
     mix: (a, b) => mixReference(a, b, p),
+    scale: (a) => scaleChannelsReference(a, factors),
   };
   const activations: (Activation | null)[] = [
     null,
@@ -69,7 +72,7 @@ describe('pointwise', () => {
       (fn): Activation => (fn === 'leakyRelu' ? { fn, slope: 0.1 } : { fn }),
     ),
   ];
-  for (const op of ['copy', 'mul', 'add', 'mix'] as const) {
+  for (const op of ['copy', 'mul', 'add', 'mix', 'scale'] as const) {
     it.each(SIZES)(`${op} at %i x %i`, async (width, height) => {
       const a = randomMap(6, height, width, 1);
       const b = randomMap(6, height, width, 2);
@@ -79,7 +82,7 @@ describe('pointwise', () => {
         const [y] = await runKernel(pointwiseKernel(op, activation), {
           grid: mapGrid(width, height, 2),
           params: [width, height],
-          reads: [toBlocked(a), toBlocked(b), padded(p)],
+          reads: [toBlocked(a), toBlocked(b), padded(op === 'scale' ? factors : p)],
           writes: [8 * width * height],
         });
         expectClose(fromBlocked(written(y), 6, height, width).data, expected.data);
@@ -319,7 +322,7 @@ describe('pixels', () => {
     });
     const plain = unpackRgba8Reference(pixels, { range: 255, channels: 3 });
     const multiple = W === 16 ? 4 : W;
-    const expected = padReference(plain, multiple);
+    const expected = padReference(plain, { multiple, least: multiple }, 1);
     expect([expected.width, expected.height]).toEqual([W, H]);
     expectClose(fromBlocked(written(y), 3, H, W).data, expected.data, { abs: 0 });
   });

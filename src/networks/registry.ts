@@ -11,6 +11,7 @@ import {
 } from '../options.ts';
 import { type A2NConfig, a2n, matchA2N } from './a2n.ts';
 import { type EdsrAclaConfig, edsrAcla, matchEdsrAcla } from './acla.ts';
+import { type AsidConfig, asid, matchAsid } from './asid.ts';
 import { type CompactConfig, compact, matchCompact } from './compact.ts';
 import { type EdsrConfig, edsr, matchEdsr } from './edsr.ts';
 import { type LcoanConfig, lcoan, matchLcoan } from './lcoan.ts';
@@ -31,6 +32,7 @@ export interface NetworkConfigs {
   readonly 'edsr-acla': EdsrAclaConfig;
   readonly edsr: EdsrConfig;
   readonly compact: CompactConfig;
+  readonly asid: AsidConfig;
 }
 
 export type Architecture = keyof NetworkConfigs;
@@ -82,6 +84,7 @@ export const FAMILIES: { readonly [K in Architecture]: Family<NetworkConfigs[K]>
   'edsr-acla': { title: 'EDSR with ACLA', build: edsrAcla, match: matchEdsrAcla },
   edsr: { title: 'EDSR', build: edsr, match: matchEdsr },
   compact: { title: 'Compact', build: compact, match: matchCompact },
+  asid: { title: 'ASID', build: asid, match: matchAsid },
 };
 
 export const isArchitecture = (name: string): name is Architecture => Object.hasOwn(FAMILIES, name);

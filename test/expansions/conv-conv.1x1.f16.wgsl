@@ -22,8 +22,10 @@ const ACTIVATION_LEAKY_RELU = 1u;
 const ACTIVATION_RELU = 2u;
 const ACTIVATION_SIGMOID = 3u;
 const ACTIVATION_SILU = 4u;
-const ACTIVATION_CENTRED_SIGMOID = 5u;
-const ACTIVATION_PRELU = 6u;
+const ACTIVATION_GELU = 5u;
+const ACTIVATION_MISH = 6u;
+const ACTIVATION_CENTRED_SIGMOID = 7u;
+const ACTIVATION_PRELU = 8u;
 const UPSAMPLE = 1u;
 
 // Convolution, 3x3 (REACH 1) or 1x1 (REACH 0), stride 1, zero padding, with bias and epilogue:
@@ -76,12 +78,27 @@ fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v * slope, v, v >= vec4f(0.0));
 }
 
+// erf to 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+fn erf(v: vec4f) -> vec4f {
+  let a = min(abs(v), vec4f(6.0));
+  let t = 1.0 / (1.0 + 0.3275911 * a);
+  let series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+  return sign(v) * (1.0 - series * exp(-a * a));
+}
+
 fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
   switch id {
     case ACTIVATION_LEAKY_RELU: { return leaky(vec4f(slope), v); }
     case ACTIVATION_RELU: { return max(v, vec4f(0.0)); }
     case ACTIVATION_SIGMOID: { return logistic(v); }
     case ACTIVATION_SILU: { return v * logistic(v); }
+    case ACTIVATION_GELU: { return 0.5 * v * (1.0 + erf(v * 0.70710678)); }
+    // tanh(ln(1 + e^v)) is n / (n + 2) with n = e^v (e^v + 2).
+    case ACTIVATION_MISH: {
+      let e = exp(min(v, vec4f(20.0)));
+      let n = e * (e + 2.0);
+      return v * (n / (n + 2.0));
+    }
     // tanh keeps its relative precision near zero; 1 / (1 + e) - 0.5 would cancel there.
     case ACTIVATION_CENTRED_SIGMOID: { return 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0))); }
     default: { return v; }

@@ -32,9 +32,31 @@ ${[1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001
   .join('\n')}
 (f32x4.mul ${get('y')} (i32x4.shl (i32x4.add (i32x4.trunc_sat_f32x4_s ${get('n')}) (v128.const i32x4 127 127 127 127)) (i32.const 23))))`;
 
+/** erf to 1.5e-7 (Abramowitz and Stegun, 7.1.26); the sign is v's. */
+const erfText = (madd: MultiplyAdd): string => `(func $erf (param $v v128) (result v128)
+${locals('v128', ['a', 't', 's'])}
+${set('a', `(f32x4.pmin (f32x4.abs ${get('v')}) ${splat(6)})`)}
+${set('t', `(f32x4.div ${splat(1)} ${madd(get('a'), splat(0.3275911), splat(1))})`)}
+${set('s', splat(1.061405429))}
+${[-1.453152027, 1.421413741, -0.284496736, 0.254829592]
+  .map((term) => set('s', madd(get('s'), get('t'), splat(term))))
+  .join('\n')}
+${set('s', `(f32x4.mul (f32x4.mul ${get('s')} ${get('t')}) (call $exp (f32x4.neg (f32x4.mul ${get('a')} ${get('a')}))))`)}
+(v128.bitselect (f32x4.sub ${splat(1)} ${get('s')}) ${get('v')} (v128.const i32x4 0x7fffffff 0x7fffffff 0x7fffffff 0x7fffffff)))`;
+
+/** v tanh(ln(1 + e^v)) = v n / (n + 2), n = e^v (e^v + 2). */
+const mishText = (): string => `(func $mish (param $v v128) (result v128)
+${locals('v128', ['e', 'n'])}
+${set('e', `(call $exp (f32x4.pmin ${get('v')} ${splat(20)}))`)}
+${set('n', `(f32x4.mul ${get('e')} (f32x4.add ${get('e')} ${splat(2)}))`)}
+(f32x4.mul ${get('v')} (f32x4.div ${get('n')} (f32x4.add ${get('n')} ${splat(2)}))))`;
+
 /** The activations that are no slope, by kind. */
 const specialText = (): string => `(func $special (param $kind i32) (param $v v128) (result v128)
 (local $s v128)
+(if (i32.eq ${get('kind')} ${int(KINDS.gelu)}) (then (return (f32x4.mul (f32x4.mul ${get('v')} ${splat(0.5)})
+  (f32x4.add ${splat(1)} (call $erf (f32x4.mul ${get('v')} ${splat(Math.SQRT1_2)})))))))
+(if (i32.eq ${get('kind')} ${int(KINDS.mish)}) (then (return (call $mish ${get('v')}))))
 ${set('s', `(f32x4.div ${splat(1)} (f32x4.add ${splat(1)} (call $exp (f32x4.neg ${get('v')}))))`)}
 (if (i32.eq ${get('kind')} ${int(KINDS.silu)}) (then (return (f32x4.mul ${get('v')} ${get('s')}))))
 (if (i32.eq ${get('kind')} ${int(KINDS.centredSigmoid)}) (then (return (f32x4.sub ${get('s')} ${splat(0.5)}))))
@@ -76,5 +98,11 @@ export function pointwiseText(madd: MultiplyAdd): string {
     set('factorR', `(v128.load32_splat ${field('pointwise', 'factorR')})`),
     set('slope1', field('pointwise', 'slope1').replace('i32.load', 'v128.load32_splat')),
   );
-  return lines(expText(madd), specialText(), rowFunction('pointwise', declared, body));
+  return lines(
+    expText(madd),
+    erfText(madd),
+    mishText(),
+    specialText(),
+    rowFunction('pointwise', declared, body),
+  );
 }

@@ -1,5 +1,5 @@
 import { CrispenError, nonFinite, throwIfAborted } from '../../errors.ts';
-import { consumers, multiplyAddsPerPixel, sizeMultiple } from '../../graph/analysis.ts';
+import { consumers, multiplyAddsPerPixel, paddingOf } from '../../graph/analysis.ts';
 import type { Graph, NodeId, Op } from '../../graph/graph.ts';
 import type { NonlocalOp } from '../../graph/nonlocalOp.ts';
 import type { RgbaImage } from '../../image/image.ts';
@@ -38,6 +38,19 @@ import {
   unpackRgba8Reference,
 } from '../../kernels/pixels/rgba8.reference.ts';
 import { type PlanarMap, planarMap } from '../../kernels/planar.ts';
+import {
+  channelAttentionReference,
+  depthwiseReference,
+  groupMixReference,
+  groupScoresReference,
+  layerNormReference,
+  maxPoolReference,
+  resizeReference,
+  type Scores,
+  scaleChannelsReference,
+  sliceReference,
+  stridedConvReference,
+} from '../../kernels/transformer/transformer.reference.ts';
 import { globalAveragePoolReference } from '../../kernels/vector/pool.reference.ts';
 import {
   linearReference,
@@ -72,7 +85,7 @@ export async function interpret(
 ): Promise<Map<string, TracedTensor>> {
   const { graph } = network;
   const wanted = findTaps(graph, taps);
-  const map = paddedInput(graph, input);
+  const map = paddedInput(network, input);
   const values = await evaluate(graph, bindWeights(graph, weights), map, wanted, options);
   return new Map(
     [...wanted].map((id) => {
@@ -123,6 +136,7 @@ export function applyOp(
 ): Value {
   const map = (index: number) => args[index] as PlanarMap;
   const vector = (index: number) => args[index] as Float32Array;
+  const optional = (name: string | null) => (name === null ? null : weight(name));
   switch (node.op) {
     case 'conv':
       return convReference(
@@ -162,6 +176,26 @@ export function applyOp(
       return nearestReference(map(0), node.scale);
     case 'bilinear':
       return bilinearReference(map(0), node.scale);
+    case 'slice':
+      return sliceReference(map(0), node.first, node.count);
+    case 'depthwise':
+      return depthwiseReference(map(0), weight(node.weight), optional(node.bias), node.kernel);
+    case 'layerNorm':
+      return layerNormReference(map(0), weight(node.weight), weight(node.bias), node.epsilon);
+    case 'scaleChannels':
+      return scaleChannelsReference(map(0), vector(1));
+    case 'groupScores':
+      return groupScoresReference(map(0), optional(node.table), node);
+    case 'groupMix':
+      return groupMixReference(map(0), args[1] as Scores, node.grouping, node.first, node.channels);
+    case 'channelAttention':
+      return channelAttentionReference(map(0), weight(node.temperature), node.grouping);
+    case 'stridedConv':
+      return stridedConvReference(map(0), weight(node.weight), optional(node.bias), node);
+    case 'maxPool':
+      return maxPoolReference(map(0), node.kernel, node.stride);
+    case 'resize':
+      return resizeReference(map(0), map(1));
     case 'nonlocal':
       return applyNonlocal(node.spec, args, weight);
     case 'input':
@@ -221,7 +255,11 @@ export async function upscaleOnCpu<T extends RgbaImage>(
   const { graph, scale } = network;
   const { width, height } = image;
   const formats = pixelFormats(network);
-  const lr = padReference(unpackRgba8Reference(image, formats.input), sizeMultiple(graph));
+  const lr = padReference(
+    unpackRgba8Reference(image, formats.input),
+    paddingOf(graph),
+    network.inputRange,
+  );
   const values = await evaluate(graph, bindWeights(graph, weights), lr, new Set(), options);
   const whole = values.get(graph.output) as PlanarMap;
   const sr = cropReference(whole, height * scale, width * scale);

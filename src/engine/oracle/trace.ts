@@ -3,7 +3,7 @@
  * out, which nodes are wanted, and what the pixels at either end mean.
  */
 import { CrispenError } from '../../errors.ts';
-import { sizeMultiple } from '../../graph/analysis.ts';
+import { paddingOf } from '../../graph/analysis.ts';
 import type { Graph, NodeId } from '../../graph/graph.ts';
 import { cropReference, padReference } from '../../kernels/pixels/rgba8.reference.ts';
 import type { PixelFormat } from '../../kernels/pixels/rgba8.ts';
@@ -19,10 +19,13 @@ export interface PlanarInput {
 }
 
 /**
- * The input of a trace as a map, padded by reflection to the multiple that the graph needs.
+ * The input of a trace as a map, with the padding that the graph needs.
  * @throws CrispenError `INVALID_INPUT` if it has not one value for each channel and pixel.
  */
-export function paddedInput(graph: Graph, { width, height, data }: PlanarInput): PlanarMap {
+export function paddedInput(
+  { graph, inputRange }: Network,
+  { width, height, data }: PlanarInput,
+): PlanarMap {
   const map = planarMap(inputChannels(graph), height, width);
   if (data.length !== map.data.length) {
     throw new CrispenError(
@@ -31,7 +34,7 @@ export function paddedInput(graph: Graph, { width, height, data }: PlanarInput):
     );
   }
   map.data.set(data);
-  return padReference(map, sizeMultiple(graph));
+  return padReference(map, paddingOf(graph), inputRange);
 }
 
 /** A map of a trace; the output without what came of the padding, inner maps as they are. */

@@ -1,5 +1,6 @@
 import { throwIfAborted } from '../../errors.ts';
 import type { NodeId } from '../../graph/graph.ts';
+import { mapSize } from '../../graph/shape.ts';
 import type { ElementType } from '../../kernels/kernel.ts';
 import { unpackRows } from '../../kernels/nonlocal/nonlocal.ts';
 import { fromBlocked, toBlocked } from '../../kernels/planar.ts';
@@ -54,7 +55,7 @@ async function traceNetwork(
   const { element } = program;
   const kept = new Set([...keep].map((id) => program.resourceOf.get(id) as number));
   const model = await uploadModel(device, network, program, bindWeights(graph, weights));
-  const map = paddedInput(graph, input);
+  const map = paddedInput(network, input);
   const { width, height } = map;
   const size = { width, height };
   const traceIn = async (buffers: Buffers): Promise<Map<string, TracedTensor>> => {
@@ -93,7 +94,7 @@ async function traceNetwork(
       return { shape: [shape.length], data: values.slice(0, shape.length) };
     }
     if (shape.kind === 'map') {
-      const [w, h] = [width * shape.scale, height * shape.scale];
+      const { width: w, height: h } = mapSize(shape, size);
       return tracedMap(network, id, fromBlocked(values, shape.channels, h, w), input);
     }
     const dims = shape.dims(width * height);

@@ -12,10 +12,14 @@ export function nearestReference(x: PlanarMap, scale: number): PlanarMap {
   return y;
 }
 
-/** Half-pixel centres, clamped edges (align_corners false). */
-export function bilinearReference(x: PlanarMap, scale: number): PlanarMap {
-  const y = planarMap(x.channels, x.height * scale, x.width * scale);
-  const axis = (index: number, size: number) => {
+/** Half-pixel centres, clamped edges (align_corners false); one scale, or one for each axis. */
+export function bilinearReference(
+  x: PlanarMap,
+  scale: number | { readonly x: number; readonly y: number },
+): PlanarMap {
+  const by = typeof scale === 'number' ? { x: scale, y: scale } : scale;
+  const y = planarMap(x.channels, Math.round(x.height * by.y), Math.round(x.width * by.x));
+  const axis = (index: number, size: number, scale: number) => {
     const source = Math.max((index + 0.5) / scale - 0.5, 0);
     const lo = Math.floor(source);
     return { lo, hi: Math.min(lo + 1, size - 1), f: source - lo };
@@ -23,10 +27,10 @@ export function bilinearReference(x: PlanarMap, scale: number): PlanarMap {
   let at = 0;
   for (let c = 0; c < y.channels; c++) {
     for (let row = 0; row < y.height; row++) {
-      const r = axis(row, x.height);
+      const r = axis(row, x.height, by.y);
       const [top, bottom] = [(c * x.height + r.lo) * x.width, (c * x.height + r.hi) * x.width];
       for (let col = 0; col < y.width; col++) {
-        const { lo, hi, f } = axis(col, x.width);
+        const { lo, hi, f } = axis(col, x.width, by.x);
         const upper = x.data[top + lo] * (1 - f) + x.data[top + hi] * f;
         const lower = x.data[bottom + lo] * (1 - f) + x.data[bottom + hi] * f;
         y.data[at++] = upper * (1 - r.f) + lower * r.f;

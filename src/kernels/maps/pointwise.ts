@@ -12,7 +12,7 @@ const SHADERS: Sources = {
   'maps/pointwise': pointwiseSource,
 };
 
-export type PointwiseOp = 'copy' | 'mul' | 'add' | 'mix' | 'prelu' | 'affine';
+export type PointwiseOp = 'copy' | 'mul' | 'add' | 'mix' | 'prelu' | 'affine' | 'scale';
 
 const OPS: Readonly<Record<PointwiseOp, number>> = {
   copy: 0,
@@ -21,13 +21,14 @@ const OPS: Readonly<Record<PointwiseOp, number>> = {
   mix: 3,
   prelu: 4,
   affine: 5,
+  scale: 6,
 };
 
 const POINTWISE = contract(['a', 'b', 'p'], ['y'], MAP_WORDS);
 
 /**
- * Bindings: a, b, p, y. p is f32: two values for `mix`, [channels] slopes for `prelu`, and for
- * `affine` factor and shift of each channel; it has whole blocks of four channels. Grid:
+ * Bindings: a, b, p, y. p is f32: two values for `mix`, [channels] slopes for `prelu` or
+ * factors for `scale`, and for `affine` factor and shift of each channel; it has whole blocks of four channels. Grid:
  * `mapGrid(width, height, blocks)`. `factor` is that of `add`.
  */
 export function pointwiseKernel(

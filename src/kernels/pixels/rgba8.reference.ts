@@ -1,3 +1,5 @@
+import { paddedSide } from '../../graph/analysis.ts';
+import type { Padding } from '../../graph/ops.ts';
 import { bilinearReference } from '../maps/enlarge.reference.ts';
 import { type PlanarMap, planarMap } from '../planar.ts';
 import type { PixelFormat } from './rgba8.ts';
@@ -26,15 +28,18 @@ export function reflect(i: number, size: number): number {
   return Math.min(at, period - at);
 }
 
-/** A map that reflection extends to the right and below to multiples of `multiple`. */
-export function padReference(map: PlanarMap, multiple: number): PlanarMap {
-  const up = (size: number) => Math.ceil(size / multiple) * multiple;
-  const y = planarMap(map.channels, up(map.height), up(map.width));
+/** A map with its padding to the right and below; `range`: what 1 becomes of the padding's value. */
+export function padReference(map: PlanarMap, padding: Padding, range: number): PlanarMap {
+  const [width, height] = [map.width, map.height].map((side) => paddedSide(padding, side));
+  const y = planarMap(map.channels, height, width);
+  const { value } = padding;
   for (let c = 0; c < y.channels; c++) {
     for (let i = 0; i < y.height; i++) {
       for (let j = 0; j < y.width; j++) {
+        const outside = i >= map.height || j >= map.width;
         const from = (c * map.height + reflect(i, map.height)) * map.width + reflect(j, map.width);
-        y.data[(c * y.height + i) * y.width + j] = map.data[from];
+        y.data[(c * y.height + i) * y.width + j] =
+          outside && value !== undefined ? value * range : map.data[from];
       }
     }
   }

@@ -4,10 +4,11 @@
 //   OP_ADD   y = act(a + FACTOR * b)
 //   OP_MIX   y = act(p[0] * a + p[1] * b)     the dynamically weighted mix of arXiv 2104.09497, eq. 5
 //   OP_PRELU  y = act(a >= 0 ? a : p[c] * a)
+//   OP_SCALE  y = act(p[c] * a)
 //   OP_AFFINE y = act(p[2 c] * a + p[2 c + 1])
 //
 //   a, b, y [BLOCKS][H][W] vectors of 4 channels (Chw4c)
-//   p: f32, two for OP_MIX, one per channel for OP_PRELU, two per channel for OP_AFFINE
+//   p: f32, two for OP_MIX, one per channel for OP_PRELU and OP_SCALE, two per channel for OP_AFFINE
 // One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block.
 // Prelude: E, E4, OP, FACTOR, ACT0, SLOPE0.
 
@@ -19,6 +20,7 @@ const OP_ADD = 2u;
 const OP_MIX = 3u;
 const OP_PRELU = 4u;
 const OP_AFFINE = 5u;
+const OP_SCALE = 6u;
 
 #import lib/map
 
@@ -43,6 +45,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     case OP_PRELU: {
       let c = group.z * 4u;
       v = select(v * vec4f(p[c], p[c + 1u], p[c + 2u], p[c + 3u]), v, v >= vec4f(0.0));
+    }
+    case OP_SCALE: {
+      let c = group.z * 4u;
+      v *= vec4f(p[c], p[c + 1u], p[c + 2u], p[c + 3u]);
     }
     case OP_AFFINE: {
       let c = group.z * 8u;

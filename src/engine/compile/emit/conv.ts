@@ -49,11 +49,11 @@ function emitConv(emission: Emission, op: ConvOp): void {
     factor,
     act1,
   };
-  const { scale } = emission.map(op.writes.y);
+  const { scale, reduced } = emission.map(op.writes.y);
   const shared = {
     name: op.name,
     writes: { y: emission.write(op.writes.y) },
-    scale,
+    ...{ scale, reduced },
     multiplyAdds,
     work: multiplyAdds + memoryWork(cIn + cOut, scale),
   };

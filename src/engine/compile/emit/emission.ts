@@ -1,5 +1,6 @@
 import { pixelsOf, type Size } from '../../../geometry.ts';
 import type { Graph, MapShape, NodeId } from '../../../graph/graph.ts';
+import { mapSize, type Reduction } from '../../../graph/shape.ts';
 import { type ConvChoice, plainConv } from '../../../kernels/conv/conv.ts';
 import {
   blocksOf,
@@ -63,6 +64,8 @@ export interface Dispatch<R extends string, W extends string, P extends string>
   readonly reads: Readonly<Record<NoInfer<R>, Operand>>;
   readonly writes: Readonly<Record<NoInfer<W>, ResourceId>>;
   readonly params: (size: Size, tile: TileView) => Params<NoInfer<P>>;
+  /** What has reduced the map of the step, whose size `grid` and `params` are given. */
+  readonly reduced?: readonly Reduction[] | undefined;
   readonly sums?: {
     readonly operand: NoInfer<R>;
     readonly blocks: number;
@@ -133,8 +136,7 @@ export class Emission {
         ? () => blocksOf(shape.length) * 16
         : (size: Size) =>
             blocksOf(shape.channels) *
-            pixelsOf(size) *
-            shape.scale ** 2 *
+            pixelsOf(mapSize(shape, size)) *
             4 *
             ELEMENT_BYTES[this.element];
     return this.assign(id, this.scratch(name, bytes));
@@ -196,10 +198,14 @@ export class Emission {
     reads,
     writes,
     sums,
+    reduced = [],
     ...step
   }: Dispatch<R, W, P>): void {
+    const of = (size: Size) => (reduced.length > 0 ? mapSize({ scale: 1, reduced }, size) : size);
     this.steps.push({
       ...step,
+      grid: (size, tile) => step.grid(of(size), tile),
+      params: (size, tile) => step.params(of(size), tile),
       kernel,
       reads: kernel.reads.map((name) => reads[name]),
       writes: kernel.writes.map((name) => writes[name]),
@@ -245,8 +251,9 @@ export const memoryWork = (channels: number, scale: number): number => 8 * chann
 export const mapParams = ({ width, height }: Size) => ({ width, height });
 
 /** Of a step that reads and writes a map, an invocation per vector. */
-export const mapStep = ({ channels, scale }: Pick<MapShape, 'channels' | 'scale'>) => ({
+export const mapStep = ({ channels, scale, reduced }: Omit<MapShape, 'kind'>) => ({
   scale,
+  reduced,
   grid: ({ width, height }: Size) => mapGrid(width, height, blocksOf(channels)),
   params: mapParams,
   multiplyAdds: 0,

@@ -7,8 +7,20 @@ import { vectorEmitters } from './vector.ts';
 
 type Kind = FusedOp['op'];
 
-/** Groups that are lazily loaded: few networks have these ops, and no shipped model. */
+const transformer = async () => (await import('./transformer.ts')).transformerEmitters;
+
+/** Groups that are lazily loaded: few networks have these ops. */
 const LAZY = {
+  slice: transformer,
+  depthwise: transformer,
+  layerNorm: transformer,
+  scaleChannels: transformer,
+  groupScores: transformer,
+  groupMix: transformer,
+  channelAttention: transformer,
+  stridedConv: transformer,
+  maxPool: transformer,
+  resize: transformer,
   nonlocal: async () => (await import('./nonlocal.ts')).nonlocalEmitters,
 } satisfies { readonly [K in Kind]?: () => Promise<EmitterGroup<K>> };
 
@@ -30,7 +42,7 @@ export async function loadEmitters(
 ): Promise<(emission: Emission) => (op: FusedOp) => void> {
   const kinds = new Set(ops.map(({ op }) => op));
   const loaders = Object.entries(LAZY).filter(([kind]) => kinds.has(kind as Kind));
-  const lazy = await Promise.all(loaders.map(([, load]) => load()));
+  const lazy = new Set(await Promise.all(loaders.map(([, load]) => load())));
   return (emission) => {
     const groups = [loaded, ...lazy].map((group) => group(emission) as AnyEmitters);
     const emitters = Object.assign({}, ...groups) as Required<AnyEmitters>;

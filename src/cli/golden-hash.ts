@@ -1,0 +1,59 @@
+/** Weights of golden files that hold none, from the recipes of the READMEs beside them. */
+import type { Network } from '../networks/network.ts';
+import { fromFloat32 } from '../weights/convert.ts';
+import type { Tensor } from '../weights/tensor.ts';
+
+/** Values in -1..1 from a tensor's name and a seed. */
+export function hashedValues(name: string, length: number, seed: number): Float64Array {
+  let base = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(name)) base = Math.imul(base ^ byte, 0x01000193);
+  base ^= Math.imul(seed, 0x9e3779b9);
+  return Float64Array.from({ length }, (_, i) => {
+    let x = (base + Math.imul(i, 0x9e3779b9)) | 0;
+    x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
+    x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
+    x = (x ^ (x >>> 16)) >>> 0;
+    return (2 * x) / 2 ** 32 - 1;
+  });
+}
+
+const NORMS =
+  /norm|before_RG|\.pos[123]\.0\.|\.dwconv\.1\.|channel_interaction\.2\.|spatial_interaction\.1\./;
+
+/**
+ * Weights by recipe 2.
+ * @param gains parts of names and what layers of that name are multiplied by; the first that fits counts
+ */
+export function recipe2(
+  { graph }: Network,
+  seed: number,
+  gains: readonly (readonly [string, number])[],
+): Map<string, Tensor> {
+  return new Map(
+    graph.weights.map(({ name, shape }) => {
+      const values = hashedValues(
+        name,
+        shape.reduce((a, b) => a * b, 1),
+        seed,
+      );
+      const scaled = values.map(scaleOf(name, shape, gains));
+      return [name, fromFloat32(Float32Array.from(scaled), shape, 'f32')] as const;
+    }),
+  );
+}
+
+function scaleOf(
+  name: string,
+  shape: readonly number[],
+  gains: readonly (readonly [string, number])[],
+): (u: number) => number {
+  if (name.includes('running_mean')) return (u) => 0.2 * u;
+  if (name.includes('running_var')) return (u) => 1 + 0.4 * u;
+  if (NORMS.test(name)) return name.endsWith('.weight') ? (u) => 1 + 0.3 * u : (u) => 0.2 * u;
+  if (name.includes('temperature')) return (u) => 2 + 0.8 * u;
+  if (/rel_pos_bias|position_bias_table/.test(name)) return (u) => 1.2 * u;
+  if (shape.length < 2) return (u) => 0.12 * u;
+  const fanIn = shape.slice(1).reduce((a, b) => a * b, 1);
+  const gain = gains.find(([part]) => name.includes(part))?.[1] ?? 1;
+  return (u) => u * gain * Math.sqrt(3 / fanIn);
+}

@@ -1,0 +1,63 @@
+/** Golden cases of light transformers: weights may lie in another file or follow from a recipe. */
+import { asid } from '../networks/asid.ts';
+import type { Network } from '../networks/network.ts';
+import type { Tensor, TensorMap } from '../weights/tensor.ts';
+import type { GoldenCase } from './golden-case.ts';
+import { readSafetensorsFile } from './golden-file.ts';
+import { recipe2 } from './golden-hash.ts';
+
+type Metadata = Readonly<Record<string, string>>;
+
+const BUILDERS: Readonly<Record<string, (metadata: Metadata) => Network>> = {
+  asid: (metadata) =>
+    asid({
+      scale: Number(metadata.scale),
+      features: Number(metadata.num_feat),
+      blocks: Number(metadata.blocks),
+      // Those of the authors' code are on -1..1 themselves.
+      centred: metadata.input_range !== '-1..1',
+    }),
+};
+
+/** Facts about tiles, not values of the network. */
+const NOT_COMPARED = /^(coverage|tile_positions|tile_means|tile.*\.output\.crop|whole\.output)$/;
+
+/** The case of a file, or null if it is of another kind. */
+export async function transformerCases(
+  path: string,
+  name: string,
+  tensors: TensorMap,
+  metadata: Metadata,
+  inside: TensorMap,
+): Promise<GoldenCase[] | null> {
+  const build = BUILDERS[metadata.model ?? ''];
+  const input = tensors.get('input');
+  if (!build || !input) return null;
+  const network = build(metadata);
+  const expected = new Map<string, Tensor>(
+    [...tensors].filter(
+      ([tensor]) =>
+        tensor !== 'input' && !tensor.startsWith('weights.') && !NOT_COMPARED.test(tensor),
+    ),
+  );
+  const weights = await weightsOf(path, metadata, inside, network);
+  if (metadata.tile === undefined) return [{ name, network, weights, input, expected }];
+  const tiles = { side: Number(metadata.tile), overlap: Number(metadata.overlap) };
+  return [{ name, network, weights, input, expected, tiles }];
+}
+
+async function weightsOf(
+  path: string,
+  { weights_in: other, seed, gains = '[]' }: Metadata,
+  inside: TensorMap,
+  network: Network,
+): Promise<TensorMap> {
+  if (inside.size > 0) return inside;
+  if (other === undefined) return recipe2(network, Number(seed), JSON.parse(gains));
+  const { tensors } = await readSafetensorsFile(path, other);
+  return new Map(
+    [...tensors]
+      .filter(([tensor]) => tensor.startsWith('weights.'))
+      .map(([tensor, value]) => [tensor.slice('weights.'.length), value]),
+  );
+}

@@ -1,0 +1,60 @@
+/**
+ * Parts of a network's tensors that golden files have where the whole would be too large: the names are
+ * those of the README beside them.
+ */
+import type { TracedTensor } from '../engine/types.ts';
+
+/** A tensor of a golden file as a part of a node's. */
+interface View {
+  readonly node: string;
+  readonly of: (tensor: TracedTensor, shape: readonly number[]) => TracedTensor;
+}
+
+const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
+/** @returns null if the name is that of a whole tensor */
+export function viewOf(name: string): View | null {
+  const found = /^(.*)\.(mean|crop|first(\d+)|group0|last_group)$/.exec(name);
+  if (!found) return null;
+  const [, node, kind, first] = found;
+  if (kind === 'mean') return { node, of: mean };
+  if (kind === 'crop') return { node, of: crop };
+  if (kind === 'group0') return { node, of: (tensor, shape) => part(tensor, shape, 0) };
+  if (kind === 'last_group') {
+    const last = (tensor: TracedTensor) => tensor.data.length;
+    return { node, of: (tensor, shape) => part(tensor, shape, last(tensor) - product(shape)) };
+  }
+  const channels = Number(first);
+  return { node, of: ({ shape, data }) => part({ shape, data }, [channels, ...shape.slice(1)], 0) };
+}
+
+const part = ({ data }: TracedTensor, shape: readonly number[], from: number): TracedTensor => ({
+  shape: [...shape],
+  data: data.slice(from, from + product(shape)),
+});
+
+function mean({ shape: [channels, height, width], data }: TracedTensor): TracedTensor {
+  const plane = height * width;
+  return {
+    shape: [channels],
+    data: Float32Array.from({ length: channels }, (_, c) => {
+      let sum = 0;
+      for (let i = 0; i < plane; i++) sum += data[c * plane + i];
+      return sum / plane;
+    }),
+  };
+}
+
+/** A square: one of 12 pixels from row and column 26, others from 6 or as near as they fit. */
+function crop({ shape: [channels, H, W], data }: TracedTensor, [, side]: readonly number[]) {
+  const from = (whole: number) => Math.min(side === 12 ? 26 : 6, whole - side);
+  const [top, left] = [from(H), from(W)];
+  const values = new Float32Array(channels * side * side);
+  for (let c = 0; c < channels; c++) {
+    for (let y = 0; y < side; y++) {
+      const at = (c * H + top + y) * W + left;
+      values.set(data.subarray(at, at + side), (c * side + y) * side);
+    }
+  }
+  return { shape: [channels, side, side], data: values };
+}

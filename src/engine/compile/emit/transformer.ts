@@ -1,0 +1,215 @@
+import type { Size } from '../../../geometry.ts';
+import { mapSize } from '../../../graph/shape.ts';
+import type { TransformerOp } from '../../../graph/transformerOp.ts';
+import { packBias, packConvWeights } from '../../../kernels/conv/conv.ts';
+import { blocksOf, mapGrid } from '../../../kernels/kernel.ts';
+import { pointwiseKernel } from '../../../kernels/maps/pointwise.ts';
+import {
+  channelAttentionKernel,
+  depthwiseKernel,
+  groupGrid,
+  groupMixKernel,
+  groupScoresKernel,
+  layerNormKernel,
+  maxPoolKernel,
+  packDepthwise,
+  packNorm,
+  resizeKernel,
+  scoreBytes,
+  sliceKernel,
+  stridedConvKernel,
+} from '../../../kernels/transformer/transformer.ts';
+import type { FusedOpOf, ValueId } from '../fused.ts';
+import {
+  type Emission,
+  type EmitterGroup,
+  exact,
+  mapParams,
+  mapStep,
+  memoryWork,
+  optional,
+} from './emission.ts';
+
+/** Ops of light transformers, each by itself. */
+export const transformerEmitters: EmitterGroup<TransformerOp['op']> = (emission) => ({
+  slice: (op) => emitSlice(emission, op),
+  depthwise: (op) => emitDepthwise(emission, op),
+  layerNorm: (op) => emitLayerNorm(emission, op),
+  scaleChannels: (op) => emitScale(emission, op),
+  groupScores: (op) => emitScores(emission, op),
+  groupMix: (op) => emitMix(emission, op),
+  channelAttention: (op) => emitChannelAttention(emission, op),
+  stridedConv: (op) => emitStridedConv(emission, op),
+  maxPool: (op) => emitReduced(emission, op, maxPoolKernel(op.kernel, op.stride, emission.element)),
+  resize: (op) => emitReduced(emission, op, resizeKernel(emission.element)),
+});
+
+type Emitted = FusedOpOf<TransformerOp['op']>;
+
+/** What a step that writes a map has in common, an invocation per vector. */
+const written = (emission: Emission, { name, writes, multiplyAdds }: Emitted) => ({
+  name,
+  ...mapStep(emission.map(writes.y)),
+  writes: { y: emission.write(writes.y) },
+  multiplyAdds,
+});
+
+function emitSlice(emission: Emission, op: FusedOpOf<'slice'>): void {
+  emission.dispatch({
+    ...written(emission, op),
+    kernel: sliceKernel(op.first, op.count, emission.element),
+    reads: { x: emission.read(op.reads.inputs[0]) },
+  });
+}
+
+function emitDepthwise(emission: Emission, op: FusedOpOf<'depthwise'>): void {
+  const { channels } = emission.map(op.writes.y);
+  const { kernel, weight, bias } = op;
+  emission.dispatch({
+    ...written(emission, op),
+    kernel: depthwiseKernel(kernel, null, emission.element),
+    reads: {
+      x: emission.read(op.reads.inputs[0]),
+      weights: emission.constant('depthwise', [weight], emission.element, (w) =>
+        packDepthwise(exact(w, weight), channels, kernel ** 2),
+      ),
+      bias: emission.constant(`bias of ${channels}`, [bias], emission.element, (w) =>
+        packBias(optional(w, bias), channels),
+      ),
+    },
+  });
+}
+
+function emitLayerNorm(emission: Emission, op: FusedOpOf<'layerNorm'>): void {
+  const { channels } = emission.map(op.writes.y);
+  const { weight, bias, epsilon } = op;
+  emission.dispatch({
+    ...written(emission, op),
+    kernel: layerNormKernel(channels, epsilon, emission.element),
+    reads: {
+      x: emission.read(op.reads.inputs[0]),
+      norm: emission.constant('norm', [weight, bias], 'f32', (w) =>
+        packNorm(exact(w, weight), exact(w, bias), channels),
+      ),
+    },
+    grid: ({ width, height }) => mapGrid(width, height, 1),
+  });
+}
+
+function emitScale(emission: Emission, op: Emitted): void {
+  const [x, factors] = op.reads.inputs.map((id) => emission.read(id));
+  emission.dispatch({
+    ...written(emission, op),
+    kernel: pointwiseKernel('scale', null, emission.element),
+    reads: { a: x, b: x, p: factors },
+  });
+}
+
+function emitScores(emission: Emission, op: FusedOpOf<'groupScores'>): void {
+  const { grouping, heads, channels, table } = op;
+  const [input] = op.reads.inputs;
+  const { scale } = emission.map(input);
+  const scores = emission.scratch(op.name, ({ width, height }) =>
+    scoreBytes(op, width * height * scale ** 2),
+  );
+  const x = emission.read(input);
+  emission.dispatch({
+    name: op.name,
+    kernel: groupScoresKernel({ ...op, table: table !== null }, emission.element),
+    reads: {
+      x,
+      // A binding that the kernel does not read still needs a buffer.
+      table:
+        table === null
+          ? x
+          : emission.constant('position table', [table], 'f32', (w) => exact(w, table)),
+    },
+    writes: { scores: emission.assign(op.writes.y, scores) },
+    scale,
+    grid: ({ width, height }) => groupGrid(grouping, width, height, heads),
+    params: mapParams,
+    multiplyAdds: op.multiplyAdds,
+    work: op.multiplyAdds + memoryWork(channels, scale),
+  });
+}
+
+function emitMix(emission: Emission, op: FusedOpOf<'groupMix'>): void {
+  const [x, scores] = op.reads.inputs.map((id) => emission.read(id));
+  emission.dispatch({
+    ...written(emission, op),
+    kernel: groupMixKernel(op, emission.element),
+    reads: { x, scores },
+    grid: ({ width, height }) => groupGrid(op.grouping, width, height, blocksOf(op.channels)),
+    work: op.multiplyAdds,
+  });
+}
+
+function emitChannelAttention(emission: Emission, op: FusedOpOf<'channelAttention'>): void {
+  const { grouping, heads, temperature } = op;
+  const { channels } = emission.map(op.writes.y);
+  const x = emission.read(op.reads.inputs[0]);
+  const factors = emission.constant('temperature', [temperature], 'f32', (w) =>
+    exact(w, temperature),
+  );
+  emission.dispatch({
+    ...written(emission, op),
+    kernel: channelAttentionKernel({ grouping, heads, channels }, false, emission.element),
+    reads: { x, temperature: factors, weights: factors, r: x },
+    grid: ({ width, height }) => groupGrid(grouping, width, height, heads),
+    work: op.multiplyAdds,
+  });
+}
+
+function emitStridedConv(emission: Emission, op: FusedOpOf<'stridedConv'>): void {
+  const { kernel, stride, cOut, weight, bias } = op;
+  const cIn = emission.map(op.reads.inputs[0]).channels;
+  emission.dispatch({
+    ...written(emission, op),
+    ...betweenSizes(emission, op),
+    kernel: stridedConvKernel({ kernel, stride, cIn }, emission.element),
+    reads: {
+      x: emission.read(op.reads.inputs[0]),
+      weights: emission.constant('conv', [weight], emission.element, (w) =>
+        packConvWeights(exact(w, weight), cOut, cIn, kernel),
+      ),
+      bias: emission.constant(`bias of ${cOut}`, [bias], emission.element, (w) =>
+        packBias(optional(w, bias), cOut),
+      ),
+    },
+    work: op.multiplyAdds,
+  });
+}
+
+function emitReduced(
+  emission: Emission,
+  op: Emitted,
+  kernel: ReturnType<typeof maxPoolKernel>,
+): void {
+  emission.dispatch({
+    ...written(emission, op),
+    ...betweenSizes(emission, op),
+    kernel,
+    reads: { x: emission.read(op.reads.inputs[0]) },
+  });
+}
+
+/** Of a step whose input and output differ in size. */
+function betweenSizes(emission: Emission, { reads, writes }: Emitted) {
+  const sizeOf = (id: ValueId) => {
+    const { reduced = [] } = emission.map(id);
+    return (size: Size) => mapSize({ scale: 1, reduced }, size);
+  };
+  const [from, to] = [sizeOf(reads.inputs[0]), sizeOf(writes.y)];
+  return {
+    // Both sizes follow from that of the whole map.
+    reduced: [],
+    grid: (size: Size) => {
+      const { width, height } = to(size);
+      return mapGrid(width, height, blocksOf(emission.map(writes.y).channels));
+    },
+    params: (size: Size) => {
+      const [x, y] = [from(size), to(size)];
+      return { ...y, in_width: x.width, in_height: x.height };
+    },
+  };
+}

@@ -1,0 +1,221 @@
+import { describe, expect, it } from 'vitest';
+import { expectClose, randomMap, randomValues, runKernel, written } from '../../../test/kernels.ts';
+import type { Grouping } from '../../graph/transformerOp.ts';
+import { packBias, packConvWeights } from '../conv/conv.ts';
+import { blocksOf, mapGrid } from '../kernel.ts';
+import { fromBlocked, type PlanarMap, toBlocked } from '../planar.ts';
+import {
+  channelAttentionReference,
+  depthwiseReference,
+  groupMixReference,
+  groupScoresReference,
+  layerNormReference,
+  maxPoolReference,
+  resizeReference,
+  sliceReference,
+  stridedConvReference,
+} from './transformer.reference.ts';
+import {
+  channelAttentionKernel,
+  depthwiseKernel,
+  groupGrid,
+  groupMixKernel,
+  groupScoresKernel,
+  layerNormKernel,
+  maxPoolKernel,
+  packDepthwise,
+  packNorm,
+  resizeKernel,
+  sliceKernel,
+  stridedConvKernel,
+} from './transformer.ts';
+
+/** One pixel, thin, odd, a workgroup exactly, one beyond. */
+const SIZES = [
+  [1, 1],
+  [1, 5],
+  [7, 3],
+  [8, 8],
+  [9, 17],
+] as const;
+
+const words = (channels: number, width: number, height: number): number =>
+  blocksOf(channels) * 4 * width * height;
+
+/** What a kernel wrote as a map; absent channels must be zero. */
+function mapOf(y: Uint32Array, { channels, height, width }: PlanarMap): Float32Array {
+  const blocked = written(y);
+  const last = blocked.subarray((blocksOf(channels) - 1) * 4 * width * height);
+  const absent = last.filter((_, i) => i % 4 > (channels - 1) % 4);
+  expect(absent.every((v) => v === 0)).toBe(true);
+  return fromBlocked(blocked, channels, height, width).data;
+}
+
+describe.each(SIZES)('at %i x %i', (width, height) => {
+  it.each([
+    [0, 3],
+    [3, 6],
+    [4, 8],
+    [5, 5],
+  ])('slice from %i on of %i channels', async (first, count) => {
+    const x = randomMap(13, height, width);
+    const expected = sliceReference(x, first, count);
+    const [y] = await runKernel(sliceKernel(first, count), {
+      grid: mapGrid(width, height, blocksOf(count)),
+      params: [width, height],
+      reads: [toBlocked(x)],
+      writes: [words(count, width, height)],
+    });
+    expect(mapOf(y, expected)).toEqual(expected.data);
+  });
+
+  it.each([3, 5, 7] as const)('depthwise %ix%i', async (kernel) => {
+    const x = randomMap(6, height, width);
+    const weights = randomValues(6 * kernel ** 2, 2);
+    const bias = randomValues(6, 3);
+    const expected = depthwiseReference(x, weights, bias, kernel);
+    const [y] = await runKernel(depthwiseKernel(kernel, null), {
+      grid: mapGrid(width, height, 2),
+      params: [width, height],
+      reads: [toBlocked(x), packDepthwise(weights, 6, kernel ** 2), packBias(bias, 6)],
+      writes: [words(6, width, height)],
+    });
+    expectClose(mapOf(y, expected), expected.data);
+  });
+
+  it.each([2, 3, 9, 48])('layer norm of %i channels', async (channels) => {
+    const x = randomMap(channels, height, width);
+    const [weight, bias] = [randomValues(channels, 2), randomValues(channels, 3)];
+    const expected = layerNormReference(x, weight, bias, 1e-5);
+    const [y] = await runKernel(layerNormKernel(channels, 1e-5), {
+      grid: mapGrid(width, height, 1),
+      params: [width, height],
+      reads: [toBlocked(x), packNorm(weight, bias, channels)],
+      writes: [words(channels, width, height)],
+    });
+    // Of two channels that are nearly equal, the difference decides.
+    expectClose(mapOf(y, expected), expected.data, { abs: channels === 2 ? 2e-3 : 5e-5 });
+  });
+});
+
+const GROUPED: readonly (readonly [Grouping, number, number])[] = (
+  ['windows', 'spread'] as const
+).flatMap((kind) => [
+  [{ kind, side: 8 }, 8, 8] as const,
+  [{ kind, side: 8 }, 24, 16] as const,
+  [{ kind, side: 3 }, 9, 6] as const,
+]);
+
+describe.each(GROUPED)('groups %j of %i x %i', (grouping, width, height) => {
+  it.each([
+    [1, 6, true],
+    [2, 8, true],
+    [2, 6, false],
+  ])('%i heads of %i channels', async (heads, channels, table) => {
+    const spec = { grouping, heads, channels };
+    const x = randomMap(3 * channels, height, width);
+    const positions = table ? randomValues((2 * grouping.side - 1) ** 2 * heads, 5) : null;
+    const expected = groupScoresReference(x, positions, spec);
+    const tokens = grouping.side ** 2;
+    const row = blocksOf(tokens) * 4;
+    const rows = width * height * heads;
+    const [scores] = await runKernel(groupScoresKernel({ ...spec, table }), {
+      grid: groupGrid(grouping, width, height, heads),
+      params: [width, height],
+      reads: [toBlocked(x), positions ?? randomValues(4, 1)],
+      writes: [rows * row],
+      ...(height === 16 && { rowsPerDispatch: 1 }),
+    });
+    const packed = written(scores);
+    const values = Float32Array.from(
+      { length: rows * tokens },
+      (_, i) => packed.at(Math.floor(i / tokens) * row + (i % tokens))!,
+    );
+    expectClose(values, expected.data);
+    const padding = packed.filter((_, i) => i % row >= tokens);
+    expect(padding.every((v) => v === 0)).toBe(true);
+
+    const first = 2 * channels;
+    const mixed = groupMixReference(x, expected, grouping, first, channels);
+    const [y] = await runKernel(groupMixKernel({ ...spec, first }), {
+      grid: groupGrid(grouping, width, height, blocksOf(channels)),
+      params: [width, height],
+      reads: [toBlocked(x), packed as Float32Array<ArrayBuffer>],
+      writes: [words(channels, width, height)],
+    });
+    expectClose(mapOf(y, mixed), mixed.data);
+  });
+});
+
+describe.each([
+  ['windows', 8, 8, 8],
+  ['windows', 8, 24, 16],
+  ['grid', 8, 16, 24],
+  ['grid', 8, 64, 40],
+  ['grid', 3, 9, 6],
+  ['spread', 8, 16, 8],
+] as const)('channel attention in %s of side %i, %i x %i', (kind, side, width, height) => {
+  it.each([
+    [1, 6],
+    [1, 48],
+    [3, 12],
+  ])('%i heads of %i channels', async (heads, channels) => {
+    const grouping = { kind, side };
+    const x = randomMap(3 * channels, height, width);
+    const temperature = randomValues(heads, 7).map((v) => 3 * v);
+    const expected = channelAttentionReference(x, temperature, grouping);
+    const blank = randomValues(4, 1);
+    const [y] = await runKernel(channelAttentionKernel({ grouping, heads, channels }, false), {
+      grid: groupGrid(grouping, width, height, heads),
+      params: [width, height],
+      reads: [toBlocked(x), temperature, blank, blank],
+      writes: [words(channels, width, height)],
+    });
+    expectClose(mapOf(y, expected), expected.data);
+  });
+});
+
+describe.each([
+  [7, 7],
+  [9, 8],
+  [17, 23],
+])('reduced maps of %i x %i', (width, height) => {
+  it.each([
+    [3, 2],
+    [2, 2],
+    [3, 1],
+  ])('convolution %i / %i', async (kernel, stride) => {
+    const x = randomMap(6, height, width);
+    const weights = randomValues(5 * 6 * kernel ** 2, 2);
+    const bias = randomValues(5, 3);
+    const expected = stridedConvReference(x, weights, bias, { kernel, stride, cOut: 5 });
+    const [y] = await runKernel(stridedConvKernel({ kernel, stride, cIn: 6 }), {
+      grid: mapGrid(expected.width, expected.height, 2),
+      params: [expected.width, expected.height, 0, width, height],
+      reads: [toBlocked(x), packConvWeights(weights, 5, 6, kernel), packBias(bias, 5)],
+      writes: [words(5, expected.width, expected.height)],
+    });
+    expectClose(mapOf(y, expected), expected.data, { abs: 5e-5 });
+  });
+
+  it('max pool and resize', async () => {
+    const x = randomMap(6, height, width);
+    const expected = maxPoolReference(x, 7, 3);
+    const [y] = await runKernel(maxPoolKernel(7, 3), {
+      grid: mapGrid(expected.width, expected.height, 2),
+      params: [expected.width, expected.height, 0, width, height],
+      reads: [toBlocked(x)],
+      writes: [words(6, expected.width, expected.height)],
+    });
+    expect(mapOf(y, expected)).toEqual(expected.data);
+
+    const large = resizeReference(expected, { width, height });
+    const [z] = await runKernel(resizeKernel(), {
+      grid: mapGrid(width, height, 2),
+      params: [width, height, 0, expected.width, expected.height],
+      reads: [toBlocked(expected)],
+      writes: [words(6, width, height)],
+    });
+    expectClose(mapOf(z, large), large.data);
+  });
+});

@@ -1,0 +1,146 @@
+// Attention between the channels of a head within the pixels of a group (graph/transformerOp.ts,
+// `channelAttention`):
+//   A[c,d] = softmax_d( t[head] * q[c].k[d] / (max(|q[c]|, 1e-12) max(|k[d]|, 1e-12)) ), v'[c] = sum_d A[c,d] v[d]
+// With PROJECT, of one head alone, a 1x1 convolution and a residual follow: y = r + W v' = r + (W A) v.
+//   x       [..][H][W] vectors of 4 channels (Chw4c): CHANNELS queries, as many keys, as many values
+//   temperature [HEADS] f32
+//   weights [CHANNELS][CHANNELS] f32, with PROJECT: W by rows
+//   r, y    [CHANNELS / 4][H][W]; r is read with PROJECT
+// One workgroup of 256 computes one head of one group. Sums over pixels go by CHUNK pixels, whose queries
+// and keys lie in workgroup memory; A takes their place. Grid: groups in x and y, z = head.
+// Prelude: E, E4, CHANNELS, DEPTH (channels of a head, a multiple of 4 unless HEADS is 1), HEADS, CHUNK,
+// MEMORY (the larger of 2 DEPTH CHUNK and DEPTH^2), GROUPING, SIDE, PROJECT.
+
+#import lib/groups
+#import lib/map
+
+@group(0) @binding(1) var<storage, read> x: array<E4>;
+@group(0) @binding(2) var<storage, read> temperature: array<f32>;
+@group(0) @binding(3) var<storage, read> weights: array<f32>;
+@group(0) @binding(4) var<storage, read> r: array<E4>;
+@group(0) @binding(5) var<storage, read_write> y: array<E4>;
+
+const PAIRS = (DEPTH * DEPTH + 255u) / 256u;
+
+var<workgroup> memory: array<f32, MEMORY>;
+var<workgroup> norms: array<f32, 2u * DEPTH>;
+
+fn channel(c: u32, pixel: u32) -> f32 {
+  return f32(x[(c >> 2u) * params.width * params.height + pixel][c & 3u]);
+}
+
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let place = vec2u(group.x, group.y + params.group_row);
+  let plane = params.width * params.height;
+  var positions = SIDE * SIDE;
+  if GROUPING == 2u {
+    positions = plane / (SIDE * SIDE);
+  }
+  let head = group.z * DEPTH;
+
+  // Products and squares of this invocation's pairs of channels and channels.
+  var sums: array<f32, PAIRS>;
+  var squares = 0.0;
+  for (var start = 0u; start < positions; start += CHUNK) {
+    workgroupBarrier();
+    for (var i = lane; i < 2u * DEPTH * CHUNK; i += 256u) {
+      let c = i / CHUNK;
+      let position = start + i % CHUNK;
+      var v = 0.0;
+      if position < positions {
+        let source = select(head + c, CHANNELS + head + c - DEPTH, c >= DEPTH);
+        v = channel(source, group_pixel(place, position, params.width, params.height));
+      }
+      memory[i] = v;
+    }
+    workgroupBarrier();
+    for (var n = 0u; n < PAIRS; n++) {
+      let pair = n * 256u + lane;
+      if pair < DEPTH * DEPTH {
+        let q = pair / DEPTH * CHUNK;
+        let k = (DEPTH + pair % DEPTH) * CHUNK;
+        var sum = 0.0;
+        for (var i = 0u; i < CHUNK; i++) {
+          sum += memory[q + i] * memory[k + i];
+        }
+        sums[n] += sum;
+      }
+    }
+    if lane < 2u * DEPTH {
+      for (var i = 0u; i < CHUNK; i++) {
+        squares += memory[lane * CHUNK + i] * memory[lane * CHUNK + i];
+      }
+    }
+  }
+  if lane < 2u * DEPTH {
+    norms[lane] = 1.0 / max(sqrt(squares), 1e-12);
+  }
+  workgroupBarrier();
+  for (var n = 0u; n < PAIRS; n++) {
+    let pair = n * 256u + lane;
+    if pair < DEPTH * DEPTH {
+      memory[pair] =
+        sums[n] * norms[pair / DEPTH] * norms[DEPTH + pair % DEPTH] * temperature[group.z];
+    }
+  }
+  workgroupBarrier();
+  if lane < DEPTH {
+    let row = lane * DEPTH;
+    var most = memory[row];
+    for (var d = 1u; d < DEPTH; d++) {
+      most = max(most, memory[row + d]);
+    }
+    var sum = 0.0;
+    for (var d = 0u; d < DEPTH; d++) {
+      let e = exp(memory[row + d] - most);
+      memory[row + d] = e;
+      sum += e;
+    }
+    for (var d = 0u; d < DEPTH; d++) {
+      memory[row + d] /= sum;
+    }
+  }
+  workgroupBarrier();
+  #if PROJECT
+    for (var n = 0u; n < PAIRS; n++) {
+      let pair = n * 256u + lane;
+      var sum = 0.0;
+      if pair < DEPTH * DEPTH {
+        let row = pair / DEPTH * DEPTH;
+        for (var c = 0u; c < DEPTH; c++) {
+          sum += weights[row + c] * memory[c * DEPTH + pair % DEPTH];
+        }
+      }
+      sums[n] = sum;
+    }
+    workgroupBarrier();
+    for (var n = 0u; n < PAIRS; n++) {
+      let pair = n * 256u + lane;
+      if pair < DEPTH * DEPTH {
+        memory[pair] = sums[n];
+      }
+    }
+    workgroupBarrier();
+  #end
+
+  // A block of a head at a time; one head may end within a block.
+  let blocks = (DEPTH + 3u) / 4u;
+  for (var i = lane; i < positions * blocks; i += 256u) {
+    let pixel = group_pixel(place, i % positions, params.width, params.height);
+    let block = i / positions;
+    let count = min(4u, DEPTH - block * 4u);
+    var sum = vec4f(0.0);
+    for (var d = 0u; d < DEPTH; d++) {
+      let v = channel(2u * CHANNELS + head + d, pixel);
+      for (var l = 0u; l < count; l++) {
+        sum[l] += memory[(block * 4u + l) * DEPTH + d] * v;
+      }
+    }
+    let at = (head / 4u + block) * plane + pixel;
+    #if PROJECT
+      sum += vec4f(r[at]);
+    #end
+    y[at] = E4(sum);
+  }
+}

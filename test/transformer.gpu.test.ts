@@ -1,0 +1,28 @@
+import { basename } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { compareGolden, findGoldenCases, isOff, readGoldenCases } from '../src/cli/golden-cases.ts';
+import { Engine } from '../src/engine/engine.ts';
+import { trace } from '../src/engine/oracle/traceNetwork.ts';
+import { testGpu } from './gpu.ts';
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await Engine.create({ gpu: testGpu() });
+});
+afterAll(() => engine.destroy());
+
+const cases = findGoldenCases('asid_x*').filter((file) => !/d8_c48|tiled/.test(file));
+if (cases.length < 3)
+  console.warn('SKIPPED: most goldens of ASID; set CRISPEN_SHARED to test them.');
+
+test.each(cases.map((file) => [basename(file, '.safetensors'), file]))('%s', async (_, file) => {
+  const read = await readGoldenCases(file);
+  if ('missing' in read) throw new Error(`no network ${read.missing}`);
+  for (const fuse of [false, true]) {
+    const run: typeof trace = (...args) => trace(...args);
+    const backend = { trace: run.bind(null, engine) };
+    const comparisons = await compareGolden(read[0], backend, { fuse });
+    expect(comparisons.length).toBeGreaterThan(0);
+    expect(comparisons.filter((comparison) => isOff(comparison))).toEqual([]);
+  }
+});
