@@ -6,7 +6,8 @@ import type { PlanCost } from './plan.ts';
 
 export const CRISPEN_ENGINES = ['crispen-fused', 'crispen-unfused', 'crispen-f16'] as const;
 export const RIVALS = ['ort-webgpu', 'ort-wasm', 'tfjs-webgpu'] as const;
-export const ENGINES = [...CRISPEN_ENGINES, ...RIVALS] as const;
+/** Of those that the page has, `crispen-cpu` and `ort-wasm` run without a GPU. */
+export const ENGINES = [...CRISPEN_ENGINES, 'crispen-cpu', ...RIVALS] as const;
 export type EngineId = (typeof ENGINES)[number];
 
 /** The same for every contender. The image is opaque. */
@@ -19,6 +20,8 @@ export interface Task {
 export interface Contender {
   readonly engine: EngineId;
   readonly precision: 'f32' | 'f16';
+  /** Threads on the CPU; none of an engine that runs on the GPU. */
+  readonly threads?: number;
   /** Everything up to the first run: device, weights, whatever it compiles ahead. */
   open(task: Task): Promise<Runner>;
 }
@@ -28,8 +31,8 @@ export interface Runner {
   run(): Promise<void>;
   /** What `run` computes, planar (chw), unclamped, in units of 0..1. */
   output(): Promise<Float32Array>;
-  /** Where it is known from a plan. */
-  readonly cost?: PlanCost;
+  /** Where it is known from a plan; the multiply-adds of whoever runs on the CPU, from the graph. */
+  readonly cost?: Partial<PlanCost>;
   close(): Promise<void>;
 }
 
@@ -37,6 +40,8 @@ export interface Runner {
 export interface Row {
   readonly engine: EngineId;
   readonly precision: 'f32' | 'f16';
+  /** On the CPU. */
+  readonly threads?: number;
   /** The family, such as `a2n`. */
   readonly network: string;
   readonly scale: number;
@@ -55,7 +60,9 @@ export interface Row {
   /** From the plan, per LR pixel. */
   readonly multiplyAddsPerPixel?: number;
   readonly bytesPerPixel?: number;
-  /** Parts of the adapter's ceilings, 0 to 1. */
+  /** Of products and sums, where the engine runs on the CPU, for each thread. */
+  readonly gflopsPerThread?: number;
+  /** Parts of the adapter's ceilings, 0 to 1; of as many cores' as there are threads. */
   readonly multiplyAddShare?: number;
   readonly bandwidthShare?: number;
   readonly error?: string;

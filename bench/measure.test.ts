@@ -73,6 +73,29 @@ describe('measure', () => {
     expect(log.filter((line) => line === 'close crispen-unfused')).toHaveLength(2);
   });
 
+  it('measures engines on the CPU by what so many cores can do, each number of threads by itself', async () => {
+    const { contender, options } = stage();
+    const plain = contender('crispen-unfused', [1]);
+    const cost = { multiplyAddsPerPixel: 1000 };
+    const onCpu = (threads: number, ms: number): Contender => ({
+      ...contender('crispen-cpu', [ms]),
+      threads,
+      open: async (task) => ({ ...(await contender('crispen-cpu', [ms]).open(task)), cost }),
+    });
+    const one = onCpu(1, 20);
+    const failing = { ...contender('crispen-cpu', [1], new Error('not isolated')), threads: 2 };
+    const rows = await measure([one, failing, onCpu(4, 10)], task, {
+      ...{ ...options, reference: plain },
+      ceiling: { ...ceiling, core: 4e6 },
+    });
+    expect(rows.map(({ threads }) => threads)).toEqual([1, 2, 4]);
+    expect(rows[1]).toMatchObject({ error: 'not isolated', medianMs: null });
+    // 20 pixels of 1000 in 20 ms are 1e6 a second, of 4e6; in 10 ms 2e6 of 16e6.
+    expect(rows[0]).toMatchObject({ gflopsPerThread: 0.002, multiplyAddShare: 0.25 });
+    expect(rows[2]).toMatchObject({ gflopsPerThread: 0.001, multiplyAddShare: 0.125 });
+    expect(rows[0].bandwidthShare).toBeUndefined();
+  });
+
   it('runs who takes too long once more only', async () => {
     const { contender, log, options } = stage();
     const slow = contender('ort-webgpu', [PATIENCE_MS + 1, 9, 1]);

@@ -1,5 +1,5 @@
 import type { Ceiling } from './ceiling.ts';
-import type { Contender, EngineId, Row, Runner, Task } from './contender.ts';
+import type { Contender, Row, Runner, Task } from './contender.ts';
 
 /** What is counted around a run: `GpuGauge`, or nothing to count in a test. */
 export interface Gauge {
@@ -51,11 +51,11 @@ export async function measure(
   const { repeats, gauge, reference, now = () => performance.now(), onStage } = options;
   const wanted = await outputOf(reference, task, onStage);
   options.onReference?.(wanted);
-  const failed = new Map<EngineId, string>();
+  const failed = new Map<Contender, string>();
   const entries: Entry[] = [];
   for (const contender of contenders) {
     const { engine, precision } = contender;
-    onStage?.(`${engine}: first run`);
+    onStage?.(`${nameOf(contender)}: first run`);
     gauge.begin(engine);
     let runner: Runner | null = null;
     try {
@@ -81,14 +81,14 @@ export async function measure(
       }
       entries.push(entry);
     } catch (error) {
-      failed.set(engine, messageOf(error));
+      failed.set(contender, messageOf(error));
       await runner?.close().catch(() => {});
     }
   }
   for (let repeat = 0; repeat < repeats; repeat++) {
     for (const entry of entries) {
       if (entry.error !== undefined || (entry.slow && repeat > 0)) continue;
-      onStage?.(`${entry.contender.engine}: run ${repeat + 1} of ${entry.slow ? 1 : repeats}`);
+      onStage?.(`${nameOf(entry.contender)}: run ${repeat + 1} of ${entry.slow ? 1 : repeats}`);
       try {
         const started = now();
         await entry.runner.run();
@@ -101,12 +101,13 @@ export async function measure(
   for (const { runner } of entries) await runner.close().catch(() => {});
   const { image, network } = task;
   return contenders.map((contender) => {
-    const { engine, precision } = contender;
+    const { engine, precision, threads } = contender;
     const entry = entries.find((one) => one.contender === contender);
     const medianMs = entry && entry.times.length > 0 ? median(entry.times) : null;
-    const error = entry?.error ?? failed.get(engine);
+    const error = entry?.error ?? failed.get(contender);
     return {
-      ...{ engine, precision, network: network.architecture, scale: network.scale },
+      ...{ engine, precision, ...(threads !== undefined && { threads }) },
+      ...{ network: network.architecture, scale: network.scale },
       ...{ width: image.width, height: image.height, medianMs },
       ...(entry?.first ?? { firstMs: null, gpuBytes: null, dispatches: null, maxAbsDiff: null }),
       ...shares(entry, medianMs, options.ceiling, image.width * image.height),
@@ -138,16 +139,32 @@ function shares(
   const cost = entry?.runner.cost;
   if (!entry || !cost) return {};
   const { multiplyAddsPerPixel, bytesPerPixel } = cost;
-  const peak = ceiling.multiplyAdds[entry.contender.precision];
-  const perSecond = medianMs === null ? null : pixels / (medianMs / 1000);
+  const { threads, precision } = entry.contender;
+  const peak =
+    threads === undefined
+      ? ceiling.multiplyAdds[precision]
+      : ceiling.core === undefined
+        ? null
+        : ceiling.core * threads;
+  const pixelsPerSecond = medianMs === null ? null : pixels / (medianMs / 1000);
+  const perSecond = (perPixel: number | undefined) =>
+    pixelsPerSecond === null || perPixel === undefined ? null : pixelsPerSecond * perPixel;
+  const [multiplyAdds, bytes] = [perSecond(multiplyAddsPerPixel), perSecond(bytesPerPixel)];
   return {
-    ...{ multiplyAddsPerPixel, bytesPerPixel },
-    ...(perSecond !== null && {
-      ...(peak !== null && { multiplyAddShare: (perSecond * multiplyAddsPerPixel) / peak }),
-      bandwidthShare: (perSecond * bytesPerPixel) / ceiling.bandwidth,
+    ...(multiplyAddsPerPixel !== undefined && { multiplyAddsPerPixel }),
+    ...(bytesPerPixel !== undefined && { bytesPerPixel }),
+    ...(multiplyAdds !== null && {
+      ...(threads !== undefined && { gflopsPerThread: (2 * multiplyAdds) / threads / 1e9 }),
+      ...(peak !== null && { multiplyAddShare: multiplyAdds / peak }),
     }),
+    ...(bytes !== null && { bandwidthShare: bytes / ceiling.bandwidth }),
   };
 }
+
+const nameOf = ({ engine, threads }: Contender): string =>
+  threads === undefined
+    ? engine
+    : `${engine}, ${threads === 1 ? 'one thread' : `${threads} threads`}`;
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);

@@ -10,8 +10,9 @@ describe('parseOptions', () => {
         [8, 16],
       ],
       engines: ['crispen-fused', 'ort-wasm'],
-      ...{ repeats: 5, scale: 2, network: 'a2n', weights: null, json: true },
+      ...{ repeats: 5, scale: 2, network: 'a2n', weights: null, json: true, threads: [] },
     });
+    expect(parseOptions(['--threads', '1,2']).threads).toEqual([1, 2]);
   });
 
   it.each([
@@ -19,6 +20,7 @@ describe('parseOptions', () => {
     [['--sizes', '0x4'], '--sizes'],
     [['--engines', 'fastest'], '--engines'],
     [['--repeats', '-1'], '--repeats'],
+    [['--threads', '1,none'], '--threads'],
     [['--network', 'pan'], '--weights'],
     [['--scale', '5'], '--scale'],
   ])('refuses %j', (args, named) => {

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { choice, positiveInteger, UsageError } from '../src/cli/command.ts';
-import { CRISPEN_ENGINES, ENGINES, type EngineId } from './contender.ts';
+import { ENGINES, type EngineId, RIVALS } from './contender.ts';
 import type { BenchRequest } from './session.ts';
 
 export interface BenchOptions extends BenchRequest {
@@ -11,6 +11,8 @@ export interface BenchOptions extends BenchRequest {
   readonly json: boolean;
   /** What is given to one command only. */
   readonly hardware: boolean;
+  /** Of engines on the CPU, each a contender; empty: as many as the browser says there are cores. */
+  readonly threads: readonly number[];
   readonly save: string | null;
 }
 
@@ -33,6 +35,7 @@ export function parseOptions(args: string[], known: readonly EngineId[] = ENGINE
       repeats: { type: 'string', default: '5' },
       network: { type: 'string', default: 'a2n' },
       scale: { type: 'string', default: '2' },
+      threads: { type: 'string' },
       weights: { type: 'string' },
       json: { type: 'boolean', default: false },
       hardware: { type: 'boolean', default: false },
@@ -49,12 +52,13 @@ export function parseOptions(args: string[], known: readonly EngineId[] = ENGINE
     repeats: positiveInteger('--repeats', values.repeats),
     scale: Number(choice('--scale', values.scale, ['2', '3', '4'])),
     ...{ network, weights, json: values.json, hardware: values.hardware },
+    threads: values.threads?.split(',').map((n) => positiveInteger('--threads', n)) ?? [],
     save: values.save ?? null,
   };
 }
 
 export const isRival = (engine: EngineId): boolean =>
-  !(CRISPEN_ENGINES as readonly string[]).includes(engine);
+  (RIVALS as readonly string[]).includes(engine);
 
 function parseSize(text: string): [number, number] {
   const [, width, height] = /^(\d+)x(\d+)$/.exec(text.trim()) ?? [];

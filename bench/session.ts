@@ -1,7 +1,6 @@
-import { shippedNetwork } from '../src/catalog/network.ts';
 /** One run of the bench, in a page or in Node: all sizes, all engines, one after the other. */
-
 import { findModel } from '../src/catalog/files.ts';
+import { shippedNetwork } from '../src/catalog/network.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
 import { detect, recognise } from '../src/networks/detect.ts';
 import type { Network } from '../src/networks/network.ts';
@@ -44,15 +43,17 @@ export async function runSession(
     readonly gauge: Gauge;
     readonly weights: BenchWeights;
     readonly photo: Rgba8Image;
+    /** Multiply-adds per second of one core, where the bench has engines on the CPU. */
+    readonly core?: number;
   },
   { onRows, onStage, onReference }: BenchEvents = {},
 ): Promise<Row[]> {
-  const { gpu, gauge, photo } = platform;
+  const { gpu, gauge, photo, core } = platform;
   const { network, weights } = await openWeights(platform.weights, scale);
   onStage?.('the ceilings of the adapter');
   gauge.begin('ceiling');
-  const ceiling = await measureCeiling(gpu);
-  const contenders = engines.map((id) => all.find(({ engine }) => engine === id)!);
+  const ceiling = { ...(await measureCeiling(gpu)), ...(core !== undefined && { core }) };
+  const contenders = engines.flatMap((id) => all.filter(({ engine }) => engine === id));
   const reference = all.find(({ engine }) => engine === 'crispen-unfused')!;
   const rows: Row[] = [];
   for (const [width, height] of sizes) {

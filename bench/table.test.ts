@@ -12,13 +12,21 @@ const row: Row = {
 describe('formatTable', () => {
   it('compares medians of one size and shows errors', () => {
     const rival: Row = { ...row, engine: 'ort-webgpu', medianMs: 24.69 };
-    const broken: Row = { ...row, engine: 'ort-wasm', width: 32, medianMs: null, error: 'no wasm' };
+    const broken: Row = {
+      ...row,
+      engine: 'ort-wasm',
+      threads: 2,
+      gflopsPerThread: 12.34,
+      width: 32,
+      medianMs: null,
+      error: 'no wasm',
+    };
     const lines = formatTable([row, rival, broken]).split('\n');
     expect(lines[1]).toMatch(
-      /^crispen-fused +64x64 +12\.35 +679 +1\.00x +3\.0 +40 +1\.2e-6 +42\.1 % +5\.00 %$/,
+      /^crispen-fused +- +64x64 +12\.35 +679 +1\.00x +3\.0 +40 +1\.2e-6 +- +42\.1 % +5\.00 %$/,
     );
     expect(lines[2]).toMatch(/ 2\.00x /);
-    expect(lines[3]).toMatch(/^ort-wasm +32x64 +- +679 +- /);
+    expect(lines[3]).toMatch(/^ort-wasm +2 +32x64 +- +679 +- .* 12\.3 /);
     expect(lines[4]).toBe('  no wasm');
   });
 });
@@ -29,6 +37,10 @@ describe('formatCeiling', () => {
     const text = formatCeiling(ceiling, [row]);
     expect(text).toContain(
       '2.50 billion multiply-adds/s in f32, none in f16; 4.00 billion bytes/s',
+    );
+    expect(text).not.toContain('core');
+    expect(formatCeiling({ ...ceiling, core: 29e9 }, [row])).toContain(
+      '29.0 billion multiply-adds/s on one core of the CPU',
     );
     expect(text).toContain('crispen-fused: 1074072 multiply-adds and 21000 bytes per LR pixel');
   });

@@ -3,6 +3,7 @@ import type { Row } from './contender.ts';
 
 export const COLUMNS = [
   'engine',
+  'threads',
   'size',
   'median ms',
   'first ms',
@@ -10,6 +11,7 @@ export const COLUMNS = [
   'GPU MiB',
   'dispatches',
   'max diff',
+  'GFLOP/s per thread',
   'of multiply-adds',
   'of bandwidth',
 ] as const;
@@ -23,6 +25,7 @@ export function cells(row: Row, rows: readonly Row[]): string[] {
   const times = fused && row.medianMs !== null ? row.medianMs / fused : null;
   return [
     row.engine,
+    String(row.threads ?? '-'),
     `${row.width}x${row.height}`,
     milliseconds(row.medianMs),
     milliseconds(row.firstMs),
@@ -30,6 +33,7 @@ export function cells(row: Row, rows: readonly Row[]): string[] {
     row.gpuBytes === null ? '-' : (row.gpuBytes / 2 ** 20).toFixed(1),
     String(row.dispatches ?? '-'),
     row.maxAbsDiff === null ? '-' : row.maxAbsDiff.toExponential(1),
+    row.gflopsPerThread?.toFixed(1) ?? '-',
     percent(row.multiplyAddShare),
     percent(row.bandwidthShare),
   ];
@@ -51,7 +55,10 @@ export function formatTable(rows: readonly Row[]): string {
 }
 
 /** What one network asks of any device, and what this one can do. */
-export function formatCeiling({ multiplyAdds, bandwidth }: Ceiling, rows: readonly Row[]): string {
+export function formatCeiling(
+  { multiplyAdds, bandwidth, core }: Ceiling,
+  rows: readonly Row[],
+): string {
   const billion = (perSecond: number) => `${(perSecond / 1e9).toPrecision(3)} billion`;
   const { f32, f16 } = multiplyAdds;
   const plans = [...new Set(rows.map(({ engine }) => engine))].flatMap((engine) => {
@@ -63,7 +70,7 @@ export function formatCeiling({ multiplyAdds, bandwidth }: Ceiling, rows: readon
     ];
   });
   return [
-    `Ceilings: ${f32 === null ? 'no' : billion(f32)} multiply-adds/s in f32, ${f16 === null ? 'none' : billion(f16)} in f16; ${billion(bandwidth)} bytes/s copied`,
+    `Ceilings: ${f32 === null ? 'no' : billion(f32)} multiply-adds/s in f32, ${f16 === null ? 'none' : billion(f16)} in f16; ${billion(bandwidth)} bytes/s copied${core === undefined ? '' : `; ${billion(core)} multiply-adds/s on one core of the CPU`}`,
     ...plans,
   ].join('\n');
 }

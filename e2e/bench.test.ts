@@ -17,9 +17,9 @@ it('the bench runs fused and unfused, which agree, and knows what they cost', as
   const page = await browser.newPage();
   await page.goto(`${inject('siteUrl')}bench.html`);
   const request: PageRequest = {
-    engines: ['crispen-fused', 'crispen-unfused', 'crispen-f16'],
+    engines: ['crispen-fused', 'crispen-unfused', 'crispen-f16', 'crispen-cpu'],
     sizes: [[16, 16]],
-    ...{ repeats: 1, scale: 2, weights: null },
+    ...{ repeats: 1, scale: 2, weights: null, threads: [1], registers: null },
   };
   const { rows, ceiling, adapter } = await page.evaluate(
     (request) => (window as unknown as BenchWindow).crispenBench(request),
@@ -29,7 +29,7 @@ it('the bench runs fused and unfused, which agree, and knows what they cost', as
   expect(ceiling.multiplyAdds.f32).toBeGreaterThan(0);
   expect(ceiling.bandwidth).toBeGreaterThan(0);
   expect(rows.map(({ engine }) => engine)).toEqual(request.engines);
-  const [fused, unfused, half] = rows;
+  const [fused, unfused, half, cpu] = rows;
   for (const row of [fused, unfused]) {
     expect(row).toMatchObject({ network: 'a2n', scale: 2, width: 16, height: 16 });
     expect(row).toMatchObject({ precision: 'f32', multiplyAddsPerPixel: 1074072 });
@@ -49,5 +49,9 @@ it('the bench runs fused and unfused, which agree, and knows what they cost', as
   expect(half.precision).toBe('f16');
   if (half.error === undefined) expect(half.maxAbsDiff).toBeLessThan(2e-2);
   else expect(half).toMatchObject({ medianMs: null, error: expect.stringMatching(/f16/) });
+  expect(cpu.error).toBeUndefined();
+  expect(cpu).toMatchObject({ threads: 1, multiplyAddsPerPixel: 1074072, dispatches: 0 });
+  expect(cpu.gflopsPerThread).toBeGreaterThan(0);
+  expect(cpu.maxAbsDiff).toBeLessThan(1e-5);
   await page.close();
 });

@@ -1,3 +1,4 @@
+import { multiplyAddsPerPixel } from '../../src/graph/analysis.ts';
 import type { Contender } from '../contender.ts';
 import { ONNX_INPUT, ONNX_OUTPUT, writeOnnx } from '../onnx.ts';
 import { toPlanar } from '../photo.ts';
@@ -28,17 +29,21 @@ interface OrtSession {
 /** Of each provider the build that its makers recommend for it. */
 const FILES = { webgpu: 'ort.webgpu.min.mjs', wasm: 'ort.wasm.min.mjs' } as const;
 
-/** onnxruntime-web on WebGPU or, with as many threads as help, on the processor. */
-export function ortContender(provider: 'webgpu' | 'wasm'): Contender {
+/** onnxruntime-web on WebGPU or, with `threads`, on the processor. */
+export function ortContender(threads?: number): Contender {
+  const provider = threads === undefined ? 'webgpu' : 'wasm';
   return {
     engine: `ort-${provider}`,
     precision: 'f32',
+    ...(threads !== undefined && { threads }),
     async open({ network, weights, image }) {
       // Unbundled, as it is released: it finds its parts beside its own file.
       const folder = new URL(FOLDER, document.baseURI).href;
-      const ort: OnnxRuntime = await import(/* @vite-ignore */ `${folder}${FILES[provider]}`);
+      // It starts its threads once; another number of them takes another copy.
+      const file = `${folder}${FILES[provider]}?threads=${threads}`;
+      const ort: OnnxRuntime = await import(/* @vite-ignore */ file);
       ort.env.wasm.wasmPaths = folder;
-      ort.env.wasm.numThreads = Math.min(8, navigator.hardwareConcurrency);
+      ort.env.wasm.numThreads = threads ?? 1;
       const session = await ort.InferenceSession.create(writeOnnx(network, weights), {
         executionProviders: [provider],
         graphOptimizationLevel: 'all',
@@ -55,6 +60,9 @@ export function ortContender(provider: 'webgpu' | 'wasm'): Contender {
           output.dispose();
         },
         output: async () => last.map((value) => value / inputRange),
+        ...(threads !== undefined && {
+          cost: { multiplyAddsPerPixel: multiplyAddsPerPixel(network.graph) },
+        }),
         close: () => session.release(),
       };
     },

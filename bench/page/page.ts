@@ -5,13 +5,19 @@ import type { Ceiling } from '../ceiling.ts';
 import type { Contender, Row } from '../contender.ts';
 import { crispenContenders } from '../crispen.ts';
 import { GpuGauge } from '../gauge.ts';
+import { measureCore, type Registers } from '../registers.ts';
 import { type BenchRequest, modelOf, runSession } from '../session.ts';
 import { COLUMNS, cells, formatCeiling } from '../table.ts';
+import { cpuContender } from './cpu.ts';
 
 /** A request from outside; addresses are relative to the page. */
 export interface PageRequest extends BenchRequest {
   /** Null: the shipped model of the scale. */
   readonly weights: { readonly url: string; readonly name: string } | null;
+  /** Of engines on the CPU, each a contender; empty: as many as there are cores, at most 8. */
+  readonly threads: readonly number[];
+  /** Null: the CPU's ceiling is not measured. */
+  readonly registers: Registers | null;
 }
 
 export interface PageResult {
@@ -33,8 +39,8 @@ declare global {
 /** The same photo for everybody: a sample of the demo. */
 const PHOTO = './samples/cat.jpg';
 
-/** Makes the page work with Crispen's contenders and the given others. */
-export function startPage(rivals: readonly Contender[]): void {
+/** Makes the page work with Crispen's contenders and the given others, by numbers of threads. */
+export function startPage(rivals: (threads: readonly number[]) => Contender[]): void {
   // Before anybody makes a device.
   const gauge = 'gpu' in navigator ? new GpuGauge(globalThis) : null;
 
@@ -52,10 +58,17 @@ export function startPage(rivals: readonly Contender[]): void {
     const { image } = await decodeImage(await (await load(PHOTO)).blob());
     const photo = toRgba8(image);
     let ceiling: Ceiling | null = null;
+    const threads =
+      request.threads.length > 0 ? request.threads : [Math.min(8, navigator.hardwareConcurrency)];
+    const core = request.registers && (await measureCore(request.registers));
     const rows = await runSession(
       request,
-      [...crispenContenders(navigator.gpu), ...rivals],
-      { gpu: navigator.gpu, gauge, photo, weights: { bytes, name, shipped: !request.weights } },
+      [...crispenContenders(navigator.gpu), ...threads.map(cpuContender), ...rivals(threads)],
+      {
+        ...{ gpu: navigator.gpu, gauge, photo },
+        weights: { bytes, name, shipped: !request.weights },
+        ...(core !== null && { core }),
+      },
       {
         onStage,
         onRows: (rows, measured) => {
@@ -84,6 +97,8 @@ export function startPage(rivals: readonly Contender[]): void {
           repeats: Math.max(1, find<HTMLInputElement>('repeats').valueAsNumber || 1),
           scale: 2,
           weights: null,
+          threads: [],
+          registers: null,
         },
         (what) => {
           status.textContent = `Measuring ${what}…`;
@@ -112,7 +127,8 @@ export function startPage(rivals: readonly Contender[]): void {
   }
 }
 
-async function load(url: string): Promise<Response> {
+/** @throws Error */
+export async function load(url: string): Promise<Response> {
   const response = await fetch(new URL(url, document.baseURI));
   if (!response.ok) throw new Error(`${url} could not be loaded: status ${response.status}.`);
   return response;

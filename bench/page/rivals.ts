@@ -9,4 +9,4 @@ const tfjs: Contender = {
   open: async (task) => (await import('./tfjs.ts')).tfjsContender.open(task),
 };
 
-startPage([ortContender('webgpu'), ortContender('wasm'), tfjs]);
+startPage((threads) => [ortContender(), ...threads.map((n) => ortContender(n)), tfjs]);

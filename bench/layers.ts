@@ -1,0 +1,107 @@
+/** Times each kind of layer of A2N x2 on the CPU backend, in Node or in a page. */
+import { shippedNetwork } from '../src/catalog/network.ts';
+import { CpuModel } from '../src/cpu/model.ts';
+import { compileModule, supportedVariant, type VariantName } from '../src/cpu/module.ts';
+import type { Step } from '../src/cpu/program.ts';
+import { readSafetensors } from '../src/weights/safetensors.ts';
+import { openRegisters, type Registers } from './registers.ts';
+import { modelOf } from './session.ts';
+
+const ROUNDS = 30;
+
+export interface LayersRequest {
+  /** Side of the picture. */
+  readonly size: number;
+  /** Null: what the runtime supports best. */
+  readonly variant: VariantName | null;
+  readonly registers: Registers;
+}
+
+export interface Layer {
+  readonly kind: string;
+  readonly steps: number;
+  /** Of all steps of the kind, by the best of each. */
+  readonly milliseconds: number;
+  /** Null for what does no multiply-adds. Products and sums count as two. */
+  readonly gflops: number | null;
+  /** `gflops` in parts of what registers alone reach. */
+  readonly share: number | null;
+}
+
+export interface Layers {
+  readonly size: number;
+  readonly variant: VariantName;
+  /** The best run of the whole network, from pixels to pixels. */
+  readonly milliseconds: number;
+  /** What registers alone reach on this core. */
+  readonly peakGflops: number;
+  readonly layers: readonly Layer[];
+}
+
+/**
+ * Rounds of the register-only loop and of the network alternate on one thread, and the best of each
+ * counts, so that other work on the machine disturbs the ratio little.
+ * @param weights of the shipped A2N x2
+ */
+export async function measureLayers(
+  weights: Uint8Array<ArrayBuffer>,
+  { size, registers, ...request }: LayersRequest,
+): Promise<Layers> {
+  const variant = request.variant ?? supportedVariant();
+  if (variant === null) throw new Error('There is no WebAssembly SIMD here.');
+  const peak = await openRegisters(registers, variant);
+  const module = await compileModule(variant);
+  const network = shippedNetwork(modelOf(2));
+  const model = await CpuModel.load(network, readSafetensors(weights).tensors, { module });
+  const data = Uint8ClampedArray.from({ length: size ** 2 * 4 }, (_, i) => 128 + 100 * Math.sin(i));
+  const image = { width: size, height: size, data };
+  const core = { x: 0, y: 0, width: size, height: size };
+  const to = { data: new Uint8ClampedArray(size ** 2 * 16), offset: 0, width: size * 2 };
+  const best = new Map<Step, number>();
+  const onStep = (step: Step, milliseconds: number) =>
+    best.set(step, Math.min(milliseconds, best.get(step) ?? milliseconds));
+  let [peakGflops, whole] = [0, Number.POSITIVE_INFINITY];
+  await model.run(image, image, { core, to });
+  for (let round = 0; round < ROUNDS; round++) {
+    peakGflops = Math.max(peakGflops, (peak() * 2) / 1e9);
+    const started = performance.now();
+    await model.run(image, image, { core, to }, { onStep });
+    whole = Math.min(whole, performance.now() - started);
+  }
+  const kinds = new Map<string, [Step, number][]>();
+  for (const entry of best) {
+    const kind = kindOf(entry[0]);
+    kinds.set(kind, [...(kinds.get(kind) ?? []), entry]);
+  }
+  const layers = [...kinds].map(([kind, steps]): Layer => {
+    const milliseconds = sumOf(steps.map(([, spent]) => spent));
+    const multiplyAdds = sumOf(steps.map(([{ op }]) => op.multiplyAdds * size ** 2));
+    const gflops = multiplyAdds === 0 ? null : (2 * multiplyAdds) / milliseconds / 1e6;
+    const share = gflops === null ? null : gflops / peakGflops;
+    return { kind, steps: steps.length, milliseconds, gflops, share };
+  });
+  return { size, variant, milliseconds: whole, peakGflops, layers };
+}
+
+/** A table of what was measured. */
+export function formatLayers({ layers, ...all }: Layers): string {
+  const best = sumOf(layers.map(({ milliseconds }) => milliseconds));
+  return [
+    `A2N x2 at ${all.size} x ${all.size}, ${all.variant}, one thread: ${all.milliseconds.toFixed(0)} ms, ${best.toFixed(0)} by the best of each step; registers alone reach ${all.peakGflops.toFixed(1)} GFLOP/s`,
+    ...layers.map(({ kind, steps, milliseconds, gflops, share }) =>
+      [
+        `${String(steps).padStart(3)} x ${kind.padEnd(30)}${milliseconds.toFixed(1).padStart(8)} ms`,
+        gflops === null ? '' : `${gflops.toFixed(1).padStart(7)} GFLOP/s`,
+        share === null ? '' : `${(share * 100).toFixed(0).padStart(4)} %`,
+      ].join(''),
+    ),
+  ].join('\n');
+}
+
+const sumOf = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+
+function kindOf({ op }: Step): string {
+  if (op.op !== 'conv') return op.op;
+  const { kernel, cIn, cOut, upsample } = op;
+  return `conv ${kernel}x${kernel} ${cIn} -> ${cOut}${upsample > 1 ? `, nearest x${upsample}` : ''}`;
+}

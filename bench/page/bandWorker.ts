@@ -1,0 +1,3 @@
+import { type Seat, serveBands } from '../../src/cpu/band.ts';
+
+addEventListener('message', ({ data }: MessageEvent<Seat>) => serveBands(data));

@@ -1,0 +1,48 @@
+/** Crispen on the CPU, in a worker: the host of a crew has to wait for the others, which pages may not. */
+import { expose } from 'comlink';
+import { Crew } from '../../src/cpu/crew.ts';
+import { CpuModel } from '../../src/cpu/model.ts';
+import { upscale } from '../../src/cpu/upscale.ts';
+import type { Rgba8Image } from '../../src/image/image.ts';
+import type { Network } from '../../src/networks/network.ts';
+import type { TensorMap } from '../../src/weights/tensor.ts';
+
+let network: Network;
+let weights: TensorMap;
+let crew: Crew | undefined;
+let model: CpuModel;
+
+const api = {
+  /** @returns multiply-adds per LR pixel */
+  async open(threads: number, opened: Network, tensors: TensorMap): Promise<number> {
+    [network, weights] = [opened, tensors];
+    if (threads > 1) {
+      crew = new Crew(threads, () => {
+        const worker = new Worker(new URL('./bandWorker.ts', import.meta.url), { type: 'module' });
+        return {
+          send: (seat) => worker.postMessage(seat),
+          terminate: () => worker.terminate(),
+        };
+      });
+    }
+    model = await CpuModel.load(network, weights, { crew });
+    return model.work();
+  },
+
+  async run(image: Rgba8Image): Promise<void> {
+    await upscale(model, image);
+  },
+
+  /** @param data planar, in the network's range */
+  async output(width: number, height: number, data: Float32Array): Promise<Float32Array> {
+    const { nodes, output } = network.graph;
+    const keep = new Set([output]);
+    const traced = await CpuModel.load(network, weights, { crew, keep });
+    const { name } = nodes[output];
+    const values = await traced.trace({ width, height, data }, [name]);
+    return values.get(name)!.data;
+  },
+};
+
+export type CpuWorker = typeof api;
+expose(api);

@@ -1,0 +1,54 @@
+/** What one core can do at best in WebAssembly: multiply-adds that touch nothing but registers. */
+import { supportedVariant, type VariantName } from '../src/cpu/module.ts';
+
+/** Independent sums, enough to hide the latency of one another. */
+const CHAINS = 12;
+const LOOPS = 30_000;
+const ROUNDS = 200;
+/** Turns of the loop are written out so often, that counting them does not count. */
+const UNROLLED = 4;
+
+/** Modules of the loop in base64, by variant (`assembleRegisters`). */
+export type Registers = Readonly<Record<VariantName, string>>;
+
+/** The text of a module whose `run` does n turns of `UNROLLED` * `CHAINS` multiply-adds of four numbers. */
+export function registersText(relaxed: boolean): string {
+  const chains = Array.from({ length: CHAINS }, (_, i) => `$a${i}`);
+  const step = (sum: string) =>
+    relaxed
+      ? `(local.set ${sum} (f32x4.relaxed_madd (local.get $x) (local.get $w) (local.get ${sum})))`
+      : `(local.set ${sum} (f32x4.add (f32x4.mul (local.get $x) (local.get $w)) (local.get ${sum})))`;
+  const total = chains.map((sum) => `(local.get ${sum})`).reduce((a, b) => `(f32x4.add ${a} ${b})`);
+  // x changes in each turn, so that no product can be computed once and for all.
+  return `(module (func (export "run") (param $n i32) (result f32)
+    (local $x v128) (local $w v128) ${chains.map((sum) => `(local ${sum} v128)`).join(' ')}
+    (local.set $w (v128.const f32x4 0.25 0.5 0.75 1))
+    (loop $l
+      (local.set $x (f32x4.splat (f32.convert_i32_s (local.get $n))))
+      ${Array(UNROLLED).fill(chains.map(step).join('\n')).join('\n')}
+      (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (f32x4.extract_lane 0 ${total})))`;
+}
+
+/** A round of the loop: multiply-adds per second of the thread that calls it. Takes a third of a millisecond. */
+export async function openRegisters(
+  registers: Registers,
+  variant: VariantName,
+): Promise<() => number> {
+  const bytes = Uint8Array.from(atob(registers[variant]), (c) => c.charCodeAt(0));
+  const { instance } = await WebAssembly.instantiate(bytes);
+  const run = instance.exports.run as (loops: number) => number;
+  return () => {
+    const started = performance.now();
+    run(LOOPS);
+    return (4 * CHAINS * UNROLLED * LOOPS * 1000) / (performance.now() - started);
+  };
+}
+
+/** Multiply-adds per second of one core by the best variant that it has, the best of some rounds. */
+export async function measureCore(registers: Registers): Promise<number> {
+  const variant = supportedVariant();
+  if (variant === null) throw new Error('There is no WebAssembly SIMD here.');
+  const round = await openRegisters(registers, variant);
+  return Math.max(...Array.from({ length: ROUNDS }, round));
+}
