@@ -12,7 +12,10 @@ import { describeModel, isWeightFile, OwnModels } from './own.ts';
 import { Session } from './session.ts';
 import { PageView } from './view.ts';
 
-const upscaler = createUpscaler();
+/** `?backend=webgpu` takes a software adapter, too; `?backend=cpu` leaves the GPU alone. */
+const wanted = new URLSearchParams(location.search).get('backend');
+const backend = wanted === 'webgpu' || wanted === 'cpu' ? wanted : 'auto';
+const upscaler = createUpscaler({ backend });
 let image: HTMLImageElement | null = null;
 /** Counts the pictures given, so that of two in quick succession the later one wins. */
 let given = 0;
@@ -26,7 +29,7 @@ const view = new PageView(MODELS, {
   cancel: () => session.cancel(),
   restart: () => void session.restart(),
   writeToFile: () => void writeToFile(),
-  runWith: (fallback) => void session.runWith(fallback),
+  runWith: (way) => void session.runWith(way),
   save: (format, metadata) => saveResult(format, metadata),
 });
 

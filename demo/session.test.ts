@@ -9,11 +9,13 @@ const models = ['a2n-photo-x2', 'a2n-x2', 'a2n-x3', 'a2n-x4', 'a2n-jpeg-x1'].map
   description: '',
 }));
 const small: Picture = { file: new Blob(), name: 'cat.jpg', size: { width: 30, height: 20 } };
-const withGpu: Detection = { backend: 'webgpu', adapter: null, reason: null };
+const withGpu: Detection = { backend: 'webgpu', adapter: null, reason: null, cpu: null };
+const cpu = { code: 'simd', threads: 3, shared: false, reason: null } as const;
 const without: Detection = {
-  backend: 'none',
+  backend: 'cpu',
   adapter: null,
   reason: new CrispenError('NO_WEBGPU', 'none'),
+  cpu,
 };
 
 /** A session over an upscaler whose jobs end when the test says so. */
@@ -61,7 +63,7 @@ describe('Session', () => {
     void session.open(small);
     await settle();
     expect(kind(session)).toBe('working');
-    expect(jobs[0]?.request).toMatchObject({ scale: 2, model: 'a2n-photo-x2', fallback: 'error' });
+    expect(jobs[0]?.request).toMatchObject({ scale: 2, model: 'a2n-photo-x2' });
     jobs[0]?.request.onProgress?.({ stage: 'upscale', fraction: 0.5, remainingMs: 100 });
     expect(session.state.phase).toMatchObject({ stage: 'upscale', fraction: 0.5 });
     jobs[0]?.finish();
@@ -211,28 +213,47 @@ describe('Session', () => {
     expect(session.state.phase).toMatchObject({ kind: 'confirm', toFile: false });
   });
 
-  it('offers the CPU with an estimate where there is no adapter', async () => {
+  it('runs on the processor at once where that takes less than a minute', async () => {
     const { session, upscaler, jobs, settle } = setUp(without);
-    await session.open(small);
-    expect(session.state.phase).toEqual({ kind: 'choose', cpuMs: 12_000 });
-    expect(upscaler.upscale).not.toHaveBeenCalled();
-    void session.runWith('cpu');
+    void session.open(small);
     await settle();
-    expect(jobs[0]?.request.fallback).toBe('cpu');
+    expect(upscaler.estimateCpu).toHaveBeenCalledWith(30, 20, { scale: 2, model: 'a2n-photo-x2' });
+    expect(jobs).toHaveLength(1);
+    expect(jobs[0]?.request.method).toBeUndefined();
+    expect(kind(session)).toBe('working');
+  });
+
+  it('asks before it takes more than a minute on the processor', async () => {
+    const { session, upscaler, jobs, settle } = setUp(without);
+    upscaler.estimateCpu.mockResolvedValue(61_000);
+    await session.open(small);
+    expect(session.state.phase).toEqual({ kind: 'choose', cpuMs: 61_000 });
+    expect(upscaler.upscale).not.toHaveBeenCalled();
+    void session.runWith('network');
+    await settle();
+    expect(jobs[0]?.request.method).toBeUndefined();
     // Another scale takes another time: the estimate comes first again.
     await session.setScale(4);
     expect(kind(session)).toBe('choose');
-  });
-
-  it('offers the CPU for large pictures too, and keeps to the resize once chosen', async () => {
-    const { session, jobs, settle } = setUp(without);
-    await session.open({ ...small, size: { width: 600, height: 400 } });
-    expect(session.state.phase).toEqual({ kind: 'choose', cpuMs: 12_000 });
     void session.runWith('lanczos');
     await settle();
-    void session.setScale(4);
+    void session.setScale(3);
     await settle();
-    expect(jobs.map((job) => job.request.fallback)).toEqual(['lanczos', 'lanczos']);
+    expect(jobs.slice(1).map((job) => job.request.method)).toEqual(['lanczos', 'lanczos']);
+  });
+
+  it('offers a resize alone where loops would have to do a large picture', async () => {
+    const reason = new CrispenError('NO_WASM', 'none');
+    const { session, upscaler, jobs, settle } = setUp({
+      ...without,
+      cpu: { ...cpu, code: 'loops', reason },
+    });
+    await session.open({ ...small, size: { width: 129, height: 128 } });
+    expect(session.state.phase).toEqual({ kind: 'choose', cpuMs: null });
+    expect(upscaler.estimateCpu).not.toHaveBeenCalled();
+    void session.open({ ...small, size: { width: 128, height: 128 } });
+    await settle();
+    expect(jobs).toHaveLength(1);
   });
 
   it('finds out at once about a file that is no picture', async () => {
@@ -245,14 +266,5 @@ describe('Session', () => {
       phase: { kind: 'failed' },
       trouble: { message: 'Not a picture.' },
     });
-  });
-
-  it('offers the same when the adapter is lost on the way', async () => {
-    const { session, jobs, settle } = setUp();
-    void session.open(small);
-    await settle();
-    jobs[0]?.fail(new CrispenError('NO_WEBGPU', 'gone'));
-    await settle();
-    expect(kind(session)).toBe('choose');
   });
 });

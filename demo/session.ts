@@ -1,11 +1,13 @@
-import type {
-  AddedTask,
-  CrispenError,
-  Detection,
-  Task,
-  UpscaleOutput,
-  UpscaleProgress,
-  Upscaler,
+import {
+  type AddedTask,
+  CPU_MAX_PIXELS,
+  type CpuReport,
+  type CrispenError,
+  type Detection,
+  type Task,
+  type UpscaleOutput,
+  type UpscaleProgress,
+  type Upscaler,
 } from '../src/index.ts';
 import { choose, firstScale, type ModelChoice, type Offer, SCALES, type Scale } from './models.ts';
 import { isBeyondCanvas, sizeWarning } from './words.ts';
@@ -26,14 +28,13 @@ export type Phase =
       readonly stage: UpscaleProgress['stage'] | null;
       readonly fraction: number;
       readonly remainingMs: number | null;
-      readonly fallback: Fallback | null;
     }
   /**
    * The result may be too large for the browser: go on only when told to. `toFile`: only with a file
    * to write it to.
    */
   | { readonly kind: 'confirm'; readonly warning: string; readonly toFile: boolean }
-  /** No adapter. `cpuMs`: estimate for the processor, null when the picture's size is not known. */
+  /** It would take more than a minute. `cpuMs`: so long; null where no network can do it at all. */
   | { readonly kind: 'choose'; readonly cpuMs: number | null }
   | { readonly kind: 'done'; readonly result: Result }
   | { readonly kind: 'cancelled' }
@@ -45,7 +46,8 @@ export interface Trouble {
   readonly hint: string;
 }
 
-export type Fallback = 'cpu' | 'lanczos';
+/** Who does a job that would take long: a network all the same, or a plain resize. */
+export type Way = 'network' | 'lanczos';
 
 export type Result = UpscaleOutput & {
   /** To be shown: a browser's reading of the file, or a reduced copy. */
@@ -81,6 +83,9 @@ export interface SessionParts {
   readonly onChange: (state: State) => void;
 }
 
+/** What would take longer is not begun unasked. */
+const LONG_MS = 60_000;
+
 /** Pixels on the longer side of the copy that is shown of a result too large for that. */
 const PREVIEW_SIDE = 2048;
 
@@ -94,7 +99,7 @@ export class Session {
   readonly #parts: SessionParts;
   #job: AbortController | null = null;
   #kind = '';
-  #fallback: Fallback | null = null;
+  #way: Way | null = null;
   #confirmed = false;
 
   constructor(parts: SessionParts) {
@@ -125,7 +130,7 @@ export class Session {
 
   /** Takes a new picture in place of the old one and enlarges it. */
   open(picture: Picture): Promise<void> {
-    this.#fallback = null;
+    this.#way = null;
     this.#confirmed = false;
     return this.#run({ picture });
   }
@@ -148,7 +153,7 @@ export class Session {
 
   setTask(task: Task): Promise<void> {
     this.#confirmed = false;
-    this.#fallback = null;
+    this.#way = null;
     const scale = firstScale(task);
     return this.#run({ task, scale, model: choose(this.#parts.models, task, scale, this.#kind) });
   }
@@ -172,9 +177,9 @@ export class Session {
     return this.#run({}, file);
   }
 
-  /** Does without an adapter. A resize holds for this picture, the slow CPU path for one job. */
-  runWith(fallback: Fallback): Promise<void> {
-    this.#fallback = fallback;
+  /** Goes on with a long job. A resize holds for this picture, the network for one job. */
+  runWith(way: Way): Promise<void> {
+    this.#way = way;
     return this.#run({});
   }
 
@@ -182,7 +187,7 @@ export class Session {
   cancel(): void {
     if (this.#job === null) return;
     this.#endJob();
-    this.#fallback = null;
+    this.#way = null;
     this.#update({ phase: { kind: 'cancelled' } });
   }
 
@@ -199,9 +204,9 @@ export class Session {
     if (old.kind === 'done' && old !== phase) old.result.image.close();
   }
 
-  /** The CPU path is never entered without the estimate for just that job. */
+  /** No long job begins without the estimate for just that job. */
   #askAgain(): void {
-    if (this.#fallback === 'cpu') this.#fallback = null;
+    if (this.#way === 'network') this.#way = null;
   }
 
   #endJob(): void {
@@ -223,7 +228,6 @@ export class Session {
       stage: null,
       fraction: 0,
       remainingMs: null,
-      fallback: this.#fallback,
       ...progress,
     });
     this.#update({ ...change, phase: working(), trouble: null });
@@ -253,54 +257,41 @@ export class Session {
     onProgress: (progress: UpscaleProgress) => void,
   ): Promise<Phase> {
     const { scale, model } = this.#state;
-    const chosen = this.#fallback;
     const detection = this.#state.detection ?? (await this.detect());
     const warning = picture.size === null ? null : sizeWarning(picture.size, scale);
     const isLarge = picture.size !== null && isBeyondCanvas(picture.size, scale);
     const toFile = isLarge && this.#parts.canPickFile;
     const isAgreed = toFile ? to !== null : this.#confirmed;
     if (warning !== null && !isAgreed) return { kind: 'confirm', warning, toFile };
-    const stuck = detection.backend === 'none' && chosen === null;
-    if (stuck && picture.size !== null) return this.#offer(picture, signal);
-    // What the page cannot even read is hardly a picture: find out at once instead of offering ways.
-    const fallback = stuck ? 'lanczos' : (chosen ?? 'error');
-    try {
-      const output: UpscaleOutput<ImageBitmap | Blob | null> = await this.#parts.upscaler.upscale(
-        picture.file,
-        {
-          scale,
-          model: model.id,
-          signal,
-          onProgress,
-          output: 'image/png',
-          // What cannot be encoded again is without them from the start.
-          metadata: isLarge ? 'drop' : 'keep',
-          fallback,
-          ...(to && { to }),
-          ...(isLarge && { preview: PREVIEW_SIDE }),
-        },
-      );
-      const file = output.image as Blob | null;
-      const image = output.preview ?? (await this.#parts.draw(file as Blob));
-      const result = { ...output, image, file, savedAs: to?.name ?? '', scale };
-      return { kind: 'done', result };
-    } catch (error) {
-      const { code } = error as CrispenError;
-      if (code !== 'NO_WEBGPU' && code !== 'INSECURE_CONTEXT') throw error;
-      // The adapter went between the first look and this job.
-      await this.detect();
-      return this.#offer(picture, signal);
+    if (detection.cpu && this.#way === null && picture.size !== null) {
+      const cpuMs = await this.#timeOnCpu(picture.size, detection.cpu);
+      if (cpuMs === null || cpuMs > LONG_MS) return { kind: 'choose', cpuMs };
     }
+    const output: UpscaleOutput<ImageBitmap | Blob | null> = await this.#parts.upscaler.upscale(
+      picture.file,
+      {
+        scale,
+        model: model.id,
+        signal,
+        onProgress,
+        output: 'image/png',
+        // What cannot be encoded again is without them from the start.
+        metadata: isLarge ? 'drop' : 'keep',
+        ...(this.#way === 'lanczos' && { method: 'lanczos' as const }),
+        ...(to && { to }),
+        ...(isLarge && { preview: PREVIEW_SIDE }),
+      },
+    );
+    const file = output.image as Blob | null;
+    const image = output.preview ?? (await this.#parts.draw(file as Blob));
+    const result = { ...output, image, file, savedAs: to?.name ?? '', scale };
+    return { kind: 'done', result };
   }
 
-  async #offer(picture: Picture, signal: AbortSignal): Promise<Phase> {
-    const { size } = picture;
-    if (size === null || signal.aborted) return { kind: 'choose', cpuMs: null };
+  /** Milliseconds; null where there is no WebAssembly and the picture is too large for loops. */
+  async #timeOnCpu({ width, height }: Size, { code }: CpuReport): Promise<number | null> {
+    if (code === 'loops' && width * height > CPU_MAX_PIXELS) return null;
     const { scale, model } = this.#state;
-    const request = { scale, model: model.id };
-    return {
-      kind: 'choose',
-      cpuMs: await this.#parts.upscaler.estimateCpu(size.width, size.height, request),
-    };
+    return this.#parts.upscaler.estimateCpu(width, height, { scale, model: model.id });
   }
 }

@@ -4,7 +4,7 @@ import { Compare } from './compare.ts';
 import type { SaveFormat } from './download.ts';
 import { dimensions, duration, roughly, timeLeft } from './format.ts';
 import { choicesAt, type ModelChoice, type Scale, tasksOf } from './models.ts';
-import type { Fallback, Result, State } from './session.ts';
+import type { Result, State, Way } from './session.ts';
 import {
   advice,
   keptWords,
@@ -25,7 +25,7 @@ export interface Actions {
   cancel(): void;
   restart(): void;
   writeToFile(): void;
-  runWith(fallback: Fallback): void;
+  runWith(way: Way): void;
   save(format: SaveFormat, metadata: Metadata): Promise<void>;
 }
 
@@ -128,7 +128,7 @@ export class PageView {
     });
     for (const id of ['again', 'go-on']) get(id).addEventListener('click', () => actions.restart());
     get('write-to').addEventListener('click', () => actions.writeToFile());
-    get('run-cpu').addEventListener('click', () => actions.runWith('cpu'));
+    get('run-cpu').addEventListener('click', () => actions.runWith('network'));
     get('run-lanczos').addEventListener('click', () => actions.runWith('lanczos'));
     const keep = get<HTMLInputElement>('keep-metadata');
     for (const { name: format } of Object.values(FORMATS)) {
@@ -253,10 +253,7 @@ export class PageView {
       case 'empty':
         return 'Ready for a picture.';
       case 'working': {
-        const slow =
-          phase.stage === 'upscale' &&
-          (phase.fallback === 'cpu' ||
-            (phase.fallback === null && detection?.adapter?.isFallbackAdapter === true));
+        const slow = phase.stage === 'upscale' && workerWords(detection).slow;
         return `${stageWords(phase.stage, task)}${slow ? ', slowly in software' : ''}…`;
       }
       case 'confirm':
@@ -297,9 +294,10 @@ export class PageView {
 
   #renderNotice({ detection, phase, task }: State): void {
     const notice = get('notice');
-    notice.hidden = detection?.backend !== 'none';
-    if (detection?.backend !== 'none') return;
-    const { title, text } = noAdapterWords(detection.reason);
+    const choosing = phase.kind === 'choose';
+    notice.hidden = !detection || !(choosing || detection.backend === 'none');
+    if (!detection || notice.hidden) return;
+    const { title, text } = noAdapterWords(detection);
     say(get('notice-title'), title);
     say(get('notice-text'), text);
     const insecure = detection.reason?.code === 'INSECURE_CONTEXT';
@@ -321,7 +319,6 @@ export class PageView {
         }),
       );
     }
-    const choosing = phase.kind === 'choose';
     get('ways').hidden = !choosing;
     if (!choosing) return;
     const cpu = get('run-cpu');

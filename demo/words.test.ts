@@ -28,11 +28,27 @@ describe('adapters', () => {
   });
 
   it('made of software are called slow', () => {
-    const found = { backend: 'webgpu', adapter, reason: null } as const;
+    const found = { backend: 'webgpu', adapter, reason: null, cpu: null } as const;
     expect(workerWords(found)).toMatchObject({ slow: true });
     expect(workerWords(found).text).toMatch(/slow software renderer/i);
     const real = { ...found, adapter: { ...adapter, isFallbackAdapter: false } };
     expect(workerWords(real).slow).toBe(false);
+  });
+
+  it('give way to the processor, in one honest line', () => {
+    const cpu = { code: 'simd', threads: 3, shared: false, reason: null } as const;
+    const reason = new CrispenError('NO_WEBGPU', 'none');
+    const found = { backend: 'cpu', adapter: null, reason, cpu } as const;
+    expect(workerWords(found)).toEqual({
+      text: 'No GPU found. Runs on the processor, in 3 threads.',
+      slow: false,
+    });
+    const asked = { ...found, reason: null, cpu: { ...cpu, threads: 1 } };
+    expect(workerWords(asked).text).toBe('Runs on the processor, in one thread.');
+    const noWasm = new CrispenError('NO_WASM', 'Forbidden.', { hint: 'Allow it.' });
+    const loops = { ...found, cpu: { ...cpu, code: 'loops', reason: noWasm } } as const;
+    expect(workerWords(loops).slow).toBe(true);
+    expect(noAdapterWords(loops).text).toBe('Forbidden. Allow it.');
   });
 
   it('are told apart in the result', () => {
@@ -61,8 +77,12 @@ describe('advice', () => {
 
 describe('noAdapterWords', () => {
   it('names plain http as the cause where it is', () => {
-    expect(noAdapterWords(new CrispenError('INSECURE_CONTEXT', 'x')).text).toContain('https');
-    expect(noAdapterWords(new CrispenError('NO_WEBGPU', 'x')).text).not.toContain('https');
+    expect(
+      noAdapterWords({ cpu: null, reason: new CrispenError('INSECURE_CONTEXT', 'x') }).text,
+    ).toContain('https');
+    expect(
+      noAdapterWords({ cpu: null, reason: new CrispenError('NO_WEBGPU', 'x') }).text,
+    ).not.toContain('https');
   });
 });
 

@@ -1,10 +1,4 @@
-import type {
-  AddedTask,
-  CrispenError,
-  Detection,
-  UpscaleOutput,
-  UpscaleProgress,
-} from '../src/index.ts';
+import type { AddedTask, Detection, UpscaleOutput, UpscaleProgress } from '../src/index.ts';
 import { dimensions, megapixels } from './format.ts';
 import type { PictureTask } from './models.ts';
 import type { Size } from './zoom.ts';
@@ -45,16 +39,28 @@ export function adapterName(adapter: Adapter): string {
 /** What does the work, and whether to expect it to be slow. */
 export function workerWords(detection: Detection | null): { text: string; slow: boolean } {
   if (detection === null) return { text: 'Looking for a graphics card', slow: false };
-  if (detection.adapter === null) return { text: 'No GPU found', slow: true };
+  if (detection.adapter === null) return processorWords(detection);
   const name = adapterName(detection.adapter);
   return detection.adapter.isFallbackAdapter
     ? { text: `${name}: no GPU found; a slow software renderer is used.`, slow: true }
     : { text: `Runs on ${name}`, slow: false };
 }
 
+function processorWords({ cpu, reason }: Detection): { text: string; slow: boolean } {
+  const why = reason ? 'No GPU found. ' : '';
+  if (cpu === null) return { text: 'No GPU found', slow: true };
+  if (cpu.code === 'loops') {
+    return { text: `${why}This page may not run WebAssembly, so networks are slow.`, slow: true };
+  }
+  const threads = cpu.threads === 1 ? 'one thread' : `${cpu.threads} threads`;
+  return { text: `${why}Runs on the processor, in ${threads}.`, slow: false };
+}
+
 /** How a result was made, as a sentence. */
 export function madeBy(
-  output: Pick<UpscaleOutput, 'backend' | 'adapter' | 'model'>,
+  output: Pick<UpscaleOutput, 'backend' | 'adapter' | 'model'> & {
+    readonly diagnostics?: Pick<UpscaleOutput['diagnostics'], 'slow'>;
+  },
   name = output.model,
 ): string {
   if (output.backend === 'lanczos') return 'A plain resize (Lanczos), made without a network.';
@@ -64,7 +70,11 @@ export function madeBy(
       : output.adapter === null
         ? 'the graphics card'
         : adapterName(output.adapter);
-  const slow = output.adapter?.isFallbackAdapter ? ', a software adapter' : '';
+  const slow = output.adapter?.isFallbackAdapter
+    ? ', a software adapter'
+    : output.diagnostics?.slow
+      ? ', in plain JavaScript, which is slow'
+      : '';
   return `Made by ${name} on ${place}${slow}.`;
 }
 
@@ -126,8 +136,14 @@ export function advice(userAgent: string): BrowserAdvice[] {
   return [chrome, firefox, safari];
 }
 
-/** Why there is no adapter: a title and an explanation. */
-export function noAdapterWords(reason: CrispenError | null): { title: string; text: string } {
+/** Why a picture takes long or cannot be enlarged here: a title and an explanation. */
+export function noAdapterWords({ cpu, reason }: Pick<Detection, 'cpu' | 'reason'>): {
+  title: string;
+  text: string;
+} {
+  if (cpu?.reason) {
+    return { title: 'No WebAssembly', text: `${cpu.reason.message} ${cpu.reason.hint}` };
+  }
   if (reason?.code === 'INSECURE_CONTEXT') {
     return {
       title: 'This address is not secure',
@@ -136,7 +152,7 @@ export function noAdapterWords(reason: CrispenError | null): { title: string; te
   }
   return {
     title: 'No GPU found',
-    text: 'Crispen does its work through WebGPU, and this browser offers no WebGPU adapter. Often it only has to be turned on.',
+    text: 'This picture takes a while on the processor. A GPU is much faster, but this browser offers none through WebGPU. Often it only has to be turned on.',
   };
 }
 

@@ -35,7 +35,7 @@ async function violations(page: Page): Promise<string[]> {
 describe.each(['light', 'dark'] as const)('in a %s scheme, nothing serious', (colorScheme) => {
   it('on the demo', async () => {
     const page = await browser.newPage({ colorScheme });
-    await page.goto(inject('siteUrl'));
+    await page.goto(`${inject('siteUrl')}?backend=webgpu`);
     await page.getByTestId('status').filter({ hasText: 'Ready' }).waitFor();
     expect(await violations(page)).toEqual([]);
     await page.close();

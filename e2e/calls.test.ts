@@ -305,7 +305,7 @@ describe('in a worker', () => {
     'enlarges (%s), weights at a relative address',
     async (how) => {
       const options = { baseUrl: '/models/', cache: false };
-      const made = await inWorker(how, options, { fallback: 'cpu', model: 'pan-x2' });
+      const made = await inWorker(how, options, { model: 'pan-x2' });
       expect(made).toMatchObject({ code: null, backend: 'cpu', model: 'pan-x2' });
       expectSamePicture(await decode(made.file), await expected('pan-x2', pixels));
     },

@@ -1,5 +1,6 @@
 /** What the element's tests find on their page as `window.element`. */
 import { CrispenImage } from '../src/element/define.ts';
+import { chosenBackend } from './chosenBackend.ts';
 
 /** What happened, in order: the id of an element and the type of its event. */
 const log: string[] = [];
@@ -12,6 +13,7 @@ new PerformanceObserver((list) => {
 }).observe({ type: 'layout-shift', buffered: true });
 
 CrispenImage.options = {
+  backend: chosenBackend,
   worker: () => {
     workers++;
     return new Worker('/e2e/counting-worker.mjs', { type: 'module' });

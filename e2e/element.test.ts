@@ -21,13 +21,13 @@ let page: Page;
 let requested: string[];
 let complaints: string[];
 
-async function open(script?: string, context: Parameters<Browser['newPage']>[0] = {}) {
+async function open(script?: string, context: Parameters<Browser['newPage']>[0] = {}, query = '') {
   page = await browser.newPage({ viewport: { width: 800, height: 600 }, ...context });
   [requested, complaints] = [[], []];
   page.on('request', (request) => requested.push(request.url()));
   page.on('pageerror', (error) => complaints.push(error.message));
   if (script) await page.addInitScript(script);
-  await page.goto(`${site.url}element`);
+  await page.goto(`${site.url}element${query}`);
   await page.waitForFunction(() => window.element !== undefined);
 }
 
@@ -394,7 +394,15 @@ describe('the element without an adapter', () => {
   });
   afterAll(() => browser.close());
 
-  it('stays an image and says why', async () => {
+  it('enlarges on the processor', async () => {
+    await open(undefined, {}, '?backend=auto');
+    await add('e', base);
+    await until('e', 'done');
+    expect(await log()).toContain('e load');
+    await close();
+  });
+
+  it('stays an image and says why where the GPU was asked for', async () => {
     await open();
     await add('e', base);
     await until('e', 'failed');

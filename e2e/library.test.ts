@@ -489,23 +489,31 @@ describe('without an adapter', () => {
 
   beforeAll(async () => {
     browser = await launch({ webgpu: false });
-    page = await openPage(browser);
+    page = await openPage(browser, `${site.url}bare?backend=auto`);
   });
 
   afterAll(() => browser.close());
 
   it('says why, and what to do', async () => {
     const found = await page.evaluate(async () => {
-      const { backend, reason } = await window.upscaler.detect();
-      return { backend, code: reason?.code, hint: reason?.hint };
+      const { backend, reason, cpu } = await window.upscaler.detect();
+      return { backend, cpu, code: reason?.code, hint: reason?.hint };
     });
-    expect(found).toMatchObject({ backend: 'none', code: 'NO_WEBGPU' });
+    expect(found).toMatchObject({ backend: 'cpu', code: 'NO_WEBGPU', cpu: { shared: false } });
+    expect(found.cpu?.code).toMatch(/simd/);
     expect(found.hint).not.toBe('');
-    expect(await upscale(page, photo)).toMatchObject({ code: 'NO_WEBGPU' });
+  });
+
+  it('is an error where the GPU was asked for', async () => {
+    const fresh = await openPage(browser);
+    const backend = await fresh.evaluate(async () => (await window.upscaler.detect()).backend);
+    expect(backend).toBe('none');
+    expect(await upscale(fresh, photo)).toMatchObject({ code: 'NO_WEBGPU' });
+    await fresh.close();
   });
 
   it('makes the same picture on the CPU', async () => {
-    const outcome = succeeded(await upscale(page, photo, { fallback: 'cpu' }));
+    const outcome = succeeded(await upscale(page, photo));
     expect(outcome).toMatchObject({ backend: 'cpu', model: MODEL, adapter: null });
     await expectPhoto(outcome);
   });
@@ -517,7 +525,7 @@ describe('without an adapter', () => {
     expect(milliseconds[0]).toBeGreaterThan(0);
     expect(milliseconds[1]).toBeGreaterThan(milliseconds[0] * 20);
     const large = await encode(noise(300, 200, () => 255));
-    const outcome = succeeded(await upscale(page, large, { fallback: 'cpu' }));
+    const outcome = succeeded(await upscale(page, large));
     expect(outcome).toMatchObject({ backend: 'cpu', width: 600, height: 400 });
     const estimated = await page.evaluate(() => window.upscaler.estimateCpu(300, 200));
     console.info(
@@ -533,7 +541,7 @@ describe('without an adapter', () => {
       const controller = new AbortController();
       const image = new Blob([Uint8Array.from(bytes)]);
       let cancelled = 0;
-      const request = { fallback: 'cpu', signal: controller.signal } as const;
+      const request = { signal: controller.signal };
       const onProgress = ({ stage, fraction }: { stage: string; fraction: number }) => {
         if (stage !== 'upscale' || fraction < 0.1 || cancelled > 0) return;
         cancelled = performance.now();
@@ -547,7 +555,7 @@ describe('without an adapter', () => {
     }, large);
     expect(code).toBe('AbortError');
     expect(milliseconds).toBeLessThan(300);
-    await expectPhoto(succeeded(await upscale(page, photo, { fallback: 'cpu' })));
+    await expectPhoto(succeeded(await upscale(page, photo)));
   });
 
   it.each([
@@ -555,11 +563,11 @@ describe('without an adapter', () => {
     ["script-src 'self'", false],
   ])('under the policy %s', async (policy, allowed) => {
     const strict = await serveSources(policy);
-    const fresh = await openPage(browser, `${strict.url}bare`);
+    const fresh = await openPage(browser, `${strict.url}bare?backend=auto`);
     try {
-      await expectPhoto(succeeded(await upscale(fresh, photo, { fallback: 'cpu' })));
+      await expectPhoto(succeeded(await upscale(fresh, photo)));
       const large = await encode(noise(129, 128, () => 255));
-      const outcome = await upscale(fresh, large, { fallback: 'cpu' });
+      const outcome = await upscale(fresh, large);
       if (allowed) expect(outcome).toMatchObject({ backend: 'cpu', width: 258 });
       else {
         expect(outcome).toMatchObject({
@@ -573,18 +581,18 @@ describe('without an adapter', () => {
     }
   });
 
-  it('resizes by Lanczos when that was allowed, and says so', async () => {
-    const outcome = succeeded(await upscale(page, photo, { fallback: 'lanczos', scale: 3 }));
+  it('resizes by Lanczos when told to, and says so', async () => {
+    const outcome = succeeded(await upscale(page, photo, { method: 'lanczos', scale: 3 }));
     expect(outcome).toMatchObject({ backend: 'lanczos', model: null });
     expectSamePicture(await decode(outcome.file), await resized(photoPixels, 36, 30));
   });
 
   it('names plain http as the cause, and the CPU path works there', async () => {
-    const insecure = `http://${INSECURE_HOST}:${new URL(site.url).port}/bare`;
+    const insecure = `http://${INSECURE_HOST}:${new URL(site.url).port}/bare?backend=auto`;
     const fresh = await openPage(browser, insecure);
     const code = await fresh.evaluate(async () => (await window.upscaler.detect()).reason?.code);
     expect(code).toBe('INSECURE_CONTEXT');
-    await expectPhoto(await upscale(fresh, photo, { fallback: 'cpu' }));
+    await expectPhoto(await upscale(fresh, photo));
     await fresh.close();
   });
 });

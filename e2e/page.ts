@@ -1,6 +1,7 @@
 /** What the library tests find on their page as `window.crispen`, beside the public names. */
 import * as crispen from '../src/index.ts';
 import { wrongCalls } from '../test/wrongOptions.ts';
+import { chosenBackend } from './chosenBackend.ts';
 
 /** What of a result or an error can travel from the page to the test. */
 export type Outcome =
@@ -43,7 +44,12 @@ function failure(error: unknown): Outcome {
   return error.serialize();
 }
 
-const harness = { ...crispen, bytes, attempt, failure, wrongCalls };
+const createUpscaler = (options: crispen.UpscalerOptions = {}) =>
+  crispen.createUpscaler(
+    typeof options === 'object' ? { backend: chosenBackend, ...options } : options,
+  );
+
+const harness = { ...crispen, createUpscaler, bytes, attempt, failure, wrongCalls };
 
 declare global {
   interface Window {

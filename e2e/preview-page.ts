@@ -1,13 +1,14 @@
 /** What the preview's tests find on their page as `window.preview`. */
 import { attachPreview, type Preview } from '../src/element/preview.ts';
 import { createUpscaler } from '../src/index.ts';
+import { chosenBackend } from './chosenBackend.ts';
 
 const input = Object.assign(document.createElement('input'), { type: 'file', id: 'file' });
 const canvas = document.createElement('canvas');
 canvas.style.cssText = 'width: 96px; height: 80px';
 document.body.append(input, canvas);
 
-const upscaler = createUpscaler();
+const upscaler = createUpscaler({ backend: chosenBackend });
 const log: string[] = [];
 /** Frames between the event and the first pixels. */
 let frames = -1;

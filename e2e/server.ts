@@ -19,7 +19,7 @@ const barePage: Plugin = {
   name: 'bare-page',
   configureServer(server) {
     server.middlewares.use((request, response, next) => {
-      const module = MODULES.get(request.url ?? '');
+      const module = MODULES.get((request.url ?? '').split('?')[0] as string);
       if (module === undefined) return next();
       response.setHeader('content-type', 'text/html').end(barePageWith(module));
     });

@@ -16,7 +16,7 @@ it('the page stays responsive during an upscale', { retry: 1 }, async () => {
   const browser = await launch({ webgpu: true });
   try {
     const page = await browser.newPage();
-    await page.goto(inject('siteUrl'));
+    await page.goto(`${inject('siteUrl')}?backend=webgpu`);
     await page.getByTestId('status').filter({ hasText: 'Ready' }).waitFor();
     await page.evaluate(() => {
       const seen: LongTask[] = [];

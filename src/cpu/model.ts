@@ -55,7 +55,8 @@ export class CpuModel {
   readonly #weights: NetworkWeights;
   readonly #memory: WebAssembly.Memory;
   readonly #rows: () => RunRows;
-  readonly #threads: number;
+  /** Those that divide its rows. */
+  readonly threads: number;
   readonly #applyOp: typeof import('../engine/oracle/interpreter.ts').applyOp | null;
   #program: Program | null = null;
 
@@ -75,7 +76,7 @@ export class CpuModel {
     this.#weights = weights;
     this.#memory = memory;
     this.#rows = rows;
-    this.#threads = threads;
+    this.threads = threads;
     this.#applyOp = applyOp;
   }
 
@@ -112,6 +113,11 @@ export class CpuModel {
   /** True if some ops run by plain loops, which take a hundred times as long. */
   get slow(): boolean {
     return this.#compiled.slow.length > 0;
+  }
+
+  /** Bytes of memory that it holds. */
+  get held(): number {
+    return this.#memory.buffer.byteLength;
   }
 
   /** Whether values depend on means over the image. */
@@ -234,7 +240,7 @@ export class CpuModel {
     const oracle: Oracle = (op) => this.#runOracle(program, op, tables);
     await runProgram(program, {
       ...options,
-      ...{ floats: this.#floats(), rows: this.#rows(), threads: this.#threads, oracle },
+      ...{ floats: this.#floats(), rows: this.#rows(), threads: this.threads, oracle },
     });
     return tables;
   }

@@ -79,6 +79,8 @@ export async function upscaleStrips(
     gpuBytes: 0,
     dispatches: 0,
     precision: 'f32',
+    threads: Math.max(threads, model.threads),
+    ...(model.slow && { slow: true }),
   };
 }
 

@@ -64,8 +64,8 @@ export const scheduler = new Scheduler<Tool>(
     const { createUpscaler, modelFor } = await import('./engine.ts');
     const baseUrl = key === '' ? {} : { baseUrl: key };
     const upscaler = createUpscaler({ ...settings.options, ...baseUrl });
-    const { reason } = await upscaler.detect();
-    return { upscaler, refusal: reason, modelFor, models: new Map() };
+    const { backend, reason } = await upscaler.detect();
+    return { upscaler, refusal: backend === 'none' ? reason : null, modelFor, models: new Map() };
   },
   ({ upscaler }) => upscaler.destroy(),
   () => settings.idleMs,

@@ -45,6 +45,8 @@ export interface EngineOptions {
    * which is all that it tells of its memory, and at most 1 GiB.
    */
   readonly memoryBudget?: number | undefined;
+  /** Whether a software adapter will do; default true. */
+  readonly software?: boolean | undefined;
   /** Default: what the table of adapter families has (engine/tune/tuning.ts). */
   readonly tuning?: Tuning | ((adapter: AdapterReport) => Promise<Tuning>) | undefined;
 }
@@ -87,9 +89,9 @@ export class Engine {
   }
 
   /** @throws CrispenError `NO_WEBGPU`. */
-  static async create({ gpu, memoryBudget, tuning }: EngineOptions): Promise<Engine> {
+  static async create({ gpu, memoryBudget, software, tuning }: EngineOptions): Promise<Engine> {
     const [device, { tuningFor }] = await Promise.all([
-      Device.open(gpu),
+      Device.open(gpu, software),
       import('./tune/tuning.ts'),
     ]);
     const choose = typeof tuning === 'object' ? () => tuning : (tuning ?? tuningFor);

@@ -89,6 +89,10 @@ export interface UpscaleReport {
   readonly dispatches: number;
   /** Of maps and weights in memory. */
   readonly precision: ElementType;
+  /** Threads that computed on the CPU; absent on a GPU. */
+  readonly threads?: number | undefined;
+  /** True if plain loops ran some ops on the CPU, which take a hundred times as long. */
+  readonly slow?: boolean | undefined;
 }
 
 /** Rows of the result over its full width. */

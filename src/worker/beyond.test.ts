@@ -1,8 +1,7 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { findModel } from '../catalog/files.ts';
 import { shippedNetwork } from '../catalog/network.ts';
-import { multiplyAddsPerPixel } from '../graph/analysis.ts';
-import { chainFor, estimateCpu } from './beyond.ts';
+import { chainFor, runsOf } from './beyond.ts';
 
 const image = { width: 100, height: 60 };
 const plan = { wish: null, scale: 2, method: null, depth: null, output: 'image/png' } as const;
@@ -33,30 +32,14 @@ describe('chainFor', () => {
   });
 });
 
-describe('estimateCpu', () => {
-  it('counts every network of the chain, each at its own size', async () => {
-    const asked: string[] = [];
-    const estimate = (wanted: Parameters<typeof chainFor>[1], chosen: ReturnType<typeof link>) =>
-      estimateCpu(image, wanted, chosen, (used) => {
-        asked.push(used.id);
-        return Promise.resolve(shippedNetwork(findModel(used.id)));
-      });
-    // The probe reads a clock: one that goes on by the same step makes the ratio exact.
-    let now = 0;
-    const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += 20));
-    try {
-      const restore = link('a2n-jpeg-x1');
-      const alone = await estimate({ ...plan, scale: 1 }, restore);
-      const both = await estimate({ ...plan, wish: { scale: 4 } }, restore);
-      const [one, four] = ['a2n-jpeg-x1', 'pan-photo-x4'].map((id) =>
-        multiplyAddsPerPixel(shippedNetwork(findModel(id)).graph),
-      );
-      expect(both / alone).toBeCloseTo(1 + (four as number) / (one as number), 6);
-      asked.length = 0;
-      await estimate({ ...plan, wish: { scale: 8 } }, link('a2n-x2'));
-      expect(asked).toEqual(['a2n-x2', 'a2n-x4']);
-    } finally {
-      clock.mockRestore();
-    }
+describe('runsOf', () => {
+  it('gives every network of the chain, each with its own size', async () => {
+    const networkOf = async ({ id }: { id: string }) => shippedNetwork(findModel(id));
+    const { chain } = chainFor(image, { ...plan, wish: { scale: 8 } }, link('a2n-x2'));
+    const runs = await runsOf(image, chain, networkOf);
+    expect(runs.map(({ width, height, network }) => [width, height, network.scale])).toEqual([
+      [100, 60, 2],
+      [200, 120, 4],
+    ]);
   });
 });

@@ -15,7 +15,6 @@ import type { StripSink, UpscaleOptions } from '../engine/types.ts';
 import type { Depth, RgbaImage } from '../image/image.ts';
 import { wishedSize } from '../image/size.ts';
 import type { Network } from '../networks/network.ts';
-import type { TensorMap } from '../weights/tensor.ts';
 import type { UpscaleOutput, UpscalePlan } from './protocol.ts';
 
 interface Size {
@@ -53,25 +52,20 @@ export function chainFor(
   return { size, chain };
 }
 
-/**
- * Milliseconds that the networks of a chain would take on the CPU, each for what the one before makes.
- * @throws CrispenError as `chainFor`
- */
-export async function estimateCpu(
+/** The networks of a chain, each with the size of what the one before makes. */
+export async function runsOf<L extends Link>(
   image: Size,
-  wanted: Wanted,
-  chosen: Link | null,
-  networkOf: (link: Link) => Promise<Network>,
-): Promise<number> {
-  const { estimateOnCpu } = await import('./cpu.ts');
+  chain: readonly L[],
+  networkOf: (link: L) => Promise<Network>,
+): Promise<(Size & { readonly network: Network })[]> {
   let { width, height } = image;
-  let milliseconds = 0;
-  for (const link of chainFor(image, wanted, chosen).chain) {
-    milliseconds += await estimateOnCpu(await networkOf(link), width, height);
+  const runs = [];
+  for (const link of chain) {
+    runs.push({ network: await networkOf(link), width, height });
     width *= link.scale;
     height *= link.scale;
   }
-  return milliseconds;
+  return runs;
 }
 
 /** From the pixels of a source to those of the result. */
@@ -87,7 +81,7 @@ export interface Way<L extends Link = Link> {
 /** How the worker loads a model. */
 interface Services<L> {
   readonly onGpu: (link: L, wide: boolean) => Promise<Model>;
-  readonly onCpu: (link: L) => Promise<{ network: Network; weights: TensorMap }>;
+  readonly onCpu: (link: L) => Promise<Pass['run']>;
 }
 
 /**
@@ -109,7 +103,7 @@ export async function enlargeBeyond<L extends Link>(
     const run =
       engine && backend === 'webgpu'
         ? onGpu(engine, await services.onGpu(link, depth === 16))
-        : await onCpu(await services.onCpu(link));
+        : await services.onCpu(link);
     passes.push({ model, scale, run });
   }
   const plan = { size, depth, passes, device: engine?.device ?? null };
@@ -121,13 +115,3 @@ const onGpu =
   (engine: Engine, model: Model): Pass['run'] =>
   (image, options, sink) =>
     engine.upscaleStrips(model, image, options, sink);
-
-async function onCpu({
-  network,
-  weights,
-}: {
-  network: Network;
-  weights: TensorMap;
-}): Promise<Pass['run']> {
-  return (await import('./cpu.ts')).openOnCpu(network, weights);
-}

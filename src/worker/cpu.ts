@@ -2,48 +2,153 @@
  * What runs without a GPU, in a chunk of its own: networks in WebAssembly, or, where a page's policy
  * forbids that or the browser has no SIMD, by the oracle's plain loops.
  */
-import { estimateMilliseconds } from '../cpu/estimate.ts';
+import { Crew } from '../cpu/crew.ts';
+import { estimateMilliseconds, measureSpeed, type Speed } from '../cpu/estimate.ts';
 import { CpuModel } from '../cpu/model.ts';
+import { compileModule, supportedVariant } from '../cpu/module.ts';
+import { Team } from '../cpu/tiles.ts';
 import { upscaleStrips } from '../cpu/upscale.ts';
 import type { Pass } from '../engine/pipeline/enlarge.ts';
 import { CrispenError } from '../errors.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
-import { CPU_MAX_PIXELS } from './protocol.ts';
+import { CPU_MAX_PIXELS, type WireDetection, type WorkerConfig } from './protocol.ts';
+import { defaultThreads, startBandThread, startThread } from './threads.ts';
+
+declare const self: DedicatedWorkerGlobalScope;
+
+export { serve } from '../cpu/serve.ts';
 
 const loadOracle = () => import('../engine/oracle/interpreter.ts');
 
-/**
- * A network as a pass on the CPU.
- * @throws CrispenError `MODEL_UNSUPPORTED`, `OUT_OF_MEMORY`; when it runs also `IMAGE_TOO_LARGE`, by
- * the oracle's loops
- */
-export async function openOnCpu(network: Network, weights: TensorMap): Promise<Pass['run']> {
-  const model = await withoutWasm(CpuModel.load(network, weights));
-  if (!(model instanceof CpuModel)) return oraclePass(network, weights, model);
-  return (image, options, sink) => upscaleStrips(model, image, options, sink);
+/** A memory larger than this is given up with the job that needed it: memories never shrink. */
+const KEPT_BYTES = 2 ** 28;
+/** So many models are kept for later jobs: a chain has two at most. */
+const KEPT_MODELS = 2;
+
+interface Loaded {
+  readonly model: CpuModel;
+  readonly drop: () => void;
 }
 
-/** Milliseconds that a network takes for an LR image. @throws CrispenError `INVALID_INPUT` */
-export async function estimateOnCpu(
-  network: Network,
-  width: number,
-  height: number,
-): Promise<number> {
-  const milliseconds = await withoutWasm(estimateMilliseconds(network, width, height));
-  if (typeof milliseconds === 'number') return milliseconds;
-  return (await loadOracle()).estimateCpuMilliseconds(network, width, height);
-}
+/** The processor of this machine: its threads, and the models that were used last. */
+export class CpuHost {
+  readonly #threads: number;
+  readonly #memoryBudget: number | undefined;
+  /** Why there is no WebAssembly, or what was compiled. */
+  #module: Promise<WebAssembly.Module | CrispenError> | null = null;
+  #crew: Crew | undefined;
+  #team: Team | undefined;
+  /** By their ids, the one used last at the end. */
+  readonly #models = new Map<string, Promise<Loaded>>();
 
-/** What was made, or why there is no WebAssembly. */
-async function withoutWasm<T>(made: Promise<T>): Promise<T | CrispenError> {
-  try {
-    return await made;
-  } catch (error) {
-    if (error instanceof CrispenError && error.code === 'NO_WASM') return error;
-    throw error;
+  constructor({ threads, memoryBudget }: Pick<WorkerConfig, 'threads' | 'memoryBudget'>) {
+    this.#threads = threads ?? defaultThreads();
+    this.#memoryBudget = memoryBudget ?? undefined;
+  }
+
+  async report(): Promise<WireDetection['cpu']> {
+    const module = await this.#compile();
+    const shared = isIsolated();
+    if (module instanceof CrispenError) {
+      return { code: 'loops', threads: 1, shared: false, reason: module.serialize() };
+    }
+    const code = supportedVariant() === 'relaxed' ? 'relaxed-simd' : 'simd';
+    return { code, threads: this.#threads, shared, reason: null };
+  }
+
+  /**
+   * A model as a pass, kept for later jobs.
+   * @throws CrispenError `MODEL_UNSUPPORTED`, `OUT_OF_MEMORY`, and what `load` throws; when it runs also
+   * `IMAGE_TOO_LARGE`, by the oracle's loops
+   */
+  async pass(
+    id: string,
+    load: () => Promise<{ readonly network: Network; readonly weights: TensorMap }>,
+  ): Promise<Pass['run']> {
+    const module = await this.#compile();
+    if (module instanceof CrispenError) {
+      const { network, weights } = await load();
+      return oraclePass(network, weights, module);
+    }
+    const loading = this.#models.get(id) ?? this.#load(module, load);
+    this.#models.delete(id);
+    this.#models.set(id, loading);
+    loading.catch(() => this.#models.delete(id));
+    for (const old of [...this.#models.keys()].slice(0, -KEPT_MODELS)) await this.drop(old);
+    const { model } = await loading;
+    return async (image, options, sink) => {
+      try {
+        const memoryBudget = options.memoryBudget ?? this.#memoryBudget;
+        return await upscaleStrips(model, image, { ...options, memoryBudget }, sink);
+      } finally {
+        if (model.held > KEPT_BYTES) await this.drop(id);
+      }
+    };
+  }
+
+  /** Frees a model; no effect where it is not loaded. */
+  async drop(id: string): Promise<void> {
+    const loading = this.#models.get(id);
+    this.#models.delete(id);
+    await loading?.then(
+      ({ drop }) => drop(),
+      () => {},
+    );
+  }
+
+  /** Milliseconds that networks take for LR images. @throws CrispenError `INVALID_INPUT` */
+  async estimate(
+    runs: readonly { readonly network: Network; readonly width: number; readonly height: number }[],
+  ): Promise<number> {
+    const module = await this.#compile();
+    let speed: Speed | null = null;
+    if (!(module instanceof CrispenError)) speed = await measureSpeed(this.#openCrew());
+    let total = 0;
+    for (const { network, width, height } of runs) {
+      total += speed
+        ? await estimateMilliseconds(
+            network,
+            width,
+            height,
+            speed,
+            isIsolated() ? 1 : this.#threads,
+          )
+        : (await loadOracle()).estimateCpuMilliseconds(network, width, height);
+    }
+    return total;
+  }
+
+  /** What was compiled, or why there is no WebAssembly. */
+  #compile(): Promise<WebAssembly.Module | CrispenError> {
+    this.#module ??= compileModule(undefined, isIsolated()).catch((error) => {
+      if (error instanceof CrispenError && error.code === 'NO_WASM') return error;
+      throw error;
+    });
+    return this.#module;
+  }
+
+  #openCrew(): Crew | undefined {
+    if (isIsolated()) this.#crew ??= new Crew(this.#threads, startBandThread);
+    return this.#crew;
+  }
+
+  async #load(
+    module: WebAssembly.Module,
+    load: () => Promise<{ readonly network: Network; readonly weights: TensorMap }>,
+  ): Promise<Loaded> {
+    const crew = this.#openCrew();
+    // The threads start while the weights are on their way.
+    if (!crew && this.#threads > 1) this.#team ??= new Team(this.#threads - 1, startThread);
+    const { network, weights } = await load();
+    const team = await this.#team?.load(network, weights);
+    const model = await CpuModel.load(network, weights, { module, crew, helpers: team?.runners });
+    return { model, drop: team?.drop ?? (() => {}) };
   }
 }
+
+/** Whether memory can be shared. */
+const isIsolated = (): boolean => self.crossOriginIsolated === true;
 
 function oraclePass(network: Network, weights: TensorMap, reason: CrispenError): Pass['run'] {
   return async (image, options, sink) => {
@@ -52,7 +157,7 @@ function oraclePass(network: Network, weights: TensorMap, reason: CrispenError):
       throw new CrispenError(
         'IMAGE_TOO_LARGE',
         `${width} x ${height} pixels are too many without WebAssembly. ${reason.message}`,
-        { hint: `${reason.hint} Or choose Lanczos.` },
+        { hint: `${reason.hint} Or choose the method lanczos.` },
       );
     }
     if (options.edge !== undefined && options.edge !== 'zero') {
@@ -67,6 +172,6 @@ function oraclePass(network: Network, weights: TensorMap, reason: CrispenError):
       options,
     );
     await sink({ ...whole, y: 0 });
-    return report;
+    return { ...report, threads: 1, slow: true };
   };
 }

@@ -7,21 +7,23 @@ import { depthOf, type Rgba8Image, type RgbaImage } from '../image/image.ts';
 import { isOpaque, toRgba8 } from '../image/pixels.ts';
 import type { DecodedImage, ImageTags } from '../image/tags.ts';
 import type { Way } from './beyond.ts';
+import type { CpuHost } from './cpu.ts';
 import type { EngineHost } from './host.ts';
 import type { ModelLoader, Runnable } from './modelLoader.ts';
 import type { JobProgress } from './progress.ts';
-import type {
-  Metadata,
-  OutputFormat,
-  SourceFacts,
-  Stage,
-  Tiling,
-  UpscaleOutput,
-  UpscalePlan,
-  UpscaleTarget,
-  WireDetection,
-  WireSource,
-  WorkerConfig,
+import {
+  LONG_MS,
+  type Metadata,
+  type OutputFormat,
+  type SourceFacts,
+  type Stage,
+  type Tiling,
+  type UpscaleOutput,
+  type UpscalePlan,
+  type UpscaleTarget,
+  type WireDetection,
+  type WireSource,
+  type WorkerConfig,
 } from './protocol.ts';
 import { readSource } from './readSource.ts';
 import type { TakeStrip } from './result.ts';
@@ -35,12 +37,23 @@ export interface JobServices {
   readonly host: EngineHost;
   readonly loader: ModelLoader;
   readonly config: WorkerConfig;
+  /** What runs networks without a GPU. */
+  readonly cpu: () => Promise<CpuHost>;
   /** Whether anybody looks at the page. */
   readonly isVisible: () => boolean;
 }
 
+/** Asks whether a job of so many milliseconds shall begin. */
+type Ask = (milliseconds: number) => Promise<boolean>;
+
+type Found = Pick<WireDetection, 'adapter' | 'reason'>;
+
 /** The adapter by making a device on it: `navigator.gpu` alone proves nothing. */
-export async function detect(host: EngineHost): Promise<WireDetection> {
+export async function findAdapter({
+  host,
+  config,
+}: Pick<JobServices, 'host' | 'config'>): Promise<Found> {
+  if (config.backend === 'cpu') return { adapter: null, reason: null };
   try {
     return { adapter: (await host.engine()).adapter, reason: null };
   } catch (error) {
@@ -48,6 +61,12 @@ export async function detect(host: EngineHost): Promise<WireDetection> {
     if (reason.code !== 'NO_WEBGPU' && reason.code !== 'INSECURE_CONTEXT') throw reason;
     return { adapter: null, reason: reason.serialize() };
   }
+}
+
+export async function detect(services: JobServices): Promise<WireDetection> {
+  const found = await findAdapter(services);
+  const onCpu = !found.adapter && services.config.backend !== 'webgpu';
+  return { ...found, cpu: onCpu ? await (await services.cpu()).report() : null };
 }
 
 /** Lazily loaded: most images need one run of a network alone. */
@@ -58,20 +77,20 @@ export const loadBeyond = () => import('./beyond.ts');
  */
 export async function upscale(
   services: JobServices,
+  ask: Ask,
   track: (stages: readonly Stage[]) => JobProgress,
   source: WireSource,
   plan: UpscalePlan,
   target: UpscaleTarget | OffscreenCanvas | null,
   signal: AbortSignal,
 ): Promise<UpscaleOutput<ImageBitmap | Blob | null>> {
-  const { host, loader, config } = services;
+  const { loader, config } = services;
   const model = plan.model === null ? null : await loader.find(plan.model);
-  const { adapter, reason } = await detect(host);
+  const { adapter, reason } = await findAdapter(services);
   // A resize needs no adapter.
-  const needed = plan.fallback === 'error' && plan.method !== 'lanczos';
+  const needed = config.backend === 'webgpu' && plan.method !== 'lanczos';
   if (reason && needed) throw CrispenError.deserialize(reason);
-  const maker = adapter || plan.fallback === 'error' ? 'webgpu' : plan.fallback;
-  const backend = plan.method === 'lanczos' ? plan.method : maker;
+  const backend = plan.method === 'lanczos' ? plan.method : adapter ? 'webgpu' : 'cpu';
   const progress = track(stagesOf(services, backend, plan.wish ? null : model));
 
   progress.report('decode', 0);
@@ -96,6 +115,7 @@ export async function upscale(
     checkPixels(size.width, size.height, 'The enlarged image');
   }
   throwIfAborted(signal);
+  if (backend === 'cpu' && plan.asks) await askFirst(services, ask, input, way);
 
   const { tiling } = plan;
   if (tiling.edge && backend === 'lanczos') {
@@ -120,7 +140,7 @@ export async function upscale(
   const { passes, networkScale, ...run } = produced.report;
   const { milliseconds, tiles, statistics, approximate, gpuBytes } = run;
   const by = networkScale === 1 && passes.length === 0 ? 'lanczos' : backend;
-  const fallback = adapter || backend === plan.method ? null : (plan.fallback as 'cpu' | 'lanczos');
+  const noGpu = reason ? reason.message : null;
 
   async function drawResult(canvas: OffscreenCanvas) {
     const { drawOn, paintOn } = await import('./draw.ts');
@@ -137,8 +157,22 @@ export async function upscale(
     ...{ inputWidth: width, inputHeight: height, model: passes[0] ?? null, passes, networkScale },
     backend: by,
     ...{ adapter, milliseconds, tiles, statistics, approximate, gpuBytes },
-    diagnostics: { ...run, backend: by, fallback, timings: progress.timings },
+    diagnostics: { ...run, backend: by, noGpu, timings: progress.timings },
   };
+}
+
+/** @throws CrispenError `ABORTED` if a long job is not wanted */
+async function askFirst(
+  { loader, cpu }: JobServices,
+  ask: Ask,
+  input: RgbaImage,
+  { chain }: Way<Runnable>,
+): Promise<void> {
+  const { runsOf } = await loadBeyond();
+  const runs = await runsOf(input, chain, (runnable) => loader.network(runnable));
+  const milliseconds = await (await cpu()).estimate(runs);
+  if (milliseconds <= LONG_MS || (await ask(milliseconds))) return;
+  throw new CrispenError('ABORTED', 'The upscale was not begun: it would have taken too long.');
 }
 
 /** Profiles are part of the picture, EXIF and XMP are not. */
@@ -180,7 +214,7 @@ function stagesOf(
 }
 
 async function enlarge(
-  { host, loader, isVisible }: JobServices,
+  jobServices: JobServices,
   input: RgbaImage,
   way: Way<Runnable>,
   tiling: Tiling,
@@ -189,6 +223,7 @@ async function enlarge(
   take?: TakeStrip,
   draw?: Draw,
 ): Promise<Enlarged> {
+  const { host, loader, cpu, isVisible } = jobServices;
   const { chain, backend, isPlain } = way;
   const options: UpscaleOptions = {
     ...tiling,
@@ -215,10 +250,11 @@ async function enlarge(
   }
   const { enlargeBeyond } = await loadBeyond();
   const services = {
-    onCpu: async (runnable: Runnable) => loader.weights(runnable, progress, signal),
+    onCpu: async (runnable: Runnable) =>
+      (await cpu()).pass(runnable.id, () => loader.weights(runnable, progress, signal)),
     onGpu: (runnable: Runnable, wide: boolean) => loader.onGpu(runnable, progress, signal, wide),
   };
-  const { adapter } = await detect(host);
+  const { adapter } = await findAdapter(jobServices);
   if (!adapter) return enlargeBeyond(input, way, null, services, options, take);
   return host.use((engine) => enlargeBeyond(input, way, engine, services, options, take));
 }

@@ -29,8 +29,14 @@ export type UpscaleTarget = FileSystemFileHandle | WritableStream<Uint8Array>;
 /** Who makes the result: networks, or a plain resize. */
 export type Method = 'network' | 'lanczos';
 
-/** What to do where no GPU adapter is found. */
-export type Fallback = 'error' | 'cpu' | 'lanczos';
+/**
+ * What runs networks: `auto`, a GPU where there is one, else the processor; `webgpu`, a GPU or a software
+ * adapter; `cpu`, the processor.
+ */
+export type BackendChoice = 'auto' | 'webgpu' | 'cpu';
+
+/** A job that would take longer asks first. */
+export const LONG_MS = 60_000;
 
 export type Stage = 'decode' | 'download' | 'prepare' | 'upscale' | 'encode';
 
@@ -68,8 +74,8 @@ export interface SourceFacts {
 /** How a result came about, for logs and reports of errors. */
 export interface Diagnostics extends Omit<UpscaleReport, 'backend'> {
   readonly backend: UpscaleOutput['backend'];
-  /** The fallback that was taken for want of an adapter. */
-  readonly fallback: Exclude<Fallback, 'error'> | null;
+  /** Why no GPU did the work, for people; null where one did, or none was wanted. */
+  readonly noGpu: string | null;
   /**
    * Milliseconds per stage; none of a stage that was not needed. What is written strip by strip is
    * encoded meanwhile, and counts as `upscale`.
@@ -102,7 +108,7 @@ export interface UpscaleOutput<Image = ImageBitmap | Blob> {
   readonly passes: readonly string[];
   /** By how much they enlarged in all; what is between that and the size is a resize. */
   readonly networkScale: number;
-  /** Who did the work; anything but `webgpu` only if `fallback` allowed it. */
+  /** What did the work. */
   readonly backend: 'webgpu' | 'cpu' | 'lanczos';
   readonly adapter: AdapterReport | null;
   /** Of the enlargement itself, without decoding, download and encoding. */
@@ -133,11 +139,12 @@ export interface UpscalePlan {
   readonly output: OutputFormat;
   /** 0 to 1. */
   readonly quality: number;
-  readonly fallback: Fallback;
   readonly metadata: Metadata;
   /** Longest side of a small picture of the result; null: none. */
   readonly preview: number | null;
   readonly tiling: Tiling;
+  /** Whether the page wants to be asked before a long job on the CPU. */
+  readonly asks: boolean;
 }
 
 /** How a network is run over an image. */
@@ -191,9 +198,21 @@ export type WireSource =
   | { readonly kind: 'pixels'; readonly image: Rgba8Image }
   | { readonly kind: 'mosaic'; readonly mosaic: BayerMosaic };
 
+/** How networks run on the processor. */
+export interface CpuReport {
+  /** WebAssembly, or `loops`: plain JavaScript, a hundred times as slow, for images up to 128x128. */
+  readonly code: 'relaxed-simd' | 'simd' | 'loops';
+  /** Those that a job may use. */
+  readonly threads: number;
+  /** Whether they share memory, as in cross-origin isolated pages. */
+  readonly shared: boolean;
+}
+
 export interface WireDetection {
   readonly adapter: AdapterReport | null;
   readonly reason: SerializedError | null;
+  /** Null where the GPU does the work. */
+  readonly cpu: (CpuReport & { readonly reason: SerializedError | null }) | null;
 }
 
 /** Comlink keeps of an error only name, message and stack: codes and hints travel as a value. */
@@ -210,8 +229,11 @@ export interface WorkerConfig {
   readonly packaged: Readonly<Record<string, string>>;
   /** Keep weights in the Cache API. */
   readonly cache: boolean;
-  /** Bytes of GPU memory; null: the engine's default. */
+  /** Bytes of memory for a job; null: the engine's default. */
   readonly memoryBudget: number | null;
+  readonly backend: BackendChoice;
+  /** On the CPU; null: all cores but one. */
+  readonly threads: number | null;
   readonly precision: Precision;
   /** Measure variants of kernels once per adapter. */
   readonly tune: boolean;
@@ -227,6 +249,18 @@ export interface WorkerConfig {
 export interface ProgressEvent {
   readonly job: number;
   readonly progress: UpscaleProgress;
+}
+
+/** Posted likewise: a job wants to know whether it may go on. `WorkerApi.answer` answers. */
+export interface QuestionEvent {
+  readonly job: number;
+  /** Milliseconds that it would take. */
+  readonly question: number;
+}
+
+/** Sent to a worker to make a thread of it, which serves the other end of the port. */
+export interface ThreadEvent {
+  readonly thread: MessagePort;
 }
 
 /** What the worker exposes. Job ids are the page's, unique per worker. */
@@ -258,6 +292,8 @@ export interface WorkerApi {
   models(): Promise<Result<AddedModel[]>>;
   removeModel(model: string): Promise<Result<null>>;
   exportModel(model: string, f16: boolean): Promise<Result<Blob>>;
+  /** Whether the job that asked goes on. */
+  answer(id: number, yes: boolean): void;
   /** Ends a job, queued or running, with `ABORTED`; no effect on any other id. */
   cancel(id: number): void;
   setVisible(visible: boolean): void;

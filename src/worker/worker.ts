@@ -4,15 +4,33 @@
  */
 import { expose, transfer } from 'comlink';
 import { decodeImage } from '../codecs/decode.ts';
+import type { Port } from '../cpu/tiles.ts';
 import { Engine } from '../engine/engine.ts';
 import type { Tuning } from '../engine/tune/tuning.ts';
 import type { AdapterReport } from '../engine/types.ts';
 import { CrispenError } from '../errors.ts';
+import type { CpuHost } from './cpu.ts';
 import { EngineHost } from './host.ts';
-import { carrierOf, detect, type JobServices, keptTags, loadBeyond, upscale } from './job.ts';
+import {
+  carrierOf,
+  detect,
+  findAdapter,
+  type JobServices,
+  keptTags,
+  loadBeyond,
+  upscale,
+} from './job.ts';
 import { ModelLoader } from './modelLoader.ts';
 import { JobProgress } from './progress.ts';
-import type { ProgressEvent, Result, Stage, WorkerApi, WorkerConfig } from './protocol.ts';
+import type {
+  ProgressEvent,
+  QuestionEvent,
+  Result,
+  Stage,
+  ThreadEvent,
+  WorkerApi,
+  WorkerConfig,
+} from './protocol.ts';
 import { JobQueue } from './queue.ts';
 import { request } from './readSource.ts';
 
@@ -37,9 +55,10 @@ async function createEngine(): Promise<Engine> {
       hint: 'Use a current Chrome, Edge or Safari, or switch WebGPU on in the settings.',
     });
   }
-  const { memoryBudget, tune } = config;
+  const { memoryBudget, tune, backend } = config;
   return Engine.create({
     gpu: navigator.gpu,
+    software: backend === 'webgpu',
     ...(memoryBudget !== null && { memoryBudget }),
     ...(tune && { tuning: tunedHere }),
   });
@@ -56,15 +75,35 @@ async function tunedHere(adapter: AdapterReport): Promise<Tuning> {
   });
 }
 
+let cpu: Promise<CpuHost> | null = null;
+
+/** In a chunk of its own: nobody with a GPU loads it. */
+function openCpu(): Promise<CpuHost> {
+  cpu ??= import('./cpu.ts').then(({ CpuHost }) => new CpuHost(config));
+  return cpu;
+}
+
+/** Jobs that wait for the page's word, by their ids. */
+const asking = new Map<number, (yes: boolean) => void>();
+
+function ask(id: number, milliseconds: number, signal: AbortSignal): Promise<boolean> {
+  self.postMessage({ job: id, question: milliseconds } satisfies QuestionEvent);
+  return new Promise((resolve) => {
+    asking.set(id, resolve);
+    signal.addEventListener('abort', () => resolve(false));
+  });
+}
+
 const api: WorkerApi = {
   async configure(newConfig) {
     config = newConfig;
     visible = newConfig.visible;
-    services = { host, config, loader: new ModelLoader(config, host), isVisible: () => visible };
+    const loader = new ModelLoader(config, host);
+    services = { host, config, loader, cpu: openCpu, isVisible: () => visible };
     if (newConfig.lifeline !== null) await holdLock(newConfig.lifeline);
   },
 
-  detect: () => answer(() => detect(host)),
+  detect: () => answer(() => detect(services)),
 
   preload: (id, model) =>
     answer(() =>
@@ -72,9 +111,13 @@ const api: WorkerApi = {
         const { loader } = services;
         const runnable = await loader.find(model);
         const progress = track(id, ['download', 'prepare']);
-        const { adapter } = await detect(host);
+        const { adapter, reason } = await findAdapter(services);
         if (adapter) await loader.onGpu(runnable, progress, signal);
-        else await loader.weights(runnable, progress, signal);
+        else if (reason && config.backend === 'webgpu') throw CrispenError.deserialize(reason);
+        else {
+          const load = () => loader.weights(runnable, progress, signal);
+          await (await openCpu()).pass(runnable.id, load);
+        }
         progress.report('prepare', 1);
         return null;
       }),
@@ -83,7 +126,15 @@ const api: WorkerApi = {
   async upscale(id, source, plan, target) {
     const result = await answer(() =>
       queue.run(id, (signal) =>
-        upscale(services, (stages) => track(id, stages), source, plan, target, signal),
+        upscale(
+          services,
+          (milliseconds) => ask(id, milliseconds, signal),
+          (stages) => track(id, stages),
+          source,
+          plan,
+          target,
+          signal,
+        ),
       ),
     );
     // Decoding closes a bitmap; a job that never came so far has to do it here.
@@ -101,8 +152,10 @@ const api: WorkerApi = {
     answer(async () => {
       const { loader } = services;
       const model = plan.model === null ? null : await loader.find(plan.model);
-      const { estimateCpu } = await loadBeyond();
-      return estimateCpu({ width, height }, plan, model, (runnable) => loader.network(runnable));
+      const { chainFor, runsOf } = await loadBeyond();
+      const { chain } = chainFor({ width, height }, plan, model);
+      const runs = await runsOf({ width, height }, chain, (link) => loader.network(link));
+      return (await openCpu()).estimate(runs);
     }),
 
   encode: (image, type, quality, metadata) =>
@@ -131,6 +184,7 @@ const api: WorkerApi = {
     answer(async () => {
       await (await services.loader.added()).store.remove(model);
       await services.loader.drop(model);
+      await (await cpu)?.drop(model);
       return null;
     }),
 
@@ -140,6 +194,11 @@ const api: WorkerApi = {
       return exportAdded(store, model, f16);
     }),
 
+  answer(id, yes) {
+    asking.get(id)?.(yes);
+    asking.delete(id);
+  },
+
   cancel: (id) => queue.cancel(id),
 
   setVisible(newVisible) {
@@ -148,6 +207,12 @@ const api: WorkerApi = {
 };
 
 expose(api);
+
+// This script serves as a thread, too, when one of its own kind starts it.
+self.addEventListener('message', ({ data }: MessageEvent<Partial<ThreadEvent>>) => {
+  const { thread } = data;
+  if (thread) void import('./cpu.ts').then(({ serve }) => serve(thread as Port));
+});
 
 /** Errors become values: see `Result`. */
 async function answer<T>(work: () => Promise<T>): Promise<Result<T>> {

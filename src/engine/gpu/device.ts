@@ -64,9 +64,10 @@ export class Device {
 
   /**
    * Asks for the fastest adapter and for as much buffer as it allows.
+   * @param software whether a software adapter will do
    * @throws CrispenError `NO_WEBGPU` if there is no adapter or it gives no device.
    */
-  static async open(gpu: GPU): Promise<Device> {
+  static async open(gpu: GPU, software = true): Promise<Device> {
     let adapter: GPUAdapter | null;
     try {
       adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
@@ -74,6 +75,8 @@ export class Device {
       throw noWebGpu('WebGPU refused to look for an adapter', error);
     }
     if (!adapter) throw noWebGpu('WebGPU found no adapter');
+    const report = reportAdapter(adapter);
+    if (report.isFallbackAdapter && !software) throw softwareOnly(report);
     const { limits, features } = adapter;
     const matrix = features.has(MATRIX_FEATURE)
       ? (await import('./matrix.ts')).matrixUnit(adapter)
@@ -92,7 +95,7 @@ export class Device {
           maxComputeWorkgroupStorageSize,
         },
       });
-      return new Device(device, { ...reportAdapter(adapter), matrix });
+      return new Device(device, { ...report, matrix });
     } catch (error) {
       throw noWebGpu('The adapter gave no device', error);
     }
@@ -292,6 +295,13 @@ export function reportAdapter(adapter: Pick<GPUAdapter, 'info' | 'features'>): A
     features: [...adapter.features].sort(),
   };
 }
+
+const softwareOnly = ({ description, architecture }: AdapterReport): CrispenError =>
+  new CrispenError(
+    'NO_WEBGPU',
+    `WebGPU runs in software here (${description || architecture || 'a fallback adapter'}).`,
+    { hint: "WebAssembly is faster. The option backend: 'webgpu' takes the software adapter." },
+  );
 
 /** What compilers print, with the line that they complain about. */
 async function compileError(

@@ -234,5 +234,6 @@ function summed(reports: readonly UpscaleReport[], device: Device | null): Upsca
     approximate: reports.some(({ approximate }) => approximate),
     gpuBytes: Math.max(0, ...reports.map(({ gpuBytes }) => gpuBytes)),
     dispatches: reports.reduce((sum, { dispatches }) => sum + dispatches, 0),
+    ...(reports.some(({ slow }) => slow) && { slow: true }),
   };
 }

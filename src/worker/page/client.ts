@@ -2,11 +2,12 @@
 import { type Remote, transfer } from 'comlink';
 import { MODEL_FILES } from '../../catalog/files.ts';
 import type { AdapterReport } from '../../engine/types.ts';
-import { CrispenError, throwIfAborted } from '../../errors.ts';
+import { CrispenError, type SerializedError, throwIfAborted } from '../../errors.ts';
 import { checkOptions, checkValue, invalid, shaped, side } from '../../options.ts';
 import {
   ADDED_PREFIX,
   type AddedModel,
+  type CpuReport,
   type Result,
   type UpscaleOutput,
   type UpscaleTarget,
@@ -45,7 +46,9 @@ export type { Precision } from '../../engine/tune/precision.ts';
 export {
   type AddedModel,
   type AddOptions,
+  type BackendChoice,
   CPU_MAX_PIXELS,
+  type CpuReport,
   type Diagnostics,
   type Metadata,
   type SourceFacts,
@@ -65,19 +68,28 @@ export type {
 } from './options.ts';
 export type { UpscaleSource } from './source.ts';
 
-/** Whether this browser on this machine offers WebGPU. */
+/** What runs networks in this browser on this machine. */
 export interface Detection {
-  readonly backend: 'webgpu' | 'none';
+  /** `none`: the option `backend` is `webgpu`, and there is no adapter. */
+  readonly backend: 'webgpu' | 'cpu' | 'none';
   readonly adapter: AdapterReport | null;
-  /** `NO_WEBGPU` or `INSECURE_CONTEXT`, with a hint for people; null with an adapter. */
+  /**
+   * Why the GPU does not: `NO_WEBGPU` or `INSECURE_CONTEXT`, with a hint for people; null where it does
+   * and where `backend` is `cpu`.
+   */
   readonly reason: CrispenError | null;
+  /**
+   * How the processor does; null where the GPU does. With `loops`, `reason` says why there is no
+   * WebAssembly (`NO_WASM`) and what to allow.
+   */
+  readonly cpu: (CpuReport & { readonly reason: CrispenError | null }) | null;
 }
 
 export interface Upscaler {
   /** Tests the adapter, not only `navigator.gpu`. */
   detect(): Promise<Detection>;
   /**
-   * Downloads a model and puts it on the GPU, so that the first image need not wait for it.
+   * Downloads a model and gets it ready, so that the first image need not wait for it.
    * @throws CrispenError `INVALID_INPUT`, `MODEL_UNKNOWN`, `FETCH_FAILED`, `MODEL_CORRUPT`, `ABORTED`
    */
   preload(model: string, options?: JobOptions): Promise<void>;
@@ -99,7 +111,7 @@ export interface Upscaler {
   /**
    * As `upscale`, but draws the result on a canvas and sets its size. The result of an opaque colour
    * image at the model's own scale stays on the GPU: nothing is read back, and the finished picture
-   * appears at once. Others (alpha, grey, another size, a fallback) are read back and painted. The page
+   * appears at once. Others (alpha, grey, another size, results of the CPU) are read back and painted. The page
    * learns the canvas's size with its next frame.
    *
    * The canvas is the worker's from then on, also after an error: it must be new, one that nobody has
@@ -185,11 +197,13 @@ class WorkerUpscaler implements Upscaler {
   }
 
   async detect(): Promise<Detection> {
-    const { adapter, reason } = await this.#open().call((remote) => remote.detect());
+    const { adapter, reason, cpu } = await this.#open().call((remote) => remote.detect());
+    const error = (found: SerializedError | null) => found && CrispenError.deserialize(found);
     return {
-      backend: adapter ? 'webgpu' : 'none',
+      backend: adapter ? 'webgpu' : cpu ? 'cpu' : 'none',
       adapter,
-      reason: reason && CrispenError.deserialize(reason),
+      reason: error(reason),
+      cpu: cpu && { ...cpu, reason: error(cpu.reason) },
     };
   }
 
@@ -315,7 +329,7 @@ class WorkerUpscaler implements Upscaler {
    * `settle` a cancelled job ends no sooner than in the worker, which has cleared up by then.
    */
   async #job<T>(
-    { signal, onProgress }: JobOptions,
+    { signal, onProgress, confirm }: JobOptions & Pick<UpscaleRequest, 'confirm'>,
     send: (remote: Remote<WorkerApi>, id: number) => Promise<Result<T>>,
     discard: (value: T) => void = () => {},
     settle = false,
@@ -323,7 +337,7 @@ class WorkerUpscaler implements Upscaler {
     throwIfAborted(signal);
     const session = this.#open();
     const id = ++this.#lastId;
-    if (onProgress) session.listen(id, onProgress);
+    session.listen(id, { onProgress, confirm });
     let abort: (() => void) | undefined;
     const aborted = new Promise<never>((_, reject) => {
       abort = () => {
@@ -353,11 +367,11 @@ class WorkerUpscaler implements Upscaler {
     }
     if (this.#session) return this.#session;
     const { baseUrl, cache = true, memoryBudget = null, worker = startWorker } = this.#options;
-    const { precision = 'auto', tune = false } = this.#options;
+    const { precision = 'auto', tune = false, backend = 'auto', threads = null } = this.#options;
     const config = {
       files: MODEL_FILES,
       ...{ baseUrl: this.#baseUrl, packaged: baseUrl === undefined ? PACKAGED : {} },
-      ...{ cache, memoryBudget, precision, tune, visible: isVisible() },
+      ...{ cache, memoryBudget, precision, tune, backend, threads, visible: isVisible() },
     };
     const session = new Session(make(worker), config, () => {
       if (this.#session === session) this.#session = null;

@@ -21,7 +21,7 @@ import {
 } from '../../options.ts';
 import type {
   AddOptions,
-  Fallback,
+  BackendChoice,
   Metadata,
   Method,
   OutputFormat,
@@ -41,8 +41,19 @@ export interface UpscalerOptions {
   readonly worker?: () => Worker;
   /** Keep weights in the Cache API; default true. */
   readonly cache?: boolean;
-  /** Bytes of GPU memory. */
+  /** Bytes of memory that a job may take, on the GPU or on the CPU. */
   readonly memoryBudget?: number;
+  /**
+   * What runs networks. Default `auto`: a GPU where WebGPU offers one, else the processor, by WebAssembly.
+   * `webgpu` also takes a software adapter, which is slower than the processor; jobs end with
+   * `NO_WEBGPU` where there is no adapter at all. `cpu` leaves the GPU alone.
+   */
+  readonly backend?: BackendChoice;
+  /**
+   * Threads on the CPU, 1 to 8; default: one for each core but one. They need no HTTP header; in
+   * cross-origin isolated pages they share memory, which saves time.
+   */
+  readonly threads?: number;
   /**
    * Of maps and weights in GPU memory. Default `auto`: f16 for shipped models that keep 99.9 % of the
    * values within 1/255 of f32 by it, for images of 8 bits, on a GPU that has `shader-f16`, else f32.
@@ -119,8 +130,11 @@ export interface PlanChoice extends ModelChoice, Tiling {
   readonly preview?: number | undefined;
   /** 0 to 1, for all but PNG; default 0.92. */
   readonly quality?: number | undefined;
-  /** What to do without an adapter; default `error`. */
-  readonly fallback?: Fallback | undefined;
+  /**
+   * Asked before a job on the CPU that would take more than a minute, with its estimated milliseconds;
+   * `false` ends it with `ABORTED`. Default: it goes on.
+   */
+  readonly confirm?: ((milliseconds: number) => boolean | Promise<boolean>) | undefined;
   /** EXIF and XMP of the source in a file of the result; default `drop`. Profiles are always kept. */
   readonly metadata?: Metadata | undefined;
 }
@@ -167,7 +181,7 @@ export const memoryBudget = number({ min: 1, max: Number.MAX_SAFE_INTEGER });
 const sizing = { ...SIZE_RULES, model: MODEL_ID, task };
 const running = {
   ...{ method, edge, tileSize: side() },
-  fallback: choice<Fallback>(['error', 'cpu', 'lanczos']),
+  confirm: callback,
 };
 const written = {
   depth: choice<Depth>([8, 16]),
@@ -186,6 +200,8 @@ export const CALLS = {
     cache: flag,
     ...{ memoryBudget, precision },
     tune: flag,
+    backend: choice<BackendChoice>(['auto', 'webgpu', 'cpu']),
+    threads: whole(1, 8),
   } satisfies Rules<UpscalerOptions>,
   preload: job,
   upscale: { ...sizing, ...running, ...written, ...job } satisfies Rules<UpscaleRequest>,

@@ -15,11 +15,12 @@ it('fills in the defaults', () => {
     depth: null,
     output: 'bitmap',
     quality: 0.92,
-    fallback: 'error',
     metadata: 'drop',
     preview: null,
     tiling: {},
+    asks: false,
   });
+  expect(planUpscale({ confirm: () => true }).asks).toBe(true);
   expect(planUpscale({ scale: 3 }).model).toBe(defaultModel(3).id);
 });
 

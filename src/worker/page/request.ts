@@ -32,9 +32,10 @@ export const chooseModel = (
  * @throws CrispenError `MODEL_UNKNOWN`; `INVALID_INPUT` for options that do not go together
  */
 export function planUpscale(request: PlanChoice, added: readonly Choosable[] = []): UpscalePlan {
-  const { fallback = 'error', metadata = 'drop', to, preview = null, tileSize, edge } = request;
+  const { metadata = 'drop', to, preview = null, tileSize, edge } = request;
   const { output = to ? 'image/png' : 'bitmap', method = null, depth = null } = request;
   const { quality = DEFAULT_QUALITY } = request;
+  const asks = request.confirm !== undefined;
   checkOneSize(request);
   if (depth === 16 && output !== 'image/png') {
     throw invalid(`16 bits cannot be written to ${output}.`, 'Choose the output image/png, or 8.');
@@ -44,7 +45,7 @@ export function planUpscale(request: PlanChoice, added: readonly Choosable[] = [
   }
   const size = chooseSize(request, added);
   const tiling = { tileSize, edge };
-  return { ...size, output, fallback, metadata, preview, method, depth, quality, tiling };
+  return { ...size, output, metadata, preview, method, depth, quality, tiling, asks };
 }
 
 /** The model with its own scale, or what somebody wishes for beyond that. */

@@ -2,11 +2,18 @@ import { type Remote, wrap } from 'comlink';
 import { CrispenError } from '../../errors.ts';
 import type {
   ProgressEvent,
+  QuestionEvent,
   Result,
   UpscaleProgress,
   WorkerApi,
   WorkerConfig,
 } from '../protocol.ts';
+
+/** Who hears of a job, and is asked about it. */
+export interface JobListener {
+  readonly onProgress?: ((progress: UpscaleProgress) => void) | undefined;
+  readonly confirm?: ((milliseconds: number) => boolean | Promise<boolean>) | undefined;
+}
 
 /**
  * One worker from its start to its end. Comlink leaves calls pending for ever when a worker dies;
@@ -16,7 +23,7 @@ export class Session {
   readonly #worker: Worker;
   readonly #remote: Remote<WorkerApi>;
   readonly #pending = new Set<(error: CrispenError) => void>();
-  readonly #listeners = new Map<number, (progress: UpscaleProgress) => void>();
+  readonly #listeners = new Map<number, JobListener>();
   readonly #watch = new AbortController();
   readonly #onEnd: () => void;
 
@@ -31,9 +38,16 @@ export class Session {
     worker.addEventListener('messageerror', () => {
       this.end(workerFailed('A message could not be read.'));
     });
-    worker.addEventListener('message', ({ data }: MessageEvent<Partial<ProgressEvent>>) => {
-      if (data.job && data.progress) this.#listeners.get(data.job)?.(data.progress);
-    });
+    worker.addEventListener(
+      'message',
+      ({ data }: MessageEvent<Partial<ProgressEvent & QuestionEvent>>) => {
+        const { job, progress, question } = data;
+        const listener = job && this.#listeners.get(job);
+        if (!listener) return;
+        if (progress) listener.onProgress?.(progress);
+        if (question !== undefined) void this.#ask(job, listener, question);
+      },
+    );
     const lifeline = 'locks' in navigator ? `crispen-worker-${Math.random()}` : null;
     const configured = this.#remote.configure({ ...config, lifeline });
     if (lifeline !== null) void this.#watchOver(configured, lifeline);
@@ -56,7 +70,7 @@ export class Session {
     });
   }
 
-  listen(id: number, listener: (progress: UpscaleProgress) => void): void {
+  listen(id: number, listener: JobListener): void {
     this.#listeners.set(id, listener);
   }
 
@@ -66,6 +80,18 @@ export class Session {
 
   cancel(id: number): void {
     void this.#remote.cancel(id);
+  }
+
+  /** What the page answers; no answer that is an error lets a job begin. */
+  async #ask(id: number, { confirm }: JobListener, milliseconds: number): Promise<void> {
+    let yes = true;
+    try {
+      yes = (await confirm?.(milliseconds)) !== false;
+    } catch (error) {
+      console.error(error);
+      yes = false;
+    }
+    void this.#remote.answer(id, yes);
   }
 
   setVisible(visible: boolean): void {
