@@ -8,7 +8,7 @@ import type { Browser, Page } from 'playwright';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { upscaleCommand } from '../src/cli/upscale.ts';
-import { chunk } from '../src/codecs/pngChunks.ts';
+import { chunk } from '../src/codecs/png/pngChunks.ts';
 import {
   avifOf,
   CHROMATICITIES,

@@ -1,7 +1,7 @@
 /** Animated files that no encoder at hand writes. */
 import sharp from 'sharp';
 import { ascii, join } from '../src/codecs/bytes.ts';
-import { chunk, headerChunk, SIGNATURE } from '../src/codecs/pngChunks.ts';
+import { chunk, headerChunk, SIGNATURE } from '../src/codecs/png/pngChunks.ts';
 
 const words = (...values: number[]) => {
   const view = new DataView(new ArrayBuffer(values.length * 4));

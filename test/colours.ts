@@ -4,7 +4,7 @@ import { deflateSync } from 'node:zlib';
 import createModule from '@jsquash/avif/codec/enc/avif_enc.js';
 import sharp from 'sharp';
 import { join } from '../src/codecs/bytes.ts';
-import { chunk, headerChunk, SIGNATURE } from '../src/codecs/pngChunks.ts';
+import { chunk, headerChunk, SIGNATURE } from '../src/codecs/png/pngChunks.ts';
 import { profileOfCodePoints, profileOfGamma } from '../src/codecs/profiles.ts';
 
 /** Files that say in every way what their colours are, made chunk by chunk. */

@@ -1,6 +1,6 @@
 import { deflateSync } from 'node:zlib';
 import sharp from 'sharp';
-import { chunk, SIGNATURE } from '../src/codecs/pngChunks.ts';
+import { chunk, SIGNATURE } from '../src/codecs/png/pngChunks.ts';
 import type { ErrorCode } from '../src/errors.ts';
 
 /** A file that breaks careless programs, and what is to come of it. */

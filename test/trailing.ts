@@ -1,5 +1,5 @@
 import sharp from 'sharp';
-import { chunk } from '../src/codecs/pngChunks.ts';
+import { chunk } from '../src/codecs/png/pngChunks.ts';
 
 const [WIDTH, HEIGHT] = [32, 24];
 const rgb = Uint8Array.from({ length: WIDTH * HEIGHT * 3 }, (_, i) => {

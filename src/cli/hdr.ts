@@ -10,6 +10,7 @@ import {
 } from '../codecs/matrix.ts';
 import { primariesOf } from '../codecs/profiles.ts';
 import type { RgbaImage } from '../image/image.ts';
+import { linearToSrgb } from '../image/srgb.ts';
 
 /**
  * Pictures of HDR as Chromium shows them on an ordinary screen: BT.2100 (PQ and HLG) to light, the
@@ -51,8 +52,7 @@ function gain(light: number): number {
 }
 
 function encode(light: number): number {
-  const v = Math.min(1, Math.max(0, light));
-  return v <= 0.0031308 ? v * 12.92 : 1.055 * v ** (1 / 2.4) - 0.055;
+  return linearToSrgb(Math.min(1, Math.max(0, light)));
 }
 
 /** The image in sRGB, of as many bits. @param points whose transfer function is PQ (16) or HLG (18) */

@@ -3,7 +3,7 @@ import { extname } from 'node:path';
 import { embed } from '../codecs/embed.ts';
 import { FORMATS, type FormatName } from '../codecs/formats.ts';
 import { checkPixels, checkSides, MAX_PIXELS } from '../codecs/limits.ts';
-import { png } from '../codecs/png.ts';
+import { png } from '../codecs/png/png.ts';
 import { CONVERTED, openSource } from '../codecs/source.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
 import type { Rgba8Image, RgbaImage } from '../image/image.ts';

@@ -1,7 +1,7 @@
 import { CrispenError } from '../errors.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import type { ImageTags } from '../image/tags.ts';
-import { embed } from './embed.ts';
+import type { Embed } from './embed.ts';
 import type { OutputType } from './formats.ts';
 
 /**
@@ -9,6 +9,7 @@ import type { OutputType } from './formats.ts';
  * they are, and puts the tags into the file.
  *
  * @param quality 0 to 1
+ * @param embed puts the tags into files of `type`
  * @param background a CSS colour put under transparent pixels, null to keep them
  * @throws CrispenError `ENCODE_FAILED` when the browser has no encoder for `type` (it would write
  * PNG without a word) or cannot make a canvas of that size
@@ -19,6 +20,7 @@ export async function encodeByCanvas(
   quality: number,
   background: string | null,
   tags: ImageTags,
+  embed: Embed,
 ): Promise<Blob> {
   const { width, height } = image;
   let blob: Blob;
@@ -46,5 +48,5 @@ export async function encodeByCanvas(
     });
   }
   const file = new Uint8Array(await blob.arrayBuffer());
-  return new Blob([await embed(file, type, tags)], { type });
+  return new Blob([await embed(file, tags)], { type });
 }

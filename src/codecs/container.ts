@@ -2,8 +2,8 @@ import { ascii, Bytes, join, pipe } from './bytes.ts';
 import { edited, type Range } from './edits.ts';
 import { isMoving } from './frames.ts';
 import { avifProperties, type Box, isoBoxes } from './iso.ts';
-import { stillOf } from './pngAnimation.ts';
-import { chunk } from './pngChunks.ts';
+import { stillOf } from './png/pngAnimation.ts';
+import { chunk } from './png/pngChunks.ts';
 
 /**
  * What PNG, JPEG, WebP and AVIF files hold beside their pixels. Sources: PNG third edition; ITU T.81,

@@ -20,7 +20,7 @@ export async function decodeFile(blob: Blob, carrier: Carrier): Promise<DecodedI
 async function decodePixels({ format, bits, bare, isRaw }: SourceFile): Promise<RgbaImage> {
   try {
     if (format === 'PNG' && bits === 16 && isRaw) {
-      const { decodePng16 } = await import('./png16.ts');
+      const { decodePng16 } = await import('./png/png16.ts');
       return await decodePng16(new Uint8Array(await new Blob([...bare]).arrayBuffer()));
     }
     const bitmap = await createImageBitmap(new Blob([...bare]), {

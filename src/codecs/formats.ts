@@ -1,4 +1,9 @@
-/** The output formats, and all that is told of one beside its encoder: the one place of a format. */
+import { avif } from './avif/meta.ts';
+import { jpeg } from './jpeg/meta.ts';
+import { png } from './png/meta.ts';
+import { webp } from './webp/meta.ts';
+
+/** What is known of an output format without its encoder. */
 export interface FormatFacts {
   /** As commands and buttons call it. */
   readonly name: string;
@@ -8,15 +13,12 @@ export interface FormatFacts {
   readonly maxSide: number;
 }
 
-/** By MIME type. */
+/** The output formats by MIME type. Each has a folder with its facts, its encoder and its tags. */
 export const FORMATS = {
-  'image/png': { name: 'png', extensions: ['png'], maxSide: 2 ** 31 - 1 },
-  // Its header has room for 65,535, but libjpeg, by which browsers and the command line write, stops
-  // at 65,500.
-  'image/jpeg': { name: 'jpeg', extensions: ['jpg', 'jpeg'], maxSide: 65500 },
-  'image/webp': { name: 'webp', extensions: ['webp'], maxSide: 16383 },
-  // The limit of libaom and libheif.
-  'image/avif': { name: 'avif', extensions: ['avif'], maxSide: 16384 },
+  'image/png': png,
+  'image/jpeg': jpeg,
+  'image/webp': webp,
+  'image/avif': avif,
 } as const satisfies Readonly<Record<string, FormatFacts>>;
 
 /** MIME types of the output formats. */

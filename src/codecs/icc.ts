@@ -1,3 +1,4 @@
+import { srgbToLinear } from '../image/srgb.ts';
 import type { ImageTags } from '../image/tags.ts';
 import { Bytes } from './bytes.ts';
 import type { Matrix, Vector } from './matrix.ts';
@@ -22,9 +23,6 @@ export const PRIMARIES: Readonly<Record<'srgb' | 'display-p3', Primaries>> = {
     [0.1571, 0.06657, 0.78407],
   ],
 };
-
-export const srgbToLinear = (x: number): number =>
-  x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4;
 
 /** A profile of red, green and blue by matrix and curves, or of anything else. */
 export interface Profile {

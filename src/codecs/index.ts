@@ -11,10 +11,10 @@ export { checkPixels, checkSides, MAX_PIXELS } from './limits.ts';
 
 /** Every output format by its MIME type, each in a chunk of its own, loaded with its first use. */
 export const ENCODERS: Readonly<Record<OutputType, () => Promise<Encoder>>> = {
-  'image/png': async () => (await import('./png.ts')).png,
-  'image/jpeg': async () => (await import('./jpeg.ts')).jpeg,
-  'image/webp': async () => (await import('./webp.ts')).webp,
-  'image/avif': async () => (await import('./avif.ts')).avif,
+  'image/png': async () => (await import('./png/png.ts')).png,
+  'image/jpeg': async () => (await import('./jpeg/jpeg.ts')).jpeg,
+  'image/webp': async () => (await import('./webp/webp.ts')).webp,
+  'image/avif': async () => (await import('./avif/avif.ts')).avif,
 };
 
 /**

@@ -2,7 +2,7 @@ import type { ImageTags } from '../image/tags.ts';
 import type { CodePoints, Container } from './container.ts';
 import type { ImageFormat } from './header.ts';
 import { readProfile } from './icc.ts';
-import { chunk, profileChunk } from './pngChunks.ts';
+import { chunk, profileChunk } from './png/pngChunks.ts';
 import {
   displayP3,
   isHdr,

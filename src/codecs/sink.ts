@@ -1,5 +1,5 @@
 import { CrispenError, throwIfAborted } from '../errors.ts';
-import { type PngHeader, pngWriter, type Rows } from './pngStream.ts';
+import { type PngHeader, pngWriter, type Rows } from './png/pngStream.ts';
 
 /** Where the bytes of one file go, in order. Any failure of it ends in `abort`. */
 export interface Sink<T> {

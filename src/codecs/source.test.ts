@@ -12,7 +12,7 @@ import { embed } from './embed.ts';
 import { cleanExif } from './exif.ts';
 import type { OutputType } from './formats.ts';
 import { readProfile } from './icc.ts';
-import { chunk, headerChunk, SIGNATURE } from './pngChunks.ts';
+import { chunk, headerChunk, SIGNATURE } from './png/pngChunks.ts';
 import { displayP3 } from './profiles.ts';
 import { openSource } from './source.ts';
 

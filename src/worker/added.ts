@@ -5,6 +5,7 @@ import { type Detection, detect, recognise } from '../networks/detect.ts';
 import { halve } from '../weights/halve.ts';
 import { readWeights } from '../weights/read.ts';
 import { writeSafetensors } from '../weights/writeSafetensors.ts';
+import { hexadecimal } from './models.ts';
 import { ADDED_PREFIX, type AddedModel, type AddOptions } from './protocol.ts';
 import type { ModelStore } from './store.ts';
 
@@ -115,8 +116,4 @@ function checkSize(bytes: number): void {
   throw new CrispenError('MODEL_UNSUPPORTED', `The file has ${bytes} bytes or more.`, {
     hint: 'Crispen reads weight files of up to 2 GB.',
   });
-}
-
-function hexadecimal(buffer: ArrayBuffer): string {
-  return Array.from(new Uint8Array(buffer), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

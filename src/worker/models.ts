@@ -28,6 +28,10 @@ export interface WeightOptions {
   readonly onProgress?: ((fraction: number) => void) | undefined;
 }
 
+/** Bytes as lower-case hexadecimal digits. */
+export const hexadecimal = (bytes: ArrayBuffer): string =>
+  Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, '0')).join('');
+
 const CACHE_NAME = 'crispen-weights';
 
 /**
@@ -78,9 +82,8 @@ async function findFault(
   if (bytes.length > file.bytes) return `it is longer than its ${file.bytes} bytes`;
   if (bytes.length < file.bytes) return `it ends after ${bytes.length} of ${file.bytes} bytes`;
   if (!platform.sha256) return null;
-  const digest = new Uint8Array(await platform.sha256(bytes));
-  const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
-  return hex === file.sha256 ? null : 'its SHA-256 is not that of the manifest';
+  const digest = await platform.sha256(bytes);
+  return hexadecimal(digest) === file.sha256 ? null : 'its SHA-256 is not that of the manifest';
 }
 
 async function download(

@@ -1,3 +1,4 @@
+import { linearToSrgb, srgbToLinear } from '../../image/srgb.ts';
 import type { TapRuns } from './resample.ts';
 import { roundHalfToEven } from './rgba8.reference.ts';
 
@@ -6,19 +7,11 @@ type Samples = Uint8ClampedArray | Uint16Array;
 
 const topOf = (samples: Samples): number => (samples instanceof Uint16Array ? 65535 : 255);
 
-/** Encoded 0..1 to linear 0..1, by the sRGB curve (IEC 61966-2-1). */
-export const linearOf = (v: number): number =>
-  v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
-
-/** Linear 0..1 to encoded 0..1. */
-export const encodedOf = (v: number): number =>
-  v <= 0.0031308 ? v * 12.92 : 1.055 * v ** (1 / 2.4) - 0.055;
-
-/** `linearOf` of every sample value. */
+/** `srgbToLinear` of every sample value. */
 const tables = new Map<number, Float32Array>();
 function linearTable(top: number): Float32Array {
   const table =
-    tables.get(top) ?? Float32Array.from({ length: top + 1 }, (_, i) => linearOf(i / top));
+    tables.get(top) ?? Float32Array.from({ length: top + 1 }, (_, i) => srgbToLinear(i / top));
   tables.set(top, table);
   return table;
 }
@@ -81,7 +74,7 @@ export function resampleRowsReference(
     }
     const alpha = roundHalfToEven(clamped(a) * top);
     const colour = (v: number): number =>
-      alpha === 0 ? 0 : roundHalfToEven(encodedOf(clamped(v / a)) * top);
+      alpha === 0 ? 0 : roundHalfToEven(linearToSrgb(clamped(v / a)) * top);
     out[i] = colour(r);
     out[i + 1] = colour(g);
     out[i + 2] = colour(b);

@@ -1,6 +1,6 @@
-import { depthOf } from '../image/image.ts';
-import { isOpaque } from '../image/pixels.ts';
-import type { Encoder } from './encoder.ts';
+import { depthOf } from '../../image/image.ts';
+import { isOpaque } from '../../image/pixels.ts';
+import type { Encoder } from '../encoder.ts';
 import { pngWriter } from './pngStream.ts';
 
 /**

@@ -1,6 +1,6 @@
 /** The parts of a PNG file, for its encoders. Source: the PNG specification, W3C, third edition. */
-import type { ImageTags } from '../image/tags.ts';
-import { ascii, join, pipe } from './bytes.ts';
+import type { ImageTags } from '../../image/tags.ts';
+import { ascii, join, pipe } from '../bytes.ts';
 
 export const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
 

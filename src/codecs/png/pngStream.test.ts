@@ -1,8 +1,8 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { picture } from '../../test/pictures.ts';
-import { randomStream } from '../../test/random.ts';
-import { NO_TAGS } from '../image/tags.ts';
+import { picture } from '../../../test/pictures.ts';
+import { randomStream } from '../../../test/random.ts';
+import { NO_TAGS } from '../../image/tags.ts';
 import { type PngHeader, pngWriter, type Rows } from './pngStream.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;

@@ -1,10 +1,10 @@
 import createModule from '@jsquash/avif/codec/enc/avif_enc.js';
-import { CrispenError } from '../errors.ts';
-import { depthOf, type RgbaImage } from '../image/image.ts';
-import { toRgba8 } from '../image/pixels.ts';
-import type { ImageTags } from '../image/tags.ts';
-import { embed } from './embed.ts';
-import type { Encoder } from './encoder.ts';
+import { CrispenError } from '../../errors.ts';
+import { depthOf, type RgbaImage } from '../../image/image.ts';
+import { toRgba8 } from '../../image/pixels.ts';
+import type { ImageTags } from '../../image/tags.ts';
+import type { Encoder } from '../encoder.ts';
+import { embedAvif } from './embed.ts';
 
 /**
  * AVIF by libavif and libaom in WebAssembly (3.5 MB, fetched with the first use from where this chunk
@@ -36,7 +36,7 @@ async function encode(image: RgbaImage, quality: number, tags: ImageTags): Promi
     const options = { ...OPTIONS, quality: Math.round(quality * 100), bitDepth };
     const file = encode(bytes, width, height, options);
     if (!file) throw new Error('The encoder gave nothing.');
-    const whole = await embed(Uint8Array.from(file), 'image/avif', tags);
+    const whole = embedAvif(Uint8Array.from(file), tags);
     return new Blob([whole], { type: 'image/avif' });
   } catch (cause) {
     // After an error, such as memory that ran out, the module is of no more use.

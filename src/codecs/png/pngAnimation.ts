@@ -1,5 +1,5 @@
-import type { Bytes } from './bytes.ts';
-import type { Edit } from './edits.ts';
+import type { Bytes } from '../bytes.ts';
+import type { Edit } from '../edits.ts';
 import { chunk } from './pngChunks.ts';
 
 /**

@@ -1,6 +1,6 @@
-import { CrispenError } from '../errors.ts';
-import type { Depth, RgbaImage } from '../image/image.ts';
-import { type ImageTags, NO_TAGS } from '../image/tags.ts';
+import { CrispenError } from '../../errors.ts';
+import type { Depth, RgbaImage } from '../../image/image.ts';
+import { type ImageTags, NO_TAGS } from '../../image/tags.ts';
 import {
   chunk,
   colourType,

@@ -1,6 +1,6 @@
 import { decode } from 'fast-png';
-import type { Rgba16Image } from '../image/image.ts';
-import { Bytes, join } from './bytes.ts';
+import type { Rgba16Image } from '../../image/image.ts';
+import { Bytes, join } from '../bytes.ts';
 
 /**
  * A PNG of 16 bits per sample, which browsers decode to 8, as it is stored. Interlaced or not.

@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import type { Rgba8Image, RgbaImage } from '../image/image.ts';
-import { NO_TAGS } from '../image/tags.ts';
+import type { Rgba8Image, RgbaImage } from '../../image/image.ts';
+import { NO_TAGS } from '../../image/tags.ts';
 import { png } from './png.ts';
 
 type Paint = (x: number, y: number) => readonly [number, number, number, number];

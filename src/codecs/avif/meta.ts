@@ -1,0 +1,6 @@
+/** The limit of libaom and libheif. */
+export const avif = {
+  name: 'avif',
+  extensions: ['avif'],
+  maxSide: 16384,
+} as const;

@@ -1,0 +1,11 @@
+import { toRgba8 } from '../../image/pixels.ts';
+import { encodeByCanvas } from '../canvas.ts';
+import type { Encoder } from '../encoder.ts';
+import { embedJpeg } from './embed.ts';
+
+/** JPEG knows no transparency: transparent pixels are laid over white. */
+export const jpeg: Encoder = {
+  type: 'image/jpeg',
+  encode: (image, quality, tags) =>
+    encodeByCanvas(toRgba8(image), 'image/jpeg', quality, '#fff', tags, embedJpeg),
+};

@@ -1,0 +1,5 @@
+export const webp = {
+  name: 'webp',
+  extensions: ['webp'],
+  maxSide: 16383,
+} as const;
