@@ -9,7 +9,7 @@ const only = (from, allowed) => ({
   from: { path: room(from), pathNot: '\\.test\\.ts$' },
   to: {
     path: '^(src|demo|e2e|test|bench|scripts)/',
-    pathNot: [room(from), '^src/(errors|geometry|options)\\.ts$', ...allowed.map(room)],
+    pathNot: [room(from), '^src/(errors|geometry|options|srgb)\\.ts$', ...allowed.map(room)],
   },
 });
 
@@ -68,7 +68,7 @@ module.exports = {
       comment: 'The core has no runtime dependency; codecs that load when needed bundle theirs.',
       from: {
         path: '^src/(graph|kernels|networks|catalog|weights|engine|image|metrics|codecs)/',
-        pathNot: ['\\.test\\.ts$', '^src/codecs/(png16|avif)\\.ts$'],
+        pathNot: ['\\.test\\.ts$', '^src/codecs/(png/png16|avif/avif)\\.ts$'],
       },
       to: { dependencyTypes: ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'core'] },
     },

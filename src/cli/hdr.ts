@@ -10,7 +10,7 @@ import {
 } from '../codecs/matrix.ts';
 import { primariesOf } from '../codecs/profiles.ts';
 import type { RgbaImage } from '../image/image.ts';
-import { linearToSrgb } from '../image/srgb.ts';
+import { linearToSrgb } from '../srgb.ts';
 
 /**
  * Pictures of HDR as Chromium shows them on an ordinary screen: BT.2100 (PQ and HLG) to light, the

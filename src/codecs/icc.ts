@@ -1,5 +1,5 @@
-import { srgbToLinear } from '../image/srgb.ts';
 import type { ImageTags } from '../image/tags.ts';
+import { srgbToLinear } from '../srgb.ts';
 import { Bytes } from './bytes.ts';
 import type { Matrix, Vector } from './matrix.ts';
 

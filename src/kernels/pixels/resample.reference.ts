@@ -1,4 +1,4 @@
-import { linearToSrgb, srgbToLinear } from '../../image/srgb.ts';
+import { linearToSrgb, srgbToLinear } from '../../srgb.ts';
 import type { TapRuns } from './resample.ts';
 import { roundHalfToEven } from './rgba8.reference.ts';
 
