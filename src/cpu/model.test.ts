@@ -51,16 +51,29 @@ describe('seeded goldens', () => {
 describe('shipped models on pixels', () => {
   it.each(MODEL_FILES.map(({ id }) => id))('%s agrees with the oracle', async (id) => {
     const { network, weights } = await loadShipped(id);
-    const image = picture(13, 10, true);
     const model = await CpuModel.load(network, weights);
-    const { image: actual, report } = await upscale(model, image);
-    const { worst, share } = difference(
-      actual,
-      (await upscaleOnCpu(network, weights, image)).image,
-    );
+    for (const image of [picture(13, 10, true), picture(1, 1), picture(2, 5), picture(5, 1)]) {
+      const { image: actual, report } = await upscale(model, image);
+      const wanted = (await upscaleOnCpu(network, weights, image)).image;
+      const { worst, share } = difference(actual, wanted);
+      expect(worst).toBeLessThanOrEqual(1);
+      expect(share).toBeLessThanOrEqual(0.001);
+      expect(report).toMatchObject({ backend: 'cpu', tiles: 1, statistics: 'exact' });
+    }
+  });
+
+  it.each(MODEL_FILES.map(({ id }) => id))('%s in tiles equals the whole', async (id) => {
+    const { network, weights } = await loadShipped(id);
+    const model = await CpuModel.load(network, weights);
+    const image = picture(117, 19);
+    const whole = await upscale(model, image);
+    const tiled = await upscale(model, image, { tileSize: 100 });
+    expect(whole.report.tiles).toBe(1);
+    expect(tiled.report.tiles).toBeGreaterThan(1);
+    expect(tiled.report).toMatchObject({ statistics: 'exact', approximate: false });
+    const { worst, share } = difference(tiled.image, whole.image);
     expect(worst).toBeLessThanOrEqual(1);
     expect(share).toBeLessThanOrEqual(0.001);
-    expect(report).toMatchObject({ backend: 'cpu', tiles: 1, statistics: 'exact' });
   });
 
   it('takes and gives 16 bits', async () => {
