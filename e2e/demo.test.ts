@@ -151,7 +151,7 @@ describe('the page', () => {
     await drop('empty.jpg', []);
     await error.filter({ hasText: 'empty' }).waitFor();
     await drop('cut.jpg', (await readFile(PHOTO)).subarray(0, 700));
-    await error.filter({ hasText: 'cut short' }).waitFor();
+    await error.filter({ hasText: 'incomplete' }).waitFor();
     expect(await page.getByTestId('download-png').isVisible()).toBe(false);
     await pick(SMALL);
     await status(/^Done/);

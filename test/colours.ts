@@ -114,7 +114,7 @@ export async function avifOf(
   const pixels = await sharp(pngOf([])).ensureAlpha().raw().toBuffer();
   const options = { ...AVIF, subsample: chroma === '4:4:4' ? 3 : 1, bitDepth: 8 };
   const encoded = (await encoder).encode(pixels, COLOURS_WIDTH, COLOURS_HEIGHT, options);
-  if (!encoded) throw new Error('The encoder gave nothing.');
+  if (!encoded) throw new Error('The encoder returned nothing.');
   const file = Buffer.from(encoded);
   const nclx = file.indexOf('colrnclx');
   if (nclx < 0) throw new Error('The AVIF has no code points.');

@@ -63,8 +63,8 @@ export const modelsAfter = <M extends { readonly scale: number }>(
 export function restorationModel(task: Restoration): ModelFile {
   const entry = MODEL_FILES.find((file) => file.task === task);
   if (entry) return entry;
-  throw new CrispenError('MODEL_UNKNOWN', `No model of this version serves the task "${task}".`, {
-    hint: 'Add a weight file of scale 1 that does, and name it as the model.',
+  throw new CrispenError('MODEL_UNKNOWN', `There is no shipped model for the task "${task}".`, {
+    hint: 'Add a weight file of scale 1 for this task and name it as the model.',
   });
 }
 

@@ -28,7 +28,7 @@ export function checkServes(
 ): void {
   if (own === task || (own === 'restore' && task !== 'upscale')) return;
   throw new CrispenError('INVALID_INPUT', `The model ${id} is for "${own}", not for "${task}".`, {
-    hint: 'Leave the model out, or the task.',
+    hint: 'Leave out the model or the task.',
   });
 }
 
@@ -41,7 +41,7 @@ export function taskOfFile(scale: number, name: string, asked?: Task): AddedTask
   if (asked !== undefined && (asked === 'upscale') === (scale === 1)) {
     const does = scale === 1 ? 'keeps the size of an image' : `enlarges by ${scale}`;
     throw new CrispenError('MODEL_UNSUPPORTED', `The network of ${name} ${does}.`, {
-      hint: `It cannot serve the task "${asked}": leave the task out.`,
+      hint: `It cannot do the task "${asked}": leave the task out.`,
     });
   }
   if (asked !== undefined) return asked;

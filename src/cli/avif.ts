@@ -2,10 +2,10 @@ import { Bytes } from '../codecs/bytes.ts';
 import { avifProperties } from '../codecs/iso.ts';
 import type { Rgba8Image } from '../image/image.ts';
 
-/** Gives the samples of a file that libheif decodes, as RGBA. */
+/** Returns the samples of a file that libheif decodes, as RGBA. */
 type Decode = (file: Uint8Array) => Promise<Rgba8Image>;
 
-/** Weights of red and blue in the luma of the matrices of H.273. */
+/** Weights of red and blue in the luma of H.273's matrices. */
 const LUMA: Readonly<Record<number, readonly [red: number, blue: number]>> = {
   1: [0.2126, 0.0722],
   5: [0.299, 0.114],
@@ -14,11 +14,11 @@ const LUMA: Readonly<Record<number, readonly [red: number, blue: number]>> = {
 };
 
 /**
- * An AVIF of 8 bits per sample as Chromium decodes it (libyuv): libheif rounds otherwise and repeats
- * chroma samples in place of interpolating, and what is one level of PQ there becomes 13 of sRGB. The
- * planes come from libheif, which hands them out as they are where a file says that they are RGB.
+ * Decodes an 8-bit AVIF like Chromium (libyuv). libheif rounds differently and repeats chroma
+ * samples instead of interpolating; one level of PQ becomes 13 levels of sRGB. The planes come from
+ * libheif, which returns them unchanged if a file claims to be RGB.
  *
- * @returns null where this cannot be done: other depths, grey, no code points or another matrix
+ * @returns null if this is not possible: other depths, grey, no code points or another matrix
  */
 export async function decodeAvif(file: Uint8Array, decode: Decode): Promise<Rgba8Image | null> {
   const bytes = new Bytes(file);
@@ -46,10 +46,10 @@ export async function decodeAvif(file: Uint8Array, decode: Decode): Promise<Rgba
 
 const [CR, CB] = [0, 2];
 
-/** Fills in chroma between samples that lie amidst two pixels, or four, by the nearest two or four. */
+/** Interpolates chroma for samples in the middle of two or four pixels. */
 function interpolate({ width, height, data }: Rgba8Image, halfHeight: boolean): void {
   const stored = data.slice();
-  /** The sample that a pixel lies in, and the next one on its side. */
+  /** The sample of a pixel, and the next one on its side. */
   const pair = (at: number, length: number): readonly [near: number, far: number] => {
     const near = at & ~1;
     const far = near + (at & 1 ? 2 : -2);
@@ -68,7 +68,7 @@ function interpolate({ width, height, data }: Rgba8Image, halfHeight: boolean): 
   }
 }
 
-/** Cr, Y, Cb to R, G, B, in the whole numbers of libyuv: 64ths. */
+/** Cr, Y, Cb to R, G, B, in libyuv's whole numbers: 64ths. */
 function toRgb(
   data: Rgba8Image['data'],
   [red, blue]: readonly [number, number],
@@ -76,7 +76,7 @@ function toRgb(
 ): void {
   const green = 1 - red - blue;
   const [light, colour] = isFull ? [1, 1] : [255 / 219, 255 / 224];
-  // libyuv keeps these in bytes, which hold no more.
+  // libyuv stores these in bytes.
   const part = (value: number) => Math.min(128, Math.round(value * colour * 64));
   const [crRed, cbBlue] = [part(2 - 2 * red), part(2 - 2 * blue)];
   const [crGreen, cbGreen] = [

@@ -15,25 +15,28 @@ import type { ChosenModel } from './model.ts';
 import type { Tiling } from './tiling.ts';
 
 /**
- * `gpu`: WebGPU, on a software adapter where there is no other; `cpu`: WebAssembly; `oracle`: plain
- * loops, which are slow and obviously right. `auto`: a real GPU, else the CPU.
+ * `gpu`: WebGPU, on a software adapter if there is no other. `cpu`: WebAssembly. `oracle`: plain
+ * loops, slow and obviously correct. `auto`: a real GPU, or else the CPU.
  */
 export type DeviceName = 'gpu' | 'cpu' | 'oracle';
 export const DEVICES: readonly (DeviceName | 'auto')[] = ['auto', 'gpu', 'cpu'];
 
-/** GPU milliseconds per submission: no page has to stay smooth here, only the driver's watchdog. */
+/**
+ * GPU milliseconds per submission. No page has to stay smooth here; only the driver's watchdog
+ * limits it.
+ */
 const SUBMIT_MS = 100;
 
-/** Tiling takes the place of the backend's; the oracle has none. */
+/** `tiling` overrides the backend's. The oracle has none. */
 export type UpscaleFunction = (
   image: Rgba8Image,
   options?: RunOptions & Tiling,
 ) => Promise<UpscaleResult>;
 
-/** What a pass needs to know of a model. */
+/** The part of a model that a pass needs. */
 export type PassModel = Pick<ChosenModel, 'name' | 'network' | 'weights' | 'f16'>;
 
-/** What measures quality: an engine, or another runtime as a second opinion. */
+/** Measures quality: an engine, or another runtime as a second opinion. */
 export interface Measurer {
   readonly device: DeviceName | 'torch';
   /** Null without a GPU. */
@@ -51,7 +54,7 @@ export interface Measurer {
   close(): void;
 }
 
-/** What the commands need of an engine, on the GPU or on the CPU. */
+/** An engine as the commands need it, on the GPU or on the CPU. */
 export interface Backend extends Measurer {
   readonly device: DeviceName;
   /** Where alpha and sizes are resampled; null: on the CPU. */
@@ -74,7 +77,7 @@ export interface Backend extends Measurer {
 }
 
 /**
- * @param threads of the CPU backend, by default one for each core
+ * @param threads of the CPU backend, by default one per core
  * @throws CrispenError `NO_WEBGPU` for `gpu` on a machine without an adapter.
  */
 export async function openBackend(
@@ -163,7 +166,7 @@ async function openGpuBackend(tiling: Tiling, gpu: GPU): Promise<Backend> {
         async run(image, options, sink) {
           const depth = depthOf(image);
           const wide = depth === 16;
-          // Samples of 16 bits are finer than f16.
+          // 16-bit samples are finer than f16.
           const precision = choosePrecision(wish, f16 && !wide, engine.adapter);
           const loading =
             models.get(depth) ?? engine.loadModel(network, weights, { wide, precision });

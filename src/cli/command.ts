@@ -2,33 +2,33 @@ import { CrispenError } from '../errors.ts';
 import { type Choice, inputRange, choice as oneOf, type Rule, whole } from '../options.ts';
 import { removeUnfinished } from './output.ts';
 
-/** A command line that cannot be understood: exit code 2. */
+/** An invalid command line: exit code 2. */
 export class UsageError extends CrispenError {
   constructor(message: string) {
     super('INVALID_INPUT', message, { hint: 'Run with --help for the usage.' });
   }
 }
 
-/** What asks a process to end, with its number. */
+/** Signals that ask a process to end, with their numbers. */
 const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 
-/** How long work may take to end by itself. */
+/** How long the work may take to stop. */
 const GRACE_MS = 2000;
 
 /**
- * Runs a command and sets the exit code: what `run` returns, 1 for an error, 2 for a
- * usage error. Errors go to stderr as `CODE: message` with the hint below. `signal` fires at Ctrl-C and
- * when the system asks the process to end; the exit code is then 128 and the signal's number, and no
- * temporary file stays behind.
+ * Runs a command and sets the exit code: the return value of `run`, 1 for an error, 2 for a usage
+ * error. Errors go to stderr as `CODE: message`, with the hint on the next line. `signal` fires at
+ * Ctrl-C and when the system asks the process to end. The exit code is then 128 plus the signal's
+ * number, and no temporary file is left behind.
  */
 export async function runCommand(
   usage: string,
   run: (args: string[], signal: AbortSignal) => Promise<number>,
 ): Promise<void> {
   const args = process.argv.slice(2);
-  // Of words that nobody reads any more, as with "| head"; a picture's sink sees its own errors.
+  // Output whose reader has gone, as with "| head". An image's sink handles its own errors.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
-  // Behind "--" stand names of files.
+  // Arguments after "--" are file names.
   const options = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
   if (options.includes('--help') || options.includes('-h')) {
     console.log(usage.trim());
@@ -43,7 +43,7 @@ export async function runCommand(
         process.removeAllListeners(signal);
         process.kill(process.pid, signal);
       };
-      // The second of them, or work that does not listen in time, ends the process as it is.
+      // The second signal, or work that does not stop in time, ends the process immediately.
       if (stopped !== null) return end();
       stopped = 128 + number;
       abort.abort();
@@ -61,7 +61,7 @@ export async function runCommand(
   }
 }
 
-/** What `parseArgs` of node:util throws. */
+/** The errors that `parseArgs` of node:util throws. */
 function isParseError(thrown: unknown): thrown is Error {
   return (
     thrown instanceof Error && 'code' in thrown && String(thrown.code).startsWith('ERR_PARSE_ARGS_')
@@ -69,14 +69,14 @@ function isParseError(thrown: unknown): thrown is Error {
 }
 
 /**
- * The value of an option by its rule, which the library's option of that kind has as well.
+ * The value of an option, checked by the same rule as in the library.
  * @throws UsageError if the rule does not accept it.
  */
 export function parsed<T extends string | number>(option: string, text: string, rule: Choice<T>): T;
 export function parsed(option: string, text: string, rule: Rule): number;
 export function parsed(option: string, text: string, rule: Rule | Choice<string | number>) {
   const isChoice = 'of' in rule;
-  // Nothing but blanks would be 0.
+  // Only blanks would be 0.
   const number = text.trim() === '' ? Number.NaN : Number(text);
   const value = isChoice ? rule.of.find((name) => String(name) === text) : number;
   if (rule.accepts(value)) return value;

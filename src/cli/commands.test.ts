@@ -19,7 +19,7 @@ import { upscaleCommand } from './upscale.ts';
 let folder: string;
 const at = (name: string): string => join(folder, name);
 
-/** Smooth enough to be enlarged sensibly, and not symmetric. */
+/** Smooth enough for a sensible enlargement, and not symmetric. */
 function picture(width: number, height: number): Rgba8Image {
   const data = new Uint8ClampedArray(width * height * 4);
   for (let i = 0; i < data.length; i++) {
@@ -33,7 +33,7 @@ let printed: string[];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'crispen-commands-'));
   await writeImage(at('in.png'), picture(6, 4));
-  // Ground truths are a pixel wider and higher than the LR images times the scale.
+  // Ground truths are one pixel wider and higher than the LR images times the scale.
   await mkdir(at('set/HR'), { recursive: true });
   await mkdir(at('set/LR_bicubic/X2'), { recursive: true });
   for (const name of ['b', 'a']) {
@@ -44,7 +44,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 afterEach(() => vi.restoreAllMocks());
 
-/** Runs a command and keeps what it prints to stdout, line by line. */
+/** Runs a command and keeps its stdout, line by line. */
 async function run(
   command: (args: string[]) => Promise<number>,
   ...args: string[]
@@ -170,7 +170,7 @@ describe('crispen', () => {
   });
 
   describe('restores', () => {
-    // The network of one convolution gives the image plus what that makes of it.
+    // The network of one convolution adds that convolution to the image.
     const weights = () => at('tiny-x1.safetensors');
     const task = ['--task', 'denoise', '--json'];
     beforeAll(() => writeFile(weights(), tinyCheckpoint(1)));
@@ -276,12 +276,12 @@ describe('crispen', () => {
       status: 1,
       stderr: expect.stringMatching(/^INVALID_INPUT: .*nothing\.png cannot be read/),
     });
-    if (process.platform !== 'linux') return; // Elsewhere WebGPU needs no Vulkan driver.
+    if (process.platform !== 'linux') return; // Other systems need no Vulkan driver for WebGPU.
     expect(crispen(at('in.png'), at('no.png'), '--device', 'gpu')).toMatchObject({
       status: 1,
       stderr: expect.stringMatching(/^NO_WEBGPU: .*\n.*chromium/m),
     });
-    // Without a GPU the CPU does it.
+    // Without a GPU, the CPU computes it.
     expect(crispen(at('in.png'), at('cpu.png'), '--model', 'a2n-x2')).toMatchObject({
       status: 0,
       stdout: expect.stringMatching(/12 x 8, a2n-x2, .* on the CPU/),
@@ -310,7 +310,7 @@ describe('quality', () => {
     const resume = ['--resume', at('results.jsonl')];
     await run(qualityCommand, ...args('--model', 'a2n-x2', '--images', '1', ...resume));
     const stored = JSON.parse(await readFile(at('results.jsonl'), 'utf8'));
-    // A figure that could not be measured shows where the line came from.
+    // Figures that were not measured mark a line from the file.
     await writeFile(
       at('results.jsonl'),
       `${JSON.stringify({ ...stored, psnr: 99 })}\n{"image": "b`,
@@ -351,7 +351,7 @@ describe('quality', () => {
     const [noisy] = json();
     const figures = [clean, jpeg, noisy].map(({ bicubicPsnr }) => bicubicPsnr);
     expect(new Set(figures).size).toBe(3);
-    // Taken up again, each finds its own.
+    // When resumed, each finds its own lines.
     await run(qualityCommand, ...args(...model, ...resume, '--noise', '30'));
     expect(json()[0]).toEqual(noisy);
   });

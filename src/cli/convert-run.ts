@@ -9,10 +9,10 @@ import { findOutput, writeOutput } from './output.ts';
 export const CONVERT_USAGE = `
 npm run convert -- INPUT OUTPUT.safetensors [options]
 
-Writes the tensors of a weight file (.pth, .pt, .ckpt, .safetensors) as safetensors: without what was
-wrapped around them, under the names that are left, bit by bit as they were.
+Writes the tensors of a weight file (.pth, .pt, .ckpt, .safetensors) as safetensors. Wrappers and their
+prefixes are removed; the values stay the same, bit for bit.
 
-  --f16            round real numbers to 16 bits: half the size
+  --f16            round real numbers to 16 bits, which halves the size
   --json           print one line of JSON {input, output, format, tensors, bytes}
   --help           this text
 `;
@@ -32,7 +32,7 @@ export async function convertCommand(args: string[]): Promise<number> {
     throw new UsageError('Name one input file and one output file.');
   }
   if (extname(output).toLowerCase() !== '.safetensors') {
-    throw new UsageError(`The output is written as .safetensors, not as "${extname(output)}".`);
+    throw new UsageError(`The output must be a .safetensors file, not "${extname(output)}".`);
   }
   const to = await findOutput(output, input);
   const { file } = await readWeightFile(input);

@@ -1,11 +1,14 @@
 import type { Rgba8Image } from '../image/image.ts';
 import { loadSharp } from './images.ts';
 
-/** What is done to the input of a measurement before the network sees it. */
+/** How the input of a measurement is degraded. */
 export interface Degradation {
-  /** Saved as JPEG of this quality, 1 to 100, with 4:2:0 chroma as cameras and Pillow do. */
+  /**
+   * Saved as JPEG of this quality, 1 to 100, with 4:2:0 chroma, like the files of cameras and
+   * Pillow.
+   */
   readonly jpeg?: number | undefined;
-  /** White Gaussian noise of this standard deviation in levels, the same at every run. */
+  /** White Gaussian noise of this standard deviation in levels, identical in every run. */
   readonly noise?: number | undefined;
 }
 
@@ -34,14 +37,14 @@ function addNoise({ width, height, data }: Rgba8Image, sigma: number): Rgba8Imag
   const random = uniform(1);
   for (let i = 0; i < data.length; i++) {
     if (i % 4 === 3) continue;
-    // Box and Muller's transform.
+    // The Box-Muller transform.
     const gauss = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
     noisy[i] = data[i] + sigma * gauss;
   }
   return { width, height, data: noisy };
 }
 
-/** Mulberry32: 0 to 1, 1 excluded. */
+/** Mulberry32: 0 to 1, without 1. */
 function uniform(seed: number): () => number {
   let state = seed;
   return () => {

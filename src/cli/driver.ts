@@ -1,13 +1,14 @@
 import { CrispenError } from '../errors.ts';
 import { findSwiftShader, findVulkanDrivers, loadVulkan } from './drivers.mjs';
 
-// Dawn's instance must outlive its adapters and devices: collected early, it takes the process down.
+// Dawn's instance must outlive its adapters and devices. If it is collected earlier, the process
+// crashes.
 let opened: GPU | undefined;
 
 /**
- * WebGPU in Node through npm `webgpu` (Dawn): on a real driver if there is one that works, else on
- * SwiftShader from an installed Chromium, else on lavapipe. `VK_DRIVER_FILES` in the environment
- * overrules the search. The GPU that is returned has an adapter.
+ * WebGPU in Node through npm `webgpu` (Dawn), on the first driver that works: a real one,
+ * SwiftShader from an installed Chromium, or lavapipe. The environment variable `VK_DRIVER_FILES`
+ * overrides the search. The returned GPU has an adapter.
  * @throws CrispenError `NO_WEBGPU` with what to install.
  */
 export async function openGpu(): Promise<GPU> {
@@ -15,7 +16,7 @@ export async function openGpu(): Promise<GPU> {
   return opened;
 }
 
-/** WebGPU on a real GPU; null where there is none or npm `webgpu` is not installed. */
+/** WebGPU on a real GPU; null if there is none or npm `webgpu` is not installed. */
 export async function openRealGpu(): Promise<GPU | null> {
   const choices = driverChoices(false);
   if (choices.length === 0) return null;
@@ -41,12 +42,12 @@ async function findGpu(): Promise<GPU> {
   if (gpu) return gpu;
   throw new CrispenError('NO_WEBGPU', 'No GPU driver was found that WebGPU can use.', {
     hint: hasLoader
-      ? 'Install a Vulkan driver of your graphics card, or Chromium, which brings a software driver (slow): apt-get install chromium, or npx playwright install chromium. --device cpu needs no driver at all.'
-      : 'There is no Vulkan loader (libvulkan.so.1): apt-get install libvulkan1, or install Chromium, which brings one along with a software driver (slow). --device cpu needs no driver at all.',
+      ? 'Install a Vulkan driver for your graphics card, or Chromium, which includes a slow software driver: apt-get install chromium, or npx playwright install chromium. --device cpu needs no driver.'
+      : 'There is no Vulkan loader (libvulkan.so.1): apt-get install libvulkan1. Or install Chromium, which includes a loader and a slow software driver. --device cpu needs no driver.',
   });
 }
 
-/** WebGPU by the first of the drivers that has an adapter. */
+/** WebGPU on the first of the drivers that has an adapter. */
 async function firstGpu(
   { create, globals }: typeof import('webgpu'),
   drivers: readonly (string | null)[],
@@ -54,16 +55,16 @@ async function firstGpu(
   Object.assign(globalThis, globals);
   loadVulkan();
   for (const driver of drivers) {
-    // The Vulkan loader reads the variable at each new instance, so every attempt makes its own.
+    // The Vulkan loader reads the variable for each new instance, so every attempt makes its own.
     if (driver !== null) process.env.VK_DRIVER_FILES = driver;
-    // What browsers keep behind a flag is offered here: units that multiply matrices.
+    // Enables subgroup matrices, which browsers keep behind a flag.
     const gpu = create(['enable-dawn-features=allow_unsafe_apis']);
     if (await gpu.requestAdapter({ powerPreference: 'high-performance' })) return gpu;
   }
   return null;
 }
 
-/** Values of `VK_DRIVER_FILES` to try, the best first; null: leave the choice to the system. */
+/** Values of `VK_DRIVER_FILES` to try, the best first. Null leaves the choice to the system. */
 function driverChoices(withSoftware: boolean): (string | null)[] {
   const { VK_DRIVER_FILES, VK_ICD_FILENAMES } = process.env;
   if (process.platform !== 'linux' || VK_DRIVER_FILES || VK_ICD_FILENAMES) return [null];
@@ -77,7 +78,7 @@ async function loadDawn(): Promise<typeof import('webgpu')> {
     return await import('webgpu');
   } catch (cause) {
     throw new CrispenError('NO_WEBGPU', 'WebGPU for Node is not installed.', {
-      hint: 'npm install webgpu, or use --device cpu.',
+      hint: 'Run npm install webgpu, or use --device cpu.',
       cause,
     });
   }

@@ -1,5 +1,5 @@
 /**
- * Golden cases of the networks with attention to far pixels: their files hold one network twice, with
+ * Golden cases of the networks with non-local attention. Their files hold one network twice, with
  * both layouts of offsets, or single modules instead of networks, or no weights at all.
  */
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
@@ -30,7 +30,7 @@ export function attentionCases(
   return null;
 }
 
-/** Tensors that are compared: not what was fed, and not what no node computes by itself. */
+/** The tensors to compare: not the inputs, and not those without a node. */
 const expectedOf = (tensors: TensorMap, prefix = '', leave: RegExp = /^$/): TensorMap =>
   new Map(
     [...tensors]
@@ -60,7 +60,7 @@ function lcoanCases(
   const cases = [
     { name, network, weights, input, expected: expectedOf(tensors, '', /^kmeans_init\./) },
   ];
-  // These have no dimension for the batch.
+  // These have no batch dimension.
   const initial = new Map(
     [...tensors]
       .filter(([tensor]) => tensor.startsWith('kmeans_init.means'))
@@ -93,7 +93,7 @@ function edsrCases(
   }));
 }
 
-/** How a module's output of a certain name is computed. */
+/** How to compute a module's output with a certain name. */
 interface Reading {
   readonly output: string;
   readonly weights?: string;
@@ -134,7 +134,7 @@ const READINGS: Readonly<Record<string, readonly Reading[]>> = {
   ],
 };
 
-/** A module as a network of its own: query, reference and noise are channels of its input. */
+/** A module as a network. Query, reference and noise are channels of its input. */
 function moduleCases(
   name: string,
   tensors: TensorMap,
@@ -205,7 +205,7 @@ function moduleCases(
   });
 }
 
-/** The golden files' recipe of weights from names: see the README beside them. */
+/** The golden files' rule for weights from names: see the README beside them. */
 function hashedWeights(network: Network, seed: number, gain: number): TensorMap {
   const tensors = new Map<string, Tensor>();
   for (const { name, shape } of network.graph.weights) {

@@ -2,7 +2,7 @@ import type { AveragedTiles } from '../engine/tile/average.ts';
 import type { Network } from '../networks/network.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 
-/** A golden file, or one of several cases in it, and the network that it belongs to. */
+/** A golden file, or one of several cases in it, and its network. */
 export interface GoldenCase {
   readonly name: string;
   readonly network: Network;

@@ -17,18 +17,18 @@ import { transformerCases } from './golden-transformer.ts';
 import { viewOf } from './golden-views.ts';
 import { PACKAGE_ROOT } from './model.ts';
 
-/** Largest error allowed, as a part of the golden tensor's largest magnitude. */
+/** The largest allowed error relative to the golden tensor's largest magnitude. */
 export const GOLDEN_TOLERANCE = 2e-4;
 
-/** The name under which the output of a run without taps is reported. */
+/** The name in reports for the output of a run without taps. */
 export const FUSED_OUTPUT = 'output (fused)';
 
 const EXTENSION = '.safetensors';
 const WEIGHTS = 'weights.';
-/** Layers of several convolutions, folded into one by the authors' code. */
+/** Layers of several convolutions that the authors' code folded into one. */
 const FOLDED = 'folded.';
 
-/** Where the golden files too large or not free to be kept in the repository are looked for. */
+/** The folder of golden files that are too large or not free enough for the repository. */
 export function sharedFolder(): string {
   return process.env.CRISPEN_SHARED ?? resolve(PACKAGE_ROOT, '../shared');
 }
@@ -38,7 +38,7 @@ export const SEEDED_GOLDENS = join(PACKAGE_ROOT, 'test/golden');
 
 /**
  * The golden files of the repository and of the shared folder whose names match a pattern with `*`
- * and `?`, sorted by name; a name that is in both is taken once.
+ * and `?`, sorted by name. A name in both folders counts once.
  */
 export function findGoldenCases(pattern = '*'): string[] {
   const expression = new RegExp(
@@ -61,7 +61,7 @@ export function findGoldenCases(pattern = '*'): string[] {
 }
 
 /**
- * Reads a golden file; a network that Crispen does not have yields `{ name, missing }`.
+ * Reads a golden file. A network that Crispen lacks gives `{ name, missing }`.
  * @throws CrispenError `MODEL_CORRUPT`, `INVALID_INPUT` if the file or its weights cannot be used.
  */
 export async function readGoldenCase(
@@ -84,7 +84,7 @@ export async function readGoldenCase(
   return { name, network, weights, input, expected };
 }
 
-/** As `readGoldenCase`, for files that hold several cases. */
+/** Like `readGoldenCase`, for files with several cases. */
 export async function readGoldenCases(
   path: string,
 ): Promise<readonly GoldenCase[] | { readonly name: string; readonly missing: string }> {
@@ -99,7 +99,7 @@ export async function readGoldenCases(
   return 'missing' in golden ? golden : [golden];
 }
 
-/** The network of a case, with its weights where they had to be read to find it. */
+/** The network of a case, with its weights if finding it required reading them. */
 function networkOf(
   tensors: TensorMap,
   metadata: Readonly<Record<string, string>>,
@@ -111,7 +111,7 @@ function networkOf(
   return network && { network };
 }
 
-/** Values of `arch` whose networks are found as a user's are: from the weights in the file. */
+/** Values of `arch` whose networks are detected from the weights in the file, like a user's. */
 const DETECTED: ReadonlySet<string> = new Set(['compact', 'span', 'rrdb', 'edsr']);
 
 /** What detection cannot find in weights, from the metadata. */
@@ -151,7 +151,7 @@ function knownNetwork(metadata: Readonly<Record<string, string>>): Network | nul
   return createNetwork(name, Object.fromEntries(given) as unknown as NetworkConfigs['a2n']);
 }
 
-/** From the file itself, from the file that it names, or the authors' own. */
+/** The weights in the file, in the file that it names, or the authors' own. */
 async function goldenWeights(
   network: Network,
   tensors: TensorMap,
@@ -165,30 +165,30 @@ async function goldenWeights(
     : `${network.architecture}_x${network.scale}_f32${EXTENSION}`;
   const path = join(sharedFolder(), 'weights/official', file);
   if (!existsSync(path)) {
-    throw new CrispenError('INVALID_INPUT', `The weights of the case, ${file}, are not there.`, {
+    throw new CrispenError('INVALID_INPUT', `The weights of the case, ${file}, are missing.`, {
       hint: 'Set CRISPEN_SHARED to the folder that holds golden/ and weights/.',
     });
   }
   return readSafetensors(await readFile(path)).tensors;
 }
 
-/** How far one tensor of a run is from its golden. */
+/** The error of one tensor of a run against its golden. */
 export interface TensorComparison {
   readonly case: string;
   readonly tensor: string;
-  /** Of the golden, without the batch dimension. */
+  /** The golden's shape without the batch dimension. */
   readonly shape: readonly number[];
-  /** NaN where a value is not finite or nothing could be compared. */
+  /** NaN if a value is not finite or nothing could be compared. */
   readonly maxAbs: number;
-  /** `maxAbs` as a part of the golden's largest magnitude. */
+  /** `maxAbs` relative to the golden's largest magnitude. */
   readonly maxRel: number;
-  /** Why nothing was compared, or that a value is not finite; null if there are only numbers. */
+  /** Why nothing was compared, or that a value is not finite; null if all values are numbers. */
   readonly error: string | null;
 }
 
 /**
- * Runs a case with every golden tensor tapped, and with `fuse` once more with none but the output,
- * so that fused kernels are compared too (`FUSED_OUTPUT`).
+ * Runs a case with every golden tensor tapped. With `fuse` it runs once more with only the output,
+ * which compares the fused kernels (`FUSED_OUTPUT`).
  */
 export async function compareGolden(
   golden: GoldenCase,
@@ -251,7 +251,7 @@ async function compareTiles(
   return compareTensor(name, 'output (tiles)', expected.get('output') as Tensor, actual);
 }
 
-/** A layer's weights as they were folded when the checkpoint was read. */
+/** A layer's weights as folded when the checkpoint was read. */
 function compareFolded({ name, weights }: GoldenCase, tensor: string, golden: Tensor) {
   const layer = tensor.slice(FOLDED.length).replace(/\.(weight|bias)$/, '.eval_conv.$1');
   const folded = weights.get(layer);
@@ -286,7 +286,7 @@ function compareTensor(
     maxAbs = Math.max(maxAbs, Math.abs(actual.data[i] - value));
     magnitude = Math.max(magnitude, Math.abs(value));
   }
-  // A golden of zeros allows no error at all.
+  // A golden of zeros allows no error.
   const maxRel = maxAbs === 0 ? 0 : maxAbs / magnitude;
   return { case: caseName, tensor, shape, maxAbs, maxRel, error: null };
 }

@@ -13,15 +13,16 @@ import {
 export const GOLDEN_USAGE = `
 npm run golden -- [options]
 
-Compares every tensor of the golden files with what the engine computes. Cases are looked for in
-test/golden and in golden and golden2 of $CRISPEN_SHARED (default ../shared). A case whose network Crispen does not
-have is listed as missing; a value that is not finite, a tensor that is not produced or an error
-above the tolerance fails the command.
+Compares every tensor of the golden files with the engine's result. Cases are in test/golden,
+and in golden and golden2 of $CRISPEN_SHARED (default ../shared). A case without a network in Crispen is
+listed as missing.
+The command fails for a value that is not finite, a tensor that is not produced, or an error above the
+tolerance.
 
-  --cases GLOB       the cases whose name matches, such as 'a2n_*'
+  --cases GLOB       the cases with a matching name, such as 'a2n_*'
   --device NAME      gpu, cpu, or oracle: plain loops (default gpu)
-  --no-fuse          run every op by itself
-  --tolerance X      allowed error, as a part of the tensor's largest magnitude (default ${GOLDEN_TOLERANCE})
+  --no-fuse          run one dispatch per op
+  --tolerance X      allowed error relative to the tensor's largest magnitude (default ${GOLDEN_TOLERANCE})
   --json             JSON lines {case, tensor, maxAbs, maxRel} or {case, missing}
   --help             this text
 `;

@@ -13,15 +13,15 @@ import type { RgbaImage } from '../image/image.ts';
 import { linearToSrgb } from '../srgb.ts';
 
 /**
- * Pictures of HDR as Chromium shows them on an ordinary screen: BT.2100 (PQ and HLG) to light, the
- * reference white tone mapping operator of SMPTE ST 2094-50 in BT.2020, and what sRGB has of it.
+ * Shows HDR images as Chromium does on an ordinary screen: BT.2100 (PQ and HLG) to light, the
+ * reference white tone mapping operator of SMPTE ST 2094-50 in BT.2020, clipped to sRGB.
  */
 
-/** cd/m²: of white that is no highlight (BT.2408), and of the brightest that a picture is taken to have. */
+/** In cd/m²: diffuse white (BT.2408), and the assumed peak of an image. */
 const [WHITE, PEAK] = [203, 1000];
 const MAX = PEAK / WHITE;
 
-/** Linear light of RGB to X, Y, Z. @param code of the primaries by H.273 */
+/** Linear RGB light to X, Y, Z. @param code of the primaries by H.273 */
 const toXyz = (code: number): Matrix => transposed(primariesOf(code));
 const between = (from: number, to: number): Matrix =>
   product(inverse(toXyz(to)) as Matrix, toXyz(from));
@@ -36,15 +36,15 @@ function pq(x: number): number {
   return (light ** (1 / 0.1593017578125) * 10000) / WHITE;
 }
 
-/** Light of the scene, 0 to 1. */
+/** Scene light, 0 to 1. */
 const hlg = (x: number): number =>
   x <= 0.5 ? (x * x) / 3 : (Math.exp((x - 0.55991073) / 0.17883277) + 0.28466892) / 12;
 
-/** By how much light of 1 at white becomes darker: half of it up to there, all of it below the peak. */
+/** The tone mapping factor for light, where 1 is white: one half up to white, less above. */
 function gain(light: number): number {
   const knee = 0.5;
   if (light <= 1) return knee;
-  // A Bézier curve through (1, knee) and (MAX, 1), whose point between them lies at 0.65.
+  // A Bézier curve through (1, knee) and (MAX, 1) with the control point at 0.65.
   const [x, y] = [0.35 + 0.65 / knee, 0.35 * knee + 0.65];
   const [a, b, c] = [1 - 2 * x + MAX, 2 * x - 2, 1 - Math.min(light, MAX)];
   const t = (Math.sqrt(b * b - 4 * a * c) - b) / (2 * a);
@@ -55,7 +55,10 @@ function encode(light: number): number {
   return linearToSrgb(Math.min(1, Math.max(0, light)));
 }
 
-/** The image in sRGB, of as many bits. @param points whose transfer function is PQ (16) or HLG (18) */
+/**
+ * The image in sRGB with the same number of bits. @param points with the transfer function PQ (16)
+ * or HLG (18)
+ */
 export function hdrToSrgb<Image extends RgbaImage>(
   image: Image,
   [primaries, transfer]: CodePoints,
@@ -68,7 +71,7 @@ export function hdrToSrgb<Image extends RgbaImage>(
   for (let i = 0; i < data.length; i += 4) {
     const stored: Vector = [curve[data[i]], curve[data[i + 1]], curve[data[i + 2]]];
     const scene = times(toBt2020, stored);
-    // HLG's light of the screen: its brightness to the power of 1.2.
+    // HLG's display light: scene brightness to the power of 1.2.
     const bright = isPq ? 1 : Math.max(dot(LUMA, scene), 0) ** 0.2 * MAX;
     const light = scene.map((v) => v * bright) as unknown as Vector;
     const factor = gain(Math.max(...light));

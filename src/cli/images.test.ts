@@ -51,7 +51,7 @@ describe('reading', () => {
 
   test('EXIF orientation is applied', async () => {
     const image = noise(4, 2, () => 255);
-    // 6: the camera was turned, the first stored row is the right column.
+    // 6: the camera was turned; the first stored row is the right column.
     await sharp(image.data, { raw: { width: 4, height: 2, channels: 4 } })
       .withMetadata({ orientation: 6 })
       .png()
@@ -206,7 +206,7 @@ describe('hostile files', async () => {
     const start = performance.now();
     const outcome = await readPicture(at(name)).catch((error) => error);
     expect(performance.now() - start).toBeLessThan(10_000);
-    // libvips reads TIFF, and lets some damage to PNG pass.
+    // libvips reads TIFF, and accepts some damaged PNGs.
     if (name === 'photo.tiff') expect(outcome.image).toMatchObject({ width: 12, height: 12 });
     else if ('code' in outcome) expect(outcome).toMatchObject({ code });
     else expect([outcome.image.width, outcome.image.height]).toEqual(size);

@@ -18,7 +18,7 @@ type Sharp = typeof import('sharp');
 
 export type OutputFormat = FormatName;
 
-/** What can be written; PNG by Crispen's own encoder. */
+/** The formats that can be written. Crispen's own encoder writes PNG. */
 export const OUTPUT_FORMATS: readonly OutputFormat[] = Object.values(FORMATS).map(
   ({ name }) => name,
 );
@@ -30,33 +30,34 @@ const EXTENSIONS: Readonly<Record<string, OutputFormat>> = Object.fromEntries(
 );
 
 /**
- * Of the reader: what libjpeg and its kin only warn of, browsers show. The largest size is that of
- * `openSource`.
+ * Options of the reader. Browsers show files that libjpeg and others only warn about. `openSource`
+ * has the largest size.
  */
 const READ = { failOn: 'error', limitInputPixels: MAX_PIXELS } as const;
 
 export interface WriteOptions {
-  /** Default: by the extension. */
+  /** Default: by the file extension. */
   readonly format?: OutputFormat | undefined;
   /** 1 to 100 for all but PNG, default 92. */
   readonly quality?: number | undefined;
-  /** Default: an sRGB image of which nothing else is known. */
+  /** Default: an sRGB image without further information. */
   readonly tags?: ImageTags | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** As `readPicture`, of 8 bits per sample and the pixels alone. */
+/** Like `readPicture`, with 8 bits per sample and the pixels alone. */
 export async function readImage(path: string): Promise<Rgba8Image> {
   return toRgba8((await readPicture(path)).image);
 }
 
 /**
- * Reads a JPEG, PNG or WebP file (or whatever else sharp decodes) as RGBA, upright as its EXIF
- * orientation says; grey images become RGB. The values of PNG, JPEG, WebP and AVIF files are those
- * stored, and the tags say what they mean; others become sRGB. 16 bits per sample for a PNG of 16.
- * @param output HDR stays what it is in a PNG alone; for other formats it becomes sRGB
- * @throws CrispenError `INVALID_INPUT` if the file cannot be read, `DECODE_FAILED` if it is no image,
- * `IMAGE_TOO_LARGE`.
+ * Reads a JPEG, PNG or WebP file (or another format that sharp decodes) as RGBA, upright by its
+ * EXIF orientation. Grey images become RGB. The values of PNG, JPEG, WebP and AVIF files are those
+ * stored, and the tags describe them; other formats become sRGB. 16-bit PNGs keep 16 bits per
+ * sample.
+ * @param output HDR stays HDR only in a PNG; for other formats it becomes sRGB
+ * @throws CrispenError `INVALID_INPUT` if the file cannot be read, `DECODE_FAILED` if it is not an
+ *   image, `IMAGE_TOO_LARGE`.
  */
 export async function readPicture(
   path: string,
@@ -71,7 +72,7 @@ export async function readPicture(
     const isDeep = (bits === 16 && isRaw) || tiff?.depth === 'ushort';
     const decode = async <Image extends RgbaImage>(file: Uint8Array): Promise<Image> => {
       const { data, info } = await sharp(file, READ)
-        // What is left to apply is that of formats that are not taken apart.
+        // Only formats that are not taken apart still have an orientation here.
         .autoOrient()
         .toColourspace(isDeep ? 'rgb16' : 'srgb')
         .ensureAlpha()
@@ -94,7 +95,7 @@ export async function readPicture(
     const tags = isConverted ? { ...NO_TAGS, exif, xmp } : source.tags;
     const notes = [
       ...source.notes,
-      // The decoder applies the profile of a TIFF by itself.
+      // The decoder applies the profile of a TIFF itself.
       ...(isConverted || (tiff?.icc && !unusual) ? [CONVERTED] : []),
       ...(unusual ? [FLOAT_NOTE] : []),
     ];
@@ -103,14 +104,17 @@ export async function readPicture(
   } catch (cause) {
     if (cause instanceof CrispenError) throw cause;
     const what = format === 'unknown' ? 'an image' : `a ${format} file`;
-    throw new CrispenError('DECODE_FAILED', `${path} is not ${what} that can be read.`, {
-      hint: cause instanceof Error ? cause.message : 'JPEG, PNG and WebP files are understood.',
+    throw new CrispenError('DECODE_FAILED', `${path} is not ${what} that Crispen can read.`, {
+      hint: cause instanceof Error ? cause.message : 'Crispen reads JPEG, PNG and WebP files.',
       cause,
     });
   }
 }
 
-/** @param path `-` for standard input @throws CrispenError `INVALID_INPUT` if the file cannot be read. */
+/**
+ * @param path `-` for standard input @throws CrispenError `INVALID_INPUT` if the file cannot be
+ *   read.
+ */
 export async function readBytes(path: string): Promise<Uint8Array> {
   try {
     return await (path === STDIO ? readStandardInput() : readFile(path));
@@ -126,7 +130,7 @@ export async function readBytes(path: string): Promise<Uint8Array> {
 async function readStandardInput(): Promise<Uint8Array> {
   if (process.stdin.isTTY) {
     throw new CrispenError('INVALID_INPUT', 'Standard input is a terminal.', {
-      hint: 'Send a file to it: crispen - OUTPUT < INPUT.',
+      hint: 'Redirect a file to it: crispen - OUTPUT < INPUT.',
     });
   }
   const parts: Buffer[] = [];
@@ -135,9 +139,9 @@ async function readStandardInput(): Promise<Uint8Array> {
 }
 
 /**
- * Writes an image with its tags; alpha is dropped where it is opaque throughout. 16 bits per sample
- * become 8 in all but PNG. A file appears whole or not at all.
- * @param output a path or, of `findOutput`, a place that was checked
+ * Writes an image with its tags. Alpha is dropped if it is opaque throughout. 16-bit samples become
+ * 8-bit in all formats but PNG. A file appears whole or not at all.
+ * @param output a path, or a checked place from `findOutput`
  * @throws CrispenError `ENCODE_FAILED`, `WRITE_FAILED`, those of `findOutput`.
  */
 export async function writeImage(
@@ -175,7 +179,7 @@ async function encode(
   const { data } = toRgba8(image);
   const raw = { width, height, channels: 4 } as const;
   const pixels = sharp(data, { raw, limitInputPixels: MAX_PIXELS });
-  // JPEG has no alpha: what is transparent becomes white.
+  // JPEG has no alpha; transparent pixels become white.
   const shown = format === 'jpeg' ? pixels.flatten({ background: '#fff' }) : pixels;
   const encoder = (isOpaque(data) ? pixels.removeAlpha() : shown).toFormat(format, {
     quality,
@@ -185,7 +189,7 @@ async function encode(
 }
 
 /**
- * Whether a format can hold a size, asked before the long work.
+ * Checks that a format can hold a size, before the long work.
  * @throws CrispenError `IMAGE_TOO_LARGE`
  */
 export function checkFormat(
@@ -193,12 +197,12 @@ export function checkFormat(
   { width, height }: { readonly width: number; readonly height: number },
 ): void {
   checkSides(`image/${format}`, width, height);
-  // A PNG is written strip by strip; of others the whole is in memory.
+  // PNGs are written strip by strip. Other formats need the whole image in memory.
   if (format !== 'png') checkPixels(width, height, `The ${format.toUpperCase()} file`);
 }
 
 /**
- * The format by the extension; PNG for what is no file, whose name may have none.
+ * The format by the extension. PNG if the output is not a file, because it may have none.
  * @throws CrispenError `ENCODE_FAILED`
  */
 export function formatOf({ name, kind }: Pick<Output, 'name' | 'kind'>): OutputFormat {
@@ -207,7 +211,7 @@ export function formatOf({ name, kind }: Pick<Output, 'name' | 'kind'>): OutputF
   if (format) return format;
   if (kind !== 'file') return 'png';
   throw new CrispenError('ENCODE_FAILED', `${name}: there is no output format "${extension}".`, {
-    hint: `Use one of ${Object.keys(EXTENSIONS).join(', ')}, or say --format.`,
+    hint: `Use one of ${Object.keys(EXTENSIONS).join(', ')}, or --format.`,
   });
 }
 
@@ -216,7 +220,7 @@ export async function loadSharp(): Promise<Sharp> {
     return (await import('sharp')).default;
   } catch (cause) {
     throw new CrispenError('DECODE_FAILED', 'The image library sharp is not installed.', {
-      hint: 'npm install sharp',
+      hint: 'Run npm install sharp.',
       cause,
     });
   }

@@ -11,21 +11,20 @@ import { NETWORK_OPTIONS, NETWORK_USAGE, networkOf } from './network.ts';
 export const INSPECT_USAGE = `
 npm run inspect -- FILE [options]
 
-Says what a weight file is: its format, the network that its tensors belong to, and where the scale
-was found. A file that Crispen cannot run is listed all the same, with the reason, and fails the
-command.
+Describes a weight file: its format, its network, and how the scale was found. For a file that Crispen
+cannot run, the command prints the reason and fails.
 
-  --scale N        where the file cannot tell
+  --scale N        the scale, if the file does not say
 ${NETWORK_USAGE}
   --json           one JSON object {format, architecture, scale, scaleSource, parameters,
                    receptiveField, multiplyAddsPerPixel, tensors, ...}
   --help           this text
 `;
 
-/** What `inspect --json` prints. Fields of the network are null where it could not be told. */
+/** The output of `inspect --json`. Fields of the network are null if it was not recognised. */
 export interface Inspection {
   readonly format: WeightFile['format'];
-  /** What stood before the names in the file. */
+  /** The text before the names in the file. */
   readonly wrapper: string;
   readonly architecture: string | null;
   readonly scale: number | null;
@@ -33,11 +32,13 @@ export interface Inspection {
   readonly inputRange: number | null;
   readonly inputRangeSource: Detection['inputRangeSource'] | null;
   readonly assumptions: readonly string[];
-  /** Of the network as it runs: folded, without tensors that it does not use. */
+  /** Of the network as it runs: folded, without unused tensors. */
   readonly parameters: number | null;
   /** Full width in LR pixels. */
   readonly receptiveField: number | null;
-  /** LR pixels that tiles overlap by; less than half the receptive field makes tiles approximate. */
+  /**
+   * Overlap of tiles in LR pixels. With less than half the receptive field, tiles are approximate.
+   */
   readonly overlap: number | null;
   readonly multiplyAddsPerPixel: number | null;
   readonly sha256: string;
@@ -131,7 +132,7 @@ function report(path: string, found: Inspection): string[] {
   return [
     ...lines.map(([name, value]) => `${name.padEnd(16)} ${value}`),
     ...found.tensors.map(({ name, dtype, shape }) => {
-      // Names come from the file: control characters must not reach the terminal.
+      // Names come from the file. Control characters must not reach the terminal.
       return `  ${JSON.stringify(name).slice(1, -1).padEnd(44)} ${dtype.padEnd(5)} [${shape}]`;
     }),
     ...(found.problem

@@ -15,7 +15,9 @@ import type { TensorMap } from '../weights/tensor.ts';
 import { readBytes } from './images.ts';
 import type { NetworkWish } from './network.ts';
 
-/** The package's own folder: this file stands two folders below it, in the source as when built. */
+/**
+ * The package's own folder. This file is two folders below it, both in the source and in the build.
+ */
 export const PACKAGE_ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 interface Size {
@@ -23,13 +25,13 @@ interface Size {
   readonly height: number;
 }
 
-/** In a checkout all weights are there, in the package those of one model. */
+/** A checkout has all weights, the package those of one model. */
 function shippedFile({ id, file }: ModelFile): string {
   const places = ['public/models/', 'dist/lib/models/'].map((at) => `${PACKAGE_ROOT}${at}${file}`);
   const found = places.find((path) => existsSync(path));
   if (found) return found;
   throw new CrispenError('FETCH_FAILED', `The weights of ${id} are not part of this package.`, {
-    hint: `Get ${file} from the project's repository and give it by --weights.`,
+    hint: `Get ${file} from the project's repository and pass it with --weights.`,
   });
 }
 
@@ -38,11 +40,11 @@ export interface ChosenModel {
   readonly name: string;
   readonly network: Network;
   readonly weights: TensorMap;
-  /** Whether these weights were measured to serve in f16: shipped ones only. */
+  /** Whether these weights were measured to be safe in f16; only for shipped ones. */
   readonly f16: boolean;
   /** SHA-256 of the weight file in hexadecimal digits. */
   readonly sha256: string;
-  /** What its weight file does not tell and was taken as usual, for people. */
+  /** What the weight file does not say and the usual values taken instead, as sentences. */
   readonly assumptions: readonly string[];
 }
 
@@ -50,14 +52,14 @@ export interface ModelOptions {
   readonly model?: string | undefined;
   readonly weights?: string | undefined;
   readonly scale?: number | undefined;
-  /** What the weight file does not tell, where it is not as usual. */
+  /** What the weight file does not say and differs from the usual values. */
   readonly wish?: NetworkWish | undefined;
 }
 
 /**
- * The model that the options name. `weights` is a weight file of any known format: without `model`
- * its network is found from its tensors and its name, with it they replace the model's. With
- * neither, the default model of the scale.
+ * The model that the options name. `weights` is a weight file of any known format. Without `model`,
+ * its network follows from its tensors and its name. With `model`, it replaces that model's
+ * weights. With neither, the result is the default model of the scale.
  * @throws CrispenError `MODEL_UNKNOWN`, `MODEL_CORRUPT`, `MODEL_UNSUPPORTED`, `INVALID_INPUT`.
  */
 export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
@@ -88,16 +90,16 @@ export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
   return { name: entry.id, network, f16: entry.f16, assumptions: [], ...shipped };
 }
 
-/** Of a network of scale 1 whose file's name does not tell what it is for. */
+/** For a network of scale 1 whose file name does not say what it restores. */
 const RESTORES = 'it restores the image at its own size';
 
 /**
- * The models to run one after the other on an image, and the size that they and a resize lead to.
- * Shipped models stand for their family at every scale; a weight file is run as often as it takes. A
- * model that restores is run once, and the default models enlarge.
+ * The models to run in turn on an image, and the resulting size after a resize. A shipped model
+ * stands for its family at every scale. A weight file runs as often as needed. A restoring model
+ * runs once, and the default models enlarge.
  * @param wish default: the model's own scale, else x2
  * @param options.task default: the model's own
- * @throws CrispenError as `chooseModel`; `INVALID_INPUT` if the model does not serve the task.
+ * @throws CrispenError like `chooseModel`; `INVALID_INPUT` if the model does not serve the task.
  */
 export async function chooseChain(
   image: Size,
@@ -139,7 +141,7 @@ async function readAll(
   return models.map((model) => read.get(model) as ChosenModel);
 }
 
-/** The network of a weight file, of the scale that was asked for where it can have it. */
+/** The network of a weight file, at the requested scale if it can have it. */
 async function chooseFile(
   options: Omit<ModelOptions, 'scale'>,
   factor: number | null,
@@ -154,13 +156,13 @@ async function chooseFile(
   return ofFile(weights, found || detectIn(file, weights, { ...options, likelyScale }), sha256);
 }
 
-/** A model of a weight file whose network was found. */
+/** The model of a weight file with a detected network. */
 function ofFile(path: string, found: Detection, sha256: string): ChosenModel {
   const { network, weights, assumptions } = found;
   return { name: fileTitle(path), network, weights, f16: false, sha256, assumptions };
 }
 
-/** What `work` gives, or null where the file is not of that scale. */
+/** The result of `work`, or null if the file does not have this scale. */
 function possible<T>(work: () => T): T | null {
   try {
     return work();
@@ -177,7 +179,7 @@ export async function readWeightFile(path: string): Promise<{ file: WeightFile; 
   return { file, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
-/** The network of a weight file, found by its tensors, the options and the file's name. */
+/** The network of a weight file, from its tensors, the options and the file's name. */
 export function detectIn(
   { tensors }: WeightFile,
   path: string,
@@ -191,9 +193,8 @@ export function detectIn(
 }
 
 /**
- * Tensors that the network has no use for are refused: an x4 file holds all that an x2 network of
- * the same family asks for, and would give a plausible but wrong image. (The engine finds what is
- * missing.)
+ * Unused tensors are an error: an x4 file contains everything that an x2 network of the same family
+ * needs, and would give a plausible but wrong image. (The engine reports missing tensors.)
  */
 async function readFor(
   path: string,
@@ -207,8 +208,8 @@ async function readFor(
     const family = `${network.architecture} x${network.scale}`;
     throw new CrispenError(
       'MODEL_UNSUPPORTED',
-      `${basename(path)} is not of the network ${family}, which has no ${foreign}.`,
-      { hint: 'Choose the network that the weights were made for by --scale or --model.' },
+      `${basename(path)} does not belong to the network ${family}, which has no ${foreign}.`,
+      { hint: 'Choose the network of these weights with --scale or --model.' },
     );
   }
   return { weights, sha256 };

@@ -2,7 +2,7 @@ import type { Gate, OffsetLayout } from '../graph/nonlocalOp.ts';
 import type { CompactActivation, NetworkChoice } from '../networks/match.ts';
 import { choice, positiveInteger, positiveNumber } from './command.ts';
 
-/** What the tensors of a weight file may leave open, beside its scale. */
+/** What the tensors of a weight file may leave open, besides the scale. */
 export type NetworkWish = Omit<NetworkChoice, 'scale'>;
 
 /** The options of `parseArgs` that `networkOf` reads. */
@@ -18,12 +18,12 @@ export const NETWORK_OPTIONS = {
 } as const;
 
 export const NETWORK_USAGE = `\
-  --input-range N  the largest value of the network's input, where it is not the usual 1 or 255
+  --input-range N  the largest value of the network's input, if it is not the usual 1 or 255
   --activation NAME
-                   of a Compact network whose file has no slopes: leakyrelu (default) or relu
+                   for a Compact network without slopes in its file: leakyrelu (default) or relu
   --residual-scale N, --image-range N, --window N, --offsets NAME, --gate NAME, --depthwise
-                   what else a weight file does not tell, of EDSR, SPAN, LCoAN and ACLA; what is
-                   assumed of a file is said with each run, and by "inspect"`;
+                   other values that weight files of EDSR, SPAN, LCoAN and ACLA do not contain.
+                   Each run, and "inspect", lists what Crispen assumes`;
 
 const ACTIVATIONS: readonly CompactActivation[] = ['leakyrelu', 'relu'];
 const OFFSETS: readonly OffsetLayout[] = ['paired', 'released'];
@@ -35,7 +35,7 @@ type Values = {
     | undefined;
 };
 
-/** @throws UsageError for values that are none. */
+/** @throws UsageError for invalid values. */
 export function networkOf(values: Values): NetworkWish {
   const given = <T>(name: keyof Values, read: (option: string, value: string) => T) => {
     const value = values[name];

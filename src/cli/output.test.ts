@@ -45,7 +45,7 @@ describe('an output that exists', () => {
     await fs.symlink('../link', at('sub/second'));
     await writeImage(at('sub/second'), picture, { format });
     expect(await formatAt(at('old'))).toBe(written);
-    // Also to a file that is not there yet.
+    // Also to a file that does not exist yet.
     await fs.symlink('sub/new', at('dangling'));
     await fs.symlink('../dangling', at('sub/third'));
     await writeImage(at('sub/third'), picture, { format });
@@ -92,14 +92,14 @@ describe('an output that exists', () => {
     await writeOutput(output, bytes);
     expect((await reader).equals(bytes)).toBe(true);
     expect((await fs.lstat(at('pipe'))).isFIFO()).toBe(true);
-    // Nobody reads: the wait can be ended.
+    // There is no reader; the wait can be ended.
     await expect(writeOutput(output, bytes, AbortSignal.timeout(100))).rejects.toMatchObject({
       code: 'ABORTED',
     });
   });
 
   test.skipIf(!existsSync('/dev/full'))('a device is written to', async () => {
-    // By a link: were the device replaced, it would be missing to everybody.
+    // Through a link: if the test replaced the device itself, every program would miss it.
     await fs.symlink('/dev/full', at('full'));
     await expect(writeImage(at('full'), picture, { format: 'webp' })).rejects.toMatchObject({
       code: 'WRITE_FAILED',
@@ -205,7 +205,7 @@ describe('the real command', () => {
     spawn(process.execPath, ['scripts/run.mjs', 'src/cli/crispen.ts', ...args], {
       cwd: PACKAGE_ROOT,
     });
-  /** A reader that has gone, as of "| head -c 0". */
+  /** A reader that has gone, as with "| head -c 0". */
   const unread = (args: string[]) => {
     const child = start(args);
     child.stdout.destroy();
@@ -237,7 +237,7 @@ describe('the real command', () => {
     expect(JSON.parse(named.err)).toMatchObject({ output: [16, 12] });
     expect(await sharp(linked.out).metadata()).toMatchObject({ format: 'png', width: 16 });
     expect(linked.err).toContain('16 x 12');
-    // A name of a file, which is not in the folder where the command runs.
+    // The name of a file outside the working directory.
     expect(help).toMatchObject({
       code: 1,
       err: expect.stringMatching(/^INVALID_INPUT: -h cannot/),
@@ -255,7 +255,7 @@ describe('the real command', () => {
     const args = [at('in.png'), at('out.png'), '--model', 'a2n-x2', '--device', 'cpu'];
     const child = start(args);
     const result = ended(child);
-    // The first is made only to see whether it can be.
+    // The first one is only made to check that it can be.
     for (let last: string | undefined; ; ) {
       const found = (await fs.readdir(folder)).find((name) => name.endsWith('.tmp'));
       if (found !== undefined && found === last) break;

@@ -18,31 +18,31 @@ import { isatty } from 'node:tty';
 import { type Sink, save, writeFailed } from '../codecs/sink.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
 
-/** Stands for standard input and standard output. */
+/** The name of standard input and standard output. */
 export const STDIO = '-';
 
-/** Where a command writes to. */
+/** The destination of a command's output. */
 export interface Output {
   /**
-   * `file`: appears whole or not at all. `place`: written from the start to where it is: a device, or a
-   * file that is open already (`/dev/fd/3`). `pipe`: a named one. `stdout`: `-`, or its path.
+   * `file`: appears whole or not at all. `place`: written directly, from the start: a device, or a
+   * file that is already open (`/dev/fd/3`). `pipe`: a named pipe. `stdout`: `-`, or its path.
    */
   readonly kind: 'file' | 'place' | 'pipe' | 'stdout';
-  /** As it was given. */
+  /** The name as given. */
   readonly name: string;
-  /** Behind all links. */
+  /** The path after following all links. */
   readonly path: string;
 }
 
 /**
- * Finds where an output goes, and whether it can be written, before the long work. Links are followed,
- * also to files that are not there yet.
+ * Finds the destination of an output, and checks that it can be written, before the long work.
+ * Links are followed, also to files that do not exist yet.
  *
  * @param name a path, or `-` for standard output
- * @param input a path or `-`: what must not be overwritten
- * @throws CrispenError `INVALID_INPUT` for a place where no file can be: a folder, a socket, a folder
- * that does not exist, a name that is too long, a terminal as standard output, the input itself;
- * `WRITE_FAILED` where permissions or a full disk forbid it.
+ * @param input a path or `-`, which must not be overwritten
+ * @throws CrispenError `INVALID_INPUT` for an impossible destination: a folder, a socket, a missing
+ *   folder, a name that is too long, a terminal as standard output, the input itself;
+ *   `WRITE_FAILED` if permissions or a full disk forbid it.
  */
 export async function findOutput(name: string, input?: string): Promise<Output> {
   if (name === STDIO) return standardOutput(name);
@@ -79,9 +79,9 @@ function standardOutput(name: string): Output {
 }
 
 /**
- * Opens an output. A file grows under a random name in the same folder; when it is whole it takes the
- * place of what was there, with its permissions and owner. Where these could not be kept by that (several
- * hard links, another owner, a folder that may not be written to), the content is replaced instead.
+ * Opens an output. The new file grows under a random name in the same folder. When it is complete,
+ * it replaces the existing file and keeps its permissions and owner. If it cannot keep them
+ * (several hard links, another owner, a read-only folder), the content is replaced instead.
  *
  * @param signal ends the wait for a pipe's reader
  */
@@ -148,7 +148,10 @@ async function fileSink(path: string): Promise<Sink<null>> {
   };
 }
 
-/** Whether the new file can be what the old one was to everybody; gives it permissions and owner. */
+/**
+ * Whether the new file can replace the old one without a visible difference; sets its permissions
+ * and owner.
+ */
 async function takesPlace(file: FileHandle, existing: Stats | null): Promise<boolean> {
   if (!existing) return true;
   if (existing.nlink > 1) return false;
@@ -163,7 +166,10 @@ async function takesPlace(file: FileHandle, existing: Stats | null): Promise<boo
   }
 }
 
-/** False where the content of an existing file can be replaced, but not the file: a mount, a sticky folder. */
+/**
+ * False if the content of an existing file can be replaced, but not the file: a mount, a sticky
+ * folder.
+ */
 async function moved(from: string, to: string, existing: Stats | null): Promise<boolean> {
   try {
     await rename(from, to);
@@ -174,10 +180,10 @@ async function moved(from: string, to: string, existing: Stats | null): Promise<
   }
 }
 
-/** Temporary files that are there now. */
+/** Existing temporary files. */
 const unfinished = new Set<string>();
 
-/** Removes the files that are not whole, at once. For the end of the process. */
+/** Removes incomplete files immediately, at the end of the process. */
 export function removeUnfinished(): void {
   for (const path of unfinished) rmSync(path, { force: true });
   unfinished.clear();
@@ -185,8 +191,8 @@ export function removeUnfinished(): void {
 process.on('exit', removeUnfinished);
 
 /**
- * A new file under a name that nobody can guess, so no link can wait there; short whatever the output
- * is called, since the output's name may be as long as names can be.
+ * A new file with a name that nobody can guess, so no link can be waiting there. The name is short
+ * whatever the output is called, because the output's name may have the maximum length.
  */
 async function openTemporary(
   folder: string,
@@ -195,7 +201,7 @@ async function openTemporary(
   const temporary = join(folder, `.crispen-${randomBytes(12).toString('hex')}.tmp`);
   unfinished.add(temporary);
   try {
-    // Of a private file the growing one is private too.
+    // The growing file is as private as the existing one.
     return { file: await open(temporary, 'wx', existing ? 0o600 : 0o666), temporary };
   } catch (error) {
     unfinished.delete(temporary);
@@ -203,7 +209,7 @@ async function openTemporary(
   }
 }
 
-/** That of the output, where files may be made in it. */
+/** The output's folder, if files can be made in it. */
 async function scratchFolder(path: string, existing: Stats | null): Promise<string> {
   if (!existing) return dirname(path);
   try {
@@ -214,7 +220,9 @@ async function scratchFolder(path: string, existing: Stats | null): Promise<stri
   }
 }
 
-/** Opens what is there, and makes a file of one block: quotas and full disks are in no other table. */
+/**
+ * Opens an existing file, and makes a file of one block: only this detects quotas and full disks.
+ */
 async function tryWriting(path: string, exists: boolean): Promise<void> {
   if (exists) await (await open(path, constants.O_WRONLY)).close();
   const existing = await statOf(path);
@@ -228,7 +236,7 @@ async function tryWriting(path: string, exists: boolean): Promise<void> {
   }
 }
 
-/** Opened for writing, a pipe makes its caller wait for a reader; this wait can be ended. */
+/** Opening a pipe for writing waits for a reader. `signal` can end this wait. */
 async function openPipe(path: string, signal?: AbortSignal): Promise<Writable> {
   for (;;) {
     throwIfAborted(signal);
@@ -243,7 +251,7 @@ async function openPipe(path: string, signal?: AbortSignal): Promise<Writable> {
 }
 
 function streamSink(stream: Writable, isOurs: boolean): Sink<null> {
-  // Each write has the error too; without a listener it would end the process.
+  // Each write also reports the error. Without a listener it would end the process.
   stream.on('error', () => {});
   return {
     write: (bytes) =>
@@ -258,12 +266,12 @@ function streamSink(stream: Writable, isOurs: boolean): Sink<null> {
   };
 }
 
-/** Links followed in a row before they are taken for a circle; Linux has the same. */
+/** The most links to follow before they count as a cycle; Linux has the same limit. */
 const MAX_LINKS = 40;
 
 /**
- * The path behind all links, of a file that may not be there yet. `isOpen`: it is an open file of this
- * process by its number, whose name may be gone.
+ * The path after following all links; the file may not exist yet. `isOpen`: the path is an open
+ * file of this process by its number, whose name may be gone.
  */
 async function behindLinks(name: string): Promise<{ path: string; isOpen: boolean }> {
   let path = resolve(name);
@@ -272,7 +280,7 @@ async function behindLinks(name: string): Promise<{ path: string; isOpen: boolea
     if (/^\/proc\/.*\/fd$/.test(folder)) return { path: name, isOpen: true };
     path = join(folder, basename(path));
     const target = await readlink(path).catch((error) => {
-      // No link, or nothing there.
+      // Not a link, or nothing there.
       if (codeOf(error) === 'EINVAL' || codeOf(error) === 'ENOENT') return null;
       throw error;
     });
@@ -282,7 +290,7 @@ async function behindLinks(name: string): Promise<{ path: string; isOpen: boolea
   throw unfit(`${name} is a link that leads back to itself.`);
 }
 
-/** Null where nothing is. */
+/** Null if nothing is there. */
 async function statOf(path: string): Promise<Stats | null> {
   try {
     return await stat(path);
@@ -292,7 +300,7 @@ async function statOf(path: string): Promise<Stats | null> {
   }
 }
 
-/** Null where it cannot be told: reading will say why. */
+/** Null if unknown. Reading will report the reason. */
 async function inputStat(input: string): Promise<Stats | null> {
   return input === STDIO ? descriptor(0) : stat(input).catch(() => null);
 }
@@ -313,7 +321,10 @@ const codeOf = (error: unknown): string => String((error as { code?: unknown } |
 const unfit = (message: string, hint = 'Give the output another name.'): CrispenError =>
   new CrispenError('INVALID_INPUT', message, { hint });
 
-/** What is wrong with a name, by the system's code; anything else is that nothing can be written there. */
+/**
+ * What is wrong with a name, by the system's error code. Every other code means that nothing can be
+ * written there.
+ */
 function readable(name: string, cause: unknown): unknown {
   const code = codeOf(cause);
   if (code === 'ENOENT' || code === 'ENOTDIR') {

@@ -4,23 +4,23 @@ import { CrispenError } from '../errors.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import type { ChosenModel } from './model.ts';
 
-/** The share of 8-bit values that has to stay within one step of f32, for f16 to be used. */
+/** The share of 8-bit values that must be within one step of f32 for f16 to be used. */
 export const REQUIRED_SHARE = 0.999;
 /** Largest finite f16. */
 export const F16_MAX = 65504;
 
 /** How f16 compares with f32 on one image. */
 export interface PrecisionFigures {
-  /** Colour values compared. */
+  /** The number of compared colour values. */
   readonly values: number;
-  /** Share of them that differ by at most 1 of 255, and share that do not differ at all. */
+  /** The share of values that differ by at most 1 of 255, and the share of equal values. */
   readonly within: number;
   readonly same: number;
   /** Largest difference, of 255. */
   readonly worst: number;
-  /** Largest magnitude in f32 of whatever the fused network writes to memory. */
+  /** The largest magnitude in f32 of all values that the fused network writes to memory. */
   readonly largest: number;
-  /** False if any value of the output in f16 was not finite; the others are of no meaning then. */
+  /** False if an f16 output value was not finite. The other figures are meaningless then. */
   readonly finite: boolean;
 }
 
@@ -28,9 +28,9 @@ export const holds = ({ within, finite, largest }: PrecisionFigures): boolean =>
   finite && largest <= F16_MAX && within >= REQUIRED_SHARE;
 
 /**
- * Enlarges an image in f16, fused as real GPUs do it, and in f32, fused as the adapter at hand likes it
- * best (llvmpipe takes more than minutes for the fused blocks in f32), and compares the 8-bit results.
- * @throws CrispenError as `Engine.upscale`; `INVALID_INPUT` for a device without f16.
+ * Enlarges an image in f16, fused as on real GPUs, and in f32, fused as the adapter prefers, and
+ * compares the 8-bit results. (llvmpipe takes more than minutes for the fused blocks in f32.)
+ * @throws CrispenError like `Engine.upscale`; `INVALID_INPUT` for a device without f16.
  */
 export async function measurePrecision(
   engine: Engine,
@@ -65,7 +65,7 @@ export async function measurePrecision(
   if (!half || !exact) return { values: 0, within: 0, same: 0, worst: 255, largest, finite: false };
   let [values, within, same, worst] = [0, 0, 0, 0];
   for (let i = 0; i < exact.length; i++) {
-    if (i % 4 === 3) continue; // alpha is no work of the network
+    if (i % 4 === 3) continue; // the network does not compute alpha
     const difference = Math.abs(half[i] - exact[i]);
     values++;
     if (difference <= 1) within++;
@@ -83,7 +83,7 @@ function planar({ width, height, data }: Rgba8Image, range: number) {
   return { width, height, data: values };
 }
 
-/** The middle of an image, at most `size` pixels on either side. */
+/** The middle of an image, at most `size` pixels on each side. */
 export function middle({ width, height, data }: Rgba8Image, size: number): Rgba8Image {
   const [w, h] = [Math.min(width, size), Math.min(height, size)];
   const [left, top] = [(width - w) >> 1, (height - h) >> 1];
@@ -96,9 +96,9 @@ export function middle({ width, height, data }: Rgba8Image, size: number): Rgba8
 }
 
 /**
- * Pictures of the strongest contrast, opaque: `strokes`, white lines one to three pixels wide on black
- * as of letters; `checkers`, single pixels of black and white in one half, of saturated colours in the
- * other. Before a gate A2N reaches its largest values at such edges.
+ * Opaque pictures of the strongest contrast. `strokes`: white lines one to three pixels wide on
+ * black, like letters. `checkers`: single pixels, black and white in one half and saturated colours
+ * in the other. At such edges, A2N's values before a gate are largest.
  */
 export function hardPicture(kind: 'strokes' | 'checkers', size: number): Rgba8Image {
   const data = new Uint8ClampedArray(size * size * 4);

@@ -18,16 +18,16 @@ import {
 export const PRECISION_USAGE = `
 npm run precision -- [options]
 
-Measures the shipped models in f16 against f32 on a GPU with shader-f16: the share of 8-bit values
-within 1/255 (99.9 % are required), the largest difference, the largest magnitude that is written to
-memory (65504 is the most that f16 holds), and whether all is finite. The property f16 of the models
-in src/catalog/files.ts stands on these figures.
+Compares f16 with f32 for the shipped models, on a GPU with shader-f16: the share of 8-bit values
+within 1/255 (99.9 % are required), the largest difference, the largest magnitude written to memory
+(the limit of f16 is 65504), and whether all values are finite. These figures decide the property f16
+of the models in src/catalog/files.ts.
 
-  --models IDS     ids, with commas; default all
-  --image FILE     a photo, of which the middle is taken; can be repeated; default two small photos of
-                   e2e/images, white lines on black, and checkers of single pixels, the hardest of all
-  --size N         most pixels on either side of what is taken, default 32
-  --json           one line of JSON {model, picture, width, height, ...figures, holds} for each
+  --models IDS     comma-separated ids (default all)
+  --image FILE     a photo, cropped to its middle; can be repeated (default: two small photos of
+                   e2e/images, white lines on black, and checkers of single pixels, which are hardest)
+  --size N         largest side of the crop in pixels (default 32)
+  --json           one line of JSON {model, picture, width, height, ...figures, holds} per picture
   --help           this text
 `;
 

@@ -33,13 +33,13 @@ describe.skipIf(!adapter)('shipped models in f16', () => {
   it.each(MODEL_FILES)('$id keeps to the bound', async ({ id, f16 }) => {
     const model = await chooseModel({ model: id });
     const photo = await readImage('e2e/images/chelsea-24x20.png');
-    // Those that run in f16 by themselves have to on the hardest pictures as well.
+    // Models that default to f16 must also pass on the hardest pictures.
     const hard = (['strokes', 'checkers'] as const).map((kind) => hardPicture(kind, 24));
     for (const image of f16 ? [photo, ...hard] : [photo]) {
       const found = await measurePrecision(engine, model, image);
       expect(found).toSatisfy(holds);
       expect(found.values).toBe(3 * image.width * image.height * model.network.scale ** 2);
-      // It is f16 indeed: some value is rounded the other way. And something was looked at.
+      // The run really used f16, because some value is rounded differently. Values were compared.
       expect(found.same).toBeLessThan(1);
       expect(found.largest).toBeGreaterThan(1);
     }

@@ -21,31 +21,31 @@ export const QUALITY_USAGE = `
 npm run quality -- --dataset DIR --scale N [options]
 
 Measures PSNR and SSIM of a model over HR/LR pairs (DIR/HR/NAME.png, DIR/LR_bicubic/X2/NAMEx2.png):
-on unrounded BT.601 Y, N pixels shaved at every border, 8-bit output, bicubic beside it. For a model of
-scale 1 the ground truth is the input, made worse by --jpeg or --noise, and stands in for bicubic.
+on unrounded BT.601 Y, with N pixels shaved at every border and 8-bit output, next to bicubic. For a
+model of scale 1, the input is the ground truth degraded by --jpeg or --noise, and replaces bicubic.
 
   --dataset DIR    the folder of the data set
-  --scale N        1, 2, 3 or 4 (default: the model's, else 2)
+  --scale N        1, 2, 3 or 4 (default: the model's, or else 2)
   --model ID       a shipped model (default: the photo model of the scale)
   --weights FILE   a weight file of a network that Crispen knows (.safetensors, .pth, .pt, .ckpt)
-  --input-range N  the largest value of the network's input, where it is not the usual 1 or 255
-  --images N       the first N images only
-  --jpeg Q         save the input as JPEG of this quality (4:2:0) first
-  --noise S        add white noise of this standard deviation, in levels, first
-  --device NAME    auto (a GPU, else the CPU), gpu, cpu, oracle (plain loops), or torch: PyTorch on the
-                   CPU, as a second opinion (default auto)
+  --input-range N  the largest value of the network's input, if it is not the usual 1 or 255
+  --images N       only the first N images
+  --jpeg Q         first save the input as JPEG of this quality (4:2:0)
+  --noise S        first add white noise of this standard deviation, in levels
+  --device NAME    auto (default: a GPU, or else the CPU), gpu, cpu, oracle (plain loops), or torch:
+                   PyTorch on the CPU, as a second opinion
 ${TILING_USAGE}
-  --statistics S   exact or estimated, of networks with image-wide statistics in tiles (default exact
-                   where the memory allows)
-  --seams          with --tile: also each image in one piece, its PSNR, and the mean steps across tile
-                   borders and across interior lines of both
-  --resume FILE    keep each result in FILE and skip what is there from an earlier run
+  --statistics S   exact or estimated: statistics of the whole image for networks in tiles (default
+                   exact, if the memory allows it)
+  --seams          with --tile: also run each image in one piece, and print its PSNR and the mean steps
+                   of both across tile borders and across interior lines
+  --resume FILE    keep each result in FILE and skip results from an earlier run
   --json           JSON lines {image, scale, model, psnr, ssim, bicubicPsnr, bicubicSsim}; with --seams
                    also {wholePsnr, border, interior, wholeBorder, wholeInterior}
   --help           this text
 `;
 
-/** One line of the report; the last one has the name `mean`. */
+/** One line of the report. The last one has the name `mean`. */
 export interface QualityLine {
   readonly image: string;
   readonly scale: number;
@@ -55,12 +55,12 @@ export interface QualityLine {
   readonly ssim: number;
   readonly bicubicPsnr: number;
   readonly bicubicSsim: number;
-  /** dB, of the image upscaled in one piece. */
+  /** dB, of the image enlarged in one piece. */
   readonly wholePsnr?: number;
   /** Mean steps across borders of tiles and interior lines (metrics/seams.ts), in levels. */
   readonly border?: number;
   readonly interior?: number;
-  /** The same lines of the image upscaled in one piece. */
+  /** The same lines of the image enlarged in one piece. */
   readonly wholeBorder?: number;
   readonly wholeInterior?: number;
 }
@@ -136,7 +136,7 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
   return 0;
 }
 
-/** Where quality can be measured. */
+/** The runtimes that can measure quality. */
 export const MEASURERS = [...DEVICES, 'oracle', 'torch'] as const;
 
 /** @throws CrispenError as `openBackend` and `openTorch`. */
@@ -146,7 +146,9 @@ export async function openMeasurer(
 ): Promise<Measurer> {
   if (device !== 'torch') return openBackend(device, tiling);
   if (Object.values(tiling).some((value) => value !== undefined)) {
-    throw new UsageError('PyTorch takes whole images only: no --tile, --memory or --statistics.');
+    throw new UsageError(
+      'PyTorch runs whole images only, without --tile, --memory or --statistics.',
+    );
   }
   return openTorch();
 }
@@ -157,14 +159,14 @@ export interface Measuring {
   readonly model: ChosenModel;
   /** The folder of a data set. */
   readonly dataset: string;
-  /** The first so many images only. */
+  /** The number of images to measure, from the first. */
   readonly limit?: number | undefined;
   readonly worse?: Degradation | undefined;
-  /** What the backend was opened with. */
+  /** The tiling of the backend. */
   readonly tiling?: Tiling | undefined;
-  /** Whether tiles are compared with the image in one piece. */
+  /** Whether to compare tiles with the image in one piece. */
   readonly seams?: boolean;
-  /** A file of earlier results, which grows. */
+  /** A file of earlier results, to which new ones are added. */
   readonly resume?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onLine?: (line: QualityLine) => void;
@@ -231,7 +233,7 @@ async function measure(
     readonly network: Network;
     readonly worse: Degradation;
     readonly upscale: Upscale;
-    /** The side of tiles that are to be compared with the whole. */
+    /** The side of the tiles to compare with the whole. */
     readonly cut: number | undefined;
     readonly signal: AbortSignal | undefined;
   },
@@ -263,14 +265,16 @@ async function measure(
 }
 
 /**
- * The lines of the result that tiles meet at.
- * @throws UsageError where the image is but one tile, or was cut smaller for want of memory.
+ * The lines of the result where tiles meet.
+ * @throws UsageError if the image is a single tile, or was cut smaller for lack of memory.
  */
 function tileBorders(lr: Rgba8Image, network: Network, side: number, made: number): Line[] {
   const strips = tilerFor(lr, network, 'zero').plan(side, () => true);
   const { tiles } = strips[0];
   if (made === 1 || made !== strips.length * tiles.length) {
-    throw new UsageError(`--seams needs more than one tile, as large as --tile says; got ${made}.`);
+    throw new UsageError(
+      `--seams needs more than one tile, of the size that --tile says; got ${made}.`,
+    );
   }
   const at = (starts: readonly number[]) => starts.slice(1).map((start) => start * network.scale);
   return [
@@ -282,7 +286,7 @@ function tileBorders(lr: Rgba8Image, network: Network, side: number, made: numbe
 /** The mean of every measure over the images. */
 export function mean(lines: readonly QualityLine[]): QualityLine {
   const [first] = lines;
-  if (!first) throw new CrispenError('INVALID_INPUT', 'There is nothing to take the mean of.');
+  if (!first) throw new CrispenError('INVALID_INPUT', 'There are no results to average.');
   const average = (metric: keyof Measures): number =>
     lines.reduce((sum, line) => sum + (line[metric] as number), 0) / lines.length;
   const seams = SEAM_METRICS.filter((metric) => first[metric] !== undefined);
@@ -298,7 +302,7 @@ export function mean(lines: readonly QualityLine[]): QualityLine {
   };
 }
 
-/** What a result depends on beside the image. */
+/** What a result depends on besides the image. */
 interface RunKey {
   readonly dataset: string;
   readonly scale: number;
@@ -318,7 +322,7 @@ const RUN_KEYS = [
   ...['tileSize', 'statistics', 'seams'],
 ] as (keyof RunKey)[];
 
-/** Results on disk, one JSON line each, so that a run of hours can be taken up again. */
+/** Results on disk, one JSON line each. They allow a run of hours to be resumed. */
 class ResultFile {
   readonly #path: string | undefined;
   readonly #key: RunKey;
@@ -351,7 +355,7 @@ class ResultFile {
   }
 }
 
-/** null for a line that a killed run left unfinished, or that lacks a measure. */
+/** null for a line that a killed run left unfinished, or without a measure. */
 function parseLine(text: string): Record<string, unknown> | null {
   try {
     const line: unknown = JSON.parse(text);
@@ -367,7 +371,10 @@ function printJson(line: QualityLine): void {
   console.log(JSON.stringify(line));
 }
 
-/** What stands beside the model: at scale 1 nothing is resized, and it is the input itself. */
+/**
+ * The heading of the comparison. At scale 1 nothing is resized, and the comparison is the input
+ * itself.
+ */
 function heading(scale: number): string {
   const beside = scale === 1 ? 'input  ' : 'bicubic';
   return `${'image'.padEnd(20)} ${'PSNR'.padStart(9)} ${'SSIM'.padStart(8)}   ${beside} ${'PSNR'.padStart(9)} ${'SSIM'.padStart(8)}`;

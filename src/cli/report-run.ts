@@ -16,17 +16,17 @@ import { drawCrops } from './report-crops.ts';
 export const REPORT_USAGE = `
 npm run quality:report -- [options]
 
-Measures every shipped model on Set5 and Set14 at its scale, beside bicubic, the published figure and
-the authors' weights; the photo models on JPEG versions beside the clean models; restoration beside its
-input. Writes QUALITY.md, and crops of the sample photos into docs/quality beside it. The data sets
-(images/Set5, images/Set14), the authors' weights (weights/official) and the photos (samples) are looked
-for in $CRISPEN_SHARED, default ../shared. It takes hours on a software adapter: --resume, or
---device torch, which takes minutes and gives the same digits.
+Measures every shipped model on Set5 and Set14 at its scale, next to bicubic, the published figures and
+the authors' weights. Measures photo models on JPEG input next to the clean models, and restoration
+next to its input. Writes QUALITY.md, and crops of the sample photos to docs/quality. The data sets
+(images/Set5, images/Set14), the authors' weights (weights/official) and the photos (samples) must be in
+$CRISPEN_SHARED (default ../shared). A software adapter takes hours: use --resume, or --device torch,
+which takes minutes and gives the same digits.
 
   --sets NAMES     comma-separated (default Set5,Set14)
   --models IDS     comma-separated (default all)
-  --resume FILE    keep each result in FILE and skip what is there from an earlier run
-  --out FILE       (default QUALITY.md)
+  --resume FILE    keep each result in FILE and skip results from an earlier run
+  --out FILE       the file to write (default QUALITY.md)
   --device NAME    gpu, cpu, oracle (plain loops), or torch: PyTorch on the CPU (default gpu)
   --help           this text
 `;
@@ -52,7 +52,7 @@ const OFFICIAL: Readonly<Record<string, string>> = {
 
 const QUALITIES = [80, 60, 40];
 
-/** What restoration is measured on. */
+/** The degradations of the restoration measurements. */
 const WORSE: Readonly<Partial<Record<Restoration, readonly Degradation[]>>> = {
   dejpeg: [{ jpeg: 10 }, { jpeg: 20 }, { jpeg: 40 }, { jpeg: 80 }],
   denoise: [{ noise: 10 }, { noise: 25 }],
@@ -96,7 +96,7 @@ interface DataSet {
   readonly path: string;
 }
 
-/** @throws CrispenError `INVALID_INPUT` if it is not there. */
+/** @throws CrispenError `INVALID_INPUT` if the folder does not exist. */
 function setFolder(name: string): string {
   const path = join(sharedFolder(), 'images', name);
   if (!existsSync(path)) {
@@ -107,7 +107,7 @@ function setFolder(name: string): string {
   return path;
 }
 
-/** One section after the other as lines of Markdown. */
+/** Sections as lines of Markdown. */
 class Report {
   readonly #measurer: Measurer;
   readonly #resume: string | undefined;
@@ -189,7 +189,7 @@ class Report {
     return lines;
   }
 
-  /** Restoration beside what it was given. */
+  /** Restoration beside its input. */
   async restored(models: readonly ModelEntry[], sets: readonly DataSet[]): Promise<string[]> {
     const lines = [
       ...['', '## Restoration', ''],
@@ -218,7 +218,7 @@ class Report {
     return lines;
   }
 
-  /** Pictures, for what figures do not tell. */
+  /** Images, which show what figures do not. */
   async crops(models: readonly ModelEntry[], folder: string): Promise<string[]> {
     const samples = join(sharedFolder(), 'samples');
     if (!existsSync(samples)) {

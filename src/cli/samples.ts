@@ -2,10 +2,10 @@ import type { Sharp } from 'sharp';
 import { CrispenError } from '../errors.ts';
 import type { Rgba8Image } from '../image/image.ts';
 
-/** What was done to floating-point samples, for people. */
+/** The note about floating-point samples. */
 export const FLOAT_NOTE = 'The floating-point samples, 0 to 1, were rounded to 8 bits.';
 
-/** libvips' names of sample types that are no picture's, by what to call them. */
+/** libvips' names of sample types that images do not use, with names for messages. */
 const REFUSED: Readonly<Record<string, string>> = {
   char: 'signed 8-bit integers',
   short: 'signed 16-bit integers',
@@ -15,22 +15,22 @@ const REFUSED: Readonly<Record<string, string>> = {
   dpcomplex: 'complex numbers',
 };
 
-/** Samples of 0 to 1 that were computed may miss it by that. */
+/** Computed samples of 0 to 1 may be off by this much. */
 const TOLERANCE = 0.5 / 255;
 
 /**
- * A TIFF whose samples are no unsigned integers of 8 or 16 bits, which a decoder would cast to 8 bits:
- * mostly to black. Floating-point samples of 0 to 1 become 0 to 255, by no curve, since the file names
- * none; null for what a decoder reads by itself.
+ * Reads a TIFF whose samples are not unsigned integers of 8 or 16 bits. A decoder would cast them
+ * to 8 bits: mostly to black. Floating-point samples of 0 to 1 become 0 to 255 without a curve,
+ * because the file names none. Null for files that a decoder reads correctly.
  *
- * @throws CrispenError `DECODE_FAILED` for samples of other types, and beyond 0 to 1
+ * @throws CrispenError `DECODE_FAILED` for samples of other types, and for values outside 0 to 1
  */
 export async function readUnusual(input: Sharp): Promise<Rgba8Image | null> {
   const { depth, space } = await input.metadata();
   const refused = REFUSED[String(depth)];
   if (refused) throw unreadable(`The samples of this TIFF are ${refused}.`);
   if (depth !== 'float' && depth !== 'double') return null;
-  // Colour would be taken for linear light; "b-w" is handed out as it is.
+  // libvips would treat colour as linear light. It returns "b-w" unchanged.
   if (space !== 'scrgb' && space !== 'b-w') {
     throw unreadable(`The floating-point samples of this TIFF are of the kind "${space}".`);
   }
@@ -42,7 +42,7 @@ export async function readUnusual(input: Sharp): Promise<Rgba8Image | null> {
   const samples = new Float32Array(data.buffer, data.byteOffset, width * height * channels);
   let [low, high] = [0, 1];
   for (const value of samples) {
-    // Of NaN both become NaN, and stay.
+    // With NaN, both become and stay NaN.
     low = Math.min(low, value);
     high = Math.max(high, value);
   }

@@ -5,11 +5,11 @@ import { choice, UsageError } from './command.ts';
 export const SHADER_USAGE = `
 npm run shader -- [NAME] [options]
 
-Prints the WGSL that a shader expands to, such as conv/conv; without a name, all shaders and their
+Prints the expanded WGSL of a shader, such as conv/conv. Without a name, it lists all shaders and their
 variants.
 
-  --variant NAME     which variant (default: the first)
-  --element TYPE     f32 or f16 (default f32)
+  --variant NAME     the variant (default: the first)
+  --element TYPE     the element type of maps and weights: f32 or f16 (default f32)
   --help             this text
 `;
 
@@ -24,7 +24,7 @@ export function shaderCommand(args: string[]): Promise<number> {
     },
   });
   const [name, ...rest] = positionals;
-  if (rest.length > 0) throw new UsageError('One shader at a time.');
+  if (rest.length > 0) throw new UsageError('Name one shader at a time.');
   if (name === undefined) {
     for (const [shader, variants] of Object.entries(EXAMPLES)) {
       console.log(`${shader.padEnd(26)}${Object.keys(variants).join(' ')}`);

@@ -8,12 +8,14 @@ import { tinyCheckpoint } from '../../test/checkpoints/tiny.ts';
 import { picture } from '../../test/pictures.ts';
 import { PACKAGE_ROOT } from './model.ts';
 
-/** `CRISPEN_LARGE=1`: 24 megapixels times 16, some ten minutes on a software adapter. */
+/**
+ * `CRISPEN_LARGE=1`: 24 megapixels times 16, which takes some ten minutes on a software adapter.
+ */
 const IS_LARGE = process.env.CRISPEN_LARGE === '1';
 const [WIDTH, HEIGHT] = IS_LARGE ? [6000, 4000] : [300, 200];
 const PICTURE = { width: WIDTH, height: HEIGHT, channels: 4 as const };
 const HOUR = 3_600_000;
-/** Has a process tell the most memory that it ever held, in kilobytes. */
+/** Makes a process print its peak memory in kilobytes. */
 const GAUGE =
   'data:text/javascript,process.on("exit",()=>console.error("maxRSS",process.resourceUsage().maxRSS))';
 
@@ -51,12 +53,12 @@ const args = () => [
 it('leaves no file behind when it is interrupted', async () => {
   const before = await readdir(folder);
   const { child, ended } = crispen(...args());
-  // The file grows under another name from the start of the work on.
+  // From the start of the work, the file grows under another name.
   await expect
     .poll(() => readdir(folder), { timeout: 120_000, interval: 5 })
     .toHaveLength(before.length + 1);
   child.kill('SIGINT');
-  // As shells have it: 128 and the signal's number.
+  // As in shells: 128 plus the signal's number.
   expect(await ended).toMatchObject({ code: 130, words: expect.stringContaining('ABORTED') });
   expect(await readdir(folder)).toEqual(before);
 });
@@ -79,7 +81,7 @@ it(
     const open = () => sharp(at('out.png'), { limitInputPixels: false, sequentialRead: true });
     const { format, width, height, channels } = await open().metadata();
     expect([format, width, height, channels]).toEqual(['png', WIDTH * 4, HEIGHT * 4, 3]);
-    // Decodes every row; the network is close to a nearest enlargement of the picture.
+    // Decodes every row. The network is close to a nearest enlargement of the image.
     const stats = await open().stats();
     const wanted = await sharp(at('in.png')).stats();
     stats.channels.forEach(({ mean }, c) => {

@@ -3,15 +3,15 @@ import { Worker } from 'node:worker_threads';
 import { type Seat, serveBands } from '../cpu/band.ts';
 import { type BandThread, Crew } from '../cpu/crew.ts';
 
-/** More threads than this wait for memory rather than compute. */
+/** More threads would only wait for memory. */
 export const MAX_THREADS = 8;
 
-/** Threads of the CPU backend, by default one for each core. Node's worker threads share memory. */
+/** Threads of the CPU backend, by default one per core. Node's worker threads share memory. */
 export function openCrew(threads = Math.min(availableParallelism(), MAX_THREADS)): Crew {
   return new Crew(threads, startThread);
 }
 
-/** A worker that needs no file of its own: wherever the command line is bundled, there is none. */
+/** A worker without a file of its own, because a bundled command line has none. */
 function startThread(): BandThread {
   const worker = new Worker(
     `require('node:worker_threads').parentPort.on('message', ${serveBands})`,

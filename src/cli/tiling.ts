@@ -2,7 +2,7 @@ import type { UpscaleOptions } from '../engine/types.ts';
 import { CALLS } from '../worker/page/options.ts';
 import { choice, parsed, positiveInteger, UsageError } from './command.ts';
 
-/** How an image is cut; the result depends on `edge` alone, and on `statistics`. */
+/** How an image is cut into tiles. The result only depends on `edge` and `statistics`. */
 export type Tiling = Pick<UpscaleOptions, 'tileSize' | 'memoryBudget' | 'edge' | 'statistics'>;
 
 /** The options of `parseArgs` that `tilingOf` reads. */
@@ -14,12 +14,12 @@ export const TILING_OPTIONS = {
 } as const;
 
 export const TILING_USAGE = `\
-  --tile N         tiles of at most N input pixels a side (default: the largest that the memory allows)
-  --memory MB      megabytes of memory to use (default: 1 GiB; on a GPU at most what one buffer may have)`;
+  --tile N         largest side of a tile in input pixels (default: the largest that fits into memory)
+  --memory MB      megabytes of memory to use (default: 1 GiB; on a GPU at most the largest buffer)`;
 
 const STATISTICS = ['exact', 'estimated'] as const;
 
-/** @throws UsageError for values that are none, and for an edge that the oracle lacks. */
+/** @throws UsageError for invalid values, and for an edge that the oracle lacks. */
 export function tilingOf(
   values: { readonly [name in keyof typeof TILING_OPTIONS]?: string | undefined },
   device: string,

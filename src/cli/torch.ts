@@ -10,10 +10,10 @@ import { writeSafetensors } from '../weights/writeSafetensors.ts';
 import type { Measurer } from './backend.ts';
 import { PACKAGE_ROOT } from './model.ts';
 
-/** The names of `training/networks.py` by architecture. */
+/** The names in `training/networks.py` by architecture. */
 const NETWORKS: Readonly<Record<string, string>> = { a2n: 'a2n', a2nm: 'a2nm', pan: 'pan' };
 
-/** A Python that can run what lies in training/: the command, or undefined. */
+/** The command of a Python that can run training/, or undefined. */
 export function findPython(): string | undefined {
   return ['python3', '/usr/bin/python3', 'python'].find(
     (command) => spawnSync(command, ['-c', 'import torch, numpy, PIL']).status === 0,
@@ -22,8 +22,8 @@ export function findPython(): string | undefined {
 
 /**
  * The networks as PyTorch runs them (training/networks.py), in f32 on the CPU: some thirty times
- * faster than a software adapter, and a second opinion on the engine's figures. Of the networks
- * loaded only the last one runs: each takes a process.
+ * faster than a software adapter, and a second opinion on the engine's figures. Each network takes
+ * a process, and only the last one loaded runs.
  * @throws CrispenError `INVALID_INPUT` without a python3 that has torch.
  */
 export function openTorch(): Measurer {
@@ -62,9 +62,13 @@ class TorchServer {
   constructor(python: string, network: Network, weights: TensorMap, scratch: string) {
     const name = NETWORKS[network.architecture];
     if (!name) {
-      throw new CrispenError('MODEL_UNSUPPORTED', `PyTorch runs no ${network.architecture} here.`, {
-        hint: 'Measure it with --device gpu.',
-      });
+      throw new CrispenError(
+        'MODEL_UNSUPPORTED',
+        `training/networks.py has no ${network.architecture}.`,
+        {
+          hint: 'Measure it with --device gpu.',
+        },
+      );
     }
     const file = join(mkdtempSync(join(scratch, 'model-')), 'weights.safetensors');
     writeFileSync(file, writeSafetensors(weights));
@@ -75,7 +79,7 @@ class TorchServer {
     this.#process.stderr.on('data', (text) => {
       this.#trouble += text;
     });
-    // A process that is gone shows in the missing answer.
+    // A missing answer reports a process that is gone.
     this.#process.stdin.on('error', () => {});
   }
 

@@ -9,15 +9,15 @@ import { openGpu } from './driver.ts';
 export const TUNE_USAGE = `
 npm run tune -- [options]
 
-Measures the variants of the convolutions, and a small A2N fused to each level, on the GPU at hand, in
-f32 and, where the GPU has it, in f16.
-Every result is checked against the plain reference before it is timed, by timestamp queries where
-the GPU has them. Prints the winners as a line for FAMILIES in src/engine/tune/tuning.ts.
+Measures the variants of the convolutions, and a small A2N at each fusion level, on this GPU, in f32
+and, if the GPU has it, in f16. Every result is checked against the plain reference before it is timed.
+The clock is timestamp queries, if the GPU has them. Prints the winners as a line for FAMILIES in
+src/engine/tune/tuning.ts.
 
-  --sizes WxH,...    LR sizes in pixels; default 64x64
-  --repeats N        of each timing, the median counts; default 5
-  --fusions NAMES    none,ops,blocks: levels to compare, blocks by tiles of 8 and of 16 rows; they take
-                     software adapters half a minute to compile; default all
+  --sizes WxH,...    LR sizes in pixels (default 64x64)
+  --repeats N        timings per variant, of which the median counts (default 5)
+  --fusions NAMES    fusion levels to compare: none,ops,blocks (default all). blocks is measured with
+                     tiles of 8 and 16 rows, which software adapters compile for half a minute
   --json             one JSON object {adapter, clock, measurements, family, best}
   --help             this text
 `;

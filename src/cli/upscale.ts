@@ -27,34 +27,34 @@ webp, avif. "-" is standard input or standard output; what is reported of the ru
 error. Links are followed, permissions stay.
 
   --scale N        any factor up to 16, such as 2 or 2.7 (default: the model's own, else 2): the next
-                   network's scale, resized to the exact size; above 4 in several passes, which
-                   adds size but no more true detail; below 1 resized without a network
+                   network's scale, then resized to the exact size. Above 4 there are several
+                   passes, which add size but no true detail. Below 1 no network runs
   --width N, --height N, --fit WxH
-                   in place of --scale: a side in pixels, or as large as fits into a box
+                   instead of --scale: a side in pixels, or a box that the result fits into
   --method NAME    network or lanczos (default network)
   --task NAME      upscale (default); dejpeg removes JPEG artifacts, denoise removes noise. Both keep
                    the image's size; with another size, the default models enlarge the result
-  --model ID       a shipped model, such as a2n-x2, or its family's of the scale needed (default: the
-                   photo models)
-  --weights FILE   a weight file (.safetensors, .pth, .pt, .ckpt) of a network that Crispen knows; with
-                   --model in place of that model's weights
+  --model ID       a shipped model, such as a2n-x2; at another scale, the model of the same family
+                   (default: the photo models)
+  --weights FILE   a weight file (.safetensors, .pth, .pt, .ckpt) of a network that Crispen knows. With
+                   --model, it replaces the weights of that model
 ${NETWORK_USAGE}
-  --device NAME    auto (default): a GPU, else the CPU; gpu; or cpu
-  --threads N      of the CPU (default: one for each core, at most 8)
+  --device NAME    auto (default: a GPU, or else the CPU), gpu or cpu
+  --threads N      threads on the CPU (default: one per core, at most 8)
 ${TILING_USAGE}
-  --edge MODE      what lies beyond the border: zero, as networks were trained (default), replicate,
+  --edge MODE      pixels beyond the border: zero (default; as networks were trained), replicate,
                    or wrap, for textures that tile
-  --precision NAME auto, f32 or f16: of feature maps and weights on the GPU (default auto: f16 for shipped
-                   models where a GPU has it)
-  --format NAME    png, jpeg, webp or avif, whatever the output is called (default: by the extension; png
-                   for standard output, pipes and devices)
+  --precision NAME precision of feature maps and weights on the GPU: auto (default: f16 for shipped
+                   models if the GPU has it), f32 or f16
+  --format NAME    png, jpeg, webp or avif (default: by the extension of the output; png for standard
+                   output, pipes and devices)
   --quality N      1 to 100, for all but PNG (default 92)
-  --keep-metadata  take EXIF and XMP along (not into AVIF)
+  --keep-metadata  copy EXIF and XMP to the result (not to AVIF)
   --json           print one line of JSON about the run
   --help           this text
 `;
 
-/** Those of images; a mosaic has no file format that is read here. */
+/** The tasks for images. Raw Bayer data has no supported file format. */
 const TASKS = ['upscale', 'dejpeg', 'denoise'] as const;
 
 /** The command `crispen`. */
@@ -96,7 +96,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
   const precision = parsed('--precision', values.precision, CALLS.createUpscaler.precision);
   const task = values.task === undefined ? undefined : choice('--task', values.task, TASKS);
   if (method === 'lanczos' && task !== undefined && task !== 'upscale') {
-    throw new UsageError(`--method lanczos cannot serve the task "${task}".`);
+    throw new UsageError(`--method lanczos cannot do the task "${task}".`);
   }
   const wish = sizeWishOf(values);
   const { model, weights } = values;
@@ -110,7 +110,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
   }
   const to = await findOutput(output, input);
   const format = asked ?? formatOf(to);
-  // Standard output is the picture's alone.
+  // Standard output is for the image only.
   const say = to.kind === 'stdout' ? console.error : console.log;
   const { image, tags: found, animated, notes } = await readPicture(input, format);
   const tags = values['keep-metadata'] ? found : { ...found, exif: null, xmp: null };
@@ -122,7 +122,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
   });
   checkFormat(format, size);
 
-  // Models may run twice.
+  // A model may run twice.
   const assumptions = [...new Set(method === 'lanczos' ? [] : chain.flatMap((m) => m.assumptions))];
 
   const backend = await openBackend(device, tiling, threads);
@@ -139,7 +139,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
       await writeImage(to, result, { format, quality, tags, signal });
       return report;
     };
-    // Never held whole: a PNG may be larger than memory.
+    // Never holds the whole image: a PNG may be larger than memory.
     const makeInStrips = async () => {
       const header = { ...size, depth, alpha: !isOpaque(image.data), tags };
       const { produced } = await savePng(
@@ -192,13 +192,13 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
   }
 }
 
-/** One pass per model, shared where a model runs again. */
+/** One pass per model, shared if a model runs again. */
 function passesOf(backend: Backend, chain: readonly ChosenModel[], precision: Precision): Pass[] {
   const passes = new Map(chain.map((model) => [model, backend.pass(model, precision)]));
   return chain.map((model) => passes.get(model) as Pass);
 }
 
-/** @throws UsageError for options that settle what is known of shipped networks. */
+/** @throws UsageError for options about unknown networks that are given for shipped ones. */
 function checkKnown({ inputRange: _, ...wish }: NetworkWish): void {
   if (Object.values(wish).every((value) => value === undefined)) return;
   throw new UsageError(
@@ -207,8 +207,8 @@ function checkKnown({ inputRange: _, ...wish }: NetworkWish): void {
 }
 
 /**
- * What the size options wish for; null for none. @throws UsageError for numbers that are none and
- * for more than one of them.
+ * The requested size; null for none. @throws UsageError for invalid numbers and for more than one
+ * size.
  */
 function sizeWishOf(values: {
   readonly scale?: string | undefined;
@@ -240,7 +240,7 @@ function qualityOf(value: string | undefined): number | undefined {
   return parsed('--quality', value, whole(1, 100));
 }
 
-/** A line for people: what the driver says of itself. */
+/** The driver's description of itself, in one line. */
 export function adapterName(adapter: AdapterReport | null): string {
   if (adapter === null) return 'the CPU';
   const name = adapter.description || adapter.device || adapter.architecture || adapter.vendor;

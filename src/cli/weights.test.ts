@@ -77,7 +77,7 @@ describe('inspect', () => {
 });
 
 describe('what a file does not tell', () => {
-  /** A Compact network of two layers, trained with an activation that has no weights. */
+  /** A Compact network of two layers whose activation has no weights. */
   const plain = (scale: number) => {
     let seed = 1;
     const tensor = (...shape: number[]): Tensor => {
@@ -196,7 +196,7 @@ describe('convert', () => {
 
   test.each([
     [[RRDB], /one output/],
-    [[RRDB, 'b.pth'], /as \.safetensors/],
+    [[RRDB, 'b.pth'], /a \.safetensors file/],
   ])('refuses %j', async (args, message) => {
     await expect(run(convertCommand, ...args)).rejects.toThrow(message);
   });
@@ -206,6 +206,6 @@ describe('convert', () => {
     const large = writeSafetensors(new Map([['w', { dtype: 'f32', shape: [2], bytes }]]));
     await writeFile(at('large.safetensors'), large);
     const args = [at('large.safetensors'), at('none.safetensors'), '--f16'];
-    await expect(run(convertCommand, ...args)).rejects.toThrow('w holds -70000');
+    await expect(run(convertCommand, ...args)).rejects.toThrow('w contains -70000');
   });
 });

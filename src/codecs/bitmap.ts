@@ -3,16 +3,16 @@ import type { Rgba8Image } from '../image/image.ts';
 import { isOpaque } from '../image/pixels.ts';
 import { checkPixels } from './limits.ts';
 
-/** Pixels that pass through a canvas at a time, which bounds the extra memory. */
+/** Pixels per pass through a canvas; limits the extra memory. */
 const STRIP_PIXELS = 2 ** 22;
-/** Sides of canvases that every browser makes. */
+/** The largest side of a canvas that works in every browser. */
 const MAX_SIDE = 8192;
 
 /**
- * The pixels of a bitmap, which is closed. A 2D canvas keeps premultiplied colours and thereby
- * destroys those under a low alpha (200, 100, 50 at alpha 3 comes back as 170, 85, 85), so that
- * bitmaps with any transparency are read through WebGL. Where there is no WebGL2, the canvas's
- * rounded colours have to do.
+ * The pixels of a bitmap; closes the bitmap. A 2D canvas stores premultiplied colours and destroys
+ * those under a low alpha (200, 100, 50 at alpha 3 comes back as 170, 85, 85). Bitmaps with any
+ * transparency are therefore read through WebGL. Without WebGL2, the canvas's rounded colours are
+ * used.
  */
 export async function readBitmap(bitmap: ImageBitmap): Promise<Rgba8Image> {
   const { width, height } = bitmap;

@@ -1,4 +1,4 @@
-/** Reads beyond the end give NaN instead of an exception: a short file simply has no size. */
+/** Reads beyond the end give NaN instead of an exception, so a short file has no size. */
 export class Bytes {
   readonly data: Uint8Array;
 
@@ -34,7 +34,7 @@ export class Bytes {
     return String.fromCharCode(...this.data.subarray(offset, offset + length));
   }
 
-  /** The offset behind the next zero byte, at most `end`. */
+  /** The offset after the next zero byte, at most `end`. */
   afterZero(offset: number, end: number): number {
     const zero = this.data.indexOf(0, offset);
     return zero < 0 || zero >= end ? end : zero + 1;
@@ -54,7 +54,7 @@ export function join(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return out;
 }
 
-/** Bytes through one of the platform's (de)compressors. */
+/** Runs bytes through one of the platform's (de)compressors. */
 export async function pipe(
   data: Uint8Array<ArrayBuffer>,
   through: CompressionStream | DecompressionStream,

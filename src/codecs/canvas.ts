@@ -5,14 +5,14 @@ import type { Embed } from './embed.ts';
 import type { OutputType } from './formats.ts';
 
 /**
- * Encodes with the browser's own encoder, which is told that the values are sRGB and so leaves them as
- * they are, and puts the tags into the file.
+ * Encodes with the browser's own encoder and puts the tags into the file. The encoder takes the
+ * values for sRGB and leaves them unchanged.
  *
  * @param quality 0 to 1
  * @param embed puts the tags into files of `type`
  * @param background a CSS colour put under transparent pixels, null to keep them
- * @throws CrispenError `ENCODE_FAILED` when the browser has no encoder for `type` (it would write
- * PNG without a word) or cannot make a canvas of that size
+ * @throws CrispenError `ENCODE_FAILED` if the browser has no encoder for `type` (it would silently
+ *   write PNG) or cannot make a canvas of this size
  */
 export async function encodeByCanvas(
   image: Rgba8Image,
@@ -38,7 +38,7 @@ export async function encodeByCanvas(
     blob = await canvas.convertToBlob({ type, quality });
   } catch (cause) {
     throw new CrispenError('ENCODE_FAILED', `The ${width} x ${height} image was not encoded.`, {
-      hint: 'The browser refuses a canvas of this size: choose PNG, which needs none.',
+      hint: 'The browser cannot make a canvas of this size. Choose PNG, which needs none.',
       cause,
     });
   }

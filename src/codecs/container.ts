@@ -6,32 +6,34 @@ import { stillOf } from './png/pngAnimation.ts';
 import { chunk } from './png/pngChunks.ts';
 
 /**
- * What PNG, JPEG, WebP and AVIF files hold beside their pixels. Sources: PNG third edition; ITU T.81,
- * ICC.1 annex B.4 and EXIF 2.32 for JPEG; RFC 9649 (WebP); ISO 23008-12 and ISO 14496-12 (AVIF).
+ * What PNG, JPEG, WebP and AVIF files contain besides their pixels. Sources: PNG third edition; ITU
+ * T.81, ICC.1 annex B.4 and EXIF 2.32 for JPEG; RFC 9649 (WebP); ISO 23008-12 and ISO 14496-12
+ * (AVIF).
  */
 export interface Container {
   /** The profile as stored, uncompressed. */
   readonly icc: Uint8Array | null;
-  /** Colour primaries and transfer function by ITU H.273, where they apply to RGB of full range. */
+  /** Colour primaries and transfer function by ITU H.273, if they apply to full-range RGB. */
   readonly cicp: CodePoints | null;
-  /** PNG's gAMA and cHRM, where no sRGB chunk overrules them. */
+  /** PNG's gAMA and cHRM, unless an sRGB chunk overrides them. */
   readonly gamma: Gamma | null;
-  /** PNG's cICP, gAMA, cHRM, mDCV and cLLI as stored, one after the other. */
+  /** PNG's cICP, gAMA, cHRM, mDCV and cLLI as stored, concatenated. */
   readonly chunks: Uint8Array<ArrayBuffer> | null;
   /** The pixels are stored as grey. */
   readonly isGrey: boolean;
-  /** Of JPEG: four components, which are no RGB. */
+  /** A JPEG with four components, which are not RGB. */
   readonly isCmyk: boolean;
-  /** Bits per sample, as far as the format has more than one choice. */
+  /** Bits per sample, for formats with more than one choice. */
   readonly bits: number;
   /** A TIFF structure. */
   readonly exif: Uint8Array | null;
   readonly xmp: Uint8Array | null;
-  /** What a decoder of `bare` hands out of an animation; null: the file holds one picture. */
+  /** What a decoder of `bare` returns of an animation; null: the file has a single image. */
   readonly animation: 'first frame' | 'still picture' | null;
   /**
-   * The file for a decoder that is to hand out the stored values: without EXIF, whose orientation it
-   * might or might not apply, and (`colours`) without anything by which it could convert them.
+   * The file for a decoder that must return the stored values. EXIF is removed, because decoders
+   * differ in applying its orientation. With `colours`, everything is removed that could make a
+   * decoder convert values.
    */
   bare(colours: boolean): Uint8Array<ArrayBuffer>[];
 }
@@ -39,7 +41,7 @@ export interface Container {
 export type CodePoints = readonly [primaries: number, transfer: number];
 
 export interface Gamma {
-  /** Samples are light to the power of this. */
+  /** Light is the sample to the power of this. */
   readonly exponent: number;
   /** x and y of white, red, green and blue. */
   readonly chromaticities: readonly number[] | null;
@@ -58,7 +60,7 @@ const PLAIN = {
   animation: null,
 } as const;
 
-/** Profiles above this are taken for something else. */
+/** Larger profiles are treated as damaged. */
 const MAX_PROFILE = 2 ** 24;
 
 type Reader = (data: Uint8Array<ArrayBuffer>) => Container | Promise<Container>;
@@ -72,9 +74,10 @@ const READERS: Readonly<Record<string, Reader>> = {
 };
 
 /**
- * Where a file ends, whatever follows: exports with more than an image in them, downloads padded or
- * joined. Decoders look no further; what is read by hand must not either, nor be handed on, since a file
- * that was put together anew would have it inside. The other formats' readers stop by themselves.
+ * Where an image ends, whatever follows in the file: exports with several images, padded or joined
+ * downloads. Decoders read no further. The readers here must stop too and must not pass on the
+ * rest, because a reassembled file would contain it. The readers of other formats stop on their
+ * own.
  */
 const ENDS: Readonly<Record<string, (bytes: Bytes) => number>> = {
   PNG: pngEnd,
@@ -82,7 +85,10 @@ const ENDS: Readonly<Record<string, (bytes: Bytes) => number>> = {
   AVIF: avifEnd,
 };
 
-/** Never throws for damaged files: what cannot be read is not there. @param format of `readHeader` */
+/**
+ * Never throws for damaged files; unreadable parts are treated as absent. @param format of
+ * `readHeader`
+ */
 export async function readContainer(
   format: string,
   data: Uint8Array<ArrayBuffer>,
@@ -96,7 +102,7 @@ export async function readContainer(
   return { ...PLAIN, bare: () => [data] };
 }
 
-/** Chunks that say what the samples mean, beside iCCP and sRGB, and the length of their data. */
+/** Chunks besides iCCP and sRGB that describe the samples, and the length of their data. */
 const COLOUR_CHUNKS: Readonly<Record<string, number>> = {
   cICP: 4,
   gAMA: 4,
@@ -111,7 +117,10 @@ function pngEnd(bytes: Bytes): number {
   return at + 12;
 }
 
-/** A second file begins with a box that a file has once; some decoders would take it for this one's. */
+/**
+ * A second file begins with a box that occurs once per file. Some decoders would take it for this
+ * file's.
+ */
 function avifEnd(bytes: Bytes): number {
   const seen = new Set<string>();
   for (const { type, start } of isoBoxes(bytes, 0, bytes.data.length)) {
@@ -131,7 +140,7 @@ async function readPng(data: Uint8Array<ArrayBuffer>): Promise<Container> {
     const [start, end] = [at + 8, at + 8 + bytes.u32be(at)];
     if (end + 4 > data.length) break;
     const isColour = type in COLOUR_CHUNKS || type === 'iCCP' || type === 'sRGB';
-    // Behind the pixels no decoder looks for colours.
+    // No decoder looks for colours after the pixels.
     if (!chunks.has(type) && !(isColour && chunks.has('IDAT'))) chunks.set(type, [start, end]);
     if (isColour) colours.push([at, end + 4]);
     if (type === 'eXIf') texts.push([at, end + 4]);
@@ -170,7 +179,7 @@ function pngCodePoints(cicp: Uint8Array | null): CodePoints | null {
   return matrix === 0 && isFullRange === 1 ? [primaries, transfer] : null;
 }
 
-/** Chromaticities say nothing without a gamma: so do browsers read them. */
+/** Chromaticities mean nothing without a gamma; browsers read them in the same way. */
 function pngGamma(gamma: Uint8Array | null, primaries: Uint8Array | null): Gamma | null {
   const parts = (data: Uint8Array) =>
     Array.from({ length: data.length / 4 }, (_, i) => new Bytes(data).u32be(i * 4) / 100_000);
@@ -180,7 +189,7 @@ function pngGamma(gamma: Uint8Array | null, primaries: Uint8Array | null): Gamma
 
 async function pngProfile(bytes: Bytes, chunks: Map<string, Range>): Promise<Uint8Array | null> {
   const [start, end] = chunks.get('iCCP')!;
-  // A name, and one byte for the method of compression, of which there is one.
+  // A name, and one byte for the compression method, of which there is only one.
   const packed = bytes.data.slice(bytes.afterZero(start, end) + 1, end);
   try {
     return await pipe(packed, new DecompressionStream('deflate'), MAX_PROFILE);
@@ -192,7 +201,7 @@ async function pngProfile(bytes: Bytes, chunks: Map<string, Range>): Promise<Uin
 async function pngXmp(bytes: Bytes, start: number, end: number): Promise<Uint8Array | null> {
   const key = 'XML:com.adobe.xmp\0';
   if (bytes.ascii(start, key.length) !== key) return null;
-  // Some programs write it as plain text, which has none of the following.
+  // Some programs write it as plain text, which has none of the following fields.
   if (bytes.ascii(start - 4, 4) === 'tEXt') return bytes.data.slice(start + key.length, end);
   const flags = start + key.length;
   const language = flags + 2;
@@ -222,7 +231,7 @@ function readJpeg(data: Uint8Array<ArrayBuffer>): Container {
   for (let at = 2; at + 4 <= data.length; ) {
     const marker = bytes.at(at + 1);
     if (bytes.at(at) !== 0xff || marker === 0) {
-      // Decoders skip what stands between segments; behind a segment taken out they might not.
+      // Decoders skip bytes between segments. After a removed segment they might not.
       const next = data.indexOf(0xff, at + 1);
       if (next < 0) break;
       strays.push([at, next]);
@@ -230,7 +239,7 @@ function readJpeg(data: Uint8Array<ArrayBuffer>): Container {
       continue;
     }
     if (marker === 0xff) {
-      at++; // fill
+      at++; // fill byte
       continue;
     }
     if (marker === 0xda || marker === 0xd9) break;
@@ -252,7 +261,7 @@ function readJpeg(data: Uint8Array<ArrayBuffer>): Container {
     }
     at = end;
   }
-  // Numbered from 1; a profile with a part missing is none.
+  // Numbered from 1. A profile with a missing part is ignored.
   const whole = parts.length > 1 && Array.from(parts.slice(1)).every(Boolean);
   return {
     ...PLAIN,
@@ -267,7 +276,7 @@ function readJpeg(data: Uint8Array<ArrayBuffer>): Container {
 /** Bits of the feature byte of a VP8X chunk. */
 export const WEBP = { icc: 0x20, alpha: 0x10, exif: 0x08, xmp: 0x04 } as const;
 
-/** Chunks of a WebP file with their data. */
+/** The chunks of a WebP file with their data. */
 export function* webpChunks(bytes: Bytes): Generator<{ type: string; start: number; end: number }> {
   for (let at = 12; at + 8 <= bytes.data.length; ) {
     const [start, end] = [at + 8, at + 8 + bytes.u32le(at + 4)];
@@ -313,7 +322,7 @@ function readWebp(data: Uint8Array<ArrayBuffer>): Container {
 /** Bits of the third byte of an av1C box. */
 const AV1 = { highDepth: 0x40, twelveBit: 0x20, monochrome: 0x10 } as const;
 
-/** Transfer functions of cameras: for still pictures browsers take sRGB's in their place. */
+/** Transfer functions of cameras. For still images, browsers use sRGB's instead. */
 const CAMERA_CURVES: readonly number[] = [1, 6, 14, 15];
 
 function avifCodePoints(bytes: Bytes, nclx: Box): CodePoints {
@@ -344,7 +353,7 @@ function readAvif(data: Uint8Array<ArrayBuffer>): Container {
       const view = new DataView(copy.buffer);
       for (const box of colours) {
         if (kind(box) === 'nclx') {
-          // sRGB; the matrix behind these stays: without it there are no RGB values.
+          // sRGB. The matrix after these stays, because RGB values need it.
           view.setUint16(box.body + 4, 1);
           view.setUint16(box.body + 6, 13);
         } else copy.set(ascii('free'), box.start + 4);

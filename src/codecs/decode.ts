@@ -7,17 +7,17 @@ import type { Carrier } from './source.ts';
 
 /**
  * Any source as RGBA pixels with exact values, alpha not premultiplied, turned upright by its EXIF
- * orientation; 16 bits per sample for a PNG of 16, else 8. The values of a file are those stored, and
- * the tags say what they mean; those of bitmaps are sRGB. Of an animation the first frame. Needs a
- * worker or a page.
+ * orientation. 16-bit PNGs have 16 bits per sample, all others 8. The values of a file are those
+ * stored, and the tags describe their meaning. Those of bitmaps are sRGB. An animation gives its
+ * first frame. Runs in a worker or a page.
  *
- * A bitmap belongs to this function: it is closed. Pixels are returned as they are.
+ * The function closes a bitmap. Pixels are returned unchanged.
  *
- * @param carrier what the result will be: colours of a file that it cannot carry become sRGB
+ * @param carrier what the result will be; colours that it cannot express become sRGB
  *
- * @throws CrispenError `DECODE_FAILED` for what is no image, a damaged one or a format that this
- * browser does not know; `IMAGE_TOO_LARGE` above `MAX_PIXELS`, before decoding where the header
- * tells the size.
+ * @throws CrispenError `DECODE_FAILED` for bytes that are not an image, a damaged image or a format
+ *   that this browser lacks; `IMAGE_TOO_LARGE` above `MAX_PIXELS`, before decoding if the header
+ *   gives the size.
  */
 export async function decodeImage(
   source: Blob | ImageBitmap | RgbaImage,

@@ -6,7 +6,7 @@ import { readBitmap } from './bitmap.ts';
 import { checkPixels } from './limits.ts';
 import { type Carrier, openSource, type SourceFile } from './source.ts';
 
-/** As `decodeImage`, of a file. */
+/** Like `decodeImage`, for a file. */
 export async function decodeFile(blob: Blob, carrier: Carrier): Promise<DecodedImage> {
   const source = await openSource(new Uint8Array(await readBlob(blob)), { carrier });
   const { format, tags, orientation, isAnimated, notes } = source;
@@ -25,7 +25,8 @@ async function decodePixels({ format, bits, bare, isRaw }: SourceFile): Promise<
     }
     const bitmap = await createImageBitmap(new Blob([...bare]), {
       premultiplyAlpha: 'none',
-      // What a decoder could go by is no longer in the file; this is for what it has by itself.
+      // A raw file no longer contains anything to convert by. The option covers decoders with a
+      // default conversion.
       colorSpaceConversion: isRaw ? 'none' : 'default',
     });
     return await readBitmap(bitmap);
@@ -33,7 +34,7 @@ async function decodePixels({ format, bits, bare, isRaw }: SourceFile): Promise<
     if (cause instanceof CrispenError) throw cause;
     const what = format === 'unknown' ? 'The file' : `The ${format} file`;
     throw new CrispenError('DECODE_FAILED', `${what} could not be decoded.`, {
-      hint: 'It is damaged or of a kind that this browser cannot read: save it anew as PNG or JPEG.',
+      hint: 'It is damaged, or this browser cannot read its format. Save it again as PNG or JPEG.',
       cause,
     });
   }
@@ -44,7 +45,7 @@ async function readBlob(blob: Blob): Promise<ArrayBuffer> {
     return await blob.arrayBuffer();
   } catch (cause) {
     throw new CrispenError('DECODE_FAILED', 'The file could not be read.', {
-      hint: 'It may have been moved, changed or deleted since it was chosen: choose it again.',
+      hint: 'It may have been moved, changed or deleted since it was chosen. Choose it again.',
       cause,
     });
   }

@@ -1,11 +1,11 @@
-/** Files that are taken apart without copying their pixels. */
+/** Edits files without copying their pixels. */
 
 export type Range = readonly [start: number, end: number];
 
-/** A range and what takes its place; without it the range goes. */
+/** A range and its replacement. Without a replacement, the range is removed. */
 export type Edit = readonly [...Range, inPlace?: Uint8Array<ArrayBuffer>];
 
-/** The bytes with edits that do not overlap, in any order. */
+/** The bytes after non-overlapping edits, given in any order. */
 export function edited(
   data: Uint8Array<ArrayBuffer>,
   edits: readonly Edit[],

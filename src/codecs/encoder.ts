@@ -2,13 +2,13 @@ import type { RgbaImage } from '../image/image.ts';
 import type { ImageTags } from '../image/tags.ts';
 import type { OutputType } from './formats.ts';
 
-/** One output format; `index.ts` is the registry. */
+/** One output format. `index.ts` is the registry. */
 export interface Encoder {
   readonly type: OutputType;
   /**
-   * @param image with 16 bits per sample they are written where the format has them, else rounded
+   * @param image 16-bit samples stay 16-bit if the format has them, and are rounded otherwise
    * @param quality 0 to 1; lossless formats ignore it.
-   * @param tags what is written of them goes in as it is: drop before what is not to be kept
+   * @param tags written unchanged; remove first what must not be kept
    * @throws CrispenError `ENCODE_FAILED`
    */
   encode(image: RgbaImage, quality: number, tags: ImageTags): Promise<Blob>;

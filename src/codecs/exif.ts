@@ -1,22 +1,22 @@
 /**
- * What has to change in metadata when the pixels are turned upright and enlarged. Works on copies,
- * never lets a value move: offsets inside (maker notes have some of their own) stay true.
- * Sources: EXIF 2.32 (TIFF 6.0), XMP part 1 and 2.
+ * Updates metadata for pixels that were turned upright and enlarged. Works on copies and never
+ * moves a value, so offsets inside stay valid (maker notes have their own). Sources: EXIF 2.32
+ * (TIFF 6.0), XMP part 1 and 2.
  */
 
-/** How the stored pixels are to be turned, 1 to 8 as EXIF counts; 1: not at all. */
+/** How the stored pixels must be turned, 1 to 8 as in EXIF; 1: not at all. */
 export type Orientation = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 
 const ORIENTATION = 0x0112;
 const EXIF_FOLDER = 0x8769;
 const [THUMBNAIL_START, THUMBNAIL_LENGTH] = [0x0201, 0x0202];
-/** ImageWidth, ImageLength, PixelXDimension, PixelYDimension: of the file as it was. */
+/** ImageWidth, ImageLength, PixelXDimension, PixelYDimension: of the original file. */
 const SIZES = new Set([0x0100, 0x0101, 0xa002, 0xa003]);
 
 export interface CleanExif {
-  /** 1 where the structure says none that there is. */
+  /** 1 if the structure contains none. */
   readonly orientation: Orientation;
-  /** As `ImageTags.exif`; null where the structure is damaged. */
+  /** Like `ImageTags.exif`; null if the structure is damaged. */
   readonly exif: Uint8Array<ArrayBuffer> | null;
 }
 
@@ -32,7 +32,7 @@ export function cleanExif(stored: Uint8Array): CleanExif {
     const u16 = (at: number) => view.getUint16(at, little);
     const u32 = (at: number) => view.getUint32(at, little);
 
-    /** Takes the entries of sizes out of a folder. @returns the entries left, by their tag. */
+    /** Removes the entries of sizes from a folder. @returns the remaining entries by tag. */
     const tidy = (folder: number): Map<number, number> => {
       const count = u16(folder);
       const entries = new Map<number, number>();
@@ -45,7 +45,7 @@ export function cleanExif(stored: Uint8Array): CleanExif {
         kept += 12;
       }
       const end = folder + 2 + count * 12;
-      // The offset of the next folder stands behind the last entry.
+      // The offset of the next folder follows the last entry.
       const next = u32(end);
       view.setUint16(folder, (kept - folder - 2) / 12, little);
       bytes.fill(0, kept, end + 4);
@@ -64,7 +64,7 @@ export function cleanExif(stored: Uint8Array): CleanExif {
     const exif = entries.get(EXIF_FOLDER);
     if (exif !== undefined) tidy(u32(exif + 8));
 
-    // The second folder is the thumbnail's: its pixels are those of the old picture.
+    // The second folder belongs to the thumbnail, which shows the old image.
     const link = first + 2 + u16(first) * 12;
     const second = u32(link);
     view.setUint32(link, 0, little);
@@ -82,7 +82,7 @@ export function cleanExif(stored: Uint8Array): CleanExif {
   }
 }
 
-/** The XMP packet with orientation 1 and without sizes in pixels. Bytes that are no ASCII stay. */
+/** The XMP packet with orientation 1 and without sizes in pixels. Non-ASCII bytes stay. */
 export function cleanXmp(stored: Uint8Array): Uint8Array<ArrayBuffer> {
   let text = '';
   for (const byte of stored) text += String.fromCharCode(byte);

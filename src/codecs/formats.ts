@@ -5,11 +5,11 @@ import { webp } from './webp/meta.ts';
 
 /** What is known of an output format without its encoder. */
 export interface FormatFacts {
-  /** As commands and buttons call it. */
+  /** The name in commands and on buttons. */
   readonly name: string;
-  /** Of files, the usual one first. */
+  /** File extensions, the usual one first. */
   readonly extensions: readonly string[];
-  /** Largest width and height that it can hold. */
+  /** The largest width and height of the format. */
   readonly maxSide: number;
 }
 

@@ -3,9 +3,9 @@ import type { ImageFormat } from './header.ts';
 import { isoBoxes } from './iso.ts';
 
 /**
- * Whether what a browser shows of a file is more than one still picture: an animation of two frames or
- * more, or a PNG whose animation does not begin with its default image, which viewers without
- * animation show in its place. Sources: PNG third edition 11.3.6, RFC 9649, ISO 14496-12 8.7.3, GIF89a.
+ * Whether a browser shows more than one still image for a file: an animation of two frames or more,
+ * or a PNG whose animation does not begin with its default image, which is for viewers without
+ * animation. Sources: PNG third edition 11.3.6, RFC 9649, ISO 14496-12 8.7.3, GIF89a.
  */
 export function isMoving(format: ImageFormat, data: Uint8Array): boolean {
   return MOVING[format]?.(new Bytes(data)) ?? false;
@@ -17,7 +17,7 @@ const MOVING: Partial<Record<ImageFormat, (bytes: Bytes) => boolean>> = {
     for (let at = 8; at + 12 <= bytes.data.length; at += 12 + bytes.u32be(at)) {
       const type = bytes.ascii(at + 4, 4);
       if (type === 'acTL') frames = bytes.u32be(at + 8);
-      // The frame's control comes before the pixels if they are the first frame.
+      // The frame's control chunk precedes the pixels if they are the first frame.
       else if (type === 'fcTL') return frames > 1;
       else if (type === 'IDAT') return frames > 0;
     }
@@ -62,5 +62,5 @@ const MOVING: Partial<Record<ImageFormat, (bytes: Bytes) => boolean>> = {
   },
 };
 
-/** The boxes on the way to the sizes of a track's samples. */
+/** The boxes on the path to the sizes of a track's samples. */
 const TRACKS = new Set(['moov', 'trak', 'mdia', 'minf', 'stbl']);

@@ -17,7 +17,7 @@ const noise = sharp({
 
 const text = (value: string) => new TextEncoder().encode(value);
 
-/** A BMP header of 40 or, with `core`, 12 bytes; sharp writes none. */
+/** A BMP header of 40 bytes or, with `core`, 12; sharp cannot write BMP. */
 function bmp(width: number, height: number, core: boolean): Uint8Array {
   const view = new DataView(new ArrayBuffer(64));
   view.setUint16(0, 0x424d);

@@ -2,8 +2,8 @@ import { Bytes } from './bytes.ts';
 import { avifProperties, isoBoxes } from './iso.ts';
 
 /**
- * What the first bytes of a file tell, before anything is decoded: the format, and the size where
- * it stands at a known place. Pure; works in Node as well.
+ * Reads the first bytes of a file, before anything is decoded: the format, and the size if its
+ * position is known. Pure; works in Node as well.
  */
 
 export type ImageFormat =
@@ -28,7 +28,7 @@ export type ImageFormat =
 
 export interface ImageHeader {
   readonly format: ImageFormat;
-  /** Pixels as stored, before any EXIF rotation; null where the header of the format is not read. */
+  /** Stored pixels, before any EXIF rotation; null if the header of the format is not read. */
   readonly size: readonly [width: number, height: number] | null;
 }
 
@@ -38,9 +38,9 @@ const HEIC_BRANDS = new Set(['heic', 'heix', 'hevc', 'hevx', 'heim', 'heis', 'mi
 /**
  * The format by magic bytes (never by name or MIME type) and the stored size.
  *
- * Sizes are read for PNG, JPEG, WebP, GIF, BMP, AVIF and JPEG XL. Source: the formats' specifications
- * (PNG 11.2.1, ITU T.81 B.2.2, RFC 9649, GIF89a 18, BITMAPCOREHEADER and BITMAPINFOHEADER,
- * ISO 23008-12 6.5.3, ISO 18181-1 D.2).
+ * Sizes are read for PNG, JPEG, WebP, GIF, BMP, AVIF and JPEG XL. Source: the formats'
+ * specifications (PNG 11.2.1, ITU T.81 B.2.2, RFC 9649, GIF89a 18, BITMAPCOREHEADER and
+ * BITMAPINFOHEADER, ISO 23008-12 6.5.3, ISO 18181-1 D.2).
  */
 export function readHeader(data: Uint8Array): ImageHeader {
   const bytes = new Bytes(data);
@@ -76,7 +76,7 @@ function sniff(bytes: Bytes): ImageFormat {
   return 'unknown';
 }
 
-/** Text has no control characters but white space; 512 bytes decide. */
+/** Text has no control characters except white space; 512 bytes are enough to decide. */
 function isText(data: Uint8Array): boolean {
   const head = data.subarray(0, 512);
   return head.length > 0 && head.every((b) => b >= 32 || b === 9 || b === 10 || b === 13);
@@ -107,7 +107,7 @@ const SIZES: Partial<Record<ImageFormat, (bytes: Bytes) => Size>> = {
     return null;
   },
   AVIF: (b) => {
-    // A grid has a size for each of its cells too: the largest is that of the whole.
+    // A grid also has a size for each of its cells. The largest size is that of the whole.
     const sizes = avifProperties(b)
       .filter(({ type }) => type === 'ispe')
       .map(({ body }) => [b.u32be(body + 4), b.u32be(body + 8)] as const);
@@ -123,10 +123,10 @@ const SIZES: Partial<Record<ImageFormat, (bytes: Bytes) => Size>> = {
   },
 };
 
-/** Width by height of the ratios that a JPEG XL header has numbers for. */
+/** Aspect ratios (width by height) that a JPEG XL header encodes as numbers. */
 const JXL_RATIOS = [1, 1.2, 4 / 3, 1.5, 16 / 9, 1.25, 2];
 
-/** Sizes of a JPEG XL codestream; bits are read from the lowest up. */
+/** Size of a JPEG XL codestream. Bits are read from the lowest up. */
 function jxlSize(bytes: Bytes, offset: number): Size {
   let bit = offset * 8;
   const read = (count: number) => {
@@ -150,7 +150,7 @@ function* jpegSegments(bytes: Bytes): Generator<{ marker: number; offset: number
     if (at < 0) return;
     const marker = bytes.at(++at);
     if (Number.isNaN(marker)) return;
-    // Stuffed zeros and restart markers belong to the scan, a repeated 0xff is fill.
+    // Stuffed zeros and restart markers belong to the scan; a repeated 0xff is fill.
     if (marker === 0x00 || marker === 0xff || (marker >= 0xd0 && marker <= 0xd7)) continue;
     yield { marker, offset: at + 1 };
     if (marker === 0xd9) return;
@@ -159,12 +159,12 @@ function* jpegSegments(bytes: Bytes): Generator<{ marker: number; offset: number
 }
 
 /**
- * Whether the file ends before its format says so: no EOI marker (JPEG), no IEND chunk (PNG), fewer
- * bytes than the RIFF header states (WebP). False for formats that it does not read.
+ * Whether the file ends too early for its format: no EOI marker (JPEG), no IEND chunk (PNG), fewer
+ * bytes than the RIFF header states (WebP). False for other formats.
  *
- * Chromium refuses such files by itself, other browsers may paint the missing part grey; with this
- * the outcome is the same error everywhere, and it can name the cause. An EOI inside an embedded
- * thumbnail does not count, since segments are skipped by their length.
+ * Chromium rejects such files, and other browsers may paint the missing part grey. This check gives
+ * the same error everywhere and names the cause. An EOI inside an embedded thumbnail does not
+ * count, because segments are skipped by their length.
  */
 export function isTruncated(format: ImageFormat, data: Uint8Array): boolean {
   const bytes = new Bytes(data);

@@ -4,8 +4,8 @@ import { Bytes } from './bytes.ts';
 import type { Matrix, Vector } from './matrix.ts';
 
 /**
- * Colour profiles. Source: ICC.1:2022; the colours of Display P3 adapted to D50 as Apple's profile
- * of that name states them.
+ * Colour profiles. Source: ICC.1:2022. The colours of Display P3, adapted to D50, are those in
+ * Apple's profile of this name.
  */
 
 /** X, Y, Z of red, green and blue, adapted to D50. */
@@ -29,21 +29,21 @@ export interface Profile {
   /** Whether it is a profile of RGB values at all. */
   readonly isRgb: boolean;
   readonly colorSpace: ImageTags['colorSpace'];
-  /** Null: not by matrix and curves. Curves take and give 0 to 1. */
+  /** Null if the profile is not by matrix and curves. Curves map 0..1 to 0..1. */
   readonly shape: {
     readonly primaries: Primaries;
     readonly curves: readonly ((x: number) => number)[];
   } | null;
 }
 
-/** Never throws: what cannot be read is no RGB profile. */
+/** Never throws. An unreadable profile counts as not RGB. */
 export function readProfile(icc: Uint8Array): Profile {
   const bytes = new Bytes(icc);
   const tags = readTags(bytes);
   if (!tags || bytes.ascii(16, 4) !== 'RGB ') {
     return { isRgb: false, colorSpace: 'other', shape: null };
   }
-  // Where there are tables, the matrix is only for programs that cannot use them.
+  // If there are tables, the matrix is only for programs that cannot use them.
   if (tags.has('A2B0')) return { isRgb: true, colorSpace: 'other', shape: null };
   const primaries = ['rXYZ', 'gXYZ', 'bXYZ'].map((name) => readXyz(bytes, tags.get(name)));
   const curves = ['rTRC', 'gTRC', 'bTRC'].map((name) => readCurve(bytes, tags.get(name)));
@@ -63,7 +63,9 @@ export function readProfile(icc: Uint8Array): Profile {
   return { isRgb: true, colorSpace, shape };
 }
 
-/** Offsets of a profile's tags by their names; null: it is none, or a part of it is missing. */
+/**
+ * Offsets of a profile's tags by name; null if the bytes are not a profile or a part is missing.
+ */
 function readTags(bytes: Bytes): Map<string, number> | null {
   const { length } = bytes.data;
   if (bytes.ascii(36, 4) !== 'acsp' || !(bytes.u32be(0) <= length)) return null;
@@ -77,7 +79,7 @@ function readTags(bytes: Bytes): Map<string, number> | null {
   return tags.size > 0 ? tags : null;
 }
 
-/** The curve of a profile of grey, as the tag has it; null for any other profile. */
+/** The curve tag of a grey profile; null for any other profile. */
 export function readGreyCurve(icc: Uint8Array): Uint8Array | null {
   const bytes = new Bytes(icc);
   if (bytes.ascii(16, 8) !== 'GRAYXYZ ') return null;
@@ -90,7 +92,7 @@ export function readGreyCurve(icc: Uint8Array): Uint8Array | null {
   return icc.subarray(at, at + length);
 }
 
-/** Numbers that a parametric curve of each kind has. */
+/** The number of parameters of each kind of parametric curve. */
 const PARAMETERS = [1, 3, 4, 5, 7];
 
 const fixed = (bytes: Bytes, at: number): number => (bytes.u32be(at) | 0) / 65536;

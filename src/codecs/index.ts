@@ -9,7 +9,7 @@ export type { Encoder } from './encoder.ts';
 export type { OutputType } from './formats.ts';
 export { checkPixels, checkSides, MAX_PIXELS } from './limits.ts';
 
-/** Every output format by its MIME type, each in a chunk of its own, loaded with its first use. */
+/** Every output format by its MIME type. Each is a lazily loaded chunk. */
 export const ENCODERS: Readonly<Record<OutputType, () => Promise<Encoder>>> = {
   'image/png': async () => (await import('./png/png.ts')).png,
   'image/jpeg': async () => (await import('./jpeg/jpeg.ts')).jpeg,
@@ -18,11 +18,11 @@ export const ENCODERS: Readonly<Record<OutputType, () => Promise<Encoder>>> = {
 };
 
 /**
- * An image as a file.
+ * Encodes an image as a file.
  *
  * @param quality 0 to 1, for all but PNG
- * @param tags default: an sRGB image of which nothing else is known
- * @throws CrispenError `IMAGE_TOO_LARGE` beyond what the format can hold, `ENCODE_FAILED`
+ * @param tags default: an sRGB image without further information
+ * @throws CrispenError `IMAGE_TOO_LARGE` beyond the format's limits, `ENCODE_FAILED`
  */
 export async function encodeImage(
   image: RgbaImage,

@@ -1,15 +1,15 @@
 import type { Bytes } from './bytes.ts';
 
-/** The boxes that AVIF, HEIC and JPEG XL files are made of. Source: ISO 14496-12, ISO 23008-12. */
+/** A box of an AVIF, HEIC or JPEG XL file. Source: ISO 14496-12, ISO 23008-12. */
 export interface Box {
   readonly type: string;
-  /** Of the whole box, its head included. */
+  /** Of the whole box, including its header. */
   readonly start: number;
   readonly body: number;
   readonly end: number;
 }
 
-/** Boxes of an ISO media file between two offsets. */
+/** The boxes of an ISO media file between two offsets. */
 export function* isoBoxes(bytes: Bytes, from: number, to: number): Generator<Box> {
   for (let start = from; start + 8 <= to; ) {
     const size = bytes.u32be(start);

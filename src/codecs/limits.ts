@@ -2,8 +2,8 @@ import { CrispenError } from '../errors.ts';
 import { FORMATS, type OutputType } from './formats.ts';
 
 /**
- * Most pixels of an image, in or out: 2^28, 1 GiB of RGBA. It is the largest canvas that Chromium
- * makes, and well above what a tab can hold several times over.
+ * The most pixels of an input or output image: 2^28, 1 GiB of RGBA. It is the largest canvas that
+ * Chromium makes. A tab cannot hold several images of this size.
  */
 export const MAX_PIXELS = 2 ** 28;
 
@@ -12,7 +12,7 @@ export function checkPixels(width: number, height: number, what: string): void {
   if (width * height <= MAX_PIXELS) return;
   const limit = Math.floor(MAX_PIXELS / 1e6);
   throw new CrispenError('IMAGE_TOO_LARGE', `${what} has ${width} x ${height} pixels.`, {
-    hint: `At most ${limit} megapixels fit: choose a smaller image or a smaller scale.`,
+    hint: `The limit is ${limit} megapixels: choose a smaller image or scale.`,
   });
 }
 
@@ -23,6 +23,6 @@ export function checkSides(type: OutputType, width: number, height: number): voi
   throw new CrispenError(
     'IMAGE_TOO_LARGE',
     `${width} x ${height} pixels do not fit into ${type}.`,
-    { hint: `Its sides may have ${limit} pixels at most: choose image/png.` },
+    { hint: `A side may have at most ${limit} pixels: choose image/png.` },
   );
 }

@@ -18,7 +18,7 @@ export const product = (first: Matrix, second: Matrix): Matrix => {
   return transposed([times(first, a), times(first, b), times(first, c)]);
 };
 
-/** Null for a matrix that has none. */
+/** Null for a singular matrix. */
 export function inverse([[a, b, c], [d, e, f], [g, h, i]]: Matrix): Matrix | null {
   const [A, B, C] = [e * i - f * h, f * g - d * i, d * h - e * g];
   const determinant = a * A + b * B + c * C;

@@ -12,11 +12,11 @@ import {
   rgbOfGrey,
 } from './profiles.ts';
 
-/** What stored values mean that are kept as they are. */
+/** The meaning of stored values that are kept unchanged. */
 export interface Meaning extends Pick<ImageTags, 'icc' | 'pngColours' | 'colorSpace'> {
-  /** Code points of HDR, which only a PNG can say. */
+  /** Code points of HDR, which only a PNG can express. */
   readonly hdr: CodePoints | null;
-  /** The file has a profile that is not one of its kind of pixels, and which nobody goes by. */
+  /** The file has a profile for another kind of pixels, which is ignored. */
   readonly isProfileUnfit: boolean;
 }
 
@@ -29,15 +29,16 @@ const SRGB: Meaning = {
 };
 
 /**
- * What the stored values mean; null: only a decoder knows. Code points come before a profile, that
- * before gamma, and what cannot be used is passed over (PNG, third edition, 4.3, and as Chromium does).
+ * The meaning of the stored values; null: only a decoder can tell. Code points come before a
+ * profile, and a profile before gamma. Unusable information is ignored (PNG, third edition, 4.3;
+ * Chromium does the same).
  */
 export async function meaningOf(
   format: ImageFormat,
   container: Container,
 ): Promise<Meaning | null> {
   const { cicp, icc, gamma, chunks, isGrey, isCmyk } = container;
-  // The profile of a JPEG XL file is compressed by a scheme of its own.
+  // The profile of a JPEG XL file has its own compression scheme.
   if (isCmyk || format === 'JPEG XL' || format === 'BMP') return null;
   if (cicp && isKnown(cicp)) {
     if (isHdr(cicp)) {

@@ -4,7 +4,7 @@ import { PRIMARIES, type Primaries, readGreyCurve } from './icc.ts';
 import { inverse, type Matrix, times, transposed, type Vector } from './matrix.ts';
 
 /**
- * Profiles of red, green and blue by matrix and curves for what files say in other words. Sources:
+ * Matrix-and-curve profiles for colour information that files give in another form. Sources:
  * ICC.1:2022; primaries and transfer functions of ITU-T H.273.
  */
 
@@ -35,7 +35,7 @@ const CHROMATICITIES: Readonly<Record<number, Chromaticities>> = {
 type Curve = readonly [g: number, a?: number, b?: number, c?: number, d?: number];
 
 const SRGB: Curve = [2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045];
-/** Of video: what its screens show (BT.1886), not what its cameras saw. */
+/** For video: the curve of displays (BT.1886), not of cameras. */
 const VIDEO: Curve = [2.4];
 const CURVES: Readonly<Record<number, Curve>> = {
   1: VIDEO,
@@ -51,42 +51,45 @@ const CURVES: Readonly<Record<number, Curve>> = {
   17: [2.6, (52.37 / 48) ** (1 / 2.6), 0, 0, 0],
 };
 
-/** Transfer functions of HDR, PQ and HLG: no curve of a profile says how bright they are. */
+/** The HDR transfer functions PQ and HLG. A profile's curve cannot express their brightness. */
 const HDR: readonly number[] = [16, 18];
 
 /** @param code of H.273, known */
 export const primariesOf = (code: number): Primaries => toD50(CHROMATICITIES[code]) as Primaries;
 
-/** Whether both numbers are known, so that they say something. */
+/** Whether both numbers are known. */
 export const isKnown = ([primaries, transfer]: CodePoints): boolean =>
   primaries in CHROMATICITIES && (transfer in CURVES || HDR.includes(transfer));
 
 export const isHdr = ([, transfer]: CodePoints): boolean => HDR.includes(transfer);
 
-/** @param points known and of no HDR */
+/** @param points known, not HDR */
 export function profileOfCodePoints([primaries, transfer]: CodePoints): Uint8Array<ArrayBuffer> {
   const name = `H.273 ${primaries}/${transfer}`;
   return rgbProfile(name, primariesOf(primaries), parametric(CURVES[transfer]));
 }
 
-/** A profile for Display P3, where a file tells of it in other words than a profile. */
+/** A profile for Display P3, for files that name it without a profile. */
 export function displayP3(): Uint8Array<ArrayBuffer> {
   return rgbProfile('Display P3', PRIMARIES['display-p3'], parametric(SRGB));
 }
 
-/** Of PNG's gAMA and cHRM; null: they say nothing that can be used, or sRGB. */
+/** From PNG's gAMA and cHRM; null if they are unusable or mean sRGB. */
 export function profileOfGamma({
   exponent,
   chromaticities,
 }: Gamma): Uint8Array<ArrayBuffer> | null {
-  // So do libpng and browsers: what is about 1 / 2.2 and says no more means sRGB.
+  // Like libpng and browsers: a gamma of about 1 / 2.2 alone means sRGB.
   if (!chromaticities && Math.abs(exponent * 2.2 - 1) <= 0.05) return null;
   const matrix = chromaticities ? toD50(chromaticities) : PRIMARIES.srgb;
   const gamma = Math.min(1 / exponent, 32767);
   return matrix && rgbProfile(`Gamma ${gamma.toFixed(2)}`, matrix, parametric([gamma]));
 }
 
-/** What says of R = G = B what a profile of grey says; null: the profile is none of grey. */
+/**
+ * The RGB profile that gives R = G = B the meaning of a grey profile; null if the profile is not
+ * grey.
+ */
 export function rgbOfGrey(icc: Uint8Array): Uint8Array<ArrayBuffer> | null {
   const curve = readGreyCurve(icc);
   return curve && rgbProfile('Grey', PRIMARIES.srgb, curve);
@@ -99,7 +102,9 @@ const BRADFORD: Matrix = [
 ];
 const WHITE_D50: Vector = [0.9642, 1, 0.8249];
 
-/** X, Y, Z of the primaries under D50, adapted by Bradford's matrix; null where they span nothing. */
+/**
+ * X, Y, Z of the primaries under D50, adapted by Bradford's matrix; null if they are degenerate.
+ */
 function toD50([wx, wy, rx, ry, gx, gy, bx, by]: Chromaticities): Primaries | null {
   const primaries: Matrix = [
     [rx, ry, 1 - rx - ry],
@@ -125,7 +130,7 @@ const number = (value: number): Uint8Array => {
 };
 const u32 = (value: number) => number(value / 65536);
 
-/** A tag of type `para`: of a power alone, or of all five numbers. */
+/** A tag of type `para`: a power alone, or all five numbers. */
 const parametric = (curve: Curve): Uint8Array =>
   join(
     ascii(`para\0\0\0\0\0${curve.length === 1 ? '\0' : '\x03'}\0\0`),

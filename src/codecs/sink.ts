@@ -1,30 +1,30 @@
 import { CrispenError, throwIfAborted } from '../errors.ts';
 import { type PngHeader, pngWriter, type Rows } from './png/pngStream.ts';
 
-/** Where the bytes of one file go, in order. Any failure of it ends in `abort`. */
+/** Receives the bytes of one file in order. Every failure ends in `abort`. */
 export interface Sink<T> {
-  /** Resolves when more can be taken. */
+  /** Resolves when it can take more. */
   write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
-  /** After the last byte: the file is there. */
+  /** After the last byte; the file is complete. */
   close(): Promise<T>;
-  /** In place of `close`: no part of the file is left behind. */
+  /** Instead of `close`; leaves no part of the file behind. */
   abort(reason: unknown): Promise<void>;
 }
 
 export interface Saved<T> {
   readonly bytes: number;
-  /** What `close` of the sink gave. */
+  /** The result of the sink's `close`. */
   readonly file: T;
 }
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /**
- * Opens a sink, lets `fill` write a file into it, and closes it; if anything fails on the way, or
- * `signal` fires, nothing of the file is left.
+ * Opens a sink, lets `fill` write a file into it, and closes it. If anything fails, or `signal`
+ * fires, no part of the file is left behind.
  *
  * @param fill writes to a stream and closes it
- * @throws CrispenError `WRITE_FAILED` for failures of the sink, `ABORTED`, what `fill` throws
+ * @throws CrispenError `WRITE_FAILED` for failures of the sink, `ABORTED`, and all errors of `fill`
  */
 export async function save<T>(
   open: () => Promise<Sink<T>>,
@@ -47,15 +47,15 @@ export async function save<T>(
     if (!file) throw new Error('the file was not closed');
     return { bytes, file: (file as { made: T }).made };
   } catch (error) {
-    // A sink that failed may fail again when it is told to stop; the first error counts.
+    // A failed sink may fail again when it is aborted. The first error counts.
     await sink.abort(error).catch(() => {});
     throw error;
   }
 }
 
 /**
- * Saves a PNG whose rows `produce` hands over one strip after the other, waiting for each write.
- * @throws CrispenError as `save`, and what `produce` throws
+ * Saves a PNG. `produce` hands over its rows strip by strip and waits for each write.
+ * @throws CrispenError like `save`, and all errors of `produce`
  */
 export async function savePng<T, R>(
   header: PngHeader,
@@ -67,7 +67,8 @@ export async function savePng<T, R>(
   let produced: { made: R } | null = null;
   const saved = await save(open, async (to) => {
     const writer = pngWriter(header, to).getWriter();
-    const stop = () => void writer.abort(new CrispenError('ABORTED', 'The file was given up.'));
+    const stop = () =>
+      void writer.abort(new CrispenError('ABORTED', 'Writing the file was cancelled.'));
     signal?.addEventListener('abort', stop);
     try {
       produced = { made: await produce((rows) => writer.write(rows)) };
@@ -106,7 +107,7 @@ async function orWriteFailed<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** What a sink failed with, as a `CrispenError` `WRITE_FAILED`; one that is a `CrispenError` stays. */
+/** A sink's failure as a `CrispenError` `WRITE_FAILED`. An existing `CrispenError` stays. */
 export function writeFailed(cause: unknown): CrispenError {
   if (cause instanceof CrispenError) return cause;
   const { name, code, message } = (cause ?? {}) as {

@@ -48,7 +48,7 @@ describe('a profile', () => {
       const raw = (image: Sharp) => image.raw().toBuffer();
       const asStored = await raw(sharp(file, { ignoreIcc: true }));
       expect((await raw(sharp(bare))).equals(asStored)).toBe(true);
-      // The values differ from those in sRGB, or the test would show nothing.
+      // The values must differ from those in sRGB. Otherwise the test would show nothing.
       expect((await raw(sharp(file))).equals(asStored)).toBe(false);
     },
   );
@@ -124,7 +124,7 @@ describe('metadata', () => {
       expect(again.tags).toEqual({ ...tags, icc: displayP3(), colorSpace: 'display-p3' });
       const raw = (one: Uint8Array) => sharp(one, { ignoreIcc: true }).raw().toBuffer();
       expect((await raw(full)).equals(await raw(plain))).toBe(true);
-      // Without anything to put in, what an encoder wrote of itself goes.
+      // Without tags, the encoder's own information is removed.
       const dropped = await sharp(await embed(bytes(full), type, NO_TAGS)).metadata();
       expect([dropped.exif, dropped.xmp, dropped.icc]).toEqual([undefined, undefined, undefined]);
     },
@@ -178,7 +178,7 @@ describe('metadata', () => {
   });
 });
 
-/** A little TIFF structure: two folders of short entries, and bytes at its end. */
+/** A small TIFF structure: two folders of short entries, and bytes at its end. */
 function tiff(first: [number, number][], second: [number, number][], tail: string): Uint8Array {
   const out = new Uint8Array(68 + tail.length);
   const view = new DataView(out.buffer);
@@ -208,7 +208,7 @@ function tiff(first: [number, number][], second: [number, number][], tail: strin
 }
 
 describe('colours', () => {
-  /** A PNG with a chunk more behind its header. */
+  /** A PNG with an additional chunk after its header. */
   async function pngWith(type: string, data: readonly number[]): Promise<Uint8Array<ArrayBuffer>> {
     const file = await picture().png().toBuffer();
     return bytes(
@@ -232,7 +232,7 @@ describe('colours', () => {
       .toBuffer();
     const p3 = await sharp(await picture().png().toBuffer()).metadata();
     expect(p3.icc).toBeUndefined();
-    // libvips' own Display P3 profile makes the same sRGB values of them.
+    // libvips' own Display P3 profile gives the same sRGB values.
     const theirs = await picture()
       .withIccProfile('p3')
       .png()
@@ -270,7 +270,7 @@ describe('colours', () => {
     const source = await openSource(await pngWith(type, data));
     expect(source).toMatchObject({ isRaw: true, notes: [], tags: { colorSpace } });
     expect(joined(source.bare).includes(type)).toBe(false);
-    // A PNG says it as it was said.
+    // A PNG keeps the chunks unchanged.
     const { pngColours } = source.tags;
     const said = chunk(type, Uint8Array.from(data));
     expect(pngColours && [...pngColours]).toEqual(colorSpace === 'other' ? [...said] : null);
@@ -375,7 +375,7 @@ describe('animations', () => {
     expect(found).toEqual(Array(3).fill(count > 1 ? 'first frame' : null));
   });
 
-  /** An animated PNG: the picture in IDAT is blue, the frames are red and green. */
+  /** An animated PNG: the image in IDAT is blue, the frames are red and green. */
   function apng({ isFirst = false, width = 4 } = {}): Uint8Array<ArrayBuffer> {
     const pixels = (wide: number, ...colour: number[]) =>
       deflateSync(

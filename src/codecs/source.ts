@@ -6,44 +6,44 @@ import { type ImageFormat, isTruncated, readHeader } from './header.ts';
 import { checkPixels } from './limits.ts';
 import { type Meaning, meaningOf } from './meaning.ts';
 
-/** A file that was looked at, but whose pixels are not decoded. */
+/** An inspected file whose pixels are not decoded. */
 export interface SourceFile {
   readonly format: ImageFormat;
   /** Bits per sample. */
   readonly bits: number;
-  /** All but whether it is grey, which the pixels tell. */
+  /** All tags except `grey`, which depends on the pixels. */
   readonly tags: Omit<ImageTags, 'grey'>;
-  /** How the decoded pixels have to be turned. */
+  /** How to turn the decoded pixels. */
   readonly orientation: Orientation;
   /**
-   * The file to be decoded. If `isRaw`, nothing in it makes a decoder change values, which mean what
-   * the tags say; else the decoder has to convert them to sRGB.
+   * The file for the decoder. If `isRaw`, nothing in it makes a decoder change values, and the tags
+   * describe them. Otherwise the decoder has to convert them to sRGB.
    */
   readonly bare: readonly Uint8Array<ArrayBuffer>[];
   readonly isRaw: boolean;
-  /** Code points of HDR by H.273, where the values are raw and mean that. */
+  /** Code points of HDR by H.273, if the values are raw HDR. */
   readonly hdr: CodePoints | null;
   readonly isAnimated: boolean;
-  /** What is not kept of the file, as sentences for people. */
+  /** What of the file is not kept, as sentences for people. */
   readonly notes: readonly string[];
 }
 
-/** Formats that no browser's decoder is asked about, by name. */
+/** Formats that no browser decodes. */
 const REFUSED: readonly ImageFormat[] = [
   ...(['HEIC', 'TIFF', 'SVG', 'PSD', 'PDF', 'JPEG 2000', 'OpenEXR'] as const),
   ...(['camera raw', 'video'] as const),
 ];
 
 /**
- * What can say what the values of a result mean: the chunks of a PNG all that there is, a profile all
- * but HDR, a bitmap or a canvas sRGB and Display P3 alone.
+ * Where the meaning of a result's values is stored. A PNG's chunks can express everything, a
+ * profile everything but HDR, a bitmap or a canvas only sRGB and Display P3.
  */
 export type Carrier = 'png' | 'profile' | 'screen';
 
 export interface OpenOptions {
-  /** Default: `png`. Values whose meaning it cannot carry are left to the decoder to convert. */
+  /** Default: `png`. The decoder converts values whose meaning the carrier cannot express. */
   readonly carrier?: Carrier;
-  /** Default: all that browsers do not know. */
+  /** Default: all formats that browsers do not know. */
   readonly refused?: readonly ImageFormat[];
 }
 
@@ -51,8 +51,8 @@ const carries = ({ hdr, colorSpace }: Meaning, carrier: Carrier): boolean =>
   carrier === 'png' || (carrier === 'profile' ? hdr === null : colorSpace !== 'other');
 
 /**
- * Looks at a file without decoding it: refuses what cannot be decoded, with words that name the cause,
- * before any pixel is allocated, and separates the values from what they mean.
+ * Inspects a file without decoding it. Rejects files that cannot be decoded, with the cause, before
+ * any pixel is allocated. Separates the values from their meaning.
  *
  * @throws CrispenError `DECODE_FAILED`, `IMAGE_TOO_LARGE`
  */
@@ -68,18 +68,18 @@ export async function openSource(
   const { format, size } = readHeader(data);
   if (format === 'text') {
     throw new CrispenError('DECODE_FAILED', 'The file contains text, not an image.', {
-      hint: 'Its name may be that of an image, but its content is not. Choose a PNG, JPEG, WebP, AVIF or GIF file.',
+      hint: 'It may have the name of an image, but not the content. Choose a PNG, JPEG, WebP, AVIF or GIF file.',
     });
   }
   if (refused.includes(format)) {
     throw new CrispenError('DECODE_FAILED', `${format} files cannot be read.`, {
-      hint: 'Export the picture as PNG or JPEG first.',
+      hint: 'Export the image as PNG or JPEG first.',
     });
   }
   if (size) checkPixels(...size, 'The image');
   if (isTruncated(format, data)) {
-    throw new CrispenError('DECODE_FAILED', `The ${format} file is cut short.`, {
-      hint: 'A part of it is missing: download or copy it again.',
+    throw new CrispenError('DECODE_FAILED', `The ${format} file is incomplete.`, {
+      hint: 'Its end is missing: download or copy it again.',
     });
   }
   const container = await readContainer(format, data);

@@ -5,12 +5,11 @@ import { openSource } from './source.ts';
 
 const files = await everyFormat();
 
-/** What is read by hand, and what a decoder makes of the rest. */
+/** What the readers here find, and what a decoder makes of the rest. */
 async function read(file: Buffer) {
   const { bare, ...rest } = await openSource(Uint8Array.from(file), { refused: [] });
   const joined = Buffer.concat(bare);
-  // libvips reads no BMP.
-  // libvips reads no BMP.
+  // libvips does not read BMP.
   const isRead = rest.format !== 'BMP';
   const pixels = isRead
     ? await sharp(joined).raw().toBuffer()

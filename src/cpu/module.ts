@@ -87,7 +87,7 @@ const pagesOf = (bytes: number): number => Math.max(1, Math.ceil(bytes / 65536))
 const outOfMemory = (bytes: number, cause: unknown): CrispenError =>
   new CrispenError(
     'OUT_OF_MEMORY',
-    `The runtime gave no ${Math.ceil(bytes / 2 ** 20)} MiB of memory.`,
+    `The runtime could not allocate ${Math.ceil(bytes / 2 ** 20)} MiB of memory.`,
     { hint: 'Set a smaller memory budget or enlarge a smaller image.', cause },
   );
 

@@ -306,8 +306,8 @@ export class CrispenImage extends Base {
     }
     const [shown, result, address] = [this.#shown, this.#result, this.#source()];
     if (!shown || !result) {
-      throw new CrispenError('INVALID_INPUT', 'There is no upscaled picture.', {
-        hint: 'It may exceed max-pixels, or is of a format that is not enlarged.',
+      throw new CrispenError('INVALID_INPUT', 'There is no enlarged image.', {
+        hint: 'It may exceed max-pixels, or the element does not enlarge its format.',
       });
     }
     return scheduler.add({
@@ -431,7 +431,7 @@ export class CrispenImage extends Base {
       this.#reset();
       this.#fail(
         new CrispenError('FETCH_FAILED', `${this.#image.currentSrc} could not be shown.`, {
-          hint: 'Check that the address is right and that it is a picture.',
+          hint: 'Check that the address is right and leads to an image.',
         }),
       );
     }
@@ -444,7 +444,7 @@ export class CrispenImage extends Base {
     try {
       await image.decode();
     } catch (cause) {
-      throw new CrispenError('DECODE_FAILED', 'There is no picture to enlarge.', {
+      throw new CrispenError('DECODE_FAILED', 'There is no image to enlarge.', {
         hint: 'Check the address in src.',
         cause,
       });

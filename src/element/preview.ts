@@ -117,7 +117,7 @@ export function attachPreview(input: HTMLInputElement, options: PreviewOptions):
     async toBlob(options) {
       const { type = 'image/png', quality } = checkOptions('toBlob', options, FILE);
       if (!refined) {
-        throw new CrispenError('INVALID_INPUT', 'No picture is picked.', {
+        throw new CrispenError('INVALID_INPUT', 'No image is picked.', {
           hint: 'Ask for the file after onStage.',
         });
       }
@@ -139,16 +139,20 @@ async function decode(file: File): Promise<ImageBitmap> {
   try {
     return await createImageBitmap(file, { imageOrientation: 'from-image' });
   } catch (cause) {
-    throw new CrispenError('DECODE_FAILED', `${file.name} is no picture that can be shown.`, {
-      hint: 'Pick a PNG, JPEG, WebP, AVIF or GIF file.',
-      cause,
-    });
+    throw new CrispenError(
+      'DECODE_FAILED',
+      `${file.name} is not an image that this browser can show.`,
+      {
+        hint: 'Pick a PNG, JPEG, WebP, AVIF or GIF file.',
+        cause,
+      },
+    );
   }
 }
 
 function aborted(bitmap: ImageBitmap): CrispenError {
   bitmap.close();
-  return new CrispenError('ABORTED', 'Another picture was picked.');
+  return new CrispenError('ABORTED', 'Another image was picked.');
 }
 
 /** The size in device pixels at which a picture fits into the canvas's box. */

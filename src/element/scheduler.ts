@@ -45,7 +45,7 @@ export class Scheduler<Tool> {
       const waiting = { task, resolve: resolve as (value: unknown) => void, reject };
       const abort = () => {
         this.#waiting = this.#waiting.filter((other) => other !== waiting);
-        reject(new CrispenError('ABORTED', 'The picture is no longer wanted.'));
+        reject(new CrispenError('ABORTED', 'The image is no longer needed.'));
       };
       if (task.signal.aborted) return abort();
       task.signal.addEventListener('abort', abort, { once: true });

@@ -147,10 +147,12 @@ const OPS: { readonly [K in Op['op']]: Rules<OpOf<K>> } = {
       const shapes = inputs.map((part) => mapOf(part, name));
       const [first] = shapes;
       if (first === undefined || shapes.length < 2 || shapes.length > MAX_PARTS) {
-        throw new GraphError(`${name}: ${shapes.length} maps to join; 2 to ${MAX_PARTS} can be`);
+        throw new GraphError(
+          `${name}: ${shapes.length} maps to concatenate; 2 to ${MAX_PARTS} are possible`,
+        );
       }
       if (shapes.some(({ scale }) => scale !== first.scale)) {
-        throw new GraphError(`${name}: maps of different sizes cannot be joined`);
+        throw new GraphError(`${name}: maps of different sizes cannot be concatenated`);
       }
       return { ...first, channels: shapes.reduce((sum, { channels }) => sum + channels, 0) };
     },
@@ -173,7 +175,7 @@ const OPS: { readonly [K in Op['op']]: Rules<OpOf<K>> } = {
       const shape = mapOf(x, name);
       // A power of two, because the map's scale then stays an exact number.
       if (!Number.isInteger(Math.log2(scale)) || scale < 1) {
-        throw new GraphError(`${name}: unshuffled by ${scale}, which is no power of two`);
+        throw new GraphError(`${name}: unshuffled by ${scale}, which is not a power of two`);
       }
       return { kind: 'map', channels: shape.channels * scale ** 2, scale: shape.scale / scale };
     },

@@ -91,10 +91,10 @@ export function checkMosaic(mosaic: BayerMosaic): Required<BayerMosaic> {
   const { width, height, data, black = 0, white = FULL[kindOf(data)] } = given;
   if (data.length !== width * height) {
     throw invalid(
-      `A mosaic of ${data.length} samples for ${width} x ${height} pixels.`,
-      'Give one per pixel, in an array whose buffer was not transferred.',
+      `The mosaic has ${data.length} samples for ${width} x ${height} pixels.`,
+      'Give one sample per pixel, in an array whose buffer was not transferred.',
     );
   }
   if (white > black) return { ...given, black, white };
-  throw invalid(`Black is ${black}, white ${white}.`, 'White has to be above black.');
+  throw invalid(`Black is ${black}, white ${white}.`, 'White must be above black.');
 }

@@ -70,7 +70,7 @@ export function wishedSize(
     throw new CrispenError(
       'INVALID_INPUT',
       `${width} x ${height} pixels would be enlarged ${factor.toFixed(1)} times.`,
-      { hint: `At most ${MAX_FACTOR} times: ask for a smaller size.` },
+      { hint: `The limit is ${MAX_FACTOR} times: ask for a smaller size.` },
     );
   }
   const rounded = (side: number) => Math.max(1, Math.round(side * factor));

@@ -21,7 +21,7 @@ export function compareLuma(
   if (sr.width !== hr.width || sr.height !== hr.height) {
     throw new CrispenError(
       'INVALID_INPUT',
-      `An image of ${sr.width} x ${sr.height} does not compare with one of ${hr.width} x ${hr.height}.`,
+      `An image of ${sr.width} x ${sr.height} cannot be compared with one of ${hr.width} x ${hr.height}.`,
       { hint: 'Crop the ground truth to the size of the LR image times the scale.' },
     );
   }

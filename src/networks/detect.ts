@@ -141,8 +141,10 @@ function chooseScale(
   const list = scales.map((candidate) => `x${candidate}`).join(' and ');
   throw new CrispenError(
     'MODEL_UNSUPPORTED',
-    `The file is an ${architecture} network, whose weights look the same at ${list}${name ? `, and its name, ${name}, does not tell` : ''}.`,
-    { hint: `Give the scale (--scale ${scales[0]}), or name the file like model-x${scales[0]}.` },
+    `The weights of this ${architecture} network look the same at ${list}${name ? `, and the name ${name} does not say which it is` : ''}.`,
+    {
+      hint: `Give the scale (--scale ${scales[0]}), or use a file name such as model-x${scales[0]}.`,
+    },
   );
 }
 
@@ -167,7 +169,7 @@ function checkChannels({ graph, architecture }: Network): void {
     throw new CrispenError(
       'MODEL_UNSUPPORTED',
       `The file is an ${architecture} network that ${does} ${channels} channels.`,
-      { hint: 'Crispen runs networks of RGB (3 channels) and of luma (1 channel).' },
+      { hint: 'Crispen runs RGB networks (3 channels) and luma networks (1 channel).' },
     );
   }
 }
@@ -186,7 +188,7 @@ function unknown(outline: Outline): CrispenError {
     'MODEL_UNSUPPORTED',
     other
       ? `The file looks like ${other}, which Crispen does not run (${found}).`
-      : `The file is of no network that Crispen knows (${found}).`,
+      : `Crispen does not know the network of this file (${found}).`,
     {
       hint: `Crispen runs ${titles.slice(0, -1).join(', ')} and ${titles.at(-1)}.`,
     },

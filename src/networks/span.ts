@@ -104,7 +104,7 @@ export function matchSpan(outline: Outline): Match | null {
       if (blocks !== BLOCKS || (normalise && channels !== 3)) {
         const what = blocks === BLOCKS ? `${channels} channels and a mean` : `${blocks} blocks`;
         throw new CrispenError('MODEL_UNSUPPORTED', `The file is a SPAN of ${what}.`, {
-          hint: `Crispen runs SPAN of ${BLOCKS} blocks, with a mean only for RGB.`,
+          hint: `Crispen runs SPAN networks with ${BLOCKS} blocks; only RGB ones may have a mean.`,
         });
       }
       return span({

@@ -20,9 +20,13 @@ export function halve(tensors: TensorMap): TensorMap {
     // From 65520 on, values round to infinity.
     const large = values.find((v) => Math.abs(v) >= 65520 && Number.isFinite(v));
     if (large !== undefined) {
-      throw new CrispenError('INVALID_INPUT', `${name} holds ${large}, too large for f16.`, {
-        hint: 'Keep the element type: leave --f16 out.',
-      });
+      throw new CrispenError(
+        'INVALID_INPUT',
+        `${name} contains ${large}, which is too large for f16.`,
+        {
+          hint: 'Keep the element type: leave --f16 out.',
+        },
+      );
     }
     result.set(name, fromFloat32(values, tensor.shape, 'f16'));
   }

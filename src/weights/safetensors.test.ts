@@ -127,7 +127,7 @@ describe('refusing', () => {
     ['an empty file', new Uint8Array(0), /0 bytes/],
     ['a file of seven bytes', new Uint8Array(7), /7 bytes/],
     ['an empty header', file(''), /not JSON/],
-    ['a header longer than the file', file('{}', 0, 3n), /header of 3 bytes and has 10/],
+    ['a header longer than the file', file('{}', 0, 3n), /header of 3 bytes, but has only 10/],
     ['an absurd header length', file('{}', 0, 2n ** 64n - 1n), /18446744073709551615/],
     ['a header cut short', file('{"a":1}', 0, 5n), /not JSON/],
     ['text', new TextEncoder().encode('<!doctype html><p>Not found'), /header of/],
@@ -213,12 +213,12 @@ describe('element types that are not read', () => {
     ['U32', 3, 12],
     ['U64', 3, 24],
     ['C64', 3, 24],
-  ])('%s: the file is sound, and converting it helps', (type, count, bytes) => {
+  ])('%s: the file is valid, and converting it helps', (type, count, bytes) => {
     const header = { a: { ...tensor('U8', 2, 2) }, b: tensor(type, count, bytes, 2) };
     expect(attempt(file(header, bytes + 2))).toThrow(
       expect.objectContaining({
         code: 'MODEL_UNSUPPORTED',
-        message: expect.stringMatching(new RegExp(`sound.* type ${type} .*"b"`)),
+        message: expect.stringMatching(new RegExp(`valid.* type ${type} .*"b"`)),
         hint: expect.stringMatching(/^Convert .* f16/),
       }),
     );

@@ -87,9 +87,9 @@ function unsupported(header: Header, names: readonly string[]): CrispenError {
   const others = names.length > 1 ? ` and ${names.length - 1} more` : '';
   return new CrispenError(
     'MODEL_UNSUPPORTED',
-    `This is a sound weight file, but elements of type ${types} are not read here: tensor ${quote(names[0])}${others}.`,
+    `The weight file is valid, but Crispen does not read elements of type ${types}: tensor ${quote(names[0])}${others}.`,
     {
-      hint: 'Convert the weights to f16 or f32, or look for a version of the file that has these.',
+      hint: 'Convert the weights to f16 or f32, or look for a version of the file with these types.',
     },
   );
 }
@@ -101,7 +101,7 @@ function splitFile(bytes: Uint8Array): { header: object; data: Uint8Array } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = view.getBigUint64(0, true);
   if (length > BigInt(Math.min(bytes.length - LENGTH_BYTES, MAX_HEADER_BYTES))) {
-    throw corrupt(`it claims a header of ${length} bytes and has ${bytes.length} bytes in all`);
+    throw corrupt(`it claims a header of ${length} bytes, but has only ${bytes.length} bytes`);
   }
   const dataStart = LENGTH_BYTES + Number(length);
   return {
@@ -164,7 +164,7 @@ function readEntry(
   dataLength: number,
 ): { dtype: DType | null; shape: readonly number[]; begin: number; end: number } {
   const tensor = `tensor ${quote(name)}`;
-  if (!isObject(entry)) throw corrupt(`${tensor} is described by something else than an object`);
+  if (!isObject(entry)) throw corrupt(`the description of ${tensor} is not an object`);
   const { dtype: dtypeName, shape, data_offsets: offsets } = entry;
   const dtype = DTYPES.get(dtypeName) ?? null;
   const bits = dtype === null ? UNREAD.get(dtypeName) : 8 * DTYPE_BYTES[dtype];

@@ -103,8 +103,8 @@ async function readAll(
     await reader?.cancel().catch(() => {});
     throwIfAborted(signal);
     if (cause instanceof CrispenError) throw cause;
-    throw new CrispenError('FETCH_FAILED', 'The weight file could not be read to its end.', {
-      hint: 'It may have been moved or changed meanwhile, or the connection failed: try again.',
+    throw new CrispenError('FETCH_FAILED', 'The weight file could not be read completely.', {
+      hint: 'It may have been moved or changed, or the connection failed. Try again.',
       cause,
     });
   }

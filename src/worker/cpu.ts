@@ -161,7 +161,7 @@ function oraclePass(network: Network, weights: TensorMap, reason: CrispenError):
       );
     }
     if (options.edge !== undefined && options.edge !== 'zero') {
-      throw new CrispenError('INVALID_INPUT', 'Edges cannot be chosen without WebAssembly.', {
+      throw new CrispenError('INVALID_INPUT', 'Without WebAssembly, the edge cannot be chosen.', {
         hint: reason.hint,
       });
     }

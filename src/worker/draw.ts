@@ -34,9 +34,13 @@ export async function drawOn(
   const { device } = engine;
   const most = device.limits.maxTextureDimension2D;
   if (Math.max(width, height) > most) {
-    throw new CrispenError('IMAGE_TOO_LARGE', `No canvas of ${width} x ${height} can be drawn.`, {
-      hint: `Textures have at most ${most} pixels on a side here. Take a file: output 'image/png'.`,
-    });
+    throw new CrispenError(
+      'IMAGE_TOO_LARGE',
+      `A canvas of ${width} x ${height} is too large to draw.`,
+      {
+        hint: `This GPU's textures have at most ${most} pixels on a side. Ask for a file: output 'image/png'.`,
+      },
+    );
   }
   const surface = await makeSurface(device, { width, height }, model.network.scale);
   try {
@@ -73,7 +77,7 @@ export function paintOn({ canvas, tags }: Onto, image: RgbaImage): void {
 
 function contextOf<T>(context: T | null): T {
   if (context) return context;
-  throw new CrispenError('OUT_OF_MEMORY', 'The canvas gives no context to draw with.', {
+  throw new CrispenError('OUT_OF_MEMORY', 'The canvas has no context for drawing.', {
     hint: "A smaller image needs less memory; a file none of it: output 'image/png'.",
   });
 }

@@ -119,7 +119,7 @@ export async function upscale(
 
   const { tiling } = plan;
   if (tiling.edge && backend === 'lanczos') {
-    throw new CrispenError('INVALID_INPUT', 'Edges can be chosen for a network only.');
+    throw new CrispenError('INVALID_INPUT', 'Only networks have a choice of edges.');
   }
   const produce = async (take?: TakeStrip, draw?: Draw) => {
     const made = await enlarge(services, input, way, tiling, progress, signal, take, draw);

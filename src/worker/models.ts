@@ -69,7 +69,7 @@ export async function loadWeightFile(
     }
   }
   throw new CrispenError('MODEL_CORRUPT', `The weight file of ${file.id} is damaged: ${fault}.`, {
-    hint: `Put the original file at ${file.url} and see that the server does not alter it.`,
+    hint: `Put the original file at ${file.url} and make sure that the server does not change it.`,
   });
 }
 
@@ -107,7 +107,7 @@ async function download(
     throwIfAborted(signal);
     if (cause instanceof CrispenError) throw cause;
     throw new CrispenError('FETCH_FAILED', `The weight file of ${file.id} could not be fetched.`, {
-      hint: `Check the connection and that ${file.url} may be read from this page (CORS).`,
+      hint: `Check the connection, and whether this page may read ${file.url} (CORS).`,
       cause,
     });
   }

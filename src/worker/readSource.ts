@@ -52,7 +52,7 @@ export async function request(
 
 function fetchFailed(url: string, what: 'image' | 'model', cause: unknown): CrispenError {
   return new CrispenError('FETCH_FAILED', `The ${what} at ${url} could not be fetched.`, {
-    hint: 'Check the address and the connection; another site has to allow it (CORS).',
+    hint: 'Check the address and the connection. Another site must allow it (CORS).',
     cause,
   });
 }

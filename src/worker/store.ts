@@ -63,7 +63,7 @@ export class ModelStore {
     const facts = kept ?? (folder && (await readFacts(folder, id + FACTS)));
     if (facts) return facts;
     throw new CrispenError('MODEL_UNKNOWN', `There is no added model "${id}".`, {
-      hint: 'It may have been removed, or the browser may have cleared its storage: add it again.',
+      hint: 'It may have been removed, or the browser may have cleared its storage. Add it again.',
     });
   }
 

@@ -47,12 +47,12 @@ let services: JobServices;
 async function createEngine(): Promise<Engine> {
   if (!self.isSecureContext) {
     throw new CrispenError('INSECURE_CONTEXT', 'This page was not loaded over https.', {
-      hint: 'Browsers offer WebGPU to https pages and to localhost only: open the page there.',
+      hint: 'Browsers offer WebGPU only to https pages and localhost. Open the page there.',
     });
   }
   if (!navigator.gpu) {
     throw new CrispenError('NO_WEBGPU', 'This browser offers no WebGPU.', {
-      hint: 'Use a current Chrome, Edge or Safari, or switch WebGPU on in the settings.',
+      hint: 'Use a current Chrome, Edge or Safari, or enable WebGPU in the settings.',
     });
   }
   const { memoryBudget, tune, backend } = config;

@@ -7,17 +7,17 @@ import type { Encoder } from '../encoder.ts';
 import { embedAvif } from './embed.ts';
 
 /**
- * AVIF by libavif and libaom in WebAssembly (3.5 MB, fetched with the first use from where this chunk
- * lies): no browser has an encoder. One thread, since more need a page with special headers. Images of
- * 16 bits per sample are written with 10.
+ * AVIF by libavif and libaom in WebAssembly, because browsers have no encoder. The file (3.5 MB) is
+ * next to this chunk and is fetched at first use. It runs one thread, because threads need a page
+ * with special headers. 16-bit images are written with 10 bits.
  */
 export const avif: Encoder = { type: 'image/avif', encode };
 
-/** libaom's 0 (slow) to 10. */
+/** libaom's scale from 0 (slow) to 10. */
 const SPEED = 8;
 const OPTIONS = {
   ...{ qualityAlpha: -1, denoiseLevel: 0, tileColsLog2: 0, tileRowsLog2: 0, speed: SPEED },
-  // 4:4:4: an enlarged picture has its colours as fine as its light.
+  // 4:4:4: full colour resolution.
   ...{ subsample: 3, chromaDeltaQ: false, sharpness: 0, tune: 0, enableSharpYUV: false },
   lossless: false,
 };
@@ -35,14 +35,14 @@ async function encode(image: RgbaImage, quality: number, tags: ImageTags): Promi
     const bitDepth = isDeep ? 10 : 8;
     const options = { ...OPTIONS, quality: Math.round(quality * 100), bitDepth };
     const file = encode(bytes, width, height, options);
-    if (!file) throw new Error('The encoder gave nothing.');
+    if (!file) throw new Error('The encoder returned nothing.');
     const whole = embedAvif(Uint8Array.from(file), tags);
     return new Blob([whole], { type: 'image/avif' });
   } catch (cause) {
-    // After an error, such as memory that ran out, the module is of no more use.
+    // After an error, such as exhausted memory, the module cannot be used again.
     codec = null;
     throw new CrispenError('ENCODE_FAILED', `The ${width} x ${height} AVIF was not encoded.`, {
-      hint: 'Its encoder could not be loaded, or the image is too large for it: choose PNG or JPEG.',
+      hint: 'The encoder could not be loaded, or the image is too large for it. Choose PNG or JPEG.',
       cause,
     });
   }

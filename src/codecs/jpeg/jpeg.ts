@@ -3,7 +3,7 @@ import { encodeByCanvas } from '../canvas.ts';
 import type { Encoder } from '../encoder.ts';
 import { embedJpeg } from './embed.ts';
 
-/** JPEG knows no transparency: transparent pixels are laid over white. */
+/** JPEG has no transparency; transparent pixels are drawn over white. */
 export const jpeg: Encoder = {
   type: 'image/jpeg',
   encode: (image, quality, tags) =>

@@ -12,7 +12,7 @@ function paint(width: number, height: number, at: Paint): Rgba8Image {
   return { width, height, data };
 }
 
-/** Numerical Recipes' generator: noise that is the same in every run. */
+/** Numerical Recipes' generator: the same noise in every run. */
 function noise(seed: number): () => number {
   let state = seed;
   return () => {
@@ -98,7 +98,7 @@ describe('png', () => {
       {
         ...NO_TAGS,
         icc: Uint8Array.from(icc!),
-        // sharp gives JPEG's form, with six bytes before the structure.
+        // sharp returns JPEG's form, with six bytes before the structure.
         exif: Uint8Array.from(exif!.subarray(6)),
         xmp: new TextEncoder().encode(xmp),
       },

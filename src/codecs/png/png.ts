@@ -4,8 +4,8 @@ import type { Encoder } from '../encoder.ts';
 import { pngWriter } from './pngStream.ts';
 
 /**
- * PNG, lossless to the last bit: a canvas would destroy colours under low alpha, and none is needed.
- * 8 or 16 bits per sample as the image has; grey where the tags say so, with alpha unless every
+ * PNG, lossless to the last bit. It does not use a canvas, which would destroy colours under low
+ * alpha. 8 or 16 bits per sample like the image; grey if the tags say so; with alpha unless every
  * pixel is opaque.
  */
 export const png: Encoder = {

@@ -3,7 +3,8 @@ import type { Rgba16Image } from '../../image/image.ts';
 import { Bytes, join } from '../bytes.ts';
 
 /**
- * A PNG of 16 bits per sample, which browsers decode to 8, as it is stored. Interlaced or not.
+ * Decodes a 16-bit PNG, interlaced or not, to its stored samples. Browsers decode such files to 8
+ * bits.
  *
  * @throws an error for a damaged file
  */
@@ -17,7 +18,7 @@ export async function decodePng16(file: Uint8Array<ArrayBuffer>): Promise<Rgba16
   for (let from = 0, to = 0; to < rgba.length; from += channels, to += 4) {
     for (let k = 0; k < 3; k++) rgba[to + k] = data[hasColour ? from + k : from];
     if (hasAlpha) rgba[to + 3] = data[from + channels - 1];
-    // Without alpha one colour can be transparent.
+    // Without alpha, one colour can be transparent.
     else {
       const isClear = transparency?.length && transparency.every((v, k) => v === data[from + k]);
       rgba[to + 3] = isClear ? 0 : 65535;
@@ -26,7 +27,10 @@ export async function decodePng16(file: Uint8Array<ArrayBuffer>): Promise<Rgba16
   return { width, height, data: rgba };
 }
 
-/** Refuses data that inflate to more than the header's size needs: the decoder holds all of them. */
+/**
+ * Rejects data that inflate to more than the header's size needs, because the decoder holds all of
+ * them.
+ */
 async function checkLength(file: Uint8Array<ArrayBuffer>): Promise<void> {
   const bytes = new Bytes(file);
   const parts: Uint8Array[] = [];
@@ -36,7 +40,7 @@ async function checkLength(file: Uint8Array<ArrayBuffer>): Promise<void> {
     }
   }
   const [width, height] = [bytes.u32be(16), bytes.u32be(20)];
-  // Rows of seven passes, each with one byte more.
+  // Rows of seven passes, each with one extra byte.
   const limit = (width * 8 + 1) * height + 8 * (width + height) + 64;
   await count(join(...parts), limit);
 }

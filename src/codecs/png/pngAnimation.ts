@@ -3,16 +3,15 @@ import type { Edit } from '../edits.ts';
 import { chunk } from './pngChunks.ts';
 
 /**
- * What makes a still PNG of an animated one, so that every decoder hands out the same picture: the
- * first frame or, where that is only a part of the canvas and no frame itself, the picture in IDAT,
- * which stands for the animation where none can be shown. Source: the PNG specification, W3C, third
- * edition.
+ * Makes a still PNG of an animated one, so every decoder returns the same image: the first frame.
+ * If that covers only a part of the canvas and is not a frame of its own, it is the image in IDAT,
+ * which viewers without animation show. Source: the PNG specification, W3C, third edition.
  */
 export function stillOf(bytes: Bytes): {
   readonly animation: 'first frame' | 'still picture' | null;
   readonly edits: readonly Edit[];
 } {
-  /** Chunks of the animation with their data. */
+  /** The animation's chunks with their data. */
   const chunks: { type: string; at: number; start: number; end: number }[] = [];
   const kinds = ['acTL', 'fcTL', 'fdAT', 'IDAT'];
   for (let at = 8; at + 12 <= bytes.data.length; ) {
@@ -32,7 +31,7 @@ export function stillOf(bytes: Bytes): {
   if (first('fcTL') < first('IDAT')) return { animation: 'first frame', edits: dropped };
 
   const control = chunks[first('fcTL')];
-  // Width, height, and a place in the corner, as the header has them.
+  // Width, height and a position at the corner, as in the header.
   const isWhole =
     control !== undefined &&
     [16, 20].every((at, i) => bytes.u32be(at) === bytes.u32be(control.start + 4 + i * 4)) &&
@@ -46,7 +45,7 @@ export function stillOf(bytes: Bytes): {
     edits: chunks.map((one): Edit => {
       const range = [one.at, one.end + 4] as const;
       if (one.type !== 'fdAT' || !frame.includes(one)) return range;
-      // Behind a number of four bytes it holds what IDAT does.
+      // The data follow a four-byte number and equal those of IDAT.
       return [...range, chunk('IDAT', bytes.data.subarray(one.start + 4, one.end))];
     }),
   };

@@ -4,7 +4,7 @@ import { ascii, join, pipe } from '../bytes.ts';
 
 export const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
 
-/** Colour types that are written: grey, RGB, grey and alpha, RGBA. */
+/** Colour types that Crispen writes: grey, RGB, grey and alpha, RGBA. */
 export type PngColour = 0 | 2 | 4 | 6;
 
 /** The first chunk. @param depth bits per sample */
@@ -24,17 +24,15 @@ export function headerChunk(
 
 const PERCEPTUAL_INTENT = 0;
 
-/**
- * Grey where the picture is and its colours can be said of grey: a profile of RGB belongs to RGB alone.
- */
+/** Grey for grey images, unless they have an RGB profile, which a grey PNG cannot hold. */
 export function colourType({ grey, icc, pngColours }: ImageTags, hasAlpha: boolean): PngColour {
   const isGrey = grey && (icc === null || pngColours !== null);
   return ((isGrey ? 0 : 2) + (hasAlpha ? 4 : 0)) as PngColour;
 }
 
 /**
- * What goes between the header and the pixels: the colour space, EXIF and XMP. Where chunks say it, a
- * profile says it once more for RGB: many programs know nothing else.
+ * The chunks between the header and the pixels: colour space, EXIF and XMP. RGB images with colour
+ * chunks get a profile too, because many programs read nothing else.
  */
 export async function tagChunks(
   { icc, pngColours, exif, xmp }: ImageTags,
@@ -46,12 +44,12 @@ export async function tagChunks(
     ...(icc && isRgb ? [await profileChunk(icc)] : []),
     ...(icc || pngColours ? [] : [chunk('sRGB', Uint8Array.of(PERCEPTUAL_INTENT))]),
     ...(exif ? [chunk('eXIf', exif)] : []),
-    // Not compressed, no language, no translated keyword.
+    // No compression, no language, no translated keyword.
     ...(xmp ? [chunk('iTXt', join(ascii('XML:com.adobe.xmp\0\0\0\0\0'), xmp))] : []),
   ];
 }
 
-/** @param icc of RGB, or of grey in a picture of grey */
+/** @param icc an RGB profile, or a grey one for a grey image */
 export async function profileChunk(icc: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
   const packed = await pipe(icc, new CompressionStream('deflate'));
   return chunk('iCCP', join(ascii('ICC profile\0\0'), packed));
@@ -74,7 +72,7 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
   return c;
 });
 
-/** CRC-32 of ISO 3309, as PNG chunks end with. */
+/** The CRC-32 of ISO 3309 at the end of PNG chunks. */
 export function crc32(bytes: Uint8Array): number {
   let c = 0xffffffff;
   for (const byte of bytes) c = CRC_TABLE[(c ^ byte) & 0xff] ^ (c >>> 8);

@@ -7,7 +7,7 @@ import { type PngHeader, pngWriter, type Rows } from './pngStream.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Collects what is written; `log` tells how it ended. */
+/** Collects written bytes. `log` says how it ended. */
 function memory(limit = Number.POSITIVE_INFINITY) {
   const parts: Bytes[] = [];
   const log: string[] = [];
@@ -24,7 +24,7 @@ function memory(limit = Number.POSITIVE_INFINITY) {
   return { parts, log, stream };
 }
 
-/** Writes an image in strips of the given numbers of rows, over and over. */
+/** Writes an image in strips of the given numbers of rows, repeated. */
 async function write(header: PngHeader, data: Rows, strips: readonly number[]) {
   const { parts, log, stream } = memory();
   const writer = pngWriter(header, stream).getWriter();

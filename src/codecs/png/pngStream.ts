@@ -11,39 +11,42 @@ import {
 } from './pngChunks.ts';
 
 /**
- * PNG written row by row, lossless to the last bit, in a few megabytes of memory whatever the size
- * of the image. Nothing but `CompressionStream` is needed: it works in pages, workers and Node.
- * Source: the PNG specification, W3C, third edition.
+ * Writes a PNG row by row, lossless to the last bit, in a few megabytes of memory for any image
+ * size. It only needs `CompressionStream`, so it works in pages, workers and Node. Source: the PNG
+ * specification, W3C, third edition.
  */
 
-/** Whole rows of RGBA from top to bottom, any number at a time, in the file's depth. */
+/** Whole rows of RGBA from top to bottom, any number at a time, with the file's depth. */
 export type Rows = RgbaImage['data'];
 
 export interface PngHeader {
   readonly width: number;
   readonly height: number;
-  /** False: every pixel is opaque, and alpha is left out. It has to be known before the first row. */
+  /** False: every pixel is opaque, and alpha is left out. Must be known before the first row. */
   readonly alpha: boolean;
   /** Default 8. */
   readonly depth?: Depth;
-  /** With `grey` a file of grey, unless a profile of RGB has to go in. Default: sRGB, nothing else. */
+  /**
+   * With `grey` the file is grey, unless it has an RGB profile. Default: sRGB without further
+   * information.
+   */
   readonly tags?: ImageTags;
 }
 
-/** Filtered bytes handed to the compressor at a time. */
+/** Filtered bytes that go to the compressor at a time. */
 const STRIP_BYTES = 2 ** 20;
 /** Compressed bytes per IDAT chunk. */
 const IDAT_BYTES = 2 ** 18;
-/** Samples of a row by which its filter is chosen. */
+/** Samples of a row that decide on its filter. */
 const SAMPLES = 4096;
 
 /**
- * A PNG file as a stream: takes rows, writes the file to `to`, closes `to` with the last row. A write
- * resolves when its rows are compressed and taken on, so that a producer that waits holds little.
- * If it is aborted or fails, `to` is aborted.
+ * A PNG file as a stream. It takes rows, writes the file to `to`, and closes `to` after the last
+ * row. A write resolves when its rows are compressed and passed on, so a producer that waits holds
+ * little memory. If the stream fails or is aborted, it aborts `to`.
  *
- * @throws CrispenError (as the stream's failure) `INVALID_INPUT` for too few or too many rows;
- * whatever `to` fails with
+ * @throws CrispenError (as the stream's failure) `INVALID_INPUT` for too few or too many rows, and
+ *   all failures of `to`
  */
 export function pngWriter(
   header: PngHeader,
@@ -55,13 +58,13 @@ export function pngWriter(
   const file = deflate.readable
     .pipeThrough(new TransformStream(new Idat(header, colour)))
     .pipeTo(to, { signal: stop.signal });
-  file.catch(() => {}); // told by the write that it fails
+  file.catch(() => {}); // the failing write reports it
   const compressor = deflate.writable.getWriter();
   compressor.closed.catch(() => {});
   const filters = new RowFilters(header, colour);
   const orStop = async (work: () => Promise<void>) => {
     try {
-      // A file that fails must not leave a write waiting for a compressor that nobody reads.
+      // A failing file must not leave a write waiting for a compressor that nobody reads.
       await Promise.race([work(), file]);
     } catch (error) {
       stop.abort(error);
@@ -72,7 +75,7 @@ export function pngWriter(
   return new WritableStream<Rows>(
     {
       start({ signal }) {
-        // At once: `abort` is not called before the write in progress has ended.
+        // Immediately: `abort` is only called after the write in progress.
         signal.addEventListener('abort', () => stop.abort(signal.reason));
       },
       write: (rows) =>
@@ -91,7 +94,7 @@ export function pngWriter(
   );
 }
 
-/** Everything around the compressed bytes, and these in IDAT chunks of one size. */
+/** Writes everything around the compressed bytes, and these in IDAT chunks of one size. */
 class Idat implements Transformer<Uint8Array, Uint8Array<ArrayBuffer>> {
   readonly #header: PngHeader;
   readonly #colour: PngColour;
@@ -142,9 +145,9 @@ const STORED: Readonly<Record<PngColour, readonly number[]>> = {
 class RowFilters {
   readonly #header: PngHeader;
   readonly #stored: readonly number[];
-  /** Bytes of a pixel in the file, which is how far to the left the filters look. */
+  /** Bytes of a pixel in the file, which is the distance of the filters' left neighbour. */
   readonly #pixel: number;
-  /** The current row and the one above in the file's samples, behind a pixel of zeros. */
+  /** The current row and the row above in the file's samples, after one pixel of zeros. */
   #row: Uint8Array;
   #above: Uint8Array;
   #y = 0;
@@ -181,7 +184,7 @@ class RowFilters {
     if (this.#y !== this.#header.height) throw this.#misfit(0);
   }
 
-  /** One row as the file has it: the stored samples only, the high byte of 16 bits first. */
+  /** One row in the file's form: only the stored samples, the high byte of 16 bits first. */
   #read(rows: Rows, from: number): void {
     const [row, stored, isDeep] = [this.#row, this.#stored, this.#header.depth === 16];
     let at = this.#pixel;
@@ -204,14 +207,14 @@ class RowFilters {
 }
 
 /**
- * Writes the row with the filter whose residuals, read as signed bytes, have the least sum of
- * magnitudes: the heuristic that the specification recommends (12.7). Of long rows a sample decides.
+ * Writes the row with the filter whose residuals, read as signed bytes, have the smallest sum of
+ * magnitudes. The specification recommends this heuristic (12.7). For long rows, a sample decides.
  * `row` and `above` begin with a pixel of zeros.
  */
 function filterRow(out: Uint8Array, row: Uint8Array, above: Uint8Array, pixel: number): void {
   const end = row.length;
   const sums = [0, 0, 0, 0, 0];
-  // One more than whole pixels, so that every channel is sampled.
+  // One more than whole pixels, so every channel is sampled.
   const step = end < SAMPLES ? 1 : Math.ceil(end / SAMPLES / pixel) * pixel + 1;
   for (let i = pixel; i < end; i += step) {
     const [value, left, up, corner] = [row[i], row[i - pixel], above[i], above[i - pixel]];

@@ -322,16 +322,16 @@ async function compileError(
 
 const noWebGpu = (what: string, cause?: unknown): CrispenError =>
   new CrispenError('NO_WEBGPU', `${what}.`, {
-    hint: 'Use a current browser with WebGPU and hardware acceleration switched on.',
+    hint: 'Use a current browser with WebGPU, and enable hardware acceleration.',
     cause,
   });
 
 const deviceLost = (reason: string): CrispenError =>
   new CrispenError('DEVICE_LOST', `The GPU device was lost: ${reason}.`, {
-    hint: 'Try again; if it happens every time, choose a smaller image or restart the browser.',
+    hint: 'Try again. If it happens every time, choose a smaller image or restart the browser.',
   });
 
 export const outOfMemory = (what: string): CrispenError =>
   new CrispenError('OUT_OF_MEMORY', what, {
-    hint: 'Close other tabs that use the GPU, choose a smaller image or a smaller memory budget.',
+    hint: 'Close other tabs that use the GPU, or choose a smaller image or memory budget.',
   });

@@ -85,7 +85,7 @@ export class RowResizer {
     for (const side of [from.width, from.height, to.width, to.height]) {
       if (Number.isSafeInteger(side) && side > 0) continue;
       const sizes = `${from.width} x ${from.height} to ${to.width} x ${to.height}`;
-      throw new CrispenError('INVALID_INPUT', `Nothing can be resized from ${sizes}.`);
+      throw new CrispenError('INVALID_INPUT', `An image cannot be resized from ${sizes}.`);
     }
     const rows = tapRuns(from.height, to.height, 'lanczos3');
     const per = (bytes: number) => Math.max(1, Math.floor(stripBytes / bytes));
@@ -196,8 +196,8 @@ async function gpuPasses(plan: Plan, device: Device): Promise<Passes> {
   const ringBytes = ringRows * to.width * 16;
   const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
   if (ringBytes > Math.min(maxStorageBufferBindingSize, maxBufferSize)) {
-    throw new CrispenError('IMAGE_TOO_LARGE', 'Rows of this image are more than the GPU binds.', {
-      hint: 'Resize in several steps, or width and height by about the same factor.',
+    throw new CrispenError('IMAGE_TOO_LARGE', 'The rows of this image are too long for the GPU.', {
+      hint: 'Resize in several steps, or scale width and height by about the same factor.',
     });
   }
   const columnsKernel = resampleColumnsKernel(depthIn === 16);

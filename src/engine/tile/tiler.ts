@@ -121,7 +121,7 @@ export function planStrips(
   const tileFits = (core: number) => fits(side(core, width), side(Math.min(core, rows), height));
   const smallest = Math.min(MIN_CORE, tileSize);
   if (!tileFits(smallest)) {
-    throw new CrispenError('OUT_OF_MEMORY', 'Not even the smallest tile fits the memory budget.', {
+    throw new CrispenError('OUT_OF_MEMORY', 'Even the smallest tile exceeds the memory budget.', {
       hint: 'Raise the memory budget or choose a smaller model.',
     });
   }

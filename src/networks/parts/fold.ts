@@ -36,7 +36,7 @@ function foldLayer(tensors: TensorMap, layer: string): { weight: Tensor; bias: T
       throw new CrispenError(
         'MODEL_UNSUPPORTED',
         `The layer ${layer} cannot be folded: ${name} is ${tensor ? `[${tensor.shape}]` : 'missing'}.`,
-        { hint: 'The file is no complete SPAN checkpoint.' },
+        { hint: 'The file is not a complete SPAN checkpoint.' },
       );
     }
     return { data: toFloat32(tensor), shape: tensor.shape };
@@ -55,9 +55,13 @@ function foldLayer(tensors: TensorMap, layer: string): { weight: Tensor; bias: T
     skip.shape.join() === [co, ci, 1, 1].join() &&
     [b1, b2, b3, bs].map((b) => b.length).join() === [ms, ns, co, co].join();
   if (!sound) {
-    throw new CrispenError('MODEL_UNSUPPORTED', `The parts of ${layer} do not fit each other.`, {
-      hint: 'The file is no SPAN checkpoint, or of a fork that Crispen does not know.',
-    });
+    throw new CrispenError(
+      'MODEL_UNSUPPORTED',
+      `The parts of ${layer} have shapes that do not match.`,
+      {
+        hint: 'The file is not a SPAN checkpoint, or it is from an unknown fork of SPAN.',
+      },
+    );
   }
 
   // Inner: [n][i * 9 + tap] of W2 W1, and the sum of the biases before W3.

@@ -36,7 +36,7 @@ export async function openArchive(bytes: Uint8Array): Promise<Checkpoint> {
     persistent: table.resolve,
     budget: limits.values,
   });
-  if (end !== pickle.length) throw corrupt('its pickle has bytes left over');
+  if (end !== pickle.length) throw corrupt('its pickle has extra bytes at the end');
 
   const loaded = new Map<string, Uint8Array>();
   const load = async ({ key, dtype, count }: Storage): Promise<Uint8Array> => {
@@ -59,7 +59,7 @@ function findTop(names: ReadonlySet<string>): string {
     (name) => name.indexOf('/') === name.length - PICKLE.length && name.endsWith(PICKLE),
   );
   if (found.length !== 1) {
-    throw unsupported('it is a zip archive without the one data.pkl of PyTorch');
+    throw unsupported('it is a zip archive without the data.pkl of PyTorch');
   }
   return found[0].slice(0, -PICKLE.length);
 }

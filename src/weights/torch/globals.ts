@@ -99,7 +99,7 @@ export class StorageTable {
 
   /** @throws CrispenError `MODEL_CORRUPT` or `MODEL_UNSUPPORTED`. */
   readonly resolve = (id: PickleValue): StorageView => {
-    if (!Array.isArray(id)) throw corrupt('a storage is named by something else than a tuple');
+    if (!Array.isArray(id)) throw corrupt('the name of a storage is not a tuple');
     const [kind, type, key, , count, window] = id as readonly PickleValue[];
     if (kind === 'module') {
       throw unsupported('it holds a network as a Python object with its source text');
@@ -134,21 +134,23 @@ function makeDictionary(args: readonly PickleValue[]): PickleValue {
   if (args.length === 0) return new Map();
   if (args.length === 1 && args[0] instanceof Map) return args[0];
   if (args.length === 1 && Array.isArray(args[0])) return dictionaryOfPairs(args[0]);
-  throw corrupt('a dictionary is made of something else than entries');
+  throw corrupt('a dictionary is made from values that are not entries');
 }
 
 /** Python 2's form: `OrderedDict([[key, value], ...])`. */
 function dictionaryOfPairs(pairs: readonly PickleValue[]): PickleValue {
   const result = new Map<PickleValue, PickleValue>();
   for (const pair of pairs) {
-    if (!Array.isArray(pair) || pair.length !== 2) throw corrupt('a dictionary entry is no pair');
+    if (!Array.isArray(pair) || pair.length !== 2)
+      throw corrupt('a dictionary entry is not a pair');
     result.set(pair[0], pair[1]);
   }
   return result;
 }
 
 function firstList(args: readonly PickleValue[]): PickleValue {
-  if (args.length !== 1 || !Array.isArray(args[0])) throw corrupt('a list is made of no list');
+  if (args.length !== 1 || !Array.isArray(args[0]))
+    throw corrupt('a list is made from a value that is not a list');
   return args[0];
 }
 
@@ -167,12 +169,13 @@ function rebuildParameter(args: readonly PickleValue[]): PickleValue {
 
 function toSize(value: PickleValue): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
-    throw corrupt('a size is no whole number of 0 or more');
+    throw corrupt('a size is not a whole number of 0 or more');
   }
   return value;
 }
 
 function toSizes(value: PickleValue): readonly number[] {
-  if (!Array.isArray(value) || value.length > MAX_RANK) throw corrupt('a shape is no short tuple');
+  if (!Array.isArray(value) || value.length > MAX_RANK)
+    throw corrupt('a shape is not a short tuple');
   return value.map(toSize);
 }

@@ -29,15 +29,15 @@ export function openLegacy(bytes: Uint8Array): Checkpoint {
     return value;
   };
 
-  if (next() !== MAGIC) throw unsupported('it is a pickle, but none that torch.save wrote');
+  if (next() !== MAGIC) throw unsupported('it is a pickle, but torch.save did not write it');
   const protocol = next();
   if (protocol !== PROTOCOL) throw unsupported('it has an unknown version of the legacy format');
   const machine = next();
-  if (!(machine instanceof Map)) throw corrupt('the facts of its machine are no dictionary');
+  if (!(machine instanceof Map)) throw corrupt('its system information is not a dictionary');
   if (machine.get('little_endian') !== true) throw unsupported('its numbers are big-endian');
   const root = next(table.resolve);
   const keys = next();
-  if (!Array.isArray(keys)) throw corrupt('the keys of its storages are no list');
+  if (!Array.isArray(keys)) throw corrupt('the keys of its storages are not a list');
 
   const storages = readStorages(bytes, at, keys, table.storages);
   return { root, load: ({ key }) => storages.get(key)! };
@@ -55,7 +55,7 @@ function readStorages(
   for (const key of keys) {
     const storage = typeof key === 'string' ? described.get(key) : undefined;
     if (storage === undefined || storages.has(storage.key)) {
-      throw corrupt('the list of its storages has one that no tensor uses, or one twice');
+      throw corrupt('the list of its storages has an unused one, or one twice');
     }
     const shown = `storage ${printable(storage.key)}`;
     if (at + COUNT_BYTES > bytes.length) throw corrupt(`it ends before ${shown}`);
@@ -70,6 +70,6 @@ function readStorages(
     at = end;
   }
   if (storages.size !== described.size) throw corrupt('a storage that a tensor uses is missing');
-  if (at !== bytes.length) throw corrupt('it has bytes left over after its last storage');
+  if (at !== bytes.length) throw corrupt('it has extra bytes after its last storage');
   return storages;
 }

@@ -71,7 +71,7 @@ export class Budget {
   charge(bytes: number): void {
     this.#left -= bytes;
     if (this.#left < 0) {
-      throw unsupported('it describes far more values than a network of its size has');
+      throw unsupported('it describes far more values than a network of its size could have');
     }
   }
 }
@@ -335,7 +335,7 @@ class PickleMachine {
         const name = REFUSED_OPCODES.get(opcode);
         if (name !== undefined) throw unsupported(`it has the pickle opcode ${name}`);
         throw corrupt(
-          `0x${opcode.toString(16).padStart(2, '0')} at byte ${at} is no pickle opcode`,
+          `0x${opcode.toString(16).padStart(2, '0')} at byte ${at} is not a pickle opcode`,
         );
       }
     }
@@ -349,7 +349,7 @@ class PickleMachine {
   #take(count: number): number {
     const at = this.#at;
     if (count > this.#bytes.length - at) {
-      throw corrupt(`its pickle wants ${count} bytes at byte ${at} and the file ends before`);
+      throw corrupt(`its pickle needs ${count} bytes at byte ${at}, but the file ends before that`);
     }
     this.#at += count;
     return at;
@@ -415,7 +415,7 @@ class PickleMachine {
   #popCount(count: number): PickleValue[] {
     const floor = this.#marks.at(-1) ?? 0;
     if (this.#stack.length - count < floor) {
-      throw corrupt(`its pickle takes a value that is not there before byte ${this.#at}`);
+      throw corrupt(`its pickle takes a missing value before byte ${this.#at}`);
     }
     return this.#stack.splice(-count);
   }
@@ -429,7 +429,7 @@ class PickleMachine {
   /** The value on top of the stack, which stays there. */
   #top(): PickleValue {
     if (this.#stack.length <= (this.#marks.at(-1) ?? 0)) {
-      throw corrupt(`its pickle wants a value that is not there before byte ${this.#at}`);
+      throw corrupt(`its pickle needs a missing value before byte ${this.#at}`);
     }
     return this.#stack[this.#stack.length - 1];
   }
@@ -442,7 +442,7 @@ class PickleMachine {
   #append(items: readonly PickleValue[]): void {
     const list = this.#top();
     if (!Array.isArray(list) || Object.isFrozen(list)) {
-      throw corrupt(`its pickle appends to what is no list before byte ${this.#at}`);
+      throw corrupt(`its pickle appends to a value that is not a list before byte ${this.#at}`);
     }
     this.#charge(PER_ITEM * items.length);
     for (const item of items) list.push(item);
@@ -451,7 +451,9 @@ class PickleMachine {
   #setItems(items: readonly PickleValue[]): void {
     const map = this.#top();
     if (!(map instanceof Map) || items.length % 2 !== 0) {
-      throw corrupt(`its pickle sets items of what is no dictionary before byte ${this.#at}`);
+      throw corrupt(
+        `its pickle sets items of a value that is not a dictionary before byte ${this.#at}`,
+      );
     }
     this.#charge(PER_MAP_ENTRY * items.length);
     for (let i = 0; i < items.length; i += 2) map.set(items[i], items[i + 1]);
@@ -465,7 +467,7 @@ class PickleMachine {
   #recall(index: number): PickleValue {
     const value = this.#memo.get(index);
     if (value === undefined)
-      throw corrupt(`its pickle recalls value ${index}, which it never kept`);
+      throw corrupt(`its pickle recalls value ${index}, which it never stored`);
     return value;
   }
 
@@ -474,12 +476,12 @@ class PickleMachine {
     if (known instanceof UnreadElements) {
       throw unsupported(
         `elements of type ${known.what} (${module}.${name})`,
-        'The file may be sound. Convert the weights to float16 or float32 in PyTorch and save them anew.',
+        'The file may be valid. Convert the weights to float16 or float32 in PyTorch and save them again.',
       );
     }
     if (known !== undefined) return known;
     throw unsupported(
-      `it wants Python's ${printable(`${module}.${name}`)}, which is not on the list of harmless names`,
+      `it needs Python's ${printable(`${module}.${name}`)}, which is not on the list of harmless names`,
       'Nothing in a weight file is ever executed. If the file is meant to be a network, save its ' +
         'state dictionary alone: torch.save(model.state_dict(), path).',
     );

@@ -3,7 +3,7 @@ import { CrispenError } from '../../errors.ts';
 /** The error for a truncated or malformed file or a wrong checksum. */
 export function corrupt(message: string, cause?: unknown): CrispenError {
   return new CrispenError('MODEL_CORRUPT', `The PyTorch checkpoint is damaged: ${message}.`, {
-    hint: 'Download or copy the file again, or save it anew.',
+    hint: 'Download, copy or save the file again.',
     cause,
   });
 }
@@ -13,9 +13,13 @@ export function unsupported(
   message: string,
   hint = 'Save the state dictionary alone, as torch.save(model.state_dict(), path) does, or as safetensors.',
 ): CrispenError {
-  return new CrispenError('MODEL_UNSUPPORTED', `The PyTorch checkpoint is not read: ${message}.`, {
-    hint,
-  });
+  return new CrispenError(
+    'MODEL_UNSUPPORTED',
+    `The PyTorch checkpoint cannot be used: ${message}.`,
+    {
+      hint,
+    },
+  );
 }
 
 /** Text from a file, safe for a message: printable ASCII, cut to 80 characters. */

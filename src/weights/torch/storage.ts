@@ -95,7 +95,7 @@ export async function loadTensors(
     const length = ref.count * size;
     const contiguous = isContiguous(ref);
     if (!contiguous) left -= length;
-    if (left < 0) throw unsupported('its tensors repeat their elements beyond all measure');
+    if (left < 0) throw unsupported('its tensors repeat their elements too often');
     const storage = await load(ref.storage);
     const bytes = contiguous
       ? storage.subarray(offset * size, offset * size + length)

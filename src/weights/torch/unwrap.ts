@@ -44,7 +44,7 @@ export function unwrap(
 ): { tensors: ReadonlyMap<string, TensorRef>; path: string } {
   const found = root instanceof Map ? find(root, '', 0, new Set()) : null;
   if (found === null) {
-    throw unsupported(`it holds no state dictionary, but ${describe(root)}`);
+    throw unsupported(`it contains no state dictionary, but ${describe(root)}`);
   }
   const { tensors, prefix } = stripPrefixes(found.tensors, recognise);
   return { tensors, path: found.path + prefix };

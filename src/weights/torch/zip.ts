@@ -91,7 +91,7 @@ export class ZipArchive {
     const packed = this.#bytes.subarray(entry.dataAt, entry.dataAt + entry.packedSize);
     const content = entry.method === STORED ? packed : await this.#unpack(entry, packed);
     if (crc32(content) !== entry.crc) {
-      throw corrupt(`the checksum of ${printable(name)} does not fit its content`);
+      throw corrupt(`the checksum of ${printable(name)} does not match its content`);
     }
     return content;
   }
@@ -139,7 +139,7 @@ function readDirectory(bytes: Uint8Array): ReadonlyMap<string, Entry> {
     entries.set(name, readEntry(view, at, name, place.at));
     at = next;
   }
-  if (at !== end) throw corrupt('the directory of its archive has bytes left over');
+  if (at !== end) throw corrupt('the directory of its archive has extra bytes at the end');
   checkOverlap(entries.values());
   return entries;
 }
@@ -176,7 +176,8 @@ function findDirectory(view: DataView): DirectoryPlace {
       at: u64(view, end + 48),
     };
   }
-  if (volumes !== 0 && volumes !== IN_ZIP64_SHORT) throw unsupported('its archive has volumes');
+  if (volumes !== 0 && volumes !== IN_ZIP64_SHORT)
+    throw unsupported('its archive is split into volumes');
   if (place.at + place.size !== end) {
     throw corrupt('the directory of its archive does not end where its end record starts');
   }
@@ -269,9 +270,9 @@ async function inflate(packed: Uint8Array, size: number, name: string): Promise<
     }
     if (at <= size) await written;
   } catch (cause) {
-    throw corrupt(`${printable(name)} is not sound deflate data`, cause);
+    throw corrupt(`${printable(name)} is not valid deflate data`, cause);
   }
-  if (at !== size) throw corrupt(`${printable(name)} does not unpack to the size it states`);
+  if (at !== size) throw corrupt(`${printable(name)} does not unpack to its stated size`);
   return result;
 }
 

@@ -23,8 +23,8 @@ export function takeOver(canvas: HTMLCanvasElement | OffscreenCanvas): Offscreen
     return structuredClone(canvas, { transfer: [canvas] });
   } catch (cause) {
     throw invalid(
-      'This canvas cannot be drawn to from the worker.',
-      'Give a new canvas: one without a context, that took no result before.',
+      'The worker cannot draw on this canvas.',
+      'Give a new canvas, without a context and not used for a result before.',
       cause,
     );
   }

@@ -172,9 +172,9 @@ export function createUpscaler(options: UpscalerOptions = {}): Upscaler {
   if (typeof Worker === 'undefined' || baseAddress() === undefined) {
     throw new CrispenError(
       'WORKER_FAILED',
-      'createUpscaler() needs a web page, or a worker of one that can start workers itself.',
+      'createUpscaler() needs a web page, or a worker that can start workers.',
       {
-        hint: 'In Node use the command line, crispen in.jpg out.png, or the networks of crispen/engine. With server-side rendering call it in the browser only.',
+        hint: 'In Node, use the command line (crispen in.jpg out.png) or crispen/engine. With server-side rendering, call it only in the browser.',
       },
     );
   }
@@ -406,7 +406,7 @@ function make(worker: () => Worker): Worker {
     made = worker();
   } catch (cause) {
     throw new CrispenError('WORKER_FAILED', 'The worker could not be started.', {
-      hint: 'Its script has to come from the same site and be allowed by the content policy.',
+      hint: 'Its script must come from the same site, and the content security policy must allow it.',
       cause,
     });
   }

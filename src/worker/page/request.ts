@@ -38,10 +38,13 @@ export function planUpscale(request: PlanChoice, added: readonly Choosable[] = [
   const asks = request.confirm !== undefined;
   checkOneSize(request);
   if (depth === 16 && output !== 'image/png') {
-    throw invalid(`16 bits cannot be written to ${output}.`, 'Choose the output image/png, or 8.');
+    throw invalid(`${output} cannot hold 16 bits.`, 'Choose the output image/png, or depth 8.');
   }
   if (to && output === 'bitmap') {
-    throw invalid('A bitmap goes to no file.', 'Leave the output out or choose a file type.');
+    throw invalid(
+      'A bitmap cannot be written to a file.',
+      'Leave out the output or choose a file type.',
+    );
   }
   const size = chooseSize(request, added);
   const tiling = { tileSize, edge };

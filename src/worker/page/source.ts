@@ -104,7 +104,7 @@ async function toBitmap(
   if (isImageData(source) || isReadable(bitmap)) return bitmap;
   bitmap.close();
   throw new CrispenError('CROSS_ORIGIN', 'The pixels of this image belong to another site.', {
-    hint: 'Set crossorigin="anonymous" on the element and have the other site allow it (CORS), or pass the file itself.',
+    hint: 'Set crossorigin="anonymous" on the element, and let the other site allow this page (CORS). Or pass the file itself.',
   });
 }
 
@@ -116,8 +116,8 @@ const notASource = (): CrispenError =>
 
 const noPixels = (cause?: unknown): CrispenError =>
   invalid(
-    'The image has no pixels to read.',
-    'It was closed or its memory was transferred, or it has no width or no height.',
+    'The image has no pixels.',
+    'It was closed, its memory was transferred, or its width or height is 0.',
     cause,
   );
 

@@ -21,12 +21,12 @@ export function forTask<R extends ModelChoice & { readonly method?: string | und
   const { model, method, task } = request;
   if (task === undefined) return request;
   if (task !== 'upscale' && method === 'lanczos') {
-    throw new CrispenError('INVALID_INPUT', `Lanczos cannot serve the task "${task}".`, {
+    throw new CrispenError('INVALID_INPUT', `Lanczos cannot do the task "${task}".`, {
       hint: 'Leave the method out.',
     });
   }
   if (task === 'demosaic' && source !== undefined && !isMosaic(source)) {
-    throw new CrispenError('INVALID_INPUT', 'This image is no mosaic.', {
+    throw new CrispenError('INVALID_INPUT', 'This image is not raw Bayer data.', {
       hint: 'Give the samples of the sensor: { width, height, data, pattern }.',
     });
   }
