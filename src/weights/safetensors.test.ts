@@ -218,7 +218,7 @@ describe('element types that are not read', () => {
     expect(attempt(file(header, bytes + 2))).toThrow(
       expect.objectContaining({
         code: 'MODEL_UNSUPPORTED',
-        message: expect.stringMatching(new RegExp(`valid.* type ${type} .*"b"`)),
+        message: expect.stringMatching(new RegExp(`valid.* type ${type}: .*"b"`)),
         hint: expect.stringMatching(/^Convert .* f16/),
       }),
     );
