@@ -1,7 +1,10 @@
 import { defineConfig } from 'vite';
 import { bareShaders } from './scripts/shaders.mjs';
 
-/** The site: index.html and demo/, bench.html and docs.html by themselves, with relative URLs, so that any folder of any host can serve it. */
+/**
+ * The site: index.html and demo/, bench.html and docs.html as separate pages. URLs are relative, so
+ * any folder of any host can serve it.
+ */
 export default defineConfig({
   base: './',
   publicDir: 'public',

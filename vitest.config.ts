@@ -11,7 +11,7 @@ export default defineConfig({
           include: ['{src,test,demo,bench}/**/*.test.ts'],
           exclude: [...GPU_TESTS, 'src/**/*.f16.test.ts'],
           environment: 'node',
-          // Some start processes; a machine with two cores may be busy.
+          // Some tests start processes, and a machine with two cores may be busy.
           testTimeout: 60_000,
         },
       },
@@ -21,7 +21,7 @@ export default defineConfig({
           include: GPU_TESTS,
           environment: 'node',
           globalSetup: 'test/gpu-setup.ts',
-          // Dawn is an addon with threads of its own: one process per file, one file at a time.
+          // Dawn is an addon with its own threads: one process per file, one file at a time.
           pool: 'forks',
           fileParallelism: false,
           testTimeout: 300_000,
@@ -31,7 +31,7 @@ export default defineConfig({
       {
         test: {
           name: 'f16',
-          // The tests of kernels once more, with maps and weights in f16.
+          // The kernel tests once more, with maps and weights in f16.
           include: ['src/**/*.f16.test.ts', 'src/kernels/**/*.gpu.test.ts'],
           env: { CRISPEN_ELEMENT: 'f16' },
           environment: 'node',

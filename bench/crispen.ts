@@ -5,10 +5,10 @@ import type { Contender, EngineId } from './contender.ts';
 import { toPlanar } from './photo.ts';
 import { planCost } from './plan.ts';
 
-/** As when no one looks at the page: nothing but the bench has to stay smooth. */
+/** As in a hidden tab: nothing but the bench has to stay smooth. */
 const SUBMIT_MS = 50;
 
-/** Crispen's own contenders, each with an engine and a device of its own. */
+/** Crispen's own contenders, each with its own engine and device. */
 export function crispenContenders(gpu: GPU): Contender[] {
   const contender = (engine: EngineId, precision: ElementType, fused: boolean): Contender => ({
     engine,

@@ -1,4 +1,4 @@
-/** Straight lines through measurements, and their drawing. */
+/** Fits straight lines to measurements and draws them. */
 
 export type Point = readonly [x: number, y: number];
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { GpuGauge } from './gauge.ts';
 
-/** Classes with nothing behind them, new for each test, as wrapping cannot be undone. */
+/** Empty classes, new for each test, because wrapping cannot be undone. */
 function fakeClasses() {
   class GPUBuffer {
     destroy() {}
@@ -48,7 +48,7 @@ describe('GpuGauge', () => {
     gauge.begin('b');
     const other = await new classes.GPUAdapter().requestDevice();
     other.createBuffer({ size: 7 });
-    // Still a's device, whoever is current.
+    // Still counts for the device of a, whoever is current.
     device.createBuffer({ size: 50 });
     first.destroy();
     first.destroy();

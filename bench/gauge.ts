@@ -1,9 +1,9 @@
 /**
- * Counts what runs on WebGPU in this realm, whoever it is: bytes of buffers and textures held, by
- * wrapping the prototypes before anybody makes a device, and dispatches.
+ * Counts everything that runs on WebGPU in this realm: dispatches, and bytes of buffers and
+ * textures. It wraps the prototypes before any device is made.
  */
 
-/** The classes that are wrapped: globals of browsers, exports of npm `webgpu`. */
+/** The wrapped classes: globals of browsers, or exports of npm `webgpu`. */
 export interface GpuClasses {
   readonly GPUAdapter: { readonly prototype: GPUAdapter };
   readonly GPUDevice: { readonly prototype: GPUDevice };
@@ -18,11 +18,14 @@ interface Account {
 }
 
 export class GpuGauge {
-  /** Everything made on a device is put down to whoever was current when the device was made. */
+  /** Everything on a device counts for the owner that was current when the device was made. */
   readonly #accounts = new Map<string, Account>();
   readonly #owners = new WeakMap<GPUDevice, Account>();
   readonly #sizes = new WeakMap<object, { account: Account; bytes: number }>();
-  /** What a device holds, to be taken back when it is destroyed; weakly, as others collect it. */
+  /**
+   * What a device holds, subtracted when it is destroyed. A weak map, because engines may let
+   * devices be collected.
+   */
   readonly #contents = new WeakMap<GPUDevice, Set<WeakRef<object>>>();
   #current = 'nobody';
   #dispatches = 0;
@@ -72,7 +75,7 @@ export class GpuGauge {
     }
   }
 
-  /** From here on, devices belong to `owner`, and its peak starts at what it holds. */
+  /** From now on, new devices belong to `owner`, and its peak starts at what it holds. */
   begin(owner: string): void {
     this.#current = owner;
     const account = this.#account(owner);
@@ -80,7 +83,7 @@ export class GpuGauge {
     this.#dispatches = 0;
   }
 
-  /** Bytes that `owner` holds, and the most that it held since it began. */
+  /** Bytes that `owner` holds, and the most since it began. */
   memory(owner: string): Readonly<Account> {
     return { ...this.#account(owner) };
   }
@@ -126,7 +129,7 @@ function wrap<T extends object, K extends keyof T>(
   prototype[name] = wrapper(prototype[name]);
 }
 
-/** Close enough for what compute back ends make: 8, 16 or 32 bits in 1, 2 or 4 channels. */
+/** Exact for the formats of compute back ends: 8, 16 or 32 bits in 1, 2 or 4 channels. */
 function textureBytes({ format, width, height, depthOrArrayLayers }: GPUTexture): number {
   const [, channels, bits] = /^([a-z]+?)(\d+)/.exec(format) ?? [];
   const perTexel = ((channels?.length ?? 4) * Number(bits ?? 8)) / 8;

@@ -20,7 +20,7 @@ it.each(counts)(
   async (kind, count) => {
     const { graph } = nonlocalNetwork(kind, sizes, 96 * 96);
     expect(nonlocalMultiplyAdds(graph) / 10).toBe(count);
-    // Kept, and in slabs, where each group computes the weights again.
+    // Once with stored weights, and once in slabs, where each group computes them again.
     for (const limit of [2 ** 40, 2 ** 20]) {
       const program = await lower(graph, { fuse: 'ops', attentionBytes: limit });
       const steps = program.steps.filter(({ name }) => !/^(head|tail)$/.test(name));
@@ -66,7 +66,7 @@ it('draws every point within the picture', () => {
     expect(Number(y)).toBeGreaterThan(0);
     expect(Number(y)).toBeLessThan(400);
   }
-  // More pixels stand further to the right, more time further up.
+  // More pixels are further right, more time is further up.
   expect(Number(circles[1][1])).toBeGreaterThan(Number(circles[0][1]));
   expect(Number(circles[1][2])).toBeLessThan(Number(circles[0][2]));
 });

@@ -9,7 +9,7 @@ import { writeOnnx } from './onnx.ts';
 
 type Field = { readonly field: number; readonly value: bigint | Uint8Array };
 
-/** A Protocol Buffers message as its fields, read by the rules of the format alone. */
+/** A Protocol Buffers message as its fields, parsed by the rules of the format alone. */
 function parse(bytes: Uint8Array): Field[] {
   const fields: Field[] = [];
   let at = 0;

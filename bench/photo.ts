@@ -1,9 +1,9 @@
 import type { Rgba8Image } from '../src/image/image.ts';
 
 /**
- * A piece of a photo of exactly `width` x `height`, opaque: from its middle, or, where the photo is
- * smaller, with the photo mirrored at its edges. Networks are timed on photos, never on noise, on
- * which their values can grow without bound.
+ * A crop of a photo of exactly `width` x `height`, opaque, from its middle. Smaller photos are
+ * mirrored at their edges. Networks are timed on photos and never on noise, where their values can
+ * grow without bound.
  */
 export function cropPhoto(photo: Rgba8Image, width: number, height: number): Rgba8Image {
   const data = new Uint8ClampedArray(width * height * 4);

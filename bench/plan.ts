@@ -1,16 +1,16 @@
 import type { Program } from '../src/engine/compile/program.ts';
 import type { Size } from '../src/geometry.ts';
 
-/** What a program has to do for each LR pixel, whatever the device. */
+/** The work of a program per LR pixel, on any device. */
 export interface PlanCost {
   readonly multiplyAddsPerPixel: number;
-  /** Maps read and written by all steps, each once per step, and the weights that they read. */
+  /** Maps read and written by all steps, counted once per step, and the weights that they read. */
   readonly bytesPerPixel: number;
 }
 
 /**
- * The cost of a program at a size. Halos that workgroups read twice, and reads that a cache saves,
- * are the device's affair and not counted.
+ * The cost of a program at a size. It does not count halos that workgroups read twice or reads that
+ * a cache saves, which depend on the device.
  * @param constantBytes size of a packed weight by its key in `program.constants`
  */
 export function planCost(
@@ -23,7 +23,7 @@ export function planCost(
     const share = step.share?.(size) ?? 1;
     multiplyAdds += step.multiplyAdds * share;
     if (share === 0) continue;
-    // A map bound twice (to a binding that is switched off, say) is moved once.
+    // A map that is bound twice (for example to an unused binding) counts once.
     const maps = new Set(writes);
     const constants = new Set<string>();
     for (const operand of reads) {

@@ -3,7 +3,7 @@ import type { BenchOptions } from './options.ts';
 import type { PageResult } from './page/page.ts';
 import { formatCeiling, formatTable } from './table.ts';
 
-/** Prints rows as a table or as JSON lines and returns the exit code: 1 if Crispen itself failed. */
+/** Prints rows as a table or as JSON lines. Returns the exit code: 1 if Crispen itself failed. */
 export function printResult({ rows, ceiling, adapter }: PageResult, options: BenchOptions): number {
   const { network, json } = options;
   const other = rows.find((row) => row.network !== network);

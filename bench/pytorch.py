@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""The same networks in PyTorch, as rows of the same form as `npm run bench -- --json`.
+"""The same networks in PyTorch, as rows in the form of `npm run bench -- --json`.
 
     npm run bench:dawn -- --json --sizes 512x512 --save run.safetensors > crispen.jsonl
     python3 bench/pytorch.py --against run.safetensors > torch.jsonl
 
-Inputs and the outputs to compare with come from the file that --save wrote, so that both run on the
-same pixels. Timed is what Crispen times: from 8-bit pixels in memory to 8-bit pixels in memory.
-Runs on the processor where there is no CUDA, to check that the results agree.
+Inputs and expected outputs come from the file of --save, so both run on the same pixels. Like
+Crispen, it times from 8-bit pixels in memory to 8-bit pixels in memory. Without CUDA it runs on
+the CPU, to check that the results agree.
 """
 
 import argparse
@@ -182,7 +182,7 @@ def main():
     for key in sorted(name for name in saved if name.startswith("input.")):
         size = key.split(".")[1]
         width, height = map(int, size.split("x"))
-        # Saved in 0..1; as 8-bit pixels they are what both began with.
+        # Saved in 0..1; 8-bit pixels are what both started from.
         pixels = (saved[key] * 255).round().to(torch.uint8)
         for engine in args.engines.split(","):
             row = {

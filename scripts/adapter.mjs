@@ -1,6 +1,6 @@
 /**
- * Prints the WebGPU adapter that the GPU tests get; exit code 1 when there is none, or with `--f16`
- * none with the feature shader-f16.
+ * Prints the WebGPU adapter of the GPU tests. Exit code 1 if there is none, or with `--f16` none
+ * with the feature shader-f16.
  */
 import { create } from 'webgpu';
 import { findSwiftShader, loadVulkan } from '../src/cli/drivers.mjs';

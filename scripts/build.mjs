@@ -10,7 +10,7 @@ import { build } from 'vite';
 import { bareShaders } from './shaders.mjs';
 
 const root = resolve(import.meta.dirname, '..');
-/** The weights that the package brings along. */
+/** The weights that the package contains. */
 const PACKAGED = 'a2n-photo-x2.safetensors';
 const steps = { site: buildSite, api: buildReference, lib: buildLibrary, cli: buildCommandLine };
 
@@ -28,7 +28,7 @@ async function buildSite() {
   console.log('dist/site: the site');
 }
 
-/** The docstrings of the public entries, as pages. Types that they only refer to are left out. */
+/** The docstrings of the public entries as pages, without types that they only refer to. */
 function buildReference() {
   const entries = ['index.ts', 'element/define.ts', 'element/preview.ts', 'engine/public.ts'];
   const options = ['--tsconfig', 'tsconfig.build.json', '--readme', 'none', '--disableSources'];
@@ -50,9 +50,9 @@ function buildReference() {
 }
 
 /**
- * The page's ES modules, index.js and element.js, with the chunks that they share or load on demand,
- * page-*.js; worker.js, built by itself, with its chunks worker-*.js. All must lie side by side. And
- * the declarations.
+ * The page's ES modules, index.js and element.js, with the chunks that they share or load lazily,
+ * page-*.js; the separate build of worker.js with its chunks worker-*.js; and the declarations. All
+ * files must be in the same folder.
  */
 async function buildLibrary() {
   rmSync(resolve(root, 'dist/lib'), { recursive: true, force: true });
@@ -74,8 +74,8 @@ async function buildLibrary() {
 }
 
 /**
- * @param {string} chunks what the names of chunks begin with
- * @param {Record<string, string>} entries sources by the name of what is built of them
+ * @param {string} chunks prefix of the chunks' names
+ * @param {Record<string, string>} entries sources by the name of the built file
  */
 async function buildEntries(chunks, entries) {
   await build({
@@ -90,12 +90,14 @@ async function buildEntries(chunks, entries) {
       target: 'es2023',
       sourcemap: true,
       rolldownOptions: {
-        // Chunks may take from worker.js what both need: nothing is loaded twice or without need.
+        // Lets chunks import from worker.js what both need, so nothing is loaded twice or
+        // unnecessarily.
         preserveEntrySignatures: 'allow-extension',
         output: {
           minify: true,
           chunkFileNames: `${chunks}-[name].js`,
-          // What is pure matters to whoever bundles the page's part; nobody bundles a worker again.
+          // Purity annotations matter to bundlers of the page's part. A worker is not bundled
+          // again.
           comments: { annotation: chunks === 'page' },
         },
       },
@@ -105,18 +107,19 @@ async function buildEntries(chunks, entries) {
 }
 
 /**
- * The weights of one model lie beside the library. In the source, the client starts `../worker.ts`, and the AVIF encoder fetches its program from its
- * package. Vite would bundle the one once more, the other as text, and write addresses that no other
- * bundler understands; the built library keeps the form that all of them do:
- * `new Worker(new URL('./worker.js', import.meta.url), { type: 'module' })`.
+ * Puts the weights of one model next to the library. In the source, the client starts
+ * `../worker.ts`, and the AVIF encoder fetches its program from its package. Vite would bundle the
+ * worker once more, inline the program as text, and write URLs that no other bundler understands.
+ * The built library keeps the form that all of them do: `new Worker(new URL('./worker.js',
+ * import.meta.url), { type: 'module' })`.
  * @returns {import('vite').Plugin}
  */
 function filesBesideTheLibrary() {
   const inSource =
     /new URL\(\s*(['"])(?:\.\.\/(worker)\.ts|(avif_enc\.wasm))\1,\s*import\.meta\.url,?\s*\)/g;
   const model = '__CRISPEN_MODEL_URL__';
-  // The AVIF encoder sets it where a runtime has none. Bundlers put text in its place, which cannot be
-  // assigned to; every runtime of modules that Crispen knows has it.
+  // The AVIF encoder assigns to it in runtimes without it. Bundlers replace it with text, which
+  // cannot be assigned to. All module runtimes that Crispen supports have it.
   const assignment =
     /if\s*\(import\.meta\.url===undefined\)\s*\{import\.meta\.url="https:\/\/localhost"\}/;
   const placeholder = /__CRISPEN_URL_OF_(.+?)__/g;

@@ -1,6 +1,4 @@
-/**
- * The browser and the Vulkan driver that the tests need: found, or installed when there are none.
- */
+/** Finds the browser and the Vulkan driver of the tests, or installs them. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { findChromium, findSwiftShader } from '../src/cli/drivers.mjs';
@@ -8,8 +6,8 @@ import { findChromium, findSwiftShader } from '../src/cli/drivers.mjs';
 export { findChromium, findSwiftShader };
 
 /**
- * Finds a Chromium with its SwiftShader and installs one where there is none: as root on Debian and
- * its kin by apt-get, elsewhere by Playwright. Prints what it does.
+ * Finds a Chromium with its SwiftShader. If there is none, it installs one: with apt-get as root on
+ * Debian and derivatives, otherwise with Playwright. Prints what it does.
  * @returns {{ chromium: string, swiftShader: string | null }}
  */
 export function ensureChromium() {

@@ -1,5 +1,5 @@
 /**
- * Shaders are written for readers, with long comments; what is shipped goes without them.
+ * Removes the long comments of the shaders from the build.
  * @returns {import('vite').Plugin}
  */
 export function bareShaders() {
@@ -15,7 +15,7 @@ export function bareShaders() {
   };
 }
 
-/** What a directive replaces by a number or word (src/kernels/wgsl.ts). */
+/** Text that a directive replaces with a number or word (src/kernels/wgsl.ts). */
 const SUBSTITUTION = /(\{\s*\w+(?:\s*[+-]\s*\w+)*\s*\})/;
 
 /**
@@ -31,8 +31,8 @@ export function compactShader(source) {
     return (
       bare
         .split(SUBSTITUTION)
-        // Not around + and -: `a - -b` must not become a decrement. Not around what is replaced: it may
-        // become part of a word.
+        // Not around + and -, because `a - -b` must not become a decrement. Not around
+        // substitutions, which may become part of a word.
         .map((part) =>
           SUBSTITUTION.test(part) ? part : part.replace(/\s*([,;:{}()=<>&|*])\s*/g, '$1'),
         )

@@ -1,7 +1,7 @@
 /**
- * npm test: everything that must hold before a change lands. Every step runs even when an earlier
- * one failed; the last line counts the tests of all steps, one for each check.
- * `--only check|unit|gpu|f16|size|package|e2e` runs one group, `--only unit,f16` several.
+ * npm test: everything that must hold before a change lands. Every step runs even if an earlier one
+ * failed. The last line counts the tests of all steps; a check counts as one test. `--only
+ * check|unit|gpu|f16|size|package|e2e` runs one group, `--only unit,f16` several.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -12,22 +12,22 @@ import { gzipSync } from 'node:zlib';
 import { ensureChromium } from './chromium.mjs';
 
 /**
- * Bytes of the library, each file gzipped by itself: index.js, worker.js and all that they import at
- * once, which is what a page loads to upscale by a shipped model.
+ * Bytes of the library, each file gzipped separately: index.js, worker.js and all their static
+ * imports. A page loads these to upscale with a shipped model.
  */
 const CORE_LIMIT = 60 * 1024;
-/** The element alone: what a page loads before it paints. */
+/** The element alone, which a page loads before it paints. */
 const ELEMENT_LIMIT = 25 * 1024;
-/** With what it loads to upscale by a shipped model. */
+/** The element and everything that it loads to upscale with a shipped model. */
 const ELEMENT_ALL_LIMIT = 80 * 1024;
 /** What a worker loads to run networks without a GPU. */
 const CPU_LIMIT = 16 * 1024;
-/** All files: with the chunks that are loaded on demand and the engine by itself, crispen/engine. */
+/** All files, including the lazily loaded chunks and the separate entry crispen/engine. */
 const TOTAL_LIMIT = 240 * 1024;
 
 /**
- * Chunks that are loaded on demand, without the prefix of their build: KiB gzipped at most, and what loads
- * them. Chunks below 1 KiB, which bundlers cut for what several others share, need no entry.
+ * Lazily loaded chunks, without the prefix of their build: the limit in KiB gzipped, and what loads
+ * them. Chunks below 1 KiB, which bundlers make for code that several others share, need no entry.
  * @type {Readonly<Record<string, readonly [number, string]>>}
  */
 const CHUNK_LIMITS = {
@@ -55,8 +55,8 @@ const CHUNK_LIMITS = {
 };
 
 /**
- * What the package may hold, beside the declarations and source maps of dist/lib. A chunk that several
- * others share has the name of its first module, such as rgba8.reference.
+ * Allowed files of the package besides the declarations and source maps of dist/lib. A shared chunk
+ * has the name of its first module, such as rgba8.reference.
  */
 const PACKED =
   /^(package\.json|README\.md|CHANGELOG\.md|THIRD-PARTY\.md|LICENSE|bin\/crispen\.mjs|dist\/(lib|cli)\/[\w-]+(\.reference)?\.js|dist\/lib\/avif_enc\.wasm|dist\/lib\/models\/a2n-photo-x2\.safetensors)$/;
@@ -98,7 +98,7 @@ if (failures.length > 0)
 console.log(`\n${count.passed} passed, ${count.failed} failed, ${skips.length} skipped`);
 process.exitCode = count.failed > 0 ? 1 : 0;
 
-/** Without a browser and an adapter nothing that follows means anything: throws. */
+/** Throws, because nothing works without a browser and an adapter. */
 function setUp() {
   heading('set-up');
   const { chromium, swiftShader } = ensureChromium();
@@ -113,7 +113,7 @@ function setUp() {
 
 async function checks() {
   await step('format and lint', () => tool('biome', ['ci', '.']));
-  // The compilers run two at a time: more would fight for the cores of a small machine.
+  // Two compilers at a time: more would compete for the cores of a small machine.
   const configs = ['core', 'worker', '', 'node'].map((name) =>
     name ? `tsconfig.${name}.json` : 'tsconfig.json',
   );
@@ -130,7 +130,7 @@ async function checks() {
 }
 
 /**
- * Runs one check and counts it; its output is shown when it is done.
+ * Runs one check, counts it and prints its output at the end.
  * @param {string} name
  * @param {() => Promise<{ ok: boolean, output: string }>} run
  */
@@ -173,7 +173,7 @@ async function project(name) {
       else if (test.status === 'failed') fail(title);
       else skips.push(title);
     }
-    // A file that does not load has no tests to report.
+    // A file that fails to load reports no tests.
     if (file.status === 'failed' && !file.assertionResults.some(isFailed)) fail(path);
   }
   if (status !== 0 && count.failed === before) fail(`${name}: vitest ended with ${status}`);
@@ -186,7 +186,7 @@ function isFailed(test) {
 }
 
 /**
- * Files of the library and whatever they import statically.
+ * Files of the library and all their static imports.
  * @param {string} folder
  * @param {string[]} entries
  */
@@ -200,7 +200,7 @@ function withImports(folder, entries) {
   return found;
 }
 
-/** Builds the library and weighs it. */
+/** Builds the library and measures its size. */
 async function size() {
   const built = await command(process.execPath, ['scripts/build.mjs', '--only', 'lib']);
   if (!built.ok) return built;
@@ -235,7 +235,7 @@ async function size() {
       : [];
   });
   return {
-    // Nothing missing: a chunk by another name would weigh nothing.
+    // All entries must exist: a chunk with another name would count as 0.
     ok:
       tooLarge.length === 0 &&
       parts.every(([, names, limit]) => {
@@ -252,7 +252,7 @@ async function size() {
   };
 }
 
-/** Packs the library as it would be published, looks into it and asks two tools for their opinion. */
+/** Packs the library as for publishing, checks its contents and runs two linters on it. */
 async function packed() {
   const packed = await command('npm', ['pack', '--json', '--pack-destination', temporary]);
   const archive = readdirSync(temporary).find((name) => name.endsWith('.tgz'));

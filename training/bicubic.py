@@ -1,8 +1,8 @@
-"""MATLAB's bicubic reduction, as the published LR images of Set5 and Set14 were made.
+"""MATLAB's bicubic reduction, as used for the published LR images of Set5 and Set14.
 
-Cubic with a = -0.5, widened by the factor (antialiasing), edges mirrored, weights normalised; rows
-first, rounded and clamped to 8 bits, then columns, rounded and clamped again. The rounding between
-the two passes is part of the recipe: without it a tenth of the values differ.
+Cubic with a = -0.5, widened by the factor (antialiasing), edges mirrored, weights normalised.
+Rows first, rounded and clamped to 8 bits, then columns, rounded and clamped again. The rounding
+between the two passes matters: without it, a tenth of the values differ.
 """
 
 from functools import lru_cache
@@ -38,7 +38,7 @@ def _reduce_rows(image: np.ndarray, factor: int) -> np.ndarray:
     out = np.zeros((index.shape[0],) + image.shape[1:])
     for tap in range(index.shape[1]):
         out += weight[:, tap].reshape(-1, 1, 1) * image[index[:, tap]]
-    # MATLAB rounds half away from zero; values are positive once clamped.
+    # MATLAB rounds half away from zero. Values are positive once clamped.
     return np.floor(np.clip(out, 0, 255) + 0.5)
 
 
@@ -52,7 +52,8 @@ def reduce(image: np.ndarray, factor: int) -> np.ndarray:
 
 @lru_cache
 def _on_device(size: int, factor: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mirrored source indices of a padded side, and the weights [taps] that every output pixel has."""
+    """Mirrored source indices of a padded side, and the weights [taps], which are the same for
+    every output pixel."""
     index, weight = _taps(size, factor)
     inside = np.flatnonzero(weight[0])
     begin, end = inside[0], inside[-1] + 1
@@ -62,10 +63,11 @@ def _on_device(size: int, factor: int, device: torch.device) -> tuple[torch.Tens
 
 
 def reduce_batch(images: torch.Tensor, factor: int) -> torch.Tensor:
-    """`reduce` on the images' device: whole numbers in floats [B, C, H, W], H and W multiples of `factor`.
+    """`reduce` on the images' device: whole numbers in floats [B, C, H, W], H and W multiples of
+    `factor`.
 
-    Equal to `reduce` bit for bit at factors of 2 and 4; at 3, whose weights are no binary fractions, a value
-    between two levels may fall to the other one.
+    Equal to `reduce` bit for bit at factors of 2 and 4. The weights at 3 are not binary
+    fractions, so a value between two levels may round to the other one.
     """
     channels, height, width = images.shape[1:]
     for axis, side in ((2, height), (3, width)):

@@ -1,4 +1,4 @@
-"""All training pictures as one tensor on the device, and random crops of them made there."""
+"""All training pictures as one tensor on the device, and random crops of them."""
 
 import glob
 import os
@@ -14,15 +14,16 @@ import bicubic
 from photos import PATTERNS, pictures
 from tasks import CHANCES, Task
 
-# LR pixels around a crop that its task sees too: wear reaches across a crop's edge, and so does bicubic.
+# LR pixels around a crop that its task also sees, because degradations and bicubic reach across a
+# crop's edge.
 MARGIN = 4
 
 
 class Draw(NamedTuple):
-    """All that chance decides in a step."""
+    """All random numbers of a step."""
 
-    where: torch.Tensor  # int64 [4, B]: first pixel, pixels in a row, turn (3 bits), 1 if drawn in whole squares
-    u: torch.Tensor  # [B, CHANCES], even from 0 to 1
+    where: torch.Tensor  # int64 [4, B]: first pixel, pixels in a row, orientation (3 bits), 1 if drawn in whole squares
+    u: torch.Tensor  # [B, CHANCES], uniform from 0 to 1
     noise: torch.Tensor  # [B, 3, n, n], normal
 
     def to(self, device: torch.device) -> "Draw":
@@ -30,7 +31,8 @@ class Draw(NamedTuple):
 
 
 def _from_file(path: str, scale: int) -> Iterator[tuple[np.ndarray, bool, bool]]:
-    """HR images of a file of photos.py; whether each is a drawn pattern, and one whose squares stay whole."""
+    """The HR images of a file of photos.py; whether each is a drawn pattern, and whether its
+    squares stay whole."""
     with np.load(path) as file:
         patterns = set(file["patterns"].tolist()) if "patterns" in file else set()
         for i in range(int(file["n"])):
@@ -46,9 +48,9 @@ def _from_folder(folder: str) -> Iterator[tuple[np.ndarray, bool, bool]]:
 
 
 class Photos:
-    """Random crops, `side` LR pixels wide, of folders of pictures and files of photos.py.
+    """Random crops, `side` LR pixels wide, from folders of pictures and files of photos.py.
 
-    Images too small for such crops are left out; ValueError if all of them are.
+    Images too small for such crops are left out. ValueError if all of them are.
     """
 
     def __init__(self, sources: list[str], scale: int, side: int, device: torch.device | str = "cpu"):
@@ -68,7 +70,7 @@ class Photos:
         self.megapixels = round(areas.sum() / 1e6, 1)
         self.whole = np.array(whole)
         self.pixels = torch.from_numpy(np.concatenate([i.reshape(-1, 3) for i in images])).to(self.device)
-        # Larger photos hold more, but not so many more that small ones are never seen.
+        # Larger photos count more, but not so much more that small ones are never used.
         share = areas**0.75
         drawn = np.array(patterns)
         if drawn.any() and not drawn.all():
@@ -76,10 +78,11 @@ class Photos:
         self.share = share / share.sum()
 
     def draw(self, seed: int, step: int, batch: int) -> Draw:
-        """The chances of a step, from (seed, step) alone; made on the CPU, so the same for every device."""
+        """The random numbers of a step, from (seed, step) alone. Made on the CPU, so they are the
+        same for every device."""
         rng = np.random.default_rng([seed, step])
         n = rng.choice(self.count, batch, p=self.share)
-        # Crops begin at multiples of the scale, as LR pixels do.
+        # Crops begin at multiples of the scale, like LR pixels.
         y, x = (rng.integers(self.sizes[n, a] // self.scale - self.wide + 1) * self.scale for a in (0, 1))
         first = self.starts[n] + y * self.sizes[n, 1] + x
         where = np.stack([first, self.sizes[n, 1], rng.integers(0, 8, batch), self.whole[n]])
@@ -88,7 +91,8 @@ class Photos:
         return Draw(torch.from_numpy(where), u, torch.randn(batch, 3, self.wide, self.wide, generator=generator))
 
     def make(self, draw: Draw, task: Task) -> tuple[torch.Tensor, torch.Tensor]:
-        """LR crops [B, 3, side, side] after a task and their HR, levels in floats; turned and mirrored."""
+        """LR crops [B, 3, side, side] after a task and their HR, levels in floats; rotated and
+        mirrored."""
         s = self.scale
         wide = self.wide * s
         first, stride, turn, whole = (v.view(-1, 1, 1) for v in draw.where)
@@ -102,7 +106,7 @@ class Photos:
         if s == 1:
             lr = hr
         else:
-            # Whole squares stay sharp, as nobody made them by reducing anything.
+            # Whole squares stay sharp, because they are not made by reduction.
             lr = torch.where(whole.view(-1, 1, 1, 1) > 0, hr[..., ::s, ::s], bicubic.reduce_batch(hr, s))
         cut = slice(MARGIN, MARGIN + self.side)
         target = slice(MARGIN * s, (MARGIN + self.side) * s)

@@ -1,4 +1,5 @@
-"""A small U-Net that tells real pictures from made ones, pixel by pixel, and the losses of both sides.
+"""A small U-Net that distinguishes real from generated pictures pixel by pixel, and the losses of
+both sides.
 
 After Real-ESRGAN's (arXiv 2107.10833, section 3.3): skip connections, spectral norms.
 """
@@ -38,7 +39,7 @@ class Discriminator(nn.Module):
 
 
 def fooling(made: torch.Tensor) -> torch.Tensor:
-    """The loss of the network whose pictures the discriminator judged as `made`."""
+    """The generator's loss. `made` is the discriminator's output for its pictures."""
     return F.softplus(-made.float()).mean()
 
 

@@ -1,5 +1,6 @@
-"""PSNR on unrounded BT.601 Y with borders shaved, output rounded to 8 bits: `npm run quality` does
-the same, and is what reports quote; this is for the curve of a training, and for a look at a weight file:
+"""PSNR on unrounded BT.601 Y with borders shaved, output rounded to 8 bits. `npm run quality`
+measures the same; reports use its figures. This script is for training curves and for a quick
+look at a weight file:
 
 evaluate.py FOLDER WEIGHTS... [--features FILE]    # e.g. ../../shared/images/Set5 starts/*/weights.safetensors
 """
@@ -22,7 +23,7 @@ from perceptual import HELD, Features
 
 
 def opened(path: str) -> tuple[torch.nn.Module, dict]:
-    """The network of a weight file, and the recipe beside it (run.json) that says which it is."""
+    """The network of a weight file, as named by the recipe next to it (run.json)."""
     with open(os.path.join(os.path.dirname(path), "run.json")) as file:
         recipe = json.load(file)
     sizes = {k: recipe[k] for k in ("features", "blocks") if recipe.get(k)}
@@ -45,7 +46,7 @@ def psnr(a: np.ndarray, b: np.ndarray, border: int) -> float:
 
 
 def as_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
-    """uint8 [H, W, 3] through JPEG and back, 4:2:0 as is Pillow's default."""
+    """uint8 [H, W, 3] compressed as JPEG and decoded; 4:2:0 is Pillow's default."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=quality)
     return np.asarray(Image.open(buffer).convert("RGB"))
@@ -56,7 +57,8 @@ def add_noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.n
     return np.clip(np.round(noisy), 0, 255).astype(np.uint8)
 
 
-# How each task is judged: the names of its figures, and what is done to an LR image (of an index) before.
+# How each task is judged: the names of its figures, and how the LR image with an index is degraded
+# first.
 _CLEAN, _JPEG40, _JPEG80 = (lambda lr, _: lr), (lambda lr, _: as_jpeg(lr, 40)), (lambda lr, _: as_jpeg(lr, 80))
 _WORN = {"clean": _CLEAN, "jpeg40": _JPEG40, "jpeg80": _JPEG80}
 INPUTS = {
@@ -80,8 +82,9 @@ def run(network: torch.nn.Module, image: np.ndarray, device: str) -> np.ndarray:
 def figures(
     network: torch.nn.Module, folder: str, task: str, device: str = "cpu", features: Features | None = None
 ) -> dict[str, float]:
-    """Mean PSNR of a data set (HR/NAME.png) for each input of the task; with `features` also the mean
-    distance by the maps that no training sees, for the last input. SystemExit without images."""
+    """Mean PSNR of a data set (HR/NAME.png) for each input of the task. With `features`, also the
+    mean distance for the last input, by maps that training does not use. SystemExit without
+    images."""
     found = sorted(glob.glob(os.path.join(folder, "HR", "*.png")))
     if not found:
         raise SystemExit(f"no images in {folder}/HR")

@@ -1,9 +1,9 @@
-"""export.py RUN ID [--models FOLDER] [--onnx FILE]: what a run gives to the project.
+"""export.py RUN ID [--models FOLDER] [--onnx FILE]: exports the result of a run.
 
-Copies the averaged f16 weights to FOLDER/ID.safetensors and prints the entries for files.ts
-and manifest.ts in src/catalog; what is null in them is for a person, `npm run quality` and `npm run
-precision` to fill. The golden dump beside it comes from golden.py with the same weights. --onnx writes the network with f32 weights for other
-runtimes: opset 17, input `lr`, output `sr`, sides free.
+Copies the averaged f16 weights to FOLDER/ID.safetensors and prints the entries for files.ts and
+manifest.ts in src/catalog. Fill in the null values by hand, with `npm run quality` and `npm run
+precision`. golden.py makes the golden dump from the same weights. --onnx writes the network with
+f32 weights for other runtimes: opset 17, input `lr`, output `sr`, dynamic sides.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """golden.py NETWORK SCALE OUT.safetensors [--weights FILE]: input, weights and output of a network.
 
-Without weights: a tiny one with random weights, by which the tests compare these networks with the
-TypeScript ones. With the weights of a run: the golden dump that goes beside a shipped model.
+Without weights: a tiny network with random weights, by which the tests compare these networks
+with the TypeScript ones. With the weights of a run: the golden dump of a shipped model.
 """
 
 import argparse
@@ -20,7 +20,7 @@ TINY = {
     "asid": {"features": 16, "blocks": 2},
 }
 MODEL = {"acla": "EDSR_CLA", "lcoan": "LCoAN"}
-# Of the two layouts of offsets that golden files of ACLA may hold.
+# Golden files of ACLA may hold two layouts of offsets.
 OUTPUT = {"acla": "paired.output"}
 
 

@@ -1,7 +1,7 @@
-"""JPEG's losses on the device of the images: what libjpeg does to them, without the lossless part.
+"""JPEG compression on the images' device: libjpeg's losses without the entropy coding.
 
-After ITU-T T.81 (DCT and quantisation, tables of its annex K) and libjpeg's scaling of quality, halving of
-chroma and smooth doubling. Tensors are whole numbers from 0 to 255 in floats.
+After ITU-T T.81 (DCT and quantisation, tables of its annex K) and libjpeg's quality scaling,
+chroma subsampling and smooth upsampling. Tensors are whole numbers from 0 to 255 in floats.
 """
 
 import math
@@ -19,7 +19,7 @@ _CHROMA = (
     17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99, 24, 26, 56, 99, 99, 99, 99, 99,
     47, 66, 99, 99, 99, 99, 99, 99, *[99] * 32,
 )  # fmt: skip
-# Side of what 4:2:0 stores together: 16 pixels, of whose chroma 8 are left.
+# Side of a 4:2:0 unit: 16 luma pixels, 8 chroma pixels.
 _UNIT = 16
 
 
@@ -51,7 +51,8 @@ def _quantised(plane: torch.Tensor, table: torch.Tensor, dct: torch.Tensor) -> t
 
 
 def through_jpeg(images: torch.Tensor, quality: torch.Tensor, halved: torch.Tensor) -> torch.Tensor:
-    """RGB [B, 3, H, W] of any size at whole qualities [B]; chroma as 4:2:0 where `halved` [B], else 4:4:4."""
+    """RGB [B, 3, H, W] of any size at whole qualities [B]; 4:2:0 chroma where `halved` [B], else
+    4:4:4."""
     height, width = images.shape[2:]
     dct, luma, chroma = _constants(images.device)
     padding = (0, -width % _UNIT, 0, -height % _UNIT)

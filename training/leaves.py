@@ -1,14 +1,16 @@
-"""Pictures of overlapping shapes, "dead leaves": sharp, curved edges between even fields, no noise at all.
+"""Pictures of overlapping shapes, "dead leaves": sharp, curved edges between even areas, without
+noise.
 
-Sizes follow a power law, as those of things in photos do (Lee, Mumford, Huang, "Occlusion models for
-natural images", 2001, section 3; for training: Achddou, Gousseau, Ladjal, "Synthetic images as a
+Sizes follow a power law, as in photos (Lee, Mumford, Huang, "Occlusion models for natural
+images", 2001, section 3; for training: Achddou, Gousseau, Ladjal, "Synthetic images as a
 regularity prior for image restoration neural networks", 2021).
 """
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-# Edges are drawn this much larger, and reduced: a photo's edges are never those of whole pixels.
+# Edges are drawn this much larger and then reduced, because edges in photos are not aligned with
+# pixels.
 FINER = 3
 
 
@@ -59,7 +61,7 @@ def draw(rng: np.random.Generator, palette: np.ndarray, side: int = 216) -> np.n
         if rng.random() < 0.2:
             colour = colour * rng.uniform(0, 0.3) if rng.random() < 0.6 else 255 - colour * rng.uniform(0, 0.3)
         points = _outline(rng, centre, radius)
-        # Blobs reach beyond their radius; what is cut off there is another kind of edge.
+        # Blobs reach beyond their radius. Cropping there gives another kind of edge.
         reach = radius * (2.5 if rng.random() < 0.25 else 2)
         lo, hi = centre - reach, centre + reach
         x0, y0 = (int(v) for v in np.maximum(lo, 0))

@@ -1,6 +1,6 @@
-"""mean.py A B SHARE OUT: the mean of two weight files, SHARE of it B's, as f16.
+"""mean.py A B SHARE OUT: the weighted mean of two weight files as f16; B has the weight SHARE.
 
-Of a network before and after a stage: it is often better than both (arXiv 2109.01903).
+The mean of a network before and after a stage is often better than both (arXiv 2109.01903).
 """
 
 import sys

@@ -1,7 +1,7 @@
 """The networks that are trained here, in PyTorch.
 
-Layer names are those of the authors' checkpoints, so that files made here are read by whatever reads
-theirs. Inputs and outputs are [B, 3, H, W] from 0 to `input_range`; outputs are not clamped.
+Layers have the names of the authors' checkpoints, so other programs can read the files. Inputs
+and outputs are [B, 3, H, W] from 0 to `input_range`; outputs are not clamped.
 """
 
 import torch
@@ -33,7 +33,7 @@ class PixelAttention(nn.Module):
 
 
 class Upsampler(nn.Module):
-    """PAN's end, which A2N shares. Mixed into the networks, since its layers have no prefix."""
+    """The upsampler of PAN and A2N. A mixin, because its layers have no prefix."""
 
     def _make_upsampler(self, features: int, width: int, scale: int) -> None:
         self.upconv1, self.att1 = _conv(features, width, 3), PixelAttention(width)
@@ -88,7 +88,8 @@ class AttentionInAttention(nn.Module):
 
 
 class A2N(Upsampler):
-    """A2N, or A2N-M if `medium`. At scale 1 (restoration) there is no upsampler: conv_last(F) + x."""
+    """A2N, or A2N-M if `medium`. At scale 1 (restoration) there is no upsampler: conv_last(F) + x.
+    """
 
     input_range = 255
 
@@ -161,7 +162,7 @@ class PAN(Upsampler):
 
 
 class MeanShift(nn.Conv2d):
-    """The fixed 1x1 convolution by which EDSR-like networks subtract (-1) or add the mean."""
+    """The fixed 1x1 convolution that subtracts (-1) or adds the mean in EDSR-like networks."""
 
     def __init__(self, input_range: float, sign: int):
         super().__init__(3, 3, 1)
@@ -190,7 +191,8 @@ def pixel_shuffle_upsampler(features: int, scale: int) -> nn.Sequential:
 
 
 def sample(features: torch.Tensor, dy: torch.Tensor, dx: torch.Tensor) -> torch.Tensor:
-    """Bilinear value of [B, C, H, W] at (y + dy, x + dx), offsets [B, H, W]; outside counts as 0."""
+    """Bilinear samples of [B, C, H, W] at (y + dy, x + dx), offsets [B, H, W]; positions outside
+    count as 0."""
     height, width = features.shape[2:]
     y = torch.arange(height, device=dy.device)[:, None] + dy
     x = torch.arange(width, device=dx.device)[None] + dx
@@ -199,7 +201,8 @@ def sample(features: torch.Tensor, dy: torch.Tensor, dx: torch.Tensor) -> torch.
 
 
 class CrossLayerAttention(nn.Module):
-    """ACLA's multi-reference module with paired offsets (arXiv 2203.03619), without depthwise part."""
+    """ACLA's multi-reference module with paired offsets (arXiv 2203.03619), without the depthwise
+    part."""
 
     def __init__(self, features: int, keys: int, references: int):
         super().__init__()
@@ -208,7 +211,7 @@ class CrossLayerAttention(nn.Module):
         self.conv_offset = _conv(features, 2 * self.count, 1)
         self.conv_attn = nn.Sequential(_conv(features, self.count, 1))
         self.conv_refer = _conv(features, features, 1)
-        # Offsets of zero sample the pixel itself: a start from which they can be learned.
+        # Offsets of zero sample the pixel itself. Training can start from there.
         nn.init.zeros_(self.conv_offset.weight)
         nn.init.uniform_(self.conv_offset.bias, -1.5, 1.5)
 
@@ -225,7 +228,8 @@ class CrossLayerAttention(nn.Module):
 
 
 class ACLA(nn.Module):
-    """EDSR with cross-layer attention after each of four stages, as repaired from the authors' file."""
+    """EDSR with cross-layer attention after each of four stages, repaired from the authors' file.
+    """
 
     def __init__(self, scale: int, features=64, blocks=16, keys=9, factor=1.0, input_range=255):
         super().__init__()
@@ -258,13 +262,13 @@ class ACLA(nn.Module):
 
 
 class _Clusters(nn.Module):
-    """Unit centroids; a buffer and not a parameter, as in the authors' code."""
+    """Unit centroids. A buffer and not a parameter, as in the authors' code."""
 
     def __init__(self, rounds: int, clusters: int, width: int):
         super().__init__()
         self.register_buffer("means", F.normalize(torch.randn(rounds, clusters, width), dim=-1))
         self.register_buffer("initted", torch.tensor(False))
-        # The same, known without asking the GPU, which a recorded step could not.
+        # The same, known without asking the GPU, which a recorded step cannot do.
         self.ready = False
 
     @torch.no_grad()
@@ -283,7 +287,8 @@ class _Clusters(nn.Module):
 
 
 class CollaborativeAttention(nn.Module):
-    """LCoAN's attention (arXiv 2404.04922), one round; the first group finds the pattern for all."""
+    """LCoAN's attention (arXiv 2404.04922), one round. The first group finds the pattern for all
+    groups."""
 
     def __init__(self, features: int, reduction: int, clusters: int, window: int, first: bool):
         super().__init__()
@@ -320,7 +325,7 @@ class CollaborativeAttention(nn.Module):
         values = self.conv_assembly(u).flatten(2).transpose(1, 2).float()
         length = values.shape[1]
         matched = self.conv_match(u).flatten(2).transpose(1, 2).float() if self.first else None
-        # Which pixels meet is decided by small differences: not in bf16.
+        # Small differences decide which pixels are grouped, so bf16 is not precise enough.
         with torch.autocast(u.device.type, enabled=False):
             order, weights = shared = self.pattern(matched) if self.first else shared
             mixed = (weights @ self._neighbours(self._windows(values, order))).flatten(1, 2)[:, :length]
@@ -343,7 +348,8 @@ class _Group(nn.Module):
 
 
 class LCoAN(nn.Module):
-    """Learnable collaborative attention network; the defaults are a small one (64 channels, 6 groups)."""
+    """Learnable collaborative attention network. The defaults are a small one (64 channels, 6
+    groups)."""
 
     input_range = 1
 
@@ -366,7 +372,8 @@ class LCoAN(nn.Module):
 
     @torch.no_grad()
     def recluster(self, x: torch.Tensor) -> None:
-        """Starts the clusters again from what a batch looks like now: they follow what was learned."""
+        """Computes the clusters again from a current batch, because the features change during
+        training."""
         first = self.body[0]
         matched = first.attention[0].conv_match(first.local_body(self.head(self.sub_mean(x))))
         rows = matched.flatten(2).transpose(1, 2).float()
@@ -381,7 +388,8 @@ class LCoAN(nn.Module):
 
 
 def _groups(x: torch.Tensor, spread: bool) -> torch.Tensor:
-    """[B, C, H, W] as groups of 64 positions, [B, groups, 64, C]: windows, or pixels spread over the map."""
+    """[B, C, H, W] as groups of 64 positions, [B, groups, 64, C]: windows, or pixels spread over
+    the map."""
     b, c, h, w = x.shape
     if spread:
         return x.view(b, c, 8, h // 8, 8, w // 8).permute(0, 3, 5, 2, 4, 1).reshape(b, -1, 64, c)
@@ -472,7 +480,8 @@ class _PositionTable(nn.Embedding):
 
 
 class _SharedAttention(nn.Module):
-    """Attention within groups; blocks after the first have values alone and take over its map."""
+    """Attention within groups. Later blocks have only values and reuse the first block's attention
+    map."""
 
     def __init__(self, features: int, spread: bool, first: bool):
         super().__init__()
@@ -550,7 +559,7 @@ class _ChannelBlock(nn.Module):
 
 
 class _DistillationLayer(nn.Module):
-    """Three local blocks, of which each keeps a quarter of the channels back from the attention."""
+    """Three local blocks. Each holds back a quarter of the channels from the attention."""
 
     def __init__(self, features: int, first: bool):
         super().__init__()
@@ -601,7 +610,7 @@ class _AsidBlock(nn.Module):
     def __init__(self, features: int, first: bool):
         super().__init__()
         layer = _DistillationLayer(features, first)
-        # The authors' first block has its layer in a list, the others have not.
+        # In the authors' code, only the first block has its layer in a list.
         self.residual_layer = nn.ModuleList([layer]) if first else layer
         self.res_end, self.esa = _conv(features, features, 1), _SpatialAttention(features)
 
@@ -614,7 +623,7 @@ class _AsidBlock(nn.Module):
 class ASID(nn.Module):
     """Attention-sharing information distillation (arXiv 2501.15774); 8 blocks are ASIDd8.
 
-    The authors' network works on -1..1; here that happens inside.
+    The authors' network works on -1..1; this class converts inside.
     """
 
     input_range = 1
@@ -630,7 +639,7 @@ class ASID(nn.Module):
 
     def forward(self, x):
         height, width = x.shape[2:]
-        # Windows take multiples of 8, and the strided gate 16.
+        # Windows need multiples of 8, and the strided gate needs at least 16.
         bottom, right = (max(side + -side % 8, 16) - side for side in (height, width))
         h = head = self.input(F.pad(2 * x - 1, (0, right, 0, bottom)))
         shared = None

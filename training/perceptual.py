@@ -1,14 +1,15 @@
-"""A perceptual distance between pictures: how far apart they are in the maps of SqueezeNet 1.1.
+"""A perceptual distance between pictures: their distance in the maps of SqueezeNet 1.1.
 
-After "The unreasonable effectiveness of deep features as a perceptual metric" (arXiv 1801.03924), without its
-learned weights: maps of unit length in each pixel, squares of their differences.
+After "The unreasonable effectiveness of deep features as a perceptual metric" (arXiv
+1801.03924), without its learned weights: squared differences of maps with unit length at each
+pixel.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-# Maps that a training sees, and those by which it is judged.
+# Maps used in training, and maps used only for evaluation.
 TRAINED = ("conv1", "fire3", "fire5", "fire7")
 HELD = ("fire2", "fire4", "fire6", "fire8", "fire9")
 # Means that the Caffe network subtracts from B, G and R.
@@ -29,7 +30,8 @@ class Features(nn.Module):
         return F.relu(F.conv2d(x, weight, bias, **how))
 
     def forward(self, rgb: torch.Tensor, names: tuple[str, ...]) -> list[torch.Tensor]:
-        """Maps by name of [B, 3, H, W] from 0 to 255; those after the last one are not computed."""
+        """Maps of [B, 3, H, W] (0 to 255) by name. Maps after the last requested one are not
+        computed."""
         x = self._conv(rgb.flip(1) - self.means, "conv1", stride=2)
         maps = {"conv1": x}
         for i in range(2, 10):

@@ -1,13 +1,15 @@
 """Photos as one file of HR images with their exact bicubic LR images.
 
-Images are cropped to multiples of 12, so that x2, x3 and x4 share them; small ones are left out.
---reduce makes them smaller first, large ones in two sizes: what JPEG left in them goes, edges get sharper.
---large FOLDER adds pictures of many megapixels, such as desktops have as backgrounds: made much smaller,
-so that nothing is left of noise, of JPEG and of soft focus, and cut into tiles; those without detail go.
+Images are cropped to multiples of 12, so x2, x3 and x4 share them. Small ones are left out.
+--reduce makes them smaller first, large ones in two sizes. This removes JPEG artifacts and
+sharpens edges.
+--large FOLDER adds pictures of many megapixels, such as desktop backgrounds: reduced so far that
+no noise, JPEG artifacts or soft focus remain, and cut into tiles. Tiles without detail are left
+out.
 --leaves N adds N pictures of overlapping shapes (leaves.py).
---patterns N adds N drawn pictures: checkers, stripes, lines of single pixels. No photo has such contrasts,
-screenshots and pixel art do, and a network that never saw them answers to the last bit of its input.
-The file holds h0, h1, … and l2_0, l3_0, l4_0, …, all uint8 [H, W, 3].
+--patterns N adds N drawn pictures: checkers, stripes, lines of single pixels. Photos do not have
+such contrasts; screenshots and pixel art do. A network that never saw them reacts to the last
+bit of its input. The file holds h0, h1, … and l2_0, l3_0, l4_0, …, all uint8 [H, W, 3].
 """
 
 import argparse
@@ -21,12 +23,13 @@ import bicubic
 import leaves
 
 SMALLEST = 204
-# Of reduced ones, and of what is reduced twice.
+# Smallest side of reduced pictures, and of those that are reduced twice.
 SMALLEST_REDUCED, LARGE = 168, 600
-# Of large pictures: the side of a tile, and the least mean step between its neighbouring pixels, in levels.
+# For large pictures: the side of a tile, and the smallest mean step between neighbouring pixels, in
+# levels.
 TILE, LEAST_DETAIL = 360, 2.5
-# Share of the crops that come from drawn patterns. Their errors are many times those of photos: where they
-# were 6 % of the crops, they were a quarter of the loss, and photos with sharp lines lost 0.2 to 0.4 dB.
+# Share of the crops from drawn patterns. Their errors are many times those of photos: at 6 % of the
+# crops they made up a quarter of the loss, and photos with sharp lines lost 0.2 to 0.4 dB.
 PATTERNS = 0.015
 
 
@@ -56,7 +59,7 @@ def reduced(image: Image.Image, rng: np.random.Generator) -> list[Image.Image]:
 
 
 def tiles(image: Image.Image, rng: np.random.Generator) -> list[np.ndarray]:
-    """Those of two much smaller versions that show something."""
+    """Two much smaller versions, unless they show too little."""
     kept = []
     for low, high in ((360, 700), (700, 1200)):
         factor = min(0.6, rng.uniform(low, high) / min(image.size))
@@ -109,7 +112,7 @@ def prepare(
     rng = np.random.default_rng(1)
     for _ in range(patterns):
         cell = int(rng.choice((2, 3, 4, 6, 12)))
-        # Whole squares stay sharp, as nobody made them by reducing anything.
+        # Whole squares stay sharp, because they are not made by reduction.
         put(draw(rng, cell), lambda hr, s: hr[::s, ::s] if cell % s == 0 else bicubic.reduce(hr, s))
     np.savez(out, n=count, patterns=np.arange(count - patterns, count), **arrays)
     print(f"{shapes} pictures of shapes, {patterns} of patterns")

@@ -1,7 +1,8 @@
 """Runs a network for `npm run quality -- --device torch`: images in on stdin, out on stdout.
 
-serve.py NETWORK SCALE WEIGHTS. Then, until stdin ends: width and height as two little-endian uint32,
-width * height RGB bytes; back come scale * width * scale * height RGB bytes, rounded and clamped.
+serve.py NETWORK SCALE WEIGHTS. Then, until stdin ends, each request is width and height as two
+little-endian uint32 and width * height RGB bytes. The answer is scale * width * scale * height
+RGB bytes, rounded and clamped.
 """
 
 import re

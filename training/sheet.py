@@ -1,9 +1,9 @@
-"""sheet.py OUT.png WEIGHTS... --picture FILE --cut X,Y,WIDTH,HEIGHT: crops side by side at 100 %, to look at.
+"""sheet.py OUT.png WEIGHTS... --picture FILE --cut X,Y,WIDTH,HEIGHT: crops side by side at 100 %.
 
-From left to right: bicubic enlargement, then one column for each weight file (made by train.py or a start:
-`run.json` beside it names its network). --picture and --cut may be repeated together, a row for each; X, Y,
-WIDTH, HEIGHT are pixels of the picture, which is enlarged as it is. --shrink first reduces it by the scale,
---jpeg Q compresses what is enlarged.
+From left to right: bicubic enlargement, then one column per weight file (from train.py or a
+start; `run.json` next to it names its network). --picture and --cut may be repeated together,
+with one row for each. X, Y, WIDTH and HEIGHT are pixels of the picture, which is enlarged
+unchanged. --shrink first reduces it by the scale. --jpeg Q compresses the input.
 """
 
 import argparse

@@ -1,8 +1,9 @@
-"""What a network is trained to undo, on the device of the images.
+"""The degradations that a network is trained to undo, on the device of the images.
 
-A task takes LR images [B, 3, H, W] (whole numbers in floats) and the chances of a step: `u` [B, CHANCES]
-even from 0 to 1, `noise` [B, 3, H, W] normal. It draws nothing itself, so that a step can be repeated, and
-replayed as a CUDA graph; and it computes every kind of wear for every image and picks, for the same reason.
+A task takes LR images [B, 3, H, W] (whole numbers in floats) and the random numbers of a step:
+`u` [B, CHANCES] uniform from 0 to 1, `noise` [B, 3, H, W] normal. It draws no numbers itself, so
+a step can be repeated and replayed as a CUDA graph. For the same reason, it computes every
+degradation for every image and selects afterwards.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import torch.nn.functional as F
 
 from jpeg import through_jpeg
 
-# The last two are the trainer's: where the perceptual distance begins.
+# The trainer uses the last two: where the perceptual distance begins.
 CHANCES = 11
 
 
@@ -48,16 +49,16 @@ def add_noise(x: torch.Tensor, sigma: torch.Tensor, noise: torch.Tensor) -> torc
 
 @dataclass(frozen=True)
 class Wear:
-    """What happens to photos on their way to a web page, in this order, each to a share of them."""
+    """Degradations of photos on the web, in this order, each for a share of the photos."""
 
     soft: float
-    sigma: float  # soft focus: at most, from 0.1 on
+    sigma: float  # soft focus: maximum, from 0.1
     resized: float
     noisy: float
-    noise: float  # levels: at most, from 0.5 on
+    noise: float  # levels: maximum, from 0.5
     jpeg: float
     quality: int  # lowest, up to 95; 85 % as 4:2:0
-    clean: float  # of all: no wear, so that clean input is not softened
+    clean: float  # share without degradation, which keeps clean input sharp
 
     def __call__(self, lr: torch.Tensor, u: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         u = u.T
@@ -70,12 +71,13 @@ class Wear:
 
 
 def clean(lr: torch.Tensor, u: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-    """Bicubic reduction alone, which has happened before."""
+    """Bicubic reduction alone, which has already happened."""
     return lr
 
 
 def jpeg(lr: torch.Tensor, u: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-    """JPEG of quality 10 to 95, high ones more often: their traces are faint, the loss hardly sees them."""
+    """JPEG of quality 10 to 95, high ones more often: their artifacts are faint and count little in
+    the loss."""
     return through_jpeg(lr, (96 - 86 * u[:, 0] ** 1.5).floor(), u[:, 1] < 0.8)
 
 
@@ -89,7 +91,7 @@ Task = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 TASKS: dict[str, Task] = {
     "clean": clean,
     "photo": Wear(soft=0.25, sigma=0.9, resized=0.1, noisy=0.2, noise=7.5, jpeg=0.9, quality=30, clean=0.1),
-    # As most photos of the web are.
+    # Like most photos on the web.
     "web": Wear(soft=0.2, sigma=0.6, resized=0.06, noisy=0.15, noise=4.5, jpeg=0.7, quality=50, clean=0.2),
     "jpeg": jpeg,
     "denoise": denoise,

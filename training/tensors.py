@@ -54,7 +54,8 @@ def metadata(path: str) -> dict[str, str]:
 
 
 def fill(network: torch.nn.Module, tensors: dict[str, torch.Tensor]) -> list[str]:
-    """Loads what fits by name and shape; returns the names that kept their own values."""
+    """Loads the tensors that match by name and shape. Returns the names that kept their own values.
+    """
     own = network.state_dict()
     fits = {k: v for k, v in tensors.items() if k in own and own[k].shape == v.shape}
     network.load_state_dict({**own, **{k: v.to(own[k].dtype) for k, v in fits.items()}})

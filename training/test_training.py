@@ -1,5 +1,5 @@
-"""python3 -m unittest test_training: what can be checked without the TypeScript side, which
-test/training.test.ts compares. The reference images are looked for in $CRISPEN_SHARED."""
+"""python3 -m unittest test_training: tests that do not need the TypeScript side
+(test/training.test.ts compares the two). The reference images must be in $CRISPEN_SHARED."""
 
 import contextlib
 import glob
@@ -64,7 +64,7 @@ class Bicubic(unittest.TestCase):
 
 
 def shaded(height: int, width: int, seed: int = 1) -> np.ndarray:
-    """uint8 [height, width, 3] with shades, edges and some noise, as photos have them."""
+    """uint8 [height, width, 3] with shades, edges and some noise, like a photo."""
     y, x = np.mgrid[:height, :width]
     rng = np.random.default_rng(seed)
     picture = np.stack([90 + x, 200 - y, 60 + x + y], -1) + 60.0 * ((x // 13 + y // 17) % 2)[..., None]
@@ -76,7 +76,7 @@ class Jpeg(unittest.TestCase):
         y, x = np.mgrid[:70, :90]
         colours = np.array([[200, 60, 40], [40, 160, 60], [50, 70, 190]])[(x // 11 + y // 9) % 3]
         colours = np.clip(colours + np.random.default_rng(1).normal(0, 3, colours.shape), 0, 255).astype(np.uint8)
-        # Chroma that was halved has little effect on shades, and much on edges of colours.
+        # Halved chroma has little effect on shades and much on edges of colours.
         for image, share, ways in ((shaded(70, 90), 1 / 8, (2, 0)), (colours, 1 / 40, (2,))):
             batch = torch.from_numpy(image).permute(2, 0, 1)[None].float()
             for quality in (20, 40, 60, 80, 95):
@@ -89,7 +89,7 @@ class Jpeg(unittest.TestCase):
                         ours = jpeg.through_jpeg(batch, torch.tensor([float(quality)]), halved)
                         ours = ours[0].permute(1, 2, 0).numpy()
                         self.assertEqual(ours.shape, image.shape)
-                        # Far nearer to Pillow's than to what went in.
+                        # Far closer to Pillow's result than to the input.
                         lost = np.square(theirs - image).mean()
                         self.assertGreater(lost, 1)
                         self.assertLess(np.square(ours - theirs).mean(), lost * share)
@@ -118,13 +118,13 @@ class Networks(unittest.TestCase):
                 self.assertEqual(out.dtype, torch.float32)
                 (out - y).abs().mean().backward()
                 for key, parameter in network.named_parameters():
-                    # The other groups take over the first one's pattern; the rest must all learn.
+                    # The other groups reuse the first one's pattern; everything else must learn.
                     unused = name == "lcoan" and "conv_match" in key and "body.0" not in key
                     if parameter.requires_grad and not unused:
                         self.assertIsNotNone(parameter.grad, key)
 
     def test_of_non_local_attention_equal_the_authors_code(self):
-        """Small seeded cases made by the authors' code; of the module's two slicings, `paired`."""
+        """Small seeded cases by the authors' code; `paired` of the module's two slicings."""
         cases = [
             ("lcoan_tiny_x2_9x7", "output"), ("lcoan_tiny_x4_11x9_red2", "output"),
             ("lcoan_tiny_x2_6x5_onechunk", "output"),
@@ -153,7 +153,7 @@ class Networks(unittest.TestCase):
                 self.assertLess(worst, 2e-5)
 
     def test_of_shared_attention_equal_the_authors_code(self):
-        """ASID, whole and in tiles. Few channels amplify rounding, most where the scale is 3 or 4."""
+        """ASID, whole and in tiles. Few channels amplify rounding, most at scales 3 and 4."""
         for name, allowed in (
             ("asid_x2_21x19", 2e-5), ("asid_x2_tiled_70x66", 2e-5), ("asid_x4_16x13", 2e-4),
             ("asid_x3_d8_15x14", 2e-4),
@@ -226,7 +226,8 @@ class Tasks(unittest.TestCase):
         worn = task(image, torch.rand(2000, tasks.CHANCES, generator=generator), torch.zeros_like(image))
         same = (worn == image).flatten(1).all(1).float().mean().item()
         w = task
-        # Soft focus may be too slight to see: between "none of all" and "none but soft focus".
+        # Soft focus may be too slight to see: the share is between "no degradation" and "none but
+        # soft focus".
         least = w.clean + (1 - w.clean) * (1 - w.soft) * (1 - w.resized) * (1 - w.noisy) * (1 - w.jpeg)
         most = w.clean + (1 - w.clean) * (1 - w.jpeg)
         self.assertGreater(same, least - 0.03)
@@ -258,7 +259,8 @@ class Crops(Folder):
                 side = data.wide * scale
                 hr = images[image][top : top + side, left : left + side]
                 hr = hr.transpose(1, 0, 2) if turn & 4 else hr
-                # Turned, a crop's rows are the photo's columns, and count backwards where those do.
+                # When rotated, a crop's rows are the photo's columns, and count backwards if those
+                # do.
                 rows, columns = (turn & 2, turn & 1) if turn & 4 else (turn & 1, turn & 2)
                 hr = hr[:: -1 if rows else 1, :: -1 if columns else 1]
                 lr = bicubic.reduce(hr, scale) if scale > 1 else hr
@@ -336,7 +338,7 @@ class Losses(unittest.TestCase):
 
 
 class Training(Folder):
-    """Whole runs of networks that are small, or of few steps."""
+    """Whole runs of small networks or few steps."""
 
     def run_of(self, out: str, *more: str) -> dict:
         given = ["--data", self.data, "--out", out, "--scale", "2", "--steps", "6", "--threads", "1", *more]
@@ -349,7 +351,7 @@ class Training(Folder):
         made = tempfile.TemporaryDirectory()
         self.addCleanup(made.cleanup)
         self.out = made.name
-        # Random tensors in the place of SqueezeNet's.
+        # Random tensors instead of SqueezeNet's.
         self.maps = os.path.join(made.name, "maps.pt")
         generator = torch.Generator().manual_seed(1)
         shapes = {"conv1": (64, 3, 3)}
@@ -385,7 +387,7 @@ class Training(Folder):
         straight = self.run_of(os.path.join(self.out, "a"), *self.sharp())
         stopped = self.run_of(os.path.join(self.out, "b"), *self.sharp(), "--stop", "3")
         self.assertEqual(stopped["step"], 3)
-        # As a GPU would have left it.
+        # As a GPU would have saved it.
         for part in ("optimizer", "discriminator_optimizer"):
             for group in stopped[part]["param_groups"]:
                 group |= {"lr": torch.tensor(group["lr"]), "capturable": True}

@@ -1,8 +1,8 @@
-"""Trains a network, on CUDA or on CPU; run again with the same --out it goes on where it stopped.
+"""Trains a network on CUDA or on the CPU. Run it again with the same --out to resume.
 
-OUT/state.pt holds everything needed to resume, OUT/log.jsonl the curve, OUT/run.json the recipe,
-OUT/weights.safetensors the exponential average in f16: what is shipped. The batches of step n come
-from (seed, n) alone, so a resumed run sees what an uninterrupted one would have seen.
+OUT/state.pt has everything needed to resume, OUT/log.jsonl the curve, OUT/run.json the recipe,
+and OUT/weights.safetensors the exponential average in f16, which ships. The batches of step n
+depend on (seed, n) alone, so a resumed run sees the same batches as an uninterrupted one.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from perceptual import Features
 from tasks import TASKS
 from trainer import LOSSES, Schedule, Trainer
 
-# Steps between lines of the curve; tests and saves are rarer.
+# Steps between lines of the curve. Tests and saves are less frequent.
 LINE = 100
 
 
@@ -62,7 +62,7 @@ def hardware(device: str) -> str:
 
 
 def name_of(path: str) -> str:
-    """The weights of a run are known by its folder."""
+    """The folder identifies the weights of a run."""
     folder, name = os.path.split(os.path.abspath(path))
     return os.path.basename(folder) if name == "weights.safetensors" else name
 
@@ -72,7 +72,7 @@ def main(given: list[str] | None = None) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if a.threads:
         torch.set_num_threads(a.threads)
-    # Networks run in bf16 anyway; what makes the batches must not lose bits.
+    # Networks run in bf16 anyway, but the code that makes the batches must not lose bits.
     torch.backends.cudnn.allow_tf32 = False
     torch.manual_seed(a.seed)
     sizes = {k: v for k, v in (("features", a.features), ("blocks", a.blocks)) if v}

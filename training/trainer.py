@@ -1,4 +1,5 @@
-"""One step of training: batch, losses, optimisers, average. On CUDA all of it is one graph, replayed."""
+"""One step of training: batch, losses, optimisers, average. On CUDA the whole step is one graph,
+which is replayed."""
 
 import copy
 import math
@@ -14,26 +15,28 @@ from crops import Draw, Photos
 from perceptual import Features
 from tasks import Task
 
-# In levels (squares of them, in twentieths), so that learning rates and clipping mean the same for every
-# input range.
+# In levels (squares in twentieths of levels), so learning rates and clipping mean the same for
+# every input range.
 LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "l1": F.l1_loss,
     "l2": lambda y, target: F.mse_loss(y, target) / 20,
 }
-# What a perceptual distance of 1, or an adversarial loss of 1, weighs beside those: levels.
+# The weight, in levels, of a perceptual distance of 1 and of an adversarial loss of 1.
 LEVELS = 25.5
 # Standard deviation, in levels, below which a target's neighbourhood counts as even.
 EVEN = 4.0
-# How many times more the absolute error weighs there, where the other losses might leave grain.
+# How many times more the absolute error counts there. Otherwise the other losses could leave grain.
 CALM = 5.0
-# The perceptual distance looks at every second pixel first, then at every fourth: always at the same ones, it
-# would teach a network, whose upsampler has a grid too, a pattern. So it begins at a random one of so many.
+# The perceptual distance uses every second pixel first, then every fourth. If they were always the
+# same ones, it would teach the network a pattern, because the upsampler has a grid too. The start
+# is therefore one of this many random pixels.
 SHIFTS = 8
-# What is summed from step to step for the curve.
+# Sums for the curve.
 PARTS = ("loss", "distance", "generator", "discriminator")
-# Steps that CUDA wants to see run before it records one.
+# Steps that CUDA needs to run before it records one.
 WARM_UP = 4
-# Share of the schedule between two starts of LCoAN's clusters, and the share after which they stay.
+# Share of the schedule between two restarts of LCoAN's clusters, and the share after which they
+# stay.
 RECLUSTER, SETTLED = 0.06, 0.7
 
 
@@ -45,7 +48,8 @@ def evenness(target: torch.Tensor) -> torch.Tensor:
 
 
 def shifted(images: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
-    """[B, C, H, W] without SHIFTS rows and columns, of which `u` [2], from 0 to 1, says how many come first."""
+    """[B, C, H, W] without SHIFTS rows and columns. `u` [2], from 0 to 1, decides how many are
+    removed at the start."""
     for axis, chance in ((2, u[0]), (3, u[1])):
         inside = torch.arange(images.shape[axis] - SHIFTS, device=images.device)
         images = images.index_select(axis, inside + (chance * SHIFTS).long())
@@ -61,15 +65,16 @@ class Schedule:
     batch: int
 
     def rate_at(self, step: int) -> float:
-        """200 steps up, then a cosine to a five-hundredth of the peak."""
+        """200 steps of warm-up, then a cosine to a five-hundredth of the peak."""
         cosine = 0.5 * (1 + math.cos(math.pi * step / self.steps))
         return self.rate * min(1, (step + 1) / 200) * (cosine + 0.002)
 
 
 class Trainer:
-    """Trains a network; `average` is what ships. Steps follow one another from `load_state` or from 0 on.
+    """Trains a network; `average` ships. Steps are consecutive, from `load_state` or from 0.
 
-    `features` adds a perceptual distance, `adversarial` above 0 a discriminator of `width` channels.
+    `features` adds a perceptual distance, `adversarial` above 0 a discriminator of `width`
+    channels.
     """
 
     def __init__(
@@ -92,7 +97,7 @@ class Trainer:
             self.judge_optimizer = self._adam(list(self.judge.parameters()))
         self.step = 0
         self.sums = torch.zeros(len(PARTS), device=self.device)
-        # Read by every step, also by a recorded one: they are written in place.
+        # Every step reads these, and so does a recorded one; they are written in place.
         self.pull = torch.zeros((), device=self.device)
         self.drawn: Draw | None = None
         self.graph, self.warm = None, 0
@@ -103,7 +108,8 @@ class Trainer:
         return optimizer
 
     def _settle(self, optimizer: torch.optim.Adam) -> None:
-        """What a recorded step needs on CUDA and what a CPU refuses, also in a state from the other device."""
+        """What a recorded step needs on CUDA and a CPU rejects, also in a state from the other
+        device."""
         cuda = self.device.type == "cuda"
         for group in optimizer.param_groups:
             rate = float(group["lr"])
@@ -113,7 +119,8 @@ class Trainer:
             state["step"] = state["step"].to(self.device)
 
     def advance(self) -> None:
-        """The next step of the schedule. It depends on the state before it and on (seed, step) alone."""
+        """The next step of the schedule. It depends on the previous state and on (seed, step)
+        alone."""
         s = self.schedule
         drawn = self.photos.draw(s.seed, self.step, s.batch)
         if self.drawn is None:
@@ -142,7 +149,8 @@ class Trainer:
         return (levels * (self.network.input_range / 255)).contiguous(memory_format=torch.channels_last)
 
     def _replay(self) -> None:
-        """`_run` as a graph; the first steps run as they are, on a stream of their own, as recording wants."""
+        """`_run` as a graph. The first steps run directly, on a separate stream, as recording
+        requires."""
         if self.warm < WARM_UP:
             side = torch.cuda.Stream()
             side.wait_stream(torch.cuda.current_stream())
@@ -153,7 +161,7 @@ class Trainer:
             return
         if self.graph is None:
             self.graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.graph):  # records and runs nothing
+            with torch.cuda.graph(self.graph):  # records without running
                 self._run()
         self.graph.replay()
 
@@ -168,7 +176,8 @@ class Trainer:
         distance = generator = telling = nothing
         seen = y
         if self.features or self.judge:
-            # On even areas these two teach little, and the mean error more: what they add there is grain.
+            # On even areas these two teach little, and the absolute error counts more, because they
+            # would add grain there.
             even = evenness(target)
             seen = torch.lerp(y, y.detach(), even)
             loss = loss + CALM * (even * (y - target).abs()).mean()
@@ -201,7 +210,7 @@ class Trainer:
                 mean.copy_(now)
 
     def losses(self, steps: int) -> dict[str, float]:
-        """Means of the last `steps` steps, of those parts that there are; the sums begin anew."""
+        """Means over the last `steps` steps of the existing parts. Resets the sums."""
         means = dict(zip(PARTS, (self.sums / steps).tolist()))
         self.sums.zero_()
         there = {"loss": True, "distance": self.features, "generator": self.judge, "discriminator": self.judge}
@@ -218,7 +227,7 @@ class Trainer:
         return {**{name: part.state_dict() for name, part in self._parts().items()}, "step": self.step}
 
     def load_state(self, state: dict) -> None:
-        """KeyError if it is a run's without a discriminator, and this one has one."""
+        """KeyError if the state has no discriminator and this run has one."""
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
             if isinstance(part, torch.optim.Adam):
