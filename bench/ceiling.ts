@@ -1,16 +1,19 @@
-/** What an adapter can do at best, by two micro-kernels, so that figures can be read as parts of it. */
+/**
+ * Measures an adapter's ceilings with two micro-kernels. Other figures can then be given as shares
+ * of them.
+ */
 import type { ElementType } from '../src/kernels/kernel.ts';
 
 export interface Ceiling {
-  /** Per second, out of registers; f16 where the adapter has it. */
+  /** Per second, in registers; f16 if the adapter has it. */
   readonly multiplyAdds: Readonly<Record<ElementType, number | null>>;
   /** Bytes per second read and written by a copy from buffer to buffer. */
   readonly bandwidth: number;
-  /** Multiply-adds per second of one core in WebAssembly, out of registers; not where it was not asked for. */
+  /** Multiply-adds per second of one core in WebAssembly, in registers; absent if not measured. */
   readonly core?: number;
 }
 
-/** Long enough that submitting and waiting do not count. */
+/** Long enough to make submitting and waiting negligible. */
 const TARGET_MS = 60;
 const ROUNDS = 5;
 const INVOCATIONS = 2 ** 18;
@@ -39,7 +42,7 @@ export async function measureCeiling(gpu: GPU): Promise<Omit<Ceiling, 'core'>> {
 
 /**
  * Independent chains of x = x * m + c, which hide each other's latency. m and c come from a uniform
- * and the sums are written, so that no compiler can do the work ahead or leave it out.
+ * and the sums are written, so no compiler can precompute or remove the work.
  */
 export function multiplyAddShader(element: ElementType): string {
   const chains = Array.from({ length: CHAINS }, (_, i) => `x${i}`);
@@ -68,7 +71,7 @@ async function multiplyAdds(device: GPUDevice, element: ElementType): Promise<nu
     layout: 'auto',
     compute: { module, entryPoint: 'main' },
   });
-  // The usages are spelt as numbers: their names are globals of browsers only.
+  // The usages are numbers, because their names are globals of browsers only.
   const params = device.createBuffer({ size: 16, usage: 0x40 | 0x8 }); // UNIFORM | COPY_DST
   const result = device.createBuffer({ size: INVOCATIONS * 16, usage: 0x80 }); // STORAGE
   const bindGroup = device.createBindGroup({
@@ -101,7 +104,10 @@ async function bandwidth(device: GPUDevice): Promise<number> {
   return copiesPerSecond * COPY_BYTES * 2;
 }
 
-/** Rounds of work per second, the best of some: doubles the rounds until they take long enough. */
+/**
+ * Rounds of work per second, the best of several measurements. Doubles the rounds until they take
+ * long enough.
+ */
 async function best(
   device: GPUDevice,
   encode: (encoder: GPUCommandEncoder, rounds: number) => void,

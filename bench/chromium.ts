@@ -15,9 +15,12 @@ export type PageScript = 'site' | 'rivals' | 'layers';
 
 const OUT = join(PACKAGE_ROOT, 'dist/bench');
 const RIVALS = join(PACKAGE_ROOT, 'bench/node_modules');
-/** Where the page finds the weight file. */
+/** The page's URL of the weight file. */
 export const WEIGHTS_URL = 'weights';
-/** In an isolated page wasm may use threads, if their scripts are sent so too, and clocks are fine. */
+/**
+ * In an isolated page, wasm may use threads if their scripts have the same headers, and clocks are
+ * precise.
+ */
 const ISOLATED = {
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-embedder-policy': 'require-corp',
@@ -28,8 +31,8 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Builds the page, with the rivals installed where it wants them, serves it, and opens it.
- * @param weights a file that the page finds at `WEIGHTS_URL`
+ * Builds the page, installs the rivals if it needs them, serves it and opens it.
+ * @param weights a file that the page gets at `WEIGHTS_URL`
  */
 export async function openPage(
   script: PageScript,
@@ -65,7 +68,7 @@ export async function openPage(
   }
 }
 
-/** From the lock of bench/, beside the project's own packages; their install scripts are not needed. */
+/** From the lock file of bench/, separate from the project's packages, without install scripts. */
 function installRivals(): void {
   if (existsSync(join(RIVALS, 'onnxruntime-web'))) return;
   console.error('Installing the rivals into bench/node_modules.');
@@ -77,7 +80,7 @@ function installRivals(): void {
   if (status !== 0) throw new Error('The rivals could not be installed; see above.');
 }
 
-/** The page of the site, or the same one with another script. */
+/** The page of the site, or the same page with another script. */
 async function buildPage(script: PageScript): Promise<void> {
   const withScript: Plugin = {
     name: 'with-script',
@@ -99,7 +102,7 @@ async function buildPage(script: PageScript): Promise<void> {
   });
 }
 
-/** onnxruntime-web's own files, as it is released, and the weight file of the command line. */
+/** The released files of onnxruntime-web, and the weight file of the command line. */
 function serveFiles(weights: string | null): Plugin {
   const ort = join(RIVALS, 'onnxruntime-web/dist');
   return {

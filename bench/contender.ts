@@ -1,4 +1,4 @@
-/** What the bench compares: the contenders' common face, and the row that each becomes. */
+/** The common interface of the contenders, and the row of results for each. */
 import type { Rgba8Image } from '../src/image/image.ts';
 import type { Network } from '../src/networks/network.ts';
 import type { TensorMap } from '../src/weights/tensor.ts';
@@ -6,7 +6,7 @@ import type { PlanCost } from './plan.ts';
 
 export const CRISPEN_ENGINES = ['crispen-fused', 'crispen-unfused', 'crispen-f16'] as const;
 export const RIVALS = ['ort-webgpu', 'ort-wasm', 'tfjs-webgpu'] as const;
-/** Of those that the page has, `crispen-cpu` and `ort-wasm` run without a GPU. */
+/** Of the page's engines, `crispen-cpu` and `ort-wasm` run without a GPU. */
 export const ENGINES = [...CRISPEN_ENGINES, 'crispen-cpu', ...RIVALS] as const;
 export type EngineId = (typeof ENGINES)[number];
 
@@ -20,18 +20,18 @@ export interface Task {
 export interface Contender {
   readonly engine: EngineId;
   readonly precision: 'f32' | 'f16';
-  /** Threads on the CPU; none of an engine that runs on the GPU. */
+  /** Threads on the CPU; absent for an engine on the GPU. */
   readonly threads?: number;
-  /** Everything up to the first run: device, weights, whatever it compiles ahead. */
+  /** Everything before the first run: device, weights, compilation in advance. */
   open(task: Task): Promise<Runner>;
 }
 
 export interface Runner {
   /** From the image in memory to the enlarged image in memory. */
   run(): Promise<void>;
-  /** What `run` computes, planar (chw), unclamped, in units of 0..1. */
+  /** The output of `run`, planar (chw), unclamped, in units of 0..1. */
   output(): Promise<Float32Array>;
-  /** Where it is known from a plan; the multiply-adds of whoever runs on the CPU, from the graph. */
+  /** From a plan, if there is one. CPU engines have the multiply-adds of the graph. */
   readonly cost?: Partial<PlanCost>;
   close(): Promise<void>;
 }
@@ -60,9 +60,9 @@ export interface Row {
   /** From the plan, per LR pixel. */
   readonly multiplyAddsPerPixel?: number;
   readonly bytesPerPixel?: number;
-  /** Of products and sums, where the engine runs on the CPU, for each thread. */
+  /** Products and sums on the CPU, per thread. */
   readonly gflopsPerThread?: number;
-  /** Parts of the adapter's ceilings, 0 to 1; of as many cores' as there are threads. */
+  /** Shares of the adapter's ceilings, 0 to 1, or of the ceiling of as many cores as threads. */
   readonly multiplyAddShare?: number;
   readonly bandwidthShare?: number;
   readonly error?: string;

@@ -1,4 +1,6 @@
-/** npm run bench:cpu: each kind of layer on the CPU backend, beside what registers alone reach. */
+/**
+ * npm run bench:cpu: each kind of layer on the CPU backend, next to the speed in registers alone.
+ */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';

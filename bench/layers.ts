@@ -10,9 +10,9 @@ import { modelOf } from './session.ts';
 const ROUNDS = 30;
 
 export interface LayersRequest {
-  /** Side of the picture. */
+  /** Side of the image. */
   readonly size: number;
-  /** Null: what the runtime supports best. */
+  /** Null: the best that the runtime supports. */
   readonly variant: VariantName | null;
   readonly registers: Registers;
 }
@@ -20,11 +20,11 @@ export interface LayersRequest {
 export interface Layer {
   readonly kind: string;
   readonly steps: number;
-  /** Of all steps of the kind, by the best of each. */
+  /** Sum over all steps of the kind, each at its best. */
   readonly milliseconds: number;
-  /** Null for what does no multiply-adds. Products and sums count as two. */
+  /** Null for steps without multiply-adds. A multiply-add counts as two operations. */
   readonly gflops: number | null;
-  /** `gflops` in parts of what registers alone reach. */
+  /** `gflops` relative to registers alone. */
   readonly share: number | null;
 }
 
@@ -33,14 +33,14 @@ export interface Layers {
   readonly variant: VariantName;
   /** The best run of the whole network, from pixels to pixels. */
   readonly milliseconds: number;
-  /** What registers alone reach on this core. */
+  /** The speed of registers alone on this core. */
   readonly peakGflops: number;
   readonly layers: readonly Layer[];
 }
 
 /**
  * Rounds of the register-only loop and of the network alternate on one thread, and the best of each
- * counts, so that other work on the machine disturbs the ratio little.
+ * counts. Other work on the machine then changes the ratio little.
  * @param weights of the shipped A2N x2
  */
 export async function measureLayers(
@@ -83,7 +83,7 @@ export async function measureLayers(
   return { size, variant, milliseconds: whole, peakGflops, layers };
 }
 
-/** A table of what was measured. */
+/** The measurements as a table. */
 export function formatLayers({ layers, ...all }: Layers): string {
   const best = sumOf(layers.map(({ milliseconds }) => milliseconds));
   return [

@@ -11,7 +11,7 @@ const task = {
 };
 const ceiling = { multiplyAdds: { f32: 1e6, f16: null }, bandwidth: 1e6 };
 
-/** Contenders on a clock of their own: `ms` is what each run takes, one after the other. */
+/** Contenders on a simulated clock: `ms` is the time of each run in turn. */
 function stage() {
   let clock = 0;
   const log: string[] = [];
@@ -69,7 +69,7 @@ describe('measure', () => {
       ...{ multiplyAddShare: 1, bandwidthShare: 0.5 },
     });
     expect(rows[1]).toMatchObject({ medianMs: 40, firstMs: 160 });
-    // Twice the one that was opened for its output.
+    // Twice for the one that was also opened for its output.
     expect(log.filter((line) => line === 'close crispen-unfused')).toHaveLength(2);
   });
 

@@ -1,7 +1,7 @@
 import type { Ceiling } from './ceiling.ts';
 import type { Contender, Row, Runner, Task } from './contender.ts';
 
-/** What is counted around a run: `GpuGauge`, or nothing to count in a test. */
+/** What is counted during a run: `GpuGauge`, or nothing in a test. */
 export interface Gauge {
   begin(owner: string): void;
   memory(owner: string): { readonly held: number; readonly peak: number };
@@ -12,20 +12,20 @@ export interface MeasureOptions {
   readonly repeats: number;
   readonly gauge: Gauge;
   readonly ceiling: Ceiling;
-  /** Who is known to be right: its output is what the others' are compared with. */
+  /** The contender with the correct output, with which the others are compared. */
   readonly reference: Contender;
   readonly now?: () => number;
   readonly onStage?: (what: string) => void;
-  /** Told the reference's output, as `Runner.output` gives it. */
+  /** Receives the reference's output in the form of `Runner.output`. */
   readonly onReference?: (output: Float32Array) => void;
 }
 
-/** A rival that takes longer is run once more and no oftener. */
+/** A slower rival only runs once more. */
 export const PATIENCE_MS = 20_000;
 
 /**
- * How far outputs may lie apart to be worth comparing in speed, in units of 0..1. Order of summing
- * accounts for 1e-5 in f32; half a level of 8 bits is 2e-3.
+ * The largest difference of outputs for a fair comparison of speed, in units of 0..1. The order of
+ * summation explains 1e-5 in f32; half a level of 8 bits is 2e-3.
  */
 const TOLERANCE = { f32: 1e-3, f16: 2e-2 } as const;
 
@@ -39,9 +39,9 @@ interface Entry {
 }
 
 /**
- * Runs every contender on one task: first all once, with their outputs compared; then all in turn,
- * `repeats` times over, so that whatever else the machine does falls on all of them alike.
- * A contender that fails becomes a row with an error and stops nobody else.
+ * Runs every contender on one task: first each once, and compares the outputs; then all in turn,
+ * `repeats` times. Other work on the machine then affects all of them alike. A contender that fails
+ * becomes a row with an error and does not stop the others.
  */
 export async function measure(
   contenders: readonly Contender[],
@@ -75,7 +75,7 @@ export async function measure(
         ...{ contender, runner, first, times: [] },
         slow: ended - opened > PATIENCE_MS,
       };
-      // Written so that NaN disagrees too.
+      // This form also rejects NaN.
       if (!(first.maxAbsDiff <= TOLERANCE[precision])) {
         entry.error = `The output is ${first.maxAbsDiff} away from ${reference.engine}.`;
       }
@@ -172,7 +172,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** The largest difference; NaN if there is one anywhere, Infinity for outputs of different sizes. */
+/** The largest difference; NaN if any value is NaN, Infinity for outputs of different sizes. */
 export function maxAbsDifference(actual: Float32Array, wanted: Float32Array): number {
   if (actual.length !== wanted.length) return Number.POSITIVE_INFINITY;
   let worst = 0;

@@ -1,6 +1,6 @@
 /**
- * npm run bench -- --network lcoan: what LCoAN's attention costs with and without sharing, against
- * dense attention, through Dawn in Node on whatever adapter the machine has.
+ * npm run bench -- --network lcoan: the cost of LCoAN's attention with and without sharing, next to
+ * dense attention, through Dawn in Node on the machine's adapter.
  */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
@@ -43,11 +43,11 @@ export interface NonlocalSizes {
   readonly features: number;
   readonly clusters: number;
   readonly window: number;
-  /** Of the kind `rounds`. */
+  /** For the kind `rounds`. */
   readonly rounds: number;
 }
 
-/** The non-local parts of an LCoAN. `pixels` fixes the window of dense attention. */
+/** The non-local parts of an LCoAN. `pixels` sets the window of dense attention. */
 export function nonlocalNetwork(kind: Kind, sizes: NonlocalSizes, pixels: number): Network {
   const { groups, features } = sizes;
   const b = new GraphBuilder();
@@ -81,10 +81,10 @@ export function nonlocalNetwork(kind: Kind, sizes: NonlocalSizes, pixels: number
   return { architecture: 'lcoan', scale: 1, inputRange: 1, graph };
 }
 
-/** The convolutions at both ends, and pixels from and to them: not timed, not counted. */
+/** The convolutions at both ends and the pixel conversions. They are not timed or counted. */
 const isEnd = (name: string): boolean => /^(unpack|head|tail|pack)\b/.test(name);
 
-/** Multiply-adds per pixel between the two convolutions at the ends. */
+/** Multiply-adds per pixel between the convolutions at the two ends. */
 export function nonlocalMultiplyAdds({ nodes }: Graph): number {
   return nodes.reduce((sum, node) => sum + (isEnd(node.name) ? 0 : node.multiplyAdds), 0);
 }
@@ -110,12 +110,12 @@ export interface Row {
   readonly kind: Kind;
   /** From submission to the end, all groups. */
   readonly milliseconds: number;
-  /** Of all cores, which another program cannot lengthen; meaningful on software adapters alone. */
+  /** Of all cores. Other programs cannot lengthen it. Only meaningful on software adapters. */
   readonly cpuMilliseconds: number;
   /** Per pixel, all groups. */
   readonly multiplyAdds: number;
   readonly bytes: number;
-  /** GPU buffers, weights among them: as the plan says and as they were created. */
+  /** GPU buffers including weights: as planned, and as created. */
   readonly plannedBytes: number;
   readonly createdBytes: number;
 }
@@ -294,7 +294,7 @@ const NAMES: Readonly<Record<Kind, (sizes: NonlocalSizes) => string>> = {
   dense: () => 'dense',
 };
 
-/** What the rows say together. */
+/** Summarises the rows. */
 function report(rows: readonly Row[], sizes: NonlocalSizes): void {
   const percent = (part: number, whole: number) => `${((100 * part) / whole).toFixed(1)} %`;
   for (const row of rows) {

@@ -1,4 +1,6 @@
-/** Whether a runtime that shares no code with Crispen computes the same from the exported files. */
+/**
+ * Checks that a runtime without any of Crispen's code computes the same from the exported files.
+ */
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -1,13 +1,13 @@
 /**
- * Writes a network and its weights as an ONNX file, so that other runtimes run exactly what Crispen
- * runs. Written by hand: of the format (onnx.proto3) only a few messages are needed.
+ * Writes a network and its weights as an ONNX file, so other runtimes run exactly the same network.
+ * It needs only a few messages of the format (onnx.proto3), which are written by hand.
  */
 import type { Activation, Graph, GraphNode, NodeId } from '../src/graph/graph.ts';
 import type { Network } from '../src/networks/network.ts';
 import { toFloat32 } from '../src/weights/convert.ts';
 import type { TensorMap } from '../src/weights/tensor.ts';
 
-/** Opset 17, IR version 8: read by every runtime of the last years. */
+/** Opset 17, IR version 8: all recent runtimes read them. */
 const OPSET = 17;
 const IR_VERSION = 8;
 
@@ -15,8 +15,8 @@ export const ONNX_INPUT = 'input';
 export const ONNX_OUTPUT = 'output';
 
 /**
- * The network as a ModelProto: input [1, C, height, width] and output [1, C, SR height, SR width] in
- * the network's own range; height and width are open.
+ * The network as a ModelProto: input [1, C, height, width] and output [1, C, SR height, SR width]
+ * in the network's own range. Height and width are dynamic.
  */
 export function writeOnnx(network: Network, weights: TensorMap): Uint8Array<ArrayBuffer> {
   return new OnnxWriter(network, weights).model();
@@ -24,7 +24,7 @@ export function writeOnnx(network: Network, weights: TensorMap): Uint8Array<Arra
 
 type Attribute = number | string | readonly number[] | { readonly float: number };
 
-/** Values are called by their node's id. The types are those of onnx.proto3. */
+/** The name of a value is its node's id. The types are those of onnx.proto3. */
 class OnnxWriter {
   readonly #graph: Graph;
   readonly #network: Network;
@@ -102,7 +102,7 @@ class OnnxWriter {
         this.#node('DepthToSpace', [a], to, { blocksize: node.scale, mode: 'CRD' });
         return;
       case 'pixelUnshuffle': {
-        // SpaceToDepth puts the place within the cell before the channel; PyTorch behind it.
+        // SpaceToDepth puts the position within the cell before the channel, PyTorch puts it after.
         const channels = this.#channels(node.inputs[0]);
         const cell = node.scale ** 2;
         const order = Array.from({ length: channels * cell }, (_, i) => {
@@ -208,7 +208,9 @@ class OnnxWriter {
     return to;
   }
 
-  /** A weight as the file has it, or in another shape of as many elements (one of them -1). */
+  /**
+   * A weight with the file's shape, or with another shape of the same size (one side may be -1).
+   */
   #weight(name: string, shape?: readonly number[]): string {
     const tensor = this.#weights.get(name);
     if (!tensor) throw new Error(`The weights lack ${name}.`);
@@ -271,12 +273,12 @@ function mapInfo(name: string, channels: number, sizes: readonly string[]): Mess
   return new Message().text(1, name).message(2, new Message().message(1, tensor));
 }
 
-/** A Protocol Buffers message, field by field; methods take the field's number. */
+/** A Protocol Buffers message, field by field. Methods take the field's number. */
 class Message {
   readonly #parts: Uint8Array[] = [];
   #length = 0;
 
-  /** A varint; not negative. */
+  /** A non-negative varint. */
   int(field: number, value: number): this {
     return this.#push(varint(field * 8), varint(value));
   }

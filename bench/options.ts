@@ -4,14 +4,17 @@ import { ENGINES, type EngineId, RIVALS } from './contender.ts';
 import type { BenchRequest } from './session.ts';
 
 export interface BenchOptions extends BenchRequest {
-  /** The family that was asked for; the weights must be of it. */
+  /** The requested family. The weights must belong to it. */
   readonly network: string;
   /** A weight file; null: the shipped model. */
   readonly weights: string | null;
   readonly json: boolean;
-  /** What is given to one command only. */
+  /** Options of a single command. */
   readonly hardware: boolean;
-  /** Of engines on the CPU, each a contender; empty: as many as the browser says there are cores. */
+  /**
+   * Thread counts for engines on the CPU, each a contender; empty: the number of cores that the
+   * browser reports.
+   */
   readonly threads: readonly number[];
   readonly save: string | null;
 }

@@ -1,4 +1,4 @@
-/** One run of the bench, in a page or in Node: all sizes, all engines, one after the other. */
+/** One run of the bench, in a page or in Node: all sizes and all engines in turn. */
 import { findModel } from '../src/catalog/files.ts';
 import { shippedNetwork } from '../src/catalog/network.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
@@ -18,7 +18,7 @@ export interface BenchRequest {
   readonly scale: number;
 }
 
-/** A weight file; `shipped`: one of the manifest's models, whose network needs no detection. */
+/** A weight file. `shipped`: one of the manifest's models, whose network needs no detection. */
 export interface BenchWeights {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly name: string;
@@ -28,11 +28,11 @@ export interface BenchWeights {
 export interface BenchEvents {
   readonly onRows?: (rows: Row[], ceiling: Ceiling) => void;
   readonly onStage?: (what: string) => void;
-  /** A picture and what `crispen-unfused` makes of it: planar (chw), in units of 0..1. */
+  /** An image and the output of `crispen-unfused` for it: planar (chw), in units of 0..1. */
   readonly onReference?: (image: Rgba8Image, output: Float32Array) => void;
 }
 
-/** The model that the bench takes where no weight file is named. */
+/** The bench's model if no weight file is named. */
 export const modelOf = (scale: number) => findModel(`a2n-x${scale}`);
 
 export async function runSession(
@@ -43,7 +43,7 @@ export async function runSession(
     readonly gauge: Gauge;
     readonly weights: BenchWeights;
     readonly photo: Rgba8Image;
-    /** Multiply-adds per second of one core, where the bench has engines on the CPU. */
+    /** Multiply-adds per second of one core, if the bench has engines on the CPU. */
     readonly core?: number;
   },
   { onRows, onStage, onReference }: BenchEvents = {},

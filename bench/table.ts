@@ -16,7 +16,9 @@ export const COLUMNS = [
   'of bandwidth',
 ] as const;
 
-/** A row as text, in the order of `COLUMNS`; `times` is the median in parts of `crispen-fused`'s. */
+/**
+ * A row as text, in the order of `COLUMNS`. `times` is the median relative to `crispen-fused`'s.
+ */
 export function cells(row: Row, rows: readonly Row[]): string[] {
   const fused = rows.find(
     ({ engine, width, height }) =>
@@ -39,7 +41,7 @@ export function cells(row: Row, rows: readonly Row[]): string[] {
   ];
 }
 
-/** Columns as wide as they need to be, with errors below the rows that they belong to. */
+/** Columns as wide as necessary. Errors follow the rows that they belong to. */
 export function formatTable(rows: readonly Row[]): string {
   const table = [[...COLUMNS], ...rows.map((row) => cells(row, rows))];
   const widths = COLUMNS.map((_, i) => Math.max(...table.map((line) => line[i].length)));
@@ -54,7 +56,7 @@ export function formatTable(rows: readonly Row[]): string {
     .join('\n');
 }
 
-/** What one network asks of any device, and what this one can do. */
+/** The cost of a network on any device, and the ceilings of this one. */
 export function formatCeiling(
   { multiplyAdds, bandwidth, core }: Ceiling,
   rows: readonly Row[],

@@ -3,7 +3,9 @@ import type { Contender } from '../contender.ts';
 import { toPlanar } from '../photo.ts';
 import type { CpuWorker } from './cpuWorker.ts';
 
-/** Crispen in WebAssembly on so many threads, which share memory: the page has to be isolated. */
+/**
+ * Crispen in WebAssembly with this many threads and shared memory, which needs an isolated page.
+ */
 export function cpuContender(threads: number): Contender {
   return {
     engine: 'crispen-cpu',

@@ -1,4 +1,7 @@
-/** Crispen on the CPU, in a worker: the host of a crew has to wait for the others, which pages may not. */
+/**
+ * Crispen on the CPU in a worker, because the host of a crew waits for the others, which pages may
+ * not do.
+ */
 import { expose } from 'comlink';
 import { Crew } from '../../src/cpu/crew.ts';
 import { CpuModel } from '../../src/cpu/model.ts';

@@ -3,10 +3,10 @@ import type { Contender } from '../contender.ts';
 import { ONNX_INPUT, ONNX_OUTPUT, writeOnnx } from '../onnx.ts';
 import { toPlanar } from '../photo.ts';
 
-/** Where `npm run bench` serves onnxruntime-web's own files. */
+/** The folder where `npm run bench` serves onnxruntime-web's own files. */
 const FOLDER = './ort/';
 
-/** As much of onnxruntime-web as is used here. */
+/** The part of onnxruntime-web that the bench uses. */
 interface OnnxRuntime {
   readonly env: { readonly wasm: { wasmPaths: string; numThreads: number } };
   readonly Tensor: new (type: 'float32', data: Float32Array, shape: readonly number[]) => OrtTensor;
@@ -26,10 +26,10 @@ interface OrtSession {
   release(): Promise<void>;
 }
 
-/** Of each provider the build that its makers recommend for it. */
+/** The build that its makers recommend for each provider. */
 const FILES = { webgpu: 'ort.webgpu.min.mjs', wasm: 'ort.wasm.min.mjs' } as const;
 
-/** onnxruntime-web on WebGPU or, with `threads`, on the processor. */
+/** onnxruntime-web on WebGPU or, with `threads`, on the CPU. */
 export function ortContender(threads?: number): Contender {
   const provider = threads === undefined ? 'webgpu' : 'wasm';
   return {
@@ -37,9 +37,9 @@ export function ortContender(threads?: number): Contender {
     precision: 'f32',
     ...(threads !== undefined && { threads }),
     async open({ network, weights, image }) {
-      // Unbundled, as it is released: it finds its parts beside its own file.
+      // Unbundled, as released: it loads its parts from the folder of its own file.
       const folder = new URL(FOLDER, document.baseURI).href;
-      // It starts its threads once; another number of them takes another copy.
+      // It starts its threads once. Another number of threads needs another copy.
       const file = `${folder}${FILES[provider]}?threads=${threads}`;
       const ort: OnnxRuntime = await import(/* @vite-ignore */ file);
       ort.env.wasm.wasmPaths = folder;

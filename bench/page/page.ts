@@ -1,4 +1,4 @@
-/** The bench's page: for visitors, and for `npm run bench`, which calls `window.crispenBench`. */
+/** The bench's page for visitors, and for `npm run bench`, which calls `window.crispenBench`. */
 import { decodeImage } from '../../src/codecs/decode.ts';
 import { toRgba8 } from '../../src/image/pixels.ts';
 import type { Ceiling } from '../ceiling.ts';
@@ -10,11 +10,13 @@ import { type BenchRequest, modelOf, runSession } from '../session.ts';
 import { COLUMNS, cells, formatCeiling } from '../table.ts';
 import { cpuContender } from './cpu.ts';
 
-/** A request from outside; addresses are relative to the page. */
+/** A request from outside. URLs are relative to the page. */
 export interface PageRequest extends BenchRequest {
   /** Null: the shipped model of the scale. */
   readonly weights: { readonly url: string; readonly name: string } | null;
-  /** Of engines on the CPU, each a contender; empty: as many as there are cores, at most 8. */
+  /**
+   * Thread counts for engines on the CPU, each a contender; empty: the number of cores, at most 8.
+   */
   readonly threads: readonly number[];
   /** Null: the CPU's ceiling is not measured. */
   readonly registers: Registers | null;
@@ -28,7 +30,7 @@ export interface PageResult {
 
 declare global {
   interface Window {
-    /** What `npm run bench` calls; `onStage` is told what happens. */
+    /** `npm run bench` calls this. `onStage` receives the stages. */
     crispenBench?: (
       request: PageRequest,
       onStage?: (what: string) => unknown,
@@ -36,12 +38,12 @@ declare global {
   }
 }
 
-/** The same photo for everybody: a sample of the demo. */
+/** The same photo for all visitors: a sample of the demo. */
 const PHOTO = './samples/cat.jpg';
 
-/** Makes the page work with Crispen's contenders and the given others, by numbers of threads. */
+/** Starts the page with Crispen's contenders and the given others, by numbers of threads. */
 export function startPage(rivals: (threads: readonly number[]) => Contender[]): void {
-  // Before anybody makes a device.
+  // Before any device is made.
   const gauge = 'gpu' in navigator ? new GpuGauge(globalThis) : null;
 
   async function bench(

@@ -2,7 +2,7 @@ import type { Contender } from '../contender.ts';
 import { ortContender } from './ort.ts';
 import { startPage } from './page.ts';
 
-/** Loaded when it is asked for: it is large, and a page without it should not depend on it. */
+/** Loaded on request, because it is large and the page must work without it. */
 const tfjs: Contender = {
   engine: 'tfjs-webgpu',
   precision: 'f32',

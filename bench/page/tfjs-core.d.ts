@@ -1,6 +1,6 @@
 /**
- * As much of @tensorflow/tfjs-core as the bench uses. tsconfig.json puts it in the place of the
- * package's own types, since rivals are installed only when one is asked for.
+ * The part of @tensorflow/tfjs-core that the bench uses. tsconfig.json replaces the package's own
+ * types with it, because rivals are only installed on request.
  */
 export interface Tensor {
   readonly shape: number[];

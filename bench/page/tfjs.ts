@@ -1,4 +1,4 @@
-/** Runs Crispen's own graphs op by op on TensorFlow.js, which reads no ONNX. */
+/** Runs Crispen's own graphs op by op on TensorFlow.js, which cannot read ONNX. */
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-webgpu';
 import { consumers } from '../../src/graph/analysis.ts';
@@ -36,7 +36,7 @@ export const tfjsContender: Contender = {
       output: async () => last.map((value) => value / inputRange),
       async close() {
         for (const tensor of loaded.values()) tensor.dispose();
-        // The backend keeps every buffer for later; a new one begins without.
+        // The backend keeps every buffer for reuse. A new one begins empty.
         const make = tf.findBackendFactory(BACKEND);
         tf.removeBackend(BACKEND);
         tf.registerBackend(BACKEND, make);
@@ -45,7 +45,7 @@ export const tfjsContender: Contender = {
   },
 };
 
-/** Weights as TensorFlow.js wants them: convolutions HWIO instead of OIHW. */
+/** Weights in TensorFlow.js's layout: convolutions HWIO instead of OIHW. */
 function loadWeights(graph: Graph, weights: TensorMap): Map<string, tf.Tensor> {
   return new Map(
     graph.weights.map(({ name, shape }) => {
@@ -60,7 +60,9 @@ function loadWeights(graph: Graph, weights: TensorMap): Map<string, tf.Tensor> {
   );
 }
 
-/** Node by node; each value is given back after its last reader, as a model of TensorFlow.js does. */
+/**
+ * Node by node. Each value is released after its last reader, as a model of TensorFlow.js would do.
+ */
 function evaluate(graph: Graph, weights: ReadonlyMap<string, tf.Tensor>, input: tf.Tensor) {
   const readers = consumers(graph);
   const values = new Map<NodeId, tf.Tensor>();
@@ -68,7 +70,7 @@ function evaluate(graph: Graph, weights: ReadonlyMap<string, tf.Tensor>, input: 
   graph.nodes.forEach((node, id) => {
     const args = node.inputs.map((from) => values.get(from) as tf.Tensor);
     if (node.op === 'input') values.set(id, input);
-    // Its convolution has computed it already.
+    // The convolution has already computed it.
     else if (fused.has(id)) values.set(id, args[0]);
     else if (node.op === 'conv') {
       const next = readers.get(id)?.length === 1 ? (readers.get(id)?.[0] ?? id) : id;
@@ -87,7 +89,7 @@ function evaluate(graph: Graph, weights: ReadonlyMap<string, tf.Tensor>, input: 
         tf.tidy(() => applyNode(node, args, weights)),
       );
     for (const from of new Set(node.inputs)) {
-      // What is passed on under another name is given back by that one's last reader.
+      // A value that is passed on under another name is released by that name's last reader.
       if (readers.get(from)?.at(-1) !== id || from === graph.output || fused.has(id)) continue;
       values.get(from)?.dispose();
       values.delete(from);

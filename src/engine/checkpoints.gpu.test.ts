@@ -43,7 +43,7 @@ describe('networks of checkpoints on 8-bit images', () => {
     const cpu = await upscaleOnCpu(network, weights, image);
     const { worst, share } = difference(gpu.image, cpu.image);
     expect(worst).toBeLessThanOrEqual(1);
-    // Alpha of whole numbers, enlarged by 2, lies on a half every so often.
+    // Enlarged by 2, alpha of whole numbers is sometimes exactly a half.
     expect(share).toBeLessThanOrEqual(0.02);
     expect(gpu.report).toMatchObject({ tiles: 1, statistics: 'exact', approximate: false });
     expect(new Set(gpu.image.data).size).toBeGreaterThan(width === 1 ? 1 : 8);
@@ -52,7 +52,7 @@ describe('networks of checkpoints on 8-bit images', () => {
 
   it.each([
     ['compact_x2_11x7', 40, 28],
-    // Cells of 2 x 2 pixels: tiles begin between them, and the last ones stick out of the image.
+    // Cells of 2 x 2 pixels: tiles begin between them, and the last ones reach beyond the image.
     ['rrdb_x2_unshuffle_13x9_pad', 131, 99],
   ])('%s in tiles equals the whole', async (name, width, height) => {
     const { network, weights } = golden(name);
@@ -84,7 +84,8 @@ describe('networks of checkpoints on 8-bit images', () => {
 
   it('runs a network of luma and keeps the colours', async () => {
     const network = createNetwork('compact', { scale: 2, features: 4, blocks: 1, channels: 1 });
-    // Zeros everywhere: only the skip is left, so the result is the nearest luma with soft colour.
+    // With zeros everywhere only the skip remains, so the result is the nearest luma with soft
+    // colour.
     const weights: TensorMap = new Map(
       network.graph.weights.map(({ name, shape }) => {
         const count = shape.reduce((a, b) => a * b, 1);
@@ -103,7 +104,7 @@ describe('networks of checkpoints on 8-bit images', () => {
       for (let x = 0; x < 18; x++) {
         const at = (y * 18 + x) * 4;
         const from = ((y >> 1) * 9 + (x >> 1)) * 4;
-        // Colours that luma pushes out of 0..255 are clamped; the others keep it.
+        // Colours that luma moves outside 0..255 are clamped; the others keep it.
         const inside = [0, 1, 2].every((c) => gpu.image.data[at + c] % 255 !== 0);
         if (inside && Math.abs(luma(gpu.image.data, at) - luma(image.data, from)) > 1.5) off++;
       }

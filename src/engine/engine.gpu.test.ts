@@ -11,7 +11,7 @@ import { Engine, type Model } from './engine.ts';
 import { upscaleOnCpu } from './oracle/interpreter.ts';
 import type { Strip } from './types.ts';
 
-/** The seeded A2N of two blocks, x4: tiny, so that images can be larger than tiles. */
+/** The seeded A2N of two blocks, x4. It is tiny, so images can be larger than tiles. */
 const tiny = createNetwork('a2n', {
   scale: 4,
   features: 8,
@@ -124,7 +124,7 @@ describe('Engine.upscale', () => {
 
   it('ends with what the sink throws, and works again', async () => {
     const image = picture(40, 40);
-    // Not to be taken for a shortage of the GPU's memory, for which tiles would be halved.
+    // Not a shortage of the GPU's memory, for which tiles would be halved.
     const full = new CrispenError('OUT_OF_MEMORY', 'The disk is full.');
     let calls = 0;
     const running = engine.upscaleStrips(model, image, { tileSize: 20 }, async () => {

@@ -38,20 +38,20 @@ import type {
 export type { Model } from './gpu/model.ts';
 
 export interface EngineOptions {
-  /** `navigator.gpu`, or what npm `webgpu` makes. */
+  /** `navigator.gpu`, or an instance of npm `webgpu`. */
   readonly gpu: GPU;
   /**
-   * Bytes of GPU buffers that one job may hold; default: as many as the adapter allows one buffer,
-   * which is all that it tells of its memory, and at most 1 GiB.
+   * Bytes of GPU buffers that one job may hold. Default: the adapter's largest buffer, the only
+   * figure that it gives about its memory, and at most 1 GiB.
    */
   readonly memoryBudget?: number | undefined;
-  /** Whether a software adapter will do; default true. */
+  /** Whether a software adapter is acceptable; default true. */
   readonly software?: boolean | undefined;
-  /** Default: what the table of adapter families has (engine/tune/tuning.ts). */
+  /** Default: the entry in the table of adapter families (engine/tune/tuning.ts). */
   readonly tuning?: Tuning | ((adapter: AdapterReport) => Promise<Tuning>) | undefined;
 }
 
-/** GPU milliseconds per submission while somebody looks at the page. */
+/** GPU milliseconds per submission while the page is visible. */
 const DEFAULT_SUBMIT_MS = 8;
 
 export interface ModelOptions {
@@ -60,17 +60,17 @@ export interface ModelOptions {
   readonly wide?: boolean;
 }
 
-/** What an engine is made of, for other work on its device. */
+/** The parts of an engine, for other work on its device. */
 export interface EngineParts extends LoweringTarget {
   readonly pace: Pace;
 }
 
 /**
- * Runs networks on one GPU device. Free of the DOM: give it a `GPU`, images as bytes in memory, and
- * it works alike in a worker, a page and Node.
+ * Runs networks on one GPU device. It does not use the DOM: with a `GPU` and images as bytes in
+ * memory, it works in a worker, a page and Node.
  *
- * Jobs on one engine run one after the other, in the order of the calls. An error ends its job
- * alone; after `DEVICE_LOST` the engine is spent and a new one must be made.
+ * Jobs on one engine run in turn, in the order of the calls. An error only ends its job. After
+ * `DEVICE_LOST`, the engine is unusable and a new one is needed.
  */
 export class Engine {
   readonly #device: Device;
@@ -78,7 +78,7 @@ export class Engine {
   readonly #tuning: Tuning;
   readonly #pace: Pace;
   #queue: Promise<unknown> = Promise.resolve();
-  /** Buffers of the last job, kept for the next of the same model and tile size. */
+  /** Buffers of the last job, kept for the next job of the same model and tile size. */
   #kept: { model: Model; key: string; job: Job } | null = null;
 
   private constructor(device: Device, tuning: Tuning, budget: number) {
@@ -98,12 +98,12 @@ export class Engine {
     return new Engine(device, await choose(device.adapter), memoryBudget ?? defaultBudget(device));
   }
 
-  /** How far `loadModel` fuses if it is not told. */
+  /** The default fusion level of `loadModel`. */
   get fusion(): Fusion {
     return this.#tuning.fuse;
   }
 
-  /** For kernels that belong to no network, such as those of `resize.ts`. */
+  /** For kernels outside networks, such as those of `resize.ts`. */
   get device(): Device {
     return this.#device;
   }
@@ -112,7 +112,7 @@ export class Engine {
     return this.#device.adapter;
   }
 
-  /** Settles, never rejects, with the reason once the device is gone. */
+  /** Resolves with the reason when the device is lost. Never rejects. */
   get lost(): Promise<string> {
     return this.#device.lost;
   }
@@ -120,10 +120,11 @@ export class Engine {
   /**
    * Uploads a network's weights and compiles its kernels.
    * @param options.fuse default `blocks`; on a software adapter `ops` (engine/tune/tuning.ts).
-   * @param options.precision of feature maps and weights in memory, default f32; sums are f32 always.
-   * @param options.wide whether the model takes and gives images of 16 bits; default 8.
-   * @throws CrispenError `MODEL_UNSUPPORTED` if weights are missing or misshapen, `OUT_OF_MEMORY`,
-   * `DEVICE_LOST`, `INVALID_INPUT` for f16 on a device without it.
+   * @param options.precision of feature maps and weights in memory, default f32; sums are always
+   *   f32.
+   * @param options.wide whether input and output images have 16 bits; default 8.
+   * @throws CrispenError `MODEL_UNSUPPORTED` for missing or misshapen weights, `OUT_OF_MEMORY`,
+   *   `DEVICE_LOST`, `INVALID_INPUT` for f16 on a device without it.
    */
   async loadModel(
     network: Network,
@@ -135,15 +136,15 @@ export class Engine {
   }
 
   /**
-   * Compiles what `loadModel` will need with the same options. Kernels need no weights, which may
-   * still be on their way.
+   * Compiles in advance what `loadModel` needs with the same options. Kernels do not need the
+   * weights, which may still be loading.
    * @throws CrispenError `INTERNAL`, `DEVICE_LOST`, `INVALID_INPUT`
    */
   async prepare(network: Network, options: ModelOptions = {}): Promise<void> {
     await compileSteps(this.#device, await this.#lower(network, options));
   }
 
-  /** Frees a model and the buffers kept for it, once the jobs before have ended. */
+  /** Frees a model and the buffers kept for it, after earlier jobs have ended. */
   unloadModel(model: Model): Promise<void> {
     return this.#enqueue(async () => {
       if (this.#kept?.model.weights === model.weights) this.trim();
@@ -152,7 +153,7 @@ export class Engine {
   }
 
   /**
-   * Upscales an image of 8 bits, in tiles if it would not fit the memory budget whole.
+   * Upscales an 8-bit image, in tiles if the whole image exceeds the memory budget.
    * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `DEVICE_LOST`, `NON_FINITE`, `INVALID_INPUT`.
    */
   async upscale(
@@ -174,10 +175,10 @@ export class Engine {
   }
 
   /**
-   * As `upscale`, but hands over the result strip by strip, from top to bottom, as the rows get
-   * done: the whole of it is never held. A strip is a row of tiles, of some 128 MiB at most, unless
-   * the image fits the budget whole. While `sink` works, the GPU goes on with one more tile.
-   * @throws CrispenError as `upscale`; what the sink throws, which ends the job.
+   * Like `upscale`, but hands over finished rows strip by strip, from top to bottom, and never
+   * holds the whole result. A strip is a row of tiles of at most some 128 MiB, unless the whole
+   * image fits the budget. While `sink` works, the GPU computes one more tile.
+   * @throws CrispenError like `upscale`; errors of the sink, which end the job.
    */
   upscaleStrips(
     model: Model,
@@ -188,7 +189,7 @@ export class Engine {
     return this.#enqueue(() => this.#upscale(model, image, options, sink));
   }
 
-  /** Runs work of another kind on the device, in its turn: `trace` of traceNetwork.ts. */
+  /** Runs other work on the device, in its turn: `trace` of traceNetwork.ts. */
   run<T>(work: (parts: EngineParts) => Promise<T>): Promise<T> {
     return this.#enqueue(() => work(this.#parts()));
   }
@@ -217,7 +218,7 @@ export class Engine {
     return lowerFor(this.#parts(), network, { fuse, precision, image: { wide } });
   }
 
-  /** Runs jobs one after the other: they share buffers. */
+  /** Runs jobs in turn, because they share buffers. */
   #enqueue<T>(job: () => Promise<T>): Promise<T> {
     const result = this.#queue.then(job);
     this.#queue = result.catch(() => {});
@@ -288,7 +289,8 @@ export class Engine {
           });
         } catch (error) {
           if (!run.refused(error)) throw error;
-          // The device has less room than the budget says: go on with halved tiles, down to the floor.
+          // The device has less memory than the budget. Continue with halved tiles, down to the
+          // minimum.
           tiler ??= await loadTiler();
           const smaller = tiler.halve(run.left);
           if (!smaller) throw error;
@@ -313,7 +315,7 @@ export class Engine {
     };
   }
 
-  /** Whether a tile keeps to the budget and to the limits of bindings, with so many staging buffers. */
+  /** Whether a tile fits the budget and the binding limits, with this many staging buffers. */
   #fits(model: Model, multiple: number, budget: number) {
     const { maxStorageBufferBindingSize, maxBufferSize } = this.#device.limits;
     const binding = Math.min(maxStorageBufferBindingSize, maxBufferSize);
@@ -325,7 +327,7 @@ export class Engine {
     };
   }
 
-  /** The job's buffers, from the last job if they were of the same shape. */
+  /** The job's buffers: those of the last job if they have the same shape. */
   async #prepare(model: Model, strips: readonly StripPlan[]): Promise<Job> {
     const tile = largestSource(strips);
     const ahead = strips.length > 1 || strips[0].tiles.length > 1;
@@ -338,7 +340,7 @@ export class Engine {
   }
 }
 
-/** Room for uniforms, if they are few, and whatever else does not grow with the tile. */
+/** Reserve for uniforms and everything else that does not grow with the tile. */
 const SMALL_BYTES = 2 ** 18;
 
 function checkImage({ width, height, data }: RgbaImage, { program }: Model): void {

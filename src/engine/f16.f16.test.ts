@@ -16,7 +16,7 @@ const adapter = await requestF16Adapter();
 
 const photo = { width: 24, height: 20 };
 
-/** A crop of natural statistics: smooth shades, an edge, texture. */
+/** A crop with natural statistics: smooth shades, an edge, texture. */
 function input(): Float32Array {
   const { width, height } = photo;
   return Float32Array.from({ length: 3 * width * height }, (_, i) => {
@@ -39,7 +39,7 @@ async function expectNear(engine: Engine, fuse: Fusion): Promise<void> {
   const off = a.filter((v, i) => !(Math.abs(v - b[i]) <= 1)).length;
   expect(a.length).toBe(3 * 48 * 40);
   expect(off / a.length).toBeLessThanOrEqual(0.001);
-  // It must be f16 indeed: f32 agrees a thousand times better.
+  // The run must really be f16: f32 would agree a thousand times better.
   const worst = Math.max(...a.map((v, i) => Math.abs(v - b[i])));
   expect(worst).toBeGreaterThan(1e-3);
 }
@@ -47,7 +47,7 @@ async function expectNear(engine: Engine, fuse: Fusion): Promise<void> {
 const matrix = adapter && matrixUnit(adapter);
 const plain = { fuse: 'ops', conv: 'plain', lanes: 8 } as const;
 
-// Which adapter has them: CONTRIBUTING.md.
+// CONTRIBUTING.md says which adapter has them.
 describe.skipIf(!matrix)('matrices of subgroups (skipped without an adapter that has them)', () => {
   it('keep A2N x2 within 1/255 of f32', async () => {
     const half = { ...plain, conv: 'matrix' } as const;

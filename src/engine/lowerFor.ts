@@ -7,7 +7,7 @@ import type { Program } from './compile/program.ts';
 import type { Device } from './gpu/device.ts';
 import type { Methods, Tuning } from './tune/tuning.ts';
 
-/** What a network is lowered for. */
+/** The target that a network is lowered for. */
 export interface LoweringTarget {
   readonly device: Device;
   readonly tuning: Tuning;
@@ -16,29 +16,29 @@ export interface LoweringTarget {
 }
 
 export interface NetworkOptions {
-  /** Default: what the tuning has. */
+  /** Default: the tuning's level. */
   readonly fuse?: Fusion | undefined;
   /** Of feature maps and weights in memory; default f32. */
   readonly precision?: ElementType | undefined;
   /** Nodes that must be written out. */
   readonly keep?: ReadonlySet<NodeId> | undefined;
-  /** From and to pixels of 8 bits, or of 16 (`wide`); null: from and to feature maps. */
+  /** From and to pixels of 8 or 16 (`wide`) bits; null: from and to feature maps. */
   readonly image: { readonly wide: boolean } | null;
 }
 
 const MAX_DEFAULT_BUDGET = 2 ** 30;
 
-/** As much as the device allows one buffer, which is all that it tells of its memory; at most 1 GiB. */
+/** The device's largest buffer, the only figure that it gives about its memory; at most 1 GiB. */
 export const defaultBudget = ({ limits }: Device): number =>
   Math.min(MAX_DEFAULT_BUDGET, limits.maxBufferSize);
 
-/** What a tuning has for maps of a type. */
+/** The tuning's methods for maps of an element type. */
 export const methodsFor = (tuning: Tuning, element: ElementType): Methods =>
   (element === 'f16' && tuning.half) || tuning;
 
 /**
- * Lowers a network as a device and its tuning want it; everything that runs networks on a GPU goes
- * this way.
+ * Lowers a network for a device and its tuning. All code that runs networks on a GPU uses this
+ * function.
  * @throws CrispenError `INVALID_INPUT` for f16 on a device without it
  */
 export async function lowerFor(
@@ -56,7 +56,8 @@ export async function lowerFor(
     quads: methods.quads,
     workgroup: { ...device.workgroup, lanes: methods.lanes },
     image: image ? { range, wide: image.wide } : undefined,
-    // Attention weights are kept for the layers that share them while they take a quarter of it.
+    // Attention weights are kept for the layers that share them if they take at most a quarter of
+    // it.
     attentionBytes: Math.min(memoryBudget / 4, device.limits.maxStorageBufferBindingSize),
   });
 }

@@ -11,7 +11,7 @@ interface Told {
   readonly left: number | null;
 }
 
-/** What a meter says of the time left, fed with a job's own reports. */
+/** A meter's estimates of the time left for a recorded job. */
 function replay(reports: Reports): Told[] {
   const told: Told[] = [];
   let now = 0;
@@ -29,7 +29,7 @@ function replay(reports: Reports): Told[] {
   return told;
 }
 
-/** The same, by the library's meter of a whole job, as a page gets it. */
+/** The same with the library's meter of a whole job, as a page gets it. */
 function replayJob(reports: Reports): Told[] {
   const told: Told[] = [];
   let now = 0;
@@ -66,11 +66,11 @@ describe('recorded jobs', () => {
       for (const told of [replay(reports), replayJob(reports)]) {
         const known = told.filter(({ left }) => left !== null);
         expect(known.length).toBeGreaterThan(0.7 * told.length);
-        // The first report is made when the first submission is done.
+        // The first report comes after the first submission.
         expect(known[0].at - reports[0][0]).toBeLessThan(5000);
         for (const { at, left } of known) {
           const actual = endMs - at;
-          // The last seconds, which a job counts beside those of the encoder.
+          // The last seconds, which a job adds to those of the encoder.
           if (actual < Math.max(1000, 0.03 * endMs)) continue;
           expect(left, `at ${at} ms`).toBeGreaterThan(actual / 3);
           expect(left, `at ${at} ms`).toBeLessThan(actual * 3);
@@ -96,7 +96,7 @@ describe('the time left', () => {
     ]);
 
   it('is not told by a first report that took 7.8 s for next to nothing', () => {
-    // As it was seen: 753 hours left at 7.8 s, 2.5 at 13.6 s.
+    // An observed case: 753 hours left at 7.8 s, 2.5 at 13.6 s.
     const seen: Reports = [
       [7800, 7.8 / (753 * 3600)],
       [13_600, 13.6 / (2.5 * 3600)],
@@ -116,7 +116,7 @@ describe('the time left', () => {
     const told = replay([...slow, ...fast]);
     const known = (from: number, to: number) =>
       told.filter(({ at, left }) => at >= from && at < to && left !== null).length;
-    // Steady at first, by all that could be known; not when the rate changes sixtyfold.
+    // Steady at first, as far as could be known; not when the rate changes sixtyfold.
     expect(known(10_400, 15_000)).toBe(0);
     for (const { at, left } of told.filter(({ at }) => at > 10_400)) {
       if (left !== null) expect(left / (16_800 - at)).toBeLessThan(3);

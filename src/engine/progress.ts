@@ -1,33 +1,38 @@
 import type { Progress } from './types.ts';
 
-/** Before so much of the work was watched, nothing is said. */
+/** No estimate before the work was observed for this long. */
 const LEAST_MS = 2000;
 const LEAST_REPORTS = 8;
-/** By how much the rates of two halves may differ: to begin with an estimate, and to go on with it. */
+/**
+ * The largest ratio between the rates of the two halves: to begin with estimates, and to continue.
+ */
 const STEADY = 1.5;
 const UNSTEADY = 3;
-/** Reports that are kept; of more every other one goes, and new ones are taken half as often. */
+/**
+ * The most reports that are kept. When full, every other one is dropped, and new ones are recorded
+ * half as often.
+ */
 const MOST_REPORTS = 256;
 
 /**
- * Estimates the time left, once the work goes on at a steady rate: until then it says nothing, since
- * what a job begins with (compiling, a first submission, small ones to learn the speed) tells nothing
- * of the rest. What was watched is cut into two halves of the same length in time. If their rates
- * agree, that of the second is taken to last.
+ * Estimates the time left once the work proceeds at a steady rate. Before that it gives no
+ * estimate, because the start of a job (compiling, small submissions to learn the speed) says
+ * nothing about the rest. The observed time is split into two equal halves. If their rates agree,
+ * the rate of the second is assumed to continue.
  */
 export class TimeLeft {
-  /** Milliseconds, and the work that was done by then. What came before the first does not count. */
+  /** Milliseconds, and the work done by then. Work before the first report does not count. */
   #reports: (readonly [at: number, done: number])[] = [];
   #count = 0;
-  /** Least time between the reports that are kept. */
+  /** Shortest time between kept reports. */
   #spacing = 0;
   #steady = false;
 
   /**
    * @param done work, in any unit
-   * @param total as it is known by now
+   * @param total work, as currently known
    * @param now in milliseconds
-   * @returns milliseconds; null while they are not known
+   * @returns milliseconds; null while unknown
    */
   estimate(done: number, total: number, now: number): number | null {
     this.#keep(done, now);
@@ -38,7 +43,7 @@ export class TimeLeft {
     const before = (meanwhile - begun) / (middle - start);
     const after = (done - meanwhile) / (now - middle);
     const ratio = Math.max(before, after) / Math.min(before, after);
-    // Neither holds for a half in which nothing was done.
+    // False for both if a half has no work.
     this.#steady = ratio <= (this.#steady ? UNSTEADY : STEADY);
     return this.#steady ? (total - done) / after : null;
   }
@@ -55,8 +60,8 @@ export class TimeLeft {
 }
 
 /**
- * Turns work done into progress that never falls, with the time left once it can be told. Units of
- * work are the caller's own.
+ * Converts finished work to progress that never decreases, with the time left once it can be
+ * estimated. The caller chooses the unit of work.
  */
 export class ProgressMeter {
   #total: number;
@@ -76,7 +81,7 @@ export class ProgressMeter {
     this.#now = now;
   }
 
-  /** There is more to do than was known. */
+  /** Adds work that was not known before. */
   expect(work: number): void {
     this.#total += work;
   }
@@ -89,13 +94,13 @@ export class ProgressMeter {
     this.#report?.({ fraction: this.#fraction, remainingMs });
   }
 
-  /** Reports the end, once, whatever rounding left over. */
+  /** Reports the end once, whatever rounding left over. */
   finish(): void {
     this.#report?.({ fraction: 1, remainingMs: 0 });
   }
 }
 
-/** An estimate, rounded so that it promises no more than it knows: `about 40 s`, `about 3 min`. */
+/** An estimate, rounded to its precision: `about 40 s`, `about 3 min`. */
 export function roughly(milliseconds: number): string {
   const seconds = milliseconds / 1000;
   if (seconds < 1.5) return 'about 1 s';
@@ -106,7 +111,7 @@ export function roughly(milliseconds: number): string {
   return `about ${hours} h`;
 }
 
-/** The time left of a job, for people; empty while it is not known. */
+/** The time left of a job as text; empty while unknown. */
 export function timeLeft(milliseconds: number | null): string {
   if (milliseconds === null) return '';
   return milliseconds < 1000 ? 'a moment left' : `${roughly(milliseconds)} left`;

@@ -1,4 +1,4 @@
-/** `crispen/engine`: the tier for WebGPU programmers. */
+/** `crispen/engine`: the entry for WebGPU programmers. */
 export { CrispenError, type ErrorCode } from '../errors.ts';
 export { type BayerMosaic, type BayerPattern, demosaicBilinear } from '../image/bayer.ts';
 export { type Detection, detect, recognise } from '../networks/detect.ts';

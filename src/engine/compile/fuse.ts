@@ -17,28 +17,25 @@ import {
 import { type AttentionBlock, type GatedConv, PatternFinder } from './patterns.ts';
 
 /**
- * How far ops are fused: `none`, one fused op per node, the check of everything below; `ops`,
- * convolutions with their epilogues and the like; `blocks` (the default), also whole
+ * Fusion levels. `none`: one fused op per node, against which the others are checked. `ops`:
+ * convolutions with their epilogues and similar. `blocks` (the default): also whole
  * attention-in-attention blocks and the two ends of the network.
  */
 export type Fusion = 'none' | 'ops' | 'blocks';
 
 export interface FuseOptions {
   readonly fuse?: Fusion;
-  /** Nodes that must be written out; fusion stops at them. */
+  /** Nodes that must be written out. Fusion stops at them. */
   readonly keep?: ReadonlySet<NodeId>;
-  /** Given: the list begins with pixels and ends with pixels, of 16 bits if `wide`. */
+  /** Given: the list begins and ends with pixels, of 16 bits if `wide`. */
   readonly image?: { readonly wide?: boolean } | undefined;
-  /**
-   * For `blocks`: whether the backend can hold a tile of so many channels whole; default: of any
-   * number.
-   */
+  /** For `blocks`: whether the backend can hold a tile of all these channels; default: always. */
   readonly fits?: (channels: number) => boolean;
 }
 
 type Node<K extends GraphNode['op']> = GraphNode & { readonly op: K };
 
-/** Finds the ops that one kernel can do together. Pure: it depends on nothing but its arguments. */
+/** Finds the ops that one kernel can compute together. A pure function of its arguments. */
 export function fuse(graph: Graph, options: FuseOptions = {}): FusedGraph {
   return new Fuser(graph, options).fused();
 }
@@ -50,7 +47,7 @@ class Fuser {
   readonly #image: FuseOptions['image'];
   readonly #readers: ReadonlyMap<NodeId, readonly NodeId[]>;
   readonly #patterns: PatternFinder;
-  /** The op that is emitted at a node; null: the node lies within another's op. */
+  /** The op that is emitted at a node; null: the node is inside another node's op. */
   readonly #claimed = new Map<NodeId, FusedOp | null>();
 
   constructor(graph: Graph, { fuse, keep, image, fits }: FuseOptions) {
@@ -90,14 +87,14 @@ class Fuser {
     return { graph: this.#graph, ops, inputs };
   }
 
-  /** The whole of each attention-in-attention block, and the beginning of the one behind it. */
+  /** Each whole attention-in-attention block, and the beginning of the next one. */
   #claimAttentionBlocks(): void {
     const blocks = this.#graph.nodes
       .map((_, id) => this.#patterns.attentionBlock(id))
       .filter((block) => block !== null);
     const byInput = new Map(blocks.map((block) => [block.x, block]));
     const byOutput = new Map(blocks.map((block) => [block.out, block]));
-    /** The block whose t this one computes, unless somebody wants to see first(x). */
+    /** The block whose t this one computes, unless first(x) must be written. */
     const fedBy = (block: AttentionBlock): AttentionBlock | null => {
       const next = byInput.get(block.out);
       return next && next.features === block.features && !this.#keep.has(next.firstId)
@@ -149,7 +146,7 @@ class Fuser {
     };
   }
 
-  /** The end of the network with its conversion to pixels; false if there is no such end. */
+  /** The end of the network with its conversion to pixels; false if there is none. */
   #claimSkipOutput(): boolean {
     const wanted = this.#level === 'blocks' && this.#image && !this.#image.wide;
     const end = wanted ? this.#patterns.skipOutput() : null;
@@ -170,8 +167,9 @@ class Fuser {
   }
 
   /**
-   * conv [activation] [mul other] [add other] [activation], and before it a nearest enlargement or a
-   * concatenation. Over a concatenation nothing is multiplied, and the addend needs a binding.
+   * conv [activation] [mul other] [add other] [activation], preceded by a nearest enlargement or a
+   * concatenation. A convolution of a concatenation has no multiplier, and its addend needs a
+   * binding.
    */
   #claimConv(node: Node<'conv'>, id: NodeId): void {
     const parts = this.#readParts(node);
@@ -207,7 +205,7 @@ class Fuser {
         multiplier = other(follower, last);
       } else if (follower.op === 'add' && addend === null && act1 === null) {
         const summand = other(follower, last);
-        // The sum is a + factor * b; the epilogue can only scale its own value.
+        // The sum is a + factor * b, and the epilogue can only scale its own value.
         const scalable = follower.factor === 1 || follower.inputs[1] === last;
         if (!scalable || !canBind(summand)) break;
         addend = summand;
@@ -248,7 +246,7 @@ class Fuser {
     });
   }
 
-  /** Convolutions read the parts of a concatenation, unless something else wants it as one map. */
+  /** Convolutions read the parts of a concatenation, unless another node needs it as one map. */
   #readParts({ inputs: [source] }: Node<'conv'>): readonly NodeId[] | null {
     const from = this.#graph.nodes[source];
     if (from.op !== 'concat' || !this.#readOnlyBy(source, (reader) => reader.op === 'conv')) {
@@ -258,7 +256,7 @@ class Fuser {
     return from.inputs;
   }
 
-  /** A 3x3 convolution reads a nearest enlargement itself, unless somebody wants to see it. */
+  /** A 3x3 convolution reads through a nearest enlargement, unless that must be written. */
   #readThrough({ kernel, inputs: [source] }: Node<'conv'>): { upsample: number; source: NodeId } {
     const from = this.#graph.nodes[source];
     const through =
@@ -270,7 +268,7 @@ class Fuser {
     return { upsample: from.scale, source: from.inputs[0] };
   }
 
-  /** mul, add or mix, and the activation behind it. */
+  /** mul, add or mix, and the following activation. */
   #claimPointwise(node: Node<'mul' | 'add' | 'mix'>, id: NodeId): void {
     const next = this.#follower(id);
     const follower = next === null ? null : this.#graph.nodes[next];
@@ -308,7 +306,7 @@ class Fuser {
     });
   }
 
-  /** A node that is no part of a larger op. */
+  /** A node that is not part of a larger op. */
   #alone(node: GraphNode, id: NodeId): FusedOp {
     const { name } = node;
     switch (node.op) {

@@ -45,7 +45,7 @@ const networks: Readonly<Record<string, Network>> = {
 const LEVELS: readonly Fusion[] = ['none', 'ops', 'blocks'];
 const size = { width: 8, height: 6 };
 
-/** Seeded weights that keep values within bounds through all layers. */
+/** Seeded weights that keep values bounded through all layers. */
 function seeded({ graph }: Network): Map<string, Float32Array> {
   const next = randomStream(7);
   return new Map(
@@ -59,7 +59,7 @@ function seeded({ graph }: Network): Map<string, Float32Array> {
 
 type Value = PlanarMap | Float32Array;
 
-/** Runs a fused graph by the formulas that stand beside its types; values are dropped when dead. */
+/** Runs a fused graph by the formulas in the comments of its types. Dead values are dropped. */
 function run(
   fused: FusedGraph,
   weights: ReadonlyMap<string, Float32Array>,

@@ -1,16 +1,16 @@
 /**
- * A fused graph: what the compiler decides before it knows of any backend. It is a list of ops in the
- * order in which they run. Each does what one or several nodes of the graph do, reads and writes named
- * values, and names the weights that it needs. The GPU backend turns each op into dispatches (`emit/`);
- * a CPU backend can run the same list with loops.
+ * A fused graph: the compiler's decisions that do not depend on a backend. It is a list of ops in
+ * execution order. Each op computes one or several nodes of the graph, reads and writes named
+ * values, and names its weights. The GPU backend turns each op into dispatches (`emit/`); the CPU
+ * backend runs the same list.
  *
- * A *value* is that of a node of the graph, and its id is the node's. `graph.nodes[id]` has its name
- * and shape: a feature map [channels][height * scale][width * scale] for an LR image of width x height,
- * a vector, or a table (`graph/nonlocalOp.ts`). How a backend lays a value out in memory is its own
- * affair. Nodes that no op writes lie within a fused op and have no value.
+ * A *value* is the value of a graph node, and its id is the node's. `graph.nodes[id]` has its name
+ * and shape: a feature map [channels][height * scale][width * scale] for an LR image of width x
+ * height, a vector, or a table (`graph/nonlocalOp.ts`). Backends choose the memory layout. Nodes
+ * that no op writes are inside a fused op and have no value.
  *
- * Weights are named as in the checkpoint and have PyTorch's layout: a convolution's are
- * [cOut][cIn][kernel][kernel], a linear layer's [lengthOut][lengthIn], biases and slopes [channels].
+ * Weights have the checkpoint's names and PyTorch's layout: [cOut][cIn][kernel][kernel] for a
+ * convolution, [lengthOut][lengthIn] for a linear layer, [channels] for biases and slopes.
  */
 import type { Activation, Graph, GraphNode, MapShape, NodeId } from '../../graph/graph.ts';
 import type { Op, OpOf } from '../../graph/ops.ts';
@@ -24,7 +24,7 @@ export interface PRelu {
   readonly slopes: string;
 }
 
-/** A convolution of a graph, as a part of a fused op: zero-padded, stride 1, same size. */
+/** A convolution of a graph as part of a fused op: zero-padded, stride 1, same size. */
 export interface ConvLayer {
   readonly kernel: 1 | 3;
   readonly cIn: number;
@@ -49,11 +49,11 @@ interface Fused {
 }
 
 /**
- * y = act1(factor * act0(conv(x) + bias) * multiplier + addend); what is null is left out.
+ * y = act1(factor * act0(conv(x) + bias) * multiplier + addend). Null parts are left out.
  *
- * `x` is one map, which is enlarged by `upsample` (nearest) before it is convolved, or two to five maps
- * of one size, whose channels follow one another as if they had been concatenated. A convolution of
- * several maps enlarges nothing and has no multiplier.
+ * `x` is one map, enlarged by `upsample` (nearest) before the convolution, or two to five maps of
+ * the same size, whose channels are concatenated. A convolution of several maps has no enlargement
+ * and no multiplier.
  */
 export interface ConvOp extends Fused, ConvLayer {
   readonly op: 'conv';
@@ -72,7 +72,7 @@ export interface ConvOp extends Fused, ConvLayer {
 }
 
 /**
- * Element by element: y = activation(f), where f is a (`copy`), a * b (`mul`), a + factor * b (`add`) or
+ * Elementwise: y = activation(f), where f is a (`copy`), a * b (`mul`), a + factor * b (`add`) or
  * w[0] * a + w[1] * b (`mix`, with a vector of two weights).
  */
 export interface PointwiseOp extends Fused {
@@ -82,7 +82,7 @@ export interface PointwiseOp extends Fused {
     readonly a: ValueId;
     /** Null for `copy`. */
     readonly b: ValueId | null;
-    /** For `mix` alone. */
+    /** Only for `mix`. */
     readonly w: ValueId | null;
   };
   readonly writes: { readonly y: ValueId };
@@ -107,9 +107,9 @@ export interface VectorActivationOp extends Fused, OneToOne {
 }
 
 /**
- * Level `blocks` alone. The first half of an attention-in-attention block:
- * gated = k3(t) * sigmoid(k2(lrelu(k1(t)))), where only k2 has a bias. Beside it the op prepares the
- * pooling of t for the second half.
+ * Only at level `blocks`. The first half of an attention-in-attention block: gated = k3(t) *
+ * sigmoid(k2(lrelu(k1(t)))); only k2 has a bias. The op also prepares the pooling of t for the
+ * second half.
  */
 export interface AttentionGateOp extends Fused {
   readonly op: 'attentionGate';
@@ -120,15 +120,15 @@ export interface AttentionGateOp extends Fused {
   readonly k3: ConvLayer;
   /** Channels of every map. */
   readonly features: number;
-  /** Of every leaky ReLU. */
+  /** The slope of every leaky ReLU. */
   readonly slope: number;
 }
 
 /**
- * Level `blocks` alone. The second half: with the two weights
- * w = softmax(w2(relu(w1(pool(t)))) / temperature),
- * out = x + last(lrelu(w[0] * k4(gated) + w[1] * non(t))), and, where a block follows that reads the
- * result alone, that block's nextT = lrelu(first(out)). No convolution has a bias.
+ * Only at level `blocks`. The second half: out = x + last(lrelu(w[0] * k4(gated) + w[1] * non(t)))
+ * with the two weights w = softmax(w2(relu(w1(pool(t)))) / temperature). If the next block is the
+ * only reader of the result, the op also computes that block's nextT = lrelu(first(out)). No
+ * convolution has a bias.
  */
 export interface AttentionMixOp extends Fused {
   readonly op: 'attentionMix';
@@ -146,7 +146,10 @@ export interface AttentionMixOp extends Fused {
   readonly slope: number;
 }
 
-/** Level `blocks` alone. Pixel attention: y = activation(v * sigmoid(gate(v))), v = conv(nearest(x)). */
+/**
+ * Only at level `blocks`. Pixel attention: y = activation(v * sigmoid(gate(v))), v =
+ * conv(nearest(x)).
+ */
 export interface GatedConvOp extends Fused, OneToOne {
   readonly op: 'gatedConv';
   readonly conv: ConvLayer;
@@ -155,14 +158,20 @@ export interface GatedConvOp extends Fused, OneToOne {
   readonly activation: Activation | null;
 }
 
-/** 8-bit or 16-bit pixels of the LR image as the network's input, of values from 0 to its range. */
+/**
+ * Converts 8-bit or 16-bit pixels of the LR image to the network's input, with values from 0 to its
+ * range.
+ */
 export interface UnpackOp extends Fused {
   readonly op: 'unpack';
   readonly reads: Record<never, ValueId>;
   readonly writes: { readonly y: ValueId };
 }
 
-/** The network's output as pixels: clamped, rounded, with alpha and colours of the LR image. */
+/**
+ * Converts the network's output to pixels: clamped, rounded, with alpha and colours of the LR
+ * image.
+ */
 export interface PackOp extends Fused {
   readonly op: 'pack';
   readonly reads: { readonly x: ValueId };
@@ -170,8 +179,8 @@ export interface PackOp extends Fused {
 }
 
 /**
- * Level `blocks` alone. The end of a network, as 8-bit pixels: conv(x) + bilinear(skip), where `skip`
- * is the network's input and `scale` its enlargement.
+ * Only at level `blocks`. The end of a network as 8-bit pixels: conv(x) + bilinear(skip), where
+ * `skip` is the network's input and `scale` its enlargement.
  */
 export interface SkipPackOp extends Fused {
   readonly op: 'skipPack';
@@ -186,7 +195,7 @@ interface OneToOne {
   readonly writes: { readonly y: ValueId };
 }
 
-/** Ops of the graph that the compiler takes apart or puts together: they become one of the above. */
+/** Ops of the graph that the compiler splits or combines. They become one of the above. */
 type Woven = 'input' | 'conv' | 'activation' | 'mul' | 'add' | 'mix';
 
 type Lone<K extends Op['op']> = K extends K
@@ -198,8 +207,8 @@ type Lone<K extends Op['op']> = K extends K
   : never;
 
 /**
- * Any other op of the graph, by itself: its type has the formula (`graph/ops.ts`), and `inputs` are in
- * the order that it states. A new op is one of these until somebody fuses it.
+ * Any other op of the graph, alone. Its type has the formula (`graph/ops.ts`), and `inputs` are in
+ * the order stated there. A new op is one of these until a pattern fuses it.
  */
 export type LoneOp = Lone<Exclude<Op['op'], Woven>>;
 
@@ -221,7 +230,7 @@ export type FusedOpOf<K extends FusedOp['op']> = FusedOp & { readonly op: K };
 
 export interface FusedGraph {
   readonly graph: Graph;
-  /** In an order in which every value is written before it is read. */
+  /** Every value is written before it is read. */
   readonly ops: readonly FusedOp[];
   /** Nodes that have a value before the first op, unless an `unpack` makes it: the inputs. */
   readonly inputs: readonly ValueId[];
@@ -234,15 +243,15 @@ const listed = (values: Named): ValueId[] =>
     value === null ? [] : typeof value === 'number' ? [value] : value,
   );
 
-/** The values that an op reads; one that it reads twice is there twice. */
+/** The values that an op reads. A value that is read twice appears twice. */
 export const readsOf = ({ reads }: FusedOp): ValueId[] => listed({ ...reads });
 
 export const writesOf = ({ writes }: FusedOp): ValueId[] => listed({ ...writes });
 
-/** From the op that writes a value (-1: there from the start) to the last that reads it. */
+/** From the op that writes a value (-1: it exists from the start) to the last op that reads it. */
 export interface Lifetime {
   readonly first: number;
-  /** Index in `ops`; their number for the output and for values that somebody wants to see. */
+  /** Index in `ops`, or their number for the output and for values that are kept. */
   readonly last: number;
 }
 
@@ -272,7 +281,7 @@ export function mapShape({ nodes }: Graph, id: NodeId): MapShape {
   return shape;
 }
 
-/** A convolution of the graph without what belongs to its node. */
+/** A convolution of the graph without the properties of its node. */
 export const convLayer = ({
   kernel,
   cIn,

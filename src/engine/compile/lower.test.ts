@@ -23,7 +23,7 @@ describe('lower', () => {
       expect(program.steps.length).toBe(dispatches);
       for (let i = 0; i < 16; i++) {
         expect(names(program).filter((name) => name.startsWith(`block${i}.`))).toEqual(
-          // The first block has nobody before it to compute its first convolution and its sums.
+          // No earlier block can compute the first convolution of the first block and its sums.
           i === 0
             ? [
                 'block0.reduce_lrelu',
@@ -45,7 +45,7 @@ describe('lower', () => {
         multiplyAddsPerPixel(graph),
       );
     }
-    // Unfused: one dispatch per op but the input, two per pooling, and both conversions.
+    // Unfused: one dispatch per op except the input, two per pooling, and both conversions.
     const { steps } = await lower(graph, { image, fuse: 'none' });
     expect(steps.length).toBe(graph.nodes.length - 1 + 16 + 2);
   });
@@ -60,7 +60,7 @@ describe('lower', () => {
         ...writes,
       ])
       .reduce((sum, id) => sum + program.resources[id].bytes(size), 0);
-    // Beyond the maps: sums for the pooling, 160 bytes per 64 pixels, written and read.
+    // Besides the maps: sums for the pooling, 160 bytes per 64 pixels, written and read.
     const sums = bytes / (512 * 512) - 1120;
     expect(sums).toBeGreaterThan(0);
     expect(sums).toBeLessThan(6);
@@ -72,7 +72,7 @@ describe('lower', () => {
     const program = await lower(graph, { keep: new Set([id]) });
     expect(program.resourceOf.has(id)).toBe(true);
     expect(names(program)).toContain('block0.mix_lrelu');
-    // The other block is fused all the same.
+    // The other block is still fused.
     expect(names(program).filter((name) => name.startsWith('block1.'))).toEqual([
       'block1.reduce_lrelu',
       'block1.reduce_lrelu:partials',
@@ -122,7 +122,7 @@ describe('lower', () => {
     const layer = { layer: 'shared', kernel: 3, cOut: 8, bias: true, shared: true } as const;
     const y = b.relu('relu', b.conv('y', x, layer));
     const graph = b.build(b.conv('z', b.conv('again', y, layer), layer));
-    // Reversed for the layer with an activation alone: the other two read what nobody has arranged.
+    // Reversed for the layer with only an activation; the other two read the normal order.
     const reversed: ConvVariant = {
       ...plainConv,
       packing: { name: 'reversed', arrange: (packed) => packed.reverse() },

@@ -3,7 +3,10 @@ import type { Activation, Graph, GraphNode, NodeId } from '../../graph/graph.ts'
 type ConvNode = GraphNode & { readonly op: 'conv' };
 type LinearNode = GraphNode & { readonly op: 'linear' };
 
-/** An attention-in-attention block as two fused ops compute it (`AttentionGateOp`, `AttentionMixOp`). */
+/**
+ * An attention-in-attention block as computed by two fused ops (`AttentionGateOp`,
+ * `AttentionMixOp`).
+ */
 export interface AttentionBlock {
   /** The block's input and output. */
   readonly x: NodeId;
@@ -24,13 +27,13 @@ export interface AttentionBlock {
   readonly features: number;
   readonly slope: number;
   readonly temperature: number;
-  /** Id of `first`, which is absorbed when the block before computes `t`. */
+  /** Id of `first`, which is absorbed if the previous block computes `t`. */
   readonly firstId: NodeId;
   /** Nodes that are never written. */
   readonly inner: readonly NodeId[];
 }
 
-/** A convolution whose result is gated by a 1x1 convolution of itself: pixel attention. */
+/** A convolution whose result is gated by a 1x1 convolution of the same result: pixel attention. */
 export interface GatedConv {
   readonly conv: ConvNode;
   readonly gate: ConvNode;
@@ -42,20 +45,20 @@ export interface GatedConv {
 /** The end of a network: conv3x3 to RGB plus the bilinear enlargement of the input. */
 export interface SkipOutput {
   readonly conv: ConvNode;
-  /** The network's input, and how much it is enlarged. */
+  /** The network's input, and the factor of its enlargement. */
   readonly skip: NodeId;
   readonly scale: number;
   readonly inner: readonly NodeId[];
 }
 
-/** Finds patterns in a graph. A pattern is found only if nothing but itself reads its inside. */
+/** Finds patterns in a graph. A pattern only matches if no other node reads its inside. */
 export class PatternFinder {
   readonly #graph: Graph;
   readonly #readers: ReadonlyMap<NodeId, readonly NodeId[]>;
   readonly #keep: ReadonlySet<NodeId>;
   readonly #fits: (channels: number) => boolean;
 
-  /** @param fits whether a kernel can hold a tile of so many channels whole */
+  /** @param fits whether a kernel can hold a tile of all these channels */
   constructor(
     graph: Graph,
     readers: ReadonlyMap<NodeId, readonly NodeId[]>,
@@ -172,7 +175,7 @@ export class PatternFinder {
     return { conv, skip: skip.inputs[0], scale: skip.scale, inner };
   }
 
-  /** True if nobody wants to see the node and exactly one other reads it. */
+  /** True if the node need not be written and has exactly one reader. */
   #private(id: NodeId): boolean {
     return (
       !this.#keep.has(id) && id !== this.#graph.output && (this.#readers.get(id) ?? []).length === 1

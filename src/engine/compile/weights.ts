@@ -4,17 +4,17 @@ import { toFloat32 } from '../../weights/convert.ts';
 import type { Tensor, TensorMap } from '../../weights/tensor.ts';
 
 /**
- * The weights of a network as f32 by name, each of the shape that the graph asks for. Converted when
- * asked for, and not kept: a checkpoint of hundreds of megabytes is never held twice.
+ * The weights of a network as f32 by name, each with the shape from the graph. They are converted
+ * on request and not kept, so a checkpoint of hundreds of megabytes is never in memory twice.
  */
 export interface NetworkWeights {
   get(name: string): Float32Array | undefined;
 }
 
 /**
- * Picks a network's weights out of a weight file. Tensors that the network does not name are left
- * alone (released checkpoints carry unused ones).
- * @throws CrispenError `MODEL_UNSUPPORTED` naming what is missing or of another shape.
+ * Selects a network's weights from a weight file. Tensors that the network does not name are
+ * ignored (released checkpoints contain unused ones).
+ * @throws CrispenError `MODEL_UNSUPPORTED` with the missing or misshapen weights.
  */
 export function bindWeights(graph: Graph, tensors: TensorMap): NetworkWeights {
   const problems: string[] = [];

@@ -14,7 +14,7 @@ import type { Model } from './model.ts';
 import type { Pace } from './pace.ts';
 import { type Lifetime, planMemory } from './planner.ts';
 
-/** One dispatch with its buffers, ready to be cut into pieces. */
+/** One dispatch with its buffers, which can be cut into pieces. */
 export interface Dispatch {
   readonly kernel: Kernel;
   readonly pipeline: Pipeline;
@@ -28,7 +28,7 @@ export interface SizedDispatch extends Dispatch {
   readonly work: number;
 }
 
-/** The slots that a program's resources take for tiles of `size`; external ones take none. */
+/** The slots of a program's resources for tiles of `size`; external ones have none. */
 export function planProgram(program: Program, size: Size, keep: ReadonlySet<ResourceId>) {
   const end = program.steps.length;
   const first = new Map<ResourceId, number>([[program.input, -1]]);
@@ -56,9 +56,9 @@ export function planProgram(program: Program, size: Size, keep: ReadonlySet<Reso
 }
 
 /**
- * One model for tiles up to a size: its buffers (external ones, feature maps by slot, uniforms) and bind
- * groups. Made once and used for every tile and image of that size. The buffers go with the set that
- * they were made in.
+ * One model for tiles up to a size: its buffers (external ones, feature maps by slot, uniforms) and
+ * bind groups. It is made once and used for every tile and image of that size. The buffers belong
+ * to the set in which they were made.
  */
 export class Arena {
   readonly dispatches: readonly Dispatch[];
@@ -97,7 +97,7 @@ export class Arena {
   }
 
   /**
-   * @param set takes the buffers
+   * @param set receives the buffers
    * @param keep resources whose content must outlive the run
    * @throws CrispenError `OUT_OF_MEMORY`, with the whole set freed
    */
@@ -122,12 +122,12 @@ export class Arena {
     });
   }
 
-  /** What holds a resource; slots are shared by resources that live one after the other. */
+  /** The buffer of a resource. Resources with disjoint lifetimes share slots. */
   buffer(resource: ResourceId): GPUBuffer {
     return this.#buffers[resource];
   }
 
-  /** Writes a resource from its start on. */
+  /** Writes a resource from its start. */
   write(resource: ResourceId, data: ArrayBufferView): void {
     const content = data as ArrayBufferView<ArrayBuffer>;
     this.#device.gpu.queue.writeBuffer(this.#buffers[resource], 0, content);
@@ -144,7 +144,7 @@ export class Arena {
     });
   }
 
-  /** The program's dispatches for a tile, whose source may be smaller than the arena's size. */
+  /** The program's dispatches for a tile. Its source may be smaller than the arena's size. */
   sized(tile: TileView): SizedDispatch[] {
     const { width, height } = tile.source;
     return this.#program.steps.map((step, i) => {
@@ -160,12 +160,12 @@ export class Arena {
 
   /**
    * Submits dispatches in order, cut into pieces and grouped into submissions of about the paced
-   * length, at most two of them in flight, also when it returns, so that the next run or a reading
-   * can follow without a gap. Stops between submissions when `signal` fires.
+   * length. At most two of them are in flight, also when the function returns, so the next run or a
+   * readback can follow without a gap. Stops between submissions when `signal` fires.
    *
    * @returns the number of dispatches made.
-   * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST`; on any of them
-   * nothing is left running.
+   * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST`; nothing is left
+   *   running then.
    */
   async run(
     dispatches: readonly SizedDispatch[],
@@ -184,7 +184,7 @@ export class Arena {
     pieces.forEach(({ dispatch, row }, i) => {
       const at = (i * stride) / 4;
       words.set(dispatch.params.slice(0, PARAM_WORDS), at);
-      // Kernels without rows of workgroups keep their own third word.
+      // Kernels without rows of workgroups have another third word.
       if (dispatch.grid[1] > 1 || row > 0) words[at + GROUP_ROW_WORD] = row;
     });
     this.#device.throwIfLost();
@@ -218,7 +218,7 @@ export class Arena {
       } while (next < pieces.length);
       return pieces.length;
     } catch (error) {
-      // Buffers are about to be reused or freed: let the GPU come to rest first.
+      // The buffers will be reused or freed, so the GPU must be idle first.
       await this.#device.idle().catch(() => {});
       await pace.drain();
       throw error;
@@ -226,13 +226,13 @@ export class Arena {
   }
 }
 
-/** No dispatch is cut into more pieces than this. */
+/** The most pieces of one dispatch. */
 const MAX_PIECES = 16;
 
 export const uniformStride = (device: Device): number =>
   Math.max(PARAM_BYTES, device.limits.minUniformBufferOffsetAlignment);
 
-/** Bytes of uniforms for tiles up to `size`: a slot for each piece that a dispatch may be cut into. */
+/** Bytes of uniforms for tiles up to `size`: one slot for each piece of a dispatch. */
 export function uniformBytes(device: Device, { steps }: Program, size: Size): number {
   const whole = { x: 0, y: 0, ...size };
   const tile = { image: size, core: whole, source: whole };
@@ -251,8 +251,8 @@ interface Piece {
 }
 
 /**
- * Cuts a dispatch along y into pieces of a submission at most, no smaller than need be: what is cut
- * ends in threads that idle, on processors above all.
+ * Cuts a dispatch along y into pieces of at most one submission, as few as possible. Each cut
+ * leaves idle threads at its end, above all on CPUs.
  */
 function cut(dispatch: SizedDispatch, most: number): Piece[] {
   const rows = dispatch.grid[1];

@@ -1,9 +1,9 @@
 import { type Grid, type Kernel, type Params, paramWords } from '../../kernels/kernel.ts';
 import { type Device, PARAM_BYTES, type Pipeline, USAGE } from './device.ts';
 
-/** A kernel that belongs to no network, with its buffers. */
+/** A kernel outside networks, with its buffers. */
 export interface BoundKernel<P extends string> {
-  /** Writes the words of the uniform for all dispatches that are submitted later. */
+  /** Writes the words of the uniform for all later submissions. */
   set(params: Params<P>): void;
   dispatch(pass: GPUComputePassEncoder, grid: Grid): void;
 }

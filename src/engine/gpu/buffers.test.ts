@@ -3,7 +3,9 @@ import { CrispenError } from '../../errors.ts';
 import { Buffers, withBuffers } from './buffers.ts';
 import type { Device } from './device.ts';
 
-/** A device that refuses buffers of more than 100 bytes once their scope ends, as WebGPU does. */
+/**
+ * A device that refuses buffers of more than 100 bytes at the end of their scope, as WebGPU does.
+ */
 function device(log: string[]): Device {
   let refused = false;
   const fake = {

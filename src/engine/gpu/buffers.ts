@@ -4,7 +4,7 @@ import type { Pace } from './pace.ts';
 /** Makes a buffer of a set. */
 export type MakeBuffer = (label: string, bytes: number, usage: number) => GPUBuffer;
 
-/** GPU buffers of one piece of work: made within error scopes, freed together. */
+/** GPU buffers of one piece of work: made within error scopes and freed together. */
 export class Buffers {
   readonly device: Device;
   readonly #made = new Set<GPUBuffer>();
@@ -13,7 +13,7 @@ export class Buffers {
     this.device = device;
   }
 
-  /** In all. */
+  /** The total size. */
   get bytes(): number {
     return [...this.#made].reduce((sum, { size }) => sum + size, 0);
   }
@@ -38,7 +38,7 @@ export class Buffers {
     }
   }
 
-  /** Takes a buffer out of the set: its new owner frees it. */
+  /** Takes a buffer out of the set. The caller must free it. */
   release(buffer: GPUBuffer): GPUBuffer {
     this.#made.delete(buffer);
     return buffer;
@@ -50,7 +50,7 @@ export class Buffers {
   }
 }
 
-/** Lends buffers for one piece of work. They are freed when it has ended, well or badly. */
+/** Lends buffers for one piece of work. They are freed when it ends, also after an error. */
 export async function withBuffers<T>(
   device: Device,
   work: (buffers: Buffers) => Promise<T>,
@@ -60,7 +60,7 @@ export async function withBuffers<T>(
   try {
     return await work(buffers);
   } finally {
-    // What is in flight still uses them.
+    // Submissions in flight still use them.
     await pace?.drain();
     buffers.destroy();
   }

@@ -17,7 +17,7 @@ export interface Pipeline {
 
 export const PARAM_BYTES = PARAM_WORDS * 4;
 
-// GPUBufferUsage and friends are globals of browsers only; Node's WebGPU exports them elsewhere.
+// GPUBufferUsage and similar globals only exist in browsers; Node's WebGPU exports them elsewhere.
 export const USAGE = {
   MAP_READ: 0x1,
   COPY_SRC: 0x4,
@@ -25,30 +25,33 @@ export const USAGE = {
   UNIFORM: 0x40,
   STORAGE: 0x80,
 } as const;
-/** Asked for where they are offered. */
+/** Requested if available. */
 const FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'] as const;
-/** Of no standard yet: browsers have it behind a flag, Dawn behind a toggle. */
+/** Not standardised yet: behind a flag in browsers and behind a toggle in Dawn. */
 const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
 const COMPUTE_STAGE = 0x4;
 const MAP_MODE_READ = 0x1;
 
 /**
- * A GPU device with what the engine needs of it: compiled pipelines cached by source, buffers made
- * within error scopes, and the news of its loss. Nothing else in Crispen touches `GPUDevice`.
+ * A GPU device with what the engine needs: pipelines cached by source, buffers made within error
+ * scopes, and notice of its loss. Nothing else in Crispen touches `GPUDevice`.
  */
 export class Device {
   readonly gpu: GPUDevice;
   readonly adapter: AdapterReport;
-  /** Settles, never rejects, with the reason once the device is gone. */
+  /** Resolves with the reason when the device is lost. Never rejects. */
   readonly lost: Promise<string>;
   #lostReason: string | null = null;
   readonly #polling: Polling | null;
-  /** Rejects what waits for the GPU. A plain race with `lost` would leak a handler per wait. */
+  /**
+   * Rejects everything that waits for the GPU. A plain race with `lost` would leak a handler per
+   * wait.
+   */
   readonly #waiting = new Set<(error: CrispenError) => void>();
   readonly #pipelines = new Map<string, Promise<Pipeline>>();
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
 
-  /** For devices of somebody else, who keeps them; others are made by `open`. */
+  /** For devices that belong to the caller. `open` makes others. */
   constructor(gpu: GPUDevice, adapter: AdapterReport) {
     this.gpu = gpu;
     this.adapter = adapter;
@@ -63,8 +66,8 @@ export class Device {
   }
 
   /**
-   * Asks for the fastest adapter and for as much buffer as it allows.
-   * @param software whether a software adapter will do
+   * Requests the fastest adapter and the largest buffers that it allows.
+   * @param software whether a software adapter is acceptable
    * @throws CrispenError `NO_WEBGPU` if there is no adapter or it gives no device.
    */
   static async open(gpu: GPU, software = true): Promise<Device> {
@@ -83,7 +86,7 @@ export class Device {
       : undefined;
     const wanted = matrix ? [...FEATURES, MATRIX_FEATURE] : FEATURES;
     const { maxBufferSize, maxStorageBufferBindingSize } = limits;
-    // More than 32 KiB per workgroup would only cost occupancy.
+    // More than 32 KiB per workgroup would only reduce occupancy.
     const maxComputeWorkgroupStorageSize = Math.min(limits.maxComputeWorkgroupStorageSize, 32768);
     try {
       const device = await adapter.requestDevice({
@@ -110,7 +113,7 @@ export class Device {
     return this.gpu.features.has('shader-f16');
   }
 
-  /** @throws CrispenError `INVALID_INPUT` for f16 where there is none and for names of no type. */
+  /** @throws CrispenError `INVALID_INPUT` for f16 on a device without it and for unknown types. */
   element(precision: ElementType = 'f32'): ElementType {
     if (precision !== 'f32' && !(precision === 'f16' && this.hasF16)) {
       throw new CrispenError('INVALID_INPUT', `This device has no ${precision} arithmetic.`, {
@@ -120,7 +123,7 @@ export class Device {
     return precision;
   }
 
-  /** What kernels may ask of a workgroup. */
+  /** The device's limits for a workgroup. */
   get workgroup(): WorkgroupLimits {
     const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupStorageSize } = this.limits;
     return {
@@ -129,13 +132,13 @@ export class Device {
     };
   }
 
-  /** @throws CrispenError `DEVICE_LOST` once the device is gone. */
+  /** @throws CrispenError `DEVICE_LOST` once the device is lost. */
   throwIfLost(): void {
     if (this.#lostReason !== null) throw deviceLost(this.#lostReason);
   }
 
   /**
-   * Runs `work` within error scopes and waits for their verdict.
+   * Runs `work` within error scopes and waits for their result.
    * @throws CrispenError `OUT_OF_MEMORY`, `INTERNAL` (validation), `DEVICE_LOST`.
    */
   async scoped<T>(what: string, work: () => T): Promise<T> {
@@ -144,7 +147,7 @@ export class Device {
     return result;
   }
 
-  /** As `scoped`, but the verdict is left to be awaited later. */
+  /** Like `scoped`, but the caller awaits the result later. */
   scopes<T>(what: string, work: () => T): { result: T; verdict: Promise<void> } {
     this.throwIfLost();
     const { gpu } = this;
@@ -157,36 +160,37 @@ export class Device {
       result = work();
     } finally {
       popped = Promise.all([gpu.popErrorScope(), gpu.popErrorScope(), gpu.popErrorScope()]);
-      popped.catch(() => {}); // a lost device rejects; `lost` tells the story
+      popped.catch(() => {}); // a lost device rejects; `lost` has the reason
     }
     const verdict = this.race(popped).then(([validation, memory, internal]) => {
       if (memory) throw outOfMemory(`${what}: ${memory.message}`);
       const error = validation ?? internal;
       if (error) throw new CrispenError('INTERNAL', `${what}: ${error.message}`);
     });
-    verdict.catch(() => {}); // reported to whoever awaits it
+    verdict.catch(() => {}); // reported to the code that awaits it
     return { result, verdict };
   }
 
-  /** Awaits a promise of the GPU, which may never settle once the device is gone. */
+  /** Awaits a promise of the GPU, which may never settle after the device is lost. */
   race<T>(promise: Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#waiting.add(reject);
       promise
         .then(resolve, (error: unknown) => {
-          // A rejection caused by loss can arrive before the loss itself: give it one turn.
+          // A rejection caused by a loss can arrive before the loss itself, so it waits for one
+          // turn.
           setTimeout(() => reject(CrispenError.from(error)), 0);
         })
         .finally(() => setTimeout(() => this.#waiting.delete(reject), 0));
     });
   }
 
-  /** As `race`, for the end of submitted work. */
+  /** Like `race`, for the end of submitted work. */
   #wait<T>(promise: Promise<T>): Promise<T> {
     return this.race(this.#polling?.hasten(promise) ?? promise);
   }
 
-  /** Waits until everything submitted so far has run. */
+  /** Waits until all submitted work has run. */
   idle(): Promise<undefined> {
     return this.#wait(this.gpu.queue.onSubmittedWorkDone());
   }
@@ -251,12 +255,12 @@ export class Device {
     return layout;
   }
 
-  /** A buffer; call within `scoped`, so that a refusal becomes `OUT_OF_MEMORY`. */
+  /** Makes a buffer. Call it within `scoped`, which turns a refusal into `OUT_OF_MEMORY`. */
   buffer(label: string, bytes: number, usage: number): GPUBuffer {
     return this.gpu.createBuffer({ label, size: Math.ceil(bytes / 4) * 4, usage });
   }
 
-  /** What `use` makes of the content of a `MAP_READ` buffer, which is mapped for that long. */
+  /** The result of `use` on the content of a `MAP_READ` buffer, which is mapped during the call. */
   async mapped<T>(buffer: GPUBuffer, bytes: number, use: (content: ArrayBuffer) => T): Promise<T> {
     await this.#wait(buffer.mapAsync(MAP_MODE_READ, 0, bytes));
     this.throwIfLost();
@@ -267,7 +271,7 @@ export class Device {
     }
   }
 
-  /** The content of a `MAP_READ` buffer, copied out. */
+  /** A copy of the content of a `MAP_READ` buffer. */
   read(buffer: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
     return this.mapped(buffer, bytes, (content) => content.slice(0));
   }
@@ -280,7 +284,7 @@ export class Device {
 export function reportAdapter(adapter: Pick<GPUAdapter, 'info' | 'features'>): AdapterReport {
   const { info } = adapter;
   const { vendor = '', architecture = '', device = '', description = '' } = info ?? {};
-  // Older browsers have the flag on the adapter, not on its info.
+  // Older browsers have the flag on the adapter instead of its info.
   const flagged =
     info?.isFallbackAdapter ??
     (adapter as unknown as { isFallbackAdapter?: boolean }).isFallbackAdapter ??
@@ -303,7 +307,7 @@ const softwareOnly = ({ description, architecture }: AdapterReport): CrispenErro
     { hint: "WebAssembly is faster. The option backend: 'webgpu' takes the software adapter." },
   );
 
-/** What compilers print, with the line that they complain about. */
+/** The compiler's messages, each with its line of source. */
 async function compileError(
   kernel: Kernel,
   module: GPUShaderModule,

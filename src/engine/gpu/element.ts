@@ -1,7 +1,7 @@
 import type { ElementType } from '../../kernels/kernel.ts';
 import { fromFloat32, toFloat32 } from '../../weights/convert.ts';
 
-/** f32 values as a storage buffer of `element` holds them. */
+/** f32 values in the form of a storage buffer of `element`. */
 export const encodeElements = (
   values: Float32Array<ArrayBuffer>,
   element: ElementType,

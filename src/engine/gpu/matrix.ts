@@ -1,6 +1,6 @@
 import { fitsMatrix, type MatrixUnit } from '../../kernels/conv/convMatrix.ts';
 
-/** What Dawn reports beside the standard. */
+/** Dawn's report, beyond the standard. */
 interface MatrixInfo {
   readonly subgroupMatrixConfigs?: Iterable<{
     readonly componentType: string;
@@ -12,8 +12,8 @@ interface MatrixInfo {
 }
 
 /**
- * The matrices that kernels can use on an adapter: of f16 with sums in f32, by subgroups that always
- * have one size, since a workgroup is cut into them by it. Of several the one that pads channels least.
+ * The matrices that kernels can use on an adapter: f16 with f32 sums, and subgroups of a fixed
+ * size, because that size divides a workgroup. Of several, the one with the least channel padding.
  */
 export function matrixUnit({
   info,

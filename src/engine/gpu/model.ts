@@ -4,13 +4,13 @@ import type { NetworkWeights } from '../compile/weights.ts';
 import { type Device, type Pipeline, USAGE } from './device.ts';
 import { encodeElements } from './element.ts';
 
-/** Where a packed weight lies within a model's one buffer of weights. */
+/** The position of a packed weight in the model's single weight buffer. */
 interface Span {
   readonly offset: number;
   readonly size: number;
 }
 
-/** A network on the GPU: its dispatches, compiled, and its weights, uploaded. */
+/** A network on the GPU, with compiled dispatches and uploaded weights. */
 export interface Model {
   readonly network: Network;
   readonly program: Program;
@@ -19,11 +19,11 @@ export interface Model {
   readonly spans: ReadonlyMap<string, Span>;
 }
 
-/** The pipelines of a program's steps, compiled at the same time, each once per device. */
+/** Compiles the pipelines of a program's steps concurrently, each once per device. */
 export const compileSteps = (device: Device, { steps }: Program): Promise<Pipeline[]> =>
   Promise.all(steps.map(({ kernel }) => device.compile(kernel)));
 
-/** Packs and uploads a program's weights and compiles its kernels, all at the same time. */
+/** Packs and uploads a program's weights and compiles its kernels concurrently. */
 export async function uploadModel(
   device: Device,
   network: Network,
@@ -31,7 +31,7 @@ export async function uploadModel(
   weights: NetworkWeights,
 ): Promise<Model> {
   const compiling = compileSteps(device, program);
-  compiling.catch(() => {}); // awaited below; an upload that fails first must not leave it unheard
+  compiling.catch(() => {}); // awaited below; an upload that fails first must not leave it unhandled
   const align = device.limits.minStorageBufferOffsetAlignment;
   const spans = new Map<string, Span>();
   const packed: (Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>)[] = [];

@@ -1,7 +1,7 @@
 /**
- * Sizes submissions in milliseconds of GPU time, so that the page, the display and other tabs get
- * their turn. It learns the device's speed from the time between completions and starts small.
- * Work is in the engine's own units (about multiply-adds).
+ * Sizes submissions in milliseconds of GPU time, which leaves time for the page, the display and
+ * other tabs. It learns the device's speed from the time between completions and starts small. Work
+ * is in the engine's own units (about multiply-adds).
  */
 export class Pace {
   /** Work per millisecond. */
@@ -11,16 +11,16 @@ export class Pace {
   #lastDone = 0;
 
   /**
-   * @param software whether the first guess is that of a processor. Else it is that of a small
-   * discrete GPU: then an image of 32 x 32 pixels is one submission, while a slow integrated GPU
-   * takes some 50 ms for its first, and knows better from then on.
+   * @param software whether the first guess is the speed of a CPU. Otherwise it is that of a small
+   *   discrete GPU: an image of 32 x 32 pixels is then one submission. A slow integrated GPU takes
+   *   some 50 ms for its first submission and is known from then on.
    */
   constructor(targetMs: () => number, software: boolean) {
     this.#target = targetMs;
     this.#rate = software ? 2e6 : 2e8;
   }
 
-  /** A fresh pace with another target that starts at the speed learned so far. */
+  /** A new pace with another target that starts at the speed learned so far. */
   withTarget(targetMs: () => number): Pace {
     const pace = new Pace(targetMs, false);
     pace.#rate = this.#rate;
@@ -35,15 +35,15 @@ export class Pace {
     return this.#rate * this.#target();
   }
 
-  /** Notes a submission and waits while two are in flight, so that the GPU never runs dry. */
+  /** Records a submission, and waits while two are in flight. The GPU never runs dry. */
   async submitted(work: number, done: Promise<unknown>): Promise<void> {
     const started = performance.now();
     const finished = done.then(() => {
       const now = performance.now();
-      // The GPU began this one when it was submitted or when the one before ended.
+      // The GPU began this submission when it was submitted or when the previous one ended.
       const took = now - Math.max(started, this.#lastDone);
       this.#lastDone = now;
-      // Tiny submissions measure latency, not speed: never believe a sudden drop to that.
+      // Tiny submissions measure latency, not speed, so sudden drops from them are ignored.
       if (took > 0.5) {
         const measured = work / took;
         const bounded = Math.min(measured, this.#rate * 2);
@@ -57,7 +57,7 @@ export class Pace {
     if (this.#inFlight.length >= 2) await this.#inFlight.shift();
   }
 
-  /** Waits for what is in flight; its failures were reported elsewhere. */
+  /** Waits for submissions in flight. Their failures are reported elsewhere. */
   async drain(): Promise<void> {
     await Promise.allSettled(this.#inFlight.splice(0));
   }

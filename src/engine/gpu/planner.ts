@@ -14,10 +14,10 @@ export interface MemoryPlan {
 }
 
 /**
- * Assigns lifetimes to as few bytes of reusable slots as a greedy walk finds: in order of their
- * first use, each takes the free slot that fits it most tightly, else the largest free one, grown.
- * What has no bytes takes no slot.
- * A slot is free again after the dispatch that last reads it; two that share it never overlap.
+ * Assigns lifetimes to few bytes of reusable slots, greedily. In order of first use, each takes the
+ * free slot with the tightest fit, or else the largest free one, enlarged. Lifetimes without bytes
+ * take no slot. A slot is free again after the last dispatch that reads it, so lifetimes in one
+ * slot never overlap.
  */
 export function planMemory(lifetimes: readonly Lifetime[]): MemoryPlan {
   const slotBytes: number[] = [];

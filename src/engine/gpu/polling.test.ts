@@ -6,7 +6,10 @@ beforeEach(() => {
 });
 afterEach(() => vi.useRealTimers());
 
-/** A queue that says that its work is done after each of `latencies` milliseconds, the last for ever. */
+/**
+ * A queue that reports its work as done after each of `latencies` milliseconds; the last one
+ * repeats.
+ */
 function fakeDevice(...latencies: number[]) {
   let asked = 0;
   const submit = vi.fn();

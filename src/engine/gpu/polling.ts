@@ -1,11 +1,11 @@
 /**
- * Firefox asks the driver every 100 ms whether work is done, and at each submission (bug 1870699).
- * There, empty submissions make it ask every millisecond while somebody waits.
+ * Firefox only asks the driver every 100 ms, and at each submission, whether work is done (bug
+ * 1870699). There, empty submissions make it ask every millisecond while Crispen waits.
  */
 
-/** Queues that need longer to say that there is nothing to do are only looked at now and then. */
+/** Queues that take longer to report an empty queue are polled. */
 const POLLED_MS = 50;
-/** A busy machine is slow once or twice; a queue that is polled is slow every time. */
+/** A busy machine is slow once or twice; a polled queue is slow every time. */
 const TRIALS = 3;
 
 export class Polling {
@@ -17,7 +17,7 @@ export class Polling {
     this.#measure().catch(() => {}); // a lost device: nothing to wait for
   }
 
-  /** Keeps the device looking until `promise` settles, where that is needed. */
+  /** Keeps a polled device checking until `promise` settles. */
   async hasten<T>(promise: Promise<T>): Promise<T> {
     if (!this.#needed) return promise;
     const { queue } = this.#device;

@@ -1,4 +1,4 @@
-/** What a caller does not wait for: compiling behind a download, allocating for every image. */
+/** Work that callers do not wait for: compiling during a download, allocating for every image. */
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { testGpu } from '../../../test/gpu.ts';
 import { difference, picture } from '../../../test/pictures.ts';
@@ -67,7 +67,7 @@ it('has the next tile computed while one is read back', async () => {
   });
   const { report } = await engine.upscale(model, picture(24, 8), options);
   expect(report.tiles).toBe(3);
-  // A submission for each tile, behind those of the statistics, which are read too.
+  // One submission per tile, after those of the statistics, which are also read.
   const tiles = ['submitted', 'submitted', 'read', 'submitted', 'read', 'read'];
   expect(events.slice(-tiles.length)).toEqual(tiles);
 });

@@ -70,9 +70,9 @@ const isVector = (value: Value): value is Float32Array<ArrayBuffer> =>
   value instanceof Float32Array;
 
 /**
- * Runs a network on the CPU with the kernels' plain references: slow and obvious, the oracle of the
- * GPU path and the honest slow path of a machine without one. Returns the nodes named in `taps`.
- * Yields to the event loop after each op, so that a worker can be cancelled.
+ * Runs a network on the CPU with the kernels' plain references: slow and obvious. It is the oracle
+ * of the other backends. Returns the nodes named in `taps`. Yields to the event loop after each op,
+ * so a worker can be cancelled.
  *
  * @throws CrispenError `ABORTED`, `MODEL_UNSUPPORTED`, `INVALID_INPUT`.
  */
@@ -100,7 +100,7 @@ export async function interpret(
   );
 }
 
-/** Evaluates every node in order; values are dropped after their last reader unless kept. */
+/** Evaluates every node in order. Values are dropped after their last reader unless kept. */
 async function evaluate(
   graph: Graph,
   weights: NetworkWeights,
@@ -128,7 +128,7 @@ async function evaluate(
   return values;
 }
 
-/** An op on the values that it reads, in its own order. */
+/** Applies an op to its inputs, in the op's order. */
 export function applyOp(
   node: Op,
   args: readonly Value[],
@@ -282,9 +282,9 @@ export async function upscaleOnCpu<T extends RgbaImage>(
 }
 
 /**
- * Milliseconds that the CPU path will need for an LR image, from a probe of about 50 ms: the
- * network's own hottest shape, a 3x3 convolution of 40 channels.
- * @throws CrispenError `INVALID_INPUT` for sizes that are none.
+ * Milliseconds that the CPU path needs for an LR image, estimated from a probe of about 50 ms: a
+ * 3x3 convolution of 40 channels, the network's most expensive shape.
+ * @throws CrispenError `INVALID_INPUT` for invalid sizes.
  */
 export function estimateCpuMilliseconds(network: Network, width: number, height: number): number {
   if (![width, height].every((side) => Number.isInteger(side) && side > 0)) {
@@ -300,7 +300,7 @@ export function estimateCpuMilliseconds(network: Network, width: number, height:
   });
   const weights = Float32Array.from({ length: channels * channels * 9 }, (_, i) => Math.cos(i));
   const probe = () => convReference(x, weights, null, channels, 3);
-  probe(); // let the compiler warm up
+  probe(); // lets the compiler warm up
   const started = performance.now();
   let runs = 0;
   do {

@@ -1,6 +1,6 @@
 /**
- * What a run of a network has in common on the GPU and on the CPU: how inputs of a trace are laid
- * out, which nodes are wanted, and what the pixels at either end mean.
+ * Common parts of running a network on the GPU and on the CPU: the layout of a trace's input, the
+ * wanted nodes, and the meaning of the pixels at both ends.
  */
 import { CrispenError } from '../../errors.ts';
 import { paddingOf } from '../../graph/analysis.ts';
@@ -20,7 +20,7 @@ export interface PlanarInput {
 
 /**
  * The input of a trace as a map, with the padding that the graph needs.
- * @throws CrispenError `INVALID_INPUT` if it has not one value for each channel and pixel.
+ * @throws CrispenError `INVALID_INPUT` unless it has one value per channel and pixel.
  */
 export function paddedInput(
   { graph, inputRange }: Network,
@@ -37,7 +37,7 @@ export function paddedInput(
   return padReference(map, paddingOf(graph), inputRange);
 }
 
-/** A map of a trace; the output without what came of the padding, inner maps as they are. */
+/** A map of a trace. The output is cropped to remove the padding; inner maps are unchanged. */
 export function tracedMap(
   { graph, scale }: Network,
   id: NodeId,
@@ -49,7 +49,7 @@ export function tracedMap(
   return { shape: [channels, height, width], data };
 }
 
-/** What the pixels of a network's input and output mean. */
+/** The formats of a network's input and output pixels. */
 export function pixelFormats({ graph, inputRange: range, scale }: Network): {
   readonly input: PixelFormat;
   readonly output: PixelFormat & { readonly scale: number };

@@ -20,9 +20,9 @@ import type { RunOptions, TracedTensor } from '../types.ts';
 import { findTaps, type PlanarInput, paddedInput, tracedMap } from './trace.ts';
 
 /**
- * Runs a network whole on a planar f32 input and returns the nodes named in `taps`, unclamped.
- * Fusion (default `blocks`) stops at each tap; the node `output` alone leaves it as it is.
- * @throws CrispenError as `Engine.upscale`, and `INVALID_INPUT` for an unknown name.
+ * Runs a whole network on a planar f32 input and returns the nodes named in `taps`, unclamped.
+ * Fusion (default `blocks`) stops at each tap; the node `output` does not affect it.
+ * @throws CrispenError like `Engine.upscale`, and `INVALID_INPUT` for an unknown name.
  */
 export const trace = (
   engine: Engine,
@@ -99,7 +99,7 @@ async function traceNetwork(
     }
     const dims = shape.dims(width * height);
     const data = shape.integer ? Float32Array.from(new Uint32Array(content)) : values;
-    // Rows of tables of rows are padded to whole vectors of four.
+    // Rows of tables are padded to whole vectors of four.
     return { shape: dims, data: dims.length > 2 ? unpackRows(data, dims[dims.length - 1]) : data };
   };
   try {

@@ -1,4 +1,4 @@
-/** A result that stays on the GPU, as a texture that its tiles are drawn into. */
+/** A result that stays on the GPU as a texture into which tiles are drawn. */
 
 import type { Size } from '../../geometry.ts';
 import { pixelsToTexture } from '../../kernels/pixels/texture.ts';
@@ -20,7 +20,7 @@ export interface Surface {
 
 /**
  * @param size of the result
- * @param scale by which tiles are larger than their cores
+ * @param scale factor between a tile and its core
  * @throws CrispenError `OUT_OF_MEMORY`, `DEVICE_LOST`
  */
 export async function makeSurface(device: Device, size: Size, scale: number): Promise<Surface> {
@@ -36,7 +36,7 @@ export async function makeSurface(device: Device, size: Size, scale: number): Pr
     ...{ label, layout: 'auto' },
     compute: { module: gpu.createShaderModule({ label, code: pixelsToTexture }) },
   });
-  // The kernel takes its row's length from the texture: a tile gets one of its own, by its size.
+  // The kernel reads the row length from the texture, so each tile size has its own texture.
   const tiles = new Map([[`${size.width}x${size.height}`, texture]]);
   return {
     texture,

@@ -1,6 +1,6 @@
 /**
- * For WebGPU programmers: a network within a frame of their own, on their device and in their command
- * encoder, from texture to texture. Nothing is read back.
+ * For WebGPU programmers: a network as part of their own frame, on their device and in their
+ * command encoder, from texture to texture. Nothing is read back.
  */
 import { CrispenError } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
@@ -20,7 +20,7 @@ import { defaultBudget, lowerFor } from '../lowerFor.ts';
 import { tuningFor } from '../tune/tuning.ts';
 
 export interface EncodableOptions extends Size {
-  /** How far to fuse; default `blocks`, on software adapters `ops`. */
+  /** The fusion level; default `blocks`, on software adapters `ops`. */
   readonly fuse?: Fusion;
 }
 
@@ -30,21 +30,21 @@ const RULES: Rules<EncodableOptions> = {
   fuse: choice<Fusion>(['none', 'ops', 'blocks']),
 };
 
-/** A network that is ready to be encoded for images of one size. */
+/** A network that is prepared for images of one size. */
 export interface EncodableNetwork {
   /** Of the output, in pixels. */
   readonly width: number;
   readonly height: number;
-  /** Of GPU buffers, weights included. */
+  /** Bytes of GPU buffers, including weights. */
   readonly bytes: number;
-  /** One u32, which becomes 1 when the network gives a value that is not finite. */
+  /** One u32, set to 1 if the network produces a value that is not finite. */
   readonly status: GPUBuffer;
   /**
-   * Encodes one run: two compute passes for the textures, one for the network. As often as liked;
-   * runs share their buffers and follow each other on the queue.
+   * Encodes one run: two compute passes for the textures and one for the network. It can be called
+   * any number of times. Runs share their buffers and execute in queue order.
    *
-   * @param input of the size that was prepared, with usage `TEXTURE_BINDING`, 0 to 1 in sRGB, not
-   * premultiplied; such as `rgba8unorm`
+   * @param input of the prepared size, with usage `TEXTURE_BINDING`, 0 to 1 in sRGB, not
+   *   premultiplied; such as `rgba8unorm`
    * @param output `scale` times as large, `rgba8unorm` with usage `STORAGE_BINDING`
    * @throws CrispenError `INVALID_INPUT` for textures of another size
    */
@@ -56,8 +56,8 @@ export interface EncodableNetwork {
  * Uploads a network to a device, compiles its kernels and allocates its feature maps for images of
  * `width` x `height` pixels, which run whole, without tiles. The device stays the caller's.
  *
- * @throws CrispenError `INVALID_INPUT` for options that are none, `MODEL_UNSUPPORTED` for weights that do
- * not fit the network, `OUT_OF_MEMORY`, `DEVICE_LOST`
+ * @throws CrispenError `INVALID_INPUT` for invalid options, `MODEL_UNSUPPORTED` for weights that do
+ *   not fit the network, `OUT_OF_MEMORY`, `DEVICE_LOST`
  */
 export async function prepareNetwork(
   gpu: GPUDevice,
@@ -79,7 +79,7 @@ export async function prepareNetwork(
   const model = await uploadModel(device, network, program, bindWeights(graph, weights));
   const { image } = program;
   if (!image) throw new Error('the program was lowered without image conversion');
-  // Networks that unshuffle pixels work on whole cells; what lies beyond the image is reflected.
+  // Networks that unshuffle pixels work on whole cells. Pixels beyond the image are reflected.
   const multiple = sizeMultiple(graph);
   const up = (side: number) => Math.ceil(side / multiple) * multiple;
   const size = { width: up(width), height: up(height) };
@@ -96,7 +96,7 @@ export async function prepareNetwork(
       source: { ...at, ...size },
       image: { width, height },
     });
-    // Some steps have nothing to do at some sizes.
+    // Some steps have no work at some sizes.
     const dispatches = sized.filter(({ grid }) => grid.every((groups) => groups > 0));
     const stride = uniformStride(device);
     const words = new Uint32Array((dispatches.length * stride) / 4);

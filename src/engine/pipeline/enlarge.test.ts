@@ -7,7 +7,7 @@ import type { TensorMap } from '../../weights/tensor.ts';
 import { upscaleOnCpu } from '../oracle/interpreter.ts';
 import { type EnlargePlan, enlarge, enlargeWhole, type Pass } from './enlarge.ts';
 
-/** A small network with weights of its own, or of zeros: then its bilinear skip is all that is left. */
+/** A small network with random weights, or with zeros, which leave only its bilinear skip. */
 function pass(scale: 2 | 3 | 4, amplitude = 0.15): Pass {
   const network = createNetwork('a2n', {
     ...{ scale, features: 8, upsamplerFeatures: 6, blocks: 1, reduction: 4, inputRange: 1 },
@@ -24,7 +24,7 @@ function pass(scale: 2 | 3 | 4, amplitude = 0.15): Pass {
     scale,
     run: async (image, options, sink) => {
       const { image: whole, report } = await upscaleOnCpu(network, weights, image, options);
-      // In strips of three rows, as a tiled run has them.
+      // In strips of three rows, like a tiled run.
       for (let y = 0; y < whole.height; y += 3) {
         const height = Math.min(3, whole.height - y);
         const data = whole.data.slice(y * whole.width * 4, (y + height) * whole.width * 4);
@@ -113,7 +113,7 @@ describe('enlarge', () => {
       const seen = new Set<number>();
       pixels(cut).forEach(([, , , a], i) => {
         const x = ((i % cut.width) + 0.5) / factor - 0.5;
-        // Lanczos reaches three pixels, twice where the size is resampled as well.
+        // Lanczos reaches three pixels, and twice as far if the size is resampled too.
         if (x < 12 - 6) expect(a).toBe(255);
         else if (x > 11 + 6) expect(a).toBe(0);
         else seen.add(a);
@@ -125,7 +125,7 @@ describe('enlarge', () => {
   it('keeps the colour under alpha 3', async () => {
     for (const depth of [8, 16] as const) {
       const flat = image(9, 8, () => [200, 100, 50, 3]);
-      // Zeros leave the bilinear skip: a constant image must come out as it went in.
+      // Zeros leave only the bilinear skip, which must keep a constant image.
       for (const factor of [2, 1.6]) {
         const task = plan(flat, factor, [pass(2, 0)], depth);
         const { data } = (await enlargeWhole(flat, task)).image;

@@ -1,7 +1,6 @@
 /**
- * What an image needs beside one run of a network: several runs, an exact size, alpha by itself,
- * grey that stays grey, 16 bits. A chunk of its own: an opaque colour photo at a network's own scale
- * needs none of it.
+ * Everything that an image needs besides one run of a network: several runs, an exact size, alpha,
+ * grey that stays grey, 16 bits.
  */
 import { CrispenError, throwIfAborted } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
@@ -13,9 +12,9 @@ import { ProgressMeter } from '../progress.ts';
 import type { Progress, Strip, StripSink, UpscaleOptions, UpscaleReport } from '../types.ts';
 import { RowResizer, type Samples, samplesOf } from './resize.ts';
 
-/** One run of a network. Images of 16 bits give results of 16 bits. */
+/** One run of a network. 16-bit images give 16-bit results. */
 export interface Pass {
-  /** For the report. */
+  /** The model's id, for the report. */
   readonly model: string;
   readonly scale: number;
   readonly run: (
@@ -26,32 +25,33 @@ export interface Pass {
 }
 
 export interface EnlargePlan {
-  /** Of the result; any, larger or smaller than what the passes make. */
+  /** Size of the result, which may be larger or smaller than the output of the passes. */
   readonly size: Size;
   /** Bits of the result. */
   readonly depth: Depth;
-  /** In their order; none: resized by Lanczos alone. */
+  /** In order; empty: resized by Lanczos alone. */
   readonly passes: readonly Pass[];
   /** Where alpha and sizes are resampled; null: on the CPU. */
   readonly device: Device | null;
 }
 
 export interface EnlargeReport extends UpscaleReport {
-  /** Product of the passes' scales; 1 where there was none. */
+  /** Product of the passes' scales; 1 without passes. */
   readonly networkScale: number;
   /** Models in the order of their runs: one for a plain upscale, none for Lanczos alone. */
   readonly passes: readonly string[];
 }
 
 /**
- * Enlarges or reduces an image to a size, and hands over the rows as they get done.
+ * Enlarges or reduces an image to a size, and hands over rows as they are finished.
  *
- * The networks see opaque colours (`opaqueColours`) and nothing of alpha, which is enlarged by
- * Lanczos from the image itself. A grey image (R = G = B everywhere that can be seen) gives grey: the
- * luma of what the network makes, in all three. Each pass but the last is held whole, the last one
- * and the resize to the exact size run on strips. Colours are rounded to the depth after each.
+ * The networks see opaque colours (`opaqueColours`) and no alpha. Alpha is enlarged from the image
+ * itself with Lanczos. A grey image (R = G = B in all visible pixels) stays grey: all three
+ * channels get the luma of the network's output. Each pass but the last is held whole. The last
+ * pass and the resize to the exact size run on strips. Colours are rounded to the depth after each
+ * step.
  *
- * @throws CrispenError as `Engine.upscale`; what the sink throws.
+ * @throws CrispenError like `Engine.upscale`; errors of the sink.
  */
 export async function enlarge(
   image: RgbaImage,
@@ -100,7 +100,7 @@ export async function enlarge(
     else {
       const opaque = isOpaque(source.data);
       let current = opaque ? source : opaqueColours(source);
-      // Asked of what the networks see: colours that nobody can see do not count.
+      // Tests the network's input, because invisible colours do not count.
       const grey = isGrey(current.data);
       const alpha = opaque ? null : new AlphaRows(await open(source, whole, depthIn), source);
       for (const [i, pass] of passes.entries()) {
@@ -140,12 +140,12 @@ export async function enlargeWhole(
   return { image: whole.image, report };
 }
 
-/** An image put together from its rows. */
+/** An image assembled from its rows. */
 class WholeImage {
   readonly image: RgbaImage;
   #at = 0;
 
-  /** Room for an image so many times larger than `of`, of the same depth. */
+  /** Room for an image of the same depth that is `scale` times as large as `of`. */
   constructor(of: RgbaImage, scale: number) {
     const [width, height] = [of.width * scale, of.height * scale];
     try {
@@ -174,7 +174,7 @@ class AlphaRows {
     this.#rows = resizer.push(data);
   }
 
-  /** Gives the next rows of the enlarged image their alpha. */
+  /** Sets the alpha of the next rows of the enlarged image. */
   async apply(rows: Samples): Promise<void> {
     for (let i = 3; i < rows.length; i += 4) {
       if (this.#at === this.#current.length) {
@@ -187,7 +187,7 @@ class AlphaRows {
   }
 }
 
-/** Every pixel's luma of BT.601 in all three colours. */
+/** Replaces all three colours of every pixel with its BT.601 luma. */
 function toLuma(rows: Samples): void {
   for (let i = 0; i < rows.length; i += 4) {
     const luma = Math.round(0.299 * rows[i] + 0.587 * rows[i + 1] + 0.114 * rows[i + 2]);
@@ -202,7 +202,7 @@ function widened(image: RgbaImage): RgbaImage {
   return { width, height, data: Uint16Array.from(image.data, (v) => v * 257) };
 }
 
-/** What each pass costs, in units of its own: pixels read and made. */
+/** The cost of each pass in pixels read and made. */
 function costsOf(passes: readonly Pass[], { width, height }: Size): number[] {
   let pixels = width * height;
   return passes.map(({ scale }) => {
@@ -212,7 +212,7 @@ function costsOf(passes: readonly Pass[], { width, height }: Size): number[] {
   });
 }
 
-/** Progress of a part of the work, told to the meter of the whole. */
+/** Reports the progress of one part to the meter of the whole job. */
 function partOf(meter: ProgressMeter, cost: number): (progress: Progress) => void {
   let told = 0;
   return ({ fraction }) => {
@@ -221,7 +221,7 @@ function partOf(meter: ProgressMeter, cost: number): (progress: Progress) => voi
   };
 }
 
-/** One report of several runs: what the last one says of tiles, what any says of exactness. */
+/** One report of several runs: tiles from the last run, exactness from all of them. */
 function summed(reports: readonly UpscaleReport[], device: Device | null): UpscaleReport {
   const last: UpscaleReport = reports.at(-1) ?? {
     backend: device ? 'webgpu' : 'cpu',

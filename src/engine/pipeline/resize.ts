@@ -1,6 +1,6 @@
 /**
- * Resizing without a network: Lanczos in linear light, on the GPU or the CPU, in rows from top to
- * bottom. A chunk of its own: most pages never resize.
+ * Resizes without a network: Lanczos in linear light, on the GPU or the CPU, in rows from top to
+ * bottom.
  */
 import { CrispenError, throwIfAborted } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
@@ -21,35 +21,35 @@ import { Buffers } from '../gpu/buffers.ts';
 import { type Device, PARAM_BYTES, USAGE } from '../gpu/device.ts';
 import type { RunOptions } from '../types.ts';
 
-/** RGBA of any number of whole rows, as in `RgbaImage`. */
+/** RGBA of any number of whole rows, like in `RgbaImage`. */
 export type Samples = RgbaImage['data'];
 
 export interface ResizeSpec {
   readonly from: Size;
   readonly to: Size;
-  /** Of the rows that come and of those that are made. */
+  /** Depth of incoming and of resized rows. */
   readonly depthIn: Depth;
   readonly depthOut: Depth;
   /** Null: on the CPU, with the kernels' references. */
   readonly device: Device | null;
-  /** About the bytes of rows that pass through at a time; default 16 MiB. */
+  /** Approximate size of the rows that are processed at a time; default 16 MiB. */
   readonly stripBytes?: number | undefined;
 }
 
 /** Both passes over rows, on one processor. */
 interface Passes {
-  /** Resizes rows horizontally into the ring; the first is row `row` of the source. */
+  /** Resizes rows horizontally into the ring. The first is row `row` of the source. */
   columns(pixels: Samples, row: number): Promise<void>;
-  /** `count` rows of the result from row `row` on. */
+  /** Computes `count` rows of the result from row `row` on. */
   rows(row: number, count: number): Promise<Samples>;
   destroy(): void;
 }
 
-/** What both kinds of passes work with. */
+/** Data for both kinds of passes. */
 interface Plan extends ResizeSpec {
   readonly columns: TapRuns;
   readonly rows: TapRuns;
-  /** Source rows that the ring holds, that come and rows of the result that are made at a time. */
+  /** Number of source rows in the ring, of incoming rows and of result rows per step. */
   readonly ringRows: number;
   readonly fedRows: number;
   readonly madeRows: number;
@@ -61,12 +61,12 @@ export const samplesOf = (depth: Depth, pixels: number): Samples =>
   depth === 16 ? new Uint16Array(pixels * 4) : new Uint8ClampedArray(pixels * 4);
 
 /**
- * Resizes an image whose rows come from top to bottom, in memory for a few rows only.
+ * Resizes an image whose rows arrive from top to bottom, with memory for only a few rows.
  *
- * Lanczos with three lobes, widened by the factor of a reduction so that it averages what it
- * covers; edges mirrored. In linear light by the curve of sRGB, which is also that of Display P3 and
- * near enough to the gamma of other profiles; with premultiplied alpha, in f32. The sum of the weights
- * is one, so flat areas keep their value, transparent and opaque ones included.
+ * Lanczos with three lobes, widened by the reduction factor for antialiasing; edges are mirrored.
+ * It works in linear light by the sRGB curve, which is also Display P3's and close to the gamma of
+ * other profiles, with premultiplied alpha, in f32. The weights sum to one, so flat areas keep
+ * their value, both transparent and opaque ones.
  */
 export class RowResizer {
   readonly #plan: Plan;
@@ -101,7 +101,7 @@ export class RowResizer {
     return new RowResizer(plan, device ? await gpuPasses(plan, device) : cpuPasses(plan));
   }
 
-  /** Takes the next rows of the source, and gives the rows of the result that they complete. */
+  /** Takes the next rows of the source, and yields the rows of the result that they complete. */
   async *push(pixels: Samples): AsyncGenerator<Samples> {
     const { from, to, rows, fedRows, madeRows } = this.#plan;
     const stride = from.width * 4;
@@ -133,8 +133,8 @@ export interface ResizeOptions extends RunOptions {
 }
 
 /**
- * A whole image resized to exactly `size`; see `RowResizer` for how.
- * @throws CrispenError `ABORTED` and as `RowResizer.open`.
+ * Resizes a whole image to exactly `size`; see `RowResizer`.
+ * @throws CrispenError `ABORTED` and like `RowResizer.open`.
  */
 export async function resize(
   image: RgbaImage,
@@ -173,7 +173,7 @@ function allocate(depth: Depth, width: number, height: number): Samples {
 
 function cpuPasses({ from, to, columns, rows, ringRows, depthOut }: Plan): Passes {
   const ring = { rows: ringRows, data: new Float32Array(ringRows * to.width * 4) };
-  // A worker that does nothing else must still hear of a cancellation.
+  // Yields to the event loop, because the worker must receive a cancellation.
   const breath = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
   return {
     async columns(pixels, row) {

@@ -80,7 +80,7 @@ it.each(['RGGB', 'GBRG'] as const)(
       made.set(rows, y * width * 4);
     });
     const cpu = (await upscaleOnCpu(network, weights, input)).image.data;
-    // Of 65,535: sums of another order.
+    // Of 65,535: only a different order of summation.
     expect(Math.max(...made.map((v, i) => Math.abs(v - cpu[i])))).toBeLessThanOrEqual(4);
     expect(made).not.toEqual(input.data);
     await engine.unloadModel(deep);

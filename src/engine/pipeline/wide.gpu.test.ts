@@ -33,7 +33,7 @@ beforeAll(async () => {
 });
 afterAll(() => engine.destroy());
 
-/** 16 bits with lower bytes of their own. */
+/** 16 bits with independent lower bytes. */
 function widePicture(width: number, height: number): Rgba16Image {
   const { data } = picture(width, height, true);
   return { width, height, data: Uint16Array.from(data, (v, i) => v * 256 + ((i * 37) % 256)) };
@@ -58,7 +58,7 @@ it.each([
   expect(report.tiles).toBe(tileSize ? 4 : 1);
   const cpu = (await upscaleOnCpu(tiny, weights, image)).image;
   expect(rows.length).toBe(cpu.data.length);
-  // Tiles have statistics of their own: then only the whole image is the same to within rounding.
+  // Tiles have their own statistics here, so only the whole image is the same to within rounding.
   const worst = rows.reduce((most, v, i) => Math.max(most, Math.abs(v - cpu.data[i])), 0);
   expect(worst).toBeLessThanOrEqual(tileSize ? 24 * 257 : 4);
 });

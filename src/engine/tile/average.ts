@@ -1,21 +1,21 @@
 /**
- * Tiles whose results are averaged: networks that see a whole tile at once (attention over all of it)
- * give another result for another tile, so their authors run them on tiles of the size that they were
- * trained on and take the mean where tiles overlap.
+ * Tiles whose results are averaged. Networks with attention over a whole tile give different
+ * results for different tiles. Their authors run them on tiles of the training size and average the
+ * overlaps.
  */
 import type { Rect, Size } from '../../geometry.ts';
 
 export interface AveragedTiles {
-  /** Of the square tiles, in LR pixels. */
+  /** Side of the square tiles, in LR pixels. */
   readonly side: number;
   readonly overlap: number;
 }
 
-/** Where tiles begin along an axis: every `stride` pixels, the last one at the end of the image. */
+/** Where tiles begin along an axis: every `stride` pixels, and the last one ends with the image. */
 export interface Starts {
   /** Pixels of the axis. */
   readonly length: number;
-  /** Of a tile: the side, or the whole axis where that is shorter. */
+  /** Length of a tile: its side, or the whole axis if that is shorter. */
   readonly tile: number;
   readonly starts: readonly number[];
 }
@@ -46,7 +46,7 @@ export function averagedTiles({ width, height }: Size, tiles: AveragedTiles): Re
 }
 
 /**
- * Planar maps of tiles as one map: their mean where they overlap, summed in f64.
+ * Combines planar maps of tiles into one map: their mean where they overlap, summed in f64.
  * @param run the enlarged result of a tile, [channels][height * scale][width * scale]
  */
 export async function meanOfTiles(

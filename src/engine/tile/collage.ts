@@ -1,25 +1,25 @@
-/** What the statistics of an image are gathered from where the whole of it does not fit. */
+/** The image parts from which statistics are gathered if the whole image does not fit. */
 import type { Size } from '../../geometry.ts';
 import type { RgbaImage } from '../../image/image.ts';
 
-/** The collages that are tried: so many parts along each side. */
+/** The collages to try: the number of parts along each side. */
 const COLLAGES = [4, 3, 2, 1];
-/** Least side of a part, for which the estimate was measured. */
+/** The smallest side of a part, for which the estimate was measured. */
 const MIN_PART = 48;
-/** Parts of larger images are larger, until the collage has this share of their pixels. */
+/** Parts of larger images are larger, so the collage has this share of their pixels. */
 const COLLAGE_SHARE = 1 / 8;
 
-/** What of an image its statistics are gathered from. */
+/** The part of an image from which its statistics are gathered. */
 export interface Sample {
   readonly kind: 'exact' | 'estimated';
   readonly image: RgbaImage;
 }
 
 /**
- * Samples of an image to try in turn: the whole, then collages of its parts, each smaller than the one
- * before.
+ * Samples of an image to try in turn: the whole image, then collages of its parts, in decreasing
+ * size.
  * @param multiple sides of the parts are multiples of it
- * @param kind `estimated`: collages in any case
+ * @param kind `estimated`: always collages
  */
 export function* samplesOf(
   image: RgbaImage,
@@ -30,7 +30,7 @@ export function* samplesOf(
   if (kind === 'exact' && fits(image)) yield { kind, image };
   for (const parts of COLLAGES) {
     const size = collageSize(image, parts, multiple);
-    // The least of all is taken in any case: without statistics there is no result.
+    // The smallest one is always used, because there is no result without statistics.
     if (fits(size) || parts === 1) yield { kind: 'estimated', image: collage(image, parts, size) };
   }
 }
@@ -38,12 +38,12 @@ export function* samplesOf(
 /** The size of a collage of `parts` x `parts` pieces of an image. */
 function collageSize({ width, height }: Size, parts: number, multiple: number): Size {
   const wanted = Math.sqrt((width * height * COLLAGE_SHARE) / parts ** 2);
-  // Whole cells, so that each part is cut as the image is.
+  // Whole cells, so each part is divided like the image.
   const side = Math.ceil(Math.max(MIN_PART, wanted) / multiple) * multiple;
   return { width: Math.min(width, parts * side), height: Math.min(height, parts * side) };
 }
 
-/** Parts of an image from the middles of a grid, side by side. */
+/** Parts from the centres of a grid over the image, side by side. */
 function collage(image: RgbaImage, parts: number, { width, height }: Size): RgbaImage {
   const data = image.data.slice(0, width * height * 4);
   const columns = spread(image.width, width, parts);
@@ -60,7 +60,7 @@ function collage(image: RgbaImage, parts: number, { width, height }: Size): Rgba
   return { width, height, data } as RgbaImage;
 }
 
-/** Pieces that make `total` of `size` pixels, each from the middle of its share. */
+/** Pieces of `size` pixels that sum to `total`, each from the centre of its share. */
 function spread(size: number, total: number, parts: number) {
   return Array.from({ length: parts }, (_, i) => {
     const to = Math.floor((i * total) / parts);

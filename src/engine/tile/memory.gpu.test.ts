@@ -4,9 +4,9 @@ import { difference, picture } from '../../../test/pictures.ts';
 import { readGoldenCase, SEEDED_GOLDENS } from '../../cli/golden-cases.ts';
 import { Engine, type Model } from '../engine.ts';
 
-/** What a device that is short of memory refuses; null: nothing. */
+/** What a device with little memory refuses; null: nothing. */
 interface Shortage {
-  /** Feature maps above so many bytes. */
+  /** Feature maps above this many bytes. */
   largest: number;
   /** The submission with this number, counted down. */
   submission: number;
@@ -80,7 +80,7 @@ describe('a device that is short of memory', () => {
         return null;
       });
       if (result) {
-        // One step below was refused, so these are tiles of the least size.
+        // One step below was refused, so these are tiles of the smallest size.
         expect(memoryBudget).toBeGreaterThan(300_000);
         expect(result.report.tiles).toBeGreaterThan(10);
         expect(result.report.gpuBytes).toBeLessThanOrEqual(memoryBudget);
@@ -104,7 +104,7 @@ describe('a device that is short of memory', () => {
   it('keeps what is done when memory runs out midway', async () => {
     const whole = await engine.upscale(model, image, { submitMs });
     const options = { tileSize: 45, submitMs };
-    // 4 x 2 tiles, a submission each; the seventh is refused.
+    // 4 x 2 tiles with one submission each; the seventh is refused.
     expect((await engine.upscale(model, image, options)).report.tiles).toBe(8);
     shortage.submission = 6;
     const delivered: number[] = [];
@@ -114,8 +114,8 @@ describe('a device that is short of memory', () => {
       data.set(strip.data, strip.y * strip.width * 4);
     });
     expect(shortage.submission).toBeLessThan(0);
-    // The first strip is not delivered again; of the second, two tiles stay, and two of 38 x 45 pixels
-    // are cut into six each, of 22 at most.
+    // The first strip is not delivered again. Two tiles of the second stay, and two of 38 x 45
+    // pixels are cut into six each, of at most 22.
     expect(delivered).toEqual([0, 90]);
     expect(report.tiles).toBe(6 + 2 * 6);
     expect(difference({ ...whole.image, data }, whole.image).worst).toBe(0);
@@ -134,7 +134,7 @@ describe('a device that is short of memory', () => {
 describe('edges', () => {
   const square = picture(24, 20, true);
 
-  /** The image, moved by (dx, dy) pixels, around its borders. */
+  /** The image, shifted cyclically by (dx, dy) pixels. */
   const moved = ({ width, height, data }: typeof square, dx: number, dy: number) => {
     const out = new Uint8ClampedArray(data.length);
     for (let y = 0; y < height; y++) {

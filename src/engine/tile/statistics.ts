@@ -1,8 +1,9 @@
 /**
- * Statistics of a whole image for a network that runs in tiles. A2N weighs its branches by means over
- * the image; every tile has to use the same ones, or it shows where tiles meet. A first pass gathers
- * them from the network without its enlarging end, which needs far less memory than the whole. Where
- * the image is too large even for that, from a collage of parts of it.
+ * Statistics of a whole image for a network that runs in tiles. A2N weighs its branches by means
+ * over the image. All tiles must use the same means, or their borders would be visible. A first
+ * pass gathers the means with the network without its enlarging end, which needs far less memory
+ * than the whole network. If the image is too large even for that, the means come from a collage of
+ * its parts.
  */
 import { CrispenError } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
@@ -17,7 +18,7 @@ import type { Pace } from '../gpu/pace.ts';
 import { samplesOf } from './collage.ts';
 import { imageResources, wholeImage, workOf } from './strips.ts';
 
-/** A model whose poolings are given: it takes means from `inputs` instead of sums of its own. */
+/** A model with given poolings: it reads means from `inputs` instead of computing sums. */
 interface GivenModel {
   readonly model: Model;
   /** External resources for the means, [channels] f32 padded to whole blocks, in order of use. */
@@ -34,7 +35,7 @@ interface PoolingStep {
 
 const givenModels = new WeakMap<Model, GivenModel>();
 
-/** The model with its poolings given; the same object at every call. */
+/** The model with given poolings; the same object at every call. */
 function givenModel(model: Model): GivenModel {
   const known = givenModels.get(model);
   if (known) return known;
@@ -51,7 +52,7 @@ function givenModel(model: Model): GivenModel {
     return {
       ...step,
       reads: step.reads.map((read, i) => (i === sums.operand ? { resource: id } : read)),
-      // One sum over one pixel: the mean.
+      // One sum over one pixel, which is the mean.
       params: (size, tile) => ({
         ...step.params(size, tile),
         [sums.count]: 1,
@@ -71,7 +72,7 @@ function givenModel(model: Model): GivenModel {
   return given;
 }
 
-/** The steps of a model that lead to what is wanted. */
+/** The steps of a model that lead to the wanted resources. */
 export function onlyFor(model: Model, wanted: ReadonlySet<ResourceId>): Model {
   const needed = new Set(wanted);
   const steps: Step[] = [];
@@ -97,15 +98,15 @@ function poolingSteps({ steps }: Program): PoolingStep[] {
 
 export interface Statistics {
   readonly kind: 'exact' | 'estimated';
-  /** The model with its poolings given, and what to give it. */
+  /** The model with given poolings, and its inputs. */
   readonly model: Model;
   readonly inputs: readonly (readonly [ResourceId, Float32Array<ArrayBuffer>])[];
 }
 
 /**
- * Plans the gathering of a model's statistics over an image.
- * @param kind `exact`: where the memory allows; `estimated`: by a collage in any case.
- * @returns the expected work, and what gathers them.
+ * Plans how to gather a model's statistics over an image.
+ * @param kind `exact`: if the memory allows it; `estimated`: always by a collage.
+ * @returns the expected work, and the function that gathers them.
  */
 export function planStatistics(
   device: Device,
@@ -130,7 +131,7 @@ export function planStatistics(
   return {
     work: workOf(pass.program, [wholeImage(first, multiple)]),
 
-    /** @throws CrispenError as `Arena.run`; `OUT_OF_MEMORY` only where not even one part can be had. */
+    /** @throws CrispenError like `Arena.run`; `OUT_OF_MEMORY` only if not even one part fits. */
     async gather(options: {
       readonly pace: Pace;
       readonly signal?: AbortSignal | undefined;
@@ -191,7 +192,7 @@ export function planStatistics(
   };
 }
 
-/** Sums [count][channels] over so many pixels as means, added up in f64. */
+/** Turns sums [count][channels] over this many pixels into means, added in f64. */
 function mean(
   sums: Float32Array,
   channels: number,

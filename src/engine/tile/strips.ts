@@ -13,13 +13,13 @@ import type { StripPlan } from './tiler.ts';
 /** The buffers of a job. */
 export interface Job {
   readonly arena: Arena;
-  /** One tile is read while the next one computes: two, if there are two tiles. */
+  /** One tile is read while the next one computes, so there are two if there are two tiles. */
   readonly staging: readonly GPUBuffer[];
-  /** All of them. */
+  /** All buffers of the job. */
   readonly buffers: Buffers;
 }
 
-/** The status word comes first in a staging buffer, padded so that copies stay aligned. */
+/** The status word comes first in a staging buffer, padded for the alignment of copies. */
 const STATUS_BYTES = 16;
 
 export const stagingBytes = ({ network, program }: Model, { width, height }: Size): number =>
@@ -37,7 +37,7 @@ export function plannedBytes(device: Device, model: Model, size: Size, stagings:
   };
 }
 
-/** The size in LR pixels that every tile's source keeps to. */
+/** The largest size of a tile's source, in LR pixels. */
 export function largestSource(strips: readonly StripPlan[]): Size {
   const sources = strips.flatMap(({ tiles }) => tiles.map(({ source }) => source));
   return {
@@ -46,7 +46,7 @@ export function largestSource(strips: readonly StripPlan[]): Size {
   };
 }
 
-/** An image as its own only tile, of whole cells of `multiple` pixels. */
+/** An image as its only tile, of whole cells of `multiple` pixels. */
 export function wholeImage({ width, height }: Size, multiple: number): StripPlan {
   const core = { x: 0, y: 0, width, height };
   const up = (size: number) => Math.ceil(size / multiple) * multiple;
@@ -57,7 +57,7 @@ export function wholeImage({ width, height }: Size, multiple: number): StripPlan
   };
 }
 
-/** Work of a program on these tiles, in the units of `Step.work`. */
+/** Work of a program for these tiles, in the units of `Step.work`. */
 export const workOf = ({ steps }: Program, strips: readonly StripPlan[]): number =>
   strips
     .flatMap(({ tiles }) => tiles)
@@ -86,20 +86,20 @@ export async function makeJob(
   return { arena: await Arena.create(buffers, model, tile), staging, buffers };
 }
 
-/** Writes a tile's part of what lies on the GPU for the whole image. */
+/** Writes a tile's part of data that is on the GPU for the whole image. */
 export type TileFill = (source: Tile['source'], arena: Arena) => Promise<void>;
 
-/** An image on its way through a network, strip by strip. */
+/** Runs an image through a network, strip by strip. */
 export class StripRun {
   readonly #device: Device;
   readonly #image: RgbaImage;
   readonly #scale: number;
   readonly #sink: StripSink;
-  /** What is left to do; the first strip may have begun. */
+  /** The remaining strips; the first may be in progress. */
   #left: readonly StripPlan[];
-  /** Bytes of SR pixels of the strip under way. */
+  /** SR pixels of the strip in progress. */
   #data: Uint8Array<ArrayBuffer> | null = null;
-  /** What the sink threw: never taken for a failure of the GPU. */
+  /** An error of the sink, which must not count as a failure of the GPU. */
   #sinkError: unknown = null;
   tiles = 0;
   dispatches = 0;
@@ -118,17 +118,17 @@ export class StripRun {
     this.#sink = sink;
   }
 
-  /** What is left to do: all of it before the first run, less after one that failed. */
+  /** The remaining strips: all before the first run, fewer after one that failed. */
   get left(): readonly StripPlan[] {
     return this.#left;
   }
 
-  /** Cut anew, after a failure; the tiles that are done stay. */
+  /** Sets newly cut strips after a failure. Finished tiles stay. */
   set left(strips: readonly StripPlan[]) {
     this.#left = strips;
   }
 
-  /** Whether the GPU refused memory, so that smaller tiles may do. */
+  /** Whether the GPU refused memory, so smaller tiles may work. */
   refused(error: unknown): boolean {
     return (
       error !== this.#sinkError && error instanceof CrispenError && error.code === 'OUT_OF_MEMORY'
@@ -136,9 +136,9 @@ export class StripRun {
   }
 
   /**
-   * Computes what is left. While a tile is read and its strip delivered, the GPU computes the next
-   * one, and no more than that.
-   * @throws CrispenError as `Arena.run`, `NON_FINITE`; what the sink throws. The GPU is at rest then.
+   * Computes the remaining strips. While a tile is read and its strip delivered, the GPU computes
+   * the next one, and only that.
+   * @throws CrispenError like `Arena.run`, `NON_FINITE`; errors of the sink. The GPU is idle then.
    */
   async run(
     job: Job,
@@ -173,7 +173,7 @@ export class StripRun {
         const to = staging[i % staging.length];
         const packed = arena.buffer(resources.packed);
         const bytes = draw ? 0 : core.width * core.height * this.#scale ** 2 * resources.pixelBytes;
-        // The region is all of the image that the GPU gets to see.
+        // The GPU sees only this region of the image.
         const view = {
           image: pixels,
           core: { ...core, x: core.x - tile.source.x, y: core.y - tile.source.y },
@@ -191,7 +191,7 @@ export class StripRun {
         await delivery;
         throwIfAborted(signal);
         delivery = this.#deliver(to, bytes, strip, tile);
-        delivery.catch(() => {}); // awaited behind the next tile
+        delivery.catch(() => {}); // awaited after the next tile
       }
       await delivery;
     } finally {
@@ -200,7 +200,7 @@ export class StripRun {
     }
   }
 
-  /** Reads a tile into its strip and hands the strip on when it is complete. */
+  /** Reads a tile into its strip and passes on the strip when it is complete. */
   async #deliver(buffer: GPUBuffer, bytes: number, strip: StripPlan, tile: Tile): Promise<void> {
     const scale = this.#scale;
     const width = this.#image.width * scale;
@@ -229,7 +229,7 @@ export class StripRun {
   }
 }
 
-/** Models for upscaling go from image to image; traces do without. */
+/** Models for upscaling convert images; traces do not. */
 export function imageResources({ image }: Program): ImageResources {
   if (!image) throw new Error('the model was lowered without image conversion');
   return image;

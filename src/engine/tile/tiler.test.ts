@@ -8,7 +8,7 @@ const cutting = (overlap: number, edge: 'zero' | 'replicate' | 'wrap' = 'zero', 
   multiple,
 });
 
-/** How often each pixel is part of a core. */
+/** The number of cores that contain each pixel. */
 function coverage(strips: readonly StripPlan[], width: number, height: number): Uint8Array {
   const seen = new Uint8Array(width * height);
   for (const { y: top, height: rows, tiles } of strips) {
@@ -85,7 +85,7 @@ describe('planStrips', () => {
   it('finds the largest tiles within an area', () => {
     const fits = (w: number, h: number) => w * h <= 10_000;
     const strips = planStrips(image, 2, cutting(10), 1000, fits);
-    // Cores of 80 at most: 500 in 7 parts, 600 in 8.
+    // Cores of at most 80: 500 in 7 parts, 600 in 8.
     expect([strips.length, strips[0].tiles.length, longestSide(strips)]).toEqual([8, 7, 75]);
     expect(longestSide(planStrips(image, 2, cutting(10), 30, fits))).toBe(30);
   });

@@ -7,47 +7,47 @@ import type { RgbaImage } from '../../image/image.ts';
 import type { Network } from '../../networks/network.ts';
 import type { Edge } from '../types.ts';
 
-/** Full-width rows of an image, which are delivered together, and the tiles that make them up. */
+/** Full-width rows of an image that are delivered together, and their tiles. */
 export interface StripPlan {
   readonly y: number;
   readonly height: number;
   readonly tiles: readonly Tile[];
 }
 
-/** How tiles of a network have to be cut. */
+/** How to cut tiles for a network. */
 export interface Cutting {
   /** Pixels that a tile reads beyond its core. */
   readonly overlap: number;
   /**
-   * A network that unshuffles pixels works on cells of so many pixels a side: cores begin between
-   * cells, and sources hold whole cells.
+   * Networks that unshuffle pixels work on cells with this side. Cores begin between cells, and
+   * sources consist of whole cells.
    */
   readonly multiple: number;
-  /** `zero`: sources end with the image, so that the network's own padding falls there. */
+  /** `zero`: sources end with the image, so the network's own padding is at the border. */
   readonly edge: Edge;
 }
 
-/** Cores smaller than this would spend nearly all work on overlap. */
+/** Smaller cores would spend nearly all work on overlap. */
 export const MIN_CORE = 16;
 
-/** Bytes that a strip may take in the memory of the processor, where tiles are to be had smaller. */
+/** The largest size of a strip in CPU memory, if tiles can be smaller. */
 const STRIP_BYTES = 2 ** 27;
 
-/** How one image is cut for one network. A chunk of its own: most images are not. */
+/** How one image is cut for one network. */
 export function tilerFor(image: RgbaImage, { graph, scale }: Network, edge: Edge) {
   const { overlap, approximate } = tileOverlap(graph);
   // Alpha and colour differences are enlarged bilinearly from the same pixels.
   const cutting = { overlap: Math.max(1, overlap), multiple: sizeMultiple(graph), edge };
   return {
-    // Attention over the whole image stays within a tile.
+    // Attention over the whole image is limited to a tile.
     approximate: approximate || graph.nodes.some((node) => opRules(node).global(node) === 'pixels'),
-    /** Whether pixels attend to others far away, so that the trunk had better run whole. */
+    /** Whether pixels attend to distant ones, in which case the trunk should run whole. */
     far: graph.nodes.some(looksFar),
     /** Whether all tiles need the same statistics of the whole image. */
     pools: graph.nodes.some((node) => opRules(node).global(node) === 'means'),
     plan: (tileSize: number, fits: (width: number, height: number) => boolean) =>
       planStrips(image, scale, cutting, tileSize, fits),
-    /** Strips of a single tile each, as high as each other. */
+    /** Strips of one tile each, all of the same height. */
     bands: (count: number) =>
       cutTiles(image, { width: image.width, height: Math.ceil(image.height / count) }, cutting),
     halve: (strips: readonly StripPlan[]) => halveTiles(image, strips, cutting),
@@ -56,10 +56,10 @@ export function tilerFor(image: RgbaImage, { graph, scale }: Network, edge: Edge
 }
 
 /**
- * Cuts a rectangle into near-equal cores of at most `width` x `height` pixels. Sources are the cores
- * grown by the overlap (half the receptive field). At the edge `zero` they are clipped to the image,
- * whose last cells may stick out of it, so that the network's zero padding falls on the true border
- * and nowhere else.
+ * Cuts a rectangle into cores of nearly equal size, at most `width` x `height` pixels. A source is
+ * the core plus the overlap (half the receptive field). With the edge `zero`, sources are clipped
+ * to the image, whose last cells may reach beyond it. The network's zero padding is then only at
+ * the true border.
  */
 export function cutTiles(
   image: { readonly width: number; readonly height: number },
@@ -102,7 +102,7 @@ export function cutTiles(
 /**
  * Cuts an image into strips of the largest tiles that satisfy `fits`, with cores of at most
  * `tileSize` pixels a side.
- * @throws CrispenError `OUT_OF_MEMORY` if not even the smallest tile fits.
+ * @throws CrispenError `OUT_OF_MEMORY` if even the smallest tile does not fit.
  */
 export function planStrips(
   image: { readonly width: number; readonly height: number },
@@ -135,8 +135,8 @@ export function planStrips(
 }
 
 /**
- * The same strips of tiles with half the side; null if they would be smaller than the floor. Strips
- * keep their height: one may be under way.
+ * The same strips with tiles of half the side; null if they would be below the minimum. Strips keep
+ * their height, because one may be in progress.
  */
 export function halveTiles(
   image: { readonly width: number; readonly height: number },
@@ -156,8 +156,8 @@ export function halveTiles(
 }
 
 /**
- * The pixels of a rectangle. At the edge `zero` it ends with the image; else it goes on beyond with
- * the nearest pixels, or with those of the other side.
+ * The pixels of a rectangle. With the edge `zero` it ends with the image. Otherwise it continues
+ * with the nearest pixels, or with those of the opposite side.
  */
 export function regionOf(image: RgbaImage, rect: Rect, edge: Edge): RgbaImage {
   const columns = indices(rect.x, rect.width, image.width, edge);
@@ -184,7 +184,7 @@ export function regionOf(image: RgbaImage, rect: Rect, edge: Edge): RgbaImage {
   return { width, height, data } as RgbaImage;
 }
 
-/** The pixels of a line that a span of it takes. */
+/** The pixels of a line that a span covers. */
 function indices(start: number, length: number, size: number, edge: Edge): number[] {
   const span = Array.from({ length }, (_, i) => start + i);
   if (edge === 'zero') return span.filter((i) => i >= 0 && i < size);

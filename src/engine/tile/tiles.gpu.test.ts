@@ -25,16 +25,16 @@ import { regionOf, tilerFor } from './tiler.ts';
 const SCALES = [2, 3, 4] as const;
 type Scale = (typeof SCALES)[number];
 
-/** A2N of two blocks, so that tiles with their overlap are smaller than a small image. */
+/** A2N of two blocks, whose tiles with their overlap are smaller than a small image. */
 const tiny = (scale: Scale): Network =>
   createNetwork('a2n', {
     ...{ scale, features: 8, upsamplerFeatures: 6, blocks: 2, reduction: 4, inputRange: 1 },
   });
 
 /**
- * The seeded weights, of which x2 and x3 use a part. Those that make the branch weights, and those
- * behind the mix, are enlarged, so that statistics matter as they do in trained networks: seeded ones
- * stay near one half.
+ * The seeded weights; x2 and x3 use a part of them. The weights of the dynamic attention module and
+ * those after the mix are enlarged, because statistics then matter as in trained networks. Seeded
+ * branch weights stay near one half.
  */
 const weights: TensorMap = new Map(
   [...readSafetensors(read('test/golden/tiny_a2n_x4_8x8.safetensors')).tensors]
@@ -64,12 +64,12 @@ afterAll(() => {
   device.destroy();
 });
 
-/** Long submissions: nobody looks at a page here. */
+/** Long submissions, because there is no page here. */
 const submitMs = () => 200;
 
 const modelOf = (scale: Scale) => models.get(scale) as Model;
 
-/** A picture whose parts differ, so that their own statistics would be wrong for the whole. */
+/** An image with different parts, whose own statistics would be wrong for the whole. */
 function uneven(width: number, height: number, alpha: boolean): Rgba8Image {
   const image = picture(width, height, alpha);
   for (let i = 0; i < image.data.length; i++) {
@@ -108,7 +108,7 @@ describe('tiles with image-wide statistics', () => {
     expect(off / values).toBeLessThanOrEqual(1e-4);
   });
 
-  // The reach of 35 or 36 pixels to either side leaves tiles smaller than such a wide image.
+  // With a reach of 35 or 36 pixels, tiles are smaller than such a wide image.
   it.each(SCALES)('equal the whole through the full network at x%i', async (scale) => {
     const { tensors } = readSafetensors(read(`public/models/a2n-x${scale}.safetensors`));
     const model = await engine.loadModel(createNetwork('a2n', { scale }), tensors);
@@ -172,7 +172,7 @@ describe('tiles with image-wide statistics', () => {
     expect(strips.flatMap(({ tiles }) => tiles).length).toBe(6);
     const whole = await outputs(model, [wholeImage(image, 1)]);
     const tiled = await outputs(statistics.model, strips);
-    // One plain per-tile run, to show that the check would notice.
+    // One run with statistics per tile, to show that the check would detect them.
     const perTile = await outputs(model, strips);
     const worst = (values: Float32Array) =>
       values.reduce(
@@ -184,7 +184,7 @@ describe('tiles with image-wide statistics', () => {
     expect(worst(perTile)).toBeGreaterThan(1e-3);
   });
 
-  // The measure of `npm run quality -- --seams`, which takes Set14 through the full network.
+  // The measure of `npm run quality -- --seams`, which runs Set14 through the full network.
   it('leave no seam where they are estimated from parts of a photo', async () => {
     const image = await readImage('public/samples/coffee.jpg');
     const model = modelOf(2);
@@ -198,7 +198,7 @@ describe('tiles with image-wide statistics', () => {
     const options = { tileSize: 60, statistics: 'estimated', submitMs } as const;
     const estimated = await engine.upscale(model, image, options);
     expect(estimated.report).toMatchObject({ tiles: 20, statistics: 'estimated' });
-    // Each tile by itself, as the authors' tiled evaluation has it.
+    // Each tile alone, like the authors' tiled evaluation.
     const alone: Rgba8Image = { ...exact, data: exact.data.slice() };
     for (const { core, source } of strips.flatMap(({ tiles }) => tiles)) {
       const region = tiler.region(source) as Rgba8Image;
@@ -230,7 +230,7 @@ describe('tiles with image-wide statistics', () => {
     const whole = (await engine.upscale(model, image)).image;
     const tiled = (await engine.upscale(model, image, { tileSize: 20 })).image;
     // Left: the tiled result against the whole one. Right: each quarter, with its overlap of 8
-    // pixels, upscaled as an image of its own.
+    // pixels, upscaled as a separate image.
     const drawn: Rgba8Image = { width: 168, height: 80, data: new Uint8ClampedArray(168 * 80 * 4) };
     drawn.data.fill(255);
     const draw = (left: number, x: number, y: number, a: number, b: number) => {

@@ -1,8 +1,8 @@
 /**
- * Networks with attention to far pixels whose result does not fit the memory, though everything up
- * to their last attention does. The enlarging end takes most of it: so the trunk runs over the whole
- * image, its last map stays, and tiles compute the end alone, from their part of the map. Nothing is
- * approximate then: codes, order and attention are those of the whole image.
+ * For networks with non-local attention that do not fit into memory although everything up to their
+ * last attention does. The enlarging end takes most of the memory. The trunk therefore runs over
+ * the whole image, its last map stays on the GPU, and tiles compute only the end, from their part
+ * of the map. Nothing is approximate: codes, order and attention are those of the whole image.
  */
 import { CrispenError } from '../../errors.ts';
 import type { Rect, Size } from '../../geometry.ts';
@@ -20,23 +20,23 @@ import { onlyFor } from './statistics.ts';
 import { imageResources, type TileFill, wholeImage, workOf } from './strips.ts';
 import { type StripPlan, tilerFor } from './tiler.ts';
 
-/** A model in two parts; the resource between them is external to both. */
+/** A model in two parts. The resource between them is external to both. */
 interface CutModel {
   readonly trunk: Model;
   readonly end: Model;
   readonly between: ResourceId;
 }
 
-/** A trunk that has run, and what the tiles behind it need. */
+/** The result of a trunk, and what the later tiles need. */
 export interface Trunk {
   /** The end of the model, which tiles run. */
   readonly model: Model;
   readonly tiler: ReturnType<typeof tilerFor>;
   readonly strips: readonly StripPlan[];
-  /** GPU bytes of the trunk's last map, which stays; and the most that was held, with the weights. */
+  /** GPU bytes of the trunk's last map, which stays; and the peak, including weights. */
   readonly bytes: number;
   readonly peakBytes: number;
-  /** Gives a tile its part of the map. */
+  /** Copies a tile's part of the map. */
   readonly fill: TileFill;
   readonly destroy: () => void;
 }
@@ -78,9 +78,9 @@ function makeCut(model: Model): CutModel | null {
 }
 
 /**
- * Runs a model's trunk over the whole image and plans the tiles of its end. Null where the model has
- * no trunk, or where the budget or the device has no room for it.
- * @throws CrispenError as `Arena.run`, but not for want of memory; everything is released then.
+ * Runs a model's trunk over the whole image and plans the tiles of its end. Null if the model has
+ * no trunk, or if the budget or the device has no room for it.
+ * @throws CrispenError like `Arena.run`, except for lack of memory; everything is released then.
  */
 export async function runTrunk(
   device: Device,
@@ -90,7 +90,7 @@ export async function runTrunk(
     readonly budget: number;
     /** Of the largest core. */
     readonly side: number;
-    /** Whether tiles of a model keep to a budget. */
+    /** Whether tiles of a model fit a budget. */
     readonly fits: (model: Model, budget: number) => (size: Size, stagings: number) => boolean;
     readonly meter: ProgressMeter;
     readonly pace: Pace;

@@ -11,15 +11,16 @@ import type { Edge } from '../types.ts';
 import { regionOf } from './tiler.ts';
 
 /**
- * `CRISPEN_LARGE=1`: the whole texture, some minutes on a software adapter. Its own edges do not quite
- * meet: the photo steps by 28 levels from its last row to its first, by 12 at most between others.
+ * `CRISPEN_LARGE=1`: the whole texture, some minutes on a software adapter. Its own edges do not
+ * quite match: the photo steps by 28 levels from its last row to its first, and by at most 12
+ * between others.
  */
 const SIDE = process.env.CRISPEN_LARGE === '1' ? 256 : 24;
 const SCALE = 2;
 
 let engine: Engine;
 let model: Model;
-/** The texture, and the same texture begun at its middle: the border of each lies within the other. */
+/** The texture, and the same texture shifted by half: the border of each is inside the other. */
 let textures: readonly [Rgba8Image, Rgba8Image];
 beforeAll(async () => {
   engine = await Engine.create({ gpu: testGpu() });
@@ -36,9 +37,9 @@ beforeAll(async () => {
 afterAll(() => engine.destroy());
 
 /**
- * How much each line between LR pixels changes where the texture begins elsewhere: the relative
- * difference of the steps across it in both results, the largest of the lines that are a border in one
- * of them, and the largest of all others.
+ * How much each line between LR pixels changes if the texture begins elsewhere: the relative
+ * difference of the steps across it in both results. Returns the maximum over lines that are a
+ * border in one of them, and over all others.
  */
 async function changes(edge: Edge): Promise<{ border: number; within: number }> {
   const options = { edge, submitMs: () => 200 };
@@ -66,7 +67,7 @@ it('an enlarged texture tiles: its border differs no more than a line within', a
   console.info(
     `${SIDE} x ${SIDE}, steps across lines when the texture begins elsewhere: borders change by ${percent(wrap.border)}, others by ${percent(wrap.within)} at most; with zeros beyond the border by ${percent(zero.border)} and ${percent(zero.within)}`,
   );
-  // Not by nothing: the means of the whole are taken with zeros beyond it.
+  // Not zero, because the means of the whole image include zeros beyond the border.
   expect(wrap.border).toBeLessThan(0.02);
   expect(wrap.border).toBeLessThanOrEqual(wrap.within);
   expect(zero.border).toBeGreaterThan(0.1);

@@ -36,18 +36,20 @@ import {
   tuningOf,
 } from './tuning.ts';
 
-/** A variant of a kernel at a size, checked against the plain reference before it was timed. */
+/**
+ * A variant of a kernel at a size. It was checked against the plain reference before it was timed.
+ */
 export interface Measurement {
   readonly kernel: string;
   readonly variant: string;
-  /** Of maps and weights. */
+  /** Element type of maps and weights. */
   readonly element: ElementType;
   readonly width: number;
   readonly height: number;
-  /** Median of the repeats; null where the result was wrong or the device refused. */
+  /** Median of the repeats; null if the result was wrong or the device refused. */
   readonly milliseconds: number | null;
   readonly compileMs: number;
-  /** Largest difference to the reference, in parts of its largest value. */
+  /** Largest difference from the reference, relative to its largest value. */
   readonly difference: number | null;
   readonly error: string | null;
 }
@@ -56,7 +58,7 @@ export interface TuneOptions {
   /** In LR pixels. */
   readonly sizes: readonly Size[];
   readonly repeats: number;
-  /** Levels to compare on a small A2N, `blocks` by either tile; none: convolutions alone. */
+  /** Levels to compare on a small A2N, `blocks` with both tiles; empty: only convolutions. */
   readonly fusions: readonly Fusion[];
   readonly signal?: AbortSignal | undefined;
   readonly onMeasurement?: (measurement: Measurement) => void;
@@ -64,7 +66,7 @@ export interface TuneOptions {
 
 export interface TuneResult {
   readonly adapter: AdapterReport;
-  /** How kernels were timed: on the GPU, or from submission to completion. */
+  /** The clock: on the GPU, or from submission to completion. */
   readonly clock: 'timestamps' | 'wall';
   readonly measurements: readonly Measurement[];
   readonly family: string;
@@ -74,19 +76,19 @@ export interface TuneResult {
 /** Channels of A2N's trunk. */
 const A2N_FEATURES = 40;
 const plain = { act0: null, multiply: false, add: false, factor: 1, act1: null } as const;
-/** A2N's layers by weight of their work: trunk, squeeze, upsampler. */
+/** A2N's layers, weighted by their work: trunk, squeeze, upsampler. */
 const LAYERS: readonly ConvSpec[] = [
   { ...plain, kernel: 3, cIn: 40, cOut: 40, upsample: 1 },
   { ...plain, kernel: 1, cIn: 40, cOut: 40, upsample: 1 },
   { ...plain, kernel: 3, cIn: 40, cOut: 24, upsample: 2 },
 ];
 const METHODS = Object.keys(CONV_VARIANTS) as (keyof typeof CONV_VARIANTS)[];
-/** Allowed difference, in parts of the largest value. */
+/** Allowed difference relative to the largest value. */
 const TOLERANCE: Readonly<Record<ElementType, number>> = { f32: 1e-4, f16: 1e-3 };
 
 /**
- * Measures the variants of the convolutions, and a small A2N fused to each level, on the adapter at
- * hand. Whatever is wrong is never a winner.
+ * Measures the variants of the convolutions, and a small A2N at each fusion level, on this adapter.
+ * A variant with a wrong result never wins.
  * @throws CrispenError `NO_WEBGPU`, `DEVICE_LOST`, `ABORTED`.
  */
 export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> {
@@ -119,12 +121,12 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
     device.destroy();
   }
   const { family, fuse, lanes, half } = familyOf(adapter);
-  // Where there is no room for the large tile, both were the same one.
+  // Without room for the large tile, both ran with the same one.
   const room = lanesFor(A2N_FEATURES, device.workgroup) ?? 8;
   const choose = async (element: ElementType, otherwise: MethodChoice): Promise<MethodChoice> => {
     const own = () => measurements.filter((measurement) => measurement.element === element);
     const fastestConv = fastest(own(), METHODS) ?? 'plain';
-    // Which of the two is a matter of the layer: fewest blocks idle.
+    // The layer decides between the two: fewest idle blocks.
     const conv: ConvMethod = fastestConv.startsWith('quad') ? 'quad' : fastestConv;
     const candidates = options.fusions.flatMap((fuse) =>
       LANES.filter((rows) => (fuse === 'blocks' ? rows <= room : rows === 8)).map(
@@ -153,7 +155,9 @@ type Candidate = readonly [name: string, choice: MethodChoice];
 const levelName = (fuse: Fusion, lanes: Lanes): string =>
   fuse === 'blocks' ? `${fuse} ${lanes}` : fuse;
 
-/** The variant with the least time over all kernels that every variant has measured soundly. */
+/**
+ * The variant with the shortest total time over all kernels that every variant computed correctly.
+ */
 function fastest<T extends string>(
   measurements: readonly Measurement[],
   variants: readonly T[],
@@ -168,7 +172,7 @@ function fastest<T extends string>(
   return best?.variant ?? null;
 }
 
-/** A choice that was written down before; null for what is none. */
+/** A stored choice; null if it is invalid. */
 export function choiceOf(
   value: { readonly [Name in keyof Choice]?: unknown } | null,
 ): Choice | null {
@@ -295,7 +299,7 @@ async function measureConv(
   }
 }
 
-/** Milliseconds that a pass takes: by timestamps of the GPU where it has them. */
+/** Milliseconds of a pass, by timestamp queries if the GPU has them. */
 async function timePass(
   device: Device,
   encode: (pass: GPUComputePassEncoder) => void,
@@ -338,7 +342,7 @@ interface Contest {
   readonly size: Size;
 }
 
-/** A small A2N, run by each choice; the first is what the others are compared with. */
+/** A small A2N, run with each choice. The first is the reference of the others. */
 async function measureFusions(
   gpu: GPU,
   { adapter, element, candidates, size }: Contest,
@@ -374,7 +378,7 @@ async function measureFusions(
       const { image } = await engine.upscale(model, { width, height, data }, { signal });
       expected ??= image.data;
       const difference = relativeDifference(image.data, expected);
-      // One level of 255 where rounding falls to the other side.
+      // One level of 255, where rounding differs.
       const sound = difference <= 1.01 / 255;
       const times: number[] = [];
       for (let i = 0; sound && i < repeats; i++) {
@@ -390,13 +394,13 @@ async function measureFusions(
   }
 }
 
-/** As maps and weights of a type hold them. */
+/** The values as rounded by the element type. */
 const rounded = (values: Float32Array<ArrayBuffer>, element: ElementType): Float32Array => {
   const { buffer, byteOffset, byteLength } = encodeElements(values, element);
   return decodeElements(buffer.slice(byteOffset, byteOffset + byteLength), element);
 };
 
-/** Values in -1..1, the same at every call. */
+/** Values in -1..1, identical at every call. */
 function noise(length: number, seed: number): Float32Array<ArrayBuffer> {
   let state = seed * 2654435761;
   return Float32Array.from({ length }, () => {

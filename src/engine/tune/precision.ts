@@ -1,12 +1,14 @@
 import type { ElementType } from '../../kernels/kernel.ts';
 import type { AdapterReport } from '../types.ts';
 
-/** Of maps and weights in memory. `auto`: f16 where it is known to serve, else f32. */
+/**
+ * The precision of maps and weights in memory. `auto`: f16 if it was measured to be safe, else f32.
+ */
 export type Precision = ElementType | 'auto';
 
 /**
- * Software adapters gain nothing by f16.
- * @param measured whether these weights were found to keep to the bound in f16 (`npm run precision`)
+ * Software adapters gain nothing from f16.
+ * @param measured whether these weights meet the bound in f16 (`npm run precision`)
  */
 export const choosePrecision = (
   wish: Precision,

@@ -15,7 +15,7 @@ import type { ResourceId } from '../program.ts';
 import { layerBias } from './conv.ts';
 import { type Emission, type EmitterGroup, exact, memoryWork } from './emission.ts';
 
-/** Partial sums of a map, and how many there are for a map of a size. */
+/** Partial sums of a map, and their number for a map of a given size. */
 interface PartialSums {
   readonly partials: ResourceId;
   readonly count: (size: Size) => number;
@@ -32,9 +32,9 @@ export const attentionEmitters: EmitterGroup<'attentionGate' | 'attentionMix'> =
 
 class AttentionBlocks {
   readonly #emission: Emission;
-  /** Of a map t, which the block before has summed while it computed it. */
+  /** For a map t whose sums the previous block has computed together with it. */
   readonly #sumsOf = new Map<ValueId, PartialSums>();
-  /** The sums of t, reduced by the gate kernel, by the gated map. */
+  /** The sums of t that the gate kernel reduced, by the gated map. */
   readonly #statsOf = new Map<ValueId, ResourceId>();
 
   constructor(emission: Emission) {
@@ -49,7 +49,7 @@ class AttentionBlocks {
     const { scale } = emission.map(gated);
     const lanes = emission.tileRows(features);
     const spec = { features, slope, lanes };
-    // The sums come with t from the block before, or from a pooling of their own.
+    // The sums come from the previous block together with t, or from a separate pooling.
     const sums = this.#sumsOf.get(t) ?? {
       partials: emission.poolPartial(t, `${emission.graph.nodes[t].name}:partials`),
       count: (size: Size) => poolChunks(pixelsOf(size)),
@@ -123,7 +123,7 @@ class AttentionBlocks {
       ),
       stats: { resource: this.#stats(gated) },
     };
-    // Without a next block the kernel leaves its last two outputs alone, but they must be there.
+    // Without a next block, the kernel does not write its last two outputs, but they must be bound.
     const next =
       nextT === null ? emission.scratch(`${name}:no t`, () => 16) : emission.write(nextT);
     const partials = emission.scratch(`${name}:partials`, ({ width, height }) =>

@@ -29,7 +29,7 @@ import {
   optional,
 } from './emission.ts';
 
-/** Convolutions with their epilogues, over one map or several, and pixel attention. */
+/** Convolutions of one or several maps with their epilogues, and pixel attention. */
 export const convEmitters: EmitterGroup<'conv' | 'gatedConv'> = (emission) => ({
   conv: (op) => emitConv(emission, op),
   gatedConv: (op) => emitGatedConv(emission, op),
@@ -72,7 +72,7 @@ function oneMap(emission: Emission, op: ConvOp, spec: ConvSpec) {
         packing.arrange(packLayer(w, op), spec),
       )
     : layerWeights(emission, op);
-  // A binding that the uniforms switch off still needs a buffer: the input will do.
+  // A binding that the uniforms disable still needs a buffer; the input is used.
   const [source] = x;
   return {
     kernel: variant.kernel(spec, element),
@@ -94,7 +94,7 @@ function overParts(emission: Emission, op: ConvOp, spec: ConvSpec) {
   const channels = x.map((id) => emission.map(id).channels);
   const bound = addend === null || x.includes(addend) ? [...x] : [...x, addend];
   const index = addend === null ? 0 : bound.indexOf(addend);
-  // A binding that the uniforms switch off still needs a buffer.
+  // A binding that the uniforms disable still needs a buffer.
   const [x0, x1 = x0, x2 = x0, x3 = x0, x4 = x0] = bound.map((id) => emission.read(id));
   const partsSpec = { ...spec, parts: channels, addend: index };
   const weights = emission.constant(
@@ -121,7 +121,7 @@ function biases(emission: Emission, { cOut, bias, act0 }: ConvOp): Operand {
   );
 }
 
-/** The weights of a convolution of one map, for kernels that read them as the plain one does. */
+/** The weights of a convolution of one map, for kernels that read them like the plain one. */
 export const layerWeights = (emission: Emission, layer: ConvLayer): Operand =>
   emission.constant('conv', [layer.weight], emission.element, (w) => packLayer(w, layer));
 

@@ -37,34 +37,36 @@ import type { NetworkWeights } from '../weights.ts';
 /** Appends the dispatches of a fused op to an emission. */
 export type Emitter<K extends FusedOp['op']> = (op: FusedOpOf<K>) => void;
 
-/** The emitters of some ops, made anew for each emission: they may remember what they have emitted. */
+/** The emitters of some ops, made anew for each emission because they may keep state. */
 export type EmitterGroup<K extends FusedOp['op']> = (emission: Emission) => {
   readonly [Op in K]: Emitter<Op>;
 };
 
-/** What the device and its tuning decide about dispatches. */
+/** Choices that depend on the device and its tuning. */
 export interface EmitOptions {
   readonly element?: ElementType;
-  /** What the device allows a workgroup; default: the least that any allows. */
+  /** The device's limits for a workgroup; default: the minimum of all devices. */
   readonly workgroup?: WorkgroupLimits | undefined;
   /** Default: `plainConv` for all. */
   readonly conv?: ConvChoice | undefined;
-  /** Given: the program converts from and to pixels; values run from 0 to `range`. */
+  /** Given: the program converts from and to pixels, and values are in the range 0 to `range`. */
   readonly image?: Pick<PixelFormat, 'range' | 'wide'> | undefined;
-  /** The most bytes that the weights of an attention may take to be kept (`planSlabs`); default: any. */
+  /**
+   * The most bytes of attention weights that are kept in memory (`planSlabs`); default: no limit.
+   */
   readonly attentionBytes?: number | undefined;
-  /** Whether products of rows are shared by subgroup quads (kernels/nonlocalQuad.ts); default: no. */
+  /** Whether subgroup quads share products of rows (kernels/nonlocalQuad.ts); default: no. */
   readonly quads?: boolean | undefined;
 }
 
-/** A step with its operands by the names that the kernel gives them. */
+/** A step with its operands by their names in the kernel. */
 export interface Dispatch<R extends string, W extends string, P extends string>
   extends Omit<Step, 'kernel' | 'reads' | 'writes' | 'params' | 'sums'> {
   readonly kernel: Kernel<R, W, P>;
   readonly reads: Readonly<Record<NoInfer<R>, Operand>>;
   readonly writes: Readonly<Record<NoInfer<W>, ResourceId>>;
   readonly params: (size: Size, tile: TileView) => Params<NoInfer<P>>;
-  /** What has reduced the map of the step, whose size `grid` and `params` are given. */
+  /** The reductions of the step's map, whose size `grid` and `params` receive. */
   readonly reduced?: readonly Reduction[] | undefined;
   readonly sums?: {
     readonly operand: NoInfer<R>;
@@ -74,7 +76,7 @@ export interface Dispatch<R extends string, W extends string, P extends string>
   };
 }
 
-/** A program in the making. */
+/** A program under construction. */
 export class Emission {
   readonly graph: Graph;
   /** Nodes that must be written out. */
@@ -118,7 +120,7 @@ export class Emission {
     };
   }
 
-  /** What holds a value that has been written. */
+  /** The resource of a value that has been written. */
   read(id: ValueId): { readonly resource: ResourceId } {
     const resource = this.#resourceOf.get(id);
     if (resource === undefined) {
@@ -142,22 +144,21 @@ export class Emission {
     return this.assign(id, this.scratch(name, bytes));
   }
 
-  /** Says which resource holds a value. */
+  /** Sets the resource that holds a value. */
   assign(id: ValueId, resource: ResourceId): ResourceId {
     this.#resourceOf.set(id, resource);
     return resource;
   }
 
-  /** Makes a resource that holds no value of the graph. */
+  /** Makes a resource that does not hold a value of the graph. */
   scratch(name: string, bytes: (size: Size) => number, external = false): ResourceId {
     this.#resources.push({ name, bytes, external });
     return this.#resources.length - 1;
   }
 
   /**
-   * Weights as a kernel reads them.
-   * @param packing tells this way to pack them from all others; the same weights packed alike are
-   * uploaded once
+   * Weights in the form that a kernel reads.
+   * @param packing identifies this packing; equally packed weights are uploaded once
    */
   constant(
     packing: string,
@@ -174,7 +175,7 @@ export class Emission {
     return mapShape(this.graph, id);
   }
 
-  /** Rows of the workgroup tile of a kernel that holds so many channels whole. */
+  /** Rows of the workgroup tile of a kernel that computes all of this many channels. */
   tileRows(channels: number): Lanes {
     const rows = lanesFor(channels, this.workgroup);
     if (!rows) throw new Error(`a tile of ${channels} channels does not fit a workgroup`);
@@ -187,12 +188,12 @@ export class Emission {
     return this.#image;
   }
 
-  /** What the pixels hold that become a map or that a map becomes. */
+  /** The format of the pixels that become a map or that a map becomes. */
   format(id: ValueId): PixelFormat {
     return { range: 1, ...this.#pixels, channels: this.map(id).channels };
   }
 
-  /** Appends a dispatch, whose kernel is given its operands and words by name. */
+  /** Appends a dispatch. The kernel gets its operands and words by name. */
   dispatch<R extends string, W extends string, P extends string>({
     kernel,
     reads,
@@ -213,7 +214,9 @@ export class Emission {
     });
   }
 
-  /** The first stage of a pooling: the resource of its sums, each over a part of the map. */
+  /**
+   * The first stage of a pooling. Returns the resource of its sums, each over a part of the map.
+   */
   poolPartial(from: ValueId, name: string): ResourceId {
     const { channels, scale } = this.map(from);
     const partials = this.scratch(name, (size) =>
@@ -245,12 +248,12 @@ export class Emission {
   }
 }
 
-/** Multiply-adds that take about as long as moving `channels` values per pixel: a rough 8 each. */
+/** The cost of moving `channels` values per pixel in multiply-adds: roughly 8 each. */
 export const memoryWork = (channels: number, scale: number): number => 8 * channels * scale ** 2;
 
 export const mapParams = ({ width, height }: Size) => ({ width, height });
 
-/** Of a step that reads and writes a map, an invocation per vector. */
+/** A step that reads and writes a map, with one invocation per vector. */
 export const mapStep = ({ channels, scale, reduced }: Omit<MapShape, 'kind'>) => ({
   scale,
   reduced,
@@ -265,7 +268,7 @@ export const poolParams = (size: Size) => ({
   chunks: poolChunks(pixelsOf(size)),
 });
 
-/** Of the kernels that take `poolParams` and the partial sums. */
+/** For kernels that take `poolParams` and the partial sums. */
 export const poolSums = (channels: number) =>
   ({ operand: 'partials', blocks: blocksOf(channels), count: 'chunks', pixels: 'pixels' }) as const;
 

@@ -9,7 +9,7 @@ type Kind = FusedOp['op'];
 
 const transformer = async () => (await import('./transformer.ts')).transformerEmitters;
 
-/** Groups that are lazily loaded: few networks have these ops. */
+/** Lazily loaded groups: few networks have these ops. */
 const LAZY = {
   slice: transformer,
   depthwise: transformer,
@@ -26,7 +26,7 @@ const LAZY = {
 
 type Loaded = { readonly [K in Exclude<Kind, keyof typeof LAZY>]: Emitter<K> };
 
-/** The emitters of all other ops. One that has none is an error of types here. */
+/** The emitters of all other ops. A missing one is a type error here. */
 const loaded = (emission: Emission): Loaded => ({
   ...convEmitters(emission),
   ...attentionEmitters(emission),
@@ -36,7 +36,9 @@ const loaded = (emission: Emission): Loaded => ({
 
 type AnyEmitters = Partial<Record<Kind, (op: FusedOp) => void>>;
 
-/** Loads what emits a list of fused ops. @returns appends each op's dispatches to an emission */
+/**
+ * Loads the emitters of a list of fused ops. @returns appends each op's dispatches to an emission
+ */
 export async function loadEmitters(
   ops: readonly FusedOp[],
 ): Promise<(emission: Emission) => (op: FusedOp) => void> {

@@ -32,12 +32,12 @@ import type { Operand, ResourceId } from '../program.ts';
 import { type Dispatch, type Emission, type EmitterGroup, exact, mapParams } from './emission.ts';
 
 /**
- * Dispatches into which an attention is cut where its weights are not kept whole. Beyond one the
- * weights are computed anew for each group of layers that shares them, a slab of windows at a time.
+ * The most dispatches of an attention whose weights are not kept whole. With more than one, each
+ * group of layers computes the weights again, one slab of windows at a time.
  */
 const SLABS = 8;
 
-/** An attention as its readers need it. */
+/** The attention data that its readers need. */
 interface Pattern {
   readonly spec: WindowSpec & { readonly rounds: number };
   readonly rows: ResourceId;
@@ -47,7 +47,7 @@ interface Pattern {
   readonly plan: (size: Size) => SlabPlan;
 }
 
-/** How many windows there are, and how many of them have their weights in memory at a time. */
+/** The number of windows, and how many of them have their weights in memory at a time. */
 export interface SlabPlan {
   readonly windows: number;
   readonly perSlab: number;
@@ -57,8 +57,8 @@ export interface SlabPlan {
 }
 
 /**
- * The choice between keeping the weights P (spans * w values per row) and computing them again from
- * the embeddings, a slab of windows at a time: they are kept while they take at most `limit` bytes.
+ * Decides whether to keep the weights P (spans * w values per row) or to compute them again from
+ * the embeddings, one slab of windows at a time. They are kept if they take at most `limit` bytes.
  * Keeping saves spans * w * D multiply-adds per row and group.
  */
 export function planSlabs(
@@ -81,7 +81,7 @@ export const nonlocalEmitters: EmitterGroup<'nonlocal'> = (emission) => {
   return { nonlocal: (op) => steps.emit(op) };
 };
 
-/** Name and inputs of an op, in the order that its spec states. */
+/** Name and inputs of an op, in the order of its spec. */
 interface NonlocalNode {
   readonly name: string;
   readonly inputs: readonly ValueId[];
@@ -91,7 +91,7 @@ class NonlocalSteps {
   readonly #emission: Emission;
   readonly #products: RowProducts;
   readonly #patterns = new Map<ValueId, Pattern>();
-  /** Rows of a map in an order, by both values. */
+  /** Rows of a map in a sorted order, by both values. */
   readonly #rows = new Map<string, ResourceId>();
 
   constructor(emission: Emission) {
@@ -269,7 +269,7 @@ class NonlocalSteps {
       params: (size) => ({ count: this.#padded(spec, size) }),
       work: channels,
     });
-    // Somebody who wants to see the weights wants all of them.
+    // A tap on the weights needs all of them.
     const limit = keep.has(id) ? Number.POSITIVE_INFINITY : this.#emission.attentionBytes;
     const plan = (size: Size) => planSlabs(spec, pixelsOf(size), limit);
     const weights = this.#emission.scratch(node.name, (size) => plan(size).bytes);
@@ -283,7 +283,7 @@ class NonlocalSteps {
     });
   }
 
-  /** The weights of some windows; no dispatch where there are none. */
+  /** Computes the weights of some windows; no dispatch if there are none. */
   #scores(
     name: string,
     { spec, rows, norms, weights, lse }: Pattern,
@@ -367,7 +367,7 @@ class NonlocalSteps {
       writes: { y: this.#emission.write(id) },
       params: mapParams,
     };
-    // A binding that the kernel does not read still needs a buffer: another input will do.
+    // A binding that the kernel does not read still needs a buffer; another input is used.
     if (spec.kind === 'keySoftmax') {
       const [a, b = a] = reads;
       this.#push({
@@ -390,7 +390,7 @@ class NonlocalSteps {
     }
   }
 
-  /** Rows of a map in sorted order; made once for each pair. */
+  /** Rows of a map in sorted order; made once per pair. */
   #gather(map: ValueId, order: ValueId, spec: Pattern['spec']): ResourceId {
     const key = `${map}/${order}`;
     const found = this.#rows.get(key);
@@ -414,7 +414,7 @@ class NonlocalSteps {
     return rows;
   }
 
-  /** Rows of all rounds, the last window filled up. */
+  /** Rows of all rounds, with the last window padded. */
   #padded({ window, rounds }: Pattern['spec'], size: Size): number {
     return rounds * Math.ceil(pixelsOf(size) / window) * window;
   }

@@ -10,7 +10,7 @@ import type { Operand } from '../program.ts';
 import { layerBias, layerWeights } from './conv.ts';
 import { type Emission, type EmitterGroup, exact, mapStep, memoryWork } from './emission.ts';
 
-/** Whatever goes over a map pixel by pixel: arithmetic, rearrangement, conversion. */
+/** Everything that runs over a map pixel by pixel: arithmetic, rearrangement, conversion. */
 export const pixelEmitters: EmitterGroup<
   | 'pointwise'
   | 'prelu'
@@ -25,7 +25,7 @@ export const pixelEmitters: EmitterGroup<
   | 'skipPack'
 > = (emission) => {
   const { element } = emission;
-  /** A step that writes a map, an invocation per vector. */
+  /** A step that writes a map, with one invocation per vector. */
   const push = <R extends string>(
     { name, writes }: { name: string; writes: { y: ValueId } },
     kernel: Kernel<R, 'y', keyof typeof MAP_WORDS>,
@@ -47,7 +47,7 @@ export const pixelEmitters: EmitterGroup<
   };
   return {
     pointwise: (op) => {
-      // A binding that the kernel does not read still needs a buffer: the first operand will do.
+      // A binding that the kernel does not read still needs a buffer; the first operand is used.
       const { a, b, w } = op.reads;
       const kernel = pointwiseKernel(op.fn, op.activation, element, op.factor);
       push(op, kernel, {

@@ -30,7 +30,7 @@ import {
   optional,
 } from './emission.ts';
 
-/** Ops of light transformers, each by itself. */
+/** Ops of lightweight transformers, one dispatch each. */
 export const transformerEmitters: EmitterGroup<TransformerOp['op']> = (emission) => ({
   slice: (op) => emitSlice(emission, op),
   depthwise: (op) => emitDepthwise(emission, op),
@@ -46,7 +46,7 @@ export const transformerEmitters: EmitterGroup<TransformerOp['op']> = (emission)
 
 type Emitted = FusedOpOf<TransformerOp['op']>;
 
-/** What a step that writes a map has in common, an invocation per vector. */
+/** The common part of steps that write a map, with one invocation per vector. */
 const written = (emission: Emission, { name, writes, multiplyAdds }: Emitted) => ({
   name,
   ...mapStep(emission.map(writes.y)),
@@ -193,7 +193,7 @@ function emitReduced(
   });
 }
 
-/** Of a step whose input and output differ in size. */
+/** A step whose input and output differ in size. */
 function betweenSizes(emission: Emission, { reads, writes }: Emitted) {
   const sizeOf = (id: ValueId) => {
     const { reduced = [] } = emission.map(id);
@@ -201,7 +201,7 @@ function betweenSizes(emission: Emission, { reads, writes }: Emitted) {
   };
   const [from, to] = [sizeOf(reads.inputs[0]), sizeOf(writes.y)];
   return {
-    // Both sizes follow from that of the whole map.
+    // Both sizes follow from the size of the whole map.
     reduced: [],
     grid: (size: Size) => {
       const { width, height } = to(size);

@@ -10,7 +10,7 @@ import type { LinearLayer } from '../fused.ts';
 import type { Operand } from '../program.ts';
 import { type Emission, type EmitterGroup, exact, poolParams, poolSums } from './emission.ts';
 
-/** Poolings and what is computed from their vectors. */
+/** Poolings and ops on their vectors. */
 export const vectorEmitters: EmitterGroup<
   'globalAveragePool' | 'dynamicWeights' | 'linear' | 'softmax' | 'vectorActivation'
 > = (emission) => {
