@@ -1,6 +1,9 @@
-/** The words of a crew's control block, by their index. Nothing but atomic operations touches them. */
+/**
+ * The words of a crew's control block, by their index. They are only accessed with atomic
+ * operations.
+ */
 export const WORDS = {
-  /** Threads that work on the task; -1 while there is none, and none may enter. */
+  /** Number of threads that work on the task; -1 if there is none and threads must not enter. */
   gate: 0,
   /** Counts tasks. Threads sleep until it changes. */
   turn: 1,
@@ -8,8 +11,10 @@ export const WORDS = {
   epoch: 2,
   /** 1 after a function of the module failed in a thread. */
   fault: 3,
-  /** The task: index of the function, address of its record, the first row that nobody has taken, the
-   * end of the rows, and how many rows are taken at once. */
+  /**
+   * The task: index of the function, address of its record, the first free row, the end of the
+   * rows, and the number of rows taken at a time.
+   */
   fn: 4,
   record: 5,
   next: 6,
@@ -23,17 +28,17 @@ export interface Seat {
   readonly words: typeof WORDS;
   readonly epoch: number;
   readonly module: WebAssembly.Module;
-  /** Shared. */
+  /** A shared memory. */
   readonly memory: WebAssembly.Memory;
   /** Names of the module's functions. */
   readonly functions: readonly string[];
 }
 
 /**
- * The work of one thread: it computes rows of each task that the crew's host offers, and returns when
- * the host turns to another model. The thread is blocked meanwhile.
+ * The work of one thread: it computes rows of each task that the crew's host offers, and returns
+ * when the host changes the model. The thread is blocked until then.
  *
- * Uses nothing from outside its own body: Node runs its text in a worker.
+ * The function uses nothing outside its own body, because Node runs its text in a worker.
  */
 export function serveBands({ control, words, epoch, module, memory, functions }: Seat): void {
   const { gate, turn, fn, record, next, end, share } = words;
@@ -51,7 +56,7 @@ export function serveBands({ control, words, epoch, module, memory, functions }:
   };
   let seen = -1;
   for (;;) {
-    // The next task is mostly some microseconds away, less than falling asleep and waking up takes.
+    // The next task usually comes within microseconds, which is faster than sleeping and waking up.
     for (let i = 0; i < 5000 && Atomics.load(control, turn) === seen; i++);
     Atomics.wait(control, turn, seen);
     seen = Atomics.load(control, turn);
@@ -63,7 +68,7 @@ export function serveBands({ control, words, epoch, module, memory, functions }:
       inside = found;
     }
     if (inside < 0) continue;
-    // While a thread is inside, the task and the model stay.
+    // The task and the model do not change while a thread is inside.
     try {
       if (!isOver()) work();
     } catch {

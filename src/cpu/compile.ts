@@ -20,29 +20,32 @@ import { type MapView, padded, pixelAt } from './layout.ts';
 import type { RowFunction } from './module.ts';
 import { type Field, KINDS, type RecordName } from './records.ts';
 
-/** Rows of one function of the module. Those of a task can be done in any order and at once. */
+/** Rows of one function of the module. The rows of a task can run in any order and concurrently. */
 export interface RowTask {
   readonly fn: RowFunction;
   readonly record: number;
   readonly rows: number;
 }
 
-/** Means over an image of each channel, by the value that a pooling writes. */
+/** Means of each channel over an image, by the value that a pooling writes. */
 export interface Means {
-  /** Take the place of those of the image or tile at hand: they are of the image that it is part of. */
+  /**
+   * Given means replace those of the current image or tile. They belong to the whole image that
+   * contains it.
+   */
   readonly given?: ReadonlyMap<ValueId, Float32Array<ArrayBuffer>> | undefined;
-  /** Takes what is found. */
+  /** Receives the computed means. */
   readonly found?: Map<ValueId, Float32Array<ArrayBuffer>> | undefined;
-  /** The image at hand is a part of one whose other parts run at the same time. */
+  /** The current image is part of an image whose other parts run at the same time. */
   readonly band?: Band | undefined;
 }
 
-/** A part of an image of its full width. */
+/** A full-width part of an image. */
 export interface Band {
-  /** LR rows of the part that are its own; the others are of its neighbours, too. */
+  /** The part's own LR rows. The others also belong to its neighbours. */
   readonly from: number;
   readonly to: number;
-  /** The means over all parts, as soon as these have come so far. */
+  /** Returns the means over all parts once all parts have reached this pooling. */
   readonly combine: (id: ValueId, sums: RowSums) => Promise<Float32Array<ArrayBuffer>>;
 }
 
@@ -55,7 +58,7 @@ export interface RowSums {
   readonly channels: number;
 }
 
-/** The means of a map's channels, of its rows from top to bottom. */
+/** The means of a map's channels, from its rows from top to bottom. */
 export function meansOf(parts: readonly RowSums[]): Float32Array<ArrayBuffer> {
   const [{ stride, width, channels }] = parts;
   const pixels = parts.reduce((sum, { data }) => sum + (data.length / stride) * width, 0);
@@ -66,39 +69,39 @@ export function meansOf(parts: readonly RowSums[]): Float32Array<ArrayBuffer> {
   });
 }
 
-/** A small step that the host does. */
+/** A small step that the host runs. */
 export type HostTask = (floats: Float32Array, means: Means) => void | Promise<void>;
 
 export type Task = RowTask | HostTask;
 
-/** Where an op finds its values at one size of the image. */
+/** The addresses of an op's values at one size of the image. */
 export interface Place {
   map(id: ValueId): MapView;
   /** Address of a vector. */
   vector(id: ValueId): number;
   /** Address of the bytes that `Emission.scratch` asked for. */
   readonly scratch: number;
-  /** Writes a record; words that are not given are zero. @returns its address */
+  /** Writes a record. Missing words are zero. @returns its address */
   record<R extends RecordName>(name: R, fields: Readonly<Record<Field<R>, number>>): number;
-  /** Writes records of one kind behind one another. */
+  /** Writes consecutive records of one kind. */
   records<R extends RecordName>(
     name: R,
     list: readonly Readonly<Record<Field<R>, number>>[],
   ): { readonly start: number; readonly end: number };
 }
 
-/** An op, ready to be placed. Its constants have been made. */
+/** An op with its constants, ready to be placed in memory. */
 export interface Emission {
   readonly op: FusedOp;
   readonly tasks: (place: Place) => readonly Task[];
-  /** Bytes that the op needs beside its values, by the rows of the map that it reads. */
+  /** Bytes that the op needs besides its values, by the rows of the map that it reads. */
   readonly scratch?: (rows: number) => number;
 }
 
-/** Ops of other levels of fusion, and what the host does with pixels. */
+/** Ops of other fusion levels, and the pixel conversions that the host does. */
 type Elsewhere = 'unpack' | 'pack' | 'attentionGate' | 'attentionMix' | 'gatedConv' | 'skipPack';
 
-/** Null: the oracle's loops run it. That is for ops of the graph that stand alone. */
+/** Null: the oracle's loops run it. Only for ops of the graph that stand alone. */
 type Entry<K extends FusedOp['op']> = Emitter<K> | (K extends LoneOp['op'] ? null : never);
 
 type Emitter<K extends FusedOp['op']> = (
@@ -191,7 +194,7 @@ export const runsSlowly = (op: FusedOp): op is LoneOp =>
   (EMITTERS as Readonly<Record<string, unknown>>)[op.op] === null;
 
 /**
- * What the module does for an op; null where it has no function for it. Makes the op's constants.
+ * The module's work for an op; null if it has no function for it. Makes the op's constants.
  * @throws Error for ops of the fusion level `blocks`
  */
 export function emit(op: FusedOp, constants: Constants, { graph }: FusedGraph): Emission | null {
@@ -287,7 +290,7 @@ function emitPointwise(
 interface PointwiseSpec {
   readonly a: ValueId;
   readonly y: ValueId;
-  /** Addresses of a value for each channel, in place of a map; `slopes` are of act0. */
+  /** Addresses of one value per channel, instead of a map. `slopes` belong to act0. */
   readonly slopes?: number;
   readonly scale?: number;
   readonly shift?: number;
@@ -301,7 +304,7 @@ interface PointwiseSpec {
   readonly mix?: ValueId | null;
 }
 
-/** Pixels of one phase of an enlargement: all where `every` is 1. */
+/** Pixels of one phase of an enlargement; all pixels if `every` is 1. */
 interface Strides {
   readonly dy: number;
   readonly dx: number;
@@ -310,7 +313,7 @@ interface Strides {
 
 const ALL_PIXELS: Strides = { dy: 0, dx: 0, every: 1 };
 
-/** Makes the constants of a pointwise record, and yields what writes it. */
+/** Makes the constants of a pointwise record, and yields the function that writes it. */
 function pointwiseRecord(constants: Constants, channels: number, spec: PointwiseSpec) {
   const ones = constants.repeated(1, channels);
   const zeros = constants.repeated(0, channels);
@@ -386,7 +389,7 @@ function emitUnshuffle({
       const [x, y] = [place.map(reads.inputs[0]), place.map(writes.y)];
       const moves = Array.from({ length: scale ** 2 }, (_, phase) => {
         const [dy, dx] = [Math.floor(phase / scale), phase % scale];
-        // The pixels of one phase, as a map of its own.
+        // The pixels of one phase, as a separate map.
         const part = {
           ...x,
           address: pixelAt(x, dy, dx),
@@ -415,7 +418,7 @@ function emitBilinear({ reads, writes, scale }: FusedOpOf<'bilinear'>): Omit<Emi
   };
 }
 
-/** Sums of rows by the module, their mean and what follows by the host. */
+/** The module sums rows; the host computes the mean and the following ops. */
 function emitPool(
   { reads, writes }: Pick<FusedOpOf<'dynamicWeights'>, 'reads' | 'writes'>,
   graph: Graph,
@@ -463,7 +466,7 @@ function vectorOp(
   };
 }
 
-/** A move into all pixels of y; distances in bytes. */
+/** Moves values into all pixels of y. Distances are in bytes. */
 function move(
   place: Place,
   from: MapView,
@@ -472,7 +475,7 @@ function move(
     readonly divide?: number;
     readonly phase?: number;
     readonly fromChannel?: number;
-    /** Where in a pixel of y the numbers go, and how far apart. */
+    /** The position of the numbers in a pixel of y, and their distance. */
     readonly to?: number;
     readonly toChannel?: number;
     readonly channels?: number;
@@ -491,7 +494,7 @@ function move(
   return { fn: 'move', record, rows: y.height };
 }
 
-/** Channels that pad a map have to be finite, since convolutions multiply them by zero. */
+/** Padding channels must be finite, because convolutions multiply them by zero. */
 function clearPadding(map: MapView): HostTask[] {
   if (map.channels % 4 === 0) return [];
   const start = map.address / 4;
@@ -510,7 +513,7 @@ function lengthOf({ nodes }: Graph, id: ValueId): number {
   return shape.length;
 }
 
-/** The slope of an activation that is one; null for others. */
+/** The slope of an activation that is linear on both sides; null for others. */
 function slopeOf(activation: ConvOp['act0']): number | null {
   if (activation === null) return 1;
   if (activation.fn === 'leakyRelu') return activation.slope;

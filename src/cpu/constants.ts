@@ -2,12 +2,12 @@ import type { ConvLayer } from '../engine/compile/fused.ts';
 import type { NetworkWeights } from '../engine/compile/weights.ts';
 import { padded } from './layout.ts';
 
-/** Addresses of packed weights and the like are multiples of a cache line. */
+/** Addresses of packed weights and other constants are multiples of a cache line. */
 const ALIGN = 64;
 
 export const aligned = (address: number): number => Math.ceil(address / ALIGN) * ALIGN;
 
-/** What stays in memory between runs, behind one another from `start` on. */
+/** Data that stays in memory between runs, stored consecutively from `start`. */
 export class Constants {
   readonly #known = new Map<string, number>();
   readonly #data: { readonly address: number; readonly data: Float32Array }[] = [];
@@ -19,12 +19,12 @@ export class Constants {
     this.#end = start;
   }
 
-  /** The first address behind all constants. */
+  /** The first address after all constants. */
   get end(): number {
     return this.#end;
   }
 
-  /** The address of what `make` makes; it is made once for a key. */
+  /** The address of the data that `make` returns. Each key is made once. */
   address(key: string, make: () => Float32Array): number {
     const known = this.#known.get(key);
     if (known !== undefined) return known;
@@ -48,7 +48,7 @@ export class Constants {
     return this.address(`${value} x ${count}`, () => new Float32Array(count).fill(value));
   }
 
-  /** A value for each channel, zero for those that pad them. */
+  /** One value per channel, zero for padding channels. */
   perChannel(key: string, values: () => ArrayLike<number>): number {
     return this.address(key, () => {
       const given = values();
@@ -58,7 +58,7 @@ export class Constants {
     });
   }
 
-  /** Writes all constants. The object can be dropped afterwards, and the packed arrays with it. */
+  /** Writes all constants. The object and the packed arrays can be dropped afterwards. */
   write(buffer: ArrayBufferLike): void {
     for (const { address, data } of this.#data) {
       new Float32Array(buffer, address, data.length).set(data);
@@ -68,8 +68,8 @@ export class Constants {
 }
 
 /**
- * Positions of a kernel that read one pixel of the input: its distance from the output pixel, and the
- * kernel's own positions. They are several where the input is read through a nearest enlargement.
+ * Positions of a kernel that read one pixel of the input: its distance from the output pixel, and
+ * the kernel's own positions. There are several if the input is read through a nearest enlargement.
  */
 export interface Tap {
   readonly distance: number;
@@ -77,9 +77,8 @@ export interface Tap {
 }
 
 /**
- * The taps along one axis. An enlargement by `upsample` has as many phases, in each of which the output
- * pixels of one kind read other pixels: the sums of the weights that meet at one pixel take the place
- * of the weights.
+ * The taps along one axis. An enlargement by `upsample` has as many phases; in each phase, the
+ * output pixels read different pixels. Weights that read the same pixel are added.
  */
 export function tapsOf(kernel: 1 | 3, upsample = 1, phase = 0): readonly Tap[] {
   const taps: { distance: number; positions: number[] }[] = [];
@@ -93,9 +92,9 @@ export function tapsOf(kernel: 1 | 3, upsample = 1, phase = 0): readonly Tap[] {
 }
 
 /**
- * Weights [cOut][cIn][kernel][kernel] as the module reads them: [blocks of 8 channels][k][8] and, where
- * four channels remain, [k][4]. k goes through the parts of the input, the rows, the columns and the
- * channels of the part with those that pad them.
+ * Weights [cOut][cIn][kernel][kernel] in the module's order: [blocks of 8 channels][k][8], and
+ * [k][4] if four channels remain. k runs over the parts of the input, the rows, the columns and the
+ * channels of the part with its padding.
  */
 export function packWeights(
   oihw: Float32Array,

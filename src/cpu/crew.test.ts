@@ -12,7 +12,7 @@ import { upscale } from './upscale.ts';
 const crew = openCrew(3);
 afterAll(() => crew.close());
 
-/** A crew, and how many rows its host alone has done by now. */
+/** A crew, and the number of rows that its host alone has computed. */
 async function watched() {
   const module = await compileModule(undefined, true);
   const memory = makeMemory(2 ** 20, true);
@@ -94,7 +94,7 @@ it('stops soon after being cancelled, and the next job is right', async () => {
   const running = upscale(model, picture(300, 300), { signal: controller.signal });
   setTimeout(() => controller.abort(), 300);
   await expect(running).rejects.toMatchObject({ code: 'ABORTED' });
-  // 100 on a machine that does nothing else; the job takes seconds.
+  // 100 on an idle machine; the job takes seconds.
   expect(performance.now() - due).toBeLessThan(400);
   const image = picture(9, 8);
   const { image: expected } = await upscale(await CpuModel.load(network, weights), image);
@@ -113,7 +113,7 @@ it('works with threads that never start', async () => {
 
 it('says so when a thread fails, and goes on', async () => {
   const { run, memory } = await watched();
-  // Beyond the end of the memory: whoever takes the rows, traps.
+  // Beyond the end of the memory: the thread that takes the rows traps.
   new Uint32Array(memory.buffer).set([memory.buffer.byteLength, 16, 2 ** 19, 1, 16], 16);
   expect(() => run({ fn: 'sums', record: 64, rows: 9 }, 0, 9)).toThrow();
   const { network, weights } = await golden('compact_x2_11x7');

@@ -3,22 +3,22 @@ import { type Seat, WORDS } from './band.ts';
 import { FUNCTIONS, type Functions, type RowFunction } from './module.ts';
 import { onThisThread, type RunRows } from './runner.ts';
 
-/** A worker that runs `serveBands` for each seat that it is sent. */
+/** A worker that runs `serveBands` for each seat that it receives. */
 export interface BandThread {
   send(seat: Seat): void;
   terminate(): void;
 }
 
-/** Shares of a task that each thread takes: more of them even out the threads' speeds. */
+/** Shares of a task per thread. More shares balance threads of different speed. */
 const SHARES = 4;
 
 /**
- * Threads that share a model's memory and divide the rows of each task. The host takes part. A thread
- * that starts late, or not at all, costs speed and nothing else: each takes the next rows that nobody
- * has. Rows depend on nothing but the task's inputs, so results are those of one thread, bit for bit.
+ * Threads that share a model's memory and divide the rows of each task. The host takes part. A
+ * thread that starts late, or never, only costs speed, because each thread takes the next free
+ * rows. Rows depend only on the task's inputs, so results equal those of one thread, bit for bit.
  */
 export class Crew {
-  /** Those that were asked for, with the host's. */
+  /** The requested number, including the host's. */
   readonly threads: number;
   readonly #workers: readonly BandThread[];
   readonly #control = new Int32Array(
@@ -26,21 +26,24 @@ export class Crew {
   );
   #memory: WebAssembly.Memory | null = null;
 
-  /** @param start makes a thread; called once for each but the host's */
+  /** @param start makes a thread; called once for each except the host's */
   constructor(threads: number, start: () => BandThread) {
     this.threads = threads;
     this.#control[WORDS.gate] = -1;
     this.#workers = Array.from({ length: threads - 1 }, start);
   }
 
-  /** What runs the rows of tasks in this memory; it holds until the next call. */
+  /**
+   * Returns the function that runs the rows of tasks in this memory. It is valid until the next
+   * call.
+   */
   serve(module: WebAssembly.Module, memory: WebAssembly.Memory, functions: Functions): RunRows {
     if (this.#workers.length === 0) return onThisThread(functions);
     if (memory !== this.#memory) this.#seat(module, memory);
     return (task, from, to) => this.#run(functions, task.fn, task.record, from, to);
   }
 
-  /** Ends the threads; the crew is of no more use. */
+  /** Ends the threads. The crew cannot be used again. */
   close(): void {
     for (const worker of this.#workers) worker.terminate();
   }
@@ -77,7 +80,7 @@ export class Crew {
     }
   }
 
-  /** Waits until all threads have left, and lets no more in. */
+  /** Waits until all threads have left, and admits no more. */
   #closeGate(): void {
     const control = this.#control;
     for (;;) {

@@ -10,24 +10,26 @@ import type { Crew } from './crew.ts';
 import { padded } from './layout.ts';
 import { CpuModel } from './model.ts';
 
-/** Milliseconds of measuring. */
+/** Milliseconds of measurement. */
 const PROBE_MS = 20;
-/** Pixels of an image that most budgets allow to run whole. */
+/** Pixels of an image that run whole within most budgets. */
 const WHOLE_PIXELS = 6e5;
-/** What conversion from and to pixels costs, in values written for each LR and SR pixel. */
+/** The cost of the pixel conversions, in values written per LR and SR pixel. */
 const PIXEL_VALUES = 16;
 
-/** What non-local ops take beside their multiply-adds. */
+/** The cost of non-local ops besides their multiply-adds. */
 const SORTING = 2;
 
-/** How fast a machine is, in milliseconds. */
+/** The speed of a machine, in milliseconds. */
 export interface Speed {
   readonly perMultiplyAdd: number;
-  /** For each number that an op writes. */
+  /** Per number that an op writes. */
   readonly perValue: number;
 }
 
-/** Multiply-adds of an LR pixel, and numbers that ops write for it; those of non-local ops apart. */
+/**
+ * Multiply-adds per LR pixel, and numbers that ops write for it; those of non-local ops separately.
+ */
 function workOf(graph: Graph) {
   const work = { multiplyAdds: 0, values: 0, slow: 0 };
   for (const op of fuse(graph, { fuse: 'ops', image: {} }).ops) {
@@ -42,8 +44,8 @@ function workOf(graph: Graph) {
 }
 
 /**
- * Measures this machine for 20 ms: with a 3x3 convolution, which networks spend most of their time in, and
- * a small 1x1 convolution, which mostly moves numbers.
+ * Measures this machine for 20 ms: with a 3x3 convolution, on which networks spend most of their
+ * time, and with a small 1x1 convolution, which mostly moves numbers.
  * @param crew the threads that will do the work
  * @throws CrispenError `NO_WASM`, `OUT_OF_MEMORY`
  */
@@ -64,15 +66,15 @@ export async function measureSpeed(crew?: Crew): Promise<Speed> {
 interface Probe {
   readonly channels: number;
   readonly kernel: 1 | 3;
-  /** Of the map in pixels. */
+  /** Side of the map in pixels. */
   readonly side: number;
   readonly ms: number;
   readonly crew: Crew | undefined;
 }
 
 /**
- * Times a convolution: milliseconds for a pixel, and by how much other work on the machine slows it down,
- * as it will slow down the job.
+ * Times a convolution: milliseconds per pixel, and the factor by which other work on the machine
+ * slows it down. The job will slow down likewise.
  */
 async function probe({ channels, kernel, side, ms, crew }: Probe) {
   const b = new GraphBuilder();
@@ -93,7 +95,7 @@ async function probe({ channels, kernel, side, ms, crew }: Probe) {
     await model.trace({ width: side, height: side, data }, ['conv'], { onStep });
     times.push(spent);
   };
-  // Compiles, and lets threads come.
+  // Compiles, and waits for threads.
   for (let i = 0; i < 3; i++) await once();
   times.length = 0;
   const until = performance.now() + ms;
@@ -109,7 +111,7 @@ async function probe({ channels, kernel, side, ms, crew }: Probe) {
 }
 
 /**
- * Milliseconds that a network takes for an LR image; ops that the oracle's loops run count at their
+ * Milliseconds of a network for an LR image. Ops that run as the oracle's loops count at their
  * speed.
  * @param teamed threads without shared memory that compute bands of the image
  * @throws CrispenError `INVALID_INPUT`
@@ -127,7 +129,7 @@ export async function estimateMilliseconds(
   const pixels = PIXEL_VALUES * (1 + scale ** 2);
   const area = width * height;
   const pools = graph.nodes.some(({ op }) => op === 'globalAveragePool');
-  // A pass for the statistics alone comes before the tiles, and these overlap.
+  // Before the tiles, which overlap, there is a pass for the statistics.
   const passes = area <= WHOLE_PIXELS ? 1 : pools ? 2 : 1.2;
   const fast =
     (multiplyAdds * perMultiplyAdd + (values + pixels) * perValue) *
@@ -138,7 +140,7 @@ export async function estimateMilliseconds(
   return fast + estimateCpuMilliseconds(network, width, height) * share * SORTING;
 }
 
-/** The share of the work that each of so many threads does, overlap included. */
+/** The share of the work that each of the threads does, including overlap. */
 function shareOf(graph: Graph, height: number, threads: number): number {
   const { overlap, approximate } = tileOverlap(graph);
   if (approximate) return 1;

@@ -1,23 +1,24 @@
 /**
- * Where values lie in linear memory. A map is [height + 2][width + 1][channels] f32, channels innermost
- * and padded to a multiple of four, with a border of zeros around it: the padding of a convolution. One
- * column of it serves both sides, since the pixel behind the last of a row is the one before the next.
+ * The layout of values in linear memory. A map is [height + 2][width + 1][channels] f32, channels
+ * innermost and padded to a multiple of four, with a border of zeros: the padding of a convolution.
+ * One border column serves both sides, because the pixel after the last of a row precedes the first
+ * of the next row.
  */
 
 /** A feature map in memory; addresses and distances in bytes. */
 export interface MapView {
-  /** Of pixel (0, 0). */
+  /** Address of pixel (0, 0). */
   readonly address: number;
   readonly width: number;
   readonly height: number;
   readonly channels: number;
-  /** From a pixel to the next. */
+  /** Distance from a pixel to the next. */
   readonly pixel: number;
-  /** From a row to the next. */
+  /** Distance from a row to the next. */
   readonly row: number;
 }
 
-/** Channels with those that pad them. */
+/** The number of channels including padding. */
 export const padded = (channels: number): number => Math.ceil(channels / 4) * 4;
 
 const pixelBytes = (channels: number): number => padded(channels) * 4;
@@ -34,11 +35,11 @@ export function mapAt(start: number, channels: number, width: number, height: nu
   return { address: start + row + pixel, width, height, channels, pixel, row };
 }
 
-/** Address of a pixel, which may lie in the border. */
+/** Address of a pixel, which may be in the border. */
 export const pixelAt = ({ address, row, pixel }: MapView, y: number, x: number): number =>
   address + y * row + x * pixel;
 
-/** Writes the border of a map; what it holds elsewhere stays. */
+/** Clears the border of a map and keeps the rest. */
 export function clearBorder(floats: Float32Array, map: MapView): void {
   const { width, height, pixel, row } = map;
   const clear = (from: number, to: number) => floats.fill(0, from / 4, to / 4);
@@ -51,7 +52,7 @@ export function clearBorder(floats: Float32Array, map: MapView): void {
   clear(below, below + row + pixel);
 }
 
-/** Writes a planar map [channels][height][width]; padding channels become zero. */
+/** Writes a planar map [channels][height][width]. Padding channels become zero. */
 export function writePlanar(floats: Float32Array, map: MapView, data: Float32Array): void {
   const { channels, width, height } = map;
   for (let y = 0; y < height; y++) {

@@ -14,7 +14,7 @@ const goldens = ['tiny_*', 'compact_*', 'span_*', 'rrdb_*', 'edsr_*', 'lcoan_*',
   .flatMap((pattern) => findGoldenCases(pattern))
   .filter((file) => file.startsWith(SEEDED_GOLDENS));
 
-/** The networks of a seeded golden: one, but for those of non-local attention. */
+/** The networks of a seeded golden: one, except for those of non-local attention. */
 async function goldensOf(pattern: string) {
   const file = findGoldenCases(pattern).find((path) => path.startsWith(SEEDED_GOLDENS));
   const found = await readGoldenCases(file ?? pattern);
@@ -95,7 +95,7 @@ describe('tiles', () => {
     ['compact_x2_11x7', 16],
     ['rrdb_x2_unshuffle_13x9_pad', 45],
     ['span_x2_11x7', 32],
-    // Means over the image are those of the whole.
+    // Means are taken over the whole image.
     ['tiny_a2n_x4_8x8', 24],
   ])('%s in tiles of %i equals the whole', async (name, tileSize) => {
     const { network, weights } = await golden(name);
@@ -148,13 +148,13 @@ describe('a job', () => {
     const { network, weights } = await loadShipped('a2n-x2');
     const model = await CpuModel.load(network, weights);
     const controller = new AbortController();
-    // The timer itself is late where nothing gets its turn: what counts is when it was due.
+    // If other events get no turn, the timer itself is late. The time when it was due counts.
     const due = performance.now() + 300;
     const running = upscale(model, picture(300, 300), { signal: controller.signal });
     setTimeout(() => controller.abort(), 300);
     await expect(running).rejects.toMatchObject({ code: 'ABORTED' });
     expect(performance.now()).toBeGreaterThanOrEqual(due - 1);
-    // 100 on a machine that does nothing else; the job takes seconds.
+    // 100 on an idle machine; the job takes seconds.
     expect(performance.now() - due).toBeLessThan(400);
     const image = picture(9, 8);
     const { image: after } = await upscale(model, image);

@@ -30,9 +30,12 @@ import {
 } from './runner.ts';
 import type { TileRunner } from './tiles.ts';
 
-/** How a model runs. */
+/** Options of a model. */
 export interface ModelOptions {
-  /** Default: what the runtime supports best (`compileModule`). With a crew, for a shared memory. */
+  /**
+   * Default: the best variant that the runtime supports (`compileModule`). With a crew, it must be
+   * for a shared memory.
+   */
   readonly module?: WebAssembly.Module | undefined;
   /** Threads that help; default none. */
   readonly crew?: Crew | undefined;
@@ -40,13 +43,13 @@ export interface ModelOptions {
   readonly helpers?: readonly TileRunner[] | undefined;
   /** Values that are read after a run. */
   readonly keep?: ReadonlySet<ValueId>;
-  /** Default `ops`; `none` runs each node by itself. */
+  /** Default `ops`; `none` runs each node separately. */
   readonly fuse?: 'ops' | 'none';
 }
 
 /**
- * A network with its weights in WebAssembly memory. Runs one image or tile at a time; the memory grows
- * to what the largest needs and goes with the object.
+ * A network with its weights in WebAssembly memory. It runs one image or tile at a time. The memory
+ * grows to the size of the largest and is freed with the object.
  */
 export class CpuModel {
   readonly network: Network;
@@ -55,7 +58,7 @@ export class CpuModel {
   readonly #weights: NetworkWeights;
   readonly #memory: WebAssembly.Memory;
   readonly #rows: () => RunRows;
-  /** Those that divide its rows. */
+  /** Threads that divide its rows. */
   readonly threads: number;
   readonly #applyOp: typeof import('../engine/oracle/interpreter.ts').applyOp | null;
   #program: Program | null = null;
@@ -110,12 +113,12 @@ export class CpuModel {
     );
   }
 
-  /** True if some ops run by plain loops, which take a hundred times as long. */
+  /** True if plain loops run some ops, which take a hundred times as long. */
   get slow(): boolean {
     return this.#compiled.slow.length > 0;
   }
 
-  /** Bytes of memory that it holds. */
+  /** Bytes of its memory. */
   get held(): number {
     return this.#memory.buffer.byteLength;
   }
@@ -126,8 +129,8 @@ export class CpuModel {
   }
 
   /**
-   * Bytes of memory for an image or tile of whole cells, weights included.
-   * @param part `pooling`: of what `means` runs
+   * Bytes of memory for an image or tile of whole cells, including weights.
+   * @param part `pooling`: only for the part that `means` runs
    */
   bytes(size: Size, part: 'all' | 'pooling' = 'all'): number {
     return this.#compiled.program(size, this.#countOf(part)).bytes;
@@ -161,7 +164,7 @@ export class CpuModel {
 
   /**
    * Runs the network on the pixels of `source` and packs a part of the result.
-   * @param size of the map that the network sees; more than the source's where that is reflected
+   * @param size of the map that the network sees; larger than the source if that is reflected
    * @returns false if a value was not finite
    * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`
    */
@@ -179,12 +182,14 @@ export class CpuModel {
     const map = program.views.get(graph.output);
     if (!map) throw new Error('the output has no place');
     const finite = pack(this.#floats(), map, formats.output, { ...packing, source, scale });
-    // A value that is none would stay where a later image expects finite padding.
+    // A non-finite value would stay where a later image expects finite padding.
     if (!finite) this.#program = null;
     return finite;
   }
 
-  /** The named values of one run on planar numbers in the network's range; they must be in `keep`. */
+  /**
+   * The named values of one run on planar numbers in the network's range. They must be in `keep`.
+   */
   async trace(
     input: PlanarInput,
     names: readonly string[],
@@ -227,14 +232,14 @@ export class CpuModel {
     if (same && known.steps.length === count) return known;
     const program = this.#compiled.program({ width, height }, count);
     growMemory(this.#memory, program.bytes);
-    // What other sizes left behind is finite, unless a network went astray.
+    // Data from other sizes are finite, unless a network produced NaN or infinity.
     this.#floats().fill(0, this.#compiled.start / 4);
     new Uint32Array(this.#memory.buffer, program.records, program.words.length).set(program.words);
     this.#program = program;
     return program;
   }
 
-  /** @returns the values that are no maps and vectors in memory */
+  /** @returns the values that are not maps or vectors in memory */
   async #execute(program: Program, options: RunChoice): Promise<Map<ValueId, Value>> {
     const tables = new Map<ValueId, Value>();
     const oracle: Oracle = (op) => this.#runOracle(program, op, tables);

@@ -2,25 +2,25 @@ import { CrispenError } from '../errors.ts';
 import { MODULES } from './module.generated.ts';
 import { RECORDS, type RecordName } from './records.ts';
 
-/** Names of the module's functions: of all records but that of a segment. */
+/** Names of the module's functions: those of all records except segments. */
 export type RowFunction = Exclude<RecordName, 'segment'>;
 
 export const FUNCTIONS = Object.keys(RECORDS).filter((name) => name !== 'segment') as RowFunction[];
 
-/** Each does the rows `from` .. `to` - 1 of what the record at an address says. */
+/** Each function computes the rows `from` .. `to` - 1 for the record at an address. */
 export type Functions = Readonly<
   Record<RowFunction, (record: number, from: number, to: number) => void>
 >;
 
 export type VariantName = keyof typeof MODULES;
 
-/** Variants in the order in which they are tried: the fastest first. */
+/** Variants in the order of preference: the fastest first. */
 const ORDER: readonly VariantName[] = ['relaxed', 'simd'];
 
-/** Most pages of 64 KiB that a module's memory may have: 4 GiB. */
+/** The most 64 KiB pages of a module's memory: 4 GiB. */
 const MAX_PAGES = 65536;
 
-/** The variant that this runtime knows, or null: SIMD is from 2021 to 2023, by browser. */
+/** The variant that this runtime supports, or null. Browsers got SIMD between 2021 and 2023. */
 export function supportedVariant(): VariantName | null {
   if (typeof WebAssembly === 'undefined') return null;
   return ORDER.find((name) => WebAssembly.validate(bytesOf(name))) ?? null;
@@ -29,7 +29,8 @@ export function supportedVariant(): VariantName | null {
 /**
  * Compiles the module.
  * @param shared for a memory that threads share
- * @throws CrispenError `NO_WASM` where the runtime has no SIMD or the page's policy forbids WebAssembly.
+ * @throws CrispenError `NO_WASM` if the runtime has no SIMD or the page's policy forbids
+ *   WebAssembly.
  */
 export async function compileModule(
   variant = supportedVariant(),
@@ -53,7 +54,7 @@ export async function compileModule(
 /** A memory of at least `bytes`. @throws CrispenError `OUT_OF_MEMORY` */
 export function makeMemory(bytes: number, shared = false): WebAssembly.Memory {
   const initial = pagesOf(bytes);
-  // Runtimes of 32 bits reserve the whole of a shared memory at once and may refuse 4 GiB.
+  // 32-bit runtimes reserve a shared memory as a whole and may refuse 4 GiB.
   for (let maximum = MAX_PAGES; ; maximum /= 2) {
     try {
       return new WebAssembly.Memory({ initial, maximum, shared });
@@ -63,7 +64,10 @@ export function makeMemory(bytes: number, shared = false): WebAssembly.Memory {
   }
 }
 
-/** Makes a memory at least so large; views of its buffer are void then. @throws CrispenError `OUT_OF_MEMORY` */
+/**
+ * Grows a memory to at least this size. Views of its buffer become invalid. @throws CrispenError
+ * `OUT_OF_MEMORY`
+ */
 export function growMemory(memory: WebAssembly.Memory, bytes: number): void {
   const missing = pagesOf(bytes) - memory.buffer.byteLength / 65536;
   if (missing <= 0) return;
@@ -91,10 +95,10 @@ const outOfMemory = (bytes: number, cause: unknown): CrispenError =>
     { hint: 'Set a smaller memory budget or enlarge a smaller image.', cause },
   );
 
-/** What the module says of the memory that it imports: "memory", a memory, with a maximum. */
+/** The module's memory import: "memory", a memory with a maximum. */
 const MEMORY_IMPORT = 'memory\x02\x01';
 
-/** @param shared one bit of the import makes the module one for a shared memory */
+/** @param shared one bit of the import declares the memory as shared */
 function bytesOf(variant: VariantName, shared = false): Uint8Array<ArrayBuffer> {
   const code = atob(MODULES[variant]);
   const bytes = Uint8Array.from(code, (c) => c.charCodeAt(0));

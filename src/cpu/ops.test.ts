@@ -11,7 +11,7 @@ import { CpuModel } from './model.ts';
 import type { VariantName } from './module.ts';
 import { compileModule } from './module.ts';
 
-// Node 20 knows relaxed SIMD behind a flag.
+// Node 20 has relaxed SIMD behind a flag.
 setFlagsFromString('--experimental-wasm-relaxed-simd');
 
 type Build = (b: GraphBuilder, x: NodeId) => NodeId;
@@ -31,7 +31,7 @@ const dynamic: Build = (b, x) => {
   return b.softmax('weights', second, 3);
 };
 
-/** Channels of the input, and a graph of it. */
+/** Channels of the input, and a graph that uses it. */
 const GRAPHS: Readonly<Record<string, readonly [channels: number, build: Build]>> = {
   'conv 3x3, 3 -> 5': [3, conv(3, 5)],
   'conv 3x3, 8 -> 16': [8, conv(3, 16)],

@@ -1,7 +1,7 @@
 import type { RgbaImage } from '../image/image.ts';
 import { type MapView, pixelAt } from './layout.ts';
 
-/** What the values of a network's input and output mean: 0..range in one channel (luma) or three. */
+/** The format of a network's input and output values: 0..range in one channel (luma) or three. */
 export interface ValueFormat {
   readonly range: number;
 }
@@ -14,7 +14,7 @@ function reflected(i: number, size: number): number {
   return Math.min(i % period, period - (i % period));
 }
 
-/** Pixels as a network's input, reflected to the right and below where the map is larger. */
+/** Converts pixels to a network's input, reflected to the right and below if the map is larger. */
 export function unpack(
   floats: Float32Array,
   map: MapView,
@@ -43,7 +43,7 @@ export function unpack(
 
 const luma = (r: number, g: number, b: number): number => 0.299 * r + 0.587 * g + 0.114 * b;
 
-/** A part of the result: `core` in LR pixels of the image that the network saw. */
+/** A part of the result. `core` is in LR pixels of the image that the network saw. */
 export interface Packing {
   readonly core: {
     readonly x: number;
@@ -52,9 +52,9 @@ export interface Packing {
     readonly height: number;
   };
   readonly scale: number;
-  /** The pixels that the network saw: alpha, and with luma the colours, are theirs. */
+  /** The pixels that the network saw. They give alpha and, with luma, the colours. */
   readonly source: RgbaImage;
-  /** Where the core's first pixel goes, and the pixels of a row there. */
+  /** The position of the core's first pixel, and the pixels per row there. */
   readonly to: {
     readonly data: RgbaImage['data'];
     readonly offset: number;
@@ -63,8 +63,8 @@ export interface Packing {
 }
 
 /**
- * Values as pixels: clamped, rounded half to even. Alpha is enlarged bilinearly, and so are the
- * differences of colours from luma where the network has luma alone.
+ * Converts values to pixels: clamped, rounded half to even. Alpha is enlarged bilinearly. If the
+ * network only produces luma, so are the differences of colours from luma.
  * @returns false if a value was not finite
  */
 export function pack(
@@ -89,7 +89,7 @@ export function pack(
       const shift = grey ? luma(below[0], below[1], below[2]) : 0;
       for (let c = 0; c < 3; c++) {
         const value = floats[grey ? from : from + c];
-        // NaN and infinity minus themselves are no zero.
+        // NaN and infinity minus themselves are not zero.
         finite &&= value - value === 0;
         to.data[at + c] = rounded(value * factor + (grey ? below[c] - shift : 0), top);
       }

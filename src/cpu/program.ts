@@ -21,33 +21,35 @@ import { aligned, type Constants } from './constants.ts';
 import { clearBorder, type MapView, mapAt, mapBytes, padded } from './layout.ts';
 import { type Field, RECORDS, type RecordName, recordBytes } from './records.ts';
 
-/** A network at one size of the image: what to do, in order, and what the module reads of it. */
+/**
+ * A network at one size of the image: the steps in order, and the records that the module reads.
+ */
 export interface Program {
   readonly size: Size;
   readonly steps: readonly Step[];
   readonly views: ReadonlyMap<ValueId, MapView>;
   readonly vectors: ReadonlyMap<ValueId, number>;
-  /** Where `words` belong. */
+  /** The address of `words`. */
   readonly records: number;
   readonly words: Uint32Array;
-  /** Bytes of memory that it needs, constants included. */
+  /** Bytes of memory that it needs, including constants. */
   readonly bytes: number;
 }
 
-/** An op's tasks; those of a slow op make room for what the oracle's loops will write. */
+/** An op's tasks. The tasks of a slow op reserve memory for the result of the oracle's loops. */
 export interface Step {
   readonly op: FusedOp;
   readonly tasks: readonly Task[];
 }
 
-/** A network with its constants, ready to be planned for any size. */
+/** A network with its constants, which can be planned for any size. */
 export class Compiled {
   readonly fused: FusedGraph;
   readonly #emissions: readonly (Emission | null)[];
   readonly #constants: Constants;
   readonly #keep: ReadonlySet<ValueId>;
 
-  /** @param keep values that are read after the run, beside the output */
+  /** @param keep values that are read after the run, besides the output */
   constructor(fused: FusedGraph, constants: Constants, keep: ReadonlySet<ValueId> = new Set()) {
     this.fused = fused;
     this.#constants = constants;
@@ -60,20 +62,20 @@ export class Compiled {
     return this.fused.ops.filter(runsSlowly);
   }
 
-  /** How many ops there are from the first to the last pooling. */
+  /** The number of ops from the first to the last pooling. */
   get poolingOps(): number {
     const pools = ({ op }: FusedOp) => op === 'globalAveragePool' || op === 'dynamicWeights';
     return this.fused.ops.findLastIndex(pools) + 1;
   }
 
-  /** The first address behind the constants. */
+  /** The first address after the constants. */
   get start(): number {
     return this.#constants.end;
   }
 
   /**
    * Lays out values and records for LR images of a size.
-   * @param count so many ops from the first on; default: all
+   * @param count number of ops from the first; default: all
    */
   program(size: Size, count = this.fused.ops.length): Program {
     const { graph, inputs } = this.fused;
@@ -152,7 +154,7 @@ function known<T>(values: ReadonlyMap<ValueId, T>, id: ValueId): T {
   return value;
 }
 
-/** The words of a record; the names of f32 ones begin with `slope` and end with a digit. */
+/** The words of a record. The names of f32 words begin with `slope` and end with a digit. */
 function wordsOf<R extends RecordName>(
   name: R,
   fields: Readonly<Record<Field<R>, number>>,

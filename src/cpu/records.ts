@@ -1,17 +1,17 @@
 /**
- * The records that tell the module's functions what to do, as the host writes them into linear memory:
- * 32-bit words in this order. Addresses and distances are in bytes. Words named `slope…` are f32.
+ * The records that the host writes into linear memory for the module's functions: 32-bit words in
+ * this order. Addresses and distances are in bytes. Words named `slope…` are f32.
  *
- * A map lies in memory as rows of pixels, its channels innermost (`layout.ts`); so a map is described
- * by the address of its pixel (0, 0), the distance of its rows (`…Row`) and that of its pixels (`…Pixel`)
- * or what lies between two pixels (`…Skip`).
+ * A map in memory consists of rows of pixels, channels innermost (`layout.ts`). It is described by
+ * the address of its pixel (0, 0), the distance of its rows (`…Row`) and the distance of its pixels
+ * (`…Pixel`) or the gap between two pixels (`…Skip`).
  */
 export const RECORDS = {
   /** conv: y = act(sum over segments + bias), act(v) = v >= 0 ? v : slope[channel] * v; v if `slopes` is 0. */
   conv: [
     'segments',
     'segmentsEnd',
-    /** [blocks of 8 channels][k][8], then, where 4 channels remain, [k][4]. */
+    /** [blocks of 8 channels][k][8], then [k][4] if 4 channels remain. */
     'weights',
     'bias',
     'slopes',
@@ -22,15 +22,15 @@ export const RECORDS = {
     'width',
     /** Bytes of all channels of a pixel of y: a multiple of 16. */
     'channelBytes',
-    /** A `pointwise` record for each row that is done; 0 for none. */
+    /** A `pointwise` record for each finished row; 0 for none. */
     'epilogue',
   ],
-  /** A run of `count` numbers that a convolution reads for each pixel, from `base` on. */
+  /** A run of `count` numbers from `base` on that a convolution reads for each pixel. */
   segment: ['base', 'row', 'pixel', 'count'],
   /**
-   * pointwise: y = act1(act0(a) * m * factorA + r * factorR). act0 and act1 are v >= 0 ? v : slope * v,
-   * or what `kind…` says (`KINDS`). m and r are maps, or a pixel that repeats: then row is 0 and skip
-   * leads back.
+   * pointwise: y = act1(act0(a) * m * factorA + r * factorR). act0 and act1 are v >= 0 ? v : slope
+   * * v, or the function that `kind…` names (`KINDS`). m and r are maps, or a pixel that repeats:
+   * row is then 0, and skip leads back.
    */
   pointwise: [
     ...['a', 'aRow', 'aSkip'],
@@ -46,14 +46,15 @@ export const RECORDS = {
   ],
   /**
    * move: copies `channels` numbers of each pixel of y from the pixel (floor(x / divide), floor(y /
-   * divide)) of `from`, `phase` bytes further on for each step of (y mod divide) * divide + x mod divide.
+   * divide)) of `from`, with an offset of `phase` bytes for each step of (y mod divide) * divide +
+   * x mod divide.
    */
   move: [
     ...['from', 'fromRow', 'fromPixel', 'fromChannel'],
     ...['y', 'yRow', 'yPixel', 'yChannel'],
     ...['width', 'channels', 'divide', 'phase'],
   ],
-  /** bilinear: enlarges by half-pixel centres with clamped edges. */
+  /** bilinear: enlargement with half-pixel centres and clamped edges. */
   bilinear: [
     ...['x', 'xRow', 'xWidth', 'xHeight'],
     ...['y', 'yRow', 'width', 'channelBytes', 'scale'],
@@ -74,7 +75,7 @@ export function fieldOffset<R extends RecordName>(record: R, field: Field<R>): n
   return fields.indexOf(field) * 4;
 }
 
-/** What `kind0` and `kind1` say: 0 for a slope on the negative side. */
+/** The meaning of `kind0` and `kind1`. 0: a slope on the negative side. */
 export const KINDS = {
   slope: 0,
   sigmoid: 1,

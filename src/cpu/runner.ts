@@ -5,15 +5,17 @@ import { type HostTask, type Means, type RowTask, runsSlowly } from './compile.t
 import type { Functions } from './module.ts';
 import type { Program, Step } from './program.ts';
 
-/** Multiply-adds of each thread between two looks at the clock: some milliseconds on a slow core. */
+/**
+ * Multiply-adds of each thread between two checks of the clock: some milliseconds on a slow core.
+ */
 const CHUNK = 2e7;
-/** Milliseconds after which other events get their turn: a job is cancelled within 100. */
+/** Milliseconds between turns of other events. A job is cancelled within 100. */
 const SLICE_MS = 20;
 
-/** Does an op that the module has no function for. */
+/** Runs an op for which the module has no function. */
 export type Oracle = (op: LoneOp) => void;
 
-/** Runs the rows of a task, on one core or on several. */
+/** Runs the rows of a task on one or several cores. */
 export type RunRows = (task: RowTask, from: number, to: number) => void;
 
 export const onThisThread =
@@ -21,7 +23,7 @@ export const onThisThread =
   ({ fn, record }, from, to) =>
     functions[fn](record, from, to);
 
-/** Lets other events happen; a timer would wait for four milliseconds. */
+/** Yields to other events. A timer would wait for four milliseconds. */
 export function breathe(): Promise<void> {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
@@ -40,14 +42,14 @@ export interface Run extends Pick<RunOptions, 'signal'> {
   readonly oracle: Oracle;
   readonly means?: Means | undefined;
   readonly onWork?: ((multiplyAdds: number) => void) | undefined;
-  /** Given: called with each op's index and milliseconds. */
+  /** Called with each op's index and milliseconds, if given. */
   readonly onStep?: ((step: Step, milliseconds: number) => void) | undefined;
 }
 
-/** What a caller chooses of a run. */
+/** The caller's options of a run. */
 export type RunChoice = Pick<Run, 'signal' | 'onWork' | 'onStep' | 'means'>;
 
-/** Runs a program whose inputs are in place. @throws CrispenError `ABORTED` */
+/** Runs a program whose inputs are in memory. @throws CrispenError `ABORTED` */
 export async function runProgram(program: Program, run: Run): Promise<void> {
   const pixels = program.size.width * program.size.height;
   let since = performance.now();
@@ -62,7 +64,7 @@ export async function runProgram(program: Program, run: Run): Promise<void> {
     const started = performance.now();
     const work = step.op.multiplyAdds * pixels;
     const rowsInAll = step.tasks.reduce((sum, task) => sum + (isRowTask(task) ? task.rows : 0), 0);
-    // Ops without multiply-adds move memory: a few for each number.
+    // Ops without multiply-adds move memory, which counts as a few per number.
     const perRow = Math.max(work / Math.max(1, rowsInAll), 100 * program.size.width);
     const chunk = Math.max(1, Math.floor((CHUNK * run.threads) / perRow));
     for (const task of step.tasks) {

@@ -1,4 +1,4 @@
-/** What runs in a thread of the CPU backend. */
+/** Code that runs in a thread of the CPU backend. */
 import type { ValueId } from '../engine/compile/fused.ts';
 import { CrispenError } from '../errors.ts';
 import { type Seat, serveBands } from './band.ts';
@@ -9,7 +9,7 @@ import type { Port, Reply, Request } from './tiles.ts';
 /** Milliseconds between two reports of work. */
 const REPORT_MS = 20;
 
-/** Serves a host: bands of a shared memory, or tiles in a memory of its own. */
+/** Serves a host: bands of a shared memory, or tiles in the thread's own memory. */
 export function serve(port: Port): void {
   const models = new Map<number, Promise<CpuModel>>();
   let job = new AbortController();
@@ -57,7 +57,7 @@ export function serve(port: Port): void {
     if ('control' in data) serveBands(data);
     else if ('load' in data) {
       const loading = CpuModel.load(data.network, data.tensors);
-      // Reported by the first job that wants it.
+      // The first job that needs it reports the failure.
       loading.catch(() => {});
       models.set(data.load, loading);
     } else if ('drop' in data) models.delete(data.drop);

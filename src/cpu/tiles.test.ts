@@ -15,7 +15,7 @@ afterAll(() => {
   for (const port of opened) port.close();
 });
 
-/** Threads that are none: the other ends of their channels are served here, by turns. */
+/** Simulated threads: this thread serves the other ends of their channels in turn. */
 async function openPort(): Promise<Port> {
   const { port1, port2 } = new MessageChannel();
   opened.push(port1, port2);
@@ -121,7 +121,7 @@ it('cancels all threads at once; the next job is right', async () => {
   const running = upscale(together, picture(100, 400), { signal: controller.signal });
   setTimeout(() => controller.abort(), 300);
   await expect(running).rejects.toMatchObject({ code: 'ABORTED' });
-  // Three threads take turns here; each of them looks every 20 ms.
+  // Three threads take turns here, and each checks every 20 ms.
   expect(performance.now() - due).toBeLessThan(400);
   const image = picture(16, 200);
   expect((await upscale(together, image)).image).toEqual((await upscale(alone, image)).image);

@@ -1,5 +1,5 @@
 /**
- * Threads without shared memory: each has the model in a memory of its own and computes tiles. This is
+ * Threads without shared memory. Each has the model in its own memory and computes tiles. This is
  * the host's side; `serve.ts` is the threads'.
  */
 import type { ValueId } from '../engine/compile/fused.ts';
@@ -12,9 +12,9 @@ import { type Band, type Means, meansOf, type RowSums } from './compile.ts';
 import type { Packing } from './pixels.ts';
 import type { RunChoice } from './runner.ts';
 
-/** What computes tiles of a model: the model itself, or a copy of it in another thread. */
+/** Computes tiles of a model: the model itself, or a copy of it in another thread. */
 export interface TileRunner {
-  /** As `CpuModel.run`. */
+  /** Like `CpuModel.run`. */
   run(
     source: RgbaImage,
     size: Size,
@@ -25,7 +25,7 @@ export interface TileRunner {
 
 type Vector = Float32Array<ArrayBuffer>;
 
-/** What a thread is told. It does one thing after the other. */
+/** A message to a thread, which processes them in order. */
 export type Request =
   | { readonly load: number; readonly network: Network; readonly tensors: TensorMap }
   | { readonly drop: number }
@@ -41,7 +41,7 @@ export type Request =
   | { readonly mean: Vector }
   | { readonly cancel: true };
 
-/** What it answers: nothing to `load` and `drop`, whose failure the next `run` reports. */
+/** A thread's answer. `load` and `drop` have none; the next `run` reports their failure. */
 export type Reply =
   | { readonly ready: true }
   | { readonly work: number }
@@ -49,13 +49,13 @@ export type Reply =
   | { readonly done: boolean; readonly data: RgbaImage['data'] }
   | { readonly error: SerializedError };
 
-/** The parts of the platform's ports and workers that are used. */
+/** The parts of the platform's ports and workers that are used here. */
 export interface Port {
   postMessage(message: unknown, transfer: ArrayBuffer[]): void;
   onmessage: ((event: MessageEvent) => void) | null;
 }
 
-/** Makes a thread that serves the other end of the port; `null`: none could be made. */
+/** Makes a thread that serves the other end of the port; null if that failed. */
 export type StartThread = () => Promise<Port | null>;
 
 /** Threads that hold the same models. */
@@ -63,7 +63,7 @@ export class Team {
   readonly #threads: Promise<TileThread[]>;
   #models = 0;
 
-  /** @param helpers beside the host's own thread */
+  /** @param helpers threads besides the host's own */
   constructor(helpers: number, start: StartThread) {
     const ports = Promise.all(Array.from({ length: helpers }, start));
     this.#threads = ports.then((all) =>
@@ -71,13 +71,14 @@ export class Team {
     );
   }
 
-  /** A model in all threads, which load it meanwhile; `drop` frees it. */
+  /** A model in all threads, which load it in the background; `drop` frees it. */
   async load(
     network: Network,
     tensors: TensorMap,
   ): Promise<{ readonly runners: readonly TileRunner[]; readonly drop: () => void }> {
     const load = this.#models++;
-    // Non-local ops hold functions, which do not cross to a thread, and mostly want the whole image.
+    // Non-local ops contain functions, which cannot be sent to a thread, and most need the whole
+    // image.
     const isLocal = network.graph.nodes.every(({ op }) => op !== 'nonlocal');
     const threads = isLocal ? await this.#threads : [];
     for (const thread of threads) thread.send({ load, network, tensors });
@@ -90,7 +91,7 @@ export class Team {
   }
 }
 
-/** One thread, as its host sees it. */
+/** One thread, as seen by its host. */
 class TileThread {
   readonly #port: Port;
   #listener: (reply: Reply) => void = () => {};
@@ -137,7 +138,7 @@ class TileThread {
         if ('work' in reply) onWork(reply.work);
         else if ('done' in reply) resolve(reply);
         else if ('error' in reply) reject(CrispenError.deserialize(reply.error));
-        // A job that has failed elsewhere is cancelled here by its signal.
+        // A job that failed elsewhere is cancelled here by its signal.
         else if ('sums' in reply)
           combine?.(reply.id, reply.sums).then(
             (mean) => this.send({ mean }),
@@ -166,7 +167,7 @@ export class Pooling {
     this.#bands = bands;
   }
 
-  /** What band `index` asks, counted from the top. */
+  /** The requests of band `index`, counted from the top. */
   combine(index: number): Band['combine'] {
     return (id, sums) =>
       new Promise((resolve, reject) => {
@@ -182,7 +183,7 @@ export class Pooling {
       });
   }
 
-  /** Lets nobody wait for a band that will not come. */
+  /** Rejects everyone who waits for a band that failed. */
   fail(error: unknown): void {
     this.#failure = error;
     for (const { asking } of this.#waiting.values()) {

@@ -17,21 +17,25 @@ import type { Means } from './compile.ts';
 import type { CpuModel } from './model.ts';
 import { Pooling, type TileRunner } from './tiles.ts';
 
-/** Bytes that a job may take, unless it says otherwise. */
+/** The default memory limit of a job, in bytes. */
 const DEFAULT_BUDGET = 2 ** 30;
 
-/** Bands are worth their overlap if they take less time than this share of fewer bands'. */
+/**
+ * More bands are worth their overlap if they take less than this share of the time of fewer bands.
+ */
 const WORTHWHILE = 0.9;
 
 /**
- * Upscales an image and hands over its rows as they get done. The image is run whole where the memory
- * allows, else in tiles whose overlap is the network's reach. Means over the image are of the whole
- * image where the part of the network that leads to them fits, else of a collage of its parts.
+ * Upscales an image and hands over rows as they are finished. The image runs whole if the memory
+ * allows it, otherwise in tiles that overlap by the network's reach. Means over the image come from
+ * the whole image if the part of the network that computes them fits, otherwise from a collage of
+ * its parts.
  *
- * Helpers of the model take their share: of an image that fits as bands, which pool together, so that
- * the result is that of the whole image, bit for bit; else of the tiles.
+ * Helpers of the model share the work. An image that fits is divided into bands that pool together,
+ * so the result equals that of the whole image, bit for bit. Otherwise they share the tiles.
  *
- * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `NON_FINITE`, `INVALID_INPUT`; what the sink throws
+ * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `NON_FINITE`, `INVALID_INPUT`; errors of the
+ *   sink
  */
 export async function upscaleStrips(
   model: CpuModel,
@@ -86,7 +90,7 @@ export async function upscaleStrips(
 
 interface Plan {
   readonly strips: readonly StripPlan[];
-  /** How many tiles run at the same time. */
+  /** The number of tiles that run at the same time. */
   readonly threads: number;
   /** The image is one tile, or bands that pool together. */
   readonly whole: boolean;
@@ -94,7 +98,9 @@ interface Plan {
 
 const budgetOf = ({ memoryBudget = DEFAULT_BUDGET }: UpscaleOptions): number => memoryBudget;
 
-/** How an image is cut so that what runs at once fits the budget. @throws CrispenError `OUT_OF_MEMORY` */
+/**
+ * How to cut an image into tiles that fit the budget together. @throws CrispenError `OUT_OF_MEMORY`
+ */
 function plan(
   model: CpuModel,
   image: RgbaImage,
@@ -141,14 +147,14 @@ interface TileRun extends Plan {
 }
 
 /**
- * Runs the tiles in their order, several at a time, and hands strips over from top to bottom. Not more
- * strips than threads are held.
+ * Runs the tiles in order, several at a time, and hands over strips from top to bottom. Holds at
+ * most as many strips as threads.
  */
 async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promise<void> {
   const { strips, threads, tiler, whole, given, onWork } = run;
   const { scale } = model.network;
   const width = image.width * scale;
-  // One that fails ends the others, which nobody may leave behind.
+  // One failure ends the others, so none is left running.
   const stop = new AbortController();
   const onAbort = () => stop.abort();
   if (run.signal?.aborted) stop.abort();
@@ -166,7 +172,7 @@ async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promis
     pooling?.fail(error);
     wake();
   };
-  /** By the index of the strip: its pixels, and tiles that are missing. */
+  /** By the index of the strip: its pixels, and the number of missing tiles. */
   const open = strips.map(({ tiles }) => ({
     data: null as RgbaImage['data'] | null,
     left: tiles.length,
@@ -220,7 +226,7 @@ async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promis
     }
   };
   try {
-    // Helpers first: the model keeps this thread busy.
+    // Helpers first, because the model keeps this thread busy.
     const runners = [...model.helpers.slice(0, threads - 1), model];
     await Promise.all(runners.map((runner) => work(runner).catch(fail)));
   } finally {
@@ -236,7 +242,7 @@ function pixelsLike({ data }: RgbaImage, pixels: number): RgbaImage['data'] {
     : new Uint8ClampedArray(pixels * 4);
 }
 
-/** Upscales an image as a whole. @throws as `upscaleStrips` */
+/** Upscales a whole image. @throws like `upscaleStrips` */
 export async function upscale<T extends RgbaImage>(
   model: CpuModel,
   image: T,

@@ -11,60 +11,64 @@ import { makeShadow, type Shadow } from './template.ts';
 
 export type { SkipReason } from './sizing.ts';
 
-/** Where an element stands; also a custom state, for styles: `crispen-image:state(done)`. */
+/** The element's state, also a custom state for styles: `crispen-image:state(done)`. */
 export type ElementState = 'idle' | 'waiting' | 'working' | 'done' | 'skipped' | 'failed';
 
 /** The element's events. None bubbles. */
 export interface CrispenImageEventMap {
-  /** The upscaled picture is shown. `detail` says what made it; the bitmap itself is not kept. */
+  /** The enlarged image is visible. `detail` says what made it; the bitmap itself is not kept. */
   load: CustomEvent<Omit<UpscaleOutput, 'image'>>;
   progress: CustomEvent<UpscaleProgress>;
-  /** The original stays. */
+  /** The job failed; the original stays. */
   error: CustomEvent<CrispenError>;
-  /** A wait or a run came to its end early: removed, scrolled away while it waited, or changed. */
+  /**
+   * Waiting or work ended early: the element was removed, scrolled away while waiting, or changed.
+   */
   abort: CustomEvent<null>;
   /** The weights are on the GPU. */
   modelload: CustomEvent<{ readonly id: string; readonly name: string; readonly scale: number }>;
 }
 
-/** The largest result by default: 4096 x 4096 pixels. */
+/** The default limit of a result: 4096 x 4096 pixels. */
 const MAX_PIXELS = 2 ** 24;
-/** What a screen reader is told only of work that takes longer than this. */
+/** Screen readers are only told about work that takes longer than this. */
 const LONG_MS = 1000;
 
-/** Attributes whose change makes another picture. */
+/** Attributes that need a new result when they change. */
 const INPUTS = ['src', 'scale', 'model', 'task', 'base-url', 'max-pixels', 'crossorigin'];
 
-/** So that a server can import the module to render the tag. */
+/** A server can import the module to render the tag. */
 const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
 
 /**
- * `<crispen-image>`: an image that becomes sharper where WebGPU is there, and stays what it is where
- * it is not. Register it by importing `crispen/element`.
+ * `<crispen-image>`: an image that becomes sharper if WebGPU is available, and stays unchanged if
+ * not. Register it by importing `crispen/element`.
  *
- * Content: an optional `<img>` (or a `<picture>` with one), which is shown first, and alone where no
- * script runs. Without it the element shows `src` by an image of its own.
+ * Content: an optional `<img>` (or a `<picture>` with one). It is shown first, and also if no
+ * script runs. Without it, the element shows `src` in an image of its own.
  *
  * Attributes, each with a property of the same name:
- * - `src`: the picture; default: what the `<img>` within shows. `alt`, `crossorigin`, `width`,
- *   `height` as for an image.
+ * - `src`: the image; default: what the inner `<img>` shows. `alt`, `crossorigin`, `width`,
+ *   `height`
+ *   as for an image.
  * - `scale`: 2 (default), 3, 4 or `auto`, the smallest that fills the box on this screen.
- * - `task`: `photo` (default); `clean`, for pictures that were never saved as JPEG; `dejpeg` or
- *   `denoise`, which take away traces of JPEG or noise at the picture's own size, so that `scale` is 1
- *   where it is not given; another one enlarges what they leave.
- * - `model`: the id of a model, or the address of a weight file (.pth, .safetensors).
- * - `loading`: `lazy` (default) waits until the element is in view; `eager` does not, and also works
- *   where the visitor asked to save data.
+ * - `task`: `photo` (default); `clean`, for images that were never saved as JPEG; `dejpeg` or
+ *   `denoise`, which remove JPEG artifacts or noise at the image's own size. Their default `scale` is
+ *   1; another scale enlarges the restored image.
+ * - `model`: the id of a model, or the URL of a weight file (.pth, .safetensors).
+ * - `loading`: `lazy` (default) waits until the element is visible; `eager` does not, and also
+ *   works
+ *   if the visitor asked to save data.
  * - `compare`: a divider between before and after.
  * - `base-url`: folder of the weight files. Elements with the same folder share one worker.
  * - `max-pixels`: larger results are not made; default 16,777,216.
  *
- * A picture is not enlarged if the screen could not show more of it than its file has; it is restored
- * all the same. Moving pictures and drawings (SVG) are left alone. The page may set an image's borders,
- * padding, corners and `object-fit`: its pixels alone are replaced.
+ * An image is not enlarged if the screen could not show more pixels than its file has. It is still
+ * restored. Moving images and drawings (SVG) are left unchanged. The page may set an image's
+ * borders, padding, corners and `object-fit`: only its pixels are replaced.
  *
- * The enlarged picture can be dragged and has the browser's menu of images. With `compare` a drag moves
- * the divider, and a press on the picture does not follow a link around it.
+ * The enlarged image can be dragged and has the browser's menu for images. With `compare`, dragging
+ * moves the divider, and a click on the image does not follow a link around it.
  *
  * Parts: `original`, `stage`, `result`, `divider`, `handle`, `status`. Variables: `--crispen-fade`,
  * `--crispen-divider-width`, `--crispen-divider-color`, `--crispen-handle-size`,
@@ -73,7 +77,7 @@ const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
 export class CrispenImage extends Base {
   static readonly observedAttributes = [...INPUTS, 'alt', 'loading', 'compare', 'width', 'height'];
 
-  /** For the one upscaler of the page; read when it is made. */
+  /** Options of the page's single upscaler; read when it is made. */
   static get options(): Omit<UpscalerOptions, 'baseUrl'> {
     return settings.options;
   }
@@ -87,7 +91,7 @@ export class CrispenImage extends Base {
   static set idleMs(milliseconds: number) {
     settings.idleMs = milliseconds;
   }
-  /** What the elements say to screen readers, for translation. */
+  /** The elements' texts for screen readers, for translation. */
   static get words(): Words {
     return settings.words;
   }
@@ -100,18 +104,18 @@ export class CrispenImage extends Base {
   #state: ElementState = 'idle';
   #skipped: SkipReason | null = null;
   #result: UpscaleOutput | null = null;
-  /** What shows the result. */
+  /** The element that shows the result. */
   #shown: HTMLCanvasElement | HTMLImageElement | null = null;
-  /** The canvas that an image is being made of. */
+  /** The canvas from which an image is being made. */
   #copied: HTMLCanvasElement | null = null;
-  /** What is known of the file at an address, and the file while a run needs it. */
+  /** Facts about the file at a URL, and the file while a run needs it. */
   #look: (Look & { readonly source: string }) | null = null;
   #file: Blob | null = null;
   #hole: { box: Box; radii: Radii } | null = null;
   #split = 0.5;
   #visible = false;
   #updating = false;
-  /** What the run or the result was made of. */
+  /** The inputs of the current run or result. */
   #key = '';
   #scaleMade = 0;
   #controller: AbortController | null = null;
@@ -128,7 +132,7 @@ export class CrispenImage extends Base {
     this.#shadow = makeShadow(this);
     const { root, stage, divider } = this.#shadow;
     root.addEventListener('slotchange', () => this.#change());
-    // An image's events do not bubble; on their way down they pass all the same.
+    // An image's events do not bubble, but the capture phase still passes here.
     const own = (event: Event) =>
       event.target instanceof HTMLImageElement && this.#imageEvent(event);
     for (const target of [this, root]) {
@@ -137,7 +141,8 @@ export class CrispenImage extends Base {
     }
     stage.addEventListener('pointerover', () => this.#makeImage());
     stage.addEventListener('pointerdown', (event) => this.#grab(event));
-    // A press sets the divider: it neither follows a link around it nor drags that or the picture.
+    // A press sets the divider. It neither follows a link around it nor drags the link or the
+    // image.
     for (const type of ['click', 'mousedown'] as const) {
       stage.addEventListener(type, (event) => {
         if (this.compare && event.button === 0) event.preventDefault();
@@ -164,7 +169,10 @@ export class CrispenImage extends Base {
     });
   }
 
-  /** Properties that were set before the element was defined lie on it and would hide the accessors. */
+  /**
+   * Properties that were set before the element was defined are its own and would hide the
+   * accessors.
+   */
   #upgrade(): void {
     const accessors = Object.getOwnPropertyDescriptors(CrispenImage.prototype);
     for (const [name, { get, set }] of Object.entries(accessors)) {
@@ -253,7 +261,7 @@ export class CrispenImage extends Base {
 
   // #endregion
 
-  /** Where the divider of `compare` stands, 0 (all upscaled) to 1 (all original). */
+  /** Position of the divider of `compare`, 0 (all enlarged) to 1 (all original). */
   get split(): number {
     return this.#split;
   }
@@ -277,22 +285,23 @@ export class CrispenImage extends Base {
     return this.#state;
   }
 
-  /** Why the state is `skipped`; null in any other. */
+  /** Why the state is `skipped`; null in any other state. */
   get skipped(): SkipReason | null {
     return this.#skipped;
   }
 
-  /** What made the picture that is shown; null while it is the original. */
+  /** What made the visible result; null while the original is shown. */
   get result(): Omit<UpscaleOutput, 'image'> | null {
     return this.#result;
   }
 
   /**
-   * The upscaled picture as a file, whatever the layout shows: made now where it was not yet, or where
-   * the original has a profile or 16 bits per sample, which the file keeps as `Upscaler.upscale` does.
+   * The enlarged image as a file, whether the layout shows it or not. It is made now if necessary,
+   * also if the original has a profile or 16 bits per sample, which the file keeps as with
+   * `Upscaler.upscale`.
    *
    * @param options.quality 0 to 1 for JPEG and WebP, default 0.92
-   * @throws CrispenError whatever kept it from being made; see `Upscaler.upscale`
+   * @throws CrispenError the errors of making it; see `Upscaler.upscale`
    */
   async toBlob(options: { type?: OutputType; quality?: number } = {}): Promise<Blob> {
     const { type = 'image/png', quality } = options;
@@ -314,7 +323,7 @@ export class CrispenImage extends Base {
       ...{ key: this.baseUrl, rank: () => -1, signal: new AbortController().signal },
       run: async ({ upscaler }) => {
         const { source, model } = result;
-        // A canvas has 8 bits and no profile: what has more is made again, as a file.
+        // A canvas has 8 bits and no profile, so other images are made again, as a file.
         if (model && (source.hasProfile || source.depth === 16)) {
           const request = { model, output: type, quality };
           return (await upscaler.upscale(address, request)).image as Blob;
@@ -333,7 +342,7 @@ export class CrispenImage extends Base {
   }
 
   disconnectedCallback(): void {
-    // An element that is only moved is connected again by the end of the turn.
+    // An element that is only moved is connected again at the end of the turn.
     queueMicrotask(() => {
       if (this.isConnected) return;
       this.#views.disconnect();
@@ -369,14 +378,14 @@ export class CrispenImage extends Base {
     super.addEventListener(type, listener, options);
   }
 
-  /** The image that is shown first: the one within, unless `src` asks for another. */
+  /** The image that is shown first: the inner one, unless `src` names another. */
   get #image(): HTMLImageElement {
     const { original } = this.#shadow;
     const within = this.querySelector('img');
     return within && (!this.hasAttribute('src') || within.src === this.src) ? within : original;
   }
 
-  /** The task if it is one that restores. */
+  /** The task, if it restores. */
   get #restoration(): Restoration | undefined {
     const { task } = this;
     return task === 'denoise' || task === 'dejpeg' ? task : undefined;
@@ -403,7 +412,7 @@ export class CrispenImage extends Base {
     if (own) {
       original.alt = this.alt;
       original.loading = this.loading;
-      // Setting them to what they are would load the picture again.
+      // Setting them to the same values would load the image again.
       for (const [name, value] of [
         ['crossorigin', this.crossOrigin],
         ['src', this.src || null],
@@ -451,7 +460,7 @@ export class CrispenImage extends Base {
     }
   }
 
-  /** What the result depends on, but for the size on the screen. */
+  /** Everything that the result depends on, except the size on the screen. */
   #inputs(): string {
     const attributes = INPUTS.map((name) => this.getAttribute(name));
     return JSON.stringify([this.#source(), ...attributes]);
@@ -461,7 +470,7 @@ export class CrispenImage extends Base {
     return this.src || this.#image.currentSrc;
   }
 
-  /** Starts, leaves or stops the work, as attributes, layout and visibility have it. */
+  /** Starts, keeps or stops the work, depending on attributes, layout and visibility. */
   #consider(): void {
     const forced = this.#wanted > 0;
     const image = this.#image;
@@ -495,7 +504,7 @@ export class CrispenImage extends Base {
     const [width, height] = known?.size ?? [naturalWidth, naturalHeight];
     const { content } = measure(image);
     const choice = chooseScale({
-      // EXIF may have turned it.
+      // EXIF may have rotated it.
       ...(width > height === naturalWidth > naturalHeight
         ? { width, height }
         : { width: height, height: width }),
@@ -505,7 +514,8 @@ export class CrispenImage extends Base {
       ...{ scale: this.scale, maxPixels: this.maxPixels },
       restores: this.#restoration !== undefined,
     });
-    // The page's size of a candidate of `srcset` is not that of its file, which has to be looked at.
+    // The page's size for a candidate of `srcset` is not that of its file, so the file must be
+    // inspected.
     const isGuess = 'skip' in choice && !known && content.width > 0 && hasCandidates(image);
     return isGuess ? { scale: 1 } : choice;
   }
@@ -521,10 +531,10 @@ export class CrispenImage extends Base {
       if (!controller.signal.aborted) this.#fail(CrispenError.from(error));
       throw error;
     });
-    this.#run.catch(() => {}); // told by events; `toBlob` hears of it as well
+    this.#run.catch(() => {}); // events report it, and `toBlob` receives it as well
   }
 
-  /** From the first look at the file to the result, unless the file shows that there is nothing to do. */
+  /** From inspecting the file to the result, unless the file shows that there is nothing to do. */
   async #make(signal: AbortSignal): Promise<void> {
     const { enlarging, restoring } = settings.words;
     const doing = this.#restoration ? restoring : enlarging;
@@ -552,7 +562,9 @@ export class CrispenImage extends Base {
     }
   }
 
-  /** Takes the file from the browser's cache, where the page has just put it, if it may be read. */
+  /**
+   * Reads the file from the browser's cache, where the page has just put it, if that is allowed.
+   */
   async #lookAtFile(signal: AbortSignal): Promise<void> {
     const source = this.#source();
     const credentials = this.#image.crossOrigin === 'use-credentials' ? 'include' : 'same-origin';
@@ -567,7 +579,7 @@ export class CrispenImage extends Base {
       found = await look(file);
       if (!signal.aborted) this.#file = file;
     } catch {
-      // The page may show what a script may not fetch (`connect-src`, an address that serves once).
+      // The page may show a file that a script cannot fetch (`connect-src`, a URL that works once).
     }
     if (!signal.aborted) this.#look = { source, ...found };
   }
@@ -614,7 +626,7 @@ export class CrispenImage extends Base {
     this.#shadow.view.append(shown);
   }
 
-  /** Memory goes now and not with the next garbage collection. */
+  /** Frees memory now instead of at the next garbage collection. */
   #free(): void {
     const shown = this.#shown;
     if (shown instanceof HTMLCanvasElement) [shown.width, shown.height] = [0, 0];
@@ -625,8 +637,8 @@ export class CrispenImage extends Base {
   }
 
   /**
-   * An image in place of the canvas, for dragging, copying and saving by the browser's own menu. It
-   * takes an encoder's time, so not before a pointer comes.
+   * Replaces the canvas with an image, for the browser's own dragging, copying and saving. Encoding
+   * takes time, so it waits for a pointer.
    */
   #makeImage(): void {
     const canvas = this.#shown;
@@ -638,7 +650,7 @@ export class CrispenImage extends Base {
       image.src = URL.createObjectURL(file);
       image.alt = this.#image.alt;
       image.style.animation = 'none';
-      // A policy may forbid images of blobs: the canvas stays.
+      // A policy may forbid blob images. The canvas stays then.
       const isDrawn = await image.decode().then(
         () => true,
         () => false,
@@ -657,7 +669,7 @@ export class CrispenImage extends Base {
     this.#tell('error', error);
   }
 
-  /** Back to the original; what waits or runs is cancelled. */
+  /** Returns to the original and cancels what waits or runs. */
   #reset(): void {
     const running = this.#controller !== null && this.#shown === null;
     this.#controller?.abort();
@@ -691,7 +703,7 @@ export class CrispenImage extends Base {
     this.#shadow.status.textContent = words(text, this.#image.alt);
   }
 
-  /** Lays the stage over the content box of the image. */
+  /** Places the stage over the content box of the image. */
   #place(): void {
     const shown = this.#shown;
     if (!shown) return;
@@ -727,7 +739,7 @@ export class CrispenImage extends Base {
     });
   }
 
-  /** Takes those pixels of the original away that the result covers. */
+  /** Clips the original's pixels under the result. */
   #cut(): void {
     if (!this.#hole) return;
     const { box, radii } = this.#hole;
@@ -754,12 +766,12 @@ export class CrispenImage extends Base {
     try {
       return new URL(value, document.baseURI).href;
     } catch {
-      return value; // as an image has it: what cannot be resolved is given back as it is
+      return value; // like an image: a value that cannot be resolved is returned unchanged
     }
   }
 }
 
-/** Null and undefined, by which frameworks say that there is no value, remove the attribute. */
+/** Null and undefined, which frameworks use for "no value", remove the attribute. */
 function reflect(element: Element, name: string, value: string | number | null | undefined): void {
   if (value === null || value === undefined) element.removeAttribute(name);
   else element.setAttribute(name, String(value));

@@ -1,4 +1,4 @@
-/** Registers `<crispen-image>`; to be imported for that effect. */
+/** Registers `<crispen-image>`; import it for this effect. */
 import { CrispenImage } from './crispen-image.ts';
 
 export * from './crispen-image.ts';

@@ -1,4 +1,4 @@
-/** What the element loads when the first picture is worth it. */
+/** Loaded when the first image needs it. */
 
 import { defaultModel, modelOfKind } from '../catalog/files.ts';
 import { restorationModel } from '../catalog/passes.ts';
@@ -7,11 +7,11 @@ import { CrispenError } from '../errors.ts';
 export { createUpscaler } from '../worker/page/client.ts';
 
 /**
- * Id of the shipped model for a task of the element: `photo` or `upscale`, `clean` for pictures that were never
- * saved as JPEG, `sharp` for photos with invented detail, `denoise` or `dejpeg`, which have one model for all
- * scales.
+ * Id of the shipped model for a task of the element: `photo` or `upscale`; `clean`, for images that
+ * were never saved as JPEG; `sharp`, for photos with invented detail; `denoise` or `dejpeg`, which
+ * have one model for all scales.
  * @throws CrispenError `INVALID_INPUT` for other tasks and for scales that no model has,
- * `MODEL_UNKNOWN` where no shipped model restores so
+ *   `MODEL_UNKNOWN` if no shipped model restores this
  */
 export function modelFor(task: string, scale: number): string {
   if (task === 'denoise' || task === 'dejpeg') return restorationModel(task).id;

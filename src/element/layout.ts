@@ -1,4 +1,4 @@
-/** The geometry of a picture on its page, free of the DOM but for what `measure` reads. Lengths are CSS pixels. */
+/** The geometry of an image on its page. Only `measure` reads the DOM. Lengths are CSS pixels. */
 
 export interface Box {
   readonly x: number;
@@ -13,19 +13,19 @@ export type Radius = readonly [x: number, y: number];
 export type Radii = readonly [Radius, Radius, Radius, Radius];
 
 export interface Layout {
-  /** The box of the pixels; its place is within the picture's border box. */
+  /** The box of the pixels, relative to the image's border box. */
   readonly content: Box;
   /** Of the content's corners. */
   readonly radii: Radii;
-  /** What transforms make of a CSS pixel. */
+  /** The factor by which transforms scale a CSS pixel. */
   readonly zoom: number;
 }
 
 const CORNERS = ['TopLeft', 'TopRight', 'BottomRight', 'BottomLeft'] as const;
 
 /**
- * Where an image draws its pixels, to fractions of a pixel and before any transform. A picture that is
- * not laid out has no width and no height.
+ * Where an image draws its pixels, to fractions of a pixel and before any transform. An image
+ * without layout has width and height 0.
  */
 export function measure(image: HTMLImageElement): Layout {
   const style = getComputedStyle(image);
@@ -52,7 +52,10 @@ export function measure(image: HTMLImageElement): Layout {
   };
 }
 
-/** Radii of a box within another one, whose radii may overlap. Source: CSS Backgrounds 3, 4.2 and 4.5. */
+/**
+ * Radii of a box inside another one, whose radii may overlap. Source: CSS Backgrounds 3, 4.2 and
+ * 4.5.
+ */
 export function innerRadii(
   radii: Radii,
   outer: Pick<Box, 'width' | 'height'>,
@@ -73,18 +76,18 @@ export function innerRadii(
 }
 
 /**
- * A CSS `path()` that leaves everything but the part of a rounded box to the right of `split` (0 to 1 of
- * its width): so a picture's border, outline and shadow stay when its pixels are replaced.
+ * A CSS `path()` that keeps everything except the part of a rounded box to the right of `split` (0
+ * to 1 of its width). An image's border, outline and shadow stay when its pixels are replaced.
  */
 export function hole({ x, y, width, height }: Box, radii: Radii, split: number): string {
   const [right, bottom] = [x + width, y + height];
   const from = Math.max(x, Math.min(right, x + width * split));
   const [a, b, c, d] = radii;
-  /** How far down from the corner's edge an ellipse is, `into` from its side. */
+  /** How far below the corner's edge an ellipse is, at `into` from its side. */
   const drop = ([rx, ry]: Radius, into: number) =>
     rx > into ? ry - ry * Math.sqrt(1 - ((rx - into) / rx) ** 2) : 0;
   const arc = ([rx, ry]: Radius, px: number, py: number) => `A${rx},${ry} 0 0 1 ${px},${py}`;
-  /** Of the two corners on an edge the split is in one at most. */
+  /** The split is in at most one of the two corners on an edge. */
   const edge = (left: Radius, end: Radius) =>
     Math.max(drop(left, from - x), drop(end, right - from));
   const top = y + edge(a, b);
@@ -100,9 +103,10 @@ export function hole({ x, y, width, height }: Box, radii: Radii, split: number):
 }
 
 /**
- * Where an enlarged picture is drawn, in the content box of one that `object-fit: none` or `scale-down`
- * shows at its own size; null for all that stretch or fit it, which an enlarged one does alike.
- * @param natural CSS pixels of the picture
+ * Where an enlarged image is drawn in the content box of an original that `object-fit: none` or
+ * `scale-down` shows at its own size; null for all other values, under which an enlarged image is
+ * drawn in the same place.
+ * @param natural CSS pixels of the image
  * @param position computed `object-position`
  */
 export function ownSize(

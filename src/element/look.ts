@@ -1,11 +1,13 @@
-/** What only a file's bytes tell of a picture; loaded when the first picture may be worth it. */
+/**
+ * Facts about an image that only the file's bytes contain; loaded when the first image needs it.
+ */
 import { isMoving } from '../codecs/frames.ts';
 import { readHeader } from '../codecs/header.ts';
 
 export interface Look {
-  /** It moves or is a drawing, whatever its address says. */
+  /** It moves or is a drawing, whatever its URL says. */
   readonly isLeft: boolean;
-  /** Pixels as stored; null where the format's header does not tell. */
+  /** Stored pixels; null if the format's header does not say. */
   readonly size: readonly [width: number, height: number] | null;
 }
 

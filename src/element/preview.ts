@@ -1,4 +1,4 @@
-/** A picture that somebody picked, seen before it is sent anywhere. */
+/** Shows an image that the user picked, before it is sent anywhere. */
 import type { OutputType } from '../codecs/formats.ts';
 import { CrispenError } from '../errors.ts';
 import { callback, checkOptions, checkValue, type Rules, shaped } from '../options.ts';
@@ -9,15 +9,17 @@ import { isCanvasElement, isInputElement } from '../worker/page/realm.ts';
 export type PreviewStage = 'drawn' | 'refined';
 
 export interface PreviewOptions {
-  /** Where the picture appears, as large as fits into the canvas's box, in its own proportions. */
+  /** Where the image appears, as large as fits into the canvas's box, with its own aspect. */
   readonly canvas: HTMLCanvasElement;
-  /** Default: one of its own, made when a picture is worth it and ended by `detach`. */
+  /** Default: its own, made when an image needs it and ended by `detach`. */
   readonly upscaler?: Upscaler;
-  /** Model or scale for pictures smaller than the canvas; default x2, the photo model. */
+  /** Model or scale for images smaller than the canvas; default x2, the photo model. */
   readonly request?: Pick<UpscaleRequest, 'model' | 'scale' | 'onProgress'>;
-  /** `drawn`: the picture is there, as the browser scales it; `refined`: as good as it gets. */
+  /**
+   * `drawn`: the image is visible, scaled by the browser. `refined`: the final quality is visible.
+   */
   readonly onStage?: (stage: PreviewStage, file: File) => void;
-  /** The picture stays as far as it came. */
+  /** The image stays as it is. */
   readonly onError?: (error: CrispenError, file: File) => void;
 }
 
@@ -30,11 +32,11 @@ export interface FileOptions {
 
 export interface Preview {
   /**
-   * The picked picture as a file: enlarged if it is smaller than the canvas, else reduced to it.
-   * @throws CrispenError `INVALID_INPUT` if nothing is picked; whatever kept it from being made
+   * The picked image as a file: enlarged if it is smaller than the canvas, otherwise reduced to it.
+   * @throws CrispenError `INVALID_INPUT` if nothing is picked; the errors of making it
    */
   toBlob(options?: FileOptions): Promise<Blob>;
-  /** Stops listening and working; the canvas stays as it is. */
+  /** Stops listening and working. The canvas stays as it is. */
   detach(): void;
 }
 
@@ -51,11 +53,11 @@ const { type, quality } = CALLS.encode;
 const FILE: Rules<FileOptions> = { type, quality };
 
 /**
- * Shows what a file input picks, within the page: nothing is sent. The decoded picture is drawn at
- * once; then, if it has fewer pixels than the canvas shows, the network's enlargement replaces it,
- * otherwise a careful reduction.
+ * Shows the image that a file input picks. Nothing is sent. The decoded image is drawn immediately.
+ * If it has fewer pixels than the canvas shows, the network's enlargement then replaces it;
+ * otherwise a high-quality reduction does.
  *
- * @throws CrispenError `INVALID_INPUT` for anything but a file input and options as above
+ * @throws CrispenError `INVALID_INPUT` for anything but a file input and valid options
  */
 export function attachPreview(input: HTMLInputElement, options: PreviewOptions): Preview {
   checkValue('The input', input, INPUT);
@@ -155,10 +157,10 @@ function aborted(bitmap: ImageBitmap): CrispenError {
   return new CrispenError('ABORTED', 'Another image was picked.');
 }
 
-/** The size in device pixels at which a picture fits into the canvas's box. */
+/** The size in device pixels at which an image fits into the canvas's box. */
 function fitInto(canvas: HTMLCanvasElement, { width, height }: ImageBitmap) {
   const ratio = devicePixelRatio;
-  // A canvas that is not laid out shows as many pixels as it has.
+  // A canvas without layout shows as many pixels as it has.
   const across = canvas.clientWidth * ratio || canvas.width;
   const down = canvas.clientHeight * ratio || canvas.height;
   const factor = Math.min(across / width, down / height);
@@ -168,7 +170,7 @@ function fitInto(canvas: HTMLCanvasElement, { width, height }: ImageBitmap) {
 
 function draw(canvas: HTMLCanvasElement, bitmap: ImageBitmap, width: number, height: number): void {
   if (canvas.width !== width || canvas.height !== height) {
-    // Its box keeps its size; the picture keeps its proportions in it.
+    // The box keeps its size, and the image keeps its aspect in it.
     const { clientWidth, clientHeight } = canvas;
     if (clientWidth > 0) {
       canvas.style.width ||= `${clientWidth}px`;

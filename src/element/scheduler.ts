@@ -1,10 +1,10 @@
 import { CrispenError } from '../errors.ts';
 
-/** One piece of work that waits for its turn. */
+/** A piece of work that waits for its turn. */
 export interface Task<Tool, T> {
-  /** Tasks of the same key share a tool. */
+  /** Tasks with the same key share a tool. */
   readonly key: string;
-  /** Read when a turn is given: the smallest goes first, among equals the oldest. */
+  /** Read when a turn is given. The smallest rank goes first; ties go to the oldest. */
   readonly rank: () => number;
   readonly signal: AbortSignal;
   readonly run: (tool: Tool) => Promise<T>;
@@ -17,8 +17,8 @@ interface Waiting<Tool> {
 }
 
 /**
- * Gives turns to tasks one at a time, the most urgent first, and keeps the tools that they need:
- * one per key, made for its first task, closed when nothing has been asked for a while.
+ * Runs tasks one at a time, the most urgent first, and keeps the tools that they need: one per key,
+ * made for its first task and closed after some idle time.
  */
 export class Scheduler<Tool> {
   readonly #open: (key: string) => Promise<Tool>;
@@ -39,7 +39,10 @@ export class Scheduler<Tool> {
     this.#idleMs = idleMs;
   }
 
-  /** @throws CrispenError `ABORTED` as soon as the signal fires, whether the task ran or waited. */
+  /**
+   * @throws CrispenError `ABORTED` as soon as the signal fires, whether the task is running or
+   *   waiting.
+   */
   add<T>(task: Task<Tool, T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const waiting = { task, resolve: resolve as (value: unknown) => void, reject };
@@ -51,7 +54,7 @@ export class Scheduler<Tool> {
       task.signal.addEventListener('abort', abort, { once: true });
       this.#waiting.push(waiting);
       clearTimeout(this.#timer);
-      // After the current turn of events, so that all that came with it are compared.
+      // After the current turn of the event loop, so tasks that arrive together are compared.
       queueMicrotask(() => this.#next());
     });
   }

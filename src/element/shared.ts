@@ -1,4 +1,4 @@
-/** What all elements of a page share: one upscaler, hence one worker and one GPU device. */
+/** What all elements of a page share: one upscaler, and so one worker and one GPU device. */
 
 import type { Restoration } from '../catalog/task.ts';
 import type { CrispenError } from '../errors.ts';
@@ -8,22 +8,22 @@ import { Scheduler } from './scheduler.ts';
 /** A model on the GPU. */
 export interface ReadyModel {
   readonly id: string;
-  /** Of a model by address: what its file was found to be, for people. */
+  /** For a model by URL: a description of its file. */
   readonly name: string;
   readonly scale: number;
 }
 
-/** An upscaler and the models that it has been given. */
+/** An upscaler and the models that it has loaded. */
 export interface Tool {
   readonly upscaler: Upscaler;
-  /** Why nothing can be enlarged here, found out before any weights are fetched. */
+  /** Why nothing can be enlarged here, determined before any weights are downloaded. */
   readonly refusal: CrispenError | null;
   /** Id of the shipped model for a task at a scale. @throws CrispenError `INVALID_INPUT` */
   readonly modelFor: (task: string, scale: number) => string;
   readonly models: Map<string, ReadyModel>;
 }
 
-/** What elements say to people, for translation. */
+/** The element's texts for people, for translation. */
 export interface Words {
   enlarging: string;
   enlarged: string;
@@ -32,7 +32,7 @@ export interface Words {
   unchanged: string;
   divider: string;
   dividerRestored: string;
-  /** Where the divider stands, with percentages for `{original}` and `{result}`. */
+  /** The divider's position, with percentages for `{original}` and `{result}`. */
   position: string;
   positionRestored: string;
 }
@@ -60,7 +60,7 @@ export const settings: {
 /** Keys are base URLs, empty for the default. */
 export const scheduler = new Scheduler<Tool>(
   async (key) => {
-    // Not before the first picture is worth it: the page has painted by then.
+    // Loaded when the first image needs it; the page has painted by then.
     const { createUpscaler, modelFor } = await import('./engine.ts');
     const baseUrl = key === '' ? {} : { baseUrl: key };
     const upscaler = createUpscaler({ ...settings.options, ...baseUrl });
@@ -71,14 +71,14 @@ export const scheduler = new Scheduler<Tool>(
   () => settings.idleMs,
 );
 
-/** Whether `model` is the address of a weight file and not an id. */
+/** Whether `model` is the URL of a weight file and not an id. */
 export const isAddress = (model: string): boolean => /\/|\.(pth|pt|ckpt|safetensors)$/i.test(model);
 
 /**
- * A model by id or by address, loaded once per tool.
- * @param scale for addresses: taken where the file cannot tell
+ * A model by id or by URL, loaded once per tool.
+ * @param scale for URLs: used if the file does not determine it
  * @param options.task what a file of scale 1 is for
- * @throws CrispenError as `Upscaler.addModel` and `Upscaler.preload`
+ * @throws CrispenError like `Upscaler.addModel` and `Upscaler.preload`
  */
 export async function readyModel(
   { upscaler, models }: Tool,

@@ -1,17 +1,17 @@
-/** Scales that a network may have where nothing else says which one it is to be. */
+/** The scales to choose from if nothing else decides. */
 const SCALES = [2, 3, 4] as const;
 
-/** Below this enlargement the original already fills the pixels of the screen. */
+/** Below this enlargement, the original already fills the pixels of the screen. */
 const WORTHWHILE = 1.05;
 
-/** Why a picture is left as it is; see `CrispenImage.skipped`. */
+/** Why an image is left unchanged; see `CrispenImage.skipped`. */
 export type SkipReason = 'unneeded' | 'too-large' | 'save-data' | 'format';
 
 export interface Sizing {
   /** Pixels of the original's file. */
   readonly width: number;
   readonly height: number;
-  /** Pixels of the file per CSS pixel of the picture's own size, as `srcset` has it. */
+  /** Pixels of the file per CSS pixel of the image's own size, as in `srcset`. */
   readonly density: number;
   /** CSS pixels of the box that shows it. */
   readonly shownWidth: number;
@@ -21,25 +21,25 @@ export interface Sizing {
   /** CSS `object-fit` of the box. */
   readonly fit: string;
   readonly scale: number | 'auto';
-  /** The picture is also restored, which is worth it at its own size too. */
+  /** The image is also restored, which is useful at its own size too. */
   readonly restores: boolean;
   /** Largest result, in pixels. */
   readonly maxPixels: number;
-  /** The result is wanted whether the layout shows it or not. */
+  /** The result is needed even if the layout does not show it. */
   readonly forced: boolean;
 }
 
 /**
- * The scale at which a picture is worth enlarging, or why it is not: a screen cannot show more than
- * `shown x ratio` pixels. `auto` is the smallest scale that fills them, of those within `maxPixels`.
- * What is restored is not enlarged beyond what shows, but restored all the same.
+ * The scale at which an image is worth enlarging, or why it is not: a screen cannot show more than
+ * `shown x ratio` pixels. `auto` is the smallest scale within `maxPixels` that fills them. Restored
+ * images are always restored, but not enlarged beyond what is visible.
  */
 export function chooseScale(sizing: Sizing): { scale: number } | { skip: SkipReason } {
   const { width, height, shownWidth, shownHeight, ratio, fit, maxPixels, restores, forced } =
     sizing;
   const across = (shownWidth * ratio) / width;
   const down = (shownHeight * ratio) / height;
-  // A contained picture is as large as its tighter side allows; others cover at least the longer.
+  // A contained image is limited by its tighter side; others cover at least the longer one.
   const contained = Math.min(across, down);
   const own = shownWidth === 0 ? 0 : ratio / sizing.density;
   const needs: Readonly<Record<string, number>> = {
@@ -49,7 +49,7 @@ export function chooseScale(sizing: Sizing): { scale: number } | { skip: SkipRea
   const unneeded = !forced && needed < WORTHWHILE;
   if (unneeded && (!restores || needed === 0)) return { skip: 'unneeded' };
   const scale = unneeded ? 1 : sizing.scale;
-  // What is no number goes on, to be refused by name.
+  // NaN passes, and the later check reports it.
   const fits = (s: number) => !(width * s * height * s > maxPixels);
   if (scale !== 'auto') return fits(scale) ? { scale } : { skip: 'too-large' };
   const possible = (restores ? [1, ...SCALES] : SCALES).filter(fits);

@@ -1,7 +1,7 @@
 /**
- * Where a key moves a divider that stands at `split` (0 to 1): arrows by a hundredth (Shift: by a
- * tenth), PageUp and PageDown by a tenth, Home and End to the edges. Null for every other key, and
- * for combinations that belong to the browser.
+ * The new position of a divider at `split` (0 to 1) after a key: arrows move it by a hundredth
+ * (with Shift by a tenth), PageUp and PageDown by a tenth, Home and End to the edges. Null for
+ * every other key, and for combinations that belong to the browser.
  */
 export function splitAfterKey(event: KeyboardEvent, split: number): number | null {
   if (event.altKey || event.ctrlKey || event.metaKey) return null;
@@ -20,5 +20,5 @@ export function splitAfterKey(event: KeyboardEvent, split: number): number | nul
   return target === undefined ? null : clampSplit(target);
 }
 
-/** Within 0 to 1. */
+/** Clamps to 0..1. */
 export const clampSplit = (split: number): number => Math.min(1, Math.max(0, split));

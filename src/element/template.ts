@@ -1,16 +1,17 @@
 /**
- * The element's shadow. The picture's own box is never touched, so that nothing moves when the
- * element is upgraded: what is drawn over it takes its place from `--x`, `--y`, `--w`, `--h`, which
- * the element measures. A constructed sheet needs no `unsafe-inline` in a content security policy.
+ * The element's shadow. It never changes the image's own box, so nothing moves when the element is
+ * upgraded. Everything drawn over the image is placed by `--x`, `--y`, `--w` and `--h`, which the
+ * element measures. A constructed style sheet needs no `unsafe-inline` in a content security
+ * policy.
  */
 const CSS = `
 :host { display: inline-block; position: relative; max-width: 100% }
 :host([hidden]) { display: none }
 [hidden] { display: none !important }
 ::slotted(img) { max-width: 100%; height: auto }
-/* As large as the element, so that its content is laid out as if it were not there. */
+/* As large as the element, so its content is laid out as without the shadow. */
 [part='before'] { display: block; height: 100% }
-/* Once the result has appeared, nothing of the original's pixels is to shine through it. */
+/* Once the result is visible, no pixels of the original may shine through. */
 :host(:state(done)) :is([part='original'], [part='before']) {
   clip-path: var(--hole);
   animation: whole var(--crispen-fade, 200ms);
@@ -81,13 +82,13 @@ const CSS = `
 
 let sheet: CSSStyleSheet | undefined;
 
-/** The parts of one element's shadow, and a sheet of its own for the size that its attributes tell. */
+/** The parts of one element's shadow, and its own style sheet for the size in its attributes. */
 export interface Shadow {
   readonly root: ShadowRoot;
   readonly size: CSSStyleSheet;
-  /** Around what stands within the element. */
+  /** Wraps the element's content. */
   readonly before: HTMLElement;
-  /** Without a box; holds the variables. */
+  /** Has no box; holds the variables. */
   readonly frame: HTMLElement;
   readonly original: HTMLImageElement;
   readonly stage: HTMLElement;

@@ -12,7 +12,7 @@ import { ModelStore } from './store.ts';
 const CHECKPOINT = 'compact_x2_params_and_ema_legacy.pth';
 const bytes = readFileSync(`test/checkpoints/${CHECKPOINT}`);
 
-/** The part of OPFS that is used, in memory: outlives the stores that are made on it. */
+/** The used part of OPFS in memory. It outlives the stores on it. */
 class MemoryFolder {
   readonly files = new Map<string, Uint8Array<ArrayBuffer>>();
   readonly folders = new Map<string, MemoryFolder>();

@@ -11,7 +11,7 @@ import type { ModelStore } from './store.ts';
 
 export { ModelStore } from './store.ts';
 
-/** Files above this are taken for something else than weights, and could not be read in one piece. */
+/** Larger files are not treated as weights, and could not be read in one piece. */
 const MAX_BYTES = 2 ** 31 - 1;
 
 interface AddParts {
@@ -19,12 +19,12 @@ interface AddParts {
   /** Undefined in insecure contexts. */
   readonly sha256: ((bytes: Uint8Array<ArrayBuffer>) => Promise<ArrayBuffer>) | undefined;
   readonly signal: AbortSignal;
-  /** Fraction of the file that is read. */
+  /** Fraction of the file that has been read. */
   readonly onProgress: (fraction: number) => void;
 }
 
 /**
- * Reads a weight file, finds out what it is and stores it. The file is held once: its tensors are
+ * Reads a weight file, recognises it and stores it. The file is in memory once: its tensors are
  * views of it.
  * @throws CrispenError `MODEL_UNSUPPORTED`, `MODEL_CORRUPT`, `ABORTED`
  */
@@ -54,14 +54,14 @@ export async function addModel(
   return store.write(facts, bytes);
 }
 
-/** Network and weights of an added model, read anew from the store. */
+/** Network and weights of an added model, read from the store. */
 export async function loadAdded(store: ModelStore, id: string): Promise<Detection> {
   const { name, scale, inputRange } = await store.find(id);
   const { tensors } = await readWeights(await store.read(id), recognise);
   return detect(tensors, { name, scale, inputRange });
 }
 
-/** The model's tensors as safetensors: unwrapped, otherwise as they were given. */
+/** The model's tensors as safetensors, unwrapped but otherwise unchanged. */
 export async function exportAdded(store: ModelStore, id: string, f16: boolean): Promise<Blob> {
   const { tensors, metadata } = await readWeights(await store.read(id), recognise);
   const file = writeSafetensors(f16 ? halve(tensors) : tensors, metadata);
@@ -69,8 +69,9 @@ export async function exportAdded(store: ModelStore, id: string, f16: boolean): 
 }
 
 /**
- * All bytes of a file or of an answer, in one buffer of their length: a file is held once. Only where
- * an answer does not tell its length, or tells that of its compressed form, the buffer has to grow.
+ * All bytes of a file or response in one buffer of their length, so a file is in memory once. The
+ * buffer only has to grow if a response does not give its length, or gives the length of its
+ * compressed form.
  */
 async function readAll(
   source: Blob | Response,

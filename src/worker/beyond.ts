@@ -1,6 +1,4 @@
-/**
- * What goes beyond one run of a network over an opaque colour image of 8 bits, in a chunk of its own.
- */
+/** Everything beyond one run of a network on an opaque 8-bit colour image; lazily loaded. */
 
 import type { ModelFile } from '../catalog/files.ts';
 import { modelsAfter, modelsFor } from '../catalog/passes.ts';
@@ -22,7 +20,7 @@ interface Size {
   readonly height: number;
 }
 
-/** A model as far as a chain needs to know it; `entry` null: it was added. */
+/** The part of a model that a chain needs. `entry` is null for an added model. */
 interface Link {
   readonly id: string;
   readonly scale: number;
@@ -32,10 +30,10 @@ interface Link {
 type Wanted = Pick<UpscalePlan, 'wish' | 'scale'>;
 
 /**
- * The size of the result, and the models that lead there, one after the other. A shipped model stands
- * for its family, null for the default models; an added one is run as often as it takes. One that
- * restores is run once, and the default models enlarge.
- * @throws CrispenError `INVALID_INPUT` as `wishedSize`
+ * The size of the result, and the models to run in turn. A shipped model stands for its family,
+ * null for the default models. An added model runs as often as needed. A restoring model runs once,
+ * and the default models enlarge.
+ * @throws CrispenError `INVALID_INPUT` like `wishedSize`
  */
 export function chainFor(
   image: Size,
@@ -52,7 +50,7 @@ export function chainFor(
   return { size, chain };
 }
 
-/** The networks of a chain, each with the size of what the one before makes. */
+/** The networks of a chain, each with the output size of the previous one. */
 export async function runsOf<L extends Link>(
   image: Size,
   chain: readonly L[],
@@ -68,13 +66,13 @@ export async function runsOf<L extends Link>(
   return runs;
 }
 
-/** From the pixels of a source to those of the result. */
+/** The way from a source's pixels to those of the result. */
 export interface Way<L extends Link = Link> {
   readonly size: Size;
   readonly depth: Depth;
   readonly chain: readonly L[];
   readonly backend: UpscaleOutput['backend'];
-  /** One pass does it all: an opaque colour image of 8 bits at the model's own scale. */
+  /** One pass is enough: an opaque 8-bit colour image at the model's own scale. */
   readonly isPlain: boolean;
 }
 
@@ -85,9 +83,9 @@ interface Services<L> {
 }
 
 /**
- * Goes the way; all models are loaded before the first runs.
+ * Runs the chain. All models are loaded before the first one runs.
  * @param engine null: there is no GPU.
- * @param take where the strips of the result go; without it they become one image.
+ * @param take receives the strips of the result; without it they become one image.
  */
 export async function enlargeBeyond<L extends Link>(
   input: RgbaImage,

@@ -1,6 +1,6 @@
 /**
- * What runs without a GPU, in a chunk of its own: networks in WebAssembly, or, where a page's policy
- * forbids that or the browser has no SIMD, by the oracle's plain loops.
+ * Runs networks without a GPU; lazily loaded. It uses WebAssembly. If a page's policy forbids
+ * WebAssembly or the browser has no SIMD, the oracle's plain loops run.
  */
 import { Crew } from '../cpu/crew.ts';
 import { estimateMilliseconds, measureSpeed, type Speed } from '../cpu/estimate.ts';
@@ -21,9 +21,9 @@ export { serve } from '../cpu/serve.ts';
 
 const loadOracle = () => import('../engine/oracle/interpreter.ts');
 
-/** A memory larger than this is given up with the job that needed it: memories never shrink. */
+/** A larger memory is freed after the job that needed it, because memories never shrink. */
 const KEPT_BYTES = 2 ** 28;
-/** So many models are kept for later jobs: a chain has two at most. */
+/** The number of models kept for later jobs. A chain has two at most. */
 const KEPT_MODELS = 2;
 
 interface Loaded {
@@ -31,15 +31,15 @@ interface Loaded {
   readonly drop: () => void;
 }
 
-/** The processor of this machine: its threads, and the models that were used last. */
+/** The CPU of this machine: its threads, and the most recently used models. */
 export class CpuHost {
   readonly #threads: number;
   readonly #memoryBudget: number | undefined;
-  /** Why there is no WebAssembly, or what was compiled. */
+  /** The compiled module, or why there is no WebAssembly. */
   #module: Promise<WebAssembly.Module | CrispenError> | null = null;
   #crew: Crew | undefined;
   #team: Team | undefined;
-  /** By their ids, the one used last at the end. */
+  /** By id, the most recently used one last. */
   readonly #models = new Map<string, Promise<Loaded>>();
 
   constructor({ threads, memoryBudget }: Pick<WorkerConfig, 'threads' | 'memoryBudget'>) {
@@ -59,8 +59,8 @@ export class CpuHost {
 
   /**
    * A model as a pass, kept for later jobs.
-   * @throws CrispenError `MODEL_UNSUPPORTED`, `OUT_OF_MEMORY`, and what `load` throws; when it runs also
-   * `IMAGE_TOO_LARGE`, by the oracle's loops
+   * @throws CrispenError `MODEL_UNSUPPORTED`, `OUT_OF_MEMORY`, and errors of `load`; when it runs
+   *   as the oracle's loops, also `IMAGE_TOO_LARGE`
    */
   async pass(
     id: string,
@@ -87,7 +87,7 @@ export class CpuHost {
     };
   }
 
-  /** Frees a model; no effect where it is not loaded. */
+  /** Frees a model; no effect if it is not loaded. */
   async drop(id: string): Promise<void> {
     const loading = this.#models.get(id);
     this.#models.delete(id);
@@ -119,7 +119,7 @@ export class CpuHost {
     return total;
   }
 
-  /** What was compiled, or why there is no WebAssembly. */
+  /** The compiled module, or why there is no WebAssembly. */
   #compile(): Promise<WebAssembly.Module | CrispenError> {
     this.#module ??= compileModule(undefined, isIsolated()).catch((error) => {
       if (error instanceof CrispenError && error.code === 'NO_WASM') return error;
@@ -138,7 +138,7 @@ export class CpuHost {
     load: () => Promise<{ readonly network: Network; readonly weights: TensorMap }>,
   ): Promise<Loaded> {
     const crew = this.#openCrew();
-    // The threads start while the weights are on their way.
+    // The threads start while the weights are loading.
     if (!crew && this.#threads > 1) this.#team ??= new Team(this.#threads - 1, startThread);
     const { network, weights } = await load();
     const team = await this.#team?.load(network, weights);

@@ -1,4 +1,4 @@
-/** Results on a canvas, in a chunk of its own. */
+/** Results on a canvas; lazily loaded. */
 
 import type { Engine, Model } from '../engine/engine.ts';
 import { makeSurface } from '../engine/pipeline/draw.ts';
@@ -10,7 +10,7 @@ import type { ImageTags } from '../image/tags.ts';
 
 interface Onto {
   readonly canvas: OffscreenCanvas;
-  /** Of the result. */
+  /** Size of the result. */
   readonly size: { readonly width: number; readonly height: number };
   readonly tags: ImageTags;
 }
@@ -20,9 +20,9 @@ const colorSpaceOf = ({ colorSpace }: ImageTags) =>
   colorSpace === 'display-p3' ? 'display-p3' : 'srgb';
 
 /**
- * Upscales into a texture, tile by tile, and copies it to the canvas when all of it is there: what a
- * canvas gives to draw to lasts for one task only, and nobody wants to see half a picture.
- * @throws CrispenError `IMAGE_TOO_LARGE`, `INVALID_INPUT`; as `Engine.upscale`
+ * Upscales into a texture, tile by tile, and copies it to the canvas when it is complete. A
+ * canvas's texture only lasts for one task, and a partial image should not be visible.
+ * @throws CrispenError `IMAGE_TOO_LARGE`, `INVALID_INPUT`; like `Engine.upscale`
  */
 export async function drawOn(
   { canvas, size: { width, height }, tags }: Onto,

@@ -6,7 +6,7 @@ import { EngineHost } from './host.ts';
 
 const network = createNetwork('a2n', { scale: 2 });
 
-/** What the host uses of an engine; the engine's own tests need a GPU. */
+/** The part of an engine that the host uses. The engine's own tests need a GPU. */
 function fakeEngine() {
   let lose!: (reason: string) => void;
   const lost = new Promise<string>((resolve) => {

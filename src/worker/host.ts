@@ -4,8 +4,8 @@ import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 
 /**
- * Holds the one engine of the worker and the models that it has loaded; both are made on first use.
- * When the device is lost, both are dropped, and the next use makes them anew.
+ * Holds the worker's single engine and its loaded models. Both are made on first use. After the
+ * device is lost, both are dropped, and the next use makes new ones.
  */
 export class EngineHost {
   readonly #create: () => Promise<Engine>;
@@ -24,12 +24,12 @@ export class EngineHost {
     return this.#current?.models.has(id) ?? false;
   }
 
-  /** The model, if it is on the GPU or on its way there. */
+  /** The model, if it is on the GPU or being loaded. */
   loaded(id: string): Promise<Model> | undefined {
     return this.#current?.models.get(id);
   }
 
-  /** Frees a model once the jobs before have ended; no effect where it is not loaded. */
+  /** Frees a model after earlier jobs have ended; no effect if it is not loaded. */
   async drop(id: string): Promise<void> {
     const current = this.#current;
     const model = current?.models.get(id);
@@ -55,14 +55,16 @@ export class EngineHost {
     return model;
   }
 
-  /** Compiles a network's kernels ahead of its weights. What fails here fails again in `model`. */
+  /**
+   * Compiles a network's kernels before its weights arrive. A failure here is repeated in `model`.
+   */
   prepare(network: Network, options?: ModelOptions): void {
     this.engine()
       .then((engine) => engine.prepare(network, options))
       .catch(() => {});
   }
 
-  /** Runs `task`; if it fails because the device went away, the engine goes as well. */
+  /** Runs `task`. If it fails because the device was lost, the engine is dropped. */
   async use<T>(task: (engine: Engine) => Promise<T>): Promise<T> {
     const current = this.#open();
     const engine = await current.engine;

@@ -28,27 +28,30 @@ import {
 import { readSource } from './readSource.ts';
 import type { TakeStrip } from './result.ts';
 
-/** GPU milliseconds per submission: within a frame while someone looks, longer when no one does. */
+/**
+ * GPU milliseconds per submission: less than a frame while the page is visible, longer while it is
+ * hidden.
+ */
 const SUBMIT_MS_VISIBLE = 8;
 const SUBMIT_MS_HIDDEN = 50;
 
-/** What jobs share. */
+/** Services that jobs share. */
 export interface JobServices {
   readonly host: EngineHost;
   readonly loader: ModelLoader;
   readonly config: WorkerConfig;
-  /** What runs networks without a GPU. */
+  /** Runs networks without a GPU. */
   readonly cpu: () => Promise<CpuHost>;
-  /** Whether anybody looks at the page. */
+  /** Whether the page is visible. */
   readonly isVisible: () => boolean;
 }
 
-/** Asks whether a job of so many milliseconds shall begin. */
+/** Asks whether to start a job of this many milliseconds. */
 type Ask = (milliseconds: number) => Promise<boolean>;
 
 type Found = Pick<WireDetection, 'adapter' | 'reason'>;
 
-/** The adapter by making a device on it: `navigator.gpu` alone proves nothing. */
+/** Finds the adapter by making a device on it, because `navigator.gpu` alone proves nothing. */
 export async function findAdapter({
   host,
   config,
@@ -69,7 +72,7 @@ export async function detect(services: JobServices): Promise<WireDetection> {
   return { ...found, cpu: onCpu ? await (await services.cpu()).report() : null };
 }
 
-/** Lazily loaded: most images need one run of a network alone. */
+/** Lazily loaded: most images need only one run of a network. */
 export const loadBeyond = () => import('./beyond.ts');
 
 /**
@@ -110,7 +113,7 @@ export async function upscale(
     ...(isPlain ? null : (await loadBeyond()).chainFor(input, plan, model)),
   };
   const { size } = way;
-  // A PNG is made strip by strip; everything else is held whole.
+  // A PNG is written strip by strip; other formats are held whole.
   if (plan.output !== 'image/png' || backend !== 'webgpu') {
     checkPixels(size.width, size.height, 'The enlarged image');
   }
@@ -161,7 +164,7 @@ export async function upscale(
   };
 }
 
-/** @throws CrispenError `ABORTED` if a long job is not wanted */
+/** @throws CrispenError `ABORTED` if the answer to a long job is no */
 async function askFirst(
   { loader, cpu }: JobServices,
   ask: Ask,
@@ -175,7 +178,7 @@ async function askFirst(
   throw new CrispenError('ABORTED', 'The upscale was not begun: it would have taken too long.');
 }
 
-/** Profiles are part of the picture, EXIF and XMP are not. */
+/** Profiles are part of the image, EXIF and XMP are not. */
 export const keptTags = (tags: ImageTags, metadata: Metadata): ImageTags =>
   metadata === 'keep' ? tags : { ...tags, exif: null, xmp: null };
 
@@ -189,16 +192,16 @@ function facts({ image, tags, format, animated, notes }: DecodedImage): SourceFa
 
 type Backend = UpscaleOutput['backend'];
 
-/** In place of a run whose result comes back. */
+/** Replaces a run whose result is read back. */
 type Draw = (engine: Engine, model: Model, options: UpscaleOptions) => Promise<UpscaleReport>;
 
 type Enlarged = {
-  /** Null where the strips were taken. */
+  /** Null if the strips were taken. */
   readonly image: RgbaImage | null;
   readonly report: UpscaleReport & Pick<UpscaleOutput, 'passes' | 'networkScale'>;
 };
 
-/** What is there already needs no stage of its own; null: a model that is not known yet. */
+/** Loaded models need no stage. Null: a model that is not known yet. */
 function stagesOf(
   { host, loader }: JobServices,
   backend: Backend,
@@ -275,7 +278,7 @@ async function toBitmap(image: Rgba8Image, tags: ImageTags): Promise<ImageBitmap
   const { colorSpace } = tags;
   try {
     if (colorSpace === 'other') {
-      // A preview, whose colours only a file can tell.
+      // A preview. Only a file can express its colours.
       const { encodeImage } = await import('./result.ts');
       return await createImageBitmap(await encodeImage(image, 'image/png', 1, tags), {
         premultiplyAlpha: 'none',

@@ -14,11 +14,11 @@ import type { ModelStore } from './store.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
 
-/** A shipped or an added model, as far as a job needs to know it before its weights. */
+/** The part of a shipped or added model that a job needs before its weights. */
 export interface Runnable {
   readonly id: string;
   readonly scale: number;
-  /** Null: the model was added, and its weights come from the store. */
+  /** Null: the model was added, and its weights are in the store. */
   readonly entry: ModelFile | null;
 }
 
@@ -27,15 +27,15 @@ interface LoadedWeights {
   readonly weights: TensorMap;
 }
 
-/** Behind the id of a model that takes 16 bits. */
+/** Suffix of the id of a model that takes 16-bit images. */
 const WIDE = ':16';
 
-/** Finds models, fetches their weights once and puts them onto the GPU. */
+/** Finds models, downloads their weights once and uploads them to the GPU. */
 export class ModelLoader {
   readonly #config: WorkerConfig;
   readonly #host: EngineHost;
   readonly #weightsById = new Map<string, TensorMap>();
-  /** Opened with the first use of an added model. */
+  /** Opened at the first use of an added model. */
   #store: ModelStore | null = null;
 
   constructor(config: WorkerConfig, host: EngineHost) {
@@ -43,7 +43,7 @@ export class ModelLoader {
     this.#host = host;
   }
 
-  /** The page has chosen from the same list. @throws CrispenError `MODEL_UNKNOWN` */
+  /** The page chose from the same list. @throws CrispenError `MODEL_UNKNOWN` */
   async find(id: string): Promise<Runnable> {
     if (id.startsWith(ADDED_PREFIX)) {
       const { store } = await this.added();
@@ -54,7 +54,7 @@ export class ModelLoader {
     return { id, scale: entry.scale, entry };
   }
 
-  /** What reads, stores and recognises the weight files that people add, and their store. */
+  /** Reads, recognises and stores added weight files. */
   async added() {
     const added = await import('./added.ts');
     this.#store ??= new added.ModelStore(async () => {
@@ -64,12 +64,12 @@ export class ModelLoader {
     return { ...added, store: this.#store };
   }
 
-  /** The network alone; of an added model its weights have to be read for that. */
+  /** The network alone. For an added model, this requires reading its weights. */
   async network({ id, entry }: Runnable): Promise<Network> {
     return entry ? shippedNetwork(entry) : (await this.#loadAdded(id)).network;
   }
 
-  /** Whether the weights of a model need no download. */
+  /** Whether the weights of a model are available without a download. */
   hasWeights(id: string): boolean {
     return this.#weightsById.has(id);
   }
@@ -86,7 +86,8 @@ export class ModelLoader {
     signal: AbortSignal,
   ): Promise<LoadedWeights> {
     if (!entry) {
-      // Read anew when needed, and not kept beside what is on the GPU: such files can be large.
+      // Read again when needed and not kept in memory besides the GPU, because such files can be
+      // large.
       progress.report('download', 0);
       const loaded = await this.#loadAdded(id);
       progress.report('download', 1);
@@ -108,7 +109,7 @@ export class ModelLoader {
     return { network: shippedNetwork(entry), weights };
   }
 
-  /** The model on the GPU; its kernels are compiled while its weights are on their way. */
+  /** The model on the GPU. Its kernels compile while its weights are loading. */
   async onGpu(
     runnable: Runnable,
     progress: JobProgress,
@@ -120,7 +121,7 @@ export class ModelLoader {
     if (loaded) return loaded;
     const { entry } = runnable;
     const { adapter } = await this.#host.engine();
-    // Samples of 16 bits are finer than f16.
+    // 16-bit samples are finer than f16.
     const precision = choosePrecision(this.#config.precision, !wide && entry?.f16, adapter);
     const options = { wide, precision };
     if (entry) this.#host.prepare(shippedNetwork(entry), options);
@@ -129,7 +130,9 @@ export class ModelLoader {
     return this.#host.model(id, network, weights, options);
   }
 
-  /** What downloads need of the browser; caches and hashes exist in secure contexts only. */
+  /**
+   * The parts of the browser that downloads need. Caches and hashes exist only in secure contexts.
+   */
   platform(): WeightPlatform {
     const secure = self.isSecureContext;
     return {

@@ -12,7 +12,7 @@ const FILE: WeightFile = {
   sha256: createHash('sha256').update(GOOD).digest('hex'),
 };
 
-/** The part of the Cache API that is used, in memory. */
+/** The used part of the Cache API in memory. */
 class MemoryCache {
   readonly entries = new Map<string, Uint8Array<ArrayBuffer>>();
   async match(url: string) {
@@ -30,7 +30,7 @@ class MemoryCache {
   }
 }
 
-/** A platform whose network answers one response after the other, and a log of the requests. */
+/** A platform whose network returns the given responses in turn, and a log of the requests. */
 function platform(
   responses: (() => Response | Promise<Response>)[],
   cache?: MemoryCache,

@@ -10,13 +10,13 @@ export interface WeightFile {
   readonly sha256: string;
 }
 
-/** What is used of the platform; tests hand in their own. */
+/** The used part of the platform. Tests pass their own. */
 export interface WeightPlatform {
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
-  /** Undefined: nothing is kept. Absent in insecure contexts, throws in some private windows. */
+  /** Undefined: nothing is kept. Missing in insecure contexts; throws in some private windows. */
   readonly caches: Pick<CacheStorage, 'open'> | undefined;
   /**
-   * Undefined in insecure contexts, which have no `crypto.subtle`: then only the length and, when
+   * Undefined in insecure contexts, which have no `crypto.subtle`. Then only the length and, when
    * the file is read, its structure are checked.
    */
   readonly sha256: ((bytes: Uint8Array<ArrayBuffer>) => Promise<ArrayBuffer>) | undefined;
@@ -24,7 +24,7 @@ export interface WeightPlatform {
 
 export interface WeightOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Fraction of the download, 0 to 1; 1 at once when the file was kept. */
+  /** Fraction of the download, 0 to 1; immediately 1 if the file was cached. */
   readonly onProgress?: ((fraction: number) => void) | undefined;
 }
 
@@ -37,9 +37,9 @@ const CACHE_NAME = 'crispen-weights';
 /**
  * The bytes of a weight file, checked against the manifest, from the Cache API or the network.
  *
- * Kept files are found by URL and hash, so that a changed model is never taken for the old one.
- * What does not match is fetched once more past every cache: a half-written cache entry or a stale
- * HTTP cache heals by itself. No failure of the cache (quota, privacy modes) fails the load.
+ * Cached files are found by URL and hash, so a changed model never returns the old file. A file
+ * that does not match is downloaded once more past every cache, which repairs half-written cache
+ * entries and stale HTTP caches. Failures of the cache (quota, privacy modes) never fail the load.
  *
  * @throws CrispenError `FETCH_FAILED`, `MODEL_CORRUPT`, `ABORTED`
  */
@@ -73,7 +73,7 @@ export async function loadWeightFile(
   });
 }
 
-/** Null when the bytes are those of the manifest, else what is wrong with them. */
+/** Null if the bytes match the manifest, otherwise what is wrong with them. */
 async function findFault(
   file: WeightFile,
   bytes: Uint8Array<ArrayBuffer>,
@@ -114,8 +114,9 @@ async function download(
 }
 
 /**
- * The body, with progress against the manifest's length: Content-Length would be that of the
- * compressed bytes. Reading stops one byte past it, so that a wrong file of any size ends soon.
+ * The body, with progress relative to the manifest's length, because Content-Length may be that of
+ * the compressed bytes. Reading stops one byte after this length, so a wrong file of any size ends
+ * soon.
  */
 async function readBody(
   response: Response,
@@ -137,7 +138,10 @@ async function readBody(
   return bytes.subarray(0, length);
 }
 
-/** The kept copy of one file. Every method swallows the cache's failures: it is only a cache. */
+/**
+ * The cached copy of one file. Every method ignores the cache's failures, because it is only a
+ * cache.
+ */
 class WeightCache {
   readonly #file: WeightFile;
   readonly #caches: Pick<CacheStorage, 'open'> | undefined;
@@ -163,7 +167,7 @@ class WeightCache {
     await this.#attempt(async (cache) => void (await cache.delete(this.#key)));
   }
 
-  /** Keeps the bytes and drops what other versions of the same file were kept. */
+  /** Stores the bytes and drops cached versions of the same file. */
   async write(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     await this.#attempt(async (cache) => {
       for (const request of await cache.keys()) {

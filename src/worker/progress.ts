@@ -1,8 +1,8 @@
 import type { Stage, UpscaleProgress } from './protocol.ts';
 
 /**
- * Shares of the stages in the whole, in percent of a photo that takes a few seconds. They only shape
- * the bar; a stage that does not happen is left out of the sum.
+ * Shares of the stages in percent, for a photo that takes a few seconds. They only shape the
+ * progress bar. Stages that do not happen are left out of the sum.
  */
 const WEIGHTS: Readonly<Record<Stage, number>> = {
   decode: 2,
@@ -12,21 +12,21 @@ const WEIGHTS: Readonly<Record<Stage, number>> = {
   encode: 2,
 };
 
-/** Turns the progress within stages into that of a job: one fraction that never falls. */
+/** Turns the progress of stages into the progress of a job: one fraction that never decreases. */
 export class JobProgress {
   readonly #stages: readonly Stage[];
   readonly #emit: (progress: UpscaleProgress) => void;
   readonly #now: () => number;
-  /** Milliseconds between reports, given to the stage that the earlier one was of. */
+  /** Milliseconds between reports. They count for the stage of the earlier report. */
   readonly timings: Partial<Record<Stage, number>> = {};
   #last = 0;
   #stage: Stage | null = null;
   #stageStart = 0;
   #fraction = 0;
-  /** Of the last stage that told its time left. */
+  /** Of the last stage that gave its time left. */
   #rate: { readonly stage: Stage; readonly msPerWeight: number } | null = null;
 
-  /** @param stages those that the job goes through, in order */
+  /** @param stages the job's stages, in order */
   constructor(
     stages: readonly Stage[],
     emit: (progress: UpscaleProgress) => void,
@@ -39,8 +39,8 @@ export class JobProgress {
 
   /**
    * @param fraction of the stage, 0 to 1
-   * @param remainingMs of the stage, where something is known of it; the later stages are added in
-   * proportion to their weights
+   * @param remainingMs of the stage, if known; the later stages are added in proportion to their
+   *   weights
    */
   report(stage: Stage, fraction: number, remainingMs: number | null = null): void {
     const now = this.#now();
@@ -64,7 +64,7 @@ export class JobProgress {
   }
 
   #left(stage: Stage, fraction: number, remainingMs: number | null): number | null {
-    // A stage that could tell and no longer can: neither can the job.
+    // If a stage no longer knows its time left, the job does not either.
     if (!this.#rate || (remainingMs === null && this.#rate.stage === stage)) return null;
     const { msPerWeight } = this.#rate;
     const later = sum(this.#stages.slice(this.#stages.indexOf(stage) + 1));

@@ -1,5 +1,5 @@
 /**
- * What page and worker say to each other. Types and constants only, compiled on both sides: nothing
+ * The protocol between page and worker. Only types and constants, compiled on both sides: nothing
  * here may need the DOM or the worker's globals.
  */
 
@@ -15,53 +15,54 @@ import type { SizeWish } from '../image/size.ts';
 import type { ImageTags } from '../image/tags.ts';
 
 /**
- * Largest LR image, in pixels, that is enlarged without a GPU and without WebAssembly: plain loops reach
- * about 1 GFLOP/s, A2N costs 2.1 MFLOP per LR pixel at x2 and more than twice that at x4.
+ * The largest LR image, in pixels, that is enlarged without a GPU and without WebAssembly. Plain
+ * loops reach about 1 GFLOP/s; A2N costs 2.1 MFLOP per LR pixel at x2 and more than twice that at
+ * x4.
  */
 export const CPU_MAX_PIXELS = 128 * 128;
 
 /** An image, or a file of it. */
 export type OutputFormat = 'bitmap' | OutputType;
 
-/** Where a result is written as it is made: a file that somebody chose, or a stream. */
+/** Where a result is written while it is made: a file that the user chose, or a stream. */
 export type UpscaleTarget = FileSystemFileHandle | WritableStream<Uint8Array>;
 
-/** Who makes the result: networks, or a plain resize. */
+/** What makes the result: networks, or a plain resize. */
 export type Method = 'network' | 'lanczos';
 
 /**
- * What runs networks: `auto`, a GPU where there is one, else the processor; `webgpu`, a GPU or a software
- * adapter; `cpu`, the processor.
+ * What runs networks. `auto`: a GPU if there is one, otherwise the CPU. `webgpu`: a GPU or a
+ * software adapter. `cpu`: the CPU.
  */
 export type BackendChoice = 'auto' | 'webgpu' | 'cpu';
 
-/** A job that would take longer asks first. */
+/** Longer jobs ask first. */
 export const LONG_MS = 60_000;
 
 export type Stage = 'decode' | 'download' | 'prepare' | 'upscale' | 'encode';
 
 export interface UpscaleProgress {
   readonly stage: Stage;
-  /** Of the whole job, 0 to 1, never falling. */
+  /** Of the whole job, 0 to 1; never decreases. */
   readonly fraction: number;
-  /** Milliseconds to the end of the job; null until there is something to measure by. */
+  /** Milliseconds to the end of the job; null while unknown. */
   readonly remainingMs: number | null;
 }
 
-/** What becomes of EXIF and XMP: kept, upright and without sizes and thumbnail, or dropped. */
+/** Whether EXIF and XMP are kept (upright, without sizes and thumbnail) or dropped. */
 export type Metadata = 'keep' | 'drop';
 
-/** What a source was found to be. */
+/** Facts about a source. */
 export interface SourceFacts {
   /** Of a file, such as `JPEG`; null for an element, a bitmap or pixels. */
   readonly format: string | null;
-  /** Bits per sample that its pixels were read with. */
+  /** Bits per sample of its decoded pixels. */
   readonly depth: Depth;
-  /** What its values and those of the result mean; `other`: what the file of the result says. */
+  /** The meaning of its values and of the result's. `other`: the result file describes it. */
   readonly colorSpace: ImageTags['colorSpace'];
-  /** The file had a profile, which files of the result have too. */
+  /** The file had a profile, which result files have too. */
   readonly hasProfile: boolean;
-  /** There is EXIF or XMP to be kept. */
+  /** There is EXIF or XMP that can be kept. */
   readonly hasMetadata: boolean;
   /** Every pixel is grey, and so are those of the result. */
   readonly grey: boolean;
@@ -71,51 +72,51 @@ export interface SourceFacts {
   readonly notes: readonly string[];
 }
 
-/** How a result came about, for logs and reports of errors. */
+/** How a result was made, for logs and error reports. */
 export interface Diagnostics extends Omit<UpscaleReport, 'backend'> {
   readonly backend: UpscaleOutput['backend'];
-  /** Why no GPU did the work, for people; null where one did, or none was wanted. */
+  /** Why no GPU was used, for people; null if one was used, or none was wanted. */
   readonly noGpu: string | null;
   /**
-   * Milliseconds per stage; none of a stage that was not needed. What is written strip by strip is
-   * encoded meanwhile, and counts as `upscale`.
+   * Milliseconds per stage; missing for stages that were not needed. Encoding strip by strip counts
+   * as `upscale`.
    */
   readonly timings: Readonly<Partial<Record<Stage, number>>>;
 }
 
 export interface UpscaleOutput<Image = ImageBitmap | Blob> {
   /**
-   * A bitmap for the output `bitmap`, else a file; null where it was written to a target. Close the
-   * bitmap when it is done with. A file of more than 64 MiB may lie in the origin private file system;
-   * it can be read until the upscaler is destroyed or the page is left.
+   * A bitmap for the output `bitmap`, else a file; null if it was written to a target. Close the
+   * bitmap when you no longer need it. A file of more than 64 MiB may be in the origin private file
+   * system. It can be read until the upscaler is destroyed or the page is left.
    */
   readonly image: Image;
-  /** Of the file; null for a bitmap. */
+  /** Size of the file; null for a bitmap. */
   readonly bytes: number | null;
-  /** The small picture of the result that was asked for, yours to close. */
+  /** The requested small picture of the result. Close it when you no longer need it. */
   readonly preview: ImageBitmap | null;
   readonly width: number;
   readonly height: number;
   readonly inputWidth: number;
   readonly inputHeight: number;
   readonly source: SourceFacts;
-  /** The first that ran; null for Lanczos, which is no network. */
+  /** The first model that ran; null for Lanczos, which is not a network. */
   readonly model: string | null;
   /**
-   * Models in the order of their runs. More than one: the image was enlarged several times, which
-   * gives size; the later runs see what the first one made, and add no true detail.
+   * Models in the order of their runs. With more than one, the image was enlarged several times.
+   * Later runs work on the first one's output: they add size, but no true detail.
    */
   readonly passes: readonly string[];
-  /** By how much they enlarged in all; what is between that and the size is a resize. */
+  /** The total enlargement by networks. A resize makes up the difference to the size. */
   readonly networkScale: number;
   /** What did the work. */
   readonly backend: 'webgpu' | 'cpu' | 'lanczos';
   readonly adapter: AdapterReport | null;
-  /** Of the enlargement itself, without decoding, download and encoding. */
+  /** Of the enlargement alone, without decoding, download and encoding. */
   readonly milliseconds: number;
   /** 1: the image was processed whole. */
   readonly tiles: number;
-  /** `estimated`: the network's image-wide statistics come from parts of the image. */
+  /** `estimated`: statistics of the whole image come from parts of it. */
   readonly statistics: 'exact' | 'estimated';
   /** True if tiles overlap by less than the network's reach. */
   readonly approximate: boolean;
@@ -130,11 +131,11 @@ export interface UpscalePlan {
   readonly model: string | null;
   /** The model's own. */
   readonly scale: number;
-  /** A size that the model does not make of itself; null: its scale. */
+  /** A size other than the model's own; null: its scale. */
   readonly wish: SizeWish | null;
   /** Null: the network. */
   readonly method: Method | null;
-  /** Bits per sample of the result; null: the source's where the output can have them. */
+  /** Bits per sample of the result; null: the source's, if the output can have them. */
   readonly depth: Depth | null;
   readonly output: OutputFormat;
   /** 0 to 1. */
@@ -143,41 +144,41 @@ export interface UpscalePlan {
   /** Longest side of a small picture of the result; null: none. */
   readonly preview: number | null;
   readonly tiling: Tiling;
-  /** Whether the page wants to be asked before a long job on the CPU. */
+  /** Whether the page must be asked before a long job on the CPU. */
   readonly asks: boolean;
 }
 
-/** How a network is run over an image. */
+/** How a network runs over an image. */
 export type Tiling = Pick<UpscaleOptions, 'tileSize' | 'edge'>;
 
-/** What somebody knows of a weight file beside its bytes. */
+/** Information about a weight file besides its bytes. */
 export interface AddOptions {
-  /** Where the file cannot tell: x2 and x3 of some networks have the same layers. */
+  /** Needed if the file does not determine it: x2 and x3 of some networks have the same layers. */
   readonly scale?: number | undefined;
-  /** Taken where neither the file nor its name tells the scale. */
+  /** Used if neither the file nor its name determines the scale. */
   readonly likelyScale?: number | undefined;
-  /** Largest value of the network's input, where it is not the usual 1 or 255. */
+  /** Largest value of the network's input, if it is not the usual 1 or 255. */
   readonly inputRange?: number | undefined;
-  /** What a network of scale 1 is for, where the file's name does not tell. */
+  /** What a network of scale 1 is for, if the file's name does not say. */
   readonly task?: Task | undefined;
 }
 
-/** Ids of added models begin with this; those of the manifest never do. */
+/** Prefix of the ids of added models; ids in the manifest never have it. */
 export const ADDED_PREFIX = 'own-';
 
-/** A weight file that somebody added, and what it was found to be. */
+/** An added weight file, and what it was recognised as. */
 export interface AddedModel {
-  /** To be used as `model` of a request. */
+  /** For `model` of a request. */
   readonly id: string;
-  /** Of the file, without its extension. */
+  /** The file's name, without its extension. */
   readonly name: string;
   readonly architecture: string;
-  /** `restore`: a network of scale 1, which serves any task but `upscale`. */
+  /** `restore`: a network of scale 1, which does any task but `upscale`. */
   readonly task: AddedTask;
   readonly scale: number;
   readonly scaleSource: 'shapes' | 'name' | 'option' | 'default';
   readonly inputRange: number;
-  /** What the file does not hold and was taken as usual, for people. */
+  /** What the file does not say and the usual values taken instead, as sentences. */
   readonly assumptions: readonly string[];
   readonly format: 'safetensors' | 'torch-zip' | 'torch-legacy';
   readonly parameters: number;
@@ -190,7 +191,7 @@ export interface AddedModel {
   readonly kept: boolean;
 }
 
-/** A source as it crosses to the worker; bitmaps and pixels are transferred. */
+/** A source in the form that is sent to the worker; bitmaps and pixels are transferred. */
 export type WireSource =
   | { readonly kind: 'blob'; readonly blob: Blob }
   | { readonly kind: 'url'; readonly url: string }
@@ -198,11 +199,13 @@ export type WireSource =
   | { readonly kind: 'pixels'; readonly image: Rgba8Image }
   | { readonly kind: 'mosaic'; readonly mosaic: BayerMosaic };
 
-/** How networks run on the processor. */
+/** How networks run on the CPU. */
 export interface CpuReport {
-  /** WebAssembly, or `loops`: plain JavaScript, a hundred times as slow, for images up to 128x128. */
+  /**
+   * WebAssembly, or `loops`: plain JavaScript, a hundred times as slow, for images up to 128x128.
+   */
   readonly code: 'relaxed-simd' | 'simd' | 'loops';
-  /** Those that a job may use. */
+  /** The threads that a job may use. */
   readonly threads: number;
   /** Whether they share memory, as in cross-origin isolated pages. */
   readonly shared: boolean;
@@ -211,61 +214,63 @@ export interface CpuReport {
 export interface WireDetection {
   readonly adapter: AdapterReport | null;
   readonly reason: SerializedError | null;
-  /** Null where the GPU does the work. */
+  /** Null if the GPU does the work. */
   readonly cpu: (CpuReport & { readonly reason: SerializedError | null }) | null;
 }
 
-/** Comlink keeps of an error only name, message and stack: codes and hints travel as a value. */
+/**
+ * Comlink only keeps name, message and stack of an error, so codes and hints are sent as a value.
+ */
 export type Result<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly error: SerializedError };
 
 export interface WorkerConfig {
-  /** The shipped models: the page has the list anyway, so the worker goes without. */
+  /** The shipped models. The page has the list anyway, so the worker does not include it. */
   readonly files: readonly ModelFile[];
   /** Absolute URL of the folder of weight files. */
   readonly baseUrl: string;
-  /** Absolute URLs of weight files that lie elsewhere, by file name. */
+  /** Absolute URLs of weight files in other places, by file name. */
   readonly packaged: Readonly<Record<string, string>>;
   /** Keep weights in the Cache API. */
   readonly cache: boolean;
   /** Bytes of memory for a job; null: the engine's default. */
   readonly memoryBudget: number | null;
   readonly backend: BackendChoice;
-  /** On the CPU; null: all cores but one. */
+  /** On the CPU; null: all cores except one. */
   readonly threads: number | null;
   readonly precision: Precision;
-  /** Measure variants of kernels once per adapter. */
+  /** Measure kernel variants once per adapter. */
   readonly tune: boolean;
-  /** Name of a lock that the worker holds as long as it lives; null: no lock. */
+  /** Name of a lock that the worker holds while it lives; null: no lock. */
   readonly lifeline: string | null;
   readonly visible: boolean;
 }
 
 /**
- * What the worker posts beside comlink's own messages, which comlink passes over since it has no
- * `id`. On the same port as the results, so that no progress comes after the end of its job.
+ * A message of the worker besides comlink's own. Comlink ignores it, because it has no `id`. It
+ * uses the same port as the results, so progress never arrives after the end of its job.
  */
 export interface ProgressEvent {
   readonly job: number;
   readonly progress: UpscaleProgress;
 }
 
-/** Posted likewise: a job wants to know whether it may go on. `WorkerApi.answer` answers. */
+/** Posted in the same way: a job asks whether to continue. `WorkerApi.answer` answers. */
 export interface QuestionEvent {
   readonly job: number;
   /** Milliseconds that it would take. */
   readonly question: number;
 }
 
-/** Sent to a worker to make a thread of it, which serves the other end of the port. */
+/** Makes a worker a thread, which serves the other end of the port. */
 export interface ThreadEvent {
   readonly thread: MessagePort;
 }
 
-/** What the worker exposes. Job ids are the page's, unique per worker. */
+/** The worker's interface. Job ids are the page's and unique per worker. */
 export interface WorkerApi {
-  /** Comes first. Resolves when the worker holds its lock. */
+  /** Must come first. Resolves when the worker holds its lock. */
   configure(config: WorkerConfig): Promise<void>;
   detect(): Promise<Result<WireDetection>>;
   preload(id: number, model: string): Promise<Result<null>>;
@@ -282,7 +287,7 @@ export interface WorkerApi {
     quality: number,
     metadata: Metadata,
   ): Promise<Result<Blob>>;
-  /** A weight file, or its address. */
+  /** A weight file, or its URL. */
   addModel(
     id: number,
     file: Blob | string,
@@ -292,7 +297,7 @@ export interface WorkerApi {
   models(): Promise<Result<AddedModel[]>>;
   removeModel(model: string): Promise<Result<null>>;
   exportModel(model: string, f16: boolean): Promise<Result<Blob>>;
-  /** Whether the job that asked goes on. */
+  /** Whether the asking job continues. */
   answer(id: number, yes: boolean): void;
   /** Ends a job, queued or running, with `ABORTED`; no effect on any other id. */
   cancel(id: number): void;

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { JobQueue } from './queue.ts';
 
-/** A task that ends when told to, or with an error when cancelled. */
+/** A task that ends on request, or with an error when cancelled. */
 function task(log: string[], name: string) {
   let finish!: () => void;
   const run = (signal: AbortSignal) =>

@@ -1,4 +1,4 @@
-/** Sources of images as the page sends them, decoded; and what is fetched by address. */
+/** Decodes image sources from the page, and fetches URLs. */
 import { decodeImage } from '../codecs/decode.ts';
 import type { Carrier } from '../codecs/source.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
@@ -29,7 +29,7 @@ async function fetchBlob(url: string, signal: AbortSignal): Promise<Blob> {
   }
 }
 
-/** An answer that is one. @throws CrispenError `FETCH_FAILED`, `ABORTED` */
+/** A successful response. @throws CrispenError `FETCH_FAILED`, `ABORTED` */
 export async function request(
   url: string,
   what: 'image' | 'model',

@@ -1,4 +1,4 @@
-/** Results that are files, in a chunk of its own. */
+/** File results; lazily loaded. */
 import { checkPixels, checkSides, encodeImage, type OutputType } from '../codecs/index.ts';
 import { type Saved, save, savePng } from '../codecs/sink.ts';
 import type { Depth, Rgba8Image, RgbaImage } from '../image/image.ts';
@@ -8,7 +8,7 @@ import { type ImageTags, NO_TAGS } from '../image/tags.ts';
 import type { UpscaleTarget } from './protocol.ts';
 import { blobSink, openTarget, spillFolder } from './sinks.ts';
 
-/** Takes the strips of a result, each the full width, from top to bottom, in the result's depth. */
+/** Takes the full-width strips of a result from top to bottom, in the result's depth. */
 export type TakeStrip = (strip: RgbaImage) => Promise<void>;
 
 export interface ResultRequest<R> {
@@ -20,7 +20,7 @@ export interface ResultRequest<R> {
   readonly tags?: ImageTags;
   /** Null: a Blob. */
   readonly target: UpscaleTarget | null;
-  /** Most pixels on either side of a small picture of the result; null: none. */
+  /** Largest side of a small picture of the result; null: none. */
   readonly preview: number | null;
   readonly lifeline: string | null;
   readonly signal: AbortSignal;
@@ -37,10 +37,10 @@ export interface WrittenResult<R> {
 }
 
 /**
- * Writes a result as a file: PNG strip by strip, without ever holding the whole; other formats by
- * the browser's encoder, which needs it whole.
+ * Writes a result as a file: PNG strip by strip, without holding the whole; other formats with the
+ * browser's encoder, which needs the whole.
  * @throws CrispenError `WRITE_FAILED`, `IMAGE_TOO_LARGE` and `ENCODE_FAILED` for formats other than
- * PNG, `ABORTED`; what `produce` throws. Then nothing is left of the file.
+ *   PNG, `ABORTED`; errors of `produce`. No part of the file is left then.
  */
 export async function writeResult<R>(request: ResultRequest<R>): Promise<WrittenResult<R>> {
   const {
@@ -70,7 +70,7 @@ export async function writeResult<R>(request: ResultRequest<R>): Promise<Written
   const open = () =>
     target ? openTarget(target) : blobSink(type, () => spillFolder(request.lifeline));
   if (type === 'image/png') {
-    // Enlarged alpha lies between its neighbours: opaque stays opaque.
+    // Enlarged alpha is between its neighbours, so opaque stays opaque.
     const header = { width, height, alpha: !isOpaque(input.data), depth, tags };
     const saved = await savePng(
       header,

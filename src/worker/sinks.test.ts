@@ -8,7 +8,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 const bytes = (length: number, seed = 1): Bytes =>
   Uint8Array.from({ length }, (_, i) => (i * 31 + seed * 57) % 251);
 
-/** Writes parts through `save`; a part that is an error is thrown in its place. */
+/** Writes parts through `save`; a part that is an error is thrown instead. */
 function write<T>(open: () => Promise<Sink<T>>, parts: readonly (Bytes | Error)[]) {
   return save(open, async (to) => {
     const writer = to.getWriter();
@@ -25,7 +25,7 @@ function write<T>(open: () => Promise<Sink<T>>, parts: readonly (Bytes | Error)[
   });
 }
 
-/** A file as the File System API has it: what is written counts when the stream is closed. */
+/** A file like that of the File System API: written data take effect when the stream is closed. */
 function fakeFile(content: Bytes = bytes(0), room = Number.POSITIVE_INFINITY) {
   const file = { content, open: 0 };
   const handle = {

@@ -3,14 +3,14 @@ import type { UpscaleTarget } from './protocol.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** @throws the platform's own exceptions, which `save` makes into `WRITE_FAILED` */
+/** @throws the platform's own exceptions, which `save` turns into `WRITE_FAILED` */
 export function openTarget(target: UpscaleTarget): Promise<Sink<null>> {
   return target instanceof WritableStream ? streamSink(target) : fileSink(target);
 }
 
 /**
- * The content of the file is replaced when the last byte is written, not before. An abort leaves what
- * was there; the page removes the file if that is nothing, since a picker has just made it then.
+ * The file's content is replaced only after the last byte is written. An abort keeps the old
+ * content. If there was none, the page removes the file, because a picker has just made it.
  */
 async function fileSink(handle: FileSystemFileHandle): Promise<Sink<null>> {
   const stream = await handle.createWritable();
@@ -39,7 +39,7 @@ async function streamSink(stream: WritableStream<Uint8Array>): Promise<Sink<null
   };
 }
 
-/** The part of OPFS that is used, as workers have it; tests hand in their own. */
+/** The part of OPFS that is used, as in workers. Tests pass their own. */
 export interface SpillFolder {
   getFileHandle(name: string, options: { create: true }): Promise<SpillFile>;
   removeEntry(name: string): Promise<void>;
@@ -55,12 +55,12 @@ interface SpillFile {
   }>;
 }
 
-/** Up to here a Blob is kept in memory. */
+/** Blobs up to this size stay in memory. */
 const SPILL_BYTES = 2 ** 26;
 
 /**
- * A Blob; beyond 64 MiB it lies in a file of the origin private file system, which is read when the
- * Blob is. Where there is no such file system, the browser keeps the bytes.
+ * A Blob. Beyond 64 MiB its data are in a file of the origin private file system and are read on
+ * demand. Without that file system, the browser keeps the bytes.
  *
  * @param spill opens the folder and names a new file in it; null: there is none
  */
@@ -129,10 +129,11 @@ const FOLDER = 'crispen-results';
 let spilled = 0;
 
 /**
- * The folder of large results. A file in it is named by the lock that its worker holds as long as it
- * lives; what dead workers have left is removed first.
+ * The folder of large results. A file in it has the name of its worker's lock, which the worker
+ * holds while it lives. Files of dead workers are removed first.
  *
- * @param lifeline the name of this worker's lock; without one nothing could be told apart
+ * @param lifeline the name of this worker's lock; without it, dead and living workers could not be
+ *   distinguished
  */
 export async function spillFolder(
   lifeline: string | null,

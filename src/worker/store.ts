@@ -1,7 +1,7 @@
 import { CrispenError } from '../errors.ts';
 import type { AddedModel } from './protocol.ts';
 
-/** The part of OPFS that is used, as workers have it; tests hand in their own. */
+/** The part of OPFS that is used, as in workers. Tests pass their own. */
 export interface Folder {
   getDirectoryHandle(name: string, options: { create: true }): Promise<Folder>;
   getFileHandle(name: string, options?: { create: boolean }): Promise<FileHandle>;
@@ -24,9 +24,9 @@ const FACTS = '.json';
 const WEIGHTS = '.weights';
 
 /**
- * The models that somebody added: weight files as they were given, in the origin private file system,
- * each beside what was found out about it. Where there is none (insecure contexts, some private
- * windows) or it is full, a model is kept in memory until the worker ends, and its `kept` is false.
+ * The added models: weight files as they were given, in the origin private file system, each next
+ * to the facts about it. If there is no such file system (insecure contexts, some private windows)
+ * or it is full, a model stays in memory until the worker ends, and its `kept` is false.
  */
 export class ModelStore {
   readonly #open: () => Promise<Folder | null>;
@@ -42,7 +42,7 @@ export class ModelStore {
     };
   }
 
-  /** All models, the oldest first. A damaged or half-written entry is passed over. */
+  /** All models, the oldest first. Damaged or half-written entries are skipped. */
   async list(): Promise<AddedModel[]> {
     const models = [...this.#inMemory.values()].map(({ facts }) => facts);
     const folder = await this.#open();
@@ -67,7 +67,7 @@ export class ModelStore {
     });
   }
 
-  /** The weight file as it was given. @throws CrispenError `MODEL_UNKNOWN` */
+  /** The original weight file. @throws CrispenError `MODEL_UNKNOWN` */
   async read(id: string): Promise<Uint8Array<ArrayBuffer>> {
     const { bytes: size } = await this.find(id);
     const inMemory = this.#inMemory.get(id);
@@ -82,14 +82,14 @@ export class ModelStore {
     return new Uint8Array(await file.arrayBuffer());
   }
 
-  /** Keeps a model; what is returned says whether it will outlast this page. */
+  /** Stores a model. The result says whether it will outlast this page. */
   async write(facts: AddedModel, bytes: Uint8Array<ArrayBuffer>): Promise<AddedModel> {
     const kept = { ...facts, kept: true };
     const folder = await this.#open();
     if (folder) {
       try {
         await writeFile(folder, facts.id + WEIGHTS, bytes);
-        // The facts come last: an entry without them does not count.
+        // The facts are written last. An entry without them does not count.
         await writeFile(folder, facts.id + FACTS, new TextEncoder().encode(JSON.stringify(kept)));
         this.#inMemory.delete(facts.id);
         return kept;
@@ -103,7 +103,7 @@ export class ModelStore {
     return inMemory;
   }
 
-  /** No effect for an id that there is not. */
+  /** No effect for an unknown id. */
   async remove(id: string): Promise<void> {
     this.#inMemory.delete(id);
     const folder = await this.#open();
@@ -123,7 +123,7 @@ async function readFacts(folder: Folder, name: string): Promise<AddedModel | nul
   }
 }
 
-/** By a synchronous handle, which every browser with OPFS has in workers. */
+/** Uses a synchronous handle, which every browser with OPFS has in workers. */
 async function writeFile(folder: Folder, name: string, bytes: Uint8Array<ArrayBuffer>) {
   const handle = await folder.getFileHandle(name, { create: true });
   const access = await handle.createSyncAccessHandle();

@@ -7,11 +7,11 @@ declare const self: DedicatedWorkerGlobalScope;
 /** Milliseconds that a thread may take to start. */
 const START_MS = 5000;
 
-/** A core is left to the page. */
+/** Leaves one core to the page. */
 export const defaultThreads = (): number =>
   Math.min(8, Math.max(1, (navigator.hardwareConcurrency || 2) - 1));
 
-/** Bundlers make workers of either kind; only a classic one may import scripts. */
+/** Bundlers make workers of either kind. Only a classic one may import scripts. */
 function kindOfWorker(): WorkerType {
   try {
     importScripts();
@@ -22,9 +22,9 @@ function kindOfWorker(): WorkerType {
 }
 
 /**
- * Starts this worker's own script once more, as a thread: no other script needs an address, a policy or a
- * bundler's attention. Every browser with WebAssembly SIMD lets workers start workers.
- * @returns null where that fails, as for a script whose address has been revoked
+ * Starts this worker's own script again as a thread, so no other script needs a URL, a policy or a
+ * bundler's attention. Every browser with WebAssembly SIMD allows workers to start workers.
+ * @returns null if that fails, for example for a script whose URL was revoked
  */
 export async function startThread(): Promise<(Port & { terminate(): void }) | null> {
   let worker: Worker;
@@ -50,7 +50,7 @@ export async function startThread(): Promise<(Port & { terminate(): void }) | nu
   return Object.assign(port1 as Port, { terminate: () => worker.terminate() });
 }
 
-/** A thread for shared memory. What it is sent waits until it has started. */
+/** A thread for shared memory. Messages to it wait until it has started. */
 export function startBandThread(): BandThread {
   const started = startThread();
   return {

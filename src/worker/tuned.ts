@@ -1,32 +1,32 @@
-/** First-run tuning: which variants of kernels are the fastest here, measured once and kept. */
+/** Tuning on first use: measures the fastest kernel variants once and keeps the result. */
 import { choiceOf, type TuneOptions, type TuneResult } from '../engine/tune/measure.ts';
 import { familyOf, type Tuning, tuningOf } from '../engine/tune/tuning.ts';
 import type { AdapterReport } from '../engine/types.ts';
 
 export { tune } from '../engine/tune/measure.ts';
 
-/** What is used of the platform; tests hand in their own. */
+/** The used part of the platform. Tests pass their own. */
 export interface TunedPlatform {
   readonly measure: (options: TuneOptions) => Promise<TuneResult>;
   /** Undefined: nothing is kept. */
   readonly caches: Pick<CacheStorage, 'open'> | undefined;
-  /** Of the page: kept figures have addresses there, which nobody fetches. */
+  /** The page's origin. Cached figures have URLs there, which are never fetched. */
   readonly origin: string;
   /** Drivers change with the browser. */
   readonly userAgent: string;
 }
 
-/** Raised when kernels change so much that what was measured says nothing any more. */
+/** Increased when kernels change so much that old measurements are invalid. */
 const VERSION = 2;
 const CACHE_NAME = 'crispen-tuning';
-/** Whoever is slower is not worth the wait. */
+/** Slower adapters are not worth the wait. */
 const PATIENCE_MS = 120_000;
 
 /**
- * The fastest variants on an adapter: as they were found once, else measured now, which takes a few
- * seconds. A software adapter, where a run takes as long as compiling, is measured at a small size and
- * fused no further than the table says. Where anything fails the table of families decides, and the
- * next visit tries again.
+ * The fastest variants on an adapter: from the cache, or measured now, which takes a few seconds.
+ * On a software adapter, where a run takes as long as compiling, the measurement is small and uses
+ * the table's fusion level. If anything fails, the table of families decides, and the next visit
+ * tries again.
  */
 export async function tunedFor(adapter: AdapterReport, platform: TunedPlatform): Promise<Tuning> {
   const kept = await attempt(platform, async (cache) => {
@@ -59,7 +59,7 @@ function keyOf(adapter: AdapterReport, { origin, userAgent }: TunedPlatform): st
   return key.href;
 }
 
-/** Failures of the cache (quota, privacy modes) are those of a cache: nothing is kept. */
+/** Failures of the cache (quota, privacy modes) only mean that nothing is kept. */
 async function attempt<T>(
   { caches }: TunedPlatform,
   work: (cache: Cache) => Promise<T>,

@@ -1,5 +1,5 @@
 /**
- * The worker: everything but the page's own few lines runs here, so that the page never stalls.
+ * The worker runs everything except a few lines of the page's code, so the page never blocks.
  * Exposes `WorkerApi` through comlink.
  */
 import { expose, transfer } from 'comlink';
@@ -41,7 +41,7 @@ let visible = true;
 const queue = new JobQueue();
 const host = new EngineHost(createEngine);
 
-/** What jobs need, once the page has configured the worker. */
+/** The services of jobs, once the page has configured the worker. */
 let services: JobServices;
 
 async function createEngine(): Promise<Engine> {
@@ -64,7 +64,7 @@ async function createEngine(): Promise<Engine> {
   });
 }
 
-/** In a chunk of its own: it has all variants with it. */
+/** Lazily loaded, because it includes all variants. */
 async function tunedHere(adapter: AdapterReport): Promise<Tuning> {
   const { tune, tunedFor } = await import('./tuned.ts');
   return tunedFor(adapter, {
@@ -77,13 +77,13 @@ async function tunedHere(adapter: AdapterReport): Promise<Tuning> {
 
 let cpu: Promise<CpuHost> | null = null;
 
-/** In a chunk of its own: nobody with a GPU loads it. */
+/** Lazily loaded, because it is not needed with a GPU. */
 function openCpu(): Promise<CpuHost> {
   cpu ??= import('./cpu.ts').then(({ CpuHost }) => new CpuHost(config));
   return cpu;
 }
 
-/** Jobs that wait for the page's word, by their ids. */
+/** Jobs that wait for the page's answer, by id. */
 const asking = new Map<number, (yes: boolean) => void>();
 
 function ask(id: number, milliseconds: number, signal: AbortSignal): Promise<boolean> {
@@ -137,9 +137,9 @@ const api: WorkerApi = {
         ),
       ),
     );
-    // Decoding closes a bitmap; a job that never came so far has to do it here.
+    // Decoding closes a bitmap. A job that never decoded it has to close it here.
     if (source.kind === 'bitmap') source.bitmap.close();
-    // Nobody else is left who could; if it was being written, it is closed or aborted already.
+    // No other code can close it. If it was being written, it is already closed or aborted.
     if (target instanceof WritableStream) await target.abort().catch(() => {});
     const { image, preview } = result.ok ? result.value : {};
     return transfer(
@@ -208,13 +208,13 @@ const api: WorkerApi = {
 
 expose(api);
 
-// This script serves as a thread, too, when one of its own kind starts it.
+// This script is also a thread when another instance of it starts it.
 self.addEventListener('message', ({ data }: MessageEvent<Partial<ThreadEvent>>) => {
   const { thread } = data;
   if (thread) void import('./cpu.ts').then(({ serve }) => serve(thread as Port));
 });
 
-/** Errors become values: see `Result`. */
+/** Turns errors into values: see `Result`. */
 async function answer<T>(work: () => Promise<T>): Promise<Result<T>> {
   try {
     return { ok: true, value: await work() };
@@ -223,7 +223,7 @@ async function answer<T>(work: () => Promise<T>): Promise<Result<T>> {
   }
 }
 
-/** Resolves when the lock is held; it is let go only by the end of this worker. */
+/** Resolves when the lock is held. Only the end of this worker releases it. */
 function holdLock(name: string): Promise<void> {
   return new Promise((resolve, reject) => {
     navigator.locks

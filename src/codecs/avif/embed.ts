@@ -4,7 +4,7 @@ import { isoBoxes } from '../iso.ts';
 
 /**
  * Adds a property with the profile to the primary item: 12 bytes and the profile in `ipco`, an
- * association in `ipma`, and as much to every file offset in `iloc`.
+ * association in `ipma`, and the same number of bytes to every file offset in `iloc`.
  */
 export function embedAvif(
   file: Uint8Array<ArrayBuffer>,
@@ -28,7 +28,7 @@ export function embedAvif(
     bytes.at(pitm.body) === 0 ? bytes.u16be(pitm.body + 4) : bytes.u32be(pitm.body + 4);
   const property = properties.length + 1;
 
-  // The associations anew: version and flags tell how wide ids and indices are.
+  // Rewrites the associations. Version and flags give the width of ids and indices.
   const version = bytes.at(ipma.body);
   const wide = (bytes.at(ipma.body + 3) & 1) !== 0;
   const idBytes = version < 1 ? 2 : 4;
@@ -65,12 +65,12 @@ export function embedAvif(
     box('meta', file.subarray(meta.body, iprp.start), newIprp, file.subarray(iprp.end, meta.end)),
     file.subarray(meta.end),
   );
-  // What stands in front of the properties has not moved.
+  // Everything before the properties keeps its position.
   shiftOffsets(whole, iloc.start < iprp.start ? iloc.body : iloc.body + grown, meta.end, grown);
   return whole;
 }
 
-/** Adds to the offsets of an item location box that point behind the old end of the metadata. */
+/** Adds to the offsets of an item location box that point beyond the old end of the metadata. */
 function shiftOffsets(file: Uint8Array, body: number, from: number, by: number): void {
   const bytes = new Bytes(file);
   const view = new DataView(file.buffer, file.byteOffset);

@@ -2,17 +2,17 @@ import type { ImageTags } from '../../image/tags.ts';
 import { ascii, Bytes, join } from '../bytes.ts';
 import { EXIF_MARK, ICC_MARK, XMP_MARK } from '../container.ts';
 
-/** Bytes of a segment, its length field included. */
+/** Bytes of a segment, including its length field. */
 const MAX_SEGMENT = 65535;
 
-/** Replaces profile, EXIF and XMP segments of a JPEG by the tags. */
+/** Replaces the profile, EXIF and XMP segments of a JPEG with the tags. */
 export function embedJpeg(file: Uint8Array<ArrayBuffer>, tags: ImageTags): Uint8Array<ArrayBuffer> {
   const bytes = new Bytes(file);
   const segment = (marker: number, ...content: Uint8Array[]) => {
     const length = 2 + content.reduce((sum, part) => sum + part.length, 0);
     return join(Uint8Array.of(0xff, marker, length >> 8, length & 255), ...content);
   };
-  // JFIF has to come first, where it is; EXIF would like to be first too.
+  // JFIF must come first if present. EXIF would like to be first too.
   const kept: Uint8Array[] = [];
   let at = 2;
   while (bytes.at(at + 1) >= 0xe0 && bytes.at(at + 1) <= 0xef) {

@@ -1,5 +1,5 @@
 /**
- * The header has room for 65,535 pixels. libjpeg, by which browsers and the command line write, stops at
+ * The header allows 65,535 pixels, but libjpeg, which browsers and the command line use, stops at
  * 65,500.
  */
 export const jpeg = {

@@ -13,8 +13,8 @@ import {
 } from './text.ts';
 
 /**
- * The two positions of a line between which output `$<index>` lies, and how far from the first: the
- * source is max((index + 0.5) / scale - 0.5, 0) = max(2 * index + 1 - scale, 0) / (2 * scale).
+ * The two positions of a line between which output `$<index>` is, and its distance from the first:
+ * the source is max((index + 0.5) / scale - 0.5, 0) = max(2 * index + 1 - scale, 0) / (2 * scale).
  */
 const axis = (index: string, size: 'xWidth' | 'xHeight', low: string, high: string, f: string) =>
   lines(

@@ -14,17 +14,18 @@ import {
   set,
 } from './text.ts';
 
-/** So many pixels by so many output channels, whose sums are kept in registers. */
+/** Pixels and output channels whose sums are kept in registers. */
 export interface ConvTile {
   readonly pixels: number;
   readonly channels: 4 | 8;
 }
 
 /**
- * Tiles for eight and for four output channels, and those of single pixels for narrow maps. The inner
- * loop takes one channel of the input per turn: V8 up to 12.4 (Node 22) moves all loads of a turn to its
- * start. A turn's loads, sums and one product fill the 15 vector registers that it has on x64; with more
- * channels per turn or more pixels it keeps sums in memory, and reaches half the speed.
+ * Tiles for eight and for four output channels, and single-pixel tiles for narrow maps. Each turn
+ * of the inner loop takes one input channel. V8 up to 12.4 (Node
+ * 22) moves all loads of a turn to its start. The loads, sums and one product of a turn fill the 15
+ *     vector registers of x64. With more channels per turn or more pixels, V8 keeps sums in memory
+ *     and reaches half the speed.
  */
 const TILES: readonly ConvTile[] = [
   { pixels: 4, channels: 8 },
@@ -36,8 +37,8 @@ const TILES: readonly ConvTile[] = [
 const tileName = ({ pixels, channels }: ConvTile): string => `tile${pixels}x${channels}`;
 
 /**
- * Computes one tile at the pixel (`$x`, `$row`), for the output channels from byte `$c` of a pixel on.
- * `$w` is the address of their weights. Returns the address behind these.
+ * Computes one tile at the pixel (`$x`, `$row`), for the output channels from byte `$c` of a pixel
+ * on. `$w` is the address of their weights. Returns the address after these.
  */
 function tileText(tile: ConvTile, madd: MultiplyAdd): string {
   const { pixels, channels } = tile;
@@ -90,7 +91,7 @@ ${set('y', add(add(field('conv', 'y'), get('c')), add(mul(get('row'), field('con
 ${get('w')})`;
 }
 
-/** The tiles of a row, from left to right; the last one moves left until it fits. */
+/** The tiles of a row, from left to right. The last one is moved left until it fits. */
 function rowText({ pixels, channels }: ConvTile, single: ConvTile): string {
   const call = (tile: ConvTile) =>
     `(call $${tileName(tile)} ${['d', 'row', 'at', 'w', 'c'].map(get).join(' ')})`;
@@ -111,8 +112,8 @@ function rowText({ pixels, channels }: ConvTile, single: ConvTile): string {
 }
 
 /**
- * conv: a convolution row by row. In each row all pixels go through one block of weights before the
- * next, so that the weights and three rows of the input stay in the nearest cache.
+ * conv: a convolution row by row. All pixels of a row use one block of weights before the next
+ * block. The weights and three rows of the input therefore stay in the first-level cache.
  */
 export function convText(madd: MultiplyAdd): string {
   const [wide8, wide4, single8, single4] = TILES;

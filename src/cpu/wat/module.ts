@@ -1,6 +1,6 @@
 /**
- * Writes the text of the WebAssembly module. `npm run cpu:module` assembles it in both variants; the
- * library holds the result (`module.generated.ts`), never this file.
+ * Writes the text of the WebAssembly module. `npm run cpu:module` assembles both variants. The
+ * library contains the result (`module.generated.ts`), never this file.
  */
 import { bilinearText } from './bilinear.ts';
 import { convText } from './conv.ts';
@@ -10,7 +10,7 @@ import { sumsText } from './sums.ts';
 import type { MultiplyAdd } from './text.ts';
 
 export interface Variant {
-  /** Whether products and sums are fused where the processor can (relaxed SIMD). */
+  /** Whether products and sums are fused if the CPU can do it (relaxed SIMD). */
   readonly relaxed: boolean;
 }
 
@@ -24,7 +24,9 @@ const multiplyAdd =
   (a, b, acc) =>
     relaxed ? `(f32x4.relaxed_madd ${a} ${b} ${acc})` : `(f32x4.add (f32x4.mul ${a} ${b}) ${acc})`;
 
-/** The module as text. Its memory is imported; every function takes a record and rows from..to. */
+/**
+ * The text of the module. It imports its memory. Every function takes a record and rows from..to.
+ */
 export function moduleText({ relaxed }: Variant): string {
   const madd = multiplyAdd(relaxed);
   return `(module

@@ -12,7 +12,7 @@ import {
   set,
 } from './text.ts';
 
-/** move: see `RECORDS`. Number by number: it moves few beside what convolutions compute. */
+/** move: see `RECORDS`. Number by number, because it moves little compared with convolutions. */
 export function moveText(): string {
   const divide = get('divide');
   const body = lines(

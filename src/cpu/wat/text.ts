@@ -3,7 +3,7 @@ import { type Field, fieldOffset, type RecordName } from '../records.ts';
 /** acc + a * b as an expression. */
 export type MultiplyAdd = (a: string, b: string, acc: string) => string;
 
-/** Instructions, one after the other. */
+/** Consecutive instructions. */
 export const lines = (...parts: readonly string[]): string => parts.join('\n');
 
 /** `make` for each of 0 .. count - 1. */
@@ -28,7 +28,7 @@ export const rowOf = <R extends RecordName>(record: R, base: Field<R>, row: Fiel
 export const locals = (type: 'i32' | 'f32' | 'v128', names: readonly string[]): string =>
   names.map((name) => `(local $${name} ${type})`).join(' ');
 
-/** v >= 0 ? v : slope * v. A NaN stays one: pmax and pmin return their first operand then. */
+/** v >= 0 ? v : slope * v. NaN stays NaN, because pmax and pmin then return their first operand. */
 export const leaky = (v: string, slope: string, madd: MultiplyAdd) => {
   const zero = '(v128.const f32x4 0 0 0 0)';
   return madd(slope, `(f32x4.pmin ${v} ${zero})`, `(f32x4.pmax ${v} ${zero})`);

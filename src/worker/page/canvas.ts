@@ -7,19 +7,19 @@ const CANVAS = {
   accepts: (value: unknown) => isCanvasElement(value) || isOffscreenCanvas(value),
 };
 
-/** @throws CrispenError `INVALID_INPUT` for anything but a canvas, of whatever realm */
+/** @throws CrispenError `INVALID_INPUT` for anything but a canvas, of any realm */
 export function checkCanvas(canvas: HTMLCanvasElement | OffscreenCanvas): void {
   checkValue('The canvas', canvas, CANVAS);
 }
 
 /**
  * Control of a canvas, to be sent to the worker: of an element, or an offscreen canvas itself.
- * @throws CrispenError `INVALID_INPUT` where it has a context or was given away before
+ * @throws CrispenError `INVALID_INPUT` if it has a context or was transferred before
  */
 export function takeOver(canvas: HTMLCanvasElement | OffscreenCanvas): OffscreenCanvas {
   try {
     if (isCanvasElement(canvas)) return canvas.transferControlToOffscreen();
-    // What cannot be transferred is found out here, where it can still be told.
+    // A canvas that cannot be transferred is detected here, where the error can still be reported.
     return structuredClone(canvas, { transfer: [canvas] });
   } catch (cause) {
     throw invalid(

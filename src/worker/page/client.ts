@@ -68,18 +68,18 @@ export type {
 } from './options.ts';
 export type { UpscaleSource } from './source.ts';
 
-/** What runs networks in this browser on this machine. */
+/** How networks run in this browser on this machine. */
 export interface Detection {
   /** `none`: the option `backend` is `webgpu`, and there is no adapter. */
   readonly backend: 'webgpu' | 'cpu' | 'none';
   readonly adapter: AdapterReport | null;
   /**
-   * Why the GPU does not: `NO_WEBGPU` or `INSECURE_CONTEXT`, with a hint for people; null where it does
-   * and where `backend` is `cpu`.
+   * Why the GPU is not used: `NO_WEBGPU` or `INSECURE_CONTEXT`, with a hint. Null if it is used, or
+   * if `backend` is `cpu`.
    */
   readonly reason: CrispenError | null;
   /**
-   * How the processor does; null where the GPU does. With `loops`, `reason` says why there is no
+   * How the CPU runs networks; null if the GPU does. With `loops`, `reason` says why there is no
    * WebAssembly (`NO_WASM`) and what to allow.
    */
   readonly cpu: (CpuReport & { readonly reason: CrispenError | null }) | null;
@@ -89,19 +89,20 @@ export interface Upscaler {
   /** Tests the adapter, not only `navigator.gpu`. */
   detect(): Promise<Detection>;
   /**
-   * Downloads a model and gets it ready, so that the first image need not wait for it.
-   * @throws CrispenError `INVALID_INPUT`, `MODEL_UNKNOWN`, `FETCH_FAILED`, `MODEL_CORRUPT`, `ABORTED`
+   * Downloads a model and prepares it, so the first image does not wait for it.
+   * @throws CrispenError `INVALID_INPUT`, `MODEL_UNKNOWN`, `FETCH_FAILED`, `MODEL_CORRUPT`,
+   *   `ABORTED`
    */
   preload(model: string, options?: JobOptions): Promise<void>;
   /**
-   * Enlarges one image; jobs run one after the other in the order of their arrival in the worker.
-   * Options are checked before anything is sent. Names that are no option are refused as well.
+   * Enlarges one image. Jobs run in turn, in the order in which they reach the worker. Options are
+   * checked before anything is sent; unknown names are errors.
    *
-   * @throws CrispenError, every code but `INTERNAL` foreseen: `INVALID_INPUT`, `MODEL_UNKNOWN`,
-   * `CROSS_ORIGIN`, `FETCH_FAILED`, `DECODE_FAILED`, `IMAGE_TOO_LARGE`, `NO_WEBGPU`,
-   * `INSECURE_CONTEXT`, `MODEL_CORRUPT`, `DEVICE_LOST`, `OUT_OF_MEMORY`, `NON_FINITE`,
-   * `ENCODE_FAILED`, `WRITE_FAILED`, `WORKER_FAILED`, `ABORTED`. After any of them the next image
-   * works, and where the result was to go nothing is left of it: a file that was empty is removed.
+   * @throws CrispenError with any code except `INTERNAL`: `INVALID_INPUT`, `MODEL_UNKNOWN`,
+   *   `CROSS_ORIGIN`, `FETCH_FAILED`, `DECODE_FAILED`, `IMAGE_TOO_LARGE`, `NO_WEBGPU`,
+   *   `INSECURE_CONTEXT`, `MODEL_CORRUPT`, `DEVICE_LOST`, `OUT_OF_MEMORY`, `NON_FINITE`,
+   *   `ENCODE_FAILED`, `WRITE_FAILED`, `WORKER_FAILED`, `ABORTED`. After any of them, the next
+   *   image works, and no part of a result file is left behind: a file that was empty is removed.
    */
   upscale(
     source: UpscaleSource,
@@ -109,16 +110,16 @@ export interface Upscaler {
   ): Promise<UpscaleOutput<null>>;
   upscale(source: UpscaleSource, request?: UpscaleRequest): Promise<UpscaleOutput>;
   /**
-   * As `upscale`, but draws the result on a canvas and sets its size. The result of an opaque colour
-   * image at the model's own scale stays on the GPU: nothing is read back, and the finished picture
-   * appears at once. Others (alpha, grey, another size, results of the CPU) are read back and painted. The page
-   * learns the canvas's size with its next frame.
+   * Like `upscale`, but draws the result on a canvas and sets its size. The result of an opaque
+   * colour image at the model's own scale stays on the GPU: nothing is read back, and the complete
+   * image appears at once. Other results (alpha, grey, another size, the CPU's) are read back and
+   * painted. The page sees the canvas's new size in its next frame.
    *
-   * The canvas is the worker's from then on, also after an error: it must be new, one that nobody has
-   * asked for a context, and takes one result. It shows that as long as the upscaler is there.
+   * The canvas belongs to the worker from then on, also after an error. It must be new, without a
+   * context, and takes one result. It shows the result until the upscaler is destroyed.
    *
-   * @throws CrispenError as `upscale`; `INVALID_INPUT` for a canvas that is not new, `IMAGE_TOO_LARGE`
-   * for results of more pixels on a side than a texture of the device may have (8192)
+   * @throws CrispenError like `upscale`; `INVALID_INPUT` for a canvas that is not new,
+   *   `IMAGE_TOO_LARGE` for a result whose side exceeds the device's textures (8192)
    */
   upscaleTo(
     canvas: HTMLCanvasElement | OffscreenCanvas,
@@ -126,47 +127,50 @@ export interface Upscaler {
     request?: DrawRequest,
   ): Promise<UpscaleOutput<null>>;
   /**
-   * Milliseconds that the CPU path would take for an LR image of this size, measured here: all
-   * networks that the request runs, one after the other.
+   * Milliseconds that the CPU would take for an LR image of this size, measured on this machine:
+   * the sum over all networks that the request runs.
    * @throws CrispenError `INVALID_INPUT`, `MODEL_UNKNOWN`
    */
   estimateCpu(width: number, height: number, request?: PlanChoice): Promise<number>;
   /**
-   * Takes a weight file (.pth, .pt, .ckpt, .safetensors), by itself or by its address: finds out which
-   * network it belongs to, at which scale, and stores it with the page's origin. Its `id` then serves
-   * as `model`.
+   * Adds a weight file (.pth, .pt, .ckpt, .safetensors) or the file at a URL: recognises its
+   * network and scale, and stores it with the page's origin. Its `id` can then be used as `model`.
    *
-   * @throws CrispenError `MODEL_UNSUPPORTED` for other networks and where a scale is needed,
-   * `MODEL_CORRUPT`, `FETCH_FAILED`, `INVALID_INPUT`, `ABORTED`.
+   * @throws CrispenError `MODEL_UNSUPPORTED` for other networks and if a scale is needed,
+   *   `MODEL_CORRUPT`, `FETCH_FAILED`, `INVALID_INPUT`, `ABORTED`.
    */
   addModel(file: Blob | string | URL, options?: AddModelOptions): Promise<AddedModel>;
-  /** The models that were added, the oldest first. */
+  /** The added models, the oldest first. */
   models(): Promise<AddedModel[]>;
-  /** Removes an added model; no effect for an id that there is not. */
+  /** Removes an added model; no effect for an unknown id. */
   removeModel(id: string): Promise<void>;
   /**
    * An added model's tensors as a safetensors file.
-   * @throws CrispenError `MODEL_UNKNOWN`; with `f16` `INVALID_INPUT` for values too large for it.
+   * @throws CrispenError `MODEL_UNKNOWN`; with `f16` also `INVALID_INPUT` for values too large for
+   *   it.
    */
   exportModel(id: string, options?: ExportOptions): Promise<Blob>;
   /**
-   * A bitmap as a file, or a file in another format: it keeps its profile and, in PNG, its 16 bits. The
-   * bitmap stays the caller's. JPEG puts white under transparent pixels.
+   * Encodes a bitmap, or converts a file to another format. The file keeps its profile and, in PNG,
+   * its 16 bits. The bitmap stays the caller's. JPEG puts white under transparent pixels.
    * @throws CrispenError `INVALID_INPUT`, `DECODE_FAILED`, `ENCODE_FAILED`
    */
   encode(image: ImageBitmap | Blob, options: EncodeOptions): Promise<Blob>;
-  /** Rejects what is pending with `ABORTED` and ends the worker; the upscaler is of no more use. */
+  /**
+   * Rejects pending calls with `ABORTED` and ends the worker. The upscaler cannot be used again.
+   */
   destroy(): void;
   /** `destroy`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
- * An upscaler with a worker of its own, which starts at the first call and again after a failure. For
- * pages, and for workers that can start workers; Node has the command line and `crispen/engine`.
+ * Creates an upscaler with its own worker, which starts at the first call and again after a
+ * failure. For pages, and for workers that can start workers. In Node, use the command line or
+ * `crispen/engine`.
  *
- * @throws CrispenError `INVALID_INPUT` for options that are none, `WORKER_FAILED` where there are no
- * web workers, as in Node
+ * @throws CrispenError `INVALID_INPUT` for invalid options, `WORKER_FAILED` without web workers, as
+ *   in Node
  */
 export function createUpscaler(options: UpscalerOptions = {}): Upscaler {
   if (typeof Worker === 'undefined' || baseAddress() === undefined) {
@@ -223,7 +227,7 @@ class WorkerUpscaler implements Upscaler {
       return await this.#upscale(image, request, request.to ?? null);
     } catch (error) {
       const to = options?.to;
-      // A chunk of its own: most results go back to the page.
+      // Lazily loaded: most results go back to the page.
       if (isFileHandle(to)) await (await import('./target.ts')).removeEmpty(to);
       throw error;
     }
@@ -298,7 +302,10 @@ class WorkerUpscaler implements Upscaler {
     return this.#open().call((remote) => remote.exportModel(id, f16));
   }
 
-  /** What is needed to plan with a model: nothing is asked about shipped ones. */
+  /**
+   * The information that planning with a model needs. Shipped models need no question to the
+   * worker.
+   */
   async #added(model: string | undefined): Promise<AddedModel[]> {
     return model?.startsWith(ADDED_PREFIX) ? this.models() : [];
   }
@@ -325,8 +332,8 @@ class WorkerUpscaler implements Upscaler {
   }
 
   /**
-   * One job with progress and cancellation; `discard` frees a result that comes too late. With
-   * `settle` a cancelled job ends no sooner than in the worker, which has cleared up by then.
+   * One job with progress and cancellation. `discard` frees a result that comes too late. With
+   * `settle`, a cancelled job ends when the worker has cleaned up.
    */
   async #job<T>(
     { signal, onProgress, confirm }: JobOptions & Pick<UpscaleRequest, 'confirm'>,
@@ -392,7 +399,7 @@ async function withTask<R extends ModelChoice>(
 }
 
 function startWorker(): Worker {
-  // Where a bundler wrote an address of its own machine here, the worker lies with the page.
+  // If a bundler wrote a URL of its own machine here, the worker is next to the page.
   const { protocol, origin } = new URL(import.meta.url);
   if (protocol.startsWith('http') && origin !== location.origin) {
     return inlineWorker(import.meta.url.replace(/[^/]*$/, 'worker.js'));
@@ -419,7 +426,7 @@ const WORKER = shaped('worker', 'a function that returns a Worker, and no promis
   terminate: 'function',
 });
 
-/** Absolute, with a slash at its end, so that file names can be appended. */
+/** Absolute and with a slash at the end, so file names can be appended. */
 function folderUrl(baseUrl: string | URL): string {
   const url = absolute(baseUrl);
   if (!url) {
@@ -435,7 +442,7 @@ const hasDocument = (): boolean => typeof document !== 'undefined';
 
 const isVisible = (): boolean => !hasDocument() || document.visibilityState === 'visible';
 
-/** The last part of an address, empty for bytes that have none. */
+/** The last part of a URL; empty for bytes without one. */
 function fileName(source: Blob | string): string {
   if (typeof source !== 'string') return '';
   const last = new URL(source).pathname.split('/').at(-1) ?? '';

@@ -94,7 +94,7 @@ describe('the table', () => {
   });
 });
 
-/** A method of an upscaler with options, all else as it should be. */
+/** A method of an upscaler with the given options; everything else is valid. */
 function make(upscaler: Upscaler, { call, options }: WrongCall): unknown {
   const file = new Blob(['x']);
   switch (call) {
@@ -123,7 +123,7 @@ describe('on a page', () => {
 
   beforeEach(() => {
     started = 0;
-    // As much of a page as is needed until a worker is asked for.
+    // The part of a page that is needed until a worker is started.
     vi.stubGlobal('location', new URL('http://localhost/page/index.html'));
     vi.stubGlobal(
       'Worker',

@@ -1,4 +1,4 @@
-/** The options of every call, each with its rule: what they may be is written here and nowhere else. */
+/** The options of every call with their rules. They are defined only here. */
 
 import { TASKS, type Task } from '../../catalog/task.ts';
 import { OUTPUT_TYPES, type OutputType } from '../../codecs/formats.ts';
@@ -34,42 +34,42 @@ import { isFileHandle, isStream, isUrl } from './realm.ts';
 export interface UpscalerOptions {
   /**
    * Folder of the weight files, resolved against the document or, in a worker, against its script.
-   * Default: beside the library, where the package has those of `a2n-photo-x2`.
+   * Default: next to the library, where the package has the weights of `a2n-photo-x2`.
    */
   readonly baseUrl?: string | URL;
-  /** Makes the worker; for bundlers with special needs. See `inlineWorker` for other sites. */
+  /** Makes the worker, for bundlers with special needs. See `inlineWorker` for other sites. */
   readonly worker?: () => Worker;
   /** Keep weights in the Cache API; default true. */
   readonly cache?: boolean;
-  /** Bytes of memory that a job may take, on the GPU or on the CPU. */
+  /** Bytes of memory that a job may use, on the GPU or on the CPU. */
   readonly memoryBudget?: number;
   /**
-   * What runs networks. Default `auto`: a GPU where WebGPU offers one, else the processor, by WebAssembly.
-   * `webgpu` also takes a software adapter, which is slower than the processor; jobs end with
-   * `NO_WEBGPU` where there is no adapter at all. `cpu` leaves the GPU alone.
+   * What runs networks. Default `auto`: a GPU if WebGPU offers one, otherwise the CPU through
+   * WebAssembly. `webgpu` also accepts a software adapter, which is slower than the CPU backend;
+   * jobs fail with `NO_WEBGPU` if there is no adapter at all. `cpu` does not use the GPU.
    */
   readonly backend?: BackendChoice;
   /**
-   * Threads on the CPU, 1 to 8; default: one for each core but one. They need no HTTP header; in
+   * Threads on the CPU, 1 to 8; default: one per core except one. They need no HTTP header. In
    * cross-origin isolated pages they share memory, which saves time.
    */
   readonly threads?: number;
   /**
-   * Of maps and weights in GPU memory. Default `auto`: f16 for shipped models that keep 99.9 % of the
-   * values within 1/255 of f32 by it, for images of 8 bits, on a GPU that has `shader-f16`, else f32.
-   * With `f16` jobs end with `INVALID_INPUT` where there is none.
+   * Precision of maps and weights in GPU memory. Default `auto`: f16 for 8-bit images and shipped
+   * models whose f16 output keeps 99.9 % of the values within 1/255 of f32, on a GPU with
+   * `shader-f16`; otherwise f32. With `f16`, jobs fail with `INVALID_INPUT` on a GPU without it.
    */
   readonly precision?: Precision;
   /**
-   * Measure on the first use which kernels are the fastest on this adapter, which takes some seconds,
-   * and keep the result in the Cache API (unless `cache` is false). Default false: a table of families of
-   * adapters decides.
+   * On first use, measure which kernels are fastest on this adapter, which takes some seconds, and
+   * keep the result in the Cache API (unless `cache` is false). Default false: a table of adapter
+   * families decides.
    */
   readonly tune?: boolean;
 }
 
 export interface JobOptions {
-  /** An AbortSignal, also of another realm or by a polyfill. */
+  /** An AbortSignal, also from another realm or a polyfill. */
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: UpscaleProgress) => void) | undefined;
 }
@@ -83,72 +83,76 @@ export interface EncodeOptions {
 }
 
 export interface AddModelOptions extends AddOptions, JobOptions {
-  /** The file's name, from which some scales are told; a `File` and an address have their own. */
+  /** The file's name, which may give the scale. A `File` and a URL have their own. */
   readonly name?: string;
 }
 
 export interface ExportOptions {
-  /** Element type f16 in place of the file's own; default false. */
+  /** Store f16 instead of the file's element type; default false. */
   readonly f16?: boolean;
 }
 
 export interface ModelChoice {
-  /** Default: the model's; without a model 2, and 1 for a task that restores. */
+  /** Default: the model's; without a model 2, or 1 for a task that restores. */
   readonly scale?: number | undefined;
   /**
-   * Id of a shipped or an added model; default: the photo model of the scale, where there is one, or
-   * that of the task.
+   * Id of a shipped or an added model; default: the model of the task, or the photo model of the
+   * scale if there is one.
    */
   readonly model?: string | undefined;
   /**
-   * What to do; default: what the model does, without a model `upscale`. The others restore the image
-   * at its own size; where another size is asked for as well, the default models enlarge what comes
-   * out.
+   * What to do. Default: what the model does, or `upscale` without a model. The other tasks restore
+   * the image at its own size. If another size is requested too, the default models enlarge the
+   * restored image.
    */
   readonly task?: Task | undefined;
 }
 
 export interface PlanChoice extends ModelChoice, Tiling {
   /**
-   * Any factor up to 16; default: the model's scale, without a model and a task 2. What no network has of itself
-   * is made by the next larger scale of the model's family, or by several passes, and resized.
+   * Any factor up to 16. Default: the model's scale, or 2 without a model and a task. For other
+   * factors, the next larger scale of the model's family runs, or several passes, and the result is
+   * resized.
    */
   readonly scale?: number | undefined;
-  /** In place of `scale`: width or height in pixels, or a box that the result fits into. */
+  /** Instead of `scale`: width or height in pixels, or a box that the result fits into. */
   readonly width?: number | undefined;
   readonly height?: number | undefined;
   readonly fit?: { readonly width: number; readonly height: number } | undefined;
-  /** `lanczos`: resized without a network, on the GPU where there is one. Default `network`. */
+  /** `lanczos`: a resize without a network, on the GPU if there is one. Default `network`. */
   readonly method?: Method | undefined;
-  /** Bits of the samples in a PNG file; default: as many as the source has. */
+  /** Bits per sample of a PNG file; default: those of the source. */
   readonly depth?: Depth | undefined;
-  /** Default `bitmap`; with `to` PNG. */
+  /** Default `bitmap`, or PNG with `to`. */
   readonly output?: OutputFormat | undefined;
-  /** Where the file goes as it is made, in place of `image` of the result. */
+  /** Where the file is written while it is made, instead of `image` in the result. */
   readonly to?: UpscaleTarget | undefined;
-  /** Longest side of a small picture to make of a result that is a file; 1 or more. */
+  /** Longest side of a small picture to make of a file result; 1 or more. */
   readonly preview?: number | undefined;
   /** 0 to 1, for all but PNG; default 0.92. */
   readonly quality?: number | undefined;
   /**
-   * Asked before a job on the CPU that would take more than a minute, with its estimated milliseconds;
-   * `false` ends it with `ABORTED`. Default: it goes on.
+   * Called before a job on the CPU that would take more than a minute, with its estimated
+   * milliseconds. `false` ends the job with `ABORTED`. Default: it continues.
    */
   readonly confirm?: ((milliseconds: number) => boolean | Promise<boolean>) | undefined;
-  /** EXIF and XMP of the source in a file of the result; default `drop`. Profiles are always kept. */
+  /**
+   * Whether a result file keeps the source's EXIF and XMP; default `drop`. Profiles are always
+   * kept.
+   */
   readonly metadata?: Metadata | undefined;
 }
 
 export interface UpscaleRequest extends PlanChoice, JobOptions {}
 
-/** What can be asked of a result that is drawn. */
+/** The options of a drawn result. */
 export type DrawRequest = Omit<
   UpscaleRequest,
   'to' | 'output' | 'preview' | 'quality' | 'metadata' | 'depth'
 >;
 
 const job: Rules<JobOptions> = {
-  // By its shape: signals of other realms and of polyfills are as good.
+  // Checked by shape, because signals of other realms and polyfills are valid too.
   signal: shaped('signal', 'an AbortSignal', {
     aborted: 'boolean',
     addEventListener: 'function',
@@ -187,7 +191,7 @@ const written = {
   depth: choice<Depth>([8, 16]),
   output: choice<OutputFormat>(['bitmap', ...OUTPUT_TYPES]),
   to: target,
-  // A bound, which may come out of a multiplication by the device's ratio of pixels.
+  // A bound, which may be a product with the device's pixel ratio.
   preview: number({ min: 1, max: 2 ** 31 - 1 }),
   ...{ quality, metadata },
 };
@@ -206,7 +210,7 @@ export const CALLS = {
   preload: job,
   upscale: { ...sizing, ...running, ...written, ...job } satisfies Rules<UpscaleRequest>,
   upscaleTo: { ...sizing, ...running, ...job } satisfies Rules<DrawRequest>,
-  // As of `upscale`, whose options one has at hand.
+  // The options of `upscale`, so callers can pass theirs.
   estimateCpu: { ...sizing, ...running, ...written, ...job } satisfies Rules<UpscaleRequest>,
   addModel: {
     scale: whole(1, 8),

@@ -1,6 +1,6 @@
 /**
- * Objects of the platform by what they are. `instanceof` knows only the classes of its own realm: a
- * Blob of an iframe is none by it. And it needs classes that workers lack.
+ * Recognises objects of the platform. `instanceof` only knows the classes of its own realm, so it
+ * rejects a Blob of an iframe. It also needs classes that workers lack.
  */
 
 interface Class {
@@ -8,8 +8,8 @@ interface Class {
 }
 
 /**
- * Whether a value is an object of one of the platform's classes, of whatever realm. A getter of the
- * class tells, which throws for anything else.
+ * Whether a value is an object of one of the platform's classes, of any realm. It calls a getter of
+ * the class, which throws for anything else.
  *
  * @param name of the class, which need not exist here
  * @param property one that the class itself defines by a getter
@@ -46,8 +46,8 @@ export const isFileHandle = (value: unknown): value is FileSystemFileHandle =>
   is(value, 'FileSystemHandle', 'kind') && (value as FileSystemHandle).kind === 'file';
 
 /**
- * What relative addresses are resolved against: the document's base; in a worker its script, and of a
- * script without a folder (`blob:`) the site. Undefined where there is neither, as in Node.
+ * The base of relative URLs: the document's base, or in a worker its script; for a script without a
+ * folder (`blob:`) the site. Undefined if there is neither, as in Node.
  */
 export function baseAddress(): string | undefined {
   if (typeof document !== 'undefined') return document.baseURI;
@@ -55,7 +55,7 @@ export function baseAddress(): string | undefined {
   return location.protocol === 'blob:' ? location.origin : location.href;
 }
 
-/** An address made absolute, or null if it is none. */
+/** An absolute URL, or null if the address is invalid. */
 export function absolute(address: string | URL): URL | null {
   try {
     return new URL(address, baseAddress());

@@ -7,7 +7,7 @@ import type { ModelChoice, PlanChoice } from './options.ts';
 
 export const DEFAULT_QUALITY = 0.92;
 
-/** What a request needs to know of a model. */
+/** The part of a model that a request needs. */
 export interface Choosable {
   readonly id: string;
   readonly scale: number;
@@ -15,8 +15,8 @@ export interface Choosable {
 }
 
 /**
- * The model by its id, else the default one of the scale.
- * @param added the models that the user added
+ * The model by its id, or the default model of the scale.
+ * @param added the user's added models
  * @throws CrispenError `MODEL_UNKNOWN`; `INVALID_INPUT` for a scale that no model has.
  */
 export const chooseModel = (
@@ -28,8 +28,8 @@ export const chooseModel = (
     : (added.find(({ id }) => id === model) ?? findModel(model));
 
 /**
- * @param request one that keeps to the rules of its call
- * @throws CrispenError `MODEL_UNKNOWN`; `INVALID_INPUT` for options that do not go together
+ * @param request one that satisfies the rules of its call
+ * @throws CrispenError `MODEL_UNKNOWN`; `INVALID_INPUT` for options that cannot be combined
  */
 export function planUpscale(request: PlanChoice, added: readonly Choosable[] = []): UpscalePlan {
   const { metadata = 'drop', to, preview = null, tileSize, edge } = request;
@@ -51,7 +51,7 @@ export function planUpscale(request: PlanChoice, added: readonly Choosable[] = [
   return { ...size, output, metadata, preview, method, depth, quality, tiling, asks };
 }
 
-/** The model with its own scale, or what somebody wishes for beyond that. */
+/** The model with its own scale, or the requested size beyond that. */
 function chooseSize(
   { model, scale, width, height, fit }: PlanChoice,
   added: readonly Choosable[],

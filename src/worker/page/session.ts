@@ -9,15 +9,15 @@ import type {
   WorkerConfig,
 } from '../protocol.ts';
 
-/** Who hears of a job, and is asked about it. */
+/** Receives the progress of a job, and answers its questions. */
 export interface JobListener {
   readonly onProgress?: ((progress: UpscaleProgress) => void) | undefined;
   readonly confirm?: ((milliseconds: number) => boolean | Promise<boolean>) | undefined;
 }
 
 /**
- * One worker from its start to its end. Comlink leaves calls pending for ever when a worker dies;
- * here they are rejected.
+ * One worker from its start to its end. Comlink leaves calls pending forever if a worker dies. Here
+ * they are rejected.
  */
 export class Session {
   readonly #worker: Worker;
@@ -27,7 +27,7 @@ export class Session {
   readonly #watch = new AbortController();
   readonly #onEnd: () => void;
 
-  /** @param onEnd called once, when the worker has ended for whatever reason */
+  /** @param onEnd called once when the worker has ended, for any reason */
   constructor(worker: Worker, config: Omit<WorkerConfig, 'lifeline'>, onEnd: () => void) {
     this.#worker = worker;
     this.#onEnd = onEnd;
@@ -55,7 +55,7 @@ export class Session {
 
   /**
    * Sends a call and waits for its result.
-   * @throws CrispenError what the worker answered, or what the session ended with
+   * @throws CrispenError the worker's error, or the reason why the session ended
    */
   call<T>(send: (remote: Remote<WorkerApi>) => Promise<Result<T>>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
@@ -82,7 +82,7 @@ export class Session {
     void this.#remote.cancel(id);
   }
 
-  /** What the page answers; no answer that is an error lets a job begin. */
+  /** The page's answer. If asking fails, the job does not start. */
   async #ask(id: number, { confirm }: JobListener, milliseconds: number): Promise<void> {
     let yes = true;
     try {
@@ -98,7 +98,7 @@ export class Session {
     void this.#remote.setVisible(visible);
   }
 
-  /** Ends the worker and rejects everything that is pending; further calls have no effect. */
+  /** Ends the worker and rejects all pending calls. Further calls have no effect. */
   end(error: CrispenError): void {
     if (this.#watch.signal.aborted) return;
     this.#watch.abort();
@@ -110,8 +110,9 @@ export class Session {
   }
 
   /**
-   * No event tells of a worker that was terminated, closed itself or was killed for its memory. But
-   * the lock that it holds is let go then, and the page, which waits for it, gets it.
+   * No event reports a worker that was terminated, closed itself or was killed for its memory. But
+   * the browser then releases the worker's lock, and the page, which waits for the lock, receives
+   * it.
    */
   async #watchOver(configured: Promise<void>, lifeline: string): Promise<void> {
     try {
@@ -120,7 +121,7 @@ export class Session {
         this.end(workerFailed('It ended unexpectedly.'));
       });
     } catch {
-      // Ended by `end`, or a context without locks: then errors are all that tells of a death.
+      // Ended by `end`, or a context without locks. There, only error events report a dead worker.
     }
   }
 }

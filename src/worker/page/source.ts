@@ -15,8 +15,8 @@ import {
 } from './realm.ts';
 
 /**
- * What can be worked on. Elements are read as they are at the time of the call. Of a mosaic the missing
- * colours are interpolated; with the task `demosaic` a network does better.
+ * All possible sources. Elements are read at the time of the call. Missing colours of raw Bayer
+ * data are interpolated; with the task `demosaic`, a network does better.
  */
 export type UpscaleSource =
   | File
@@ -31,14 +31,14 @@ export type UpscaleSource =
   | BayerMosaic;
 
 /**
- * A source in the form that crosses to the worker, and what of it is to be transferred.
+ * A source in the form that is sent to the worker, and the objects to transfer.
  *
- * The caller's own bitmaps and pixels stay usable: they are copied once here and the copy is
- * transferred. Files go by reference. Strings and URLs are resolved against the document, in a worker
- * against its script; Crispen's worker fetches them.
+ * The caller's own bitmaps and pixels stay usable: they are copied once, and the copy is
+ * transferred. Files are passed by reference. Strings and URLs are resolved against the document,
+ * or in a worker against its script. Crispen's worker fetches them.
  *
- * @throws CrispenError `CROSS_ORIGIN` for pixels that another site owns, `DECODE_FAILED` for a broken
- * image element, `INVALID_INPUT` for anything that is no source
+ * @throws CrispenError `CROSS_ORIGIN` for pixels that belong to another site, `DECODE_FAILED` for a
+ *   broken image element, `INVALID_INPUT` for anything else
  */
 export async function toWireSource(
   source: UpscaleSource,
@@ -47,7 +47,7 @@ export async function toWireSource(
   if (typeof source === 'string' || isUrl(source)) {
     return { source: { kind: 'url', url: resolve(source) }, transfer: [] };
   }
-  // Its samples are copied on their way.
+  // The samples are copied when they are sent.
   if (isMosaic(source)) {
     return { source: { kind: 'mosaic', mosaic: checkMosaic(source) }, transfer: [] };
   }
@@ -64,11 +64,14 @@ export async function toWireSource(
   return { source: { kind: 'bitmap', bitmap }, transfer: [bitmap] };
 }
 
-/** By what no object of the platform has beside its pattern, as input elements do. */
+/**
+ * Recognised by properties that no object of the platform has besides its pattern, which input
+ * elements have too.
+ */
 export const isMosaic = (source: unknown): source is BayerMosaic =>
   'pattern' in Object(source) && !isInputElement(source);
 
-/** A copy of the caller's bitmap that can be transferred, colours under low alpha intact. */
+/** A transferable copy of the caller's bitmap, with colours under low alpha intact. */
 export async function copyBitmap(bitmap: ImageBitmap): Promise<ImageBitmap> {
   if (!isBitmap(bitmap)) throw notASource();
   return toBitmap(bitmap);
@@ -83,7 +86,7 @@ function resolve(address: string | URL): string {
   );
 }
 
-/** 8 bits in sRGB can be used as they are; other image data is converted by way of a bitmap. */
+/** 8-bit sRGB can be used directly. Other image data are converted through a bitmap. */
 function isPlain(image: ImageData): boolean {
   const kind = Object.prototype.toString.call(image.data);
   return image.colorSpace === 'srgb' && kind === '[object Uint8ClampedArray]';
@@ -132,7 +135,7 @@ async function loaded(image: HTMLImageElement): Promise<void> {
   }
 }
 
-/** Reading one pixel tells whether the browser would let any be read. */
+/** Reading one pixel shows whether the browser allows reading. */
 function isReadable(bitmap: ImageBitmap): boolean {
   const context = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
   context?.drawImage(bitmap, 0, 0);

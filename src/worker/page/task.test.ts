@@ -6,7 +6,7 @@ import type { PlanChoice } from './options.ts';
 import { planUpscale } from './request.ts';
 import { forTask } from './task.ts';
 
-// Whatever restores among the shipped models, and one that is sure to be there.
+// The shipped restoring models, and one that always exists.
 const dejpeg = { ...findModel('a2n-x2'), id: 'test-x1', task: 'dejpeg', scale: 1 } as const;
 const files = MODEL_FILES as ModelFile[];
 beforeAll(() => void files.unshift(dejpeg));

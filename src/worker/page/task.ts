@@ -1,4 +1,4 @@
-/** What a task means for a request, in a chunk of its own: most requests only enlarge. */
+/** The effect of a task on a request; lazily loaded, because most requests only enlarge. */
 
 import { restorationModel } from '../../catalog/passes.ts';
 import { checkServes } from '../../catalog/task.ts';
@@ -9,9 +9,9 @@ import { isMosaic, type UpscaleSource } from './source.ts';
 
 /**
  * The request with the model of its task.
- * @param source what it is done to
- * @throws CrispenError `INVALID_INPUT` for a model, a method or a source that does not go with its
- * task; `MODEL_UNKNOWN`
+ * @param source the image
+ * @throws CrispenError `INVALID_INPUT` for a model, a method or a source that does not fit the
+ *   task; `MODEL_UNKNOWN`
  */
 export function forTask<R extends ModelChoice & { readonly method?: string | undefined }>(
   request: R,
