@@ -126,10 +126,10 @@ class Report {
     return [
       '# Quality of the shipped models',
       '',
-      `Made by \`${command}\` on ${new Date().toISOString().slice(0, 10)} (${on}). What computes changes nothing in`,
-      'the digits shown: `npm run quality -- --device gpu|cpu|torch` measures any line of it anywhere. PSNR',
-      'in dB and SSIM on unrounded BT.601 Y, `scale` pixels shaved, whole images, output rounded to 8 bits;',
-      'LR images by bicubic reduction. Published figures are the papers’.',
+      `Made by \`${command}\` on ${new Date().toISOString().slice(0, 10)} (${on}). Other devices give the same`,
+      'digits: `npm run quality -- --device gpu|cpu|torch` measures any line. PSNR is in dB, and PSNR and SSIM',
+      'are on unrounded BT.601 Y with `scale` pixels shaved, of whole images, with output rounded to 8 bits. LR',
+      'images are made by bicubic reduction. Published figures are from the papers.',
     ];
   }
 
@@ -152,7 +152,7 @@ class Report {
         const authors = await this.#official(family, set);
         const published = PUBLISHED[family]?.[set.name] ?? 'none';
         lines.push(
-          `| ${entry.id} | ${pair(ours)} | ${bicubic(ours)} | ${published} | ${authors ? pair(authors) : 'not at hand'} |`,
+          `| ${entry.id} | ${pair(ours)} | ${bicubic(ours)} | ${published} | ${authors ? pair(authors) : 'not available'} |`,
         );
       }
     }
@@ -166,7 +166,7 @@ class Report {
       '',
       '## JPEG input',
       '',
-      'LR images saved as JPEG (4:2:0) before they are enlarged.',
+      'The LR images are saved as JPEG (4:2:0) before they are enlarged.',
     ];
     for (const set of sets) {
       lines.push(
@@ -193,7 +193,7 @@ class Report {
   async restored(models: readonly ModelEntry[], sets: readonly DataSet[]): Promise<string[]> {
     const lines = [
       ...['', '## Restoration', ''],
-      'The images themselves, made worse, at scale 1; sets after the first at the manifest’s level only.',
+      'The input is the images themselves, degraded, at scale 1. Sets after the first use only the manifest’s level.',
       '',
       ...[
         '| model | set | input | PSNR / SSIM | of the input | gain |',
@@ -222,11 +222,11 @@ class Report {
   async crops(models: readonly ModelEntry[], folder: string): Promise<string[]> {
     const samples = join(sharedFolder(), 'samples');
     if (!existsSync(samples)) {
-      console.error(`There are no photos in ${samples}: the report goes without crops.`);
+      console.error(`There are no photos in ${samples}: the report has no crops.`);
       return [];
     }
     const pictures = await drawCrops(this.#measurer, models, samples, folder);
-    const lines = ['', '## Crops', '', 'Of the sample photos, pixels shown twice as large.'];
+    const lines = ['', '## Crops', '', 'The sample photos, with each pixel shown twice as large.'];
     for (const { file, title, columns } of pictures) {
       lines.push(
         ...['', `### ${title}`, '', columns.join(' · '), ''],
