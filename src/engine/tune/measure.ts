@@ -299,8 +299,11 @@ async function measureConv(
   }
 }
 
-/** Milliseconds of a pass, by timestamp queries if the GPU has them. */
-async function timePass(
+/**
+ * Milliseconds of a pass, by timestamp queries if the GPU has them, else from submission to completion.
+ * @param encode also ends the pass
+ */
+export async function timePass(
   device: Device,
   encode: (pass: GPUComputePassEncoder) => void,
 ): Promise<number> {

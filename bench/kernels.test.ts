@@ -1,0 +1,29 @@
+import { expect, it } from 'vitest';
+import { byKernel, formatProfile, type StepTime } from './kernels.ts';
+
+const ceiling = { multiplyAdds: { f32: 1e9, f16: null }, bandwidth: 1e9 };
+const step = (kernel: string, milliseconds: number, work: number): StepTime => ({
+  ...{ kernel, milliseconds, multiplyAdds: work, bytes: 2 * work },
+});
+const times = [step('mix', 1, 0), step('conv', 2, 5e5), step('conv', 6, 3.5e6)];
+
+it('sums over steps of a kernel, the longest first', () => {
+  const [conv, mix] = byKernel(times, ceiling, 'f32');
+  // 4e6 in 8 ms are half of 1e9 a second; twice as many bytes are all of it.
+  expect(conv).toMatchObject({ kernel: 'conv', steps: 2, milliseconds: 8, multiplyAdds: 4e6 });
+  expect(conv).toMatchObject({ multiplyAddShare: 0.5, bandwidthShare: 1 });
+  expect(mix).toMatchObject({ kernel: 'mix', steps: 1, multiplyAddShare: 0, bandwidthShare: 0 });
+  expect(byKernel(times, ceiling, 'f16')[0].multiplyAddShare).toBeNull();
+});
+
+it('prints shares of time, and a line of all', () => {
+  const text = formatProfile({
+    ...{ model: 'a2n-x2', size: { width: 4, height: 3 }, precision: 'f32', fuse: 'ops' },
+    ...{ conv: 'quad', adapter: 'none', clock: 'wall', ceiling },
+    kernels: byKernel(times, ceiling, 'f32'),
+  });
+  const lines = text.split('\n');
+  expect(lines[0]).toContain('a2n-x2 at 4 x 3 in f32, fused to ops, convolutions quad');
+  expect(lines[2]).toMatch(/^conv +2 +8\.000 +88\.9 % +0\.5 +50\.0 % +1\.0 +100 %$/);
+  expect(lines[4]).toMatch(/^all +3 +9\.000 +100 % +0\.4 +44\.4 %/);
+});

@@ -1,0 +1,223 @@
+/** Times each step of a network on a GPU. */
+
+import type { Fusion } from '../src/engine/compile/fuse.ts';
+import { Engine } from '../src/engine/engine.ts';
+import type { SizedDispatch } from '../src/engine/gpu/arena.ts';
+import type { Device } from '../src/engine/gpu/device.ts';
+import { makeJob, wholeImage } from '../src/engine/tile/strips.ts';
+import { timePass } from '../src/engine/tune/measure.ts';
+import { type ConvMethod, familyOf, tuningOf } from '../src/engine/tune/tuning.ts';
+import type { Size } from '../src/geometry.ts';
+import { sizeMultiple } from '../src/graph/analysis.ts';
+import { type ElementType, GROUP_ROW_WORD, PARAM_WORDS } from '../src/kernels/kernel.ts';
+import type { Network } from '../src/networks/network.ts';
+import type { TensorMap } from '../src/weights/tensor.ts';
+import type { Ceiling } from './ceiling.ts';
+import { median } from './measure.ts';
+import { planCost } from './plan.ts';
+
+export interface ProfileTask {
+  readonly name: string;
+  readonly network: Network;
+  readonly weights: TensorMap;
+  /** Of the LR picture. */
+  readonly size: Size;
+  readonly precision: ElementType;
+  /** Runs of each step; the median counts. */
+  readonly repeats: number;
+  /** Default: what the adapter's family has. */
+  readonly fuse?: Fusion | undefined;
+  readonly conv?: ConvMethod | undefined;
+}
+
+/** Steps of one kind. */
+export interface KernelTime {
+  readonly kernel: string;
+  readonly steps: number;
+  /** Of all of them. */
+  readonly milliseconds: number;
+  readonly multiplyAdds: number;
+  /** Maps and weights that the steps read and write, each once per step. */
+  readonly bytes: number;
+  /** Parts of the ceilings, 0 to 1; null where there is none. */
+  readonly multiplyAddShare: number | null;
+  readonly bandwidthShare: number;
+}
+
+export interface Profile {
+  readonly model: string;
+  readonly size: Size;
+  readonly precision: ElementType;
+  readonly fuse: Fusion;
+  readonly conv: ConvMethod;
+  readonly adapter: string;
+  /** How steps were timed: on the GPU, or from submission to completion. */
+  readonly clock: 'timestamps' | 'wall';
+  readonly ceiling: Ceiling;
+  /** The longest first. */
+  readonly kernels: readonly KernelTime[];
+}
+
+/** One step with its time. */
+export interface StepTime {
+  readonly kernel: string;
+  readonly milliseconds: number;
+  readonly multiplyAdds: number;
+  readonly bytes: number;
+}
+
+/** @throws CrispenError `NO_WEBGPU`, `OUT_OF_MEMORY`, `INVALID_INPUT` for f16 on a device without it */
+export async function profile(gpu: GPU, task: ProfileTask, ceiling: Ceiling): Promise<Profile> {
+  const { network, weights, precision, repeats } = task;
+  let chosen = { fuse: 'ops' as Fusion, conv: 'plain' as ConvMethod };
+  const engine = await Engine.create({
+    gpu,
+    tuning: (adapter) => {
+      const { half, ...own } = familyOf(adapter);
+      const { fuse, conv, lanes } = precision === 'f16' ? (half ?? own) : own;
+      chosen = { fuse: task.fuse ?? fuse, conv: task.conv ?? conv };
+      const methods = { ...chosen, lanes };
+      return tuningOf({ ...methods, half: methods }, adapter);
+    },
+  });
+  try {
+    const model = await engine.loadModel(network, weights, { precision, fuse: chosen.fuse });
+    return await engine.run(async ({ device, pace }): Promise<Profile> => {
+      const size = wholeImage(task.size, sizeMultiple(network.graph)).tiles[0].source;
+      const whole = { x: 0, y: 0, width: size.width, height: size.height };
+      const job = await makeJob(device, model, size, false);
+      try {
+        const { program } = model;
+        const { source } = program.image as NonNullable<typeof program.image>;
+        const pixels = size.width * size.height;
+        job.arena.write(
+          source,
+          Uint32Array.from({ length: pixels }, (_, i) => i * 2654435761),
+        );
+        const dispatches = job.arena.sized({ image: size, core: whole, source: whole });
+        // Once in order, so that all maps hold numbers of the network.
+        await job.arena.run(dispatches, { pace: pace.withTarget(() => 50) });
+        await device.idle();
+        const times: StepTime[] = [];
+        for (const [i, dispatch] of dispatches.entries()) {
+          if (dispatch.grid.includes(0)) continue;
+          const cost = planCost(
+            { ...program, steps: [program.steps[i]] },
+            size,
+            (key) => model.spans.get(key)?.size ?? 0,
+          );
+          times.push({
+            kernel: dispatch.kernel.label,
+            milliseconds: await timeStep(device, dispatch, job.arena.uniforms, repeats),
+            multiplyAdds: cost.multiplyAddsPerPixel * pixels,
+            bytes: cost.bytesPerPixel * pixels,
+          });
+        }
+        const { vendor, architecture, description } = device.adapter;
+        return {
+          ...{ model: task.name, size: task.size, precision, ...chosen },
+          adapter: [vendor, architecture, description].filter(Boolean).join(' '),
+          clock: device.gpu.features.has('timestamp-query') ? 'timestamps' : 'wall',
+          ceiling,
+          kernels: byKernel(times, ceiling, precision),
+        };
+      } finally {
+        job.buffers.destroy();
+      }
+    });
+  } finally {
+    engine.destroy();
+  }
+}
+
+async function timeStep(
+  device: Device,
+  { kernel, pipeline, bindGroup, grid, params }: SizedDispatch,
+  uniforms: GPUBuffer,
+  repeats: number,
+): Promise<number> {
+  const words = Uint32Array.from(params.slice(0, PARAM_WORDS));
+  // In one piece, which begins at the first row of workgroups.
+  if (grid[1] > 1) words[GROUP_ROW_WORD] = 0;
+  device.gpu.queue.writeBuffer(uniforms, 0, words);
+  const times: number[] = [];
+  for (let i = 0; i < repeats; i++) {
+    times.push(
+      await timePass(device, (pass) => {
+        pass.setPipeline(pipeline.pipeline);
+        pass.setBindGroup(0, bindGroup, [0]);
+        pass.dispatchWorkgroups(...grid);
+        pass.end();
+      }),
+    );
+  }
+  device.throwIfLost();
+  if (times.some((ms) => !(ms >= 0))) throw new Error(`${kernel.label} was not timed`);
+  return median(times);
+}
+
+/** Sums over steps of the same kernel, the longest first. */
+export function byKernel(
+  times: readonly StepTime[],
+  ceiling: Ceiling,
+  precision: ElementType,
+): KernelTime[] {
+  const sums = new Map<string, StepTime & { steps: number }>();
+  for (const { kernel, milliseconds, multiplyAdds, bytes } of times) {
+    const sum = sums.get(kernel);
+    sums.set(kernel, {
+      kernel,
+      steps: (sum?.steps ?? 0) + 1,
+      milliseconds: (sum?.milliseconds ?? 0) + milliseconds,
+      multiplyAdds: (sum?.multiplyAdds ?? 0) + multiplyAdds,
+      bytes: (sum?.bytes ?? 0) + bytes,
+    });
+  }
+  const peak = ceiling.multiplyAdds[precision];
+  return [...sums.values()]
+    .map((sum) => ({
+      ...sum,
+      multiplyAddShare: peak === null ? null : (sum.multiplyAdds * 1000) / sum.milliseconds / peak,
+      bandwidthShare: (sum.bytes * 1000) / sum.milliseconds / ceiling.bandwidth,
+    }))
+    .sort((a, b) => b.milliseconds - a.milliseconds);
+}
+
+/** A table, with a line of sums. */
+export function formatProfile({ kernels, size, ceiling, ...run }: Profile): string {
+  const total = (pick: (kernel: KernelTime) => number) =>
+    kernels.reduce((sum, kernel) => sum + pick(kernel), 0);
+  const all = byKernel(
+    [
+      {
+        kernel: 'all',
+        milliseconds: total(({ milliseconds }) => milliseconds),
+        multiplyAdds: total(({ multiplyAdds }) => multiplyAdds),
+        bytes: total(({ bytes }) => bytes),
+      },
+    ],
+    ceiling,
+    run.precision,
+  ).map((sum) => ({ ...sum, steps: total(({ steps }) => steps) }));
+  const percent = (share: number | null) =>
+    share === null ? '-' : `${(share * 100).toPrecision(3)} %`;
+  const rows = [...kernels, ...all].map((row) => [
+    row.kernel,
+    String(row.steps),
+    row.milliseconds.toFixed(3),
+    percent(row.milliseconds / all[0].milliseconds),
+    (row.multiplyAdds / row.milliseconds / 1e6).toFixed(1),
+    percent(row.multiplyAddShare),
+    (row.bytes / row.milliseconds / 1e6).toFixed(1),
+    percent(row.bandwidthShare),
+  ]);
+  const head = ['kernel', 'steps', 'ms', 'of time', 'Gmadd/s', 'of peak', 'GB/s', 'of copy'];
+  const widths = head.map((_, i) => Math.max(...[head, ...rows].map((row) => row[i].length)));
+  const line = (row: readonly string[]) =>
+    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ');
+  return [
+    `${run.model} at ${size.width} x ${size.height} in ${run.precision}, fused to ${run.fuse}, convolutions ${run.conv}, on ${run.adapter}, timed by ${run.clock}`,
+    line(head),
+    ...rows.map(line),
+  ].join('\n');
+}

@@ -1,0 +1,64 @@
+/** npm run profile: where a network's time on the GPU goes, kernel by kernel. */
+import { parseArgs } from 'node:util';
+import { choice, positiveInteger, runCommand, UsageError } from '../src/cli/command.ts';
+import { openGpu } from '../src/cli/driver.ts';
+import { chooseModel } from '../src/cli/model.ts';
+import { CONV_VARIANTS, type ConvMethod } from '../src/engine/tune/tuning.ts';
+import { measureCeiling } from './ceiling.ts';
+import { formatProfile, profile } from './kernels.ts';
+
+const LEVELS = ['none', 'ops', 'blocks'] as const;
+const METHODS = [
+  ...(Object.keys(CONV_VARIANTS) as (keyof typeof CONV_VARIANTS)[]),
+  'quad',
+] as const;
+
+const USAGE = `
+npm run profile -- [options]
+
+Times each kernel of a network on the GPU at hand, by timestamp queries where the GPU has them, else from
+submission to completion; sums them up by kind, with multiply-adds and bytes per second in parts of what
+the GPU does at best. Each step runs by itself: steps that would overlap take longer here.
+
+  --model ID              default a2n-x2
+  --size WxH              of the LR picture, default 128x128
+  --precision f32|f16     of maps and weights, default f32
+  --fuse none|ops|blocks  level of fusion, default what the engine chooses
+  --conv V                of ${METHODS.join(', ')}; default what the engine chooses
+  --repeats N             of each step, the median counts; default 5
+  --json                  one JSON object instead of the table`;
+
+await runCommand(USAGE, async (args) => {
+  const { values } = parseArgs({
+    args,
+    options: {
+      model: { type: 'string', default: 'a2n-x2' },
+      size: { type: 'string', default: '128x128' },
+      precision: { type: 'string', default: 'f32' },
+      fuse: { type: 'string' },
+      conv: { type: 'string' },
+      repeats: { type: 'string', default: '5' },
+      json: { type: 'boolean', default: false },
+    },
+  });
+  const [, width, height] = /^(\d+)x(\d+)$/.exec(values.size) ?? [];
+  if (width === undefined || height === undefined) {
+    throw new UsageError(`--size takes a size such as 128x96, not "${values.size}".`);
+  }
+  const size = {
+    width: positiveInteger('--size', width),
+    height: positiveInteger('--size', height),
+  };
+  const precision = choice('--precision', values.precision, ['f32', 'f16'] as const);
+  const fuse = values.fuse === undefined ? undefined : choice('--fuse', values.fuse, LEVELS);
+  const conv: ConvMethod | undefined =
+    values.conv === undefined ? undefined : choice('--conv', values.conv, METHODS);
+  const repeats = positiveInteger('--repeats', values.repeats);
+  const { network, weights, name } = await chooseModel({ model: values.model });
+  const gpu = await openGpu();
+  const ceiling = await measureCeiling(gpu);
+  const task = { name, network, weights, size, precision, repeats, fuse, conv };
+  const result = await profile(gpu, task, ceiling);
+  console.log(values.json ? JSON.stringify(result) : formatProfile(result));
+  return 0;
+});
