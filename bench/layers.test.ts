@@ -6,16 +6,16 @@ import { formatLayers, measureLayers } from './layers.ts';
 it('times every kind of layer, and all of their multiply-adds', async () => {
   const weights = new Uint8Array(await readFile('public/models/a2n-x2.safetensors'));
   const registers = await assembleRegisters();
-  const measured = await measureLayers(weights, { size: 6, variant: 'simd', registers });
+  const measured = await measureLayers(weights, { size: 16, variant: 'simd', registers });
   const { layers, peakGflops, milliseconds } = measured;
   const gigaflops = layers.map((layer) => ((layer.gflops ?? 0) * layer.milliseconds) / 1e3);
   const all = gigaflops.reduce((a, b) => a + b, 0);
-  expect(all).toBeCloseTo((2 * 1074072 * 36) / 1e9, 4);
+  expect(all).toBeCloseTo((2 * 1074072 * 256) / 1e9, 4);
   const conv = layers.find(({ kind }) => kind === 'conv 3x3 40 -> 40');
   expect(conv?.steps).toBe(65);
   expect(conv?.share).toBeCloseTo((conv?.gflops ?? 0) / peakGflops, 6);
-  // Much faster than the oracle's loops, slower than registers alone.
-  expect(conv?.gflops).toBeGreaterThan(2);
+  // Below that, sums have left the registers. The best of many steps and rounds is hardly disturbed.
+  expect(conv?.share).toBeGreaterThan(0.6);
   expect(conv?.share).toBeLessThan(1.2);
   const steps = layers.reduce((sum, layer) => sum + layer.milliseconds, 0);
   expect(steps).toBeLessThanOrEqual(milliseconds);
