@@ -4,7 +4,7 @@ import type { Row } from '../bench/contender.ts';
 import type { PageRequest, PageResult } from '../bench/page/page.ts';
 import { launch } from './browser.ts';
 
-/** What bench/page/page.ts puts there. */
+/** Set by bench/page/page.ts. */
 type BenchWindow = { crispenBench: (request: PageRequest) => Promise<PageResult> };
 
 let browser: Browser;
@@ -40,12 +40,12 @@ it('the bench runs fused and unfused, which agree, and knows what they cost', as
     }
     expect(row.firstMs).toBeGreaterThan(row.medianMs!);
     expect(row.multiplyAddShare).toBeLessThan(1);
-    // Outputs lie within 0..1; sums of another order round differently.
+    // Outputs are within 0..1, and other orders of summation round differently.
     expect(row.maxAbsDiff).toBeLessThan(1e-4);
   }
   expect(fused.dispatches).toBeLessThan(unfused.dispatches!);
   expect(fused.bytesPerPixel).toBeLessThan(unfused.bytesPerPixel!);
-  // The software adapter has no f16: a row with an error, and nobody is held up.
+  // The software adapter has no f16, which gives a row with an error and does not stop the others.
   expect(half.precision).toBe('f16');
   if (half.error === undefined) expect(half.maxAbsDiff).toBeLessThan(2e-2);
   else expect(half).toMatchObject({ medianMs: null, error: expect.stringMatching(/f16/) });

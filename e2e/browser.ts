@@ -4,7 +4,7 @@ import { INSECURE_HOST } from './server.ts';
 
 /** WebGPU on the machine's own graphics card, without a display. */
 const HARDWARE = ['--enable-unsafe-webgpu', '--enable-features=Vulkan'];
-/** WebGPU and WebGL on SwiftShader, so that the tests need no graphics card. */
+/** WebGPU and WebGL on SwiftShader, so the tests need no graphics card. */
 const SOFTWARE = [...HARDWARE, '--use-vulkan=swiftshader', '--use-angle=swiftshader'];
 
 /** Whether a request stays on this machine. */
@@ -15,9 +15,9 @@ function isLocal(address: string): boolean {
 }
 
 /**
- * A Chromium with the software adapter, with the machine's own or, `webgpu: false`, as it comes:
- * without any adapter. Closing it throws if a page or a worker asked another machine for anything:
- * so every suite proves that nothing leaves the page.
+ * A Chromium with the software adapter, with the machine's own, or with `webgpu: false` without any
+ * adapter. Closing it throws if a page or a worker sent a request to another machine. Every suite
+ * thereby checks that nothing leaves the page.
  */
 export async function launch({ webgpu }: { webgpu: boolean | 'hardware' }): Promise<Browser> {
   const executablePath = findChromium();

@@ -1,4 +1,6 @@
-/** What callers do to the library: wrong options, objects of other realms, a worker in place of a page. */
+/**
+ * Unusual calls of the library: wrong options, objects of other realms, a worker instead of a page.
+ */
 import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright';
 import sharp from 'sharp';
@@ -12,7 +14,7 @@ import { type Served, serveSources } from './server.ts';
 let site: Served;
 let browser: Browser;
 let page: Page;
-/** A picture of 12 x 10 pixels, and twice the size by Lanczos. */
+/** An image of 12 x 10 pixels, and twice the size by Lanczos. */
 let photo: number[];
 let pixels: Rgba8Image;
 let twice: Rgba8Image;
@@ -30,7 +32,7 @@ beforeAll(async () => {
   await page.evaluate(() => {
     const { crispen } = window;
     const upscaler = crispen.createUpscaler();
-    /** By Lanczos, which is soon done. */
+    /** Uses Lanczos, which is fast. */
     const resize = (source: unknown, request: object = {}) =>
       crispen.attempt(upscaler, source as never, {
         ...{ method: 'lanczos', scale: 2, output: 'image/png' },
@@ -277,7 +279,10 @@ describe('objects of another realm', () => {
 });
 
 describe('in a worker', () => {
-  /** What a worker of the page makes of a file, by a script of its own or by one that imports it. */
+  /**
+   * The result of a worker of the page for a file. The worker has its own script, or one that
+   * imports it.
+   */
   const inWorker = (how: 'direct' | 'blob', options: object, request: object, source?: string) =>
     page.evaluate(
       async ([way, upscalerOptions, asked, bytes, address]) => {

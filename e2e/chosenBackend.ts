@@ -1,6 +1,6 @@
 /**
- * What the pages of the tests run networks on: a software adapter, which has to be asked for, unless their
- * address says otherwise (`?backend=auto`).
+ * The backend of the test pages: a software adapter, which must be requested explicitly, unless the
+ * page's URL says otherwise (`?backend=auto`).
  */
 export const chosenBackend = (new URLSearchParams(location.search).get('backend') ?? 'webgpu') as
   | 'auto'

@@ -29,8 +29,8 @@ import type { Outcome } from './page.ts';
 import { type Served, serveSources } from './server.ts';
 
 /**
- * What a file looks like in Chromium, it looks like once it went through Crispen at its own size,
- * on the command line and in the browser; and what the notes say is what happened.
+ * A file must look the same in Chromium before and after Crispen processed it at its own size, on
+ * the command line and in the browser. The notes must say what happened.
  */
 
 let folder: string;
@@ -232,7 +232,7 @@ describe('on the command line', () => {
     const run = await cli(file);
     expect(worstOf(await drawn(run.file), await drawn(file))).toBeLessThanOrEqual(2);
     expect([run.notes, run.depth]).toEqual([[], depth]);
-    // The type stays: grey may say all of this.
+    // The type stays: a grey file can express all of this.
     expect(run.file[25]).toBe(colour === 3 ? 2 : colour);
     expect(run.file[24]).toBe(depth);
   });
@@ -249,13 +249,13 @@ describe('on the command line', () => {
     }
   });
 
-  // What cannot say gamma or code points says it by a profile; what no profile can say is converted.
+  // Formats without gamma and code points use a profile. What no profile can express is converted.
   it.each(['jpg', 'webp', 'avif'])('into %s', async (extension) => {
     for (const [name, chunks] of Object.entries(STATEMENTS)) {
       for (const kind of [{}, { depth: 16 }, { isGrey: true }] as const) {
         const file = pngOf(chunks, kind);
         const run = await cli(file, extension);
-        // Of WebP, whose colours are coarser, the part that has none.
+        // For WebP, whose colours have less resolution, only the part without colour.
         const compared = extension === 'webp' ? 8 * COLOURS_WIDTH * 4 : undefined;
         const [is, was] = [await drawn(run.file), await drawn(file)].map((samples) =>
           samples.slice(0, compared),
@@ -309,7 +309,7 @@ describe('in the browser', () => {
       const isHdr = name === 'PQ' || name === 'HLG';
       expect(run.notes).toEqual(output === 'bitmap' || isHdr ? [CONVERTED] : []);
     }
-    // Adobe RGB by a profile, which is what photos have.
+    // Adobe RGB as a profile, as in photos.
     const file = pngOf([
       iCCP(profileOfGamma({ exponent: 0.45455, chromaticities: CHROMATICITIES['Adobe RGB'] })!),
     ]);
@@ -358,7 +358,7 @@ describe('black and white with a profile', () => {
       expect((await sharp(written).metadata()).icc!.equals(Buffer.from(rgb))).toBe(true);
       const right = await drawn(file);
       expect(worstOf(await drawn(written), right)).toBeLessThanOrEqual(2);
-      // And for those who go by libpng: the curve is the profile's.
+      // For decoders based on libpng: the curve is the profile's.
       const opaque = (samples: readonly number[]) => samples.filter((_, i) => right[i | 3] === 255);
       expect(worstOf(opaque(await lcms(written)), opaque(right))).toBeLessThanOrEqual(2);
       expect(notes).toEqual([]);

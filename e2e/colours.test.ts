@@ -13,7 +13,7 @@ import { decode, expectedOf, expectSamePicture } from './oracle.ts';
 import type { Outcome } from './page.ts';
 import { type Served, serveSources } from './server.ts';
 
-/** What files say of their pixels, and files that say it badly, with a network as small as can be. */
+/** Files with colour information, valid and invalid, with the smallest possible network. */
 const SCALE = 2;
 
 let site: Served;
@@ -51,7 +51,7 @@ async function upscale(
   file: Uint8Array,
   request: Omit<UpscaleRequest, 'signal' | 'onProgress' | 'to'> = {},
 ): Promise<Outcome> {
-  // As text: a long list of numbers takes seconds to travel.
+  // As text, because a long list of numbers takes seconds to transfer.
   const url = `data:;base64,${Buffer.from(file).toString('base64')}`;
   return page.evaluate(
     async ([address, options]) => {
@@ -69,7 +69,7 @@ function succeeded(outcome: Outcome) {
 }
 
 const [WIDTH, HEIGHT] = [14, 10];
-/** Smooth and saturated, so that a conversion of its colours would show. */
+/** Smooth and saturated, so a conversion of its colours would be visible. */
 const rgb = Uint8Array.from({ length: WIDTH * HEIGHT * 3 }, (_, i) => {
   const [x, y] = [Math.floor(i / 3) % WIDTH, Math.floor(i / 3 / WIDTH)];
   return [250 - 4 * x, 10 + 20 * y, 5 * x + 3 * y][i % 3];
@@ -77,7 +77,7 @@ const rgb = Uint8Array.from({ length: WIDTH * HEIGHT * 3 }, (_, i) => {
 const picture = () => sharp(rgb, { raw: { width: WIDTH, height: HEIGHT, channels: 3 } });
 const asImage = async (image: Sharp): Promise<Rgba8Image> => decode(await image.png().toBuffer());
 
-/** As stored, whatever the profile. */
+/** The stored values, whatever the profile. */
 async function stored(file: Buffer): Promise<Rgba8Image> {
   const { data, info } = await sharp(file, { ignoreIcc: true })
     .ensureAlpha()

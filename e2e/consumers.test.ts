@@ -1,4 +1,6 @@
-/** The package as others use it: packed, installed, bundled or not, under a strict content policy. */
+/**
+ * The package as users use it: packed, installed, bundled or not, under a strict content policy.
+ */
 import { spawnSync } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
@@ -14,7 +16,7 @@ import webpack from 'webpack';
 import { launch } from './browser.ts';
 import { expected, expectSamePicture } from './oracle.ts';
 
-/** No `unsafe-inline`, no `unsafe-eval`, nothing of other sites, no blob: for scripts. */
+/** No `unsafe-inline`, no `unsafe-eval`, no other sites, no blob: for scripts. */
 const POLICY =
   "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; img-src 'self' data:; style-src 'self'";
 const TYPES: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript' };
@@ -56,7 +58,7 @@ let browser: Browser;
 let server: Server;
 let origin: string;
 
-/** Every folder of the projects by its name; with CORS, so that one server can be another site. */
+/** Serves every project's folder by its name, with CORS, so one server can act as another site. */
 async function serve(): Promise<void> {
   server = createServer(async ({ url = '/' }, response) => {
     const path = normalize(decodeURIComponent(new URL(url, 'http://x').pathname));
@@ -77,10 +79,10 @@ async function serve(): Promise<void> {
   origin = `http://localhost:${(server.address() as AddressInfo).port}`;
 }
 
-/** What a page shows, and a network that is small, since the software adapter is slow. */
+/** The page's image, and a small network, because the software adapter is slow. */
 async function copyFiles(to: string): Promise<void> {
   await mkdir(to, { recursive: true });
-  // A gradient of 300 grey levels, of which 8 bits would leave five.
+  // A gradient of 300 grey levels. Only five of them would remain in 8 bits.
   const samples = Uint16Array.from({ length: 300 * 4 }, (_, i) => 30_000 + 4 * (i % 300));
   const raw = { width: 300, height: 4, channels: 1 } as const;
   await sharp(samples, { raw }).toColourspace('grey16').png().toFile(join(to, 'deep.png'));
@@ -88,7 +90,7 @@ async function copyFiles(to: string): Promise<void> {
   await cp('test/checkpoints/compact_x2_params_views_zip.pth', join(to, 'model.pth'));
 }
 
-/** A project of the name with the built page in `www`, the package installed. */
+/** A project with the built page in `www` and the package installed. */
 async function project(name: string): Promise<{ root: string; entry: string; out: string }> {
   const root = join(folder, name);
   const out = join(root, 'www');
@@ -130,7 +132,10 @@ interface Outcome {
   deep: number[];
 }
 
-/** Opens a project's page; right pictures, nothing refused by the policy, nothing from elsewhere. */
+/**
+ * Opens a project's page and checks that its images are correct, that the policy blocked nothing
+ * and that nothing came from elsewhere.
+ */
 async function expectWorking(name: string, sites = [origin]): Promise<void> {
   const tab = await browser.newPage();
   const complaints: string[] = [];
@@ -160,7 +165,7 @@ async function expectWorking(name: string, sites = [origin]): Promise<void> {
   await tab.close();
 }
 
-/** 16 bits came through worker and GPU: another decoder finds more levels than 8 bits have. */
+/** 16 bits passed through worker and GPU: another decoder finds more levels than 8 bits have. */
 async function expectDeep(file: Buffer): Promise<void> {
   const { depth, width } = await sharp(file).metadata();
   expect([depth, width]).toEqual(['ushort', 600]);

@@ -26,7 +26,7 @@ let browser: Browser;
 let page: Page;
 let requested: string[];
 let complaints: string[];
-/** A software adapter has to be asked for. */
+/** A software adapter must be requested explicitly. */
 let query = '?backend=webgpu';
 
 async function open(): Promise<void> {
@@ -37,7 +37,7 @@ async function open(): Promise<void> {
   await page.goto(`${inject('siteUrl')}${query}`);
 }
 
-/** Whatever a test did: nothing left the origin, no error went unhandled. */
+/** In every test, nothing may leave the origin and no error may be unhandled. */
 async function close(): Promise<void> {
   await page.close();
   const local = new RegExp(`^(data:|blob:|${inject('siteUrl')})`);
@@ -45,7 +45,7 @@ async function close(): Promise<void> {
   expect(complaints).toEqual([]);
 }
 
-/** Drops a file onto the page as the mouse would. */
+/** Drops a file onto the page as with the mouse. */
 async function drop(name: string, file: Uint8Array | readonly number[]): Promise<void> {
   const transfer = await page.evaluateHandle(
     ([bytes, fileName]) => {
@@ -60,7 +60,7 @@ async function drop(name: string, file: Uint8Array | readonly number[]): Promise
 
 const pick = (path: string) => page.getByTestId('file').setInputFiles(path);
 
-/** Status texts are the live region that a screen reader speaks. */
+/** Status texts are in the live region for screen readers. */
 async function status(text: RegExp): Promise<void> {
   await page.getByTestId('status').filter({ hasText: text }).waitFor();
 }
@@ -78,7 +78,7 @@ async function contentOf(file: Download): Promise<Buffer> {
   return readFile(await file.path());
 }
 
-/** The image on the page's PNG download is what the interpreter makes of `input`. */
+/** The page's PNG download must equal the interpreter's result for `input`. */
 async function expectDownload(input: Uint8Array): Promise<void> {
   expectSamePicture(
     await decode(await download('png')),
@@ -187,7 +187,7 @@ describe('the page', () => {
     await expect
       .poll(() => divider.getAttribute('aria-valuetext'))
       .toBe('10 % original, 90 % enlarged');
-    // At 100 % this is 80 pixels wide: there is room for none.
+    // At 100 % this is 80 pixels wide, which leaves no room for labels.
     await drop('small.png', await encode(picture(40, 30)));
     await status(/^Done/);
     await page.locator('#zoom-full').click();
@@ -239,7 +239,7 @@ describe('models of one\u2019s own', () => {
     const { image } = await upscaleOnCpu(network, weights, await decode(photo));
     expectSamePicture(await decode(await download('png')), image);
 
-    // It is there again when the page is.
+    // It is still there after a reload.
     await page.reload();
     await list().getByText('Compact, 2×').waitFor();
     const [saved] = await Promise.all([
@@ -300,7 +300,10 @@ describe('a result that is too large to be shown', () => {
   beforeEach(open);
   afterEach(close);
 
-  /** In place of the browser's picker, which needs a person: a file of OPFS, or a person who leaves. */
+  /**
+   * Replaces the browser's picker, which needs a person: with a file of OPFS, or with a
+   * cancellation.
+   */
   const stubPicker = (isPicked: boolean) =>
     page.addInitScript((isPicked) => {
       Object.assign(window, {
@@ -312,7 +315,7 @@ describe('a result that is too large to be shown', () => {
       });
     }, isPicked);
 
-  /** A page with a model of next to no work, which is given a picture of 4100 pixels' width. */
+  /** A page with a model that needs almost no work, and an image 4100 pixels wide. */
   async function start(height: number): Promise<Rgba8Image> {
     await page.reload();
     await drop('tiny.safetensors', tinyCheckpoint());

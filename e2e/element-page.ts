@@ -1,8 +1,8 @@
-/** What the element's tests find on their page as `window.element`. */
+/** The interface of the element's tests on their page, as `window.element`. */
 import { CrispenImage } from '../src/element/define.ts';
 import { chosenBackend } from './chosenBackend.ts';
 
-/** What happened, in order: the id of an element and the type of its event. */
+/** The events in order: the id of an element and the type of its event. */
 const log: string[] = [];
 let shift = 0;
 let workers = 0;

@@ -1,4 +1,4 @@
-/** What the element does to the picture that it stands around: boxes, pixels, files, links. */
+/** How the element treats the image inside it: boxes, pixels, files, links. */
 import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright';
 import sharp from 'sharp';
@@ -22,7 +22,7 @@ const solid = (width: number, height: number, background: string) =>
     .png()
     .toBuffer();
 
-/** Every address that ends so is answered by these bytes, without a type to go by. */
+/** Requests for URLs with these endings get these bytes, without a MIME type. */
 let files: Record<string, Uint8Array>;
 
 async function open(path: string, options: Parameters<Browser['newPage']>[0] = {}) {
@@ -37,7 +37,7 @@ async function open(path: string, options: Parameters<Browser['newPage']>[0] = {
   await page.goto(`${site.url}${path}`);
 }
 
-/** Puts HTML into the page of the element, and waits for every element's end. */
+/** Puts HTML into the element's page, and waits for all elements to finish. */
 async function show(html: string, css = '', options: Parameters<Browser['newPage']>[0] = {}) {
   await open('element', options);
   await page.waitForFunction(() => window.element !== undefined);
@@ -81,7 +81,7 @@ afterEach(async () => {
 });
 
 describe('the comparison', () => {
-  /** The result is told from the red original by its negative; the page is white, borders are blue. */
+  /** The original is red and the result is its negative. The page is white, borders are blue. */
   const CSS = `
     body { margin: 10px; background: #fff }
     crispen-image { --crispen-fade: 0ms }
@@ -178,7 +178,8 @@ describe('the comparison', () => {
           if (x < inner.left + 2 || x > right - 2) continue;
           const seen = at(x, y);
           const near = seen.every((value, i) => Math.abs(value - original[i]) < 4);
-          // Of the translucent original nothing may be under the result, which makes it cyan.
+          // No part of the translucent original may be under the result, which would no longer be
+          // cyan.
           expect([split, x, y, seen, near]).toEqual([split, x, y, seen, x < line]);
           if (x >= line) expect(seen[2]).toBeGreaterThan(seen[0] + 20);
         }
@@ -199,10 +200,10 @@ describe('the comparison', () => {
     const css = `img { width: 200px; height: 160px; object-fit: ${fit}; object-position: 100% 25%;
       border-radius: 30px; border: 6px solid #00f; background: #fff }`;
     await show(element(img, 'max-pixels=99999999'), CSS + css);
-    // At its own size there is nothing to be gained: made all the same for this test.
+    // At its own size there is nothing to gain, so this test forces a result.
     await page.evaluate(() => document.querySelector('crispen-image')!.toBlob());
     await settled();
-    /** What is red where all is original, is not where all is result, and nothing else changes. */
+    /** Pixels that are red in the original and not in the result must change, and no others. */
     const shots = [];
     for (const split of [1, 0]) {
       await page.evaluate((at) => {
@@ -218,7 +219,8 @@ describe('the comparison', () => {
       const isPlain = (r === 255 && g === 255 && b === 255) || (r === 0 && g === 0 && b === 255);
       const same = [0, 1, 2].every((c) => Math.abs(before.data[i + c] - after.data[i + c]) < 24);
       if (isRed) red++;
-      // What is neither is a smoothed edge; where border and hole share a pixel, it is off by some levels.
+      // Other pixels are smoothed edges. Where border and hole share a pixel, it is off by some
+      // levels.
       if ((isRed && same) || (isPlain && !same)) wrong++;
     }
     expect(red).toBeGreaterThan(1000);
@@ -233,7 +235,7 @@ describe('the comparison', () => {
     const { x, y } = (await page.locator('crispen-image').boundingBox())!;
     await page.mouse.click(x + 40, y + 30);
     expect([await split(), await hash()]).toEqual([0.25, '']);
-    // A drag is the divider's, not that of the link.
+    // Dragging moves the divider and not the link.
     await page.mouse.move(x + 40, y + 30);
     await page.mouse.down();
     for (const to of [60, 90, 120]) await page.mouse.move(x + to, y + 30);
@@ -251,7 +253,7 @@ describe('the comparison', () => {
     expect(await hash()).toBe('#followed');
     await page.evaluate(() => history.back());
     await expect.poll(hash).toBe('');
-    // Without a divider the picture is the link's.
+    // Without a divider, the image belongs to the link.
     await page.evaluate(() => {
       document.querySelector('crispen-image')!.compare = false;
     });
@@ -300,11 +302,11 @@ describe('the enlarged picture', () => {
       () => (window as unknown as { dragged: unknown[] }).dragged,
     );
     expect(dragged).toEqual([['img', 80, true]]);
-    // The same file as before, transparency included; accessibility tells of one picture.
+    // The same file as before, including transparency; the accessibility tree has one image.
     const after = await decode(await blob());
     expect(after).toEqual(before);
     expect(await page.getByRole('img').count()).toBe(1);
-    // And it goes when it has to.
+    // It disappears when it must.
     await page.evaluate(() => {
       document.querySelector('crispen-image')!.width = 20;
       document.querySelector('crispen-image')!.height = 15;
@@ -345,7 +347,7 @@ describe('moving pictures', () => {
     const log = await page.evaluate(() => window.element.log);
     expect(log).toEqual([]);
 
-    // Behind blobs, which have no name; and a drawing.
+    // Blobs, which have no name; and a drawing.
     const blobs = [files.webp, new TextEncoder().encode(svg)];
     await page.evaluate(
       async ([list, model]) => {
@@ -362,7 +364,7 @@ describe('moving pictures', () => {
     await settled();
     expect(await facts()).toEqual(blobs.map(() => ['skipped', 'format', null]));
     expect(await page.evaluate(() => window.element.log)).toEqual([]);
-    // Asked for a file, it says what keeps it from making one, and stays as it is.
+    // When asked for a file, it reports why it cannot make one, and stays unchanged.
     const code = await page.evaluate(() =>
       window.element
         .get('b0')
@@ -385,13 +387,13 @@ describe('pictures of several files', () => {
       wrap(`<img src=${SMALL} ${size}>`),
       wrap(`<img srcset="/file/red.png 1x, ${SMALL} 2x" ${size}>`),
       wrap(`<picture><source srcset="${SMALL} 32w" sizes=16px><img ${size}></picture>`),
-      // 64 x 48 for a box of 32 x 24 pixels of the screen.
+      // 64 x 48 in a box of 32 x 24 screen pixels.
       wrap(`<img srcset="/file/large.png 2x" width=32 height=24 alt=x>`),
       wrap(`<img srcset="/file/large.png 4x" width=32 height=24 alt=x>`),
-      // 32 x 24 for 128 x 96.
+      // 32 x 24 in a box of 128 x 96.
       wrap(`<img srcset="${SMALL} 2x" width=64 height=48 alt=x>`, 'max-pixels=3072'),
       wrap(`<img srcset="${SMALL} 2x" width=64 height=48 alt=x>`, 'max-pixels=3071'),
-      // A candidate of less than its size: 32 x 24 that the page takes for 64 x 48.
+      // A candidate with a density below 1: 32 x 24 that the page treats as 64 x 48.
       wrap(`<img srcset="${SMALL} 0.5x" width=32 height=24 alt=x>`),
       wrap(`<picture><source srcset="${SMALL} 0.5x"><img width=16 height=12 alt=x></picture>`),
     ];
@@ -406,7 +408,7 @@ describe('pictures of several files', () => {
   });
 
   it('have the scale that fills the screen by auto', async () => {
-    // 32 x 24 for 96 x 72: three times, though the page takes it for 16 x 12.
+    // 32 x 24 in a box of 96 x 72: three times, although the page treats it as 16 x 12.
     const image = `<img srcset="${SMALL} 2x" width=48 height=36 alt=x>`;
     const model = 'task=clean base-url=/public/models/';
     const html = wrap(image, `scale=auto ${model}`).replace(`model=${X2}`, '');
@@ -478,11 +480,11 @@ describe('properties set before the definition', () => {
     expect(await page.evaluate(() => document.querySelector('crispen-image')?.result?.width)).toBe(
       72,
     );
-    // What would load it again would have done so by now.
+    // A second load would have happened by now.
     await page.waitForTimeout(500);
     const loads = () => page.evaluate(() => (window as unknown as { loads: number }).loads);
     expect(await loads()).toBeLessThanOrEqual(1);
-    // And every one of them can be set again, or taken away by nothing.
+    // Each of them can be set again, or removed with null.
     const later = {
       ...{ src: `${site.url}file/red.png`, model: X2, alt: 'Red', scale: 2, task: 'clean' },
       ...{ loading: 'lazy', compare: false, width: 160, height: 120, crossOrigin: null },

@@ -10,7 +10,7 @@ import { decode, expected, expectSamePicture } from './oracle.ts';
 import { type Served, serveSources } from './server.ts';
 
 const PHOTO = 'e2e/images/chelsea-24x20.png';
-/** Tiny networks, since the software adapter is slow. */
+/** Tiny networks, because the software adapter is slow. */
 const X2 = 'test/checkpoints/compact_x2_params_views_zip.pth';
 const X3 = 'test/checkpoints/compact_x3_params_bf16_zip.pth';
 const X1 = 'test/checkpoints/compact_x1_plain_half_zip.pth';
@@ -61,7 +61,7 @@ async function oracle(checkpoint: string) {
   return (await upscaleOnCpu(network, weights, await decode(await readFile(PHOTO)))).image;
 }
 
-/** A picture of 24 x 20 pixels, shown at three times its size. */
+/** An image of 24 x 20 pixels, shown at three times its size. */
 const base = { src: `/${PHOTO}`, model: `/${X2}`, width: '72', height: '60', alt: 'A cat' };
 
 beforeAll(async () => {
@@ -91,7 +91,7 @@ describe('the element', () => {
     for (let i = 0; i < 30; i++) {
       const src = `/${PHOTO}?${i}`;
       const size = { width: '240', height: '200' };
-      // Half of them enhance an image, half bring their own.
+      // Half of them contain an image, half use `src`.
       if (i % 2) await add(`e${i}`, { model: base.model }, { src, alt: `Cat ${i}`, ...size });
       else await add(`e${i}`, { ...base, src, ...size });
     }
@@ -133,13 +133,13 @@ describe('the element', () => {
     await page.evaluate(() => document.body.replaceChildren());
     await expect.poll(() => page.workers().length, { timeout: 20_000 }).toBe(0);
     expect(await page.evaluate(() => document.querySelectorAll('canvas').length)).toBe(0);
-    // The modules that were loaded meanwhile stay; pictures, canvases and elements do not.
+    // Modules loaded in the meantime stay; images, canvases and elements do not.
     expect((await heap()) - before).toBeLessThan(1.5e6);
     expect((await log()).filter((line) => /error|abort/.test(line))).toEqual([]);
   });
 
   it('serves what comes into view before what waited longer', async () => {
-    // A run that is long enough for the others to queue up behind it.
+    // A run that is long enough for the others to queue.
     await add('first', { ...base, model: 'a2n-photo-x2', 'base-url': '/public/models/' });
     await add('spacer', { height: '2000', width: '1', style: 'display: block' });
     await page.waitForFunction(() => window.element.states().first === 'working');
@@ -168,7 +168,7 @@ describe('the element', () => {
       ...{ width: 72, height: 60, tiles: 1, backend: 'webgpu' },
     });
     expectSamePicture(await picture('e'), await oracle(X3));
-    // And once more when it is done.
+    // And again when it is done.
     await page.evaluate((model) => {
       window.element.get('e').model = model;
     }, base.model);
@@ -182,7 +182,7 @@ describe('the element', () => {
     await page.waitForFunction(() => window.element.states().e === 'working');
     await page.evaluate(() => {
       const element = window.element.get('e');
-      document.body.append(element); // moved, which is no removal
+      document.body.append(element); // moved, not removed
       Object.assign(window, { kept: element });
     });
     expect(await log()).toEqual([]);
@@ -273,7 +273,7 @@ describe('the element', () => {
       'task error INVALID_INPUT',
       'model error FETCH_FAILED',
     ]);
-    // A change of what was wrong is enough.
+    // Changing the wrong attribute is enough.
     await page.evaluate(
       (model) => window.element.get('unknown').setAttribute('model', model),
       base.model,

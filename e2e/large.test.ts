@@ -8,7 +8,9 @@ import { picture } from '../test/pictures.ts';
 import { launch } from './browser.ts';
 import { type Served, serveSources } from './server.ts';
 
-/** `CRISPEN_LARGE=1`: 24 megapixels times 16, which a software adapter takes most of an hour for. */
+/**
+ * `CRISPEN_LARGE=1`: 24 megapixels times 16, for which a software adapter takes most of an hour.
+ */
 const IS_LARGE = process.env.CRISPEN_LARGE === '1';
 const [WIDTH, HEIGHT] = IS_LARGE ? [6000, 4000] : [600, 400];
 const HOURS = 3_600_000;
@@ -25,7 +27,7 @@ afterAll(async () => {
   await site.close();
 });
 
-/** This process's children and theirs. */
+/** This process's descendants. */
 async function descendants(): Promise<number[]> {
   const parents = new Map<number, number>();
   for (const name of await readdir('/proc')) {
@@ -119,7 +121,7 @@ it.skipIf(process.platform !== 'linux')(
     expect({ format, width, height, channels }).toEqual({
       ...{ format: 'png', width: WIDTH * 4, height: HEIGHT * 4, channels: 3 },
     });
-    // Decodes every row; the network is close to a nearest enlargement of the picture.
+    // Decodes every row. The network is close to a nearest enlargement of the image.
     const stats = await open().stats();
     const wanted = await sharp(data, { raw }).stats();
     stats.channels.forEach(({ mean }, c) => {

@@ -18,7 +18,7 @@ const PHOTO = 'e2e/images/chelsea-24x20.png';
 const MODEL = 'a2n-photo-x2';
 
 let site: Served;
-/** A cut of 12 x 10 pixels and its enlargement: small, since the software adapter is slow. */
+/** A crop of 12 x 10 pixels and its enlargement: small, because the software adapter is slow. */
 let photo: number[];
 let photoPixels: Rgba8Image;
 let photoTwice: Rgba8Image;
@@ -310,7 +310,7 @@ describe('with an adapter', () => {
       ...['FETCH_FAILED', 'FETCH_FAILED', 'INVALID_INPUT'],
     ]);
     expect(outcomes[0]).toMatchObject({ hint: expect.stringContaining('crossorigin') });
-    // These requests were meant to leave the origin.
+    // These requests were supposed to leave the origin.
     requested.splice(before);
     await expectPhoto(await upscale(page, photo));
     await foreign.close();

@@ -1,4 +1,4 @@
-/** A worker of a page's own, which uses the library as a page would. */
+/** A worker of a page that uses the library like a page. */
 import { CrispenError, createUpscaler, type UpscaleRequest } from '../src/index.ts';
 
 declare const self: Worker & { onmessage: (event: MessageEvent) => void };

@@ -11,7 +11,7 @@ import { createNetwork } from '../src/networks/registry.ts';
 import { readSafetensors } from '../src/weights/safetensors.ts';
 import type { TensorMap } from '../src/weights/tensor.ts';
 
-/** Decodes with libvips, which shares no code with what is tested. */
+/** Decodes with libvips, which shares no code with the tested code. */
 export async function decode(file: Uint8Array | readonly number[]): Promise<Rgba8Image> {
   const { data, info } = await sharp(Uint8Array.from(file))
     .ensureAlpha()
@@ -25,14 +25,14 @@ export async function encode({ width, height, data }: Rgba8Image): Promise<numbe
   return [...(await sharp(Buffer.from(data), { raw }).png().toBuffer())];
 }
 
-/** What the network makes of an image, alpha and grey included, by the plain loops in Node. */
+/** The network's result for an image, including alpha and grey, by the plain loops in Node. */
 export async function expected(model: string, image: Rgba8Image): Promise<Rgba8Image> {
   const entry = findModel(model);
   const { tensors } = readSafetensors(await readFile(`public/models/${entry.file}`));
   return expectedOf(createNetwork(entry.network, entry), tensors, image);
 }
 
-/** The same of any network. */
+/** The same for any network. */
 export async function expectedOf(
   network: Network,
   weights: TensorMap,
@@ -52,7 +52,7 @@ export async function expectedOf(
   return (await enlargeWhole(image, plan)).image as Rgba8Image;
 }
 
-/** What Lanczos makes of an image, by the plain loops. */
+/** The result of Lanczos for an image, by the plain loops. */
 export async function resized(
   image: Rgba8Image,
   width: number,
@@ -62,8 +62,8 @@ export async function resized(
 }
 
 /**
- * Sums of another order round differently: one level apart on at most one value in a thousand (and
- * on one value of an image of less than a thousand) is the same picture.
+ * Another order of summation rounds differently. Images count as equal if at most one value in a
+ * thousand (or one value of a smaller image) differs, by one level.
  */
 export function expectSamePicture(actual: Rgba8Image, wanted: Rgba8Image): void {
   expect([actual.width, actual.height]).toEqual([wanted.width, wanted.height]);

@@ -1,9 +1,11 @@
-/** What the library tests find on their page as `window.crispen`, beside the public names. */
+/**
+ * The interface of the library tests on their page as `window.crispen`, besides the public names.
+ */
 import * as crispen from '../src/index.ts';
 import { wrongCalls } from '../test/wrongOptions.ts';
 import { chosenBackend } from './chosenBackend.ts';
 
-/** What of a result or an error can travel from the page to the test. */
+/** The parts of a result or an error that can be sent from the page to the test. */
 export type Outcome =
   | (Omit<crispen.UpscaleOutput, 'image'> & {
       readonly code: null;
@@ -18,7 +20,7 @@ function bytes(file: readonly number[], type = ''): Blob {
   return new Blob([Uint8Array.from(file)], { type });
 }
 
-/** Upscales and waits for the end, good or bad. */
+/** Upscales and waits for the result or the error. */
 async function attempt(
   upscaler: crispen.Upscaler,
   source: crispen.UpscaleSource,

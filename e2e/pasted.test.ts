@@ -1,4 +1,7 @@
-/** The first snippets of README and docs, pasted: whole pages beside the built library, a static server. */
+/**
+ * The first snippets of README and docs, pasted: whole pages next to the built library, on a static
+ * server.
+ */
 import { spawnSync } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -26,7 +29,7 @@ let twice: Rgba8Image;
 const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"' };
 const isPage = (text: string) => /^<!doctype html>/i.test(text);
 
-/** The whole pages that a document shows, as somebody copies them. */
+/** The whole pages in a document, as a reader would copy them. */
 async function pagesOf(document: string): Promise<string[]> {
   const text = await readFile(document, 'utf8');
   if (document.endsWith('.md')) {
@@ -44,7 +47,7 @@ beforeAll(async () => {
   });
   if (build.status !== 0) throw new Error(build.stderr);
   await cp('dist/lib', join(folder, 'dist/lib'), { recursive: true });
-  // Of no loss, so that both sides decode it to the same pixels; browsers go by the content.
+  // Lossless, so both sides decode the same pixels. Browsers recognise the format by the content.
   await cp(PHOTO, join(folder, 'cat.jpg'));
   site = await serveForeign(async ({ url = '/' }, response) => {
     const path = normalize(decodeURIComponent(new URL(url, 'http://x').pathname));
@@ -85,7 +88,7 @@ describe.each(['README.md', 'docs/library.md', 'docs.html'])('%s', (document) =>
     const addresses: string[] = [];
     page.on('pageerror', (error) => complaints.push(error.message));
     page.on('console', (message) => {
-      // A page without an icon: every browser asks for one.
+      // Every browser requests the icon of a page without one.
       const isIcon = message.location().url.endsWith('/favicon.ico');
       if (message.type() === 'error' && !isIcon) complaints.push(message.text());
     });

@@ -1,4 +1,4 @@
-/** What the preview's tests find on their page as `window.preview`. */
+/** The interface of the preview's tests on their page, as `window.preview`. */
 import { attachPreview, type Preview } from '../src/element/preview.ts';
 import { createUpscaler } from '../src/index.ts';
 import { chosenBackend } from './chosenBackend.ts';

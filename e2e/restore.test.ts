@@ -121,7 +121,7 @@ describe('a network of scale 1 in the browser', () => {
         const { crispen, upscaler } = window;
         const canvas = document.createElement('canvas');
         await upscaler.upscaleTo(canvas, crispen.bytes(bytes), { model: id });
-        // The page learns the size from the next frame that the worker hands in.
+        // The page learns the size from the worker's next frame.
         const deadline = performance.now() + 10_000;
         while (canvas.width === 300 && performance.now() < deadline) {
           await new Promise(requestAnimationFrame);
@@ -146,7 +146,7 @@ describe('a network of scale 1 in the browser', () => {
       async ([id, { data, ...rest }]) => {
         const { upscaler, crispen } = window;
         const seen = { ...rest, data: Uint16Array.from(data) };
-        // The same file once more: it is for another task from now on.
+        // The same file again; it now has another task.
         const { id: own } = await upscaler.addModel(await upscaler.exportModel(id), {
           ...{ name: 'y', task: 'demosaic' },
         });

@@ -2,10 +2,10 @@ import { createServer as createHttpServer, type RequestListener } from 'node:htt
 import type { AddressInfo } from 'node:net';
 import { createServer, type Plugin } from 'vite';
 
-/** A name that the tests' browsers resolve to this machine; plain http on it is insecure. */
+/** A name that the tests' browsers resolve to this machine. Plain http on it is insecure. */
 export const INSECURE_HOST = 'insecure.test';
 
-/** Pages that have nothing of the demo, by their path: the module that each loads. */
+/** Pages without the demo, by path: the module that each loads. */
 const MODULES = new Map([
   ['/bare', '/e2e/page.ts'],
   ['/element', '/e2e/element-page.ts'],
@@ -33,15 +33,15 @@ export interface Served {
 }
 
 /**
- * The sources as Vite's development server hands them out, and the pages above.
- * @param policy Content-Security-Policy of everything, workers included
+ * The sources as Vite's development server serves them, and the pages above.
+ * @param policy Content-Security-Policy of all responses, including workers
  */
 export async function serveSources(policy?: string): Promise<Served> {
   const server = await createServer({
     configFile: false,
     logLevel: 'error',
     plugins: [barePage],
-    // Bundling a dependency on first sight would reload the page in the middle of a test.
+    // Bundling a dependency on first use would reload the page during a test.
     optimizeDeps: { noDiscovery: true, include: [] },
     server: {
       ...{ host: '127.0.0.1', port: 0, hmr: false, ws: false, watch: null },
@@ -54,7 +54,7 @@ export async function serveSources(policy?: string): Promise<Served> {
   return { url, close: () => server.close() };
 }
 
-/** Another origin: a port of its own. */
+/** Another port, and so another origin. */
 export async function serveForeign(listener: RequestListener): Promise<Served> {
   const server = createHttpServer(listener);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

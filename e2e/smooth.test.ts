@@ -2,7 +2,7 @@ import sharp from 'sharp';
 import { expect, inject, it } from 'vitest';
 import { launch } from './browser.ts';
 
-/** Longer tasks are what browsers call long, and people notice. */
+/** Browsers call longer tasks "long", and people notice them. */
 const LIMIT_MS = 50;
 
 interface LongTask {
@@ -11,7 +11,7 @@ interface LongTask {
 }
 type WatchedWindow = Window & { longTasks: () => LongTask[] };
 
-// With one retry: what else a busy machine does can stretch any task.
+// With one retry, because other work on a busy machine can lengthen any task.
 it('the page stays responsive during an upscale', { retry: 1 }, async () => {
   const browser = await launch({ webgpu: true });
   try {
@@ -34,7 +34,7 @@ it('the page stays responsive during an upscale', { retry: 1 }, async () => {
     });
     const longTasks = () => page.evaluate(() => (window as unknown as WatchedWindow).longTasks());
 
-    // The watch itself works: a task that blocks the page is seen.
+    // The check itself works: it detects a task that blocks the page.
     await page.evaluate(() => {
       setTimeout(() => {
         const end = performance.now() + 120;

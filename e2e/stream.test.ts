@@ -12,7 +12,7 @@ import { launch } from './browser.ts';
 import { decode, encode, expectSamePicture } from './oracle.ts';
 import { type Served, serveSources } from './server.ts';
 
-/** Several strips of several tiles each for the pictures below. */
+/** Several strips of several tiles each for the images below. */
 const MEMORY_BUDGET = 3 * 2 ** 20;
 const [WIDTH, HEIGHT] = [150, 110];
 
@@ -50,7 +50,7 @@ afterAll(async () => {
   await site.close();
 });
 
-/** Names of what lies in the page's private file system, folders of the library aside. */
+/** Names in the page's private file system, except the library's folders. */
 const listFiles = () =>
   page.evaluate(async () => {
     const names: string[] = [];
@@ -223,7 +223,10 @@ describe('a result that is written as it is made', () => {
 });
 
 describe('a large Blob', () => {
-  /** In a worker, as only these have synchronous handles: what it wrote, and the files then there. */
+  /**
+   * In a worker, because only workers have synchronous handles. Returns the written data and the
+   * existing files.
+   */
   const spill = (fails: boolean) =>
     page.evaluate(async (fails) => {
       const worker = new Worker('/e2e/spill-worker.mjs', { type: 'module' });

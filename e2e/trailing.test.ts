@@ -4,7 +4,7 @@ import { another, everyFormat, TAILS } from '../test/trailing.ts';
 import { launch } from './browser.ts';
 import { type Served, serveSources } from './server.ts';
 
-/** Bytes behind the end of a file: Crispen reads what the browser itself reads. */
+/** Bytes after the end of a file: Crispen reads what the browser itself reads. */
 let site: Served;
 let browser: Browser;
 let page: Page;
@@ -25,7 +25,7 @@ afterAll(async () => {
   await site.close();
 });
 
-/** The browser's own verdict and Crispen's: a hash of the pixels, or an error. */
+/** The browser's own result and Crispen's: a hash of the pixels, or an error. */
 const verdicts = (files: readonly Buffer[]) =>
   page.evaluate(
     async (addresses) => {

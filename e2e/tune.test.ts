@@ -40,10 +40,10 @@ it('measures its adapter once and goes by that from then on', { retry: 1 }, asyn
     expect({ swiftshader: /swiftshader/i.test(url ?? ''), others }).toEqual({
       ...{ swiftshader: true, others: 0 },
     });
-    // The order of the sums is the same in all variants.
+    // All variants add in the same order.
     expect(tuned.file).toEqual(usual.file);
 
-    // What is kept counts: without fusion there are more dispatches.
+    // The stored choice is used: without fusion there are more dispatches.
     await page.evaluate(async (key) => {
       const cache = await caches.open('crispen-tuning');
       await cache.put(key, Response.json({ fuse: 'none', conv: 'plain', lanes: 8 }));

@@ -1,4 +1,4 @@
-/** Animated files that no encoder at hand writes. */
+/** Animated files that no installed encoder writes. */
 import sharp from 'sharp';
 import { ascii, join } from '../src/codecs/bytes.ts';
 import { chunk, headerChunk, SIGNATURE } from '../src/codecs/png/pngChunks.ts';
@@ -17,7 +17,9 @@ async function pixels(side: number, colour: string): Promise<Uint8Array> {
   return Uint8Array.from(file.subarray(at + 4, at + 4 + file.readUInt32BE(at - 4)));
 }
 
-/** An animated PNG of red, green and blue squares; `isDefaultApart`: with a white one before them. */
+/**
+ * An animated PNG of red, green and blue squares, preceded by a white one with `isDefaultApart`.
+ */
 export async function animatedPng(
   frames: number,
   { side = 24, isDefaultApart = false } = {},
@@ -27,7 +29,7 @@ export async function animatedPng(
   if (isDefaultApart) parts.push(chunk('IDAT', await pixels(side, '#fff')));
   let sequence = 0;
   for (let i = 0; i < frames; i++) {
-    // A fifth of a second, nothing disposed of or blended.
+    // A fifth of a second, without disposal or blending.
     const times = Uint8Array.of(0, 1, 0, 5, 0, 0);
     parts.push(chunk('fcTL', join(words(sequence++, side, side, 0, 0), times)));
     const data = await pixels(side, colours[i % 3]);
@@ -42,7 +44,7 @@ const box = (type: string, ...body: Uint8Array[]) => {
   return join(words(content.length + 8), ascii(type), content);
 };
 
-/** The boxes of an AVIF sequence down to the sizes of its samples; nothing that could be decoded. */
+/** The boxes of an AVIF sequence down to the sizes of its samples. It cannot be decoded. */
 export function avifSequence(samples: number): Uint8Array {
   const sizes = box('stsz', words(0, 1, samples));
   const track = box('trak', box('mdia', box('minf', box('stbl', sizes))));

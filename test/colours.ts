@@ -7,7 +7,7 @@ import { join } from '../src/codecs/bytes.ts';
 import { chunk, headerChunk, SIGNATURE } from '../src/codecs/png/pngChunks.ts';
 import { profileOfCodePoints, profileOfGamma } from '../src/codecs/profiles.ts';
 
-/** Files that say in every way what their colours are, made chunk by chunk. */
+/** Files with every kind of colour information, made chunk by chunk. */
 
 const ENCODER = '@jsquash/avif/codec/enc/avif_enc.wasm';
 
@@ -61,7 +61,7 @@ export interface PngKind {
   readonly isGrey?: boolean;
 }
 
-/** A PNG of `colourAt` with chunks of its own behind the header. */
+/** A PNG of `colourAt` with the given chunks after the header. */
 export function pngOf(
   chunks: readonly Uint8Array[],
   { depth = 8, colour = 2, isGrey = false }: PngKind = {},
@@ -75,7 +75,7 @@ export function pngOf(
       const rgb = isGrey ? Array(3).fill(colourAt(x, y)[1]) : colourAt(x, y);
       const stored = rgb.map((v) => Math.round(v * most));
       if (colour === 3) {
-        // As many colours as a palette has.
+        // As many colours as a palette can have.
         const place = (y >> 1) * 16 + (x >> 1);
         if (x % 2 === 0 && y % 2 === 0) palette.push(...stored);
         rows.push(place);
@@ -103,7 +103,7 @@ const AVIF = {
 };
 let encoder: ReturnType<typeof createModule> | null = null;
 
-/** An AVIF of the same picture, opaque. */
+/** An AVIF of the same image, opaque. */
 export async function avifOf(
   [primaries, transfer]: readonly [number, number],
   chroma: '4:4:4' | '4:2:0' = '4:4:4',
@@ -123,13 +123,13 @@ export async function avifOf(
   return file;
 }
 
-/** A profile of grey with a curve of the power of `gamma`. */
+/** A grey profile whose curve is the power `gamma`. */
 export function greyProfile(gamma: number): Uint8Array<ArrayBuffer> {
   const rgb = Buffer.from(
     profileOfGamma({ exponent: 1 / gamma, chromaticities: CHROMATICITIES.P3 })!,
   );
   rgb.write('GRAY', 16, 'latin1');
-  // Of red's curve grey's is made.
+  // Renames red's curve to grey's.
   rgb.write('kTRC', rgb.indexOf('rTRC'), 'latin1');
   return Uint8Array.from(rgb);
 }

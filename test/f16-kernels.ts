@@ -1,6 +1,6 @@
 import { beforeEach, expect } from 'vitest';
 
-// Tests of kernels that are run in f16 know nothing of it: without a driver they skip here.
+// The kernel tests do not know that they run in f16. Without a driver they are skipped here.
 if (process.env.CRISPEN_NO_F16 && expect.getState().testPath?.endsWith('.gpu.test.ts')) {
   console.warn(
     'SKIPPED: no adapter with shader-f16 (lavapipe 25 would do): kernels in f16 untested',

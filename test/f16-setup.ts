@@ -4,9 +4,9 @@ import { resolve } from 'node:path';
 import { findVulkanDrivers } from '../src/cli/drivers.mjs';
 
 /**
- * Before the f16 tests: picks a driver with shader-f16, which SwiftShader lacks. `$CRISPEN_F16_ICD`
- * names one; else lavapipe 25 beside the project or a driver of the system serves. Without any, the
- * tests skip aloud.
+ * Before the f16 tests: chooses a driver with shader-f16, which SwiftShader lacks.
+ * `$CRISPEN_F16_ICD` names one; otherwise lavapipe 25 next to the project or a driver of the system
+ * is used. Without any, the tests print a message and are skipped.
  */
 export default function setup(): void {
   const driver = candidates().find((icd) => existsSync(icd) && hasF16(icd));
@@ -22,7 +22,10 @@ function candidates(): string[] {
   return [resolve(shared, 'gpu/lavapipe25/lvp_icd.json'), ...software, ...hardware];
 }
 
-/** Whether the driver gives an adapter with shader-f16: asked in a process of its own, as it may crash. */
+/**
+ * Whether the driver has an adapter with shader-f16. Runs in a separate process, because it may
+ * crash.
+ */
 function hasF16(icd: string): boolean {
   try {
     execFileSync(process.execPath, ['scripts/adapter.mjs', '--f16'], {

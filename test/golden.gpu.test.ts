@@ -42,7 +42,7 @@ describe('seeded networks', () => {
   for (const file of seeded) test(basename(file), () => compare(file));
 });
 
-/** Full-size networks: not in the repository, so a fresh clone skips them. */
+/** Full-size networks. They are not in the repository, so a fresh clone skips them. */
 const SHARED = [
   'a2n_x2_17x13',
   'a2n_x2_32x24',

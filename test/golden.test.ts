@@ -28,7 +28,7 @@ test.each(seeded.map((file) => [basename(file), file]))(
     const golden = await read(file);
     const comparisons = await compareGolden(golden, await openBackend('oracle'), { fuse: false });
     expect(comparisons.map(({ tensor }) => tensor)).toEqual([...golden.expected.keys()]);
-    // Plain f32 loops in the same order of layers: far below the tolerance of the GPU.
+    // Plain f32 loops with the same order of layers: far below the GPU's tolerance.
     expect(comparisons.filter((comparison) => isOff(comparison, 1e-5))).toEqual([]);
   },
 );

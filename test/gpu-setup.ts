@@ -1,8 +1,8 @@
 import { findSwiftShader } from '../src/cli/drivers.mjs';
 
 /**
- * Before the GPU tests: names the Vulkan driver in the environment that the test processes inherit.
- * SwiftShader, unless `VK_DRIVER_FILES` says otherwise, so that results are the same everywhere.
+ * Before the GPU tests: sets the Vulkan driver in the environment of the test processes. It is
+ * SwiftShader, unless `VK_DRIVER_FILES` says otherwise, so results are the same everywhere.
  */
 export default function setup(): void {
   if (process.env.VK_DRIVER_FILES || process.platform !== 'linux') return;

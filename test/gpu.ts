@@ -1,24 +1,24 @@
 import { create, globals } from 'webgpu';
 import { loadVulkan } from '../src/cli/drivers.mjs';
 
-// Kept for the life of the process: Dawn crashes now and then when its instance is collected while
-// a device of it is alive.
+// Kept until the process ends, because Dawn sometimes crashes if its instance is collected before
+// its devices.
 let gpu: GPU | undefined;
 let reported = false;
 const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
 
-/** WebGPU in Node, on the driver that gpu-setup.ts chose; the same object at every call. */
+/** WebGPU in Node, on the driver that gpu-setup.ts chose; always the same object. */
 export function testGpu(): GPU {
   if (!gpu) {
     loadVulkan();
     Object.assign(globalThis, globals);
-    // For the units that multiply matrices, where the adapter has them.
+    // Enables subgroup matrices, if the adapter has them.
     gpu = create(['enable-dawn-features=allow_unsafe_apis']);
   }
   return gpu;
 }
 
-/** Never skips: throws without an adapter. */
+/** Never skips; throws without an adapter. */
 export async function requestTestAdapter(): Promise<GPUAdapter> {
   const adapter = await testGpu().requestAdapter();
   if (adapter) return adapter;
@@ -28,8 +28,8 @@ export async function requestTestAdapter(): Promise<GPUAdapter> {
 }
 
 /**
- * For tests in f16: null, said aloud, where the set-up (f16-setup.ts) found no adapter with `shader-f16`.
- * A test file that needs one while it loads asks here, so that it loads on every machine.
+ * For f16 tests: null, with a message, if the setup (f16-setup.ts) found no adapter with
+ * `shader-f16`. A test file that needs one while it loads calls this, so it loads on every machine.
  */
 export async function requestF16Adapter(): Promise<GPUAdapter | null> {
   const adapter = process.env.CRISPEN_NO_F16 ? null : await testGpu().requestAdapter();
@@ -39,8 +39,9 @@ export async function requestF16Adapter(): Promise<GPUAdapter | null> {
 }
 
 /**
- * A device with the specification's default limits, however much more the adapter has, so that a
- * kernel that asks too much fails here and not at a user's. Of features, what variants of kernels use.
+ * A device with the specification's default limits, even if the adapter has more. A kernel that
+ * needs too much then fails here and not on a user's machine. It has the features of the kernel
+ * variants.
  */
 export async function requestTestDevice(): Promise<GPUDevice> {
   const adapter = await requestTestAdapter();

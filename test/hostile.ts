@@ -3,17 +3,17 @@ import sharp from 'sharp';
 import { chunk, SIGNATURE } from '../src/codecs/png/pngChunks.ts';
 import type { ErrorCode } from '../src/errors.ts';
 
-/** A file that breaks careless programs, and what is to come of it. */
+/** A file that breaks careless programs, and the expected outcome. */
 export interface Hostile {
   readonly name: string;
   readonly file: Buffer;
-  /** The size of the picture that it is; null: nothing can be right. */
+  /** The size of the image; null: there is no correct result. */
   readonly size: readonly [width: number, height: number] | null;
-  /** The error that is fine; null: there has to be a picture. */
+  /** The acceptable error; null: there must be an image. */
   readonly code: ErrorCode | null;
 }
 
-/** A smooth picture, the same for every file: R, G, B of each pixel. */
+/** A smooth image, the same in every file: R, G, B of each pixel. */
 export const SIDE = 12;
 const rgb = Uint8Array.from({ length: SIDE * SIDE * 3 }, (_, i) => {
   const [x, y] = [Math.floor(i / 3) % SIDE, Math.floor(i / 3 / SIDE)];
@@ -21,7 +21,7 @@ const rgb = Uint8Array.from({ length: SIDE * SIDE * 3 }, (_, i) => {
 });
 export const picture = () => sharp(rgb, { raw: { width: SIDE, height: SIDE, channels: 3 } });
 
-/** A PNG of zeros of any claimed size, whose data are `bytes` long. */
+/** A PNG of zeros of any claimed size with `bytes` bytes of data. */
 function pngOf(
   width: number,
   height: number,
@@ -40,7 +40,7 @@ function pngOf(
 
 const whole = [SIDE, SIDE] as const;
 
-/** Made anew by an encoder that the code under test does not use. */
+/** Made by an encoder that the tested code does not use. */
 export async function hostileFiles(): Promise<Hostile[]> {
   const png = await picture().png().toBuffer();
   const jpeg = await picture().jpeg({ quality: 95 }).toBuffer();
@@ -169,7 +169,7 @@ function damaged(file: Buffer, from: number, to: number): Buffer {
   return Buffer.from(file).fill(0, from, to);
 }
 
-/** Four colours, the second of them clear, the third half so. */
+/** Four colours, the second transparent and the third half transparent. */
 async function paletteWithTransparency(): Promise<Buffer> {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(SIDE, 0);

@@ -15,19 +15,19 @@ import { type PlanarMap, planarMap } from '../src/kernels/planar.ts';
 import { requestTestDevice } from './gpu.ts';
 import { randomStream } from './random.ts';
 
-/** What unwritten memory holds before a kernel runs: a quiet NaN with a pattern of its own. */
+/** Unwritten memory before a kernel runs: a quiet NaN with a recognisable pattern. */
 const POISON = 0x7fc0dead;
 
 /** The same for maps and weights in f16. */
 const HALF_POISON = 0x7ead;
 
 /**
- * What kernels store maps and weights as: `f16` in the tests of that name, which run those of f32 once
- * more. The kernels' sources are the same but for three aliases.
+ * The element type of maps and weights: `f16` in the f16 tests, which repeat those of f32. The
+ * kernels' sources only differ in three aliases.
  */
 export const ELEMENT: ElementType = process.env.CRISPEN_ELEMENT === 'f16' ? 'f16' : 'f32';
 
-/** Values in -1..1, never all zero, such as the element type holds exactly. */
+/** Values in -1..1 that the element type can represent, never all zero. */
 export function randomValues(length: number, seed: number): Float32Array<ArrayBuffer> {
   const next = randomStream(seed);
   const values = Float32Array.from({ length }, () => next() * 2 - 1);
@@ -35,7 +35,7 @@ export function randomValues(length: number, seed: number): Float32Array<ArrayBu
   return decodeElements(buffer, ELEMENT) as Float32Array<ArrayBuffer>;
 }
 
-/** A kernel of f32 with the element type of the test, and which bindings hold such elements. */
+/** A kernel of f32 with the element type of the test, and the bindings that hold such elements. */
 function ofElement({ code }: Kernel): { code: string; halves: ReadonlySet<number> } {
   const halves = new Set<number>();
   if (ELEMENT === 'f32') return { code, halves };
@@ -56,9 +56,9 @@ export function randomMap(channels: number, height: number, width: number, seed 
   };
 }
 
-/** One device for all tests of a file: making one takes longer than most kernels. */
+/** One device for all tests of a file, because making one takes longer than most kernels. */
 let shared: GPUDevice | undefined;
-/** Compiled kernels by source: sizes are not part of it, so most cases share one. */
+/** Compiled kernels by source. Sizes are not part of it, so most cases share one. */
 const pipelines = new Map<string, GPUComputePipeline>();
 
 type Words = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
@@ -192,7 +192,7 @@ async function compile(
   });
 }
 
-/** The f32 bits of f16 values; those that nobody wrote stay poison. */
+/** The f32 bits of f16 values. Unwritten values stay poison. */
 function widened(content: ArrayBuffer): Uint32Array {
   const words = new Uint32Array(decodeElements(content, 'f16').buffer);
   new Uint16Array(content).forEach((half, i) => {
@@ -201,14 +201,14 @@ function widened(content: ArrayBuffer): Uint32Array {
   return words;
 }
 
-/** f32 view of words, after checking that the kernel wrote every one of them. */
+/** f32 view of words. Checks that the kernel wrote every one of them. */
 export function written(words: Uint32Array): Float32Array {
   const unwritten = words.indexOf(POISON);
   if (unwritten >= 0) throw new Error(`element ${unwritten} of ${words.length} was not written`);
   return new Float32Array(words.buffer, words.byteOffset, words.length);
 }
 
-/** Rounding of a value that is stored in f16, and of the inputs of what it was made from. */
+/** Rounding of a value that is stored in f16, and of the inputs from which it was made. */
 const HALF_TOLERANCE = 4e-3;
 
 /** |actual - expected| <= abs + rel * |expected| everywhere; lists the first ten mismatches. */

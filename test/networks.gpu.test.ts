@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => engine.destroy());
 
-/** One of each kind of layer; `npm run golden` compares the rest, which compile for minutes. */
+/** One of each kind of layer. `npm run golden` compares the rest, which compile for minutes. */
 const CASES = [
   'compact_x1_13x9',
   'compact_x4_9x8',

@@ -2,7 +2,10 @@ import { expect, test } from 'vitest';
 import { openBackend } from '../src/cli/backend.ts';
 import { compareGolden, findGoldenCases, isOff, readGoldenCase } from '../src/cli/golden-cases.ts';
 
-/** The networks that are found in checkpoints; those too large for the repository from elsewhere. */
+/**
+ * The networks that are detected in checkpoints. Those too large for the repository are in the
+ * shared folder.
+ */
 const files = ['compact_*', 'span_*', 'rrdb_*', 'edsr_x*', 'edsr_basicsr*', 'pan_x4_17x13'].flatMap(
   (pattern) => findGoldenCases(pattern),
 );
@@ -20,6 +23,6 @@ test.each(files)('the CPU interpreter agrees with %s', async (file) => {
   if ('missing' in golden) throw new Error(`${golden.name}: no network ${golden.missing}`);
   const comparisons = await compareGolden(golden, await openBackend('oracle'), { fuse: false });
   expect(comparisons.map(({ tensor }) => tensor)).toEqual([...golden.expected.keys()]);
-  // SPAN multiplies large values with small ones: its own oracle is as far from f64.
+  // SPAN multiplies large values with small ones. Its own oracle is equally far from f64.
   expect(comparisons.filter((comparison) => isOff(comparison, 2e-5))).toEqual([]);
 });

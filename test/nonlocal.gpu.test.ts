@@ -49,7 +49,7 @@ test.each([...names('lcoan_tiny*'), ...names('acla_*'), ...names('edsr_cla_tiny*
       const fused = golden.expected.has('output') ? [FUSED_OUTPUT] : [];
       expect(comparisons.map(({ tensor }) => tensor)).toEqual([...expected, ...fused]);
       expect(comparisons.filter((comparison) => isOff(comparison, TOLERANCE))).toEqual([]);
-      // Orders and codes are whole numbers, and the margins of these files are wide.
+      // Orders and codes are whole numbers, and the margins in these files are wide.
       const whole = comparisons.filter(({ tensor }) => /codes|order/.test(tensor));
       expect(whole.filter(({ maxAbs }) => maxAbs !== 0)).toEqual([]);
     }
@@ -90,7 +90,7 @@ describe('restoration at scale 1', () => {
       const expected = cpu.get('output')!;
       expect(expected.shape).toEqual([3, 7, 9]);
       expectClose(gpu.get('output')!.data, expected.data, { abs: 1e-4, rel: 1e-4 });
-      // Without weights nothing but the input is left.
+      // Without weights, only the input remains.
       const nothing = new Map(
         network.graph.weights.map(({ name: tensor, shape }) => [
           tensor,
@@ -163,7 +163,7 @@ describe('LCoAN', () => {
       const expected = await interpret(network, weightsOf(network), input, ['output']);
       const kept = await outputOf(engine, network, input);
       expectClose(kept, expected.get('output')!.data, { abs: 1e-4, rel: 1e-4 });
-      // The same sums in the same order: not a bit differs.
+      // The same sums in the same order: every bit is equal.
       expect(await outputOf(small, network, input)).toEqual(kept);
     }
   });
@@ -205,7 +205,7 @@ describe('LCoAN', () => {
     expect(new Set(whole.image.data).size).toBeGreaterThan(10);
     const tiled = await engine.upscale(model, image, { tileSize: 12 });
     expect(tiled.report.tiles).toBeGreaterThan(1);
-    // Whole as far as the last attention: codes and order are those of the image.
+    // Whole up to the last attention: codes and order are those of the image.
     expect(tiled.report.approximate).toBe(false);
     expect(tiled.image.data).toEqual(whole.image.data);
     const around = await engine.upscale(model, image, { tileSize: 12, edge: 'wrap' });

@@ -23,9 +23,9 @@ test.each(files)('the CPU interpreter agrees with %s', async (file) => {
   for (const golden of cases) {
     const comparisons = await compareGolden(golden, await openBackend('oracle'), { fuse: false });
     expect(comparisons.map(({ tensor }) => tensor)).toEqual([...golden.expected.keys()]);
-    // The default networks run on 0..255 with offsets of many pixels: where neighbouring pixels differ
-    // by tens, the rounding of an offset in f32 moves a sampled key by 1e-2. The goldens themselves are
-    // off by up to 2.6e-4 there (the test behind this one). The output stays close.
+    // The default networks run on 0..255 with offsets of many pixels. Where neighbouring pixels
+    // differ by tens, rounding an offset in f32 changes a sampled key by 1e-2. The goldens
+    // themselves are off by up to 2.6e-4 there (see the next test). The output stays close.
     const inner = file.includes('default') ? 5e-4 : 1e-5;
     const limit = (tensor: string) => (tensor === 'output' ? 1e-5 : inner);
     expect(comparisons.filter((comparison) => isOff(comparison, limit(comparison.tensor)))).toEqual(
@@ -34,7 +34,7 @@ test.each(files)('the CPU interpreter agrees with %s', async (file) => {
   }
 });
 
-/** The case's network once more, every value in f64: the references' own loops on other arrays. */
+/** The case's network with every value in f64: the references' own loops on other arrays. */
 async function inDoubles({ network, weights, input, expected }: GoldenCase) {
   const doubles = new Map(
     [...weights].map(([name, { shape, ...tensor }]) => {
@@ -62,7 +62,7 @@ async function inDoubles({ network, weights, input, expected }: GoldenCase) {
 const defaults = files.filter((file) => file.includes('cla_default'));
 if (defaults.length === 0) console.warn('SKIPPED: no edsr_cla_default goldens: f64 untested');
 
-/** Whether the inner tensors of these goldens say more than their own rounding. */
+/** Whether the inner tensors of these goldens are more precise than their own rounding. */
 it.each(defaults)('is closer to the truth than the golden: %s', async (file) => {
   const cases = await readGoldenCases(file);
   if ('missing' in cases) throw new Error(`${cases.name}: no network ${cases.missing}`);
@@ -89,8 +89,8 @@ it.each(defaults)('is closer to the truth than the golden: %s', async (file) => 
 });
 
 describe('sizes as published', () => {
-  // What is left out: nine embeddings that are never used, the scalar `a`, and the mean shifts; the
-  // centroids of the first group, a buffer there, count here.
+  // Left out: nine unused embeddings, the scalar `a`, and the mean shifts. The centroids of the
+  // first group, a buffer there, count here.
   it.each([
     [2, 15_668_508],
     [3, 16_406_428],

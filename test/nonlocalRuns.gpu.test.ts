@@ -1,4 +1,4 @@
-/** What runs of networks with attention to far pixels promise beside their values. */
+/** Properties of runs of networks with non-local attention, besides their values. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Engine } from '../src/engine/engine.ts';
 import { interpret } from '../src/engine/oracle/interpreter.ts';
@@ -85,13 +85,13 @@ describe.each(networks)('%s', (_, network) => {
     const free = await engine.upscale(model, image);
     expect(free.report).toMatchObject({ tiles: 1, approximate: false });
     const { maps, uniforms } = plannedBytes(engine.device, model, image, 1);
-    // What a run takes beside uniforms counts as a quarter of a MiB at least.
+    // Memory besides uniforms counts as at least a quarter of a MiB.
     const memoryBudget = maps + Math.max(uniforms, 2 ** 18) + model.weights.size;
     const tight = await engine.upscale(model, image, { memoryBudget });
     expect(tight.report).toMatchObject({ tiles: 1, approximate: false });
     expect(tight.image.data).toEqual(free.image.data);
-    // With less only the enlarging end is cut: the same pixels. With less still each tile attends to
-    // itself, and the result says so.
+    // With less memory, only the enlarging end is cut, and the pixels are the same. With even less,
+    // each tile attends to itself, and the result says so.
     const kinds: boolean[] = [];
     for (let part = 0.98; ; part *= 0.75) {
       const budget = { memoryBudget: part * memoryBudget };
@@ -126,7 +126,7 @@ describe('the adaptive gate', () => {
   const sizes = { scale: 1, features: 8, blocks: 4, keys: 3, inputRange: 1 };
   const input = { width: 9, height: 7, data: randomValues(189, 3) };
 
-  /** Closes the second key of each reference everywhere, and points it to nowhere. */
+  /** Closes the second key of each reference everywhere, with an invalid position. */
   function poisoned(network: Network) {
     const weights = weightsOf(network);
     const change = (name: string, value: number, of: (i: number) => boolean) => {
@@ -159,7 +159,7 @@ describe('the adaptive gate', () => {
     for (const traced of [gpu, cpu]) {
       expect(traced.get('output')?.data.every(Number.isFinite)).toBe(true);
     }
-    // The poison is there: with its logit at zero instead the key is read.
+    // The poison works: if its logit is zero instead, the key is read.
     const open = edsrAcla({ ...sizes, gate: 'zero' });
     const read = await interpret(open, poisoned(open), input, ['output']);
     expect(read.get('output')?.data.every(Number.isFinite)).toBe(false);

@@ -24,7 +24,7 @@ test.each(shaders)('%s ships without comments', (name) => {
   const bare = compactShader(source);
   expect(bare).not.toContain('//');
   expect(bare.length).toBeLessThan(source.length);
-  // Words must not grow together, and no sign may get lost or swap places.
+  // Words must stay separate, and no sign may be lost or moved.
   const tokens = (text: string) => text.replace(/\/\/.*/g, '').match(/[\w.]+|[^\s\w.]/g);
   expect(tokens(bare)).toEqual(tokens(source));
 });

@@ -4,14 +4,14 @@ import type { TestProject } from 'vitest/node';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Where the built site is served, with a slash at the end. */
+    /** The URL of the built site, with a slash at the end. */
     siteUrl: string;
   }
 }
 
 /**
- * Before the browser tests: builds the site and serves it as any static host would, on a free port.
- * Tests read the address by `inject('siteUrl')`.
+ * Before the browser tests: builds the site and serves it like any static host, on a free port.
+ * Tests get the URL from `inject('siteUrl')`.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   await build({ logLevel: 'warn' });

@@ -1,4 +1,4 @@
-/** How samples of a TIFF are stored, by the numbers of its tag SampleFormat. */
+/** Sample formats of a TIFF, by the numbers of its tag SampleFormat. */
 export const SAMPLES = { unsigned: 1, signed: 2, float: 3 } as const;
 
 export interface TiffOptions {
@@ -26,7 +26,7 @@ export function tiff({ width, height, channels, bits, samples, value }: TiffOpti
   const ENTRIES = 12;
   const listsAt = 8 + 2 + ENTRIES * 12 + 4;
   const lists: Buffer[] = [];
-  // A tag with a value per channel: up to two of them stand in the entry.
+  // A tag with one value per channel; up to two fit into the entry.
   const perChannel = (tag: number, of: number) => {
     if (channels <= 2) return [tag, SHORT, channels, channels === 2 ? of + (of << 16) : of];
     const list = Buffer.from(Uint16Array.from({ length: channels }, () => of).buffer);

@@ -7,7 +7,7 @@ const rgb = Uint8Array.from({ length: WIDTH * HEIGHT * 3 }, (_, i) => {
   return [8 * x, 10 * y, 4 * (x + y)][i % 3];
 });
 
-/** A picture in every format that is read, some with a profile and EXIF; BMP has no encoder here. */
+/** An image in every readable format, some with a profile and EXIF. BMP has no encoder here. */
 export async function everyFormat(): Promise<Record<string, Buffer>> {
   const picture = () => sharp(rgb, { raw: { width: WIDTH, height: HEIGHT, channels: 3 } });
   const tagged = () =>
@@ -54,10 +54,10 @@ const box = (type: string, length: number) => {
   whole.write(type, 4);
   return whole;
 };
-/** Turned by 90 degrees, as a TIFF structure. */
+/** Rotated by 90 degrees, as a TIFF structure. */
 const exif = Buffer.from('49492a0008000000010012010300010000000600000000000000', 'hex');
 
-/** What may stand behind a file: anything, and what looks like more of it. */
+/** Possible data after a file: anything, and data that looks like part of it. */
 export const TAILS: Readonly<Record<string, Buffer>> = {
   'one byte': odd(1),
   '37 bytes': odd(37),
@@ -83,7 +83,7 @@ export const TAILS: Readonly<Record<string, Buffer>> = {
   'a box of metadata': box('meta', 30),
 };
 
-/** Another picture of the same format, as of `everyFormat`, to stand behind. */
+/** Another image of the same format, as in `everyFormat`, to append. */
 export function another(name: string): Promise<Buffer> | null {
   const format = name.replace(/.*\./, '');
   if (format === 'bmp') return null;

@@ -8,8 +8,8 @@ import { compareGolden, readGoldenCases } from '../src/cli/golden-cases.ts';
 import { chooseModel } from '../src/cli/model.ts';
 import { findPython, openTorch } from '../src/cli/torch.ts';
 
-// The networks that are trained in Python must be those that run here: both get the same random
-// weights, and the CPU interpreter must compute what PyTorch did.
+// The networks trained in Python must equal those that run here. Both get the same random weights,
+// and the CPU interpreter must compute the same as PyTorch.
 const folder = resolve(import.meta.dirname, '../training');
 const scratch = mkdtempSync(join(tmpdir(), 'crispen-training-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -42,7 +42,7 @@ test.skipIf(!python).each(CASES)(
     expect(made.status, made.stderr).toBe(0);
     const read = await readGoldenCases(file);
     if ('missing' in read) throw new Error(`no network ${read.missing}`);
-    // Of ACLA's two layouts of offsets Python has the first.
+    // Of ACLA's two layouts of offsets, Python has the first.
     const [golden] = read;
     const backend = await openBackend('oracle');
     try {
@@ -92,13 +92,13 @@ test.skipIf(!python)(
       encoding: 'utf8',
       env: {
         ...process.env,
-        // Several threads on busy cores are slower than one.
+        // On busy cores, several threads are slower than one.
         OMP_NUM_THREADS: '1',
         CRISPEN_SHARED: process.env.CRISPEN_SHARED ?? resolve(folder, '../../shared'),
       },
     });
     expect(status, stderr).toBe(0);
-    // Many small trainings: half a minute of one core.
+    // Many small trainings: half a minute on one core.
   },
   300_000,
 );

@@ -4,8 +4,9 @@ import { openBackend } from '../src/cli/backend.ts';
 import { compareGolden, findGoldenCases, readGoldenCases } from '../src/cli/golden-cases.ts';
 
 /**
- * Networks of few channels amplify rounding, also that of the code that made these files: a layer norm
- * over two or three channels divides by what is left of their difference. Elsewhere 1e-5 holds.
+ * Networks of few channels amplify rounding, also that of the code that made these files: a layer
+ * norm over two or three channels divides by the remainder of their difference. Elsewhere 1e-5
+ * holds.
  */
 const SENSITIVE: Readonly<Record<string, number>> = {
   asid_x2_21x19_maps: 2e-4,
@@ -13,7 +14,7 @@ const SENSITIVE: Readonly<Record<string, number>> = {
   asid_x4_16x13: 2e-4,
 };
 
-// Those that a run of plain loops takes seconds for; `npm run golden -- --device oracle` runs all.
+// Cases that plain loops run in seconds. `npm run golden -- --device oracle` runs all.
 const cases = findGoldenCases('asid_x*').filter((file) => !/64x64|d8_c48/.test(file));
 if (cases.length < 3)
   console.warn('SKIPPED: most goldens of ASID; set CRISPEN_SHARED to test them.');

@@ -1,6 +1,7 @@
 /**
- * Wrong values for options, made from their rules, and random requests that hold some. For Node and for
- * pages alike. What is wrong is listed here by itself: asking the rules would prove nothing.
+ * Wrong values for options, made from their rules, and random requests that contain some, for Node
+ * and pages. The list of wrong values is independent of the rules; asking the rules would prove
+ * nothing.
  */
 import type { Rule } from '../src/options.ts';
 import { CALLS } from '../src/worker/page/options.ts';
@@ -11,7 +12,7 @@ export type CallName = keyof typeof CALLS;
 const notNumbers = ['2', 'abc', '', true, 2n];
 const notStrings = [0, -1, 1e300, Number.NaN, true, 2n];
 const notObjects = [...notStrings, 'abc', ''];
-/** Wrong for every option but those that take any function or any object of such a shape. */
+/** Wrong for every option except those that take any function or any object of this shape. */
 const others = () => [null, {}, [], [2], new Date(0), Symbol('s'), new Map()];
 const aFunction = () => 2;
 
@@ -42,13 +43,13 @@ const WRONG: Readonly<Record<string, () => unknown[]>> = {
   target: () => [...notObjects, ...others(), aFunction, { kind: 'file' }, { locked: false }],
 };
 
-/** Values that an option must refuse. */
+/** Values that an option must reject. */
 export function wrongValues(rule: Rule): unknown[] {
   const whole = rule.wants.includes('whole') ? [0, 0.5, 10.5, 2 ** 53] : [];
   return [...(WRONG[rule.kind]?.() ?? []), ...whole];
 }
 
-/** A value that an option takes, by its name. */
+/** A valid value of an option, by its name. */
 export const RIGHT: Readonly<Record<string, () => unknown>> = {
   baseUrl: () => 'models/',
   worker: () => () => new Worker('worker.js'),

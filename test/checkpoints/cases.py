@@ -1,6 +1,6 @@
-"""Writes the small files that only Python itself can make: values_p2.pkl ... values_p5.pkl (every
-kind of plain value), training_p2.pkl and training_p4.pkl (what training scripts put beside the
-weights), zip64_deflated.zip. Run it in this folder."""
+"""Writes the small files that only Python can make: values_p2.pkl ... values_p5.pkl (every kind of
+plain value), training_p2.pkl and training_p4.pkl (files of training scripts),
+zip64_deflated.zip. Run it in this folder."""
 
 import argparse
 import collections

@@ -1,10 +1,9 @@
-"""Writes digests.json: what the tensors of the test checkpoints must be, as SHA-256 per file.
+"""Writes digests.json: the expected tensors of the test checkpoints, as one SHA-256 per file.
 
-Independent of the reader under test: the values come from the goldens' `weights.*`, rounded to the
-type that the checkpoint stores, and never from the checkpoints themselves. Usage:
+Independent of the reader under test: the values come from the goldens' `weights.*`, rounded to
+the checkpoint's element type, and never from the checkpoints themselves. Usage:
 
-    python3 digests.py ../../../shared > digests.json
-"""
+    python3 digests.py ../../../shared > digests.json"""
 
 import hashlib
 import json
@@ -39,7 +38,7 @@ def to_stored(array, dtype):
 
 
 def trunk_name(name):
-    """A name of an old ESRGAN file of one up stage, two blocks, as RRDB_trunk files have it."""
+    """The RRDB_trunk name for a name of an old ESRGAN file with one up stage and two blocks."""
     outer = {"0": "conv_first", "1.sub.2": "trunk_conv", "3": "upconv1", "5": "HRconv", "7": "conv_last"}
     for old, new in outer.items():
         if name.startswith(f"model.{old}.") and name.count(".") == old.count(".") + 2:
@@ -49,7 +48,7 @@ def trunk_name(name):
 
 
 def expected(entry, golden):
-    """The tensors that the file must hold after unwrapping, by name."""
+    """The tensors that the file must contain after unwrapping, by name."""
     weights = {
         name.removeprefix("weights."): array
         for name, array in golden.items()
@@ -58,7 +57,7 @@ def expected(entry, golden):
     file = entry["file"]
     if "trunkkeys_oneup" in file:
         return {trunk_name(name): array for name, array in weights.items()}
-    if "evalonly" in file:  # the folded convolutions stand in for what they were folded from
+    if "evalonly" in file:  # the folded convolutions replace their parts
         folded = {
             name.removeprefix("folded.").replace(".weight", ".eval_conv.weight").replace(".bias", ".eval_conv.bias"): array
             for name, array in golden.items()

@@ -1,4 +1,4 @@
-/** Assembles pickles, zip archives and PyTorch checkpoints byte by byte, sound and hostile ones. */
+/** Assembles valid and hostile pickles, zip archives and PyTorch checkpoints byte by byte. */
 import { deflateRawSync, crc32 as zlibCrc32 } from 'node:zlib';
 
 export function concat(...parts: readonly (Uint8Array | readonly number[] | string)[]): Uint8Array {
@@ -15,7 +15,7 @@ export function u64(value: number | bigint): Uint8Array {
   return new Uint8Array(new BigUint64Array([BigInt(value)]).buffer);
 }
 
-/** Opcodes by their letters, as CPython's pickletools shows them; bytes beyond ASCII by name. */
+/** Opcodes by their letters in CPython's pickletools; bytes beyond ASCII by name. */
 export const OP = {
   proto: [0x80, 2],
   tuple1: [0x85],
@@ -85,7 +85,7 @@ export interface ForgedEntry {
   readonly name: string;
   readonly data: Uint8Array;
   readonly deflate?: boolean;
-  /** What the central directory says instead of the truth. */
+  /** Values in the central directory that differ from the truth. */
   readonly claims?: {
     readonly size?: number;
     readonly packedSize?: number;
@@ -96,7 +96,7 @@ export interface ForgedEntry {
   };
 }
 
-/** A zip archive whose local headers, as PyTorch's, hold neither sizes nor checksums. */
+/** A zip archive whose local headers have neither sizes nor checksums, like PyTorch's. */
 export function zip(entries: readonly ForgedEntry[]): Uint8Array {
   const parts: Uint8Array[] = [];
   const directory: Uint8Array[] = [];
@@ -138,7 +138,7 @@ export function torchZip(
   ]);
 }
 
-/** A legacy checkpoint; the storages in the order given, with their counts of elements. */
+/** A legacy checkpoint; the storages in the given order, with their counts of elements. */
 export function torchLegacy(
   value: Uint8Array,
   storages: readonly { readonly key: string; readonly count: number; readonly data: Uint8Array }[],

@@ -3,8 +3,8 @@ import { writeSafetensors } from '../../src/weights/writeSafetensors.ts';
 import { randomStream } from '../random.ts';
 
 /**
- * The weight file of a network that is as light as a real one can be: Compact of one feature
- * and two convolutions, seeded. For images so large that only their way is of interest.
+ * The weight file of the lightest possible network: a seeded Compact of one feature and two
+ * convolutions, for tests of large images.
  */
 export function tinyCheckpoint(scale = 4): Uint8Array<ArrayBuffer> {
   const random = randomStream(5);
