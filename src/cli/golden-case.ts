@@ -11,6 +11,6 @@ export interface GoldenCase {
   readonly input: Tensor;
   /** The expected tensors by the names of the graph's nodes. */
   readonly expected: TensorMap;
-  /** Given: the output is that of tiles, averaged where they overlap. */
+  /** Given: the output is averaged over overlapping tiles. */
   readonly tiles?: AveragedTiles;
 }

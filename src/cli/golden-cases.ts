@@ -203,7 +203,7 @@ export async function compareGolden(
 
   if (golden.tiles) return [await compareTiles(golden, golden.tiles, backend, options.fuse)];
   const nodes = new Set(network.graph.nodes.map((node) => node.name));
-  /** The node that a tensor is, or is a part of. */
+  /** The node of a tensor, or the node that contains it. */
   const nodeOf = (name: string) => (nodes.has(name) ? name : (viewOf(name)?.node ?? name));
   const taps = [...new Set([...expected.keys()].map(nodeOf))].filter((name) => nodes.has(name));
   const traced = await run(taps);
@@ -212,7 +212,7 @@ export async function compareGolden(
     const whole = traced.get(nodeOf(name));
     const view = nodes.has(name) ? null : viewOf(name);
     if (!view || !whole) return compareTensor(golden.name, name, tensor, whole);
-    // Scores have no dimension for the batch.
+    // Scores have no batch dimension.
     const scores = /group/.test(name);
     const own = scores ? tensor.shape : tensor.shape.slice(1);
     return compareTensor(golden.name, name, tensor, view.of(whole, own), own);

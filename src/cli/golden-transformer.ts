@@ -1,4 +1,4 @@
-/** Golden cases of light transformers: weights may lie in another file or follow from a recipe. */
+/** Golden cases of lightweight transformers. Weights may be in another file or follow a rule. */
 import { asid } from '../networks/asid.ts';
 import type { Network } from '../networks/network.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
@@ -14,7 +14,7 @@ const BUILDERS: Readonly<Record<string, (metadata: Metadata) => Network>> = {
       scale: Number(metadata.scale),
       features: Number(metadata.num_feat),
       blocks: Number(metadata.blocks),
-      // Those of the authors' code are on -1..1 themselves.
+      // The authors' networks work on -1..1 directly.
       centred: metadata.input_range !== '-1..1',
     }),
 };

@@ -1,10 +1,10 @@
 /**
- * Parts of a network's tensors that golden files have where the whole would be too large: the names are
- * those of the README beside them.
+ * Golden files contain parts of tensors that would be too large as a whole. The README beside them
+ * explains the names.
  */
 import type { TracedTensor } from '../engine/types.ts';
 
-/** A tensor of a golden file as a part of a node's. */
+/** A tensor of a golden file that is a part of a node's tensor. */
 interface View {
   readonly node: string;
   readonly of: (tensor: TracedTensor, shape: readonly number[]) => TracedTensor;
@@ -45,7 +45,7 @@ function mean({ shape: [channels, height, width], data }: TracedTensor): TracedT
   };
 }
 
-/** A square: one of 12 pixels from row and column 26, others from 6 or as near as they fit. */
+/** A square: 12 pixels from row and column 26, others from 6, moved back to fit if necessary. */
 function crop({ shape: [channels, H, W], data }: TracedTensor, [, side]: readonly number[]) {
   const from = (whole: number) => Math.min(side === 12 ? 26 : 6, whole - side);
   const [top, left] = [from(H), from(W)];

@@ -1,4 +1,4 @@
-/** Appends the ops of light transformers (`transformerOp.ts`) to a graph. */
+/** Appends the ops of lightweight transformers (`transformerOp.ts`) to a graph. */
 import type { GraphBuilder, NodeId } from './graph.ts';
 import type { Grouping } from './transformerOp.ts';
 
@@ -36,7 +36,10 @@ export class TransformerBuilder {
     return this.#b.append(name, { op: 'scaleChannels' }, [x, factors]);
   }
 
-  /** `x` holds queries, keys and what else there is; `table` is the name of the position table. */
+  /**
+   * `x` contains queries, keys and possibly more channels. `table` is the name of the position
+   * table.
+   */
   groupScores(
     name: string,
     x: NodeId,

@@ -1,13 +1,16 @@
 /**
- * The ops of light transformers (ASID, OmniSR, SwinIR and their relatives): norms, depthwise
+ * The ops of lightweight transformers (ASID, OmniSR, SwinIR and similar networks): norms, depthwise
  * convolutions, attention within groups of pixels or between channels, and maps of reduced size.
  *
- * Notation: C channels, H x W the map's size, w the side of a window. A *grouping* cuts a map into groups
- * of pixels that meet in an attention; H and W are multiples of w:
- * - `windows`: squares of w x w pixels. Group i * (W / w) + j, position a * w + b: pixel (i w + a, j w + b).
- * - `spread`: w x w pixels that lie H / w and W / w apart, so that each group covers the whole map. Group
+ * Notation: C channels, H x W the map's size, w the side of a window. A *grouping* divides a map
+ * into groups of pixels that attend to each other. H and W are multiples of w:
+ * - `windows`: squares of w x w pixels. Group i * (W / w) + j, position a * w + b: pixel (i w + a,
+ *   j w + b).
+ * - `spread`: w x w pixels at distances of H / w and W / w, so each group covers the whole map.
+ *   Group
  *   p * (W / w) + q, position a * w + b: pixel (a H / w + p, b W / w + q).
- * - `grid`: all pixels with the same y mod w and x mod w. Group (y mod w) * w + x mod w, positions in
+ * - `grid`: all pixels with the same y mod w and x mod w. Group (y mod w) * w + x mod w, positions
+ *   in
  *   row-major order.
  */
 import { GraphError, mapOf, type Reduction, type Shape, vectorOf } from './shape.ts';
@@ -21,7 +24,7 @@ export interface Grouping {
 export type TransformerOp =
   /** Channels `first` .. `first + count - 1` of a map. */
   | { readonly op: 'slice'; readonly first: number; readonly count: number }
-  /** Zero-padded convolution of each channel by itself; weights [C, 1, k, k], bias [C]. */
+  /** Zero-padded depthwise convolution; weights [C, 1, k, k], bias [C]. */
   | {
       readonly op: 'depthwise';
       readonly kernel: 3 | 5 | 7;
@@ -41,10 +44,11 @@ export type TransformerOp =
   /** Map, vector [C] -> map: v[c] * x[c]. */
   | { readonly op: 'scaleChannels' }
   /**
-   * Map whose first 2 C channels are queries and keys -> [groups, heads, w^2, w^2]: the softmax over the
-   * keys of q.k / sqrt(C / heads) + T. T, the weight [(2 w - 1)^2, heads] under `table`, is read at the row
-   * (a - a' + w - 1) (2 w - 1) + b - b' + w - 1 for the query's position (a, b) and the key's (a', b').
-   * Heads are runs of C / heads channels. The grouping is `windows` or `spread`.
+   * Map with queries and keys in its first 2 C channels -> [groups, heads, w^2, w^2]: the softmax
+   * over the keys of q.k / sqrt(C / heads) + T. T is the weight [(2 w - 1)^2, heads] under `table`,
+   * read at the row (a - a' + w - 1) (2 w
+   * - 1) + b - b' + w - 1 for the query's position (a, b) and the key's (a', b'). A head has C /
+   *   heads consecutive channels. The grouping is `windows` or `spread`.
    */
   | {
       readonly op: 'groupScores';
@@ -54,8 +58,8 @@ export type TransformerOp =
       readonly table: string | null;
     }
   /**
-   * Map whose channels `first` .. `first + C - 1` are values, scores -> map [C]: the sums of the values of
-   * each group, weighted by the scores.
+   * Map with values in the channels `first` .. `first + C - 1`, scores -> map [C]: the values of
+   * each group, summed with the scores as weights.
    */
   | {
       readonly op: 'groupMix';
@@ -84,15 +88,15 @@ export type TransformerOp =
       readonly weight: string;
       readonly bias: string | null;
     }
-  /** The largest value of squares of `kernel` pixels at every `stride`-th pixel; no padding. */
+  /** The maximum over squares of `kernel` pixels at every `stride`-th pixel; no padding. */
   | { readonly op: 'maxPool'; readonly kernel: number; readonly stride: number }
   /**
-   * Map, map like -> the first, enlarged bilinearly to the second's size (half-pixel centres, clamped
-   * edges). `factor`: about how many pixels of the result one of the map becomes.
+   * Map, map like -> the first map, enlarged bilinearly to the second's size (half-pixel centres,
+   * clamped edges). `factor`: the approximate number of result pixels per pixel of the map.
    */
   | { readonly op: 'resize'; readonly factor: number };
 
-/** What the table of ops wants of an op: see `ops.ts`. */
+/** What the table of ops needs from an op: see `ops.ts`. */
 interface Rules<O> {
   readonly shape: (op: O, inputs: readonly Shape[], name: string) => Shape;
   readonly multiplyAdds: (op: O, shape: Shape, inputs: readonly Shape[]) => number;

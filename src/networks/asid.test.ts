@@ -11,7 +11,7 @@ const folder = join(shared, 'weights/checkpoints2');
 if (!existsSync(folder)) console.warn(`SKIPPED: no ${folder}; set CRISPEN_SHARED to test it.`);
 
 describe('ASID', () => {
-  // Counted in the authors' code on one tile, whose reduced maps are smaller than a sixth of it.
+  // Counted with the authors' code on one tile, whose reduced maps are smaller than a sixth of it.
   it.each([
     [2, 3, 297_516, 337_508],
     [3, 3, 304_011, 343_988],

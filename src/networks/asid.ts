@@ -6,7 +6,7 @@ import type { Network } from './network.ts';
 import { constant } from './parts/mean.ts';
 import { FeedForward, LocalBlock, SpatialGate } from './parts/transformer.ts';
 
-/** Sizes of an ASID; the defaults are the released ones. 8 blocks are ASIDd8. */
+/** Sizes of an ASID. The defaults are the released ones. 8 blocks are ASIDd8. */
 export interface AsidConfig {
   readonly scale: number;
   /** A multiple of 4. */
@@ -14,11 +14,11 @@ export interface AsidConfig {
   readonly blocks?: number;
   readonly inputRange?: number;
   /**
-   * Whether values become -1..1 inside, as the authors have it; default true. False: the network sees
-   * what it is given.
+   * Whether values are converted to -1..1 inside, as in the authors' code; default true. False: the
+   * network sees its input unchanged.
    */
   readonly centred?: boolean;
-  /** False: every block computes attention maps of its own. To measure what sharing saves. */
+  /** False: every block computes its own attention maps. Used to measure what sharing saves. */
   readonly shared?: boolean;
 }
 
@@ -27,18 +27,18 @@ const WINDOWS: Grouping = { kind: 'windows', side: SIDE };
 const SPREAD: Grouping = { kind: 'spread', side: SIDE };
 const GRID: Grouping = { kind: 'grid', side: SIDE };
 
-/** The authors' tiles: what the weights were trained on, and what their results are averaged over. */
+/** The authors' tiles: the size in training, and the overlap over which results are averaged. */
 const TILES = { side: 64, overlap: 24 };
 
 /**
- * ASID, attention-sharing information distillation: a light transformer.
+ * ASID, attention-sharing information distillation: a lightweight transformer.
  *
- * Source: "Efficient Attention-Sharing Information Distillation Transformer for Lightweight Single Image
- * Super-Resolution", arXiv 2501.15774. Each block keeps a quarter of the channels back three times and lets
- * the others attend within windows, and within pixels that are spread over the whole map. The first
- * block computes the attention maps; the others apply them to values of their own.
+ * Source: "Efficient Attention-Sharing Information Distillation Transformer for Lightweight Single
+ * Image Super-Resolution", arXiv 2501.15774. Each block holds back a quarter of the channels three
+ * times. The others attend within windows, and within pixels that are spread over the whole map.
+ * The first block computes the attention maps. The others apply them to their own values.
  *
- * Layer names are those of the authors' checkpoints.
+ * Layers have the names of the authors' checkpoints.
  */
 export function asid(config: AsidConfig): Network {
   const { scale, features = 48, blocks = 3, inputRange = 1 } = config;
@@ -73,16 +73,16 @@ export function asid(config: AsidConfig): Network {
 }
 
 class Block {
-  /** Those of SLA1, SGA1, SLA2, ... */
+  /** The attention maps of SLA1, SGA1, SLA2, ... */
   readonly maps: NodeId[] = [];
   readonly #b: GraphBuilder;
   readonly #t: TransformerBuilder;
   readonly #name: string;
   readonly #prefix: string;
-  /** Where the layers of the distillation lie. */
+  /** Prefix of the distillation's layers. */
   readonly #layers: string;
   readonly #features: number;
-  /** Maps of the first block; null: compute own ones. */
+  /** Maps of the first block; null: this block computes its own. */
   readonly #known: readonly NodeId[] | null;
 
   constructor(b: GraphBuilder, index: number, features: number, known: readonly NodeId[] | null) {
@@ -125,7 +125,7 @@ class Block {
     return new SpatialGate(b, `${this.#prefix}.esa`).append(`${this.#name}.esa`, sum);
   }
 
-  /** Attention within groups and a feed-forward layer; keeps the map of the attention. */
+  /** Attention within groups and a feed-forward layer. Keeps the attention map. */
   #attention(step: string, x: NodeId, grouping: Grouping, channels: number): NodeId {
     const b = this.#b;
     const [name, layer] = [`${this.#name}.${step}`, `${this.#layers}.${step}`];
@@ -180,7 +180,9 @@ class Block {
   }
 }
 
-/** An ASID under the authors' names. One without position tables is another function: refused. */
+/**
+ * An ASID with the authors' names. Without position tables it is another function and is rejected.
+ */
 export function matchAsid(outline: Outline): Match | null {
   const first = 'block0.residual_layer.0.SLA1.attn';
   const input = shapeOf(outline, 'input.weight', 4);

@@ -30,7 +30,7 @@ import {
   stridedConvKernel,
 } from './transformer.ts';
 
-/** One pixel, thin, odd, a workgroup exactly, one beyond. */
+/** One pixel, thin, odd, exactly one workgroup, one beyond. */
 const SIZES = [
   [1, 1],
   [1, 5],
@@ -42,7 +42,7 @@ const SIZES = [
 const words = (channels: number, width: number, height: number): number =>
   blocksOf(channels) * 4 * width * height;
 
-/** What a kernel wrote as a map; absent channels must be zero. */
+/** A kernel's output as a map. Absent channels must be zero. */
 function mapOf(y: Uint32Array, { channels, height, width }: PlanarMap): Float32Array {
   const blocked = written(y);
   const last = blocked.subarray((blocksOf(channels) - 1) * 4 * width * height);
@@ -93,7 +93,7 @@ describe.each(SIZES)('at %i x %i', (width, height) => {
       reads: [toBlocked(x), packNorm(weight, bias, channels)],
       writes: [words(channels, width, height)],
     });
-    // Of two channels that are nearly equal, the difference decides.
+    // If two channels are nearly equal, their difference decides.
     expectClose(mapOf(y, expected), expected.data, { abs: channels === 2 ? 2e-3 : 5e-5 });
   });
 });

@@ -15,7 +15,7 @@ export function sliceReference(x: PlanarMap, first: number, count: number): Plan
   return y;
 }
 
-/** Zero-padded convolution of each channel by itself; weights [C][k][k]. */
+/** Zero-padded depthwise convolution; weights [C][k][k]. */
 export function depthwiseReference(
   x: PlanarMap,
   weights: Float32Array,

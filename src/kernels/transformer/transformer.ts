@@ -1,4 +1,4 @@
-/** Kernels of light transformers: `graph/transformerOp.ts` says what each op computes. */
+/** Kernels of lightweight transformers. `graph/transformerOp.ts` says what each op computes. */
 import type { Activation } from '../../graph/graph.ts';
 import type { Grouping } from '../../graph/transformerOp.ts';
 import activationSource from '../../shaders/lib/activation.wgsl?raw';
@@ -53,7 +53,7 @@ export const groupingConstants = ({ kind, side }: Grouping): Constants => ({
   SIDE: side,
 });
 
-/** Workgroups of a kernel that takes a group each, `z` times. */
+/** Workgroups of a kernel with one workgroup per group, `z` times. */
 export const groupGrid = (
   { kind, side }: Grouping,
   width: number,
@@ -127,7 +127,7 @@ export function packNorm(
   return packed;
 }
 
-/** An attention within groups. */
+/** Sizes of an attention within groups. */
 export interface GroupSpec {
   readonly grouping: Grouping;
   readonly heads: number;
@@ -143,7 +143,7 @@ const tokenConstants = ({ grouping, heads, channels }: GroupSpec): Constants => 
   ...groupingConstants(grouping),
 });
 
-/** Bytes of the scores of a map of so many pixels. */
+/** Bytes of the scores of a map with this many pixels. */
 export const scoreBytes = (
   { grouping, heads }: Omit<GroupSpec, 'channels'>,
   pixels: number,
@@ -175,15 +175,15 @@ export const groupMixKernel = (
 
 const CHANNEL_ATTENTION = contract(['x', 'temperature', 'weights', 'r'], ['y'], MAP_WORDS);
 
-/** Pixels whose queries and keys lie in workgroup memory at a time. */
+/** Pixels whose queries and keys are in workgroup memory at a time. */
 const CHUNK = 32;
 
-/** Whether a head's channels fit a workgroup, and heads begin with blocks. */
+/** Whether a head's channels fit a workgroup and heads begin at block boundaries. */
 export const channelAttentionFits = (channels: number, heads: number): boolean =>
   channels / heads <= 60 && (heads === 1 || (channels / heads) % 4 === 0);
 
 /**
- * Weights and r are read with `project` alone. Grid: `groupGrid(grouping, width, height, heads)`.
+ * Weights and r are only read with `project`. Grid: `groupGrid(grouping, width, height, heads)`.
  * @throws RangeError if a head's channels do not fit a workgroup
  */
 export function channelAttentionKernel(
@@ -208,7 +208,7 @@ export function channelAttentionKernel(
   };
 }
 
-/** Words of kernels whose input has a size of its own. */
+/** Words of kernels whose input has another size than the output. */
 const REDUCED_WORDS = { ...MAP_WORDS, in_width: 'u32', in_height: 'u32' } as const;
 
 const STRIDED_CONV = contract(['x', 'weights', 'bias'], ['y'], REDUCED_WORDS);

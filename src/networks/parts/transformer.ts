@@ -1,8 +1,8 @@
-/** Blocks that light transformers share (ASID, OmniSR). */
+/** Blocks of several lightweight transformers (ASID, OmniSR). */
 import type { GraphBuilder, NodeId } from '../../graph/graph.ts';
 import { TransformerBuilder } from '../../graph/transformer.ts';
 
-/** The layers of a local block, behind its prefix. */
+/** The layers of a local block, after its prefix. */
 interface LocalLayers {
   readonly first: string;
   readonly depthwise: string;
@@ -26,7 +26,7 @@ export class LocalBlock {
     this.#layers = layers;
   }
 
-  /** The node of the result is `name`, that of the channel weights `name.se`. */
+  /** The result's node is `name`, and that of the channel weights is `name.se`. */
   append(name: string, x: NodeId, hidden: number): NodeId {
     const b = this.#b;
     const t = new TransformerBuilder(b);
@@ -50,7 +50,7 @@ export class LocalBlock {
 }
 
 /**
- * x + project_out(gelu(u) * v), where u and v are the halves of dwconv(project_in(norm(x))). No layer but
+ * x + project_out(gelu(u) * v), where u and v are the halves of dwconv(project_in(norm(x))). Only
  * the norm has a bias.
  */
 export class FeedForward {
@@ -83,8 +83,8 @@ export class FeedForward {
 }
 
 /**
- * ESA, a gate that is computed at about a sixth of the size:
- * x * sigmoid(conv4(resize(conv3(pool(conv2(a)))) + conv_f(a))), a = conv1(x).
+ * ESA, a gate that is computed at about a sixth of the size: x *
+ * sigmoid(conv4(resize(conv3(pool(conv2(a)))) + conv_f(a))), a = conv1(x).
  */
 export class SpatialGate {
   readonly #b: GraphBuilder;

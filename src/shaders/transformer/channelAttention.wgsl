@@ -1,15 +1,18 @@
 // Attention between the channels of a head within the pixels of a group (graph/transformerOp.ts,
 // `channelAttention`):
-//   A[c,d] = softmax_d( t[head] * q[c].k[d] / (max(|q[c]|, 1e-12) max(|k[d]|, 1e-12)) ), v'[c] = sum_d A[c,d] v[d]
-// With PROJECT, of one head alone, a 1x1 convolution and a residual follow: y = r + W v' = r + (W A) v.
+//   A[c,d] = softmax_d( t[head] * q[c].k[d] / (max(|q[c]|, 1e-12) max(|k[d]|, 1e-12)) ), v'[c] =
+//   sum_d A[c,d] v[d]
+// With PROJECT there is one head, and a 1x1 convolution and a residual follow: y = r + W v' = r +
+// (W A) v.
 //   x       [..][H][W] vectors of 4 channels (Chw4c): CHANNELS queries, as many keys, as many values
 //   temperature [HEADS] f32
 //   weights [CHANNELS][CHANNELS] f32, with PROJECT: W by rows
 //   r, y    [CHANNELS / 4][H][W]; r is read with PROJECT
-// One workgroup of 256 computes one head of one group. Sums over pixels go by CHUNK pixels, whose queries
-// and keys lie in workgroup memory; A takes their place. Grid: groups in x and y, z = head.
-// Prelude: E, E4, CHANNELS, DEPTH (channels of a head, a multiple of 4 unless HEADS is 1), HEADS, CHUNK,
-// MEMORY (the larger of 2 DEPTH CHUNK and DEPTH^2), GROUPING, SIDE, PROJECT.
+// One workgroup of 256 computes one head of one group. Sums over pixels run in chunks of CHUNK
+// pixels, whose queries and keys are in workgroup memory; A replaces them later. Grid: groups in x
+// and y, z = head.
+// Prelude: E, E4, CHANNELS, DEPTH (channels of a head, a multiple of 4 unless HEADS is 1), HEADS,
+// CHUNK, MEMORY (the larger of 2 DEPTH CHUNK and DEPTH^2), GROUPING, SIDE, PROJECT.
 
 #import lib/groups
 #import lib/map
@@ -39,7 +42,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   let head = group.z * DEPTH;
 
-  // Products and squares of this invocation's pairs of channels and channels.
+  // Products and squares of this invocation's channel pairs.
   var sums: array<f32, PAIRS>;
   var squares = 0.0;
   for (var start = 0u; start < positions; start += CHUNK) {
@@ -124,7 +127,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     workgroupBarrier();
   #end
 
-  // A block of a head at a time; one head may end within a block.
+  // One block of a head at a time. A single head may end inside a block.
   let blocks = (DEPTH + 3u) / 4u;
   for (var i = lane; i < positions * blocks; i += 256u) {
     let pixel = group_pixel(place, i % positions, params.width, params.height);

@@ -1,5 +1,5 @@
-// A pixel of x, [blocks][in_height][in_width], enlarged bilinearly to height x width: half-pixel centres,
-// clamped edges.
+// A pixel of x, [blocks][in_height][in_width], enlarged bilinearly to height x width with
+// half-pixel centres and clamped edges.
 
 fn enlarged(block: u32, row: u32, col: u32) -> vec4f {
   let size = vec2f(f32(params.in_width), f32(params.in_height));

@@ -1,10 +1,11 @@
-// The sums of each group's values, weighted by its scores (graph/transformerOp.ts, `groupMix`).
+// The values of each group, summed with its scores as weights (graph/transformerOp.ts, `groupMix`).
 //   x      [..][H][W] vectors of 4 channels (Chw4c): values from channel FIRST on
 //   scores [groups][HEADS][TOKENS][KEY_BLOCKS] vec4f
 //   y      [ceil(CHANNELS / 4)][H][W]
-// One workgroup of 64 computes 4 channels of one group, an invocation a pixel at a time. Grid: groups in
-// x and y, z = block of y.
-// Prelude: E, E4, CHANNELS, FIRST, DEPTH (channels of a head), HEADS, TOKENS, KEY_BLOCKS, GROUPING, SIDE.
+// One workgroup of 64 computes 4 channels of one group; each invocation computes one pixel at a
+// time. Grid: groups in x and y, z = block of y.
+// Prelude: E, E4, CHANNELS, FIRST, DEPTH (channels of a head), HEADS, TOKENS, KEY_BLOCKS, GROUPING,
+// SIDE.
 
 #import lib/groups
 #import lib/map

@@ -1,12 +1,13 @@
-// Attention weights within groups of pixels (graph/transformerOp.ts, `groupScores`): for each query the
-// softmax over the keys of q.k / sqrt(DEPTH) + T.
+// Attention weights within groups of pixels (graph/transformerOp.ts, `groupScores`): for each query
+// the softmax over the keys of q.k / sqrt(DEPTH) + T.
 //   x      [..][H][W] vectors of 4 channels (Chw4c): channels 0 .. CHANNELS - 1 are queries, those up to
 //          2 CHANNELS - 1 keys
 //   table  [(2 SIDE - 1)^2][HEADS] f32, with TABLE
-//   scores [groups][HEADS][TOKENS][KEY_BLOCKS] vec4f: a row for each query, zeros behind its last key
-// One workgroup of 64 computes one head of one group, an invocation a query at a time. Grid: groups in x
-// and y, z = head.
-// Prelude: E, E4, CHANNELS, DEPTH (channels of a head), HEADS, TOKENS, KEY_BLOCKS, TABLE, GROUPING, SIDE.
+//   scores [groups][HEADS][TOKENS][KEY_BLOCKS] vec4f: one row per query, zeros after its last key
+// One workgroup of 64 computes one head of one group; each invocation computes one query at a time.
+// Grid: groups in x and y, z = head.
+// Prelude: E, E4, CHANNELS, DEPTH (channels of a head), HEADS, TOKENS, KEY_BLOCKS, TABLE, GROUPING,
+// SIDE.
 
 #import lib/groups
 #import lib/map

@@ -1,4 +1,4 @@
-// Channels FIRST .. FIRST + COUNT - 1 of a map, by gathering.
+// Channels FIRST .. FIRST + COUNT - 1 of a map, as a gather.
 //   x [..][H][W], y [ceil(COUNT / 4)][H][W] vectors of 4 channels (Chw4c)
 // One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block of y.
 // Prelude: E, E4, FIRST, COUNT.
