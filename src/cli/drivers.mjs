@@ -1,7 +1,7 @@
 /**
  * Finds what runs WebGPU on this machine: a Chromium, Vulkan drivers (named by their ICD files, as
  * the Vulkan loader wants them) and the Vulkan loader itself. Plain JavaScript, because the scripts
- * use it before anything is built; the types stand in drivers.d.mts.
+ * use it before anything is built; the types are in drivers.d.mts.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { constants, homedir } from 'node:os';
