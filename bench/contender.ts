@@ -6,7 +6,7 @@ import type { PlanCost } from './plan.ts';
 
 export const CRISPEN_ENGINES = ['crispen-fused', 'crispen-unfused', 'crispen-f16'] as const;
 export const RIVALS = ['ort-webgpu', 'ort-wasm', 'tfjs-webgpu'] as const;
-/** Of the page's engines, `crispen-cpu` and `ort-wasm` run without a GPU. */
+/** The engines of the page. `crispen-cpu` and `ort-wasm` run without a GPU. */
 export const ENGINES = [...CRISPEN_ENGINES, 'crispen-cpu', ...RIVALS] as const;
 export type EngineId = (typeof ENGINES)[number];
 

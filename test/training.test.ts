@@ -42,7 +42,7 @@ test.skipIf(!python).each(CASES)(
     expect(made.status, made.stderr).toBe(0);
     const read = await readGoldenCases(file);
     if ('missing' in read) throw new Error(`no network ${read.missing}`);
-    // Of ACLA's two layouts of offsets, Python has the first.
+    // Python has the first of ACLA's two layouts of offsets.
     const [golden] = read;
     const backend = await openBackend('oracle');
     try {

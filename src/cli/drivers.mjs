@@ -9,7 +9,7 @@ import { basename, delimiter, dirname, join } from 'node:path';
 
 const CHROMIUM_NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
-/** Where Debian and others keep what a Chromium brings along. */
+/** Where Debian and others install the files of a Chromium. */
 const CHROMIUM_FOLDERS = [
   '/usr/lib/chromium',
   '/usr/lib/chromium-browser',
@@ -36,7 +36,7 @@ export function findChromium() {
   return [...installed, ...own].find((path) => existsSync(path)) ?? null;
 }
 
-/** SwiftShader's ICD file: `$CRISPEN_VK_ICD`, else the one that an installed Chromium brings; or null. */
+/** SwiftShader's ICD file: `$CRISPEN_VK_ICD`, otherwise that of an installed Chromium, or null. */
 export function findSwiftShader() {
   const wanted = process.env.CRISPEN_VK_ICD;
   if (wanted) return existsSync(wanted) ? wanted : null;

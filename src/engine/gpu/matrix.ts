@@ -13,7 +13,7 @@ interface MatrixInfo {
 
 /**
  * The matrices that kernels can use on an adapter: f16 with f32 sums, and subgroups of a fixed
- * size, because that size divides a workgroup. Of several, the one with the least channel padding.
+ * size, because that size divides a workgroup. If there are several, the one with the least channel padding.
  */
 export function matrixUnit({
   info,
