@@ -143,7 +143,7 @@ describe('the adaptive gate', () => {
         weights.set(`cla.${t}.mask_unit.weight`, fromFloat32(none, shape, 'f32'));
         change(`cla.${t}.mask_unit.bias`, -1, second);
       }
-      // Of the key's two offsets.
+      // The key's two offsets.
       change(`cla.${t}.conv_offset.bias`, Number.NaN, (i) => second(i >> 1));
     }
     return weights;
