@@ -17,7 +17,7 @@ export type VariantName = keyof typeof MODULES;
 /** Variants in the order of preference: the fastest first. */
 const ORDER: readonly VariantName[] = ['relaxed', 'simd'];
 
-/** The most 64 KiB pages of a module's memory: 4 GiB. */
+/** The maximum of a module's memory in pages of 64 KiB: 4 GiB. */
 const MAX_PAGES = 65536;
 
 /** The variant that this runtime supports, or null. Browsers got SIMD between 2021 and 2023. */
