@@ -9,7 +9,7 @@ const times = [step('mix', 1, 0), step('conv', 2, 5e5), step('conv', 6, 3.5e6)];
 
 it('sums over steps of a kernel, the longest first', () => {
   const [conv, mix] = byKernel(times, ceiling, 'f32');
-  // 4e6 in 8 ms are half of 1e9 a second; twice as many bytes are all of it.
+  // 4e6 in 8 ms are half of 1e9 per second; twice as many bytes are all of it.
   expect(conv).toMatchObject({ kernel: 'conv', steps: 2, milliseconds: 8, multiplyAdds: 4e6 });
   expect(conv).toMatchObject({ multiplyAddShare: 0.5, bandwidthShare: 1 });
   expect(mix).toMatchObject({ kernel: 'mix', steps: 1, multiplyAddShare: 0, bandwidthShare: 0 });

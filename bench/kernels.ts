@@ -20,26 +20,26 @@ export interface ProfileTask {
   readonly name: string;
   readonly network: Network;
   readonly weights: TensorMap;
-  /** Of the LR picture. */
+  /** Size of the LR image. */
   readonly size: Size;
   readonly precision: ElementType;
   /** Runs of each step; the median counts. */
   readonly repeats: number;
-  /** Default: what the adapter's family has. */
+  /** Default: the level of the adapter's family. */
   readonly fuse?: Fusion | undefined;
   readonly conv?: ConvMethod | undefined;
 }
 
-/** Steps of one kind. */
+/** All steps of one kind. */
 export interface KernelTime {
   readonly kernel: string;
   readonly steps: number;
-  /** Of all of them. */
+  /** The sum over all of them. */
   readonly milliseconds: number;
   readonly multiplyAdds: number;
-  /** Maps and weights that the steps read and write, each once per step. */
+  /** Maps and weights that the steps read and write, counted once per step. */
   readonly bytes: number;
-  /** Parts of the ceilings, 0 to 1; null where there is none. */
+  /** Shares of the ceilings, 0 to 1; null if there is no ceiling. */
   readonly multiplyAddShare: number | null;
   readonly bandwidthShare: number;
 }
@@ -51,7 +51,7 @@ export interface Profile {
   readonly fuse: Fusion;
   readonly conv: ConvMethod;
   readonly adapter: string;
-  /** How steps were timed: on the GPU, or from submission to completion. */
+  /** The clock: on the GPU, or from submission to completion. */
   readonly clock: 'timestamps' | 'wall';
   readonly ceiling: Ceiling;
   /** The longest first. */
@@ -95,7 +95,7 @@ export async function profile(gpu: GPU, task: ProfileTask, ceiling: Ceiling): Pr
           Uint32Array.from({ length: pixels }, (_, i) => i * 2654435761),
         );
         const dispatches = job.arena.sized({ image: size, core: whole, source: whole });
-        // Once in order, so that all maps hold numbers of the network.
+        // Runs once in order, so all maps contain the network's values.
         await job.arena.run(dispatches, { pace: pace.withTarget(() => 50) });
         await device.idle();
         const times: StepTime[] = [];
@@ -183,7 +183,7 @@ export function byKernel(
     .sort((a, b) => b.milliseconds - a.milliseconds);
 }
 
-/** A table, with a line of sums. */
+/** A table with a line of totals. */
 export function formatProfile({ kernels, size, ceiling, ...run }: Profile): string {
   const total = (pick: (kernel: KernelTime) => number) =>
     kernels.reduce((sum, kernel) => sum + pick(kernel), 0);

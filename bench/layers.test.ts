@@ -14,7 +14,8 @@ it('times every kind of layer, and all of their multiply-adds', async () => {
   const conv = layers.find(({ kind }) => kind === 'conv 3x3 40 -> 40');
   expect(conv?.steps).toBe(65);
   expect(conv?.share).toBeCloseTo((conv?.gflops ?? 0) / peakGflops, 6);
-  // Below that, sums have left the registers. The best of many steps and rounds is hardly disturbed.
+  // A lower share means that sums are no longer in registers. Other work hardly affects the best of
+  // many steps and rounds.
   expect(conv?.share).toBeGreaterThan(0.6);
   expect(conv?.share).toBeLessThan(1.2);
   const steps = layers.reduce((sum, layer) => sum + layer.milliseconds, 0);

@@ -1,4 +1,4 @@
-/** npm run profile: where a network's time on the GPU goes, kernel by kernel. */
+/** npm run profile: prints a network's time on the GPU, kernel by kernel. */
 import { parseArgs } from 'node:util';
 import { choice, positiveInteger, runCommand, UsageError } from '../src/cli/command.ts';
 import { openGpu } from '../src/cli/driver.ts';

@@ -300,7 +300,8 @@ async function measureConv(
 }
 
 /**
- * Milliseconds of a pass, by timestamp queries if the GPU has them, else from submission to completion.
+ * Milliseconds of a pass, by timestamp queries if the GPU has them, otherwise from submission to
+ * completion.
  * @param encode also ends the pass
  */
 export async function timePass(
