@@ -17,16 +17,34 @@ interface Pickers {
     suggestedName: string;
     types: { description: string; accept: Record<string, string[]> }[];
   }): Promise<FileSystemFileHandle>;
+  showDirectoryPicker?(options: { mode: 'readwrite' }): Promise<FileSystemDirectoryHandle>;
 }
 
-/** Whether `pickFile` can ask. */
-export const canPickFile = (): boolean => (window as Pickers).showSaveFilePicker !== undefined;
+const pickers = (): Pickers => window as Pickers;
 
-/** Asks where to save a PNG; null where the visitor thinks better of it. Needs a click. */
-export async function pickFile(suggestedName: string): Promise<FileSystemFileHandle | null> {
-  const types = [{ description: 'PNG picture', accept: { 'image/png': ['.png'] } }];
+/** Whether `pickFile` can ask. */
+export const canPickFile = (): boolean => pickers().showSaveFilePicker !== undefined;
+/** Whether `pickFolder` can ask. */
+export const canPickFolder = (): boolean => pickers().showDirectoryPicker !== undefined;
+
+const TYPES = {
+  png: { description: 'PNG picture', accept: { 'image/png': ['.png'] } },
+  zip: { description: 'ZIP archive', accept: { 'application/zip': ['.zip'] } },
+};
+
+/** Asks where to save a file; null where the visitor thinks better of it. Needs a click. */
+export function pickFile(suggestedName: string): Promise<FileSystemFileHandle | null> {
+  const types = [suggestedName.endsWith('.zip') ? TYPES.zip : TYPES.png];
+  return unlessLeft(pickers().showSaveFilePicker?.({ suggestedName, types }));
+}
+
+/** Asks for a folder to write to; null as above. */
+export const pickFolder = (): Promise<FileSystemDirectoryHandle | null> =>
+  unlessLeft(pickers().showDirectoryPicker?.({ mode: 'readwrite' }));
+
+async function unlessLeft<T>(picked: Promise<T> | undefined): Promise<T | null> {
   try {
-    return (await (window as Pickers).showSaveFilePicker?.({ suggestedName, types })) ?? null;
+    return (await picked) ?? null;
   } catch (error) {
     if ((error as DOMException).name === 'AbortError') return null;
     throw error;

@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { dimensions, duration, megapixels, resultName, roughly, timeLeft } from './format.ts';
+import {
+  dimensions,
+  distinctNames,
+  duration,
+  megapixels,
+  resultName,
+  roughly,
+  timeLeft,
+} from './format.ts';
 
 describe('duration', () => {
   it.each([
@@ -42,14 +50,25 @@ describe('sizes', () => {
 
 describe('resultName', () => {
   it.each([
-    ['cat.jpg', 2, 'png', 'cat@2x.png'],
-    ['./samples/cat.jpeg', 4, 'webp', 'cat@4x.webp'],
-    ['C:\\photos\\a.b.PNG', 3, 'jpg', 'a.b@3x.jpg'],
-    ['no extension', 2, 'png', 'no extension@2x.png'],
-    ['v1.final version', 2, 'png', 'v1.final version@2x.png'],
-    ['.png', 2, 'png', 'picture@2x.png'],
-    ['', 2, 'png', 'picture@2x.png'],
-  ])('%s at %d becomes %s: %s', (source, scale, extension, name) => {
-    expect(resultName(source, scale, extension)).toBe(name);
+    ['cat.jpg', '@2x', 'png', 'cat@2x.png'],
+    ['./samples/cat.jpeg', '@4x', 'webp', 'cat@4x.webp'],
+    ['C:\\photos\\a.b.PNG', '@3x', 'jpg', 'a.b@3x.jpg'],
+    ['no extension', '@2x', 'png', 'no extension@2x.png'],
+    ['v1.final version', '@2x', 'png', 'v1.final version@2x.png'],
+    ['.png', '@2x', 'png', 'picture@2x.png'],
+    ['', '@2x', 'png', 'picture@2x.png'],
+  ])('%s %s as %s becomes %s', (source, what, extension, name) => {
+    expect(resultName(source, what, extension)).toBe(name);
   });
+});
+
+it('distinctNames counts names that are there already', () => {
+  expect(distinctNames(['cat.png', 'dog.png', 'Cat.png', 'cat.png', 'cat (2).png', 'x'])).toEqual([
+    'cat.png',
+    'dog.png',
+    'Cat (2).png',
+    'cat (3).png',
+    'cat (2) (2).png',
+    'x',
+  ]);
 });

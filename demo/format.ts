@@ -27,12 +27,26 @@ export function megapixels(width: number, height: number): string {
   return value < 9.95 ? value.toFixed(1) : String(Math.round(value));
 }
 
-/** The name to save under: `cat.jpg` enlarged twice as PNG is `cat@2x.png`. */
-export function resultName(sourceName: string, scale: number, extension: string): string {
+/** The name to save under: `cat.jpg`, enlarged twice (`@2x`), as PNG is `cat@2x.png`. */
+export function resultName(sourceName: string, what: string, extension: string): string {
   const base = sourceName
     .replace(/^.*[/\\]/, '')
     .replace(/\.[A-Za-z0-9]{1,5}$/, '')
     .trim();
-  const what = scale === 1 ? '-clean' : `@${scale}x`;
   return `${base === '' ? 'picture' : base}${what}.${extension}`;
+}
+
+/** Names of which none is there twice: a second `cat.png` becomes `cat (2).png`. */
+export function distinctNames(names: readonly string[]): string[] {
+  const taken = new Set<string>();
+  return names.map((name) => {
+    const [, base, extension] = /^(.*?)(\.[^.]*)?$/.exec(name) ?? ['', name, ''];
+    let distinct = name;
+    // Some file systems take no notice of case.
+    for (let i = 2; taken.has(distinct.toLowerCase()); i++) {
+      distinct = `${base} (${i})${extension ?? ''}`;
+    }
+    taken.add(distinct.toLowerCase());
+    return distinct;
+  });
 }

@@ -1,9 +1,68 @@
 /** Pictures on their way in: dropped, pasted, picked. */
+import { isWeightFile } from './own.ts';
+import type { Picture } from './state.ts';
+
+export interface Given {
+  readonly files: readonly File[];
+  /** How many files of folders were left out, since they are no pictures. */
+  readonly skipped: number;
+}
 
 export interface Intake {
   /** Something that is not a file was dropped or pasted. */
   readonly onNothing: () => void;
-  readonly onFiles: (files: readonly File[]) => void;
+  /** Files, and what folders hold. */
+  readonly onFiles: (given: Promise<Given>) => void;
+}
+
+const PICTURE = /\.(png|apng|jpe?g|jfif|webp|avif|gif|bmp|ico|svg|jxl|heic|heif|tiff?)$/i;
+
+/** Folders hold much that nobody means by "these pictures". Files that were named one by one all count. */
+const isMeant = ({ name, type }: File): boolean =>
+  !name.startsWith('.') && (type.startsWith('image/') || PICTURE.test(name) || isWeightFile(name));
+
+/** What of the files of a folder counts, in the order of their names. */
+export function fromFolder(files: readonly File[]): Given {
+  const path = (file: File) => file.webkitRelativePath || file.name;
+  const meant = files.filter(isMeant);
+  meant.sort((a, b) => path(a).localeCompare(path(b), undefined, { numeric: true }));
+  return { files: meant, skipped: files.length - meant.length };
+}
+
+async function filesBelow(folder: FileSystemDirectoryEntry): Promise<File[]> {
+  const reader = folder.createReader();
+  const files: File[] = [];
+  for (;;) {
+    // A hundred at a time at most.
+    const entries = await new Promise<FileSystemEntry[]>((resolve, reject) =>
+      reader.readEntries(resolve, reject),
+    );
+    if (entries.length === 0) return files;
+    for (const entry of entries) {
+      if (entry.isDirectory) files.push(...(await filesBelow(entry as FileSystemDirectoryEntry)));
+      else {
+        const file = entry as FileSystemFileEntry;
+        files.push(await new Promise<File>((resolve, reject) => file.file(resolve, reject)));
+      }
+    }
+  }
+}
+
+/** Everything of a drop. The transfer can be read only now, its folders take their time. */
+function givenBy(transfer: DataTransfer): Promise<Given> | null {
+  const parts: Promise<Given>[] = [];
+  for (const item of transfer.items) {
+    const entry = item.webkitGetAsEntry?.();
+    const file = item.getAsFile();
+    if (entry?.isDirectory) {
+      parts.push(filesBelow(entry as FileSystemDirectoryEntry).then(fromFolder));
+    } else if (file) parts.push(Promise.resolve({ files: [file], skipped: 0 }));
+  }
+  if (parts.length === 0) return null;
+  return Promise.all(parts).then((all) => ({
+    files: all.flatMap(({ files }) => files),
+    skipped: all.reduce((sum, { skipped }) => sum + skipped, 0),
+  }));
 }
 
 /**
@@ -28,25 +87,28 @@ export function listenForFiles({ onFiles, onNothing }: Intake): void {
       event.dataTransfer.dropEffect = hasFiles(event.dataTransfer) ? 'copy' : 'none';
     }
   });
+  const take = (transfer: DataTransfer | null) => {
+    const given = transfer && givenBy(transfer);
+    if (given) onFiles(given);
+    else onNothing();
+  };
   addEventListener('drop', (event) => {
     event.preventDefault();
     hover(-depth);
-    const files = [...(event.dataTransfer?.files ?? [])];
-    if (files.length > 0) onFiles(files);
-    else onNothing();
+    take(event.dataTransfer);
   });
   addEventListener('paste', (event) => {
-    const files = [...(event.clipboardData?.files ?? [])];
-    if (files.length > 0) onFiles(files);
-    else onNothing();
+    // Text into a field is none of our business.
+    if (event.target instanceof HTMLInputElement && event.clipboardData?.files.length === 0) return;
+    take(event.clipboardData);
   });
 }
 
 /**
- * The picture as the page itself can draw it, or null where the browser cannot decode it. The
- * pixels are decoded lazily, so that an enormous file costs nothing but its header here.
+ * A file with the picture as the page itself can draw it, if the browser can decode it. The pixels are
+ * decoded lazily, so that an enormous file costs nothing but its header here.
  */
-export async function readImage(file: Blob): Promise<HTMLImageElement | null> {
+export async function readPicture(file: Blob, name: string): Promise<Picture> {
   const image = new Image();
   const url = URL.createObjectURL(file);
   try {
@@ -55,14 +117,16 @@ export async function readImage(file: Blob): Promise<HTMLImageElement | null> {
       image.onerror = reject;
       image.src = url;
     });
-    return image.naturalWidth > 0 ? image : null;
+    const { naturalWidth: width, naturalHeight: height } = image;
+    if (width > 0) return { file, name, size: { width, height }, image };
   } catch {
-    URL.revokeObjectURL(url);
-    return null;
+    // The worker will say what it is.
   }
+  URL.revokeObjectURL(url);
+  return { file, name, size: null, image: null };
 }
 
 /** Lets go of the bytes behind an image that is no longer shown. */
-export function releaseImage(image: HTMLImageElement | null): void {
+export function releasePicture({ image }: Picture): void {
   if (image) URL.revokeObjectURL(image.src);
 }

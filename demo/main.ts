@@ -1,36 +1,44 @@
-import {
-  CrispenError,
-  createUpscaler,
-  type Metadata,
-  MODELS,
-  type UpscaleRequest,
-} from '../src/index.ts';
-import { canPickFile, EXTENSIONS, pickFile, type SaveFormat, save } from './download.ts';
+import { CrispenError, createUpscaler, MODELS } from '../src/index.ts';
+import { get, say } from './dom.ts';
+import { canPickFile, canPickFolder, EXTENSIONS, pickFile, type SaveFormat } from './download.ts';
 import { resultName } from './format.ts';
-import { listenForFiles, readImage, releaseImage } from './intake.ts';
+import { fromFolder, type Given, listenForFiles, readPicture, releasePicture } from './intake.ts';
+import { claimKeeping, Keeper } from './keep.ts';
+import { Leaving } from './leaving.ts';
 import { describeModel, isWeightFile, OwnModels } from './own.ts';
+import { Saving } from './saving.ts';
 import { Session } from './session.ts';
+import { factorOf, wishName } from './sizes.ts';
+import { selectedOf } from './state.ts';
 import { PageView } from './view.ts';
 
 /** `?backend=webgpu` takes a software adapter, too; `?backend=cpu` leaves the GPU alone. */
 const wanted = new URLSearchParams(location.search).get('backend');
 const backend = wanted === 'webgpu' || wanted === 'cpu' ? wanted : 'auto';
 const upscaler = createUpscaler({ backend });
-let image: HTMLImageElement | null = null;
-/** Counts the pictures given, so that of two in quick succession the later one wins. */
-let given = 0;
 
 const view = new PageView(MODELS, {
-  open: (file) => take(file),
+  open: (files, isFolder) => take(Promise.resolve(isFolder ? fromFolder(files) : given(files))),
   openSample: (url) => void openSample(url),
-  setTask: (task) => void session.setTask(task),
-  setScale: (scale) => void session.setScale(scale),
-  setKind: (kind) => void session.setKind(kind),
+  setTask: (task) => session.setTask(task),
+  setSize: (size) => session.setSize(size),
+  setKind: (kind) => session.setKind(kind),
+  applyToAll: () => session.applyToAll(),
   cancel: () => session.cancel(),
-  restart: () => void session.restart(),
+  restart: () => session.restart(),
+  revert: () => session.revert(),
   writeToFile: () => void writeToFile(),
-  runWith: (way) => void session.runWith(way),
-  save: (format, metadata) => saveResult(format, metadata),
+  runWith: (way) => session.runWith(way),
+  save: (format, metadata) => saving.saveOne(format, metadata),
+  dismiss: () => session.report(null),
+  undo: () => session.undo(),
+  goBack: () => session.goHome(false),
+  select: (id) => session.select(id),
+  move: (id, place) => session.move(id, place),
+  remove: (ids) => session.remove(ids),
+  pause: (isPaused) => session.pause(isPaused),
+  cancelAll: () => session.cancelAll(),
+  retryAll: () => session.retryAll(),
 });
 
 const session = new Session({
@@ -38,51 +46,78 @@ const session = new Session({
   models: MODELS,
   draw: (file) => createImageBitmap(file),
   canPickFile: canPickFile(),
+  release: releasePicture,
   onChange: (state) => {
-    view.render(state, image);
-    own.show(state.model.id);
+    view.render(state);
+    leaving.render(state);
+    keeper.update(state);
+    own.show(state.settings.model.id);
   },
 });
+
+const saving = new Saving({ upscaler, session });
+const keeper = new Keeper({
+  root: () => navigator.storage.getDirectory(),
+  onTrouble: (trouble) => session.report(trouble),
+});
+const leaving = new Leaving({ onHome: (isHome) => session.goHome(isHome) });
 
 const own = new OwnModels({
   upscaler,
-  likelyScale: () => Math.max(2, session.state.scale),
+  likelyScale: () => {
+    const { settings } = session.state;
+    const factor = factorOf(settings.size, selectedOf(session.state)?.picture.size ?? null);
+    return Math.max(2, Math.ceil(factor ?? 2));
+  },
   onUse: (model) => {
     const { id, name, task, scale } = model;
     const choice = { id, kind: id, title: name, text: describeModel(model) };
-    void session.useModel(choice, task, scale);
+    session.useModel(choice, task, scale);
   },
-  onRemoved: () => void session.setKind(''),
+  onRemoved: () => session.setKind(''),
   onTrouble: (trouble) => session.report(trouble),
 });
 
-/** A picture to enlarge, or a model to do it with. */
-function take(file: File): void {
-  if (isWeightFile(file.name)) void own.add(file);
-  else void open(file, file.name);
-}
+const given = (files: readonly File[]): Given => ({ files, skipped: 0 });
 
-async function open(file: Blob, name: string): Promise<void> {
-  given += 1;
-  const turn = given;
-  const next = await readImage(file);
-  if (turn !== given) {
-    releaseImage(next);
-    return;
-  }
-  const old = image;
-  image = next;
-  const size = next && { width: next.naturalWidth, height: next.naturalHeight };
-  const job = session.open({ file, name, size });
-  releaseImage(old);
-  await job;
+/** One batch after the other, in the order in which they were given. */
+let intake = Promise.resolve();
+
+/** Pictures to enlarge, and models to do it with. */
+function take(batch: Promise<Given>): void {
+  intake = intake.then(async () => {
+    try {
+      const { files, skipped } = await batch;
+      for (const file of files) if (isWeightFile(file.name)) await own.add(file);
+      const pictures = files.filter(({ name }) => !isWeightFile(name));
+      if (pictures.length > 0) {
+        const read = pictures.map((file) => readPicture(file, file.name));
+        session.add(await Promise.all(read));
+      }
+      if (files.length === 0) {
+        session.report({
+          message: 'There is no picture in that folder.',
+          hint: 'Drop the pictures themselves, or another folder.',
+        });
+      } else if (skipped > 0) {
+        const what = skipped === 1 ? '1 file was' : `${skipped} files were`;
+        session.report({ message: `${what} left out.`, hint: 'Only pictures were taken.' });
+      }
+    } catch (error) {
+      const { message } = CrispenError.from(error);
+      session.report({
+        message: `That could not be read: ${message}`,
+        hint: 'It may have been moved or deleted. Drop it again.',
+      });
+    }
+  });
 }
 
 async function openSample(url: string): Promise<void> {
   try {
     const response = await fetch(url);
     if (!response.ok) throw new Error(`The server answered ${response.status}.`);
-    await open(await response.blob(), url);
+    session.add([await readPicture(await response.blob(), url)]);
   } catch {
     session.report({
       message: 'The sample could not be loaded.',
@@ -92,43 +127,78 @@ async function openSample(url: string): Promise<void> {
 }
 
 async function writeToFile(): Promise<void> {
-  const { picture, scale } = session.state;
+  const item = selectedOf(session.state);
+  if (!item) return;
   try {
-    const file = await pickFile(resultName(picture?.name ?? '', scale, EXTENSIONS.png));
-    if (file) await session.writeTo(file);
+    const { picture, settings } = item;
+    const name = resultName(picture.name, wishName(settings.size), EXTENSIONS.png);
+    const file = await pickFile(name);
+    if (file) session.writeTo(file);
   } catch (error) {
     const { message, hint } = CrispenError.from(error, 'WRITE_FAILED');
     session.report({ message, hint });
   }
 }
 
-async function saveResult(format: SaveFormat, metadata: Metadata): Promise<void> {
-  const { phase, picture } = session.state;
-  if (phase.kind !== 'done' || picture === null) return;
-  const { result } = phase;
-  if (result.file === null) return;
-  try {
-    const type = `image/${format}` satisfies UpscaleRequest['output'];
-    const isAsWanted = metadata === 'keep' || !result.source.hasMetadata || result.preview !== null;
-    const isReady = format === 'png' && isAsWanted;
-    const blob = isReady ? result.file : await upscaler.encode(result.file, { type, metadata });
-    save(blob, resultName(picture.name, result.scale, EXTENSIONS[format]));
-  } catch (error) {
-    const { message, hint } = CrispenError.from(error, 'ENCODE_FAILED');
-    session.report({ message, hint });
+/** The buttons that save every result. */
+function listenForSaveAll(): void {
+  const format = get<HTMLSelectElement>('queue-format');
+  const folder = get('queue-save-folder');
+  folder.hidden = !canPickFolder();
+  for (const [button, work] of [
+    [get('queue-save-zip'), saving.saveZip.bind(saving)],
+    [folder, saving.saveFolder.bind(saving)],
+  ] as const) {
+    const label = button.textContent ?? '';
+    button.addEventListener('click', async () => {
+      if (button.ariaBusy === 'true') return;
+      button.ariaBusy = 'true';
+      await work(format.value as SaveFormat, (done, all) => say(button, `${done} of ${all}`));
+      button.ariaBusy = 'false';
+      say(button, label);
+    });
   }
 }
 
+/** Set to `off` by visitors who want nothing kept. */
+const KEEP = 'crispen-keep';
+
+/** Brings back what an earlier visit left, and keeps what comes, unless the visitor does not want it. */
+async function keepPictures(): Promise<void> {
+  const keeping = get<HTMLInputElement>('keep-pictures');
+  keeping.checked = localStorage.getItem(KEEP) !== 'off';
+  if (!(await claimKeeping())) return;
+  get('kept').hidden = false;
+  const open = async () => {
+    const { items, selected } = await keeper.open();
+    session.restore(items, selected);
+    keeper.update(session.state);
+  };
+  keeping.addEventListener('change', async () => {
+    localStorage.setItem(KEEP, keeping.checked ? 'on' : 'off');
+    await (keeping.checked ? open() : keeper.close());
+  });
+  get('forget-all').addEventListener('click', () => {
+    const { items } = session.state;
+    const what = items.length === 1 ? 'the picture' : `all ${items.length} pictures`;
+    if (!confirm(`Forget ${what} with the results? This cannot be undone.`)) return;
+    session.remove(items.map(({ id }) => id));
+    session.forget();
+  });
+  if (keeping.checked) await open();
+}
+
 listenForFiles({
-  onFiles: ([first]) => first && take(first),
+  onFiles: take,
   onNothing: () =>
     session.report({
       message: 'That was not a picture file.',
       hint: 'Save the picture first, then drop the file here.',
     }),
 });
-
-view.render(session.state, null);
+listenForSaveAll();
+view.render(session.state);
+void keepPictures().catch((error: unknown) => console.warn(error));
 void own.refresh().catch((error: unknown) => console.warn(error));
 void session.detect().catch((error: unknown) => {
   const { message, hint } = CrispenError.from(error);

@@ -52,9 +52,20 @@ describe('choicesAt', () => {
       'new-x2',
     ]);
     expect(choicesAt(models, 3).map(({ id, title }) => [id, title])).toEqual([
+      ['a2n-photo-x2', 'Photo'],
       ['a2n-x3', 'Clean'],
       ['pan-x3', 'Clean (fast)'],
+      ['new-x2', 'new-x2'],
     ]);
+  });
+
+  it('offers what serves a factor between or beyond the scales', () => {
+    const photo4 = { ...models[5], id: 'a2n-photo-x4', scale: 4 } as const;
+    const ids = (factor: number) => choicesAt([...models, photo4], factor).map(({ id }) => id);
+    expect(ids(2.7)).toEqual(['a2n-photo-x4', 'a2n-x3', 'pan-x3', 'new-x2']);
+    expect(ids(8)).toEqual(['a2n-photo-x4', 'a2n-x3', 'new-x2']);
+    // The smaller one of a family serves what it reaches.
+    expect(ids(2)).not.toContain('a2n-photo-x4');
   });
 
   it('describes a kind without words of its own by the manifest', () => {
@@ -65,7 +76,7 @@ describe('choicesAt', () => {
 describe('choose', () => {
   it('keeps the kind across scales where it can', () => {
     expect(choose(models, 'upscale', 2, 'a2n').id).toBe('a2n-x2');
-    expect(choose(models, 'upscale', 3, 'photo').id).toBe('a2n-x3');
+    expect(choose(models, 'upscale', 3, 'photo').id).toBe('a2n-photo-x2');
     expect(choose(models, 'upscale', 3, 'clean-fast').id).toBe('pan-x3');
     expect(choose(models, 'upscale', 2, 'clean-fast').id).toBe('pan-x2');
     expect(choose(models, 'upscale', 2, 'photo-fast').id).toBe('pan-photo-x2');
@@ -76,10 +87,9 @@ describe('choose', () => {
     for (const scale of [1, 2, 5])
       expect(choose(models, 'dejpeg', scale, 'a2n').id).toBe('a2n-jpeg-x1');
     expect(() => choose(models, 'denoise', 1, '')).toThrow('no model for denoise');
-    expect(choicesAt(models, 1)).toEqual([]);
   });
 
-  it('refuses a scale without models', () => {
-    expect(() => choose(models, 'upscale', 4, 'a2n')).toThrow('no model at 4x');
+  it('refuses a manifest without models', () => {
+    expect(() => choose([], 'upscale', 4, 'a2n')).toThrow('no model that enlarges');
   });
 });

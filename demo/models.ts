@@ -1,9 +1,6 @@
 import type { AddedTask, ModelEntry, Task } from '../src/index.ts';
 
-/** What shipped models enlarge by is in `SCALES`; added models have others too. */
 export type Scale = number;
-export const SCALES: readonly Scale[] = [2, 3, 4] satisfies readonly ModelEntry['scale'][];
-
 /** The size that a task begins with: a restored picture keeps its own. */
 export const firstScale = (task: AddedTask): Scale => (task === 'upscale' ? 2 : 1);
 
@@ -49,18 +46,36 @@ const WORDS: Readonly<Record<string, Pick<ModelChoice, 'title' | 'text'>>> = {
   },
 };
 
+const familyOf = ({ id }: Pick<Offer, 'id'>): string => id.replace(/-x\d+$/, '');
+
 /** The best and the fast model of a kind have its name; others have their own family's. */
 function kindOf({ id, kind, best, fast }: Offer): string {
   if (kind !== null && best) return kind;
-  return kind !== null && fast ? `${kind}-fast` : id.replace(/-x\d+$/, '');
+  return kind !== null && fast ? `${kind}-fast` : familyOf({ id });
 }
 
-/** The models that enlarge by a scale, those for photos first. */
-export function choicesAt(models: readonly Offer[], scale: Scale): ModelChoice[] {
+/**
+ * The models to enlarge by a factor with, one of each kind, those for photos first: the one of that scale, else the
+ * next larger one, else the largest. A family that has the scale is there once; a fast one is there only where
+ * it saves something.
+ */
+export function choicesAt(models: readonly Offer[], factor: number): ModelChoice[] {
   const order = Object.keys(WORDS);
   const rank = (kind: string) => (order.indexOf(kind) + order.length + 1) % (order.length + 1);
-  return models
-    .filter((model) => model.task === 'upscale' && model.scale === scale)
+  const offers = models.filter(({ task }) => task === 'upscale');
+  offers.sort((a, b) => a.scale - b.scale);
+  const fits = ({ scale }: Offer) => (scale === factor ? 0 : scale > factor ? scale : 100 / scale);
+  const chosen = [...new Set(offers.map(kindOf))].flatMap((kind) => {
+    const own = offers.filter((offer) => kindOf(offer) === kind);
+    const above = own.find(({ scale }) => scale >= factor);
+    return above ?? (kind.endsWith('-fast') ? [] : (own.at(-1) ?? []));
+  });
+  chosen.sort((a, b) => fits(a) - fits(b));
+  return chosen
+    .filter(
+      (offer, i) =>
+        offer.scale === factor || chosen.findIndex((o) => familyOf(o) === familyOf(offer)) === i,
+    )
     .map(described)
     .sort((a, b) => rank(a.kind) - rank(b.kind));
 }
@@ -73,13 +88,13 @@ function described(offer: Offer): ModelChoice {
 }
 
 /**
- * The model of a task. One that restores serves any scale. Else it is the one of the wished kind at the scale,
+ * The model of a task. One that restores serves any factor. Else it is the one of the wished kind,
  * for `photo-fast` also `photo`, or the first one there.
  */
 export function choose(
   models: readonly Offer[],
   task: Task,
-  scale: Scale,
+  factor: number,
   kind: string,
 ): ModelChoice {
   if (task !== 'upscale') {
@@ -87,9 +102,9 @@ export function choose(
     if (!restores) throw new Error(`The manifest has no model for ${task}.`);
     return described(restores);
   }
-  const choices = choicesAt(models, scale);
+  const choices = choicesAt(models, factor);
   const find = (wanted: string) => choices.find((candidate) => candidate.kind === wanted);
   const choice = find(kind) ?? find(kind.replace(/-fast$/, '')) ?? choices[0];
-  if (!choice) throw new Error(`The manifest has no model at ${scale}x.`);
+  if (!choice) throw new Error('The manifest has no model that enlarges.');
   return choice;
 }

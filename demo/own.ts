@@ -1,7 +1,6 @@
 import { type AddedModel, CrispenError, type Upscaler } from '../src/index.ts';
 import { save } from './download.ts';
-import type { Scale } from './models.ts';
-import type { Trouble } from './session.ts';
+import type { Trouble } from './state.ts';
 
 /** A file that is taken for weights and not for a picture. */
 export const isWeightFile = (name: string): boolean => /\.(pth|pt|ckpt|safetensors)$/i.test(name);
@@ -40,7 +39,7 @@ export function describeModel(model: AddedModel): string {
 interface Parts {
   readonly upscaler: Pick<Upscaler, 'addModel' | 'models' | 'removeModel' | 'exportModel'>;
   /** The scale chosen on the page: taken where a file cannot tell its own. */
-  readonly likelyScale: () => Scale;
+  readonly likelyScale: () => number;
   readonly onUse: (model: AddedModel) => void;
   /** A model went away that may be in use. */
   readonly onRemoved: (id: string) => void;

@@ -1,77 +1,18 @@
+import type { AddedTask, CrispenError, Detection, Task, Upscaler } from '../src/index.ts';
+import { Drawings } from './drawings.ts';
+import { attempt, type JobParts, type Outcome, resultKey } from './job.ts';
+import { choose, firstScale, type ModelChoice, type Offer } from './models.ts';
+import { factorOf, type Wish } from './sizes.ts';
 import {
-  type AddedTask,
-  CPU_MAX_PIXELS,
-  type CpuReport,
-  type CrispenError,
-  type Detection,
-  type Task,
-  type UpscaleOutput,
-  type UpscaleProgress,
-  type Upscaler,
-} from '../src/index.ts';
-import { choose, firstScale, type ModelChoice, type Offer, SCALES, type Scale } from './models.ts';
-import { isBeyondCanvas, sizeWarning } from './words.ts';
-import type { Size } from './zoom.ts';
-
-/** A picture that somebody gave. `size` is null where the page could not read it. */
-export interface Picture {
-  readonly file: Blob;
-  readonly name: string;
-  readonly size: Size | null;
-}
-
-/** What is being done, or what came of it. */
-export type Phase =
-  | { readonly kind: 'empty' }
-  | {
-      readonly kind: 'working';
-      readonly stage: UpscaleProgress['stage'] | null;
-      readonly fraction: number;
-      readonly remainingMs: number | null;
-    }
-  /**
-   * The result may be too large for the browser: go on only when told to. `toFile`: only with a file
-   * to write it to.
-   */
-  | { readonly kind: 'confirm'; readonly warning: string; readonly toFile: boolean }
-  /** It would take more than a minute. `cpuMs`: so long; null where no network can do it at all. */
-  | { readonly kind: 'choose'; readonly cpuMs: number | null }
-  | { readonly kind: 'done'; readonly result: Result }
-  | { readonly kind: 'cancelled' }
-  | { readonly kind: 'failed' };
-
-export interface Trouble {
-  readonly message: string;
-  /** What to do about it; may be empty. */
-  readonly hint: string;
-}
-
-/** Who does a job that would take long: a network all the same, or a plain resize. */
-export type Way = 'network' | 'lanczos';
-
-export type Result = UpscaleOutput & {
-  /** To be shown: a browser's reading of the file, or a reduced copy. */
-  readonly image: ImageBitmap;
-  /**
-   * PNG with everything that the picture had: exact values, profile, EXIF and XMP; without the last two
-   * where there is a `preview`. Null: it was written to the file called `savedAs`.
-   */
-  readonly file: Blob | null;
-  readonly savedAs: string;
-  readonly scale: Scale;
-};
-
-export interface State {
-  readonly detection: Detection | null;
-  readonly picture: Picture | null;
-  /** Of the model. */
-  readonly task: AddedTask;
-  readonly scale: Scale;
-  readonly model: ModelChoice;
-  readonly phase: Phase;
-  /** The last thing that went wrong, until something new is started. */
-  readonly trouble: Trouble | null;
-}
+  type Item,
+  type Phase,
+  type Picture,
+  type Settings,
+  type State,
+  selectedOf,
+  type Trouble,
+  type Way,
+} from './state.ts';
 
 export interface SessionParts {
   readonly upscaler: Pick<Upscaler, 'detect' | 'upscale' | 'estimateCpu'>;
@@ -80,39 +21,52 @@ export interface SessionParts {
   readonly draw: (file: Blob) => Promise<ImageBitmap>;
   /** Whether the visitor can be asked for a file to write to. */
   readonly canPickFile: boolean;
+  /** A picture is gone for good. */
+  readonly release: (picture: Picture) => void;
   readonly onChange: (state: State) => void;
 }
 
-/** What would take longer is not begun unasked. */
-const LONG_MS = 60_000;
+interface Job {
+  readonly id: string;
+  readonly controller: AbortController;
+}
 
-/** Pixels on the longer side of the copy that is shown of a result too large for that. */
-const PREVIEW_SIDE = 2048;
+/** No long job begins without the estimate for just that job; a resize holds. */
+const askAgain = ({ way }: Item): Pick<Item, 'way'> => ({ way: way === 'network' ? null : way });
 
 /**
- * The life of one visit: at most one picture and one job at a time. Every change of the picture or
- * of a setting ends the running job and starts the next; whatever an ended job still reports is
- * dropped.
+ * The queue of pictures and the work on it: one job at a time. What the visitor asks for comes next, then the
+ * others in their order. A result stays until the next one of its picture succeeds, and is kept for the
+ * settings that made it. Whatever an ended job still reports is dropped.
  */
 export class Session {
   #state: State;
   readonly #parts: SessionParts;
-  #job: AbortController | null = null;
-  #kind = '';
-  #way: Way | null = null;
-  #confirmed = false;
+  readonly #jobParts: JobParts;
+  readonly #drawings: Drawings;
+  #job: Job | null = null;
+  /** The picture that the visitor waits for, with the file that takes its result, if any. */
+  #urgent: { readonly id: string; readonly to: FileSystemFileHandle | null } | null = null;
+  /** Of this visit: pictures of earlier ones have other ids. */
+  readonly #visit = Date.now().toString(36);
+  #ids = 0;
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
-    const model = choose(parts.models, 'upscale', 2, '');
-    this.#kind = model.kind;
+    const { upscaler, canPickFile, models, draw } = parts;
+    const detect = async () => this.#state.detection ?? (await this.detect());
+    this.#jobParts = { upscaler, canPickFile, detect };
+    this.#drawings = new Drawings(draw);
+    const model = choose(models, 'upscale', 2, '');
     this.#state = {
       detection: null,
-      picture: null,
-      task: 'upscale',
-      scale: 2,
-      model,
-      phase: { kind: 'empty' },
+      items: [],
+      selected: null,
+      isHome: true,
+      settings: { task: 'upscale', size: { scale: 2 }, kind: model.kind, model },
+      drawing: null,
+      isPaused: false,
+      removed: [],
       trouble: null,
     };
   }
@@ -128,170 +82,378 @@ export class Session {
     return detection;
   }
 
-  /** Takes a new picture in place of the old one and enlarges it. */
-  open(picture: Picture): Promise<void> {
-    this.#way = null;
-    this.#confirmed = false;
-    return this.#run({ picture });
+  /** Takes pictures at the end of the queue and shows the first that can be shown. */
+  add(pictures: readonly Picture[]): void {
+    const { settings, items } = this.#state;
+    const current = selectedOf(this.#state);
+    const added = pictures.map(
+      (picture): Item => ({
+        id: this.#newId(),
+        picture,
+        settings,
+        phase: { kind: 'waiting' },
+        trouble: null,
+        results: [],
+        saved: [],
+        result: null,
+        way: null,
+        confirmed: false,
+      }),
+    );
+    const first = added.find(({ picture }) => picture.size !== null);
+    // What cannot be read takes no picture's place.
+    const shown = first?.id ?? (current?.picture.size ? current.id : added[0]?.id) ?? null;
+    this.forget();
+    this.#update({ items: [...items, ...added], trouble: null, isHome: false });
+    if (first) this.#urge(first.id);
+    this.select(shown);
+    this.#next();
   }
 
-  setScale(scale: Scale): Promise<void> {
-    this.#confirmed = false;
-    this.#askAgain();
-    // What restores does so before any enlargement.
-    if (this.#state.task !== 'upscale') return this.#run({ scale });
-    return this.#run({ scale, model: choose(this.#parts.models, 'upscale', scale, this.#kind) });
+  /** Puts pictures of an earlier visit before those that there are; what was not finished goes on. */
+  restore(items: readonly Item[], selected: string | null): void {
+    if (items.length === 0) return;
+    this.#update({ items: [...items, ...this.#state.items], isHome: false });
+    this.select(this.#state.selected ?? selected ?? items[0].id);
+    this.#next();
   }
 
-  setKind(kind: string): Promise<void> {
-    this.#kind = kind;
-    this.#askAgain();
-    const scale = SCALES.includes(this.#state.scale) ? this.#state.scale : 2;
-    const model = choose(this.#parts.models, 'upscale', scale, kind);
-    return this.#run({ task: 'upscale', scale, model });
+  select(id: string | null): void {
+    this.#update({ selected: id, isHome: false });
+    const item = selectedOf(this.#state);
+    if (item) this.#update({ settings: item.settings });
+    void this.#show();
   }
 
-  setTask(task: Task): Promise<void> {
-    this.#confirmed = false;
-    this.#way = null;
-    const scale = firstScale(task);
-    return this.#run({ task, scale, model: choose(this.#parts.models, task, scale, this.#kind) });
+  /** Shows the welcome page, or the pictures again. */
+  goHome(isHome: boolean): void {
+    this.#update({ isHome: isHome || this.#state.items.length === 0 });
+  }
+
+  setSize(size: Wish): void {
+    const { settings } = this.#state;
+    this.#set({ ...settings, size, model: this.#modelAt(settings, size) }, (item) => ({
+      ...askAgain(item),
+      confirmed: false,
+    }));
+  }
+
+  setKind(kind: string): void {
+    const { size, task } = this.#state.settings;
+    const wish: Wish = task === 'upscale' ? size : { scale: 2 };
+    const settings = { task: 'upscale', size: wish, kind } as const;
+    this.#set({ ...settings, model: this.#choose('upscale', wish, kind) }, askAgain);
+  }
+
+  setTask(task: Task): void {
+    const { kind } = this.#state.settings;
+    const size: Wish = { scale: firstScale(task) };
+    this.#set({ task, size, kind, model: this.#choose(task, size, kind) }, () => ({
+      way: null,
+      confirmed: false,
+    }));
   }
 
   /** Takes a model that the visitor added, with its own task and scale. */
-  useModel(model: ModelChoice, task: AddedTask, scale: Scale): Promise<void> {
-    this.#kind = model.kind;
-    this.#confirmed = false;
-    this.#askAgain();
-    return this.#run({ task, scale, model });
+  useModel(model: ModelChoice, task: AddedTask, scale: number): void {
+    const { kind } = model;
+    this.#set({ task, size: { scale }, kind, model }, (item) => ({
+      ...askAgain(item),
+      confirmed: false,
+    }));
   }
 
-  /** Starts again after an error, a cancellation or a warning that was read. */
-  restart(): Promise<void> {
-    this.#confirmed = true;
-    return this.#run({});
+  /** Makes of all pictures what is made of the selected one. */
+  applyToAll(): void {
+    for (const { id } of this.#state.items) this.#want(id, this.#state.settings);
+    this.#next();
+  }
+
+  /** Goes back to the settings of the result that is shown. */
+  revert(): void {
+    const result = selectedOf(this.#state)?.result;
+    if (result) this.#set(result.settings, askAgain);
+  }
+
+  /** Starts a picture again after an error, a cancellation or a warning that was read. */
+  restart(id: string | null = this.#state.selected): void {
+    this.#begin(id, { confirmed: true });
   }
 
   /** Writes a result that is too large to be shown to a file, as it is made. */
-  writeTo(file: FileSystemFileHandle): Promise<void> {
-    return this.#run({}, file);
+  writeTo(file: FileSystemFileHandle): void {
+    this.#begin(this.#state.selected, {}, file);
   }
 
-  /** Goes on with a long job. A resize holds for this picture, the network for one job. */
-  runWith(way: Way): Promise<void> {
-    this.#way = way;
-    return this.#run({});
+  /** Goes on with long jobs: one answer for every picture that waits for it. */
+  runWith(way: Way): void {
+    const { selected } = this.#state;
+    for (const { id, phase } of this.#state.items) {
+      if (phase.kind === 'choose') this.#change(id, { way, phase: { kind: 'waiting' } });
+    }
+    this.#begin(selected, { way });
   }
 
-  /** Ends the running job, if there is one. */
-  cancel(): void {
-    if (this.#job === null) return;
-    this.#endJob();
-    this.#way = null;
-    this.#update({ phase: { kind: 'cancelled' } });
+  /** Ends the work on a picture, or its wait. */
+  cancel(id: string | null = this.#state.selected): void {
+    const item = this.#find(id);
+    if (item?.phase.kind !== 'working' && item?.phase.kind !== 'waiting') return;
+    this.#endJob(item.id);
+    this.#change(item.id, { phase: { kind: 'cancelled' }, ...askAgain(item) });
+    this.#next();
+  }
+
+  cancelAll(): void {
+    for (const { id, phase } of this.#state.items) {
+      if (phase.kind === 'waiting') this.#change(id, { phase: { kind: 'cancelled' } });
+    }
+    this.cancel(this.#job?.id ?? null);
+  }
+
+  /** Starts again what failed or was cancelled. */
+  retryAll(): void {
+    for (const { id, phase } of this.#state.items) {
+      if (phase.kind !== 'failed' && phase.kind !== 'cancelled') continue;
+      this.#change(id, { phase: { kind: 'waiting' }, trouble: null });
+    }
+    this.#next();
+  }
+
+  /** Lets no further picture begin, or goes on. */
+  pause(isPaused: boolean): void {
+    this.#update({ isPaused });
+    this.#next();
+  }
+
+  /** Moves a picture to another place of the queue. */
+  move(id: string, place: number): void {
+    const item = this.#find(id);
+    if (!item) return;
+    const others = this.#state.items.filter((other) => other !== item);
+    this.#update({ items: others.toSpliced(Math.max(0, place), 0, item) });
+  }
+
+  /** Takes pictures out of the queue; `undo` puts them back until the next are added or removed. */
+  remove(ids: readonly string[]): void {
+    for (const id of ids) this.#endJob(id);
+    this.forget();
+    const { items, selected } = this.#state;
+    const isGone = ({ id }: Item) => ids.includes(id);
+    const removed = items.filter(isGone).map((item) => {
+      const isUnfinished = item.phase.kind === 'working';
+      return isUnfinished ? { ...item, phase: { kind: 'waiting' } as const } : item;
+    });
+    const left = items.filter((item) => !isGone(item));
+    const place = items.findIndex(({ id }) => id === selected);
+    const next = left.find((item) => items.indexOf(item) > place) ?? left.at(-1);
+    this.#update({ items: left, removed, isHome: left.length === 0 });
+    if (selected !== null && ids.includes(selected)) this.select(next?.id ?? null);
+    this.goHome(false);
+    this.#next();
+  }
+
+  undo(): void {
+    const { items, removed } = this.#state;
+    this.#update({ items: [...items, ...removed], removed: [] });
+    this.select(removed[0]?.id ?? this.#state.selected);
+    this.#next();
+  }
+
+  /** A file of a result was handed over. */
+  markSaved(id: string, key: string): void {
+    const item = this.#find(id);
+    if (item && !item.saved.includes(key)) this.#change(id, { saved: [...item.saved, key] });
   }
 
   /** Reports trouble outside of a job, such as a file that could not be saved; nothing is lost. */
-  report(trouble: Trouble): void {
+  report(trouble: Trouble | null): void {
     this.#update({ trouble });
   }
 
+  /** Lets go of what was removed. */
+  forget(): void {
+    const { removed } = this.#state;
+    if (removed.length === 0) return;
+    this.#drawings.drop(removed.flatMap(({ results }) => results));
+    for (const { picture } of removed) this.#parts.release(picture);
+    this.#update({ removed: [] });
+  }
+
+  #newId(): string {
+    this.#ids += 1;
+    return `${this.#visit}-${this.#ids}`;
+  }
+
+  #find(id: string | null): Item | undefined {
+    return this.#state.items.find((item) => item.id === id);
+  }
+
   #update(change: Partial<State>): void {
-    const old = this.#state.phase;
     this.#state = { ...this.#state, ...change };
-    const { phase } = this.#state;
     this.#parts.onChange(this.#state);
-    if (old.kind === 'done' && old !== phase) old.result.image.close();
+    this.#drawings.trim(this.#state.drawing?.result ?? null);
   }
 
-  /** No long job begins without the estimate for just that job. */
-  #askAgain(): void {
-    if (this.#way === 'network') this.#way = null;
+  #change(id: string, change: Partial<Item>): void {
+    const items = this.#state.items.map((item) => (item.id === id ? { ...item, ...change } : item));
+    this.#update({ items });
   }
 
-  #endJob(): void {
-    this.#job?.abort();
+  #choose(task: Task, size: Wish, kind: string): ModelChoice {
+    const factor = factorOf(size, selectedOf(this.#state)?.picture.size ?? null) ?? 2;
+    return choose(this.#parts.models, task, factor, kind);
+  }
+
+  /** The model at another size: what restores does so before any enlargement. */
+  #modelAt({ task, kind, model }: Settings, size: Wish): ModelChoice {
+    const isAdded = model.kind === model.id;
+    return task !== 'upscale' || isAdded ? model : this.#choose('upscale', size, kind);
+  }
+
+  /** New settings: of the selected picture, at once, and of those that have not begun. */
+  #set(settings: Settings, also: (item: Item) => Partial<Item>): void {
+    this.#update({ settings, trouble: null });
+    const item = selectedOf(this.#state);
+    for (const { id, phase, result } of this.#state.items) {
+      const hasBegun = phase.kind !== 'waiting' || result !== null;
+      if (id !== item?.id && !hasBegun) this.#change(id, { settings });
+    }
+    if (item) this.#want(item.id, settings, also(item));
+    if (item) this.#urge(item.id);
+    this.#next();
+  }
+
+  /** Has a picture made with settings: from what is kept of it, or as soon as it is its turn. */
+  #want(id: string, settings: Settings, also: Partial<Item> = {}): void {
+    const item = this.#find(id);
+    if (!item) return;
+    const way = also.way === undefined ? item.way : also.way;
+    const key = resultKey(settings, way);
+    const result = item.results.find((made) => made.key === key);
+    if (!result && key === resultKey(item.settings, item.way) && item.phase.kind === 'working')
+      return;
+    this.#endJob(id);
+    const phase: Phase = result ? { kind: 'done' } : { kind: 'waiting' };
+    this.#change(id, { ...also, settings, phase, trouble: null, ...(result && { result }) });
+    if (id === this.#state.selected) void this.#show();
+  }
+
+  #begin(id: string | null, change: Partial<Item>, to: FileSystemFileHandle | null = null): void {
+    if (id === null) return;
+    this.#endJob(id);
+    this.#update({ trouble: null });
+    this.#change(id, { ...change, phase: { kind: 'waiting' }, trouble: null });
+    this.#urge(id, to);
+    this.#next();
+  }
+
+  #urge(id: string, to: FileSystemFileHandle | null = null): void {
+    this.#urgent = { id, to };
+  }
+
+  #endJob(id: string): void {
+    if (this.#job?.id !== id) return;
+    this.#job.controller.abort();
     this.#job = null;
   }
 
-  async #run(change: Partial<State>, to: FileSystemFileHandle | null = null): Promise<void> {
-    this.#endJob();
-    const picture = change.picture ?? this.#state.picture;
-    if (picture === null) {
-      this.#update(change);
-      return;
-    }
-    const job = new AbortController();
+  /** Starts the next job if none runs. */
+  #next(): void {
+    if (this.#job) return;
+    const { items, isPaused } = this.#state;
+    const waits = ({ phase }: Item) => phase.kind === 'waiting';
+    const urgent = items.find((item) => item.id === this.#urgent?.id && waits(item));
+    const to = urgent ? (this.#urgent?.to ?? null) : null;
+    this.#urgent = null;
+    const item = urgent ?? (isPaused ? undefined : items.find(waits));
+    if (item) void this.#run(item, to);
+  }
+
+  async #run(item: Item, to: FileSystemFileHandle | null): Promise<void> {
+    const { id } = item;
+    const job: Job = { id, controller: new AbortController() };
     this.#job = job;
-    const working = (progress: Partial<Phase & { kind: 'working' }> = {}): Phase => ({
-      kind: 'working',
-      stage: null,
-      fraction: 0,
-      remainingMs: null,
-      ...progress,
-    });
-    this.#update({ ...change, phase: working(), trouble: null });
-    try {
-      const phase = await this.#attempt(picture, to, job.signal, (progress) => {
-        if (this.#job === job) this.#update({ phase: working(progress) });
+    const work = (progress: Partial<Phase & { kind: 'working' }> = {}): void =>
+      this.#change(id, {
+        phase: {
+          kind: 'working',
+          stage: null,
+          fraction: 0,
+          remainingMs: null,
+          ...progress,
+        },
       });
-      if (this.#job !== job) {
-        if (phase.kind === 'done') phase.result.image.close();
+    work();
+    const { signal } = job.controller;
+    const isOver = () => this.#job !== job;
+    try {
+      const outcome = await attempt(this.#jobParts, item, to, signal, (progress) => {
+        if (!isOver()) work(progress);
+      });
+      // Drawn beforehand: the picture appears when it is done.
+      if (!isOver() && 'key' in outcome && id === this.#state.selected) {
+        await this.#drawings.get(outcome);
+      }
+      if (isOver()) {
+        if ('key' in outcome) this.#drawings.drop([outcome]);
         return;
       }
       this.#job = null;
-      this.#update({ phase });
+      this.#finish(id, outcome);
     } catch (error) {
-      if (this.#job !== job) return;
+      if (isOver()) return;
       this.#job = null;
       const { message, hint } = error as CrispenError;
-      this.#update({ phase: { kind: 'failed' }, trouble: { message, hint: hint ?? '' } });
+      this.#fail(item, { message, hint: hint ?? '' });
     }
+    this.#next();
   }
 
-  /** One job up to the phase that it ends in. */
-  async #attempt(
-    picture: Picture,
-    to: FileSystemFileHandle | null,
-    signal: AbortSignal,
-    onProgress: (progress: UpscaleProgress) => void,
-  ): Promise<Phase> {
-    const { scale, model } = this.#state;
-    const detection = this.#state.detection ?? (await this.detect());
-    const warning = picture.size === null ? null : sizeWarning(picture.size, scale);
-    const isLarge = picture.size !== null && isBeyondCanvas(picture.size, scale);
-    const toFile = isLarge && this.#parts.canPickFile;
-    const isAgreed = toFile ? to !== null : this.#confirmed;
-    if (warning !== null && !isAgreed) return { kind: 'confirm', warning, toFile };
-    if (detection.cpu && this.#way === null && picture.size !== null) {
-      const cpuMs = await this.#timeOnCpu(picture.size, detection.cpu);
-      if (cpuMs === null || cpuMs > LONG_MS) return { kind: 'choose', cpuMs };
+  #finish(id: string, outcome: Outcome): void {
+    if (!('key' in outcome)) {
+      this.#change(id, { phase: outcome });
+      return;
     }
-    const output: UpscaleOutput<ImageBitmap | Blob | null> = await this.#parts.upscaler.upscale(
-      picture.file,
-      {
-        scale,
-        model: model.id,
-        signal,
-        onProgress,
-        output: 'image/png',
-        // What cannot be encoded again is without them from the start.
-        metadata: isLarge ? 'drop' : 'keep',
-        ...(this.#way === 'lanczos' && { method: 'lanczos' as const }),
-        ...(to && { to }),
-        ...(isLarge && { preview: PREVIEW_SIDE }),
-      },
-    );
-    const file = output.image as Blob | null;
-    const image = output.preview ?? (await this.#parts.draw(file as Blob));
-    const result = { ...output, image, file, savedAs: to?.name ?? '', scale };
-    return { kind: 'done', result };
+    const item = this.#find(id);
+    const others = item?.results.filter(({ key }) => key !== outcome.key) ?? [];
+    // What went to a file already is the visitor's.
+    const saved = (item?.saved ?? []).filter((key) => key !== outcome.key);
+    this.#change(id, {
+      phase: { kind: 'done' },
+      results: [...others, outcome],
+      result: outcome,
+      saved: outcome.file === null ? [...saved, outcome.key] : saved,
+    });
+    if (id === this.#state.selected) void this.#show();
   }
 
-  /** Milliseconds; null where there is no WebAssembly and the picture is too large for loops. */
-  async #timeOnCpu({ width, height }: Size, { code }: CpuReport): Promise<number | null> {
-    if (code === 'loops' && width * height > CPU_MAX_PIXELS) return null;
-    const { scale, model } = this.#state;
-    return this.#parts.upscaler.estimateCpu(width, height, { scale, model: model.id });
+  #fail({ id, picture }: Item, trouble: Trouble): void {
+    this.#change(id, { phase: { kind: 'failed' }, trouble });
+    if (id === this.#state.selected) return;
+    this.report({ ...trouble, message: `${picture.name}: ${trouble.message}` });
+  }
+
+  /** Puts the selected picture's result on the stage, at once where its bitmap is at hand. */
+  async #show(): Promise<void> {
+    const result = selectedOf(this.#state)?.result ?? null;
+    const shown = this.#state.drawing;
+    if (result === null || result === shown?.result) {
+      if (result === null && shown !== null) this.#update({ drawing: null });
+      return;
+    }
+    const image = this.#drawings.peek(result);
+    this.#update({ drawing: image && { result, image } });
+    if (image) return;
+    try {
+      const drawn = await this.#drawings.get(result);
+      if (selectedOf(this.#state)?.result === result) {
+        this.#update({ drawing: { result, image: drawn } });
+      }
+    } catch {
+      this.report({
+        message: 'The result cannot be shown.',
+        hint: 'The browser cannot read its file again. It may still be saved.',
+      });
+    }
   }
 }

@@ -88,14 +88,14 @@ describe('noAdapterWords', () => {
 
 describe('sizeWarning', () => {
   it('lets ordinary pictures pass', () => {
-    expect(sizeWarning({ width: 2000, height: 1500 }, 4)).toBeNull();
-    expect(sizeWarning({ width: 4096, height: 4096 }, 2)).toBeNull();
+    expect(sizeWarning({ width: 8000, height: 6000 })).toBeNull();
+    expect(sizeWarning({ width: 8192, height: 8192 })).toBeNull();
   });
 
   it('warns of memory, then of limits', () => {
-    expect(sizeWarning({ width: 4000, height: 3000 }, 4)).toContain('16000 × 12000');
-    expect(sizeWarning({ width: 4000, height: 3000 }, 4)).toContain('768 MB');
-    expect(sizeWarning({ width: 5000, height: 10 }, 4)).toContain('more than browsers can show');
+    expect(sizeWarning({ width: 16000, height: 12000 })).toContain('16000 × 12000');
+    expect(sizeWarning({ width: 16000, height: 12000 })).toContain('768 MB');
+    expect(sizeWarning({ width: 20000, height: 40 })).toContain('more than browsers can show');
   });
 });
 

@@ -91,9 +91,9 @@ export function keptWords(source: UpscaleOutput['source']): string {
 }
 
 /** The short label on the result's side of the comparison. */
-export function resultTag(backend: UpscaleOutput['backend'], scale: number): string {
+export function resultTag(backend: UpscaleOutput['backend'], size: string): string {
   const maker = { webgpu: 'Crispen', cpu: 'Crispen on CPU', lanczos: 'Lanczos' }[backend];
-  return scale === 1 ? maker : `${maker} ${scale}×`;
+  return `${maker} ${size}`.trim();
 }
 
 export interface BrowserAdvice {
@@ -164,18 +164,15 @@ const MAX_AREA = 268_435_456;
 const LARGE_AREA = 67_108_864;
 
 /** Whether a result is more than a page can show, so that it has to go to a file as it is made. */
-export function isBeyondCanvas(input: Size, scale: number): boolean {
-  const [width, height] = [input.width * scale, input.height * scale];
+export function isBeyondCanvas({ width, height }: Size): boolean {
   return Math.max(width, height) > MAX_SIDE || width * height > MAX_AREA;
 }
 
 /** A sentence to be confirmed before a result that a browser may not bear; null when all is well. */
-export function sizeWarning(input: Size, scale: number): string | null {
-  const width = input.width * scale;
-  const height = input.height * scale;
+export function sizeWarning({ width, height }: Size): string | null {
   const area = width * height;
   const what = `${dimensions(width, height)} (${megapixels(width, height)} megapixels)`;
-  if (isBeyondCanvas(input, scale)) {
+  if (isBeyondCanvas({ width, height })) {
     return `The result would be ${what}: more than browsers can show. It goes to a file as it is made; here a reduced copy is shown.`;
   }
   if (area > LARGE_AREA) {

@@ -18,10 +18,13 @@ describe('fitScale', () => {
     expect(fitScale({ width: 1000, height: 1600 }, stage, 2)).toBe(0.5);
   });
 
-  it('enlarges a small picture, no further than four device pixels', () => {
+  it('enlarges a small picture, by more than four device pixels only to fill half of the stage', () => {
     expect(fitScale({ width: 600, height: 400 }, stage, 1)).toBeCloseTo(1000 / 600);
-    expect(fitScale({ width: 10, height: 10 }, stage, 1)).toBe(4);
-    expect(fitScale({ width: 10, height: 10 }, stage, 2)).toBe(2);
+    expect(fitScale({ width: 150, height: 110 }, stage, 1)).toBe(4);
+    expect(fitScale({ width: 150, height: 110 }, stage, 2)).toBe(3.5);
+    expect(fitScale({ width: 10, height: 10 }, stage, 1)).toBe(40);
+    expect(fitScale({ width: 2, height: 2 }, stage, 1)).toBe(200);
+    expect(fitScale({ width: 2, height: 40 }, stage, 2)).toBe(10);
   });
 
   it('settles on whole device pixels where that costs little room', () => {
@@ -108,9 +111,10 @@ describe('pinchView', () => {
 });
 
 describe('scaleRange', () => {
-  it('reaches from the whole picture, or its pixels, to sixteen device pixels', () => {
+  it('reaches from the whole picture, or its pixels, to sixteen device pixels or the fit', () => {
     expect(scaleRange({ width: 4000, height: 1000 }, stage, 2)).toEqual([0.25, 8]);
-    expect(scaleRange({ width: 10, height: 10 }, stage, 1)).toEqual([1, 16]);
+    expect(scaleRange({ width: 30, height: 30 }, stage, 1)).toEqual([1, 16]);
+    expect(scaleRange({ width: 10, height: 10 }, stage, 1)).toEqual([1, 40]);
   });
 });
 

@@ -21,8 +21,10 @@ export interface View {
 
 /** Device pixels per picture pixel at the closest look. */
 const CLOSEST = 16;
-/** Small pictures are shown no larger than this many device pixels per picture pixel at first. */
+/** At first, small pictures are shown no larger than this many device pixels per picture pixel. */
 const LARGEST_FIT = 4;
+/** Unless they would fill less than this share of the stage, along the tighter side. */
+const LEAST_SHARE = 0.5;
 /** A fit this close above a whole number of device pixels is brought down to it. */
 const SNAP = 1.12;
 
@@ -32,7 +34,8 @@ const SNAP = 1.12;
  */
 export function fitScale(picture: Size, stage: Size, pixelRatio: number): number {
   const contain = Math.min(stage.width / picture.width, stage.height / picture.height);
-  const devicePixels = Math.min(contain * pixelRatio, LARGEST_FIT);
+  const enough = Math.ceil(contain * pixelRatio * LEAST_SHARE);
+  const devicePixels = Math.min(contain * pixelRatio, Math.max(LARGEST_FIT, enough));
   const whole = Math.floor(devicePixels);
   return (whole > 0 && devicePixels <= whole * SNAP ? whole : devicePixels) / pixelRatio;
 }

@@ -34,6 +34,8 @@ async function open(): Promise<void> {
   [requested, complaints] = [[], []];
   page.on('request', (request) => requested.push(request.url()));
   page.on('pageerror', (error) => complaints.push(error.message));
+  // A reload begins anew.
+  await page.addInitScript(() => localStorage.setItem('crispen-keep', 'off'));
   await page.goto(`${inject('siteUrl')}${query}`);
 }
 
@@ -194,7 +196,6 @@ describe('the page', () => {
     await expect.poll(tags).toEqual({ before: false, after: false });
     for (const [name, width, height] of [
       ['tall.png', 2, 200],
-      ['one.png', 1, 1],
       ['flat.png', 200, 2],
     ] as const) {
       await drop(name, await encode(picture(width, height)));
@@ -205,6 +206,17 @@ describe('the page', () => {
       await status(/^Done/);
       expect([name, await tags()]).toEqual([name, { before: false, after: false }]);
     }
+  });
+
+  it('says plainly that it is offline, and keeps the result', async () => {
+    await drop(basename(SMALL), await readFile(SMALL));
+    await status(/^Done/);
+    await page.route(/avif/, (route) => route.abort());
+    await page.getByTestId('download-avif').click();
+    const error = page.getByRole('alert');
+    await error.filter({ hasText: 'A part of Crispen could not be loaded.' }).waitFor();
+    expect(await error.textContent()).toContain('Check the connection, then try again.');
+    await expectDownload(await readFile(SMALL));
   });
 
   it('enlarges a picture of one pixel', async () => {
@@ -395,6 +407,15 @@ describe('the page without an adapter', () => {
   afterAll(() => browser.close());
   beforeEach(open);
   afterEach(close);
+
+  it('always leaves a way to go on', async () => {
+    await page.getByRole('radio', { name: 'Remove JPEG artifacts' }).check();
+    await drop('large.png', await encode(picture(1300, 870)));
+    // Asked or not: there is a button that leads on.
+    const ways = page.locator('#run-cpu:visible, #cancel:visible, #save-png:visible');
+    await ways.first().waitFor();
+    expect(await ways.first().isEnabled()).toBe(true);
+  });
 
   it('runs on the processor at once, says so in one line, and warns of nothing', async () => {
     await page.getByText(/^No GPU found\. Runs on the processor, in /).waitFor();

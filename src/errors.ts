@@ -30,6 +30,10 @@ export interface SerializedError {
   readonly hint: string;
 }
 
+/** What browsers say of a chunk, and Emscripten of its program, that could not be fetched. */
+const NOT_LOADED =
+  /dynamically imported module|importing a module script failed|fetching of the wasm failed/i;
+
 /**
  * The only error class that Crispen throws.
  *
@@ -53,6 +57,12 @@ export class CrispenError extends Error {
   static from(error: unknown, code: ErrorCode = 'INTERNAL'): CrispenError {
     if (error instanceof CrispenError) return error;
     const message = error instanceof Error ? error.message : String(error);
+    if (NOT_LOADED.test(message)) {
+      return new CrispenError('FETCH_FAILED', 'A part of Crispen could not be loaded.', {
+        hint: 'Check the connection, then try again. If that does not help, reload the page.',
+        cause: error,
+      });
+    }
     const isAbort = error instanceof Error && error.name === 'AbortError';
     return new CrispenError(isAbort ? 'ABORTED' : code, message, { cause: error });
   }

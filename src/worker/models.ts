@@ -86,6 +86,10 @@ async function findFault(
   return hexadecimal(digest) === file.sha256 ? null : 'its SHA-256 is not that of the manifest';
 }
 
+/** Whether an address belongs to another site, which may not allow this one to read it. */
+const isForeign = (url: string): boolean =>
+  new URL(url, globalThis.location?.href).origin !== globalThis.location?.origin;
+
 async function download(
   file: WeightFile,
   platform: WeightPlatform,
@@ -107,7 +111,9 @@ async function download(
     throwIfAborted(signal);
     if (cause instanceof CrispenError) throw cause;
     throw new CrispenError('FETCH_FAILED', `The weight file of ${file.id} could not be fetched.`, {
-      hint: `Check the connection, and whether this page may read ${file.url} (CORS).`,
+      hint: isForeign(file.url)
+        ? `Check the connection, and whether this page may read ${file.url} (CORS).`
+        : 'Check the connection, then try again. Models that were used before work offline.',
       cause,
     });
   }

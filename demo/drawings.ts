@@ -1,0 +1,50 @@
+import type { Result } from './state.ts';
+
+/** Pixels of the bitmaps that are kept beside the one on the stage: 128 MB. */
+const KEPT_PIXELS = 32e6;
+
+/** Bitmaps of results, so that going back to one takes no time. The least recently used go first. */
+export class Drawings {
+  readonly #draw: (file: Blob) => Promise<ImageBitmap>;
+  /** In the order of their use. */
+  readonly #kept = new Map<Result, ImageBitmap>();
+
+  constructor(draw: (file: Blob) => Promise<ImageBitmap>) {
+    this.#draw = draw;
+  }
+
+  /** The bitmap of a result if it is at hand. */
+  peek(result: Result): ImageBitmap | null {
+    return result.preview ?? this.#kept.get(result) ?? null;
+  }
+
+  async get(result: Result): Promise<ImageBitmap> {
+    const ready = this.peek(result) ?? (await this.#draw(result.file as Blob));
+    if (result.preview === null) {
+      this.#kept.delete(result);
+      this.#kept.set(result, ready);
+    }
+    return ready;
+  }
+
+  /** Frees what is too much; never `shown`. */
+  trim(shown: Result | null): void {
+    const pixels = ({ width, height }: ImageBitmap) => width * height;
+    let sum = 0;
+    for (const [result, image] of [...this.#kept].reverse()) {
+      if (result === shown) continue;
+      sum += pixels(image);
+      if (sum <= KEPT_PIXELS) continue;
+      this.#kept.delete(result);
+      image.close();
+    }
+  }
+
+  /** Frees those of results that are gone. */
+  drop(results: readonly Result[]): void {
+    for (const result of results) {
+      this.peek(result)?.close();
+      this.#kept.delete(result);
+    }
+  }
+}

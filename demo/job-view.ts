@@ -1,0 +1,183 @@
+import { FORMATS } from '../src/codecs/formats.ts';
+import type { Metadata } from '../src/index.ts';
+import { get, say } from './dom.ts';
+import type { SaveFormat } from './download.ts';
+import { dimensions, duration, roughly, timeLeft } from './format.ts';
+import { wishWords } from './sizes.ts';
+import { type Item, type Result, type State, selectedOf, type Way } from './state.ts';
+import { advice, keptWords, madeBy, noAdapterWords, stageWords, workerWords } from './words.ts';
+
+export interface JobActions {
+  cancel(): void;
+  restart(): void;
+  revert(): void;
+  writeToFile(): void;
+  runWith(way: Way): void;
+  setTask(task: 'upscale'): void;
+  save(format: SaveFormat, metadata: Metadata): Promise<void>;
+  dismiss(): void;
+}
+
+/** What becomes of the selected picture: progress, questions, the result and how to save it. */
+export class JobView {
+  #adviceGiven = '';
+
+  constructor(actions: JobActions) {
+    get('cancel').addEventListener('click', () => actions.cancel());
+    for (const id of ['again', 'go-on']) get(id).addEventListener('click', () => actions.restart());
+    get('revert').addEventListener('click', () => actions.revert());
+    get('write-to').addEventListener('click', () => actions.writeToFile());
+    get('run-cpu').addEventListener('click', () => actions.runWith('network'));
+    get('run-lanczos').addEventListener('click', () => actions.runWith('lanczos'));
+    get('enlarge-instead').addEventListener('click', () => actions.setTask('upscale'));
+    get('dismiss').addEventListener('click', () => actions.dismiss());
+    const keep = get<HTMLInputElement>('keep-metadata');
+    for (const { name: format } of Object.values(FORMATS)) {
+      const button = get(`save-${format}`);
+      button.addEventListener('click', async () => {
+        // Encoders of large pictures take seconds.
+        if (button.ariaBusy === 'true') return;
+        button.ariaBusy = 'true';
+        await actions.save(format, keep.checked ? 'keep' : 'drop');
+        button.ariaBusy = 'false';
+      });
+    }
+  }
+
+  render(state: State): void {
+    const item = state.isHome ? null : selectedOf(state);
+    const phase = item?.phase ?? null;
+    const show = (id: string, visible: boolean) => {
+      get(id).hidden = !visible;
+    };
+    const isWorking = phase?.kind === 'working';
+    const isWaiting = phase?.kind === 'waiting';
+    const isOver = phase?.kind === 'cancelled' || phase?.kind === 'failed';
+    show('working', isWorking || isWaiting);
+    show('confirm', phase?.kind === 'confirm');
+    show('again', isOver && item?.picture.size != null);
+    show('result', item?.result != null);
+    show('stale', item?.result != null && phase?.kind !== 'done');
+
+    if (isWorking || isWaiting) {
+      const fraction = isWorking ? phase.fraction : 0;
+      const percent = Math.floor(fraction * 100);
+      const bar = get('progress');
+      bar.setAttribute('aria-valuenow', String(percent));
+      bar.style.setProperty('--fraction', String(fraction));
+      bar.classList.toggle('is-unknown', fraction === 0);
+      say(get('percent'), fraction === 0 ? '' : `${percent} %`);
+      say(get('remaining'), timeLeft(isWorking ? phase.remainingMs : null));
+    }
+    if (phase?.kind === 'confirm') {
+      say(get('confirm-text'), phase.warning);
+      show('go-on', !phase.toFile);
+      show('write-to', phase.toFile);
+    }
+    if (item?.result) this.#renderResult(item, item.result);
+    this.#renderTrouble(state, item);
+    this.#renderNotice(state, item);
+    say(get('status'), statusWords(item, state));
+  }
+
+  #renderTrouble(state: State, item: Item | null): void {
+    const own = state.isHome && state.items.length > 0 ? null : item?.trouble;
+    const trouble = state.trouble ?? own;
+    get('error').hidden = !trouble;
+    get('dismiss').hidden = state.trouble === null;
+    say(get('error-message'), trouble?.message ?? '');
+    say(get('error-hint'), trouble?.hint ?? '');
+  }
+
+  #renderResult({ phase }: Item, result: Result): void {
+    const { settings, passes, preview, file, savedAs, source } = result;
+    const isStale = phase.kind !== 'done';
+    if (isStale) {
+      const size = wishWords(settings.size);
+      say(get('stale-text'), `You still see ${size ? `${size}, ` : ''}${settings.model.title}.`);
+    }
+    say(get('fact-from'), dimensions(result.inputWidth, result.inputHeight));
+    say(get('fact-to'), dimensions(result.width, result.height));
+    // An added model is called by its file: its id is a hash.
+    const { model } = settings;
+    const isAdded = model.kind === model.id;
+    const names = passes.map((id) => (isAdded && id === model.id ? model.title : id));
+    say(get('fact-by'), madeBy(result, names.join(', then ')));
+    const kept = keptWords(source);
+    say(get('fact-kept'), kept);
+    get('fact-kept').hidden = kept === '';
+    get('keep').hidden = !source.hasMetadata || preview !== null;
+    // Other formats need the whole of it in memory.
+    for (const format of ['jpeg', 'webp', 'avif']) get(`save-${format}`).hidden = preview !== null;
+    const reduced = preview ? 'A reduced copy is shown; the file has every pixel.' : '';
+    say(get('fact-saved'), [file ? '' : `Saved as ${savedAs}.`, reduced].join(' ').trim());
+    get('fact-saved').hidden = file !== null && preview === null;
+    get('save').hidden = file === null;
+    get('fact-tiles').hidden = result.statistics === 'exact';
+    get('fact-approximate').hidden = !result.approximate;
+  }
+
+  #renderNotice({ detection, items }: State, item: Item | null): void {
+    const isChoosing = item?.phase.kind === 'choose';
+    const notice = get('notice');
+    notice.hidden = !detection || !(isChoosing || detection.backend === 'none');
+    if (!detection || notice.hidden) return;
+    const { title, text } = noAdapterWords(detection);
+    say(get('notice-title'), title);
+    say(get('notice-text'), text);
+    const insecure = detection.reason?.code === 'INSECURE_CONTEXT';
+    get('notice-advice').hidden = insecure;
+    if (!insecure && this.#adviceGiven === '') {
+      this.#adviceGiven = navigator.userAgent;
+      get('notice-steps').replaceChildren(...adviceList(navigator.userAgent));
+    }
+    get('ways').hidden = !isChoosing;
+    if (!isChoosing) return;
+    const { phase, settings } = item;
+    const isPossible = phase.kind === 'choose' && phase.cpuMs !== null;
+    // One answer for all that wait for it.
+    const asking = items.flatMap((other) => (other.phase.kind === 'choose' ? [other.phase] : []));
+    const sum = asking.reduce((all, { cpuMs }) => all + (cpuMs ?? 0), 0);
+    const count = asking.length > 1 ? `${asking.length} pictures, ` : '';
+    say(get('run-cpu'), `Run on the CPU (${count}${roughly(sum)})`);
+    get('run-cpu').hidden = !isPossible;
+    get('too-large').hidden = isPossible;
+    // A resize restores nothing. Whoever is asked must be able to answer: one way there always is.
+    get('run-lanczos').hidden = settings.task !== 'upscale';
+    get('enlarge-instead').hidden = isPossible || settings.task === 'upscale';
+  }
+}
+
+function adviceList(userAgent: string): HTMLElement[] {
+  const element = (name: string, text: string) =>
+    Object.assign(document.createElement(name), { textContent: text });
+  return advice(userAgent).flatMap(({ browser, steps }) => [
+    element('dt', browser),
+    ...steps.map((step) => element('dd', step)),
+  ]);
+}
+
+function statusWords(item: Item | null, { detection, items }: State): string {
+  if (item === null) return 'Ready for a picture.';
+  const { phase, settings, result } = item;
+  switch (phase.kind) {
+    case 'waiting':
+      return items.some((other) => other.phase.kind === 'working')
+        ? 'Waiting for the picture before it…'
+        : 'Waiting…';
+    case 'working': {
+      const isSlow = phase.stage === 'upscale' && workerWords(detection).slow;
+      return `${stageWords(phase.stage, settings.task)}${isSlow ? ', slowly in software' : ''}…`;
+    }
+    case 'confirm':
+      return 'A very large result.';
+    case 'choose':
+      return 'Waiting for your choice above.';
+    case 'done':
+      return `Done in ${duration(result?.milliseconds ?? 0)}.`;
+    case 'cancelled':
+      return 'Cancelled.';
+    case 'failed':
+      return 'That did not work.';
+  }
+}

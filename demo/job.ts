@@ -1,0 +1,72 @@
+import {
+  CPU_MAX_PIXELS,
+  type Detection,
+  type UpscaleOutput,
+  type UpscaleProgress,
+  type Upscaler,
+} from '../src/index.ts';
+import { sizeOf, wishKey } from './sizes.ts';
+import type { Item, Phase, Result, Settings, Way } from './state.ts';
+import { isBeyondCanvas, sizeWarning } from './words.ts';
+
+/** What would take longer is not begun unasked. */
+const LONG_MS = 60_000;
+/** Pixels on the longer side of the copy that is shown of a result too large for that. */
+const PREVIEW_SIDE = 2048;
+
+export interface JobParts {
+  readonly upscaler: Pick<Upscaler, 'upscale' | 'estimateCpu'>;
+  /** Whether the visitor can be asked for a file to write to. */
+  readonly canPickFile: boolean;
+  readonly detect: () => Promise<Detection>;
+}
+
+/** A question, or a result. */
+export type Outcome = Extract<Phase, { kind: 'confirm' | 'choose' }> | Result;
+
+/** Results with the same key are the same. A plain resize is none of a network. */
+export const resultKey = ({ task, size, model }: Settings, way: Way | null): string =>
+  [task, model.id, wishKey(size), ...(way === 'lanczos' ? [way] : [])].join(' ');
+
+/**
+ * Makes the wanted result of a picture, unless something has to be asked first.
+ * @param to takes a result that is too large to be shown
+ * @throws CrispenError as `Upscaler.upscale`
+ */
+export async function attempt(
+  { upscaler, canPickFile, detect }: JobParts,
+  { picture, settings, way, confirmed }: Item,
+  to: FileSystemFileHandle | null,
+  signal: AbortSignal,
+  onProgress: (progress: UpscaleProgress) => void,
+): Promise<Outcome> {
+  const { cpu } = await detect();
+  const request = { ...settings.size, model: settings.model.id };
+  const size = sizeOf(settings.size, picture.size);
+  const warning = size && sizeWarning(size);
+  const isLarge = size !== null && isBeyondCanvas(size);
+  const toFile = isLarge && canPickFile;
+  const isAgreed = toFile ? to !== null : confirmed;
+  if (warning !== null && !isAgreed) return { kind: 'confirm', warning, toFile };
+  if (cpu && way === null && picture.size !== null) {
+    const { width, height } = picture.size;
+    // Without WebAssembly loops do it, up to a size.
+    const isHopeless = cpu.code === 'loops' && width * height > CPU_MAX_PIXELS;
+    const cpuMs = isHopeless ? null : await upscaler.estimateCpu(width, height, request);
+    if (cpuMs === null || cpuMs > LONG_MS) return { kind: 'choose', cpuMs };
+  }
+  const output: UpscaleOutput<ImageBitmap | Blob | null> = await upscaler.upscale(picture.file, {
+    ...request,
+    signal,
+    onProgress,
+    output: 'image/png',
+    // What cannot be encoded again is without them from the start.
+    metadata: isLarge ? 'drop' : 'keep',
+    ...(way === 'lanczos' && { method: way }),
+    ...(to && { to }),
+    ...(isLarge && { preview: PREVIEW_SIDE }),
+  });
+  const { image, ...facts } = output;
+  const file = image as Blob | null;
+  return { ...facts, key: resultKey(settings, way), settings, file, savedAs: to?.name ?? '' };
+}

@@ -1,0 +1,260 @@
+import { readPicture } from './intake.ts';
+import type { Item, Result, Settings, State, Trouble } from './state.ts';
+
+/** Pictures and results that nobody touched for so long are forgotten. */
+const EXPIRES_MS = 7 * 24 * 3600 * 1000;
+const FOLDER = 'crispen-pictures';
+const QUEUE = 'queue.json';
+const FACTS = '.json';
+/** Of what is written: facts of another version are passed over. */
+const VERSION = 1;
+
+type ResultFacts = Omit<Result, 'file' | 'preview'> & { readonly stored: string };
+
+/** What is written of a picture beside its bytes. */
+interface Facts {
+  readonly version: number;
+  readonly id: string;
+  readonly name: string;
+  readonly settings: Settings;
+  readonly phase: 'done' | 'failed' | 'cancelled' | 'waiting';
+  readonly trouble: Trouble | null;
+  readonly results: readonly ResultFacts[];
+  /** Key of the one that is shown. */
+  readonly result: string | null;
+  readonly saved: readonly string[];
+  /** Milliseconds since 1970. */
+  readonly touched: number;
+}
+
+interface Queue {
+  readonly order: readonly string[];
+  readonly selected: string | null;
+}
+
+export interface Kept {
+  readonly items: readonly Item[];
+  readonly selected: string | null;
+}
+
+/** Results that have a file. */
+const keepable = ({ results }: Item) => results.filter(({ file }) => file !== null);
+
+/**
+ * The queue with its results in the origin private file system, so that a reload brings it back. Of a picture
+ * `ID.source` is written first, then its results, `ID-N.result`, at last the facts, `ID.json`: what has no
+ * facts was half-written and is removed. One tab at a time keeps pictures.
+ */
+export class Keeper {
+  readonly #root: () => Promise<FileSystemDirectoryHandle>;
+  readonly #now: () => number;
+  readonly #onTrouble: (trouble: Trouble) => void;
+  #folder: FileSystemDirectoryHandle | null = null;
+  #latest: State | null = null;
+  #work: Promise<void> = Promise.resolve();
+  #isScheduled = false;
+  /** Items as they were last written, and the facts of each. */
+  readonly #written = new Map<string, { item: Item; facts: string }>();
+  #names = new WeakMap<Result, string>();
+  #files = 0;
+  #queue = '';
+
+  constructor(parts: {
+    root: () => Promise<FileSystemDirectoryHandle>;
+    onTrouble: (trouble: Trouble) => void;
+    now?: () => number;
+  }) {
+    this.#root = parts.root;
+    this.#onTrouble = parts.onTrouble;
+    this.#now = parts.now ?? Date.now;
+  }
+
+  get isOn(): boolean {
+    return this.#folder !== null;
+  }
+
+  /** What was kept. After that `update` keeps what changes. */
+  async open(): Promise<Kept> {
+    const root = await this.#root();
+    const folder = await root.getDirectoryHandle(FOLDER, { create: true });
+    const found: Facts[] = [];
+    const wanted = new Set([QUEUE]);
+    const names: string[] = [];
+    for await (const name of folder.keys()) names.push(name);
+    for (const name of names) {
+      if (!name.endsWith(FACTS) || name === QUEUE) continue;
+      const facts = await readJson<Facts>(folder, name);
+      const isFresh = facts && this.#now() - facts.touched < EXPIRES_MS;
+      if (facts?.version !== VERSION || !isFresh) continue;
+      found.push(facts);
+      wanted.add(name).add(`${facts.id}.source`);
+      for (const { stored } of facts.results) wanted.add(stored);
+    }
+    for (const name of names) if (!wanted.has(name)) await folder.removeEntry(name);
+    this.#files = Math.max(
+      0,
+      ...names.map((name) => Number(/-(\d+)\.result$/.exec(name)?.[1] ?? 0)),
+    );
+    const { order = [], selected = null } = (await readJson<Queue>(folder, QUEUE)) ?? {};
+    found.sort((a, b) => order.indexOf(a.id) - order.indexOf(b.id));
+    const items: Item[] = [];
+    for (const facts of found) {
+      const item = await this.#read(folder, facts).catch(() => null);
+      if (item) items.push(item);
+    }
+    this.#folder = folder;
+    return { items, selected };
+  }
+
+  /** Forgets everything that was written, and writes nothing more. */
+  async close(): Promise<void> {
+    const folder = this.#folder;
+    this.#folder = null;
+    await this.#work;
+    this.#written.clear();
+    this.#names = new WeakMap();
+    this.#queue = '';
+    if (!folder) return;
+    const names: string[] = [];
+    for await (const name of folder.keys()) names.push(name);
+    for (const name of names) await folder.removeEntry(name);
+  }
+
+  /** Writes what is new since the last time, some time soon. */
+  update(state: State): void {
+    this.#latest = state;
+    if (this.#folder === null || this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#work = this.#work.then(async () => {
+      this.#isScheduled = false;
+      try {
+        if (this.#folder && this.#latest) await this.#write(this.#folder, this.#latest);
+      } catch {
+        this.#folder = null;
+        this.#onTrouble({
+          message: 'The browser has no room to keep these pictures.',
+          hint: 'Save the results before you leave this page.',
+        });
+      }
+    });
+  }
+
+  async #write(folder: FileSystemDirectoryHandle, state: State): Promise<void> {
+    for (const item of state.items) {
+      const last = this.#written.get(item.id);
+      if (last?.item === item) continue;
+      const known = last ? keepable(last.item) : [];
+      if (!last) await writeFile(folder, `${item.id}.source`, item.picture.file);
+      for (const result of keepable(item)) {
+        if (this.#names.has(result)) continue;
+        this.#files += 1;
+        const name = `${item.id}-${this.#files}.result`;
+        await writeFile(folder, name, result.file as Blob);
+        this.#names.set(result, name);
+      }
+      const facts = JSON.stringify(this.#factsOf(item));
+      if (facts !== last?.facts) {
+        const touched = { ...JSON.parse(facts), touched: this.#now() };
+        await writeFile(folder, `${item.id}${FACTS}`, JSON.stringify(touched));
+      }
+      this.#written.set(item.id, { item, facts });
+      for (const result of known) {
+        if (!item.results.includes(result)) await this.#drop(folder, result);
+      }
+    }
+    const living = new Set([...state.items, ...state.removed].map(({ id }) => id));
+    for (const [id, { item }] of this.#written) {
+      if (living.has(id)) continue;
+      this.#written.delete(id);
+      await folder.removeEntry(`${id}${FACTS}`);
+      await folder.removeEntry(`${id}.source`);
+      for (const result of keepable(item)) await this.#drop(folder, result);
+    }
+    const order = state.items.map(({ id }) => id);
+    const queue = JSON.stringify({ order, selected: state.selected } satisfies Queue);
+    if (queue !== this.#queue) await writeFile(folder, QUEUE, queue);
+    this.#queue = queue;
+  }
+
+  async #drop(folder: FileSystemDirectoryHandle, result: Result): Promise<void> {
+    const name = this.#names.get(result);
+    if (name) await folder.removeEntry(name);
+  }
+
+  #factsOf(item: Item): Omit<Facts, 'touched'> {
+    const { id, picture, settings, phase, trouble, result, saved } = item;
+    const isOver = ['done', 'failed', 'cancelled'].includes(phase.kind);
+    return {
+      version: VERSION,
+      id,
+      name: picture.name,
+      settings,
+      phase: isOver ? (phase.kind as Facts['phase']) : 'waiting',
+      trouble,
+      results: keepable(item).map((made) => {
+        const { file, preview, ...facts } = made;
+        return { ...facts, stored: this.#names.get(made) ?? '' };
+      }),
+      result: result?.key ?? null,
+      saved,
+    };
+  }
+
+  async #read(folder: FileSystemDirectoryHandle, facts: Facts): Promise<Item> {
+    const { id, name, settings, trouble, saved } = facts;
+    const source = await readFile(folder, `${id}.source`);
+    const picture = await readPicture(source, name);
+    const results: Result[] = [];
+    for (const { stored, ...made } of facts.results) {
+      const result = { ...made, file: await readFile(folder, stored), preview: null };
+      results.push(result);
+      this.#names.set(result, stored);
+    }
+    const result = results.find(({ key }) => key === facts.result) ?? null;
+    // A result that went to a file was not kept: it would have to be made again.
+    const isDone = facts.phase === 'done' && result !== null;
+    const kind = facts.phase === 'done' && !isDone ? 'waiting' : facts.phase;
+    const common = { way: null, confirmed: false, phase: { kind } } as const;
+    const item: Item = { id, picture, settings, trouble, saved, results, result, ...common };
+    this.#written.set(id, { item, facts: JSON.stringify(this.#factsOf(item)) });
+    return item;
+  }
+}
+
+async function readFile(folder: FileSystemDirectoryHandle, name: string): Promise<File> {
+  return (await folder.getFileHandle(name)).getFile();
+}
+
+/** Null for what is not there or damaged. */
+async function readJson<T>(folder: FileSystemDirectoryHandle, name: string): Promise<T | null> {
+  try {
+    return JSON.parse(await (await readFile(folder, name)).text());
+  } catch {
+    return null;
+  }
+}
+
+async function writeFile(
+  folder: FileSystemDirectoryHandle,
+  name: string,
+  content: Blob | string,
+): Promise<void> {
+  const file = await folder.getFileHandle(name, { create: true });
+  const writable = await file.createWritable();
+  await writable.write(content);
+  await writable.close();
+}
+
+/** Whether this browser can keep pictures, and no other tab does; if so, this tab is the one from now on. */
+export async function claimKeeping(): Promise<boolean> {
+  const canWrite =
+    'FileSystemFileHandle' in globalThis && 'createWritable' in FileSystemFileHandle.prototype;
+  if (!canWrite || !navigator.locks || !navigator.storage?.getDirectory) return false;
+  return new Promise((resolve) => {
+    void navigator.locks.request(FOLDER, { ifAvailable: true }, (lock) => {
+      resolve(lock !== null);
+      // Held until the page is left.
+      return lock && new Promise(() => {});
+    });
+  });
+}

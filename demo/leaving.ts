@@ -1,0 +1,42 @@
+import { type State, unsavedOf } from './state.ts';
+
+interface Parts {
+  /** Back or forward went to the welcome page, or away from it. */
+  readonly onHome: (isHome: boolean) => void;
+}
+
+/** The state of a history entry that shows pictures. */
+const PICTURES = { crispen: 'pictures' };
+const showsPictures = (state: unknown): boolean =>
+  (state as typeof PICTURES | null)?.crispen === PICTURES.crispen;
+
+/** Whether leaving the page now would cost something. */
+export const isAtStake = (state: State): boolean =>
+  unsavedOf(state).length > 0 ||
+  state.items.some(({ phase }) => phase.kind === 'working' || phase.kind === 'waiting');
+
+/**
+ * The ways out of the page: Back goes from the pictures to the welcome page first, and the browser asks before
+ * anything unsaved would go.
+ */
+export class Leaving {
+  #isGuarded = false;
+
+  constructor({ onHome }: Parts) {
+    addEventListener('popstate', ({ state }) => onHome(!showsPictures(state)));
+  }
+
+  render(state: State): void {
+    if (!state.isHome && !showsPictures(history.state)) history.pushState(PICTURES, '');
+    const isGuarded = isAtStake(state);
+    if (isGuarded === this.#isGuarded) return;
+    this.#isGuarded = isGuarded;
+    // Only while it is needed: a page that listens is left out of the cache that makes Back instant.
+    if (isGuarded) addEventListener('beforeunload', ask);
+    else removeEventListener('beforeunload', ask);
+  }
+}
+
+function ask(event: BeforeUnloadEvent): void {
+  event.preventDefault();
+}

@@ -1,0 +1,93 @@
+import { sizeOf } from './sizes.ts';
+import type { Item, State } from './state.ts';
+
+/** What the queue as a whole amounts to. Pure functions. */
+
+export interface Tally {
+  readonly all: number;
+  readonly done: number;
+  readonly failed: number;
+  /** Waiting or working. */
+  readonly open: number;
+  /** Waiting for an answer. */
+  readonly asking: number;
+  readonly cancelled: number;
+}
+
+export function tally(items: readonly Item[]): Tally {
+  const count = (...kinds: Item['phase']['kind'][]) =>
+    items.filter(({ phase }) => kinds.includes(phase.kind)).length;
+  return {
+    all: items.length,
+    done: count('done'),
+    failed: count('failed'),
+    open: count('waiting', 'working'),
+    asking: count('confirm', 'choose'),
+    cancelled: count('cancelled'),
+  };
+}
+
+/** Pixels of a wanted result. */
+function pixelsOf({ settings, picture }: Item): number | null {
+  const size = sizeOf(settings.size, picture.size);
+  return size && size.width * size.height;
+}
+
+/**
+ * Milliseconds to the end of the queue, by what its results took per pixel; null while there is nothing to
+ * measure by.
+ */
+export function queueLeft({ items }: Pick<State, 'items'>): number | null {
+  let left = 0;
+  let [milliseconds, pixels] = [0, 0];
+  for (const { result } of items) {
+    if (result === null) continue;
+    milliseconds += result.milliseconds;
+    pixels += result.width * result.height;
+  }
+  for (const item of items) {
+    const { phase } = item;
+    if (phase.kind !== 'working' && phase.kind !== 'waiting') continue;
+    if (phase.kind === 'working' && phase.remainingMs !== null) {
+      left += phase.remainingMs;
+      continue;
+    }
+    const own = pixelsOf(item);
+    // A picture without a size is hardly one.
+    if (own === null) continue;
+    if (pixels === 0) return null;
+    const isBegun = phase.kind === 'working' ? 1 - phase.fraction : 1;
+    left += (milliseconds / pixels) * own * isBegun;
+  }
+  return left;
+}
+
+/** The queue in a sentence. */
+export function queueWords(state: Pick<State, 'items' | 'isPaused'>, left: string): string {
+  const { all, done, failed, open, asking, cancelled } = tally(state.items);
+  const parts = [
+    `${done} of ${all} done`,
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    ...(cancelled > 0 ? [`${cancelled} cancelled`] : []),
+    ...(asking > 0 ? [`${asking} waiting for your answer`] : []),
+    ...(state.isPaused && open > 0 ? ['paused'] : open > 0 && left !== '' ? [left] : []),
+  ];
+  return parts.join(', ');
+}
+
+const PHASES: Readonly<Record<Item['phase']['kind'], string>> = {
+  waiting: 'waiting',
+  working: 'in progress',
+  confirm: 'needs an answer',
+  choose: 'needs an answer',
+  done: 'done',
+  cancelled: 'cancelled',
+  failed: 'failed',
+};
+
+/** What a tile of the strip says of its picture. */
+export function tileWords({ picture, phase, trouble }: Item): string {
+  const what =
+    phase.kind === 'working' ? `${Math.floor(phase.fraction * 100)} %` : PHASES[phase.kind];
+  return `${picture.name}, ${what}${trouble ? `: ${trouble.message}` : ''}`;
+}

@@ -1,0 +1,117 @@
+import { CrispenError, type Metadata, type UpscaleRequest, type Upscaler } from '../src/index.ts';
+import {
+  canPickFile,
+  EXTENSIONS,
+  pickFile,
+  pickFolder,
+  type SaveFormat,
+  save,
+} from './download.ts';
+import { distinctNames, resultName } from './format.ts';
+import type { Session } from './session.ts';
+import { wishName } from './sizes.ts';
+import { type Item, type Result, selectedOf } from './state.ts';
+
+interface Parts {
+  readonly upscaler: Pick<Upscaler, 'encode'>;
+  readonly session: Session;
+}
+
+/** A result with the picture that it is of. */
+interface Finished {
+  readonly item: Item;
+  readonly result: Result;
+}
+
+/** Files of results: one, all in a ZIP, all into a folder. What went out counts as saved. */
+export class Saving {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** The selected picture's result as a download. */
+  saveOne(format: SaveFormat, metadata: Metadata): Promise<void> {
+    return this.#guard(async () => {
+      const item = selectedOf(this.#parts.session.state);
+      if (!item?.result?.file) return;
+      const finished = { item, result: item.result };
+      save(await this.#encode(finished, format, metadata), this.#name(finished, format));
+      this.#mark(finished);
+    });
+  }
+
+  /** Every result as one ZIP, which is written as it is made where a file can be picked. */
+  saveZip(format: SaveFormat, onProgress: (done: number, all: number) => void): Promise<void> {
+    return this.#guard(async () => {
+      const name = 'crispen.zip';
+      const handle = canPickFile() ? await pickFile(name) : null;
+      if (canPickFile() && handle === null) return;
+      const { downloadZip } = await import('client-zip');
+      const written = this.#files(format, onProgress);
+      const response = downloadZip(written);
+      if (handle) await response.body?.pipeTo(await handle.createWritable());
+      else save(await response.blob(), name);
+      for (const finished of this.#finished()) this.#mark(finished);
+    });
+  }
+
+  /** Every result as a file of a folder that the visitor chooses. */
+  saveFolder(format: SaveFormat, onProgress: (done: number, all: number) => void): Promise<void> {
+    return this.#guard(async () => {
+      const folder = await pickFolder();
+      if (folder === null) return;
+      for await (const { name, input } of this.#files(format, onProgress)) {
+        const file = await folder.getFileHandle(name, { create: true });
+        const writable = await file.createWritable();
+        await writable.write(input);
+        await writable.close();
+      }
+      for (const finished of this.#finished()) this.#mark(finished);
+    });
+  }
+
+  #finished(): Finished[] {
+    return this.#parts.session.state.items.flatMap((item) =>
+      item.result?.file ? [{ item, result: item.result }] : [],
+    );
+  }
+
+  /** One after the other, so that only one is in memory. */
+  async *#files(format: SaveFormat, onProgress: (done: number, all: number) => void) {
+    const all = this.#finished();
+    const names = distinctNames(all.map((finished) => this.#name(finished, format)));
+    for (const [i, finished] of all.entries()) {
+      onProgress(i, all.length);
+      const input = await this.#encode(finished, format, 'drop');
+      yield { name: names[i], input };
+    }
+    onProgress(all.length, all.length);
+  }
+
+  #name({ item, result }: Finished, format: SaveFormat): string {
+    return resultName(item.picture.name, wishName(result.settings.size), EXTENSIONS[format]);
+  }
+
+  async #encode({ result }: Finished, format: SaveFormat, metadata: Metadata): Promise<Blob> {
+    const file = result.file as Blob;
+    const type = `image/${format}` satisfies UpscaleRequest['output'];
+    const isAsWanted = metadata === 'keep' || !result.source.hasMetadata || result.preview !== null;
+    const isReady = format === 'png' && isAsWanted;
+    return isReady ? file : this.#parts.upscaler.encode(file, { type, metadata });
+  }
+
+  #mark({ item, result }: Finished): void {
+    this.#parts.session.markSaved(item.id, result.key);
+  }
+
+  async #guard(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      const { message, hint } = CrispenError.from(error, 'WRITE_FAILED');
+      this.#parts.session.report({ message, hint });
+    }
+  }
+}

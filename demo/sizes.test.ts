@@ -1,0 +1,29 @@
+import { expect, it } from 'vitest';
+import { factorOf, sizeOf, wishName, wishWords } from './sizes.ts';
+
+const photo = { width: 1200, height: 800 };
+
+it.each([
+  [{ scale: 2 }, 2, { width: 2400, height: 1600 }, '@2x', '2×'],
+  [{ scale: 1 }, 1, photo, '-clean', ''],
+  [{ scale: 2.7 }, 2.7, { width: 3240, height: 2160 }, '@2.7x', '2.7×'],
+  [{ width: 3000 }, 2.5, { width: 3000, height: 2000 }, '-3000w', '3000 wide'],
+  [{ height: 2400 }, 3, { width: 3600, height: 2400 }, '-2400h', '2400 high'],
+  [
+    { fit: { width: 3840, height: 2160 } },
+    2.7,
+    { width: 3240, height: 2160 },
+    '-3840x2160',
+    '3840 × 2160',
+  ],
+])('%o', (wish, factor, size, name, words) => {
+  expect(factorOf(wish, photo)).toBe(factor);
+  expect(sizeOf(wish, photo)).toEqual(size);
+  expect([wishName(wish), wishWords(wish)]).toEqual([name, words]);
+});
+
+it('knows no size without that of the picture, or beyond what can be made', () => {
+  expect([factorOf({ width: 10 }, null), factorOf({ scale: 3 }, null)]).toEqual([null, 3]);
+  expect(sizeOf({ scale: 3 }, null)).toBeNull();
+  expect(sizeOf({ width: 999 }, { width: 10, height: 10 })).toBeNull();
+});

@@ -1,0 +1,45 @@
+import { MAX_FACTOR, type SizeWish, wishedSize } from '../src/image/size.ts';
+import type { Size } from './zoom.ts';
+
+/** A size that somebody asks for, in one way. */
+export type Wish =
+  | { readonly scale: number }
+  | { readonly width: number }
+  | { readonly height: number }
+  | { readonly fit: Size };
+
+/** Two wishes with the same key are the same. */
+export const wishKey = (wish: Wish): string => JSON.stringify(wish);
+
+/** By how much a picture is enlarged; null where that depends on a size that is not known. */
+export function factorOf(wish: Wish, size: Size | null): number | null {
+  if ('scale' in wish) return wish.scale;
+  if (size === null) return null;
+  if ('width' in wish) return wish.width / size.width;
+  if ('height' in wish) return wish.height / size.height;
+  return Math.min(wish.fit.width / size.width, wish.fit.height / size.height);
+}
+
+/** The size of the result; null where it is not known, or beyond what can be made. */
+export function sizeOf(wish: Wish, size: Size | null): Size | null {
+  const factor = factorOf(wish, size);
+  if (size === null || factor === null || factor > MAX_FACTOR) return null;
+  const { width, height } = wishedSize(size, wish as SizeWish);
+  return { width, height };
+}
+
+/** As it stands in the name of a file: `@2x`, `-3840w`, `-2160h`, `-3840x2160`. */
+export function wishName(wish: Wish): string {
+  if ('scale' in wish) return wish.scale === 1 ? '-clean' : `@${wish.scale}x`;
+  if ('width' in wish) return `-${wish.width}w`;
+  if ('height' in wish) return `-${wish.height}h`;
+  return `-${wish.fit.width}x${wish.fit.height}`;
+}
+
+/** For people: `2×`, `3840 wide`; empty where the size stays. */
+export function wishWords(wish: Wish): string {
+  if ('scale' in wish) return wish.scale === 1 ? '' : `${wish.scale}×`;
+  if ('width' in wish) return `${wish.width} wide`;
+  if ('height' in wish) return `${wish.height} high`;
+  return `${wish.fit.width} × ${wish.fit.height}`;
+}
