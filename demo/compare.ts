@@ -27,32 +27,37 @@ export interface CompareElements {
 
 export interface Pictures {
   readonly before: CanvasImageSource;
+  /** Its own size, in pixels. */
+  readonly beforeSize: Size;
+  /** Draw it as pixels, however close the look is. */
+  readonly isPixels: boolean;
   readonly after: CanvasImageSource | null;
   /** Size of the enlarged picture in pixels, also while there is none yet. */
   readonly size: Size;
-  /** How many times larger that is than the picture before. */
-  readonly enlargement: number;
-  /** What the divider says of the side of `after`: "enlarged". */
-  readonly done: string;
-  /** Label on the side of `after`. */
-  readonly tag: string;
+  /** What the divider says of either side: "original", "enlarged". */
+  readonly names: readonly [before: string, after: string];
+  /** Labels of both sides. */
+  readonly tags: readonly [before: string, after: string];
 }
 
 const ZOOM_STEP = 1.5;
 const PAN_STEP = 60;
+/** Device pixels per pixel of a picture from which on its pixels are drawn as such. */
+const CLOSE = 2;
 const CHECK = 8;
 /** Between a label and the edges of its side, as in the style sheet. */
 const TAG_MARGIN = 12;
 
 /**
  * Before and after on one canvas of the size of the stage, so that a picture of any size costs no
- * more memory than the screen. The before picture is drawn from its own pixels with the browser's
- * bilinear filter, which is how a page would enlarge it, into exactly the same rectangle.
+ * more memory than the screen. Both are drawn into exactly the same rectangle. The original is enlarged with the
+ * browser's bilinear filter, as a page would, or as pixels. What has the pixels of a result shows them as such
+ * beyond 200 %.
  *
  * Pointer: the divider follows a drag on it, and anywhere while the whole picture is in view;
  * a closer look is dragged around instead. Wheel and pinch zoom, a double click goes to the pixels
- * and back. Keyboard: arrows move the divider (Shift: ten times as far) or, on the picture, the
- * view; plus, minus, 0 (fit) and 1 (actual pixels) zoom.
+ * and back, on the divider to the middle. Keyboard: arrows move the divider (Shift: ten times as far) or, on
+ * the picture, the view; `keys.ts` has those that work everywhere.
  */
 export class Compare {
   readonly #elements: CompareElements;
@@ -64,6 +69,8 @@ export class Compare {
   /** Where the divider stands, 0 to 1 of the visible part of the picture. */
   #split = 0.5;
   #frame = 0;
+  /** The side before alone, as long as a key is held. */
+  #isPeeking = false;
   #pointers = new Map<number, Point>();
   #dragging: 'divider' | 'view' | null = null;
   #checks: CanvasPattern | null = null;
@@ -87,10 +94,35 @@ export class Compare {
       this.#fitted = true;
       this.#split = 0.5;
     }
-    const { divider, tagAfter } = this.#elements;
+    const { divider, tagBefore, tagAfter } = this.#elements;
     divider.hidden = tagAfter.hidden = !pictures?.after;
-    tagAfter.textContent = pictures?.tag ?? '';
+    const [before = '', after = ''] = pictures?.tags ?? [];
+    tagBefore.textContent = before;
+    tagAfter.textContent = after;
     this.#resize();
+  }
+
+  zoomIn(): void {
+    this.#zoomTo(this.#view.scale * ZOOM_STEP);
+  }
+
+  zoomOut(): void {
+    this.#zoomTo(this.#view.scale / ZOOM_STEP);
+  }
+
+  fit(): void {
+    this.#fitted = true;
+    this.#setView(this.#view);
+  }
+
+  showPixels(): void {
+    this.#zoomTo(1 / devicePixelRatio);
+  }
+
+  peek(isOn: boolean): void {
+    if (isOn === this.#isPeeking) return;
+    this.#isPeeking = isOn;
+    this.#setView(this.#view);
   }
 
   #resize(): void {
@@ -132,11 +164,6 @@ export class Compare {
         at ?? { x: width / 2, y: height / 2 },
       ),
     );
-  }
-
-  #fit(): void {
-    this.#fitted = true;
-    this.#setView(this.#view);
   }
 
   #pan(dx: number, dy: number): void {
@@ -181,24 +208,36 @@ export class Compare {
     const width = Math.max(1, Math.round(pictures.size.width * scale * ratio));
     const height = Math.max(1, Math.round(pictures.size.height * scale * ratio));
     const [start, end] = this.#span();
-    const splitX = start + (end - start) * this.#split;
+    const splitX = start + (end - start) * (this.#isPeeking ? 1 : this.#split);
     const splitPixel = pictures.after === null ? canvas.width : Math.round(splitX * ratio);
 
     context.fillStyle = this.#checkerboard();
     context.fillRect(left, top, width, height);
-    const paint = (source: CanvasImageSource, from: number, to: number, enlarging: boolean) => {
+    const paint = (
+      source: CanvasImageSource,
+      [from, to]: readonly [number, number],
+      /** Device pixels per pixel of the source. */
+      factor: number,
+      isPixels: boolean,
+    ) => {
       context.save();
       context.beginPath();
       context.rect(from, 0, to - from, canvas.height);
       context.clip();
+      context.imageSmoothingEnabled = !isPixels;
       // "high" is a bicubic filter where it enlarges; browsers show pictures with a bilinear one.
-      context.imageSmoothingQuality = enlarging ? 'medium' : 'high';
+      context.imageSmoothingQuality = factor >= 1 ? 'medium' : 'high';
       context.drawImage(source, left, top, width, height);
       context.restore();
     };
+    const { before, beforeSize, after } = pictures;
     const factor = scale * ratio;
-    paint(pictures.before, 0, splitPixel, factor * pictures.enlargement >= 1);
-    if (pictures.after) paint(pictures.after, splitPixel, canvas.width, factor >= 1);
+    const ownFactor = (factor * pictures.size.width) / beforeSize.width;
+    // One of the original's size is enlarged by the browser; any other is a result.
+    const isResult = before instanceof ImageBitmap;
+    const isPixels = pictures.isPixels ? ownFactor >= 1 : isResult && ownFactor > CLOSE;
+    paint(before, [0, splitPixel], ownFactor, isPixels);
+    if (after) paint(after, [splitPixel, canvas.width], factor, factor > CLOSE);
 
     const [spanTop, spanBottom] = visibleSpan(y, height / ratio, this.#stage.height);
     const split = pictures.after === null ? end : splitX;
@@ -221,7 +260,7 @@ export class Compare {
     divider.setAttribute('aria-valuenow', String(percent));
     divider.setAttribute(
       'aria-valuetext',
-      `${percent} % original, ${100 - percent} % ${pictures.done}`,
+      `${percent} % ${pictures.names[0]}, ${100 - percent} % ${pictures.names[1]}`,
     );
     const zoom = `${Math.round(scale * ratio * 100)} %`;
     zoomFull.textContent = zoom;
@@ -247,10 +286,11 @@ export class Compare {
 
   #listen(): void {
     const { stage, canvas, divider, zoomIn, zoomOut, zoomFit, zoomFull } = this.#elements;
-    zoomIn.addEventListener('click', () => this.#zoomTo(this.#view.scale * ZOOM_STEP));
-    zoomOut.addEventListener('click', () => this.#zoomTo(this.#view.scale / ZOOM_STEP));
-    zoomFit.addEventListener('click', () => this.#fit());
-    zoomFull.addEventListener('click', () => this.#zoomTo(1 / devicePixelRatio));
+    zoomIn.addEventListener('click', () => this.zoomIn());
+    zoomOut.addEventListener('click', () => this.zoomOut());
+    zoomFit.addEventListener('click', () => this.fit());
+    zoomFull.addEventListener('click', () => this.showPixels());
+    divider.addEventListener('dblclick', () => this.#setSplit(0.5));
 
     const local = (event: MouseEvent): Point => {
       const box = stage.getBoundingClientRect();
@@ -274,7 +314,7 @@ export class Compare {
         const full = 1 / devicePixelRatio;
         const { scale } = this.#view;
         this.#zoomTo(scale < full * 0.99 ? full : scale * 3, local(event));
-      } else this.#fit();
+      } else this.fit();
     });
 
     const down = (event: PointerEvent, target: 'divider' | 'view') => {
@@ -337,15 +377,6 @@ export class Compare {
       if (by === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
       prevent(event);
       this.#pan(...by);
-    });
-    stage.addEventListener('keydown', (event) => {
-      if (event.altKey || event.ctrlKey || event.metaKey) return;
-      if (event.key === '+' || event.key === '=') this.#zoomTo(this.#view.scale * ZOOM_STEP);
-      else if (event.key === '-') this.#zoomTo(this.#view.scale / ZOOM_STEP);
-      else if (event.key === '0') this.#fit();
-      else if (event.key === '1') this.#zoomTo(1 / devicePixelRatio);
-      else return;
-      prevent(event);
     });
   }
 }

@@ -1,4 +1,5 @@
 import { CrispenError, createUpscaler, MODELS } from '../src/index.ts';
+import { Before } from './before.ts';
 import { get, say } from './dom.ts';
 import { canPickFile, canPickFolder, EXTENSIONS, pickFile, type SaveFormat } from './download.ts';
 import { resultName } from './format.ts';
@@ -9,7 +10,7 @@ import { describeModel, isWeightFile, OwnModels } from './own.ts';
 import { Saving } from './saving.ts';
 import { Session } from './session.ts';
 import { factorOf, wishName } from './sizes.ts';
-import { selectedOf } from './state.ts';
+import { type State, selectedOf } from './state.ts';
 import { PageView } from './view.ts';
 
 /** `?backend=webgpu` takes a software adapter, too; `?backend=cpu` leaves the GPU alone. */
@@ -33,6 +34,8 @@ const view = new PageView(MODELS, {
   dismiss: () => session.report(null),
   undo: () => session.undo(),
   goBack: () => session.goHome(false),
+  setBefore: (mode) => before.setMode(mode, session.state),
+  pin: () => void before.pin(session.state),
   select: (id) => session.select(id),
   move: (id, place) => session.move(id, place),
   remove: (ids) => session.remove(ids),
@@ -48,12 +51,24 @@ const session = new Session({
   canPickFile: canPickFile(),
   release: releasePicture,
   onChange: (state) => {
-    view.render(state);
+    before.update(state);
+    render(state);
     leaving.render(state);
     keeper.update(state);
     own.show(state.settings.model.id);
   },
 });
+
+const before = new Before({
+  upscaler,
+  draw: (file) => createImageBitmap(file),
+  onChange: () => render(session.state),
+  onTrouble: (trouble) => session.report(trouble),
+});
+
+function render(state: State): void {
+  view.render(state, { ...before.side(state), isPinned: before.isPinned(state) });
+}
 
 const saving = new Saving({ upscaler, session });
 const keeper = new Keeper({
@@ -197,7 +212,7 @@ listenForFiles({
     }),
 });
 listenForSaveAll();
-view.render(session.state);
+render(session.state);
 void keepPictures().catch((error: unknown) => console.warn(error));
 void own.refresh().catch((error: unknown) => console.warn(error));
 void session.detect().catch((error: unknown) => {

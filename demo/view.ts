@@ -1,11 +1,14 @@
 import type { ModelEntry, Task } from '../src/index.ts';
+import type { BeforeMode, BeforeSide } from './before.ts';
+import { resultTitle } from './before.ts';
 import { Compare } from './compare.ts';
 import { copyOf, get, say } from './dom.ts';
 import { dimensions } from './format.ts';
 import { type JobActions, JobView } from './job-view.ts';
+import { listenForKeys } from './keys.ts';
 import { choicesAt, tasksOf } from './models.ts';
 import { factorOf, sizeOf, type Wish, wishKey, wishWords } from './sizes.ts';
-import { type State, selectedOf } from './state.ts';
+import { type Result, type State, selectedOf } from './state.ts';
 import { Strip, type StripActions } from './strip.ts';
 import { resultTag, TASK_WORDS, workerWords } from './words.ts';
 
@@ -17,6 +20,8 @@ export interface Actions extends JobActions, StripActions {
   setKind(kind: string): void;
   applyToAll(): void;
   undo(): void;
+  setBefore(mode: BeforeMode): void;
+  pin(): void;
   goBack(): void;
 }
 
@@ -29,6 +34,12 @@ function card(choice: { name: string; value: string; title: string; text: string
   label.querySelector('small')!.textContent = text;
   return label;
 }
+
+/** Beside another result, the model tells the two apart. */
+const tagOf = (result: Result, { mode }: BeforeSide): string =>
+  mode === 'pinned'
+    ? resultTitle(result)
+    : resultTag(result.backend, wishWords(result.settings.size));
 
 /** The page as a function of the state: index.html holds every element, this fills and shows them. */
 export class PageView {
@@ -61,13 +72,14 @@ export class PageView {
     this.#listen();
   }
 
-  render(state: State): void {
+  /** @param before what the result is compared with; `isPinned`: one of this picture is pinned */
+  render(state: State, before: BeforeSide & { readonly isPinned: boolean }): void {
     const focused = document.activeElement;
     const item = state.isHome ? null : selectedOf(state);
     const phase = item?.phase.kind ?? 'empty';
     const isNew = document.body.dataset.phase !== phase;
     document.body.dataset.phase = phase;
-    this.#renderStage(state);
+    this.#renderStage(state, before);
     this.#renderSettings(state);
     this.#strip.render(state);
     this.#job.render(state);
@@ -110,6 +122,10 @@ export class PageView {
     get('model').addEventListener('change', (event) => {
       actions.setKind((event.target as HTMLInputElement).dataset.kind ?? '');
     });
+    const mode = get<HTMLSelectElement>('before-mode');
+    mode.addEventListener('change', () => actions.setBefore(mode.value as BeforeMode));
+    get('pin').addEventListener('click', () => actions.pin());
+    listenForKeys(this.#compare);
     get('apply-all').addEventListener('click', () => actions.applyToAll());
     get('undo').addEventListener('click', () => actions.undo());
     get('return').addEventListener('click', () => actions.goBack());
@@ -131,7 +147,7 @@ export class PageView {
       );
   }
 
-  #renderStage(state: State): void {
+  #renderStage(state: State, side: BeforeSide & { readonly isPinned: boolean }): void {
     const { isHome, items, drawing } = state;
     const item = selectedOf(state);
     const image = item?.picture.image ?? null;
@@ -153,22 +169,35 @@ export class PageView {
     const natural = { width: image.naturalWidth, height: image.naturalHeight };
     // Until there is a result, its size is the wanted one.
     const size = result ?? sizeOf(made.size, natural) ?? natural;
-    const shown = [image, after, size.width, size.height];
+    this.#renderSides(side, result !== null && result.file !== null);
+    const beforeSide = after ? side : null;
+    const before = beforeSide?.image ?? image;
+    const shown = [before, after, size.width, size.height, side.tag];
     if (shown.every((value, index) => value === this.#shown[index])) return;
     this.#shown = shown;
     this.#compare.show({
-      before: image,
+      before,
+      beforeSize: beforeSide?.image ?? natural,
+      isPixels: beforeSide?.mode === 'pixels',
       after,
       size: { width: size.width, height: size.height },
-      enlargement: size.width / natural.width,
-      done: made.task === 'upscale' ? 'enlarged' : 'cleaned up',
-      tag: result ? resultTag(result.backend, wishWords(made.size)) : '',
+      names: [side.name, made.task === 'upscale' ? 'enlarged' : 'cleaned up'],
+      tags: [beforeSide?.tag ?? 'Original', result ? tagOf(result, side) : ''],
     });
     get('canvas').setAttribute(
       'aria-label',
       `${result ? 'The original beside the result' : 'The original'}, ${picture.name}. ` +
         'Arrow keys move a closer look, plus and minus zoom.',
     );
+  }
+
+  #renderSides({ mode, isPinned }: BeforeSide & { isPinned: boolean }, isDone: boolean): void {
+    get('sides').hidden = !isDone;
+    const select = get<HTMLSelectElement>('before-mode');
+    get<HTMLOptionElement>('before-pinned').hidden = !isPinned;
+    // While a filter is at work the list says what was chosen.
+    if (mode !== 'browser' || select.value === 'pinned') select.value = mode;
+    get('pin').setAttribute('aria-pressed', String(isPinned));
   }
 
   #renderSettings(state: State): void {

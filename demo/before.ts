@@ -1,0 +1,126 @@
+import type { UpscaleOutput, Upscaler } from '../src/index.ts';
+import { wishWords } from './sizes.ts';
+import { type Item, type Result, type State, selectedOf, type Trouble } from './state.ts';
+
+/** What the result is compared with: the picture as browsers enlarge it, as pixels, by Lanczos; another result. */
+export type BeforeMode = 'browser' | 'pixels' | 'lanczos' | 'pinned';
+
+export interface BeforeSide {
+  readonly mode: BeforeMode;
+  /** Null: the picture itself. */
+  readonly image: ImageBitmap | null;
+  readonly tag: string;
+  /** What the divider says of this side. */
+  readonly name: string;
+}
+
+interface Parts {
+  readonly upscaler: Pick<Upscaler, 'upscale'>;
+  readonly draw: (file: Blob) => Promise<ImageBitmap>;
+  readonly onChange: () => void;
+  readonly onTrouble: (trouble: Trouble) => void;
+}
+
+interface Drawn {
+  readonly key: string;
+  readonly image: ImageBitmap;
+}
+
+/** A result with what made it: `Photo 2×`. */
+export const resultTitle = ({ settings, backend }: Result): string =>
+  `${backend === 'lanczos' ? 'Lanczos' : settings.model.title} ${wishWords(settings.size)}`.trim();
+
+const plainKey = ({ id }: Item, { width, height }: Result) => `${id} ${width}x${height}`;
+
+/** The side of the comparison that stands before the result. */
+export class Before {
+  readonly #parts: Parts;
+  #mode: BeforeMode = 'browser';
+  /** The selected picture enlarged by Lanczos, made when it is first wanted. */
+  #plain: Drawn | null = null;
+  #wanted = '';
+  #pin: { readonly id: string; readonly result: Result; readonly image: ImageBitmap } | null = null;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  get mode(): BeforeMode {
+    return this.#mode;
+  }
+
+  /** Whether a result of the picture on the stage is pinned. */
+  isPinned(state: State): boolean {
+    return this.#pin !== null && this.#pin.id === state.selected;
+  }
+
+  setMode(mode: BeforeMode, state: State): void {
+    this.#mode = mode;
+    this.update(state);
+    this.#parts.onChange();
+  }
+
+  /** Keeps the result on the stage, to compare the next ones with it; a second time lets go of it. */
+  async pin(state: State): Promise<void> {
+    const item = selectedOf(state);
+    const result = item?.result;
+    const wasPinned = this.isPinned(state);
+    this.#pin?.image.close();
+    this.#pin = null;
+    if (!wasPinned && item && result?.file) {
+      // A bitmap of its own: those of results come and go.
+      const image = await this.#parts.draw(result.file);
+      this.#pin = { id: item.id, result, image };
+    }
+    this.#mode = this.#pin ? 'pinned' : 'browser';
+    this.#parts.onChange();
+  }
+
+  side(state: State): BeforeSide {
+    const item = selectedOf(state);
+    const result = state.drawing?.result ?? null;
+    if (this.#mode === 'pixels') {
+      return { mode: 'pixels', image: null, tag: 'Original, pixels', name: 'original' };
+    }
+    if (this.#mode === 'pinned' && this.#pin && this.isPinned(state)) {
+      const tag = resultTitle(this.#pin.result);
+      return { mode: 'pinned', image: this.#pin.image, tag, name: tag };
+    }
+    if (this.#mode === 'lanczos' && item && result && this.#plain?.key === plainKey(item, result)) {
+      const tag = `Lanczos ${wishWords(result.settings.size)}`.trim();
+      return { mode: 'lanczos', image: this.#plain.image, tag, name: 'Lanczos' };
+    }
+    return { mode: 'browser', image: null, tag: 'Original', name: 'original' };
+  }
+
+  /** Gets what the mode needs of the picture on the stage. */
+  update(state: State): void {
+    const item = selectedOf(state);
+    const result = state.drawing?.result;
+    if (this.#mode !== 'lanczos' || !item || !result || result.preview) return;
+    const key = plainKey(item, result);
+    if (key === this.#plain?.key || key === this.#wanted) return;
+    this.#wanted = key;
+    void this.#makePlain(item, result, key);
+  }
+
+  async #makePlain({ picture }: Item, { settings }: Result, key: string): Promise<void> {
+    const { upscaler, onChange, onTrouble } = this.#parts;
+    try {
+      const { image } = (await upscaler.upscale(picture.file, {
+        ...settings.size,
+        method: 'lanczos',
+        output: 'bitmap',
+      })) as UpscaleOutput<ImageBitmap>;
+      if (this.#wanted !== key) {
+        image.close();
+        return;
+      }
+      this.#plain?.image.close();
+      this.#plain = { key, image };
+      onChange();
+    } catch {
+      onTrouble({ message: 'The picture could not be resized.', hint: 'Compare it as pixels.' });
+    }
+  }
+}
