@@ -1,5 +1,5 @@
 import type { UpscaleOutput, Upscaler } from '../src/index.ts';
-import { wishWords } from './sizes.ts';
+import { type Wish, wishWords } from './sizes.ts';
 import { type Item, type Result, type State, selectedOf, type Trouble } from './state.ts';
 
 /** What the result is compared with: the picture as browsers enlarge it, as pixels, by Lanczos; another result. */
@@ -12,6 +12,8 @@ export interface BeforeSide {
   readonly tag: string;
   /** What the divider says of this side. */
   readonly name: string;
+  /** What a weaker result is blended with; null while it is not there, or not needed. */
+  readonly plain: ImageBitmap | null;
 }
 
 interface Parts {
@@ -31,6 +33,17 @@ export const resultTitle = ({ settings, backend }: Result): string =>
   `${backend === 'lanczos' ? 'Lanczos' : settings.model.title} ${wishWords(settings.size)}`.trim();
 
 const plainKey = ({ id }: Item, { width, height }: Result) => `${id} ${width}x${height}`;
+
+/** A picture enlarged by Lanczos. */
+export async function resizePlainly(
+  upscaler: Pick<Upscaler, 'upscale'>,
+  file: Blob,
+  size: Wish,
+): Promise<ImageBitmap> {
+  const request = { ...size, method: 'lanczos', output: 'bitmap' } as const;
+  const { image } = (await upscaler.upscale(file, request)) as UpscaleOutput<ImageBitmap>;
+  return image;
+}
 
 /** The side of the comparison that stands before the result. */
 export class Before {
@@ -79,25 +92,34 @@ export class Before {
   side(state: State): BeforeSide {
     const item = selectedOf(state);
     const result = state.drawing?.result ?? null;
+    const plain = this.plain(state);
     if (this.#mode === 'pixels') {
-      return { mode: 'pixels', image: null, tag: 'Original, pixels', name: 'original' };
+      return { mode: 'pixels', image: null, tag: 'Original, pixels', name: 'original', plain };
     }
     if (this.#mode === 'pinned' && this.#pin && this.isPinned(state)) {
       const tag = resultTitle(this.#pin.result);
-      return { mode: 'pinned', image: this.#pin.image, tag, name: tag };
+      return { mode: 'pinned', image: this.#pin.image, tag, name: tag, plain };
     }
-    if (this.#mode === 'lanczos' && item && result && this.#plain?.key === plainKey(item, result)) {
+    if (this.#mode === 'lanczos' && item && result && plain) {
       const tag = `Lanczos ${wishWords(result.settings.size)}`.trim();
-      return { mode: 'lanczos', image: this.#plain.image, tag, name: 'Lanczos' };
+      return { mode: 'lanczos', image: plain, tag, name: 'Lanczos', plain };
     }
-    return { mode: 'browser', image: null, tag: 'Original', name: 'original' };
+    return { mode: 'browser', image: null, tag: 'Original', name: 'original', plain };
   }
 
-  /** Gets what the mode needs of the picture on the stage. */
+  /** The plain resize of the selected picture, to be blended with its result; null while there is none. */
+  plain(state: State): ImageBitmap | null {
+    const item = selectedOf(state);
+    const result = state.drawing?.result;
+    return item && result && this.#plain?.key === plainKey(item, result) ? this.#plain.image : null;
+  }
+
+  /** Gets what the mode and the strength need of the picture on the stage. */
   update(state: State): void {
     const item = selectedOf(state);
     const result = state.drawing?.result;
-    if (this.#mode !== 'lanczos' || !item || !result || result.preview) return;
+    const isWanted = this.#mode === 'lanczos' || (item?.strength ?? 1) < 1;
+    if (!isWanted || !item || !result || result.preview) return;
     const key = plainKey(item, result);
     if (key === this.#plain?.key || key === this.#wanted) return;
     this.#wanted = key;
@@ -107,11 +129,7 @@ export class Before {
   async #makePlain({ picture }: Item, { settings }: Result, key: string): Promise<void> {
     const { upscaler, onChange, onTrouble } = this.#parts;
     try {
-      const { image } = (await upscaler.upscale(picture.file, {
-        ...settings.size,
-        method: 'lanczos',
-        output: 'bitmap',
-      })) as UpscaleOutput<ImageBitmap>;
+      const image = await resizePlainly(upscaler, picture.file, settings.size);
       if (this.#wanted !== key) {
         image.close();
         return;

@@ -32,6 +32,9 @@ export interface Pictures {
   /** Draw it as pixels, however close the look is. */
   readonly isPixels: boolean;
   readonly after: CanvasImageSource | null;
+  /** What shines through `after`, whose strength is 0 to 1. */
+  readonly base: CanvasImageSource | null;
+  readonly strength: number;
   /** Size of the enlarged picture in pixels, also while there is none yet. */
   readonly size: Size;
   /** What the divider says of either side: "original", "enlarged". */
@@ -219,11 +222,13 @@ export class Compare {
       /** Device pixels per pixel of the source. */
       factor: number,
       isPixels: boolean,
+      opacity = 1,
     ) => {
       context.save();
       context.beginPath();
       context.rect(from, 0, to - from, canvas.height);
       context.clip();
+      context.globalAlpha = opacity;
       context.imageSmoothingEnabled = !isPixels;
       // "high" is a bicubic filter where it enlarges; browsers show pictures with a bilinear one.
       context.imageSmoothingQuality = factor >= 1 ? 'medium' : 'high';
@@ -237,7 +242,12 @@ export class Compare {
     const isResult = before instanceof ImageBitmap;
     const isPixels = pictures.isPixels ? ownFactor >= 1 : isResult && ownFactor > CLOSE;
     paint(before, [0, splitPixel], ownFactor, isPixels);
-    if (after) paint(after, [splitPixel, canvas.width], factor, factor > CLOSE);
+    if (after) {
+      const { base, strength } = pictures;
+      const side = [splitPixel, canvas.width] as const;
+      if (base && strength < 1) paint(base, side, factor, factor > CLOSE);
+      paint(after, side, factor, factor > CLOSE, base ? strength : 1);
+    }
 
     const [spanTop, spanBottom] = visibleSpan(y, height / ratio, this.#stage.height);
     const split = pictures.after === null ? end : splitX;

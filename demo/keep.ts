@@ -23,6 +23,7 @@ interface Facts {
   /** Key of the one that is shown. */
   readonly result: string | null;
   readonly saved: readonly string[];
+  readonly strength: number;
   /** Milliseconds since 1970. */
   readonly touched: number;
 }
@@ -182,7 +183,7 @@ export class Keeper {
   }
 
   #factsOf(item: Item): Omit<Facts, 'touched'> {
-    const { id, picture, settings, phase, trouble, result, saved } = item;
+    const { id, picture, settings, phase, trouble, result, saved, strength } = item;
     const isOver = ['done', 'failed', 'cancelled'].includes(phase.kind);
     return {
       version: VERSION,
@@ -197,11 +198,12 @@ export class Keeper {
       }),
       result: result?.key ?? null,
       saved,
+      strength,
     };
   }
 
   async #read(folder: FileSystemDirectoryHandle, facts: Facts): Promise<Item> {
-    const { id, name, settings, trouble, saved } = facts;
+    const { id, name, settings, trouble, saved, strength } = facts;
     const source = await readFile(folder, `${id}.source`);
     const picture = await readPicture(source, name);
     const results: Result[] = [];
@@ -214,7 +216,7 @@ export class Keeper {
     // A result that went to a file was not kept: it would have to be made again.
     const isDone = facts.phase === 'done' && result !== null;
     const kind = facts.phase === 'done' && !isDone ? 'waiting' : facts.phase;
-    const common = { way: null, confirmed: false, phase: { kind } } as const;
+    const common = { way: null, strength, confirmed: false, phase: { kind } } as const;
     const item: Item = { id, picture, settings, trouble, saved, results, result, ...common };
     this.#written.set(id, { item, facts: JSON.stringify(this.#factsOf(item)) });
     return item;

@@ -34,6 +34,7 @@ const view = new PageView(MODELS, {
   dismiss: () => session.report(null),
   undo: () => session.undo(),
   goBack: () => session.goHome(false),
+  setStrength: (strength) => session.setStrength(strength),
   setBefore: (mode) => before.setMode(mode, session.state),
   pin: () => void before.pin(session.state),
   select: (id) => session.select(id),

@@ -1,4 +1,5 @@
 import { CrispenError, type Metadata, type UpscaleRequest, type Upscaler } from '../src/index.ts';
+import { resizePlainly } from './before.ts';
 import {
   canPickFile,
   EXTENSIONS,
@@ -13,7 +14,7 @@ import { wishName } from './sizes.ts';
 import { type Item, type Result, selectedOf } from './state.ts';
 
 interface Parts {
-  readonly upscaler: Pick<Upscaler, 'encode'>;
+  readonly upscaler: Pick<Upscaler, 'encode' | 'upscale'>;
   readonly session: Session;
 }
 
@@ -94,12 +95,27 @@ export class Saving {
     return resultName(item.picture.name, wishName(result.settings.size), EXTENSIONS[format]);
   }
 
-  async #encode({ result }: Finished, format: SaveFormat, metadata: Metadata): Promise<Blob> {
-    const file = result.file as Blob;
+  async #encode({ item, result }: Finished, format: SaveFormat, metadata: Metadata): Promise<Blob> {
+    const isMixed = item.strength < 1 && result.preview === null;
+    const file = isMixed ? await this.#mix(item, result) : (result.file as Blob);
     const type = `image/${format}` satisfies UpscaleRequest['output'];
-    const isAsWanted = metadata === 'keep' || !result.source.hasMetadata || result.preview !== null;
+    const isAsWanted =
+      isMixed || metadata === 'keep' || !result.source.hasMetadata || result.preview !== null;
     const isReady = format === 'png' && isAsWanted;
     return isReady ? file : this.#parts.upscaler.encode(file, { type, metadata });
+  }
+
+  async #mix({ picture, strength }: Item, { settings, source, file }: Result): Promise<Blob> {
+    const { upscaler } = this.#parts;
+    const [{ blend }, plain, whole] = await Promise.all([
+      import('./blend.ts'),
+      resizePlainly(upscaler, picture.file, settings.size),
+      createImageBitmap(file as Blob),
+    ]);
+    const space = source.colorSpace === 'display-p3' ? 'display-p3' : 'srgb';
+    const mixed = await blend(whole, plain, strength, space);
+    for (const image of [plain, whole]) image.close();
+    return mixed;
   }
 
   #mark({ item, result }: Finished): void {

@@ -97,6 +97,7 @@ export class Session {
         saved: [],
         result: null,
         way: null,
+        strength: 1,
         confirmed: false,
       }),
     );
@@ -257,6 +258,14 @@ export class Session {
     this.#update({ items: [...items, ...removed], removed: [] });
     this.select(removed[0]?.id ?? this.#state.selected);
     this.#next();
+  }
+
+  /** Blends the selected picture's result with a plain resize: no other run is needed. */
+  setStrength(strength: number): void {
+    const item = selectedOf(this.#state);
+    if (!item) return;
+    const saved = item.saved.filter((key) => key !== item.result?.key);
+    this.#change(item.id, { strength, saved });
   }
 
   /** A file of a result was handed over. */

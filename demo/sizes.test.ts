@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { factorOf, sizeOf, wishName, wishWords } from './sizes.ts';
+import { factorOf, sizeNote, sizeOf, wishName, wishOf, wishWords } from './sizes.ts';
 
 const photo = { width: 1200, height: 800 };
 
@@ -26,4 +26,26 @@ it('knows no size without that of the picture, or beyond what can be made', () =
   expect([factorOf({ width: 10 }, null), factorOf({ scale: 3 }, null)]).toEqual([null, 3]);
   expect(sizeOf({ scale: 3 }, null)).toBeNull();
   expect(sizeOf({ width: 999 }, { width: 10, height: 10 })).toBeNull();
+});
+
+it('says what comes of a size, and what cannot be', () => {
+  const small = { width: 300, height: 200 };
+  expect(sizeNote({ scale: 2 }, small)).toBe('');
+  expect(sizeNote({ scale: 1.5 }, small)).toBe('Becomes 450 × 300.');
+  expect(sizeNote({ scale: 8 }, small)).toBe(
+    'Becomes 2400 × 1600. Beyond 4× no true detail is added.',
+  );
+  expect(sizeNote({ fit: { width: 150, height: 900 } }, small)).toBe(
+    'Becomes 150 × 100. That is smaller than the picture: it is only resized.',
+  );
+  expect(sizeNote({ width: 6000 }, small)).toMatch(/enlarged 20\.0 times; 16 is the most/);
+  expect(sizeNote({ width: 6000 }, null)).toBe('');
+});
+
+it('takes what somebody types', () => {
+  expect(wishOf('scale', 2.7)).toEqual({ scale: 2.7 });
+  expect(wishOf('width', 3000)).toEqual({ width: 3000 });
+  expect(wishOf('height', 20)).toEqual({ height: 20 });
+  for (const value of [0, -1, Number.NaN, 17]) expect(wishOf('scale', value)).toBeNull();
+  for (const value of [0, 1.5, Number.NaN]) expect(wishOf('width', value)).toBeNull();
 });

@@ -28,6 +28,31 @@ export function sizeOf(wish: Wish, size: Size | null): Size | null {
   return { width, height };
 }
 
+/** Beyond this factor a network works on what it made itself. */
+const MOST_DETAIL = 4;
+
+/** What has to be said of a wished size: what comes of it, or why it cannot be; empty for the usual ones. */
+export function sizeNote(wish: Wish, size: Size | null): string {
+  const factor = factorOf(wish, size);
+  if (size === null || factor === null) return '';
+  if (factor > MAX_FACTOR) {
+    return `This picture would be enlarged ${factor.toFixed(1)} times; ${MAX_FACTOR} is the most.`;
+  }
+  const isUsual = 'scale' in wish && [1, 2, 3, 4].includes(wish.scale);
+  const made = sizeOf(wish, size);
+  const becomes = made && !isUsual ? `Becomes ${made.width} × ${made.height}.` : '';
+  const detail = factor > MOST_DETAIL ? ' Beyond 4× no true detail is added.' : '';
+  const smaller = factor < 1 ? ' That is smaller than the picture: it is only resized.' : '';
+  return `${becomes}${detail}${smaller}`.trim();
+}
+
+/** A size by what somebody typed; null for what is none. */
+export function wishOf(kind: 'scale' | 'width' | 'height', value: number): Wish | null {
+  if (kind === 'scale') return value > 0 && value <= MAX_FACTOR ? { scale: value } : null;
+  if (!Number.isInteger(value) || value < 1) return null;
+  return kind === 'width' ? { width: value } : { height: value };
+}
+
 /** As it stands in the name of a file: `@2x`, `-3840w`, `-2160h`, `-3840x2160`. */
 export function wishName(wish: Wish): string {
   if ('scale' in wish) return wish.scale === 1 ? '-clean' : `@${wish.scale}x`;

@@ -81,6 +81,8 @@ export interface Item {
   readonly result: Result | null;
   /** The answer to `choose`. */
   readonly way: Way | null;
+  /** How much of the result is in what is shown and saved, 0 to 1; the rest is a plain resize. */
+  readonly strength: number;
   /** The visitor agreed to a very large result. */
   readonly confirmed: boolean;
 }

@@ -7,6 +7,7 @@ import { dimensions } from './format.ts';
 import { type JobActions, JobView } from './job-view.ts';
 import { listenForKeys } from './keys.ts';
 import { choicesAt, tasksOf } from './models.ts';
+import { SizeView } from './size-view.ts';
 import { factorOf, sizeOf, type Wish, wishKey, wishWords } from './sizes.ts';
 import { type Result, type State, selectedOf } from './state.ts';
 import { Strip, type StripActions } from './strip.ts';
@@ -20,6 +21,7 @@ export interface Actions extends JobActions, StripActions {
   setKind(kind: string): void;
   applyToAll(): void;
   undo(): void;
+  setStrength(strength: number): void;
   setBefore(mode: BeforeMode): void;
   pin(): void;
   goBack(): void;
@@ -51,6 +53,7 @@ export class PageView {
   /** What the picture stage shows, to leave it alone while only the progress changes. */
   #shown: readonly unknown[] = [];
   #offered = '';
+  readonly #size: SizeView;
 
   constructor(models: readonly ModelEntry[], actions: Actions) {
     this.#models = models;
@@ -68,6 +71,7 @@ export class PageView {
       zoomFit: get<HTMLButtonElement>('zoom-fit'),
       zoomFull: get<HTMLButtonElement>('zoom-full'),
     });
+    this.#size = new SizeView(actions.setSize);
     this.#offerTasks();
     this.#listen();
   }
@@ -113,8 +117,9 @@ export class PageView {
     for (const sample of document.querySelectorAll<HTMLButtonElement>('[data-sample]')) {
       sample.addEventListener('click', () => actions.openSample(sample.dataset.sample ?? ''));
     }
-    get('scale').addEventListener('change', (event) => {
-      actions.setSize({ scale: Number((event.target as HTMLInputElement).value) });
+    get('scale').addEventListener('change', ({ target }) => {
+      const { name, value } = target as HTMLInputElement;
+      if (name === 'scale') actions.setSize({ scale: Number(value) });
     });
     get('task').addEventListener('change', (event) => {
       actions.setTask((event.target as HTMLInputElement).value as Task);
@@ -126,6 +131,8 @@ export class PageView {
     mode.addEventListener('change', () => actions.setBefore(mode.value as BeforeMode));
     get('pin').addEventListener('click', () => actions.pin());
     listenForKeys(this.#compare);
+    const strength = get<HTMLInputElement>('strength-percent');
+    strength.addEventListener('input', () => actions.setStrength(Number(strength.value) / 100));
     get('apply-all').addEventListener('click', () => actions.applyToAll());
     get('undo').addEventListener('click', () => actions.undo());
     get('return').addEventListener('click', () => actions.goBack());
@@ -172,7 +179,7 @@ export class PageView {
     this.#renderSides(side, result !== null && result.file !== null);
     const beforeSide = after ? side : null;
     const before = beforeSide?.image ?? image;
-    const shown = [before, after, size.width, size.height, side.tag];
+    const shown = [before, after, size.width, size.height, side.tag, side.plain, item.strength];
     if (shown.every((value, index) => value === this.#shown[index])) return;
     this.#shown = shown;
     this.#compare.show({
@@ -180,6 +187,8 @@ export class PageView {
       beforeSize: beforeSide?.image ?? natural,
       isPixels: beforeSide?.mode === 'pixels',
       after,
+      base: side.plain,
+      strength: item.strength,
       size: { width: size.width, height: size.height },
       names: [side.name, made.task === 'upscale' ? 'enlarged' : 'cleaned up'],
       tags: [beforeSide?.tag ?? 'Original', result ? tagOf(result, side) : ''],
@@ -213,6 +222,7 @@ export class PageView {
       const made = sizeOf(wish, source);
       say(get(`size-${wish.scale}`), made ? dimensions(made.width, made.height) : '');
     }
+    this.#size.render(size, source);
     const choices = choicesAt(this.#models, factorOf(size, source) ?? 2);
     const offered = choices.map((choice) => choice.id).join();
     const container = get('model');
@@ -229,6 +239,11 @@ export class PageView {
     for (const input of container.querySelectorAll('input'))
       input.checked = input.value === model.id;
     get('model-single').hidden = choices.length > 1;
+    const { result, strength } = selectedOf(state) ?? {};
+    get('strength').hidden = state.isHome || !result?.file || result.preview !== null;
+    const percent = Math.round((strength ?? 1) * 100);
+    get<HTMLInputElement>('strength-percent').value = String(percent);
+    say(get('strength-value'), `${percent} %`);
     get('several').hidden = items.length < 2 || state.isHome;
   }
 

@@ -43,6 +43,12 @@ async function shown(): Promise<Rgba8Image> {
   return { width, height, data: Uint8ClampedArray.from(data) };
 }
 
+/** The largest difference of two images. */
+const worst = (a: Rgba8Image, b: Rgba8Image): number =>
+  a.data.length === b.data.length
+    ? a.data.reduce((most, v, i) => Math.max(most, Math.abs(v - b.data[i])), 0)
+    : Number.POSITIVE_INFINITY;
+
 /** Each pixel as a square of `factor` by `factor`. */
 function magnified({ width, height, data }: Rgba8Image, factor: number): Rgba8Image {
   const [w, h] = [width * factor, height * factor];
@@ -104,6 +110,23 @@ it('Space shows the original, keys zoom and a double click centres, wherever the
   await page.locator('#pin').focus();
   await page.keyboard.press(' ');
   await expect.poll(() => page.locator('#pin').getAttribute('aria-pressed')).toBe('true');
+});
+
+it('is blended with a plain resize, on the stage and in every file', async () => {
+  const result = await decode((await downloadBy(page, 'download-png')).bytes);
+  const plain = await resized(SOURCE, 120, 80);
+  await divider().press('Home');
+  await page.locator('#zoom-full').click();
+  for (const percent of [0, 40, 100]) {
+    await page.getByTestId('strength').fill(String(percent));
+    const wanted = result.data.map((v, i) => (v * percent + plain.data[i] * (100 - percent)) / 100);
+    const mixed = { ...result, data: Uint8ClampedArray.from(wanted) };
+    await expect.poll(async () => worst(await shown(), mixed)).toBeLessThanOrEqual(1);
+    const saved = await decode((await downloadBy(page, 'download-png')).bytes);
+    expect(worst(saved, mixed)).toBeLessThanOrEqual(percent === 100 ? 0 : 1);
+    const { width, height } = await decode((await downloadBy(page, 'download-jpeg')).bytes);
+    expect([width, height]).toEqual([120, 80]);
+  }
 });
 
 it('a pinned result is compared with that of another model, and of another scale', async () => {

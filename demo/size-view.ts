@@ -1,0 +1,58 @@
+import { MAX_FACTOR } from '../src/image/size.ts';
+import { get, say } from './dom.ts';
+import { sizeNote, type Wish, wishKey, wishOf, wishWords } from './sizes.ts';
+import type { Size } from './zoom.ts';
+
+const OWN = {
+  scale: { label: 'Times', max: MAX_FACTOR, step: 0.1 },
+  width: { label: 'Width in pixels', max: 32_768, step: 1 },
+  height: { label: 'Height in pixels', max: 32_768, step: 1 },
+} as const;
+type OwnKind = keyof typeof OWN;
+
+/** Sizes beside the usual ones: from the list, or typed. */
+export class SizeView {
+  #asked: OwnKind | null = null;
+
+  constructor(onSize: (size: Wish) => void) {
+    const select = get<HTMLSelectElement>('other-size');
+    const value = get<HTMLInputElement>('own-size-value');
+    select.addEventListener('change', () => {
+      this.#asked = Object.hasOwn(OWN, select.value) ? (select.value as OwnKind) : null;
+      get('own-size').hidden = this.#asked === null;
+      if (this.#asked) {
+        const { label, max, step } = OWN[this.#asked];
+        say(get('own-size-label'), label);
+        Object.assign(value, {
+          max: String(max),
+          min: String(step),
+          step: String(step),
+          value: '',
+        });
+        value.focus();
+      } else if (select.value !== '') onSize(JSON.parse(select.value));
+    });
+    get<HTMLFormElement>('own-size').addEventListener('submit', (event) => {
+      event.preventDefault();
+      const wish = this.#asked && wishOf(this.#asked, value.valueAsNumber);
+      if (!wish) return;
+      this.#asked = null;
+      get('own-size').hidden = true;
+      onSize(wish);
+    });
+  }
+
+  render(wish: Wish, source: Size | null): void {
+    const select = get<HTMLSelectElement>('other-size');
+    const note = sizeNote(wish, source);
+    say(get('size-note'), note);
+    get('size-note').hidden = note === '';
+    // While a size is being typed the list says which.
+    if (this.#asked) return;
+    const isUsual = 'scale' in wish && [1, 2, 3, 4].includes(wish.scale);
+    const listed = [...select.options].find(({ value }) => value === wishKey(wish));
+    const [first] = select.options;
+    say(first as HTMLOptionElement, isUsual || listed ? 'another size…' : wishWords(wish));
+    select.value = isUsual || !listed ? '' : listed.value;
+  }
+}
