@@ -3,6 +3,7 @@ import type { Metadata } from '../src/index.ts';
 import { get, say } from './dom.ts';
 import type { SaveFormat } from './download.ts';
 import { dimensions, duration, roughly, timeLeft } from './format.ts';
+import { type Offer, titleOf } from './models.ts';
 import { wishWords } from './sizes.ts';
 import { type Item, type Result, type State, selectedOf, type Way } from './state.ts';
 import { advice, keptWords, madeBy, noAdapterWords, stageWords, workerWords } from './words.ts';
@@ -16,13 +17,24 @@ export interface JobActions {
   setTask(task: 'upscale'): void;
   save(format: SaveFormat, metadata: Metadata): Promise<void>;
   dismiss(): void;
+  copy(): Promise<void>;
+  share(): Promise<void>;
+  dragOut(event: DragEvent): void;
 }
 
 /** What becomes of the selected picture: progress, questions, the result and how to save it. */
 export class JobView {
   #adviceGiven = '';
 
-  constructor(actions: JobActions) {
+  readonly #models: readonly Offer[];
+
+  constructor(models: readonly Offer[], actions: JobActions) {
+    this.#models = models;
+    for (const name of ['copy', 'share'] as const) {
+      get(name).addEventListener('click', () => void actions[name]());
+    }
+    // Dragged out of the window, the button is the file.
+    get('save-png').addEventListener('dragstart', (event) => actions.dragOut(event));
     get('cancel').addEventListener('click', () => actions.cancel());
     for (const id of ['again', 'go-on']) get(id).addEventListener('click', () => actions.restart());
     get('revert').addEventListener('click', () => actions.revert());
@@ -101,8 +113,12 @@ export class JobView {
     // An added model is called by its file: its id is a hash.
     const { model } = settings;
     const isAdded = model.kind === model.id;
-    const names = passes.map((id) => (isAdded && id === model.id ? model.title : id));
-    say(get('fact-by'), madeBy(result, names.join(', then ')));
+    const names = passes.map((id) =>
+      isAdded && id === model.id ? model.title : titleOf(this.#models, id),
+    );
+    const chain = names.filter((name, i) => name !== names[i - 1]).join(', then ');
+    const isRepeated = new Set(names).size < names.length;
+    say(get('fact-by'), madeBy(result, isRepeated ? `${chain} (${names.length} runs)` : chain));
     const kept = keptWords(source);
     say(get('fact-kept'), kept);
     get('fact-kept').hidden = kept === '';

@@ -6,7 +6,9 @@ import { resultName } from './format.ts';
 import { fromFolder, type Given, listenForFiles, readPicture, releasePicture } from './intake.ts';
 import { claimKeeping, Keeper } from './keep.ts';
 import { Leaving } from './leaving.ts';
+import { Elsewhere } from './notify.ts';
 import { describeModel, isWeightFile, OwnModels } from './own.ts';
+import { recallSettings, rememberSettings } from './remember.ts';
 import { Saving } from './saving.ts';
 import { Session } from './session.ts';
 import { factorOf, wishName } from './sizes.ts';
@@ -32,6 +34,9 @@ const view = new PageView(MODELS, {
   runWith: (way) => session.runWith(way),
   save: (format, metadata) => saving.saveOne(format, metadata),
   dismiss: () => session.report(null),
+  copy: () => saving.copy(),
+  share: () => saving.share(),
+  dragOut: (event) => saving.dragOut(event),
   undo: () => session.undo(),
   goBack: () => session.goHome(false),
   setStrength: (strength) => session.setStrength(strength),
@@ -56,6 +61,8 @@ const session = new Session({
     render(state);
     leaving.render(state);
     keeper.update(state);
+    elsewhere.render(state);
+    rememberSettings(state);
     own.show(state.settings.model.id);
   },
 });
@@ -76,6 +83,7 @@ const keeper = new Keeper({
   root: () => navigator.storage.getDirectory(),
   onTrouble: (trouble) => session.report(trouble),
 });
+const elsewhere = new Elsewhere();
 const leaving = new Leaving({ onHome: (isHome) => session.goHome(isHome) });
 
 const own = new OwnModels({
@@ -213,6 +221,10 @@ listenForFiles({
     }),
 });
 listenForSaveAll();
+const probe = new File([], 'a.png', { type: 'image/png' });
+get('share').hidden = navigator.canShare?.({ files: [probe] }) !== true;
+get('copy').hidden = typeof ClipboardItem === 'undefined';
+recallSettings(session);
 render(session.state);
 void keepPictures().catch((error: unknown) => console.warn(error));
 void own.refresh().catch((error: unknown) => console.warn(error));

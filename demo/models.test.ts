@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { choicesAt, choose, tasksOf } from './models.ts';
+import { choicesAt, choose, tasksOf, titleOf } from './models.ts';
 
 const none = { kind: null, best: false, fast: false } as const;
 const models = [
@@ -71,6 +71,12 @@ describe('choicesAt', () => {
   it('describes a kind without words of its own by the manifest', () => {
     expect(choicesAt(models, 2)[4]).toMatchObject({ title: 'new-x2', text: 'Small and quick.' });
   });
+});
+
+it('calls models by their cards', () => {
+  expect(titleOf(models, 'a2n-photo-x2')).toBe('Photo');
+  expect(titleOf(models, 'pan-x3')).toBe('Clean (fast)');
+  expect(titleOf(models, 'own-1')).toBe('own-1');
 });
 
 describe('choose', () => {

@@ -87,6 +87,12 @@ function described(offer: Offer): ModelChoice {
   return { id, kind, title, text };
 }
 
+/** What the cards call a model; the id of one that has none. */
+export function titleOf(models: readonly Offer[], id: string): string {
+  const offer = models.find((model) => model.id === id);
+  return offer?.task === 'upscale' ? described(offer).title : id;
+}
+
 /**
  * The model of a task. One that restores serves any factor. Else it is the one of the wished kind,
  * for `photo-fast` also `photo`, or the first one there.

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { queueLeft, queueWords, tileWords } from './queue.ts';
+import { endWords, pageTitle, queueLeft, queueWords, tileWords } from './queue.ts';
 import type { Item, Phase, Result } from './state.ts';
 
 const working = { kind: 'working', stage: 'upscale', fallback: null } as const;
@@ -51,6 +51,20 @@ it('says what the queue amounts to', () => {
   );
   expect(queueWords({ items, isPaused: true }, '')).toMatch(/paused$/);
   expect(queueWords({ items: [done], isPaused: true }, '')).toBe('1 of 1 done');
+});
+
+it('says in the title how far the work is, and at the end what came of it', () => {
+  const half = item({ ...working, fraction: 0.5, remainingMs: null });
+  expect(pageTitle({ items: [half] }, 'Crispen')).toBe('50 %, a.png');
+  expect(pageTitle({ items: [done, half, waiting] }, 'Crispen')).toBe('2 of 3, 50 %, a.png');
+  expect(pageTitle({ items: [done] }, 'Crispen')).toBe('Crispen');
+  const failed = item({ kind: 'failed' });
+  expect(endWords({ items: [half] }, { items: [done] })).toBe('1 picture is done.');
+  expect(endWords({ items: [half] }, { items: [done, done, failed] })).toBe(
+    '2 pictures are done, 1 failed.',
+  );
+  expect(endWords({ items: [done] }, { items: [done] })).toBeNull();
+  expect(endWords({ items: [half] }, { items: [item({ kind: 'cancelled' })] })).toBeNull();
 });
 
 it('says of a tile what became of its picture', () => {

@@ -75,6 +75,24 @@ export function queueWords(state: Pick<State, 'items' | 'isPaused'>, left: strin
   return parts.join(', ');
 }
 
+/** The title of the page: how far the work is, for whoever looks at another tab. */
+export function pageTitle(state: Pick<State, 'items'>, title: string): string {
+  const { all, done, open } = tally(state.items);
+  const working = state.items.find(({ phase }) => phase.kind === 'working');
+  if (working?.phase.kind !== 'working') return open > 0 ? `… ${title}` : title;
+  const percent = `${Math.floor(working.phase.fraction * 100)} %`;
+  const place = all > 1 ? `${done + 1} of ${all}, ` : '';
+  return `${place}${percent}, ${working.picture.name.replace(/^.*[/\\]/, '')}`;
+}
+
+/** What to tell a visitor who looks elsewhere when the work ends; null where there is nothing to tell. */
+export function endWords(before: Pick<State, 'items'>, now: Pick<State, 'items'>): string | null {
+  const { open, done, failed } = tally(now.items);
+  if (tally(before.items).open === 0 || open > 0 || done + failed === 0) return null;
+  const what = done === 1 ? '1 picture is done' : `${done} pictures are done`;
+  return failed > 0 ? `${what}, ${failed} failed.` : `${what}.`;
+}
+
 const PHASES: Readonly<Record<Item['phase']['kind'], string>> = {
   waiting: 'waiting',
   working: 'in progress',

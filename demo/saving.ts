@@ -35,12 +35,49 @@ export class Saving {
   /** The selected picture's result as a download. */
   saveOne(format: SaveFormat, metadata: Metadata): Promise<void> {
     return this.#guard(async () => {
-      const item = selectedOf(this.#parts.session.state);
-      if (!item?.result?.file) return;
-      const finished = { item, result: item.result };
+      const finished = this.#selected();
+      if (!finished) return;
       save(await this.#encode(finished, format, metadata), this.#name(finished, format));
       this.#mark(finished);
     });
+  }
+
+  /** Puts the selected picture's result on the clipboard, as PNG. */
+  copy(): Promise<void> {
+    return this.#guard(async () => {
+      const finished = this.#selected();
+      if (!finished) return;
+      const file = this.#encode(finished, 'png', 'drop');
+      await navigator.clipboard.write([new ClipboardItem({ 'image/png': file })]);
+      this.#mark(finished);
+    });
+  }
+
+  /** Hands it to another app. */
+  share(): Promise<void> {
+    return this.#guard(async () => {
+      const finished = this.#selected();
+      if (!finished) return;
+      const blob = await this.#encode(finished, 'png', 'drop');
+      const file = new File([blob], this.#name(finished, 'png'), { type: 'image/png' });
+      try {
+        await navigator.share({ files: [file] });
+        this.#mark(finished);
+      } catch (error) {
+        if ((error as DOMException).name !== 'AbortError') throw error;
+      }
+    });
+  }
+
+  /** Lets a drag carry the result's file out of the window, in browsers that know how. */
+  dragOut({ dataTransfer }: DragEvent): void {
+    const finished = this.#selected();
+    if (!finished || !dataTransfer) return;
+    const url = URL.createObjectURL(finished.result.file as Blob);
+    dataTransfer.setData('DownloadURL', `image/png:${this.#name(finished, 'png')}:${url}`);
+    dataTransfer.setData('text/uri-list', url);
+    dataTransfer.effectAllowed = 'copy';
+    setTimeout(() => URL.revokeObjectURL(url), 600_000);
   }
 
   /** Every result as one ZIP, which is written as it is made where a file can be picked. */
@@ -71,6 +108,11 @@ export class Saving {
       }
       for (const finished of this.#finished()) this.#mark(finished);
     });
+  }
+
+  #selected(): Finished | null {
+    const item = selectedOf(this.#parts.session.state);
+    return item?.result?.file ? { item, result: item.result } : null;
   }
 
   #finished(): Finished[] {

@@ -58,7 +58,7 @@ export class PageView {
   constructor(models: readonly ModelEntry[], actions: Actions) {
     this.#models = models;
     this.#actions = actions;
-    this.#job = new JobView(actions);
+    this.#job = new JobView(models, actions);
     this.#strip = new Strip(actions);
     this.#compare = new Compare({
       stage: get('compare'),

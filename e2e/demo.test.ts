@@ -290,7 +290,7 @@ describe('models of one\u2019s own', () => {
     await page.getByRole('radio', { name: '2×' }).check();
     await page.getByText('48 × 40').last().waitFor();
     await status(/^Done/);
-    await page.getByText('Made by 1x-noise, then a2n-photo-x2').waitFor();
+    await page.getByText('Made by 1x-noise, then Photo').waitFor();
   });
 
   it('says what a file is that it cannot run', async () => {

@@ -1,0 +1,57 @@
+import { TASKS, type Task } from '../src/catalog/task.ts';
+import type { Session } from './session.ts';
+import { type Wish, wishOf } from './sizes.ts';
+import type { State } from './state.ts';
+
+/** Settings of the last visit, in the browser's local storage. */
+const KEY = 'crispen-settings';
+
+interface Remembered {
+  readonly task: Task;
+  readonly size: Wish;
+  readonly kind: string;
+}
+
+/** Null for what is not there or was written by something else. */
+function read(): Remembered | null {
+  try {
+    const { task, size, kind } = JSON.parse(localStorage.getItem(KEY) ?? '');
+    const isSize = 'fit' in size ? size.fit.width > 0 && size.fit.height > 0 : isWish(size);
+    return TASKS.includes(task) && isSize && typeof kind === 'string' ? { task, size, kind } : null;
+  } catch {
+    return null;
+  }
+}
+
+const isWish = (size: Readonly<Record<string, number>>): boolean =>
+  (['scale', 'width', 'height'] as const).some(
+    (key) => key in size && wishOf(key, size[key]) !== null,
+  );
+
+/** Takes up the settings of the last visit. A model that the visitor added is not among them. */
+export function recallSettings(session: Session): void {
+  const remembered = read();
+  if (!remembered) return;
+  const { task, size, kind } = remembered;
+  session.setKind(kind);
+  if (task !== 'upscale') session.setTask(task);
+  session.setSize(size);
+}
+
+let written = '';
+
+/** Writes settings where they changed. */
+export function rememberSettings({ settings }: State): void {
+  const { task, size, kind, model } = settings;
+  const isAdded = model.kind === model.id && kind === model.id;
+  const text = JSON.stringify({ task, size, kind } satisfies Omit<Remembered, 'task'> & {
+    task: string;
+  });
+  if (isAdded || text === written) return;
+  written = text;
+  try {
+    localStorage.setItem(KEY, text);
+  } catch {
+    // No storage: the next visit begins as the first did.
+  }
+}
