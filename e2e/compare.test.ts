@@ -79,13 +79,13 @@ it('before as pixels, by Lanczos, as the browser does; after as pixels beyond 20
   await divider().press('End');
   const smooth = await shown();
   await mode('pixels');
-  expect(await tags()).toEqual(['Original, pixels', 'Crispen 2×']);
+  expect(await tags()).toEqual(['Original, pixels', 'Crispen on CPU 2×']);
   expectSamePicture(await shown(), magnified(SOURCE, 2));
   await mode('lanczos');
-  await expect.poll(tags).toEqual(['Lanczos 2×', 'Crispen 2×']);
+  await expect.poll(tags).toEqual(['Lanczos 2×', 'Crispen on CPU 2×']);
   expectSamePicture(await shown(), await resized(SOURCE, 120, 80));
   await mode('browser');
-  expect(await tags()).toEqual(['Original', 'Crispen 2×']);
+  expect(await tags()).toEqual(['Original', 'Crispen on CPU 2×']);
   expect((await shown()).data).toEqual(smooth.data);
 });
 
@@ -144,5 +144,5 @@ it('a pinned result is compared with that of another model, and of another scale
   await page.getByRole('radio', { name: '4×' }).check();
   await expect.poll(tags).toEqual(['Photo 2×', 'Clean 4×']);
   await page.getByTestId('pin').click();
-  await expect.poll(tags).toEqual(['Original', 'Crispen 4×']);
+  await expect.poll(tags).toEqual(['Original', 'Crispen on CPU 4×']);
 });

@@ -71,7 +71,7 @@ describe('a result', () => {
     expect(await page.getByTestId('download-png').isVisible()).toBe(true);
     await page.getByTestId('cancel').click();
     await status(page, /^Cancelled/);
-    expect(await page.locator('#tag-after').textContent()).toBe('Crispen 2×');
+    expect(await page.locator('#tag-after').textContent()).toBe('Crispen on CPU 2×');
     await page.getByRole('button', { name: 'Keep that' }).click();
     await status(page, /^Done/);
     expect(await page.getByRole('radio', { name: '2×' }).isChecked()).toBe(true);

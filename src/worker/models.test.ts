@@ -152,7 +152,22 @@ describe('loadWeightFile', () => {
       hint: expect.stringContaining(URL_OF_FILE),
     });
     const offline = platform([() => Promise.reject(new TypeError('Failed to fetch'))]);
-    await expect(loadWeightFile(FILE, offline)).rejects.toMatchObject({ code: 'FETCH_FAILED' });
+    await expect(loadWeightFile(FILE, offline)).rejects.toMatchObject({
+      code: 'FETCH_FAILED',
+      hint: expect.stringContaining('CORS'),
+    });
+  });
+
+  it('speaks of CORS only to readers of another site', async () => {
+    vi.stubGlobal('location', new URL('https://example.org/page'));
+    try {
+      const offline = platform([() => Promise.reject(new TypeError('Failed to fetch'))]);
+      await expect(loadWeightFile(FILE, offline)).rejects.toMatchObject({
+        hint: 'Check the connection, then try again. Models that were used before work offline.',
+      });
+    } finally {
+      vi.unstubAllGlobals();
+    }
   });
 
   it('stops when it is cancelled, before and during the download', async () => {
