@@ -95,7 +95,7 @@ it('Space shows the original, keys zoom and a double click centres, wherever the
   // The list and a radio button that is chosen keep the focus; neither takes these keys.
   await page.getByRole('radio', { name: '2×' }).focus();
   await page.keyboard.press('1');
-  expect(await page.locator('#zoom-full').textContent()).toBe('100 %');
+  await expect.poll(() => page.locator('#zoom-full').textContent()).toBe('100 %');
   await divider().press('Home');
   await page.getByRole('radio', { name: '2×' }).focus();
   await page.keyboard.down(' ');
@@ -103,7 +103,7 @@ it('Space shows the original, keys zoom and a double click centres, wherever the
   await page.keyboard.up(' ');
   expectSamePicture(await shown(), result);
   await page.keyboard.press('0');
-  expect(await page.locator('#zoom-fit').getAttribute('aria-pressed')).toBe('true');
+  await expect.poll(() => page.locator('#zoom-fit').getAttribute('aria-pressed')).toBe('true');
   await divider().dblclick();
   await expect.poll(() => divider().getAttribute('aria-valuenow')).toBe('50');
   // What needs Space itself keeps it.
