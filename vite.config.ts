@@ -1,4 +1,5 @@
 import { defineConfig } from 'vite';
+import { offline } from './scripts/offline.mjs';
 import { bareShaders } from './scripts/shaders.mjs';
 
 /**
@@ -13,6 +14,6 @@ export default defineConfig({
     target: 'es2023',
     rolldownOptions: { input: ['index.html', 'bench.html', 'docs.html'] },
   },
-  plugins: [bareShaders()],
+  plugins: [bareShaders(), offline()],
   worker: { format: 'es', plugins: () => [bareShaders()] },
 });

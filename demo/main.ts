@@ -7,6 +7,7 @@ import { fromFolder, type Given, listenForFiles, readPicture, releasePicture } f
 import { claimKeeping, Keeper } from './keep.ts';
 import { Leaving } from './leaving.ts';
 import { Elsewhere } from './notify.ts';
+import { Offline } from './offline/offline.ts';
 import { describeModel, isWeightFile, OwnModels } from './own.ts';
 import { recallSettings, rememberSettings } from './remember.ts';
 import { Saving } from './saving.ts';
@@ -62,6 +63,7 @@ const session = new Session({
     leaving.render(state);
     keeper.update(state);
     elsewhere.render(state);
+    offline.render(state);
     rememberSettings(state);
     own.show(state.settings.model.id);
   },
@@ -84,6 +86,10 @@ const keeper = new Keeper({
   onTrouble: (trouble) => session.report(trouble),
 });
 const elsewhere = new Elsewhere();
+const offline = new Offline((takeOver) => {
+  get('update').hidden = false;
+  get('take-update').addEventListener('click', takeOver, { once: true });
+});
 const leaving = new Leaving({ onHome: (isHome) => session.goHome(isHome) });
 
 const own = new OwnModels({

@@ -298,7 +298,7 @@ describe('models of one\u2019s own', () => {
     await drop('odd.safetensors', writeSafetensors(new Map([['odd.weight', odd]])));
     const error = page.getByTestId('error');
     await error
-      .filter({ hasText: 'no network that Crispen knows (1 tensor: odd.weight)' })
+      .filter({ hasText: 'Crispen does not know the network of this file (1 tensor: odd.weight)' })
       .waitFor();
     expect(await list().count()).toBe(0);
   });

@@ -1,0 +1,50 @@
+import type { State } from '../state.ts';
+
+/**
+ * Keeps the page for use without a connection, once there is time for it, and says when a new version is there.
+ * @param onUpdate is given what takes the new version
+ */
+export class Offline {
+  #registration: ServiceWorkerRegistration | null = null;
+  #hasAsked = false;
+
+  constructor(onUpdate: (takeOver: () => void) => void) {
+    if (import.meta.env.MODE !== 'production' || !('serviceWorker' in navigator)) return;
+    // After everything that the page itself needs.
+    const start = () => setTimeout(() => void this.#register(onUpdate), 1000);
+    if (document.readyState === 'complete') start();
+    else addEventListener('load', start, { once: true });
+  }
+
+  /** A visitor with a result will want to save it, in any format, offline too. */
+  render(state: State): void {
+    const isDone = state.items.some(({ result }) => result !== null);
+    const worker = this.#registration?.active;
+    if (!isDone || this.#hasAsked || !worker) return;
+    this.#hasAsked = true;
+    worker.postMessage('keep the rest');
+  }
+
+  async #register(onUpdate: (takeOver: () => void) => void): Promise<void> {
+    try {
+      await navigator.serviceWorker.register('./service-worker.js');
+      const registration = await navigator.serviceWorker.ready;
+      this.#registration = registration;
+      const announce = () => {
+        const { waiting } = registration;
+        if (!waiting) return;
+        onUpdate(() => {
+          navigator.serviceWorker.addEventListener('controllerchange', () => location.reload());
+          waiting.postMessage('take over');
+        });
+      };
+      announce();
+      registration.addEventListener('updatefound', () => {
+        registration.installing?.addEventListener('statechange', announce);
+      });
+    } catch (error) {
+      // Without it the page works as long as there is a connection.
+      console.warn(error);
+    }
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * Keeps the page with all of its parts, so that it works without a connection. The build puts in the list of
+ * files and a version that changes with any of them. Weights are kept by the page's own worker.
+ */
+const FILES = /* FILES */ [];
+/** Large parts, which are kept once a picture was enlarged, or on their first use. */
+const LATER = /* LATER */ [];
+const PREFIX = 'crispen-shell-';
+const CACHE = `${PREFIX}/* VERSION */`;
+
+const scope = new URL('./', location.href);
+const wanted = new Set([...FILES, ...LATER].map((file) => new URL(file, scope).href));
+const index = new URL('index.html', scope).href;
+
+async function keep(files) {
+  const cache = await caches.open(CACHE);
+  const missing = [];
+  for (const file of files) {
+    const url = new URL(file, scope).href;
+    if (!(await cache.match(url))) missing.push(url);
+  }
+  await cache.addAll(missing);
+}
+
+async function answer(url, request) {
+  const kept = await caches.match(url, { cacheName: CACHE });
+  if (kept) return kept;
+  const response = await fetch(request);
+  if (response.ok && wanted.has(url)) {
+    const cache = await caches.open(CACHE);
+    await cache.put(url, response.clone());
+  }
+  return response;
+}
+
+addEventListener('install', (event) => event.waitUntil(keep(FILES)));
+
+addEventListener('activate', (event) => {
+  const clear = async () => {
+    for (const name of await caches.keys()) {
+      if (name.startsWith(PREFIX) && name !== CACHE) await caches.delete(name);
+    }
+    await clients.claim();
+  };
+  event.waitUntil(clear());
+});
+
+addEventListener('message', (event) => {
+  if (event.data === 'keep the rest') event.waitUntil(keep(LATER));
+  if (event.data === 'take over') event.waitUntil(skipWaiting());
+});
+
+addEventListener('fetch', (event) => {
+  const { request } = event;
+  const url = new URL(request.url);
+  url.search = url.hash = '';
+  if (url.href === scope.href) url.href = index;
+  if (request.method === 'GET' && wanted.has(url.href)) {
+    event.respondWith(answer(url.href, request));
+  }
+});

@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Other pages of the site, and what is too large to be loaded before it is wanted. */
+const APART = /^(docs|bench)\.html$|^assets\/(docs|bench)-|\.map$/;
+const LARGE = 500_000;
+
+/**
+ * Writes service-worker.js: `demo/offline/service-worker.js` with the files of the demo page.
+ * @returns {import('vite').Plugin}
+ */
+export function offline() {
+  let publicDir = '';
+  return {
+    name: 'offline',
+    apply: 'build',
+    enforce: 'post',
+    configResolved(config) {
+      publicDir = config.publicDir;
+    },
+    generateBundle: {
+      order: 'post',
+      handler(_options, bundle) {
+        /** @type {[string, string | Uint8Array][]} */
+        const files = Object.values(bundle)
+          .filter(({ fileName }) => !APART.test(fileName))
+          .map((file) => [file.fileName, file.type === 'chunk' ? file.code : file.source]);
+        for (const name of readdirSync(publicDir, { recursive: true, encoding: 'utf8' })) {
+          if (/\.(svg|png|jpg|webp|webmanifest)$/.test(name)) {
+            files.push([name.replaceAll('\\', '/'), readFileSync(join(publicDir, name))]);
+          }
+        }
+        files.sort(([a], [b]) => (a < b ? -1 : 1));
+        const hash = createHash('sha256');
+        for (const [name, content] of files) hash.update(name).update(content);
+        const list = (/** @type {boolean} */ isLarge) =>
+          JSON.stringify(files.filter(([, c]) => c.length > LARGE === isLarge).map(([n]) => n));
+        const source = readFileSync(
+          join(import.meta.dirname, '../demo/offline/service-worker.js'),
+          'utf8',
+        )
+          .replace('/* FILES */ []', list(false))
+          .replace('/* LATER */ []', list(true))
+          .replace('/* VERSION */', hash.digest('hex').slice(0, 16));
+        this.emitFile({ type: 'asset', fileName: 'service-worker.js', source });
+      },
+    },
+  };
+}
