@@ -60,7 +60,7 @@ it('brings back pictures and results, and goes on with the rest', async () => {
   );
   expect(labels.slice(0, 3)).toEqual([
     'a.png, done',
-    expect.stringMatching(/^cut\.jpg, failed: The .*cut short/),
+    'cut.jpg, failed: The JPEG file is incomplete.',
     'b.png, done',
   ]);
   expect(labels[3]).toMatch(/^c\.png, (\d+ %|waiting)$/);
