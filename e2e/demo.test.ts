@@ -175,7 +175,7 @@ describe('the page', () => {
           after: isSeen('tag-after') && after.left > line ? 'right' : isSeen('tag-after'),
         };
       });
-    await drop('wide.png', await encode(picture(120, 90)));
+    await drop('wide.png', await encode(picture(48, 36)));
     await status(/^Done/);
     const divider = page.locator('#divider');
     const sides = async (key: string, wanted: Record<'before' | 'after', string | boolean>) => {
