@@ -89,6 +89,7 @@ it('forgets what is a week old, and everything when told to', async () => {
   await page.getByTestId('status').filter({ hasText: 'Ready' }).waitFor();
 
   await dropOn(page, await png('b.png', 12));
+  await status(page, /^Done/);
   await expect.poll(kept).toEqual(['.result', '.source']);
   // A week and a minute later.
   await page.addInitScript(() => {
