@@ -1,0 +1,290 @@
+/** What the fault sweep runs while one call of the GPU fails: pieces of the library, seen from outside. */
+import { Engine, type Model } from '../../src/engine/engine.ts';
+import { trace } from '../../src/engine/oracle/traceNetwork.ts';
+import { type EncodableNetwork, prepareNetwork } from '../../src/engine/pipeline/encode.ts';
+import { resize } from '../../src/engine/pipeline/resize.ts';
+import { type TuneOptions, tune } from '../../src/engine/tune/measure.ts';
+import type { UpscaleOptions } from '../../src/engine/types.ts';
+import { CrispenError } from '../../src/errors.ts';
+import type { Rgba8Image, Rgba16Image } from '../../src/image/image.ts';
+import { a2n } from '../../src/networks/a2n.ts';
+import { compact } from '../../src/networks/compact.ts';
+import { lcoan } from '../../src/networks/lcoan.ts';
+import type { Network } from '../../src/networks/network.ts';
+import { fromFloat32 } from '../../src/weights/convert.ts';
+import type { Tensor, TensorMap } from '../../src/weights/tensor.ts';
+import { drawOn } from '../../src/worker/draw.ts';
+import { EngineHost } from '../../src/worker/host.ts';
+import { randomStream } from '../random.ts';
+import type { FaultyGpu } from './gpu.ts';
+
+/** Something that does jobs on a GPU, one after the other. */
+export interface Subject {
+  /** The result of a job as numbers; the fault strikes in the first, 0. */
+  job(index: number): Promise<ArrayLike<number>>;
+  close(): void;
+}
+
+export interface Scenario {
+  readonly name: string;
+  readonly open: (faulty: FaultyGpu) => Subject;
+  /** Throws if a result that cannot be compared number by number is not sound. */
+  readonly check?: (result: ArrayLike<number>) => void;
+  /** Faults of each mode at each call site, at most; the first and the last call are among them. */
+  readonly perSite: number;
+  /** Whether real devices are lost too, once for each kind of call. */
+  readonly realLoss?: boolean;
+}
+
+/** Seeded weights of about unit gain. */
+function seeded({ graph }: Network): TensorMap {
+  const random = randomStream(7);
+  return new Map(
+    graph.weights.map(({ name, shape }): [string, Tensor] => {
+      const length = shape.reduce((product, side) => product * side, 1);
+      const bound = Math.sqrt((3 * shape[0]) / length);
+      const values = Float32Array.from({ length }, () => (2 * random() - 1) * bound);
+      return [name, fromFloat32(values, shape, 'f32')];
+    }),
+  );
+}
+
+function seededImage(width: number, height: number, seed: number): Rgba8Image {
+  const random = randomStream(seed);
+  const data = Uint8ClampedArray.from({ length: width * height * 4 }, (_, i) =>
+    i % 4 === 3 ? 255 : 256 * random(),
+  );
+  return { width, height, data };
+}
+
+/** As the worker has them: the first is cut into two tiles. */
+const IMAGES = [seededImage(16, 8, 1), seededImage(12, 9, 2), seededImage(9, 9, 3)];
+
+/** A network as the worker runs it. */
+function onHost(
+  network: Network,
+  options: UpscaleOptions,
+  run: (
+    engine: Engine,
+    model: Model,
+    image: Rgba8Image,
+    options: UpscaleOptions,
+  ) => Promise<ArrayLike<number>> = async (engine, model, image, options) =>
+    (await engine.upscale(model, image, options)).image.data,
+): Scenario['open'] {
+  const weights = seeded(network);
+  return ({ gpu }) => {
+    const host = new EngineHost(() => Engine.create({ gpu }));
+    return {
+      job: (index) =>
+        host.use(async (engine) => {
+          const model = await host.model('model', network, weights);
+          return run(engine, model, IMAGES[index], options);
+        }),
+      close: () =>
+        void host.engine().then(
+          (engine) => engine.destroy(),
+          () => {},
+        ),
+    };
+  };
+}
+
+const small = compact({ scale: 2, features: 8, blocks: 2 });
+const attention = a2n({
+  ...{ scale: 2, features: 8, upsamplerFeatures: 4, blocks: 1, reduction: 4, inputRange: 1 },
+});
+const far = lcoan({ scale: 2, features: 8, groups: 2, blocks: 1, clusters: 4, window: 32 });
+
+// GPUTextureUsage and GPUBufferUsage are globals of browsers only.
+const [COPY_SRC, COPY_DST, TEXTURE_BINDING, STORAGE_BINDING] = [1, 2, 4, 8];
+const [MAP_READ, BUFFER_COPY_DST] = [1, 8];
+
+function texture(device: GPUDevice, width: number, height: number): GPUTexture {
+  const usage = COPY_SRC | COPY_DST | TEXTURE_BINDING | STORAGE_BINDING;
+  return device.createTexture({ size: [width, height], format: 'rgba8unorm', usage });
+}
+
+/** Pixels of a texture, by calls that never fail. @throws CrispenError `DEVICE_LOST` */
+async function readTexture(
+  faulty: FaultyGpu,
+  device: GPUDevice,
+  source: GPUTexture,
+): Promise<Uint8Array> {
+  const { width, height } = source;
+  const bytesPerRow = Math.ceil((width * 4) / 256) * 256;
+  const size = bytesPerRow * height;
+  const { buffer, mapped } = faulty.outside(() => {
+    const buffer = device.createBuffer({ size, usage: MAP_READ | BUFFER_COPY_DST });
+    const encoder = device.createCommandEncoder();
+    encoder.copyTextureToBuffer({ texture: source }, { buffer, bytesPerRow }, [width, height]);
+    device.queue.submit([encoder.finish()]);
+    return { buffer, mapped: buffer.mapAsync(MAP_READ) };
+  });
+  await mapped.catch((cause) => {
+    throw new CrispenError('DEVICE_LOST', 'The caller lost the device.', { cause });
+  });
+  const all = faulty.outside(() => new Uint8Array(buffer.getMappedRange().slice(0)));
+  faulty.outside(() => buffer.destroy());
+  return Uint8Array.from({ length: width * height * 4 }, (_, i) => {
+    const row = Math.floor(i / (width * 4));
+    return all[row * bytesPerRow + (i % (width * 4))];
+  });
+}
+
+/** A result on a canvas, as the worker draws it. */
+function drawing(faulty: FaultyGpu): Subject {
+  let drawn: (() => Promise<Uint8Array>) | null = null;
+  const canvas = () => {
+    let device: GPUDevice;
+    let shown: GPUTexture | undefined;
+    const context = {
+      configure(configuration: GPUCanvasConfiguration) {
+        device = configuration.device;
+      },
+      getCurrentTexture() {
+        const { width, height } = made;
+        shown = faulty.outside(() => texture(device, width, height));
+        drawn = () => readTexture(faulty, device, shown as GPUTexture);
+        return shown;
+      },
+    };
+    faulty.adopt(context, 'GPUCanvasContext');
+    const made = { width: 1, height: 1, getContext: () => context };
+    return made as unknown as OffscreenCanvas;
+  };
+  return onHost(small, { tileSize: 8 }, async (engine, model, image, options) => {
+    drawn = null;
+    const size = { width: image.width * 2, height: image.height * 2 };
+    const tags = { colorSpace: 'srgb' } as Parameters<typeof drawOn>[0]['tags'];
+    await drawOn({ canvas: canvas(), size, tags }, engine, model, image, options);
+    return (drawn as unknown as () => Promise<Uint8Array>)();
+  })(faulty);
+}
+
+/** Resizes without a network, up in 8 bits and down in 16, in strips. */
+function resizing({ gpu }: FaultyGpu): Subject {
+  const host = new EngineHost(() => Engine.create({ gpu }));
+  return {
+    job: (index) =>
+      host.use(async ({ device }) => {
+        const image = IMAGES[index];
+        const up = await resize(image, { width: 21, height: 17 }, { device });
+        const wide: Rgba16Image = { ...image, data: Uint16Array.from(image.data, (v) => v * 257) };
+        const down = await resize(wide, { width: 7, height: 5 }, { device });
+        return [...up.data, ...down.data];
+      }),
+    close: () =>
+      void host.engine().then(
+        (engine) => engine.destroy(),
+        () => {},
+      ),
+  };
+}
+
+/** A network in the caller's own encoder. A caller whose device is lost makes another. */
+function encoding(faulty: FaultyGpu): Subject {
+  let device: GPUDevice | null = null;
+  const run = async (index: number): Promise<Uint8Array> => {
+    const image = IMAGES[index];
+    if (!device) {
+      const adapter = await faulty.outside(() => faulty.gpu.requestAdapter());
+      device = await faulty.outside(() => (adapter as GPUAdapter).requestDevice());
+      const made = device;
+      void made.lost.then(() => {
+        if (device === made) device = null;
+      });
+    }
+    const current = device;
+    let network: EncodableNetwork | null = null;
+    try {
+      network = await prepareNetwork(current, small, seeded(small), {
+        ...{ width: image.width, height: image.height },
+      });
+      const { width, height } = image;
+      const [input, output, encoder] = faulty.outside(() => {
+        const input = texture(current, width, height);
+        current.queue.writeTexture(
+          { texture: input },
+          image.data as Uint8ClampedArray<ArrayBuffer>,
+          { bytesPerRow: width * 4 },
+          [width, height],
+        );
+        return [
+          input,
+          texture(current, width * 2, height * 2),
+          current.createCommandEncoder(),
+        ] as const;
+      });
+      network.encode(encoder, input, output);
+      faulty.outside(() => current.queue.submit([encoder.finish()]));
+      return await readTexture(faulty, current, output);
+    } finally {
+      network?.destroy();
+    }
+  };
+  return { job: run, close: () => void device?.destroy() };
+}
+
+/** Measuring: nothing to compare, but no time is a winner that nobody has measured. */
+function tuning(options: Omit<TuneOptions, 'sizes' | 'repeats'>): Scenario['open'] {
+  return ({ gpu }) => ({
+    async job() {
+      const sizes = [{ width: 5, height: 4 }];
+      const { measurements } = await tune(gpu, { ...options, sizes, repeats: 1 });
+      return measurements.flatMap(({ milliseconds, error }) =>
+        error === null ? [milliseconds ?? Number.NaN] : [],
+      );
+    },
+    close() {},
+  });
+}
+
+/** Values of single nodes, as tests and developers read them. */
+function tracing({ gpu }: FaultyGpu): Subject {
+  const host = new EngineHost(() => Engine.create({ gpu }));
+  return {
+    job: (index) =>
+      host.use(async (engine) => {
+        const { width, height, data } = IMAGES[index];
+        const input = {
+          width,
+          height,
+          data: Float32Array.from({ length: 3 * width * height }, (_, i) => data[i] / 255),
+        };
+        const traced = await trace(engine, small, seeded(small), input, ['body.0', 'output']);
+        return [...traced.values()].flatMap(({ data }) => [...data]);
+      }),
+    close: () =>
+      void host.engine().then(
+        (engine) => engine.destroy(),
+        () => {},
+      ),
+  };
+}
+
+const positive = (result: ArrayLike<number>) => {
+  for (const milliseconds of Array.from(result)) {
+    if (!(milliseconds > 0)) throw new Error(`a measured time of ${milliseconds} ms`);
+  }
+};
+
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'compact',
+    open: onHost(small, { tileSize: 8 }),
+    perSite: Number.POSITIVE_INFINITY,
+    realLoss: true,
+  },
+  {
+    name: 'a2n',
+    open: onHost(attention, { tileSize: 8, submitMs: () => 1e-3 }),
+    perSite: 6,
+  },
+  { name: 'draw', open: drawing, perSite: 3 },
+  { name: 'resize', open: resizing, perSite: 4, realLoss: true },
+  { name: 'encode', open: encoding, perSite: 3 },
+  { name: 'trunk', open: onHost(far, { tileSize: 8 }), perSite: 1 },
+  { name: 'trace', open: tracing, perSite: 1 },
+  { name: 'tune', open: tuning({ fusions: ['none', 'ops'] }), perSite: 1, check: positive },
+];

@@ -1,0 +1,212 @@
+/**
+ * npm run fault-sweep -- [--network compact|a2n] [--scenario NAME] [--short] [--json] [--seed N]
+ *
+ * Runs jobs while one call of the GPU fails, a fault at a time, and then a second job. Each first job
+ * has to give the right result or a CrispenError within the time allowed, and each second job the right
+ * result. The last line is JSON: `{faults, wrong, hang, untyped, nextBroken, sites, reached}`, where
+ * `sites` are the places in `src` that call WebGPU and `reached` those that ran. Exit code 1 unless the
+ * middle four are zero.
+ */
+import { parseArgs } from 'node:util';
+import { CrispenError } from '../../src/errors.ts';
+import { testGpu } from '../gpu.ts';
+import setup from '../gpu-setup.ts';
+import { randomStream } from '../random.ts';
+import { type Call, type Fault, FaultyGpu, modesOf } from './gpu.ts';
+import { SCENARIOS, type Scenario, type Subject } from './scenarios.ts';
+import { gpuCallSites } from './sites.ts';
+
+const { values: args } = parseArgs({
+  options: {
+    network: { type: 'string' },
+    scenario: { type: 'string' },
+    short: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    seed: { type: 'string', default: '1' },
+    'hang-ms': { type: 'string', default: '20000' },
+  },
+});
+const HANG_MS = Number(args['hang-ms']);
+const say = args.json ? () => {} : console.log;
+
+type Outcome = 'right' | 'typed' | 'untyped' | 'wrong' | 'hang';
+
+interface Counts {
+  faults: number;
+  unfired: number;
+  outcomes: Record<Outcome, number>;
+  nextBroken: number;
+}
+
+const HUNG = Symbol('hung');
+
+async function outcomeOf(
+  job: Promise<ArrayLike<number>>,
+  expected: ArrayLike<number> | null,
+  check: Scenario['check'],
+): Promise<{ outcome: Outcome; detail: string }> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<typeof HUNG>((resolve) => {
+    timer = setTimeout(resolve, HANG_MS, HUNG);
+  });
+  try {
+    const result = await Promise.race([job, late]);
+    if (result === HUNG) return { outcome: 'hang', detail: '' };
+    if (check) {
+      try {
+        check(result);
+      } catch (error) {
+        return { outcome: 'wrong', detail: String(error) };
+      }
+    } else if (expected && !same(result, expected)) return { outcome: 'wrong', detail: '' };
+    return { outcome: 'right', detail: '' };
+  } catch (error) {
+    if (error instanceof CrispenError) {
+      return { outcome: 'typed', detail: `${error.code}: ${error.message}` };
+    }
+    return {
+      outcome: 'untyped',
+      detail: error instanceof Error ? `${error.stack}` : String(error),
+    };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const same = (a: ArrayLike<number>, b: ArrayLike<number>): boolean =>
+  a.length === b.length && Array.from(a).every((value, i) => Object.is(value, b[i]));
+
+/** The faults of a scenario: every mode at calls of every site. */
+function faultsOf(
+  calls: readonly Call[],
+  { perSite, realLoss }: Pick<Scenario, 'perSite' | 'realLoss'>,
+  random: () => number,
+): Fault[] {
+  const bySite = new Map<string, Call[]>();
+  for (const made of calls) {
+    const key = `${made.call} ${made.site}`;
+    bySite.set(key, [...(bySite.get(key) ?? []), made]);
+  }
+  const lostReally = new Set<string>();
+  return [...bySite.values()].flatMap((group) =>
+    modesOf(group[0].call).flatMap((mode) => {
+      const { call } = group[0];
+      const most = mode !== 'real-loss' ? perSite : realLoss && !lostReally.has(call) ? 1 : 0;
+      if (mode === 'real-loss' && most > 0) lostReally.add(call);
+      return sampled(group, most, random).map(({ index }) => ({ call, index, mode }));
+    }),
+  );
+}
+
+/** The first, the last, and others between them by chance. */
+function sampled<T>(group: readonly T[], most: number, random: () => number): T[] {
+  if (group.length <= most) return [...group];
+  if (most === 0) return [];
+  if (most === 1) return [group[Math.floor(random() * group.length)]];
+  const between = group.slice(1, -1).map((item) => [random(), item] as const);
+  between.sort(([a], [b]) => a - b);
+  const chosen = between.slice(0, most - 2).map(([, item]) => item);
+  return [group[0], ...chosen, group[group.length - 1]];
+}
+
+/** Runs a subject without fault. */
+async function cleanRun(scenario: Scenario, reached: Set<string>) {
+  const faulty = new FaultyGpu(testGpu(), null);
+  const subject = scenario.open(faulty);
+  const results = [await subject.job(0)];
+  const calls = [...faulty.calls];
+  for (let i = 1; i < 3; i++) results.push(await subject.job(i));
+  subject.close();
+  for (const { site } of faulty.calls) reached.add(site);
+  return { calls, results };
+}
+
+async function sweep(scenario: Scenario, reached: Set<string>, seed: number): Promise<Counts> {
+  const started = performance.now();
+  const { calls, results } = await cleanRun(scenario, reached);
+  const clean = performance.now() - started;
+  const random = randomStream(seed);
+  const perSite = args.short ? Math.min(1, scenario.perSite) : scenario.perSite;
+  const all = faultsOf(calls, { ...scenario, perSite }, random);
+  const faults = args.short ? sampled(all, 24, random) : all;
+  say(
+    `${scenario.name}: ${calls.length} calls, ${faults.length} faults, clean run ${clean.toFixed(0)} ms`,
+  );
+  const counts: Counts = {
+    faults: faults.length,
+    unfired: 0,
+    outcomes: { right: 0, typed: 0, untyped: 0, wrong: 0, hang: 0 },
+    nextBroken: 0,
+  };
+  for (const fault of faults) {
+    const faulty = new FaultyGpu(testGpu(), fault);
+    let subject: Subject | null = null;
+    const first = await outcomeOf(
+      (async () => {
+        subject = scenario.open(faulty);
+        return subject.job(0);
+      })(),
+      results[0],
+      scenario.check,
+    );
+    const next = await outcomeOf(
+      (subject as unknown as Subject).job(1),
+      results[1],
+      scenario.check,
+    );
+    (subject as unknown as Subject).close();
+    for (const { site } of faulty.calls) reached.add(site);
+    if (!faulty.fired) counts.unfired++;
+    counts.outcomes[first.outcome]++;
+    const broken = next.outcome !== 'right';
+    if (broken) counts.nextBroken++;
+    if (broken || !['right', 'typed'].includes(first.outcome)) {
+      const { call, index, mode } = fault;
+      const site = calls.find((made) => made.call === call && made.index === index)?.site;
+      say(
+        `  ${first.outcome}${broken ? `, next ${next.outcome}` : ''}: ${mode} at ${call} #${index} (${site})`,
+        ...(args.short || process.env.VERBOSE ? [first.detail, next.detail] : []),
+      );
+    }
+  }
+  const { right, typed, untyped, wrong, hang } = counts.outcomes;
+  say(
+    `${scenario.name}: ${counts.faults} faults: ${right} right, ${typed} typed, ${untyped} untyped, ` +
+      `${wrong} wrong, ${hang} hang, ${counts.nextBroken} next job broken; ` +
+      `${counts.unfired} never struck; ${((performance.now() - started) / 1000).toFixed(0)} s`,
+  );
+  return counts;
+}
+
+setup();
+process.on('unhandledRejection', (error) => {
+  say('  unhandled rejection:', error);
+  unhandled++;
+});
+let unhandled = 0;
+const chosen = SCENARIOS.filter(
+  ({ name }) =>
+    (args.network === undefined || name === args.network || !['compact', 'a2n'].includes(name)) &&
+    (args.scenario === undefined || name === args.scenario),
+);
+const reached = new Set<string>();
+const all: Counts[] = [];
+for (const scenario of chosen) all.push(await sweep(scenario, reached, Number(args.seed)));
+const sites = gpuCallSites();
+const sum = (of: (counts: Counts) => number) =>
+  all.reduce((total, counts) => total + of(counts), 0);
+const unreached = sites.filter((site) => !reached.has(site));
+say(`not reached: ${unreached.join(', ') || 'none'}`);
+const verdict = {
+  faults: sum(({ faults }) => faults),
+  wrong: sum(({ outcomes }) => outcomes.wrong),
+  hang: sum(({ outcomes }) => outcomes.hang),
+  untyped: sum(({ outcomes }) => outcomes.untyped) + unhandled,
+  nextBroken: sum(({ nextBroken }) => nextBroken),
+  sites: sites.length,
+  reached: sites.length - unreached.length,
+};
+console.log(JSON.stringify(verdict));
+const { wrong, hang, untyped, nextBroken } = verdict;
+// Devices that were given up may keep the process alive.
+process.exit(wrong + hang + untyped + nextBroken > 0 ? 1 : 0);
