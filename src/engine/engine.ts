@@ -11,6 +11,7 @@ import { bindWeights } from './compile/weights.ts';
 import { Device } from './gpu/device.ts';
 import { compileSteps, type Model, uploadModel } from './gpu/model.ts';
 import { Pace } from './gpu/pace.ts';
+import type { Patience } from './gpu/watchdog.ts';
 import { defaultBudget, type LoweringTarget, lowerFor } from './lowerFor.ts';
 import { ProgressMeter } from './progress.ts';
 import type { Statistics } from './tile/statistics.ts';
@@ -20,6 +21,7 @@ import {
   largestSource,
   makeJob,
   plannedBytes,
+  rest,
   StripRun,
   wholeImage,
   workOf,
@@ -47,6 +49,8 @@ export interface EngineOptions {
   readonly memoryBudget?: number | undefined;
   /** Whether a software adapter is acceptable; default true. */
   readonly software?: boolean | undefined;
+  /** How long the GPU may be silent. */
+  readonly patience?: Patience | undefined;
   /** Default: the entry in the table of adapter families (engine/tune/tuning.ts). */
   readonly tuning?: Tuning | ((adapter: AdapterReport) => Promise<Tuning>) | undefined;
 }
@@ -89,9 +93,10 @@ export class Engine {
   }
 
   /** @throws CrispenError `NO_WEBGPU`. */
-  static async create({ gpu, memoryBudget, software, tuning }: EngineOptions): Promise<Engine> {
+  static async create(options: EngineOptions): Promise<Engine> {
+    const { gpu, memoryBudget, software, tuning, patience } = options;
     const [device, { tuningFor }] = await Promise.all([
-      Device.open(gpu, software),
+      Device.open(gpu, { software, ...patience }),
       import('./tune/tuning.ts'),
     ]);
     const choose = typeof tuning === 'object' ? () => tuning : (tuning ?? tuningFor);
@@ -110,6 +115,15 @@ export class Engine {
 
   get adapter(): AdapterReport {
     return this.#device.adapter;
+  }
+
+  get isLost(): boolean {
+    return this.#device.isLost;
+  }
+
+  /** Gives the device up: what runs on it fails with `DEVICE_LOST`. */
+  abandon(reason: string): void {
+    this.#device.abandon(reason);
   }
 
   /** Resolves with the reason when the device is lost. Never rejects. */
@@ -262,7 +276,12 @@ export class Engine {
     }
     const part = trunk?.model ?? model;
     const tile = largestSource(strips);
-    const run = new StripRun(this.#device, image, scale, strips, sink);
+    const { checkpoint = { rows: 0 } } = options;
+    strips = rest(strips, checkpoint.rows / scale);
+    const run = new StripRun(this.#device, image, scale, strips, async (strip) => {
+      await sink(strip);
+      checkpoint.rows = strip.y + strip.height;
+    });
     meter.expect(workOf(part.program, strips));
     let statistics: Statistics | null = null;
     let gpuBytes = trunk?.peakBytes ?? 0;

@@ -52,7 +52,18 @@ export interface UpscaleOptions extends RunOptions {
   readonly draw?: Draw | undefined;
   /** GPU milliseconds per submission, read before each one; default 8. */
   readonly submitMs?: (() => number) | undefined;
+  /** Rows that the sink has taken before are left out; kept up to date. */
+  readonly checkpoint?: Checkpoint | undefined;
 }
+
+/** How far a job has come: for going on with it on another device. */
+export interface Checkpoint {
+  /** Of the result, taken by the sink. */
+  rows: number;
+}
+
+/** What a job got over: a device that was lost and made anew, values beyond f16 computed in f32. */
+export type Recovery = 'device-lost' | 'f16-overflow';
 
 type Draw = (
   encoder: GPUCommandEncoder,
@@ -97,6 +108,8 @@ export interface UpscaleReport {
   readonly threads?: number | undefined;
   /** True if plain loops ran some ops on the CPU, which take a hundred times as long. */
   readonly slow?: boolean | undefined;
+  /** In their order; empty or absent: nothing went wrong. */
+  readonly recovered?: readonly Recovery[];
 }
 
 /** Rows of the result over its full width. */

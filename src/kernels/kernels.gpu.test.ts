@@ -357,7 +357,7 @@ describe('pixels', () => {
       grid: mapGrid(width, height, 1),
       params: [width, height, 0, width, 0, 0, width, height, 0, 0],
       reads: [toBlocked(map), words(lr)],
-      writes: [width * height, new Uint32Array(1)],
+      writes: [width * height, new Uint32Array(2)],
     });
     const expected = packRgba8Reference(map, lr, format);
     expect(new Uint8ClampedArray(pixels.buffer)).toEqual(expected.data);
@@ -384,7 +384,7 @@ describe('pixels', () => {
       grid: mapGrid(3, 2, 1),
       params: [3, 2, 0, W - 2, 4, 3, 5, 4, 6, 4],
       reads: [toBlocked(part), words(lr)],
-      writes: [6, new Uint32Array(1)],
+      writes: [6, new Uint32Array(2)],
     });
     const whole = packRgba8Reference(map, lr, format).data;
     const actual = new Uint8Array(pixels.buffer);
@@ -428,7 +428,7 @@ describe('pixels', () => {
       grid: mapGrid(W, H, 1),
       params: [W, H, 0, W, 0, 0, width, height, 0, 0],
       reads: [toBlocked(map), new Uint32Array(lr.data.buffer)],
-      writes: [W * H * 2, new Uint32Array(1)],
+      writes: [W * H * 2, new Uint32Array(2)],
     });
     written(words);
     const expected = packRgba8Reference(map, lr, format).data;
@@ -444,7 +444,7 @@ describe('pixels', () => {
         grid: mapGrid(3, 3, 1),
         params: [3, 3, 0, 3, 0, 0, 3, 3, 0, 0],
         reads: [toBlocked(map), words(image(3, 3))],
-        writes: [9, new Uint32Array(1)],
+        writes: [9, new Uint32Array(2)],
       });
       expect(status[0]).toBe(1);
     },

@@ -2,7 +2,6 @@
 
 import type { ModelFile } from '../catalog/files.ts';
 import { modelsAfter, modelsFor } from '../catalog/passes.ts';
-import type { Engine, Model } from '../engine/engine.ts';
 import {
   type EnlargeReport,
   enlarge,
@@ -13,6 +12,7 @@ import type { StripSink, UpscaleOptions } from '../engine/types.ts';
 import type { Depth, RgbaImage } from '../image/image.ts';
 import { wishedSize } from '../image/size.ts';
 import type { Network } from '../networks/network.ts';
+import type { EngineHost, LoadModel } from './host.ts';
 import type { UpscaleOutput, UpscalePlan } from './protocol.ts';
 
 interface Size {
@@ -78,19 +78,19 @@ export interface Way<L extends Link = Link> {
 
 /** How the worker loads a model. */
 interface Services<L> {
-  readonly onGpu: (link: L, wide: boolean) => Promise<Model>;
+  readonly onGpu: (link: L, wide: boolean) => LoadModel;
   readonly onCpu: (link: L) => Promise<Pass['run']>;
 }
 
 /**
  * Runs the chain. All models are loaded before the first one runs.
- * @param engine null: there is no GPU.
+ * @param host null: there is no GPU.
  * @param take receives the strips of the result; without it they become one image.
  */
 export async function enlargeBeyond<L extends Link>(
   input: RgbaImage,
   { size, depth, chain, backend }: Way<L>,
-  engine: Engine | null,
+  host: EngineHost | null,
   services: Services<L>,
   options: UpscaleOptions,
   take?: StripSink,
@@ -99,17 +99,17 @@ export async function enlargeBeyond<L extends Link>(
   for (const link of backend === 'lanczos' ? [] : chain) {
     const { id: model, scale } = link;
     const run =
-      engine && backend === 'webgpu'
-        ? onGpu(engine, await services.onGpu(link, depth === 16))
+      host && backend === 'webgpu'
+        ? await onGpu(host, services.onGpu(link, depth === 16))
         : await services.onCpu(link);
     passes.push({ model, scale, run });
   }
-  const plan = { size, depth, passes, device: engine?.device ?? null };
+  const plan = { size, depth, passes, device: host?.device ?? null };
   if (!take) return enlargeWhole(input, plan, options);
   return { image: null, report: await enlarge(input, plan, options, take) };
 }
 
-const onGpu =
-  (engine: Engine, model: Model): Pass['run'] =>
-  (image, options, sink) =>
-    engine.upscaleStrips(model, image, options, sink);
+async function onGpu(host: EngineHost, load: LoadModel): Promise<Pass['run']> {
+  await host.retry((engine) => load(engine, false));
+  return (image, options, sink) => host.upscale(load, image, options, sink);
+}

@@ -1,6 +1,8 @@
 /** Results on a canvas; lazily loaded. */
 
 import type { Engine, Model } from '../engine/engine.ts';
+import { withBuffers } from '../engine/gpu/buffers.ts';
+import { Reading } from '../engine/gpu/reading.ts';
 import { makeSurface } from '../engine/pipeline/draw.ts';
 import type { UpscaleOptions, UpscaleReport } from '../engine/types.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
@@ -49,15 +51,18 @@ export async function drawOn(
     throwIfAborted(options.signal);
     [canvas.width, canvas.height] = [width, height];
     const context = contextOf(canvas.getContext('webgpu'));
-    await device.scoped('drawing on the canvas', () => {
-      context.configure({
-        ...{ device: device.gpu, format: 'rgba8unorm', colorSpace: colorSpaceOf(tags) },
-        ...{ usage: COPY_DST | RENDER_ATTACHMENT, alphaMode: 'opaque' },
-      });
-      const encoder = device.gpu.createCommandEncoder();
-      const to = context.getCurrentTexture();
-      encoder.copyTextureToTexture({ texture: surface.texture }, { texture: to }, [width, height]);
-      device.gpu.queue.submit([encoder.finish()]);
+    await withBuffers(device, async (buffers) => {
+      const reading = await Reading.create(buffers, 0);
+      const encode = (encoder: GPUCommandEncoder) => {
+        context.configure({
+          ...{ device: device.gpu, format: 'rgba8unorm', colorSpace: colorSpaceOf(tags) },
+          ...{ usage: COPY_DST | RENDER_ATTACHMENT, alphaMode: 'opaque' },
+        });
+        const to = context.getCurrentTexture();
+        const size = [width, height];
+        encoder.copyTextureToTexture({ texture: surface.texture }, { texture: to }, size);
+      };
+      await reading.run('drawing on the canvas', 0, encode, () => {});
     });
     return { ...report, gpuBytes: report.gpuBytes + surface.bytes };
   } finally {

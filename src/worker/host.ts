@@ -1,24 +1,56 @@
 import type { Engine, Model, ModelOptions } from '../engine/engine.ts';
-import { CrispenError } from '../errors.ts';
+import type { Device } from '../engine/gpu/device.ts';
+import type {
+  Checkpoint,
+  Recovery,
+  StripSink,
+  UpscaleOptions,
+  UpscaleReport,
+} from '../engine/types.ts';
+import { CrispenError, type ErrorCode } from '../errors.ts';
+import type { RgbaImage } from '../image/image.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 
+/** Devices that a job may lose one after the other without getting any further. */
+const MOST_LOSSES = 3;
+/** How long a cancelled job may take to end before it loses its device. */
+const CANCEL_MS = 5000;
+/** Submissions on a new device are so much shorter: long ones are what drivers kill. */
+const SMALLER = 4;
+const DEFAULT_SUBMIT_MS = 8;
+
+interface Current {
+  readonly engine: Promise<Engine>;
+  readonly models: Map<string, Promise<Model>>;
+}
+
+/** Puts a model onto an engine, or finds it there. */
+export type LoadModel = (engine: Engine, isF32: boolean) => Promise<Model>;
+
 /**
- * Holds the worker's single engine and its loaded models. Both are made on first use. After the
- * device is lost, both are dropped, and the next use makes new ones.
+ * Holds the one engine of the worker and the models that it has loaded; both are made on first use.
+ * When the device is lost, both are dropped and made anew, and jobs go on where they were.
  */
 export class EngineHost {
   readonly #create: () => Promise<Engine>;
-  #current: { engine: Promise<Engine>; models: Map<string, Promise<Model>> } | null = null;
+  #current: Current | null = null;
 
   constructor(create: () => Promise<Engine>) {
     this.#create = create;
   }
 
   /** @throws CrispenError `NO_WEBGPU`, `INSECURE_CONTEXT`; a later call tries again. */
-  engine(): Promise<Engine> {
+  async engine(): Promise<Engine> {
+    const current = this.#open();
+    const engine = await current.engine;
+    if (!engine.isLost) return engine;
+    this.#drop(current);
     return this.#open().engine;
   }
+
+  /** The device at the time of the call, for work that outlives one. */
+  readonly device = async (): Promise<Device> => (await this.engine()).device;
 
   has(id: string): boolean {
     return this.#current?.models.has(id) ?? false;
@@ -45,6 +77,7 @@ export class EngineHost {
     weights: TensorMap,
     options?: ModelOptions,
   ): Promise<Model> {
+    await this.engine();
     const current = this.#open();
     let model = current.models.get(id);
     if (!model) {
@@ -64,19 +97,108 @@ export class EngineHost {
       .catch(() => {});
   }
 
-  /** Runs `task`. If it fails because the device was lost, the engine is dropped. */
-  async use<T>(task: (engine: Engine) => Promise<T>): Promise<T> {
+  /**
+   * Runs `task` on the engine. What a failure may have spoilt is made anew at the next use: the device
+   * after its loss or a fault of the engine's own, the models after values that are not finite. A task
+   * that does not end soon after its cancellation loses its device, so the next one is not held up.
+   */
+  async use<T>(task: (engine: Engine) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    await this.engine();
     const current = this.#open();
     const engine = await current.engine;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const onAbort = () => {
+      timer = setTimeout(() => engine.abandon('a cancelled job did not end'), CANCEL_MS);
+    };
+    if (signal?.aborted) onAbort();
+    signal?.addEventListener('abort', onAbort, { once: true });
     try {
       return await task(engine);
     } catch (error) {
-      if (error instanceof CrispenError && error.code === 'DEVICE_LOST') this.#drop(current);
+      const code = codeOf(error);
+      if (code === 'DEVICE_LOST' || code === 'INTERNAL') this.#drop(current);
+      if (code === 'NON_FINITE') await this.#unload(current, engine);
       throw error;
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
     }
   }
 
-  #open(): { engine: Promise<Engine>; models: Map<string, Promise<Model>> } {
+  /**
+   * As `use`; when the device is lost, the task runs again on a new one. It fails after three losses
+   * in a row.
+   * @param task gets the recoveries so far, and may add to them
+   * @param progressOf grows when a task gets further than those before
+   */
+  async retry<T>(
+    task: (engine: Engine, recovered: Recovery[]) => Promise<T>,
+    signal?: AbortSignal,
+    progressOf: () => number = () => 0,
+  ): Promise<T> {
+    const recovered: Recovery[] = [];
+    let [losses, progress] = [0, progressOf()];
+    for (;;) {
+      try {
+        return await this.use((engine) => task(engine, recovered), signal);
+      } catch (error) {
+        if (codeOf(error) !== 'DEVICE_LOST' || signal?.aborted) throw error;
+        if (progressOf() > progress) losses = 0;
+        progress = progressOf();
+        if (++losses >= MOST_LOSSES) throw error;
+        recovered.push('device-lost');
+      }
+    }
+  }
+
+  /**
+   * Upscales an image as `Engine.upscaleStrips`. After a loss of the device it goes on with the first
+   * strip that the sink has not taken. Where f16 overflows, the rest is computed in f32.
+   * @throws CrispenError as `Engine.upscaleStrips`; `DEVICE_LOST` after three losses in a row; what the
+   * sink throws
+   */
+  async upscale(
+    load: LoadModel,
+    image: RgbaImage,
+    options: UpscaleOptions,
+    sink: StripSink,
+  ): Promise<UpscaleReport> {
+    const checkpoint: Checkpoint = { rows: 0 };
+    let sinkError: { readonly error: unknown } | null = null;
+    const guarded: StripSink = async (strip) => {
+      try {
+        await sink(strip);
+      } catch (error) {
+        sinkError = { error };
+        throw new CrispenError('ABORTED', 'The sink failed.');
+      }
+    };
+    let isF32 = false;
+    const { submitMs = () => DEFAULT_SUBMIT_MS, signal } = options;
+    const run = async (engine: Engine, recovered: Recovery[]): Promise<UpscaleReport> => {
+      const slower = recovered.includes('device-lost') ? SMALLER : 1;
+      const given = { ...options, checkpoint, submitMs: () => submitMs() / slower };
+      for (;;) {
+        const model = await load(engine, isF32);
+        try {
+          const report = await engine.upscaleStrips(model, image, given, guarded);
+          return { ...report, recovered };
+        } catch (error) {
+          const overflowed = codeOf(error) === 'NON_FINITE' && model.program.element === 'f16';
+          if (!overflowed || isF32) throw error;
+          isF32 = true;
+          recovered.push('f16-overflow');
+        }
+      }
+    };
+    try {
+      return await this.retry(run, signal, () => checkpoint.rows);
+    } catch (error) {
+      throw sinkError ? (sinkError as { readonly error: unknown }).error : error;
+    }
+  }
+
+  #open(): Current {
     if (this.#current) return this.#current;
     const current = { engine: this.#create(), models: new Map<string, Promise<Model>>() };
     this.#current = current;
@@ -89,9 +211,20 @@ export class EngineHost {
     return current;
   }
 
-  #drop(current: { engine: Promise<Engine> }): void {
+  async #unload({ models }: Current, engine: Engine): Promise<void> {
+    const loaded = [...models.values()];
+    models.clear();
+    for (const model of loaded) {
+      await model.then((made) => engine.unloadModel(made)).catch(() => {});
+    }
+  }
+
+  #drop(current: Current): void {
     if (this.#current !== current) return;
     this.#current = null;
-    void current.engine.then((engine) => engine.destroy());
+    current.engine.then((engine) => engine.destroy()).catch(() => {});
   }
 }
+
+const codeOf = (error: unknown): ErrorCode | null =>
+  error instanceof CrispenError ? error.code : null;

@@ -1,6 +1,7 @@
 import { checkPixels } from '../codecs/limits.ts';
 import type { Carrier } from '../codecs/source.ts';
 import type { Engine, Model } from '../engine/engine.ts';
+import { WholeImage } from '../engine/pipeline/wholeImage.ts';
 import type { UpscaleOptions, UpscaleReport } from '../engine/types.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
 import { depthOf, type Rgba8Image, type RgbaImage } from '../image/image.ts';
@@ -8,7 +9,7 @@ import { isOpaque, toRgba8 } from '../image/pixels.ts';
 import type { DecodedImage, ImageTags } from '../image/tags.ts';
 import type { Way } from './beyond.ts';
 import type { CpuHost } from './cpu.ts';
-import type { EngineHost } from './host.ts';
+import type { EngineHost, LoadModel } from './host.ts';
 import type { ModelLoader, Runnable } from './modelLoader.ts';
 import type { JobProgress } from './progress.ts';
 import {
@@ -235,31 +236,42 @@ async function enlarge(
     submitMs: () => (isVisible() ? SUBMIT_MS_VISIBLE : SUBMIT_MS_HIDDEN),
   };
   const [first] = chain;
-  if (backend === 'webgpu' && isPlain) {
-    return host.use(async (engine) => {
-      const model = await loader.onGpu(first, progress, signal);
+  const loading =
+    (runnable: Runnable, wide: boolean): LoadModel =>
+    async (_, isF32) => {
+      const model = await loader.onGpu(runnable, progress, signal, wide, isF32);
       throwIfAborted(signal);
       progress.report('upscale', 0);
-      const told = { passes: [first.id], networkScale: first.scale };
-      if (take || draw) {
-        const report = await (draw
-          ? draw(engine, model, options)
-          : engine.upscaleStrips(model, input, options, take as TakeStrip));
-        return { image: null, report: { ...report, ...told } };
-      }
-      const { image, report } = await engine.upscale(model, input as Rgba8Image, options);
-      return { image, report: { ...report, ...told } };
-    });
+      return model;
+    };
+  if (backend === 'webgpu' && isPlain) {
+    const load = loading(first, false);
+    const told = { passes: [first.id], networkScale: first.scale };
+    if (draw) {
+      // What was drawn went with the device: all of it is drawn again.
+      const report = await host.retry(async (engine, recovered) => {
+        const report = await draw(engine, await load(engine, false), options);
+        return { ...report, recovered };
+      }, signal);
+      return { image: null, report: { ...report, ...told } };
+    }
+    if (take) {
+      const report = await host.upscale(load, input, options, take);
+      return { image: null, report: { ...report, ...told } };
+    }
+    const { width, height } = input;
+    const whole = new WholeImage({ width, height, depth: 8 }, first.scale);
+    const report = await host.upscale(load, input, options, ({ data }) => whole.add(data));
+    return { image: whole.image, report: { ...report, ...told } };
   }
   const { enlargeBeyond } = await loadBeyond();
   const services = {
     onCpu: async (runnable: Runnable) =>
       (await cpu()).pass(runnable.id, () => loader.weights(runnable, progress, signal)),
-    onGpu: (runnable: Runnable, wide: boolean) => loader.onGpu(runnable, progress, signal, wide),
+    onGpu: loading,
   };
   const { adapter } = await findAdapter(jobServices);
-  if (!adapter) return enlargeBeyond(input, way, null, services, options, take);
-  return host.use((engine) => enlargeBeyond(input, way, engine, services, options, take));
+  return enlargeBeyond(input, way, adapter && host, services, options, take);
 }
 
 export function carrierOf(output: OutputFormat): Carrier {

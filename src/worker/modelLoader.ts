@@ -29,6 +29,8 @@ interface LoadedWeights {
 
 /** Suffix of the id of a model that takes 16-bit images. */
 const WIDE = ':16';
+/** Behind the id of a model that computes in f32 because f16 overflowed. */
+const F32 = ':f32';
 
 /** Finds models, downloads their weights once and uploads them to the GPU. */
 export class ModelLoader {
@@ -76,7 +78,8 @@ export class ModelLoader {
 
   /** Frees a model on the GPU. */
   async drop(id: string): Promise<void> {
-    await Promise.all([this.#host.drop(id), this.#host.drop(id + WIDE)]);
+    const ids = [id, id + WIDE, id + F32, id + WIDE + F32];
+    await Promise.all(ids.map((each) => this.#host.drop(each)));
   }
 
   /** @throws CrispenError `FETCH_FAILED`, `MODEL_CORRUPT`, `ABORTED` */
@@ -109,20 +112,25 @@ export class ModelLoader {
     return { network: shippedNetwork(entry), weights };
   }
 
-  /** The model on the GPU. Its kernels compile while its weights are loading. */
+  /**
+   * The model on the GPU; its kernels are compiled while its weights are on their way.
+   * @param isF32 whether it has to compute in f32, whatever was configured
+   */
   async onGpu(
     runnable: Runnable,
     progress: JobProgress,
     signal: AbortSignal,
     wide = false,
+    isF32 = false,
   ): Promise<Model> {
-    const id = wide ? runnable.id + WIDE : runnable.id;
+    const id = runnable.id + (wide ? WIDE : '') + (isF32 ? F32 : '');
     const loaded = await this.#host.loaded(id);
     if (loaded) return loaded;
     const { entry } = runnable;
     const { adapter } = await this.#host.engine();
-    // 16-bit samples are finer than f16.
-    const precision = choosePrecision(this.#config.precision, !wide && entry?.f16, adapter);
+    // Samples of 16 bits are finer than f16.
+    const wanted = choosePrecision(this.#config.precision, !wide && entry?.f16, adapter);
+    const precision = isF32 ? 'f32' : wanted;
     const options = { wide, precision };
     if (entry) this.#host.prepare(shippedNetwork(entry), options);
     const { network, weights } = await this.weights(runnable, progress, signal);

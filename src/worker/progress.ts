@@ -43,12 +43,14 @@ export class JobProgress {
    *   weights
    */
   report(stage: Stage, fraction: number, remainingMs: number | null = null): void {
+    const index = this.#stages.indexOf(stage);
+    // Models that are loaded once more, after a loss of the device.
+    if (index < 0) return;
     const now = this.#now();
     const before = this.#stage;
     if (before) this.timings[before] = (this.timings[before] ?? 0) + now - this.#last;
     this.#last = now;
     if (stage !== before) [this.#stage, this.#stageStart] = [stage, now];
-    const index = this.#stages.indexOf(stage);
     const done = sum(this.#stages.slice(0, index)) + WEIGHTS[stage] * fraction;
     const total = sum(this.#stages);
     this.#fraction = Math.min(1, Math.max(this.#fraction, done / total));

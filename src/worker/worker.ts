@@ -59,6 +59,7 @@ async function createEngine(): Promise<Engine> {
   return Engine.create({
     gpu: navigator.gpu,
     software: backend === 'webgpu',
+    patience: { isHidden: () => !visible },
     ...(memoryBudget !== null && { memoryBudget }),
     ...(tune && { tuning: tunedHere }),
   });

@@ -67,6 +67,7 @@ const MODES: Readonly<Record<string, Readonly<Record<string, readonly Mode[]>>>>
     createComputePipelineAsync: ['throw', ...WAITING],
     pushErrorScope: RUNNING,
     popErrorScope: ['throw', ...WAITING],
+    addEventListener: RUNNING,
     destroy: ['loss'],
   },
   GPUQueue: {
@@ -160,13 +161,23 @@ export class FaultyGpu {
   fired = false;
   /** Errors that no scope has caught. */
   readonly uncaught: string[] = [];
-  readonly #fault: Fault | null;
+  #fault: Fault | null;
+  readonly #isPolled: boolean;
   readonly #counts = new Map<string, number>();
   #counting = true;
 
-  constructor(gpu: GPU, fault: Fault | null) {
+  /**
+   * @param isPolled whether the adapter is that of a browser that asks the driver only now and then
+   */
+  constructor(gpu: GPU, fault: Fault | null, isPolled = false) {
     this.#fault = fault;
+    this.#isPolled = isPolled;
     this.gpu = this.#wrap(gpu, 'GPU', null);
+  }
+
+  /** Lets nothing fail any more. */
+  disarm(): void {
+    this.#fault = null;
   }
 
   /** Calls of the test itself: neither counted nor failed. */
@@ -207,9 +218,9 @@ export class FaultyGpu {
       if (name === 'lost') return state.lost;
       if (name === 'destroy') return this.#method(owner, 'destroy', state, () => state.lose());
       if (name === 'addEventListener') {
-        return (type: string, listener: never) => {
-          if (type === 'uncapturederror') state.listeners.add(listener);
-        };
+        return this.#method(owner, 'addEventListener', state, ([type, listener]) => {
+          if (type === 'uncapturederror') state.listeners.add(listener as never);
+        });
       }
       if (name === 'queue') return this.#wrap((real as GPUDevice).queue, 'GPUQueue', state);
     }
@@ -222,6 +233,7 @@ export class FaultyGpu {
 
   /** Subgroups would double the variants of kernels without another call of WebGPU. */
   #shown(owner: string, name: PropertyKey, value: unknown): unknown {
+    if (owner === 'GPUAdapter' && name === 'info' && this.#isPolled) return {};
     if (owner !== 'GPUAdapter' || name !== 'features') return value;
     return new Set([...(value as GPUSupportedFeatures)].filter((f) => f === 'timestamp-query'));
   }
@@ -300,6 +312,9 @@ export class FaultyGpu {
       if (call === 'GPUBuffer.mapAsync' && state) return mapped(state, original(args));
       if (call === 'GPUBuffer.getMappedRange' && state?.isLost) {
         throw new DOMException('', 'OperationError');
+      }
+      if (call === 'GPUQueue.onSubmittedWorkDone' && this.#isPolled) {
+        return (original(args) as Promise<unknown>).then(() => sleep(POLLED_MS));
       }
       if (call !== 'GPUDevice.popErrorScope') return original(args);
       const injected = state?.scopes.pop()?.error ?? null;
@@ -386,6 +401,10 @@ export class FaultyGpu {
     }
   }
 }
+
+/** Longer than a queue that is not polled takes (src/engine/gpu/polling.ts). */
+const POLLED_MS = 60;
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** A mapping that fails as the device goes. */
 function mapped({ isLost, lost }: DeviceState, mapping: unknown): Promise<unknown> {

@@ -1,8 +1,9 @@
 /** What the fault sweep runs while one call of the GPU fails: pieces of the library, seen from outside. */
-import { Engine, type Model } from '../../src/engine/engine.ts';
+import { Engine } from '../../src/engine/engine.ts';
 import { trace } from '../../src/engine/oracle/traceNetwork.ts';
 import { type EncodableNetwork, prepareNetwork } from '../../src/engine/pipeline/encode.ts';
 import { resize } from '../../src/engine/pipeline/resize.ts';
+import { WholeImage } from '../../src/engine/pipeline/wholeImage.ts';
 import { type TuneOptions, tune } from '../../src/engine/tune/measure.ts';
 import type { UpscaleOptions } from '../../src/engine/types.ts';
 import { CrispenError } from '../../src/errors.ts';
@@ -14,7 +15,7 @@ import type { Network } from '../../src/networks/network.ts';
 import { fromFloat32 } from '../../src/weights/convert.ts';
 import type { Tensor, TensorMap } from '../../src/weights/tensor.ts';
 import { drawOn } from '../../src/worker/draw.ts';
-import { EngineHost } from '../../src/worker/host.ts';
+import { EngineHost, type LoadModel } from '../../src/worker/host.ts';
 import { randomStream } from '../random.ts';
 import type { FaultyGpu } from './gpu.ts';
 
@@ -34,6 +35,7 @@ export interface Scenario {
   readonly perSite: number;
   /** Whether real devices are lost too, once for each kind of call. */
   readonly realLoss?: boolean;
+  readonly isPolled?: boolean;
 }
 
 /** Seeded weights of about unit gain. */
@@ -65,22 +67,23 @@ function onHost(
   network: Network,
   options: UpscaleOptions,
   run: (
-    engine: Engine,
-    model: Model,
+    host: EngineHost,
+    load: LoadModel,
     image: Rgba8Image,
     options: UpscaleOptions,
-  ) => Promise<ArrayLike<number>> = async (engine, model, image, options) =>
-    (await engine.upscale(model, image, options)).image.data,
+  ) => Promise<ArrayLike<number>> = async (host, load, image, options) => {
+    const size = { width: image.width, height: image.height, depth: 8 } as const;
+    const whole = new WholeImage(size, network.scale);
+    await host.upscale(load, image, options, ({ data }) => whole.add(data));
+    return whole.image.data;
+  },
 ): Scenario['open'] {
   const weights = seeded(network);
   return ({ gpu }) => {
     const host = new EngineHost(() => Engine.create({ gpu }));
     return {
       job: (index) =>
-        host.use(async (engine) => {
-          const model = await host.model('model', network, weights);
-          return run(engine, model, IMAGES[index], options);
-        }),
+        run(host, () => host.model('model', network, weights), IMAGES[index], options),
       close: () =>
         void host.engine().then(
           (engine) => engine.destroy(),
@@ -132,6 +135,25 @@ async function readTexture(
   });
 }
 
+async function readBuffer(
+  faulty: FaultyGpu,
+  device: GPUDevice,
+  source: GPUBuffer,
+  size: number,
+): Promise<ArrayBuffer> {
+  const { buffer, mapped } = faulty.outside(() => {
+    const buffer = device.createBuffer({ size, usage: MAP_READ | BUFFER_COPY_DST });
+    const encoder = device.createCommandEncoder();
+    encoder.copyBufferToBuffer(source, 0, buffer, 0, size);
+    device.queue.submit([encoder.finish()]);
+    return { buffer, mapped: buffer.mapAsync(MAP_READ) };
+  });
+  await mapped.catch((cause) => {
+    throw new CrispenError('DEVICE_LOST', 'The caller lost the device.', { cause });
+  });
+  return faulty.outside(() => buffer.getMappedRange().slice(0));
+}
+
 /** A result on a canvas, as the worker draws it. */
 function drawing(faulty: FaultyGpu): Subject {
   let drawn: (() => Promise<Uint8Array>) | null = null;
@@ -153,11 +175,13 @@ function drawing(faulty: FaultyGpu): Subject {
     const made = { width: 1, height: 1, getContext: () => context };
     return made as unknown as OffscreenCanvas;
   };
-  return onHost(small, { tileSize: 8 }, async (engine, model, image, options) => {
+  return onHost(small, { tileSize: 8, submitMs }, async (host, load, image, options) => {
     drawn = null;
     const size = { width: image.width * 2, height: image.height * 2 };
     const tags = { colorSpace: 'srgb' } as Parameters<typeof drawOn>[0]['tags'];
-    await drawOn({ canvas: canvas(), size, tags }, engine, model, image, options);
+    await host.retry(async (engine) =>
+      drawOn({ canvas: canvas(), size, tags }, engine, await load(engine, false), image, options),
+    );
     return (drawn as unknown as () => Promise<Uint8Array>)();
   })(faulty);
 }
@@ -166,19 +190,19 @@ function drawing(faulty: FaultyGpu): Subject {
 function resizing({ gpu }: FaultyGpu): Subject {
   const host = new EngineHost(() => Engine.create({ gpu }));
   return {
-    job: (index) =>
-      host.use(async ({ device }) => {
-        const image = IMAGES[index];
-        const up = await resize(image, { width: 21, height: 17 }, { device });
-        const wide: Rgba16Image = { ...image, data: Uint16Array.from(image.data, (v) => v * 257) };
-        const down = await resize(wide, { width: 7, height: 5 }, { device });
-        return [...up.data, ...down.data];
-      }),
+    async job(index) {
+      const image = IMAGES[index];
+      const { device } = host;
+      const up = await resize(image, { width: 21, height: 17 }, { device });
+      const wide: Rgba16Image = { ...image, data: Uint16Array.from(image.data, (v) => v * 257) };
+      const down = await resize(wide, { width: 7, height: 5 }, { device });
+      return [...up.data, ...down.data];
+    },
     close: () =>
-      void host.engine().then(
-        (engine) => engine.destroy(),
-        () => {},
-      ),
+      void host
+        .engine()
+        .then((engine) => engine.destroy())
+        .catch(() => {}),
   };
 }
 
@@ -218,6 +242,11 @@ function encoding(faulty: FaultyGpu): Subject {
       });
       network.encode(encoder, input, output);
       faulty.outside(() => current.queue.submit([encoder.finish()]));
+      const { status, done } = network;
+      const [isNotFinite, told] = new Uint32Array(await readBuffer(faulty, current, status, 8));
+      if (isNotFinite || told !== done) {
+        throw new CrispenError('INTERNAL', 'The caller saw that the run did not end.');
+      }
       return await readTexture(faulty, current, output);
     } finally {
       network?.destroy();
@@ -245,7 +274,7 @@ function tracing({ gpu }: FaultyGpu): Subject {
   const host = new EngineHost(() => Engine.create({ gpu }));
   return {
     job: (index) =>
-      host.use(async (engine) => {
+      host.retry(async (engine) => {
         const { width, height, data } = IMAGES[index];
         const input = {
           width,
@@ -269,22 +298,23 @@ const positive = (result: ArrayLike<number>) => {
   }
 };
 
+/** One submission for each tile: how many there are must not depend on the time that they take. */
+const submitMs = () => 1e4;
+
 export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'compact',
-    open: onHost(small, { tileSize: 8 }),
-    perSite: Number.POSITIVE_INFINITY,
+    open: onHost(small, { tileSize: 8, submitMs }),
+    perSite: 8,
     realLoss: true,
   },
-  {
-    name: 'a2n',
-    open: onHost(attention, { tileSize: 8, submitMs: () => 1e-3 }),
-    perSite: 6,
-  },
-  { name: 'draw', open: drawing, perSite: 3 },
-  { name: 'resize', open: resizing, perSite: 4, realLoss: true },
-  { name: 'encode', open: encoding, perSite: 3 },
-  { name: 'trunk', open: onHost(far, { tileSize: 8 }), perSite: 1 },
+  // A submission for each dispatch.
+  { name: 'a2n', open: onHost(attention, { tileSize: 8, submitMs: () => 1e-9 }), perSite: 4 },
+  { name: 'draw', open: drawing, perSite: 2 },
+  { name: 'resize', open: resizing, perSite: 3, realLoss: true },
+  { name: 'polled', open: resizing, perSite: 1, isPolled: true },
+  { name: 'encode', open: encoding, perSite: 2 },
+  { name: 'trunk', open: onHost(far, { tileSize: 8, submitMs }), perSite: 1 },
   { name: 'trace', open: tracing, perSite: 1 },
   { name: 'tune', open: tuning({ fusions: ['none', 'ops'] }), perSite: 1, check: positive },
 ];

@@ -19,6 +19,8 @@ export interface Resource {
  */
 export interface TileView extends Tile {
   readonly image: Size;
+  /** What the last kernel's workgroups add to the status word; default 1. */
+  readonly mark?: number | undefined;
 }
 
 export type Operand =
@@ -80,7 +82,10 @@ export interface ImageResources {
   readonly packed: ResourceId;
   /** 4, or 8 for 16 bits per sample. */
   readonly pixelBytes: number;
-  /** One u32, set to 1 if a value is not finite; external. */
+  /**
+   * Two u32; external. The first becomes 1 if a value was not finite; each workgroup of the last kernel adds the
+   * tile's mark to the second.
+   */
   readonly status: ResourceId;
 }
 

@@ -13,6 +13,7 @@ import { type Device, PARAM_BYTES, type Pipeline, USAGE } from './device.ts';
 import type { Model } from './model.ts';
 import type { Pace } from './pace.ts';
 import { type Lifetime, planMemory } from './planner.ts';
+import type { Receipt } from './receipt.ts';
 
 /** One dispatch with its buffers, which can be cut into pieces. */
 export interface Dispatch {
@@ -117,7 +118,7 @@ export class Arena {
         external ? make(name, bytes(size), usage) : slots[slotOf[id]],
       );
       const bytes = uniformBytes(device, program, size);
-      const uniforms = make('uniforms', bytes, USAGE.UNIFORM | USAGE.COPY_DST);
+      const uniforms = make('uniforms', bytes, USAGE.UNIFORM | USAGE.COPY_DST | USAGE.COPY_SRC);
       return new Arena(device, model, buffers, uniforms);
     });
   }
@@ -127,7 +128,7 @@ export class Arena {
     return this.#buffers[resource];
   }
 
-  /** Writes a resource from its start. */
+  /** Writes a resource from its start on; call within error scopes. */
   write(resource: ResourceId, data: ArrayBufferView): void {
     const content = data as ArrayBufferView<ArrayBuffer>;
     this.#device.gpu.queue.writeBuffer(this.#buffers[resource], 0, content);
@@ -173,25 +174,34 @@ export class Arena {
       readonly pace: Pace;
       readonly signal?: AbortSignal | undefined;
       readonly onWork?: (work: number) => void;
-      /** Encoded at the end of the last submission. */
+      /** Shows that all submissions ran: each of them leaves a mark in it. */
+      readonly receipt?: Receipt;
+      /** Encoded at the start of the first submission and at the end of the last one. */
+      readonly start?: (encoder: GPUCommandEncoder) => void;
       readonly finish?: (encoder: GPUCommandEncoder) => void;
+      /** Uploads of the run, within its error scopes. */
+      readonly write?: () => void;
     },
   ): Promise<number> {
-    const { pace, signal, onWork, finish } = options;
+    const { pace, signal, onWork, receipt, start, finish, write } = options;
     const stride = uniformStride(this.#device);
     const pieces = dispatches.flatMap((dispatch) => cut(dispatch, pace.submissionWork()));
-    const words = new Uint32Array((pieces.length * stride) / 4);
+    const marksAt = pieces.length * stride;
+    // A mark for each submission, of which there are no more than pieces.
+    const words = new Uint32Array(marksAt / 4 + pieces.length);
     pieces.forEach(({ dispatch, row }, i) => {
       const at = (i * stride) / 4;
       words.set(dispatch.params.slice(0, PARAM_WORDS), at);
       // Kernels without rows of workgroups have another third word.
       if (dispatch.grid[1] > 1 || row > 0) words[at + GROUP_ROW_WORD] = row;
     });
-    this.#device.throwIfLost();
-    this.#device.gpu.queue.writeBuffer(this.uniforms, 0, words);
-
-    let next = 0;
+    for (let i = marksAt / 4; i < words.length; i++) words[i] = this.#device.mark();
+    let [next, submission] = [0, 0];
     try {
+      await this.#device.scoped('uploading a tile', () => {
+        this.#device.gpu.queue.writeBuffer(this.uniforms, 0, words);
+        write?.();
+      });
       do {
         throwIfAborted(signal);
         const first = next;
@@ -201,6 +211,7 @@ export class Arena {
         while (next < pieces.length && work + pieces[next].work <= allowed);
         const { verdict } = this.#device.scopes('running the network', () => {
           const encoder = this.#device.gpu.createCommandEncoder();
+          if (first === 0) start?.(encoder);
           const pass = encoder.beginComputePass();
           for (let i = first; i < next; i++) {
             const { dispatch, rows } = pieces[i];
@@ -209,10 +220,12 @@ export class Arena {
             pass.dispatchWorkgroups(dispatch.grid[0], rows, dispatch.grid[2]);
           }
           pass.end();
+          const mark = marksAt / 4 + submission++;
+          receipt?.expect(encoder, this.uniforms, mark * 4, words.subarray(mark, mark + 1));
           if (next === pieces.length) finish?.(encoder);
           this.#device.gpu.queue.submit([encoder.finish()]);
         });
-        await pace.submitted(work, this.#device.idle());
+        await pace.submitted(work, this.#device.idle(work));
         await verdict;
         onWork?.(work);
       } while (next < pieces.length);
@@ -232,15 +245,21 @@ const MAX_PIECES = 16;
 export const uniformStride = (device: Device): number =>
   Math.max(PARAM_BYTES, device.limits.minUniformBufferOffsetAlignment);
 
-/** Bytes of uniforms for tiles up to `size`: one slot for each piece of a dispatch. */
-export function uniformBytes(device: Device, { steps }: Program, size: Size): number {
+/** Bytes of uniforms for tiles up to `size`: a slot and a mark for each piece. */
+export const uniformBytes = (device: Device, program: Program, size: Size): number =>
+  mostPieces(program, size) * (uniformStride(device) + 4);
+
+/** Bytes that the marks of a run's submissions take in a receipt, at most. */
+export const markBytes = (program: Program, size: Size): number => 4 * mostPieces(program, size);
+
+/** Pieces that a program's dispatches may be cut into, for tiles up to `size`. */
+function mostPieces({ steps }: Program, size: Size): number {
   const whole = { x: 0, y: 0, ...size };
   const tile = { image: size, core: whole, source: whole };
-  const slots = steps.reduce((sum, { grid, scale }) => {
+  return steps.reduce((sum, { grid, scale }) => {
     const [, rows] = grid({ width: size.width * scale, height: size.height * scale }, tile);
     return sum + Math.min(MAX_PIECES, rows);
   }, 0);
-  return slots * uniformStride(device);
 }
 
 interface Piece {

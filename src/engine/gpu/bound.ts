@@ -3,12 +3,13 @@ import { type Device, PARAM_BYTES, type Pipeline, USAGE } from './device.ts';
 
 /** A kernel outside networks, with its buffers. */
 export interface BoundKernel<P extends string> {
-  /** Writes the words of the uniform for all later submissions. */
-  set(params: Params<P>): void;
+  readonly uniform: GPUBuffer;
+  /** Writes the words of the uniform for all dispatches that are submitted later, and gives them. */
+  set(params: Params<P>): Uint32Array<ArrayBuffer>;
   dispatch(pass: GPUComputePassEncoder, grid: Grid): void;
 }
 
-export const uniformUsage = USAGE.UNIFORM | USAGE.COPY_DST;
+export const uniformUsage = USAGE.UNIFORM | USAGE.COPY_DST | USAGE.COPY_SRC;
 
 /**
  * Binds a kernel's buffers by the names of its contract.
@@ -31,9 +32,11 @@ export function bindKernel<R extends string, W extends string, P extends string>
     ],
   });
   return {
+    uniform,
     set(params) {
       const words = Uint32Array.from(paramWords(kernel, params));
       device.gpu.queue.writeBuffer(uniform, 0, words);
+      return words;
     },
     dispatch(pass, grid) {
       pass.setPipeline(pipeline);

@@ -8,6 +8,15 @@ import {
 } from '../../kernels/kernel.ts';
 import type { AdapterReport } from '../types.ts';
 import { Polling } from './polling.ts';
+import { type Patience, Watchdog, within } from './watchdog.ts';
+
+export interface OpenOptions extends Patience {
+  /** Whether a software adapter is acceptable; default true. */
+  readonly software?: boolean | undefined;
+}
+
+/** The device to use, which may be another one after a loss. */
+export type DeviceSource = () => Promise<Device>;
 
 /** A compiled kernel. */
 export interface Pipeline {
@@ -31,49 +40,65 @@ const FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'] as const;
 const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
 const COMPUTE_STAGE = 0x4;
 const MAP_MODE_READ = 0x1;
+/** Outermost first. */
+const SCOPES: readonly GPUErrorFilter[] = ['internal', 'out-of-memory', 'validation'];
+/** How long the news of a loss may take after its first effects. */
+const LOSS_MS = 1000;
 
 /**
- * A GPU device with what the engine needs: pipelines cached by source, buffers made within error
- * scopes, and notice of its loss. Nothing else in Crispen touches `GPUDevice`.
+ * A GPU device with what the engine needs of it: compiled pipelines cached by source, buffers made
+ * within error scopes, and the news of its loss or silence. Nothing else in Crispen touches `GPUDevice`.
  */
 export class Device {
   readonly gpu: GPUDevice;
   readonly adapter: AdapterReport;
   /** Resolves with the reason when the device is lost. Never rejects. */
   readonly lost: Promise<string>;
+  #lose!: (reason: string) => void;
   #lostReason: string | null = null;
+  /** An error that no scope caught. */
+  #uncaught: CrispenError | null = null;
+  #marks = 0;
   readonly #polling: Polling | null;
-  /**
-   * Rejects everything that waits for the GPU. A plain race with `lost` would leak a handler per
-   * wait.
-   */
+  readonly #watchdog: Watchdog;
+  /** Rejects what waits for the GPU. A plain race with `lost` would leak a handler per wait. */
   readonly #waiting = new Set<(error: CrispenError) => void>();
   readonly #pipelines = new Map<string, Promise<Pipeline>>();
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
 
-  /** For devices that belong to the caller. `open` makes others. */
-  constructor(gpu: GPUDevice, adapter: AdapterReport) {
+  /** For devices of somebody else, who keeps them; others are made by `open`. */
+  constructor(gpu: GPUDevice, adapter: AdapterReport, patience: Patience = {}) {
     this.gpu = gpu;
     this.adapter = adapter;
     // Software adapters can be slow enough to look polled.
     this.#polling = adapter.isFallbackAdapter ? null : new Polling(gpu);
-    this.lost = gpu.lost.then((info) => {
-      this.#lostReason = info.message || info.reason || 'unknown';
-      for (const reject of this.#waiting) reject(deviceLost(this.#lostReason));
-      this.#waiting.clear();
-      return this.#lostReason;
+    this.#watchdog = new Watchdog(patience, (what) => this.abandon(`it hung (${what})`));
+    this.lost = new Promise((resolve) => {
+      this.#lose = (reason) => {
+        if (this.#lostReason !== null) return;
+        this.#lostReason = reason;
+        this.#watchdog.stop();
+        for (const reject of this.#waiting) reject(deviceLost(reason));
+        this.#waiting.clear();
+        resolve(reason);
+      };
     });
+    gpu.lost.then(
+      (info) => this.#lose(info.message || info.reason || 'unknown'),
+      (error) => this.#lose(String(error)),
+    );
   }
 
   /**
    * Requests the fastest adapter and the largest buffers that it allows.
-   * @param software whether a software adapter is acceptable
    * @throws CrispenError `NO_WEBGPU` if there is no adapter or it gives no device.
    */
-  static async open(gpu: GPU, software = true): Promise<Device> {
+  static async open(gpu: GPU, options: OpenOptions = {}): Promise<Device> {
+    const { software = true, ...patience } = options;
     let adapter: GPUAdapter | null;
     try {
-      adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+      const asked = gpu.requestAdapter({ powerPreference: 'high-performance' });
+      adapter = await within(patience, asked, () => {});
     } catch (error) {
       throw noWebGpu('WebGPU refused to look for an adapter', error);
     }
@@ -89,7 +114,7 @@ export class Device {
     // More than 32 KiB per workgroup would only reduce occupancy.
     const maxComputeWorkgroupStorageSize = Math.min(limits.maxComputeWorkgroupStorageSize, 32768);
     try {
-      const device = await adapter.requestDevice({
+      const asked = adapter.requestDevice({
         label: 'crispen',
         requiredFeatures: wanted.filter((feature) => features.has(feature)),
         requiredLimits: {
@@ -98,7 +123,10 @@ export class Device {
           maxComputeWorkgroupStorageSize,
         },
       });
-      return new Device(device, { ...report, matrix });
+      const made = await within(patience, asked, (late) => late.destroy());
+      const device = new Device(made, { ...report, matrix }, patience);
+      made.addEventListener('uncapturederror', ({ error }) => device.#hear(error));
+      return device;
     } catch (error) {
       throw noWebGpu('The adapter gave no device', error);
     }
@@ -137,6 +165,38 @@ export class Device {
     if (this.#lostReason !== null) throw deviceLost(this.#lostReason);
   }
 
+  get isLost(): boolean {
+    return this.#lostReason !== null;
+  }
+
+  /** Gives the device up: whatever waits for it fails with `DEVICE_LOST`. */
+  abandon(reason: string): void {
+    this.#lose(reason);
+    try {
+      this.gpu.destroy();
+    } catch {} // it is gone already
+  }
+
+  /** Remembers an error that no scope caught, for the job that is running. */
+  #hear(error: GPUError): void {
+    const { message } = error;
+    const isMemory = error.constructor.name === 'GPUOutOfMemoryError';
+    this.#uncaught ??= isMemory ? outOfMemory(message) : new CrispenError('INTERNAL', message);
+  }
+
+  /** @throws CrispenError what was heard beside all scopes, once */
+  #throwIfUncaught(): void {
+    const error = this.#uncaught;
+    this.#uncaught = null;
+    if (error) throw error;
+  }
+
+  /** A number other than zero, by which what this device wrote can be told from what it wrote before. */
+  mark(): number {
+    this.#marks = (this.#marks + 1) >>> 0 || 1;
+    return Math.imul(this.#marks, 2654435761) >>> 0;
+  }
+
   /**
    * Runs `work` within error scopes and waits for their result.
    * @throws CrispenError `OUT_OF_MEMORY`, `INTERNAL` (validation), `DEVICE_LOST`.
@@ -150,83 +210,187 @@ export class Device {
   /** Like `scoped`, but the caller awaits the result later. */
   scopes<T>(what: string, work: () => T): { result: T; verdict: Promise<void> } {
     this.throwIfLost();
+    this.#throwIfUncaught();
     const { gpu } = this;
-    gpu.pushErrorScope('internal');
-    gpu.pushErrorScope('out-of-memory');
-    gpu.pushErrorScope('validation');
+    const popped: Promise<GPUError | null>[] = [];
     let result: T;
-    let popped: Promise<(GPUError | null)[]>;
+    let open = 0;
     try {
+      for (; open < SCOPES.length; open++) gpu.pushErrorScope(SCOPES[open]);
       result = work();
+    } catch (error) {
+      throw this.#typed(error);
     } finally {
-      popped = Promise.all([gpu.popErrorScope(), gpu.popErrorScope(), gpu.popErrorScope()]);
-      popped.catch(() => {}); // a lost device rejects; `lost` has the reason
+      for (; open > 0; open--) {
+        const verdict = this.#popScope();
+        verdict.catch(() => {}); // a lost device rejects; `lost` tells the story
+        popped.unshift(verdict);
+      }
     }
-    const verdict = this.race(popped).then(([validation, memory, internal]) => {
+    const verdict = this.race(what, Promise.all(popped)).then(([internal, memory, validation]) => {
       if (memory) throw outOfMemory(`${what}: ${memory.message}`);
       const error = validation ?? internal;
       if (error) throw new CrispenError('INTERNAL', `${what}: ${error.message}`);
+      this.#throwIfUncaught();
     });
     verdict.catch(() => {}); // reported to the code that awaits it
     return { result, verdict };
   }
 
-  /** Awaits a promise of the GPU, which may never settle after the device is lost. */
-  race<T>(promise: Promise<T>): Promise<T> {
+  /** Never throws, so that all scopes are popped. */
+  #popScope(): Promise<GPUError | null> {
+    try {
+      return this.gpu.popErrorScope();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Whatever a call of WebGPU threw as an error of this library. */
+  #typed(error: unknown): CrispenError {
+    if (error instanceof CrispenError) return error;
+    if (this.#lostReason !== null) return deviceLost(this.#lostReason);
+    return new CrispenError('INTERNAL', messageOf(error), { cause: error });
+  }
+
+  /**
+   * Awaits a promise of the GPU, which may never settle.
+   * @param what is awaited, for the error's message
+   * @param work multiply-adds that were asked for: large work is waited for longer
+   * @throws CrispenError `DEVICE_LOST`, also where the GPU does not answer, and `INTERNAL`
+   */
+  race<T>(what: string, promise: Promise<T>, work = 0): Promise<T> {
+    this.throwIfLost();
     return new Promise<T>((resolve, reject) => {
       this.#waiting.add(reject);
-      promise
-        .then(resolve, (error: unknown) => {
-          // A rejection caused by a loss can arrive before the loss itself, so it waits for one
-          // turn.
-          setTimeout(() => reject(CrispenError.from(error)), 0);
-        })
-        .finally(() => setTimeout(() => this.#waiting.delete(reject), 0));
+      const end = () => void this.#waiting.delete(reject);
+      this.#watchdog.watch(what, promise, work).then(
+        (value) => {
+          end();
+          resolve(value);
+        },
+        (error: unknown) => {
+          // What fails because the device goes can fail before the loss is told; nobody else aborts.
+          const isAbort = error instanceof Error && error.name === 'AbortError';
+          const told = new Promise<void>((done) => setTimeout(done, isAbort ? LOSS_MS : 0));
+          void Promise.race([told, this.lost]).then(() => {
+            end();
+            if (isAbort) this.abandon(messageOf(error));
+            reject(this.#typed(error));
+          });
+        },
+      );
     });
   }
 
-  /** Like `race`, for the end of submitted work. */
-  #wait<T>(promise: Promise<T>): Promise<T> {
-    return this.race(this.#polling?.hasten(promise) ?? promise);
+  /** As `race`, for the end of submitted work. */
+  #wait<T>(what: string, promise: Promise<T>, work?: number): Promise<T> {
+    return this.race(what, this.#polling?.hasten(promise) ?? promise, work);
   }
 
-  /** Waits until all submitted work has run. */
-  idle(): Promise<undefined> {
-    return this.#wait(this.gpu.queue.onSubmittedWorkDone());
+  /**
+   * Waits until everything submitted so far has run.
+   * @param work multiply-adds of what was submitted last
+   */
+  async idle(work = 0): Promise<void> {
+    await this.#wait(
+      'running',
+      this.called(() => this.gpu.queue.onSubmittedWorkDone()),
+      work,
+    );
+  }
+
+  /** A call of WebGPU outside of `scoped`. @throws CrispenError `INTERNAL`, `DEVICE_LOST` */
+  called<T>(call: () => T): T {
+    try {
+      return call();
+    } catch (error) {
+      throw this.#typed(error);
+    }
   }
 
   /** Compiles a kernel, asynchronously and once per source. @throws CrispenError `INTERNAL`. */
   compile(kernel: Kernel): Promise<Pipeline> {
-    const known = this.#pipelines.get(kernel.code);
+    return this.#once(kernel.code, () => this.#compile(kernel));
+  }
+
+  /**
+   * As `compile`, for a shader that binds textures: its layout is taken from the source.
+   * @throws CrispenError `INTERNAL`, `DEVICE_LOST`
+   */
+  compileShader(label: string, code: string): Promise<Pipeline> {
+    return this.#once(code, async () => {
+      const pipeline = await this.#pipeline({ label, code }, () => 'auto');
+      return { pipeline, layout: this.called(() => pipeline.getBindGroupLayout(0)) };
+    });
+  }
+
+  #once(code: string, make: () => Promise<Pipeline>): Promise<Pipeline> {
+    const known = this.#pipelines.get(code);
     if (known) return known;
-    const made = this.#compile(kernel);
-    this.#pipelines.set(kernel.code, made);
-    made.catch(() => this.#pipelines.delete(kernel.code));
+    const made = make();
+    this.#pipelines.set(code, made);
+    made.catch(() => this.#pipelines.delete(code));
     return made;
   }
 
   async #compile(kernel: Kernel): Promise<Pipeline> {
-    this.throwIfLost();
-    const layout = this.#layout(kernel);
+    let layout!: GPUBindGroupLayout;
+    const pipeline = await this.#pipeline(kernel, () => {
+      layout = this.#layout(kernel);
+      return this.gpu.createPipelineLayout({ bindGroupLayouts: [layout] });
+    });
+    return { pipeline, layout };
+  }
+
+  async #pipeline(
+    kernel: Pick<Kernel, 'label' | 'code'>,
+    layoutOf: () => GPUPipelineLayout | 'auto',
+  ): Promise<GPUComputePipeline> {
+    const { label, code } = kernel;
     const { gpu } = this;
-    gpu.pushErrorScope('validation');
-    const module = gpu.createShaderModule({ label: kernel.label, code: kernel.code });
-    const scope = gpu.popErrorScope();
+    let module: GPUShaderModule | undefined;
+    const { result: made, verdict } = this.scopes(`compiling "${label}"`, () => {
+      const layout = layoutOf();
+      module = gpu.createShaderModule({ label, code });
+      // A promise, so that its rejection is heard below and not here.
+      const compiled = gpu.createComputePipelineAsync({
+        label,
+        layout,
+        compute: { module, entryPoint: 'main' },
+      });
+      compiled.catch(() => {});
+      return { compiled };
+    });
     try {
-      const pipeline = await this.race(
-        gpu.createComputePipelineAsync({
-          label: kernel.label,
-          layout: gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
-          compute: { module, entryPoint: 'main' },
-        }),
-      );
-      return { pipeline, layout };
+      const pipeline = await this.race(`compiling "${label}"`, made.compiled);
+      await verdict;
+      return pipeline;
     } catch (error) {
       this.throwIfLost();
-      throw await compileError(kernel, module, error);
-    } finally {
-      await scope.catch(() => null);
+      throw await this.#compileError(kernel, module, error);
     }
+  }
+
+  /** What compilers print, with the line that they complain about. */
+  async #compileError(
+    { label, code }: Pick<Kernel, 'label' | 'code'>,
+    module: GPUShaderModule | undefined,
+    cause: unknown,
+  ): Promise<CrispenError> {
+    const info = module && this.called(() => module.getCompilationInfo());
+    const told = info && (await this.race('compiling', info).catch(() => null));
+    this.throwIfLost();
+    const lines = code.split('\n');
+    const errors = (told?.messages ?? [])
+      .filter(({ type }) => type === 'error')
+      .map(
+        ({ lineNum, message }) => `line ${lineNum}: ${message}\n    ${lines[lineNum - 1] ?? ''}`,
+      );
+    const details = errors.length > 0 ? errors.join('\n') : messageOf(cause);
+    return new CrispenError('INTERNAL', `Kernel "${label}" does not compile: ${details}`, {
+      cause,
+    });
   }
 
   #layout(kernel: Kernel): GPUBindGroupLayout {
@@ -260,14 +424,25 @@ export class Device {
     return this.gpu.createBuffer({ label, size: Math.ceil(bytes / 4) * 4, usage });
   }
 
-  /** The result of `use` on the content of a `MAP_READ` buffer, which is mapped during the call. */
+  /**
+   * What `use` makes of the content of a `MAP_READ` buffer, which is mapped for that long.
+   * @throws CrispenError `DEVICE_LOST`, also for a mapping that has not the length asked for;
+   * `INTERNAL`; what `use` throws
+   */
   async mapped<T>(buffer: GPUBuffer, bytes: number, use: (content: ArrayBuffer) => T): Promise<T> {
-    await this.#wait(buffer.mapAsync(MAP_MODE_READ, 0, bytes));
+    const { result, verdict } = this.scopes('reading', () => ({
+      mapping: buffer.mapAsync(MAP_MODE_READ, 0, bytes),
+    }));
+    // Whatever goes wrong below, nothing may go unheard.
+    result.mapping.catch(() => {});
+    await Promise.all([this.#wait('reading', result.mapping), verdict]);
     this.throwIfLost();
     try {
-      return use(buffer.getMappedRange(0, bytes));
+      const content = this.called(() => buffer.getMappedRange(0, bytes));
+      if (content.byteLength !== bytes) throw this.broken('gave too few bytes back');
+      return use(content);
     } finally {
-      buffer.unmap();
+      this.called(() => buffer.unmap());
     }
   }
 
@@ -276,8 +451,14 @@ export class Device {
     return this.mapped(buffer, bytes, (content) => content.slice(0));
   }
 
+  /** Gives a device up that did not do what it was told, without a word; the error to throw. */
+  broken(what: string): CrispenError {
+    this.abandon(`it ${what}`);
+    return deviceLost(this.#lostReason ?? '');
+  }
+
   destroy(): void {
-    this.gpu.destroy();
+    this.abandon('it was closed');
   }
 }
 
@@ -307,22 +488,8 @@ const softwareOnly = ({ description, architecture }: AdapterReport): CrispenErro
     { hint: "WebAssembly is faster. The option backend: 'webgpu' takes the software adapter." },
   );
 
-/** The compiler's messages, each with its line of source. */
-async function compileError(
-  kernel: Kernel,
-  module: GPUShaderModule,
-  cause: unknown,
-): Promise<CrispenError> {
-  const { messages } = await module.getCompilationInfo();
-  const lines = kernel.code.split('\n');
-  const errors = messages
-    .filter(({ type }) => type === 'error')
-    .map(({ lineNum, message }) => `line ${lineNum}: ${message}\n    ${lines[lineNum - 1] ?? ''}`);
-  const details = errors.length > 0 ? errors.join('\n') : String(cause);
-  return new CrispenError('INTERNAL', `Kernel "${kernel.label}" does not compile: ${details}`, {
-    cause,
-  });
-}
+const messageOf = (error: unknown): string =>
+  (error instanceof Error && error.message) || 'The GPU refused a call.';
 
 const noWebGpu = (what: string, cause?: unknown): CrispenError =>
   new CrispenError('NO_WEBGPU', `${what}.`, {

@@ -3,6 +3,7 @@ import type { Program } from '../compile/program.ts';
 import type { NetworkWeights } from '../compile/weights.ts';
 import { type Device, type Pipeline, USAGE } from './device.ts';
 import { encodeElements } from './element.ts';
+import { upload } from './reading.ts';
 
 /** The position of a packed weight in the model's single weight buffer. */
 interface Span {
@@ -43,12 +44,11 @@ export async function uploadModel(
     bytes = Math.ceil((bytes + data.byteLength) / align) * align;
   }
   const buffer = await device.scoped('allocating the weights', () =>
-    device.buffer('weights', bytes, USAGE.STORAGE | USAGE.COPY_DST),
+    device.buffer('weights', bytes, USAGE.STORAGE | USAGE.COPY_DST | USAGE.COPY_SRC),
   );
   try {
-    [...spans.values()].forEach(({ offset }, i) => {
-      device.gpu.queue.writeBuffer(buffer, offset, packed[i]);
-    });
+    const parts = [...spans.values()].map(({ offset }, i) => ({ buffer, offset, data: packed[i] }));
+    await upload(device, 'uploading the weights', parts);
     return { network, program, pipelines: await compiling, weights: buffer, spans };
   } catch (error) {
     buffer.destroy();

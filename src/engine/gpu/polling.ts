@@ -21,7 +21,11 @@ export class Polling {
   async hasten<T>(promise: Promise<T>): Promise<T> {
     if (!this.#needed) return promise;
     const { queue } = this.#device;
-    const nudge = () => queue.submit([this.#device.createCommandEncoder().finish()]);
+    const nudge = () => {
+      try {
+        queue.submit([this.#device.createCommandEncoder().finish()]);
+      } catch {} // a device that goes, which those who wait will hear of
+    };
     const timer = setInterval(nudge, 1);
     try {
       return await promise;

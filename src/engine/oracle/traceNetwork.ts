@@ -9,11 +9,13 @@ import type { TensorMap } from '../../weights/tensor.ts';
 import type { Fusion } from '../compile/fuse.ts';
 import { bindWeights } from '../compile/weights.ts';
 import type { Engine, EngineParts } from '../engine.ts';
-import { Arena } from '../gpu/arena.ts';
+import { Arena, markBytes } from '../gpu/arena.ts';
 import { type Buffers, withBuffers } from '../gpu/buffers.ts';
 import { USAGE } from '../gpu/device.ts';
 import { decodeElements, encodeElements } from '../gpu/element.ts';
 import { uploadModel } from '../gpu/model.ts';
+import { download } from '../gpu/reading.ts';
+import { Receipt } from '../gpu/receipt.ts';
 import { lowerFor } from '../lowerFor.ts';
 import { ProgressMeter } from '../progress.ts';
 import type { RunOptions, TracedTensor } from '../types.ts';
@@ -60,7 +62,12 @@ async function traceNetwork(
   const size = { width, height };
   const traceIn = async (buffers: Buffers): Promise<Map<string, TracedTensor>> => {
     const arena = await Arena.create(buffers, model, size, kept);
-    arena.write(program.input, encodeElements(toBlocked(map), element));
+    const content = encodeElements(toBlocked(map), element);
+    const { MAP_READ, COPY_DST } = USAGE;
+    const proof = await buffers.allocate('allocating the receipt', (make) =>
+      make('receipt', content.byteLength + markBytes(program, size), MAP_READ | COPY_DST),
+    );
+    const receipt = new Receipt(device, proof, 0);
     const whole = { x: 0, y: 0, width, height };
     const steps = arena.sized({ image: size, core: whole, source: whole });
     const meter = new ProgressMeter(
@@ -71,19 +78,21 @@ async function traceNetwork(
       pace,
       signal,
       onWork: (work) => meter.advance(work),
+      receipt,
+      write: () => arena.write(program.input, content),
+      // Before the run: the input's memory may be used again.
+      start: (encoder) => receipt.expect(encoder, arena.buffer(program.input), 0, content),
     });
+    await device.mapped(proof, receipt.end, (bytes) => receipt.check(bytes));
     meter.finish();
     const traced = new Map<string, TracedTensor>();
     for (const id of keep) {
       const resource = program.resourceOf.get(id) as number;
       const bytes = program.resources[resource].bytes(size);
-      const staging = await buffers.allocate('allocating what is traced', (make) =>
-        make('trace', bytes, USAGE.MAP_READ | USAGE.COPY_DST),
+      traced.set(
+        graph.nodes[id].name,
+        tensorOf(id, await download(device, arena.buffer(resource), bytes)),
       );
-      const encoder = device.gpu.createCommandEncoder();
-      encoder.copyBufferToBuffer(arena.buffer(resource), 0, staging, 0, bytes);
-      device.gpu.queue.submit([encoder.finish()]);
-      traced.set(graph.nodes[id].name, tensorOf(id, await device.read(staging, bytes)));
     }
     return traced;
   };

@@ -30,12 +30,8 @@ export async function makeSurface(device: Device, size: Size, scale: number): Pr
       ...{ label: 'result', size: [width, height], format: 'rgba8unorm' },
       usage: COPY_SRC | COPY_DST | STORAGE_BINDING,
     });
-  const label = 'pixels to texture';
+  const { pipeline, layout } = await device.compileShader('pixels to texture', pixelsToTexture);
   const texture = await device.scoped('allocating the result', () => make(size));
-  const pipeline = await gpu.createComputePipelineAsync({
-    ...{ label, layout: 'auto' },
-    compute: { module: gpu.createShaderModule({ label, code: pixelsToTexture }) },
-  });
   // The kernel reads the row length from the texture, so each tile size has its own texture.
   const tiles = new Map([[`${size.width}x${size.height}`, texture]]);
   return {
@@ -45,7 +41,6 @@ export async function makeSurface(device: Device, size: Size, scale: number): Pr
       const key = `${width}x${height}`;
       const tile = tiles.get(key) ?? make({ width, height });
       tiles.set(key, tile);
-      const layout = pipeline.getBindGroupLayout(0);
       const entries = [{ buffer: packed }, tile.createView()].map((resource, binding) => ({
         ...{ binding, resource },
       }));

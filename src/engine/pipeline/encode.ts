@@ -14,9 +14,11 @@ import type { Fusion } from '../compile/fuse.ts';
 import { bindWeights } from '../compile/weights.ts';
 import { Arena, uniformStride } from '../gpu/arena.ts';
 import { Buffers } from '../gpu/buffers.ts';
-import { Device, reportAdapter } from '../gpu/device.ts';
+import { Device, type Pipeline, reportAdapter } from '../gpu/device.ts';
 import { uploadModel } from '../gpu/model.ts';
+import { upload } from '../gpu/reading.ts';
 import { defaultBudget, lowerFor } from '../lowerFor.ts';
+import { doneWord } from '../tile/strips.ts';
 import { tuningFor } from '../tune/tuning.ts';
 
 export interface EncodableOptions extends Size {
@@ -37,8 +39,13 @@ export interface EncodableNetwork {
   readonly height: number;
   /** Bytes of GPU buffers, including weights. */
   readonly bytes: number;
-  /** One u32, set to 1 if the network produces a value that is not finite. */
+  /**
+   * Two u32, cleared at the start of each run. The first becomes 1 when the network gives a value that is not
+   * finite. The second is `done` once the whole run has ended; anything else means that the texture is not
+   * the result.
+   */
   readonly status: GPUBuffer;
+  readonly done: number;
   /**
    * Encodes one run: two compute passes for the textures and one for the network. It can be called
    * any number of times. Runs share their buffers and execute in queue order.
@@ -90,11 +97,13 @@ export async function prepareNetwork(
   };
   try {
     const arena = await Arena.create(buffers, model, size);
+    const mark = device.mark();
     const at = { x: 0, y: 0 };
     const sized = arena.sized({
       core: { ...at, width, height },
       source: { ...at, ...size },
       image: { width, height },
+      mark,
     });
     // Some steps have no work at some sizes.
     const dispatches = sized.filter(({ grid }) => grid.every((groups) => groups > 0));
@@ -104,34 +113,25 @@ export async function prepareNetwork(
       words.set(params, (i * stride) / 4);
       if (grid[1] > 1) words[(i * stride) / 4 + GROUP_ROW_WORD] = 0;
     });
-    gpu.queue.writeBuffer(arena.uniforms, 0, words);
-
-    const convert = (label: string, code: string) =>
-      gpu.createComputePipelineAsync({
-        label,
-        layout: 'auto',
-        compute: { module: gpu.createShaderModule({ label, code }), entryPoint: 'main' },
-      });
+    await upload(device, 'preparing the network', [{ buffer: arena.uniforms, data: words }]);
     const [read, write] = await Promise.all([
-      convert('texture to pixels', textureToPixels),
-      convert('pixels to texture', pixelsToTexture),
+      device.compileShader('texture to pixels', textureToPixels),
+      device.compileShader('pixels to texture', pixelsToTexture),
     ]);
+    const status = arena.buffer(image.status);
     const pixels = arena.buffer(image.source);
     const packed = arena.buffer(image.packed);
 
     const pass = (
       encoder: GPUCommandEncoder,
-      pipeline: GPUComputePipeline,
+      { pipeline, layout }: Pipeline,
       resources: GPUBindingResource[],
       { width, height }: Size,
     ) => {
       const made = encoder.beginComputePass();
       made.setPipeline(pipeline);
       const entries = resources.map((resource, binding) => ({ binding, resource }));
-      made.setBindGroup(
-        0,
-        gpu.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }),
-      );
+      made.setBindGroup(0, gpu.createBindGroup({ layout, entries }));
       made.dispatchWorkgroups(Math.ceil(width / 8), Math.ceil(height / 8));
       made.end();
     };
@@ -139,19 +139,23 @@ export async function prepareNetwork(
       width: width * scale,
       height: height * scale,
       bytes: buffers.bytes + model.weights.size,
-      status: arena.buffer(image.status),
+      status,
+      done: doneWord(dispatches, mark),
       encode(encoder, input, output) {
         checkSize('input', input, width, height);
         checkSize('output', output, width * scale, height * scale);
-        pass(encoder, read, [input.createView(), { buffer: pixels }], input);
-        const run = encoder.beginComputePass();
-        dispatches.forEach(({ pipeline, bindGroup, grid }, i) => {
-          run.setPipeline(pipeline.pipeline);
-          run.setBindGroup(0, bindGroup, [i * stride]);
-          run.dispatchWorkgroups(...grid);
+        device.called(() => {
+          encoder.clearBuffer(status);
+          pass(encoder, read, [input.createView(), { buffer: pixels }], input);
+          const run = encoder.beginComputePass();
+          dispatches.forEach(({ pipeline, bindGroup, grid }, i) => {
+            run.setPipeline(pipeline.pipeline);
+            run.setBindGroup(0, bindGroup, [i * stride]);
+            run.dispatchWorkgroups(...grid);
+          });
+          run.end();
+          pass(encoder, write, [{ buffer: packed }, output.createView()], output);
         });
-        run.end();
-        pass(encoder, write, [{ buffer: packed }, output.createView()], output);
       },
       destroy: release,
     };

@@ -2,15 +2,16 @@
  * Everything that an image needs besides one run of a network: several runs, an exact size, alpha,
  * grey that stays grey, 16 bits.
  */
-import { CrispenError, throwIfAborted } from '../../errors.ts';
+import { throwIfAborted } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
 import { opaqueColours } from '../../image/fill.ts';
 import { type Depth, depthOf, type RgbaImage } from '../../image/image.ts';
 import { isGrey, isOpaque, toRgba8 } from '../../image/pixels.ts';
-import type { Device } from '../gpu/device.ts';
+import type { Device, DeviceSource } from '../gpu/device.ts';
 import { ProgressMeter } from '../progress.ts';
 import type { Progress, Strip, StripSink, UpscaleOptions, UpscaleReport } from '../types.ts';
-import { RowResizer, type Samples, samplesOf } from './resize.ts';
+import { RowResizer, type Samples } from './resize.ts';
+import { WholeImage } from './wholeImage.ts';
 
 /** One run of a network. 16-bit images give 16-bit results. */
 export interface Pass {
@@ -32,7 +33,7 @@ export interface EnlargePlan {
   /** In order; empty: resized by Lanczos alone. */
   readonly passes: readonly Pass[];
   /** Where alpha and sizes are resampled; null: on the CPU. */
-  readonly device: Device | null;
+  readonly device: Device | DeviceSource | null;
 }
 
 export interface EnlargeReport extends UpscaleReport {
@@ -104,7 +105,7 @@ export async function enlarge(
       const grey = isGrey(current.data);
       const alpha = opaque ? null : new AlphaRows(await open(source, whole, depthIn), source);
       for (const [i, pass] of passes.entries()) {
-        const next = i < passes.length - 1 ? new WholeImage(current, pass.scale) : null;
+        const next = i < passes.length - 1 ? new WholeImage(sizeOf(current), pass.scale) : null;
         const onProgress = partOf(meter, costs[i]);
         const report = await pass.run(current, { ...options, onProgress }, async ({ data }) => {
           if (grey) toLuma(data);
@@ -135,33 +136,9 @@ export async function enlargeWhole(
   options: UpscaleOptions = {},
 ): Promise<{ readonly image: RgbaImage; readonly report: EnlargeReport }> {
   const { width, height } = plan.size;
-  const whole = new WholeImage({ width, height, data: samplesOf(plan.depth, 0) } as RgbaImage, 1);
+  const whole = new WholeImage({ width, height, depth: plan.depth }, 1);
   const report = await enlarge(image, plan, options, ({ data }) => whole.add(data));
   return { image: whole.image, report };
-}
-
-/** An image assembled from its rows. */
-class WholeImage {
-  readonly image: RgbaImage;
-  #at = 0;
-
-  /** Room for an image of the same depth that is `scale` times as large as `of`. */
-  constructor(of: RgbaImage, scale: number) {
-    const [width, height] = [of.width * scale, of.height * scale];
-    try {
-      this.image = { width, height, data: samplesOf(depthOf(of), width * height) } as RgbaImage;
-    } catch (cause) {
-      throw new CrispenError('OUT_OF_MEMORY', `No memory for an image of ${width} x ${height}.`, {
-        hint: 'Choose a smaller image or scale.',
-        cause,
-      });
-    }
-  }
-
-  add(rows: Samples): void {
-    this.image.data.set(rows, this.#at);
-    this.#at += rows.length;
-  }
 }
 
 /** Alpha of an image, resized row by row. */
@@ -186,6 +163,12 @@ class AlphaRows {
     }
   }
 }
+
+const sizeOf = (image: RgbaImage) => ({
+  width: image.width,
+  height: image.height,
+  depth: depthOf(image),
+});
 
 /** Replaces all three colours of every pixel with its BT.601 luma. */
 function toLuma(rows: Samples): void {
@@ -222,7 +205,7 @@ function partOf(meter: ProgressMeter, cost: number): (progress: Progress) => voi
 }
 
 /** One report of several runs: tiles from the last run, exactness from all of them. */
-function summed(reports: readonly UpscaleReport[], device: Device | null): UpscaleReport {
+function summed(reports: readonly UpscaleReport[], device: EnlargePlan['device']): UpscaleReport {
   const last: UpscaleReport = reports.at(-1) ?? {
     backend: device ? 'webgpu' : 'cpu',
     ...{ milliseconds: 0, tiles: 1, tileSize: [0, 0], gpuBytes: 0, dispatches: 0 },
@@ -235,5 +218,6 @@ function summed(reports: readonly UpscaleReport[], device: Device | null): Upsca
     gpuBytes: Math.max(0, ...reports.map(({ gpuBytes }) => gpuBytes)),
     dispatches: reports.reduce((sum, { dispatches }) => sum + dispatches, 0),
     ...(reports.some(({ slow }) => slow) && { slow: true }),
+    recovered: reports.flatMap(({ recovered = [] }) => recovered),
   };
 }

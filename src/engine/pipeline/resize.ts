@@ -18,7 +18,9 @@ import {
 } from '../../kernels/pixels/resample.ts';
 import { type BoundKernel, bindKernel, uniformUsage } from '../gpu/bound.ts';
 import { Buffers } from '../gpu/buffers.ts';
-import { type Device, PARAM_BYTES, USAGE } from '../gpu/device.ts';
+import { type Device, type DeviceSource, PARAM_BYTES, USAGE } from '../gpu/device.ts';
+import { Reading, upload } from '../gpu/reading.ts';
+import type { Receipt } from '../gpu/receipt.ts';
 import type { RunOptions } from '../types.ts';
 
 /** RGBA of any number of whole rows, like in `RgbaImage`. */
@@ -31,8 +33,8 @@ export interface ResizeSpec {
   readonly depthIn: Depth;
   readonly depthOut: Depth;
   /** Null: on the CPU, with the kernels' references. */
-  readonly device: Device | null;
-  /** Approximate size of the rows that are processed at a time; default 16 MiB. */
+  readonly device: Device | DeviceSource | null;
+  /** About the bytes of rows that pass through at a time; default 16 MiB. */
   readonly stripBytes?: number | undefined;
 }
 
@@ -98,7 +100,7 @@ export class RowResizer {
       ringRows: Math.min(from.height, rows.count + fedRows),
       madeRows: Math.min(to.height, per(to.width * 8)),
     };
-    return new RowResizer(plan, device ? await gpuPasses(plan, device) : cpuPasses(plan));
+    return new RowResizer(plan, device ? await GpuPasses.open(plan, device) : cpuPasses(plan));
   }
 
   /** Takes the next rows of the source, and yields the rows of the result that they complete. */
@@ -127,7 +129,8 @@ export class RowResizer {
 }
 
 export interface ResizeOptions extends RunOptions {
-  readonly device: Device | null;
+  /** A source of devices makes another one after a loss. */
+  readonly device: Device | DeviceSource | null;
   /** Bits of the result; default the image's own. */
   readonly depth?: Depth | undefined;
 }
@@ -190,6 +193,78 @@ function cpuPasses({ from, to, columns, rows, ringRows, depthOut }: Plan): Passe
   };
 }
 
+/** Devices that may be lost one after the other in one pass. */
+const MOST_LOSSES = 3;
+
+/** Passes on a device, and on another one after a loss. */
+class GpuPasses implements Passes {
+  readonly #open: () => Promise<Passes>;
+  readonly #canRenew: boolean;
+  readonly #ringRows: number;
+  readonly #stride: number;
+  #passes: Passes;
+  /** The rows that are in the ring, as they came. */
+  #recent: { readonly pixels: Samples; readonly row: number }[] = [];
+
+  private constructor(open: () => Promise<Passes>, passes: Passes, canRenew: boolean, plan: Plan) {
+    this.#open = open;
+    this.#passes = passes;
+    this.#canRenew = canRenew;
+    this.#ringRows = plan.ringRows;
+    this.#stride = plan.from.width * 4;
+  }
+
+  static async open(plan: Plan, device: Device | DeviceSource): Promise<GpuPasses> {
+    const canRenew = typeof device === 'function';
+    const open = async () => gpuPasses(plan, canRenew ? await device() : device);
+    const passes = await whileLost(open, canRenew);
+    return new GpuPasses(open, passes, canRenew, plan);
+  }
+
+  async columns(pixels: Samples, row: number): Promise<void> {
+    const end = row + pixels.length / this.#stride;
+    this.#recent = [...this.#recent, { pixels, row }].filter(
+      (part) => part.row + part.pixels.length / this.#stride > end - this.#ringRows,
+    );
+    await this.#lasting(() => this.#passes.columns(pixels, row));
+  }
+
+  rows(row: number, count: number): Promise<Samples> {
+    return this.#lasting(() => this.#passes.rows(row, count));
+  }
+
+  destroy(): void {
+    this.#passes.destroy();
+  }
+
+  async #lasting<T>(work: () => Promise<T>): Promise<T> {
+    let isFirst = true;
+    return whileLost(async () => {
+      if (!isFirst) await this.#renew();
+      isFirst = false;
+      return work();
+    }, this.#canRenew);
+  }
+
+  async #renew(): Promise<void> {
+    this.#passes.destroy();
+    this.#passes = await this.#open();
+    for (const { pixels, row } of this.#recent) await this.#passes.columns(pixels, row);
+  }
+}
+
+/** Tries again while the device is lost, three times in all. */
+async function whileLost<T>(work: () => Promise<T>, canRenew: boolean): Promise<T> {
+  for (let losses = 1; ; losses++) {
+    try {
+      return await work();
+    } catch (error) {
+      const isLost = error instanceof CrispenError && error.code === 'DEVICE_LOST';
+      if (!isLost || !canRenew || losses >= MOST_LOSSES) throw error;
+    }
+  }
+}
+
 async function gpuPasses(plan: Plan, device: Device): Promise<Passes> {
   const { from, to, columns, rows, ringRows, fedRows, madeRows, depthIn, depthOut } = plan;
   const bytes = (depth: Depth, width: number, count: number) => (width * count * depth) / 2;
@@ -208,62 +283,78 @@ async function gpuPasses(plan: Plan, device: Device): Promise<Passes> {
   ]);
   const buffers = new Buffers(device);
   const taps = { columns: packTaps(columns), rows: packTaps(rows) };
-  const { STORAGE, COPY_DST, COPY_SRC, MAP_READ } = USAGE;
+  const { STORAGE, COPY_DST, COPY_SRC } = USAGE;
   const outBytes = bytes(depthOut, to.width, madeRows);
+  const sourceBytes = bytes(depthIn, from.width, fedRows);
   const made = await buffers.allocate('allocating rows to resize', (make) => ({
-    source: make('rows', bytes(depthIn, from.width, fedRows), STORAGE | COPY_DST),
+    source: make('rows', sourceBytes, STORAGE | COPY_DST | COPY_SRC),
     ring: make('resized columns', ringBytes, STORAGE),
     out: make('resized rows', outBytes, STORAGE | COPY_SRC),
-    staging: make('staging', outBytes, MAP_READ | COPY_DST),
-    columnTaps: make('taps', taps.columns.byteLength, STORAGE | COPY_DST),
-    rowTaps: make('taps', taps.rows.byteLength, STORAGE | COPY_DST),
+    columnTaps: make('taps', taps.columns.byteLength, STORAGE | COPY_DST | COPY_SRC),
+    rowTaps: make('taps', taps.rows.byteLength, STORAGE | COPY_DST | COPY_SRC),
     columnUniform: make('uniforms', PARAM_BYTES, uniformUsage),
     rowUniform: make('uniforms', PARAM_BYTES, uniformUsage),
   }));
-  const { queue } = device.gpu;
-  queue.writeBuffer(made.columnTaps, 0, taps.columns);
-  queue.writeBuffer(made.rowTaps, 0, taps.rows);
-  const columnPass = bindKernel(device, columnsKernel, columnsPipeline, made.columnUniform, {
-    image: made.source,
-    taps: made.columnTaps,
-    ring: made.ring,
-  });
-  const rowPass = bindKernel(device, rowsKernel, rowsPipeline, made.rowUniform, {
-    ring: made.ring,
-    taps: made.rowTaps,
-    image: made.out,
-  });
-  const submit = async <P extends string>(
+  const reading = await Reading.create(buffers, Math.max(outBytes, sourceBytes) + PARAM_BYTES);
+  const { columnPass, rowPass } = await prepared();
+
+  /** Uploads what stays. @throws CrispenError, with everything freed */
+  async function prepared() {
+    try {
+      await upload(device, 'preparing a resize', [
+        { buffer: made.columnTaps, data: taps.columns },
+        { buffer: made.rowTaps, data: taps.rows },
+      ]);
+      return await device.scoped('preparing a resize', () => ({
+        columnPass: bindKernel(device, columnsKernel, columnsPipeline, made.columnUniform, {
+          image: made.source,
+          taps: made.columnTaps,
+          ring: made.ring,
+        }),
+        rowPass: bindKernel(device, rowsKernel, rowsPipeline, made.rowUniform, {
+          ring: made.ring,
+          taps: made.rowTaps,
+          image: made.out,
+        }),
+      }));
+    } catch (error) {
+      buffers.destroy();
+      throw error;
+    }
+  }
+
+  const dispatch = <P extends string>(
+    encoder: GPUCommandEncoder,
+    receipt: Receipt,
     bound: BoundKernel<P>,
     height: number,
     params: Params<P>,
-    finish?: (encoder: GPUCommandEncoder) => void,
-  ): Promise<void> => {
-    const { verdict } = device.scopes('resizing', () => {
-      bound.set(params);
-      const encoder = device.gpu.createCommandEncoder();
-      const pass = encoder.beginComputePass();
-      bound.dispatch(pass, mapGrid(to.width, height, 1));
-      pass.end();
-      finish?.(encoder);
-      queue.submit([encoder.finish()]);
-    });
-    await verdict;
+  ): void => {
+    const words = bound.set(params);
+    receipt.expect(encoder, bound.uniform, 0, words);
+    const pass = encoder.beginComputePass();
+    bound.dispatch(pass, mapGrid(to.width, height, 1));
+    pass.end();
   };
   return {
-    async columns(pixels, row) {
+    columns(pixels, row) {
       const height = pixels.length / (from.width * 4);
-      queue.writeBuffer(made.source, 0, pixels as Samples & { buffer: ArrayBuffer });
-      await submit(columnPass, height, {
+      const params = {
         width: to.width,
         height,
         in_width: from.width,
         row0: row,
         ring_rows: ringRows,
         count: columns.count,
-      });
+      };
+      const encode = (encoder: GPUCommandEncoder, _: GPUBuffer, receipt: Receipt) => {
+        device.gpu.queue.writeBuffer(made.source, 0, pixels as Samples & { buffer: ArrayBuffer });
+        dispatch(encoder, receipt, columnPass, height, params);
+        receipt.expect(encoder, made.source, 0, pixels);
+      };
+      return reading.run('resizing', 0, encode, () => {});
     },
-    async rows(row, height) {
+    rows(row, height) {
       const size = bytes(depthOut, to.width, height);
       const params = {
         width: to.width,
@@ -272,11 +363,14 @@ async function gpuPasses(plan: Plan, device: Device): Promise<Passes> {
         ring_rows: ringRows,
         count: rows.count,
       };
-      await submit(rowPass, height, params, (encoder) =>
-        encoder.copyBufferToBuffer(made.out, 0, made.staging, 0, size),
-      );
-      const content = await device.read(made.staging, size);
-      return depthOut === 16 ? new Uint16Array(content) : new Uint8ClampedArray(content);
+      const encode = (encoder: GPUCommandEncoder, staging: GPUBuffer, receipt: Receipt) => {
+        dispatch(encoder, receipt, rowPass, height, params);
+        encoder.copyBufferToBuffer(made.out, 0, staging, 0, size);
+      };
+      return reading.run('resizing', size, encode, (content) => {
+        const data = content.slice(0, size);
+        return depthOut === 16 ? new Uint16Array(data) : new Uint8ClampedArray(data);
+      });
     },
     destroy: () => buffers.destroy(),
   };

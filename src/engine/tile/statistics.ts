@@ -5,16 +5,17 @@
  * than the whole network. If the image is too large even for that, the means come from a collage of
  * its parts.
  */
-import { CrispenError } from '../../errors.ts';
+import { CrispenError, nonFinite } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
 import { sizeMultiple } from '../../graph/analysis.ts';
 import type { RgbaImage } from '../../image/image.ts';
 import type { Program, ResourceId, Step, Sums } from '../compile/program.ts';
-import { Arena, planProgram } from '../gpu/arena.ts';
+import { Arena, markBytes, planProgram } from '../gpu/arena.ts';
 import { type Buffers, withBuffers } from '../gpu/buffers.ts';
 import { type Device, USAGE } from '../gpu/device.ts';
 import type { Model } from '../gpu/model.ts';
 import type { Pace } from '../gpu/pace.ts';
+import { Receipt } from '../gpu/receipt.ts';
 import { samplesOf } from './collage.ts';
 import { imageResources, wholeImage, workOf } from './strips.ts';
 
@@ -160,13 +161,21 @@ export function planStatistics(
         const total = lengths.reduce((sum, bytes) => sum + bytes, 0);
         const gatherIn = async (buffers: Buffers) => {
           const staging = await buffers.allocate('allocating the statistics', (make) =>
-            make('statistics', total, USAGE.MAP_READ | USAGE.COPY_DST),
+            make(
+              'statistics',
+              total + sample.data.byteLength + markBytes(pass.program, whole.source),
+              USAGE.MAP_READ | USAGE.COPY_DST,
+            ),
           );
           const arena = await Arena.create(buffers, pass, whole.source, wanted);
-          arena.write(imageResources(pass.program).source, sample.data);
+          const { source } = imageResources(pass.program);
+          const receipt = new Receipt(device, staging, total);
           await arena.run(arena.sized(view), {
             ...options,
+            receipt,
+            write: () => arena.write(source, sample.data),
             finish: (encoder) => {
+              receipt.expect(encoder, arena.buffer(source), 0, sample.data);
               let at = 0;
               poolings.forEach(({ resource }, i) => {
                 encoder.copyBufferToBuffer(arena.buffer(resource), 0, staging, at, lengths[i]);
@@ -174,7 +183,8 @@ export function planStatistics(
               });
             },
           });
-          return device.mapped(staging, total, (content) => {
+          return device.mapped(staging, receipt.end, (content) => {
+            receipt.check(content);
             let at = 0;
             return poolings.map(({ step, sums }, i) => {
               const { width, height } = whole.source;
@@ -182,7 +192,9 @@ export function planStatistics(
               const words = step.params(size, view);
               const partials = new Float32Array(content, at, lengths[i] / 4);
               at += lengths[i];
-              return mean(partials, sums.blocks * 4, words[sums.count], words[sums.pixels]);
+              const means = mean(partials, sums.blocks * 4, words[sums.count], words[sums.pixels]);
+              if (!means.every(Number.isFinite)) throw nonFinite();
+              return means;
             });
           });
         };

@@ -2,11 +2,13 @@ import { CrispenError, nonFinite, throwIfAborted } from '../../errors.ts';
 import type { Size, Tile } from '../../geometry.ts';
 import type { RgbaImage } from '../../image/image.ts';
 import type { ImageResources, Program, ResourceId } from '../compile/program.ts';
-import { Arena, planProgram, uniformBytes } from '../gpu/arena.ts';
+import { Arena, markBytes, planProgram, type SizedDispatch, uniformBytes } from '../gpu/arena.ts';
 import { Buffers } from '../gpu/buffers.ts';
 import { type Device, USAGE } from '../gpu/device.ts';
 import type { Model } from '../gpu/model.ts';
 import type { Pace } from '../gpu/pace.ts';
+import { upload } from '../gpu/reading.ts';
+import { Receipt } from '../gpu/receipt.ts';
 import type { Strip, StripSink, UpscaleOptions } from '../types.ts';
 import type { StripPlan } from './tiler.ts';
 
@@ -19,11 +21,17 @@ export interface Job {
   readonly buffers: Buffers;
 }
 
-/** The status word comes first in a staging buffer, padded for the alignment of copies. */
+/** The status comes first in a staging buffer, padded so that copies stay aligned. */
 const STATUS_BYTES = 16;
+const [FINITE_WORD, DONE_WORD] = [0, 1];
 
-export const stagingBytes = ({ network, program }: Model, { width, height }: Size): number =>
-  STATUS_BYTES + width * height * network.scale ** 2 * imageResources(program).pixelBytes;
+/** Status, the result and its receipt: the pixels of the source, and marks. */
+export function stagingBytes({ network, program }: Model, size: Size): number {
+  const { pixelBytes } = imageResources(program);
+  const pixels = size.width * size.height;
+  const result = pixels * network.scale ** 2 * pixelBytes;
+  return STATUS_BYTES + result + pixels * pixelBytes + markBytes(program, size) + 4;
+}
 
 /** Bytes of the buffers that `makeJob` makes for tiles of `size`, and of the largest of them. */
 export function plannedBytes(device: Device, model: Model, size: Size, stagings: number) {
@@ -57,6 +65,26 @@ export function wholeImage({ width, height }: Size, multiple: number): StripPlan
   };
 }
 
+/** The part of strips that lies below the first `rows` LR rows. */
+export const rest = (strips: readonly StripPlan[], rows: number): readonly StripPlan[] =>
+  strips
+    .filter(({ y, height }) => y + height > rows)
+    .map((strip) => ({
+      ...below(strip, rows),
+      tiles: strip.tiles
+        .filter(({ core }) => core.y + core.height > rows)
+        // Sources stay: they hold more than enough.
+        .map(({ core, source }) => ({ core: below(core, rows), source })),
+    }));
+
+function below<T extends { readonly y: number; readonly height: number }>(
+  part: T,
+  rows: number,
+): T {
+  const y = Math.max(part.y, rows);
+  return { ...part, y, height: part.y + part.height - y };
+}
+
 /** Work of a program for these tiles, in the units of `Step.work`. */
 export const workOf = ({ steps }: Program, strips: readonly StripPlan[]): number =>
   strips
@@ -86,8 +114,8 @@ export async function makeJob(
   return { arena: await Arena.create(buffers, model, tile), staging, buffers };
 }
 
-/** Writes a tile's part of data that is on the GPU for the whole image. */
-export type TileFill = (source: Tile['source'], arena: Arena) => Promise<void>;
+/** Writes a tile's part of what lies on the GPU for the whole image. */
+export type TileFill = (encoder: GPUCommandEncoder, source: Tile['source'], arena: Arena) => void;
 
 /** Runs an image through a network, strip by strip. */
 export class StripRun {
@@ -160,16 +188,17 @@ export class StripRun {
     const { arena, staging } = job;
     const resources = imageResources(model.program);
     const status = arena.buffer(resources.status);
-    arena.write(resources.status, new Uint32Array(1));
-    for (const [id, data] of inputs) arena.write(id, data);
+    const source = arena.buffer(resources.source);
+    if (inputs.length > 0) {
+      const given = inputs.map(([id, data]) => ({ buffer: arena.buffer(id), data }));
+      await upload(this.#device, 'uploading the statistics', given);
+    }
     let delivery = Promise.resolve();
     const tiles = this.#left.flatMap((strip) => strip.tiles.map((tile) => ({ strip, tile })));
     try {
       for (const [i, { strip, tile }] of tiles.entries()) {
         const { core } = tile;
         const pixels = region(tile.source);
-        arena.write(resources.source, pixels.data);
-        await fill?.(tile.source, arena);
         const to = staging[i % staging.length];
         const packed = arena.buffer(resources.packed);
         const bytes = draw ? 0 : core.width * core.height * this.#scale ** 2 * resources.pixelBytes;
@@ -178,20 +207,30 @@ export class StripRun {
           image: pixels,
           core: { ...core, x: core.x - tile.source.x, y: core.y - tile.source.y },
           source: { ...tile.source, x: 0, y: 0 },
+          mark: this.#device.mark(),
         };
-        this.dispatches += await arena.run(arena.sized(view), {
+        const sized = arena.sized(view);
+        const receipt = new Receipt(this.#device, to, STATUS_BYTES + bytes);
+        this.dispatches += await arena.run(sized, {
           ...paced,
           signal,
+          receipt,
+          write: () => arena.write(resources.source, pixels.data),
+          start: (encoder) => {
+            encoder.clearBuffer(status);
+            fill?.(encoder, tile.source, arena);
+          },
           finish: (encoder) => {
-            encoder.copyBufferToBuffer(status, 0, to, 0, 4);
-            encoder.copyBufferToBuffer(packed, 0, to, STATUS_BYTES, bytes);
+            encoder.copyBufferToBuffer(status, 0, to, 0, 8);
+            if (bytes > 0) encoder.copyBufferToBuffer(packed, 0, to, STATUS_BYTES, bytes);
+            receipt.expect(encoder, source, 0, pixels.data);
             draw?.(encoder, packed, core);
           },
         });
         await delivery;
         throwIfAborted(signal);
-        delivery = this.#deliver(to, bytes, strip, tile);
-        delivery.catch(() => {}); // awaited after the next tile
+        delivery = this.#deliver(to, bytes, strip, tile, receipt, doneWord(sized, view.mark));
+        delivery.catch(() => {}); // awaited behind the next tile
       }
       await delivery;
     } finally {
@@ -200,16 +239,26 @@ export class StripRun {
     }
   }
 
-  /** Reads a tile into its strip and passes on the strip when it is complete. */
-  async #deliver(buffer: GPUBuffer, bytes: number, strip: StripPlan, tile: Tile): Promise<void> {
+  /** Reads a tile into its strip and hands the strip on when it is complete. */
+  async #deliver(
+    buffer: GPUBuffer,
+    bytes: number,
+    strip: StripPlan,
+    tile: Tile,
+    receipt: Receipt,
+    done: number,
+  ): Promise<void> {
     const scale = this.#scale;
     const width = this.#image.width * scale;
     const height = strip.height * scale;
     const perPixel = bytes / (tile.core.width * tile.core.height * scale ** 2);
-    const { buffer: made } = await this.#device.mapped(buffer, STATUS_BYTES + bytes, (content) => {
-      if (new Uint32Array(content, 0, 1)[0] !== 0) throw nonFinite();
+    const { buffer: made } = await this.#device.mapped(buffer, receipt.end, (content) => {
+      receipt.check(content);
+      const status = new Uint32Array(content, 0, 2);
+      if (status[DONE_WORD] !== done) throw this.#device.broken('did not finish a tile');
+      if (status[FINITE_WORD] !== 0) throw nonFinite();
       this.#data ??= new Uint8Array(width * height * perPixel);
-      const pixels = new Uint8Array(content, STATUS_BYTES);
+      const pixels = new Uint8Array(content, STATUS_BYTES, bytes);
       paste(this.#data, width * perPixel, pixels, strip.y, tile.core, scale, perPixel);
       return this.#data;
     });
@@ -227,6 +276,12 @@ export class StripRun {
       throw error;
     }
   }
+}
+
+/** What the workgroups of the last kernel leave in the status, if all of them ran. */
+export function doneWord(dispatches: readonly SizedDispatch[], mark: number): number {
+  const [x, y, z] = (dispatches.at(-1) as SizedDispatch).grid;
+  return Math.imul(x * y * z, mark) >>> 0;
 }
 
 /** Models for upscaling convert images; traces do not. */

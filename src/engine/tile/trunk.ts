@@ -10,11 +10,12 @@ import { graphBehind, trunkEnd } from '../../graph/trunk.ts';
 import type { RgbaImage } from '../../image/image.ts';
 import { ELEMENT_BYTES } from '../../kernels/kernel.ts';
 import type { ResourceId } from '../compile/program.ts';
-import { Arena, planProgram, uniformBytes } from '../gpu/arena.ts';
+import { Arena, markBytes, planProgram, uniformBytes } from '../gpu/arena.ts';
 import { type Buffers, withBuffers } from '../gpu/buffers.ts';
-import type { Device } from '../gpu/device.ts';
+import { type Device, USAGE } from '../gpu/device.ts';
 import type { Model } from '../gpu/model.ts';
 import type { Pace } from '../gpu/pace.ts';
+import { Receipt } from '../gpu/receipt.ts';
 import type { ProgressMeter } from '../progress.ts';
 import { onlyFor } from './statistics.ts';
 import { imageResources, type TileFill, wholeImage, workOf } from './strips.ts';
@@ -107,16 +108,28 @@ export async function runTrunk(
   const size = { width, height };
   const plan = planProgram(program, size, new Set());
   const bytes = program.resources[between].bytes(size);
+  const receiptSize = image.data.byteLength + markBytes(program, size);
+  const uniforms = uniformBytes(device, program, size);
   const peakBytes =
-    plan.totalBytes + plan.externalBytes + uniformBytes(device, program, size) + model.weights.size;
+    plan.totalBytes + plan.externalBytes + uniforms + receiptSize + model.weights.size;
   const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
   const binding = Math.min(maxStorageBufferBindingSize, maxBufferSize);
   if (plan.largest > binding || peakBytes > budget) return null;
   const tiler = tilerFor(image, end.network, 'zero');
   const lastMap = async (buffers: Buffers): Promise<GPUBuffer> => {
+    const staging = await buffers.allocate('allocating the trunk', (make) =>
+      make('receipt', receiptSize, USAGE.MAP_READ | USAGE.COPY_DST),
+    );
     const arena = await Arena.create(buffers, trunk, size);
-    arena.write(imageResources(program).source, image.data);
-    await arena.run(arena.sized({ ...wholeImage(image, 1).tiles[0], image }), paced);
+    const { source } = imageResources(program);
+    const receipt = new Receipt(device, staging, 0);
+    await arena.run(arena.sized({ ...wholeImage(image, 1).tiles[0], image }), {
+      ...paced,
+      receipt,
+      write: () => arena.write(source, image.data),
+      finish: (encoder) => receipt.expect(encoder, arena.buffer(source), 0, image.data),
+    });
+    await device.mapped(staging, receipt.end, (content) => receipt.check(content));
     return buffers.release(arena.buffer(between));
   };
 
@@ -131,7 +144,7 @@ export async function runTrunk(
       strips,
       bytes,
       peakBytes,
-      fill: (tile, arena) => copyPart(map, arena.buffer(between), tile),
+      fill: (encoder, tile, arena) => copyPart(encoder, map, arena.buffer(between), tile),
       destroy: () => map.destroy(),
     };
   } catch (error) {
@@ -140,19 +153,15 @@ export async function runTrunk(
   }
 
   /** A rectangle of a map, row by row and block by block. */
-  async function copyPart(from: GPUBuffer, to: GPUBuffer, rect: Rect): Promise<void> {
+  function copyPart(encoder: GPUCommandEncoder, from: GPUBuffer, to: GPUBuffer, rect: Rect): void {
     const vector = 4 * ELEMENT_BYTES[program.element];
     const blocks = bytes / (width * height * vector);
     const row = rect.width * vector;
-    await device.scoped("copying a tile's part of the trunk", () => {
-      const encoder = device.gpu.createCommandEncoder();
-      for (let block = 0; block < blocks; block++) {
-        for (let y = 0; y < rect.height; y++) {
-          const at = ((block * height + rect.y + y) * width + rect.x) * vector;
-          encoder.copyBufferToBuffer(from, at, to, (block * rect.height + y) * row, row);
-        }
+    for (let block = 0; block < blocks; block++) {
+      for (let y = 0; y < rect.height; y++) {
+        const at = ((block * height + rect.y + y) * width + rect.x) * vector;
+        encoder.copyBufferToBuffer(from, at, to, (block * rect.height + y) * row, row);
       }
-      device.gpu.queue.submit([encoder.finish()]);
-    });
+    }
   }
 }

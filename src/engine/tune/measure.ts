@@ -26,6 +26,7 @@ import { bindKernel, uniformUsage } from '../gpu/bound.ts';
 import { type Buffers, withBuffers } from '../gpu/buffers.ts';
 import { Device, PARAM_BYTES, USAGE } from '../gpu/device.ts';
 import { decodeElements, encodeElements } from '../gpu/element.ts';
+import { Reading } from '../gpu/reading.ts';
 import type { AdapterReport } from '../types.ts';
 import {
   type Choice,
@@ -239,7 +240,7 @@ async function measureConv(
     const kernelOf = variant.kernel(spec, element);
     const pipeline = await device.compile(kernelOf);
     const compileMs = performance.now() - started;
-    const { STORAGE, COPY_DST, COPY_SRC, MAP_READ } = USAGE;
+    const { STORAGE, COPY_DST, COPY_SRC } = USAGE;
     const packed = packConvWeights(layer.weights, cOut, cIn, kernel);
     const outBytes = blocksOf(cOut) * width * height * 4 * ELEMENT_BYTES[element];
     const made = await buffers.allocate('tuning', (make) => {
@@ -255,7 +256,6 @@ async function measureConv(
         weights: stored(variant.packing?.arrange(packed, spec) ?? packed),
         bias: stored(packBias(layer.bias, cOut)),
         y: make('tuning', outBytes, STORAGE | COPY_SRC),
-        staging: make('tuning', outBytes, MAP_READ | COPY_DST),
       };
     });
     const bound = bindKernel(device, kernelOf, pipeline, made.uniform, {
@@ -271,13 +271,14 @@ async function measureConv(
       bound.dispatch(pass, variant.grid(spec, width, height));
       pass.end();
     };
-    await device.scoped('tuning', () => {
-      const encoder = device.gpu.createCommandEncoder();
+    const reading = await Reading.create(buffers, outBytes);
+    const encodeOnce = (encoder: GPUCommandEncoder, staging: GPUBuffer) => {
       encode(encoder.beginComputePass());
-      encoder.copyBufferToBuffer(made.y, 0, made.staging, 0, outBytes);
-      device.gpu.queue.submit([encoder.finish()]);
-    });
-    const content = decodeElements(await device.read(made.staging, outBytes), element);
+      encoder.copyBufferToBuffer(made.y, 0, staging, 0, outBytes);
+    };
+    const content = await reading.run('tuning', outBytes, encodeOnce, (bytes) =>
+      decodeElements(bytes.slice(0, outBytes), element),
+    );
     const difference = relativeDifference(
       fromBlocked(content, cOut, height, width).data,
       expected.data,
@@ -309,34 +310,50 @@ export async function timePass(
   encode: (pass: GPUComputePassEncoder) => void,
 ): Promise<number> {
   const { gpu } = device;
-  const encoder = gpu.createCommandEncoder();
-  if (!gpu.features.has('timestamp-query')) {
-    encode(encoder.beginComputePass());
-    const started = performance.now();
-    gpu.queue.submit([encoder.finish()]);
-    await device.idle();
-    return performance.now() - started;
-  }
-  const querySet = gpu.createQuerySet({ type: 'timestamp', count: 2 });
-  try {
-    return await withBuffers(device, async (buffers) => {
-      const { resolved, staging } = await buffers.allocate('tuning', (make) => ({
-        resolved: make('stamps', 16, QUERY_RESOLVE | USAGE.COPY_SRC),
-        staging: make('stamps', 16, USAGE.MAP_READ | USAGE.COPY_DST),
-      }));
-      const timestampWrites = { querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 };
+  const hasStamps = gpu.features.has('timestamp-query');
+  let querySet: GPUQuerySet | null = null;
+  const measure = async (buffers: Buffers): Promise<number> => {
+    const reading = await Reading.create(buffers, STAMP_BYTES);
+    if (!hasStamps) {
+      const started = performance.now();
+      await reading.run(
+        'tuning',
+        0,
+        (encoder) => encode(encoder.beginComputePass()),
+        () => {},
+      );
+      return performance.now() - started;
+    }
+    const made = await buffers.allocate('tuning', (make) => ({
+      queries: gpu.createQuerySet({ type: 'timestamp', count: 2 }),
+      resolved: make('stamps', STAMP_BYTES, QUERY_RESOLVE | USAGE.COPY_SRC),
+    }));
+    querySet = made.queries;
+    const encodeTimed = (encoder: GPUCommandEncoder, staging: GPUBuffer) => {
+      const [begin, end] = [0, 1];
+      const timestampWrites = {
+        querySet: made.queries,
+        beginningOfPassWriteIndex: begin,
+        endOfPassWriteIndex: end,
+      };
       encode(encoder.beginComputePass({ timestampWrites }));
-      encoder.resolveQuerySet(querySet, 0, 2, resolved, 0);
-      encoder.copyBufferToBuffer(resolved, 0, staging, 0, 16);
-      gpu.queue.submit([encoder.finish()]);
-      const [begin, end] = new BigUint64Array(await device.read(staging, 16));
+      encoder.resolveQuerySet(made.queries, 0, 2, made.resolved, 0);
+      encoder.copyBufferToBuffer(made.resolved, 0, staging, 0, STAMP_BYTES);
+    };
+    return reading.run('tuning', STAMP_BYTES, encodeTimed, (content) => {
+      const [begin, end] = new BigUint64Array(content.slice(0, STAMP_BYTES));
       return Number(end - begin) / 1e6;
     });
+  };
+  try {
+    return await withBuffers(device, measure);
   } finally {
-    querySet.destroy();
+    (querySet as GPUQuerySet | null)?.destroy();
   }
 }
 
+/** Two times of 64 bits. */
+const STAMP_BYTES = 16;
 const QUERY_RESOLVE = 0x200;
 
 interface Contest {

@@ -98,7 +98,7 @@ describe('3x3 convolution with bilinear skip to 8 bits', () => {
         grid: convPackGrid(part.w, part.h),
         params: [part.w, part.h, 0, W, H, part.x, part.y],
         reads: [toBlocked(x), packConvWeights(weights, 3, 6, 3), packBias(bias, 3), toBlocked(lr)],
-        writes: [part.w * part.h, new Uint32Array(1)],
+        writes: [part.w * part.h, new Uint32Array(2)],
         rowsPerDispatch: 1,
       });
       written(pixels);
@@ -133,7 +133,7 @@ describe('3x3 convolution with bilinear skip to 8 bits', () => {
         packBias(null, 3),
         toBlocked(randomMap(4, 1, 1, 3)),
       ],
-      writes: [4, new Uint32Array(1)],
+      writes: [4, new Uint32Array(2)],
     });
     expect(status[0]).toBe(1);
   });

@@ -93,6 +93,7 @@ const PACK = contract(['x', 'weights', 'bias', 'lr'], ['image', 'status'], {
   map_height: 'u32',
   col0: 'u32',
   row0: 'u32',
+  mark: 'u32',
 });
 
 /**

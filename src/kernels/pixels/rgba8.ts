@@ -37,6 +37,7 @@ const PACK = contract(['x', 'source'], ['image', 'status'], {
   image_height: 'u32',
   out_col0: 'u32',
   out_row0: 'u32',
+  mark: 'u32',
 });
 
 /**
@@ -61,9 +62,10 @@ export function unpackRgba8Kernel(format: PixelFormat, element: ElementType = 'f
 /**
  * Converts a rectangle of a feature map to an 8-bit or 16-bit image: clamped, rounded half to even.
  * Alpha comes from the LR image, enlarged by `scale`. For a luma map, so do the colour differences.
- * Bindings: x, LR image, image, status (u32, becomes 1 if a value is not finite). Uniform: width,
+ * Bindings: x, LR image, image, status (two u32: the first becomes 1 if a
+ * value is not finite, the second grows by `mark` with each workgroup). Uniform: width,
  * height, group_row, mapWidth, col0, row0, LR imageWidth, LR imageHeight, and the rectangle's
- * position in the whole output: outCol0, outRow0. Grid: `mapGrid(width, height, 1)`.
+ * position in the whole output: outCol0, outRow0; mark. Grid: `mapGrid(width, height, 1)`.
  */
 export function packRgba8Kernel(
   format: PixelFormat & { readonly scale: number },

@@ -128,4 +128,9 @@ fn main(
       #end
     #end
   #end
+  #if PACK
+    if all(local.xy == vec2u(0u)) {
+      atomicAdd(&status[1], params.mark);
+    }
+  #end
 }

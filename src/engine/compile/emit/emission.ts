@@ -243,7 +243,7 @@ export class Emission {
       pixelBytes,
       source: this.scratch('image', (size) => pixelsOf(size) * pixelBytes, true),
       packed: this.scratch('packed', (size) => pixelsOf(size) * scale ** 2 * pixelBytes),
-      status: this.scratch('status', () => 4, true),
+      status: this.scratch('status', () => 8, true),
     };
   }
 }

@@ -131,6 +131,7 @@ function emitPack(emission: Emission, { name, reads }: FusedOpOf<'pack'>): void 
       image_height: tile.image.height,
       out_col0: tile.core.x * scale,
       out_row0: tile.core.y * scale,
+      mark: tile.mark ?? 1,
     }),
     multiplyAdds: 0,
     work: memoryWork(5, scale),
@@ -153,13 +154,14 @@ function emitSkipPack(emission: Emission, op: FusedOpOf<'skipPack'>): void {
     writes: { image: packed, status },
     scale,
     grid: (_, { core }) => convPackGrid(core.width * scale, core.height * scale),
-    params: (size, { core, source }) => ({
+    params: (size, { core, source, mark = 1 }) => ({
       width: core.width * scale,
       height: core.height * scale,
       map_width: size.width,
       map_height: size.height,
       col0: (core.x - source.x) * scale,
       row0: (core.y - source.y) * scale,
+      mark,
     }),
     multiplyAdds,
     work: multiplyAdds + memoryWork(conv.cIn + 4, scale),

@@ -1,0 +1,62 @@
+import type { Device } from './device.ts';
+
+/** Bytes that a part of a receipt takes; copies are of whole words. */
+export const receiptBytes = (bytes: number): number => Math.ceil(bytes / 4) * 4;
+
+/**
+ * Shows that the GPU did what it was told. Parts of its buffers are copied behind a result and have to
+ * be what the caller knows: marks that are different for each run, and the very bytes that were
+ * uploaded. A submission or an upload that was dropped without a word leaves other bytes there.
+ */
+export class Receipt {
+  readonly #device: Device;
+  readonly #buffer: GPUBuffer;
+  readonly #expected: { readonly at: number; readonly data: Uint8Array }[] = [];
+  #end: number;
+
+  /**
+   * @param buffer of usage `MAP_READ | COPY_DST`
+   * @param start of the receipt in it, in bytes; a multiple of 4
+   */
+  constructor(device: Device, buffer: GPUBuffer, start: number) {
+    this.#device = device;
+    this.#buffer = buffer;
+    this.#end = start;
+  }
+
+  /** Bytes of the buffer up to the end of the receipt. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** Has bytes of a buffer come back that must equal `data`. */
+  expect(encoder: GPUCommandEncoder, from: GPUBuffer, offset: number, data: ArrayBufferView): void {
+    const bytes = receiptBytes(data.byteLength);
+    encoder.copyBufferToBuffer(from, offset, this.#buffer, this.#end, bytes);
+    const { buffer, byteOffset, byteLength } = data;
+    this.#expected.push({ at: this.#end, data: new Uint8Array(buffer, byteOffset, byteLength) });
+    this.#end += bytes;
+  }
+
+  /**
+   * @param content of the buffer, from its start
+   * @throws CrispenError `DEVICE_LOST` if anything differs; the device is given up
+   */
+  check(content: ArrayBuffer): void {
+    for (const { at, data } of this.#expected) {
+      if (!sameBytes(new Uint8Array(content, at, data.length), data)) {
+        throw this.#device.broken('did not do all of its work');
+      }
+    }
+  }
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  const isAligned = (a.byteOffset | b.byteOffset | a.length) % 4 === 0;
+  const [x, y] = isAligned ? [wordsOf(a), wordsOf(b)] : [a, b];
+  for (let i = 0; i < x.length; i++) if (x[i] !== y[i]) return false;
+  return true;
+}
+
+const wordsOf = ({ buffer, byteOffset, length }: Uint8Array): Uint32Array =>
+  new Uint32Array(buffer, byteOffset, length / 4);

@@ -1,0 +1,111 @@
+/**
+ * Milliseconds without any answer of the GPU after which it counts as hung; slow GPUs are healthy. Tests
+ * shorten it.
+ */
+export const DEFAULT_PATIENCE = { ms: 60_000 };
+/** While nobody looks, browsers slow pages down. */
+const HIDDEN_FACTOR = 10;
+const TICKS = 20;
+const LONGEST_TICK_MS = 1000;
+/** Multiply-adds in a millisecond of the slowest GPU that is waited for. */
+const SLOWEST_RATE = 1e5;
+
+export interface Patience {
+  /** Default `DEFAULT_PATIENCE`. */
+  readonly patienceMs?: number | undefined;
+  /** Whether nobody looks at the page; then waits take ten times as long. */
+  readonly isHidden?: (() => boolean) | undefined;
+}
+
+/**
+ * Watches all waits for one GPU. Any of them that ends is a sign of life and starts the clock anew.
+ * The clock counts its own ticks rather than the time of day, so a machine that sleeps, and a thread
+ * that is busy, use up a tick at most.
+ */
+export class Watchdog {
+  readonly #patienceMs: number;
+  readonly #isHidden: () => boolean;
+  readonly #onHang: (what: string) => void;
+  readonly #waits = new Map<symbol, { readonly what: string; readonly work: number }>();
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #waited = 0;
+  #wasHidden = false;
+
+  /** @param onHang called when the GPU has not answered for too long */
+  constructor(
+    { patienceMs = DEFAULT_PATIENCE.ms, isHidden = () => false }: Patience,
+    onHang: (what: string) => void,
+  ) {
+    this.#patienceMs = patienceMs;
+    this.#isHidden = isHidden;
+    this.#onHang = onHang;
+  }
+
+  /**
+   * Watches a promise of the GPU.
+   * @param what is waited for, for the error's message
+   * @param work multiply-adds that were asked for
+   */
+  watch<T>(what: string, promise: Promise<T>, work = 0): Promise<T> {
+    const wait = Symbol(what);
+    this.#waits.set(wait, { what, work });
+    this.#start();
+    const end = () => {
+      this.#waits.delete(wait);
+      this.#waited = 0;
+      if (this.#waits.size === 0) this.stop();
+    };
+    promise.then(end, end);
+    return promise;
+  }
+
+  stop(): void {
+    if (this.#timer !== undefined) clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#waited = 0;
+  }
+
+  #start(): void {
+    if (this.#timer !== undefined) return;
+    const tick = Math.min(LONGEST_TICK_MS, this.#patienceMs / TICKS);
+    this.#timer = setInterval(() => this.#tick(tick), tick);
+  }
+
+  #tick(ms: number): void {
+    const hidden = this.#isHidden();
+    if (this.#wasHidden && !hidden) this.#waited = 0;
+    this.#wasHidden = hidden;
+    this.#waited += ms;
+    let work = 0;
+    for (const wait of this.#waits.values()) work += wait.work;
+    const patience = this.#patienceMs + work / SLOWEST_RATE;
+    if (this.#waited < patience * (hidden ? HIDDEN_FACTOR : 1)) return;
+    const [{ what }] = this.#waits.values();
+    this.stop();
+    this.#waits.clear();
+    this.#onHang(what);
+  }
+}
+
+/**
+ * A promise of the GPU where there is no device yet, if it settles in time.
+ * @param late what to do with a value that comes too late
+ * @throws Error where it does not
+ */
+export function within<T>(
+  patience: Patience,
+  promise: Promise<T>,
+  late: (value: NonNullable<T>) => void,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let isLate = false;
+    const watchdog = new Watchdog(patience, () => {
+      isLate = true;
+      reject(new Error('no answer'));
+    });
+    watchdog.watch('', promise).then((value) => {
+      if (!isLate) resolve(value);
+      else if (value) late(value);
+    }, reject);
+  });
+}

@@ -1,0 +1,32 @@
+import { CrispenError } from '../../errors.ts';
+import type { Size } from '../../geometry.ts';
+import type { Depth, RgbaImage } from '../../image/image.ts';
+
+/** An image put together from its rows. */
+export class WholeImage {
+  readonly image: RgbaImage;
+  #at = 0;
+
+  /**
+   * @param of has the size and the depth of an image; there is room for one so many times larger
+   * @throws CrispenError `OUT_OF_MEMORY`
+   */
+  constructor(of: Size & { readonly depth: Depth }, scale: number) {
+    const [width, height] = [of.width * scale, of.height * scale];
+    const samples = width * height * 4;
+    try {
+      const data = of.depth === 16 ? new Uint16Array(samples) : new Uint8ClampedArray(samples);
+      this.image = { width, height, data } as RgbaImage;
+    } catch (cause) {
+      throw new CrispenError('OUT_OF_MEMORY', `No memory for an image of ${width} x ${height}.`, {
+        hint: 'Choose a smaller image or scale.',
+        cause,
+      });
+    }
+  }
+
+  add(rows: RgbaImage['data']): void {
+    this.image.data.set(rows, this.#at);
+    this.#at += rows.length;
+  }
+}

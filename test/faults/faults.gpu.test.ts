@@ -1,0 +1,87 @@
+/** Single faults, each of which once gave wrong pixels, hung or ended a job. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DEFAULT_PATIENCE } from '../../src/engine/gpu/watchdog.ts';
+import { testGpu } from '../gpu.ts';
+import { type Fault, FaultyGpu, type Mode } from './gpu.ts';
+import { SCENARIOS, type Scenario } from './scenarios.ts';
+
+const scenario = (name: string) => SCENARIOS.find((known) => known.name === name) as Scenario;
+const compact = scenario('compact');
+const expected: ArrayLike<number>[] = [];
+let calls: FaultyGpu['calls'];
+
+beforeAll(async () => {
+  for (let i = 0; i < 2; i++) {
+    const faulty = new FaultyGpu(testGpu(), null);
+    const subject = compact.open(faulty);
+    expected[0] = await subject.job(0);
+    calls = [...faulty.calls];
+    expected[1] = await subject.job(1);
+    subject.close();
+  }
+  DEFAULT_PATIENCE.ms = 3000;
+});
+afterAll(() => {
+  DEFAULT_PATIENCE.ms = 60_000;
+});
+
+/** Two jobs; in the first one a call fails. */
+async function jobsWith(fault: Fault) {
+  const faulty = new FaultyGpu(testGpu(), fault);
+  const subject = compact.open(faulty);
+  const settled = await Promise.allSettled([subject.job(0)]);
+  const struck = faulty.fired;
+  faulty.disarm();
+  const next = await subject.job(1);
+  subject.close();
+  return { first: settled[0], next, struck };
+}
+
+/** The calls of a name in a job, in order. */
+const countOf = (call: string): number => calls.filter((made) => made.call === call).length;
+
+describe('a job whose device fails gives the right pixels, and so does the next', () => {
+  it.each<[call: string, mode: Mode]>([
+    ['GPUQueue.writeBuffer', 'dropped'],
+    ['GPUQueue.writeBuffer', 'zeros'],
+    ['GPUQueue.submit', 'dropped'],
+    ['GPUBuffer.getMappedRange', 'zeros'],
+    ['GPUBuffer.getMappedRange', 'garbage'],
+    ['GPUBuffer.getMappedRange', 'short'],
+    ['GPUBuffer.getMappedRange', 'empty'],
+    ['GPUBuffer.mapAsync', 'never'],
+    ['GPUBuffer.mapAsync', 'lost-later'],
+    ['GPUBuffer.mapAsync', 'loss'],
+    ['GPUQueue.onSubmittedWorkDone', 'never'],
+    ['GPUDevice.popErrorScope', 'never'],
+    ['GPUQueue.submit', 'loss'],
+    ['GPUAdapter.requestDevice', 'loss'],
+  ])('%s: %s', async (call, mode) => {
+    const count = countOf(call);
+    expect(count).toBeGreaterThan(0);
+    for (const index of new Set([0, count >> 1, count - 1])) {
+      const { first, next, struck } = await jobsWith({ call, index, mode });
+      expect(struck).toBe(true);
+      expect(first).toEqual({ status: 'fulfilled', value: expected[0] });
+      expect(next).toEqual(expected[1]);
+    }
+  });
+});
+
+describe('a job that is refused something ends in a typed error, and the next is right', () => {
+  it.each<[call: string, mode: Mode, code: string]>([
+    ['GPUQueue.writeBuffer', 'out-of-memory', 'OUT_OF_MEMORY'],
+    ['GPUQueue.writeBuffer', 'validation', 'INTERNAL'],
+    ['GPUQueue.submit', 'validation', 'INTERNAL'],
+    ['GPUBuffer.getMappedRange', 'throw', 'INTERNAL'],
+    ['GPUDevice.createBindGroup', 'throw', 'INTERNAL'],
+    ['GPUDevice.createShaderModule', 'throw', 'INTERNAL'],
+    ['GPUAdapter.requestDevice', 'never', 'NO_WEBGPU'],
+    ['GPU.requestAdapter', 'never', 'NO_WEBGPU'],
+  ])('%s: %s gives %s', async (call, mode, code) => {
+    const { first, next, struck } = await jobsWith({ call, index: 0, mode });
+    expect(struck).toBe(true);
+    expect(first).toMatchObject({ status: 'rejected', reason: { code } });
+    expect(next).toEqual(expected[1]);
+  });
+});
