@@ -1,6 +1,7 @@
 import { expect, it, vi } from 'vitest';
 import type { Engine, Model } from '../engine/engine.ts';
-import { CrispenError } from '../errors.ts';
+import type { Checkpoint, StripSink, UpscaleOptions, UpscaleReport } from '../engine/types.ts';
+import { CrispenError, type ErrorCode } from '../errors.ts';
 import { createNetwork } from '../networks/registry.ts';
 import { EngineHost } from './host.ts';
 
@@ -93,4 +94,121 @@ it('compiles ahead on the engine that will load, and leaves errors to the loadin
   expect(fake.calls.prepare).toHaveBeenCalledExactlyOnceWith(network, { precision: 'f16' });
   await host.model('m', network, new Map());
   expect(create).toHaveBeenCalledTimes(1);
+});
+
+/** An engine whose runs do what `runs` say, one after the other. */
+function runningEngine(...runs: ((options: UpscaleOptions, sink: StripSink) => Promise<void>)[]) {
+  const fake = fakeEngine();
+  const seen: UpscaleOptions[] = [];
+  const upscaleStrips = vi.fn(
+    async (_: Model, __: unknown, options: UpscaleOptions, sink: StripSink) => {
+      seen.push(options);
+      await runs[seen.length - 1](options, sink);
+      return { tiles: 1 } as UpscaleReport;
+    },
+  );
+  const unloadModel = vi.fn(async () => {});
+  const abandon = vi.fn((reason: string) => fake.lose(reason));
+  Object.assign(fake.calls, { upscaleStrips, unloadModel, abandon });
+  return { ...fake, seen, unloadModel, abandon };
+}
+
+const failing = (code: ErrorCode) => () => Promise.reject(new CrispenError(code, 'failed'));
+const fine = async () => {};
+const pixels = { width: 1, height: 1, data: new Uint8ClampedArray(4) };
+const inF16 = async () => ({ program: { element: 'f16' } }) as Model;
+
+it('goes on behind the last strip on a new device, in shorter submissions, and says so', async () => {
+  const strips: number[] = [];
+  const fakes = [
+    runningEngine(async ({ checkpoint }, sink) => {
+      await sink({ ...pixels, y: 0 });
+      (checkpoint as Checkpoint).rows = 1;
+      throw new CrispenError('DEVICE_LOST', 'gone');
+    }),
+    runningEngine(async ({ checkpoint }, sink) => {
+      await sink({ ...pixels, y: (checkpoint as Checkpoint).rows });
+    }),
+  ];
+  const { host } = hostOf(fakes);
+  const report = await host.upscale(inF16, pixels, { submitMs: () => 8 }, ({ y }) => {
+    strips.push(y);
+  });
+  expect(strips).toEqual([0, 1]);
+  expect(report.recovered).toEqual(['device-lost']);
+  expect(fakes[0].seen[0].submitMs?.()).toBe(8);
+  expect(fakes[1].seen[0].submitMs?.()).toBe(2);
+});
+
+it('gives up after three losses in a row, and the next job is right', async () => {
+  const lost = () => runningEngine(failing('DEVICE_LOST'));
+  const { host, create } = hostOf([lost(), lost(), lost(), runningEngine(fine)]);
+  const job = () => host.upscale(inF16, pixels, {}, () => {});
+  await expect(job()).rejects.toMatchObject({ code: 'DEVICE_LOST' });
+  expect(create).toHaveBeenCalledTimes(3);
+  expect((await job()).recovered).toEqual([]);
+});
+
+it('counts losses anew after a strip', async () => {
+  const further = () =>
+    runningEngine(async ({ checkpoint }) => {
+      (checkpoint as Checkpoint).rows++;
+      throw new CrispenError('DEVICE_LOST', 'gone');
+    });
+  const { host } = hostOf([...Array.from({ length: 5 }, further), runningEngine(fine)]);
+  const { recovered } = await host.upscale(inF16, pixels, {}, () => {});
+  expect(recovered).toHaveLength(5);
+});
+
+it('computes in f32 what overflows f16, once', async () => {
+  const fake = runningEngine(failing('NON_FINITE'), fine);
+  const { host } = hostOf([fake]);
+  const asked: boolean[] = [];
+  const load = async (_: Engine, isF32: boolean) => {
+    asked.push(isF32);
+    return { program: { element: isF32 ? 'f32' : 'f16' } } as Model;
+  };
+  expect((await host.upscale(load, pixels, {}, () => {})).recovered).toEqual(['f16-overflow']);
+  expect(asked).toEqual([false, true]);
+});
+
+it('loads models anew after values that are not finite, and the device after its own fault', async () => {
+  const fakes = [runningEngine(), runningEngine()];
+  const { host } = hostOf(fakes);
+  await host.model('m', network, new Map());
+  await expect(host.use(failing('NON_FINITE'))).rejects.toMatchObject({ code: 'NON_FINITE' });
+  expect(host.has('m')).toBe(false);
+  expect(fakes[0].unloadModel).toHaveBeenCalledTimes(1);
+  expect(await host.engine()).toBe(fakes[0].engine);
+  await expect(host.use(failing('INTERNAL'))).rejects.toMatchObject({ code: 'INTERNAL' });
+  expect(await host.engine()).toBe(fakes[1].engine);
+});
+
+it('passes on what the sink throws, whatever it is, and tries nothing again', async () => {
+  const { host, create } = hostOf([
+    runningEngine((_, sink) => sink({ ...pixels, y: 0 }) as Promise<void>),
+  ]);
+  const full = new CrispenError('DEVICE_LOST', 'of the disk');
+  const job = host.upscale(inF16, pixels, {}, () => Promise.reject(full));
+  await expect(job).rejects.toBe(full);
+  expect(create).toHaveBeenCalledTimes(1);
+});
+
+it('takes the device from a cancelled job that does not end', async () => {
+  vi.useFakeTimers();
+  try {
+    const fake = runningEngine();
+    const { host } = hostOf([fake]);
+    const abort = new AbortController();
+    void host.use(() => new Promise(() => {}), abort.signal);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(fake.abandon).not.toHaveBeenCalled();
+    abort.abort();
+    await vi.advanceTimersByTimeAsync(4999);
+    expect(fake.abandon).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(fake.abandon).toHaveBeenCalledTimes(1);
+  } finally {
+    vi.useRealTimers();
+  }
 });
