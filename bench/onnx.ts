@@ -178,7 +178,7 @@ class OnnxWriter {
         return;
       }
       default:
-        activation satisfies never;
+        throw new Error(`The activation ${(activation as Activation).fn} is not written as ONNX.`);
     }
   }
 

@@ -98,8 +98,17 @@ export function pngOf(
 }
 
 const AVIF = {
-  ...{ quality: 90, qualityAlpha: -1, denoiseLevel: 0, tileColsLog2: 0, tileRowsLog2: 0, speed: 8 },
-  ...{ chromaDeltaQ: false, sharpness: 0, tune: 0, enableSharpYUV: false, lossless: false },
+  quality: 90,
+  qualityAlpha: -1,
+  denoiseLevel: 0,
+  tileColsLog2: 0,
+  tileRowsLog2: 0,
+  speed: 8,
+  chromaDeltaQ: false,
+  sharpness: 0,
+  tune: 0,
+  enableSharpYUV: false,
+  lossless: false,
 };
 let encoder: ReturnType<typeof createModule> | null = null;
 

@@ -120,7 +120,12 @@ describe('restoration at scale 1', () => {
 
 describe('LCoAN', () => {
   const config = {
-    ...{ scale: 2, features: 8, groups: 2, blocks: 1, clusters: 5, window: 16 },
+    scale: 2,
+    features: 8,
+    groups: 2,
+    blocks: 1,
+    clusters: 5,
+    window: 16,
   };
   const weightsOf = (network: ReturnType<typeof lcoan>) =>
     new Map(
@@ -141,7 +146,8 @@ describe('LCoAN', () => {
       }),
     );
   const inputOf = (width: number, height: number) => ({
-    ...{ width, height },
+    width,
+    height,
     data: randomValues(3 * width * height, 7).map((v) => (v + 1) / 2),
   });
   const outputOf = async (

@@ -30,7 +30,8 @@ const weightsOf = ({ graph }: Network): Map<string, Tensor> =>
   );
 
 const pictureOf = (width: number, height: number) => ({
-  ...{ width, height },
+  width,
+  height,
   data: Uint8ClampedArray.from({ length: width * height * 4 }, (_, i) => (i * 37) % 256),
 });
 

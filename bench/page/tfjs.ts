@@ -178,6 +178,8 @@ function activate(activation: Activation, x: tf.Tensor): tf.Tensor {
     case 'centredSigmoid':
       return tf.sub(tf.sigmoid(x), 0.5);
     default:
-      return activation satisfies never;
+      throw new Error(
+        `The activation ${(activation as Activation).fn} is not run by TensorFlow.js.`,
+      );
   }
 }

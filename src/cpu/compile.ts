@@ -7,9 +7,10 @@ import type {
   PointwiseOp,
   ValueId,
 } from '../engine/compile/fused.ts';
-import type { Activation, ActivationName } from '../graph/activations.ts';
+import type { Activation } from '../graph/activations.ts';
 import type { Graph } from '../graph/graph.ts';
 import { mapOf } from '../graph/shape.ts';
+import { activate } from '../kernels/activation.ts';
 import {
   linearReference,
   softmaxReference,
@@ -277,14 +278,36 @@ function emitPointwise(
   graph: Graph,
 ): Omit<Emission, 'op'> {
   const { a, b, w } = reads;
-  return pointwiseOf(constants, channelsOf(graph, a), {
-    ...{ a, y: writes.y, act1: activation },
+  const own = activation === null || activates(activation);
+  const { tasks } = pointwiseOf(constants, channelsOf(graph, a), {
+    a,
+    y: writes.y,
+    act1: own ? activation : null,
     m: fn === 'mul' ? b : null,
     r: fn === 'add' || fn === 'mix' ? b : null,
     factorR: factor,
     mix: fn === 'mix' ? w : null,
   });
+  if (own) return { tasks };
+  return { tasks: (place) => [...tasks(place), activateOnHost(activation, place.map(writes.y))] };
 }
+
+/** Whether the module has an activation. */
+export const activates = (activation: Activation): boolean =>
+  slopeOf(activation) !== null || activation.fn in KINDS;
+
+/** In place, by the activation's own formula. */
+const activateOnHost =
+  (activation: Activation, map: MapView): HostTask =>
+  (floats) => {
+    for (let y = 0; y < map.height; y++) {
+      for (let x = 0; x < map.width; x++) {
+        const at = pixelAt(map, y, x) / 4;
+        for (let c = 0; c < map.channels; c++)
+          floats[at + c] = activate(activation, floats[at + c]);
+      }
+    }
+  };
 
 /** y = act1(act0(a) * m * factorA + r * factorR); see the record. */
 interface PointwiseSpec {
@@ -522,5 +545,7 @@ function slopeOf(activation: ConvOp['act0']): number | null {
 
 function kindOf(activation: Activation | null): number {
   if (activation === null || slopeOf(activation) !== null) return KINDS.slope;
-  return KINDS[activation.fn as Exclude<ActivationName, 'leakyRelu' | 'relu'>];
+  const kind = (KINDS as Readonly<Record<string, number>>)[activation.fn];
+  if (kind === undefined) throw new Error(`the module has no ${activation.fn}`);
+  return kind;
 }

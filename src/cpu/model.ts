@@ -14,6 +14,7 @@ import type { Size } from '../geometry.ts';
 import type { RgbaImage } from '../image/image.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
+import { activates } from './compile.ts';
 import { Constants } from './constants.ts';
 import type { Crew } from './crew.ts';
 import { readPlanar, writePlanar } from './layout.ts';
@@ -90,7 +91,12 @@ export class CpuModel {
     { module: given, crew, helpers = [], keep, fuse: level = 'ops' }: ModelOptions = {},
   ): Promise<CpuModel> {
     const weights = bindWeights(network.graph, tensors);
-    const fused = fuse(network.graph, { fuse: level, ...(keep && { keep }), image: {} });
+    const fused = fuse(network.graph, {
+      fuse: level,
+      ...(keep && { keep }),
+      image: {},
+      activates,
+    });
     const constants = new Constants(weights);
     const compiled = new Compiled(fused, constants, keep);
     const shared = crew !== undefined;

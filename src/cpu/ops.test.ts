@@ -2,6 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { describe, expect, it } from 'vitest';
 import { randomStream } from '../../test/random.ts';
 import { interpret } from '../engine/oracle/interpreter.ts';
+import { ACTIVATIONS, type ActivationName } from '../graph/activations.ts';
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import type { Activation } from '../graph/ops.ts';
 import type { Network } from '../networks/network.ts';
@@ -24,6 +25,14 @@ const activated =
   (build: Build, activation: Activation): Build =>
   (b, x) =>
     b.activation('activated', build(b, x), activation);
+/** All that the table has: one that the module lacks runs by its formula. */
+const ALL = (Object.keys(ACTIVATIONS) as ActivationName[]).map(
+  (fn): Activation => (fn === 'leakyRelu' ? { fn, slope: 0.2 } : { fn }),
+);
+const summed =
+  (build: Build): Build =>
+  (b, x) =>
+    b.add('sum', x, build(b, x), 0.5);
 const pooled: Build = (b, x) => b.globalAveragePool('pooled', x);
 const dynamic: Build = (b, x) => {
   const hidden = b.linear('first', pooled(b, x), { layer: 'first', lengthOut: 3 });
@@ -38,13 +47,12 @@ const GRAPHS: Readonly<Record<string, readonly [channels: number, build: Build]>
   'conv 3x3, 20 -> 12 without bias': [20, conv(3, 12, false)],
   'conv 1x1, 5 -> 3': [5, conv(1, 3)],
   'conv 1x1, 40 -> 40': [40, conv(1, 40)],
-  relu: [4, activated(conv(3, 8), { fn: 'relu' })],
-  'leaky ReLU': [4, activated(conv(3, 6), { fn: 'leakyRelu', slope: 0.2 })],
-  sigmoid: [4, activated(conv(1, 8), { fn: 'sigmoid' })],
-  silu: [4, activated(conv(3, 7), { fn: 'silu' })],
-  'centred sigmoid': [4, activated(conv(3, 4), { fn: 'centredSigmoid' })],
-  gelu: [4, activated(conv(3, 4), { fn: 'gelu' })],
-  mish: [4, activated(conv(3, 4), { fn: 'mish' })],
+  ...Object.fromEntries(
+    ALL.flatMap((activation): [string, readonly [number, Build]][] => [
+      [activation.fn, [4, activated(conv(3, 7), activation)]],
+      [`${activation.fn}, then a sum`, [5, summed(activated(conv(1, 5), activation))]],
+    ]),
+  ),
   PReLU: [3, (b, x) => b.prelu('y', conv(3, 9)(b, x), 'slopes')],
   'PReLU alone': [5, (b, x) => b.prelu('y', x, 'slopes')],
   'activation, product, sum, activation': [

@@ -267,7 +267,10 @@ export class Engine {
       if (tiler.far && edge === 'zero') {
         this.trim();
         trunk = await (await import('./tile/trunk.ts')).runTrunk(this.#device, model, image, {
-          ...{ ...paced, budget, side, meter },
+          ...paced,
+          budget,
+          side,
+          meter,
           fits: (end, left) => this.#fits(end, multiple, left),
         });
       }

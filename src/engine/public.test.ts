@@ -34,7 +34,9 @@ it.each<[string, () => unknown]>([
     'prepareNetwork fused beyond measure',
     () =>
       prepareNetwork({} as GPUDevice, network, new Map(), {
-        ...{ width: 4, height: 4, fuse: 'all' as never },
+        width: 4,
+        height: 4,
+        fuse: 'all' as never,
       }),
   ],
 ])('%s is INVALID_INPUT', async (_, call) => {

@@ -109,7 +109,10 @@ export function crossLayerAttention(
   const { channels } = b.map(query);
   const conv = (node: string, x: NodeId, suffix: string, cOut: number): NodeId =>
     b.conv(`${name}.${node}`, x, {
-      ...{ layer: `${layer}.${suffix}`, kernel: 1, cOut, bias: true },
+      layer: `${layer}.${suffix}`,
+      kernel: 1,
+      cOut,
+      bias: true,
       shared: suffix === 'conv_refer',
     });
   const map = conv('offset_map', query, 'conv_offset', 2 * all);
@@ -132,7 +135,10 @@ export function crossLayerAttention(
   if (sum === undefined) throw new RangeError(`${name} attends to nothing`);
   if (!depthwise) return sum;
   const spread = b.conv(`${name}.depthwise`, sum, {
-    ...{ layer: `${layer}.depthwise`, kernel: 3, cOut: channels, bias: true },
+    layer: `${layer}.depthwise`,
+    kernel: 3,
+    cOut: channels,
+    bias: true,
   });
   return b.add(`${name}.attended`, spread, query);
 }
@@ -157,7 +163,9 @@ export function matchEdsrAcla(outline: Outline): Match | null {
   }
   const gated = outline.has('cla.0.mask_unit.weight');
   return {
-    ...{ architecture: 'edsr-acla', scales: [scale], inputRange: 255 },
+    architecture: 'edsr-acla',
+    scales: [scale],
+    inputRange: 255,
     assumptions: [
       ['residuals times 1', 'residualScale'],
       ['no depthwise convolution behind the attention', 'depthwise'],
@@ -169,7 +177,10 @@ export function matchEdsrAcla(outline: Outline): Match | null {
     build: (choice, tensors) => {
       const stored = storedMean(tensors);
       return edsrAcla({
-        ...{ features, scale: choice.scale, blocks: ends.at(-1) ?? 0, keys: logits[0] },
+        features,
+        scale: choice.scale,
+        blocks: ends.at(-1) ?? 0,
+        keys: logits[0],
         positions: ends.slice(0, attentions),
         residualScale: choice.residualScale ?? 1,
         inputRange: choice.inputRange ?? stored?.range ?? 255,

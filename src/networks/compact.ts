@@ -98,7 +98,10 @@ export function matchCompact(outline: Outline): Match | null {
       : [['leaky ReLU of slope 0.1, since there are no slopes', 'activation']],
     build: ({ scale, inputRange = 1, activation = 'leakyrelu' }) =>
       compact({
-        ...{ scale, features, channels, inputRange },
+        scale,
+        features,
+        channels,
+        inputRange,
         outputChannels: output.channels,
         blocks: (last - 2) / 2,
         activation: hasSlopes ? 'prelu' : activation,

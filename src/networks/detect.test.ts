@@ -115,7 +115,10 @@ describe.skipIf(!existsSync(official))('the authors\u2019 checkpoints', () => {
     const { tensors } = await readWeights(readFileSync(join(official, file)), recognise);
     const inputRange = architecture === 'pan' ? 1 : 255;
     expect(detect(tensors, { name: file })).toMatchObject({
-      ...{ architecture, scale, inputRange, inputRangeSource: 'network' },
+      architecture,
+      scale,
+      inputRange,
+      inputRangeSource: 'network',
       scaleSource: scale === 4 ? 'shapes' : 'name',
     });
     if (scale === 4) {
@@ -128,7 +131,10 @@ describe.skipIf(!existsSync(official))('the authors\u2019 checkpoints', () => {
     }
     const other = scale === 2 ? 3 : 2;
     expect(detect(tensors, { name: file, scale: other, inputRange: 1 })).toMatchObject({
-      ...{ scale: other, scaleSource: 'option', inputRange: 1, inputRangeSource: 'option' },
+      scale: other,
+      scaleSource: 'option',
+      inputRange: 1,
+      inputRangeSource: 'option',
     });
   });
 });

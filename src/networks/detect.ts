@@ -41,11 +41,16 @@ export interface Detection {
 }
 
 const OPTIONS: Rules<Pick<DetectOptions, 'scale' | 'likelyScale' | 'name' | 'inputRange'>> = {
-  ...{ scale: whole(1), likelyScale: whole(1), name: text('the name of the file'), inputRange },
+  scale: whole(1),
+  likelyScale: whole(1),
+  name: text('the name of the file'),
+  inputRange,
 };
 const OBJECT = shaped('options', 'an object, or nothing', {});
 const TENSORS = shaped('tensors', 'a map of tensors by name, such as readWeights gives', {
-  ...{ get: 'function', has: 'function', keys: 'function' },
+  get: 'function',
+  has: 'function',
+  keys: 'function',
 });
 
 const MATCHERS: readonly Matcher[] = Object.values(FAMILIES).map(({ match }) => match);
@@ -91,7 +96,10 @@ export function detect(tensors: TensorMap, options: DetectOptions = {}): Detecti
   checkChannels(network);
   return {
     architecture: match.architecture,
-    ...{ scale, scaleSource, inputRange: range, network },
+    scale,
+    scaleSource,
+    inputRange: range,
+    network,
     inputRangeSource:
       options.inputRange !== undefined ? 'option' : stored !== null ? 'weights' : 'network',
     assumptions: (match.assumptions ?? []).flatMap((assumption) => {

@@ -103,7 +103,11 @@ function matchOriginal(outline: Outline): Match | null {
     const stored = storedMean(tensors);
     const inputRange = choice.inputRange ?? stored?.range ?? 255;
     return edsr({
-      ...{ features, channels, blocks, inputRange, scale: choice.scale },
+      features,
+      channels,
+      blocks,
+      inputRange,
+      scale: choice.scale,
       residualScale: choice.residualScale ?? usualResidualScale(features),
       // The shift belongs to the weights. For another input range it is converted.
       imageRange: stored?.range ?? inputRange,
@@ -112,7 +116,10 @@ function matchOriginal(outline: Outline): Match | null {
     });
   };
   return {
-    ...{ architecture: 'edsr', scales: [scale], inputRange: 255, build },
+    architecture: 'edsr',
+    scales: [scale],
+    inputRange: 255,
+    build,
     assumptions: [[`residuals times ${usualResidualScale(features)}`, 'residualScale']],
     storedRange: (tensors) => storedMean(tensors)?.range ?? null,
   };
@@ -126,7 +133,9 @@ function matchBasicSr(outline: Outline): Match | null {
   const [features, channels] = head;
   const blocks = countBlocks(outline, 'body.#.conv1.');
   return {
-    ...{ architecture: 'edsr', scales: [scale], inputRange: 1 },
+    architecture: 'edsr',
+    scales: [scale],
+    inputRange: 1,
     assumptions: [
       [`residuals times ${usualResidualScale(features)}`, 'residualScale'],
       'the mean of DIV2K is subtracted',
@@ -134,7 +143,12 @@ function matchBasicSr(outline: Outline): Match | null {
     ],
     build: ({ scale: chosen, residualScale, inputRange = 1, imageRange = 255 }) =>
       edsr({
-        ...{ features, channels, blocks, inputRange, imageRange, scale: chosen },
+        features,
+        channels,
+        blocks,
+        inputRange,
+        imageRange,
+        scale: chosen,
         residualScale: residualScale ?? usualResidualScale(features),
         mean: channels === 3 ? DIV2K_MEAN : constant(channels, 0),
         style: 'basicsr',

@@ -172,13 +172,18 @@ export function matchLcoan(outline: Outline): Match | null {
   const [features, channels] = head;
   const [rounds, clusters, width] = means;
   const config = {
-    ...{ features, rounds, clusters, reduction: features / width },
+    features,
+    rounds,
+    clusters,
+    reduction: features / width,
     groups: countBlocks(outline, 'body.#.local_body.'),
     blocks: countBlocks(outline, 'body.0.local_body.#.'),
   };
   if (channels !== 3) return null;
   return {
-    ...{ architecture: 'lcoan', scales: [scale], inputRange: 1 },
+    architecture: 'lcoan',
+    scales: [scale],
+    inputRange: 1,
     assumptions: [
       ['windows of 384 pixels', 'window'],
       ['groups added with the factor 0.1', 'residualScale'],

@@ -134,7 +134,10 @@ export function matchRrdb(outline: Outline): Match | null {
   const old = outline.has('model.0.weight');
   const scale = 2 ** stages / unshuffle;
   const config = {
-    ...{ unshuffle, features, outputChannels, growth: dense[0] },
+    unshuffle,
+    features,
+    outputChannels,
+    growth: dense[0],
     blocks: countBlocks(layers, 'body.#.rdb1.'),
     plus: layers.has('body.0.rdb1.conv1x1.weight'),
     channels: taken / unshuffle ** 2,

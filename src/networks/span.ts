@@ -108,7 +108,12 @@ export function matchSpan(outline: Outline): Match | null {
         });
       }
       return span({
-        ...{ scale, features, channels, normalise, imageRange, inputRange },
+        scale,
+        features,
+        channels,
+        normalise,
+        imageRange,
+        inputRange,
         outputChannels: output.channels,
       });
     },

@@ -10,6 +10,7 @@ const WIDTH = 8u;
 const HEIGHT = 8u;
 const QUAD = false;
 const SHARED = false;
+const GATHER = false;
 const PACK = false;
 const PARTS = false;
 const LINEAR = false;
@@ -46,7 +47,7 @@ const UPSAMPLE = 1u;
 // other columns by swapping within the quad, in the order l, l^1, l^2, l^3. Its sums have the
 // output channels in that order until `reorder` restores the normal order at the end.
 // Prelude: E, E4, E4x4, REACH, UPSAMPLE, COLUMNS, ROWS, BLOCKS, WIDTH, HEIGHT, PACK, PARTS, QUAD,
-// SHARED.
+// SHARED, GATHER.
 
 // Bindings and epilogue of convolutions:
 //   y = act1( act0( sum + b[o] ) * m * factor + r )
@@ -175,7 +176,7 @@ fn main(
   if col >= params.width {
     return;
   }
-  let upsample = UPSAMPLE;
+  const upsample = UPSAMPLE;
   let width = params.width;
   let height = params.height;
   let left = col;

@@ -9,6 +9,7 @@ const WIDTH = 4u;
 const HEIGHT = 16u;
 const QUAD = false;
 const SHARED = false;
+const GATHER = false;
 const PACK = true;
 const PARTS = false;
 const LINEAR = false;
@@ -48,7 +49,7 @@ const RANGE = 1.0f;
 // other columns by swapping within the quad, in the order l, l^1, l^2, l^3. Its sums have the
 // output channels in that order until `reorder` restores the normal order at the end.
 // Prelude: E, E4, E4x4, REACH, UPSAMPLE, COLUMNS, ROWS, BLOCKS, WIDTH, HEIGHT, PACK, PARTS, QUAD,
-// SHARED.
+// SHARED, GATHER.
 
 // Bindings and end of conv.wgsl for a network's last layer: a 3x3 convolution to RGB plus the
 // bilinear skip, stored as 8-bit RGBA:
@@ -140,12 +141,12 @@ fn main(
   if col >= params.width {
     return;
   }
-  let upsample = UPSAMPLE;
+  const upsample = UPSAMPLE;
   let width = params.map_width;
   let height = params.map_height;
   let left = col + params.col0;
   let row = first_row + params.row0;
-  let in_blocks = IN_BLOCKS;
+  const in_blocks = IN_BLOCKS;
   let in_width = width / upsample;
   let plane = in_width * (height / upsample);
   let at0 = min(max(left + 0u, 1u) - 1u, width - 1u) / upsample;

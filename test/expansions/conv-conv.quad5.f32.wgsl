@@ -11,6 +11,7 @@ const WIDTH = 4u;
 const HEIGHT = 16u;
 const QUAD = true;
 const SHARED = false;
+const GATHER = true;
 const PACK = false;
 const PARTS = false;
 const LINEAR = true;
@@ -47,7 +48,7 @@ const UPSAMPLE = 0u;
 // other columns by swapping within the quad, in the order l, l^1, l^2, l^3. Its sums have the
 // output channels in that order until `reorder` restores the normal order at the end.
 // Prelude: E, E4, E4x4, REACH, UPSAMPLE, COLUMNS, ROWS, BLOCKS, WIDTH, HEIGHT, PACK, PARTS, QUAD,
-// SHARED.
+// SHARED, GATHER.
 
 // Bindings and epilogue of convolutions:
 //   y = act1( act0( sum + b[o] ) * m * factor + r )
@@ -430,49 +431,50 @@ fn main(
   }
 
   // An array, because the epilogue is then compiled once and not once per sum.
-  var sums: array<vec4f, COLUMNS * BLOCKS>;
-  sums[0u * COLUMNS + 0u] = s0_0_0;
-  sums[0u * COLUMNS + 1u] = s0_0_1;
-  sums[0u * COLUMNS + 2u] = s0_0_2;
-  sums[0u * COLUMNS + 3u] = s0_0_3;
-  sums[0u * COLUMNS + 4u] = s0_0_4;
-  sums[0u * COLUMNS + 5u] = s0_0_5;
-  sums[0u * COLUMNS + 6u] = s0_0_6;
-  sums[0u * COLUMNS + 7u] = s0_0_7;
-  sums[1u * COLUMNS + 0u] = s1_0_0;
-  sums[1u * COLUMNS + 1u] = s1_0_1;
-  sums[1u * COLUMNS + 2u] = s1_0_2;
-  sums[1u * COLUMNS + 3u] = s1_0_3;
-  sums[1u * COLUMNS + 4u] = s1_0_4;
-  sums[1u * COLUMNS + 5u] = s1_0_5;
-  sums[1u * COLUMNS + 6u] = s1_0_6;
-  sums[1u * COLUMNS + 7u] = s1_0_7;
-  sums[2u * COLUMNS + 0u] = s2_0_0;
-  sums[2u * COLUMNS + 1u] = s2_0_1;
-  sums[2u * COLUMNS + 2u] = s2_0_2;
-  sums[2u * COLUMNS + 3u] = s2_0_3;
-  sums[2u * COLUMNS + 4u] = s2_0_4;
-  sums[2u * COLUMNS + 5u] = s2_0_5;
-  sums[2u * COLUMNS + 6u] = s2_0_6;
-  sums[2u * COLUMNS + 7u] = s2_0_7;
-  sums[3u * COLUMNS + 0u] = s3_0_0;
-  sums[3u * COLUMNS + 1u] = s3_0_1;
-  sums[3u * COLUMNS + 2u] = s3_0_2;
-  sums[3u * COLUMNS + 3u] = s3_0_3;
-  sums[3u * COLUMNS + 4u] = s3_0_4;
-  sums[3u * COLUMNS + 5u] = s3_0_5;
-  sums[3u * COLUMNS + 6u] = s3_0_6;
-  sums[3u * COLUMNS + 7u] = s3_0_7;
-  sums[4u * COLUMNS + 0u] = s4_0_0;
-  sums[4u * COLUMNS + 1u] = s4_0_1;
-  sums[4u * COLUMNS + 2u] = s4_0_2;
-  sums[4u * COLUMNS + 3u] = s4_0_3;
-  sums[4u * COLUMNS + 4u] = s4_0_4;
-  sums[4u * COLUMNS + 5u] = s4_0_5;
-  sums[4u * COLUMNS + 6u] = s4_0_6;
-  sums[4u * COLUMNS + 7u] = s4_0_7;
-  for (var i = 0u; i < COLUMNS * BLOCKS; i++) {
-    let b = block + i / COLUMNS;
-    store_pixel(b, first_row, col + i % COLUMNS, reorder(sums[i], lane));
+  var sums: array<vec4f, BLOCKS * ROWS * COLUMNS>;
+  sums[(0u * ROWS + 0u) * COLUMNS + 0u] = s0_0_0;
+  sums[(0u * ROWS + 0u) * COLUMNS + 1u] = s0_0_1;
+  sums[(0u * ROWS + 0u) * COLUMNS + 2u] = s0_0_2;
+  sums[(0u * ROWS + 0u) * COLUMNS + 3u] = s0_0_3;
+  sums[(0u * ROWS + 0u) * COLUMNS + 4u] = s0_0_4;
+  sums[(0u * ROWS + 0u) * COLUMNS + 5u] = s0_0_5;
+  sums[(0u * ROWS + 0u) * COLUMNS + 6u] = s0_0_6;
+  sums[(0u * ROWS + 0u) * COLUMNS + 7u] = s0_0_7;
+  sums[(1u * ROWS + 0u) * COLUMNS + 0u] = s1_0_0;
+  sums[(1u * ROWS + 0u) * COLUMNS + 1u] = s1_0_1;
+  sums[(1u * ROWS + 0u) * COLUMNS + 2u] = s1_0_2;
+  sums[(1u * ROWS + 0u) * COLUMNS + 3u] = s1_0_3;
+  sums[(1u * ROWS + 0u) * COLUMNS + 4u] = s1_0_4;
+  sums[(1u * ROWS + 0u) * COLUMNS + 5u] = s1_0_5;
+  sums[(1u * ROWS + 0u) * COLUMNS + 6u] = s1_0_6;
+  sums[(1u * ROWS + 0u) * COLUMNS + 7u] = s1_0_7;
+  sums[(2u * ROWS + 0u) * COLUMNS + 0u] = s2_0_0;
+  sums[(2u * ROWS + 0u) * COLUMNS + 1u] = s2_0_1;
+  sums[(2u * ROWS + 0u) * COLUMNS + 2u] = s2_0_2;
+  sums[(2u * ROWS + 0u) * COLUMNS + 3u] = s2_0_3;
+  sums[(2u * ROWS + 0u) * COLUMNS + 4u] = s2_0_4;
+  sums[(2u * ROWS + 0u) * COLUMNS + 5u] = s2_0_5;
+  sums[(2u * ROWS + 0u) * COLUMNS + 6u] = s2_0_6;
+  sums[(2u * ROWS + 0u) * COLUMNS + 7u] = s2_0_7;
+  sums[(3u * ROWS + 0u) * COLUMNS + 0u] = s3_0_0;
+  sums[(3u * ROWS + 0u) * COLUMNS + 1u] = s3_0_1;
+  sums[(3u * ROWS + 0u) * COLUMNS + 2u] = s3_0_2;
+  sums[(3u * ROWS + 0u) * COLUMNS + 3u] = s3_0_3;
+  sums[(3u * ROWS + 0u) * COLUMNS + 4u] = s3_0_4;
+  sums[(3u * ROWS + 0u) * COLUMNS + 5u] = s3_0_5;
+  sums[(3u * ROWS + 0u) * COLUMNS + 6u] = s3_0_6;
+  sums[(3u * ROWS + 0u) * COLUMNS + 7u] = s3_0_7;
+  sums[(4u * ROWS + 0u) * COLUMNS + 0u] = s4_0_0;
+  sums[(4u * ROWS + 0u) * COLUMNS + 1u] = s4_0_1;
+  sums[(4u * ROWS + 0u) * COLUMNS + 2u] = s4_0_2;
+  sums[(4u * ROWS + 0u) * COLUMNS + 3u] = s4_0_3;
+  sums[(4u * ROWS + 0u) * COLUMNS + 4u] = s4_0_4;
+  sums[(4u * ROWS + 0u) * COLUMNS + 5u] = s4_0_5;
+  sums[(4u * ROWS + 0u) * COLUMNS + 6u] = s4_0_6;
+  sums[(4u * ROWS + 0u) * COLUMNS + 7u] = s4_0_7;
+  for (var i = 0u; i < BLOCKS * ROWS * COLUMNS; i++) {
+    let b = block + i / (ROWS * COLUMNS);
+    let sum = reorder(sums[i], lane);
+    store_pixel(b, first_row + i / COLUMNS % ROWS, col + i % COLUMNS, sum);
   }
 }

@@ -9,6 +9,7 @@ const WIDTH = 8u;
 const HEIGHT = 8u;
 const QUAD = false;
 const SHARED = true;
+const GATHER = true;
 const PACK = false;
 const PARTS = false;
 const LINEAR = false;
@@ -45,7 +46,7 @@ const UPSAMPLE = 1u;
 // other columns by swapping within the quad, in the order l, l^1, l^2, l^3. Its sums have the
 // output channels in that order until `reorder` restores the normal order at the end.
 // Prelude: E, E4, E4x4, REACH, UPSAMPLE, COLUMNS, ROWS, BLOCKS, WIDTH, HEIGHT, PACK, PARTS, QUAD,
-// SHARED.
+// SHARED, GATHER.
 
 // Bindings and epilogue of convolutions:
 //   y = act1( act0( sum + b[o] ) * m * factor + r )
@@ -171,7 +172,7 @@ fn main(
   let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * ROWS;
   let block = group.z * BLOCKS;
   // Invocations that help to load weights must not return early. The lanes of a quad share a row.
-  let upsample = UPSAMPLE;
+  const upsample = UPSAMPLE;
   let width = params.width;
   let height = params.height;
   let left = col;
@@ -309,20 +310,27 @@ fn main(
     }
   }
 
-  store_pixel(block + 0u, first_row + 0u, col + 0u, s0_0_0);
-  store_pixel(block + 0u, first_row + 0u, col + 1u, s0_0_1);
-  store_pixel(block + 0u, first_row + 0u, col + 2u, s0_0_2);
-  store_pixel(block + 0u, first_row + 0u, col + 3u, s0_0_3);
-  store_pixel(block + 1u, first_row + 0u, col + 0u, s1_0_0);
-  store_pixel(block + 1u, first_row + 0u, col + 1u, s1_0_1);
-  store_pixel(block + 1u, first_row + 0u, col + 2u, s1_0_2);
-  store_pixel(block + 1u, first_row + 0u, col + 3u, s1_0_3);
-  store_pixel(block + 2u, first_row + 0u, col + 0u, s2_0_0);
-  store_pixel(block + 2u, first_row + 0u, col + 1u, s2_0_1);
-  store_pixel(block + 2u, first_row + 0u, col + 2u, s2_0_2);
-  store_pixel(block + 2u, first_row + 0u, col + 3u, s2_0_3);
-  store_pixel(block + 3u, first_row + 0u, col + 0u, s3_0_0);
-  store_pixel(block + 3u, first_row + 0u, col + 1u, s3_0_1);
-  store_pixel(block + 3u, first_row + 0u, col + 2u, s3_0_2);
-  store_pixel(block + 3u, first_row + 0u, col + 3u, s3_0_3);
+  // An array, because the epilogue is then compiled once and not once per sum.
+  var sums: array<vec4f, BLOCKS * ROWS * COLUMNS>;
+  sums[(0u * ROWS + 0u) * COLUMNS + 0u] = s0_0_0;
+  sums[(0u * ROWS + 0u) * COLUMNS + 1u] = s0_0_1;
+  sums[(0u * ROWS + 0u) * COLUMNS + 2u] = s0_0_2;
+  sums[(0u * ROWS + 0u) * COLUMNS + 3u] = s0_0_3;
+  sums[(1u * ROWS + 0u) * COLUMNS + 0u] = s1_0_0;
+  sums[(1u * ROWS + 0u) * COLUMNS + 1u] = s1_0_1;
+  sums[(1u * ROWS + 0u) * COLUMNS + 2u] = s1_0_2;
+  sums[(1u * ROWS + 0u) * COLUMNS + 3u] = s1_0_3;
+  sums[(2u * ROWS + 0u) * COLUMNS + 0u] = s2_0_0;
+  sums[(2u * ROWS + 0u) * COLUMNS + 1u] = s2_0_1;
+  sums[(2u * ROWS + 0u) * COLUMNS + 2u] = s2_0_2;
+  sums[(2u * ROWS + 0u) * COLUMNS + 3u] = s2_0_3;
+  sums[(3u * ROWS + 0u) * COLUMNS + 0u] = s3_0_0;
+  sums[(3u * ROWS + 0u) * COLUMNS + 1u] = s3_0_1;
+  sums[(3u * ROWS + 0u) * COLUMNS + 2u] = s3_0_2;
+  sums[(3u * ROWS + 0u) * COLUMNS + 3u] = s3_0_3;
+  for (var i = 0u; i < BLOCKS * ROWS * COLUMNS; i++) {
+    let b = block + i / (ROWS * COLUMNS);
+    let sum = sums[i];
+    store_pixel(b, first_row + i / COLUMNS % ROWS, col + i % COLUMNS, sum);
+  }
 }

@@ -31,6 +31,8 @@ export interface FuseOptions {
   readonly image?: { readonly wide?: boolean } | undefined;
   /** For `blocks`: whether the backend can hold a tile of all these channels; default: always. */
   readonly fits?: (channels: number) => boolean;
+  /** Whether the backend's kernels have an activation; others stay alone. Default: all. */
+  readonly activates?: (activation: Activation) => boolean;
 }
 
 type Node<K extends GraphNode['op']> = GraphNode & { readonly op: K };
@@ -47,15 +49,17 @@ class Fuser {
   readonly #image: FuseOptions['image'];
   readonly #readers: ReadonlyMap<NodeId, readonly NodeId[]>;
   readonly #patterns: PatternFinder;
+  readonly #activates: (activation: Activation) => boolean;
   /** The op that is emitted at a node; null: the node is inside another node's op. */
   readonly #claimed = new Map<NodeId, FusedOp | null>();
 
-  constructor(graph: Graph, { fuse, keep, image, fits }: FuseOptions) {
+  constructor(graph: Graph, { fuse, keep, image, fits, activates }: FuseOptions) {
     this.#graph = graph;
     this.#level = fuse ?? 'blocks';
     this.#keep = keep ?? new Set();
     this.#image = image;
     this.#readers = consumers(graph);
+    this.#activates = activates ?? (() => true);
     this.#patterns = new PatternFinder(graph, this.#readers, this.#keep, fits ?? (() => true));
   }
 
@@ -190,6 +194,7 @@ class Fuser {
       const squares = follower.inputs.length === 2 && follower.inputs[0] === follower.inputs[1];
       if (squares) break; // both operands are the sum itself, which would have to be written
       if (follower.op === 'activation' && act1 === null) {
+        if (!this.#activates(follower.activation)) break;
         const first = act0 === null && multiplier === null && addend === null;
         if (first) act0 = follower.activation;
         else act1 = follower.activation;
@@ -273,6 +278,7 @@ class Fuser {
     const next = this.#follower(id);
     const follower = next === null ? null : this.#graph.nodes[next];
     if (next === null || follower?.op !== 'activation') return;
+    if (!this.#activates(follower.activation)) return;
     this.#absorb([id]);
     this.#claimed.set(next, pointwise(node, this.#name(next), next, follower.activation));
   }

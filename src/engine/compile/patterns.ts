@@ -120,7 +120,20 @@ export class PatternFinder {
     ];
     if (!this.#fits(features) || !sound || !inner.every((id) => this.#private(id))) return null;
     return {
-      ...{ x, out, t, gated: k4.inputs[0], first, k1, k2, k3, k4, non, last, w1, w2, features },
+      x,
+      out,
+      t,
+      gated: k4.inputs[0],
+      first,
+      k1,
+      k2,
+      k3,
+      k4,
+      non,
+      last,
+      w1,
+      w2,
+      features,
       slope: slopes[0],
       temperature: softmax.temperature,
       firstId: tAct.inputs[0],
@@ -153,7 +166,9 @@ export class PatternFinder {
     const follower = next === null ? null : this.#node(next, 'activation');
     const activation = follower?.activation ?? null;
     return {
-      ...{ conv, gate, activation },
+      conv,
+      gate,
+      activation,
       last: follower && next !== null ? next : mulId,
       inner: [id, gateId, sigmoidId, ...(follower ? [mulId] : [])],
     };

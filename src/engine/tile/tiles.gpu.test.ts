@@ -28,7 +28,12 @@ type Scale = (typeof SCALES)[number];
 /** A2N of two blocks, whose tiles with their overlap are smaller than a small image. */
 const tiny = (scale: Scale): Network =>
   createNetwork('a2n', {
-    ...{ scale, features: 8, upsamplerFeatures: 6, blocks: 2, reduction: 4, inputRange: 1 },
+    scale,
+    features: 8,
+    upsamplerFeatures: 6,
+    blocks: 2,
+    reduction: 4,
+    inputRange: 1,
   });
 
 /**
@@ -165,7 +170,8 @@ describe('tiles with image-wide statistics', () => {
     };
 
     const statistics = await planStatistics(device, model, image, 1e9).gather({
-      ...{ pace, onWork: () => {} },
+      pace,
+      onWork: () => {},
     });
     const { inputs } = statistics;
     const strips = tiler.plan(13, () => true);

@@ -2,8 +2,12 @@ import { expect, it } from 'vitest';
 import { choosePrecision } from './precision.ts';
 
 const gpu = {
-  ...{ vendor: 'nvidia', architecture: 'hopper', device: '', description: '' },
-  ...{ isFallbackAdapter: false, features: ['shader-f16'] },
+  vendor: 'nvidia',
+  architecture: 'hopper',
+  device: '',
+  description: '',
+  isFallbackAdapter: false,
+  features: ['shader-f16'],
 };
 
 it.each([

@@ -42,12 +42,18 @@ type Offering = Pick<AdapterReport, 'features' | 'matrix'>;
 
 const always = () => true;
 const quad = (blocks: 3 | 5): VariantInfo => ({
-  ...{ pixels: 8, blocks, weights: 'quad', workgroup: [4, 16, 1] },
+  pixels: 8,
+  blocks,
+  weights: 'quad',
+  workgroup: [4, 16, 1],
   offered: ({ features }) => features.includes('subgroups'),
   load: async () => (await import('../../kernels/conv/convQuad.ts')).quadConv(blocks),
 });
 const wide = (pixels: number, blocks: number, shared = false): VariantInfo => ({
-  ...{ pixels, blocks, weights: shared ? 'workgroup' : 'invocation', workgroup: [8, 8, 1] },
+  pixels,
+  blocks,
+  weights: shared ? 'workgroup' : 'invocation',
+  workgroup: [8, 8, 1],
   offered: always,
   load: async () =>
     (await import('../../kernels/conv/convWide.ts')).wideConv({ pixels, blocks, shared }),
@@ -56,7 +62,10 @@ const wide = (pixels: number, blocks: number, shared = false): VariantInfo => ({
 /** All variants. `npm run tune` measures this list, and the tests of kernels run over it. */
 export const CONV_VARIANTS = {
   plain: {
-    ...{ pixels: 8, blocks: 1, weights: 'invocation', workgroup: [4, 16, 1] },
+    pixels: 8,
+    blocks: 1,
+    weights: 'invocation',
+    workgroup: [4, 16, 1],
     offered: always,
     load: async () => plainConv,
   },
@@ -67,7 +76,10 @@ export const CONV_VARIANTS = {
   quad5: quad(5),
   // Only for f16 maps.
   matrix: {
-    ...{ pixels: 32, blocks: 10, weights: 'subgroup', workgroup: [0, 4, 1] },
+    pixels: 32,
+    blocks: 10,
+    weights: 'subgroup',
+    workgroup: [0, 4, 1],
     offered: ({ matrix }) => matrix !== undefined,
     load: async ({ matrix }) =>
       (await import('../../kernels/conv/convMatrix.ts')).matrixConv(matrix as MatrixUnit),
@@ -107,13 +119,20 @@ export const FAMILIES: readonly Family[] = [
   { family: 'swiftshader', matches: /swiftshader/i, fuse: 'ops', conv: 'quad', lanes: 8 },
   {
     // Workgroup memory is ordinary memory there, and large kernels take long to compile.
-    ...{ family: 'software', matches: /llvmpipe|lavapipe|basic render|warp/i },
-    ...{ fuse: 'ops', conv: 'plain', lanes: 8 },
+    family: 'software',
+    matches: /llvmpipe|lavapipe|basic render|warp/i,
+    fuse: 'ops',
+    conv: 'plain',
+    lanes: 8,
   },
   {
     // 100 KiB of workgroup memory and more per core. Matrix units are so much faster than the rest
     // that moving a few more maps costs less than not using them.
-    ...{ family: 'nvidia', matches: /nvidia|geforce/i, fuse: 'blocks', conv: 'plain', lanes: 16 },
+    family: 'nvidia',
+    matches: /nvidia|geforce/i,
+    fuse: 'blocks',
+    conv: 'plain',
+    lanes: 16,
     half: { fuse: 'ops', conv: 'matrix', lanes: 16 },
   },
   // 64 KiB for two compute units.

@@ -124,6 +124,12 @@ export const STORE: Constants = {
   ...ACTIVATION_IDS,
 };
 
+/**
+ * Sums of an invocation that go through an unrolled epilogue. With more, drivers take seconds to compile
+ * it, and the sums go through an array instead.
+ */
+const MAX_UNROLLED = 8;
+
 /** Source of conv.wgsl for a shape. `constants` override those of a plain convolution. */
 export const convSource = (
   element: ElementType,
@@ -142,6 +148,7 @@ export const convSource = (
       HEIGHT: height,
       QUAD: weights === 'quad',
       SHARED: weights === 'workgroup',
+      GATHER: columns * rows * blocks > MAX_UNROLLED,
       PACK: false,
       ...STORE,
       ...constants,

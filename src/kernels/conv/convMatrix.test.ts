@@ -6,8 +6,15 @@ import { type ConvSpec, packConvWeights } from './conv.ts';
 import { type MatrixUnit, matrixConv } from './convMatrix.ts';
 
 const spec: ConvSpec = {
-  ...{ kernel: 3, cIn: 10, cOut: 22, upsample: 1, factor: 1 },
-  ...{ act0: null, act1: null, multiply: false, add: false },
+  kernel: 3,
+  cIn: 10,
+  cOut: 22,
+  upsample: 1,
+  factor: 1,
+  act0: null,
+  act1: null,
+  multiply: false,
+  add: false,
 };
 const noise = (length: number, seed: number) =>
   Float32Array.from({ length }, (_, i) => Math.sin(seed + i * 12.9898) % 1);

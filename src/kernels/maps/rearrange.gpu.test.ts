@@ -144,9 +144,17 @@ async function checkConv(test: Case): Promise<void> {
   const slopes = prelu ? randomValues(cOut, 4) : null;
   const lrelu = { fn: 'leakyRelu', slope: 0.1 } as const;
   const spec: PartsConvSpec = {
-    ...{ kernel, cIn, cOut, parts, upsample: 1, multiply: false },
-    ...{ act0: prelu ? 'prelu' : null, add: addend !== undefined, addend: index },
-    ...{ factor: addend === undefined ? 1 : 0.2, act1: lrelu },
+    kernel,
+    cIn,
+    cOut,
+    parts,
+    upsample: 1,
+    multiply: false,
+    act0: prelu ? 'prelu' : null,
+    add: addend !== undefined,
+    addend: index,
+    factor: addend === undefined ? 1 : 0.2,
+    act1: lrelu,
   };
   let expected = convReference(concatReference(inputs), w, b, cOut, kernel);
   if (slopes) expected = preluReference(expected, slopes);

@@ -16,7 +16,7 @@
 // other columns by swapping within the quad, in the order l, l^1, l^2, l^3. Its sums have the
 // output channels in that order until `reorder` restores the normal order at the end.
 // Prelude: E, E4, E4x4, REACH, UPSAMPLE, COLUMNS, ROWS, BLOCKS, WIDTH, HEIGHT, PACK, PARTS, QUAD,
-// SHARED.
+// SHARED, GATHER.
 
 #if PACK
   #import conv/pack
@@ -54,7 +54,7 @@ fn main(
     #end
   #end
   #if UPSAMPLE
-    let upsample = UPSAMPLE;
+    const upsample = UPSAMPLE;
   #else
     let upsample = params.upsample;
   #end
@@ -63,7 +63,7 @@ fn main(
     let height = params.map_height;
     let left = col + params.col0;
     let row = first_row + params.row0;
-    let in_blocks = IN_BLOCKS;
+    const in_blocks = IN_BLOCKS;
   #else
     let width = params.width;
     let height = params.height;
@@ -95,20 +95,27 @@ fn main(
   #end
   #import conv/product s=s x=x reach=REACH first=0
 
-  #if QUAD
+  #if GATHER
     // An array, because the epilogue is then compiled once and not once per sum.
-    var sums: array<vec4f, COLUMNS * BLOCKS>;
+    var sums: array<vec4f, BLOCKS * ROWS * COLUMNS>;
     #for b in 0..BLOCKS
-      #for c in 0..COLUMNS
-        sums[{b}u * COLUMNS + {c}u] = s{b}_0_{c};
+      #for r in 0..ROWS
+        #for c in 0..COLUMNS
+          sums[({b}u * ROWS + {r}u) * COLUMNS + {c}u] = s{b}_{r}_{c};
+        #end
       #end
     #end
-    for (var i = 0u; i < COLUMNS * BLOCKS; i++) {
-      let b = block + i / COLUMNS;
-      #if REACH
-        store_pixel(b, first_row, col + i % COLUMNS, reorder(sums[i], lane));
+    for (var i = 0u; i < BLOCKS * ROWS * COLUMNS; i++) {
+      let b = block + i / (ROWS * COLUMNS);
+      #if QUAD
+        let sum = reorder(sums[i], lane);
       #else
-        store_pixel(b, first_row, col + i % COLUMNS, reorder(sums[i], lane) + bias_of(b));
+        let sum = sums[i];
+      #end
+      #if REACH
+        store_pixel(b, first_row + i / COLUMNS % ROWS, col + i % COLUMNS, sum);
+      #else
+        store_pixel(b, first_row + i / COLUMNS % ROWS, col + i % COLUMNS, sum + bias_of(b));
       #end
     }
   #else

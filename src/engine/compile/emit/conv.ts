@@ -53,7 +53,8 @@ function emitConv(emission: Emission, op: ConvOp): void {
   const shared = {
     name: op.name,
     writes: { y: emission.write(op.writes.y) },
-    ...{ scale, reduced },
+    scale,
+    reduced,
     multiplyAdds,
     work: multiplyAdds + memoryWork(cIn + cOut, scale),
   };

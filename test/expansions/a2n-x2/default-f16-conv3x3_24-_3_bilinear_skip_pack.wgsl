@@ -1,0 +1,243 @@
+enable f16;
+alias E = f16;
+alias E4 = vec4h;
+alias E4x4 = mat4x4h;
+const REACH = 1u;
+const COLUMNS = 8u;
+const ROWS = 1u;
+const BLOCKS = 1u;
+const WIDTH = 4u;
+const HEIGHT = 16u;
+const QUAD = false;
+const SHARED = false;
+const GATHER = false;
+const PACK = true;
+const PARTS = false;
+const LINEAR = false;
+const SIGMOID = false;
+const MULTIPLY = true;
+const ADD = true;
+const PRELU = true;
+const ACTIVATION_NONE = 0u;
+const ACTIVATION_LEAKY_RELU = 1u;
+const ACTIVATION_RELU = 2u;
+const ACTIVATION_SIGMOID = 3u;
+const ACTIVATION_SILU = 4u;
+const ACTIVATION_GELU = 5u;
+const ACTIVATION_MISH = 6u;
+const ACTIVATION_CENTRED_SIGMOID = 7u;
+const ACTIVATION_PRELU = 8u;
+const UPSAMPLE = 1u;
+const IN_BLOCKS = 6u;
+const SCALE = 2u;
+const RANGE = 1.0f;
+
+// Convolution, 3x3 (REACH 1) or 1x1 (REACH 0), stride 1, zero padding, with bias and epilogue:
+//   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-REACH, x+kx-REACH] + b[o] ) * m * factor + r )
+// x is read through a nearest enlargement by UPSAMPLE (0: the uniform's factor), which is never
+// materialised. Bindings and layouts: conv/store.wgsl, or conv/pack.wgsl with PACK (the last layer
+// of a network). Weights: conv/weights.wgsl. A 1x1 convolution with act0 = sigmoid and m = x is
+// pixel attention (arXiv 2010.01073, section 3.2).
+//
+// One invocation computes COLUMNS x ROWS pixels of BLOCKS blocks of output channels. Larger shapes
+// share more loads and need more registers. Workgroup WIDTH x HEIGHT x 1; grid z = BLOCKS blocks,
+// so weights are uniform across a workgroup. Channels and epilogue are uniforms rather than
+// constants, and layers share a pipeline: compiling a pipeline per layer costs more time than the
+// branches.
+//
+// QUAD is for adapters on which loads dominate (software rasterizers: one vector load costs as much
+// as four matrix products). Lane l of a subgroup quad loads column l of each matrix and gets the
+// other columns by swapping within the quad, in the order l, l^1, l^2, l^3. Its sums have the
+// output channels in that order until `reorder` restores the normal order at the end.
+// Prelude: E, E4, E4x4, REACH, UPSAMPLE, COLUMNS, ROWS, BLOCKS, WIDTH, HEIGHT, PACK, PARTS, QUAD,
+// SHARED, GATHER.
+
+// Bindings and end of conv.wgsl for a network's last layer: a 3x3 convolution to RGB plus the
+// bilinear skip, stored as 8-bit RGBA:
+//   image = round(clamp((w * x + b + bilinear(lr)) * 255 / RANGE, 0, 255))
+// Zero padding. The skip has half-pixel centres and clamped edges. Half rounds to even.
+//
+//   x       [IN_BLOCKS][H][W] vectors of 4 channels (Chw4c), H = h * SCALE, W = w * SCALE
+//   weights [1][IN_BLOCKS][9] mat4x4, column c = input channel c
+//   bias    [1]
+//   lr      [1][h][w]: red, green, blue, alpha in 0..RANGE. The alpha lane has no weights, so only the
+//           skip enlarges it.
+//   image   [cropHeight][cropWidth] u32, red in the lowest byte: the rectangle of the output at
+//           (col0, row0)
+//   status  one u32: set to 1 if any value is NaN or infinite
+// Prelude: E4, IN_BLOCKS, SCALE, RANGE.
+
+struct Params {
+  width: u32,       // of the rectangle
+  height: u32,
+  group_row: u32,
+  map_width: u32,   // W
+  map_height: u32,  // H
+  col0: u32,
+  row0: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<E4>;
+@group(0) @binding(3) var<storage, read> bias: array<E4>;
+@group(0) @binding(4) var<storage, read> lr: array<E4>;
+@group(0) @binding(5) var<storage, read_write> image: array<u32>;
+@group(0) @binding(6) var<storage, read_write> status: atomic<u32>;
+
+fn bias_of(block: u32) -> vec4f {
+  return vec4f(bias[block]);
+}
+
+fn skip(row: u32, col: u32) -> vec4f {
+  let w = params.map_width / SCALE;
+  let h = params.map_height / SCALE;
+  let s = max((vec2f(f32(col), f32(row)) + 0.5) / f32(SCALE) - 0.5, vec2f(0.0));
+  let lo = vec2u(s);
+  let hi = min(lo + 1u, vec2u(w - 1u, h - 1u));
+  let f = s - vec2f(lo);
+  let upper = mix(vec4f(lr[lo.y * w + lo.x]), vec4f(lr[lo.y * w + hi.x]), f.x);
+  let lower = mix(vec4f(lr[hi.y * w + lo.x]), vec4f(lr[hi.y * w + hi.x]), f.x);
+  return mix(upper, lower, f.y);
+}
+
+// The only block. Pixels outside the rectangle are dropped.
+fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
+  if row >= params.height || col >= params.width {
+    return;
+  }
+  let v = sum + skip(row + params.row0, col + params.col0);
+  // Tests the bits: a compiler may assume that floats are finite.
+  let exponents = bitcast<vec4u>(v) & vec4u(0x7f800000u);
+  if any(exponents == vec4u(0x7f800000u)) {
+    atomicStore(&status, 1u);
+  }
+  let bytes = vec4u(round(clamp(v * (255.0 / RANGE), vec4f(0.0), vec4f(255.0))));
+  image[row * params.width + col] =
+    bytes.x | (bytes.y << 8u) | (bytes.z << 16u) | (bytes.w << 24u);
+}
+
+// How a convolution loads its weights, [out_blocks][in_blocks][taps] matrices of 4 x 4. Each
+// invocation loads its own, the four lanes of a quad load together (QUAD), or the workgroup copies
+// those of one input block to workgroup memory (SHARED). Column c of a matrix holds the taps of
+// input channel c for the block's four output channels: M * v sums over input channels. With QUAD
+// they are transposed: column r holds the taps of output channel r. Prelude: PARTS, QUAD, SHARED,
+// BLOCKS, REACH.
+
+@group(0) @binding(2) var<storage, read> weights: array<E4x4>;
+
+@compute @workgroup_size(WIDTH, HEIGHT, 1)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+) {
+  let col = (group.x * WIDTH + local.x) * COLUMNS;
+  let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * ROWS;
+  let block = group.z * BLOCKS;
+  // Invocations that help to load weights must not return early. The lanes of a quad share a row.
+  if first_row >= params.height {
+    return;
+  }
+  if col >= params.width {
+    return;
+  }
+  const upsample = UPSAMPLE;
+  let width = params.map_width;
+  let height = params.map_height;
+  let left = col + params.col0;
+  let row = first_row + params.row0;
+  const in_blocks = IN_BLOCKS;
+  let in_width = width / upsample;
+  let plane = in_width * (height / upsample);
+  let at0 = min(max(left + 0u, 1u) - 1u, width - 1u) / upsample;
+  let in0 = left + 0u - 1u < width;
+  let at1 = min(max(left + 1u, 1u) - 1u, width - 1u) / upsample;
+  let in1 = left + 1u - 1u < width;
+  let at2 = min(max(left + 2u, 1u) - 1u, width - 1u) / upsample;
+  let in2 = left + 2u - 1u < width;
+  let at3 = min(max(left + 3u, 1u) - 1u, width - 1u) / upsample;
+  let in3 = left + 3u - 1u < width;
+  let at4 = min(max(left + 4u, 1u) - 1u, width - 1u) / upsample;
+  let in4 = left + 4u - 1u < width;
+  let at5 = min(max(left + 5u, 1u) - 1u, width - 1u) / upsample;
+  let in5 = left + 5u - 1u < width;
+  let at6 = min(max(left + 6u, 1u) - 1u, width - 1u) / upsample;
+  let in6 = left + 6u - 1u < width;
+  let at7 = min(max(left + 7u, 1u) - 1u, width - 1u) / upsample;
+  let in7 = left + 7u - 1u < width;
+  let at8 = min(max(left + 8u, 1u) - 1u, width - 1u) / upsample;
+  let in8 = left + 8u - 1u < width;
+  let at9 = min(max(left + 9u, 1u) - 1u, width - 1u) / upsample;
+  let in9 = left + 9u - 1u < width;
+
+  // 1x1: the bias is added last, as in the reference. Sums before a gate cancel to near zero, where
+  // the order of rounding is visible.
+  let bias0 = bias_of(block + 0u);
+  var s0_0_0 = bias0;
+  var s0_0_1 = bias0;
+  var s0_0_2 = bias0;
+  var s0_0_3 = bias0;
+  var s0_0_4 = bias0;
+  var s0_0_5 = bias0;
+  var s0_0_6 = bias0;
+  var s0_0_7 = bias0;
+  for (var i = 0u; i < in_blocks; i++) {
+    const SIDE = 3u;
+    const TAPS = SIDE * SIDE;
+    let base = i * plane;
+    for (var k = 0u; k < 3u; k++)
+    {
+      let in_row = i32(row + k) - 1;
+      let inside = in_row >= 0 && in_row < i32(height);
+      let line = base + select(0u, u32(in_row), inside) / upsample * in_width;
+      let v0 = select(vec4f(0.0), vec4f(x[line + at0]), inside && in0);
+      let v1 = select(vec4f(0.0), vec4f(x[line + at1]), inside && in1);
+      let v2 = select(vec4f(0.0), vec4f(x[line + at2]), inside && in2);
+      let v3 = select(vec4f(0.0), vec4f(x[line + at3]), inside && in3);
+      let v4 = select(vec4f(0.0), vec4f(x[line + at4]), inside && in4);
+      let v5 = select(vec4f(0.0), vec4f(x[line + at5]), inside && in5);
+      let v6 = select(vec4f(0.0), vec4f(x[line + at6]), inside && in6);
+      let v7 = select(vec4f(0.0), vec4f(x[line + at7]), inside && in7);
+      let v8 = select(vec4f(0.0), vec4f(x[line + at8]), inside && in8);
+      let v9 = select(vec4f(0.0), vec4f(x[line + at9]), inside && in9);
+      {
+        let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS + (k - 0u) * SIDE;
+        let w0 = mat4x4f(weights[taps + 0u]);
+        let w1 = mat4x4f(weights[taps + 1u]);
+        let w2 = mat4x4f(weights[taps + 2u]);
+        s0_0_0 += w0 * v0;
+        s0_0_0 += w1 * v1;
+        s0_0_0 += w2 * v2;
+        s0_0_1 += w0 * v1;
+        s0_0_1 += w1 * v2;
+        s0_0_1 += w2 * v3;
+        s0_0_2 += w0 * v2;
+        s0_0_2 += w1 * v3;
+        s0_0_2 += w2 * v4;
+        s0_0_3 += w0 * v3;
+        s0_0_3 += w1 * v4;
+        s0_0_3 += w2 * v5;
+        s0_0_4 += w0 * v4;
+        s0_0_4 += w1 * v5;
+        s0_0_4 += w2 * v6;
+        s0_0_5 += w0 * v5;
+        s0_0_5 += w1 * v6;
+        s0_0_5 += w2 * v7;
+        s0_0_6 += w0 * v6;
+        s0_0_6 += w1 * v7;
+        s0_0_6 += w2 * v8;
+        s0_0_7 += w0 * v7;
+        s0_0_7 += w1 * v8;
+        s0_0_7 += w2 * v9;
+      }
+    }
+  }
+
+  store_pixel(block + 0u, first_row + 0u, col + 0u, s0_0_0);
+  store_pixel(block + 0u, first_row + 0u, col + 1u, s0_0_1);
+  store_pixel(block + 0u, first_row + 0u, col + 2u, s0_0_2);
+  store_pixel(block + 0u, first_row + 0u, col + 3u, s0_0_3);
+  store_pixel(block + 0u, first_row + 0u, col + 4u, s0_0_4);
+  store_pixel(block + 0u, first_row + 0u, col + 5u, s0_0_5);
+  store_pixel(block + 0u, first_row + 0u, col + 6u, s0_0_6);
+  store_pixel(block + 0u, first_row + 0u, col + 7u, s0_0_7);
+}

@@ -1,0 +1,339 @@
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
+const COLUMNS = 8u;
+const ROWS = 1u;
+const BLOCKS = 1u;
+const PARTS = false;
+const QUAD = false;
+const SHARED = false;
+const ACTIVATION_NONE = 0u;
+const ACTIVATION_LEAKY_RELU = 1u;
+const ACTIVATION_RELU = 2u;
+const ACTIVATION_SIGMOID = 3u;
+const ACTIVATION_SILU = 4u;
+const ACTIVATION_GELU = 5u;
+const ACTIVATION_MISH = 6u;
+const ACTIVATION_CENTRED_SIGMOID = 7u;
+const ACTIVATION_PRELU = 8u;
+const DEPTH = 10u;
+const LANES = 8u;
+const SLOPE = 0.20000000298023224f;
+
+// First half of an attention-in-attention block (arXiv 2104.09497, section 3.2), fused:
+//   gated = k3(t) * sigmoid(k2(lrelu(k1(t))) + b2)
+// k1 and k3 are 3x3, k2 is 1x1, all C -> C with zero padding. Only k2 has a bias. The kernel also
+// does the first half of the pooling: each of the first `stat_groups` workgroups adds up a share of
+// the partial sums.
+//
+//   t, gated [DEPTH][H][W] vectors of 4 channels (Chw4c)
+//   weights  mat4x4, column c = input channel c: k1 [DEPTH][DEPTH][9], k3 likewise, k2 [DEPTH][DEPTH]
+//   bias     [DEPTH]
+//   partials [chunks][DEPTH] vec4f: sums of t over parts of the image
+//   stats    [stat_groups][DEPTH] vec4f: sums of the partials
+//
+// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, DEPTH, LANES, SLOPE.
+
+// Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
+
+// The clamp keeps exp() finite on every device. Beyond it the logistic function is 0 or 1 to within
+// f32.
+fn logistic(v: vec4f) -> vec4f {
+  return 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0))));
+}
+
+// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU.
+fn leaky(slope: vec4f, v: vec4f) -> vec4f {
+  return select(v * slope, v, v >= vec4f(0.0));
+}
+
+// erf to 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+fn erf(v: vec4f) -> vec4f {
+  let a = min(abs(v), vec4f(6.0));
+  let t = 1.0 / (1.0 + 0.3275911 * a);
+  let series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+  return sign(v) * (1.0 - series * exp(-a * a));
+}
+
+fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
+  switch id {
+    case ACTIVATION_LEAKY_RELU: { return leaky(vec4f(slope), v); }
+    case ACTIVATION_RELU: { return max(v, vec4f(0.0)); }
+    case ACTIVATION_SIGMOID: { return logistic(v); }
+    case ACTIVATION_SILU: { return v * logistic(v); }
+    case ACTIVATION_GELU: { return 0.5 * v * (1.0 + erf(v * 0.70710678)); }
+    // tanh(ln(1 + e^v)) is n / (n + 2) with n = e^v (e^v + 2).
+    case ACTIVATION_MISH: {
+      let e = exp(min(v, vec4f(20.0)));
+      let n = e * (e + 2.0);
+      return v * (n / (n + 2.0));
+    }
+    // tanh keeps its relative precision near zero; 1 / (1 + e) - 0.5 would cancel there.
+    case ACTIVATION_CENTRED_SIGMOID: { return 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0))); }
+    default: { return v; }
+  }
+}
+
+// For workgroups that compute all DEPTH blocks of channels of 8 x LANES pixels with LANES x DEPTH
+// invocations. Invocation (l, b) has block b of the eight pixels of row l. Blocks exchange values
+// through workgroup memory. Prelude: DEPTH, LANES (LANES * DEPTH at most 256).
+
+const_assert DEPTH > 0u && LANES * DEPTH <= 256u;
+const PIXELS = 8u * LANES;
+
+var<workgroup> exchange: array<vec4f, PIXELS * DEPTH>;
+
+// The sum over all rows of a block, valid in lane 0. Every invocation of the workgroup must call
+// it.
+fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
+  var sum = own;
+  workgroupBarrier();
+  exchange[block * LANES + lane] = sum;
+  workgroupBarrier();
+  if lane == 0u {
+    for (var i = 1u; i < LANES; i++) {
+      sum += exchange[block * LANES + i];
+    }
+  }
+  return sum;
+}
+
+struct Params {
+  width: u32,
+  height: u32,
+  group_row: u32,
+  chunks: u32,
+  stat_groups: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> t: array<E4>;
+@group(0) @binding(2) var<storage, read> weights: array<E4x4>;
+@group(0) @binding(3) var<storage, read> bias: array<E4>;
+@group(0) @binding(4) var<storage, read> partials: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> gated: array<E4>;
+@group(0) @binding(6) var<storage, read_write> stats: array<vec4f>;
+
+const K3 = DEPTH * DEPTH * 9u;
+const K2 = 2u * K3;
+
+fn store(at: u32, inside: bool, value: vec4f, gate: vec4f) {
+  if inside {
+    gated[at] = E4(value * logistic(gate));
+  }
+}
+
+@compute @workgroup_size(LANES, DEPTH, 1)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+) {
+  let left = group.x * COLUMNS;
+  let row = (group.y + params.group_row) * LANES + local.x;
+  let block = local.y;
+  let slot = block * PIXELS + local.x * COLUMNS;
+  let width = params.width;
+  let height = params.height;
+  let upsample = 1u;
+  let in_width = width / upsample;
+  let plane = in_width * (height / upsample);
+  let at = (block * height + row) * width + left;
+  let count = select(0u, min(COLUMNS, width - min(left, width)), row < height);
+  let at0 = min(max(left + 0u, 1u) - 1u, width - 1u) / upsample;
+  let in0 = left + 0u - 1u < width;
+  let at1 = min(max(left + 1u, 1u) - 1u, width - 1u) / upsample;
+  let in1 = left + 1u - 1u < width;
+  let at2 = min(max(left + 2u, 1u) - 1u, width - 1u) / upsample;
+  let in2 = left + 2u - 1u < width;
+  let at3 = min(max(left + 3u, 1u) - 1u, width - 1u) / upsample;
+  let in3 = left + 3u - 1u < width;
+  let at4 = min(max(left + 4u, 1u) - 1u, width - 1u) / upsample;
+  let in4 = left + 4u - 1u < width;
+  let at5 = min(max(left + 5u, 1u) - 1u, width - 1u) / upsample;
+  let in5 = left + 5u - 1u < width;
+  let at6 = min(max(left + 6u, 1u) - 1u, width - 1u) / upsample;
+  let in6 = left + 6u - 1u < width;
+  let at7 = min(max(left + 7u, 1u) - 1u, width - 1u) / upsample;
+  let in7 = left + 7u - 1u < width;
+  let at8 = min(max(left + 8u, 1u) - 1u, width - 1u) / upsample;
+  let in8 = left + 8u - 1u < width;
+  let at9 = min(max(left + 9u, 1u) - 1u, width - 1u) / upsample;
+  let in9 = left + 9u - 1u < width;
+
+  let in_blocks = DEPTH;
+  var p0_0_0 = vec4f(0.0);
+  var q0_0_0 = vec4f(0.0);
+  var p0_0_1 = vec4f(0.0);
+  var q0_0_1 = vec4f(0.0);
+  var p0_0_2 = vec4f(0.0);
+  var q0_0_2 = vec4f(0.0);
+  var p0_0_3 = vec4f(0.0);
+  var q0_0_3 = vec4f(0.0);
+  var p0_0_4 = vec4f(0.0);
+  var q0_0_4 = vec4f(0.0);
+  var p0_0_5 = vec4f(0.0);
+  var q0_0_5 = vec4f(0.0);
+  var p0_0_6 = vec4f(0.0);
+  var q0_0_6 = vec4f(0.0);
+  var p0_0_7 = vec4f(0.0);
+  var q0_0_7 = vec4f(0.0);
+  for (var i = 0u; i < in_blocks; i++) {
+    const SIDE = 3u;
+    const TAPS = SIDE * SIDE;
+    let base = i * plane;
+    for (var k = 0u; k < 3u; k++)
+    {
+      let in_row = i32(row + k) - 1;
+      let inside = in_row >= 0 && in_row < i32(height);
+      let line = base + select(0u, u32(in_row), inside) / upsample * in_width;
+      let v0 = select(vec4f(0.0), vec4f(t[line + at0]), inside && in0);
+      let v1 = select(vec4f(0.0), vec4f(t[line + at1]), inside && in1);
+      let v2 = select(vec4f(0.0), vec4f(t[line + at2]), inside && in2);
+      let v3 = select(vec4f(0.0), vec4f(t[line + at3]), inside && in3);
+      let v4 = select(vec4f(0.0), vec4f(t[line + at4]), inside && in4);
+      let v5 = select(vec4f(0.0), vec4f(t[line + at5]), inside && in5);
+      let v6 = select(vec4f(0.0), vec4f(t[line + at6]), inside && in6);
+      let v7 = select(vec4f(0.0), vec4f(t[line + at7]), inside && in7);
+      let v8 = select(vec4f(0.0), vec4f(t[line + at8]), inside && in8);
+      let v9 = select(vec4f(0.0), vec4f(t[line + at9]), inside && in9);
+      {
+        let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS + (k - 0u) * SIDE;
+        let w0 = mat4x4f(weights[taps + 0u]);
+        let w1 = mat4x4f(weights[taps + 1u]);
+        let w2 = mat4x4f(weights[taps + 2u]);
+        p0_0_0 += w0 * v0;
+        p0_0_0 += w1 * v1;
+        p0_0_0 += w2 * v2;
+        p0_0_1 += w0 * v1;
+        p0_0_1 += w1 * v2;
+        p0_0_1 += w2 * v3;
+        p0_0_2 += w0 * v2;
+        p0_0_2 += w1 * v3;
+        p0_0_2 += w2 * v4;
+        p0_0_3 += w0 * v3;
+        p0_0_3 += w1 * v4;
+        p0_0_3 += w2 * v5;
+        p0_0_4 += w0 * v4;
+        p0_0_4 += w1 * v5;
+        p0_0_4 += w2 * v6;
+        p0_0_5 += w0 * v5;
+        p0_0_5 += w1 * v6;
+        p0_0_5 += w2 * v7;
+        p0_0_6 += w0 * v6;
+        p0_0_6 += w1 * v7;
+        p0_0_6 += w2 * v8;
+        p0_0_7 += w0 * v7;
+        p0_0_7 += w1 * v8;
+        p0_0_7 += w2 * v9;
+      }
+    }
+  }
+
+  let b = vec4f(bias[block]);
+  exchange[slot + 0u] = leaky(vec4f(SLOPE), p0_0_0);
+  p0_0_0 = b;
+  exchange[slot + 1u] = leaky(vec4f(SLOPE), p0_0_1);
+  p0_0_1 = b;
+  exchange[slot + 2u] = leaky(vec4f(SLOPE), p0_0_2);
+  p0_0_2 = b;
+  exchange[slot + 3u] = leaky(vec4f(SLOPE), p0_0_3);
+  p0_0_3 = b;
+  exchange[slot + 4u] = leaky(vec4f(SLOPE), p0_0_4);
+  p0_0_4 = b;
+  exchange[slot + 5u] = leaky(vec4f(SLOPE), p0_0_5);
+  p0_0_5 = b;
+  exchange[slot + 6u] = leaky(vec4f(SLOPE), p0_0_6);
+  p0_0_6 = b;
+  exchange[slot + 7u] = leaky(vec4f(SLOPE), p0_0_7);
+  p0_0_7 = b;
+  workgroupBarrier();
+  for (var i = 0u; i < DEPTH; i++) {
+    let w = mat4x4f(weights[K2 + block * DEPTH + i]);
+    let source = i * PIXELS + local.x * COLUMNS;
+    p0_0_0 += w * exchange[source + 0u];
+    p0_0_1 += w * exchange[source + 1u];
+    p0_0_2 += w * exchange[source + 2u];
+    p0_0_3 += w * exchange[source + 3u];
+    p0_0_4 += w * exchange[source + 4u];
+    p0_0_5 += w * exchange[source + 5u];
+    p0_0_6 += w * exchange[source + 6u];
+    p0_0_7 += w * exchange[source + 7u];
+  }
+
+  for (var i = 0u; i < in_blocks; i++) {
+    const SIDE = 3u;
+    const TAPS = SIDE * SIDE;
+    let base = i * plane;
+    for (var k = 0u; k < 3u; k++)
+    {
+      let in_row = i32(row + k) - 1;
+      let inside = in_row >= 0 && in_row < i32(height);
+      let line = base + select(0u, u32(in_row), inside) / upsample * in_width;
+      let v0 = select(vec4f(0.0), vec4f(t[line + at0]), inside && in0);
+      let v1 = select(vec4f(0.0), vec4f(t[line + at1]), inside && in1);
+      let v2 = select(vec4f(0.0), vec4f(t[line + at2]), inside && in2);
+      let v3 = select(vec4f(0.0), vec4f(t[line + at3]), inside && in3);
+      let v4 = select(vec4f(0.0), vec4f(t[line + at4]), inside && in4);
+      let v5 = select(vec4f(0.0), vec4f(t[line + at5]), inside && in5);
+      let v6 = select(vec4f(0.0), vec4f(t[line + at6]), inside && in6);
+      let v7 = select(vec4f(0.0), vec4f(t[line + at7]), inside && in7);
+      let v8 = select(vec4f(0.0), vec4f(t[line + at8]), inside && in8);
+      let v9 = select(vec4f(0.0), vec4f(t[line + at9]), inside && in9);
+      {
+        let taps = K3 + ((block + 0u) * in_blocks + i) * TAPS + (k - 0u) * SIDE;
+        let w0 = mat4x4f(weights[taps + 0u]);
+        let w1 = mat4x4f(weights[taps + 1u]);
+        let w2 = mat4x4f(weights[taps + 2u]);
+        q0_0_0 += w0 * v0;
+        q0_0_0 += w1 * v1;
+        q0_0_0 += w2 * v2;
+        q0_0_1 += w0 * v1;
+        q0_0_1 += w1 * v2;
+        q0_0_1 += w2 * v3;
+        q0_0_2 += w0 * v2;
+        q0_0_2 += w1 * v3;
+        q0_0_2 += w2 * v4;
+        q0_0_3 += w0 * v3;
+        q0_0_3 += w1 * v4;
+        q0_0_3 += w2 * v5;
+        q0_0_4 += w0 * v4;
+        q0_0_4 += w1 * v5;
+        q0_0_4 += w2 * v6;
+        q0_0_5 += w0 * v5;
+        q0_0_5 += w1 * v6;
+        q0_0_5 += w2 * v7;
+        q0_0_6 += w0 * v6;
+        q0_0_6 += w1 * v7;
+        q0_0_6 += w2 * v8;
+        q0_0_7 += w0 * v7;
+        q0_0_7 += w1 * v8;
+        q0_0_7 += w2 * v9;
+      }
+    }
+  }
+
+  store(at + 0u, 0u < count, q0_0_0, p0_0_0);
+  store(at + 1u, 1u < count, q0_0_1, p0_0_1);
+  store(at + 2u, 2u < count, q0_0_2, p0_0_2);
+  store(at + 3u, 3u < count, q0_0_3, p0_0_3);
+  store(at + 4u, 4u < count, q0_0_4, p0_0_4);
+  store(at + 5u, 5u < count, q0_0_5, p0_0_5);
+  store(at + 6u, 6u < count, q0_0_6, p0_0_6);
+  store(at + 7u, 7u < count, q0_0_7, p0_0_7);
+
+  // One share of the pooling. The condition is uniform across the workgroup, so barriers are
+  // allowed.
+  let index = (group.y + params.group_row) * groups.x + group.x;
+  if index < params.stat_groups {
+    let last = (index + 1u) * params.chunks / params.stat_groups;
+    var sum = vec4f(0.0);
+    for (var i = index * params.chunks / params.stat_groups + local.x; i < last; i += LANES) {
+      sum += partials[i * DEPTH + block];
+    }
+    sum = sum_of_lanes(local.x, block, sum);
+    if local.x == 0u {
+      stats[index * DEPTH + block] = sum;
+    }
+  }
+}

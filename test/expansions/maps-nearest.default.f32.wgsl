@@ -1,0 +1,36 @@
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
+const SCALE = 2u;
+
+// Nearest enlargement: y[c, i, j] = x[c, floor(i / SCALE), floor(j / SCALE)]. Convolutions read
+// through an enlargement themselves, so this kernel runs only where no convolution follows.
+//   x [BLOCKS][H / SCALE][W / SCALE], y [BLOCKS][H][W], vectors of 4 channels (Chw4c)
+// One invocation computes 4 channels of one output pixel; workgroup 8 x 8 x 1; grid z = block.
+// Prelude: E, E4, SCALE.
+
+// The uniform of kernels that run over one feature map.
+
+struct Params {
+  width: u32,
+  height: u32,
+  group_row: u32, // first row of workgroups of this dispatch: large maps run in several dispatches
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+@group(0) @binding(1) var<storage, read> x: array<E4>;
+@group(0) @binding(2) var<storage, read_write> y: array<E4>;
+
+@compute @workgroup_size(8, 8, 1)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let col = group.x * 8u + local.x;
+  let row = (group.y + params.group_row) * 8u + local.y;
+  if row >= params.height || col >= params.width {
+    return;
+  }
+  let w = params.width / SCALE;
+  let h = params.height / SCALE;
+  y[(group.z * params.height + row) * params.width + col] =
+    x[(group.z * h + row / SCALE) * w + col / SCALE];
+}

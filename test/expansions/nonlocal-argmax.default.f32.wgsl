@@ -1,0 +1,37 @@
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
+const CLUSTERS = 128u;
+const BLOCKS = 32u;
+
+// The cluster of each pixel: codes[r, i] = r * CLUSTERS + index of the largest similarity. Ties go
+// to the lowest index.
+//   similar [R][length][BLOCKS * 4] f32, codes [R][length] u32
+// One invocation per pixel; workgroup 64; grid z = r. Prelude: CLUSTERS, BLOCKS.
+
+struct Params {
+  length: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> similar: array<f32>;
+@group(0) @binding(2) var<storage, read_write> codes: array<u32>;
+
+@compute @workgroup_size(64, 1, 1)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let pixel = group.x * 64u + local.x;
+  if pixel >= params.length {
+    return;
+  }
+  let i = group.z * params.length + pixel;
+  var best = 0u;
+  var largest = similar[i * BLOCKS * 4u];
+  for (var k = 1u; k < CLUSTERS; k++) {
+    let value = similar[i * BLOCKS * 4u + k];
+    if value > largest {
+      largest = value;
+      best = k;
+    }
+  }
+  codes[i] = best + group.z * CLUSTERS;
+}

@@ -1,0 +1,39 @@
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
+const BLOCKS = 8u;
+
+// The pixels of a map as rows in sorted order. The last rows are repeated to fill the last window:
+//   rows[r, j] = x[:, order[r, padded(j)] - r * length]
+//   x     [BLOCKS][length] vectors of 4 channels (Chw4c)
+//   order [R][length] u32, with r * length added
+//   rows  [R][padded][BLOCKS] vectors of 4 channels
+// One invocation moves 4 channels of one row; workgroup 4 x 16; grid y = 16 rows, z = r. Prelude:
+// E4, BLOCKS.
+
+struct Params {
+  length: u32,
+  padded: u32,
+  group_row: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<E4>;
+@group(0) @binding(2) var<storage, read> order: array<u32>;
+@group(0) @binding(3) var<storage, read_write> rows: array<E4>;
+
+@compute @workgroup_size(4, 16, 1)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let block = group.x * 4u + local.x;
+  let j = (group.y + params.group_row) * 16u + local.y;
+  if block >= BLOCKS || j >= params.padded {
+    return;
+  }
+  var sorted = j;
+  if j >= params.length {
+    sorted = params.length - 1u - (params.padded - 1u - j) % params.length;
+  }
+  let base = group.z * params.length;
+  let pixel = order[base + sorted] - base;
+  rows[(group.z * params.padded + j) * BLOCKS + block] = x[block * params.length + pixel];
+}

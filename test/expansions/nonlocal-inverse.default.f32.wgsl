@@ -1,0 +1,21 @@
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
+
+// The inverse of a permutation: inverse[permutation[i]] = i. Both [length] u32.
+// One invocation per element; workgroup 64. No constants.
+
+struct Params {
+  length: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> permutation: array<u32>;
+@group(0) @binding(2) var<storage, read_write> inverse: array<u32>;
+
+@compute @workgroup_size(64, 1, 1)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  if id.x < params.length {
+    inverse[permutation[id.x]] = id.x;
+  }
+}

@@ -1,0 +1,56 @@
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
+const BLOCKS = 8u;
+const ROUNDS = 2u;
+
+// Moves sorted rows back to their pixels. Several rounds are added with the weights softmax_r(lse):
+//   y[:, i] = sum_r w_r * rows[r, rank[r, i] - r * length]
+//   rows [R][padded][BLOCKS] vectors of 4 channels, rank [R][length] u32, lse [R][padded] f32
+//   y    [BLOCKS][length] vectors of 4 channels (Chw4c)
+// One invocation computes 4 channels of one pixel; workgroup 64; grid y = block. Prelude: E4,
+// BLOCKS, ROUNDS.
+
+struct Params {
+  length: u32,
+  padded: u32,
+  group_row: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> rows: array<E4>;
+@group(0) @binding(2) var<storage, read> rank: array<u32>;
+@group(0) @binding(3) var<storage, read> lse: array<f32>;
+@group(0) @binding(4) var<storage, read_write> y: array<E4>;
+
+fn row_of(round: u32, pixel: u32) -> u32 {
+  let sorted = rank[round * params.length + pixel] - round * params.length;
+  return round * params.padded + sorted;
+}
+
+@compute @workgroup_size(64, 1, 1)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let pixel = group.x * 64u + local.x;
+  let block = group.y + params.group_row;
+  if pixel >= params.length {
+    return;
+  }
+  let at = block * params.length + pixel;
+  if ROUNDS == 1u {
+    y[at] = rows[row_of(0u, pixel) * BLOCKS + block];
+    return;
+  }
+  var top = -3.0e38;
+  for (var r = 0u; r < ROUNDS; r++) {
+    top = max(top, lse[row_of(r, pixel)]);
+  }
+  var sum = vec4f(0.0);
+  var total = 0.0;
+  for (var r = 0u; r < ROUNDS; r++) {
+    let row = row_of(r, pixel);
+    let weight = exp(lse[row] - top);
+    total += weight;
+    sum += weight * vec4f(rows[row * BLOCKS + block]);
+  }
+  y[at] = E4(sum / total);
+}

@@ -1,0 +1,29 @@
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
+const BLOCKS = 8u;
+
+// 1 / max(norm of each row, 5e-5), for the keys of an attention.
+//   rows [count][BLOCKS] vectors of 4 channels, inverse [count] f32
+// One invocation per row; workgroup 64. Prelude: E4, BLOCKS.
+
+struct Params {
+  count: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> rows: array<E4>;
+@group(0) @binding(2) var<storage, read_write> inverse: array<f32>;
+
+@compute @workgroup_size(64, 1, 1)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  if id.x >= params.count {
+    return;
+  }
+  var square = 0.0;
+  for (var b = 0u; b < BLOCKS; b++) {
+    let v = vec4f(rows[id.x * BLOCKS + b]);
+    square += dot(v, v);
+  }
+  inverse[id.x] = 1.0 / max(sqrt(square), 5e-5);
+}

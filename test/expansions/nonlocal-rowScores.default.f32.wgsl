@@ -1,0 +1,160 @@
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
+
+// Attention weights of windows of sorted rows: a tiled matrix product and a softmax.
+//   s[q, k] = rows[q] . rows[k] * inverse[k];  lse[q] = log sum_k exp s[q, k];  p = exp(s - lse)
+//   rows    [R][windows * w][blocks] vectors of 4 channels
+//   inverse [R][windows * w] f32
+//   p       [windows of this dispatch][w][stride] vectors of 4 keys, zeros beyond the last
+//   lse     [R][windows * w] f32
+// One workgroup computes 32 rows of a window against all of its keys, 32 at a time. Each of its 8 x
+// 8 invocations has 4 rows and 4 keys. p stores the scores until the row's sum is known; each
+// invocation reads back only its own values. Grid x = 32 rows, y = window. Sizes are uniforms, so
+// all windows share one pipeline. Prelude: E, E4.
+
+// The row of key `k` of a window. The keys are the window's own rows. With 3 spans, the rows of the
+// windows before and after it follow; they wrap around. `window` counts through all rounds.
+fn key_row(window: u32, k: u32) -> u32 {
+  let round = window / params.windows;
+  let own = window % params.windows;
+  let span = k / params.window;
+  var other = own;
+  if span == 1u {
+    other = (own + params.windows - 1u) % params.windows;
+  } else if span == 2u {
+    other = (own + 1u) % params.windows;
+  }
+  return (round * params.windows + other) * params.window + k % params.window;
+}
+
+struct Params {
+  windows: u32, // windows of a round
+  first: u32,       // the first window of this dispatch, counted through all rounds
+  group_row: u32,
+  window: u32, // w, rows of a window
+  keys: u32, // keys of a row: spans * w
+  stride: u32,      // vectors of 4 keys in a row of p
+  blocks: u32,      // vectors of 4 channels in a row
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> rows: array<E4>;
+@group(0) @binding(2) var<storage, read> inverse: array<f32>;
+@group(0) @binding(3) var<storage, read_write> p: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> lse: array<f32>;
+
+// Vectors of 4 channels that are exchanged at a time.
+const PART = 8u;
+const LOWEST = -3.0e38;
+
+var<workgroup> query: array<vec4f, 256>;
+var<workgroup> key: array<vec4f, 256>;
+var<workgroup> tops: array<vec4f, 64>;
+var<workgroup> totals: array<vec4f, 64>;
+
+@compute @workgroup_size(64, 1, 1)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let window = params.first + group.y + params.group_row;
+  let lane = local.x % 8u;
+  let team = local.x / 8u;
+  let first_row = group.x * 32u;
+  // Rows and keys beyond the last one repeat it. Such rows are not stored, and such keys count as
+  // lowest.
+  let rows_at = window * params.window;
+  let at = ((window - params.first) * params.window + first_row + team * 4u) * params.stride + lane;
+  let rest = params.window - min(params.window, first_row + team * 4u);
+  var top = vec4f(LOWEST);
+  var total = vec4f(0.0);
+  for (var tile = 0u; tile < params.keys; tile += 32u) {
+    var s0 = vec4f(0.0);
+    var s1 = vec4f(0.0);
+    var s2 = vec4f(0.0);
+    var s3 = vec4f(0.0);
+    for (var part = 0u; part < params.blocks; part += PART) {
+      workgroupBarrier();
+      for (var i = local.x; i < 256u; i += 64u) {
+        let block = part + i % PART;
+        var q = vec4f(0.0);
+        var k = vec4f(0.0);
+        if block < params.blocks {
+          q = vec4f(rows[(rows_at + min(first_row + i / PART, params.window - 1u)) * params.blocks + block]);
+          k = vec4f(rows[key_row(window, min(tile + i / PART, params.keys - 1u)) * params.blocks + block]);
+        }
+        query[i] = q;
+        key[i] = k;
+      }
+      workgroupBarrier();
+      for (var b = 0u; b < PART; b++) {
+        let k0 = key[(lane * 4u) * PART + b];
+        let k1 = key[(lane * 4u + 1u) * PART + b];
+        let k2 = key[(lane * 4u + 2u) * PART + b];
+        let k3 = key[(lane * 4u + 3u) * PART + b];
+        let q0 = query[(team * 4u) * PART + b];
+        let q1 = query[(team * 4u + 1u) * PART + b];
+        let q2 = query[(team * 4u + 2u) * PART + b];
+        let q3 = query[(team * 4u + 3u) * PART + b];
+        s0 += vec4f(dot(q0, k0), dot(q0, k1), dot(q0, k2), dot(q0, k3));
+        s1 += vec4f(dot(q1, k0), dot(q1, k1), dot(q1, k2), dot(q1, k3));
+        s2 += vec4f(dot(q2, k0), dot(q2, k1), dot(q2, k2), dot(q2, k3));
+        s3 += vec4f(dot(q3, k0), dot(q3, k1), dot(q3, k2), dot(q3, k3));
+      }
+    }
+    let k = vec4u(tile + lane * 4u) + vec4u(0u, 1u, 2u, 3u);
+    let there = k < vec4u(params.keys);
+    let last = params.keys - 1u;
+    let scale = vec4f(
+      inverse[key_row(window, min(k.x, last))],
+      inverse[key_row(window, min(k.y, last))],
+      inverse[key_row(window, min(k.z, last))],
+      inverse[key_row(window, min(k.w, last))],
+    );
+    s0 = select(vec4f(LOWEST), s0 * scale, there);
+    s1 = select(vec4f(LOWEST), s1 * scale, there);
+    s2 = select(vec4f(LOWEST), s2 * scale, there);
+    s3 = select(vec4f(LOWEST), s3 * scale, there);
+    let largest = vec4f(highest(s0), highest(s1), highest(s2), highest(s3));
+    let next = max(top, largest);
+    total = total * exp(top - next) + vec4f(
+      dot(exp(s0 - next.x), vec4f(1.0)),
+      dot(exp(s1 - next.y), vec4f(1.0)),
+      dot(exp(s2 - next.z), vec4f(1.0)),
+      dot(exp(s3 - next.w), vec4f(1.0)),
+    );
+    top = next;
+    if tile / 4u + lane < params.stride {
+      let to = at + tile / 4u;
+      if rest > 0u { p[to] = s0; }
+      if rest > 1u { p[to + params.stride] = s1; }
+      if rest > 2u { p[to + 2u * params.stride] = s2; }
+      if rest > 3u { p[to + 3u * params.stride] = s3; }
+    }
+  }
+
+  tops[local.x] = top;
+  totals[local.x] = total;
+  workgroupBarrier();
+  var all = vec4f(LOWEST);
+  for (var i = 0u; i < 8u; i++) {
+    all = max(all, tops[team * 8u + i]);
+  }
+  var sum = vec4f(0.0);
+  for (var i = 0u; i < 8u; i++) {
+    sum += totals[team * 8u + i] * exp(tops[team * 8u + i] - all);
+  }
+  let logs = all + log(sum);
+  if lane < min(rest, 4u) {
+    lse[rows_at + first_row + team * 4u + lane] = logs[lane];
+  }
+  for (var i = 0u; i + lane < params.stride; i += 8u) {
+    let to = at + i;
+    if rest > 0u { p[to] = exp(p[to] - logs.x); }
+    if rest > 1u { p[to + params.stride] = exp(p[to + params.stride] - logs.y); }
+    if rest > 2u { p[to + 2u * params.stride] = exp(p[to + 2u * params.stride] - logs.z); }
+    if rest > 3u { p[to + 3u * params.stride] = exp(p[to + 3u * params.stride] - logs.w); }
+  }
+}
+
+fn highest(v: vec4f) -> f32 {
+  return max(max(v.x, v.y), max(v.z, v.w));
+}

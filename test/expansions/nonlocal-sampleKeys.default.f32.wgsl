@@ -1,0 +1,74 @@
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
+const FIRST = 0u;
+const KEYS = 9u;
+const ADD = true;
+const STEP = 2u;
+
+// Sparse attention to keys at learned offsets: y = before + sum_t w[t] * x(pixel + (dy, dx)[t])
+// over the keys t of FIRST .. FIRST + KEYS - 1. Sampling is bilinear; corners outside the map count
+// as zero. Keys of weight zero are not read.
+//   w       [ceil(N / 4)][height][width] vectors of 4 keys (Chw4c)
+//   offsets likewise, 2 N channels: those of key t are t * STEP (dy) and t * STEP + 1 (dx), in pixels
+//   x, before, y [BLOCKS][height][width] vectors of 4 channels
+// One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block.
+// Prelude: E, E4, FIRST, KEYS, STEP, ADD.
+
+// The uniform of kernels that run over one feature map.
+
+struct Params {
+  width: u32,
+  height: u32,
+  group_row: u32, // first row of workgroups of this dispatch: large maps run in several dispatches
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+@group(0) @binding(1) var<storage, read> w: array<E4>;
+@group(0) @binding(2) var<storage, read> offsets: array<E4>;
+@group(0) @binding(3) var<storage, read> x: array<E4>;
+@group(0) @binding(4) var<storage, read> before: array<E4>;
+@group(0) @binding(5) var<storage, read_write> y: array<E4>;
+
+fn corner(first: u32, row: i32, col: i32) -> vec4f {
+  if row < 0 || col < 0 || row >= i32(params.height) || col >= i32(params.width) {
+    return vec4f(0.0);
+  }
+  return vec4f(x[first + u32(row) * params.width + u32(col)]);
+}
+
+@compute @workgroup_size(8, 8, 1)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let col = group.x * 8u + local.x;
+  let row = (group.y + params.group_row) * 8u + local.y;
+  if row >= params.height || col >= params.width {
+    return;
+  }
+  let plane = params.width * params.height;
+  let pixel = row * params.width + col;
+  let first = group.z * plane;
+  var sum = vec4f(0.0);
+  if ADD {
+    sum = vec4f(before[first + pixel]);
+  }
+  // Beyond this bound all corners are outside the map. The bound also fits in i32.
+  let far = vec2f(f32(params.height) + 2.0, f32(params.width) + 2.0);
+  for (var t = FIRST; t < FIRST + KEYS; t++) {
+    let weight = f32(w[(t >> 2u) * plane + pixel][t & 3u]);
+    if weight == 0.0 {
+      continue;
+    }
+    let c = t * STEP;
+    let dy = f32(offsets[(c >> 2u) * plane + pixel][c & 3u]);
+    let dx = f32(offsets[((c + 1u) >> 2u) * plane + pixel][(c + 1u) & 3u]);
+    let at = clamp(vec2f(f32(row) + dy, f32(col) + dx), vec2f(-2.0), far);
+    let low = floor(at);
+    let share = at - low;
+    let i = vec2i(low);
+    let upper = mix(corner(first, i.x, i.y), corner(first, i.x, i.y + 1), share.y);
+    let lower = mix(corner(first, i.x + 1, i.y), corner(first, i.x + 1, i.y + 1), share.y);
+    sum += weight * mix(upper, lower, share.x);
+  }
+  y[first + pixel] = E4(sum);
+}

@@ -1,0 +1,41 @@
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
+
+// Second step of the stable counting sort: an exclusive prefix sum of the counts, by code and then
+// by block. The sum is the target of the block's first position with that code.
+//   counts, starts [R][total] u32
+// One workgroup of 256 per round, each invocation scans one contiguous range; grid z = r. No
+// constants.
+
+struct Params {
+  total: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> counts: array<u32>;
+@group(0) @binding(2) var<storage, read_write> starts: array<u32>;
+
+var<workgroup> sums: array<u32, 256>;
+
+@compute @workgroup_size(256, 1, 1)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let stretch = (params.total + 255u) / 256u;
+  let first = min(local.x * stretch, params.total);
+  let end = min(first + stretch, params.total);
+  let base = group.z * params.total;
+  var sum = 0u;
+  for (var i = first; i < end; i++) {
+    sum += counts[base + i];
+  }
+  sums[local.x] = sum;
+  workgroupBarrier();
+  var before = 0u;
+  for (var i = 0u; i < local.x; i++) {
+    before += sums[i];
+  }
+  for (var i = first; i < end; i++) {
+    starts[base + i] = before;
+    before += counts[base + i];
+  }
+}

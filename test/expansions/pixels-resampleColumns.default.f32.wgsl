@@ -1,0 +1,58 @@
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
+const WIDE_IN = false;
+
+// First half of a resize: resizes the rows of an RGBA image horizontally, in linear light.
+//   ring[r, i] = sum over t of weight[i, t] * premultiplied(linear(image[r, first[i] + t]))
+//   image [rows][in_width] pixels: one u32 of 8-bit samples, with WIDE_IN two u32 of 16-bit samples;
+//         red lowest, alpha not premultiplied
+//   taps  [width][1 + count] u32: first, then the bits of the weights, which sum to one
+//   ring  [ring_rows][width] vec4f: linear red, green, blue, premultiplied, and alpha, 0..1; row r
+//         of the whole image is stored at r % ring_rows
+// "Linear" means the sRGB curve (IEC 61966-2-1). The weights come from a table, because f32 is too
+// coarse for the positions of far columns and every row needs the same weights. One invocation
+// computes one value of the ring; workgroup 8 x 8 x 1. Prelude: WIDE_IN.
+
+struct Params {
+  width: u32,       // of the result
+  height: u32, // rows of the bound image
+  group_row: u32,
+  in_width: u32,
+  row0: u32, // first of these rows within the whole image
+  ring_rows: u32,
+  count: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> image: array<u32>;
+@group(0) @binding(2) var<storage, read> taps: array<u32>;
+@group(0) @binding(3) var<storage, read_write> ring: array<vec4f>;
+
+fn pixel(at: u32) -> vec4f {
+  if WIDE_IN {
+    return vec4f(unpack2x16unorm(image[2u * at]), unpack2x16unorm(image[2u * at + 1u]));
+  }
+  return unpack4x8unorm(image[at]);
+}
+
+fn linear(v: vec3f) -> vec3f {
+  return select(pow((v + 0.055) / 1.055, vec3f(2.4)), v / 12.92, v <= vec3f(0.04045));
+}
+
+@compute @workgroup_size(8, 8, 1)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let col = group.x * 8u + local.x;
+  let row = (group.y + params.group_row) * 8u + local.y;
+  if row >= params.height || col >= params.width {
+    return;
+  }
+  let entry = col * (params.count + 1u);
+  let first = row * params.in_width + taps[entry];
+  var sum = vec4f(0.0);
+  for (var t = 0u; t < params.count; t++) {
+    let v = pixel(first + t);
+    sum += bitcast<f32>(taps[entry + 1u + t]) * vec4f(linear(v.rgb) * v.a, v.a);
+  }
+  ring[((params.row0 + row) % params.ring_rows) * params.width + col] = sum;
+}

@@ -1,0 +1,160 @@
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
+const CHANNELS = 48u;
+const DEPTH = 48u;
+const HEADS = 1u;
+const CHUNK = 32u;
+const MEMORY = 3072u;
+const PROJECT = false;
+const GROUPING = 2u;
+const SIDE = 8u;
+
+// Attention between the channels of a head within the pixels of a group (graph/transformerOp.ts,
+// `channelAttention`):
+//   A[c,d] = softmax_d( t[head] * q[c].k[d] / (max(|q[c]|, 1e-12) max(|k[d]|, 1e-12)) ), v'[c] =
+//   sum_d A[c,d] v[d]
+// With PROJECT there is one head, and a 1x1 convolution and a residual follow: y = r + W v' = r +
+// (W A) v.
+//   x       [..][H][W] vectors of 4 channels (Chw4c): CHANNELS queries, as many keys, as many values
+//   temperature [HEADS] f32
+//   weights [CHANNELS][CHANNELS] f32, with PROJECT: W by rows
+//   r, y    [CHANNELS / 4][H][W]; r is read with PROJECT
+// One workgroup of 256 computes one head of one group. Sums over pixels run in chunks of CHUNK
+// pixels, whose queries and keys are in workgroup memory; A replaces them later. Grid: groups in x
+// and y, z = head.
+// Prelude: E, E4, CHANNELS, DEPTH (channels of a head, a multiple of 4 unless HEADS is 1), HEADS,
+// CHUNK, MEMORY (the larger of 2 DEPTH CHUNK and DEPTH^2), GROUPING, SIDE, PROJECT.
+
+// The pixels of a group, as graph/transformerOp.ts has them: windows (GROUPING 0), spread (1) or grid (2)
+// of side SIDE over a map of width x height. Groups are numbered by the two axes of the dispatch.
+// Prelude: GROUPING, SIDE.
+
+fn group_pixel(group: vec2u, position: u32, width: u32, height: u32) -> u32 {
+  if GROUPING == 2u {
+    let columns = width / SIDE;
+    return (position / columns * SIDE + group.y) * width + position % columns * SIDE + group.x;
+  }
+  let at = vec2u(position % SIDE, position / SIDE);
+  if GROUPING == 1u {
+    return (at.y * (height / SIDE) + group.y) * width + at.x * (width / SIDE) + group.x;
+  }
+  return (group.y * SIDE + at.y) * width + group.x * SIDE + at.x;
+}
+
+// The uniform of kernels that run over one feature map.
+
+struct Params {
+  width: u32,
+  height: u32,
+  group_row: u32, // first row of workgroups of this dispatch: large maps run in several dispatches
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+@group(0) @binding(1) var<storage, read> x: array<E4>;
+@group(0) @binding(2) var<storage, read> temperature: array<f32>;
+@group(0) @binding(3) var<storage, read> weights: array<f32>;
+@group(0) @binding(4) var<storage, read> r: array<E4>;
+@group(0) @binding(5) var<storage, read_write> y: array<E4>;
+
+const PAIRS = (DEPTH * DEPTH + 255u) / 256u;
+
+var<workgroup> memory: array<f32, MEMORY>;
+var<workgroup> norms: array<f32, 2u * DEPTH>;
+
+fn channel(c: u32, pixel: u32) -> f32 {
+  return f32(x[(c >> 2u) * params.width * params.height + pixel][c & 3u]);
+}
+
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let place = vec2u(group.x, group.y + params.group_row);
+  let plane = params.width * params.height;
+  var positions = SIDE * SIDE;
+  if GROUPING == 2u {
+    positions = plane / (SIDE * SIDE);
+  }
+  let head = group.z * DEPTH;
+
+  // Products and squares of this invocation's channel pairs.
+  var sums: array<f32, PAIRS>;
+  var squares = 0.0;
+  for (var start = 0u; start < positions; start += CHUNK) {
+    workgroupBarrier();
+    for (var i = lane; i < 2u * DEPTH * CHUNK; i += 256u) {
+      let c = i / CHUNK;
+      let position = start + i % CHUNK;
+      var v = 0.0;
+      if position < positions {
+        let source = select(head + c, CHANNELS + head + c - DEPTH, c >= DEPTH);
+        v = channel(source, group_pixel(place, position, params.width, params.height));
+      }
+      memory[i] = v;
+    }
+    workgroupBarrier();
+    for (var n = 0u; n < PAIRS; n++) {
+      let pair = n * 256u + lane;
+      if pair < DEPTH * DEPTH {
+        let q = pair / DEPTH * CHUNK;
+        let k = (DEPTH + pair % DEPTH) * CHUNK;
+        var sum = 0.0;
+        for (var i = 0u; i < CHUNK; i++) {
+          sum += memory[q + i] * memory[k + i];
+        }
+        sums[n] += sum;
+      }
+    }
+    if lane < 2u * DEPTH {
+      for (var i = 0u; i < CHUNK; i++) {
+        squares += memory[lane * CHUNK + i] * memory[lane * CHUNK + i];
+      }
+    }
+  }
+  if lane < 2u * DEPTH {
+    norms[lane] = 1.0 / max(sqrt(squares), 1e-12);
+  }
+  workgroupBarrier();
+  for (var n = 0u; n < PAIRS; n++) {
+    let pair = n * 256u + lane;
+    if pair < DEPTH * DEPTH {
+      memory[pair] =
+        sums[n] * norms[pair / DEPTH] * norms[DEPTH + pair % DEPTH] * temperature[group.z];
+    }
+  }
+  workgroupBarrier();
+  if lane < DEPTH {
+    let row = lane * DEPTH;
+    var most = memory[row];
+    for (var d = 1u; d < DEPTH; d++) {
+      most = max(most, memory[row + d]);
+    }
+    var sum = 0.0;
+    for (var d = 0u; d < DEPTH; d++) {
+      let e = exp(memory[row + d] - most);
+      memory[row + d] = e;
+      sum += e;
+    }
+    for (var d = 0u; d < DEPTH; d++) {
+      memory[row + d] /= sum;
+    }
+  }
+  workgroupBarrier();
+
+  // One block of a head at a time. A single head may end inside a block.
+  let blocks = (DEPTH + 3u) / 4u;
+  for (var i = lane; i < positions * blocks; i += 256u) {
+    let pixel = group_pixel(place, i % positions, params.width, params.height);
+    let block = i / positions;
+    let count = min(4u, DEPTH - block * 4u);
+    var sum = vec4f(0.0);
+    for (var d = 0u; d < DEPTH; d++) {
+      let v = channel(2u * CHANNELS + head + d, pixel);
+      for (var l = 0u; l < count; l++) {
+        sum[l] += memory[(block * 4u + l) * DEPTH + d] * v;
+      }
+    }
+    let at = (head / 4u + block) * plane + pixel;
+    y[at] = E4(sum);
+  }
+}

@@ -1,0 +1,39 @@
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
+const K = 7u;
+const STRIDE = 3u;
+
+// The largest value of each K x K square at every STRIDE-th pixel, without padding.
+//   x [BLOCKS][in_height][in_width], y [BLOCKS][H][W] vectors of 4 channels (Chw4c)
+// One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block.
+// Prelude: E, E4, K, STRIDE.
+
+struct Params {
+  width: u32,
+  height: u32,
+  group_row: u32,
+  in_width: u32,
+  in_height: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<E4>;
+@group(0) @binding(2) var<storage, read_write> y: array<E4>;
+
+@compute @workgroup_size(8, 8, 1)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let col = group.x * 8u + local.x;
+  let row = (group.y + params.group_row) * 8u + local.y;
+  if row >= params.height || col >= params.width {
+    return;
+  }
+  let first = (group.z * params.in_height + row * STRIDE) * params.in_width + col * STRIDE;
+  var most = x[first];
+  for (var ky = 0u; ky < K; ky++) {
+    for (var kx = 0u; kx < K; kx++) {
+      most = max(most, x[first + ky * params.in_width + kx]);
+    }
+  }
+  y[(group.z * params.height + row) * params.width + col] = most;
+}

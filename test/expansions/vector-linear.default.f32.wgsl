@@ -1,0 +1,79 @@
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
+const LENGTH_IN = 40u;
+const LENGTH_OUT = 10u;
+const ACTIVATION_NONE = 0u;
+const ACTIVATION_LEAKY_RELU = 1u;
+const ACTIVATION_RELU = 2u;
+const ACTIVATION_SIGMOID = 3u;
+const ACTIVATION_SILU = 4u;
+const ACTIVATION_GELU = 5u;
+const ACTIVATION_MISH = 6u;
+const ACTIVATION_CENTRED_SIGMOID = 7u;
+const ACTIVATION_PRELU = 8u;
+const ACT0 = 0u;
+const SLOPE0 = 1.0f;
+
+// Matrix times vector: y[o] = act( sum_i w[o, i] * x[i] ).
+//   x [LENGTH_IN], w [LENGTH_OUT][LENGTH_IN] row-major, y [ceil(LENGTH_OUT / 4) * 4], the tail zero;
+//   all f32.
+// The vectors have tens of elements: one workgroup of 64, one row per invocation.
+// Prelude: LENGTH_IN, LENGTH_OUT, ACT0, SLOPE0.
+
+// Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
+
+// The clamp keeps exp() finite on every device. Beyond it the logistic function is 0 or 1 to within
+// f32.
+fn logistic(v: vec4f) -> vec4f {
+  return 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0))));
+}
+
+// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU.
+fn leaky(slope: vec4f, v: vec4f) -> vec4f {
+  return select(v * slope, v, v >= vec4f(0.0));
+}
+
+// erf to 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+fn erf(v: vec4f) -> vec4f {
+  let a = min(abs(v), vec4f(6.0));
+  let t = 1.0 / (1.0 + 0.3275911 * a);
+  let series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+  return sign(v) * (1.0 - series * exp(-a * a));
+}
+
+fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
+  switch id {
+    case ACTIVATION_LEAKY_RELU: { return leaky(vec4f(slope), v); }
+    case ACTIVATION_RELU: { return max(v, vec4f(0.0)); }
+    case ACTIVATION_SIGMOID: { return logistic(v); }
+    case ACTIVATION_SILU: { return v * logistic(v); }
+    case ACTIVATION_GELU: { return 0.5 * v * (1.0 + erf(v * 0.70710678)); }
+    // tanh(ln(1 + e^v)) is n / (n + 2) with n = e^v (e^v + 2).
+    case ACTIVATION_MISH: {
+      let e = exp(min(v, vec4f(20.0)));
+      let n = e * (e + 2.0);
+      return v * (n / (n + 2.0));
+    }
+    // tanh keeps its relative precision near zero; 1 / (1 + e) - 0.5 would cancel there.
+    case ACTIVATION_CENTRED_SIGMOID: { return 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0))); }
+    default: { return v; }
+  }
+}
+
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> w: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) lane: u32) {
+  for (var o = lane; o < (LENGTH_OUT + 3u) / 4u * 4u; o += 64u) {
+    var sum = 0.0;
+    if o < LENGTH_OUT {
+      for (var i = 0u; i < LENGTH_IN; i++) {
+        sum += w[o * LENGTH_IN + i] * x[i];
+      }
+    }
+    y[o] = activate(ACT0, SLOPE0, vec4f(sum, 0.0, 0.0, 0.0)).x;
+  }
+}
