@@ -1,13 +1,15 @@
-import type { Restoration } from '../catalog/task.ts';
 import type { OutputType } from '../codecs/formats.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
 import type { UpscaleOutput, UpscaleProgress, UpscalerOptions } from '../worker/page/client.ts';
-import { type Box, hole, measure, ownSize, type Radii } from './layout.ts';
+import { ImageAttributes, INPUTS, upgrade } from './attributes.ts';
+import { Divider } from './divider.ts';
+import { choose, inspect } from './inspect.ts';
+import { encodeResult, enlarge } from './jobs.ts';
 import type { Look } from './look.ts';
-import { readyModel, scheduler, settings, type Tool, type Words } from './shared.ts';
-import { chooseScale, type SkipReason } from './sizing.ts';
-import { clampSplit, splitAfterKey } from './slider.ts';
-import { makeShadow, type Shadow } from './template.ts';
+import { ResultView } from './resultView.ts';
+import { scheduler, settings, type Words, wordsFor } from './shared.ts';
+import type { SkipReason } from './sizing.ts';
+import { arrange, makeShadow, type Shadow } from './template.ts';
 
 export type { SkipReason } from './sizing.ts';
 
@@ -29,16 +31,8 @@ export interface CrispenImageEventMap {
   modelload: CustomEvent<{ readonly id: string; readonly name: string; readonly scale: number }>;
 }
 
-/** The default limit of a result: 4096 x 4096 pixels. */
-const MAX_PIXELS = 2 ** 24;
 /** Screen readers are only told about work that takes longer than this. */
 const LONG_MS = 1000;
-
-/** Attributes that need a new result when they change. */
-const INPUTS = ['src', 'scale', 'model', 'task', 'base-url', 'max-pixels', 'crossorigin'];
-
-/** A server can import the module to render the tag. */
-const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
 
 /**
  * `<crispen-image>`: an image that becomes sharper if WebGPU is available, and stays unchanged if
@@ -74,7 +68,7 @@ const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
  * `--crispen-divider-width`, `--crispen-divider-color`, `--crispen-handle-size`,
  * `--crispen-handle-color`, `--crispen-handle-background`, `--crispen-focus-color`.
  */
-export class CrispenImage extends Base {
+export class CrispenImage extends ImageAttributes {
   static readonly observedAttributes = [...INPUTS, 'alt', 'loading', 'compare', 'width', 'height'];
 
   /** Options of the page's single upscaler; read when it is made. */
@@ -100,19 +94,15 @@ export class CrispenImage extends Base {
   }
 
   readonly #shadow: Shadow;
+  readonly #view: ResultView;
+  readonly #divider: Divider;
   readonly #internals: ElementInternals;
   #state: ElementState = 'idle';
   #skipped: SkipReason | null = null;
   #result: UpscaleOutput | null = null;
-  /** The element that shows the result. */
-  #shown: HTMLCanvasElement | HTMLImageElement | null = null;
-  /** The canvas from which an image is being made. */
-  #copied: HTMLCanvasElement | null = null;
   /** Facts about the file at a URL, and the file while a run needs it. */
   #look: (Look & { readonly source: string }) | null = null;
   #file: Blob | null = null;
-  #hole: { box: Box; radii: Radii } | null = null;
-  #split = 0.5;
   #visible = false;
   #updating = false;
   /** The inputs of the current run or result. */
@@ -130,7 +120,17 @@ export class CrispenImage extends Base {
     super();
     this.#internals = this.attachInternals();
     this.#shadow = makeShadow(this);
-    const { root, stage, divider } = this.#shadow;
+    const { root } = this.#shadow;
+    this.#view = new ResultView(this.#shadow, {
+      host: this,
+      image: () => this.#image,
+      split: () => (this.compare ? this.split : 0),
+    });
+    this.#divider = new Divider(this.#shadow, {
+      isOn: () => this.compare,
+      position: () => this.#words.position,
+      onMove: () => this.#view.cut(),
+    });
     root.addEventListener('slotchange', () => this.#change());
     // An image's events do not bubble, but the capture phase still passes here.
     const own = (event: Event) =>
@@ -139,146 +139,24 @@ export class CrispenImage extends Base {
       target.addEventListener('load', own, true);
       target.addEventListener('error', own, true);
     }
-    stage.addEventListener('pointerover', () => this.#makeImage());
-    stage.addEventListener('pointerdown', (event) => this.#grab(event));
-    // A press sets the divider. It neither follows a link around it nor drags the link or the
-    // image.
-    for (const type of ['click', 'mousedown'] as const) {
-      stage.addEventListener(type, (event) => {
-        if (this.compare && event.button === 0) event.preventDefault();
-      });
-    }
-    stage.addEventListener('pointermove', (event) => {
-      if (stage.hasPointerCapture(event.pointerId)) this.#splitAt(event);
-    });
-    divider.addEventListener('keydown', (event) => {
-      const split = splitAfterKey(event, this.#split);
-      if (split === null) return;
-      event.preventDefault();
-      this.split = split;
-    });
-    this.#upgrade();
-    this.split = this.#split;
+    upgrade(this, CrispenImage.prototype);
+    this.#divider.split = this.split;
     this.#views = new IntersectionObserver((entries) => {
       this.#visible = entries.at(-1)?.isIntersecting ?? false;
       this.#consider();
     });
     this.#sizes = new ResizeObserver(() => {
-      this.#place();
+      this.#view.place();
       this.#consider();
     });
   }
 
-  /**
-   * Properties that were set before the element was defined are its own and would hide the
-   * accessors.
-   */
-  #upgrade(): void {
-    const accessors = Object.getOwnPropertyDescriptors(CrispenImage.prototype);
-    for (const [name, { get, set }] of Object.entries(accessors)) {
-      if (!get || !Object.hasOwn(this, name)) continue;
-      const value = Reflect.get(this, name);
-      Reflect.deleteProperty(this, name);
-      set?.call(this, value);
-    }
-  }
-
-  // #region attributes
-
-  get src(): string {
-    return this.#url('src');
-  }
-  set src(value: string) {
-    reflect(this, 'src', value);
-  }
-  get alt(): string {
-    return this.getAttribute('alt') ?? '';
-  }
-  set alt(value: string) {
-    reflect(this, 'alt', value);
-  }
-  get scale(): number | 'auto' {
-    const value = this.getAttribute('scale') ?? (this.#restoration ? '1' : '2');
-    return value === 'auto' ? value : Number(value);
-  }
-  set scale(value: number | 'auto') {
-    reflect(this, 'scale', value);
-  }
-  get model(): string {
-    return this.getAttribute('model') ?? '';
-  }
-  set model(value: string) {
-    reflect(this, 'model', value);
-  }
-  get task(): string {
-    return this.getAttribute('task') ?? 'photo';
-  }
-  set task(value: string) {
-    reflect(this, 'task', value);
-  }
-  get loading(): 'lazy' | 'eager' {
-    return this.getAttribute('loading') === 'eager' ? 'eager' : 'lazy';
-  }
-  set loading(value: 'lazy' | 'eager') {
-    reflect(this, 'loading', value);
-  }
-  get compare(): boolean {
-    return this.hasAttribute('compare');
-  }
-  set compare(value: boolean) {
-    this.toggleAttribute('compare', value);
-  }
-  get width(): number {
-    return Number.parseInt(this.getAttribute('width') ?? '0', 10) || 0;
-  }
-  set width(value: number) {
-    reflect(this, 'width', value);
-  }
-  get height(): number {
-    return Number.parseInt(this.getAttribute('height') ?? '0', 10) || 0;
-  }
-  set height(value: number) {
-    reflect(this, 'height', value);
-  }
-  get crossOrigin(): string | null {
-    return this.getAttribute('crossorigin');
-  }
-  set crossOrigin(value: string | null) {
-    reflect(this, 'crossorigin', value);
-  }
-  get baseUrl(): string {
-    return this.#url('base-url');
-  }
-  set baseUrl(value: string) {
-    reflect(this, 'base-url', value);
-  }
-  get maxPixels(): number {
-    return Number(this.getAttribute('max-pixels')) || MAX_PIXELS;
-  }
-  set maxPixels(value: number) {
-    reflect(this, 'max-pixels', value);
-  }
-
-  // #endregion
-
   /** Position of the divider of `compare`, 0 (all enlarged) to 1 (all original). */
   get split(): number {
-    return this.#split;
+    return this.#divider.split;
   }
   set split(value: number) {
-    const split = clampSplit(value);
-    if (Number.isNaN(split)) return;
-    this.#split = split;
-    const { frame, divider } = this.#shadow;
-    const percent = Math.round(split * 100);
-    const { position, positionRestored } = settings.words;
-    const text = (this.#restoration ? positionRestored : position)
-      .replace('{original}', String(percent))
-      .replace('{result}', String(100 - percent));
-    this.#cut();
-    frame.style.setProperty('--split', `${this.#split * 100}%`);
-    divider.setAttribute('aria-valuenow', String(percent));
-    divider.setAttribute('aria-valuetext', text);
+    this.#divider.split = value;
   }
 
   get state(): ElementState {
@@ -313,25 +191,17 @@ export class CrispenImage extends Base {
     } finally {
       this.#wanted--;
     }
-    const [shown, result, address] = [this.#shown, this.#result, this.#source()];
+    const [shown, result, address] = [this.#view.shown, this.#result, this.#source()];
     if (!shown || !result) {
       throw new CrispenError('INVALID_INPUT', 'There is no enlarged image.', {
         hint: 'It may exceed max-pixels, or the element does not enlarge its format.',
       });
     }
     return scheduler.add({
-      ...{ key: this.baseUrl, rank: () => -1, signal: new AbortController().signal },
-      run: async ({ upscaler }) => {
-        const { source, model } = result;
-        // A canvas has 8 bits and no profile, so other images are made again, as a file.
-        if (model && (source.hasProfile || source.depth === 16)) {
-          const request = { model, output: type, quality };
-          return (await upscaler.upscale(address, request)).image as Blob;
-        }
-        const bitmap = await createImageBitmap(shown, { premultiplyAlpha: 'none' });
-        const file = upscaler.encode(bitmap, { type, quality });
-        return file.finally(() => bitmap.close());
-      },
+      key: this.baseUrl,
+      rank: () => -1,
+      signal: new AbortController().signal,
+      run: ({ upscaler }) => encodeResult(upscaler, shown, result, address, { type, quality }),
     });
   }
 
@@ -385,12 +255,6 @@ export class CrispenImage extends Base {
     return within && (!this.hasAttribute('src') || within.src === this.src) ? within : original;
   }
 
-  /** The task, if it restores. */
-  get #restoration(): Restoration | undefined {
-    const { task } = this;
-    return task === 'denoise' || task === 'dejpeg' ? task : undefined;
-  }
-
   /** Once per turn, however many attributes changed in it. */
   #change(): void {
     if (this.#updating || !this.isConnected) return;
@@ -402,35 +266,15 @@ export class CrispenImage extends Base {
   }
 
   #update(): void {
-    const { before, original, size, divider, stage } = this.#shadow;
+    const { original, stage } = this.#shadow;
     const image = this.#image;
-    const own = image === original;
     this.#sizes.disconnect();
     this.#sizes.observe(image);
-    original.hidden = !own;
-    before.hidden = own;
-    if (own) {
-      original.alt = this.alt;
-      original.loading = this.loading;
-      // Setting them to the same values would load the image again.
-      for (const [name, value] of [
-        ['crossorigin', this.crossOrigin],
-        ['src', this.src || null],
-      ] as const) {
-        if (original.getAttribute(name) !== value) reflect(original, name, value);
-      }
-    } else original.removeAttribute('src');
-    const { width, height } = this;
-    const ratio = width && height ? `aspect-ratio: ${width} / ${height}` : '';
-    const side = width ? `width: ${width}px` : height ? `height: ${height}px` : '';
-    size.replaceSync(`:host { ${side}; ${ratio} }`);
-    divider.hidden = !this.compare;
-    const label = this.#restoration ? settings.words.dividerRestored : settings.words.divider;
-    divider.setAttribute('aria-label', words(label, image.alt));
-    this.split = this.#split;
+    arrange(this.#shadow, this, image === original);
+    this.#divider.update(named(this.#words.divider, image.alt));
     if (this.#key !== this.#inputs()) this.#reset();
-    stage.hidden = this.#shown === null;
-    this.#place();
+    stage.hidden = this.#view.shown === null;
+    this.#view.place();
     this.#consider();
   }
 
@@ -470,6 +314,16 @@ export class CrispenImage extends Base {
     return this.src || this.#image.currentSrc;
   }
 
+  get #words(): ReturnType<typeof wordsFor> {
+    return wordsFor(this.task);
+  }
+
+  #choose(forced: boolean): ReturnType<typeof choose> {
+    const source = this.#source();
+    const known = this.#look?.source === source ? this.#look : null;
+    return choose(this, this.#image, source, known, forced);
+  }
+
   /** Starts, keeps or stops the work, depending on attributes, layout and visibility. */
   #consider(): void {
     const forced = this.#wanted > 0;
@@ -492,34 +346,6 @@ export class CrispenImage extends Base {
     } else if (!running) this.#setState('idle');
   }
 
-  #choose(forced: boolean): ReturnType<typeof chooseScale> {
-    const image = this.#image;
-    const known = this.#look?.source === this.#source() ? this.#look : null;
-    if (known?.isLeft || /\.svg($|[?#])|^data:image\/svg/i.test(this.#source())) {
-      return { skip: 'format' };
-    }
-    const { connection } = navigator as { connection?: { saveData?: boolean } };
-    if (connection?.saveData && this.loading !== 'eager' && !forced) return { skip: 'save-data' };
-    const { naturalWidth, naturalHeight } = image;
-    const [width, height] = known?.size ?? [naturalWidth, naturalHeight];
-    const { content } = measure(image);
-    const choice = chooseScale({
-      // EXIF may have rotated it.
-      ...(width > height === naturalWidth > naturalHeight
-        ? { width, height }
-        : { width: height, height: width }),
-      density: Math.sqrt((width * height) / (naturalWidth * naturalHeight)),
-      ...{ shownWidth: content.width, shownHeight: content.height, forced },
-      ...{ ratio: devicePixelRatio, fit: getComputedStyle(image).objectFit },
-      ...{ scale: this.scale, maxPixels: this.maxPixels },
-      restores: this.#restoration !== undefined,
-    });
-    // The page's size for a candidate of `srcset` is not that of its file, so the file must be
-    // inspected.
-    const isGuess = 'skip' in choice && !known && content.width > 0 && hasCandidates(image);
-    return isGuess ? { scale: 1 } : choice;
-  }
-
   #start(scale: number): void {
     this.#reset();
     this.#key = this.#inputs();
@@ -536,12 +362,13 @@ export class CrispenImage extends Base {
 
   /** From inspecting the file to the result, unless the file shows that there is nothing to do. */
   async #make(signal: AbortSignal): Promise<void> {
-    const { enlarging, restoring } = settings.words;
-    const doing = this.#restoration ? restoring : enlarging;
+    const { doing } = this.#words;
     const late = setTimeout(() => this.#say(doing), LONG_MS);
     try {
-      await this.#lookAtFile(signal);
+      const { file, ...look } = await inspect(this.#source(), this.#image, signal);
       throwIfAborted(signal);
+      this.#look = look;
+      this.#file = file;
       const choice = this.#choose(this.#wanted > 0);
       if ('skip' in choice) {
         this.#controller = null;
@@ -552,8 +379,16 @@ export class CrispenImage extends Base {
       }
       this.#scaleMade = choice.scale;
       const output = await scheduler.add({
-        ...{ key: this.baseUrl, rank: () => (this.#visible ? 0 : 1), signal },
-        run: (tool) => this.#work(tool, choice.scale, signal),
+        key: this.baseUrl,
+        rank: () => (this.#visible ? 0 : 1),
+        signal,
+        run: (tool) =>
+          enlarge(tool, this, this.#file ?? this.#image, choice.scale, {
+            signal,
+            onStart: () => this.#setState('working'),
+            onModel: (model) => this.#tell('modelload', model),
+            onProgress: (progress) => this.#tell('progress', progress),
+          }),
       });
       if (signal.aborted) (output.image as ImageBitmap).close();
       else this.#show(output);
@@ -562,102 +397,14 @@ export class CrispenImage extends Base {
     }
   }
 
-  /**
-   * Reads the file from the browser's cache, where the page has just put it, if that is allowed.
-   */
-  async #lookAtFile(signal: AbortSignal): Promise<void> {
-    const source = this.#source();
-    const credentials = this.#image.crossOrigin === 'use-credentials' ? 'include' : 'same-origin';
-    const unknown = { isLeft: /\.gif($|[?#])|^data:image\/gif/i.test(source), size: null };
-    let found: Look = unknown;
-    this.#file = null;
-    try {
-      const response = await fetch(source, { signal, credentials, cache: 'force-cache' });
-      if (!response.ok) throw new Error(response.statusText);
-      const file = await response.blob();
-      const { look } = await import('./look.ts');
-      found = await look(file);
-      if (!signal.aborted) this.#file = file;
-    } catch {
-      // The page may show a file that a script cannot fetch (`connect-src`, a URL that works once).
-    }
-    if (!signal.aborted) this.#look = { source, ...found };
-  }
-
-  async #work(tool: Tool, scale: number, signal: AbortSignal): Promise<UpscaleOutput> {
-    throwIfAborted(signal);
-    if (!(scale > 0)) {
-      throw new CrispenError('INVALID_INPUT', `"${this.getAttribute('scale')}" is not a scale.`, {
-        hint: 'Choose 2, 3, 4 or auto.',
-      });
-    }
-    if (tool.refusal) throw tool.refusal;
-    this.#setState('working');
-    const onProgress = (progress: UpscaleProgress) => this.#tell('progress', progress);
-    const task = this.#restoration;
-    const wanted = this.model || tool.modelFor(this.task, scale);
-    const model = await readyModel(tool, wanted, task ? 1 : scale, { task, signal, onProgress });
-    this.#tell('modelload', model);
-    const request = { model: model.id, ...(task && { task, scale }), signal, onProgress };
-    return tool.upscaler.upscale(this.#file ?? this.#image, request);
-  }
-
   #show(output: UpscaleOutput): void {
-    const canvas = document.createElement('canvas');
-    [canvas.width, canvas.height] = [output.width, output.height];
-    canvas.getContext('bitmaprenderer')?.transferFromImageBitmap(output.image as ImageBitmap);
+    this.#view.show(output.image as ImageBitmap);
     this.#file = null;
     this.#result = output;
-    this.#put(canvas);
-    this.#shadow.stage.hidden = false;
     this.#setState('done');
-    const { enlarged, restored } = settings.words;
-    if (this.#shadow.status.textContent) this.#say(this.#restoration ? restored : enlarged);
+    if (this.#shadow.status.textContent) this.#say(this.#words.done);
     const { image: _, ...detail } = output;
     this.#tell('load', detail);
-  }
-
-  #put(shown: HTMLCanvasElement | HTMLImageElement): void {
-    shown.setAttribute('part', 'result');
-    shown.setAttribute('aria-hidden', 'true');
-    this.#free();
-    this.#shown = shown;
-    this.#place();
-    this.#shadow.view.append(shown);
-  }
-
-  /** Frees memory now instead of at the next garbage collection. */
-  #free(): void {
-    const shown = this.#shown;
-    if (shown instanceof HTMLCanvasElement) [shown.width, shown.height] = [0, 0];
-    else if (shown) URL.revokeObjectURL(shown.src);
-    shown?.remove();
-    this.#shown = null;
-    this.#copied = null;
-  }
-
-  /**
-   * Replaces the canvas with an image, for the browser's own dragging, copying and saving. Encoding
-   * takes time, so it waits for a pointer.
-   */
-  #makeImage(): void {
-    const canvas = this.#shown;
-    if (!(canvas instanceof HTMLCanvasElement) || this.#copied === canvas) return;
-    this.#copied = canvas;
-    canvas.toBlob(async (file) => {
-      if (!file) return;
-      const image = new Image();
-      image.src = URL.createObjectURL(file);
-      image.alt = this.#image.alt;
-      image.style.animation = 'none';
-      // A policy may forbid blob images. The canvas stays then.
-      const isDrawn = await image.decode().then(
-        () => true,
-        () => false,
-      );
-      if (isDrawn && this.#shown === canvas) this.#put(image);
-      else URL.revokeObjectURL(image.src);
-    });
   }
 
   #fail(error: CrispenError): void {
@@ -671,14 +418,13 @@ export class CrispenImage extends Base {
 
   /** Returns to the original and cancels what waits or runs. */
   #reset(): void {
-    const running = this.#controller !== null && this.#shown === null;
+    const running = this.#controller !== null && this.#view.shown === null;
     this.#controller?.abort();
     this.#controller = null;
     this.#key = '';
     this.#result = null;
     this.#file = null;
-    this.#free();
-    this.#shadow.stage.hidden = true;
+    this.#view.clear();
     this.#shadow.status.textContent = '';
     this.#setState('idle');
     if (running) this.#tell('abort', null);
@@ -700,85 +446,8 @@ export class CrispenImage extends Base {
   }
 
   #say(text: string): void {
-    this.#shadow.status.textContent = words(text, this.#image.alt);
-  }
-
-  /** Places the stage over the content box of the image. */
-  #place(): void {
-    const shown = this.#shown;
-    if (!shown) return;
-    const { before, original, frame, stage } = this.#shadow;
-    const image = this.#image;
-    const { content, radii, zoom } = measure(image);
-    const box = image.getBoundingClientRect();
-    const from = ({ left, top }: DOMRect) => ({
-      x: (box.left - left) / zoom + content.x,
-      y: (box.top - top) / zoom + content.y,
-    });
-    const host = from(this.getBoundingClientRect());
-    const lengths = {
-      ...{ '--x': host.x - this.clientLeft, '--y': host.y - this.clientTop },
-      ...{ '--w': content.width, '--h': content.height },
-    };
-    for (const [name, length] of Object.entries(lengths)) {
-      frame.style.setProperty(name, `${length}px`);
-    }
-    const [across, down] = [0, 1].map((axis) => radii.map((radius) => `${radius[axis]}px`));
-    stage.style.borderRadius = `${across.join(' ')} / ${down.join(' ')}`;
-    const clipped = image === original ? original : before;
-    this.#hole = { radii, box: { ...content, ...from(clipped.getBoundingClientRect()) } };
-    this.#cut();
-    const { objectFit, objectPosition, filter } = getComputedStyle(image);
-    const natural = { width: image.naturalWidth, height: image.naturalHeight };
-    const own = ownSize(natural, content, objectFit, objectPosition);
-    Object.assign(shown.style, {
-      ...{ objectFit: own ? 'fill' : objectFit.replace('scale-down', 'contain') },
-      ...{ objectPosition, filter, position: own ? 'absolute' : '' },
-      ...{ left: own ? `${own.x}px` : '', top: own ? `${own.y}px` : '' },
-      ...{ width: own ? `${own.width}px` : '', height: own ? `${own.height}px` : '' },
-    });
-  }
-
-  /** Clips the original's pixels under the result. */
-  #cut(): void {
-    if (!this.#hole) return;
-    const { box, radii } = this.#hole;
-    const path = hole(box, radii, this.compare ? this.#split : 0);
-    this.#shadow.frame.style.setProperty('--hole', path);
-  }
-
-  #grab(event: PointerEvent): void {
-    if (event.button !== 0 || !this.compare) return;
-    const { stage, divider } = this.#shadow;
-    stage.setPointerCapture(event.pointerId);
-    divider.focus({ preventScroll: true });
-    this.#splitAt(event);
-  }
-
-  #splitAt({ clientX }: PointerEvent): void {
-    const { left, width } = this.#shadow.stage.getBoundingClientRect();
-    this.split = (clientX - left) / Math.max(1, width);
-  }
-
-  #url(name: string): string {
-    const value = this.getAttribute(name);
-    if (value === null || value === '') return '';
-    try {
-      return new URL(value, document.baseURI).href;
-    } catch {
-      return value; // like an image: a value that cannot be resolved is returned unchanged
-    }
+    this.#shadow.status.textContent = named(text, this.#image.alt);
   }
 }
 
-/** Null and undefined, which frameworks use for "no value", remove the attribute. */
-function reflect(element: Element, name: string, value: string | number | null | undefined): void {
-  if (value === null || value === undefined) element.removeAttribute(name);
-  else element.setAttribute(name, String(value));
-}
-
-/** Whether the browser chose among files of different densities. */
-const hasCandidates = (image: HTMLImageElement): boolean =>
-  image.srcset !== '' || image.parentElement instanceof HTMLPictureElement;
-
-const words = (text: string, alt: string): string => (alt ? `${text}: ${alt}` : text);
+const named = (text: string, alt: string): string => (alt ? `${text}: ${alt}` : text);

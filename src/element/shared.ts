@@ -3,6 +3,7 @@
 import type { Restoration } from '../catalog/task.ts';
 import type { CrispenError } from '../errors.ts';
 import type { JobOptions, Upscaler, UpscalerOptions } from '../worker/page/client.ts';
+import { restorationOf } from './attributes.ts';
 import { Scheduler } from './scheduler.ts';
 
 /** A model on the GPU. */
@@ -56,6 +57,29 @@ export const settings: {
     positionRestored: '{original} % original, {result} % cleaned up',
   },
 };
+
+/** The texts for a task of the element. */
+export function wordsFor(task: string): {
+  readonly doing: string;
+  readonly done: string;
+  readonly divider: string;
+  readonly position: string;
+} {
+  const { words } = settings;
+  return restorationOf(task)
+    ? {
+        doing: words.restoring,
+        done: words.restored,
+        divider: words.dividerRestored,
+        position: words.positionRestored,
+      }
+    : {
+        doing: words.enlarging,
+        done: words.enlarged,
+        divider: words.divider,
+        position: words.position,
+      };
+}
 
 /** Keys are base URLs, empty for the default. */
 export const scheduler = new Scheduler<Tool>(

@@ -1,3 +1,5 @@
+import { type ImageAttributes, reflect } from './attributes.ts';
+
 /**
  * The element's shadow. It never changes the image's own box, so nothing moves when the element is
  * upgraded. Everything drawn over the image is placed by `--x`, `--y`, `--w` and `--h`, which the
@@ -137,4 +139,29 @@ export function makeShadow(host: HTMLElement): Shadow {
   frame.append(before, original, stage, status);
   root.append(frame);
   return { root, size, before, frame, original, stage, view, divider, status };
+}
+
+/**
+ * Brings the shadow in step with the attributes.
+ * @param own whether the element shows an image of its own and not one within
+ */
+export function arrange(shadow: Shadow, element: ImageAttributes, own: boolean): void {
+  const { before, original, size } = shadow;
+  original.hidden = !own;
+  before.hidden = own;
+  if (own) {
+    original.alt = element.alt;
+    original.loading = element.loading;
+    // Setting them to the same values would load the image again.
+    for (const [name, value] of [
+      ['crossorigin', element.crossOrigin],
+      ['src', element.src || null],
+    ] as const) {
+      if (original.getAttribute(name) !== value) reflect(original, name, value);
+    }
+  } else original.removeAttribute('src');
+  const { width, height } = element;
+  const ratio = width && height ? `aspect-ratio: ${width} / ${height}` : '';
+  const side = width ? `width: ${width}px` : height ? `height: ${height}px` : '';
+  size.replaceSync(`:host { ${side}; ${ratio} }`);
 }

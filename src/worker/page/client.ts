@@ -1,13 +1,10 @@
-/// <reference lib="esnext.disposable" preserve="true" />
 import { type Remote, transfer } from 'comlink';
 import { MODEL_FILES } from '../../catalog/files.ts';
-import type { AdapterReport } from '../../engine/types.ts';
 import { CrispenError, type SerializedError, throwIfAborted } from '../../errors.ts';
 import { checkOptions, checkValue, invalid, shaped, side } from '../../options.ts';
 import {
   ADDED_PREFIX,
   type AddedModel,
-  type CpuReport,
   type Result,
   type UpscaleOutput,
   type UpscaleTarget,
@@ -41,6 +38,7 @@ import {
 import { chooseModel, DEFAULT_QUALITY, planUpscale } from './request.ts';
 import { Session } from './session.ts';
 import { copyBitmap, toWireSource, type UpscaleSource } from './source.ts';
+import type { Detection, Upscaler } from './upscaler.ts';
 
 export type { Precision } from '../../engine/tune/precision.ts';
 export {
@@ -67,102 +65,7 @@ export type {
   UpscalerOptions,
 } from './options.ts';
 export type { UpscaleSource } from './source.ts';
-
-/** How networks run in this browser on this machine. */
-export interface Detection {
-  /** `none`: the option `backend` is `webgpu`, and there is no adapter. */
-  readonly backend: 'webgpu' | 'cpu' | 'none';
-  readonly adapter: AdapterReport | null;
-  /**
-   * Why the GPU is not used: `NO_WEBGPU` or `INSECURE_CONTEXT`, with a hint. Null if it is used, or
-   * if `backend` is `cpu`.
-   */
-  readonly reason: CrispenError | null;
-  /**
-   * How the CPU runs networks; null if the GPU does. With `loops`, `reason` says why there is no
-   * WebAssembly (`NO_WASM`) and what to allow.
-   */
-  readonly cpu: (CpuReport & { readonly reason: CrispenError | null }) | null;
-}
-
-export interface Upscaler {
-  /** Tests the adapter, not only `navigator.gpu`. */
-  detect(): Promise<Detection>;
-  /**
-   * Downloads a model and prepares it, so the first image does not wait for it.
-   * @throws CrispenError `INVALID_INPUT`, `MODEL_UNKNOWN`, `FETCH_FAILED`, `MODEL_CORRUPT`,
-   *   `ABORTED`
-   */
-  preload(model: string, options?: JobOptions): Promise<void>;
-  /**
-   * Enlarges one image. Jobs run in turn, in the order in which they reach the worker. Options are
-   * checked before anything is sent; unknown names are errors.
-   *
-   * @throws CrispenError with any code except `INTERNAL`: `INVALID_INPUT`, `MODEL_UNKNOWN`,
-   *   `CROSS_ORIGIN`, `FETCH_FAILED`, `DECODE_FAILED`, `IMAGE_TOO_LARGE`, `NO_WEBGPU`,
-   *   `INSECURE_CONTEXT`, `MODEL_CORRUPT`, `DEVICE_LOST`, `OUT_OF_MEMORY`, `NON_FINITE`,
-   *   `ENCODE_FAILED`, `WRITE_FAILED`, `WORKER_FAILED`, `ABORTED`. After any of them, the next
-   *   image works, and no part of a result file is left behind: a file that was empty is removed.
-   */
-  upscale(
-    source: UpscaleSource,
-    request: UpscaleRequest & { readonly to: UpscaleTarget },
-  ): Promise<UpscaleOutput<null>>;
-  upscale(source: UpscaleSource, request?: UpscaleRequest): Promise<UpscaleOutput>;
-  /**
-   * Like `upscale`, but draws the result on a canvas and sets its size. The result of an opaque
-   * colour image at the model's own scale stays on the GPU: nothing is read back, and the complete
-   * image appears at once. Other results (alpha, grey, another size, the CPU's) are read back and
-   * painted. The page sees the canvas's new size in its next frame.
-   *
-   * The canvas belongs to the worker from then on, also after an error. It must be new, without a
-   * context, and takes one result. It shows the result until the upscaler is destroyed.
-   *
-   * @throws CrispenError like `upscale`; `INVALID_INPUT` for a canvas that is not new,
-   *   `IMAGE_TOO_LARGE` for a result whose side exceeds the device's textures (8192)
-   */
-  upscaleTo(
-    canvas: HTMLCanvasElement | OffscreenCanvas,
-    source: UpscaleSource,
-    request?: DrawRequest,
-  ): Promise<UpscaleOutput<null>>;
-  /**
-   * Milliseconds that the CPU would take for an LR image of this size, measured on this machine:
-   * the sum over all networks that the request runs.
-   * @throws CrispenError `INVALID_INPUT`, `MODEL_UNKNOWN`
-   */
-  estimateCpu(width: number, height: number, request?: PlanChoice): Promise<number>;
-  /**
-   * Adds a weight file (.pth, .pt, .ckpt, .safetensors) or the file at a URL: recognises its
-   * network and scale, and stores it with the page's origin. Its `id` can then be used as `model`.
-   *
-   * @throws CrispenError `MODEL_UNSUPPORTED` for other networks and if a scale is needed,
-   *   `MODEL_CORRUPT`, `FETCH_FAILED`, `INVALID_INPUT`, `ABORTED`.
-   */
-  addModel(file: Blob | string | URL, options?: AddModelOptions): Promise<AddedModel>;
-  /** The added models, the oldest first. */
-  models(): Promise<AddedModel[]>;
-  /** Removes an added model; no effect for an unknown id. */
-  removeModel(id: string): Promise<void>;
-  /**
-   * An added model's tensors as a safetensors file.
-   * @throws CrispenError `MODEL_UNKNOWN`; with `f16` also `INVALID_INPUT` for values too large for
-   *   it.
-   */
-  exportModel(id: string, options?: ExportOptions): Promise<Blob>;
-  /**
-   * Encodes a bitmap, or converts a file to another format. The file keeps its profile and, in PNG,
-   * its 16 bits. The bitmap stays the caller's. JPEG puts white under transparent pixels.
-   * @throws CrispenError `INVALID_INPUT`, `DECODE_FAILED`, `ENCODE_FAILED`
-   */
-  encode(image: ImageBitmap | Blob, options: EncodeOptions): Promise<Blob>;
-  /**
-   * Rejects pending calls with `ABORTED` and ends the worker. The upscaler cannot be used again.
-   */
-  destroy(): void;
-  /** `destroy`, for `await using`. */
-  [Symbol.asyncDispose](): Promise<void>;
-}
+export type { Detection, Upscaler } from './upscaler.ts';
 
 /**
  * Creates an upscaler with its own worker, which starts at the first call and again after a

@@ -1,0 +1,129 @@
+/** The attributes of `<crispen-image>` as properties. */
+
+import type { Restoration } from '../catalog/task.ts';
+
+/** The default limit of a result: 4096 x 4096 pixels. */
+const MAX_PIXELS = 2 ** 24;
+
+/** Attributes that need a new result when they change. */
+export const INPUTS = ['src', 'scale', 'model', 'task', 'base-url', 'max-pixels', 'crossorigin'];
+
+/** A server can import the module to render the tag. */
+const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
+
+/** Reflects each attribute of `<crispen-image>` as a property; `CrispenImage` describes them. */
+export class ImageAttributes extends Base {
+  get src(): string {
+    return this.#url('src');
+  }
+  set src(value: string) {
+    reflect(this, 'src', value);
+  }
+  get alt(): string {
+    return this.getAttribute('alt') ?? '';
+  }
+  set alt(value: string) {
+    reflect(this, 'alt', value);
+  }
+  get scale(): number | 'auto' {
+    const value = this.getAttribute('scale') ?? (restorationOf(this.task) ? '1' : '2');
+    return value === 'auto' ? value : Number(value);
+  }
+  set scale(value: number | 'auto') {
+    reflect(this, 'scale', value);
+  }
+  get model(): string {
+    return this.getAttribute('model') ?? '';
+  }
+  set model(value: string) {
+    reflect(this, 'model', value);
+  }
+  get task(): string {
+    return this.getAttribute('task') ?? 'photo';
+  }
+  set task(value: string) {
+    reflect(this, 'task', value);
+  }
+  get loading(): 'lazy' | 'eager' {
+    return this.getAttribute('loading') === 'eager' ? 'eager' : 'lazy';
+  }
+  set loading(value: 'lazy' | 'eager') {
+    reflect(this, 'loading', value);
+  }
+  get compare(): boolean {
+    return this.hasAttribute('compare');
+  }
+  set compare(value: boolean) {
+    this.toggleAttribute('compare', value);
+  }
+  get width(): number {
+    return Number.parseInt(this.getAttribute('width') ?? '0', 10) || 0;
+  }
+  set width(value: number) {
+    reflect(this, 'width', value);
+  }
+  get height(): number {
+    return Number.parseInt(this.getAttribute('height') ?? '0', 10) || 0;
+  }
+  set height(value: number) {
+    reflect(this, 'height', value);
+  }
+  get crossOrigin(): string | null {
+    return this.getAttribute('crossorigin');
+  }
+  set crossOrigin(value: string | null) {
+    reflect(this, 'crossorigin', value);
+  }
+  get baseUrl(): string {
+    return this.#url('base-url');
+  }
+  set baseUrl(value: string) {
+    reflect(this, 'base-url', value);
+  }
+  get maxPixels(): number {
+    return Number(this.getAttribute('max-pixels')) || MAX_PIXELS;
+  }
+  set maxPixels(value: number) {
+    reflect(this, 'max-pixels', value);
+  }
+
+  #url(name: string): string {
+    const value = this.getAttribute(name);
+    if (value === null || value === '') return '';
+    try {
+      return new URL(value, document.baseURI).href;
+    } catch {
+      return value; // like an image: a value that cannot be resolved is returned unchanged
+    }
+  }
+}
+
+/** Null and undefined, which frameworks use for "no value", remove the attribute. */
+export function reflect(
+  element: Element,
+  name: string,
+  value: string | number | null | undefined,
+): void {
+  if (value === null || value === undefined) element.removeAttribute(name);
+  else element.setAttribute(name, String(value));
+}
+
+/** The task if it is one that restores. */
+export const restorationOf = (task: string): Restoration | undefined =>
+  task === 'denoise' || task === 'dejpeg' ? task : undefined;
+
+/**
+ * Properties that were set before the element was defined are its own and would hide the
+ * accessors.
+ */
+export function upgrade(element: ImageAttributes, prototype: object): void {
+  if (prototype === Base.prototype) return;
+  upgrade(element, Object.getPrototypeOf(prototype));
+  const accessors = Object.getOwnPropertyDescriptors(prototype);
+  for (const [name, { get, set }] of Object.entries(accessors)) {
+    if (!get || !Object.hasOwn(element, name)) continue;
+    const value = Reflect.get(element, name);
+    Reflect.deleteProperty(element, name);
+    set?.call(element, value);
+  }
+}

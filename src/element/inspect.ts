@@ -1,0 +1,79 @@
+/** What is known about an image on the page, and what follows from it: a scale, or why to skip it. */
+
+import { type ImageAttributes, restorationOf } from './attributes.ts';
+import { measure } from './layout.ts';
+import type { Look } from './look.ts';
+import { chooseScale, type SkipReason } from './sizing.ts';
+
+/** A file at a URL. */
+export interface Inspected extends Look {
+  readonly source: string;
+  /** Null if a script cannot read it. */
+  readonly file: Blob | null;
+}
+
+/**
+ * Reads the file from the browser's cache, where the page has just put it, if that is allowed.
+ * @param image shows the file
+ */
+export async function inspect(
+  source: string,
+  image: HTMLImageElement,
+  signal: AbortSignal,
+): Promise<Inspected> {
+  const credentials = image.crossOrigin === 'use-credentials' ? 'include' : 'same-origin';
+  try {
+    const response = await fetch(source, { signal, credentials, cache: 'force-cache' });
+    if (!response.ok) throw new Error(response.statusText);
+    const file = await response.blob();
+    const { look } = await import('./look.ts');
+    return { source, file, ...(await look(file)) };
+  } catch {
+    // The page may show a file that a script cannot fetch (`connect-src`, a URL that works once).
+    const isLeft = /\.gif($|[?#])|^data:image\/gif/i.test(source);
+    return { source, file: null, isLeft, size: null };
+  }
+}
+
+/**
+ * @param source URL of the file that `image` shows
+ * @param known facts about that file; null before `inspect`
+ * @param forced the result is needed even if the layout does not show it
+ */
+export function choose(
+  element: ImageAttributes,
+  image: HTMLImageElement,
+  source: string,
+  known: Look | null,
+  forced: boolean,
+): { readonly scale: number } | { readonly skip: SkipReason } {
+  if (known?.isLeft || /\.svg($|[?#])|^data:image\/svg/i.test(source)) return { skip: 'format' };
+  const { connection } = navigator as { connection?: { saveData?: boolean } };
+  if (connection?.saveData && element.loading !== 'eager' && !forced) return { skip: 'save-data' };
+  const { naturalWidth, naturalHeight } = image;
+  const [width, height] = known?.size ?? [naturalWidth, naturalHeight];
+  const { content } = measure(image);
+  // EXIF may have rotated it.
+  const isUpright = width > height === naturalWidth > naturalHeight;
+  const choice = chooseScale({
+    width: isUpright ? width : height,
+    height: isUpright ? height : width,
+    density: Math.sqrt((width * height) / (naturalWidth * naturalHeight)),
+    shownWidth: content.width,
+    shownHeight: content.height,
+    ratio: devicePixelRatio,
+    fit: getComputedStyle(image).objectFit,
+    scale: element.scale,
+    maxPixels: element.maxPixels,
+    restores: restorationOf(element.task) !== undefined,
+    forced,
+  });
+  // The page's size for a candidate of `srcset` is not that of its file, so the file must be
+  // inspected.
+  const isGuess = 'skip' in choice && !known && content.width > 0 && hasCandidates(image);
+  return isGuess ? { scale: 1 } : choice;
+}
+
+/** Whether the browser chose among files of different densities. */
+const hasCandidates = (image: HTMLImageElement): boolean =>
+  image.srcset !== '' || image.parentElement instanceof HTMLPictureElement;

@@ -1,0 +1,64 @@
+/** What an element asks of the page's upscaler. */
+
+import type { OutputType } from '../codecs/formats.ts';
+import { CrispenError, throwIfAborted } from '../errors.ts';
+import type { UpscaleOutput, UpscaleProgress, Upscaler } from '../worker/page/client.ts';
+import { type ImageAttributes, restorationOf } from './attributes.ts';
+import { type ReadyModel, readyModel, type Tool } from './shared.ts';
+
+export interface Events {
+  readonly signal: AbortSignal;
+  /** The upscaler can work here, and begins. */
+  readonly onStart: () => void;
+  readonly onModel: (model: ReadyModel) => void;
+  readonly onProgress: (progress: UpscaleProgress) => void;
+}
+
+/**
+ * Enlarges or restores an image as the element's attributes say.
+ * @throws CrispenError `INVALID_INPUT` if `scale` is not above 0; the tool's refusal; and as
+ *   `readyModel` and `Upscaler.upscale`
+ */
+export async function enlarge(
+  tool: Tool,
+  element: ImageAttributes,
+  source: Blob | HTMLImageElement,
+  scale: number,
+  { signal, onStart, onModel, onProgress }: Events,
+): Promise<UpscaleOutput> {
+  throwIfAborted(signal);
+  if (!(scale > 0)) {
+    throw new CrispenError('INVALID_INPUT', `"${element.getAttribute('scale')}" is not a scale.`, {
+      hint: 'Choose 2, 3, 4 or auto.',
+    });
+  }
+  if (tool.refusal) throw tool.refusal;
+  onStart();
+  const task = restorationOf(element.task);
+  const wanted = element.model || tool.modelFor(element.task, scale);
+  const model = await readyModel(tool, wanted, task ? 1 : scale, { task, signal, onProgress });
+  onModel(model);
+  const request = { model: model.id, ...(task && { task, scale }), signal, onProgress };
+  return tool.upscaler.upscale(source, request);
+}
+
+/**
+ * A result as a file.
+ * @param shown the result on the page
+ * @param address URL of the original
+ * @throws CrispenError as `Upscaler.upscale` and `Upscaler.encode`
+ */
+export async function encodeResult(
+  upscaler: Upscaler,
+  shown: HTMLCanvasElement | HTMLImageElement,
+  { source, model }: UpscaleOutput,
+  address: string,
+  { type, quality }: { readonly type: OutputType; readonly quality: number | undefined },
+): Promise<Blob> {
+  // A canvas has 8 bits and no profile, so other images are made again, as a file.
+  if (model && (source.hasProfile || source.depth === 16)) {
+    return (await upscaler.upscale(address, { model, output: type, quality })).image as Blob;
+  }
+  const bitmap = await createImageBitmap(shown, { premultiplyAlpha: 'none' });
+  return upscaler.encode(bitmap, { type, quality }).finally(() => bitmap.close());
+}

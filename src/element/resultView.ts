@@ -1,0 +1,145 @@
+/** The enlarged image on the page: its canvas or image, its place, and the hole it needs in the original. */
+
+import { type Box, hole, measure, ownSize, type Radii } from './layout.ts';
+import type { Shadow } from './template.ts';
+
+/** What a view reads of its element whenever it draws. */
+export interface Viewed {
+  readonly host: HTMLElement;
+  /** The image under the result. */
+  readonly image: () => HTMLImageElement;
+  /** Left share of the original that stays visible, 0 to 1. */
+  readonly split: () => number;
+}
+
+/** Shows one result at a time over the content box of the original, and frees it. */
+export class ResultView {
+  readonly #shadow: Shadow;
+  readonly #viewed: Viewed;
+  #shown: HTMLCanvasElement | HTMLImageElement | null = null;
+  /** The canvas from which an image is being made. */
+  #copied: HTMLCanvasElement | null = null;
+  #hole: { readonly box: Box; readonly radii: Radii } | null = null;
+
+  constructor(shadow: Shadow, viewed: Viewed) {
+    this.#shadow = shadow;
+    this.#viewed = viewed;
+    shadow.stage.addEventListener('pointerover', () => this.#makeImage());
+  }
+
+  /** The element that shows the result. */
+  get shown(): HTMLCanvasElement | HTMLImageElement | null {
+    return this.#shown;
+  }
+
+  /** Takes ownership of the bitmap. */
+  show(bitmap: ImageBitmap): void {
+    const canvas = document.createElement('canvas');
+    canvas.width = bitmap.width;
+    canvas.height = bitmap.height;
+    canvas.getContext('bitmaprenderer')?.transferFromImageBitmap(bitmap);
+    this.#put(canvas);
+    this.#shadow.stage.hidden = false;
+  }
+
+  #put(shown: HTMLCanvasElement | HTMLImageElement): void {
+    shown.setAttribute('part', 'result');
+    shown.setAttribute('aria-hidden', 'true');
+    this.#release();
+    this.#shown = shown;
+    this.place();
+    this.#shadow.view.append(shown);
+  }
+
+  /** Removes the result and hides the stage. */
+  clear(): void {
+    this.#release();
+    this.#shadow.stage.hidden = true;
+  }
+
+  /** Frees memory now instead of at the next garbage collection. */
+  #release(): void {
+    const shown = this.#shown;
+    if (shown instanceof HTMLCanvasElement) {
+      shown.width = 0;
+      shown.height = 0;
+    } else if (shown) URL.revokeObjectURL(shown.src);
+    shown?.remove();
+    this.#shown = null;
+    this.#copied = null;
+  }
+
+  /**
+   * Replaces the canvas with an image, for the browser's own dragging, copying and saving. Encoding
+   * takes time, so it waits for a pointer.
+   */
+  #makeImage(): void {
+    const canvas = this.#shown;
+    if (!(canvas instanceof HTMLCanvasElement) || this.#copied === canvas) return;
+    this.#copied = canvas;
+    canvas.toBlob(async (file) => {
+      if (!file) return;
+      const image = new Image();
+      image.src = URL.createObjectURL(file);
+      image.alt = this.#viewed.image().alt;
+      image.style.animation = 'none';
+      // A policy may forbid blob images. The canvas stays then.
+      const isDrawn = await image.decode().then(
+        () => true,
+        () => false,
+      );
+      if (isDrawn && this.#shown === canvas) this.#put(image);
+      else URL.revokeObjectURL(image.src);
+    });
+  }
+
+  /** Places the stage over the content box of the image. */
+  place(): void {
+    const shown = this.#shown;
+    if (!shown) return;
+    const { before, original, frame, stage } = this.#shadow;
+    const { host } = this.#viewed;
+    const image = this.#viewed.image();
+    const { content, radii, zoom } = measure(image);
+    const box = image.getBoundingClientRect();
+    const from = ({ left, top }: DOMRect) => ({
+      x: (box.left - left) / zoom + content.x,
+      y: (box.top - top) / zoom + content.y,
+    });
+    const { x, y } = from(host.getBoundingClientRect());
+    const lengths = {
+      '--x': x - host.clientLeft,
+      '--y': y - host.clientTop,
+      '--w': content.width,
+      '--h': content.height,
+    };
+    for (const [name, length] of Object.entries(lengths)) {
+      frame.style.setProperty(name, `${length}px`);
+    }
+    const [across, down] = [0, 1].map((axis) => radii.map((radius) => `${radius[axis]}px`));
+    stage.style.borderRadius = `${across.join(' ')} / ${down.join(' ')}`;
+    const clipped = image === original ? original : before;
+    this.#hole = { radii, box: { ...content, ...from(clipped.getBoundingClientRect()) } };
+    this.cut();
+    const { objectFit, objectPosition, filter } = getComputedStyle(image);
+    const natural = { width: image.naturalWidth, height: image.naturalHeight };
+    const own = ownSize(natural, content, objectFit, objectPosition);
+    Object.assign(shown.style, {
+      objectFit: own ? 'fill' : objectFit.replace('scale-down', 'contain'),
+      objectPosition,
+      filter,
+      position: own ? 'absolute' : '',
+      left: own ? `${own.x}px` : '',
+      top: own ? `${own.y}px` : '',
+      width: own ? `${own.width}px` : '',
+      height: own ? `${own.height}px` : '',
+    });
+  }
+
+  /** Clips the original's pixels under the result. */
+  cut(): void {
+    if (!this.#hole) return;
+    const { box, radii } = this.#hole;
+    this.#shadow.frame.style.setProperty('--hole', hole(box, radii, this.#viewed.split()));
+  }
+}
