@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command line: as built, or from the source in a checkout that has not been built. */
+/** The command line: the built file, or the source in a checkout that has not been built. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 

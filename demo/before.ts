@@ -2,17 +2,20 @@ import type { UpscaleOutput, Upscaler } from '../src/index.ts';
 import { type Wish, wishWords } from './sizes.ts';
 import { type Item, type Result, type State, selectedOf, type Trouble } from './state.ts';
 
-/** What the result is compared with: the picture as browsers enlarge it, as pixels, by Lanczos; another result. */
+/**
+ * What the result is compared with: the original as browsers enlarge it, its pixels, a Lanczos
+ * resize, or another result.
+ */
 export type BeforeMode = 'browser' | 'pixels' | 'lanczos' | 'pinned';
 
 export interface BeforeSide {
   readonly mode: BeforeMode;
-  /** Null: the picture itself. */
+  /** Null: the original itself. */
   readonly image: ImageBitmap | null;
   readonly tag: string;
-  /** What the divider says of this side. */
+  /** The divider's name for this side. */
   readonly name: string;
-  /** What a weaker result is blended with; null while it is not there, or not needed. */
+  /** What a weaker result is blended with; null while it is missing or not needed. */
   readonly plain: ImageBitmap | null;
 }
 
@@ -28,13 +31,13 @@ interface Drawn {
   readonly image: ImageBitmap;
 }
 
-/** A result with what made it: `Photo 2×`. */
+/** A result and what made it: `Photo 2×`. */
 export const resultTitle = ({ settings, backend }: Result): string =>
   `${backend === 'lanczos' ? 'Lanczos' : settings.model.title} ${wishWords(settings.size)}`.trim();
 
 const plainKey = ({ id }: Item, { width, height }: Result) => `${id} ${width}x${height}`;
 
-/** A picture enlarged by Lanczos. */
+/** An image enlarged with Lanczos. */
 export async function resizePlainly(
   upscaler: Pick<Upscaler, 'upscale'>,
   file: Blob,
@@ -45,11 +48,11 @@ export async function resizePlainly(
   return image;
 }
 
-/** The side of the comparison that stands before the result. */
+/** The side of the comparison before the result. */
 export class Before {
   readonly #parts: Parts;
   #mode: BeforeMode = 'browser';
-  /** The selected picture enlarged by Lanczos, made when it is first wanted. */
+  /** The selected picture enlarged with Lanczos, made on first use. */
   #plain: Drawn | null = null;
   #wanted = '';
   #pin: { readonly id: string; readonly result: Result; readonly image: ImageBitmap } | null = null;
@@ -73,7 +76,7 @@ export class Before {
     this.#parts.onChange();
   }
 
-  /** Keeps the result on the stage, to compare the next ones with it; a second time lets go of it. */
+  /** Keeps the current result for comparison with the next ones; a second call releases it. */
   async pin(state: State): Promise<void> {
     const item = selectedOf(state);
     const result = item?.result;
@@ -81,7 +84,7 @@ export class Before {
     this.#pin?.image.close();
     this.#pin = null;
     if (!wasPinned && item && result?.file) {
-      // A bitmap of its own: those of results come and go.
+      // A separate bitmap, because those of results may be freed.
       const image = await this.#parts.draw(result.file);
       this.#pin = { id: item.id, result, image };
     }
@@ -107,14 +110,16 @@ export class Before {
     return { mode: 'browser', image: null, tag: 'Original', name: 'original', plain };
   }
 
-  /** The plain resize of the selected picture, to be blended with its result; null while there is none. */
+  /**
+   * The plain resize of the selected picture, to be blended with its result; null if there is none.
+   */
   plain(state: State): ImageBitmap | null {
     const item = selectedOf(state);
     const result = state.drawing?.result;
     return item && result && this.#plain?.key === plainKey(item, result) ? this.#plain.image : null;
   }
 
-  /** Gets what the mode and the strength need of the picture on the stage. */
+  /** Makes what the mode and the strength need for the current picture. */
   update(state: State): void {
     const item = selectedOf(state);
     const result = state.drawing?.result;

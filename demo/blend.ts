@@ -1,5 +1,5 @@
 /**
- * A mix of a result and the plain resize of the same size, in the colours of the picture, with 8 bits.
+ * Blends a result with the plain resize of the same size, in the picture's colours, with 8 bits.
  * @param strength of the result, 0 to 1
  */
 export async function blend(
@@ -11,7 +11,7 @@ export async function blend(
   const { width, height } = result;
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext('2d', { colorSpace })!;
-  // The sum of both by their weights, alpha included.
+  // The weighted sum of both, including alpha.
   context.globalCompositeOperation = 'lighter';
   for (const [image, weight] of [
     [plain, 1 - strength],

@@ -12,7 +12,7 @@ import {
   zoomAround,
 } from './zoom.ts';
 
-/** What the comparison needs of the page: elements that exist in its HTML. */
+/** The elements of the page that the comparison uses. */
 export interface CompareElements {
   readonly stage: HTMLElement;
   readonly canvas: HTMLCanvasElement;
@@ -29,15 +29,15 @@ export interface Pictures {
   readonly before: CanvasImageSource;
   /** Its own size, in pixels. */
   readonly beforeSize: Size;
-  /** Draw it as pixels, however close the look is. */
+  /** Draw it as pixels at every zoom. */
   readonly isPixels: boolean;
   readonly after: CanvasImageSource | null;
-  /** What shines through `after`, whose strength is 0 to 1. */
+  /** Drawn under `after`, whose strength is 0 to 1. */
   readonly base: CanvasImageSource | null;
   readonly strength: number;
-  /** Size of the enlarged picture in pixels, also while there is none yet. */
+  /** Size of the enlarged picture in pixels, even before it exists. */
   readonly size: Size;
-  /** What the divider says of either side: "original", "enlarged". */
+  /** The divider's names for both sides: "original", "enlarged". */
   readonly names: readonly [before: string, after: string];
   /** Labels of both sides. */
   readonly tags: readonly [before: string, after: string];
@@ -45,22 +45,22 @@ export interface Pictures {
 
 const ZOOM_STEP = 1.5;
 const PAN_STEP = 60;
-/** Device pixels per pixel of a picture from which on its pixels are drawn as such. */
+/** From this many device pixels per picture pixel on, pixels are drawn as squares. */
 const CLOSE = 2;
 const CHECK = 8;
-/** Between a label and the edges of its side, as in the style sheet. */
+/** Distance between a label and the edges of its side, as in the style sheet. */
 const TAG_MARGIN = 12;
 
 /**
- * Before and after on one canvas of the size of the stage, so that a picture of any size costs no
- * more memory than the screen. Both are drawn into exactly the same rectangle. The original is enlarged with the
- * browser's bilinear filter, as a page would, or as pixels. What has the pixels of a result shows them as such
- * beyond 200 %.
+ * Draws both sides on one canvas of the stage's size, so a picture of any size needs no more memory
+ * than the screen. Both are drawn into exactly the same rectangle. The original is enlarged with
+ * the browser's bilinear filter, as on a page, or as pixels. A result is drawn as pixels beyond 200
+ * %.
  *
- * Pointer: the divider follows a drag on it, and anywhere while the whole picture is in view;
- * a closer look is dragged around instead. Wheel and pinch zoom, a double click goes to the pixels
- * and back, on the divider to the middle. Keyboard: arrows move the divider (Shift: ten times as far) or, on
- * the picture, the view; `keys.ts` has those that work everywhere.
+ * Pointer: dragging the divider moves it, and so does dragging anywhere while the whole picture is
+ * visible; a zoomed picture is panned instead. Wheel and pinch zoom. A double click toggles actual
+ * pixels, and on the divider it centres it. Keyboard: arrows move the divider (with Shift ten times
+ * as far) or pan the picture; `keys.ts` has the keys that work everywhere.
  */
 export class Compare {
   readonly #elements: CompareElements;
@@ -69,10 +69,10 @@ export class Compare {
   #view: View = { scale: 1, x: 0, y: 0 };
   #stage: Size = { width: 1, height: 1 };
   #fitted = true;
-  /** Where the divider stands, 0 to 1 of the visible part of the picture. */
+  /** Position of the divider, 0 to 1 of the visible part of the picture. */
   #split = 0.5;
   #frame = 0;
-  /** The side before alone, as long as a key is held. */
+  /** Shows only the side before, while a key is held. */
   #isPeeking = false;
   #pointers = new Map<number, Point>();
   #dragging: 'divider' | 'view' | null = null;
@@ -81,13 +81,14 @@ export class Compare {
   constructor(elements: CompareElements) {
     this.#elements = elements;
     this.#context = elements.canvas.getContext('2d')!;
-    // The first mark makes the page wait for the GPU process: now, not while it computes a picture.
+    // The first mark makes the page wait for the GPU process, so it happens now and not during a
+    // job.
     setTimeout(() => this.#context.clearRect(0, 0, 1, 1));
     new ResizeObserver(() => this.#resize()).observe(elements.stage);
     this.#listen();
   }
 
-  /** Shows other pictures. The look stays where it is as long as the enlarged size does. */
+  /** Shows other pictures. The view stays as long as the enlarged size does. */
   show(pictures: Pictures | null): void {
     const old = this.#pictures;
     const sameSize =
@@ -189,7 +190,7 @@ export class Compare {
     this.#setSplit((x - start) / Math.max(1, end - start));
   }
 
-  /** Whether all of the picture is on the stage, so that there is nothing to drag around. */
+  /** Whether the whole picture is on the stage, so there is nothing to pan. */
   #isWhole(): boolean {
     const size = this.#pictures?.size ?? { width: 0, height: 0 };
     return (
@@ -230,7 +231,7 @@ export class Compare {
       context.clip();
       context.globalAlpha = opacity;
       context.imageSmoothingEnabled = !isPixels;
-      // "high" is a bicubic filter where it enlarges; browsers show pictures with a bilinear one.
+      // "high" is a bicubic filter for enlargements; browsers show pictures with a bilinear one.
       context.imageSmoothingQuality = factor >= 1 ? 'medium' : 'high';
       context.drawImage(source, left, top, width, height);
       context.restore();
@@ -238,7 +239,7 @@ export class Compare {
     const { before, beforeSize, after } = pictures;
     const factor = scale * ratio;
     const ownFactor = (factor * pictures.size.width) / beforeSize.width;
-    // One of the original's size is enlarged by the browser; any other is a result.
+    // The browser enlarges an image of the original's size. Any other size is a result.
     const isResult = before instanceof ImageBitmap;
     const isPixels = pictures.isPixels ? ownFactor >= 1 : isResult && ownFactor > CLOSE;
     paint(before, [0, splitPixel], ownFactor, isPixels);
@@ -278,7 +279,7 @@ export class Compare {
     zoomFit.setAttribute('aria-pressed', String(this.#fitted));
   }
 
-  /** What shines through transparent pictures. */
+  /** The background of transparent pictures. */
   #checkerboard(): CanvasPattern {
     if (this.#checks === null) {
       const tile = document.createElement('canvas');
@@ -315,7 +316,7 @@ export class Compare {
       },
       { passive: false },
     );
-    // One finger may scroll the page past the stage, two always zoom the picture.
+    // One finger may scroll the page past the stage; two always zoom the picture.
     stage.addEventListener('touchstart', (event) => event.touches.length > 1 && prevent(event), {
       passive: false,
     });
@@ -353,7 +354,7 @@ export class Compare {
     };
     const up = (event: PointerEvent) => {
       this.#pointers.delete(event.pointerId);
-      // The finger that stays on after a pinch goes on dragging the picture.
+      // After a pinch, the remaining finger continues to pan the picture.
       this.#dragging = this.#pointers.size > 0 ? 'view' : null;
       divider.classList.remove('is-held');
       canvas.classList.remove('is-held');

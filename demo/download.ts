@@ -1,13 +1,13 @@
 import { FORMATS, type FormatName } from '../src/codecs/formats.ts';
 
-/** Hands a blob to the browser's download manager under a name. */
+/** Passes a blob to the browser's download manager under a name. */
 export function save(blob: Blob, name: string): void {
   const url = URL.createObjectURL(blob);
   const link = document.createElement('a');
   link.href = url;
   link.download = name;
   link.click();
-  // The download has begun by then in every browser; until then the bytes must stay.
+  // By then, the download has begun in every browser. The bytes must stay until then.
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
@@ -32,13 +32,13 @@ const TYPES = {
   zip: { description: 'ZIP archive', accept: { 'application/zip': ['.zip'] } },
 };
 
-/** Asks where to save a file; null where the visitor thinks better of it. Needs a click. */
+/** Asks where to save a file; null if the visitor cancels. Needs a click. */
 export function pickFile(suggestedName: string): Promise<FileSystemFileHandle | null> {
   const types = [suggestedName.endsWith('.zip') ? TYPES.zip : TYPES.png];
   return unlessLeft(pickers().showSaveFilePicker?.({ suggestedName, types }));
 }
 
-/** Asks for a folder to write to; null as above. */
+/** Asks for a folder to write to; null if the visitor cancels. */
 export const pickFolder = (): Promise<FileSystemDirectoryHandle | null> =>
   unlessLeft(pickers().showDirectoryPicker?.({ mode: 'readwrite' }));
 

@@ -1,19 +1,22 @@
 import type { Result } from './state.ts';
 
-/** Pixels of the bitmaps that are kept beside the one on the stage: 128 MB. */
+/** Pixels of the bitmaps that are kept besides the visible one: 128 MB. */
 const KEPT_PIXELS = 32e6;
 
-/** Bitmaps of results, so that going back to one takes no time. The least recently used go first. */
+/**
+ * Bitmaps of results, which make going back immediate. The least recently used ones are freed
+ * first.
+ */
 export class Drawings {
   readonly #draw: (file: Blob) => Promise<ImageBitmap>;
-  /** In the order of their use. */
+  /** In order of use. */
   readonly #kept = new Map<Result, ImageBitmap>();
 
   constructor(draw: (file: Blob) => Promise<ImageBitmap>) {
     this.#draw = draw;
   }
 
-  /** The bitmap of a result if it is at hand. */
+  /** The bitmap of a result, if it is in memory. */
   peek(result: Result): ImageBitmap | null {
     return result.preview ?? this.#kept.get(result) ?? null;
   }
@@ -27,7 +30,7 @@ export class Drawings {
     return ready;
   }
 
-  /** Frees what is too much; never `shown`. */
+  /** Frees bitmaps beyond the limit, but never that of `shown`. */
   trim(shown: Result | null): void {
     const pixels = ({ width, height }: ImageBitmap) => width * height;
     let sum = 0;
@@ -40,7 +43,7 @@ export class Drawings {
     }
   }
 
-  /** Frees those of results that are gone. */
+  /** Frees the bitmaps of removed results. */
   drop(results: readonly Result[]): void {
     for (const result of results) {
       this.peek(result)?.close();

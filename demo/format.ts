@@ -1,4 +1,4 @@
-/** Words and numbers for people. Pure functions. */
+/** Text and numbers for people. Pure functions. */
 export { roughly, timeLeft } from '../src/engine/progress.ts';
 
 /** `902 × 600`, in pixels. */
@@ -6,7 +6,7 @@ export function dimensions(width: number, height: number): string {
   return `${width} × ${height}`;
 }
 
-/** How long something took: `0.4 s`, `12 s`, `3 min 20 s`, `1 h 5 min`. */
+/** A duration: `0.4 s`, `12 s`, `3 min 20 s`, `1 h 5 min`. */
 export function duration(milliseconds: number): string {
   const seconds = milliseconds / 1000;
   if (seconds < 9.95) return `${Math.max(0.1, seconds).toFixed(1)} s`;
@@ -27,7 +27,7 @@ export function megapixels(width: number, height: number): string {
   return value < 9.95 ? value.toFixed(1) : String(Math.round(value));
 }
 
-/** The name to save under: `cat.jpg`, enlarged twice (`@2x`), as PNG is `cat@2x.png`. */
+/** The name for saving: `cat.jpg`, enlarged twice (`@2x`), as PNG is `cat@2x.png`. */
 export function resultName(sourceName: string, what: string, extension: string): string {
   const base = sourceName
     .replace(/^.*[/\\]/, '')
@@ -36,13 +36,13 @@ export function resultName(sourceName: string, what: string, extension: string):
   return `${base === '' ? 'picture' : base}${what}.${extension}`;
 }
 
-/** Names of which none is there twice: a second `cat.png` becomes `cat (2).png`. */
+/** Makes names unique: a second `cat.png` becomes `cat (2).png`. */
 export function distinctNames(names: readonly string[]): string[] {
   const taken = new Set<string>();
   return names.map((name) => {
     const [, base, extension] = /^(.*?)(\.[^.]*)?$/.exec(name) ?? ['', name, ''];
     let distinct = name;
-    // Some file systems take no notice of case.
+    // Some file systems ignore case.
     for (let i = 2; taken.has(distinct.toLowerCase()); i++) {
       distinct = `${base} (${i})${extension ?? ''}`;
     }

@@ -1,27 +1,27 @@
-/** Pictures on their way in: dropped, pasted, picked. */
+/** Takes pictures that are dropped, pasted or picked. */
 import { isWeightFile } from './own.ts';
 import type { Picture } from './state.ts';
 
 export interface Given {
   readonly files: readonly File[];
-  /** How many files of folders were left out, since they are no pictures. */
+  /** How many files of folders were left out because they are not pictures. */
   readonly skipped: number;
 }
 
 export interface Intake {
-  /** Something that is not a file was dropped or pasted. */
+  /** Something other than a file was dropped or pasted. */
   readonly onNothing: () => void;
-  /** Files, and what folders hold. */
+  /** Receives files, and the files in folders. */
   readonly onFiles: (given: Promise<Given>) => void;
 }
 
 const PICTURE = /\.(png|apng|jpe?g|jfif|webp|avif|gif|bmp|ico|svg|jxl|heic|heif|tiff?)$/i;
 
-/** Folders hold much that nobody means by "these pictures". Files that were named one by one all count. */
+/** Folders often contain other files. Files that were named one by one all count. */
 const isMeant = ({ name, type }: File): boolean =>
   !name.startsWith('.') && (type.startsWith('image/') || PICTURE.test(name) || isWeightFile(name));
 
-/** What of the files of a folder counts, in the order of their names. */
+/** The files of a folder that count, sorted by name. */
 export function fromFolder(files: readonly File[]): Given {
   const path = (file: File) => file.webkitRelativePath || file.name;
   const meant = files.filter(isMeant);
@@ -33,7 +33,7 @@ async function filesBelow(folder: FileSystemDirectoryEntry): Promise<File[]> {
   const reader = folder.createReader();
   const files: File[] = [];
   for (;;) {
-    // A hundred at a time at most.
+    // At most a hundred at a time.
     const entries = await new Promise<FileSystemEntry[]>((resolve, reject) =>
       reader.readEntries(resolve, reject),
     );
@@ -48,7 +48,7 @@ async function filesBelow(folder: FileSystemDirectoryEntry): Promise<File[]> {
   }
 }
 
-/** Everything of a drop. The transfer can be read only now, its folders take their time. */
+/** Everything in a drop. The transfer can only be read now; its folders take time. */
 function givenBy(transfer: DataTransfer): Promise<Given> | null {
   const parts: Promise<Given>[] = [];
   for (const item of transfer.items) {
@@ -66,13 +66,13 @@ function givenBy(transfer: DataTransfer): Promise<Given> | null {
 }
 
 /**
- * Takes files dropped anywhere on the page or pasted. While files hover over the page its root
- * element has the class `is-dropping`.
+ * Takes files that are dropped anywhere on the page or pasted. While files hover over the page, its
+ * root element has the class `is-dropping`.
  */
 export function listenForFiles({ onFiles, onNothing }: Intake): void {
   const root = document.documentElement;
   const hasFiles = (transfer: DataTransfer | null) => transfer?.types.includes('Files') ?? false;
-  // dragenter and dragleave come for every element that is crossed.
+  // dragenter and dragleave fire for every element on the way.
   let depth = 0;
   const hover = (change: number) => {
     depth = Math.max(0, depth + change);
@@ -81,7 +81,7 @@ export function listenForFiles({ onFiles, onNothing }: Intake): void {
   addEventListener('dragenter', (event) => hasFiles(event.dataTransfer) && hover(1));
   addEventListener('dragleave', (event) => hasFiles(event.dataTransfer) && hover(-1));
   addEventListener('dragover', (event) => {
-    // Without this the browser would open the file in place of the page.
+    // Otherwise the browser would replace the page with the file.
     event.preventDefault();
     if (event.dataTransfer) {
       event.dataTransfer.dropEffect = hasFiles(event.dataTransfer) ? 'copy' : 'none';
@@ -98,15 +98,15 @@ export function listenForFiles({ onFiles, onNothing }: Intake): void {
     take(event.dataTransfer);
   });
   addEventListener('paste', (event) => {
-    // Text into a field is none of our business.
+    // Pasting text into a field is left to the browser.
     if (event.target instanceof HTMLInputElement && event.clipboardData?.files.length === 0) return;
     take(event.clipboardData);
   });
 }
 
 /**
- * A file with the picture as the page itself can draw it, if the browser can decode it. The pixels are
- * decoded lazily, so that an enormous file costs nothing but its header here.
+ * A file with its picture as the page can draw it, if the browser can decode it. The pixels are
+ * decoded lazily, so an enormous file only costs its header here.
  */
 export async function readPicture(file: Blob, name: string): Promise<Picture> {
   const image = new Image();
@@ -120,13 +120,13 @@ export async function readPicture(file: Blob, name: string): Promise<Picture> {
     const { naturalWidth: width, naturalHeight: height } = image;
     if (width > 0) return { file, name, size: { width, height }, image };
   } catch {
-    // The worker will say what it is.
+    // The worker will report what it is.
   }
   URL.revokeObjectURL(url);
   return { file, name, size: null, image: null };
 }
 
-/** Lets go of the bytes behind an image that is no longer shown. */
+/** Frees the bytes of an image that is no longer shown. */
 export function releasePicture({ image }: Picture): void {
   if (image) URL.revokeObjectURL(image.src);
 }

@@ -22,7 +22,7 @@ export interface JobActions {
   dragOut(event: DragEvent): void;
 }
 
-/** What becomes of the selected picture: progress, questions, the result and how to save it. */
+/** Shows the selected picture's job: progress, questions, the result and how to save it. */
 export class JobView {
   #adviceGiven = '';
 
@@ -33,7 +33,7 @@ export class JobView {
     for (const name of ['copy', 'share'] as const) {
       get(name).addEventListener('click', () => void actions[name]());
     }
-    // Dragged out of the window, the button is the file.
+    // Dragging the button out of the window drags the file.
     get('save-png').addEventListener('dragstart', (event) => actions.dragOut(event));
     get('cancel').addEventListener('click', () => actions.cancel());
     for (const id of ['again', 'go-on']) get(id).addEventListener('click', () => actions.restart());
@@ -47,7 +47,7 @@ export class JobView {
     for (const { name: format } of Object.values(FORMATS)) {
       const button = get(`save-${format}`);
       button.addEventListener('click', async () => {
-        // Encoders of large pictures take seconds.
+        // Encoding a large picture takes seconds.
         if (button.ariaBusy === 'true') return;
         button.ariaBusy = 'true';
         await actions.save(format, keep.checked ? 'keep' : 'drop');
@@ -110,7 +110,7 @@ export class JobView {
     }
     say(get('fact-from'), dimensions(result.inputWidth, result.inputHeight));
     say(get('fact-to'), dimensions(result.width, result.height));
-    // An added model is called by its file: its id is a hash.
+    // An added model is named after its file, because its id is a hash.
     const { model } = settings;
     const isAdded = model.kind === model.id;
     const names = passes.map((id) =>
@@ -123,7 +123,7 @@ export class JobView {
     say(get('fact-kept'), kept);
     get('fact-kept').hidden = kept === '';
     get('keep').hidden = !source.hasMetadata || preview !== null;
-    // Other formats need the whole of it in memory.
+    // Other formats need the whole image in memory.
     for (const format of ['jpeg', 'webp', 'avif']) get(`save-${format}`).hidden = preview !== null;
     const reduced = preview ? 'A reduced copy is shown; the file has every pixel.' : '';
     say(get('fact-saved'), [file ? '' : `Saved as ${savedAs}.`, reduced].join(' ').trim());
@@ -151,14 +151,14 @@ export class JobView {
     if (!isChoosing) return;
     const { phase, settings } = item;
     const isPossible = phase.kind === 'choose' && phase.cpuMs !== null;
-    // One answer for all that wait for it.
+    // One answer for all pictures that wait for it.
     const asking = items.flatMap((other) => (other.phase.kind === 'choose' ? [other.phase] : []));
     const sum = asking.reduce((all, { cpuMs }) => all + (cpuMs ?? 0), 0);
     const count = asking.length > 1 ? `${asking.length} pictures, ` : '';
     say(get('run-cpu'), `Run on the CPU (${count}${roughly(sum)})`);
     get('run-cpu').hidden = !isPossible;
     get('too-large').hidden = isPossible;
-    // A resize restores nothing. Whoever is asked must be able to answer: one way there always is.
+    // A resize restores nothing. The visitor must always have at least one answer.
     get('run-lanczos').hidden = settings.task !== 'upscale';
     get('enlarge-instead').hidden = isPossible || settings.task === 'upscale';
   }

@@ -9,9 +9,9 @@ import { sizeOf, wishKey } from './sizes.ts';
 import type { Item, Phase, Result, Settings, Way } from './state.ts';
 import { isBeyondCanvas, sizeWarning } from './words.ts';
 
-/** What would take longer is not begun unasked. */
+/** Longer jobs do not start without a question. */
 const LONG_MS = 60_000;
-/** Pixels on the longer side of the copy that is shown of a result too large for that. */
+/** Longer side of the reduced copy that is shown of a result too large to show. */
 const PREVIEW_SIDE = 2048;
 
 export interface JobParts {
@@ -24,14 +24,16 @@ export interface JobParts {
 /** A question, or a result. */
 export type Outcome = Extract<Phase, { kind: 'confirm' | 'choose' }> | Result;
 
-/** Results with the same key are the same. A plain resize is none of a network. */
+/**
+ * Results with the same key are the same. A plain resize has another key than a network's result.
+ */
 export const resultKey = ({ task, size, model }: Settings, way: Way | null): string =>
   [task, model.id, wishKey(size), ...(way === 'lanczos' ? [way] : [])].join(' ');
 
 /**
- * Makes the wanted result of a picture, unless something has to be asked first.
- * @param to takes a result that is too large to be shown
- * @throws CrispenError as `Upscaler.upscale`
+ * Makes the requested result of a picture, unless the visitor has to answer a question first.
+ * @param to receives a result that is too large to show
+ * @throws CrispenError like `Upscaler.upscale`
  */
 export async function attempt(
   { upscaler, canPickFile, detect }: JobParts,
@@ -50,7 +52,7 @@ export async function attempt(
   if (warning !== null && !isAgreed) return { kind: 'confirm', warning, toFile };
   if (cpu && way === null && picture.size !== null) {
     const { width, height } = picture.size;
-    // Without WebAssembly loops do it, up to a size.
+    // Without WebAssembly, loops run, up to a limited size.
     const isHopeless = cpu.code === 'loops' && width * height > CPU_MAX_PIXELS;
     const cpuMs = isHopeless ? null : await upscaler.estimateCpu(width, height, request);
     if (cpuMs === null || cpuMs > LONG_MS) return { kind: 'choose', cpuMs };
@@ -60,7 +62,7 @@ export async function attempt(
     signal,
     onProgress,
     output: 'image/png',
-    // What cannot be encoded again is without them from the start.
+    // A file that cannot be encoded again is made without metadata.
     metadata: isLarge ? 'drop' : 'keep',
     ...(way === 'lanczos' && { method: way }),
     ...(to && { to }),

@@ -1,17 +1,17 @@
 import { readPicture } from './intake.ts';
 import type { Item, Result, Settings, State, Trouble } from './state.ts';
 
-/** Pictures and results that nobody touched for so long are forgotten. */
+/** Pictures and results are forgotten after this time without use. */
 const EXPIRES_MS = 7 * 24 * 3600 * 1000;
 const FOLDER = 'crispen-pictures';
 const QUEUE = 'queue.json';
 const FACTS = '.json';
-/** Of what is written: facts of another version are passed over. */
+/** Version of the written facts. Other versions are ignored. */
 const VERSION = 1;
 
 type ResultFacts = Omit<Result, 'file' | 'preview'> & { readonly stored: string };
 
-/** What is written of a picture beside its bytes. */
+/** The facts about a picture that are written besides its bytes. */
 interface Facts {
   readonly version: number;
   readonly id: string;
@@ -20,7 +20,7 @@ interface Facts {
   readonly phase: 'done' | 'failed' | 'cancelled' | 'waiting';
   readonly trouble: Trouble | null;
   readonly results: readonly ResultFacts[];
-  /** Key of the one that is shown. */
+  /** Key of the visible result. */
   readonly result: string | null;
   readonly saved: readonly string[];
   readonly strength: number;
@@ -42,9 +42,10 @@ export interface Kept {
 const keepable = ({ results }: Item) => results.filter(({ file }) => file !== null);
 
 /**
- * The queue with its results in the origin private file system, so that a reload brings it back. Of a picture
- * `ID.source` is written first, then its results, `ID-N.result`, at last the facts, `ID.json`: what has no
- * facts was half-written and is removed. One tab at a time keeps pictures.
+ * Keeps the queue with its results in the origin private file system, so a reload restores it. For
+ * each picture, `ID.source` is written first, then its results `ID-N.result`, and finally the facts
+ * `ID.json`. Files without facts are half-written and are removed. Only one tab at a time keeps
+ * pictures.
  */
 export class Keeper {
   readonly #root: () => Promise<FileSystemDirectoryHandle>;
@@ -54,7 +55,7 @@ export class Keeper {
   #latest: State | null = null;
   #work: Promise<void> = Promise.resolve();
   #isScheduled = false;
-  /** Items as they were last written, and the facts of each. */
+  /** Items as they were last written, and their facts. */
   readonly #written = new Map<string, { item: Item; facts: string }>();
   #names = new WeakMap<Result, string>();
   #files = 0;
@@ -74,7 +75,7 @@ export class Keeper {
     return this.#folder !== null;
   }
 
-  /** What was kept. After that `update` keeps what changes. */
+  /** The kept items. After this call, `update` keeps changes. */
   async open(): Promise<Kept> {
     const root = await this.#root();
     const folder = await root.getDirectoryHandle(FOLDER, { create: true });
@@ -107,7 +108,7 @@ export class Keeper {
     return { items, selected };
   }
 
-  /** Forgets everything that was written, and writes nothing more. */
+  /** Removes everything that was written, and writes nothing more. */
   async close(): Promise<void> {
     const folder = this.#folder;
     this.#folder = null;
@@ -121,7 +122,7 @@ export class Keeper {
     for (const name of names) await folder.removeEntry(name);
   }
 
-  /** Writes what is new since the last time, some time soon. */
+  /** Writes changes since the last time, after a short delay. */
   update(state: State): void {
     this.#latest = state;
     if (this.#folder === null || this.#isScheduled) return;
@@ -213,7 +214,7 @@ export class Keeper {
       this.#names.set(result, stored);
     }
     const result = results.find(({ key }) => key === facts.result) ?? null;
-    // A result that went to a file was not kept: it would have to be made again.
+    // A result that went to a file was not kept, and would have to be made again.
     const isDone = facts.phase === 'done' && result !== null;
     const kind = facts.phase === 'done' && !isDone ? 'waiting' : facts.phase;
     const common = { way: null, strength, confirmed: false, phase: { kind } } as const;
@@ -227,7 +228,7 @@ async function readFile(folder: FileSystemDirectoryHandle, name: string): Promis
   return (await folder.getFileHandle(name)).getFile();
 }
 
-/** Null for what is not there or damaged. */
+/** Null for a missing or damaged file. */
 async function readJson<T>(folder: FileSystemDirectoryHandle, name: string): Promise<T | null> {
   try {
     return JSON.parse(await (await readFile(folder, name)).text());
@@ -247,7 +248,9 @@ async function writeFile(
   await writable.close();
 }
 
-/** Whether this browser can keep pictures, and no other tab does; if so, this tab is the one from now on. */
+/**
+ * Whether this browser can keep pictures and no other tab does. If so, this tab does from now on.
+ */
 export async function claimKeeping(): Promise<boolean> {
   const canWrite =
     'FileSystemFileHandle' in globalThis && 'createWritable' in FileSystemFileHandle.prototype;

@@ -1,6 +1,6 @@
 import { get } from './dom.ts';
 
-/** What keys do to the comparison. */
+/** The effects of keys on the comparison. */
 export interface Keyed {
   zoomIn(): void;
   zoomOut(): void;
@@ -13,7 +13,7 @@ export interface Keyed {
 /** Whether the element with the focus needs a key itself. */
 function needs(element: Element | null, key: string): boolean {
   if (!(element instanceof HTMLElement)) return false;
-  // A radio button that is chosen does nothing at Space.
+  // Space has no effect on a checked radio button.
   if (element.matches('input[type=radio]')) return key === ' ' && !element.matches(':checked');
   if (key === ' ') return element.matches('button, summary, a, input, select, textarea');
   return (
@@ -21,7 +21,7 @@ function needs(element: Element | null, key: string): boolean {
   );
 }
 
-/** Zoom and Space work wherever the focus is, as long as there is a comparison to be seen. */
+/** Zoom and Space work with any focus while a comparison is visible. */
 export function listenForKeys(compare: Keyed): void {
   const actions: Readonly<Record<string, () => void>> = {
     '+': () => compare.zoomIn(),
@@ -41,6 +41,6 @@ export function listenForKeys(compare: Keyed): void {
   addEventListener('keyup', ({ key }) => {
     if (key === ' ') compare.peek(false);
   });
-  // A key that is let go elsewhere is never seen to be.
+  // If a key is released in another window, the page gets no event.
   addEventListener('blur', () => compare.peek(false));
 }

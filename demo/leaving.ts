@@ -1,7 +1,7 @@
 import { type State, unsavedOf } from './state.ts';
 
 interface Parts {
-  /** Back or forward went to the welcome page, or away from it. */
+  /** Back or forward navigated to the welcome page, or away from it. */
   readonly onHome: (isHome: boolean) => void;
 }
 
@@ -10,14 +10,14 @@ const PICTURES = { crispen: 'pictures' };
 const showsPictures = (state: unknown): boolean =>
   (state as typeof PICTURES | null)?.crispen === PICTURES.crispen;
 
-/** Whether leaving the page now would cost something. */
+/** Whether leaving the page now would lose something. */
 export const isAtStake = (state: State): boolean =>
   unsavedOf(state).length > 0 ||
   state.items.some(({ phase }) => phase.kind === 'working' || phase.kind === 'waiting');
 
 /**
- * The ways out of the page: Back goes from the pictures to the welcome page first, and the browser asks before
- * anything unsaved would go.
+ * Controls leaving the page: Back goes from the pictures to the welcome page first, and the browser
+ * asks before unsaved results are lost.
  */
 export class Leaving {
   #isGuarded = false;
@@ -31,7 +31,8 @@ export class Leaving {
     const isGuarded = isAtStake(state);
     if (isGuarded === this.#isGuarded) return;
     this.#isGuarded = isGuarded;
-    // Only while it is needed: a page that listens is left out of the cache that makes Back instant.
+    // Only when necessary: a page with this listener is left out of the cache that makes Back
+    // instant.
     if (isGuarded) addEventListener('beforeunload', ask);
     else removeEventListener('beforeunload', ask);
   }

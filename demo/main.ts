@@ -16,7 +16,7 @@ import { factorOf, wishName } from './sizes.ts';
 import { type State, selectedOf } from './state.ts';
 import { PageView } from './view.ts';
 
-/** `?backend=webgpu` takes a software adapter, too; `?backend=cpu` leaves the GPU alone. */
+/** `?backend=webgpu` also accepts a software adapter; `?backend=cpu` does not use the GPU. */
 const wanted = new URLSearchParams(location.search).get('backend');
 const backend = wanted === 'webgpu' || wanted === 'cpu' ? wanted : 'auto';
 const upscaler = createUpscaler({ backend });
@@ -110,10 +110,10 @@ const own = new OwnModels({
 
 const given = (files: readonly File[]): Given => ({ files, skipped: 0 });
 
-/** One batch after the other, in the order in which they were given. */
+/** Batches are processed one by one, in order. */
 let intake = Promise.resolve();
 
-/** Pictures to enlarge, and models to do it with. */
+/** Takes pictures to enlarge, and models to do it with. */
 function take(batch: Promise<Given>): void {
   intake = intake.then(async () => {
     try {
@@ -190,10 +190,12 @@ function listenForSaveAll(): void {
   }
 }
 
-/** Set to `off` by visitors who want nothing kept. */
+/** Set to `off` if the visitor wants nothing kept. */
 const KEEP = 'crispen-keep';
 
-/** Brings back what an earlier visit left, and keeps what comes, unless the visitor does not want it. */
+/**
+ * Restores what an earlier visit left, and keeps new pictures, unless the visitor does not want it.
+ */
 async function keepPictures(): Promise<void> {
   const keeping = get<HTMLInputElement>('keep-pictures');
   keeping.checked = localStorage.getItem(KEEP) !== 'off';

@@ -64,7 +64,7 @@ describe('choicesAt', () => {
     const ids = (factor: number) => choicesAt([...models, photo4], factor).map(({ id }) => id);
     expect(ids(2.7)).toEqual(['a2n-photo-x4', 'a2n-x3', 'pan-x3', 'new-x2']);
     expect(ids(8)).toEqual(['a2n-photo-x4', 'a2n-x3', 'new-x2']);
-    // The smaller one of a family serves what it reaches.
+    // The smaller model of a family serves the factors that it reaches.
     expect(ids(2)).not.toContain('a2n-photo-x4');
   });
 

@@ -1,7 +1,7 @@
 import type { AddedTask, ModelEntry, Task } from '../src/index.ts';
 
 export type Scale = number;
-/** The size that a task begins with: a restored picture keeps its own. */
+/** The initial size for a task: a restored picture keeps its own. */
 export const firstScale = (task: AddedTask): Scale => (task === 'upscale' ? 2 : 1);
 
 /** A model as people choose it. `kind` stays the same at other scales. */
@@ -17,16 +17,16 @@ export type Offer = Pick<
   'id' | 'task' | 'scale' | 'description' | 'kind' | 'best' | 'fast'
 >;
 
-/** Tasks of pictures; a mosaic is none that a page could show. */
+/** Tasks for pictures. A page cannot show raw Bayer data. */
 export type PictureTask = Exclude<Task, 'demosaic'>;
 
 const ORDER: readonly PictureTask[] = ['upscale', 'dejpeg', 'denoise'];
 
-/** The tasks that there are models for. */
+/** The tasks that have a model. */
 export const tasksOf = (models: readonly Offer[]): PictureTask[] =>
   ORDER.filter((task) => models.some((model) => model.task === task));
 
-/** In the order of the list. Models beyond these follow, under their ids. */
+/** In the order of the list. Other models follow, under their ids. */
 const WORDS: Readonly<Record<string, Pick<ModelChoice, 'title' | 'text'>>> = {
   photo: {
     title: 'Photo',
@@ -48,16 +48,16 @@ const WORDS: Readonly<Record<string, Pick<ModelChoice, 'title' | 'text'>>> = {
 
 const familyOf = ({ id }: Pick<Offer, 'id'>): string => id.replace(/-x\d+$/, '');
 
-/** The best and the fast model of a kind have its name; others have their own family's. */
+/** The best and the fast model of a kind have its name; others have their family's. */
 function kindOf({ id, kind, best, fast }: Offer): string {
   if (kind !== null && best) return kind;
   return kind !== null && fast ? `${kind}-fast` : familyOf({ id });
 }
 
 /**
- * The models to enlarge by a factor with, one of each kind, those for photos first: the one of that scale, else the
- * next larger one, else the largest. A family that has the scale is there once; a fast one is there only where
- * it saves something.
+ * The models for a factor, one of each kind, those for photos first: the model of that scale, or
+ * else the next larger one, or else the largest. A family appears once. A fast model is only
+ * offered if it saves time.
  */
 export function choicesAt(models: readonly Offer[], factor: number): ModelChoice[] {
   const order = Object.keys(WORDS);
@@ -87,15 +87,15 @@ function described(offer: Offer): ModelChoice {
   return { id, kind, title, text };
 }
 
-/** What the cards call a model; the id of one that has none. */
+/** The title of a model on its card; the id of a model without one. */
 export function titleOf(models: readonly Offer[], id: string): string {
   const offer = models.find((model) => model.id === id);
   return offer?.task === 'upscale' ? described(offer).title : id;
 }
 
 /**
- * The model of a task. One that restores serves any factor. Else it is the one of the wished kind,
- * for `photo-fast` also `photo`, or the first one there.
+ * The model of a task. A restoring model serves any factor. Otherwise it is the model of the
+ * requested kind, for `photo-fast` also `photo`, or else the first one.
  */
 export function choose(
   models: readonly Offer[],

@@ -4,7 +4,9 @@ import type { State } from './state.ts';
 
 const KEY = 'crispen-notify';
 
-/** What visitors see of the work while they look elsewhere: the page's title, and a notification at its end. */
+/**
+ * Informs visitors who look elsewhere: with the page's title, and with a notification at the end.
+ */
 export class Elsewhere {
   readonly #title = document.title;
   readonly #wanted = get<HTMLInputElement>('notify');

@@ -2,7 +2,7 @@ import { type AddedModel, CrispenError, type Upscaler } from '../src/index.ts';
 import { save } from './download.ts';
 import type { Trouble } from './state.ts';
 
-/** A file that is taken for weights and not for a picture. */
+/** Whether a file counts as weights and not as a picture. */
 export const isWeightFile = (name: string): boolean => /\.(pth|pt|ckpt|safetensors)$/i.test(name);
 
 const NAMES: Readonly<Record<string, string>> = {
@@ -24,7 +24,7 @@ const RESTORES: Readonly<Record<Exclude<AddedModel['task'], 'upscale'>, string>>
   restore: 'keeps the size',
 };
 
-/** What a model was found to be, in a line. */
+/** A description of an added model, in one line. */
 export function describeModel(model: AddedModel): string {
   const { architecture, task, scale, scaleSource, bytes, kept, assumptions } = model;
   const does = task === 'upscale' ? `${scale}×` : RESTORES[task];
@@ -38,10 +38,10 @@ export function describeModel(model: AddedModel): string {
 
 interface Parts {
   readonly upscaler: Pick<Upscaler, 'addModel' | 'models' | 'removeModel' | 'exportModel'>;
-  /** The scale chosen on the page: taken where a file cannot tell its own. */
+  /** The scale chosen on the page, used if the file does not determine its own. */
   readonly likelyScale: () => number;
   readonly onUse: (model: AddedModel) => void;
-  /** A model went away that may be in use. */
+  /** A model was removed that may be in use. */
   readonly onRemoved: (id: string) => void;
   readonly onTrouble: (trouble: Trouble) => void;
 }
@@ -49,7 +49,7 @@ interface Parts {
 const get = <E extends HTMLElement = HTMLElement>(id: string): E =>
   document.getElementById(id) as E;
 
-/** The list of models that the visitor added: use, save as safetensors, remove, add another. */
+/** The list of the visitor's models: use, save as safetensors, remove, add another. */
 export class OwnModels {
   readonly #parts: Parts;
   #models: readonly AddedModel[] = [];
@@ -82,7 +82,7 @@ export class OwnModels {
     this.#render();
   }
 
-  /** Adds a weight file and begins to use it. */
+  /** Adds a weight file and starts using it. */
   async add(file: File): Promise<void> {
     const note = get('own-note');
     const reading = (fraction: number) => {
@@ -105,7 +105,7 @@ export class OwnModels {
     }
   }
 
-  /** Shows which model is in use, if it is one of these. */
+  /** Shows which model is in use, if it is in this list. */
   show(used: string): void {
     this.#used = used;
     for (const input of get('own-list').querySelectorAll('input')) {

@@ -1,7 +1,7 @@
 import { sizeOf } from './sizes.ts';
 import type { Item, State } from './state.ts';
 
-/** What the queue as a whole amounts to. Pure functions. */
+/** Summaries of the queue. Pure functions. */
 
 export interface Tally {
   readonly all: number;
@@ -27,15 +27,15 @@ export function tally(items: readonly Item[]): Tally {
   };
 }
 
-/** Pixels of a wanted result. */
+/** Pixels of a requested result. */
 function pixelsOf({ settings, picture }: Item): number | null {
   const size = sizeOf(settings.size, picture.size);
   return size && size.width * size.height;
 }
 
 /**
- * Milliseconds to the end of the queue, by what its results took per pixel; null while there is nothing to
- * measure by.
+ * Milliseconds to the end of the queue, from the time that earlier results took per pixel; null
+ * while unknown.
  */
 export function queueLeft({ items }: Pick<State, 'items'>): number | null {
   let left = 0;
@@ -53,7 +53,7 @@ export function queueLeft({ items }: Pick<State, 'items'>): number | null {
       continue;
     }
     const own = pixelsOf(item);
-    // A picture without a size is hardly one.
+    // A file without a size is probably not a picture.
     if (own === null) continue;
     if (pixels === 0) return null;
     const isBegun = phase.kind === 'working' ? 1 - phase.fraction : 1;
@@ -62,7 +62,7 @@ export function queueLeft({ items }: Pick<State, 'items'>): number | null {
   return left;
 }
 
-/** The queue in a sentence. */
+/** The queue in one sentence. */
 export function queueWords(state: Pick<State, 'items' | 'isPaused'>, left: string): string {
   const { all, done, failed, open, asking, cancelled } = tally(state.items);
   const parts = [
@@ -75,7 +75,7 @@ export function queueWords(state: Pick<State, 'items' | 'isPaused'>, left: strin
   return parts.join(', ');
 }
 
-/** The title of the page: how far the work is, for whoever looks at another tab. */
+/** The title of the page: the progress, for visitors in another tab. */
 export function pageTitle(state: Pick<State, 'items'>, title: string): string {
   const { all, done, open } = tally(state.items);
   const working = state.items.find(({ phase }) => phase.kind === 'working');
@@ -85,7 +85,10 @@ export function pageTitle(state: Pick<State, 'items'>, title: string): string {
   return `${place}${percent}, ${working.picture.name.replace(/^.*[/\\]/, '')}`;
 }
 
-/** What to tell a visitor who looks elsewhere when the work ends; null where there is nothing to tell. */
+/**
+ * The message for a visitor who looks elsewhere when the work ends; null if there is nothing to
+ * report.
+ */
 export function endWords(before: Pick<State, 'items'>, now: Pick<State, 'items'>): string | null {
   const { open, done, failed } = tally(now.items);
   if (tally(before.items).open === 0 || open > 0 || done + failed === 0) return null;
@@ -103,7 +106,7 @@ const PHASES: Readonly<Record<Item['phase']['kind'], string>> = {
   failed: 'failed',
 };
 
-/** What a tile of the strip says of its picture. */
+/** The text on a picture's tile. */
 export function tileWords({ picture, phase, trouble }: Item): string {
   const what =
     phase.kind === 'working' ? `${Math.floor(phase.fraction * 100)} %` : PHASES[phase.kind];

@@ -12,7 +12,7 @@ interface Remembered {
   readonly kind: string;
 }
 
-/** Null for what is not there or was written by something else. */
+/** Null if it is missing or was written by something else. */
 function read(): Remembered | null {
   try {
     const { task, size, kind } = JSON.parse(localStorage.getItem(KEY) ?? '');
@@ -28,7 +28,7 @@ const isWish = (size: Readonly<Record<string, number>>): boolean =>
     (key) => key in size && wishOf(key, size[key]) !== null,
   );
 
-/** Takes up the settings of the last visit. A model that the visitor added is not among them. */
+/** Restores the settings of the last visit, except a model that the visitor added. */
 export function recallSettings(session: Session): void {
   const remembered = read();
   if (!remembered) return;
@@ -40,7 +40,7 @@ export function recallSettings(session: Session): void {
 
 let written = '';
 
-/** Writes settings where they changed. */
+/** Writes changed settings. */
 export function rememberSettings({ settings }: State): void {
   const { task, size, kind, model } = settings;
   const isAdded = model.kind === model.id && kind === model.id;
@@ -52,6 +52,6 @@ export function rememberSettings({ settings }: State): void {
   try {
     localStorage.setItem(KEY, text);
   } catch {
-    // No storage: the next visit begins as the first did.
+    // No storage: the next visit starts with the defaults.
   }
 }

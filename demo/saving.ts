@@ -18,13 +18,13 @@ interface Parts {
   readonly session: Session;
 }
 
-/** A result with the picture that it is of. */
+/** A result with its picture. */
 interface Finished {
   readonly item: Item;
   readonly result: Result;
 }
 
-/** Files of results: one, all in a ZIP, all into a folder. What went out counts as saved. */
+/** Saves files of results: one, all in a ZIP, or all in a folder. Then they count as saved. */
 export class Saving {
   readonly #parts: Parts;
 
@@ -42,7 +42,7 @@ export class Saving {
     });
   }
 
-  /** Puts the selected picture's result on the clipboard, as PNG. */
+  /** Copies the selected picture's result to the clipboard, as PNG. */
   copy(): Promise<void> {
     return this.#guard(async () => {
       const finished = this.#selected();
@@ -53,7 +53,7 @@ export class Saving {
     });
   }
 
-  /** Hands it to another app. */
+  /** Shares it with another app. */
   share(): Promise<void> {
     return this.#guard(async () => {
       const finished = this.#selected();
@@ -69,7 +69,7 @@ export class Saving {
     });
   }
 
-  /** Lets a drag carry the result's file out of the window, in browsers that know how. */
+  /** Lets a drag carry the result's file out of the window, in browsers that support it. */
   dragOut({ dataTransfer }: DragEvent): void {
     const finished = this.#selected();
     if (!finished || !dataTransfer) return;
@@ -80,7 +80,7 @@ export class Saving {
     setTimeout(() => URL.revokeObjectURL(url), 600_000);
   }
 
-  /** Every result as one ZIP, which is written as it is made where a file can be picked. */
+  /** All results as one ZIP, which is written while it is made if a file can be picked. */
   saveZip(format: SaveFormat, onProgress: (done: number, all: number) => void): Promise<void> {
     return this.#guard(async () => {
       const name = 'crispen.zip';
@@ -95,7 +95,7 @@ export class Saving {
     });
   }
 
-  /** Every result as a file of a folder that the visitor chooses. */
+  /** All results as files in a folder that the visitor chooses. */
   saveFolder(format: SaveFormat, onProgress: (done: number, all: number) => void): Promise<void> {
     return this.#guard(async () => {
       const folder = await pickFolder();
@@ -121,7 +121,7 @@ export class Saving {
     );
   }
 
-  /** One after the other, so that only one is in memory. */
+  /** One by one, so only one is in memory. */
   async *#files(format: SaveFormat, onProgress: (done: number, all: number) => void) {
     const all = this.#finished();
     const names = distinctNames(all.map((finished) => this.#name(finished, format)));

@@ -27,7 +27,7 @@ const without: Detection = {
   cpu,
 };
 
-/** A session over an upscaler whose jobs end when the test says so. */
+/** A session with an upscaler whose jobs end when the test says so. */
 function setUp(detection: Detection = withGpu, canPickFile = false) {
   const jobs: {
     request: UpscaleRequest;
@@ -280,7 +280,7 @@ describe('the queue', () => {
     expect(jobs).toHaveLength(1);
     await jobs[0]?.finish();
     expect(kinds(session)).toEqual(['done', 'waiting', 'waiting', 'working']);
-    // What had not begun takes the new settings, what is done keeps its own.
+    // Pictures that had not started take the new settings; finished ones keep theirs.
     expect(session.state.items.map(({ settings }) => settings.size)).toEqual([
       { scale: 2 },
       { scale: 4 },
@@ -377,7 +377,7 @@ describe('questions', () => {
       phase: { kind: 'done' },
       result: { savedAs: 'cat@2x.png' },
     });
-    // One that is merely large needs no file.
+    // A merely large result needs no file.
     await open({ ...small, size: { width: 5000, height: 4000 } });
     expect(item(session).phase).toMatchObject({ kind: 'confirm', toFile: false });
   });
@@ -399,7 +399,7 @@ describe('questions', () => {
     session.runWith('network');
     await settle();
     expect(jobs[0]?.request.method).toBeUndefined();
-    // Another scale takes another time: the estimate comes first again.
+    // Another scale takes another time, so the estimate is shown again.
     session.setSize({ scale: 4 });
     await settle();
     expect(kind(session)).toBe('choose');

@@ -17,11 +17,11 @@ import {
 export interface SessionParts {
   readonly upscaler: Pick<Upscaler, 'detect' | 'upscale' | 'estimateCpu'>;
   readonly models: readonly Offer[];
-  /** A file as it can be drawn. */
+  /** Decodes a file for drawing. */
   readonly draw: (file: Blob) => Promise<ImageBitmap>;
   /** Whether the visitor can be asked for a file to write to. */
   readonly canPickFile: boolean;
-  /** A picture is gone for good. */
+  /** A picture was removed permanently. */
   readonly release: (picture: Picture) => void;
   readonly onChange: (state: State) => void;
 }
@@ -31,13 +31,13 @@ interface Job {
   readonly controller: AbortController;
 }
 
-/** No long job begins without the estimate for just that job; a resize holds. */
+/** No long job starts without its own estimate. A resize stays chosen. */
 const askAgain = ({ way }: Item): Pick<Item, 'way'> => ({ way: way === 'network' ? null : way });
 
 /**
- * The queue of pictures and the work on it: one job at a time. What the visitor asks for comes next, then the
- * others in their order. A result stays until the next one of its picture succeeds, and is kept for the
- * settings that made it. Whatever an ended job still reports is dropped.
+ * The queue of pictures and its jobs, one at a time. The visitor's current picture comes next, then
+ * the others in order. A result stays until the next one of its picture succeeds, and is kept for
+ * the settings that made it. Later reports of an ended job are ignored.
  */
 export class Session {
   #state: State;
@@ -45,9 +45,9 @@ export class Session {
   readonly #jobParts: JobParts;
   readonly #drawings: Drawings;
   #job: Job | null = null;
-  /** The picture that the visitor waits for, with the file that takes its result, if any. */
+  /** The picture that the visitor waits for, and the file for its result, if any. */
   #urgent: { readonly id: string; readonly to: FileSystemFileHandle | null } | null = null;
-  /** Of this visit: pictures of earlier ones have other ids. */
+  /** Prefix of this visit's ids, which differ from those of earlier visits. */
   readonly #visit = Date.now().toString(36);
   #ids = 0;
 
@@ -75,14 +75,14 @@ export class Session {
     return this.#state;
   }
 
-  /** Looks for an adapter before there is anything to do, so that the page can say what it found. */
+  /** Looks for an adapter before there is any work, so the page can report it. */
   async detect(): Promise<Detection> {
     const detection = await this.#parts.upscaler.detect();
     this.#update({ detection });
     return detection;
   }
 
-  /** Takes pictures at the end of the queue and shows the first that can be shown. */
+  /** Adds pictures to the end of the queue and shows the first that can be shown. */
   add(pictures: readonly Picture[]): void {
     const { settings, items } = this.#state;
     const current = selectedOf(this.#state);
@@ -102,7 +102,7 @@ export class Session {
       }),
     );
     const first = added.find(({ picture }) => picture.size !== null);
-    // What cannot be read takes no picture's place.
+    // An unreadable file does not replace a visible picture.
     const shown = first?.id ?? (current?.picture.size ? current.id : added[0]?.id) ?? null;
     this.forget();
     this.#update({ items: [...items, ...added], trouble: null, isHome: false });
@@ -111,7 +111,9 @@ export class Session {
     this.#next();
   }
 
-  /** Puts pictures of an earlier visit before those that there are; what was not finished goes on. */
+  /**
+   * Inserts the pictures of an earlier visit before the current ones. Unfinished work continues.
+   */
   restore(items: readonly Item[], selected: string | null): void {
     if (items.length === 0) return;
     this.#update({ items: [...items, ...this.#state.items], isHome: false });
@@ -126,7 +128,7 @@ export class Session {
     void this.#show();
   }
 
-  /** Shows the welcome page, or the pictures again. */
+  /** Shows the welcome page, or returns to the pictures. */
   goHome(isHome: boolean): void {
     this.#update({ isHome: isHome || this.#state.items.length === 0 });
   }
@@ -155,7 +157,7 @@ export class Session {
     }));
   }
 
-  /** Takes a model that the visitor added, with its own task and scale. */
+  /** Uses a model that the visitor added, with its own task and scale. */
   useModel(model: ModelChoice, task: AddedTask, scale: number): void {
     const { kind } = model;
     this.#set({ task, size: { scale }, kind, model }, (item) => ({
@@ -164,29 +166,29 @@ export class Session {
     }));
   }
 
-  /** Makes of all pictures what is made of the selected one. */
+  /** Uses the selected picture's settings for all pictures. */
   applyToAll(): void {
     for (const { id } of this.#state.items) this.#want(id, this.#state.settings);
     this.#next();
   }
 
-  /** Goes back to the settings of the result that is shown. */
+  /** Returns to the settings of the visible result. */
   revert(): void {
     const result = selectedOf(this.#state)?.result;
     if (result) this.#set(result.settings, askAgain);
   }
 
-  /** Starts a picture again after an error, a cancellation or a warning that was read. */
+  /** Starts a picture again after an error, a cancellation or a warning. */
   restart(id: string | null = this.#state.selected): void {
     this.#begin(id, { confirmed: true });
   }
 
-  /** Writes a result that is too large to be shown to a file, as it is made. */
+  /** Writes a result that is too large to show to a file, while it is made. */
   writeTo(file: FileSystemFileHandle): void {
     this.#begin(this.#state.selected, {}, file);
   }
 
-  /** Goes on with long jobs: one answer for every picture that waits for it. */
+  /** Continues long jobs: one answer for every picture that waits for it. */
   runWith(way: Way): void {
     const { selected } = this.#state;
     for (const { id, phase } of this.#state.items) {
@@ -195,7 +197,7 @@ export class Session {
     this.#begin(selected, { way });
   }
 
-  /** Ends the work on a picture, or its wait. */
+  /** Ends a picture's job or its waiting. */
   cancel(id: string | null = this.#state.selected): void {
     const item = this.#find(id);
     if (item?.phase.kind !== 'working' && item?.phase.kind !== 'waiting') return;
@@ -211,7 +213,7 @@ export class Session {
     this.cancel(this.#job?.id ?? null);
   }
 
-  /** Starts again what failed or was cancelled. */
+  /** Starts failed and cancelled pictures again. */
   retryAll(): void {
     for (const { id, phase } of this.#state.items) {
       if (phase.kind !== 'failed' && phase.kind !== 'cancelled') continue;
@@ -220,13 +222,13 @@ export class Session {
     this.#next();
   }
 
-  /** Lets no further picture begin, or goes on. */
+  /** Stops or resumes starting further pictures. */
   pause(isPaused: boolean): void {
     this.#update({ isPaused });
     this.#next();
   }
 
-  /** Moves a picture to another place of the queue. */
+  /** Moves a picture to another position in the queue. */
   move(id: string, place: number): void {
     const item = this.#find(id);
     if (!item) return;
@@ -234,7 +236,7 @@ export class Session {
     this.#update({ items: others.toSpliced(Math.max(0, place), 0, item) });
   }
 
-  /** Takes pictures out of the queue; `undo` puts them back until the next are added or removed. */
+  /** Removes pictures from the queue. `undo` puts them back until others are added or removed. */
   remove(ids: readonly string[]): void {
     for (const id of ids) this.#endJob(id);
     this.forget();
@@ -260,7 +262,7 @@ export class Session {
     this.#next();
   }
 
-  /** Blends the selected picture's result with a plain resize: no other run is needed. */
+  /** Blends the selected picture's result with a plain resize, without another run. */
   setStrength(strength: number): void {
     const item = selectedOf(this.#state);
     if (!item) return;
@@ -268,18 +270,18 @@ export class Session {
     this.#change(item.id, { strength, saved });
   }
 
-  /** A file of a result was handed over. */
+  /** A result's file was saved. */
   markSaved(id: string, key: string): void {
     const item = this.#find(id);
     if (item && !item.saved.includes(key)) this.#change(id, { saved: [...item.saved, key] });
   }
 
-  /** Reports trouble outside of a job, such as a file that could not be saved; nothing is lost. */
+  /** Reports trouble outside a job, such as a file that could not be saved. Nothing is lost. */
   report(trouble: Trouble | null): void {
     this.#update({ trouble });
   }
 
-  /** Lets go of what was removed. */
+  /** Frees what was removed. */
   forget(): void {
     const { removed } = this.#state;
     if (removed.length === 0) return;
@@ -313,13 +315,15 @@ export class Session {
     return choose(this.#parts.models, task, factor, kind);
   }
 
-  /** The model at another size: what restores does so before any enlargement. */
+  /** The model at another size. Models that restore do so before any enlargement. */
   #modelAt({ task, kind, model }: Settings, size: Wish): ModelChoice {
     const isAdded = model.kind === model.id;
     return task !== 'upscale' || isAdded ? model : this.#choose('upscale', size, kind);
   }
 
-  /** New settings: of the selected picture, at once, and of those that have not begun. */
+  /**
+   * Sets new settings: for the selected picture immediately, and for those that have not started.
+   */
   #set(settings: Settings, also: (item: Item) => Partial<Item>): void {
     this.#update({ settings, trouble: null });
     const item = selectedOf(this.#state);
@@ -332,7 +336,10 @@ export class Session {
     this.#next();
   }
 
-  /** Has a picture made with settings: from what is kept of it, or as soon as it is its turn. */
+  /**
+   * Requests a picture's result with the given settings: from its kept results, or when its turn
+   * comes.
+   */
   #want(id: string, settings: Settings, also: Partial<Item> = {}): void {
     const item = this.#find(id);
     if (!item) return;
@@ -366,7 +373,7 @@ export class Session {
     this.#job = null;
   }
 
-  /** Starts the next job if none runs. */
+  /** Starts the next job if none is running. */
   #next(): void {
     if (this.#job) return;
     const { items, isPaused } = this.#state;
@@ -399,7 +406,7 @@ export class Session {
       const outcome = await attempt(this.#jobParts, item, to, signal, (progress) => {
         if (!isOver()) work(progress);
       });
-      // Drawn beforehand: the picture appears when it is done.
+      // Decoded in advance, so the picture appears when the job is done.
       if (!isOver() && 'key' in outcome && id === this.#state.selected) {
         await this.#drawings.get(outcome);
       }
@@ -425,7 +432,7 @@ export class Session {
     }
     const item = this.#find(id);
     const others = item?.results.filter(({ key }) => key !== outcome.key) ?? [];
-    // What went to a file already is the visitor's.
+    // A result that was written to a file counts as saved.
     const saved = (item?.saved ?? []).filter((key) => key !== outcome.key);
     this.#change(id, {
       phase: { kind: 'done' },
@@ -442,7 +449,7 @@ export class Session {
     this.report({ ...trouble, message: `${picture.name}: ${trouble.message}` });
   }
 
-  /** Puts the selected picture's result on the stage, at once where its bitmap is at hand. */
+  /** Shows the selected picture's result, immediately if its bitmap is in memory. */
   async #show(): Promise<void> {
     const result = selectedOf(this.#state)?.result ?? null;
     const shown = this.#state.drawing;

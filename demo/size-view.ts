@@ -10,7 +10,7 @@ const OWN = {
 } as const;
 type OwnKind = keyof typeof OWN;
 
-/** Sizes beside the usual ones: from the list, or typed. */
+/** Sizes besides the usual ones: from the list, or typed. */
 export class SizeView {
   #asked: OwnKind | null = null;
 
@@ -47,7 +47,7 @@ export class SizeView {
     const note = sizeNote(wish, source);
     say(get('size-note'), note);
     get('size-note').hidden = note === '';
-    // While a size is being typed the list says which.
+    // While a size is being typed, the list shows its kind.
     if (this.#asked) return;
     const isUsual = 'scale' in wish && [1, 2, 3, 4].includes(wish.scale);
     const listed = [...select.options].find(({ value }) => value === wishKey(wish));

@@ -1,17 +1,17 @@
 import { MAX_FACTOR, type SizeWish, wishedSize } from '../src/image/size.ts';
 import type { Size } from './zoom.ts';
 
-/** A size that somebody asks for, in one way. */
+/** A requested size, given in one way. */
 export type Wish =
   | { readonly scale: number }
   | { readonly width: number }
   | { readonly height: number }
   | { readonly fit: Size };
 
-/** Two wishes with the same key are the same. */
+/** Two sizes with the same key are the same. */
 export const wishKey = (wish: Wish): string => JSON.stringify(wish);
 
-/** By how much a picture is enlarged; null where that depends on a size that is not known. */
+/** The factor of the enlargement; null if it depends on an unknown size. */
 export function factorOf(wish: Wish, size: Size | null): number | null {
   if ('scale' in wish) return wish.scale;
   if (size === null) return null;
@@ -20,7 +20,7 @@ export function factorOf(wish: Wish, size: Size | null): number | null {
   return Math.min(wish.fit.width / size.width, wish.fit.height / size.height);
 }
 
-/** The size of the result; null where it is not known, or beyond what can be made. */
+/** The size of the result; null if it is unknown or too large. */
 export function sizeOf(wish: Wish, size: Size | null): Size | null {
   const factor = factorOf(wish, size);
   if (size === null || factor === null || factor > MAX_FACTOR) return null;
@@ -28,10 +28,10 @@ export function sizeOf(wish: Wish, size: Size | null): Size | null {
   return { width, height };
 }
 
-/** Beyond this factor a network works on what it made itself. */
+/** Beyond this factor, a network works on its own output. */
 const MOST_DETAIL = 4;
 
-/** What has to be said of a wished size: what comes of it, or why it cannot be; empty for the usual ones. */
+/** A note about a requested size: its effect, or why it is impossible; empty for the usual ones. */
 export function sizeNote(wish: Wish, size: Size | null): string {
   const factor = factorOf(wish, size);
   if (size === null || factor === null) return '';
@@ -46,14 +46,14 @@ export function sizeNote(wish: Wish, size: Size | null): string {
   return `${becomes}${detail}${smaller}`.trim();
 }
 
-/** A size by what somebody typed; null for what is none. */
+/** A size from typed text; null if it is invalid. */
 export function wishOf(kind: 'scale' | 'width' | 'height', value: number): Wish | null {
   if (kind === 'scale') return value > 0 && value <= MAX_FACTOR ? { scale: value } : null;
   if (!Number.isInteger(value) || value < 1) return null;
   return kind === 'width' ? { width: value } : { height: value };
 }
 
-/** As it stands in the name of a file: `@2x`, `-3840w`, `-2160h`, `-3840x2160`. */
+/** The size in a file name: `@2x`, `-3840w`, `-2160h`, `-3840x2160`. */
 export function wishName(wish: Wish): string {
   if ('scale' in wish) return wish.scale === 1 ? '-clean' : `@${wish.scale}x`;
   if ('width' in wish) return `-${wish.width}w`;
@@ -61,7 +61,7 @@ export function wishName(wish: Wish): string {
   return `-${wish.fit.width}x${wish.fit.height}`;
 }
 
-/** For people: `2×`, `3840 wide`; empty where the size stays. */
+/** The size as text: `2×`, `3840 wide`; empty if it stays the same. */
 export function wishWords(wish: Wish): string {
   if ('scale' in wish) return wish.scale === 1 ? '' : `${wish.scale}×`;
   if ('width' in wish) return `${wish.width} wide`;

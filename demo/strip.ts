@@ -12,10 +12,12 @@ export interface StripActions {
   retryAll(): void;
 }
 
-/** Of a tile that is dragged within the strip; no file has it. */
+/** Type of a tile that is dragged within the strip; files never have it. */
 const DRAGGED = 'application/x-crispen-tile';
 
-/** The filmstrip: one tile per picture, and what is done with all of them. There from two pictures on. */
+/**
+ * The filmstrip: one tile per picture, and actions for all of them. Visible from two pictures on.
+ */
 export class Strip {
   readonly #actions: StripActions;
   readonly #tiles = new Map<string, HTMLElement>();
@@ -137,7 +139,7 @@ export class Strip {
     if (selected) this.#actions.move(selected, this.#place(selected) + step);
   }
 
-  /** Arrows go from tile to tile, with Alt they move the tile; Delete takes it out. */
+  /** Arrows select a tile, with Alt they move it; Delete removes it. */
   #key(event: KeyboardEvent): void {
     const id = this.#idAt(event);
     const items = this.#state?.items ?? [];

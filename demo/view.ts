@@ -27,7 +27,7 @@ export interface Actions extends JobActions, StripActions {
   goBack(): void;
 }
 
-/** A choice with a title and, unless it is empty, a line about it. */
+/** A choice with a title and, unless it is empty, a description. */
 function card(choice: { name: string; value: string; title: string; text: string }): HTMLElement {
   const label = copyOf('card');
   const { name, value, title, text } = choice;
@@ -37,20 +37,20 @@ function card(choice: { name: string; value: string; title: string; text: string
   return label;
 }
 
-/** Beside another result, the model tells the two apart. */
+/** Next to another result, the model distinguishes the two. */
 const tagOf = (result: Result, { mode }: BeforeSide): string =>
   mode === 'pinned'
     ? resultTitle(result)
     : resultTag(result.backend, wishWords(result.settings.size));
 
-/** The page as a function of the state: index.html holds every element, this fills and shows them. */
+/** Renders the state: index.html contains every element, and this class fills and shows them. */
 export class PageView {
   readonly #models: readonly ModelEntry[];
   readonly #actions: Actions;
   readonly #compare: Compare;
   readonly #job: JobView;
   readonly #strip: Strip;
-  /** What the picture stage shows, to leave it alone while only the progress changes. */
+  /** What the stage shows. It is left alone while only the progress changes. */
   #shown: readonly unknown[] = [];
   #offered = '';
   readonly #size: SizeView;
@@ -76,7 +76,9 @@ export class PageView {
     this.#listen();
   }
 
-  /** @param before what the result is compared with; `isPinned`: one of this picture is pinned */
+  /**
+   * @param before what the result is compared with; `isPinned`: a result of this picture is pinned
+   */
   render(state: State, before: BeforeSide & { readonly isPinned: boolean }): void {
     const focused = document.activeElement;
     const item = state.isHome ? null : selectedOf(state);
@@ -91,9 +93,9 @@ export class PageView {
     say(get('worker'), worker.text);
     get('worker').classList.toggle('is-slow', worker.slow);
     this.#renderUndo(state);
-    // What waits for an answer has to be seen.
+    // A question must be visible.
     if (isNew && phase === 'confirm') get('job').scrollIntoView({ block: 'nearest' });
-    // A button that goes away (Cancel, a sample) must not take the keyboard's place with it.
+    // A disappearing button (Cancel, a sample) must not take the keyboard focus with it.
     if (focused instanceof HTMLElement && focused !== document.body && !focused.checkVisibility()) {
       get('job').focus({ preventScroll: true });
     }
@@ -110,7 +112,7 @@ export class PageView {
       input.addEventListener('change', () => {
         const files = [...(input.files ?? [])];
         if (files.length > 0) actions.open(files, id === 'folder');
-        // Picking the same file again is a change again.
+        // Picking the same file again must count as a change.
         input.value = '';
       });
     }
@@ -141,7 +143,7 @@ export class PageView {
     });
   }
 
-  /** One card per task that there is a model for. */
+  /** One card per task that has a model. */
   #offerTasks(): void {
     const tasks = tasksOf(this.#models);
     get('task').hidden = tasks.length < 2;
@@ -174,7 +176,7 @@ export class PageView {
     const after = result && drawing ? drawing.image : null;
     const made = result?.settings ?? settings;
     const natural = { width: image.naturalWidth, height: image.naturalHeight };
-    // Until there is a result, its size is the wanted one.
+    // Until there is a result, its size is the requested one.
     const size = result ?? sizeOf(made.size, natural) ?? natural;
     this.#renderSides(side, result !== null && result.file !== null);
     const beforeSide = after ? side : null;
@@ -204,7 +206,7 @@ export class PageView {
     get('sides').hidden = !isDone;
     const select = get<HTMLSelectElement>('before-mode');
     get<HTMLOptionElement>('before-pinned').hidden = !isPinned;
-    // While a filter is at work the list says what was chosen.
+    // While a filter is running, the list shows the choice.
     if (mode !== 'browser' || select.value === 'pinned') select.value = mode;
     get('pin').setAttribute('aria-pressed', String(isPinned));
   }

@@ -3,7 +3,7 @@ import { dimensions, megapixels } from './format.ts';
 import type { PictureTask } from './models.ts';
 import type { Size } from './zoom.ts';
 
-/** What the page says about adapters, stages and limits. Pure functions. */
+/** The page's texts about adapters, stages and limits. Pure functions. */
 
 type Adapter = NonNullable<Detection['adapter']>;
 
@@ -20,14 +20,14 @@ export function stageWords(stage: UpscaleProgress['stage'] | null, task: AddedTa
   return stage === null ? 'Looking for a graphics card' : STAGES[stage];
 }
 
-/** The tasks by what people would call them. */
+/** Everyday names of the tasks. */
 export const TASK_WORDS: Readonly<Record<PictureTask, string>> = {
   upscale: 'Enlarge',
   dejpeg: 'Remove JPEG artifacts',
   denoise: 'Remove noise',
 };
 
-/** A name for an adapter out of whatever the browser tells. */
+/** A name for an adapter from the browser's information. */
 export function adapterName(adapter: Adapter): string {
   const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
   const parts = [adapter.vendor, adapter.architecture].filter((part) => part !== '');
@@ -36,7 +36,7 @@ export function adapterName(adapter: Adapter): string {
   );
 }
 
-/** What does the work, and whether to expect it to be slow. */
+/** What does the work, and whether it will be slow. */
 export function workerWords(detection: Detection | null): { text: string; slow: boolean } {
   if (detection === null) return { text: 'Looking for a graphics card', slow: false };
   if (detection.adapter === null) return processorWords(detection);
@@ -78,7 +78,7 @@ export function madeBy(
   return `Made by ${name} on ${place}${slow}.`;
 }
 
-/** What of the picture's colours was kept and what not; empty for an ordinary picture. */
+/** What of the picture's colours was kept and what was not; empty for an ordinary picture. */
 export function keptWords(source: UpscaleOutput['source']): string {
   const { colorSpace, hasProfile, depth, grey, notes } = source;
   const profile = colorSpace === 'display-p3' ? 'Display P3 colours' : 'its colour profile';
@@ -126,7 +126,7 @@ const ADVICE: Readonly<Record<'chrome' | 'firefox' | 'safari', BrowserAdvice>> =
   },
 };
 
-/** What to enable, the reader's own browser first. */
+/** What to enable, with the reader's own browser first. */
 export function advice(userAgent: string): BrowserAdvice[] {
   const { chrome, firefox, safari } = ADVICE;
   if (/firefox|fxios/i.test(userAgent)) return [firefox, chrome, safari];
@@ -147,7 +147,7 @@ export function noAdapterWords({ cpu, reason }: Pick<Detection, 'cpu' | 'reason'
   if (reason?.code === 'INSECURE_CONTEXT') {
     return {
       title: 'This address is not secure',
-      text: 'Browsers keep the graphics card away from pages opened over plain http from another machine. Open this page over https, or on the machine itself as localhost.',
+      text: 'Browsers do not offer the graphics card to pages that come over plain http from another machine. Open this page over https, or as localhost on the machine itself.',
     };
   }
   return {
@@ -156,19 +156,19 @@ export function noAdapterWords({ cpu, reason }: Pick<Detection, 'cpu' | 'reason'
   };
 }
 
-/** Longest side that every current browser can put on a canvas and most can encode. */
+/** The longest side that every current browser can put on a canvas and most can encode. */
 const MAX_SIDE = 16_384;
 /** Largest canvas area of desktop browsers, in pixels. */
 const MAX_AREA = 268_435_456;
-/** From here on (a 256 MB picture) phones and older machines run out of memory. */
+/** From this size on (a 256 MB picture), phones and older machines run out of memory. */
 const LARGE_AREA = 67_108_864;
 
-/** Whether a result is more than a page can show, so that it has to go to a file as it is made. */
+/** Whether a result is too large for a page to show and must be written to a file. */
 export function isBeyondCanvas({ width, height }: Size): boolean {
   return Math.max(width, height) > MAX_SIDE || width * height > MAX_AREA;
 }
 
-/** A sentence to be confirmed before a result that a browser may not bear; null when all is well. */
+/** A warning to confirm for a result that a browser may not handle; null if there is none. */
 export function sizeWarning({ width, height }: Size): string | null {
   const area = width * height;
   const what = `${dimensions(width, height)} (${megapixels(width, height)} megapixels)`;

@@ -1,6 +1,6 @@
 /**
- * The arithmetic of looking at a picture through a stage, free of the DOM. Lengths on the stage are
- * CSS pixels, lengths in the picture are pixels of the enlarged picture.
+ * The arithmetic of viewing a picture on a stage, without the DOM. Lengths on the stage are CSS
+ * pixels; lengths in the picture are pixels of the enlarged picture.
  */
 export interface Size {
   readonly width: number;
@@ -19,18 +19,18 @@ export interface View {
   readonly y: number;
 }
 
-/** Device pixels per picture pixel at the closest look. */
+/** Device pixels per picture pixel at the largest zoom. */
 const CLOSEST = 16;
-/** At first, small pictures are shown no larger than this many device pixels per picture pixel. */
+/** At first, small pictures have at most this many device pixels per picture pixel. */
 const LARGEST_FIT = 4;
-/** Unless they would fill less than this share of the stage, along the tighter side. */
+/** Unless they would fill less than this share of the stage along the tighter side. */
 const LEAST_SHARE = 0.5;
-/** A fit this close above a whole number of device pixels is brought down to it. */
+/** A fitting scale this close above a whole number of device pixels is reduced to it. */
 const SNAP = 1.12;
 
 /**
- * The scale at which the whole picture is seen. Where little room is lost by it, that is a whole
- * number of device pixels per picture pixel, which shows the picture without another blur.
+ * The scale at which the whole picture is visible. If little room is lost, it is a whole number of
+ * device pixels per picture pixel, which shows the picture without additional blur.
  */
 export function fitScale(picture: Size, stage: Size, pixelRatio: number): number {
   const contain = Math.min(stage.width / picture.width, stage.height / picture.height);
@@ -40,7 +40,7 @@ export function fitScale(picture: Size, stage: Size, pixelRatio: number): number
   return (whole > 0 && devicePixels <= whole * SNAP ? whole : devicePixels) / pixelRatio;
 }
 
-/** Keeps the picture centred where it is smaller than the stage and without gaps where larger. */
+/** Keeps the picture centred if it is smaller than the stage, and without gaps if it is larger. */
 export function keepInside(view: View, picture: Size, stage: Size): View {
   const place = (offset: number, length: number, room: number): number =>
     length <= room ? (room - length) / 2 : Math.min(0, Math.max(room - length, offset));
@@ -55,21 +55,21 @@ export function fitView(picture: Size, stage: Size, pixelRatio: number): View {
   return keepInside({ scale: fitScale(picture, stage, pixelRatio), x: 0, y: 0 }, picture, stage);
 }
 
-/** Smallest and largest scale that the stage offers for a picture. */
+/** The stage's smallest and largest scale for a picture. */
 export function scaleRange(picture: Size, stage: Size, pixelRatio: number): [number, number] {
   const fit = fitScale(picture, stage, pixelRatio);
   return [Math.min(fit, 1 / pixelRatio), Math.max(fit, CLOSEST / pixelRatio)];
 }
 
-/** The view at another scale with the picture held fast under one point of the stage. */
+/** The view at another scale, with the picture fixed at one point of the stage. */
 export function zoomAround(view: View, scale: number, at: Point): View {
   const ratio = scale / view.scale;
   return { scale, x: at.x - (at.x - view.x) * ratio, y: at.y - (at.y - view.y) * ratio };
 }
 
 /**
- * The scale a wheel event asks for. Wheels report lines or pages in some browsers and trackpads
- * pinch in small steps with the control key held; one notch of a mouse wheel is about 20 %.
+ * The scale that a wheel event requests. Some browsers report lines or pages, and trackpads pinch
+ * in small steps with the control key held. One notch of a mouse wheel is about 20 %.
  */
 export function wheelScale(scale: number, deltaY: number, deltaMode: number, pinch: boolean) {
   const pixels = deltaY * (deltaMode === 1 ? 33 : deltaMode === 2 ? 400 : 1);

@@ -1,3 +1,3 @@
-/** Crispen's worker, which counts the GPU devices that it is given as `self.counts`. */
+/** Crispen's worker. `self.counts` counts the GPU devices that it receives. */
 import './counts.mjs';
 import '../src/worker/worker.ts';

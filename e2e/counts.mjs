@@ -1,4 +1,4 @@
-// By itself, so that it is evaluated before what it counts.
+// A separate module, because it must be evaluated before the code that it counts.
 const counts = { devices: 0 };
 Object.assign(globalThis, { counts });
 

@@ -66,7 +66,7 @@ describe.each([
 
   it('has room for the sizes of a large picture', async () => {
     const { page, close } = await openDemo(browser, { viewport: { width, height } });
-    // A model of scale 1, so that all four sizes are offered.
+    // A model of scale 1, which makes the page offer all four sizes.
     await dropOn(page, { name: '1x-noise.safetensors', bytes: tinyCheckpoint(1) });
     await page.getByTestId('own').getByText('Compact, removes noise').waitFor();
     await dropOn(page, { name: 'large.png', bytes: await plain(2600, 1740) });

@@ -1,6 +1,6 @@
 /**
- * Crispen's own worker, which dies when told to over a channel of the test: by an error that nobody
- * catches, or by closing itself, of which the page gets no event.
+ * Crispen's own worker, which dies on request from a channel of the test: by an uncaught error, or
+ * by closing itself, for which the page gets no event.
  */
 import '../src/worker/worker.ts';
 

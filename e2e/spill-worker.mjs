@@ -1,4 +1,4 @@
-// Writes a Blob of which all but the first bytes spill to the origin private file system.
+// Writes a Blob that spills to the origin private file system, except its first bytes.
 import { save } from '/src/codecs/sink.ts';
 import { blobSink, spillFolder } from '/src/worker/sinks.ts';
 

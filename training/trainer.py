@@ -176,8 +176,8 @@ class Trainer:
         distance = generator = telling = nothing
         seen = y
         if self.features or self.judge:
-            # On even areas these two teach little, and the absolute error counts more, because they
-            # would add grain there.
+            # The two other losses would add grain on even areas. There they have little weight, and the
+            # absolute error has more.
             even = evenness(target)
             seen = torch.lerp(y, y.detach(), even)
             loss = loss + CALM * (even * (y - target).abs()).mean()

@@ -1,4 +1,4 @@
-/** The documentation: shows each example's source, and runs that very source. */
+/** The documentation: shows each example's source, and runs the same source. */
 import { CrispenImage } from '../../src/element/crispen-image.ts';
 import canvasSource from './examples/canvas.ts?raw';
 import errorsSource from './examples/errors.ts?raw';
@@ -26,7 +26,7 @@ const RECIPES: Readonly<Record<string, string>> = {
   ...{ react, vue, svelte, 'service-worker': serviceWorker },
 };
 
-/** With the names by which a site imports them. */
+/** With the names that a site imports. */
 const published = (source: string) =>
   source
     .replace('../../../src/index.ts', 'crispen')
@@ -69,18 +69,18 @@ for (const place of document.querySelectorAll<HTMLElement>('[data-recipe]')) {
   place.append(listing(RECIPES[place.dataset.recipe ?? '']));
 }
 
-// An element's source is what the page itself holds, without the folder of this site's weights.
+// An element's source is the page's own markup, without the folder of this site's weights.
 for (const place of document.querySelectorAll<HTMLElement>('[data-gallery]')) {
   const text = place.innerHTML.replaceAll(/\s+/g, ' ').replaceAll(/ base-url=".*?"|=""/g, '');
   place.after(listing(text.replaceAll('> <', '>\n<')));
 }
 
-// They scroll sideways, by the keyboard as well.
+// They scroll sideways, with the keyboard too.
 for (const pre of document.querySelectorAll('pre')) {
   Object.assign(pre, { tabIndex: 0, role: 'group', ariaLabel: 'Source' });
 }
 
-// Whoever reads comes back to a picture after a while.
+// Readers come back to a picture after a while.
 CrispenImage.idleMs = 60_000;
-// By hand: of the package only the built `crispen/element` is said to do more than to export.
+// Explicitly, because only the built `crispen/element` is marked as having side effects.
 customElements.define('crispen-image', CrispenImage);

@@ -1,7 +1,7 @@
 /**
- * Finds what runs WebGPU on this machine: a Chromium, Vulkan drivers (named by their ICD files, as
- * the Vulkan loader wants them) and the Vulkan loader itself. Plain JavaScript, because the scripts
- * use it before anything is built; the types are in drivers.d.mts.
+ * Finds the software that runs WebGPU on this machine: a Chromium, Vulkan drivers (named by their
+ * ICD files, as the Vulkan loader needs) and the Vulkan loader itself. Plain JavaScript, because
+ * the scripts use it before anything is built; the types are in drivers.d.mts.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { constants, homedir } from 'node:os';
@@ -19,7 +19,10 @@ const CHROMIUM_FOLDERS = [
 
 const SWIFTSHADER_ICD = 'vk_swiftshader_icd.json';
 
-/** The Chromium to test with: `$CRISPEN_CHROMIUM`, else an installed one, else Playwright's; or null. */
+/**
+ * The Chromium to test with: `$CRISPEN_CHROMIUM`, or an installed one, or Playwright's; null if
+ * there is none.
+ */
 export function findChromium() {
   const wanted = process.env.CRISPEN_CHROMIUM;
   if (wanted) return existsSync(wanted) ? wanted : null;
@@ -36,7 +39,10 @@ export function findChromium() {
   return [...installed, ...own].find((path) => existsSync(path)) ?? null;
 }
 
-/** SwiftShader's ICD file: `$CRISPEN_VK_ICD`, otherwise that of an installed Chromium, or null. */
+/**
+ * SwiftShader's ICD file: `$CRISPEN_VK_ICD`, or that of an installed Chromium; null if there is
+ * none.
+ */
 export function findSwiftShader() {
   const wanted = process.env.CRISPEN_VK_ICD;
   if (wanted) return existsSync(wanted) ? wanted : null;
@@ -44,8 +50,8 @@ export function findSwiftShader() {
 }
 
 /**
- * The installed Vulkan drivers: `hardware`, and `software` (lavapipe). A driver file says nothing
- * about the hardware being there.
+ * The installed Vulkan drivers: `hardware`, and `software` (lavapipe). A driver file does not mean
+ * that the hardware exists.
  */
 export function findVulkanDrivers() {
   const folders = [
@@ -67,9 +73,9 @@ export function findVulkanDrivers() {
 }
 
 /**
- * Makes the Vulkan loader available to Dawn, which asks for `libvulkan.so.1` by name. Where the
- * system has none, the one inside a Chromium is loaded here first: a library that is loaded already
- * is found by its name. Returns whether there is a loader.
+ * Makes the Vulkan loader available to Dawn, which opens `libvulkan.so.1` by name. If the system
+ * has none, the loader inside a Chromium is opened here first, because an open library is found by
+ * its name. Returns whether there is a loader.
  */
 export function loadVulkan() {
   if (process.platform !== 'linux') return true;
@@ -84,14 +90,14 @@ function openLibrary(file) {
   try {
     process.dlopen({ exports: {} }, file, constants.dlopen.RTLD_NOW | RTLD_NODELETE);
   } catch (error) {
-    // Node takes every library for an addon and complains of this one after it has been loaded.
+    // Node treats every library as an addon and reports an error after loading this one.
     return String(error).includes('did not self-register');
   }
   return true;
 }
 
 /**
- * Every place where a Chromium has this file.
+ * All paths of this file in Chromium installations.
  * @param {string} name
  */
 function inChromium(name) {

@@ -2,8 +2,8 @@ import type { Graph, NodeId } from './graph.ts';
 import type { Padding } from './ops.ts';
 
 /**
- * How the LR image is enlarged before it becomes the input: what the input says; else by reflection to
- * multiples of what the graph unshuffles by.
+ * How the LR image is padded before it becomes the input: as the input op says, or by reflection to
+ * multiples of the unshuffle factor.
  */
 export function paddingOf(graph: Graph): Padding {
   const input = graph.nodes.find(({ op }) => op === 'input');
@@ -17,7 +17,7 @@ export function paddingOf(graph: Graph): Padding {
 export const paddedSide = ({ multiple, least }: Padding, side: number): number =>
   Math.max(least, Math.ceil(side / multiple) * multiple);
 
-/** The number that width and height of the LR image must be multiples of; see `paddingOf`. */
+/** Width and height of the LR image must be multiples of this number; see `paddingOf`. */
 export const sizeMultiple = (graph: Graph): number => paddingOf(graph).multiple;
 
 /** Multiply-adds per LR pixel of all convolutions and attentions. */

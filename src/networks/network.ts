@@ -10,8 +10,8 @@ export interface Network {
   readonly inputRange: number;
   readonly graph: Graph;
   /**
-   * Given: an image runs in square tiles of so many pixels, each as an image of its own, and where they
-   * overlap the result is their mean (`engine/tile/average.ts`).
+   * Given: an image runs in square tiles of this many pixels, each as a separate image. Where tiles
+   * overlap, the result is their mean (`engine/tile/average.ts`).
    */
   readonly averagedTiles?: { readonly side: number; readonly overlap: number };
 }

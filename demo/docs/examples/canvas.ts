@@ -3,7 +3,7 @@ import { createUpscaler, type Upscaler } from '../../../src/index.ts';
 let upscaler: Upscaler | undefined;
 
 export async function run(output: HTMLElement, source: string | Blob) {
-  // The canvas shows the result as long as the upscaler is there.
+  // The canvas shows the result until the upscaler is destroyed.
   upscaler ??= createUpscaler({ baseUrl: './models/' });
   const canvas = document.createElement('canvas');
   const { diagnostics } = await upscaler.upscaleTo(canvas, source);

@@ -1,4 +1,4 @@
-// Weights never change under their name: once fetched, they come from the cache.
+// A weight file never changes under its name, so it is fetched once and then comes from the cache.
 self.addEventListener('fetch', (event) => {
   if (!event.request.url.endsWith('.safetensors')) return;
   const answer = caches.open('weights').then(async (cache) => {
