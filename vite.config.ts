@@ -1,5 +1,38 @@
-import { defineConfig } from 'vite';
+import { defineConfig, type Plugin } from 'vite';
 import { bareShaders } from './scripts/shaders.mjs';
+
+/**
+ * The content policy of the built pages: nothing beyond their own origin. WebAssembly is for machines without
+ * a GPU. The bench page loads other runtimes, which need more.
+ */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "worker-src 'self'",
+  "connect-src 'self' blob: data:",
+  "img-src 'self' blob: data:",
+  "style-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
+
+const policy: Plugin = {
+  name: 'content-security-policy',
+  apply: 'build',
+  transformIndexHtml: (html, { path }) =>
+    path.endsWith('bench.html')
+      ? html
+      : {
+          html,
+          tags: [
+            {
+              tag: 'meta',
+              attrs: { 'http-equiv': 'Content-Security-Policy', content: POLICY },
+              injectTo: 'head-prepend',
+            },
+          ],
+        },
+};
 
 /**
  * The site: index.html and demo/, bench.html and docs.html as separate pages. URLs are relative, so
@@ -13,6 +46,6 @@ export default defineConfig({
     target: 'es2023',
     rolldownOptions: { input: ['index.html', 'bench.html', 'docs.html'] },
   },
-  plugins: [bareShaders()],
+  plugins: [bareShaders(), policy],
   worker: { format: 'es', plugins: () => [bareShaders()] },
 });

@@ -478,7 +478,8 @@ export class CrispenImage extends Base {
     const choice = this.#choose(forced);
     const running = this.#state === 'waiting' || this.#state === 'working';
     const current = this.#key === this.#inputs();
-    if (current && this.#state === 'failed' && !forced) return;
+    const isOver = this.#state === 'failed' || this.#skipped === 'slow';
+    if (current && isOver && !forced) return;
     if ('skip' in choice) {
       if (current && (this.#state === 'working' || this.#state === 'done')) return;
       this.#reset();
@@ -543,23 +544,28 @@ export class CrispenImage extends Base {
       await this.#lookAtFile(signal);
       throwIfAborted(signal);
       const choice = this.#choose(this.#wanted > 0);
-      if ('skip' in choice) {
-        this.#controller = null;
-        this.#reset();
-        this.#skipped = choice.skip;
-        this.#setState('skipped');
-        return;
-      }
+      if ('skip' in choice) return this.#leave(choice.skip);
       this.#scaleMade = choice.scale;
       const output = await scheduler.add({
         ...{ key: this.baseUrl, rank: () => (this.#visible ? 0 : 1), signal },
         run: (tool) => this.#work(tool, choice.scale, signal),
       });
-      if (signal.aborted) (output.image as ImageBitmap).close();
+      if (output === null) this.#leave('slow');
+      else if (signal.aborted) (output.image as ImageBitmap).close();
       else this.#show(output);
     } finally {
       clearTimeout(late);
     }
+  }
+
+  /** The picture stays as it is. */
+  #leave(reason: SkipReason): void {
+    const key = this.#key;
+    this.#controller = null;
+    this.#reset();
+    this.#key = key;
+    this.#skipped = reason;
+    this.#setState('skipped');
   }
 
   /**
@@ -584,7 +590,8 @@ export class CrispenImage extends Base {
     if (!signal.aborted) this.#look = { source, ...found };
   }
 
-  async #work(tool: Tool, scale: number, signal: AbortSignal): Promise<UpscaleOutput> {
+  /** @returns null where it would take more than a minute and nobody insists */
+  async #work(tool: Tool, scale: number, signal: AbortSignal): Promise<UpscaleOutput | null> {
     throwIfAborted(signal);
     if (!(scale > 0)) {
       throw new CrispenError('INVALID_INPUT', `"${this.getAttribute('scale')}" is not a scale.`, {
@@ -598,8 +605,19 @@ export class CrispenImage extends Base {
     const wanted = this.model || tool.modelFor(this.task, scale);
     const model = await readyModel(tool, wanted, task ? 1 : scale, { task, signal, onProgress });
     this.#tell('modelload', model);
-    const request = { model: model.id, ...(task && { task, scale }), signal, onProgress };
-    return tool.upscaler.upscale(this.#file ?? this.#image, request);
+    let isLeft = false;
+    const confirm = () => {
+      isLeft = this.#wanted === 0;
+      return !isLeft;
+    };
+    const running = { signal, onProgress, confirm };
+    const request = { model: model.id, ...(task && { task, scale }), ...running };
+    try {
+      return await tool.upscaler.upscale(this.#file ?? this.#image, request);
+    } catch (error) {
+      if (isLeft && !signal.aborted) return null;
+      throw error;
+    }
   }
 
   #show(output: UpscaleOutput): void {
