@@ -1,6 +1,40 @@
-import { defineConfig } from 'vite';
+import { defineConfig, type Plugin } from 'vite';
 import { offline } from './scripts/offline.mjs';
 import { bareShaders } from './scripts/shaders.mjs';
+
+/**
+ * The content policy of the built pages: nothing beyond their own origin. WebAssembly is for machines without
+ * a GPU. The bench page loads other runtimes, which need more.
+ */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "worker-src 'self'",
+  "connect-src 'self' blob: data:",
+  "img-src 'self' blob: data:",
+  "style-src 'self'",
+  "manifest-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
+
+const policy: Plugin = {
+  name: 'content-security-policy',
+  apply: 'build',
+  transformIndexHtml: (html, { path }) =>
+    path.endsWith('bench.html')
+      ? html
+      : {
+          html,
+          tags: [
+            {
+              tag: 'meta',
+              attrs: { 'http-equiv': 'Content-Security-Policy', content: POLICY },
+              injectTo: 'head-prepend',
+            },
+          ],
+        },
+};
 
 /**
  * The site: index.html and demo/, bench.html and docs.html as separate pages. URLs are relative, so
@@ -14,6 +48,6 @@ export default defineConfig({
     target: 'es2023',
     rolldownOptions: { input: ['index.html', 'bench.html', 'docs.html'] },
   },
-  plugins: [bareShaders(), offline()],
+  plugins: [bareShaders(), policy, offline()],
   worker: { format: 'es', plugins: () => [bareShaders()] },
 });

@@ -14,20 +14,24 @@ import { build as vite } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import webpack from 'webpack';
 import { launch } from './browser.ts';
-import { expected, expectSamePicture } from './oracle.ts';
+import { decode, expected, expectSamePicture } from './oracle.ts';
 
-/** No `unsafe-inline`, no `unsafe-eval`, no other sites, no blob: for scripts. */
+/** No `unsafe-inline`, no `unsafe-eval` except for WebAssembly, no other sites, no blob: for scripts. */
 const POLICY =
-  "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; img-src 'self' data:; style-src 'self'";
+  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; img-src 'self' data:; style-src 'self'";
 const TYPES: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript' };
 
 const SOURCE = `
 import { createUpscaler } from 'crispen';
-import 'crispen/element';
+import { CrispenImage } from 'crispen/element';
+
+// The software adapter has to be asked for.
+CrispenImage.options = { backend: 'webgpu' };
 
 const image = new ImageData(6, 5);
 image.data.forEach((_, i) => { image.data[i] = i % 4 === 3 ? 255 : (i * 37) % 256; });
-const upscaler = createUpscaler();
+const upscaler = createUpscaler({ backend: 'webgpu' });
+const processor = createUpscaler({ backend: 'cpu', threads: 2 });
 const canvas = document.createElement('canvas');
 window.done = (async () => {
   const { image: file, backend } = await upscaler.upscale(image, { output: 'image/png' });
@@ -39,6 +43,11 @@ window.done = (async () => {
   const context = canvas.getContext('2d');
   context.drawImage(bitmap, 0, 0);
   upscaler.destroy();
+  const tall = new ImageData(8, 200);
+  tall.data.forEach((_, i) => { tall.data[i] = i % 4 === 3 ? 255 : (i * 41) % 256; });
+  const onCpu = await processor.upscale(tall, { output: 'image/png' });
+  const { threads, tiles } = onCpu.diagnostics;
+  processor.destroy();
   const element = document.querySelector('crispen-image');
   const blob = await element.toBlob();
   return {
@@ -46,6 +55,7 @@ window.done = (async () => {
     pixels: [...context.getImageData(0, 0, bitmap.width, bitmap.height).data],
     element: [element.state, element.result.width, blob.type],
     deep: [...new Uint8Array(await deep.image.arrayBuffer())],
+    cpu: { threads, tiles, file: [...new Uint8Array(await onCpu.image.arrayBuffer())] },
   };
 })();
 `;
@@ -130,6 +140,7 @@ interface Outcome {
   pixels: number[];
   element: [string, number, string];
   deep: number[];
+  cpu: { threads: number; tiles: number; file: number[] };
 }
 
 /**
@@ -146,7 +157,7 @@ async function expectWorking(name: string, sites = [origin]): Promise<void> {
   tab.on('pageerror', (error) => complaints.push(error.message));
   tab.on('request', (request) => requested.push(request.url()));
   await tab.goto(`${origin}/${name}/www/index.html`);
-  const { backend, pixels, element, deep } = await tab.evaluate(
+  const { backend, pixels, element, deep, cpu } = await tab.evaluate(
     () => (window as unknown as { done: Promise<Outcome> }).done,
   );
   const foreign = requested.filter(
@@ -162,6 +173,15 @@ async function expectWorking(name: string, sites = [origin]): Promise<void> {
   expectSamePicture(actual, await expected('a2n-photo-x2', { width, height, data }));
   expect(element).toEqual(['done', 48, 'image/png']);
   await expectDeep(Buffer.from(deep));
+  // Two bands, one of them in a worker that the worker has started.
+  expect(cpu).toMatchObject({ threads: 2, tiles: 2 });
+  const tall = Uint8ClampedArray.from({ length: 8 * 200 * 4 }, (_, i) =>
+    i % 4 === 3 ? 255 : (i * 41) % 256,
+  );
+  expectSamePicture(
+    await decode(cpu.file),
+    await expected('a2n-photo-x2', { width: 8, height: 200, data: tall }),
+  );
   await tab.close();
 }
 

@@ -32,6 +32,9 @@ describe('the documentation', () => {
     const [requests, complaints] = [[] as string[], [] as string[]];
     page.on('request', (request) => requests.push(request.url()));
     page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('console', (message) => {
+      if (/Content Security Policy/i.test(message.text())) complaints.push(message.text());
+    });
     const examples = page.locator('[data-example]');
     expect(await examples.count()).toBe(4);
     for (const example of await examples.all()) {

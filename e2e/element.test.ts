@@ -402,6 +402,29 @@ describe('the element without an adapter', () => {
     await close();
   });
 
+  it('leaves alone what would take more than a minute, once, unless somebody insists', async () => {
+    await open(undefined, { deviceScaleFactor: 5 }, '?backend=auto');
+    await page.evaluate(() => {
+      const canvas = document.createElement('canvas');
+      [canvas.width, canvas.height] = [1800, 1500];
+      canvas.getContext('2d')?.fillRect(9, 9, 900, 900);
+      const { options } = window.element.CrispenImage;
+      window.element.CrispenImage.options = { ...options, threads: 1 };
+      window.element.add(
+        'e',
+        { width: '700', 'max-pixels': '100000000' },
+        { src: canvas.toDataURL(), alt: 'Large' },
+      );
+    });
+    await until('e', 'skipped');
+    expect(await page.evaluate(() => window.element.get('e').skipped)).toBe('slow');
+    await page.setViewportSize({ width: 700, height: 500 });
+    await page.waitForTimeout(300);
+    expect(await states()).toEqual({ e: 'skipped' });
+    expect((await log()).filter((line) => /load$|error/.test(line))).toEqual(['e modelload']);
+    await close();
+  });
+
   it('stays an image and says why where the GPU was asked for', async () => {
     await open();
     await add('e', base);

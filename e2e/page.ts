@@ -46,9 +46,12 @@ function failure(error: unknown): Outcome {
   return error.serialize();
 }
 
+/** Anything but a plain object is passed on as it is, since tests try wrong options, too. */
 const createUpscaler = (options: crispen.UpscalerOptions = {}) =>
   crispen.createUpscaler(
-    typeof options === 'object' ? { backend: chosenBackend, ...options } : options,
+    Object.getPrototypeOf(Object(options)) === Object.prototype && options !== null
+      ? { backend: chosenBackend, ...options }
+      : options,
   );
 
 const harness = { ...crispen, createUpscaler, bytes, attempt, failure, wrongCalls };

@@ -15,16 +15,17 @@ const barePageWith = (module: string) => `<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Bare page</title><link rel="icon" href="data:,">
 <script type="module" src="${module}"></script></html>`;
 
-const barePage: Plugin = {
+const barePage = (headers: Readonly<Record<string, string>>): Plugin => ({
   name: 'bare-page',
   configureServer(server) {
     server.middlewares.use((request, response, next) => {
       const module = MODULES.get((request.url ?? '').split('?')[0] as string);
       if (module === undefined) return next();
+      for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
       response.setHeader('content-type', 'text/html').end(barePageWith(module));
     });
   },
-};
+});
 
 export interface Served {
   /** With a slash at the end. */
@@ -32,21 +33,35 @@ export interface Served {
   close(): Promise<void>;
 }
 
+/** Makes pages cross-origin isolated. */
+export const ISOLATING = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+};
+
 /**
  * The sources as Vite's development server serves them, and the pages above.
  * @param policy Content-Security-Policy of all responses, including workers
+ * @param others further headers of all responses
  */
-export async function serveSources(policy?: string): Promise<Served> {
+export async function serveSources(
+  policy?: string,
+  others: Readonly<Record<string, string>> = {},
+): Promise<Served> {
+  const headers = {
+    ...others,
+    ...(policy !== undefined && { 'Content-Security-Policy': policy }),
+  };
   const server = await createServer({
     configFile: false,
     logLevel: 'error',
-    plugins: [barePage],
+    plugins: [barePage(headers)],
     // Bundling a dependency on first use would reload the page during a test.
     optimizeDeps: { noDiscovery: true, include: [] },
     server: {
       ...{ host: '127.0.0.1', port: 0, hmr: false, ws: false, watch: null },
       allowedHosts: [INSECURE_HOST],
-      ...(policy !== undefined && { headers: { 'Content-Security-Policy': policy } }),
+      headers,
     },
   });
   await server.listen();

@@ -80,6 +80,8 @@ describe('crispen', () => {
         statistics: 'exact',
         approximate: false,
         precision: 'f32',
+        threads: expect.any(Number),
+        slow: false,
         ...{ depth: 8, colorSpace: 'srgb', animated: false, notes: [], assumptions: [] },
       },
     ]);
@@ -167,6 +169,19 @@ describe('crispen', () => {
     const args = ['--weights', at('mine-x4.safetensors'), '--json', '--scale'];
     await run(upscaleCommand, at('in.png'), at('less.png'), ...args, '2');
     expect(json()[0]).toMatchObject({ passes: ['mine-x4'], networkScale: 4, output: [12, 8] });
+  });
+
+  test('gives the same pixels by any number of threads', async () => {
+    for (const threads of ['1', '2']) {
+      const args = [at('in.png'), at(`threads-${threads}.png`), '--threads', threads, '--json'];
+      expect(await run(upscaleCommand, ...args)).toBe(0);
+      expect(json()).toMatchObject([{ threads: Number(threads), slow: false }]);
+    }
+    expect(await readFile(at('threads-2.png'))).toEqual(await readFile(at('threads-1.png')));
+    for (const threads of ['0', '9', 'all']) {
+      const wrong = run(upscaleCommand, at('in.png'), at('none.png'), '--threads', threads);
+      await expect(wrong).rejects.toMatchObject({ message: expect.stringContaining('1 to 8') });
+    }
   });
 
   describe('restores', () => {

@@ -1,3 +1,4 @@
+import { reportAdapter } from '../engine/gpu/device.ts';
 import { CrispenError } from '../errors.ts';
 import { findSwiftShader, findVulkanDrivers, loadVulkan } from './drivers.mjs';
 
@@ -24,7 +25,7 @@ export async function openRealGpu(): Promise<GPU | null> {
   try {
     const found = await firstGpu(await loadDawn(), choices);
     const adapter = await found?.requestAdapter({ powerPreference: 'high-performance' });
-    if (found && adapter && !adapter.info.isFallbackAdapter) {
+    if (found && adapter && !reportAdapter(adapter).isFallbackAdapter) {
       opened ??= found;
       return opened;
     }

@@ -20,14 +20,14 @@ Measures every shipped model on Set5 and Set14 at its scale, next to bicubic, th
 the authors' weights. Measures photo models on JPEG input next to the clean models, and restoration
 next to its input. Writes QUALITY.md, and crops of the sample photos to docs/quality. The data sets
 (images/Set5, images/Set14), the authors' weights (weights/official) and the photos (samples) must be in
-$CRISPEN_SHARED (default ../shared). A software adapter takes hours: use --resume, or --device torch,
-which takes minutes and gives the same digits.
+$CRISPEN_SHARED (default ../shared).
 
   --sets NAMES     comma-separated (default Set5,Set14)
   --models IDS     comma-separated (default all)
   --resume FILE    keep each result in FILE and skip results from an earlier run
   --out FILE       the file to write (default QUALITY.md)
-  --device NAME    gpu, cpu, oracle (plain loops), or torch: PyTorch on the CPU (default gpu)
+  --device NAME    gpu, cpu, oracle (plain loops), or torch: PyTorch on the CPU
+                   (default auto: a GPU, or else the CPU)
   --help           this text
 `;
 
@@ -67,7 +67,7 @@ export async function reportCommand(args: string[], signal?: AbortSignal): Promi
       models: { type: 'string', default: MODELS.map(({ id }) => id).join() },
       resume: { type: 'string' },
       out: { type: 'string', default: join(PACKAGE_ROOT, 'QUALITY.md') },
-      device: { type: 'string', default: 'gpu' },
+      device: { type: 'string', default: 'auto' },
     },
   });
   const device = choice('--device', values.device, MEASURERS);

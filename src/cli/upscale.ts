@@ -168,6 +168,8 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
         statistics: report.statistics,
         approximate: report.approximate,
         precision: report.precision,
+        threads: report.threads ?? null,
+        slow: report.slow ?? false,
         depth,
         colorSpace: tags.colorSpace,
         animated,
@@ -183,6 +185,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
         `${name}: ${size.width} x ${size.height}, ${by}, ${seconds} s on ${adapterName(backend.adapter)}`,
       );
       for (const note of notes) say(note);
+      if (report.slow) say('Plain loops ran parts of the network, which is slow.');
       for (const assumption of assumptions) say(`Assumed: ${assumption}.`);
     }
     return 0;

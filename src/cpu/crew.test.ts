@@ -1,4 +1,5 @@
 import { afterAll, expect, it } from 'vitest';
+import { patience } from '../../test/patience.ts';
 import { picture } from '../../test/pictures.ts';
 
 import { findGoldenCases, readGoldenCases, SEEDED_GOLDENS } from '../cli/golden-cases.ts';
@@ -86,7 +87,7 @@ it('serves models in turn, whole and in tiles', async () => {
   }
 });
 
-it('stops soon after being cancelled, and the next job is right', async () => {
+it('stops soon after being cancelled, and the next job is right', { retry: 3 }, async () => {
   const { network, weights } = await chooseModel({ model: 'a2n-x2' });
   const model = await CpuModel.load(network, weights, { crew });
   const controller = new AbortController();
@@ -95,7 +96,7 @@ it('stops soon after being cancelled, and the next job is right', async () => {
   setTimeout(() => controller.abort(), 300);
   await expect(running).rejects.toMatchObject({ code: 'ABORTED' });
   // 100 on an idle machine; the job takes seconds.
-  expect(performance.now() - due).toBeLessThan(400);
+  expect(performance.now() - due).toBeLessThan(patience(200));
   const image = picture(9, 8);
   const { image: expected } = await upscale(await CpuModel.load(network, weights), image);
   expect((await upscale(model, image)).image).toEqual(expected);

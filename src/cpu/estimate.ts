@@ -144,7 +144,8 @@ export async function estimateMilliseconds(
 function shareOf(graph: Graph, height: number, threads: number): number {
   const { overlap, approximate } = tileOverlap(graph);
   if (approximate) return 1;
-  const rows = (bands: number) => Math.min(height, height / bands + Math.min(bands, 2) * overlap);
+  const rows = (bands: number) =>
+    Math.min(height, height / bands + Math.min(bands - 1, 2) * overlap);
   return (
     Math.min(...Array.from({ length: threads }, (_, i) => (i === 0 ? height : rows(i + 1)))) /
     height

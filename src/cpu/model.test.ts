@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { patience } from '../../test/patience.ts';
 import { difference, picture } from '../../test/pictures.ts';
 import { MODEL_FILES } from '../catalog/files.ts';
 import { findGoldenCases, readGoldenCases, SEEDED_GOLDENS } from '../cli/golden-cases.ts';
@@ -90,6 +91,17 @@ describe('shipped models on pixels', () => {
   });
 });
 
+it('results say that plain loops ran non-local ops', async () => {
+  for (const [name, slow] of [
+    ['lcoan_tiny*', true],
+    ['compact_x2_11x7', undefined],
+  ] as const) {
+    const { network, weights } = await golden(name);
+    const model = await CpuModel.load(network, weights);
+    expect((await upscale(model, picture(20, 12))).report.slow).toBe(slow);
+  }
+});
+
 describe('tiles', () => {
   it.each([
     ['compact_x2_11x7', 16],
@@ -144,7 +156,7 @@ describe('a job', () => {
     expect(fractions.length).toBeGreaterThan(10);
   });
 
-  it('stops soon after being cancelled, and the next one is right', async () => {
+  it('stops soon after being cancelled, and the next one is right', { retry: 3 }, async () => {
     const { network, weights } = await loadShipped('a2n-x2');
     const model = await CpuModel.load(network, weights);
     const controller = new AbortController();
@@ -155,7 +167,7 @@ describe('a job', () => {
     await expect(running).rejects.toMatchObject({ code: 'ABORTED' });
     expect(performance.now()).toBeGreaterThanOrEqual(due - 1);
     // 100 on an idle machine; the job takes seconds.
-    expect(performance.now() - due).toBeLessThan(400);
+    expect(performance.now() - due).toBeLessThan(patience(200));
     const image = picture(9, 8);
     const { image: after } = await upscale(model, image);
     const { image: fresh } = await upscale(await CpuModel.load(network, weights), image);

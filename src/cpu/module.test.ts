@@ -8,7 +8,7 @@ afterEach(() => vi.restoreAllMocks());
 
 it('is what its source assembles to', async () => {
   const assembled = Object.entries(await assembledModules());
-  const old = assembled.filter(([name, base64]) => MODULES[name as VariantName] !== base64);
+  const old = assembled.filter(([name, hex]) => MODULES[name as VariantName] !== hex);
   expect(assembled).toHaveLength(2);
   expect(
     old.map(([name]) => name),

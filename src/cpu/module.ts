@@ -95,13 +95,15 @@ const outOfMemory = (bytes: number, cause: unknown): CrispenError =>
     { hint: 'Set a smaller memory budget or enlarge a smaller image.', cause },
   );
 
-/** The module's memory import: "memory", a memory with a maximum. */
-const MEMORY_IMPORT = 'memory\x02\x01';
+/** In the module's import: "memory", a memory that is not shared, with a maximum. */
+const MEMORY_IMPORT = '6d656d6f72790201';
+/** The same for a shared memory. */
+const SHARED_IMPORT = '6d656d6f72790203';
 
-/** @param shared one bit of the import declares the memory as shared */
 function bytesOf(variant: VariantName, shared = false): Uint8Array<ArrayBuffer> {
-  const code = atob(MODULES[variant]);
-  const bytes = Uint8Array.from(code, (c) => c.charCodeAt(0));
-  if (shared) bytes[code.indexOf(MEMORY_IMPORT) + MEMORY_IMPORT.length - 1] |= 2;
-  return bytes;
+  const plain: string = MODULES[variant];
+  const digits = shared ? plain.replace(MEMORY_IMPORT, SHARED_IMPORT) : plain;
+  return Uint8Array.from({ length: digits.length / 2 }, (_, i) =>
+    Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16),
+  );
 }

@@ -1,7 +1,6 @@
-/** Code that runs in a thread of the CPU backend. */
+/** What runs in a thread without shared memory; `team.ts` is the host's side. */
 import type { ValueId } from '../engine/compile/fused.ts';
 import { CrispenError } from '../errors.ts';
-import { type Seat, serveBands } from './band.ts';
 import type { RowSums } from './compile.ts';
 import { CpuModel } from './model.ts';
 import type { Port, Reply, Request } from './tiles.ts';
@@ -9,7 +8,7 @@ import type { Port, Reply, Request } from './tiles.ts';
 /** Milliseconds between two reports of work. */
 const REPORT_MS = 20;
 
-/** Serves a host: bands of a shared memory, or tiles in the thread's own memory. */
+/** Serves a host: computes tiles in a memory of its own. */
 export function serve(port: Port): void {
   const models = new Map<number, Promise<CpuModel>>();
   let job = new AbortController();
@@ -53,9 +52,8 @@ export function serve(port: Port): void {
     }
   }
 
-  port.onmessage = ({ data }: MessageEvent<Request | Seat>) => {
-    if ('control' in data) serveBands(data);
-    else if ('load' in data) {
+  port.onmessage = ({ data }: MessageEvent<Request>) => {
+    if ('load' in data) {
       const loading = CpuModel.load(data.network, data.tensors);
       // The first job that needs it reports the failure.
       loading.catch(() => {});

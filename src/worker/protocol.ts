@@ -263,7 +263,10 @@ export interface QuestionEvent {
   readonly question: number;
 }
 
-/** Makes a worker a thread, which serves the other end of the port. */
+/**
+ * Sent to a worker to make a thread of it, which serves the other end of the port. A worker that cannot
+ * start another one sends it to the page, which can.
+ */
 export interface ThreadEvent {
   readonly thread: MessagePort;
 }

@@ -1,4 +1,3 @@
-import type { BandThread } from '../cpu/crew.ts';
 import type { Port } from '../cpu/tiles.ts';
 import type { ThreadEvent } from './protocol.ts';
 
@@ -23,38 +22,48 @@ function kindOfWorker(): WorkerType {
 
 /**
  * Starts this worker's own script again as a thread, so no other script needs a URL, a policy or a
- * bundler's attention. Every browser with WebAssembly SIMD allows workers to start workers.
- * @returns null if that fails, for example for a script whose URL was revoked
+ * bundler's attention. If the worker cannot do that, because the browser does not allow it or the script's
+ * URL was revoked, the page does.
+ * @returns the thread's port, or null if no thread could be started
  */
-export async function startThread(): Promise<(Port & { terminate(): void }) | null> {
-  let worker: Worker;
-  try {
-    worker = new Worker(self.location.href, { type: kindOfWorker(), name: 'crispen thread' });
-  } catch {
-    return null;
-  }
-  const { port1, port2 } = new MessageChannel();
-  worker.postMessage({ thread: port2 } satisfies ThreadEvent, [port2]);
-  const isReady = await new Promise<boolean>((resolve) => {
-    worker.onerror = (event) => {
-      event.preventDefault();
-      resolve(false);
-    };
-    port1.onmessage = () => resolve(true);
-    setTimeout(() => resolve(false), START_MS);
-  });
-  if (!isReady) {
-    worker.terminate();
-    return null;
-  }
-  return Object.assign(port1 as Port, { terminate: () => worker.terminate() });
+export async function startThread(): Promise<Port | null> {
+  return (await start(startNested)) ?? start(startByPage);
 }
 
-/** A thread for shared memory. Messages to it wait until it has started. */
-export function startBandThread(): BandThread {
-  const started = startThread();
-  return {
-    send: (seat) => void started.then((port) => port?.postMessage(seat, [])),
-    terminate: () => void started.then((port) => port?.terminate()),
+async function start(
+  begin: (port: MessagePort, failed: () => void) => () => void,
+): Promise<Port | null> {
+  const { port1, port2 } = new MessageChannel();
+  return new Promise((resolve) => {
+    let end = () => {};
+    const failed = () => {
+      end();
+      resolve(null);
+    };
+    const timer = setTimeout(failed, START_MS);
+    port1.onmessage = () => {
+      clearTimeout(timer);
+      resolve(port1 as Port);
+    };
+    try {
+      end = begin(port2, failed);
+    } catch {
+      failed();
+    }
+  });
+}
+
+function startNested(port: MessagePort, failed: () => void): () => void {
+  const worker = new Worker(self.location.href, { type: kindOfWorker(), name: 'crispen thread' });
+  worker.onerror = (event) => {
+    event.preventDefault();
+    failed();
   };
+  worker.postMessage({ thread: port } satisfies ThreadEvent, [port]);
+  return () => worker.terminate();
+}
+
+function startByPage(port: MessagePort): () => void {
+  self.postMessage({ thread: port } satisfies ThreadEvent, [port]);
+  return () => {};
 }

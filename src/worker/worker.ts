@@ -212,7 +212,7 @@ expose(api);
 // This script is also a thread when another instance of it starts it.
 self.addEventListener('message', ({ data }: MessageEvent<Partial<ThreadEvent>>) => {
   const { thread } = data;
-  if (thread) void import('./cpu.ts').then(({ serve }) => serve(thread as Port));
+  if (thread) void import('./cpu.ts').then(({ serveThread }) => serveThread(thread as Port));
 });
 
 /** Turns errors into values: see `Result`. */

@@ -18,11 +18,11 @@ export async function assemble(text: string): Promise<Uint8Array> {
   }
 }
 
-/** The modules of all variants in base64. */
+/** The modules of all variants as hexadecimal digits, which compress better than base64. */
 export async function assembledModules(): Promise<Record<string, string>> {
   const entries = Object.entries(VARIANTS).map(async ([name, variant]) => {
     const bytes = await assembleModule(variant);
-    return [name, Buffer.from(bytes).toString('base64')] as const;
+    return [name, Buffer.from(bytes).toString('hex')] as const;
   });
   return Object.fromEntries(await Promise.all(entries));
 }

@@ -5,10 +5,10 @@ import { assembledModules } from './assemble.ts';
 
 const file = resolve(import.meta.dirname, '../module.generated.ts');
 const entries = Object.entries(await assembledModules());
-const properties = entries.map(([name, base64]) => `  ${name}:\n    '${base64}',`);
+const properties = entries.map(([name, hex]) => `  ${name}:\n    '${hex}',`);
 await writeFile(
   file,
-  `/** Written by \`npm run cpu:module\` from \`wat/\`: WebAssembly modules in base64. Do not edit. */
+  `/** Written by \`npm run cpu:module\` from \`wat/\`: WebAssembly modules in hexadecimal digits. Do not edit. */
 export const MODULES = {
 ${properties.join('\n')}
 } as const;

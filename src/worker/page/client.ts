@@ -283,9 +283,13 @@ class WorkerUpscaler implements Upscaler {
       ...{ baseUrl: this.#baseUrl, packaged: baseUrl === undefined ? PACKAGED : {} },
       ...{ cache, memoryBudget, precision, tune, backend, threads, visible: isVisible() },
     };
-    const session = new Session(make(worker), config, () => {
-      if (this.#session === session) this.#session = null;
-    });
+    const session = new Session(
+      () => make(worker),
+      config,
+      () => {
+        if (this.#session === session) this.#session = null;
+      },
+    );
     this.#session = session;
     return session;
   }

@@ -7,9 +7,6 @@
  */
 export function inlineWorker(url: string | URL): Worker {
   const script = new Blob([`import ${JSON.stringify(String(url))}`], { type: 'text/javascript' });
-  const address = URL.createObjectURL(script);
-  const worker = new Worker(address, { type: 'module' });
-  // The URL is read when the worker starts. Its first message shows that it is no longer needed.
-  worker.addEventListener('message', () => URL.revokeObjectURL(address), { once: true });
-  return worker;
+  // Never revoked: the worker starts its threads from the same address.
+  return new Worker(URL.createObjectURL(script), { type: 'module' });
 }

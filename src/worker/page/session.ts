@@ -4,6 +4,7 @@ import type {
   ProgressEvent,
   QuestionEvent,
   Result,
+  ThreadEvent,
   UpscaleProgress,
   WorkerApi,
   WorkerConfig,
@@ -25,11 +26,19 @@ export class Session {
   readonly #pending = new Set<(error: CrispenError) => void>();
   readonly #listeners = new Map<number, JobListener>();
   readonly #watch = new AbortController();
+  readonly #start: () => Worker;
+  /** Threads of the worker, where it could not start them itself. */
+  readonly #threads: Worker[] = [];
   readonly #onEnd: () => void;
 
-  /** @param onEnd called once when the worker has ended, for any reason */
-  constructor(worker: Worker, config: Omit<WorkerConfig, 'lifeline'>, onEnd: () => void) {
+  /**
+   * @param start makes a worker
+   * @param onEnd called once when the worker has ended, for any reason
+   */
+  constructor(start: () => Worker, config: Omit<WorkerConfig, 'lifeline'>, onEnd: () => void) {
+    const worker = start();
     this.#worker = worker;
+    this.#start = start;
     this.#onEnd = onEnd;
     this.#remote = wrap<WorkerApi>(worker);
     worker.addEventListener('error', (event) => {
@@ -40,8 +49,9 @@ export class Session {
     });
     worker.addEventListener(
       'message',
-      ({ data }: MessageEvent<Partial<ProgressEvent & QuestionEvent>>) => {
-        const { job, progress, question } = data;
+      ({ data }: MessageEvent<Partial<ProgressEvent & QuestionEvent & ThreadEvent>>) => {
+        const { job, progress, question, thread } = data;
+        if (thread) this.#startThread(thread);
         const listener = job && this.#listeners.get(job);
         if (!listener) return;
         if (progress) listener.onProgress?.(progress);
@@ -82,6 +92,14 @@ export class Session {
     void this.#remote.cancel(id);
   }
 
+  /** A thread that cannot start needs no handling: the worker waits a few seconds for its first message. */
+  #startThread(port: MessagePort): void {
+    const worker = this.#start();
+    this.#threads.push(worker);
+    worker.addEventListener('error', (event) => event.preventDefault());
+    worker.postMessage({ thread: port } satisfies ThreadEvent, [port]);
+  }
+
   /** The page's answer. If asking fails, the job does not start. */
   async #ask(id: number, { confirm }: JobListener, milliseconds: number): Promise<void> {
     let yes = true;
@@ -102,7 +120,7 @@ export class Session {
   end(error: CrispenError): void {
     if (this.#watch.signal.aborted) return;
     this.#watch.abort();
-    this.#worker.terminate();
+    for (const worker of [this.#worker, ...this.#threads]) worker.terminate();
     this.#listeners.clear();
     this.#onEnd();
     for (const reject of this.#pending) reject(error);

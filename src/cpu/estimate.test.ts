@@ -1,0 +1,47 @@
+import { expect, it } from 'vitest';
+import { picture } from '../../test/pictures.ts';
+import { chooseModel } from '../cli/model.ts';
+import { openCrew } from '../cli/threads.ts';
+import { estimateMilliseconds, measureSpeed } from './estimate.ts';
+import { CpuModel } from './model.ts';
+import { upscale } from './upscale.ts';
+
+// Other work on the machine may come and go between the estimate and the job.
+it.each([
+  ['a2n-photo-x2', 1],
+  ['pan-x2', 1],
+  ['pan-photo-x4', 1],
+  ['a2n-jpeg-x1', 1],
+  ['a2n-photo-x2', 2],
+] as const)(
+  '%s on %i threads takes what was estimated, within three times',
+  { retry: 4 },
+  async (id, threads) => {
+    const { network, weights } = await chooseModel({ model: id });
+    const crew = openCrew(threads);
+    try {
+      const model = await CpuModel.load(network, weights, { crew });
+      await upscale(model, picture(8, 8));
+      const estimated = await estimateMilliseconds(network, 80, 60, await measureSpeed(crew));
+      const { report } = await upscale(model, picture(80, 60));
+      expect(report.milliseconds / estimated).toBeGreaterThan(1 / 3);
+      expect(report.milliseconds / estimated).toBeLessThan(3);
+    } finally {
+      crew.close();
+    }
+  },
+);
+
+it('counts pixels, threads with a memory of their own, and a pass for the statistics', async () => {
+  const { network } = await chooseModel({ model: 'a2n-photo-x2' });
+  const speed = { perMultiplyAdd: 1e-7, perValue: 1e-7 };
+  const time = (width: number, height: number, threads = 1) =>
+    estimateMilliseconds(network, width, height, speed, threads);
+  const one = await time(100, 100);
+  expect(await time(200, 300)).toBeCloseTo(6 * one, 3);
+  // Two bands of 400 rows read 36 rows of each other.
+  expect(await time(100, 800, 2)).toBeCloseTo((8 * one * 436) / 800, 3);
+  expect(await time(100, 20, 7)).toBeCloseTo(one / 5, 3);
+  expect(await time(1000, 1000)).toBeCloseTo(200 * one, 1);
+  await expect(time(0, 5)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+});

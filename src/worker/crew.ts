@@ -1,0 +1,16 @@
+/** Threads that share memory, in a chunk of its own: for cross-origin isolated pages. */
+import { type BandThread, Crew } from '../cpu/crew.ts';
+import { startThread } from './threads.ts';
+
+export { serveBands } from '../cpu/band.ts';
+
+export const openCrew = (threads: number): Crew => new Crew(threads, startBandThread);
+
+/** What a thread is sent waits until it has started; it ends with this worker. */
+function startBandThread(): BandThread {
+  const started = startThread();
+  return {
+    send: (seat) => void started.then((port) => port?.postMessage(seat, [])),
+    terminate: () => {},
+  };
+}
