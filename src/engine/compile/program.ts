@@ -19,6 +19,8 @@ export interface Resource {
  */
 export interface TileView extends Tile {
   readonly image: Size;
+  /** Where the tile begins in the whole image, where a step has to know. */
+  readonly place?: { readonly x: number; readonly y: number };
 }
 
 export type Operand =

@@ -167,7 +167,8 @@ export class StripRun {
     try {
       for (const [i, { strip, tile }] of tiles.entries()) {
         const { core } = tile;
-        const pixels = region(tile.source);
+        const held = tile.pixels ?? tile.source;
+        const pixels = region(held);
         arena.write(resources.source, pixels.data);
         await fill?.(tile.source, arena);
         const to = staging[i % staging.length];
@@ -176,8 +177,9 @@ export class StripRun {
         // The GPU sees only this region of the image.
         const view = {
           image: pixels,
-          core: { ...core, x: core.x - tile.source.x, y: core.y - tile.source.y },
-          source: { ...tile.source, x: 0, y: 0 },
+          core: { ...core, x: core.x - held.x, y: core.y - held.y },
+          source: { ...tile.source, x: tile.source.x - held.x, y: tile.source.y - held.y },
+          place: tile.source,
         };
         this.dispatches += await arena.run(arena.sized(view), {
           ...paced,
