@@ -19,7 +19,7 @@ const ENGINE = [
   ['gpu', ['compile']],
   ['tile', ['compile', 'gpu']],
   ['tune', ['compile', 'gpu', 'engine.ts']],
-  ['oracle', ['compile', 'gpu', 'engine.ts', 'lowerFor.ts']],
+  ['oracle', ['compile', 'gpu', 'tile', 'engine.ts', 'lowerFor.ts']],
   ['pipeline', ['compile', 'gpu', 'tile', 'tune', 'engine.ts', 'lowerFor.ts']],
 ];
 const within = (room, from, allowed) => ({

@@ -16,6 +16,8 @@ export interface Rect extends Size {
 export interface Tile {
   readonly core: Rect;
   readonly source: Rect;
+  /** The pixels that it needs, where alpha needs more than the network reads; default: `source`. */
+  readonly pixels?: Rect;
 }
 
 export const pixelsOf = ({ width, height }: Size): number => width * height;

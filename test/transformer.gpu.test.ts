@@ -11,7 +11,11 @@ beforeAll(async () => {
 });
 afterAll(() => engine.destroy());
 
-const cases = findGoldenCases('asid_x*').filter((file) => !/d8_c48|tiled/.test(file));
+const cases = [
+  ...findGoldenCases('asid_x*').filter((file) => !/d8_c48|tiled/.test(file)),
+  ...findGoldenCases('gla_*'),
+  ...findGoldenCases('dlsn_*'),
+];
 if (cases.length < 3)
   console.warn('SKIPPED: most goldens of ASID; set CRISPEN_SHARED to test them.');
 

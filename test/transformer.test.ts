@@ -42,3 +42,22 @@ test.each(['oracle', 'cpu'] as const)(
   },
   120_000,
 );
+
+test('global attention computes what the authors’ code did, with its rotations', async () => {
+  const files = [...findGoldenCases('gla_*'), ...findGoldenCases('dlsn_*')];
+  expect(files.length).toBeGreaterThanOrEqual(3);
+  const backend = await openBackend('oracle');
+  try {
+    for (const file of files) {
+      const read = await readGoldenCases(file);
+      if ('missing' in read) throw new Error(`no network ${read.missing}`);
+      for (const comparison of await compareGolden(read[0], backend, { fuse: false })) {
+        const { tensor, error, maxRel } = comparison;
+        expect(error, `${basename(file)} ${tensor}`).toBeNull();
+        expect(maxRel, `${basename(file)} ${tensor}`).toBeLessThan(1e-5);
+      }
+    }
+  } finally {
+    backend.close();
+  }
+});

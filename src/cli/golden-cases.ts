@@ -13,6 +13,7 @@ import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import type { Backend } from './backend.ts';
 import { attentionCases } from './golden-attention.ts';
 import type { GoldenCase } from './golden-case.ts';
+import { glaCases } from './golden-gla.ts';
 import { transformerCases } from './golden-transformer.ts';
 import { viewOf } from './golden-views.ts';
 import { PACKAGE_ROOT } from './model.ts';
@@ -93,6 +94,7 @@ export async function readGoldenCases(
   const inside = weightsInside(tensors);
   const cases =
     attentionCases(name, tensors, metadata, inside) ??
+    glaCases(name, tensors, metadata, inside) ??
     (await transformerCases(path, name, tensors, metadata, inside));
   if (cases) return cases;
   const golden = await readGoldenCase(path);
@@ -233,21 +235,15 @@ async function compareTiles(
   fuse: boolean,
 ): Promise<TensorComparison> {
   const [, channels, height, width] = input.shape;
-  const values = toFloat32(input);
-  const { scale } = network;
-  const data = await meanOfTiles({ width, height }, tiles, scale, channels, async (tile) => {
-    const cut = new Float32Array(channels * tile.width * tile.height);
-    for (let row = 0; row < channels * tile.height; row++) {
-      const [c, y] = [Math.floor(row / tile.height), tile.y + (row % tile.height)];
-      const from = (c * height + y) * width + tile.x;
-      cut.set(values.subarray(from, from + tile.width), row * tile.width);
-    }
-    const planar = { width: tile.width, height: tile.height, data: cut };
-    const level = fuse ? 'blocks' : 'none';
-    const traced = await backend.trace(network, weights, planar, ['output'], { fuse: level });
-    return traced.get('output')!.data;
+  const image = { channels, height, width, data: toFloat32(input) as Float32Array<ArrayBuffer> };
+  const level = fuse ? 'blocks' : 'none';
+  const mean = await meanOfTiles(image, tiles, network.scale, async (tile) => {
+    const traced = await backend.trace(network, weights, tile, ['output'], { fuse: level });
+    const { shape, data } = traced.get('output') as TracedTensor;
+    const [depth, rows, columns] = shape;
+    return { channels: depth, height: rows, width: columns, data: Float32Array.from(data) };
   });
-  const actual = { shape: [channels, height * scale, width * scale], data };
+  const actual = { shape: [mean.channels, mean.height, mean.width], data: mean.data };
   return compareTensor(name, 'output (tiles)', expected.get('output') as Tensor, actual);
 }
 

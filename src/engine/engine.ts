@@ -14,6 +14,7 @@ import { Pace } from './gpu/pace.ts';
 import type { Patience } from './gpu/watchdog.ts';
 import { defaultBudget, type LoweringTarget, lowerFor } from './lowerFor.ts';
 import { ProgressMeter } from './progress.ts';
+import { checkEdge } from './tile/average.ts';
 import type { Statistics } from './tile/statistics.ts';
 import {
   imageResources,
@@ -249,7 +250,7 @@ export class Engine {
     throwIfAborted(signal);
     checkImage(image, model);
     const started = performance.now();
-    const { scale } = model.network;
+    const { scale, averagedTiles } = model.network;
     const multiple = sizeMultiple(model.network.graph);
     const budget = options.memoryBudget ?? this.#budget;
     const fits = this.#fits(model, multiple, budget);
@@ -261,7 +262,18 @@ export class Engine {
     let tiler: Awaited<ReturnType<typeof loadTiler>> | null = null;
     let trunk: Trunk | null = null;
     let strips: readonly StripPlan[] = [wholeImage(image, multiple)];
-    if (edge !== 'zero' || Math.max(image.width, image.height) > tileSize || !fits(image, 1)) {
+    let part = model;
+    if (averagedTiles) {
+      checkEdge(edge);
+      const { averagedModel, planAveraged } = await import('./tile/averagedModel.ts');
+      tiler = await loadTiler();
+      strips = planAveraged(model, image, averagedTiles);
+      part = await averagedModel(this.#device, model, image, averagedTiles);
+    } else if (
+      edge !== 'zero' ||
+      Math.max(image.width, image.height) > tileSize ||
+      !fits(image, 1)
+    ) {
       tiler = await loadTiler();
       const side = Math.max(1, Math.floor(tileSize));
       if (tiler.far && edge === 'zero') {
@@ -277,7 +289,7 @@ export class Engine {
       tiler = trunk?.tiler ?? tiler;
       strips = trunk?.strips ?? tiler.plan(side, (width, height) => fits({ width, height }, 2));
     }
-    const part = trunk?.model ?? model;
+    part = trunk?.model ?? part;
     const tile = largestSource(strips);
     const { checkpoint = { rows: 0 } } = options;
     strips = rest(strips, checkpoint.rows / scale);
@@ -290,7 +302,7 @@ export class Engine {
     let gpuBytes = trunk?.peakBytes ?? 0;
     try {
       while (run.left.length > 0) {
-        if (tiler?.pools && !statistics) {
+        if (tiler?.pools && !averagedTiles && !statistics) {
           const { planStatistics } = await import('./tile/statistics.ts');
           this.trim();
           const plan = planStatistics(this.#device, model, image, budget, options.statistics);
@@ -310,7 +322,7 @@ export class Engine {
             region: (rect) => tiler?.region(rect) ?? image,
           });
         } catch (error) {
-          if (!run.refused(error)) throw error;
+          if (!run.refused(error) || averagedTiles) throw error;
           // The device has less memory than the budget. Continue with halved tiles, down to the
           // minimum.
           tiler ??= await loadTiler();
@@ -330,7 +342,7 @@ export class Engine {
       tiles: run.tiles,
       tileSize: [tile.width, tile.height],
       statistics: statistics?.kind ?? 'exact',
-      approximate: (tiler?.approximate ?? false) && run.tiles > 1,
+      approximate: (tiler?.approximate ?? false) && !averagedTiles && run.tiles > 1,
       gpuBytes,
       dispatches: run.dispatches,
       precision: model.program.element,

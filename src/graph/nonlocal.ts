@@ -32,8 +32,15 @@ export class NonlocalBuilder {
     return this.#append(name, { kind: 'similarity', rounds, clusters, normalised, weight }, inputs);
   }
 
-  codes(name: string, similarity: NodeId, { rounds, clusters }: Clustering): NodeId {
-    return this.#append(name, { kind: 'argmax', rounds, clusters }, [similarity]);
+  /** @param chunk given: the number of clusters follows from the image (`bucketsOf`) */
+  codes(
+    name: string,
+    similarity: NodeId,
+    { rounds, clusters }: Clustering,
+    chunk?: number,
+  ): NodeId {
+    const limit = chunk === undefined ? {} : { chunk };
+    return this.#append(name, { kind: 'argmax', rounds, clusters, ...limit }, [similarity]);
   }
 
   rank(name: string, codes: NodeId, { rounds, clusters }: Clustering): NodeId {
@@ -62,8 +69,10 @@ export class NonlocalBuilder {
     order: NodeId,
     { rounds, window }: Pick<Clustering, 'rounds' | 'window'>,
     spans: 1 | 3 = 3,
+    bias?: NodeId,
   ): NodeId {
-    return this.#append(name, { kind: 'attention', rounds, window, spans }, [x, order]);
+    const inputs = bias === undefined ? [x, order] : [x, order, bias];
+    return this.#append(name, { kind: 'attention', rounds, window, spans }, inputs);
   }
 
   logSumExp(

@@ -40,8 +40,16 @@ export type NonlocalOp =
       readonly normalised: boolean;
       readonly weight: string | null;
     }
-  /** [R, L, K] -> [R * L]: index of the largest value plus r * K. Ties go to the lowest index. */
-  | { readonly kind: 'argmax'; readonly rounds: number; readonly clusters: number }
+  /**
+   * [R, L, K] -> [R * L]: index of the largest value plus r * K. Ties go to the lowest index. With
+   * `chunk`, only the first `bucketsOf(L, chunk, K)` values count.
+   */
+  | {
+      readonly kind: 'argmax';
+      readonly rounds: number;
+      readonly clusters: number;
+      readonly chunk?: number;
+    }
   /** Codes [R * L] -> [R * L]: the position of each code in the stable sorted order. */
   | { readonly kind: 'rank'; readonly rounds: number; readonly clusters: number }
   /**
@@ -60,7 +68,8 @@ export type NonlocalOp =
    * Map [D], order -> [R, n, w, spans * w]: softmax of Q K^T for the rows of each window. K are the
    * rows of the window, divided by max(norm, 5e-5). With 3 spans, the rows of the windows before
    * and after it are added; they wrap around. The last rows are repeated to fill the last window
-   * (`paddedRow`).
+   * (`paddedRow`). A third input, a map [w], is added to the scores: channel q mod w of the key's pixel
+   * for query q.
    */
   | {
       readonly kind: 'attention';
@@ -169,6 +178,15 @@ export const NONLOCAL: { readonly [K in Kind]: NonlocalRules<SpecOf<K>> } = {
     reach: Number.POSITIVE_INFINITY,
   },
 };
+
+/**
+ * Buckets of a hashing of so many pixels: about one for each chunk, an even number, at least two and at
+ * most `most`.
+ */
+export function bucketsOf(pixels: number, chunk: number, most: number): number {
+  const buckets = Math.floor(pixels / chunk);
+  return Math.min(most, Math.max(2, buckets + (buckets % 2)));
+}
 
 /** Index among L sorted rows of the row that position `j` of the padded windows repeats. */
 export function paddedRow(j: number, length: number, window: number): number {

@@ -16,6 +16,7 @@ import { pointwiseKernel } from './maps/pointwise.ts';
 import { concatKernel, pixelShuffleKernel } from './maps/rearrange.ts';
 import * as nonlocal from './nonlocal/nonlocal.ts';
 import { quadProducts } from './nonlocal/nonlocalQuad.ts';
+import { blendKernel } from './pixels/blend.ts';
 import { resampleColumnsKernel, resampleRowsKernel } from './pixels/resample.ts';
 import { packRgba8Kernel, unpackRgba8Kernel } from './pixels/rgba8.ts';
 import * as transformer from './transformer/transformer.ts';
@@ -92,7 +93,10 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>
   'nonlocal/rowMix': { default: nonlocal.plainProducts.mix },
   'nonlocal/rowMixQuad': { default: quadProducts.mix },
   'nonlocal/rowNorms': { default: (e) => nonlocal.rowNormsKernel(32, e) },
-  'nonlocal/rowScores': { default: nonlocal.plainProducts.scores },
+  'nonlocal/rowScores': {
+    default: nonlocal.plainProducts.scores,
+    biased: (e) => nonlocal.biasedScoresKernel(e),
+  },
   'nonlocal/rowScoresQuad': { default: quadProducts.scores },
   'nonlocal/sampleKeys': {
     default: (e) =>
@@ -109,6 +113,7 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>
   'nonlocal/sortRank': { default: () => nonlocal.sortRankKernel(128) },
   'nonlocal/sortScan': { default: () => nonlocal.sortScanKernel() },
   'nonlocal/startMeans': { default: (e) => nonlocal.startMeansKernel(32, 128, e) },
+  'pixels/blend': { default: (e) => blendKernel(e) },
   'pixels/packRgba8': { default: (e) => packRgba8Kernel(rgb, e) },
   'pixels/resampleColumns': { default: () => resampleColumnsKernel(false) },
   'pixels/resampleRows': { default: () => resampleRowsKernel(false) },

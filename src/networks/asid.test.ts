@@ -31,6 +31,19 @@ describe('ASID', () => {
     expect(maps(false)).toBe(18);
   });
 
+  // What sharing saves, by counts: BENCHMARKS.md has the table.
+  it.each([
+    [3, 337_668, 372_228, 297_516, 316_344],
+    [8, 826_288, 947_248, 732_146, 798_044],
+  ])('of %i blocks shares attention maps', (blocks, shared, own, parameters, ownParameters) => {
+    const count = (shared: boolean) => {
+      const { graph } = asid({ scale: 2, blocks, shared });
+      return [Math.round(multiplyAddsPerPixel(graph)), parameterCount(graph)];
+    };
+    expect(count(true)).toEqual([shared, parameters]);
+    expect(count(false)).toEqual([own, ownParameters]);
+  });
+
   it.skipIf(!existsSync(folder)).each([
     ['asid_x2_plain_zip.pth', 2, 3, 16],
     ['asid_x4_half_params_ema_legacy.pth', 4, 3, 16],

@@ -9,7 +9,7 @@ import { FeedForward, LocalBlock, SpatialGate } from './parts/transformer.ts';
 /** Sizes of an ASID. The defaults are the released ones. 8 blocks are ASIDd8. */
 export interface AsidConfig {
   readonly scale: number;
-  /** A multiple of 4. */
+  /** A multiple of 4, and at least 8: channel weights are computed by a quarter of half of them. */
   readonly features?: number;
   readonly blocks?: number;
   readonly inputRange?: number;
@@ -191,7 +191,7 @@ export function matchAsid(outline: Outline): Match | null {
   const [features, channels] = input;
   const shuffle = shuffled(up[0], 3);
   const positions = outline.get(`${first}.rel_pos_bias.weight`)?.shape.join();
-  const fits = channels === 3 && features % 4 === 0 && shuffle?.channels === 3;
+  const fits = channels === 3 && features % 4 === 0 && features >= 8 && shuffle?.channels === 3;
   if (!fits || positions !== `${(2 * SIDE - 1) ** 2},1`) return null;
   const config = { features, blocks: countBlocks(outline, 'block#.res_end.weight') };
   return {

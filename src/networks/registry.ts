@@ -13,6 +13,7 @@ import { type A2NConfig, a2n, matchA2N } from './a2n.ts';
 import { type EdsrAclaConfig, edsrAcla, matchEdsrAcla } from './acla.ts';
 import { type AsidConfig, asid, matchAsid } from './asid.ts';
 import { type CompactConfig, compact, matchCompact } from './compact.ts';
+import { type DlsnConfig, dlsn, matchDlsn } from './dlsn.ts';
 import { type EdsrConfig, edsr, matchEdsr } from './edsr.ts';
 import { type LcoanConfig, lcoan, matchLcoan } from './lcoan.ts';
 import type { Matcher } from './match.ts';
@@ -33,6 +34,7 @@ export interface NetworkConfigs {
   readonly edsr: EdsrConfig;
   readonly compact: CompactConfig;
   readonly asid: AsidConfig;
+  readonly dlsn: DlsnConfig;
 }
 
 export type Architecture = keyof NetworkConfigs;
@@ -82,6 +84,7 @@ export const FAMILIES: { readonly [K in Architecture]: Family<NetworkConfigs[K]>
   esrgan: { title: 'ESRGAN (RRDBNet)', build: rrdb, match: matchRrdb },
   lcoan: { title: 'LCoAN', build: lcoan, match: matchLcoan },
   'edsr-acla': { title: 'EDSR with ACLA', build: edsrAcla, match: matchEdsrAcla },
+  dlsn: { title: 'DLSN', build: dlsn, match: matchDlsn },
   edsr: { title: 'EDSR', build: edsr, match: matchEdsr },
   compact: { title: 'Compact', build: compact, match: matchCompact },
   asid: { title: 'ASID', build: asid, match: matchAsid },

@@ -73,6 +73,9 @@ describe('reading', () => {
     if (path.includes('tiny_a2n')) {
       expect(first.metadata.nf).toBe('8');
       expect(first.tensors.get('weights.conv_first.weight')?.shape).toEqual([8, 3, 3, 3]);
+    } else if (/(asid|dlsn|gla_module)_/.test(path)) {
+      expect(first.metadata.model).toMatch(/^(asid|dlsn|gla_module)$/);
+      expect(first.tensors.get('output')?.shape[0]).toBe(1);
     } else if (!path.includes('acla_') && !path.includes('cla_') && !path.includes('lcoan_')) {
       expect(first.metadata.arch).toMatch(/^(compact|span|rrdb|edsr)$/);
       expect(first.tensors.get('input')?.shape.slice(0, 2)).toEqual([1, 3]);

@@ -61,6 +61,7 @@ import type { Network } from '../../networks/network.ts';
 import type { TensorMap } from '../../weights/tensor.ts';
 import { bindWeights, type NetworkWeights } from '../compile/weights.ts';
 import { ProgressMeter } from '../progress.ts';
+import { averagedTiles, meanOfTiles } from '../tile/average.ts';
 import type { RunOptions, TracedTensor, UpscaleResult } from '../types.ts';
 import { findTaps, type PlanarInput, paddedInput, pixelFormats, tracedMap } from './trace.ts';
 
@@ -216,7 +217,7 @@ function applyNonlocal(
       return similarityReference(map(0), means, spec);
     }
     case 'argmax':
-      return argmaxReference(table(0));
+      return argmaxReference(table(0), spec.chunk);
     case 'rank':
       return rankReference(table(0));
     case 'inverse':
@@ -226,7 +227,7 @@ function applyNonlocal(
     case 'clusterMeans':
       return clusterMeansReference(map(0), table(1), table(3));
     case 'attention':
-      return attentionReference(map(0), table(1), spec);
+      return attentionReference(map(0), table(1), spec, args.length > 2 ? map(2) : null);
     case 'logSumExp': {
       const { dims, lse } = table(0);
       if (!lse) throw new Error('the log-sum-exp of something else than an attention');
@@ -255,14 +256,16 @@ export async function upscaleOnCpu<T extends RgbaImage>(
   const { graph, scale } = network;
   const { width, height } = image;
   const formats = pixelFormats(network);
-  const lr = padReference(
-    unpackRgba8Reference(image, formats.input),
-    paddingOf(graph),
-    network.inputRange,
-  );
-  const values = await evaluate(graph, bindWeights(graph, weights), lr, new Set(), options);
-  const whole = values.get(graph.output) as PlanarMap;
-  const sr = cropReference(whole, height * scale, width * scale);
+  const bound = bindWeights(graph, weights);
+  const run = async (lr: PlanarMap): Promise<PlanarMap> => {
+    const padded = padReference(lr, paddingOf(graph), network.inputRange);
+    const values = await evaluate(graph, bound, padded, new Set(), options);
+    const sr = values.get(graph.output) as PlanarMap;
+    return cropReference(sr, lr.height * scale, lr.width * scale);
+  };
+  const lr = unpackRgba8Reference(image, formats.input);
+  const { averagedTiles: tiles } = network;
+  const sr = tiles ? await meanOfTiles(lr, tiles, scale, run) : await run(lr);
   const { data, finite } = packRgba8Reference(sr, image, formats.output);
   if (!finite) throw nonFinite();
   return {
@@ -270,8 +273,10 @@ export async function upscaleOnCpu<T extends RgbaImage>(
     report: {
       backend: 'cpu',
       milliseconds: performance.now() - started,
-      tiles: 1,
-      tileSize: [width, height],
+      tiles: tiles ? averagedTiles(image, tiles).length : 1,
+      tileSize: tiles
+        ? [Math.min(width, tiles.side), Math.min(height, tiles.side)]
+        : [width, height],
       statistics: 'exact',
       approximate: false,
       gpuBytes: 0,

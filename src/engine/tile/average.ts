@@ -3,7 +3,10 @@
  * results for different tiles. Their authors run them on tiles of the training size and average the
  * overlaps.
  */
+import { CrispenError } from '../../errors.ts';
 import type { Rect, Size } from '../../geometry.ts';
+import { type PlanarMap, planarMap } from '../../kernels/planar.ts';
+import type { Edge } from '../types.ts';
 
 export interface AveragedTiles {
   /** Side of the square tiles, in LR pixels. */
@@ -45,34 +48,57 @@ export function averagedTiles({ width, height }: Size, tiles: AveragedTiles): Re
   );
 }
 
+/** A rectangle of a map. */
+function cut(map: PlanarMap, { x, y, width, height }: Rect): PlanarMap {
+  const part = planarMap(map.channels, height, width);
+  for (let row = 0; row < map.channels * height; row++) {
+    const from = (Math.floor(row / height) * map.height + y + (row % height)) * map.width + x;
+    part.data.set(map.data.subarray(from, from + width), row * width);
+  }
+  return part;
+}
+
 /**
- * Combines planar maps of tiles into one map: their mean where they overlap, summed in f64.
- * @param run the enlarged result of a tile, [channels][height * scale][width * scale]
+ * Runs an image in tiles and averages their results where they overlap, summed in f64.
+ * @param run gives a tile enlarged by `scale`
  */
 export async function meanOfTiles(
-  size: Size,
+  image: PlanarMap,
   tiles: AveragedTiles,
   scale: number,
-  channels: number,
-  run: (tile: Rect) => Promise<Float32Array>,
-): Promise<Float32Array<ArrayBuffer>> {
-  const [W, H] = [size.width * scale, size.height * scale];
-  const total = new Float64Array(channels * W * H);
-  for (const tile of averagedTiles(size, tiles)) {
-    const data = await run(tile);
-    const [w, h] = [tile.width * scale, tile.height * scale];
-    for (let c = 0; c < channels; c++) {
-      for (let y = 0; y < h; y++) {
-        const to = (c * H + tile.y * scale + y) * W + tile.x * scale;
-        const from = (c * h + y) * w;
-        for (let x = 0; x < w; x++) total[to + x] += data[from + x];
-      }
+  run: (tile: PlanarMap) => Promise<PlanarMap>,
+): Promise<PlanarMap> {
+  const [width, height] = [image.width * scale, image.height * scale];
+  let total: Float64Array | null = null;
+  let channels = 0;
+  for (const tile of averagedTiles(image, tiles)) {
+    const result = await run(cut(image, tile));
+    channels = result.channels;
+    total ??= new Float64Array(channels * width * height);
+    for (let row = 0; row < channels * result.height; row++) {
+      const y = tile.y * scale + (row % result.height);
+      const to = (Math.floor(row / result.height) * height + y) * width + tile.x * scale;
+      const from = row * result.width;
+      for (let x = 0; x < result.width; x++) total[to + x] += result.data[from + x];
     }
   }
-  const columns = coverageAlong(startsAlong(size.width, tiles));
-  const rows = coverageAlong(startsAlong(size.height, tiles));
-  return Float32Array.from(total, (sum, i) => {
-    const [x, y] = [i % W, Math.floor(i / W) % H];
-    return sum / (columns[Math.floor(x / scale)] * rows[Math.floor(y / scale)]);
+  const columns = coverageAlong(startsAlong(image.width, tiles));
+  const rows = coverageAlong(startsAlong(image.height, tiles));
+  const mean = planarMap(channels, height, width);
+  total?.forEach((sum, i) => {
+    const [x, y] = [i % width, Math.floor(i / width) % height];
+    mean.data[i] = sum / (columns[Math.floor(x / scale)] * rows[Math.floor(y / scale)]);
+  });
+  return mean;
+}
+
+/**
+ * Tiles of these networks are images of their own, with the padding that they were trained with.
+ * @throws CrispenError `INVALID_INPUT` for an edge that would change that
+ */
+export function checkEdge(edge: Edge = 'zero'): void {
+  if (edge === 'zero') return;
+  throw new CrispenError('INVALID_INPUT', `This network cannot run with the edge "${edge}".`, {
+    hint: 'Leave the option edge out, or choose a network of convolutions.',
   });
 }

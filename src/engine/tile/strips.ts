@@ -198,15 +198,17 @@ export class StripRun {
     try {
       for (const [i, { strip, tile }] of tiles.entries()) {
         const { core } = tile;
-        const pixels = region(tile.source);
+        const held = tile.pixels ?? tile.source;
+        const pixels = region(held);
         const to = staging[i % staging.length];
         const packed = arena.buffer(resources.packed);
         const bytes = draw ? 0 : core.width * core.height * this.#scale ** 2 * resources.pixelBytes;
         // The GPU sees only this region of the image.
         const view = {
           image: pixels,
-          core: { ...core, x: core.x - tile.source.x, y: core.y - tile.source.y },
-          source: { ...tile.source, x: 0, y: 0 },
+          core: { ...core, x: core.x - held.x, y: core.y - held.y },
+          source: { ...tile.source, x: tile.source.x - held.x, y: tile.source.y - held.y },
+          place: tile.source,
           mark: this.#device.mark(),
         };
         const sized = arena.sized(view);

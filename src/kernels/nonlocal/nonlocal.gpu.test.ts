@@ -19,6 +19,7 @@ import {
 } from './nonlocal.reference.ts';
 import {
   argmaxKernel,
+  biasedScoresKernel,
   clusterMeansKernel,
   gatherGrid,
   gatherRowsKernel,
@@ -226,6 +227,62 @@ function shuffled(length: number, rounds: number) {
   const rank = rankReference(table(keys, keys.length));
   return { rank, order: inverseReference(rank) };
 }
+
+describe('scores with an addend', () => {
+  it.each([
+    [1, 1, 2, 3, 1],
+    [5, 3, 8, 3, 2],
+    [9, 7, 7, 1, 1],
+    [16, 9, 33, 3, 2],
+  ] as const)(
+    '%i x %i in windows of %i, %i spans, %i rounds',
+    async (w, h, window, spans, rounds) => {
+      const [x, bias] = [randomMap(6, h, w, 1), randomMap(window, h, w, 2)];
+      const { order } = shuffled(w * h, rounds);
+      const windows = Math.ceil((w * h) / window);
+      const padded = windows * window;
+      const gather = async (map: PlanarMap) => {
+        const [rows] = await runKernel(gatherRowsKernel(map.channels), {
+          grid: gatherGrid(map.channels, padded, rounds),
+          params: [w * h, padded],
+          reads: [toBlocked(map), order.data],
+          writes: [rounds * padded * blocksOf(map.channels) * 4],
+        });
+        return written(rows) as Float32Array<ArrayBuffer>;
+      };
+      const rows = await gather(x);
+      const [norms] = await runKernel(rowNormsKernel(6), {
+        ...{ grid: lineGrid(rounds * padded), params: [rounds * padded] },
+        ...{ reads: [rows], writes: [rounds * padded] },
+      });
+      const spec = { channels: 6, window, spans };
+      const [weights, lse] = await runKernel(biasedScoresKernel(), {
+        grid: plainProducts.scoresGrid(window, rounds * windows),
+        params: { ...windowParams(spec, windows, 0), bias_blocks: blocksOf(window) },
+        reads: [rows, written(norms) as Float32Array<ArrayBuffer>, await gather(bias)],
+        writes: [rounds * padded * keyBlocks(spec) * 4, rounds * padded],
+      });
+      const expected = attentionReference(x, order, { rounds, window, spans }, bias);
+      expectClose(unpackRows(written(weights), spans * window), expected.data);
+      expectClose(written(lse), expected.lse);
+    },
+  );
+});
+
+it('counts the clusters that an image has alone', async () => {
+  const similar = randomValues(2 * 5 * 8, 3);
+  const [codes] = await runKernel(argmaxKernel(8), {
+    ...{ grid: lineGrid(5, 2), params: { length: 5, in_use: 4 } },
+    ...{ reads: [similar], writes: [10] },
+  });
+  // Five pixels in chunks of one: six buckets; in chunks of two: two.
+  const expected = argmaxReference(table(similar, 2, 5, 8)).data.map((code, i) => {
+    const own = [0, 1, 2, 3].map((k) => similar[i * 8 + k]);
+    return code - (code % 8) + own.indexOf(Math.max(...own));
+  });
+  expect([...whole(codes)]).toEqual([...expected]);
+  expect(argmaxReference(table(similar, 2, 5, 8), 2).data.every((code) => code % 8 < 2)).toBe(true);
+});
 
 /** Weights and sums of windows on the GPU, `perSlab` windows at a time. */
 async function attend(

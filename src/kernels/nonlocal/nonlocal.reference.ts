@@ -1,5 +1,5 @@
 /** The ops of `graph/nonlocalOp.ts` as plain loops; sums in f64, values in f32. */
-import { type Gate, type OffsetLayout, paddedRow } from '../../graph/nonlocalOp.ts';
+import { bucketsOf, type Gate, type OffsetLayout, paddedRow } from '../../graph/nonlocalOp.ts';
 import { type PlanarMap, planarMap } from '../planar.ts';
 
 type Floats = Float32Array<ArrayBuffer>;
@@ -46,13 +46,15 @@ export function similarityReference(
   return { dims: [rounds, length, clusters], data };
 }
 
-export function argmaxReference({ dims, data }: Table): Table {
+/** @param chunk given: the first clusters alone count (`bucketsOf`) */
+export function argmaxReference({ dims, data }: Table, chunk?: number): Table {
   const [rounds, length, clusters] = dims;
+  const active = chunk === undefined ? clusters : bucketsOf(length, chunk, clusters);
   const codes = new Uint32Array(rounds * length);
   for (let i = 0; i < codes.length; i++) {
     const round = Math.floor(i / length);
     let best = 0;
-    for (let k = 1; k < clusters; k++) {
+    for (let k = 1; k < active; k++) {
       if (data[i * clusters + k] > data[i * clusters + best]) best = k;
     }
     codes[i] = best + round * clusters;
@@ -108,6 +110,7 @@ export function attentionReference(
   x: PlanarMap,
   order: Table,
   { rounds, window, spans }: { rounds: number; window: number; spans: 1 | 3 },
+  bias: PlanarMap | null = null,
 ): Table & { lse: Floats } {
   const length = pixelsOf(x);
   const windows = Math.ceil(length / window);
@@ -115,18 +118,22 @@ export function attentionReference(
   const data = new Float32Array(rounds * windows * window * keys);
   const lse = new Float32Array(rounds * windows * window);
   for (let r = 0; r < rounds; r++) {
-    const rows = Array.from({ length: windows * window }, (_, j) =>
-      rowOf(x, order.data[r * length + paddedRow(j, length, window)] - r * length),
+    const pixels = Array.from(
+      { length: windows * window },
+      (_, j) => order.data[r * length + paddedRow(j, length, window)] - r * length,
     );
+    const rows = pixels.map((pixel) => rowOf(x, pixel));
     const unit = rows.map((row) => {
       const size = Math.max(norm(row), 5e-5);
       return row.map((v) => v / size);
     });
     rows.forEach((row, j) => {
       const first = Math.floor(j / window);
-      const scores = Float64Array.from({ length: keys }, (_, k) =>
-        dot(row, unit[keyRow(first, k, window, windows)]),
-      );
+      const scores = Float64Array.from({ length: keys }, (_, k) => {
+        const key = keyRow(first, k, window, windows);
+        const score = dot(row, unit[key]);
+        return bias ? score + bias.data[(j % window) * length + pixels[key]] : score;
+      });
       const top = scores.reduce((a, b) => Math.max(a, b));
       const total = top + Math.log(scores.reduce((sum, s) => sum + Math.exp(s - top), 0));
       const at = r * windows * window + j;

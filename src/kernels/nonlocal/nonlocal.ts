@@ -92,7 +92,7 @@ export const argmaxKernel = (clusters: number) =>
     `argmax of ${clusters}`,
     'f32',
     { CLUSTERS: clusters, BLOCKS: blocksOf(clusters) },
-    contract(['similar'], ['codes'], { length: 'u32' }),
+    contract(['similar'], ['codes'], { length: 'u32', in_use: 'u32' }),
     'nonlocal/argmax',
   );
 
@@ -218,6 +218,11 @@ const WINDOW_WORDS = {
 } as const;
 
 export const SCORES = contract(['rows', 'inverse'], ['p', 'lse'], WINDOW_WORDS);
+/** With what is added to the scores: rows of [window] values by key. */
+export const BIASED_SCORES = contract(['rows', 'inverse', 'bias'], ['p', 'lse'], {
+  ...WINDOW_WORDS,
+  bias_blocks: 'u32',
+});
 export const MIX = contract(['p', 'rows'], ['y'], WINDOW_WORDS);
 
 /**
@@ -265,7 +270,8 @@ export const plainProducts: RowProducts = {
       'nonlocal/similarity',
     ),
   similarityGrid: (length, clusters, rounds) => [ceil(length, 64), blocksOf(clusters), rounds],
-  scores: (element) => kernel('scores in windows', element, {}, SCORES, 'nonlocal/rowScores'),
+  scores: (element) =>
+    kernel('scores in windows', element, { BIASED: false }, SCORES, 'nonlocal/rowScores'),
   scoresGrid: (window, count) => [ceil(window, 32), count, 1],
   mix: (element) => kernel('mix in windows', element, {}, MIX, 'nonlocal/rowMix'),
   mixGrid: ({ window, channels }, count) => [
@@ -274,6 +280,10 @@ export const plainProducts: RowProducts = {
     1,
   ],
 };
+
+/** Scores with an addend. Uniform: `windowParams` and the blocks of a row of `bias`. */
+export const biasedScoresKernel = (element: ElementType = 'f32') =>
+  kernel('biased scores', element, { BIASED: true }, BIASED_SCORES, 'nonlocal/rowScores');
 
 /** Bindings: rows, rank, log-sum-exp, y. Uniform: length, padded. */
 export const mergeRowsKernel = (channels: number, rounds: number, element: ElementType = 'f32') =>

@@ -41,17 +41,26 @@ const PACK = contract(['x', 'source'], ['image', 'status'], {
 });
 
 /**
- * Converts a rectangle of an 8-bit or 16-bit image to a feature map of 0..range, reflected beyond
- * the right and the lower edge. Bindings: image, y. Uniform: width, height, group_row, imageWidth,
+ * Converts a rectangle of an 8-bit or 16-bit image to a feature map of 0..range. Beyond the right and
+ * the lower edge the image is reflected, or has the value `padding`. Bindings: image, y. Uniform: width, height, group_row, imageWidth,
  * col0, row0, imageHeight. Grid: `mapGrid(width, height, 1)`.
  */
-export function unpackRgba8Kernel(format: PixelFormat, element: ElementType = 'f32') {
-  const { range, channels, wide = false } = format;
+export function unpackRgba8Kernel(
+  format: PixelFormat & { readonly padding?: number | undefined },
+  element: ElementType = 'f32',
+) {
+  const { range, channels, wide = false, padding } = format;
   return {
     label: 'unpack rgba',
     code: assemble(
       element,
-      { RANGE: { f32: range }, GREY: channels === 1, WIDE: wide },
+      {
+        RANGE: { f32: range },
+        GREY: channels === 1,
+        WIDE: wide,
+        PADDED: padding !== undefined,
+        PADDING: { f32: padding ?? 0 },
+      },
       'pixels/unpackRgba8',
       SHADERS,
     ),

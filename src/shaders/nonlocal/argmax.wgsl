@@ -5,6 +5,7 @@
 
 struct Params {
   length: u32,
+  in_use: u32,      // how many clusters there are; 0: all of them
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -20,7 +21,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let i = group.z * params.length + pixel;
   var best = 0u;
   var largest = similar[i * BLOCKS * 4u];
-  for (var k = 1u; k < CLUSTERS; k++) {
+  let clusters = select(params.in_use, CLUSTERS, params.in_use == 0u);
+  for (var k = 1u; k < clusters; k++) {
     let value = similar[i * BLOCKS * 4u + k];
     if value > largest {
       largest = value;

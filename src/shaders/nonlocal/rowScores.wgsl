@@ -1,13 +1,14 @@
 // Attention weights of windows of sorted rows: a tiled matrix product and a softmax.
-//   s[q, k] = rows[q] . rows[k] * inverse[k];  lse[q] = log sum_k exp s[q, k];  p = exp(s - lse)
+//   s[q, k] = rows[q] . rows[k] * inverse[k] (BIASED: + bias[k][q's place in its window]);  lse[q] = log sum_k exp s[q, k];  p = exp(s - lse)
 //   rows    [R][windows * w][blocks] vectors of 4 channels
 //   inverse [R][windows * w] f32
 //   p       [windows of this dispatch][w][stride] vectors of 4 keys, zeros beyond the last
 //   lse     [R][windows * w] f32
+//   bias    [R][windows * w][bias_blocks] vectors of 4 places, with BIASED
 // One workgroup computes 32 rows of a window against all of its keys, 32 at a time. Each of its 8 x
 // 8 invocations has 4 rows and 4 keys. p stores the scores until the row's sum is known; each
 // invocation reads back only its own values. Grid x = 32 rows, y = window. Sizes are uniforms, so
-// all windows share one pipeline. Prelude: E, E4.
+// all windows share one pipeline. Prelude: E, E4, BIASED.
 
 #import nonlocal/keyRow
 
@@ -19,13 +20,22 @@ struct Params {
   keys: u32, // keys of a row: spans * w
   stride: u32,      // vectors of 4 keys in a row of p
   blocks: u32,      // vectors of 4 channels in a row
+  #if BIASED
+    bias_blocks: u32,
+  #end
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> rows: array<E4>;
 @group(0) @binding(2) var<storage, read> inverse: array<f32>;
-@group(0) @binding(3) var<storage, read_write> p: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> lse: array<f32>;
+#if BIASED
+  @group(0) @binding(3) var<storage, read> bias: array<E4>;
+  @group(0) @binding(4) var<storage, read_write> p: array<vec4f>;
+  @group(0) @binding(5) var<storage, read_write> lse: array<f32>;
+#else
+  @group(0) @binding(3) var<storage, read_write> p: array<vec4f>;
+  @group(0) @binding(4) var<storage, read_write> lse: array<f32>;
+#end
 
 // Vectors of 4 channels that are exchanged at a time.
 const PART = 8u;
@@ -92,10 +102,26 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
       inverse[key_row(window, min(k.z, last))],
       inverse[key_row(window, min(k.w, last))],
     );
-    s0 = select(vec4f(LOWEST), s0 * scale, there);
-    s1 = select(vec4f(LOWEST), s1 * scale, there);
-    s2 = select(vec4f(LOWEST), s2 * scale, there);
-    s3 = select(vec4f(LOWEST), s3 * scale, there);
+    s0 *= scale;
+    s1 *= scale;
+    s2 *= scale;
+    s3 *= scale;
+    #if BIASED
+      // Four queries lie side by side in a row of bias, and four keys in a score.
+      let places = min(first_row / 4u + team, params.bias_blocks - 1u);
+      let b0 = vec4f(bias[key_row(window, min(k.x, last)) * params.bias_blocks + places]);
+      let b1 = vec4f(bias[key_row(window, min(k.y, last)) * params.bias_blocks + places]);
+      let b2 = vec4f(bias[key_row(window, min(k.z, last)) * params.bias_blocks + places]);
+      let b3 = vec4f(bias[key_row(window, min(k.w, last)) * params.bias_blocks + places]);
+      s0 += vec4f(b0.x, b1.x, b2.x, b3.x);
+      s1 += vec4f(b0.y, b1.y, b2.y, b3.y);
+      s2 += vec4f(b0.z, b1.z, b2.z, b3.z);
+      s3 += vec4f(b0.w, b1.w, b2.w, b3.w);
+    #end
+    s0 = select(vec4f(LOWEST), s0, there);
+    s1 = select(vec4f(LOWEST), s1, there);
+    s2 = select(vec4f(LOWEST), s2, there);
+    s3 = select(vec4f(LOWEST), s3, there);
     let largest = vec4f(highest(s0), highest(s1), highest(s2), highest(s3));
     let next = max(top, largest);
     total = total * exp(top - next) + vec4f(

@@ -2,12 +2,13 @@
 // range:
 //   y[c, i, j] = image[row0 + i, col0 + j, c] * RANGE / (255 or 65535)
 // Pixels beyond the right and the lower edge are reflected without repeating the edge, because
-// networks that unshuffle pixels need whole cells.
+// networks that unshuffle pixels need whole cells. With PADDED they are PADDING instead.
 //   image [image_height][image_width] pixels: one u32, with WIDE two; red lowest
 //   y     [1][H][W] vectors: red, green, blue and, in the fourth lane, alpha; with GREY: BT.601 luma and
 //         zeros. A network has zero weights for alpha. The lane is there for a bilinear skip that ends in
 //         conv/pack.wgsl. packRgba8.wgsl takes alpha from the image.
-// One invocation converts one pixel; workgroup 8 x 8 x 1. Prelude: E, E4, RANGE, GREY, WIDE.
+// One invocation converts one pixel; workgroup 8 x 8 x 1. Prelude: E, E4, RANGE, GREY, WIDE,
+// PADDED, PADDING.
 
 struct Params {
   width: u32,
@@ -49,5 +50,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if GREY {
     v = vec4f(dot(v, vec4f(0.299, 0.587, 0.114, 0.0)), 0.0, 0.0, 0.0);
   }
+  #if PADDED
+    if params.row0 + row >= params.image_height || params.col0 + col >= params.image_width {
+      v = vec4f(vec3f(PADDING), 0.0);
+    }
+  #end
   y[row * params.width + col] = E4(v);
 }

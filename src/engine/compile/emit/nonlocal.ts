@@ -1,8 +1,9 @@
 import { pixelsOf, type Size } from '../../../geometry.ts';
-import type { NonlocalOp } from '../../../graph/nonlocalOp.ts';
+import { bucketsOf, type NonlocalOp } from '../../../graph/nonlocalOp.ts';
 import { blocksOf, ELEMENT_BYTES, mapGrid } from '../../../kernels/kernel.ts';
 import {
   argmaxKernel,
+  biasedScoresKernel,
   clusterMeansKernel,
   gatherGrid,
   gatherRowsKernel,
@@ -44,6 +45,8 @@ interface Pattern {
   readonly norms: ResourceId;
   readonly weights: ResourceId;
   readonly lse: ResourceId;
+  /** Rows that are added to the scores. */
+  readonly bias: ResourceId | null;
   readonly plan: (size: Size) => SlabPlan;
 }
 
@@ -162,7 +165,10 @@ class NonlocalSteps {
       reads: { similar: this.#read(node.inputs[0]) },
       writes: { codes: this.#integers(id, rounds) },
       grid: (size) => lineGrid(pixelsOf(size), rounds),
-      params: (size) => ({ length: pixelsOf(size) }),
+      params: (size) => ({
+        length: pixelsOf(size),
+        in_use: spec.chunk === undefined ? 0 : bucketsOf(pixelsOf(size), spec.chunk, clusters),
+      }),
       work: 200,
     });
   }
@@ -250,7 +256,7 @@ class NonlocalSteps {
   }
 
   #attention(node: NonlocalNode, id: ValueId, op: NonlocalOp & { kind: 'attention' }): void {
-    const [embedding, order] = node.inputs;
+    const [embedding, order, added] = node.inputs;
     const { rounds, window, spans } = op;
     const channels = this.#channels(embedding);
     const { element, keep } = this.#emission;
@@ -275,7 +281,9 @@ class NonlocalSteps {
     const weights = this.#emission.scratch(node.name, (size) => plan(size).bytes);
     const lse = this.#emission.scratch(`${node.name}:lse`, (size) => this.#padded(spec, size) * 4);
     this.#emission.assign(id, weights);
-    const pattern = { spec, rows, norms, weights, lse, plan };
+    const bias =
+      added === undefined ? null : this.#gather(added, order, { ...spec, channels: window });
+    const pattern = { spec, rows, norms, weights, lse, bias, plan };
     this.#patterns.set(id, pattern);
     this.#scores(node.name, pattern, (size) => {
       const { kept, windows } = plan(size);
@@ -286,21 +294,38 @@ class NonlocalSteps {
   /** Computes the weights of some windows; no dispatch if there are none. */
   #scores(
     name: string,
-    { spec, rows, norms, weights, lse }: Pattern,
+    { spec, rows, norms, weights, lse, bias }: Pattern,
     slab: (size: Size) => { first: number; count: number; share: number },
   ): void {
     const { rounds, window, spans, channels } = spec;
-    this.#push({
+    const { element } = this.#emission;
+    const reads = { rows: { resource: rows }, inverse: { resource: norms } };
+    const params = (size: Size) =>
+      windowParams(spec, Math.ceil(pixelsOf(size) / window), slab(size).first);
+    const shared = {
       name,
-      kernel: this.#products.scores(this.#emission.element),
-      reads: { rows: { resource: rows }, inverse: { resource: norms } },
       writes: { p: weights, lse },
-      grid: (size) => this.#products.scoresGrid(window, slab(size).count),
-      params: (size) => windowParams(spec, Math.ceil(pixelsOf(size) / window), slab(size).first),
       multiplyAdds: rounds * spans * window * channels,
       work: rounds * spans * window * (channels + 16),
-      share: (size) => slab(size).share,
-    });
+      share: (size: Size) => slab(size).share,
+    };
+    if (bias === null) {
+      this.#push({
+        ...shared,
+        kernel: this.#products.scores(element),
+        reads,
+        params,
+        grid: (size) => this.#products.scoresGrid(window, slab(size).count),
+      });
+    } else {
+      this.#push({
+        ...shared,
+        kernel: biasedScoresKernel(element),
+        reads: { ...reads, bias: { resource: bias } },
+        params: (size) => ({ ...params(size), bias_blocks: blocksOf(window) }),
+        grid: (size) => plainProducts.scoresGrid(window, slab(size).count),
+      });
+    }
   }
 
   #attend(node: NonlocalNode, id: ValueId, rounds: number): void {

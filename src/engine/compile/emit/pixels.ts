@@ -1,3 +1,4 @@
+import { paddingOf } from '../../../graph/analysis.ts';
 import { packBias } from '../../../kernels/conv/conv.ts';
 import { convPackGrid, convPackKernel } from '../../../kernels/conv/convFused.ts';
 import { type Kernel, type MAP_WORDS, mapGrid } from '../../../kernels/kernel.ts';
@@ -90,9 +91,12 @@ export const pixelEmitters: EmitterGroup<
 };
 
 function emitUnpack(emission: Emission, { name, writes }: FusedOpOf<'unpack'>): void {
+  const format = emission.format(writes.y);
+  const { value } = paddingOf(emission.graph);
+  const padding = value === undefined ? undefined : value * format.range;
   emission.dispatch({
     name,
-    kernel: unpackRgba8Kernel(emission.format(writes.y), emission.element),
+    kernel: unpackRgba8Kernel({ ...format, padding }, emission.element),
     reads: { image: { resource: emission.image().source } },
     // Inputs have their resources from the start.
     writes: { y: emission.read(writes.y).resource },

@@ -1,0 +1,68 @@
+/** Golden cases of global learnable attention, with the rotations that they were made with. */
+import { GraphBuilder } from '../graph/graph.ts';
+import { dlsn, globalAttention, prepareDlsn } from '../networks/dlsn.ts';
+import type { Network } from '../networks/network.ts';
+import { fromFloat32, toFloat32 } from '../weights/convert.ts';
+import type { Tensor, TensorMap } from '../weights/tensor.ts';
+import type { GoldenCase } from './golden-case.ts';
+
+type Metadata = Readonly<Record<string, string>>;
+
+/** What no node computes by itself. */
+const NOT_COMPARED = /^(rotations\.|round_weights$|round0\.out$)/;
+
+/** The cases of a file, or null if it is of another kind. */
+export function glaCases(
+  name: string,
+  tensors: TensorMap,
+  metadata: Metadata,
+  inside: TensorMap,
+): GoldenCase[] | null {
+  const { model } = metadata;
+  if (model !== 'dlsn' && model !== 'gla_module') return null;
+  const number = (key: string): number => Number(metadata[key]);
+  const rounds = number('n_hashes');
+  const buckets = number('hash_buckets');
+  const gla = { reduction: number('reduction'), chunk: number('chunk_size'), rounds, buckets };
+  const weights = new Map(inside);
+  for (const key of new Set(
+    [...tensors.keys()].flatMap((tensor) => /^rotations\.(\w+)\.0$/.exec(tensor)?.[1] ?? []),
+  )) {
+    const of = (r: number) => tensors.get(`rotations.${key}.${r}`) as Tensor;
+    weights.set(`rotations.${key}`, transposed(Array.from({ length: rounds }, (_, r) => of(r))));
+  }
+  const expected = new Map(
+    [...tensors].filter(
+      ([tensor]) =>
+        tensor !== 'input' && !tensor.startsWith('weights.') && !NOT_COMPARED.test(tensor),
+    ),
+  );
+  const input = tensors.get('input') as Tensor;
+  if (model === 'dlsn') {
+    const [features, groups] = [number('num_feat'), number('modules')];
+    const scale = number('scale');
+    const network = dlsn({ ...gla, scale, features, groups, blocks: number('blocks') });
+    const prepared = prepareDlsn(weights, groups, rounds, buckets, features / gla.reduction);
+    return [{ name, network, weights: prepared, input, expected }];
+  }
+  const b = new GraphBuilder();
+  const x = b.input('input', number('channels'));
+  const output = globalAttention(b, x, { name: 'output', prefix: '', layer: '', key: 'gla' }, gla);
+  const network: Network = {
+    ...{ architecture: 'dlsn', scale: 1, inputRange: 1, graph: b.build(output) },
+  };
+  return [{ name, network, weights, input, expected }];
+}
+
+/** Rotations [width, buckets] of each round as [rounds, buckets, width]. */
+function transposed(rounds: readonly Tensor[]): Tensor {
+  const [width, buckets] = rounds[0].shape;
+  const data = new Float32Array(rounds.length * buckets * width);
+  rounds.forEach((rotation, r) => {
+    toFloat32(rotation).forEach((v, i) => {
+      const [d, k] = [Math.floor(i / buckets), i % buckets];
+      data[(r * buckets + k) * width + d] = v;
+    });
+  });
+  return fromFloat32(data, [rounds.length, buckets, width], 'f32');
+}

@@ -1,0 +1,137 @@
+/**
+ * Networks that run in averaged tiles (`average.ts`), on the GPU. The end of the program, which turns the
+ * output into pixels, turns the mean of all tiles so far into pixels instead. A tile's core is what no
+ * later tile covers, so that it is done when the tile is.
+ */
+import { CrispenError } from '../../errors.ts';
+import type { Size } from '../../geometry.ts';
+import { paddedSide, paddingOf } from '../../graph/analysis.ts';
+import { ELEMENT_BYTES, mapGrid } from '../../kernels/kernel.ts';
+import { blendKernel } from '../../kernels/pixels/blend.ts';
+import type { Resource, Step, TileView } from '../compile/program.ts';
+import type { Device } from '../gpu/device.ts';
+import { compileSteps, type Model } from '../gpu/model.ts';
+import { type AveragedTiles, startsAlong } from './average.ts';
+import { imageResources } from './strips.ts';
+import type { StripPlan } from './tiler.ts';
+
+/** The tiles of an image in the order in which they run; sources have the network's padding. */
+export function planAveraged({ network }: Model, image: Size, tiles: AveragedTiles): StripPlan[] {
+  const padding = paddingOf(network.graph);
+  const along = (length: number) => {
+    const { starts, tile } = startsAlong(length, tiles);
+    return starts.map((at, i) => ({
+      at,
+      core: (starts[i + 1] ?? length) - at,
+      span: paddedSide(padding, tile),
+      // Alpha is enlarged bilinearly, so the core's first pixels depend on the one before.
+      margin: Math.min(1, at),
+    }));
+  };
+  const columns = along(image.width);
+  return along(image.height).map((row) => ({
+    y: row.at,
+    height: row.core,
+    tiles: columns.map((column) => {
+      const [x, y] = [column.at - column.margin, row.at - row.margin];
+      return {
+        core: { x: column.at, y: row.at, width: column.core, height: row.core },
+        source: { x: column.at, y: row.at, width: column.span, height: row.span },
+        pixels: { x, y, width: column.margin + column.span, height: row.margin + row.span },
+      };
+    }),
+  }));
+}
+
+/**
+ * The model for an image of a size, with the sums of its tiles as a resource of its own.
+ * @throws CrispenError `OUT_OF_MEMORY` if a binding cannot hold those of a row of tiles
+ */
+export async function averagedModel(
+  device: Device,
+  model: Model,
+  image: Size,
+  tiles: AveragedTiles,
+): Promise<Model> {
+  const { program, network } = model;
+  const { scale } = network;
+  const { packed, source, pixelBytes } = imageResources(program);
+  const pack = program.steps.find(({ writes }) => writes.includes(packed));
+  const output = program.resourceOf.get(network.graph.output);
+  if (!pack || output === undefined) throw new Error('the program ends in no conversion');
+  const band = { width: image.width * scale, height: Math.min(tiles.side, image.height) * scale };
+  const bandBytes = band.width * band.height * 16;
+  if (
+    bandBytes > Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize)
+  ) {
+    throw new CrispenError(
+      'OUT_OF_MEMORY',
+      `A row of tiles of an image ${image.width} pixels wide does not fit a buffer of the GPU.`,
+      { hint: 'Cut the image into narrower parts, or choose another model.' },
+    );
+  }
+  const [sums, mean] = [program.resources.length, program.resources.length + 1];
+  const withMargin = ({ width, height }: Size) => (width + 1) * (height + 1) * pixelBytes;
+  const vector = 4 * ELEMENT_BYTES[program.element];
+  const resources: Resource[] = [
+    ...program.resources.map((resource, id) =>
+      id === source ? { ...resource, bytes: withMargin } : resource,
+    ),
+    { name: 'band', bytes: () => bandBytes, external: true },
+    {
+      name: 'mean',
+      bytes: ({ width, height }) => width * height * scale ** 2 * vector,
+      external: false,
+    },
+  ];
+  const columns = startsAlong(image.width, tiles);
+  const rows = startsAlong(image.height, tiles);
+  /** Pixels of a tile that the one before it covers. */
+  const covered = ({ starts, tile }: typeof rows, at: number) => {
+    const before = starts[starts.indexOf(at) - 1];
+    return before === undefined ? 0 : before + tile - at;
+  };
+  const at = ({ place }: TileView) => {
+    if (!place) throw new Error('the place of the tile is not known');
+    return place;
+  };
+  const blend: Step = {
+    name: 'blend',
+    kernel: blendKernel(program.element),
+    reads: [{ resource: output }],
+    writes: [sums, mean],
+    scale,
+    grid: () => mapGrid(columns.tile * scale, rows.tile * scale, 1),
+    params: (size, view) => {
+      const { x, y } = at(view);
+      return {
+        width: columns.tile * scale,
+        height: rows.tile * scale,
+        map_width: size.width,
+        band_width: band.width,
+        band_rows: band.height,
+        col0: x * scale,
+        row0: y * scale,
+        fresh_col: covered(columns, x) * scale,
+        fresh_row: covered(rows, y) * scale,
+        core_width: view.core.width * scale,
+        core_height: view.core.height * scale,
+      };
+    },
+    multiplyAdds: 0,
+    work: 80 * scale ** 2,
+  };
+  const packMean: Step = {
+    ...pack,
+    reads: [{ resource: mean }, ...pack.reads.slice(1)],
+    params: (size, view) => ({
+      ...pack.params(size, view),
+      map_width: view.core.width * scale,
+      col0: 0,
+      row0: 0,
+    }),
+  };
+  const steps = program.steps.flatMap((step) => (step === pack ? [blend, packMean] : [step]));
+  const changed = { ...program, resources, steps };
+  return { ...model, program: changed, pipelines: await compileSteps(device, changed) };
+}

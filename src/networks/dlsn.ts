@@ -1,0 +1,211 @@
+import { GraphBuilder, type NodeId } from '../graph/graph.ts';
+import { type Clustering, NonlocalBuilder } from '../graph/nonlocal.ts';
+import { fromFloat32 } from '../weights/convert.ts';
+import type { Tensor, TensorMap } from '../weights/tensor.ts';
+import { prepareLcoan } from './lcoan.ts';
+import { countBlocks, indices, type Match, type Outline, shapeOf, shuffleScale } from './match.ts';
+import type { Network } from './network.ts';
+import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
+import { shuffleUp } from './parts/shuffleUp.ts';
+
+/** Sizes of a global learnable attention. */
+export interface GlaConfig {
+  /** Channels of the embedding: features / reduction. */
+  readonly reduction: number;
+  /** Rows of a window in sorted order. */
+  readonly chunk: number;
+  readonly rounds?: number;
+  /** Buckets of a hashing, at most; the number in use follows from the image (`bucketsOf`). */
+  readonly buckets?: number;
+}
+
+/** Sizes of a DLSN; the defaults are those of the released command. */
+export interface DlsnConfig extends Partial<GlaConfig> {
+  readonly scale: number;
+  readonly features?: number;
+  /** Modules of residual blocks and an attention. */
+  readonly groups?: number;
+  /** Residual blocks of a module. */
+  readonly blocks?: number;
+  readonly residualScale?: number;
+  readonly inputRange?: number;
+  readonly mean?: readonly number[];
+}
+
+const ROUNDS = 3;
+const BUCKETS = 128;
+const CHUNK = 128;
+
+/**
+ * Global learnable attention: pixels are hashed by random projections of their embedding, sorted by
+ * bucket, and attend to their own window of the sorted order and the two beside it. The score of a query
+ * and a key is their similarity and what two layers make of the key for the query's place.
+ *
+ * The name of the result is `name`; layers lie under `layer`. The projections of a round are rows of the
+ * weight `rotations.KEY`, [rounds, buckets, embedding], which no checkpoint has (`prepareDlsn`).
+ *
+ * Source: "Global Learnable Attention for Single Image Super-Resolution", TPAMI 2022.
+ */
+export function globalAttention(
+  b: GraphBuilder,
+  u: NodeId,
+  { name, prefix, layer, key }: Readonly<Record<'name' | 'prefix' | 'layer' | 'key', string>>,
+  { reduction, chunk, rounds = ROUNDS, buckets = BUCKETS }: GlaConfig,
+): NodeId {
+  const nonlocal = new NonlocalBuilder(b);
+  const { channels } = b.map(u);
+  const mapped = (part: string, cOut: number) => {
+    const spec = { layer: `${layer}${part}.0`, kernel: 3, cOut, bias: true } as const;
+    return b.relu(`${prefix}${part}`, b.conv(`${prefix}${part}.conv`, u, spec));
+  };
+  const embedding = mapped('conv_match', channels / reduction);
+  const values = mapped('conv_assembly', channels);
+  const keys = mapped('conv_assembly_fc', channels);
+  const linear = (part: string, x: NodeId) =>
+    b.conv(`${prefix}${part}`, x, {
+      layer: `${layer}${part}`,
+      kernel: 1,
+      cOut: chunk,
+      bias: true,
+      linear: true,
+    });
+  const places = linear('fc.2', b.relu(`${prefix}fc.relu`, linear('fc.0', keys)));
+  const clustering: Clustering = { rounds, clusters: buckets, window: chunk };
+  const rotations = `rotations.${key}`;
+  const similar = nonlocal.similarity(`${prefix}hash`, embedding, rotations, clustering, false);
+  const codes = nonlocal.codes(`${prefix}hash_codes`, similar, clustering, chunk);
+  const rank = nonlocal.rank(`${prefix}undo_order`, codes, clustering);
+  const order = nonlocal.inverse(`${prefix}sort_order`, rank, clustering);
+  const attention = nonlocal.attention(`${prefix}score`, embedding, order, clustering, 3, places);
+  const lse = nonlocal.logSumExp(`${prefix}logsumexp`, attention, clustering);
+  const inputs = [values, order, rank, attention, lse] as const;
+  return b.add(name, u, nonlocal.attend(`${prefix}attended`, inputs));
+}
+
+/** DLSN: modules of residual blocks, each with a global learnable attention. */
+export function dlsn(config: DlsnConfig): Network {
+  const { scale, features = 256, groups = 10, blocks = 4, residualScale = 0.1 } = config;
+  const { reduction = 4, chunk = CHUNK, inputRange = 1, mean = DIV2K_MEAN } = config;
+  const b = new GraphBuilder();
+  const conv = (name: string, x: NodeId, layer: string, cOut = features) =>
+    b.conv(name, x, { layer, kernel: 3, cOut, bias: true });
+  const input = b.input('input', mean.length);
+  const shift = mean.map((m) => -m * inputRange);
+  const head = conv('head', b.affine('sub_mean', input, constant(mean.length, 1), shift), 'head.0');
+  let x = head;
+  for (let g = 0; g < groups; g++) {
+    const [name, layer] = [`module${g}`, `body.${g}.body`];
+    let u = x;
+    for (let i = 0; i < blocks; i++) {
+      const at = `${layer}.${i}.body`;
+      const inner = b.relu(`${name}.relu${i}`, conv(`${name}.conv${i}a`, u, `${at}.0`));
+      const out = i === blocks - 1 ? `${name}.gla_in` : `${name}.block${i}`;
+      u = b.add(out, u, conv(`${name}.conv${i}b`, inner, `${at}.2`));
+    }
+    const names = { name: `${name}.gla_out`, prefix: `${name}.`, key: `${g}` };
+    const gla = { ...config, reduction, chunk };
+    u = globalAttention(b, u, { ...names, layer: `${layer}.${blocks}.` }, gla);
+    x = b.add(`${name}.out`, x, conv(`${name}.conv`, u, `${layer}.${blocks + 1}`), residualScale);
+  }
+  const body = b.add('body_sum', conv('body_conv', x, `body.${groups}`), head);
+  const up = shuffleUp(b, body, scale, 'tail.0');
+  const output = conv('output', up, 'tail.folded', mean.length);
+  return { architecture: 'dlsn', scale, inputRange, graph: b.build(output) };
+}
+
+/** A DLSN under the authors' names. */
+export function matchDlsn(outline: Outline): Match | null {
+  const head = shapeOf(outline, 'head.0.weight', 4);
+  const [at] = indices(outline, 'body.0.body.#.conv_match.0.weight');
+  const scale = shuffleScale(outline, 'tail.0.');
+  if (!head || at === undefined || scale === null || !outline.has('tail.1.weight')) return null;
+  const [features, channels] = head;
+  const match = shapeOf(outline, `body.0.body.${at}.conv_match.0.weight`, 4);
+  const last = shapeOf(outline, `body.0.body.${at}.fc.2.weight`, 2);
+  if (!match || !last || channels !== 3 || at < 1) return null;
+  const config = {
+    features,
+    blocks: at,
+    reduction: features / match[0],
+    chunk: last[0],
+    groups: countBlocks(outline, `body.#.body.${at}.conv_match.0.weight`),
+  };
+  return {
+    ...{ architecture: 'dlsn', scales: [scale], inputRange: 1 },
+    assumptions: [
+      'three rounds of hashing, with rotations from a fixed seed',
+      ['modules added with the factor 0.1', 'residualScale'],
+    ],
+    storedRange: (tensors) => storedMean(tensors)?.range ?? null,
+    build: (choice, tensors) => {
+      const stored = storedMean(tensors);
+      return dlsn({
+        ...config,
+        scale: choice.scale,
+        residualScale: choice.residualScale ?? 0.1,
+        inputRange: choice.inputRange ?? stored?.range ?? 1,
+        mean: stored?.mean ?? DIV2K_MEAN,
+      });
+    },
+    prepare: (tensors) =>
+      prepareDlsn(tensors, config.groups, ROUNDS, BUCKETS, features / config.reduction),
+  };
+}
+
+/**
+ * The tensors with rotations for every module, unless they are there, and with the mean in the last
+ * layer. The released code draws rotations anew at every run; these are the same each time.
+ */
+export function prepareDlsn(
+  tensors: TensorMap,
+  groups: number,
+  rounds: number,
+  buckets: number,
+  width: number,
+): TensorMap {
+  const result = new Map<string, Tensor>(prepareLcoan(tensors));
+  for (let g = 0; g < groups; g++) {
+    const name = `rotations.${g}`;
+    if (!result.has(name)) result.set(name, seededRotations(g, rounds, buckets, width));
+  }
+  return result;
+}
+
+/** [rounds, buckets, width]: of each round, `width` orthonormal vectors of `buckets` numbers. */
+function seededRotations(seed: number, rounds: number, buckets: number, width: number): Tensor {
+  const normal = normals(seed + 1);
+  const data = new Float32Array(rounds * buckets * width);
+  for (let r = 0; r < rounds; r++) {
+    const rows: Float64Array[] = [];
+    for (let d = 0; d < width; d++) {
+      const row = Float64Array.from({ length: buckets }, normal);
+      // Beyond as many as there are dimensions, nothing is orthogonal to all before.
+      for (const other of rows.slice(d - (d % buckets))) {
+        const along = row.reduce((sum, v, i) => sum + v * other[i], 0);
+        row.forEach((_, i) => {
+          row[i] -= along * other[i];
+        });
+      }
+      const size = Math.sqrt(row.reduce((sum, v) => sum + v * v, 0));
+      rows.push(row.map((v) => v / size));
+    }
+    rows.forEach((row, d) => {
+      row.forEach((v, k) => {
+        data[(r * buckets + k) * width + d] = v;
+      });
+    });
+  }
+  return fromFloat32(data, [rounds, buckets, width], 'f32');
+}
+
+/** Normally distributed numbers, by Box and Muller from a xorshift generator. */
+function normals(seed: number): () => number {
+  let state = Math.imul(seed, 0x9e3779b9) | 1;
+  const uniform = () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return ((state >>> 0) + 0.5) / 2 ** 32;
+  };
+  return () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
+}
