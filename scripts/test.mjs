@@ -33,7 +33,6 @@ const TOTAL_LIMIT = 240 * 1024;
 const CHUNK_LIMITS = {
   added: [20, 'weight files that people add: checkpoint readers, all families, the store'],
   avif: [9, 'results as AVIF; the encoder itself is a file of its own'],
-  beyond: [9, 'alpha, exact sizes, several passes, 16 bits'],
   container: [4, 'what images hold beside pixels, with the first file'],
   convMatrix: [2.5, 'maps in f16 on adapters with subgroup matrices'],
   convQuad: [4.5, 'adapters that share loads by subgroup quads: SwiftShader'],
@@ -47,6 +46,7 @@ const CHUNK_LIMITS = {
   nonlocal: [10, 'networks with non-local attention'],
   pngChunks: [1.5, 'PNG files, read or written'],
   png16: [9, 'PNG of 16 bits per sample'],
+  resize: [5, 'exact sizes and alpha'],
   result: [4.5, 'results that are files'],
   statistics: [2.5, 'A2N on images that are cut into tiles'],
   tiler: [2, 'images that do not fit the memory budget whole'],
