@@ -86,7 +86,7 @@ module.exports = {
       to: { path: '^src/worker/page/' },
     },
     only('networks', ['graph', 'weights']),
-    only('catalog', ['networks']),
+    only('catalog', ['networks', 'image']),
     only('kernels', ['shaders', 'graph']),
     only('engine', ['graph', 'networks', 'kernels', 'weights', 'image']),
     only('cpu', ['graph', 'engine', 'kernels', 'weights', 'image', 'networks']),

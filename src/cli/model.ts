@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { planChain } from '../catalog/chain.ts';
 import { defaultModel, findModel, type ModelFile } from '../catalog/files.ts';
-import { modelsAfter, modelsFor, restorationModel } from '../catalog/passes.ts';
+import { restorationModel } from '../catalog/passes.ts';
 import { checkServes, type Task, taskOfFile } from '../catalog/task.ts';
 import { CrispenError } from '../errors.ts';
 import { type SizeWish, wishedSize } from '../image/size.ts';
@@ -116,16 +117,16 @@ export async function chooseChain(
     const { model = restores ? restorationModel(task).id : undefined } = options;
     const own = model === undefined ? null : findModel(model);
     if (task && own) checkServes(own, task);
-    const { factor, ...size } = wishedSize(image, wish ?? { scale: own?.scale ?? 2 });
-    return { chain: await readAll(modelsFor(factor, model), options), size, factor };
+    const planned = planChain(image, wish ?? { scale: own?.scale ?? 2 }, { shipped: model });
+    return { ...planned, chain: await readAll(planned.models, options) };
   }
   const asked = wish && wishedSize(image, wish).factor;
   const file = await chooseFile(options, asked);
   const { scale } = file.network;
   const isOpen = taskOfFile(scale, file.name, task) === 'restore';
   const only = isOpen ? { ...file, assumptions: [...file.assumptions, RESTORES] } : file;
-  const { factor, ...size } = wishedSize(image, wish ?? { scale });
-  return { chain: await readAll(modelsAfter(factor, { ...only, scale })), size, factor };
+  const planned = planChain(image, wish ?? { scale }, { own: { ...only, scale } });
+  return { ...planned, chain: await readAll(planned.models) };
 }
 
 /** Reads shipped models, each once. */

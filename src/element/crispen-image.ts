@@ -380,6 +380,7 @@ export class CrispenImage extends ImageAttributes {
         run: (tool) =>
           enlarge(tool, this, this.#file ?? this.#image, choice.scale, {
             signal,
+            isWanted: () => this.#wanted > 0,
             onStart: () => this.#setState('working'),
             onModel: (model) => this.#tell('modelload', model),
             onProgress: (progress) => this.#tell('progress', progress),
@@ -393,9 +394,7 @@ export class CrispenImage extends ImageAttributes {
     }
   }
 
-<<<<<<< HEAD
-=======
-  /** The picture stays as it is. */
+  /** Leaves the picture as it is. */
   #leave(reason: SkipReason): void {
     const key = this.#key;
     this.#controller = null;
@@ -405,59 +404,6 @@ export class CrispenImage extends ImageAttributes {
     this.#setState('skipped');
   }
 
-  /**
-   * Reads the file from the browser's cache, where the page has just put it, if that is allowed.
-   */
-  async #lookAtFile(signal: AbortSignal): Promise<void> {
-    const source = this.#source();
-    const credentials = this.#image.crossOrigin === 'use-credentials' ? 'include' : 'same-origin';
-    const unknown = { isLeft: /\.gif($|[?#])|^data:image\/gif/i.test(source), size: null };
-    let found: Look = unknown;
-    this.#file = null;
-    try {
-      const response = await fetch(source, { signal, credentials, cache: 'force-cache' });
-      if (!response.ok) throw new Error(response.statusText);
-      const file = await response.blob();
-      const { look } = await import('./look.ts');
-      found = await look(file);
-      if (!signal.aborted) this.#file = file;
-    } catch {
-      // The page may show a file that a script cannot fetch (`connect-src`, a URL that works once).
-    }
-    if (!signal.aborted) this.#look = { source, ...found };
-  }
-
-  /** @returns null where it would take more than a minute and nobody insists */
-  async #work(tool: Tool, scale: number, signal: AbortSignal): Promise<UpscaleOutput | null> {
-    throwIfAborted(signal);
-    if (!(scale > 0)) {
-      throw new CrispenError('INVALID_INPUT', `"${this.getAttribute('scale')}" is not a scale.`, {
-        hint: 'Choose 2, 3, 4 or auto.',
-      });
-    }
-    if (tool.refusal) throw tool.refusal;
-    this.#setState('working');
-    const onProgress = (progress: UpscaleProgress) => this.#tell('progress', progress);
-    const task = this.#restoration;
-    const wanted = this.model || tool.modelFor(this.task, scale);
-    const model = await readyModel(tool, wanted, task ? 1 : scale, { task, signal, onProgress });
-    this.#tell('modelload', model);
-    let isLeft = false;
-    const confirm = () => {
-      isLeft = this.#wanted === 0;
-      return !isLeft;
-    };
-    const running = { signal, onProgress, confirm };
-    const request = { model: model.id, ...(task && { task, scale }), ...running };
-    try {
-      return await tool.upscaler.upscale(this.#file ?? this.#image, request);
-    } catch (error) {
-      if (isLeft && !signal.aborted) return null;
-      throw error;
-    }
-  }
-
->>>>>>> cpu
   #show(output: UpscaleOutput): void {
     this.#view.show(output.image as ImageBitmap);
     this.#file = null;

@@ -8,6 +8,8 @@ import { type ReadyModel, readyModel, type Tool } from './shared.ts';
 
 export interface Events {
   readonly signal: AbortSignal;
+  /** Whether somebody waits for the result however long it takes. */
+  readonly isWanted: () => boolean;
   /** The upscaler can work here, and begins. */
   readonly onStart: () => void;
   readonly onModel: (model: ReadyModel) => void;
@@ -16,6 +18,7 @@ export interface Events {
 
 /**
  * Enlarges or restores an image as the element's attributes say.
+ * @returns null if it would take more than a minute and nobody waits for it
  * @throws CrispenError `INVALID_INPUT` if `scale` is not above 0; the tool's refusal; and as
  *   `readyModel` and `Upscaler.upscale`
  */
@@ -24,8 +27,8 @@ export async function enlarge(
   element: ImageAttributes,
   source: Blob | HTMLImageElement,
   scale: number,
-  { signal, onStart, onModel, onProgress }: Events,
-): Promise<UpscaleOutput> {
+  { signal, isWanted, onStart, onModel, onProgress }: Events,
+): Promise<UpscaleOutput | null> {
   throwIfAborted(signal);
   if (!(scale > 0)) {
     throw new CrispenError('INVALID_INPUT', `"${element.getAttribute('scale')}" is not a scale.`, {
@@ -38,8 +41,18 @@ export async function enlarge(
   const wanted = element.model || tool.modelFor(element.task, scale);
   const model = await readyModel(tool, wanted, task ? 1 : scale, { task, signal, onProgress });
   onModel(model);
-  const request = { model: model.id, ...(task && { task, scale }), signal, onProgress };
-  return tool.upscaler.upscale(source, request);
+  let isLeft = false;
+  const confirm = () => {
+    isLeft = !isWanted();
+    return !isLeft;
+  };
+  const running = { model: model.id, signal, onProgress, confirm };
+  try {
+    return await tool.upscaler.upscale(source, { ...running, ...(task && { task, scale }) });
+  } catch (error) {
+    if (isLeft && !signal.aborted) return null;
+    throw error;
+  }
 }
 
 /**

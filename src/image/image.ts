@@ -22,3 +22,10 @@ export type RgbaImage = Rgba8Image | Rgba16Image;
 export type Depth = 8 | 16;
 
 export const depthOf = ({ data }: RgbaImage): Depth => (data instanceof Uint16Array ? 16 : 8);
+
+/** RGBA of any number of whole rows, as in `RgbaImage`. */
+export type Samples = RgbaImage['data'];
+
+/** Room for so many pixels. */
+export const samplesOf = (depth: Depth, pixels: number): Samples =>
+  depth === 16 ? new Uint16Array(pixels * 4) : new Uint8ClampedArray(pixels * 4);

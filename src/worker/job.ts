@@ -1,13 +1,13 @@
+import { type Chain, planChain, runsOf } from '../catalog/chain.ts';
 import { checkPixels } from '../codecs/limits.ts';
 import type { Carrier } from '../codecs/source.ts';
-import type { Engine, Model } from '../engine/engine.ts';
-import { WholeImage } from '../engine/pipeline/wholeImage.ts';
+import { enlarge, enlargeWhole, type Pass } from '../engine/pipeline/enlarge.ts';
 import type { UpscaleOptions, UpscaleReport } from '../engine/types.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
-import { depthOf, type Rgba8Image, type RgbaImage } from '../image/image.ts';
-import { isOpaque, toRgba8 } from '../image/pixels.ts';
+import type { Size } from '../geometry.ts';
+import { type Depth, depthOf, type Rgba8Image, type RgbaImage } from '../image/image.ts';
+import { isGrey, isOpaque, toRgba8 } from '../image/pixels.ts';
 import type { DecodedImage, ImageTags } from '../image/tags.ts';
-import type { Way } from './beyond.ts';
 import type { CpuHost } from './cpu.ts';
 import type { EngineHost, LoadModel } from './host.ts';
 import type { ModelLoader, Runnable } from './modelLoader.ts';
@@ -18,7 +18,6 @@ import {
   type OutputFormat,
   type SourceFacts,
   type Stage,
-  type Tiling,
   type UpscaleOutput,
   type UpscalePlan,
   type UpscaleTarget,
@@ -73,12 +72,22 @@ export async function detect(services: JobServices): Promise<WireDetection> {
   return { ...found, cpu: onCpu ? await (await services.cpu()).report() : null };
 }
 
-/** Lazily loaded: most images need only one run of a network. */
-export const loadBeyond = () => import('./beyond.ts');
+/** The chain of a request, for an image of a size. @throws CrispenError as `planChain` */
+export function chainOf(
+  image: Size,
+  { wish, scale }: Pick<UpscalePlan, 'wish' | 'scale'>,
+  model: Runnable | null,
+): Omit<Chain<Runnable>, 'models'> & { readonly models: readonly Runnable[] } {
+  const by = model?.entry ? { shipped: model.id } : { own: model ?? undefined };
+  const chain = planChain(image, wish ?? { scale }, by);
+  const models = chain.models.map(
+    (found): Runnable =>
+      'entry' in found ? found : { id: found.id, scale: found.scale, entry: found },
+  );
+  return { ...chain, models };
+}
 
-/**
- * One image from source to result.
- */
+/** One image from source to result. */
 export async function upscale(
   services: JobServices,
   ask: Ask,
@@ -105,35 +114,35 @@ export async function upscale(
   const input = depth === 16 ? decoded.image : toRgba8(decoded.image);
   progress.report('decode', 1);
   const { width, height } = input;
-  const { scale, wish } = plan;
-  const isPlain =
-    !wish && !plan.depth && !plan.method && depth === 8 && !tags.grey && isOpaque(input.data);
-  const way: Way<Runnable> = {
-    ...{ size: { width: width * scale, height: height * scale }, chain: model ? [model] : [] },
-    ...{ depth, backend, isPlain },
-    ...(isPlain ? null : (await loadBeyond()).chainFor(input, plan, model)),
-  };
-  const { size } = way;
+  const { size, models: chain } = chainOf(input, plan, model);
+  const way: Way = { size, depth, chain, backend, onGpu: adapter !== null };
   // A PNG is written strip by strip; other formats are held whole.
   if (plan.output !== 'image/png' || backend !== 'webgpu') {
     checkPixels(size.width, size.height, 'The enlarged image');
   }
   throwIfAborted(signal);
-  if (backend === 'cpu' && plan.asks) await askFirst(services, ask, input, way);
+  if (backend === 'cpu' && plan.asks) await askFirst(services, ask, input, chain);
 
   const { tiling } = plan;
   if (tiling.edge && backend === 'lanczos') {
     throw new CrispenError('INVALID_INPUT', 'Only networks have a choice of edges.');
   }
-  const produce = async (take?: TakeStrip, draw?: Draw) => {
-    const made = await enlarge(services, input, way, tiling, progress, signal, take, draw);
+  const options: UpscaleOptions = {
+    ...tiling,
+    signal,
+    onProgress: ({ fraction, remainingMs }) => progress.report('upscale', fraction, remainingMs),
+    submitMs: () => (services.isVisible() ? SUBMIT_MS_VISIBLE : SUBMIT_MS_HIDDEN),
+  };
+  const job: Job = { services, input, way, options, progress, signal };
+  const produce = async (take?: TakeStrip) => {
+    const made = await enlargeBy(job, take);
     throwIfAborted(signal);
     progress.report('encode', 0);
     return made;
   };
   const { produced, ...delivered } =
     target instanceof OffscreenCanvas
-      ? await drawResult(target)
+      ? await drawResult(job, target, tags, produce)
       : plan.output === 'bitmap'
         ? await makeBitmap(await produce(), tags)
         : await (await import('./result.ts')).writeResult({
@@ -145,16 +154,6 @@ export async function upscale(
   const { milliseconds, tiles, statistics, approximate, gpuBytes } = run;
   const by = networkScale === 1 && passes.length === 0 ? 'lanczos' : backend;
   const noGpu = reason ? reason.message : null;
-
-  async function drawResult(canvas: OffscreenCanvas) {
-    const { drawOn, paintOn } = await import('./draw.ts');
-    const onto = { canvas, size, tags };
-    const produced = await produce(undefined, (engine, model, options) =>
-      drawOn(onto, engine, model, input as Rgba8Image, options),
-    );
-    if (produced.image) paintOn(onto, produced.image);
-    return { image: null, bytes: null, preview: null, produced };
-  }
   return {
     ...delivered,
     ...{ ...size, source: facts(decoded) },
@@ -170,9 +169,8 @@ async function askFirst(
   { loader, cpu }: JobServices,
   ask: Ask,
   input: RgbaImage,
-  { chain }: Way<Runnable>,
+  chain: readonly Runnable[],
 ): Promise<void> {
-  const { runsOf } = await loadBeyond();
   const runs = await runsOf(input, chain, (runnable) => loader.network(runnable));
   const milliseconds = await (await cpu()).estimate(runs);
   if (milliseconds <= LONG_MS || (await ask(milliseconds))) return;
@@ -192,9 +190,6 @@ function facts({ image, tags, format, animated, notes }: DecodedImage): SourceFa
 }
 
 type Backend = UpscaleOutput['backend'];
-
-/** Replaces a run whose result is read back. */
-type Draw = (engine: Engine, model: Model, options: UpscaleOptions) => Promise<UpscaleReport>;
 
 type Enlarged = {
   /** Null if the strips were taken. */
@@ -217,61 +212,102 @@ function stagesOf(
   return [...stages, 'upscale', 'encode'];
 }
 
-async function enlarge(
-  jobServices: JobServices,
-  input: RgbaImage,
-  way: Way<Runnable>,
-  tiling: Tiling,
-  progress: JobProgress,
-  signal: AbortSignal,
-  take?: TakeStrip,
-  draw?: Draw,
-): Promise<Enlarged> {
-  const { host, loader, cpu, isVisible } = jobServices;
-  const { chain, backend, isPlain } = way;
-  const options: UpscaleOptions = {
-    ...tiling,
-    signal,
-    onProgress: ({ fraction, remainingMs }) => progress.report('upscale', fraction, remainingMs),
-    submitMs: () => (isVisible() ? SUBMIT_MS_VISIBLE : SUBMIT_MS_HIDDEN),
-  };
-  const [first] = chain;
-  const loading =
-    (runnable: Runnable, wide: boolean): LoadModel =>
-    async (_, isF32) => {
-      const model = await loader.onGpu(runnable, progress, signal, wide, isF32);
-      throwIfAborted(signal);
-      progress.report('upscale', 0);
-      return model;
-    };
-  if (backend === 'webgpu' && isPlain) {
-    const load = loading(first, false);
-    const told = { passes: [first.id], networkScale: first.scale };
-    if (draw) {
-      // What was drawn went with the device: all of it is drawn again.
-      const report = await host.retry(async (engine, recovered) => {
-        const report = await draw(engine, await load(engine, false), options);
-        return { ...report, recovered };
-      }, signal);
-      return { image: null, report: { ...report, ...told } };
-    }
-    if (take) {
-      const report = await host.upscale(load, input, options, take);
-      return { image: null, report: { ...report, ...told } };
-    }
-    const { width, height } = input;
-    const whole = new WholeImage({ width, height, depth: 8 }, first.scale);
-    const report = await host.upscale(load, input, options, ({ data }) => whole.add(data));
-    return { image: whole.image, report: { ...report, ...told } };
+/** From the pixels of a source to those of the result. */
+interface Way {
+  readonly size: Size;
+  readonly depth: Depth;
+  /** The models in the order of their runs. */
+  readonly chain: readonly Runnable[];
+  readonly backend: Backend;
+  /** Whether there is a GPU, which resizes as well. */
+  readonly onGpu: boolean;
+}
+
+/** A job whose pixels are decoded. */
+interface Job {
+  readonly services: JobServices;
+  readonly input: RgbaImage;
+  readonly way: Way;
+  readonly options: UpscaleOptions;
+  readonly progress: JobProgress;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs the models of a chain. All are loaded before the first one runs. Without `take` the strips become one
+ * image.
+ */
+async function enlargeBy(job: Job, take?: TakeStrip): Promise<Enlarged> {
+  const { services, input, way, options, progress, signal } = job;
+  const { host, loader, cpu } = services;
+  const { size, depth, chain, backend, onGpu } = way;
+  const passes: Pass[] = [];
+  for (const runnable of backend === 'lanczos' ? [] : chain) {
+    const { id, scale } = runnable;
+    const run =
+      backend === 'webgpu'
+        ? await passOnGpu(host, loading(job, runnable))
+        : await (await cpu()).pass(id, () => loader.weights(runnable, progress, signal));
+    passes.push({ model: id, scale, run });
   }
-  const { enlargeBeyond } = await loadBeyond();
-  const services = {
-    onCpu: async (runnable: Runnable) =>
-      (await cpu()).pass(runnable.id, () => loader.weights(runnable, progress, signal)),
-    onGpu: loading,
+  throwIfAborted(signal);
+  progress.report('upscale', 0);
+  const plan = { size, depth, passes, device: onGpu ? host.device : null };
+  if (!take) return enlargeWhole(input, plan, options);
+  return { image: null, report: await enlarge(input, plan, options, take) };
+}
+
+/** How a job puts a model onto the GPU, also anew. */
+const loading =
+  ({ services: { loader }, way, progress, signal }: Job, runnable: Runnable): LoadModel =>
+  async (_, isF32) => {
+    const model = await loader.onGpu(runnable, progress, signal, way.depth === 16, isF32);
+    throwIfAborted(signal);
+    return model;
   };
-  const { adapter } = await findAdapter(jobServices);
-  return enlargeBeyond(input, way, adapter && host, services, options, take);
+
+async function passOnGpu(host: EngineHost, load: LoadModel): Promise<Pass['run']> {
+  await host.retry((engine) => load(engine, false));
+  return (image, options, sink) => host.upscale(load, image, options, sink);
+}
+
+/**
+ * Puts the result on a canvas. What one run makes at its own scale is drawn by the GPU, with no pixel read
+ * back; everything else is made as an image first.
+ */
+async function drawResult(
+  job: Job,
+  canvas: OffscreenCanvas,
+  tags: ImageTags,
+  produce: () => Promise<Enlarged>,
+) {
+  const { drawOn, paintOn } = await import('./draw.ts');
+  const { services, input, way, options, progress, signal } = job;
+  const { size, depth, chain, backend } = way;
+  const onto = { canvas, size, tags };
+  const [first] = chain;
+  const isExact =
+    chain.length === 1 &&
+    size.width === input.width * first.scale &&
+    size.height === input.height * first.scale;
+  const isPlain = depth === 8 && isOpaque(input.data) && !isGrey(input.data);
+  if (backend === 'webgpu' && isExact && isPlain) {
+    const load = loading(job, first);
+    // What was drawn is lost with a device: all of it is drawn again.
+    const report = await services.host.retry(async (engine, recovered) => {
+      const model = await load(engine, false);
+      progress.report('upscale', 0);
+      const drawn = await drawOn(onto, engine, model, input as Rgba8Image, options);
+      return { ...drawn, recovered };
+    }, signal);
+    throwIfAborted(signal);
+    progress.report('encode', 0);
+    const told = { ...report, passes: [first.id], networkScale: first.scale };
+    return { image: null, bytes: null, preview: null, produced: { image: null, report: told } };
+  }
+  const produced = await produce();
+  if (produced.image) paintOn(onto, produced.image);
+  return { image: null, bytes: null, preview: null, produced };
 }
 
 export function carrierOf(output: OutputFormat): Carrier {

@@ -3,6 +3,7 @@
  * Exposes `WorkerApi` through comlink.
  */
 import { expose, transfer } from 'comlink';
+import { runsOf } from '../catalog/chain.ts';
 import { decodeImage } from '../codecs/decode.ts';
 import type { Port } from '../cpu/tiles.ts';
 import { Engine } from '../engine/engine.ts';
@@ -13,11 +14,11 @@ import type { CpuHost } from './cpu.ts';
 import { EngineHost } from './host.ts';
 import {
   carrierOf,
+  chainOf,
   detect,
   findAdapter,
   type JobServices,
   keptTags,
-  loadBeyond,
   upscale,
 } from './job.ts';
 import { ModelLoader } from './modelLoader.ts';
@@ -153,9 +154,8 @@ const api: WorkerApi = {
     answer(async () => {
       const { loader } = services;
       const model = plan.model === null ? null : await loader.find(plan.model);
-      const { chainFor, runsOf } = await loadBeyond();
-      const { chain } = chainFor({ width, height }, plan, model);
-      const runs = await runsOf({ width, height }, chain, (link) => loader.network(link));
+      const { models } = chainOf({ width, height }, plan, model);
+      const runs = await runsOf({ width, height }, models, (link) => loader.network(link));
       return (await openCpu()).estimate(runs);
     }),
 

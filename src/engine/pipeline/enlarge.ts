@@ -1,16 +1,16 @@
 /**
- * Everything that an image needs besides one run of a network: several runs, an exact size, alpha,
- * grey that stays grey, 16 bits.
+ * One way from an image to its result: any number of runs, an exact size, alpha by itself, grey that stays
+ * grey, 8 or 16 bits.
  */
 import { throwIfAborted } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
 import { opaqueColours } from '../../image/fill.ts';
-import { type Depth, depthOf, type RgbaImage } from '../../image/image.ts';
+import { type Depth, depthOf, type RgbaImage, type Samples, samplesOf } from '../../image/image.ts';
 import { isGrey, isOpaque, toRgba8 } from '../../image/pixels.ts';
 import type { Device, DeviceSource } from '../gpu/device.ts';
 import { ProgressMeter } from '../progress.ts';
 import type { Progress, Strip, StripSink, UpscaleOptions, UpscaleReport } from '../types.ts';
-import { RowResizer, type Samples } from './resize.ts';
+import type { RowResizer } from './resize.ts';
 import { WholeImage } from './wholeImage.ts';
 
 /** One run of a network. 16-bit images give 16-bit results. */
@@ -75,6 +75,8 @@ export async function enlarge(
   );
   const opened: RowResizer[] = [];
   const open = async (from: Size, to: Size, depthOut: Depth): Promise<RowResizer> => {
+    // Lazily: most images are opaque and keep a network's own scale.
+    const { RowResizer } = await import('./resize.ts');
     const resizer = await RowResizer.open({ from, to, depthIn, depthOut, device });
     opened.push(resizer);
     return resizer;

@@ -4,7 +4,7 @@
  */
 import { CrispenError, throwIfAborted } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
-import { type Depth, depthOf, type RgbaImage } from '../../image/image.ts';
+import { type Depth, depthOf, type RgbaImage, type Samples, samplesOf } from '../../image/image.ts';
 import { type TapRuns, tapRuns } from '../../image/taps.ts';
 import { mapGrid, type Params } from '../../kernels/kernel.ts';
 import {
@@ -22,9 +22,6 @@ import { type Device, type DeviceSource, PARAM_BYTES, USAGE } from '../gpu/devic
 import { Reading, upload } from '../gpu/reading.ts';
 import type { Receipt } from '../gpu/receipt.ts';
 import type { RunOptions } from '../types.ts';
-
-/** RGBA of any number of whole rows, like in `RgbaImage`. */
-export type Samples = RgbaImage['data'];
 
 export interface ResizeSpec {
   readonly from: Size;
@@ -58,9 +55,6 @@ interface Plan extends ResizeSpec {
 }
 
 const STRIP_BYTES = 2 ** 24;
-
-export const samplesOf = (depth: Depth, pixels: number): Samples =>
-  depth === 16 ? new Uint16Array(pixels * 4) : new Uint8ClampedArray(pixels * 4);
 
 /**
  * Resizes an image whose rows arrive from top to bottom, with memory for only a few rows.

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { planChain } from '../../catalog/chain.ts';
 import { findModel, MODEL_FILES, type ModelFile } from '../../catalog/files.ts';
 import type { Task } from '../../catalog/task.ts';
-import { chainFor } from '../beyond.ts';
 import type { PlanChoice } from './options.ts';
 import { planUpscale } from './request.ts';
 import { forTask } from './task.ts';
@@ -84,8 +84,8 @@ it('says so where there is no model for a task', () => {
 
 it('restores first and enlarges then', () => {
   const image = { width: 10, height: 7 };
-  const link = { id: dejpeg.id, scale: 1, entry: dejpeg };
-  const added = { id: own[0].id, scale: 1, entry: null };
+  const link = dejpeg;
+  const added = { id: own[0].id, scale: 1 };
   for (const [chosen, wish, size, after] of [
     [link, { scale: 2 }, [20, 14], ['a2n-photo-x2']],
     [link, { width: 80 }, [80, 56], ['a2n-photo-x2', 'pan-photo-x4']],
@@ -95,9 +95,10 @@ it('restores first and enlarges then', () => {
   ] as const) {
     const request = forTask({ task: 'dejpeg', model: chosen.id, ...wish }, own);
     const plan = planUpscale(request, own);
-    const way = chainFor(image, plan, chosen);
+    const by = chosen === dejpeg ? { shipped: dejpeg.id } : { own: chosen };
+    const { models, ...way } = planChain(image, plan.wish ?? { scale: plan.scale }, by);
     expect([way.size.width, way.size.height]).toEqual(size);
-    expect(way.chain.map(({ id }) => id)).toEqual([chosen.id, ...after]);
-    expect(way.chain[0]).toEqual(chosen);
+    expect(models.map(({ id }) => id)).toEqual([chosen.id, ...after]);
+    expect(models[0]).toBe(chosen);
   }
 });

@@ -1,0 +1,50 @@
+import type { Size } from '../geometry.ts';
+import { type SizeWish, wishedSize } from '../image/size.ts';
+import type { Network } from '../networks/network.ts';
+import type { ModelFile } from './files.ts';
+import { modelsAfter, modelsFor } from './passes.ts';
+
+/** The size of a result and the models that lead there. */
+export interface Chain<M> {
+  /** Of the result, in pixels. */
+  readonly size: Size;
+  /** The exact factor from the image to the result. */
+  readonly factor: number;
+  /** The models in the order of their runs. A resize follows where their product is not the factor. */
+  readonly models: readonly (M | ModelFile)[];
+}
+
+/**
+ * Plans the runs for one image. A shipped model stands for its family at every scale. Without a model, the
+ * default models enlarge. A model of the user's own runs as often as the factor needs. A model that restores
+ * runs once and first; the default models enlarge its result.
+ *
+ * @param wish exactly one way to state the size
+ * @param by the id of a shipped model, or a model of the user's own; neither: the default models
+ * @throws CrispenError `INVALID_INPUT` beyond `MAX_FACTOR`, `MODEL_UNKNOWN`
+ */
+export function planChain<M extends { readonly scale: number } = ModelFile>(
+  image: Size,
+  wish: SizeWish,
+  by: { readonly shipped?: string | undefined; readonly own?: M | undefined } = {},
+): Chain<M> {
+  const { factor, width, height } = wishedSize(image, wish);
+  const models = by.own ? modelsAfter(factor, by.own) : modelsFor(factor, by.shipped);
+  return { size: { width, height }, factor, models };
+}
+
+/** The networks of a chain, each with the size of the image that it reads. */
+export async function runsOf<M extends { readonly scale: number }>(
+  image: Size,
+  models: readonly M[],
+  networkOf: (model: M) => Promise<Network>,
+): Promise<(Size & { readonly network: Network })[]> {
+  let { width, height } = image;
+  const runs = [];
+  for (const model of models) {
+    runs.push({ network: await networkOf(model), width, height });
+    width *= model.scale;
+    height *= model.scale;
+  }
+  return runs;
+}
