@@ -5,7 +5,7 @@
 import { throwIfAborted } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
 import { opaqueColours } from '../../image/fill.ts';
-import { type Depth, depthOf, type RgbaImage, type Samples, samplesOf } from '../../image/image.ts';
+import { type Depth, depthOf, type RgbaImage, type Samples } from '../../image/image.ts';
 import { isGrey, isOpaque, toRgba8 } from '../../image/pixels.ts';
 import type { Device, DeviceSource } from '../gpu/device.ts';
 import { ProgressMeter } from '../progress.ts';

@@ -1,6 +1,6 @@
 import { CrispenError } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
-import type { Depth, RgbaImage } from '../../image/image.ts';
+import { type Depth, type RgbaImage, samplesOf } from '../../image/image.ts';
 
 /** An image put together from its rows. */
 export class WholeImage {
@@ -13,10 +13,8 @@ export class WholeImage {
    */
   constructor(of: Size & { readonly depth: Depth }, scale: number) {
     const [width, height] = [of.width * scale, of.height * scale];
-    const samples = width * height * 4;
     try {
-      const data = of.depth === 16 ? new Uint16Array(samples) : new Uint8ClampedArray(samples);
-      this.image = { width, height, data } as RgbaImage;
+      this.image = { width, height, data: samplesOf(of.depth, width * height) } as RgbaImage;
     } catch (cause) {
       throw new CrispenError('OUT_OF_MEMORY', `No memory for an image of ${width} x ${height}.`, {
         hint: 'Choose a smaller image or scale.',
