@@ -127,6 +127,17 @@ export const MODEL_FILES: readonly ModelFile[] = [
     sha256: '27c12646a655170c89cfd230265cff604e6b362dda94cc73f22e329b1b5b6dfb',
   }),
   model({
+    id: 'pan-photo-x3',
+    network: 'pan',
+    scale: 3,
+    kind: 'photo',
+    best: true,
+    fast: true,
+    inputRange: 1,
+    bytes: 537_558,
+    sha256: '75a26edd289d9a54a69e7b905083e1b08cf0681456c38d50d5126fafe1eeecb1',
+  }),
+  model({
     id: 'pan-photo-x4',
     network: 'pan',
     scale: 4,
@@ -136,6 +147,14 @@ export const MODEL_FILES: readonly ModelFile[] = [
     inputRange: 1,
     bytes: 560_126,
     sha256: '7bf715c3b701be852e8bbf6013b42f443f98dc7db38c162a6e43f5725c44dd70',
+  }),
+  model({
+    id: 'a2nm-x2',
+    network: 'a2nm',
+    scale: 2,
+    f16: false,
+    bytes: 1_681_782,
+    sha256: 'af1c8cb4d042d2834a96b55acf8f021269be04f232a5d24d4876278bf10d910d',
   }),
   model({
     id: 'a2n-jpeg-x1',
