@@ -141,7 +141,7 @@ describe('with an adapter', () => {
 
   it.each<[PlainRequest, [number, number], string[], number]>([
     [{ width: 19, model: 'a2n-x2' }, [19, 16], ['a2n-x2'], 2],
-    [{ scale: 2.7 }, [32, 27], ['a2n-x3'], 3],
+    [{ scale: 2.7 }, [32, 27], ['pan-photo-x3'], 3],
     [{ fit: { width: 7, height: 7 } }, [7, 6], [], 1],
     [{ scale: 3, method: 'lanczos' }, [36, 30], [], 1],
   ])('makes any size: %o', async (request, [width, height], passes, networkScale) => {
@@ -207,12 +207,12 @@ describe('with an adapter', () => {
     it.each<[string, () => number[] | Promise<number[]>, string, RegExp]>([
       ['an empty file', () => [], 'DECODE_FAILED', /empty/],
       ['text', () => text, 'DECODE_FAILED', /text/],
-      ['a PNG that is cut', () => photo.slice(0, -20), 'DECODE_FAILED', /PNG file is cut short/],
+      ['a PNG that is cut', () => photo.slice(0, -20), 'DECODE_FAILED', /PNG file is incomplete/],
       [
         'a JPEG that is cut',
         async () => [...(await readFile('e2e/images/coffee-40x40.jpg'))].slice(0, 800),
         'DECODE_FAILED',
-        /JPEG file is cut short/,
+        /JPEG file is incomplete/,
       ],
       [
         'a PNG with damaged pixels',

@@ -48,7 +48,7 @@ it('another model is run as often as it takes', () => {
 
 it.each<[number, string | undefined, string[]]>([
   [2, undefined, ['a2n-photo-x2']],
-  [3, undefined, ['a2n-x3']],
+  [3, undefined, ['pan-photo-x3']],
   [1.5, undefined, ['a2n-photo-x2']],
   [2.7, 'a2n-x2', ['a2n-x3']],
   [2.7, 'a2n-photo-x2', ['a2n-photo-x4']],

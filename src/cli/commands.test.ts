@@ -152,7 +152,7 @@ describe('crispen', () => {
   });
 
   test.each([
-    [['--scale', '2.7'], ['a2n-x3'], 3, [16, 11]],
+    [['--scale', '2.7'], ['pan-photo-x3'], 3, [16, 11]],
     [['--width', '9', '--model', 'a2n-x2'], ['a2n-x2'], 2, [9, 6]],
     [['--height', '10', '--model', 'a2n-photo-x2'], ['a2n-photo-x4'], 4, [15, 10]],
     [['--fit', '3x3'], [], 1, [3, 2]],
@@ -193,7 +193,7 @@ describe('crispen', () => {
     test.each([
       [[], 1, [6, 4], []],
       [['--scale', '2'], 2, [12, 8], ['a2n-photo-x2']],
-      [['--width', '15'], 3, [15, 10], ['a2n-x3']],
+      [['--width', '15'], 3, [15, 10], ['pan-photo-x3']],
       [['--scale', '0.5'], 1, [3, 2], []],
     ])('at %j by x%i to %j, then %j', async (args, networkScale, output, after) => {
       const passes = ['tiny-x1', ...after];
@@ -394,11 +394,11 @@ describe('quality:report', () => {
     const text = await readFile(at('QUALITY.md'), 'utf8');
     const row = (start: string) => text.split('\n').filter((line) => line.startsWith(start));
     expect(row('| a2n-x2 |')[0]).toMatch(/^\| a2n-x2 \| [\d.]+ \/ -?[\d.]+ \| [\d.]+ \/ /);
-    expect(row('| a2n-x2 |')[0]).toContain('not at hand');
+    expect(row('| a2n-x2 |')[0]).toContain('not available');
     expect(row('| a2n-photo-x2 |').map((line) => line.split(' | ')[1])).toEqual(
       expect.arrayContaining(['none', '80', '60', '40']),
     );
-    expect(said).toHaveBeenLastCalledWith(expect.stringContaining('without crops'));
+    expect(said).toHaveBeenLastCalledWith(expect.stringContaining('no crops'));
   });
 
   test('a set that is not there: INVALID_INPUT', async () => {

@@ -11,6 +11,7 @@ const BLOCKS = 32u;
 
 struct Params {
   length: u32,
+  in_use: u32,      // how many clusters there are; 0: all of them
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -26,7 +27,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let i = group.z * params.length + pixel;
   var best = 0u;
   var largest = similar[i * BLOCKS * 4u];
-  for (var k = 1u; k < CLUSTERS; k++) {
+  let clusters = select(params.in_use, CLUSTERS, params.in_use == 0u);
+  for (var k = 1u; k < clusters; k++) {
     let value = similar[i * BLOCKS * 4u + k];
     if value > largest {
       largest = value;

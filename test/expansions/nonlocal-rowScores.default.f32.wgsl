@@ -1,17 +1,19 @@
 alias E = f32;
 alias E4 = vec4f;
 alias E4x4 = mat4x4f;
+const BIASED = false;
 
 // Attention weights of windows of sorted rows: a tiled matrix product and a softmax.
-//   s[q, k] = rows[q] . rows[k] * inverse[k];  lse[q] = log sum_k exp s[q, k];  p = exp(s - lse)
+//   s[q, k] = rows[q] . rows[k] * inverse[k] (BIASED: + bias[k][q's place in its window]);  lse[q] = log sum_k exp s[q, k];  p = exp(s - lse)
 //   rows    [R][windows * w][blocks] vectors of 4 channels
 //   inverse [R][windows * w] f32
 //   p       [windows of this dispatch][w][stride] vectors of 4 keys, zeros beyond the last
 //   lse     [R][windows * w] f32
+//   bias    [R][windows * w][bias_blocks] vectors of 4 places, with BIASED
 // One workgroup computes 32 rows of a window against all of its keys, 32 at a time. Each of its 8 x
 // 8 invocations has 4 rows and 4 keys. p stores the scores until the row's sum is known; each
 // invocation reads back only its own values. Grid x = 32 rows, y = window. Sizes are uniforms, so
-// all windows share one pipeline. Prelude: E, E4.
+// all windows share one pipeline. Prelude: E, E4, BIASED.
 
 // The row of key `k` of a window. The keys are the window's own rows. With 3 spans, the rows of the
 // windows before and after it follow; they wrap around. `window` counts through all rounds.
@@ -109,10 +111,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
       inverse[key_row(window, min(k.z, last))],
       inverse[key_row(window, min(k.w, last))],
     );
-    s0 = select(vec4f(LOWEST), s0 * scale, there);
-    s1 = select(vec4f(LOWEST), s1 * scale, there);
-    s2 = select(vec4f(LOWEST), s2 * scale, there);
-    s3 = select(vec4f(LOWEST), s3 * scale, there);
+    s0 *= scale;
+    s1 *= scale;
+    s2 *= scale;
+    s3 *= scale;
+    s0 = select(vec4f(LOWEST), s0, there);
+    s1 = select(vec4f(LOWEST), s1, there);
+    s2 = select(vec4f(LOWEST), s2, there);
+    s3 = select(vec4f(LOWEST), s3, there);
     let largest = vec4f(highest(s0), highest(s1), highest(s2), highest(s3));
     let next = max(top, largest);
     total = total * exp(top - next) + vec4f(

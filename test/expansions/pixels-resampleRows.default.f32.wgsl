@@ -27,7 +27,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> taps: array<u32>;
 @group(0) @binding(3) var<storage, read_write> image: array<u32>;
 
-const TOP = select(255.0, 65535.0, WIDE_OUT);
+const TOP = 255.0;
 
 fn encoded(v: vec3f) -> vec3f {
   return select(1.055 * pow(v, vec3f(1.0 / 2.4)) - 0.055, v * 12.92, v <= vec3f(0.0031308));

@@ -90,7 +90,7 @@ it('restores first and enlarges then', () => {
     [link, { scale: 2 }, [20, 14], ['a2n-photo-x2']],
     [link, { width: 80 }, [80, 56], ['a2n-photo-x2', 'pan-photo-x4']],
     [link, { scale: 0.5 }, [5, 4], []],
-    [added, { scale: 3 }, [30, 21], ['a2n-x3']],
+    [added, { scale: 3 }, [30, 21], ['pan-photo-x3']],
     [added, null, [10, 7], []],
   ] as const) {
     const request = forTask({ task: 'dejpeg', model: chosen.id, ...wish }, own);

@@ -64,7 +64,8 @@ const RANGE = 1.0f;
 //           skip enlarges it.
 //   image   [cropHeight][cropWidth] u32, red in the lowest byte: the rectangle of the output at
 //           (col0, row0)
-//   status  one u32: set to 1 if any value is NaN or infinite
+//   status  two u32: the first becomes 1 if any value is NaN or infinite; each workgroup adds `mark` to
+//           the second
 // Prelude: E4, IN_BLOCKS, SCALE, RANGE.
 
 struct Params {
@@ -75,6 +76,7 @@ struct Params {
   map_height: u32,  // H
   col0: u32,
   row0: u32,
+  mark: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -82,7 +84,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read> bias: array<E4>;
 @group(0) @binding(4) var<storage, read> lr: array<E4>;
 @group(0) @binding(5) var<storage, read_write> image: array<u32>;
-@group(0) @binding(6) var<storage, read_write> status: atomic<u32>;
+@group(0) @binding(6) var<storage, read_write> status: array<atomic<u32>, 2>;
 
 fn bias_of(block: u32) -> vec4f {
   return vec4f(bias[block]);
@@ -109,7 +111,7 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
   // Tests the bits: a compiler may assume that floats are finite.
   let exponents = bitcast<vec4u>(v) & vec4u(0x7f800000u);
   if any(exponents == vec4u(0x7f800000u)) {
-    atomicStore(&status, 1u);
+    atomicStore(&status[0], 1u);
   }
   let bytes = vec4u(round(clamp(v * (255.0 / RANGE), vec4f(0.0), vec4f(255.0))));
   image[row * params.width + col] =
@@ -240,4 +242,7 @@ fn main(
   store_pixel(block + 0u, first_row + 0u, col + 5u, s0_0_5);
   store_pixel(block + 0u, first_row + 0u, col + 6u, s0_0_6);
   store_pixel(block + 0u, first_row + 0u, col + 7u, s0_0_7);
+  if all(local.xy == vec2u(0u)) {
+    atomicAdd(&status[1], params.mark);
+  }
 }

@@ -13,8 +13,9 @@ const WIDE = false;
 //   x      [1][mapHeight][mapWidth] vectors: red, green, blue; with GREY: luma
 //   source [image_height][image_width] pixels, the LR image: one u32, with WIDE two; red lowest
 //   image  [H][W] pixels: one u32, with WIDE two
-//   status one u32: set to 1 if any value is NaN or infinite, because a broken result must give an error
-//          and not a black image
+//   status two u32: the first becomes 1 if any value is NaN or infinite, because a broken result must
+//          give an error and not a black image; each workgroup adds `mark` to the second, which shows
+//          that all of them ran
 // One invocation converts one pixel; workgroup 8 x 8 x 1. Prelude: E, E4, RANGE, SCALE, GREY, WIDE.
 
 struct Params {
@@ -28,15 +29,16 @@ struct Params {
   image_height: u32,
   out_col0: u32,    // of the rectangle within the whole output
   out_row0: u32,
+  mark: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<E4>;
 @group(0) @binding(2) var<storage, read> source: array<u32>;
 @group(0) @binding(3) var<storage, read_write> image: array<u32>;
-@group(0) @binding(4) var<storage, read_write> status: atomic<u32>;
+@group(0) @binding(4) var<storage, read_write> status: array<atomic<u32>, 2>;
 
-const TOP = select(255.0, 65535.0, WIDE);
+const TOP = 255.0;
 
 fn source_pixel(row: u32, col: u32) -> vec4f {
   let at = row * params.image_width + col;
@@ -69,7 +71,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   // infinity.
   let exponents = bitcast<vec4u>(v) & vec4u(0x7f800000u);
   if any(exponents == vec4u(0x7f800000u)) {
-    atomicStore(&status, 1u);
+    atomicStore(&status[0], 1u);
   }
   let below = enlarged(params.out_row0 + row, params.out_col0 + col);
   var rgb = v.xyz * (TOP / RANGE);
@@ -84,5 +86,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     image[2u * at + 1u] = u.z | (u.w << 16u);
   } else {
     image[at] = u.x | (u.y << 8u) | (u.z << 16u) | (u.w << 24u);
+  }
+  if all(local.xy == vec2u(0u)) {
+    atomicAdd(&status[1], params.mark);
   }
 }

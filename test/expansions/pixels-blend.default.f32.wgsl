@@ -1,0 +1,49 @@
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
+
+// Adds a tile's result to the sums over all tiles, and takes the mean where no tile is to follow.
+//   x     [height][map_width] vectors: red, green, blue (Chw4c)
+//   band  [band_rows][band_width] vec4f: sums, and in the fourth lane how many tiles they are of. Rows of
+//         the result lie at their number modulo band_rows
+//   mean  [core_height][core_width] vectors: the mean, from the tile's first pixel on
+// Pixels from (fresh_row, fresh_col) of the tile on are in no tile before it: what the band holds there
+// belongs to rows that are done. One invocation adds one pixel; workgroup 8 x 8 x 1. Prelude: E, E4.
+
+struct Params {
+  width: u32,       // of the tile's result
+  height: u32,
+  group_row: u32,
+  map_width: u32,
+  band_width: u32,
+  band_rows: u32,
+  col0: u32,        // of the tile's result within the whole
+  row0: u32,
+  fresh_col: u32,
+  fresh_row: u32,
+  core_width: u32,
+  core_height: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<E4>;
+@group(0) @binding(2) var<storage, read_write> band: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> mean: array<E4>;
+
+@compute @workgroup_size(8, 8, 1)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let col = group.x * 8u + local.x;
+  let row = (group.y + params.group_row) * 8u + local.y;
+  if row >= params.height || col >= params.width {
+    return;
+  }
+  var sum = vec4f(vec4f(x[row * params.map_width + col]).xyz, 1.0);
+  let at = (params.row0 + row) % params.band_rows * params.band_width + params.col0 + col;
+  if row < params.fresh_row || col < params.fresh_col {
+    sum += band[at];
+  }
+  band[at] = sum;
+  if row < params.core_height && col < params.core_width {
+    mean[row * params.core_width + col] = E4(vec4f(sum.xyz / sum.w, 0.0));
+  }
+}
