@@ -292,8 +292,13 @@ export class Engine {
     part = trunk?.model ?? part;
     const tile = largestSource(strips);
     const { checkpoint = { rows: 0 } } = options;
-    strips = rest(strips, checkpoint.rows / scale);
+    const done = checkpoint.rows / scale;
+    // Rows that are left need the sums of all tiles that cover them, also of rows that are done.
+    strips = averagedTiles
+      ? strips.filter(({ y }) => y + averagedTiles.side > done)
+      : rest(strips, done);
     const run = new StripRun(this.#device, image, scale, strips, async (strip) => {
+      if (strip.y + strip.height <= checkpoint.rows) return;
       await sink(strip);
       checkpoint.rows = strip.y + strip.height;
     });
