@@ -31,7 +31,8 @@ let complaints: string[];
 let query = '?backend=webgpu';
 
 async function open(): Promise<void> {
-  page = await browser.newPage();
+  // A service worker would answer in place of the routes of a test; e2e/offline.test.ts is about it.
+  page = await browser.newPage({ serviceWorkers: 'block' });
   [requested, complaints] = [[], []];
   page.on('request', (request) => requested.push(request.url()));
   page.on('pageerror', (error) => complaints.push(error.message));
