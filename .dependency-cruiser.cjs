@@ -57,6 +57,13 @@ module.exports = {
       to: {},
     },
     {
+      name: 'no-dead-worker-modules',
+      severity: 'error',
+      comment: 'What the worker does not reach is left over from an older design.',
+      from: { path: '^src/worker/worker\\.ts$' },
+      to: { path: '^src/worker/[^/]+$', pathNot: '(\\.test|/worker)\\.ts$', reachable: false },
+    },
+    {
       name: 'no-unresolvable',
       severity: 'error',
       from: { path: '^(src|demo)/', pathNot: '^demo/docs/recipes/' },

@@ -33,10 +33,6 @@ const WORDS: Readonly<Record<string, Pick<ModelChoice, 'title' | 'text'>>> = {
     text: 'From the web or a phone: removes JPEG traces and noise as well.',
   },
   'photo-fast': { title: 'Photo (fast)', text: 'Almost the same in a third of the time.' },
-  sharp: {
-    title: 'Sharp',
-    text: 'Crisp hair, fabric and foliage. It invents detail that the photo does not have.',
-  },
   clean: { title: 'Clean', text: 'Renders, artwork, lossless pictures: keeps every detail.' },
   'clean-fast': { title: 'Clean (fast)', text: 'Almost the same in a third of the time.' },
   a2n: { title: 'Clean (A2N)', text: 'The same by a network of four times the size.' },

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { endWords, pageTitle, queueLeft, queueWords, tileWords } from './queue.ts';
 import type { Item, Phase, Result } from './state.ts';
 
-const working = { kind: 'working', stage: 'upscale', fallback: null } as const;
+const working = { kind: 'working', stage: 'upscale' } as const;
 
 /** A picture of 10 x 10 pixels to be enlarged twice. */
 const item = (phase: Phase, change: Partial<Item> = {}): Item =>

@@ -3,9 +3,9 @@ import type { Task } from './task.ts';
 
 /**
  * The kind of images that a model enlarges best. `photo`: ordinary photos, usually saved as JPEG.
- * `clean`: lossless images. `sharp`: photos, with invented detail.
+ * `clean`: lossless images.
  */
-export type Kind = 'photo' | 'clean' | 'sharp';
+export type Kind = 'photo' | 'clean';
 
 /** One shipped weight file and the facts that running it needs. */
 export interface ModelFile {

@@ -8,23 +8,16 @@ export { createUpscaler } from '../worker/page/client.ts';
 
 /**
  * Id of the shipped model for a task of the element: `photo` or `upscale`; `clean`, for images that
- * were never saved as JPEG; `sharp`, for photos with invented detail; `denoise` or `dejpeg`, which
- * have one model for all scales.
+ * were never saved as JPEG; `denoise` or `dejpeg`, which have one model for all scales.
  * @throws CrispenError `INVALID_INPUT` for other tasks and for scales that no model has,
  *   `MODEL_UNKNOWN` if no shipped model restores this
  */
 export function modelFor(task: string, scale: number): string {
   if (task === 'denoise' || task === 'dejpeg') return restorationModel(task).id;
-  const { id } = defaultModel(scale);
-  if (task === 'photo' || task === 'upscale') return id;
-  if (task !== 'clean' && task !== 'sharp') {
-    throw new CrispenError('INVALID_INPUT', `There is no task "${task}".`, {
-      hint: 'Choose photo, clean, sharp, denoise or dejpeg.',
-    });
-  }
-  const model = modelOfKind(task, scale);
-  if (model) return model.id;
-  throw new CrispenError('INVALID_INPUT', `No model for "${task}" enlarges by ${scale}.`, {
-    hint: `Choose the task photo or another scale.`,
+  const model = defaultModel(scale);
+  if (task === 'photo' || task === 'upscale') return model.id;
+  if (task === 'clean') return (modelOfKind('clean', scale) ?? model).id;
+  throw new CrispenError('INVALID_INPUT', `There is no task "${task}".`, {
+    hint: 'Choose photo, clean, denoise or dejpeg.',
   });
 }
