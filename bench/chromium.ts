@@ -96,7 +96,9 @@ async function buildPage(script: PageScript): Promise<void> {
     logLevel: 'error',
     plugins: [bareShaders(), withScript],
     build: {
-      ...{ outDir: OUT, emptyOutDir: true, target: 'es2023' },
+      outDir: OUT,
+      emptyOutDir: true,
+      target: 'es2023',
       rolldownOptions: { input: join(PACKAGE_ROOT, 'bench.html') },
     },
   });

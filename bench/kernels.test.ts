@@ -3,7 +3,10 @@ import { byKernel, formatProfile, type StepTime } from './kernels.ts';
 
 const ceiling = { multiplyAdds: { f32: 1e9, f16: null }, bandwidth: 1e9 };
 const step = (kernel: string, milliseconds: number, work: number): StepTime => ({
-  ...{ kernel, milliseconds, multiplyAdds: work, bytes: 2 * work },
+  kernel,
+  milliseconds,
+  multiplyAdds: work,
+  bytes: 2 * work,
 });
 const times = [step('mix', 1, 0), step('conv', 2, 5e5), step('conv', 6, 3.5e6)];
 
@@ -18,8 +21,14 @@ it('sums over steps of a kernel, the longest first', () => {
 
 it('prints shares of time, and a line of all', () => {
   const text = formatProfile({
-    ...{ model: 'a2n-x2', size: { width: 4, height: 3 }, precision: 'f32', fuse: 'ops' },
-    ...{ conv: 'quad', adapter: 'none', clock: 'wall', ceiling },
+    model: 'a2n-x2',
+    size: { width: 4, height: 3 },
+    precision: 'f32',
+    fuse: 'ops',
+    conv: 'quad',
+    adapter: 'none',
+    clock: 'wall',
+    ceiling,
     kernels: byKernel(times, ceiling, 'f32'),
   });
   const lines = text.split('\n');

@@ -115,7 +115,10 @@ export async function profile(gpu: GPU, task: ProfileTask, ceiling: Ceiling): Pr
         }
         const { vendor, architecture, description } = device.adapter;
         return {
-          ...{ model: task.name, size: task.size, precision, ...chosen },
+          model: task.name,
+          size: task.size,
+          precision,
+          ...chosen,
           adapter: [vendor, architecture, description].filter(Boolean).join(' '),
           clock: device.gpu.features.has('timestamp-query') ? 'timestamps' : 'wall',
           ceiling,

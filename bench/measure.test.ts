@@ -62,11 +62,22 @@ describe('measure', () => {
       ...round,
     ]);
     expect(rows[0]).toEqual({
-      ...{ engine: 'crispen-fused', precision: 'f32', network: 'a2n', scale: 2 },
-      ...{ width: 4, height: 5, medianMs: 20, firstMs: 150, gpuBytes: 20, dispatches: 7 },
-      ...{ maxAbsDiff: 0, multiplyAddsPerPixel: 1000, bytesPerPixel: 500 },
+      engine: 'crispen-fused',
+      precision: 'f32',
+      network: 'a2n',
+      scale: 2,
+      width: 4,
+      height: 5,
+      medianMs: 20,
+      firstMs: 150,
+      gpuBytes: 20,
+      dispatches: 7,
+      maxAbsDiff: 0,
+      multiplyAddsPerPixel: 1000,
+      bytesPerPixel: 500,
       // 20 pixels in 20 ms are 1000 a second.
-      ...{ multiplyAddShare: 1, bandwidthShare: 0.5 },
+      multiplyAddShare: 1,
+      bandwidthShare: 0.5,
     });
     expect(rows[1]).toMatchObject({ medianMs: 40, firstMs: 160 });
     // Twice for the one that was also opened for its output.
@@ -85,7 +96,8 @@ describe('measure', () => {
     const one = onCpu(1, 20);
     const failing = { ...contender('crispen-cpu', [1], new Error('not isolated')), threads: 2 };
     const rows = await measure([one, failing, onCpu(4, 10)], task, {
-      ...{ ...options, reference: plain },
+      ...options,
+      reference: plain,
       ceiling: { ...ceiling, core: 4e6 },
     });
     expect(rows.map(({ threads }) => threads)).toEqual([1, 2, 4]);

@@ -72,7 +72,10 @@ export async function measure(
         maxAbsDiff: maxAbsDifference(await runner.output(), wanted),
       };
       const entry: Entry = {
-        ...{ contender, runner, first, times: [] },
+        contender,
+        runner,
+        first,
+        times: [],
         slow: ended - opened > PATIENCE_MS,
       };
       // This form also rejects NaN.
@@ -106,9 +109,14 @@ export async function measure(
     const medianMs = entry && entry.times.length > 0 ? median(entry.times) : null;
     const error = entry?.error ?? failed.get(contender);
     return {
-      ...{ engine, precision, ...(threads !== undefined && { threads }) },
-      ...{ network: network.architecture, scale: network.scale },
-      ...{ width: image.width, height: image.height, medianMs },
+      engine,
+      precision,
+      ...(threads !== undefined && { threads }),
+      network: network.architecture,
+      scale: network.scale,
+      width: image.width,
+      height: image.height,
+      medianMs,
       ...(entry?.first ?? { firstMs: null, gpuBytes: null, dispatches: null, maxAbsDiff: null }),
       ...shares(entry, medianMs, options.ceiling, image.width * image.height),
       ...(error !== undefined && { error }),

@@ -160,8 +160,11 @@ export async function nonlocalCommand(args: string[]): Promise<number> {
     option: 'groups' | 'features' | 'clusters' | 'window' | 'repeats' | 'rounds',
   ): number => positiveInteger(`--${option}`, values[option]);
   const sizes: NonlocalSizes = {
-    ...{ groups: number('groups'), features: number('features'), rounds: number('rounds') },
-    ...{ clusters: number('clusters'), window: number('window') },
+    groups: number('groups'),
+    features: number('features'),
+    rounds: number('rounds'),
+    clusters: number('clusters'),
+    window: number('window'),
   };
   const [sides, far] = [list('sides'), list('far')];
   if (sides.length + far.length === 0) throw new UsageError('There is no size to measure.');
@@ -252,7 +255,10 @@ function measure(
         const middle = program.steps.filter(({ name }) => !isEnd(name));
         const cost = planCost({ ...program, steps: middle }, size, constants);
         const row = {
-          ...{ side, kind, milliseconds, cpuMilliseconds },
+          side,
+          kind,
+          milliseconds,
+          cpuMilliseconds,
           multiplyAdds: cost.multiplyAddsPerPixel,
           bytes: cost.bytesPerPixel,
           plannedBytes: maps + uniforms + model.weights.size,

@@ -49,7 +49,9 @@ const lrelu = builder.leakyRelu('lrelu', conv, 0.2);
 const up = builder.nearest('up', lrelu, 2);
 const skip = builder.bilinear('skip', input, 2);
 const network: Network = {
-  ...{ architecture: 'tiny', scale: 2, inputRange: 1 },
+  architecture: 'tiny',
+  scale: 2,
+  inputRange: 1,
   graph: builder.build(builder.add('sum', up, skip, 0.5)),
 };
 const ramp = (...shape: number[]) => {

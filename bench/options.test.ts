@@ -10,7 +10,12 @@ describe('parseOptions', () => {
         [8, 16],
       ],
       engines: ['crispen-fused', 'ort-wasm'],
-      ...{ repeats: 5, scale: 2, network: 'a2n', weights: null, json: true, threads: [] },
+      repeats: 5,
+      scale: 2,
+      network: 'a2n',
+      weights: null,
+      json: true,
+      threads: [],
     });
     expect(parseOptions(['--threads', '1,2']).threads).toEqual([1, 2]);
   });

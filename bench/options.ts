@@ -54,7 +54,10 @@ export function parseOptions(args: string[], known: readonly EngineId[] = ENGINE
     engines: values.engines.split(',').map((name) => choice('--engines', name, known)),
     repeats: positiveInteger('--repeats', values.repeats),
     scale: Number(choice('--scale', values.scale, ['2', '3', '4'])),
-    ...{ network, weights, json: values.json, hardware: values.hardware },
+    network,
+    weights,
+    json: values.json,
+    hardware: values.hardware,
     threads: values.threads?.split(',').map((n) => positiveInteger('--threads', n)) ?? [],
     save: values.save ?? null,
   };

@@ -25,12 +25,17 @@ await runCommand(USAGE, async (args) => {
   const options = parseOptions(args);
   const { engines, sizes, repeats, scale, threads, weights, hardware } = options;
   const request: PageRequest = {
-    ...{ engines, sizes, repeats, scale, threads },
+    engines,
+    sizes,
+    repeats,
+    scale,
+    threads,
     weights: weights === null ? null : { url: WEIGHTS_URL, name: basename(weights) },
     registers: await assembleRegisters(),
   };
   const { page, close } = await openPage(engines.some(isRival) ? 'rivals' : 'site', {
-    ...{ weights, webgpu: hardware ? 'hardware' : true },
+    weights,
+    webgpu: hardware ? 'hardware' : true,
   });
   try {
     await page.exposeFunction('onStage', (what: string) => console.error(what));

@@ -3,10 +3,21 @@ import type { Row } from './contender.ts';
 import { formatCeiling, formatTable } from './table.ts';
 
 const row: Row = {
-  ...{ engine: 'crispen-fused', precision: 'f32', network: 'a2n', scale: 2 },
-  ...{ width: 64, height: 64, medianMs: 12.345, firstMs: 678.9, gpuBytes: 3 * 2 ** 20 },
-  ...{ dispatches: 40, maxAbsDiff: 1.2e-6, multiplyAddsPerPixel: 1074072, bytesPerPixel: 21000 },
-  ...{ multiplyAddShare: 0.4213, bandwidthShare: 0.05 },
+  engine: 'crispen-fused',
+  precision: 'f32',
+  network: 'a2n',
+  scale: 2,
+  width: 64,
+  height: 64,
+  medianMs: 12.345,
+  firstMs: 678.9,
+  gpuBytes: 3 * 2 ** 20,
+  dispatches: 40,
+  maxAbsDiff: 1.2e-6,
+  multiplyAddsPerPixel: 1074072,
+  bytesPerPixel: 21000,
+  multiplyAddShare: 0.4213,
+  bandwidthShare: 0.05,
 };
 
 describe('formatTable', () => {

@@ -101,8 +101,14 @@ describe('sizeWarning', () => {
 
 it('says what was kept, and nothing of an ordinary picture', () => {
   const plain: SourceFacts = {
-    ...{ format: 'JPEG', depth: 8, colorSpace: 'srgb', hasProfile: false, hasMetadata: true },
-    ...{ grey: false, animated: false, notes: [] },
+    format: 'JPEG',
+    depth: 8,
+    colorSpace: 'srgb',
+    hasProfile: false,
+    hasMetadata: true,
+    grey: false,
+    animated: false,
+    notes: [],
   };
   expect(keptWords(plain)).toBe('');
   const rich: SourceFacts = { ...plain, depth: 16, colorSpace: 'display-p3', hasProfile: true };

@@ -19,7 +19,11 @@ it('the bench runs fused and unfused, which agree, and knows what they cost', as
   const request: PageRequest = {
     engines: ['crispen-fused', 'crispen-unfused', 'crispen-f16', 'crispen-cpu'],
     sizes: [[16, 16]],
-    ...{ repeats: 1, scale: 2, weights: null, threads: [1], registers: null },
+    repeats: 1,
+    scale: 2,
+    weights: null,
+    threads: [1],
+    registers: null,
   };
   const { rows, ceiling, adapter } = await page.evaluate(
     (request) => (window as unknown as BenchWindow).crispenBench(request),

@@ -35,7 +35,9 @@ beforeAll(async () => {
     /** Uses Lanczos, which is fast. */
     const resize = (source: unknown, request: object = {}) =>
       crispen.attempt(upscaler, source as never, {
-        ...{ method: 'lanczos', scale: 2, output: 'image/png' },
+        method: 'lanczos',
+        scale: 2,
+        output: 'image/png',
         ...request,
       });
     Object.assign(window, { upscaler, resize });
@@ -114,7 +116,8 @@ describe('wrong options', () => {
         return Promise.all(
           list.map((value) =>
             crispen.attempt(upscaler, crispen.bytes(bytes), {
-              ...{ method: 'lanczos', output: 'image/png' },
+              method: 'lanczos',
+              output: 'image/png',
               // biome-ignore lint/security/noGlobalEval: some values do not travel
               [option]: eval(value),
             }),
@@ -159,7 +162,11 @@ describe('objects of another realm', () => {
         blob,
         file: new other.File([blob], 'cat.png'),
         url: new other.URL(url),
-        ...{ bitmap, image, canvas, offscreen, imageData },
+        bitmap,
+        image,
+        canvas,
+        offscreen,
+        imageData,
       };
       const found: Record<string, Outcome> = {};
       for (const [name, source] of Object.entries(sources)) found[name] = await resize(source);
@@ -203,14 +210,20 @@ describe('objects of another realm', () => {
         const added = await upscaler.addModel(pth);
         await upscaler.removeModel(added.id);
         return {
-          ...{ code, size: new Blob(parts as BlobPart[]).size },
-          ...{ drawn: drawn.width, types: [encoded.type, fromBitmap.type], name: added.name },
+          code,
+          size: new Blob(parts as BlobPart[]).size,
+          drawn: drawn.width,
+          types: [encoded.type, fromBitmap.type],
+          name: added.name,
         };
       },
       [photo, weights] as const,
     );
     expect(found).toMatchObject({
-      ...{ code: 'ABORTED', drawn: 24, types: ['image/webp', 'image/png'], name: 'theirs' },
+      code: 'ABORTED',
+      drawn: 24,
+      types: ['image/webp', 'image/png'],
+      name: 'theirs',
     });
     expect(found.size).toBeGreaterThan(100);
   });

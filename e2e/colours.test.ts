@@ -98,8 +98,13 @@ describe('Display P3', () => {
     const { icc } = await sharp(file).metadata();
     const outcome = succeeded(await upscale(file));
     expect(outcome.source).toMatchObject({
-      ...{ format: { png: 'PNG', webp: 'WebP', jpeg: 'JPEG' }[format], depth: 8 },
-      ...{ colorSpace: 'display-p3', hasProfile: true, grey: false, animated: false, notes: [] },
+      format: { png: 'PNG', webp: 'WebP', jpeg: 'JPEG' }[format],
+      depth: 8,
+      colorSpace: 'display-p3',
+      hasProfile: true,
+      grey: false,
+      animated: false,
+      notes: [],
     });
     expect((await sharp(outcome.file).metadata()).icc!.equals(icc!)).toBe(true);
     expectSamePicture(await stored(outcome.file), await enlarged(await stored(file)));

@@ -204,7 +204,10 @@ describe('the package works', () => {
     await writeFile(join(root, 'index.html'), page('./main.js'));
     await copyFiles(join(root, 'public'));
     await vite({
-      ...{ root, configFile: false, base: './', logLevel: 'error' },
+      root,
+      configFile: false,
+      base: './',
+      logLevel: 'error',
       build: { outDir: 'www', target: 'es2023' },
     });
     await expectWorking('vite');
@@ -213,7 +216,11 @@ describe('the package works', () => {
   it('with webpack', async () => {
     const { root, entry, out } = await project('webpack');
     const compiler = webpack({
-      ...{ mode: 'production', context: root, entry, devtool: false, target: 'web' },
+      mode: 'production',
+      context: root,
+      entry,
+      devtool: false,
+      target: 'web',
       output: { path: out, filename: 'main.js', publicPath: 'auto' },
       performance: { hints: false },
     })!;
@@ -231,8 +238,14 @@ describe('the package works', () => {
   it('with esbuild, worker and weights copied beside the bundle', async () => {
     const { entry, out } = await project('esbuild');
     await esbuild({
-      ...{ entryPoints: [entry], bundle: true, format: 'esm', splitting: true, minify: true },
-      ...{ outdir: out, target: 'es2022', logLevel: 'error' },
+      entryPoints: [entry],
+      bundle: true,
+      format: 'esm',
+      splitting: true,
+      minify: true,
+      outdir: out,
+      target: 'es2022',
+      logLevel: 'error',
     });
     const lib = join(folder, 'node_modules/crispen/dist/lib');
     for (const file of await readdir(lib)) {

@@ -97,8 +97,12 @@ describe('upscaleTo', () => {
     expect(count).toEqual([16 * width * height, 16 * width * height]);
     expect(worst).toBeLessThanOrEqual(1);
     expect(diagnostics).toMatchObject({
-      ...{ backend: 'webgpu', noGpu: null, tiles: 1, tileSize: [width, height] },
-      ...{ statistics: 'exact', gpuBytes: drawn.gpuBytes },
+      backend: 'webgpu',
+      noGpu: null,
+      tiles: 1,
+      tileSize: [width, height],
+      statistics: 'exact',
+      gpuBytes: drawn.gpuBytes,
     });
     const { decode, upscale, encode: encoding } = diagnostics.timings;
     for (const time of [decode, upscale, encoding]) expect(time).toBeGreaterThanOrEqual(0);

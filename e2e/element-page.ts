@@ -53,7 +53,12 @@ const bytes = async (id: string) => [
 ];
 
 const harness = {
-  ...{ CrispenImage, log, add, get, states, bytes },
+  CrispenImage,
+  log,
+  add,
+  get,
+  states,
+  bytes,
   shift: () => shift,
   workers: () => workers,
 };

@@ -444,9 +444,20 @@ describe('properties set before the definition', () => {
       ([src, model]) => {
         const element = document.createElement('crispen-image');
         Object.assign(element, {
-          ...{ id: 'e', src, model, alt: 'A cat', scale: 3, task: 'photo', loading: 'eager' },
-          ...{ compare: true, width: 72, height: 60, crossOrigin: 'anonymous' },
-          ...{ baseUrl: '/public/models/', maxPixels: 1e5, split: 0.25 },
+          id: 'e',
+          src,
+          model,
+          alt: 'A cat',
+          scale: 3,
+          task: 'photo',
+          loading: 'eager',
+          compare: true,
+          width: 72,
+          height: 60,
+          crossOrigin: 'anonymous',
+          baseUrl: '/public/models/',
+          maxPixels: 1e5,
+          split: 0.25,
         });
         document.body.append(element);
       },
@@ -472,9 +483,20 @@ describe('properties set before the definition', () => {
     const state = () => page.evaluate(() => document.querySelector('crispen-image')?.state);
     await expect.poll(state, { timeout: 60_000 }).toBe('done');
     const wanted = {
-      ...{ src: `${site.url}file/cat.png`, model: X3, alt: 'A cat', scale: 3, task: 'photo' },
-      ...{ loading: 'eager', compare: true, width: 72, height: 60, crossOrigin: 'anonymous' },
-      ...{ baseUrl: `${site.url}public/models/`, maxPixels: 1e5, split: 0.25, own: [] },
+      src: `${site.url}file/cat.png`,
+      model: X3,
+      alt: 'A cat',
+      scale: 3,
+      task: 'photo',
+      loading: 'eager',
+      compare: true,
+      width: 72,
+      height: 60,
+      crossOrigin: 'anonymous',
+      baseUrl: `${site.url}public/models/`,
+      maxPixels: 1e5,
+      split: 0.25,
+      own: [],
     };
     expect(await read()).toEqual(wanted);
     expect(await page.evaluate(() => document.querySelector('crispen-image')?.result?.width)).toBe(
@@ -486,9 +508,20 @@ describe('properties set before the definition', () => {
     expect(await loads()).toBeLessThanOrEqual(1);
     // Each of them can be set again, or removed with null.
     const later = {
-      ...{ src: `${site.url}file/red.png`, model: X2, alt: 'Red', scale: 2, task: 'clean' },
-      ...{ loading: 'lazy', compare: false, width: 160, height: 120, crossOrigin: null },
-      ...{ baseUrl: `${site.url}models/`, maxPixels: 2e5, split: 0.5, own: [] },
+      src: `${site.url}file/red.png`,
+      model: X2,
+      alt: 'Red',
+      scale: 2,
+      task: 'clean',
+      loading: 'lazy',
+      compare: false,
+      width: 160,
+      height: 120,
+      crossOrigin: null,
+      baseUrl: `${site.url}models/`,
+      maxPixels: 2e5,
+      split: 0.5,
+      own: [],
     };
     await page.evaluate(({ own, ...values }) => {
       Object.assign(document.querySelector('crispen-image')!, values);
@@ -507,7 +540,12 @@ describe('properties set before the definition', () => {
       Object.assign(document.querySelector('crispen-image')!, nothing, { split: Number.NaN });
     });
     expect(await read()).toMatchObject({
-      ...{ model: '', alt: '', scale: 2, task: 'photo', maxPixels: 2 ** 24, split: 0.5 },
+      model: '',
+      alt: '',
+      scale: 2,
+      task: 'photo',
+      maxPixels: 2 ** 24,
+      split: 0.5,
     });
   });
 });

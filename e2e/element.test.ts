@@ -165,7 +165,10 @@ describe('the element', () => {
     await until('e', 'done');
     expect(await log()).toEqual(['e abort', 'e modelload', 'e load']);
     expect(await page.evaluate(() => window.element.get('e').result)).toMatchObject({
-      ...{ width: 72, height: 60, tiles: 1, backend: 'webgpu' },
+      width: 72,
+      height: 60,
+      tiles: 1,
+      backend: 'webgpu',
     });
     expectSamePicture(await picture('e'), await oracle(X3));
     // And again when it is done.
@@ -332,7 +335,10 @@ describe('the element', () => {
         return { task, scale, width: result?.width, networkScale: result?.networkScale, words };
       });
     expect(await facts()).toEqual({
-      ...{ task: 'denoise', scale: 1, width: 24, networkScale: 1 },
+      task: 'denoise',
+      scale: 1,
+      width: 24,
+      networkScale: 1,
       words: ['Original and cleaned up: A cat', '50 % original, 50 % cleaned up'],
     });
     expectSamePicture(await picture('e'), await oracle(X1));

@@ -83,7 +83,9 @@ it.skipIf(process.platform !== 'linux')(
         const to = await root.getFileHandle('large.png', { create: true });
         const fractions: number[] = [];
         const result = await upscaler.upscale('/large.png', {
-          ...{ to, model: id, onProgress: ({ fraction }) => void fractions.push(fraction) },
+          to,
+          model: id,
+          onProgress: ({ fraction }) => void fractions.push(fraction),
         });
         return {
           ...result,
@@ -119,7 +121,10 @@ it.skipIf(process.platform !== 'linux')(
     const open = () => sharp(path, { limitInputPixels: false, sequentialRead: true });
     const { format, width, height, channels } = await open().metadata();
     expect({ format, width, height, channels }).toEqual({
-      ...{ format: 'png', width: WIDTH * 4, height: HEIGHT * 4, channels: 3 },
+      format: 'png',
+      width: WIDTH * 4,
+      height: HEIGHT * 4,
+      channels: 3,
     });
     // Decodes every row. The network is close to a nearest enlargement of the image.
     const stats = await open().stats();

@@ -110,8 +110,15 @@ describe('with an adapter', () => {
     const file = [...(await readFile(PHOTO))];
     const outcome = succeeded(await upscale(page, file));
     expect(outcome).toMatchObject({
-      ...{ backend: 'webgpu', model: MODEL, tiles: 1, statistics: 'exact', type: 'image/png' },
-      ...{ inputWidth: 24, inputHeight: 20, width: 48, height: 40 },
+      backend: 'webgpu',
+      model: MODEL,
+      tiles: 1,
+      statistics: 'exact',
+      type: 'image/png',
+      inputWidth: 24,
+      inputHeight: 20,
+      width: 48,
+      height: 40,
     });
     expectSamePicture(await decode(outcome.file), await expected(MODEL, await decode(file)));
     const fractions = outcome.progress.map((event) => event.fraction);

@@ -40,7 +40,8 @@ export async function expectedOf(
 ): Promise<Rgba8Image> {
   const { scale } = network;
   const pass: Pass = {
-    ...{ model: network.architecture, scale },
+    model: network.architecture,
+    scale,
     async run(lr, options, sink) {
       const { image: whole, report } = await upscaleOnCpu(network, weights, lr, options);
       await sink({ ...whole, y: 0 });

@@ -166,7 +166,9 @@ it('the built library says in Node that it needs a page, and imports without har
   });
   expect(stderr).toBe('');
   expect(JSON.parse(stdout)).toMatchObject({
-    ...{ name: 'CrispenError', code: 'WORKER_FAILED', models: MODELS.length },
+    name: 'CrispenError',
+    code: 'WORKER_FAILED',
+    models: MODELS.length,
     message: expect.stringMatching(/web page/),
     hint: expect.stringMatching(/crispen in\.jpg out\.png.*crispen\/engine/),
   });

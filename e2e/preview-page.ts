@@ -29,7 +29,9 @@ async function start(model: string): Promise<Preview> {
   const { id } = await upscaler.addModel(model);
   await upscaler.preload(id);
   return attachPreview(input, {
-    ...{ canvas, upscaler, request: { model: id } },
+    canvas,
+    upscaler,
+    request: { model: id },
     onStage: (stage, file) => {
       if (stage === 'drawn') counting = false;
       log.push(`${file.name} ${stage}`);
@@ -46,7 +48,10 @@ const painted = () =>
     .data.some((value) => value > 0) ?? false;
 
 const harness = {
-  ...{ start, log, painted, frames: () => frames },
+  start,
+  log,
+  painted,
+  frames: () => frames,
   attached: null as Preview | null,
 };
 

@@ -148,7 +148,8 @@ describe('a network of scale 1 in the browser', () => {
         const seen = { ...rest, data: Uint16Array.from(data) };
         // The same file again; it now has another task.
         const { id: own } = await upscaler.addModel(await upscaler.exportModel(id), {
-          ...{ name: 'y', task: 'demosaic' },
+          name: 'y',
+          task: 'demosaic',
         });
         return crispen.attempt(upscaler, seen, {
           task: 'demosaic',

@@ -59,7 +59,11 @@ export async function serveSources(
     // Bundling a dependency on first use would reload the page during a test.
     optimizeDeps: { noDiscovery: true, include: [] },
     server: {
-      ...{ host: '127.0.0.1', port: 0, hmr: false, ws: false, watch: null },
+      host: '127.0.0.1',
+      port: 0,
+      hmr: false,
+      ws: false,
+      watch: null,
       allowedHosts: [INSECURE_HOST],
       headers,
     },

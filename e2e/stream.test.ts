@@ -68,7 +68,9 @@ describe('a result that is written as it is made', () => {
         const to = await root.getFileHandle('out.png', { create: true });
         const fractions: number[] = [];
         const result = await window.upscaler.upscale(window.crispen.bytes(source), {
-          ...{ to, model: id, onProgress: ({ fraction }) => void fractions.push(fraction) },
+          to,
+          model: id,
+          onProgress: ({ fraction }) => void fractions.push(fraction),
         });
         const content = [...new Uint8Array(await (await to.getFile()).arrayBuffer())];
         await root.removeEntry('out.png');
@@ -77,7 +79,10 @@ describe('a result that is written as it is made', () => {
       [file, model] as const,
     );
     expect({ image, width, height, bytes }).toEqual({
-      ...{ image: null, width: WIDTH * 4, height: HEIGHT * 4, bytes: content.length },
+      image: null,
+      width: WIDTH * 4,
+      height: HEIGHT * 4,
+      bytes: content.length,
     });
     expect(tiles).toBeGreaterThan(4);
     expect(fractions).toEqual([...fractions].sort((a, b) => a - b));
@@ -91,7 +96,9 @@ describe('a result that is written as it is made', () => {
         const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
         const [{ preview }, whole] = await Promise.all([
           window.upscaler.upscale(window.crispen.bytes(source), {
-            ...{ to: writable, model: id, preview: 100 },
+            to: writable,
+            model: id,
+            preview: 100,
           }),
           new Response(readable).arrayBuffer(),
         ]);
@@ -134,7 +141,9 @@ describe('a result that is written as it is made', () => {
         const { attempt, bytes } = window.crispen;
         const controller = new AbortController();
         const cancelled = await attempt(window.upscaler, bytes(source), {
-          ...{ to, model: id, signal: controller.signal },
+          to,
+          model: id,
+          signal: controller.signal,
           onProgress: ({ stage, fraction }) => {
             if (stage === 'upscale' && fraction > 0.5) controller.abort();
           },
@@ -142,7 +151,8 @@ describe('a result that is written as it is made', () => {
         const names: string[] = [];
         for await (const [name, { kind }] of root) if (kind === 'file') names.push(name);
         const next = await attempt(window.upscaler, bytes(source), {
-          ...{ model: id, output: 'image/png' },
+          model: id,
+          output: 'image/png',
         });
         return { cancelled, names, next };
       },
@@ -167,7 +177,9 @@ describe('a result that is written as it is made', () => {
             window.upscaler,
             window.crispen.bytes(source),
             {
-              ...{ to, model: id, signal: controller.signal },
+              to,
+              model: id,
+              signal: controller.signal,
               onProgress: ({ stage }: { stage: string }) => {
                 if (stage === 'upscale') controller.abort();
               },

@@ -38,7 +38,8 @@ it('measures its adapter once and goes by that from then on', { retry: 1 }, asyn
     const { choice, url, others } = await kept();
     expect(choice).toMatchObject({ fuse: 'ops', conv: expect.any(String) });
     expect({ swiftshader: /swiftshader/i.test(url ?? ''), others }).toEqual({
-      ...{ swiftshader: true, others: 0 },
+      swiftshader: true,
+      others: 0,
     });
     // All variants add in the same order.
     expect(tuned.file).toEqual(usual.file);

@@ -43,7 +43,8 @@ function buildReference() {
   for (const entry of entries) options.push('--entryPoints', `src/${entry}`);
   const program = resolve(root, 'node_modules/typedoc/bin/typedoc');
   const { status } = spawnSync(process.execPath, [program, ...options], {
-    ...{ cwd: root, stdio: 'inherit' },
+    cwd: root,
+    stdio: 'inherit',
   });
   if (status !== 0) throw new Error('The API reference could not be written.');
   console.log('dist/site/api: the API reference');

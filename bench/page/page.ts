@@ -67,7 +67,9 @@ export function startPage(rivals: (threads: readonly number[]) => Contender[]): 
       request,
       [...crispenContenders(navigator.gpu), ...threads.map(cpuContender), ...rivals(threads)],
       {
-        ...{ gpu: navigator.gpu, gauge, photo },
+        gpu: navigator.gpu,
+        gauge,
+        photo,
         weights: { bytes, name, shipped: !request.weights },
         ...(core !== null && { core }),
       },

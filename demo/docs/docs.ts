@@ -23,7 +23,10 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   errors: { source: errorsSource, load: () => import('./examples/errors.ts') },
 };
 const RECIPES: Readonly<Record<string, string>> = {
-  ...{ react, vue, svelte, 'service-worker': serviceWorker },
+  react,
+  vue,
+  svelte,
+  'service-worker': serviceWorker,
 };
 
 /** With the names that a site imports. */
@@ -43,7 +46,9 @@ function listing(text: string): HTMLElement {
 for (const place of document.querySelectorAll<HTMLElement>('[data-example]')) {
   const example = EXAMPLES[place.dataset.example ?? ''];
   const button = Object.assign(document.createElement('button'), {
-    ...{ type: 'button', className: 'button primary', textContent: 'Run' },
+    type: 'button',
+    className: 'button primary',
+    textContent: 'Run',
   });
   const output = document.createElement('div');
   output.className = 'output';

@@ -104,7 +104,8 @@ const ORACLE: Backend = {
   adapter: null,
   resampler: null,
   pass: ({ name, network, weights }) => ({
-    ...{ model: name, scale: network.scale },
+    model: name,
+    scale: network.scale,
     async run(image, options, sink) {
       const { image: whole, report } = await upscaleOnCpu(network, weights, image, options);
       await sink({ ...whole, y: 0 });
@@ -162,7 +163,8 @@ async function openGpuBackend(tiling: Tiling, gpu: GPU): Promise<Backend> {
     pass({ name, network, weights, f16 }, wish = 'auto') {
       const models = new Map<Depth, Promise<Model>>();
       return {
-        ...{ model: name, scale: network.scale },
+        model: name,
+        scale: network.scale,
         async run(image, options, sink) {
           const depth = depthOf(image);
           const wide = depth === 16;

@@ -82,7 +82,11 @@ describe('crispen', () => {
         precision: 'f32',
         threads: expect.any(Number),
         slow: false,
-        ...{ depth: 8, colorSpace: 'srgb', animated: false, notes: [], assumptions: [] },
+        depth: 8,
+        colorSpace: 'srgb',
+        animated: false,
+        notes: [],
+        assumptions: [],
       },
     ]);
   });

@@ -47,10 +47,16 @@ function lcoanCases(
 ): GoldenCase[] {
   const number = (key: string): number => Number(metadata[key]);
   const config = {
-    ...{ scale: number('scale'), features: number('n_feats'), groups: number('n_resgroups') },
-    ...{ blocks: number('n_resblocks'), reduction: number('reduction') },
-    ...{ clusters: number('n_clusters'), window: number('window_size') },
-    ...{ rounds: number('n_rounds'), residualScale: number('res_scale'), inputRange: 1 },
+    scale: number('scale'),
+    features: number('n_feats'),
+    groups: number('n_resgroups'),
+    blocks: number('n_resblocks'),
+    reduction: number('reduction'),
+    clusters: number('n_clusters'),
+    window: number('window_size'),
+    rounds: number('n_rounds'),
+    residualScale: number('res_scale'),
+    inputRange: 1,
   };
   const network = lcoan(config);
   const weights = prepareLcoan(
@@ -83,9 +89,14 @@ function edsrCases(
   return (['paired', 'released'] as const).map((offsets) => ({
     name: `${name} (${offsets})`,
     network: edsrAcla({
-      ...{ scale: number('scale'), features: number('n_feats'), blocks: number('n_resblocks') },
-      ...{ keys: number('key_num'), residualScale: number('res_scale') },
-      ...{ inputRange: number('rgb_range'), depthwise: metadata.dp_conv === 'True', offsets },
+      scale: number('scale'),
+      features: number('n_feats'),
+      blocks: number('n_resblocks'),
+      keys: number('key_num'),
+      residualScale: number('res_scale'),
+      inputRange: number('rgb_range'),
+      depthwise: metadata.dp_conv === 'True',
+      offsets,
     }),
     weights: prepareAcla(inside),
     input: tensors.get('input') as Tensor,
@@ -113,22 +124,27 @@ const READINGS: Readonly<Record<string, readonly Reading[]>> = {
     {
       output: 'output_A_gate_times_logit_paired',
       weights: 'weights_A_gate_times_logit',
-      ...{ offsets: 'paired', gate: 'zero' },
+      offsets: 'paired',
+      gate: 'zero',
     },
     {
       output: 'output_B_gate_excludes_paired',
       weights: 'weights_B_gate_excludes',
-      ...{ offsets: 'paired', gate: 'exclude' },
+      offsets: 'paired',
+      gate: 'exclude',
     },
     {
       output: 'output_C_softmax_over_keys_paired',
       weights: 'weights_C_softmax_over_keys',
-      ...{ offsets: 'paired', gate: 'soft' },
+      offsets: 'paired',
+      gate: 'soft',
     },
     { output: 'output_released_zero_noise', offsets: 'released', gate: 'columns' },
     {
       output: 'output_released_zero_noise_tau_0.5',
-      ...{ offsets: 'released', gate: 'columns', tau: 0.5 },
+      offsets: 'released',
+      gate: 'columns',
+      tau: 0.5,
     },
     { output: 'output_released_with_noise', offsets: 'released', gate: 'columns', noise: true },
   ],
@@ -187,7 +203,10 @@ function moduleCases(
     const config = { keys, offsets, depthwise, gate, ...(mask !== undefined && { mask }) };
     const output = crossLayerAttention(b, query, [key], 'module', 'cla.0', config);
     const network: Network = {
-      ...{ architecture: 'edsr-acla', scale: 1, inputRange: 1, graph: b.build(output) },
+      architecture: 'edsr-acla',
+      scale: 1,
+      inputRange: 1,
+      graph: b.build(output),
     };
     const expected = new Map<string, Tensor>();
     const expect = (node: string, tensor: string) => {

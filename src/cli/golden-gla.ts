@@ -49,7 +49,10 @@ export function glaCases(
   const x = b.input('input', number('channels'));
   const output = globalAttention(b, x, { name: 'output', prefix: '', layer: '', key: 'gla' }, gla);
   const network: Network = {
-    ...{ architecture: 'dlsn', scale: 1, inputRange: 1, graph: b.build(output) },
+    architecture: 'dlsn',
+    scale: 1,
+    inputRange: 1,
+    graph: b.build(output),
   };
   return [{ name, network, weights, input, expected }];
 }

@@ -252,7 +252,9 @@ async function measure(
   if (cut === undefined || !report) return measures;
   const borders = tileBorders(lr, network, cut, report.tiles);
   const { image: whole } = await upscale(lr, {
-    ...{ tileSize: undefined, statistics: 'exact', signal },
+    tileSize: undefined,
+    statistics: 'exact',
+    signal,
   });
   const [tiled, smooth] = [sr, whole].map((image) => seamSteps(image, borders, scale));
   return {

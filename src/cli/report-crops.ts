@@ -32,24 +32,44 @@ interface Scene {
 
 const SCENES: readonly Scene[] = [
   {
-    ...{ file: 'eye-x2.webp', title: 'Twice, clean input', crop: EYE, scale: 2, worse: {} },
+    file: 'eye-x2.webp',
+    title: 'Twice, clean input',
+    crop: EYE,
+    scale: 2,
+    worse: {},
     models: ['a2n-x2', 'a2n-photo-x2'],
   },
   {
-    ...{ file: 'cup-x2-jpeg.webp', title: 'Twice, JPEG of quality 60', crop: CUP, scale: 2 },
-    ...{ worse: { jpeg: 60 }, models: ['a2n-x2', 'a2n-photo-x2'] },
+    file: 'cup-x2-jpeg.webp',
+    title: 'Twice, JPEG of quality 60',
+    crop: CUP,
+    scale: 2,
+    worse: { jpeg: 60 },
+    models: ['a2n-x2', 'a2n-photo-x2'],
   },
   {
-    ...{ file: 'face-x4-jpeg.webp', title: 'Four times, JPEG of quality 80', crop: FACE, scale: 4 },
-    ...{ worse: { jpeg: 80 }, models: ['a2n-x4', 'a2n-photo-x4'] },
+    file: 'face-x4-jpeg.webp',
+    title: 'Four times, JPEG of quality 80',
+    crop: FACE,
+    scale: 4,
+    worse: { jpeg: 80 },
+    models: ['a2n-x4', 'a2n-photo-x4'],
   },
   {
-    ...{ file: 'cup-jpeg.webp', title: 'JPEG of quality 20, restored', crop: CUP, scale: 1 },
-    ...{ worse: { jpeg: 20 }, models: ['a2n-jpeg-x1'] },
+    file: 'cup-jpeg.webp',
+    title: 'JPEG of quality 20, restored',
+    crop: CUP,
+    scale: 1,
+    worse: { jpeg: 20 },
+    models: ['a2n-jpeg-x1'],
   },
   {
-    ...{ file: 'eye-noise.webp', title: 'Noise of 25 levels, restored', crop: EYE, scale: 1 },
-    ...{ worse: { noise: 25 }, models: ['a2n-denoise-x1'] },
+    file: 'eye-noise.webp',
+    title: 'Noise of 25 levels, restored',
+    crop: EYE,
+    scale: 1,
+    worse: { noise: 25 },
+    models: ['a2n-denoise-x1'],
   },
 ];
 

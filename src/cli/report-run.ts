@@ -238,7 +238,11 @@ class Report {
 
   #mean(model: ChosenModel, set: DataSet, worse: Degradation): Promise<QualityLine> {
     return measureModel(this.#measurer, {
-      ...{ model, dataset: set.path, worse, resume: this.#resume, signal: this.#signal },
+      model,
+      dataset: set.path,
+      worse,
+      resume: this.#resume,
+      signal: this.#signal,
       onLine: ({ image, psnr }) => {
         const how = worse.jpeg ? ` JPEG ${worse.jpeg}` : worse.noise ? ` noise ${worse.noise}` : '';
         console.error(`${model.name} ${set.name}${how} ${image}: ${psnr.toFixed(3)} dB`);

@@ -129,7 +129,9 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
   try {
     const depth = depthOf(image);
     const plan = {
-      ...{ size, depth, device: backend.resampler },
+      size,
+      depth,
+      device: backend.resampler,
       passes: method === 'lanczos' ? [] : passesOf(backend, chain, precision),
     };
     const options = { signal, onProgress: showProgress };

@@ -39,11 +39,18 @@ describe('inspect', () => {
   test('a checkpoint of old names', async () => {
     expect(await run(inspectCommand, RRDB, '--json')).toBe(0);
     expect(inspection()).toMatchObject({
-      ...{ format: 'torch-zip', wrapper: 'model/', architecture: 'esrgan' },
-      ...{ scale: 8, scaleSource: 'shapes', inputRange: 1, problem: null },
+      format: 'torch-zip',
+      wrapper: 'model/',
+      architecture: 'esrgan',
+      scale: 8,
+      scaleSource: 'shapes',
+      inputRange: 1,
+      problem: null,
     });
     expect(inspection().tensors).toContainEqual({
-      ...{ name: 'model.0.weight', dtype: 'f16', shape: [6, 3, 3, 3] },
+      name: 'model.0.weight',
+      dtype: 'f16',
+      shape: [6, 3, 3, 3],
     });
     const stored = inspection().tensors.reduce(
       (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
@@ -59,7 +66,9 @@ describe('inspect', () => {
     await copyFile(shipped, at('mine.safetensors'));
     expect(await run(inspectCommand, at('mine.safetensors'), '--json')).toBe(1);
     expect(inspection()).toMatchObject({
-      ...{ architecture: 'a2n', scale: null, scaleSource: null },
+      architecture: 'a2n',
+      scale: null,
+      scaleSource: null,
       problem: { code: 'MODEL_UNSUPPORTED', hint: expect.stringContaining('--scale') },
     });
     expect(await run(inspectCommand, at('mine.safetensors'), '--json', '--scale', '3')).toBe(0);
@@ -169,7 +178,8 @@ describe('convert', () => {
       expect(Buffer.compare(other.bytes, bytes)).toBe(0);
     }
     expect(JSON.parse(printed[0])).toMatchObject({
-      ...{ format: 'torch-zip', tensors: before.tensors.size },
+      format: 'torch-zip',
+      tensors: before.tensors.size,
     });
   });
 

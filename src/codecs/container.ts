@@ -268,7 +268,9 @@ function readJpeg(data: Uint8Array<ArrayBuffer>): Container {
     icc: whole ? join(...parts.slice(1)) : null,
     isGrey: components === 1,
     isCmyk: components === 4,
-    ...{ bits, exif, xmp },
+    bits,
+    exif,
+    xmp,
     bare: (all) => edited(data, [...(all ? profiles : []), ...texts, ...strays]),
   };
 }

@@ -5,12 +5,10 @@ import { isTruncated, readHeader } from './header.ts';
 const [WIDTH, HEIGHT] = [37, 21];
 const noise = sharp({
   create: {
-    ...{
-      width: WIDTH,
-      height: HEIGHT,
-      channels: 4,
-      background: { r: 200, g: 90, b: 30, alpha: 0.5 },
-    },
+    width: WIDTH,
+    height: HEIGHT,
+    channels: 4,
+    background: { r: 200, g: 90, b: 30, alpha: 0.5 },
     noise: { type: 'gaussian', mean: 128, sigma: 40 },
   },
 });

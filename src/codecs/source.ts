@@ -91,7 +91,10 @@ export async function openSource(
     : { orientation: 1 as const, exif: null };
   const { icc, pngColours, colorSpace } = meaning ?? NO_TAGS;
   return {
-    ...{ format, bits, orientation, isAnimated: animation !== null },
+    format,
+    bits,
+    orientation,
+    isAnimated: animation !== null,
     isRaw: meaning !== null,
     hdr: meaning?.hdr ?? null,
     notes: [

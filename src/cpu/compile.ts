@@ -139,7 +139,9 @@ const EMITTERS: { readonly [K in Exclude<FusedOp['op'], Elsewhere>]: Entry<K> } 
       return [
         ...clearPadding(y),
         move(place, place.map(reads.inputs[0]), y, {
-          ...{ divide: scale, phase: 4, fromChannel: 4 * scale ** 2 },
+          divide: scale,
+          phase: 4,
+          fromChannel: 4 * scale ** 2,
         }),
       ];
     },
@@ -222,7 +224,10 @@ function emitConv(op: ConvOp, constants: Constants, graph: Graph): Omit<Emission
   const phases = Array.from({ length: upsample }, (_, phase) => tapsOf(kernel, upsample, phase));
   const kernels = phases.flatMap((rows, dy) =>
     phases.map((columns, dx) => ({
-      ...{ rows, columns, dy, dx },
+      rows,
+      columns,
+      dy,
+      dx,
       weights: constants.address(`${weight} ${parts} x${upsample} ${dy} ${dx}`, () =>
         packWeights(constants.weight(weight), op, parts, rows, columns),
       ),
@@ -233,8 +238,13 @@ function emitConv(op: ConvOp, constants: Constants, graph: Graph): Omit<Emission
   const epilogue = bare
     ? null
     : pointwiseRecord(constants, cOut, {
-        ...{ a: writes.y, y: writes.y, m: reads.multiplier, r: reads.addend },
-        ...{ kind0, act1, factorA: factor },
+        a: writes.y,
+        y: writes.y,
+        m: reads.multiplier,
+        r: reads.addend,
+        kind0,
+        act1,
+        factorA: factor,
       });
   return {
     tasks: (place) => {
@@ -357,11 +367,19 @@ function pointwiseRecord(constants: Constants, channels: number, spec: Pointwise
     const mix = spec.mix === null || spec.mix === undefined ? null : place.vector(spec.mix);
     const view = place.map(spec.y);
     return place.record('pointwise', {
-      ...{ a: a.at, aRow: a.row, aSkip: a.skip },
+      a: a.at,
+      aRow: a.row,
+      aSkip: a.skip,
       slopes: spec.slopes ?? ones,
-      ...{ m: m.at, mRow: m.row, mSkip: m.skip },
-      ...{ r: r.at, rRow: r.row, rSkip: r.skip },
-      ...{ y: y.at, yRow: y.row, ySkip: y.skip },
+      m: m.at,
+      mRow: m.row,
+      mSkip: m.skip,
+      r: r.at,
+      rRow: r.row,
+      rSkip: r.skip,
+      y: y.at,
+      yRow: y.row,
+      ySkip: y.skip,
       factorA: mix ?? factorA,
       factorR: mix === null ? factorR : mix + 4,
       kind0: spec.kind0 ?? KINDS.slope,
@@ -420,7 +438,9 @@ function emitUnshuffle({
           pixel: x.pixel * scale,
         };
         return move(place, part, y, {
-          ...{ channels: x.channels, to: phase * 4, toChannel: 4 * scale ** 2 },
+          channels: x.channels,
+          to: phase * 4,
+          toChannel: 4 * scale ** 2,
         });
       });
       return [...clearPadding(y), ...moves];
@@ -433,8 +453,15 @@ function emitBilinear({ reads, writes, scale }: FusedOpOf<'bilinear'>): Omit<Emi
     tasks: (place) => {
       const [x, y] = [place.map(reads.inputs[0]), place.map(writes.y)];
       const record = place.record('bilinear', {
-        ...{ x: x.address, xRow: x.row, xWidth: x.width, xHeight: x.height },
-        ...{ y: y.address, yRow: y.row, width: y.width, channelBytes: y.pixel, scale },
+        x: x.address,
+        xRow: x.row,
+        xWidth: x.width,
+        xHeight: x.height,
+        y: y.address,
+        yRow: y.row,
+        width: y.width,
+        channelBytes: y.pixel,
+        scale,
       });
       return [{ fn: 'bilinear', record, rows: y.height }];
     },
@@ -455,11 +482,17 @@ function emitPool(
       const x = place.map(reads.x);
       const [to, { scratch }] = [place.vector(writes.y), place];
       const record = place.record('sums', {
-        ...{ x: x.address, xRow: x.row, y: scratch, width: x.width, channelBytes: x.pixel },
+        x: x.address,
+        xRow: x.row,
+        y: scratch,
+        width: x.width,
+        channelBytes: x.pixel,
       });
       const sumsOf = (floats: Float32Array, from: number, to: number): RowSums => ({
         data: floats.slice((scratch + from * x.pixel) / 4, (scratch + to * x.pixel) / 4),
-        ...{ stride: x.pixel / 4, width: x.width, channels },
+        stride: x.pixel / 4,
+        width: x.width,
+        channels,
       });
       const finish: HostTask = async (floats, { given, found, band }) => {
         const mean =
@@ -505,9 +538,13 @@ function move(
   },
 ): RowTask {
   const record = place.record('move', {
-    ...{ from: from.address, fromRow: from.row, fromPixel: from.pixel },
+    from: from.address,
+    fromRow: from.row,
+    fromPixel: from.pixel,
     fromChannel: options.fromChannel ?? 4,
-    ...{ y: y.address + (options.to ?? 0), yRow: y.row, yPixel: y.pixel },
+    y: y.address + (options.to ?? 0),
+    yRow: y.row,
+    yPixel: y.pixel,
     yChannel: options.toChannel ?? 4,
     width: y.width,
     channels: options.channels ?? y.channels,

@@ -251,7 +251,10 @@ export class CpuModel {
     const oracle: Oracle = (op) => this.#runOracle(program, op, tables);
     await runProgram(program, {
       ...options,
-      ...{ floats: this.#floats(), rows: this.#rows(), threads: this.threads, oracle },
+      floats: this.#floats(),
+      rows: this.#rows(),
+      threads: this.threads,
+      oracle,
     });
     return tables;
   }

@@ -141,7 +141,11 @@ export class Compiled {
       return { op, tasks: [...borders, ...(tasks ?? [])] };
     });
     return {
-      ...{ size, steps, views, vectors, records },
+      size,
+      steps,
+      views,
+      vectors,
+      records,
       words: Uint32Array.from(words),
       bytes: records + words.length * 4,
     };

@@ -263,7 +263,8 @@ async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promis
       const [x, y] = [core.x - source.x, core.y - source.y];
       const offset = ((core.y - strip.y) * width + core.x) * scale * 4;
       const band = pooling && {
-        ...{ from: y, to: y + core.height },
+        from: y,
+        to: y + core.height,
         combine: pooling.combine(index),
       };
       const finite = await runner.run(

@@ -127,6 +127,7 @@ export function ownSize(
   return {
     x: place(across, content.width - natural.width),
     y: place(down, content.height - natural.height),
-    ...{ width: natural.width, height: natural.height },
+    width: natural.width,
+    height: natural.height,
   };
 }

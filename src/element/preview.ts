@@ -45,7 +45,8 @@ const RULES: Rules<PreviewOptions> = {
   canvas: { kind: 'canvas', wants: 'a canvas element', accepts: isCanvasElement },
   upscaler: shaped('upscaler', 'an upscaler', { upscale: 'function', encode: 'function' }),
   request: shaped('options', 'an object', {}),
-  ...{ onStage: callback, onError: callback },
+  onStage: callback,
+  onError: callback,
 };
 const { model, scale, onProgress } = CALLS.upscale;
 const REQUEST: Rules<NonNullable<PreviewOptions['request']>> = { model, scale, onProgress };

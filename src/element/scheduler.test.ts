@@ -13,7 +13,8 @@ let ran: string[];
 /** A task that takes ten milliseconds unless it is stopped. */
 function task(name: string, rank: number | (() => number) = 0, signal?: AbortSignal, key = 'a') {
   return scheduler.add({
-    ...{ key, rank: typeof rank === 'number' ? () => rank : rank },
+    key,
+    rank: typeof rank === 'number' ? () => rank : rank,
     signal: signal ?? new AbortController().signal,
     run: async (tool) => {
       ran.push(`${name} by ${tool.key}`);

@@ -2,16 +2,17 @@ import { describe, expect, it } from 'vitest';
 import { chooseScale, type Sizing } from './sizing.ts';
 
 const base: Sizing = {
-  ...{
-    width: 100,
-    height: 50,
-    density: 1,
-    shownWidth: 200,
-    shownHeight: 100,
-    ratio: 1,
-    fit: 'fill',
-  },
-  ...{ scale: 2, maxPixels: 1e7, restores: false, forced: false },
+  width: 100,
+  height: 50,
+  density: 1,
+  shownWidth: 200,
+  shownHeight: 100,
+  ratio: 1,
+  fit: 'fill',
+  scale: 2,
+  maxPixels: 1e7,
+  restores: false,
+  forced: false,
 };
 const choose = (change: Partial<Sizing>) => chooseScale({ ...base, ...change });
 

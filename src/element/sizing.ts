@@ -43,7 +43,9 @@ export function chooseScale(sizing: Sizing): { scale: number } | { skip: SkipRea
   const contained = Math.min(across, down);
   const own = shownWidth === 0 ? 0 : ratio / sizing.density;
   const needs: Readonly<Record<string, number>> = {
-    ...{ contain: contained, none: own, 'scale-down': Math.min(contained, own) },
+    contain: contained,
+    none: own,
+    'scale-down': Math.min(contained, own),
   };
   const needed = needs[fit] ?? Math.max(across, down);
   const unneeded = !forced && needed < WORTHWHILE;

@@ -19,19 +19,24 @@ export interface BayerMosaic {
 
 /** Full light by the type of samples. */
 const FULL: Readonly<Record<string, number>> = {
-  ...{ Uint8Array: 255, Uint8ClampedArray: 255, Uint16Array: 65535, Float32Array: 1 },
+  Uint8Array: 255,
+  Uint8ClampedArray: 255,
+  Uint16Array: 65535,
+  Float32Array: 1,
 };
 const level = number({ min: -(2 ** 32), max: 2 ** 32 });
 const RULES: Rules<BayerMosaic> = {
   // Below 2 x 2, some colour is missing.
-  ...{ width: side(2), height: side(2) },
+  width: side(2),
+  height: side(2),
   data: {
     kind: 'samples',
     wants: 'a Uint8Array, Uint16Array or Float32Array',
     accepts: (value) => ArrayBuffer.isView(value) && kindOf(value) in FULL,
   },
   pattern: choice<BayerPattern>(['RGGB', 'BGGR', 'GRBG', 'GBRG']),
-  ...{ black: level, white: level },
+  black: level,
+  white: level,
 };
 const NEEDED = ['width', 'height', 'data', 'pattern'] as const;
 

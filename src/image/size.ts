@@ -30,7 +30,9 @@ const box: Rule = {
 
 export const SIZE_RULES: Rules<SizeWish> = {
   scale: number({ above: 0, max: MAX_FACTOR }),
-  ...{ width: pixels, height: pixels, fit: box },
+  width: pixels,
+  height: pixels,
+  fit: box,
 };
 
 /** @throws CrispenError `INVALID_INPUT` if the size is given in several ways */

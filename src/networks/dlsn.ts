@@ -131,7 +131,9 @@ export function matchDlsn(outline: Outline): Match | null {
     groups: countBlocks(outline, `body.#.body.${at}.conv_match.0.weight`),
   };
   return {
-    ...{ architecture: 'dlsn', scales: [scale], inputRange: 1 },
+    architecture: 'dlsn',
+    scales: [scale],
+    inputRange: 1,
     assumptions: [
       'three rounds of hashing, with rotations from a fixed seed',
       ['modules added with the factor 0.1', 'residualScale'],

@@ -48,8 +48,12 @@ type CheckedSizes = Omit<A2NConfig, 'variant'> &
 
 const RULES: Rules<CheckedSizes> = {
   scale: whole(1, 8),
-  ...{ features: count, upsamplerFeatures: count, blocks: whole(0, 2 ** 16) },
-  ...{ channels: count, growth: count, unshuffle: count },
+  features: count,
+  upsamplerFeatures: count,
+  blocks: whole(0, 2 ** 16),
+  channels: count,
+  growth: count,
+  unshuffle: count,
   plus: flag,
   reduction: number({ above: 0, max: 2 ** 16 }),
   residualScale: number({ min: -(2 ** 16), max: 2 ** 16 }),

@@ -201,7 +201,9 @@ describe('refusing', () => {
 
 describe('element types that are not read', () => {
   const tensor = (dtype: string, count: number, bytes: number, begin = 0) => ({
-    ...{ dtype, shape: [count], data_offsets: [begin, begin + bytes] },
+    dtype,
+    shape: [count],
+    data_offsets: [begin, begin + bytes],
   });
   const attempt = (bytes: Uint8Array) => () => readSafetensors(bytes);
 

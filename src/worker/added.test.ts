@@ -67,8 +67,14 @@ function add(file: Uint8Array<ArrayBuffer>, name: string, options: AddOptions = 
 it('finds out what a file is, keeps it and finds it again', async () => {
   const model = await add(bytes, CHECKPOINT);
   expect(model).toMatchObject({
-    ...{ architecture: 'compact', scale: 2, scaleSource: 'shapes', inputRange: 1, kept: true },
-    ...{ name: 'compact_x2_params_and_ema_legacy', format: 'torch-legacy', bytes: bytes.length },
+    architecture: 'compact',
+    scale: 2,
+    scaleSource: 'shapes',
+    inputRange: 1,
+    kept: true,
+    name: 'compact_x2_params_and_ema_legacy',
+    format: 'torch-legacy',
+    bytes: bytes.length,
     sha256: createHash('sha256').update(bytes).digest('hex'),
   });
   expect(model.id).toMatch(/^own-[0-9a-f]{16}-x2$/);
@@ -179,7 +185,9 @@ it('stops when it is cancelled', async () => {
     CHECKPOINT,
     {},
     {
-      ...{ store, sha256: undefined, signal: abort.signal },
+      store,
+      sha256: undefined,
+      signal: abort.signal,
       onProgress: () => abort.abort(),
     },
   );
@@ -215,7 +223,9 @@ it('reads a checkpoint of 67 MB without a second copy, in steps', async () => {
     'mine.pth',
     {},
     {
-      ...{ store, signal: new AbortController().signal, sha256: undefined },
+      store,
+      signal: new AbortController().signal,
+      sha256: undefined,
       onProgress: (fraction) => {
         fractions.push(fraction);
         measure();
@@ -235,7 +245,10 @@ it('reads an answer that does not tell its length', async () => {
     CHECKPOINT,
     {},
     {
-      ...{ store, signal: new AbortController().signal, sha256: undefined, onProgress: () => {} },
+      store,
+      signal: new AbortController().signal,
+      sha256: undefined,
+      onProgress: () => {},
     },
   );
   expect(model).toMatchObject({ architecture: 'compact', bytes: bytes.length });

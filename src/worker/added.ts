@@ -46,9 +46,18 @@ export async function addModel(
     // The same file at another scale or range is another model.
     id: `${ADDED_PREFIX}${key}-x${scale}${options.inputRange === undefined ? '' : `-r${inputRange}`}`,
     name: name.replace(/\.(pth|pt|ckpt|safetensors)$/i, ''),
-    ...{ architecture, task, scale, scaleSource, inputRange, assumptions, format },
+    architecture,
+    task,
+    scale,
+    scaleSource,
+    inputRange,
+    assumptions,
+    format,
     parameters: parameterCount(network.graph),
-    ...{ bytes: bytes.length, sha256: hash, added: Date.now(), kept: false },
+    bytes: bytes.length,
+    sha256: hash,
+    added: Date.now(),
+    kept: false,
   };
   throwIfAborted(signal);
   return store.write(facts, bytes);

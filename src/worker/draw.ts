@@ -55,8 +55,11 @@ export async function drawOn(
       const reading = await Reading.create(buffers, 0);
       const encode = (encoder: GPUCommandEncoder) => {
         context.configure({
-          ...{ device: device.gpu, format: 'rgba8unorm', colorSpace: colorSpaceOf(tags) },
-          ...{ usage: COPY_DST | RENDER_ATTACHMENT, alphaMode: 'opaque' },
+          device: device.gpu,
+          format: 'rgba8unorm',
+          colorSpace: colorSpaceOf(tags),
+          usage: COPY_DST | RENDER_ATTACHMENT,
+          alphaMode: 'opaque',
         });
         const to = context.getCurrentTexture();
         const size = [width, height];

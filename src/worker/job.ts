@@ -146,8 +146,17 @@ export async function upscale(
       : plan.output === 'bitmap'
         ? await makeBitmap(await produce(), tags)
         : await (await import('./result.ts')).writeResult({
-            ...{ ...plan, output: plan.output, input, size, depth, tags, target, signal },
-            ...{ produce, toBitmap, lifeline: config.lifeline },
+            ...plan,
+            output: plan.output,
+            input,
+            size,
+            depth,
+            tags,
+            target,
+            signal,
+            produce,
+            toBitmap,
+            lifeline: config.lifeline,
           });
   progress.report('encode', 1, 0);
   const { passes, networkScale, ...run } = produced.report;
@@ -156,10 +165,20 @@ export async function upscale(
   const noGpu = reason ? reason.message : null;
   return {
     ...delivered,
-    ...{ ...size, source: facts(decoded) },
-    ...{ inputWidth: width, inputHeight: height, model: passes[0] ?? null, passes, networkScale },
+    ...size,
+    source: facts(decoded),
+    inputWidth: width,
+    inputHeight: height,
+    model: passes[0] ?? null,
+    passes,
+    networkScale,
     backend: by,
-    ...{ adapter, milliseconds, tiles, statistics, approximate, gpuBytes },
+    adapter,
+    milliseconds,
+    tiles,
+    statistics,
+    approximate,
+    gpuBytes,
     diagnostics: { ...run, backend: by, noGpu, timings: progress.timings },
   };
 }
@@ -184,8 +203,14 @@ export const keptTags = (tags: ImageTags, metadata: Metadata): ImageTags =>
 function facts({ image, tags, format, animated, notes }: DecodedImage): SourceFacts {
   const { icc, exif, xmp, colorSpace, grey } = tags;
   return {
-    ...{ format, colorSpace, grey, animated, notes, depth: depthOf(image) },
-    ...{ hasProfile: icc !== null, hasMetadata: exif !== null || xmp !== null },
+    format,
+    colorSpace,
+    grey,
+    animated,
+    notes,
+    depth: depthOf(image),
+    hasProfile: icc !== null,
+    hasMetadata: exif !== null || xmp !== null,
   };
 }
 

@@ -68,7 +68,8 @@ describe('a file that somebody chose', () => {
   it('says that the disk is full', async () => {
     const { file, open } = fakeFile(bytes(0), 12);
     await expect(write(open, [bytes(10), bytes(5)])).rejects.toMatchObject({
-      ...{ code: 'WRITE_FAILED', message: expect.stringContaining('No space is left') },
+      code: 'WRITE_FAILED',
+      message: expect.stringContaining('No space is left'),
       hint: expect.stringContaining('full'),
     });
     expect(file).toEqual({ open: 0, content: bytes(0) });
@@ -81,7 +82,8 @@ describe('a file that somebody chose', () => {
     };
     const open = () => openTarget(handle as unknown as UpscaleTarget);
     await expect(write(open, [bytes(1)])).rejects.toMatchObject({
-      ...{ code: 'WRITE_FAILED', hint: expect.stringContaining('Allow') },
+      code: 'WRITE_FAILED',
+      hint: expect.stringContaining('Allow'),
     });
   });
 });
@@ -108,7 +110,8 @@ describe('a stream', () => {
       },
     });
     await expect(write(() => openTarget(broken), [bytes(3)])).rejects.toMatchObject({
-      ...{ code: 'WRITE_FAILED', message: expect.stringContaining('the line is dead') },
+      code: 'WRITE_FAILED',
+      message: expect.stringContaining('the line is dead'),
     });
   });
 });

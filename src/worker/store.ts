@@ -117,7 +117,7 @@ async function readFacts(folder: Folder, name: string): Promise<AddedModel | nul
     const facts = JSON.parse(await file.text()) as AddedModel;
     // Facts of version 0.1 have no task.
     const task = facts.scale === 1 ? 'restore' : 'upscale';
-    return facts.id + FACTS === name ? { ...{ task }, ...facts } : null;
+    return facts.id + FACTS === name ? { task, ...facts } : null;
   } catch {
     return null;
   }

@@ -4,8 +4,12 @@ import type { AdapterReport } from '../engine/types.ts';
 import { type TunedPlatform, tunedFor } from './tuned.ts';
 
 const adapter: AdapterReport = {
-  ...{ vendor: 'acme', architecture: 'roadrunner', device: '', description: '' },
-  ...{ isFallbackAdapter: false, features: [] },
+  vendor: 'acme',
+  architecture: 'roadrunner',
+  device: '',
+  description: '',
+  isFallbackAdapter: false,
+  features: [],
 };
 const best = { fuse: 'ops', conv: 'small', lanes: 8 } as const;
 
@@ -21,7 +25,10 @@ function platform(found: TuneResult['best'] | Error = best) {
     return { best: found } as TuneResult;
   });
   return {
-    ...{ measure, kept, origin: 'https://page.test', userAgent: 'browser 1' },
+    measure,
+    kept,
+    origin: 'https://page.test',
+    userAgent: 'browser 1',
     caches: { open: async () => cache as unknown as Cache },
   } satisfies TunedPlatform & { kept: unknown };
 }

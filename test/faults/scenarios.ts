@@ -95,7 +95,12 @@ function onHost(
 
 const small = compact({ scale: 2, features: 8, blocks: 2 });
 const attention = a2n({
-  ...{ scale: 2, features: 8, upsamplerFeatures: 4, blocks: 1, reduction: 4, inputRange: 1 },
+  scale: 2,
+  features: 8,
+  upsamplerFeatures: 4,
+  blocks: 1,
+  reduction: 4,
+  inputRange: 1,
 });
 const far = lcoan({ scale: 2, features: 8, groups: 2, blocks: 1, clusters: 4, window: 32 });
 
@@ -223,7 +228,8 @@ function encoding(faulty: FaultyGpu): Subject {
     let network: EncodableNetwork | null = null;
     try {
       network = await prepareNetwork(current, small, seeded(small), {
-        ...{ width: image.width, height: image.height },
+        width: image.width,
+        height: image.height,
       });
       const { width, height } = image;
       const [input, output, encoder] = faulty.outside(() => {

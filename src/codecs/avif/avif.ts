@@ -16,9 +16,17 @@ export const avif: Encoder = { type: 'image/avif', encode };
 /** libaom's scale from 0 (slow) to 10. */
 const SPEED = 8;
 const OPTIONS = {
-  ...{ qualityAlpha: -1, denoiseLevel: 0, tileColsLog2: 0, tileRowsLog2: 0, speed: SPEED },
+  qualityAlpha: -1,
+  denoiseLevel: 0,
+  tileColsLog2: 0,
+  tileRowsLog2: 0,
+  speed: SPEED,
   // 4:4:4: full colour resolution.
-  ...{ subsample: 3, chromaDeltaQ: false, sharpness: 0, tune: 0, enableSharpYUV: false },
+  subsample: 3,
+  chromaDeltaQ: false,
+  sharpness: 0,
+  tune: 0,
+  enableSharpYUV: false,
   lossless: false,
 };
 

@@ -8,7 +8,12 @@ import { Engine, type Model } from '../engine.ts';
 import { makeSurface } from './draw.ts';
 
 const tiny = createNetwork('a2n', {
-  ...{ scale: 4, features: 8, upsamplerFeatures: 6, blocks: 2, reduction: 4, inputRange: 1 },
+  scale: 4,
+  features: 8,
+  upsamplerFeatures: 6,
+  blocks: 2,
+  reduction: 4,
+  inputRange: 1,
 });
 const golden = new Uint8Array(readFileSync('test/golden/tiny_a2n_x4_8x8.safetensors'));
 const weights = new Map(

@@ -27,7 +27,9 @@ export async function makeSurface(device: Device, size: Size, scale: number): Pr
   const { gpu } = device;
   const make = ({ width, height }: Size) =>
     gpu.createTexture({
-      ...{ label: 'result', size: [width, height], format: 'rgba8unorm' },
+      label: 'result',
+      size: [width, height],
+      format: 'rgba8unorm',
       usage: COPY_SRC | COPY_DST | STORAGE_BINDING,
     });
   const { pipeline, layout } = await device.compileShader('pixels to texture', pixelsToTexture);
@@ -42,7 +44,8 @@ export async function makeSurface(device: Device, size: Size, scale: number): Pr
       const tile = tiles.get(key) ?? make({ width, height });
       tiles.set(key, tile);
       const entries = [{ buffer: packed }, tile.createView()].map((resource, binding) => ({
-        ...{ binding, resource },
+        binding,
+        resource,
       }));
       const pass = encoder.beginComputePass();
       pass.setPipeline(pipeline);

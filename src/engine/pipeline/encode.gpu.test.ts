@@ -10,7 +10,12 @@ import { upscaleOnCpu } from '../oracle/interpreter.ts';
 import { prepareNetwork } from './encode.ts';
 
 const tiny = createNetwork('a2n', {
-  ...{ scale: 4, features: 8, upsamplerFeatures: 6, blocks: 2, reduction: 4, inputRange: 1 },
+  scale: 4,
+  features: 8,
+  upsamplerFeatures: 6,
+  blocks: 2,
+  reduction: 4,
+  inputRange: 1,
 });
 const weights = goldenWeights('tiny_a2n_x4_8x8');
 
@@ -41,7 +46,8 @@ async function readTexture(source: GPUTexture): Promise<Uint8ClampedArray<ArrayB
   const { width, height } = source;
   const bytesPerRow = Math.ceil((width * 4) / 256) * 256;
   const buffer = device.createBuffer({
-    ...{ size: bytesPerRow * height, usage: MAP_READ | BUFFER_COPY_DST },
+    size: bytesPerRow * height,
+    usage: MAP_READ | BUFFER_COPY_DST,
   });
   const encoder = device.createCommandEncoder();
   encoder.copyTextureToBuffer({ texture: source }, { buffer, bytesPerRow }, [width, height]);
@@ -65,7 +71,8 @@ describe('a network in somebody else\u2019s command encoder', () => {
   ])('makes of a texture of %i x %i what the interpreter makes of the image', async (w, h) => {
     device.pushErrorScope('validation');
     const network = await prepareNetwork(device, tiny, weights, {
-      ...{ width: w, height: h },
+      width: w,
+      height: h,
       fuse: 'ops', // software adapters take most of a minute to compile the larger kernels
     });
     expect([network.width, network.height]).toEqual([4 * w, 4 * h]);

@@ -10,7 +10,12 @@ import { type EnlargePlan, enlarge, enlargeWhole, type Pass } from './enlarge.ts
 /** A small network with random weights, or with zeros, which leave only its bilinear skip. */
 function pass(scale: 2 | 3 | 4, amplitude = 0.15): Pass {
   const network = createNetwork('a2n', {
-    ...{ scale, features: 8, upsamplerFeatures: 6, blocks: 1, reduction: 4, inputRange: 1 },
+    scale,
+    features: 8,
+    upsamplerFeatures: 6,
+    blocks: 1,
+    reduction: 4,
+    inputRange: 1,
   });
   const weights: TensorMap = new Map(
     network.graph.weights.map(({ name, shape }, i) => {
@@ -42,7 +47,9 @@ const plan = (
   depth: 8 | 16 = 8,
 ): EnlargePlan => ({
   size: { width: Math.round(image.width * factor), height: Math.round(image.height * factor) },
-  ...{ passes, depth, device: null },
+  passes,
+  depth,
+  device: null,
 });
 
 function image(width: number, height: number, at: (x: number, y: number) => readonly number[]) {

@@ -210,8 +210,14 @@ function partOf(meter: ProgressMeter, cost: number): (progress: Progress) => voi
 function summed(reports: readonly UpscaleReport[], device: EnlargePlan['device']): UpscaleReport {
   const last: UpscaleReport = reports.at(-1) ?? {
     backend: device ? 'webgpu' : 'cpu',
-    ...{ milliseconds: 0, tiles: 1, tileSize: [0, 0], gpuBytes: 0, dispatches: 0 },
-    ...{ statistics: 'exact', approximate: false, precision: 'f32' },
+    milliseconds: 0,
+    tiles: 1,
+    tileSize: [0, 0],
+    gpuBytes: 0,
+    dispatches: 0,
+    statistics: 'exact',
+    approximate: false,
+    precision: 'f32',
   };
   return {
     ...last,

@@ -50,7 +50,12 @@ it.each([
   const whole = await resize(source, { width, height }, { device });
   const to = { width, height };
   const resizer = await RowResizer.open({
-    ...{ from: source, to, depthIn: 8, depthOut: 8, device, stripBytes: 2000 },
+    from: source,
+    to,
+    depthIn: 8,
+    depthOut: 8,
+    device,
+    stripBytes: 2000,
   });
   const strips: number[][] = [];
   for await (const rows of resizer.push(source.data)) strips.push([...rows]);
@@ -75,7 +80,9 @@ it('stops when asked, and works again', async () => {
     picture(600, 900),
     { width: 1200, height: 1800 },
     {
-      ...{ device, signal: abort.signal, onProgress },
+      device,
+      signal: abort.signal,
+      onProgress,
     },
   );
   await expect(running).rejects.toMatchObject({ code: 'ABORTED' });

@@ -53,7 +53,8 @@ describe('a network of scale 1', () => {
   it('leaves alpha alone, to the bit', async () => {
     const image = picture(19, 11, true);
     const pass: Pass = {
-      ...{ model: 'tiny', scale: 1 },
+      model: 'tiny',
+      scale: 1,
       run: (lr, options, sink) => engine.upscaleStrips(model, lr, options, sink),
     };
     const plan = { size: { width: 19, height: 11 }, depth: 8, device: engine.device } as const;

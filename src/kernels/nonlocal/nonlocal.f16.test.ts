@@ -99,7 +99,8 @@ describe.skipIf(!adapter)('maps in f16', () => {
     const [similar] = await runKernel(
       products.similarity({ channels: 9, clusters, normalised: true }, 'f16'),
       {
-        ...{ grid: products.similarityGrid(length, clusters, rounds), params: [length] },
+        grid: products.similarityGrid(length, clusters, rounds),
+        params: [length],
         reads: [encoded(x), packRows(means, 9)],
         writes: [rounds * length * blocksOf(clusters) * 4],
       },
@@ -114,8 +115,10 @@ describe.skipIf(!adapter)('maps in f16', () => {
     const [x, rounds, clusters] = [halfMap(6, 7, 9, 5), 2, 5];
     const size = rounds * clusters * blocksOf(6) * 4;
     const [start] = await runKernel(startMeansKernel(6, clusters, 'f16'), {
-      ...{ grid: lineGrid(clusters * blocksOf(6), rounds), params: [63] },
-      ...{ reads: [encoded(x)], writes: [size] },
+      grid: lineGrid(clusters * blocksOf(6), rounds),
+      params: [63],
+      reads: [encoded(x)],
+      writes: [size],
     });
     const starts = startMeansReference(x, rounds, clusters);
     expectF32(unpackRows(written(start), 6), starts.data);
@@ -125,7 +128,8 @@ describe.skipIf(!adapter)('maps in f16', () => {
     );
     const { data: order } = inverseReference(rankReference(table(codes, codes.length)));
     const [means] = await runKernel(clusterMeansKernel(6, clusters, 'f16'), {
-      ...{ grid: [clusters, 1, rounds], params: [63] },
+      grid: [clusters, 1, rounds],
+      params: [63],
       reads: [encoded(x), codes, order, written(start) as Float32Array<ArrayBuffer>],
       writes: [size],
     });
@@ -172,8 +176,10 @@ describe.skipIf(!adapter)('maps in f16', () => {
       };
       const [rows, values] = [await gather(x), await gather(value)];
       const [norms] = await runKernel(rowNormsKernel(6, 'f16'), {
-        ...{ grid: lineGrid(rounds * padded), params: [rounds * padded] },
-        ...{ reads: [rows], writes: [rounds * padded] },
+        grid: lineGrid(rounds * padded),
+        params: [rounds * padded],
+        reads: [rows],
+        writes: [rounds * padded],
       });
       const [weights, lse] = await runKernel(products.scores('f16'), {
         grid: products.scoresGrid(window, rounds * windows),
@@ -192,7 +198,8 @@ describe.skipIf(!adapter)('maps in f16', () => {
         writes: [rounds * padded * blocksOf(37) * 4],
       });
       const [y] = await runKernel(mergeRowsKernel(37, rounds, 'f16'), {
-        ...{ grid: mergeGrid(length, 37), params: [length, padded, 0] },
+        grid: mergeGrid(length, 37),
+        params: [length, padded, 0],
         reads: [
           written(mixed) as Float32Array<ArrayBuffer>,
           rank.data,
@@ -210,8 +217,10 @@ describe.skipIf(!adapter)('maps in f16', () => {
     const [a, b] = [halfMap(9, 5, 7, 1), halfMap(9, 5, 7, 2)];
     for (const gate of [null, 'zero', 'exclude', 'soft', 'columns'] as const) {
       const [y] = await runKernel(keySoftmaxKernel(9, gate, 'f16'), {
-        ...{ grid: mapGrid(7, 5, 1), params: [7, 5] },
-        ...{ reads: [encoded(a), encoded(b)], writes: [blocksOf(9) * 4 * 35] },
+        grid: mapGrid(7, 5, 1),
+        params: [7, 5],
+        reads: [encoded(a), encoded(b)],
+        writes: [blocksOf(9) * 4 * 35],
       });
       const expected = keySoftmaxReference(a, gate ? b : null, gate);
       expectClose(decoded(y, expected), expected.data, HALF);
@@ -227,7 +236,8 @@ describe.skipIf(!adapter)('maps in f16', () => {
     offsets.data.set(halves(offsets.data.map((v, i) => v * (i % 3 === 0 ? 1e4 : 4))));
     const spec = { first: 1, keys: 3, offsets: 'paired' } as const;
     const [y] = await runKernel(sampleKeysKernel({ ...spec, add: false }, 'f16'), {
-      ...{ grid: mapGrid(17, 9, 2), params: [17, 9] },
+      grid: mapGrid(17, 9, 2),
+      params: [17, 9],
       reads: [weights, offsets, x, x].map(encoded),
       writes: [blocksOf(6) * 4 * 17 * 9],
     });

@@ -61,20 +61,28 @@ async function sort(codes: Words, rounds: number, clusters: number) {
   const blocks = sortBlocks(length);
   const total = clusters * blocks;
   const [counts] = await runKernel(sortCountKernel(clusters), {
-    ...{ grid: sortGrid(length, rounds), params: [length, blocks] },
-    ...{ reads: [codes], writes: [rounds * total] },
+    grid: sortGrid(length, rounds),
+    params: [length, blocks],
+    reads: [codes],
+    writes: [rounds * total],
   });
   const [starts] = await runKernel(sortScanKernel(), {
-    ...{ grid: [1, 1, rounds], params: [total] },
-    ...{ reads: [whole(counts) as Words], writes: [rounds * total] },
+    grid: [1, 1, rounds],
+    params: [total],
+    reads: [whole(counts) as Words],
+    writes: [rounds * total],
   });
   const [rank] = await runKernel(sortRankKernel(clusters), {
-    ...{ grid: sortGrid(length, rounds), params: [length, blocks] },
-    ...{ reads: [codes, whole(starts) as Words], writes: [codes.length] },
+    grid: sortGrid(length, rounds),
+    params: [length, blocks],
+    reads: [codes, whole(starts) as Words],
+    writes: [codes.length],
   });
   const [order] = await runKernel(inverseKernel(), {
-    ...{ grid: lineGrid(codes.length), params: [codes.length] },
-    ...{ reads: [whole(rank) as Words], writes: [codes.length] },
+    grid: lineGrid(codes.length),
+    params: [codes.length],
+    reads: [whole(rank) as Words],
+    writes: [codes.length],
   });
   return { rank: rank as Words, order: whole(order) as Words };
 }
@@ -133,15 +141,18 @@ describe.each(PRODUCTS)('clustering (%s)', (_, products) => {
       const [similar] = await runKernel(
         products.similarity({ channels, clusters, normalised }, 'f32'),
         {
-          ...{ grid: products.similarityGrid(length, clusters, rounds), params: [length, 0, 0] },
+          grid: products.similarityGrid(length, clusters, rounds),
+          params: [length, 0, 0],
           reads: [toBlocked(x), packRows(means, channels)],
           writes: [rounds * length * blocksOf(clusters) * 4],
         },
       );
       expectClose(unpackRows(written(similar), clusters), expected.data);
       const [codes] = await runKernel(argmaxKernel(clusters), {
-        ...{ grid: lineGrid(length, rounds), params: [length] },
-        ...{ reads: [written(similar) as Float32Array<ArrayBuffer>], writes: [rounds * length] },
+        grid: lineGrid(length, rounds),
+        params: [length],
+        reads: [written(similar) as Float32Array<ArrayBuffer>],
+        writes: [rounds * length],
       });
       const found = unpackRows(written(similar), clusters);
       expect(whole(codes)).toEqual(argmaxReference(table(found, rounds, length, clusters)).data);
@@ -155,8 +166,10 @@ describe.each(PRODUCTS)('clustering (%s)', (_, products) => {
       const spec = { channels: 6, clusters: 17, normalised: true };
       const means = randomValues(17 * 6, 4);
       const [similar] = await runKernel(products.similarity(spec, 'f32'), {
-        ...{ grid: products.similarityGrid(65, 17, 1), params: [65, 0, 0] },
-        ...{ reads: [toBlocked(x), packRows(means, 6)], writes: [65 * 20] },
+        grid: products.similarityGrid(65, 17, 1),
+        params: [65, 0, 0],
+        reads: [toBlocked(x), packRows(means, 6)],
+        writes: [65 * 20],
       });
       const found = unpackRows(written(similar), 17);
       expectClose(found, similarityReference(x, means, { ...spec, rounds: 1 }).data);
@@ -165,7 +178,9 @@ describe.each(PRODUCTS)('clustering (%s)', (_, products) => {
       const { order } = await sort(codes as Words, 1, 17);
       expect([...order]).toEqual(Array.from({ length: 65 }, (_, i) => i));
       const [after] = await runKernel(clusterMeansKernel(6, 17), {
-        ...{ grid: [17, 1, 1], params: [65], writes: [17 * 8] },
+        grid: [17, 1, 1],
+        params: [65],
+        writes: [17 * 8],
         reads: [toBlocked(x), codes, order, packRows(means, 6)],
       });
       const expected = clusterMeansReference(x, table(codes, 65), table(means, 1, 17, 6));
@@ -175,8 +190,10 @@ describe.each(PRODUCTS)('clustering (%s)', (_, products) => {
 
   it('takes the first of equals', async () => {
     const [codes] = await runKernel(argmaxKernel(3), {
-      ...{ grid: lineGrid(2, 1), params: [2] },
-      ...{ reads: [Float32Array.of(1, 2, 2, 9, 5, 5, 5, 9)], writes: [2] },
+      grid: lineGrid(2, 1),
+      params: [2],
+      reads: [Float32Array.of(1, 2, 2, 9, 5, 5, 5, 9)],
+      writes: [2],
     });
     expect([...whole(codes)]).toEqual([1, 0]);
   });
@@ -193,8 +210,10 @@ describe.each(PRODUCTS)('clustering (%s)', (_, products) => {
       const rounds = 2;
       const size = rounds * clusters * blocksOf(channels) * 4;
       const [start] = await runKernel(startMeansKernel(channels, clusters), {
-        ...{ grid: lineGrid(clusters * blocksOf(channels), rounds), params: [length] },
-        ...{ reads: [toBlocked(x)], writes: [size] },
+        grid: lineGrid(clusters * blocksOf(channels), rounds),
+        params: [length],
+        reads: [toBlocked(x)],
+        writes: [size],
       });
       const expected = startMeansReference(x, rounds, clusters);
       expectClose(unpackRows(written(start), channels), expected.data, { abs: 0, rel: 0 });
@@ -205,7 +224,8 @@ describe.each(PRODUCTS)('clustering (%s)', (_, products) => {
       );
       const { order } = await sort(codes, rounds, clusters);
       const [means] = await runKernel(clusterMeansKernel(channels, clusters), {
-        ...{ grid: [clusters, 1, rounds], params: [length] },
+        grid: [clusters, 1, rounds],
+        params: [length],
         reads: [toBlocked(x), codes, order, written(start) as Float32Array<ArrayBuffer>],
         writes: [size],
       });
@@ -252,8 +272,10 @@ describe('scores with an addend', () => {
       };
       const rows = await gather(x);
       const [norms] = await runKernel(rowNormsKernel(6), {
-        ...{ grid: lineGrid(rounds * padded), params: [rounds * padded] },
-        ...{ reads: [rows], writes: [rounds * padded] },
+        grid: lineGrid(rounds * padded),
+        params: [rounds * padded],
+        reads: [rows],
+        writes: [rounds * padded],
       });
       const spec = { channels: 6, window, spans };
       const [weights, lse] = await runKernel(biasedScoresKernel(), {
@@ -272,8 +294,10 @@ describe('scores with an addend', () => {
 it('counts the clusters that an image has alone', async () => {
   const similar = randomValues(2 * 5 * 8, 3);
   const [codes] = await runKernel(argmaxKernel(8), {
-    ...{ grid: lineGrid(5, 2), params: { length: 5, in_use: 4 } },
-    ...{ reads: [similar], writes: [10] },
+    grid: lineGrid(5, 2),
+    params: { length: 5, in_use: 4 },
+    reads: [similar],
+    writes: [10],
   });
   // Five pixels in chunks of one: six buckets; in chunks of two: two.
   const expected = argmaxReference(table(similar, 2, 5, 8)).data.map((code, i) => {
@@ -310,8 +334,10 @@ async function attend(
   const rows = await gather(x);
   const values = await gather(value);
   const [norms] = await runKernel(rowNormsKernel(x.channels), {
-    ...{ grid: lineGrid(rounds * padded), params: [rounds * padded] },
-    ...{ reads: [rows], writes: [rounds * padded] },
+    grid: lineGrid(rounds * padded),
+    params: [rounds * padded],
+    reads: [rows],
+    writes: [rounds * padded],
   });
   const all: number[] = [];
   let lse: Words = new Uint32Array(rounds * padded).fill(0x7fc0dead);
@@ -334,11 +360,14 @@ async function attend(
     [mixed] = (await runKernel(products.mix('f32'), {
       grid: products.mixGrid(mixSpec, count),
       params: windowParams(mixSpec, windows, first),
-      ...{ reads: [weights, values], writes: [mixed], rowsPerDispatch: 3 },
+      reads: [weights, values],
+      writes: [mixed],
+      rowsPerDispatch: 3,
     })) as [Words];
   }
   const [y] = await runKernel(mergeRowsKernel(value.channels, rounds), {
-    ...{ grid: mergeGrid(length, value.channels), params: [length, padded, 0] },
+    grid: mergeGrid(length, value.channels),
+    params: [length, padded, 0],
     reads: [
       written(mixed) as Float32Array<ArrayBuffer>,
       rank.data,
@@ -436,8 +465,9 @@ describe('sparse keys', () => {
       const b = randomMap(channels, height, width, 2);
       for (const gate of [null, 'zero', 'exclude', 'soft', 'columns'] as const) {
         const [y] = await runKernel(keySoftmaxKernel(channels, gate), {
-          ...{ grid: mapGrid(width, height, 1), params: [width, height] },
-          ...{ reads: [toBlocked(a), toBlocked(b)] },
+          grid: mapGrid(width, height, 1),
+          params: [width, height],
+          reads: [toBlocked(a), toBlocked(b)],
           writes: [blocksOf(channels) * 4 * width * height],
         });
         const expected = keySoftmaxReference(a, gate ? b : null, gate);
@@ -450,8 +480,10 @@ describe('sparse keys', () => {
     const a = randomMap(3, 2, 2, 1);
     const b = { ...a, data: new Float32Array(12).fill(-1) };
     const [y] = await runKernel(keySoftmaxKernel(3, 'exclude'), {
-      ...{ grid: mapGrid(2, 2, 1), params: [2, 2] },
-      ...{ reads: [toBlocked(a), toBlocked(b)], writes: [16] },
+      grid: mapGrid(2, 2, 1),
+      params: [2, 2],
+      reads: [toBlocked(a), toBlocked(b)],
+      writes: [16],
     });
     expect([...written(y)]).toEqual(new Array(16).fill(0));
   });
@@ -479,7 +511,8 @@ describe('sparse keys', () => {
       for (const add of [false, true]) {
         const spec = { first: 1, keys: 3, offsets: layout };
         const [y] = await runKernel(sampleKeysKernel({ ...spec, add }), {
-          ...{ grid: mapGrid(width, height, 2), params: [width, height] },
+          grid: mapGrid(width, height, 2),
+          params: [width, height],
           reads: [weights, offsets, x, add ? before : x].map(toBlocked),
           writes: [8 * width * height],
         });
@@ -498,7 +531,8 @@ describe('sparse keys', () => {
     const [y] = await runKernel(
       sampleKeysKernel({ first: 0, keys: 4, offsets: 'paired', add: false }),
       {
-        ...{ grid: mapGrid(2, 2, 1), params: [2, 2] },
+        grid: mapGrid(2, 2, 1),
+        params: [2, 2],
         reads: [planarMap(4, 2, 2), nan(8), nan(4), nan(4)].map(toBlocked),
         writes: [16],
       },

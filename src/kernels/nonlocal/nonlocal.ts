@@ -329,7 +329,9 @@ export const sampleKeysKernel = (
     `sample ${spec.keys} keys from ${spec.first}`,
     element,
     {
-      ...{ FIRST: spec.first, KEYS: spec.keys, ADD: spec.add },
+      FIRST: spec.first,
+      KEYS: spec.keys,
+      ADD: spec.add,
       STEP: spec.offsets === 'paired' ? 2 : 1,
     },
     contract(['w', 'offsets', 'x', 'before'], ['y'], MAP_WORDS),

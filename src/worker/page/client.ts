@@ -280,8 +280,15 @@ class WorkerUpscaler implements Upscaler {
     const { precision = 'auto', tune = false, backend = 'auto', threads = null } = this.#options;
     const config = {
       files: MODEL_FILES,
-      ...{ baseUrl: this.#baseUrl, packaged: baseUrl === undefined ? PACKAGED : {} },
-      ...{ cache, memoryBudget, precision, tune, backend, threads, visible: isVisible() },
+      baseUrl: this.#baseUrl,
+      packaged: baseUrl === undefined ? PACKAGED : {},
+      cache,
+      memoryBudget,
+      precision,
+      tune,
+      backend,
+      threads,
+      visible: isVisible(),
     };
     const session = new Session(
       () => make(worker),

@@ -184,7 +184,9 @@ export const memoryBudget = number({ min: 1, max: Number.MAX_SAFE_INTEGER });
 
 const sizing = { ...SIZE_RULES, model: MODEL_ID, task };
 const running = {
-  ...{ method, edge, tileSize: side() },
+  method,
+  edge,
+  tileSize: side(),
   confirm: callback,
 };
 const written = {
@@ -193,7 +195,8 @@ const written = {
   to: target,
   // A bound, which may be a product with the device's pixel ratio.
   preview: number({ min: 1, max: 2 ** 31 - 1 }),
-  ...{ quality, metadata },
+  quality,
+  metadata,
 };
 
 /** The rules of each call, by its name. */
@@ -202,7 +205,8 @@ export const CALLS = {
     baseUrl: url,
     worker: callback,
     cache: flag,
-    ...{ memoryBudget, precision },
+    memoryBudget,
+    precision,
     tune: flag,
     backend: choice<BackendChoice>(['auto', 'webgpu', 'cpu']),
     threads: whole(1, 8),
@@ -215,13 +219,15 @@ export const CALLS = {
   addModel: {
     scale: whole(1, 8),
     likelyScale: whole(1, 8),
-    ...{ inputRange, task },
+    inputRange,
+    task,
     name: text('the name of the file'),
     ...job,
   } satisfies Rules<AddModelOptions>,
   exportModel: { f16: flag } satisfies Rules<ExportOptions>,
   encode: {
     type: choice(OUTPUT_TYPES),
-    ...{ quality, metadata },
+    quality,
+    metadata,
   } satisfies Rules<EncodeOptions>,
 } as const;
