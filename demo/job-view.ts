@@ -129,8 +129,8 @@ export class JobView {
     say(get('fact-saved'), [file ? '' : `Saved as ${savedAs}.`, reduced].join(' ').trim());
     get('fact-saved').hidden = file !== null && preview === null;
     get('save').hidden = file === null;
-    get('fact-tiles').hidden = result.statistics === 'exact';
-    get('fact-approximate').hidden = !result.approximate;
+    get('fact-tiles').hidden = result.diagnostics.statistics === 'exact';
+    get('fact-approximate').hidden = !result.diagnostics.approximate;
   }
 
   #renderNotice({ detection, items }: State, item: Item | null): void {
@@ -190,7 +190,7 @@ function statusWords(item: Item | null, { detection, items }: State): string {
     case 'choose':
       return 'Waiting for your choice above.';
     case 'done':
-      return `Done in ${duration(result?.milliseconds ?? 0)}.`;
+      return `Done in ${duration(result?.diagnostics.milliseconds ?? 0)}.`;
     case 'cancelled':
       return 'Cancelled.';
     case 'failed':

@@ -20,7 +20,7 @@ const item = (phase: Phase, change: Partial<Item> = {}): Item =>
 
 const done = item(
   { kind: 'done' },
-  { result: { width: 20, height: 10, milliseconds: 100 } as unknown as Result },
+  { result: { width: 20, height: 10, diagnostics: { milliseconds: 100 } } as Result },
 );
 const waiting = item({ kind: 'waiting' });
 

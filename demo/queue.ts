@@ -42,7 +42,7 @@ export function queueLeft({ items }: Pick<State, 'items'>): number | null {
   let [milliseconds, pixels] = [0, 0];
   for (const { result } of items) {
     if (result === null) continue;
-    milliseconds += result.milliseconds;
+    milliseconds += result.diagnostics.milliseconds;
     pixels += result.width * result.height;
   }
   for (const item of items) {

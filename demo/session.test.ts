@@ -45,12 +45,17 @@ function setUp(detection: Detection = withGpu, canPickFile = false) {
         new Promise<UpscaleOutput>((resolve, reject) => {
           const close = vi.fn();
           const image = { close, width: 60, height: 40 } as unknown as Blob;
-          const output = { image, backend: 'webgpu', preview: null, milliseconds: 100 };
+          const output = {
+            image,
+            backend: 'webgpu',
+            preview: null,
+            diagnostics: { milliseconds: 100 },
+          };
           jobs.push({
             request,
             close,
             finish() {
-              resolve(output as UpscaleOutput);
+              resolve(output as unknown as UpscaleOutput);
               return settle();
             },
             fail(error) {
@@ -382,7 +387,7 @@ describe('questions', () => {
     expect(item(session).phase).toMatchObject({ kind: 'confirm', toFile: false });
   });
 
-  it('are not asked where the processor takes less than a minute', async () => {
+  it('are not asked where the CPU takes less than a minute', async () => {
     const { upscaler, jobs, open, settle } = setUp(without);
     await open(small);
     await settle();
@@ -390,7 +395,7 @@ describe('questions', () => {
     expect(jobs[0]?.request.method).toBeUndefined();
   });
 
-  it('come before what takes longer on the processor', async () => {
+  it('come before what takes longer on the CPU', async () => {
     const { session, upscaler, jobs, open, settle } = setUp(without);
     upscaler.estimateCpu.mockResolvedValue(61_000);
     await open(small);

@@ -35,16 +35,16 @@ describe('adapters', () => {
     expect(workerWords(real).slow).toBe(false);
   });
 
-  it('give way to the processor, in one honest line', () => {
+  it('give way to the CPU, in one honest line', () => {
     const cpu = { code: 'simd', threads: 3, shared: false, reason: null } as const;
     const reason = new CrispenError('NO_WEBGPU', 'none');
     const found = { backend: 'cpu', adapter: null, reason, cpu } as const;
     expect(workerWords(found)).toEqual({
-      text: 'No GPU found. Runs on the processor, in 3 threads.',
+      text: 'No GPU found. Runs on the CPU with 3 threads.',
       slow: false,
     });
     const asked = { ...found, reason: null, cpu: { ...cpu, threads: 1 } };
-    expect(workerWords(asked).text).toBe('Runs on the processor, in one thread.');
+    expect(workerWords(asked).text).toBe('Runs on the CPU with one thread.');
     const noWasm = new CrispenError('NO_WASM', 'Forbidden.', { hint: 'Allow it.' });
     const loops = { ...found, cpu: { ...cpu, code: 'loops', reason: noWasm } } as const;
     expect(workerWords(loops).slow).toBe(true);

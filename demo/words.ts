@@ -39,21 +39,21 @@ export function adapterName(adapter: Adapter): string {
 /** What does the work, and whether it will be slow. */
 export function workerWords(detection: Detection | null): { text: string; slow: boolean } {
   if (detection === null) return { text: 'Looking for a graphics card', slow: false };
-  if (detection.adapter === null) return processorWords(detection);
+  if (detection.adapter === null) return cpuWords(detection);
   const name = adapterName(detection.adapter);
   return detection.adapter.isFallbackAdapter
     ? { text: `${name}: no GPU found; a slow software renderer is used.`, slow: true }
     : { text: `Runs on ${name}`, slow: false };
 }
 
-function processorWords({ cpu, reason }: Detection): { text: string; slow: boolean } {
+function cpuWords({ cpu, reason }: Detection): { text: string; slow: boolean } {
   const why = reason ? 'No GPU found. ' : '';
   if (cpu === null) return { text: 'No GPU found', slow: true };
   if (cpu.code === 'loops') {
     return { text: `${why}This page may not run WebAssembly, so networks are slow.`, slow: true };
   }
   const threads = cpu.threads === 1 ? 'one thread' : `${cpu.threads} threads`;
-  return { text: `${why}Runs on the processor, in ${threads}.`, slow: false };
+  return { text: `${why}Runs on the CPU with ${threads}.`, slow: false };
 }
 
 /** How a result was made, as a sentence. */
@@ -66,7 +66,7 @@ export function madeBy(
   if (output.backend === 'lanczos') return 'A plain resize (Lanczos), made without a network.';
   const place =
     output.backend === 'cpu'
-      ? 'the processor (CPU)'
+      ? 'the CPU'
       : output.adapter === null
         ? 'the graphics card'
         : adapterName(output.adapter);
@@ -152,7 +152,7 @@ export function noAdapterWords({ cpu, reason }: Pick<Detection, 'cpu' | 'reason'
   }
   return {
     title: 'No GPU found',
-    text: 'This picture takes a while on the processor. A GPU is much faster, but this browser offers none through WebGPU. Often it only has to be turned on.',
+    text: 'This picture takes a while on the CPU. A GPU is much faster, but this browser offers none through WebGPU. Often it only has to be turned on.',
   };
 }
 

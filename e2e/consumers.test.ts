@@ -31,7 +31,7 @@ CrispenImage.options = { backend: 'webgpu' };
 const image = new ImageData(6, 5);
 image.data.forEach((_, i) => { image.data[i] = i % 4 === 3 ? 255 : (i * 37) % 256; });
 const upscaler = createUpscaler({ backend: 'webgpu' });
-const processor = createUpscaler({ backend: 'cpu', threads: 2 });
+const cpuOnly = createUpscaler({ backend: 'cpu', threads: 2 });
 const canvas = document.createElement('canvas');
 window.done = (async () => {
   const { image: file, backend } = await upscaler.upscale(image, { output: 'image/png' });
@@ -45,9 +45,9 @@ window.done = (async () => {
   upscaler.destroy();
   const tall = new ImageData(8, 200);
   tall.data.forEach((_, i) => { tall.data[i] = i % 4 === 3 ? 255 : (i * 41) % 256; });
-  const onCpu = await processor.upscale(tall, { output: 'image/png' });
+  const onCpu = await cpuOnly.upscale(tall, { output: 'image/png' });
   const { threads, tiles } = onCpu.diagnostics;
-  processor.destroy();
+  cpuOnly.destroy();
   const element = document.querySelector('crispen-image');
   const blob = await element.toBlob();
   return {

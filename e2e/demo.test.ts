@@ -423,8 +423,8 @@ describe('the page without an adapter', () => {
     expect(await ways.first().isEnabled()).toBe(true);
   });
 
-  it('runs on the processor at once, says so in one line, and warns of nothing', async () => {
-    await page.getByText(/^No GPU found\. Runs on the processor, in /).waitFor();
+  it('runs on the CPU at once, says so in one line, and warns of nothing', async () => {
+    await page.getByText(/^No GPU found\. Runs on the CPU with /).waitFor();
     const photo = await readFile(SMALL);
     await drop(basename(SMALL), photo);
     await status(/^Done/);

@@ -96,13 +96,13 @@ describe('upscaleTo', () => {
     expect([drawn.width, drawn.height]).toEqual([2 * width, 2 * height]);
     expect(count).toEqual([16 * width * height, 16 * width * height]);
     expect(worst).toBeLessThanOrEqual(1);
+    expect(drawn.backend).toBe('webgpu');
     expect(diagnostics).toMatchObject({
-      backend: 'webgpu',
       noGpu: null,
       tiles: 1,
       tileSize: [width, height],
       statistics: 'exact',
-      gpuBytes: drawn.gpuBytes,
+      gpuBytes: expect.any(Number),
     });
     const { decode, upscale, encode: encoding } = diagnostics.timings;
     for (const time of [decode, upscale, encoding]) expect(time).toBeGreaterThanOrEqual(0);
@@ -111,8 +111,8 @@ describe('upscaleTo', () => {
 
   it('draws tile by tile, where the memory does not suffice for the whole', async () => {
     const file = await encode(picture(40, 36, false));
-    const { drawn, worst } = await both(file, { memoryBudget: 420_000 });
-    expect(drawn.tiles).toBeGreaterThan(1);
+    const { diagnostics, worst } = await both(file, { memoryBudget: 420_000 });
+    expect(diagnostics.tiles).toBeGreaterThan(1);
     expect(worst).toBeLessThanOrEqual(1);
   });
 
@@ -200,10 +200,11 @@ describe('upscaleTo without an adapter', () => {
   beforeAll(() => open(false));
   afterAll(() => browser.close());
 
-  it('paints what the processor made', async () => {
-    const { diagnostics, worst } = await both(await encode(picture(6, 5, false)));
+  it('paints the result of the CPU', async () => {
+    const { drawn, diagnostics, worst } = await both(await encode(picture(6, 5, false)));
     expect(worst).toBeLessThanOrEqual(1);
-    expect(diagnostics).toMatchObject({ backend: 'cpu', gpuBytes: 0 });
+    expect(drawn.backend).toBe('cpu');
+    expect(diagnostics.gpuBytes).toBe(0);
     expect(diagnostics.noGpu).toContain('adapter');
   });
 });

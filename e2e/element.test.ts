@@ -167,8 +167,8 @@ describe('the element', () => {
     expect(await page.evaluate(() => window.element.get('e').result)).toMatchObject({
       width: 72,
       height: 60,
-      tiles: 1,
       backend: 'webgpu',
+      diagnostics: { tiles: 1 },
     });
     expectSamePicture(await picture('e'), await oracle(X3));
     // And again when it is done.
@@ -400,7 +400,7 @@ describe('the element without an adapter', () => {
   });
   afterAll(() => browser.close());
 
-  it('enlarges on the processor', async () => {
+  it('enlarges on the CPU', async () => {
     await open(undefined, {}, '?backend=auto');
     await add('e', base);
     await until('e', 'done');

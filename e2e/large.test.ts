@@ -99,7 +99,7 @@ it.skipIf(process.platform !== 'linux')(
     });
     await watching;
     const megabytes = Math.round(peak / 1e6);
-    const seconds = Math.round(result.milliseconds / 1000);
+    const seconds = Math.round(result.diagnostics.milliseconds / 1000);
     console.info(`${megabytes} MB at most (${Math.round(before / 1e6)} before), ${seconds} s`);
     expect(result).toMatchObject({ width: WIDTH * 4, height: HEIGHT * 4, isMonotonic: true });
     expect(peak).toBeLessThan(1.5e9);

@@ -112,8 +112,7 @@ describe('with an adapter', () => {
     expect(outcome).toMatchObject({
       backend: 'webgpu',
       model: MODEL,
-      tiles: 1,
-      statistics: 'exact',
+      diagnostics: { tiles: 1, statistics: 'exact', approximate: false },
       type: 'image/png',
       inputWidth: 24,
       inputHeight: 20,
@@ -361,7 +360,7 @@ describe('with an adapter', () => {
     const { network, weights } = detect(tensors);
     const { image } = await upscaleOnCpu(network, weights, photoPixels);
     const result = succeeded(outcome);
-    expect(result).toMatchObject({ model: model.id, approximate: false });
+    expect(result).toMatchObject({ model: model.id, diagnostics: { approximate: false } });
     expectSamePicture(await decode(result.file), image);
     requested.splice(before);
     await foreign.close();
@@ -536,10 +535,10 @@ describe('without an adapter', () => {
     expect(outcome).toMatchObject({ backend: 'cpu', width: 600, height: 400 });
     const estimated = await page.evaluate(() => window.upscaler.estimateCpu(300, 200));
     console.info(
-      `300 x 200 on the CPU: ${Math.round(outcome.milliseconds)} ms, estimated ${Math.round(estimated)}`,
+      `300 x 200 on the CPU: ${Math.round(outcome.diagnostics.milliseconds)} ms, estimated ${Math.round(estimated)}`,
     );
-    expect(outcome.milliseconds / estimated).toBeGreaterThan(1 / 3);
-    expect(outcome.milliseconds / estimated).toBeLessThan(3);
+    expect(outcome.diagnostics.milliseconds / estimated).toBeGreaterThan(1 / 3);
+    expect(outcome.diagnostics.milliseconds / estimated).toBeLessThan(3);
   });
 
   it('cancels on the CPU within 100 ms or so, and goes on', async () => {

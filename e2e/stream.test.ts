@@ -62,7 +62,7 @@ const listFiles = () =>
 
 describe('a result that is written as it is made', () => {
   it('goes to a file, which another decoder reads', async () => {
-    const { image, width, height, bytes, tiles, fractions, content } = await page.evaluate(
+    const { image, width, height, bytes, diagnostics, fractions, content } = await page.evaluate(
       async ([source, id]) => {
         const root = await navigator.storage.getDirectory();
         const to = await root.getFileHandle('out.png', { create: true });
@@ -84,7 +84,7 @@ describe('a result that is written as it is made', () => {
       height: HEIGHT * 4,
       bytes: content.length,
     });
-    expect(tiles).toBeGreaterThan(4);
+    expect(diagnostics.tiles).toBeGreaterThan(4);
     expect(fractions).toEqual([...fractions].sort((a, b) => a - b));
     expect(fractions.at(-1)).toBe(1);
     expectSamePicture(await decode(content), wanted);

@@ -82,6 +82,7 @@ export type Edge = 'zero' | 'replicate' | 'wrap';
 /** How a result was made. */
 export interface UpscaleReport {
   readonly backend: 'webgpu' | 'cpu';
+  /** Of the enlargement alone, without decoding, download and encoding. */
   readonly milliseconds: number;
   /** 1: the image was processed whole. */
   readonly tiles: number;

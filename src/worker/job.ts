@@ -159,27 +159,20 @@ export async function upscale(
             lifeline: config.lifeline,
           });
   progress.report('encode', 1, 0);
-  const { passes, networkScale, ...run } = produced.report;
-  const { milliseconds, tiles, statistics, approximate, gpuBytes } = run;
-  const by = networkScale === 1 && passes.length === 0 ? 'lanczos' : backend;
-  const noGpu = reason ? reason.message : null;
+  const { passes, networkScale, backend: runner, ...run } = produced.report;
   return {
     ...delivered,
-    ...size,
-    source: facts(decoded),
+    width: size.width,
+    height: size.height,
     inputWidth: width,
     inputHeight: height,
+    source: facts(decoded),
     model: passes[0] ?? null,
     passes,
     networkScale,
-    backend: by,
+    backend: passes.length === 0 ? 'lanczos' : runner,
     adapter,
-    milliseconds,
-    tiles,
-    statistics,
-    approximate,
-    gpuBytes,
-    diagnostics: { ...run, backend: by, noGpu, timings: progress.timings },
+    diagnostics: { ...run, noGpu: reason ? reason.message : null, timings: progress.timings },
   };
 }
 

@@ -72,9 +72,8 @@ export interface SourceFacts {
   readonly notes: readonly string[];
 }
 
-/** How a result was made, for logs and error reports. */
+/** How a result was made: time, tiles, exactness and memory. */
 export interface Diagnostics extends Omit<UpscaleReport, 'backend'> {
-  readonly backend: UpscaleOutput['backend'];
   /** Why no GPU was used, for people; null if one was used, or none was wanted. */
   readonly noGpu: string | null;
   /**
@@ -112,16 +111,6 @@ export interface UpscaleOutput<Image = ImageBitmap | Blob> {
   /** What did the work. */
   readonly backend: 'webgpu' | 'cpu' | 'lanczos';
   readonly adapter: AdapterReport | null;
-  /** Of the enlargement alone, without decoding, download and encoding. */
-  readonly milliseconds: number;
-  /** 1: the image was processed whole. */
-  readonly tiles: number;
-  /** `estimated`: statistics of the whole image come from parts of it. */
-  readonly statistics: 'exact' | 'estimated';
-  /** True if tiles overlap by less than the network's reach. */
-  readonly approximate: boolean;
-  /** Bytes of GPU buffers, weights included. */
-  readonly gpuBytes: number;
   readonly diagnostics: Diagnostics;
 }
 

@@ -22,7 +22,7 @@ async function run(pace: Pace, rate: number, submissions: number): Promise<numbe
   return sizes;
 }
 
-it('starts with a small image in one submission on a GPU, and with little on a processor', async () => {
+it('starts with a small image in one submission on a GPU, and with little on a CPU', async () => {
   const { graph } = createNetwork('a2n', { scale: 2 });
   const { steps } = await lower(graph, { image: { range: 255, wide: false } });
   const perPixel = steps.reduce((sum, { work }) => sum + work, 0);

@@ -35,7 +35,7 @@ export interface ResizeSpec {
   readonly stripBytes?: number | undefined;
 }
 
-/** Both passes over rows, on one processor. */
+/** Both passes over rows, on the CPU. */
 interface Passes {
   /** Resizes rows horizontally into the ring. The first is row `row` of the source. */
   columns(pixels: Samples, row: number): Promise<void>;
