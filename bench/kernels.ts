@@ -74,9 +74,9 @@ export async function profile(gpu: GPU, task: ProfileTask, ceiling: Ceiling): Pr
     gpu,
     tuning: (adapter) => {
       const { half, ...own } = familyOf(adapter);
-      const { fuse, conv, lanes } = precision === 'f16' ? (half ?? own) : own;
+      const { fuse, conv, tileRows } = precision === 'f16' ? (half ?? own) : own;
       chosen = { fuse: task.fuse ?? fuse, conv: task.conv ?? conv };
-      const methods = { ...chosen, lanes };
+      const methods = { ...chosen, tileRows };
       return tuningOf({ ...methods, half: methods }, adapter);
     },
   });

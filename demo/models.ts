@@ -5,7 +5,7 @@ export type Scale = number;
 export const firstScale = (task: AddedTask): Scale => (task === 'upscale' ? 2 : 1);
 
 /** A model as people choose it. `kind` stays the same at other scales. */
-export interface ModelChoice {
+export interface ModelOption {
   readonly id: string;
   readonly kind: string;
   readonly title: string;
@@ -27,7 +27,7 @@ export const tasksOf = (models: readonly Offer[]): PictureTask[] =>
   ORDER.filter((task) => models.some((model) => model.task === task));
 
 /** In the order of the list. Other models follow, under their ids. */
-const WORDS: Readonly<Record<string, Pick<ModelChoice, 'title' | 'text'>>> = {
+const WORDS: Readonly<Record<string, Pick<ModelOption, 'title' | 'text'>>> = {
   photo: {
     title: 'Photo',
     text: 'From the web or a phone: removes JPEG traces and noise as well.',
@@ -55,7 +55,7 @@ function kindOf({ id, kind, best, fast }: Offer): string {
  * else the next larger one, or else the largest. A family appears once. A fast model is only
  * offered if it saves time.
  */
-export function choicesAt(models: readonly Offer[], factor: number): ModelChoice[] {
+export function choicesAt(models: readonly Offer[], factor: number): ModelOption[] {
   const order = Object.keys(WORDS);
   const rank = (kind: string) => (order.indexOf(kind) + order.length + 1) % (order.length + 1);
   const offers = models.filter(({ task }) => task === 'upscale');
@@ -76,7 +76,7 @@ export function choicesAt(models: readonly Offer[], factor: number): ModelChoice
     .sort((a, b) => rank(a.kind) - rank(b.kind));
 }
 
-function described(offer: Offer): ModelChoice {
+function described(offer: Offer): ModelOption {
   const { id, description } = offer;
   const kind = kindOf(offer);
   const { title, text } = WORDS[kind] ?? { title: id, text: description };
@@ -98,7 +98,7 @@ export function choose(
   task: Task,
   factor: number,
   kind: string,
-): ModelChoice {
+): ModelOption {
   if (task !== 'upscale') {
     const restores = models.find((model) => model.task === task);
     if (!restores) throw new Error(`The manifest has no model for ${task}.`);

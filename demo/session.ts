@@ -1,7 +1,7 @@
 import type { AddedTask, CrispenError, Detection, Task, Upscaler } from '../src/index.ts';
 import { Drawings } from './drawings.ts';
 import { attempt, type JobParts, type Outcome, resultKey } from './job.ts';
-import { choose, firstScale, type ModelChoice, type Offer } from './models.ts';
+import { choose, firstScale, type ModelOption, type Offer } from './models.ts';
 import { factorOf, type Wish } from './sizes.ts';
 import {
   type Item,
@@ -158,7 +158,7 @@ export class Session {
   }
 
   /** Uses a model that the visitor added, with its own task and scale. */
-  useModel(model: ModelChoice, task: AddedTask, scale: number): void {
+  useModel(model: ModelOption, task: AddedTask, scale: number): void {
     const { kind } = model;
     this.#set({ task, size: { scale }, kind, model }, (item) => ({
       ...askAgain(item),
@@ -310,13 +310,13 @@ export class Session {
     this.#update({ items });
   }
 
-  #choose(task: Task, size: Wish, kind: string): ModelChoice {
+  #choose(task: Task, size: Wish, kind: string): ModelOption {
     const factor = factorOf(size, selectedOf(this.#state)?.picture.size ?? null) ?? 2;
     return choose(this.#parts.models, task, factor, kind);
   }
 
   /** The model at another size. Models that restore do so before any enlargement. */
-  #modelAt({ task, kind, model }: Settings, size: Wish): ModelChoice {
+  #modelAt({ task, kind, model }: Settings, size: Wish): ModelOption {
     const isAdded = model.kind === model.id;
     return task !== 'upscale' || isAdded ? model : this.#choose('upscale', size, kind);
   }

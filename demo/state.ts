@@ -1,5 +1,5 @@
 import type { AddedTask, Detection, UpscaleOutput, UpscaleProgress } from '../src/index.ts';
-import type { ModelChoice } from './models.ts';
+import type { ModelOption } from './models.ts';
 import type { Wish } from './sizes.ts';
 import type { Size } from './zoom.ts';
 
@@ -21,7 +21,7 @@ export interface Settings {
   readonly size: Wish;
   /** The requested kind. Another size may not have it. */
   readonly kind: string;
-  readonly model: ModelChoice;
+  readonly model: ModelOption;
 }
 
 /** What runs a long job: a network anyway, or a plain resize. */

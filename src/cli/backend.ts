@@ -12,7 +12,7 @@ import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { openGpu, openRealGpu } from './driver.ts';
 import type { ChosenModel } from './model.ts';
-import type { Tiling } from './tiling.ts';
+import type { TilingChoice } from './tiling.ts';
 
 /**
  * `gpu`: WebGPU, on a software adapter if there is no other. `cpu`: WebAssembly. `oracle`: plain
@@ -30,7 +30,7 @@ const SUBMIT_MS = 100;
 /** `tiling` overrides the backend's. The oracle has none. */
 export type UpscaleFunction = (
   image: Rgba8Image,
-  options?: RunOptions & Tiling,
+  options?: RunOptions & TilingChoice,
 ) => Promise<UpscaleResult>;
 
 /** The part of a model that a pass needs. */
@@ -48,7 +48,7 @@ export interface Measurer {
   ): Promise<
     (
       image: Rgba8Image,
-      options?: RunOptions,
+      options?: RunOptions & TilingChoice,
     ) => Promise<Pick<UpscaleResult, 'image'> & Partial<UpscaleResult>>
   >;
   close(): void;
@@ -82,7 +82,7 @@ export interface Backend extends Measurer {
  */
 export async function openBackend(
   device: DeviceName | 'auto',
-  tiling: Tiling = {},
+  tiling: TilingChoice = {},
   threads?: number,
 ): Promise<Backend> {
   switch (device) {
@@ -119,7 +119,7 @@ const ORACLE: Backend = {
   close() {},
 };
 
-async function openCpuBackend(tiling: Tiling, threads?: number): Promise<Backend> {
+async function openCpuBackend(tiling: TilingChoice, threads?: number): Promise<Backend> {
   const { CpuModel } = await import('../cpu/model.ts');
   const { upscale, upscaleStrips } = await import('../cpu/upscale.ts');
   const crew = (await import('./threads.ts')).openCrew(threads);
@@ -152,7 +152,7 @@ async function openCpuBackend(tiling: Tiling, threads?: number): Promise<Backend
   };
 }
 
-async function openGpuBackend(tiling: Tiling, gpu: GPU): Promise<Backend> {
+async function openGpuBackend(tiling: TilingChoice, gpu: GPU): Promise<Backend> {
   const { Engine } = await import('../engine/engine.ts');
   const { trace } = await import('../engine/oracle/traceNetwork.ts');
   const engine = await Engine.create({ gpu });

@@ -14,7 +14,7 @@ import { cropTo, findPairs, type ImagePair } from './dataset.ts';
 import { type Degradation, degrade } from './degrade.ts';
 import { readImage } from './images.ts';
 import { type ChosenModel, chooseModel } from './model.ts';
-import { TILING_OPTIONS, TILING_USAGE, type Tiling, tilingOf } from './tiling.ts';
+import { TILING_OPTIONS, TILING_USAGE, type TilingChoice, tilingOf } from './tiling.ts';
 import { openTorch } from './torch.ts';
 
 export const QUALITY_USAGE = `
@@ -142,7 +142,7 @@ export const MEASURERS = [...DEVICES, 'oracle', 'torch'] as const;
 /** @throws CrispenError as `openBackend` and `openTorch`. */
 export async function openMeasurer(
   device: (typeof MEASURERS)[number],
-  tiling: Tiling = {},
+  tiling: TilingChoice = {},
 ): Promise<Measurer> {
   if (device !== 'torch') return openBackend(device, tiling);
   if (Object.values(tiling).some((value) => value !== undefined)) {
@@ -163,7 +163,7 @@ export interface Measuring {
   readonly limit?: number | undefined;
   readonly worse?: Degradation | undefined;
   /** The tiling of the backend. */
-  readonly tiling?: Tiling | undefined;
+  readonly tiling?: TilingChoice | undefined;
   /** Whether to compare tiles with the image in one piece. */
   readonly seams?: boolean;
   /** A file of earlier results, to which new ones are added. */

@@ -3,7 +3,10 @@ import { CALLS } from '../worker/page/options.ts';
 import { choice, parsed, positiveInteger, UsageError } from './command.ts';
 
 /** How an image is cut into tiles. The result only depends on `edge` and `statistics`. */
-export type Tiling = Pick<UpscaleOptions, 'tileSize' | 'memoryBudget' | 'edge' | 'statistics'>;
+export type TilingChoice = Pick<
+  UpscaleOptions,
+  'tileSize' | 'memoryBudget' | 'edge' | 'statistics'
+>;
 
 /** The options of `parseArgs` that `tilingOf` reads. */
 export const TILING_OPTIONS = {
@@ -23,7 +26,7 @@ const STATISTICS = ['exact', 'estimated'] as const;
 export function tilingOf(
   values: { readonly [name in keyof typeof TILING_OPTIONS]?: string | undefined },
   device: string,
-): Tiling {
+): TilingChoice {
   const { tile, memory, edge, statistics } = values;
   if (edge !== undefined && edge !== 'zero' && (device === 'oracle' || device === 'torch')) {
     throw new UsageError('--edge needs the device gpu or cpu.');

@@ -57,8 +57,8 @@ function parseSize(text: string): Size {
   };
 }
 
-const methodsText = ({ fuse, conv, lanes }: MethodChoice) =>
-  `fuse: '${fuse}', conv: '${conv}', lanes: ${lanes}`;
+const methodsText = ({ fuse, conv, tileRows }: MethodChoice) =>
+  `fuse: '${fuse}', conv: '${conv}', tileRows: ${tileRows}`;
 
 function measurementLine(measurement: Measurement): string {
   const { kernel, variant, element, width, height, milliseconds, compileMs } = measurement;

@@ -1,7 +1,7 @@
 import { CrispenError } from '../errors.ts';
 
 /** A piece of work that waits for its turn. */
-export interface Task<Tool, T> {
+export interface Work<Tool, T> {
   /** Tasks with the same key share a tool. */
   readonly key: string;
   /** Read when a turn is given. The smallest rank goes first; ties go to the oldest. */
@@ -11,7 +11,7 @@ export interface Task<Tool, T> {
 }
 
 interface Waiting<Tool> {
-  readonly task: Task<Tool, unknown>;
+  readonly task: Work<Tool, unknown>;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -43,7 +43,7 @@ export class Scheduler<Tool> {
    * @throws CrispenError `ABORTED` as soon as the signal fires, whether the task is running or
    *   waiting.
    */
-  add<T>(task: Task<Tool, T>): Promise<T> {
+  add<T>(task: Work<Tool, T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const waiting = { task, resolve: resolve as (value: unknown) => void, reject };
       const abort = () => {

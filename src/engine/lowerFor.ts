@@ -54,7 +54,7 @@ export async function lowerFor(
     fuse: fuse ?? methods.fuse,
     conv: methods.conv,
     quads: methods.quads,
-    workgroup: { ...device.workgroup, lanes: methods.lanes },
+    workgroup: { ...device.workgroup, tileRows: methods.tileRows },
     image: image ? { range, wide: image.wide } : undefined,
     // Attention weights are kept for the layers that share them if they take at most a quarter of
     // it.

@@ -27,7 +27,7 @@ import * as alone from './vector/vectorAlone.ts';
 type Example = (element: ElementType) => Kernel;
 
 /** The sizes of A2N x2: 40 channels in its blocks, 24 after them, slopes of 0.2. */
-const A2N = { features: 40, slope: 0.2, lanes: 16, temperature: 30, hidden: 10 } as const;
+const A2N = { features: 40, slope: 0.2, tileRows: 16, temperature: 30, hidden: 10 } as const;
 const LRELU: Activation = { fn: 'leakyRelu', slope: A2N.slope };
 
 const conv = (spec: Partial<ConvSpec>): ConvSpec => ({
@@ -73,7 +73,8 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>
     pack: (e) => convPackKernel({ cIn: 24, scale: 2, range: 1 }, e),
   },
   'conv/gate': {
-    default: (e) => convGateKernel({ cIn: 40, cOut: 24, upsample: 2, act1: LRELU, lanes: 16 }, e),
+    default: (e) =>
+      convGateKernel({ cIn: 40, cOut: 24, upsample: 2, act1: LRELU, tileRows: 16 }, e),
   },
   'conv/matrix': { default: (e) => matrixConv(unit).kernel(conv({}), e) },
   'maps/bilinear': { default: (e) => enlargeKernel('bilinear', 2, e) },

@@ -161,22 +161,22 @@ export function concatFloats(parts: readonly Float32Array[]): Float32Array<Array
 }
 
 /**
- * Possible rows of a tile. A workgroup computes all channels of 8 x lanes pixels, and its lanes x
+ * Possible rows of a tile. A workgroup computes all channels of 8 x tileRows pixels, and its tileRows x
  * blocks invocations exchange a map through workgroup memory.
  */
-export const LANES = [8, 16] as const;
-export type Lanes = (typeof LANES)[number];
+export const TILE_ROWS = [8, 16] as const;
+export type TileRows = (typeof TILE_ROWS)[number];
 
 /**
  * The largest tile for maps of `channels` that the device prefers and has room for; null if none
  * fits.
  */
-export function lanesFor(channels: number, limits: WorkgroupLimits): Lanes | null {
+export function tileRowsFor(channels: number, limits: WorkgroupLimits): TileRows | null {
   const blocks = blocksOf(channels);
   // A few words of other state are stored beside the exchange.
-  const fits = (lanes: Lanes) =>
-    lanes * blocks <= limits.invocations && lanes * 8 * blocks * 16 + 64 <= limits.bytes;
-  return fits(16) && limits.lanes !== 8 ? 16 : fits(8) ? 8 : null;
+  const fits = (tileRows: TileRows) =>
+    tileRows * blocks <= limits.invocations && tileRows * 8 * blocks * 16 + 64 <= limits.bytes;
+  return fits(16) && limits.tileRows !== 8 ? 16 : fits(8) ? 8 : null;
 }
 
 /** A device's limits for a workgroup. */
@@ -184,15 +184,15 @@ export interface WorkgroupLimits {
   readonly invocations: number;
   readonly bytes: number;
   /** The preferred maximum of rows of a tile; default 16. */
-  readonly lanes?: Lanes | undefined;
+  readonly tileRows?: TileRows | undefined;
 }
 
 /** The limits that every WebGPU device has at least. */
 export const DEFAULT_WORKGROUP_LIMITS: WorkgroupLimits = { invocations: 256, bytes: 16384 };
 
 /** Grid of such a kernel for a map of `width` x `height` pixels. */
-export const laneGrid = (lanes: Lanes, width: number, height: number): Grid => [
+export const tileRowGrid = (tileRows: TileRows, width: number, height: number): Grid => [
   Math.ceil(width / 8),
-  Math.ceil(height / lanes),
+  Math.ceil(height / tileRows),
   1,
 ];

@@ -111,13 +111,15 @@ export class ModelStore {
   }
 }
 
+/** Those of version 0.1 have no task. */
+type Facts = Omit<AddedModel, 'task'> & Partial<Pick<AddedModel, 'task'>>;
+
 async function readFacts(folder: Folder, name: string): Promise<AddedModel | null> {
   try {
     const file = await (await folder.getFileHandle(name)).getFile();
-    const facts = JSON.parse(await file.text()) as AddedModel;
-    // Facts of version 0.1 have no task.
-    const task = facts.scale === 1 ? 'restore' : 'upscale';
-    return facts.id + FACTS === name ? { task, ...facts } : null;
+    const { task, ...facts }: Facts = JSON.parse(await file.text());
+    if (facts.id + FACTS !== name) return null;
+    return { ...facts, task: task ?? (facts.scale === 1 ? 'restore' : 'upscale') };
   } catch {
     return null;
   }

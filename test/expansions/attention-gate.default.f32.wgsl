@@ -17,7 +17,7 @@ const ACTIVATION_MISH = 6u;
 const ACTIVATION_CENTRED_SIGMOID = 7u;
 const ACTIVATION_PRELU = 8u;
 const DEPTH = 10u;
-const LANES = 16u;
+const TILE_ROWS = 16u;
 const SLOPE = 0.20000000298023224f;
 
 // First half of an attention-in-attention block (arXiv 2104.09497, section 3.2), fused:
@@ -32,7 +32,7 @@ const SLOPE = 0.20000000298023224f;
 //   partials [chunks][DEPTH] vec4f: sums of t over parts of the image
 //   stats    [stat_groups][DEPTH] vec4f: sums of the partials
 //
-// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, DEPTH, LANES, SLOPE.
+// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, DEPTH, TILE_ROWS, SLOPE.
 
 // Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
 
@@ -74,12 +74,12 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
   }
 }
 
-// For workgroups that compute all DEPTH blocks of channels of 8 x LANES pixels with LANES x DEPTH
+// For workgroups that compute all DEPTH blocks of channels of 8 x TILE_ROWS pixels with TILE_ROWS x DEPTH
 // invocations. Invocation (l, b) has block b of the eight pixels of row l. Blocks exchange values
-// through workgroup memory. Prelude: DEPTH, LANES (LANES * DEPTH at most 256).
+// through workgroup memory. Prelude: DEPTH, TILE_ROWS (TILE_ROWS * DEPTH at most 256).
 
-const_assert DEPTH > 0u && LANES * DEPTH <= 256u;
-const PIXELS = 8u * LANES;
+const_assert DEPTH > 0u && TILE_ROWS * DEPTH <= 256u;
+const PIXELS = 8u * TILE_ROWS;
 
 var<workgroup> exchange: array<vec4f, PIXELS * DEPTH>;
 
@@ -88,11 +88,11 @@ var<workgroup> exchange: array<vec4f, PIXELS * DEPTH>;
 fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   var sum = own;
   workgroupBarrier();
-  exchange[block * LANES + lane] = sum;
+  exchange[block * TILE_ROWS + lane] = sum;
   workgroupBarrier();
   if lane == 0u {
-    for (var i = 1u; i < LANES; i++) {
-      sum += exchange[block * LANES + i];
+    for (var i = 1u; i < TILE_ROWS; i++) {
+      sum += exchange[block * TILE_ROWS + i];
     }
   }
   return sum;
@@ -123,14 +123,14 @@ fn store(at: u32, inside: bool, value: vec4f, gate: vec4f) {
   }
 }
 
-@compute @workgroup_size(LANES, DEPTH, 1)
+@compute @workgroup_size(TILE_ROWS, DEPTH, 1)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_id) local: vec3u,
 ) {
   let left = group.x * COLUMNS;
-  let row = (group.y + params.group_row) * LANES + local.x;
+  let row = (group.y + params.group_row) * TILE_ROWS + local.x;
   let block = local.y;
   let slot = block * PIXELS + local.x * COLUMNS;
   let width = params.width;
@@ -328,7 +328,7 @@ fn main(
   if index < params.stat_groups {
     let last = (index + 1u) * params.chunks / params.stat_groups;
     var sum = vec4f(0.0);
-    for (var i = index * params.chunks / params.stat_groups + local.x; i < last; i += LANES) {
+    for (var i = index * params.chunks / params.stat_groups + local.x; i < last; i += TILE_ROWS) {
       sum += partials[i * DEPTH + block];
     }
     sum = sum_of_lanes(local.x, block, sum);

@@ -18,7 +18,7 @@ const ACTIVATION_MISH = 6u;
 const ACTIVATION_CENTRED_SIGMOID = 7u;
 const ACTIVATION_PRELU = 8u;
 const DEPTH = 6u;
-const LANES = 16u;
+const TILE_ROWS = 16u;
 const UPSAMPLE = 2u;
 const ACT1 = 1u;
 const SLOPE1 = 0.20000000298023224f;
@@ -33,7 +33,7 @@ const SLOPE1 = 0.20000000298023224f;
 //   bias    b3 [DEPTH], b1 [DEPTH]
 //   y       [DEPTH][H][W]
 //
-// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, IN_BLOCKS, DEPTH, LANES, UPSAMPLE, ACT1,
+// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, IN_BLOCKS, DEPTH, TILE_ROWS, UPSAMPLE, ACT1,
 // SLOPE1.
 
 // Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
@@ -76,12 +76,12 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
   }
 }
 
-// For workgroups that compute all DEPTH blocks of channels of 8 x LANES pixels with LANES x DEPTH
+// For workgroups that compute all DEPTH blocks of channels of 8 x TILE_ROWS pixels with TILE_ROWS x DEPTH
 // invocations. Invocation (l, b) has block b of the eight pixels of row l. Blocks exchange values
-// through workgroup memory. Prelude: DEPTH, LANES (LANES * DEPTH at most 256).
+// through workgroup memory. Prelude: DEPTH, TILE_ROWS (TILE_ROWS * DEPTH at most 256).
 
-const_assert DEPTH > 0u && LANES * DEPTH <= 256u;
-const PIXELS = 8u * LANES;
+const_assert DEPTH > 0u && TILE_ROWS * DEPTH <= 256u;
+const PIXELS = 8u * TILE_ROWS;
 
 var<workgroup> exchange: array<vec4f, PIXELS * DEPTH>;
 
@@ -90,11 +90,11 @@ var<workgroup> exchange: array<vec4f, PIXELS * DEPTH>;
 fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   var sum = own;
   workgroupBarrier();
-  exchange[block * LANES + lane] = sum;
+  exchange[block * TILE_ROWS + lane] = sum;
   workgroupBarrier();
   if lane == 0u {
-    for (var i = 1u; i < LANES; i++) {
-      sum += exchange[block * LANES + i];
+    for (var i = 1u; i < TILE_ROWS; i++) {
+      sum += exchange[block * TILE_ROWS + i];
     }
   }
   return sum;
@@ -123,10 +123,10 @@ fn store(at: u32, inside: bool, u: vec4f, gate: vec4f) {
   }
 }
 
-@compute @workgroup_size(LANES, DEPTH, 1)
+@compute @workgroup_size(TILE_ROWS, DEPTH, 1)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let left = group.x * COLUMNS;
-  let row = (group.y + params.group_row) * LANES + local.x;
+  let row = (group.y + params.group_row) * TILE_ROWS + local.x;
   let block = local.y;
   let slot = block * PIXELS + local.x * COLUMNS;
   let width = params.width;

@@ -159,7 +159,7 @@ const REACH = SIDE / 2u;
 const RUNS = 16u / M;
 const SPAN = 16u + 2u * REACH;
 const SPAN_ROWS = SUBGROUPS * ROWS + 2u * REACH;
-const QUADS = K / 4u;
+const BLOCKS_OF_K = K / 4u;
 const SUMS = COLUMNS * ROWS * RUNS;
 
 alias Left = subgroup_matrix_left<E, K, M>;
@@ -179,16 +179,16 @@ fn main(
   let top = (group.y + params.group_row) * SUBGROUPS * ROWS;
   let columns_all = (params.out_blocks * 4u + N - 1u) / N;
   let column = group.z * COLUMNS;
-  let chunks = (params.in_blocks + QUADS - 1u) / QUADS;
+  let chunks = (params.in_blocks + BLOCKS_OF_K - 1u) / BLOCKS_OF_K;
   let w = params.width / UPSAMPLE;
   let plane = w * (params.height / UPSAMPLE);
 
   var sums: array<Sums, SUMS>;
   for (var chunk = 0u; chunk < chunks; chunk++) {
     workgroupBarrier();
-    for (var at = index; at < SPAN * SPAN_ROWS * QUADS; at += SUBGROUP * SUBGROUPS) {
-      let block = chunk * QUADS + at % QUADS;
-      let pixel = at / QUADS;
+    for (var at = index; at < SPAN * SPAN_ROWS * BLOCKS_OF_K; at += SUBGROUP * SUBGROUPS) {
+      let block = chunk * BLOCKS_OF_K + at % BLOCKS_OF_K;
+      let pixel = at / BLOCKS_OF_K;
       // Unsigned: positions before the first row or column wrap to beyond the last.
       let row = top + pixel / SPAN - REACH;
       let col = left + pixel % SPAN - REACH;

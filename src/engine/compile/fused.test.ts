@@ -35,7 +35,7 @@ import {
 
 const networks: Readonly<Record<string, Network>> = {
   a2n: createNetwork('a2n', { scale: 4, features: 8, upsamplerFeatures: 6, blocks: 3 }),
-  'a2n-m': createNetwork('a2nm', { scale: 2, features: 8, upsamplerFeatures: 6, blocks: 2 }),
+  a2nm: createNetwork('a2nm', { scale: 2, features: 8, upsamplerFeatures: 6, blocks: 2 }),
   pan: createNetwork('pan', { scale: 3, features: 8, upsamplerFeatures: 6, blocks: 2 }),
   compact: createNetwork('compact', { scale: 2, features: 8, blocks: 2 }),
   span: createNetwork('span', { scale: 2, features: 8 }),

@@ -5,7 +5,7 @@ import {
   plainConv,
 } from '../../kernels/conv/conv.ts';
 import type { MatrixUnit } from '../../kernels/conv/convMatrix.ts';
-import type { Lanes } from '../../kernels/kernel.ts';
+import type { TileRows } from '../../kernels/kernel.ts';
 import type { Fusion } from '../compile/fuse.ts';
 import type { AdapterReport } from '../types.ts';
 
@@ -21,7 +21,7 @@ export interface Methods {
   /** Whether quads also share products of rows (kernels/nonlocalQuad.ts). */
   readonly quads: boolean;
   /** Rows of the tile of fused blocks, if the device has room for them; default 16. */
-  readonly lanes?: Lanes;
+  readonly tileRows?: TileRows;
 }
 
 /** A kernel's variant as data, with its loader: few adapters use any but the plain one. */
@@ -99,7 +99,7 @@ export interface MethodChoice {
   readonly fuse: Fusion;
   /** `plain` if the device lacks what the variant needs. */
   readonly conv: ConvMethod;
-  readonly lanes: Lanes;
+  readonly tileRows: TileRows;
 }
 
 export interface Family extends Choice {
@@ -116,14 +116,14 @@ export interface Family extends Choice {
  * workgroup memory at 40 channels; tiles of 8 rows take 10.
  */
 export const FAMILIES: readonly Family[] = [
-  { family: 'swiftshader', matches: /swiftshader/i, fuse: 'ops', conv: 'quad', lanes: 8 },
+  { family: 'swiftshader', matches: /swiftshader/i, fuse: 'ops', conv: 'quad', tileRows: 8 },
   {
     // Workgroup memory is ordinary memory there, and large kernels take long to compile.
     family: 'software',
     matches: /llvmpipe|lavapipe|basic render|warp/i,
     fuse: 'ops',
     conv: 'plain',
-    lanes: 8,
+    tileRows: 8,
   },
   {
     // 100 KiB of workgroup memory and more per core. Matrix units are so much faster than the rest
@@ -132,20 +132,20 @@ export const FAMILIES: readonly Family[] = [
     matches: /nvidia|geforce/i,
     fuse: 'blocks',
     conv: 'plain',
-    lanes: 16,
-    half: { fuse: 'ops', conv: 'matrix', lanes: 16 },
+    tileRows: 16,
+    half: { fuse: 'ops', conv: 'matrix', tileRows: 16 },
   },
   // 64 KiB for two compute units.
-  { family: 'amd', matches: /\bamd\b|radeon|rdna/i, fuse: 'blocks', conv: 'plain', lanes: 16 },
+  { family: 'amd', matches: /\bamd\b|radeon|rdna/i, fuse: 'blocks', conv: 'plain', tileRows: 16 },
   // 32 KiB per core. One tile of 16 rows would take nearly all of it.
-  { family: 'apple', matches: /apple/i, fuse: 'blocks', conv: 'plain', lanes: 8 },
+  { family: 'apple', matches: /apple/i, fuse: 'blocks', conv: 'plain', tileRows: 8 },
   // 64 KiB and more per core.
-  { family: 'intel', matches: /intel/i, fuse: 'blocks', conv: 'plain', lanes: 16 },
+  { family: 'intel', matches: /intel/i, fuse: 'blocks', conv: 'plain', tileRows: 16 },
   // 32 KiB per core, shared by few waves.
-  { family: 'qualcomm', matches: /qualcomm|adreno/i, fuse: 'blocks', conv: 'plain', lanes: 8 },
+  { family: 'qualcomm', matches: /qualcomm|adreno/i, fuse: 'blocks', conv: 'plain', tileRows: 8 },
   // Workgroup memory is ordinary cached memory, as in software.
-  { family: 'arm', matches: /\barm\b|mali|immortalis/i, fuse: 'ops', conv: 'plain', lanes: 8 },
-  { family: 'default', matches: /(?:)/, fuse: 'blocks', conv: 'plain', lanes: 16 },
+  { family: 'arm', matches: /\barm\b|mali|immortalis/i, fuse: 'ops', conv: 'plain', tileRows: 8 },
+  { family: 'default', matches: /(?:)/, fuse: 'blocks', conv: 'plain', tileRows: 16 },
 ];
 
 export function familyOf(adapter: AdapterReport): Family {
@@ -170,11 +170,11 @@ const variantOf = ({ conv }: MethodChoice): VariantInfo =>
   CONV_VARIANTS[conv === 'quad' ? 'quad5' : conv];
 
 async function methodsOf(choice: MethodChoice, adapter: Offering): Promise<Methods> {
-  const { fuse, conv: method, lanes } = choice;
+  const { fuse, conv: method, tileRows } = choice;
   const { offered, load } = variantOf(choice);
-  if (!offered(adapter)) return { fuse, lanes, conv: () => plainConv, quads: false };
+  if (!offered(adapter)) return { fuse, tileRows, conv: () => plainConv, quads: false };
   const byLayer = async () => (await import('../../kernels/conv/convQuad.ts')).quadConv(null);
   const variant = await (method === 'quad' ? byLayer() : load(adapter));
   const conv = (spec: ConvSpec) => (variant.takes?.(spec) === false ? plainConv : variant);
-  return { fuse, lanes, conv, quads: method.startsWith('quad') };
+  return { fuse, tileRows, conv, quads: method.startsWith('quad') };
 }

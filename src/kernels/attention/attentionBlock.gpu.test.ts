@@ -58,14 +58,14 @@ async function checkBlock(
   height: number,
   options: Partial<AttentionMixSpec> & { hasNext?: boolean; rowsPerDispatch?: number } = {},
 ): Promise<void> {
-  const { features = 8, hidden = 2, nonKernel = 3, hasNext = true, lanes = 8 } = options;
+  const { features = 8, hidden = 2, nonKernel = 3, hasNext = true, tileRows = 8 } = options;
   const { rowsPerDispatch } = options;
   const spec: AttentionMixSpec = {
     features,
     hidden,
     nonKernel,
     slope,
-    lanes,
+    tileRows,
     temperature: 30,
   };
   const blocks = blocksOf(features);
@@ -80,15 +80,15 @@ async function checkBlock(
 
   const { partials, chunks } = await partialSums(t);
   const [gatedWords, statWords] = await runKernel(attentionGateKernel(spec), {
-    grid: attentionGrid(lanes, width, height),
-    params: [width, height, 0, chunks, statGroups(lanes, width, height)],
+    grid: attentionGrid(tileRows, width, height),
+    params: [width, height, 0, chunks, statGroups(tileRows, width, height)],
     reads: [
       toBlocked(t),
       packAttentionGate(spec, { k1, k2, k3 }),
       packBias(b2, features),
       partials,
     ],
-    writes: [words, statGroups(lanes, width, height) * blocks * 4],
+    writes: [words, statGroups(tileRows, width, height) * blocks * 4],
     ...split,
   });
   const gate = activationReference(
@@ -108,8 +108,15 @@ async function checkBlock(
     conv1(12),
   ];
   const [outWords, nextWords, sumWords] = await runKernel(attentionMixKernel(spec), {
-    grid: attentionGrid(lanes, width, height),
-    params: [width, height, 0, statGroups(lanes, width, height), hasNext ? 1 : 0, width * height],
+    grid: attentionGrid(tileRows, width, height),
+    params: [
+      width,
+      height,
+      0,
+      statGroups(tileRows, width, height),
+      hasNext ? 1 : 0,
+      width * height,
+    ],
     reads: [
       toBlocked(gatedExpected),
       toBlocked(t),
@@ -120,7 +127,7 @@ async function checkBlock(
     writes: [
       words,
       hasNext ? words : 4,
-      hasNext ? attentionGroups(lanes, width, height) * blocks * 4 : 4,
+      hasNext ? attentionGroups(tileRows, width, height) * blocks * 4 : 4,
     ],
     ...split,
   });
@@ -171,7 +178,7 @@ describe('attention-in-attention block in two kernels', () => {
   it('of channels that are no multiple of four', () =>
     checkBlock(10, 9, { features: 6, hidden: 3 }));
   it('with a 1x1 non-attention branch (A2N-M)', () => checkBlock(9, 10, { nonKernel: 1 }));
-  it('in tiles of 16 rows', () => checkBlock(13, 37, { lanes: 16 }));
+  it('in tiles of 16 rows', () => checkBlock(13, 37, { tileRows: 16 }));
   it('as the last block', () => checkBlock(9, 10, { hasNext: false }));
   it('cut into pieces along y', () => checkBlock(20, 50, { rowsPerDispatch: 2 }));
 });

@@ -8,9 +8,9 @@ import {
   contract,
   type ElementType,
   type Grid,
-  type Lanes,
-  laneGrid,
   MAP_WORDS,
+  type TileRows,
+  tileRowGrid,
 } from '../kernel.ts';
 import { TILE, TILE_SHADERS } from '../tile.ts';
 
@@ -27,7 +27,7 @@ export interface AttentionBlockSpec {
   /** Negative slope of every leaky ReLU. */
   readonly slope: number;
   /** Rows of a workgroup's tile. 8 fits the default limits. */
-  readonly lanes: Lanes;
+  readonly tileRows: TileRows;
 }
 
 export interface AttentionMixSpec extends AttentionBlockSpec {
@@ -58,32 +58,32 @@ const MIX = contract(['gated', 't', 'x', 'weights', 'stats'], ['out', 'next_t', 
 const MAX_STAT_GROUPS = 64;
 
 /** Workgroups of either kernel, [x, y, 1], for a map of `width` x `height`. */
-export const attentionGrid = (lanes: Lanes, width: number, height: number): Grid =>
-  laneGrid(lanes, width, height);
+export const attentionGrid = (tileRows: TileRows, width: number, height: number): Grid =>
+  tileRowGrid(tileRows, width, height);
 
 /** Workgroups of either kernel, and partial sums that the mix kernel writes. */
-export const attentionGroups = (lanes: Lanes, width: number, height: number): number => {
-  const [x, y] = attentionGrid(lanes, width, height);
+export const attentionGroups = (tileRows: TileRows, width: number, height: number): number => {
+  const [x, y] = attentionGrid(tileRows, width, height);
   return x * y;
 };
 
 /** Sums that the gate kernel writes for the mix kernel. */
-export const statGroups = (lanes: Lanes, width: number, height: number): number =>
-  Math.min(MAX_STAT_GROUPS, attentionGroups(lanes, width, height));
+export const statGroups = (tileRows: TileRows, width: number, height: number): number =>
+  Math.min(MAX_STAT_GROUPS, attentionGroups(tileRows, width, height));
 
 /**
  * Bindings: t, weights (`packAttentionGate`), bias, partials, gated, stats. Uniform: width, height,
  * group_row, chunks (number of partials), stat_groups.
  */
 export function attentionGateKernel(
-  { features, slope, lanes }: AttentionBlockSpec,
+  { features, slope, tileRows }: AttentionBlockSpec,
   element: ElementType = 'f32',
 ) {
   return {
     label: `attention gate ${features}`,
     code: assemble(
       element,
-      { ...TILE, DEPTH: blocksOf(features), LANES: lanes, SLOPE: { f32: slope } },
+      { ...TILE, DEPTH: blocksOf(features), TILE_ROWS: tileRows, SLOPE: { f32: slope } },
       'attention/gate',
       SHADERS,
     ),
@@ -104,7 +104,7 @@ export function attentionMixKernel(spec: AttentionMixSpec, element: ElementType 
       {
         ...TILE,
         DEPTH: blocksOf(spec.features),
-        LANES: spec.lanes,
+        TILE_ROWS: spec.tileRows,
         HIDDEN_BLOCKS: blocksOf(spec.hidden),
         NON_REACH: spec.nonKernel === 3 ? 1 : 0,
         TEMPERATURE: { f32: spec.temperature },

@@ -227,21 +227,21 @@ export function packConvWeights(
   parts: readonly number[] = [cIn],
 ): Float32Array<ArrayBuffer> {
   const taps = kernel * kernel;
-  // The index of each input channel among the lanes of all blocks.
-  const lanes: number[] = [];
+  // The index of each input channel among the slots of all blocks.
+  const slots: number[] = [];
   let end = 0;
   for (const channels of parts) {
-    for (let i = 0; i < channels; i++) lanes.push(end + i);
+    for (let i = 0; i < channels; i++) slots.push(end + i);
     end += blocksOf(channels) * 4;
   }
   const [outBlocks, inBlocks] = [blocksOf(cOut), end / 4];
   const packed = new Float32Array(outBlocks * inBlocks * taps * 16);
   for (let o = 0; o < cOut; o++) {
     for (let i = 0; i < cIn; i++) {
-      const lane = lanes[i];
-      const matrix = ((o >> 2) * inBlocks + (lane >> 2)) * taps;
+      const slot = slots[i];
+      const matrix = ((o >> 2) * inBlocks + (slot >> 2)) * taps;
       for (let t = 0; t < taps; t++) {
-        packed[(matrix + t) * 16 + (lane & 3) * 4 + (o & 3)] = oihw[(o * cIn + i) * taps + t];
+        packed[(matrix + t) * 16 + (slot & 3) * 4 + (o & 3)] = oihw[(o * cIn + i) * taps + t];
       }
     }
   }
@@ -257,9 +257,9 @@ export function packBias(
   cOut: number,
   slopes: Float32Array | null = null,
 ): Float32Array<ArrayBuffer> {
-  const lanes = blocksOf(cOut) * 4;
-  const packed = new Float32Array(slopes ? 2 * lanes : lanes);
+  const padded = blocksOf(cOut) * 4;
+  const packed = new Float32Array(slopes ? 2 * padded : padded);
   if (bias) packed.set(bias);
-  if (slopes) packed.set(slopes, lanes);
+  if (slopes) packed.set(slopes, padded);
   return packed;
 }

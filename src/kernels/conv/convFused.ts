@@ -9,9 +9,9 @@ import {
   contract,
   type ElementType,
   type Grid,
-  type Lanes,
-  laneGrid,
   MAP_WORDS,
+  type TileRows,
+  tileRowGrid,
 } from '../kernel.ts';
 import { TILE, TILE_SHADERS } from '../tile.ts';
 import type { Sources } from '../wgsl.ts';
@@ -31,7 +31,7 @@ export interface ConvGateSpec {
   readonly upsample: number;
   readonly act1: Activation | null;
   /** Rows of a workgroup's tile. 8 fits the default limits. */
-  readonly lanes: Lanes;
+  readonly tileRows: TileRows;
 }
 
 const GATE = contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS);
@@ -49,7 +49,7 @@ export function convGateKernel(spec: ConvGateSpec, element: ElementType = 'f32')
         IN_BLOCKS: blocksOf(spec.cIn),
         ...TILE,
         DEPTH: blocksOf(spec.cOut),
-        LANES: spec.lanes,
+        TILE_ROWS: spec.tileRows,
         UPSAMPLE: spec.upsample,
         ...activationConstants(1, spec.act1),
       },
@@ -61,8 +61,8 @@ export function convGateKernel(spec: ConvGateSpec, element: ElementType = 'f32')
 }
 
 /** Grid for an output of `width` x `height` pixels. */
-export const convGateGrid = ({ lanes }: ConvGateSpec, width: number, height: number): Grid =>
-  laneGrid(lanes, width, height);
+export const convGateGrid = ({ tileRows }: ConvGateSpec, width: number, height: number): Grid =>
+  tileRowGrid(tileRows, width, height);
 
 /** Weights (oihw) of the 3x3 and of the 1x1. */
 export const packConvGate = (

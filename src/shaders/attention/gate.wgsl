@@ -10,7 +10,7 @@
 //   partials [chunks][DEPTH] vec4f: sums of t over parts of the image
 //   stats    [stat_groups][DEPTH] vec4f: sums of the partials
 //
-// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, DEPTH, LANES, SLOPE.
+// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, DEPTH, TILE_ROWS, SLOPE.
 
 #import lib/activation
 #import lib/exchange
@@ -40,7 +40,7 @@ fn store(at: u32, inside: bool, value: vec4f, gate: vec4f) {
   }
 }
 
-@compute @workgroup_size(LANES, DEPTH, 1)
+@compute @workgroup_size(TILE_ROWS, DEPTH, 1)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
@@ -74,7 +74,7 @@ fn main(
   if index < params.stat_groups {
     let last = (index + 1u) * params.chunks / params.stat_groups;
     var sum = vec4f(0.0);
-    for (var i = index * params.chunks / params.stat_groups + local.x; i < last; i += LANES) {
+    for (var i = index * params.chunks / params.stat_groups + local.x; i < last; i += TILE_ROWS) {
       sum += partials[i * DEPTH + block];
     }
     sum = sum_of_lanes(local.x, block, sum);

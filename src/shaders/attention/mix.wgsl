@@ -14,7 +14,7 @@
 //   stats    [stat_groups][DEPTH] vec4f: sums of t over parts of the image (attention/gate.wgsl)
 //   partials [workgroups][DEPTH] vec4f: sums of next_t over each workgroup's pixels
 //
-// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, DEPTH, LANES, HIDDEN_BLOCKS, NON_REACH,
+// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, DEPTH, TILE_ROWS, HIDDEN_BLOCKS, NON_REACH,
 //   TEMPERATURE, SLOPE.
 
 #import lib/activation
@@ -51,7 +51,7 @@ var<workgroup> branch: vec2f;
 // Writes the two branch weights to `branch`. Every invocation of the workgroup must call it.
 fn dynamic_weights(lane: u32, block: u32) {
   var sum = vec4f(0.0);
-  for (var i = lane; i < params.stat_groups; i += LANES) {
+  for (var i = lane; i < params.stat_groups; i += TILE_ROWS) {
     sum += stats[i * DEPTH + block];
   }
   sum = sum_of_lanes(lane, block, sum);
@@ -79,7 +79,7 @@ fn dynamic_weights(lane: u32, block: u32) {
   workgroupBarrier();
 }
 
-@compute @workgroup_size(LANES, DEPTH, 1)
+@compute @workgroup_size(TILE_ROWS, DEPTH, 1)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,

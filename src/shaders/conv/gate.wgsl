@@ -8,7 +8,7 @@
 //   bias    b3 [DEPTH], b1 [DEPTH]
 //   y       [DEPTH][H][W]
 //
-// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, IN_BLOCKS, DEPTH, LANES, UPSAMPLE, ACT1,
+// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, IN_BLOCKS, DEPTH, TILE_ROWS, UPSAMPLE, ACT1,
 // SLOPE1.
 
 #import lib/activation
@@ -29,7 +29,7 @@ fn store(at: u32, inside: bool, u: vec4f, gate: vec4f) {
   }
 }
 
-@compute @workgroup_size(LANES, DEPTH, 1)
+@compute @workgroup_size(TILE_ROWS, DEPTH, 1)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   #import lib/tile upsample=UPSAMPLE
 

@@ -3,7 +3,7 @@
 //   upsample=FACTOR of the enlargement
 //   at, count: index and number of the pixels to store; none below the lower edge
 let left = group.x * COLUMNS;
-let row = (group.y + params.group_row) * LANES + local.x;
+let row = (group.y + params.group_row) * TILE_ROWS + local.x;
 let block = local.y;
 let slot = block * PIXELS + local.x * COLUMNS;
 let width = params.width;

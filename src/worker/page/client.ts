@@ -36,7 +36,7 @@ import {
   isUrl,
 } from './realm.ts';
 import { chooseModel, DEFAULT_QUALITY, planUpscale } from './request.ts';
-import { Session } from './session.ts';
+import { WorkerSession } from './session.ts';
 import { copyBitmap, toWireSource, type UpscaleSource } from './source.ts';
 import type { Detection, Upscaler } from './upscaler.ts';
 
@@ -92,7 +92,7 @@ class WorkerUpscaler implements Upscaler {
   readonly #options: UpscalerOptions;
   readonly #baseUrl: string;
   readonly #onVisibility = () => this.#session?.setVisible(isVisible());
-  #session: Session | null = null;
+  #session: WorkerSession | null = null;
   #destroyed = false;
   #lastId = 0;
 
@@ -269,7 +269,7 @@ class WorkerUpscaler implements Upscaler {
     }
   }
 
-  #open(): Session {
+  #open(): WorkerSession {
     if (this.#destroyed) {
       throw new CrispenError('INVALID_INPUT', 'This upscaler was destroyed.', {
         hint: 'Create another one.',
@@ -290,7 +290,7 @@ class WorkerUpscaler implements Upscaler {
       threads,
       visible: isVisible(),
     };
-    const session = new Session(
+    const session = new WorkerSession(
       () => make(worker),
       config,
       () => {

@@ -20,7 +20,7 @@ export interface JobListener {
  * One worker from its start to its end. Comlink leaves calls pending forever if a worker dies. Here
  * they are rejected.
  */
-export class Session {
+export class WorkerSession {
   readonly #worker: Worker;
   readonly #remote: Remote<WorkerApi>;
   readonly #pending = new Set<(error: CrispenError) => void>();

@@ -17,7 +17,7 @@ const ACTIVATION_MISH = 6u;
 const ACTIVATION_CENTRED_SIGMOID = 7u;
 const ACTIVATION_PRELU = 8u;
 const DEPTH = 10u;
-const LANES = 8u;
+const TILE_ROWS = 8u;
 const HIDDEN_BLOCKS = 3u;
 const NON_REACH = 1u;
 const TEMPERATURE = 30.0f;
@@ -39,7 +39,7 @@ const SLOPE = 0.20000000298023224f;
 //   stats    [stat_groups][DEPTH] vec4f: sums of t over parts of the image (attention/gate.wgsl)
 //   partials [workgroups][DEPTH] vec4f: sums of next_t over each workgroup's pixels
 //
-// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, DEPTH, LANES, HIDDEN_BLOCKS, NON_REACH,
+// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, DEPTH, TILE_ROWS, HIDDEN_BLOCKS, NON_REACH,
 //   TEMPERATURE, SLOPE.
 
 // Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
@@ -82,12 +82,12 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
   }
 }
 
-// For workgroups that compute all DEPTH blocks of channels of 8 x LANES pixels with LANES x DEPTH
+// For workgroups that compute all DEPTH blocks of channels of 8 x TILE_ROWS pixels with TILE_ROWS x DEPTH
 // invocations. Invocation (l, b) has block b of the eight pixels of row l. Blocks exchange values
-// through workgroup memory. Prelude: DEPTH, LANES (LANES * DEPTH at most 256).
+// through workgroup memory. Prelude: DEPTH, TILE_ROWS (TILE_ROWS * DEPTH at most 256).
 
-const_assert DEPTH > 0u && LANES * DEPTH <= 256u;
-const PIXELS = 8u * LANES;
+const_assert DEPTH > 0u && TILE_ROWS * DEPTH <= 256u;
+const PIXELS = 8u * TILE_ROWS;
 
 var<workgroup> exchange: array<vec4f, PIXELS * DEPTH>;
 
@@ -96,11 +96,11 @@ var<workgroup> exchange: array<vec4f, PIXELS * DEPTH>;
 fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   var sum = own;
   workgroupBarrier();
-  exchange[block * LANES + lane] = sum;
+  exchange[block * TILE_ROWS + lane] = sum;
   workgroupBarrier();
   if lane == 0u {
-    for (var i = 1u; i < LANES; i++) {
-      sum += exchange[block * LANES + i];
+    for (var i = 1u; i < TILE_ROWS; i++) {
+      sum += exchange[block * TILE_ROWS + i];
     }
   }
   return sum;
@@ -137,7 +137,7 @@ var<workgroup> branch: vec2f;
 // Writes the two branch weights to `branch`. Every invocation of the workgroup must call it.
 fn dynamic_weights(lane: u32, block: u32) {
   var sum = vec4f(0.0);
-  for (var i = lane; i < params.stat_groups; i += LANES) {
+  for (var i = lane; i < params.stat_groups; i += TILE_ROWS) {
     sum += stats[i * DEPTH + block];
   }
   sum = sum_of_lanes(lane, block, sum);
@@ -165,14 +165,14 @@ fn dynamic_weights(lane: u32, block: u32) {
   workgroupBarrier();
 }
 
-@compute @workgroup_size(LANES, DEPTH, 1)
+@compute @workgroup_size(TILE_ROWS, DEPTH, 1)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_id) local: vec3u,
 ) {
   let left = group.x * COLUMNS;
-  let row = (group.y + params.group_row) * LANES + local.x;
+  let row = (group.y + params.group_row) * TILE_ROWS + local.x;
   let block = local.y;
   let slot = block * PIXELS + local.x * COLUMNS;
   let width = params.width;

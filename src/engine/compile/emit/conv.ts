@@ -139,8 +139,8 @@ function emitGatedConv(emission: Emission, op: FusedOpOf<'gatedConv'>): void {
   const { cIn, cOut } = conv;
   const { element } = emission;
   const { scale } = emission.map(op.writes.y);
-  const lanes = emission.tileRows(cOut);
-  const spec = { cIn, cOut, upsample, act1: activation, lanes };
+  const tileRows = emission.tileRows(cOut);
+  const spec = { cIn, cOut, upsample, act1: activation, tileRows };
   emission.dispatch({
     name: op.name,
     kernel: convGateKernel(spec, element),

@@ -8,10 +8,10 @@ import {
   ELEMENT_BYTES,
   type ElementType,
   type Kernel,
-  type Lanes,
-  lanesFor,
   mapGrid,
   type Params,
+  type TileRows,
+  tileRowsFor,
   type WorkgroupLimits,
 } from '../../../kernels/kernel.ts';
 import { bytesPerPixel, type PixelFormat } from '../../../kernels/pixels/rgba8.ts';
@@ -176,8 +176,8 @@ export class Emission {
   }
 
   /** Rows of the workgroup tile of a kernel that computes all of this many channels. */
-  tileRows(channels: number): Lanes {
-    const rows = lanesFor(channels, this.workgroup);
+  tileRows(channels: number): TileRows {
+    const rows = tileRowsFor(channels, this.workgroup);
     if (!rows) throw new Error(`a tile of ${channels} channels does not fit a workgroup`);
     return rows;
   }
