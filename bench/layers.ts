@@ -51,7 +51,7 @@ export async function measureLayers(
   if (variant === null) throw new Error('There is no WebAssembly SIMD here.');
   const peak = await openRegisters(registers, variant);
   const module = await compileModule(variant);
-  const network = shippedNetwork(modelOf(2));
+  const network = await shippedNetwork(modelOf(2));
   const model = await CpuModel.load(network, readSafetensors(weights).tensors, { module });
   const data = Uint8ClampedArray.from({ length: size ** 2 * 4 }, (_, i) => 128 + 100 * Math.sin(i));
   const image = { width: size, height: size, data };

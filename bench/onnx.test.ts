@@ -120,8 +120,10 @@ describe('writeOnnx', () => {
   });
 });
 
-it.each(MODEL_FILES.map((file) => [file.id, file]))('writes all ops of %s', (_, file) => {
-  const shipped = shippedNetwork(file);
+/** Sorting and attending by index are no ops of ONNX. */
+const PLAIN = MODEL_FILES.filter(({ network }) => network !== 'lcoan');
+it.each(PLAIN.map((file) => [file.id, file]))('writes all ops of %s', async (_, file) => {
+  const shipped = await shippedNetwork(file);
   const zeros = shipped.graph.weights.map(({ name, shape }): [string, Tensor] => {
     const size = shape.reduce((a, b) => a * b, 1);
     return [name, fromFloat32(new Float32Array(size), shape, 'f32')];

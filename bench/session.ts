@@ -1,6 +1,6 @@
 /** One run of the bench, in a page or in Node: all sizes and all engines in turn. */
 import { findModel } from '../src/catalog/files.ts';
-import { shippedNetwork } from '../src/catalog/network.ts';
+import { shippedModel } from '../src/catalog/network.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
 import { detect, recognise } from '../src/networks/detect.ts';
 import type { Network } from '../src/networks/network.ts';
@@ -75,6 +75,6 @@ async function openWeights(
   scale: number,
 ): Promise<{ network: Network; weights: TensorMap }> {
   const { tensors } = await readWeights(bytes, recognise);
-  if (shipped) return { network: shippedNetwork(modelOf(scale)), weights: tensors };
+  if (shipped) return shippedModel(modelOf(scale), tensors);
   return detect(tensors, { name, likelyScale: scale });
 }

@@ -2,12 +2,12 @@ import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { expect } from 'vitest';
 import { findModel } from '../src/catalog/files.ts';
+import { shippedModel } from '../src/catalog/network.ts';
 import { upscaleOnCpu } from '../src/engine/oracle/interpreter.ts';
 import { enlargeWhole, type Pass } from '../src/engine/pipeline/enlarge.ts';
 import { resize } from '../src/engine/pipeline/resize.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
 import type { Network } from '../src/networks/network.ts';
-import { createNetwork } from '../src/networks/registry.ts';
 import { readSafetensors } from '../src/weights/safetensors.ts';
 import type { TensorMap } from '../src/weights/tensor.ts';
 
@@ -29,7 +29,8 @@ export async function encode({ width, height, data }: Rgba8Image): Promise<numbe
 export async function expected(model: string, image: Rgba8Image): Promise<Rgba8Image> {
   const entry = findModel(model);
   const { tensors } = readSafetensors(await readFile(`public/models/${entry.file}`));
-  return expectedOf(createNetwork(entry.network, entry), tensors, image);
+  const { network, weights } = await shippedModel(entry, tensors);
+  return expectedOf(network, weights, image);
 }
 
 /** The same for any network. */

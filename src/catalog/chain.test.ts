@@ -43,7 +43,7 @@ describe('planChain', () => {
 
 it('gives every network of a chain its own size', async () => {
   const { models } = planChain(image, { scale: 8 }, { shipped: 'a2n-x2' });
-  const runs = await runsOf(image, models, async ({ id }) => shippedNetwork(findModel(id)));
+  const runs = await runsOf(image, models, ({ id }) => shippedNetwork(findModel(id)));
   expect(runs.map(({ width, height, network }) => [width, height, network.scale])).toEqual([
     [100, 60, 2],
     [200, 120, 4],

@@ -11,7 +11,7 @@ export type Kind = 'photo' | 'clean';
 export interface ModelFile {
   readonly id: string;
   /** The family's id, for `createNetwork`. */
-  readonly network: 'a2n' | 'a2nm' | 'pan';
+  readonly network: 'a2n' | 'a2nm' | 'pan' | 'lcoan' | 'edsr-acla' | 'asid';
   readonly task: Task;
   /** 1 for every task but `upscale`. */
   readonly scale: 1 | 2 | 3 | 4;
@@ -21,9 +21,11 @@ export interface ModelFile {
   readonly best: boolean;
   /** Whether it is the fastest of its kind and scale. */
   readonly fast: boolean;
-  /** Channels and blocks for `createNetwork`, if they differ from the family's defaults. */
+  /** Sizes for `createNetwork`, if they differ from the family's defaults. */
   readonly features?: number;
   readonly blocks?: number;
+  /** Groups of blocks of an LCoAN. */
+  readonly groups?: number;
   /** RGB input and output are in the range 0 to this. */
   readonly inputRange: number;
   /** Whether maps and weights may be f16, as measured by `npm run precision`. */
@@ -155,6 +157,17 @@ export const MODEL_FILES: readonly ModelFile[] = [
     f16: false,
     bytes: 1_681_782,
     sha256: 'af1c8cb4d042d2834a96b55acf8f021269be04f232a5d24d4876278bf10d910d',
+  }),
+  model({
+    id: 'lcoan-x2',
+    network: 'lcoan',
+    scale: 2,
+    features: 64,
+    groups: 6,
+    inputRange: 1,
+    f16: false,
+    bytes: 4_518_055,
+    sha256: '161656e4af0b434443a9af36ef69d1add3b49ffeb9597a9737775b93ab1f6be1',
   }),
   model({
     id: 'a2n-jpeg-x1',

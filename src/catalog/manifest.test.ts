@@ -5,8 +5,10 @@ import { createNetwork } from '../networks/registry.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import { defaultModel, findModel } from './files.ts';
 import { MODELS } from './manifest.ts';
-import { shippedNetwork } from './network.ts';
+import { shippedModel, shippedNetwork } from './network.ts';
 
+/** Tensors of LCoAN that are folded: the means, and the convolution that takes one in. */
+const FOLDED = /^(sub_mean|add_mean|tail\.1)\.|\.kmeans\.initted$/;
 const folder = new URL('../../public/models/', import.meta.url);
 
 describe.each(MODELS)('$id', (entry) => {
@@ -17,14 +19,26 @@ describe.each(MODELS)('$id', (entry) => {
     expect(createHash('sha256').update(file).digest('hex')).toBe(entry.sha256);
   });
 
-  test('has exactly the weights that its network names', () => {
+  test('has exactly the weights that its network names', async () => {
     const { scale, inputRange } = entry;
     const network = createNetwork(entry.network, entry);
-    expect(shippedNetwork(entry)).toEqual(network);
-    const inFile = [...readSafetensors(file).tensors].map(([name, { shape }]) => ({ name, shape }));
+    const { graph } = await shippedNetwork(entry);
+    expect(graph.weights).toEqual(network.graph.weights);
+    expect(graph.nodes.map(({ name, op }) => [name, op])).toEqual(
+      network.graph.nodes.map(({ name, op }) => [name, op]),
+    );
+    const { tensors } = readSafetensors(file);
+    const found = await shippedModel(entry, tensors);
+    expect(found.network).toMatchObject({ scale, inputRange, architecture: network.architecture });
+    const inFile = [...found.weights].map(([name, { shape }]) => ({ name, shape }));
+    // What a file holds besides is folded into the network or into other weights.
+    const isFolded = found.weights !== tensors;
+    const named = new Set(found.network.graph.weights.map(({ name }) => name));
+    const used = isFolded ? inFile.filter(({ name }) => named.has(name)) : inFile;
     const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
-    expect(inFile.sort(byName)).toEqual([...network.graph.weights].sort(byName));
-    expect(network).toMatchObject({ scale, inputRange });
+    expect(used.sort(byName)).toEqual([...network.graph.weights].sort(byName));
+    const other = ({ name }: { name: string }) => !named.has(name);
+    for (const { name } of inFile.filter(other)) expect(name).toMatch(FOLDED);
   });
 
   test('keeps the size if it restores, and tells what of', () => {
@@ -67,10 +81,10 @@ test('every kind has one best and one fast model at each of its scales', () => {
   expect(marked.sort()).toEqual([...wanted].sort());
 });
 
-test('builds a network of the sizes that a file has', () => {
+test('builds a network of the sizes that a file has', async () => {
   const sizes = { scale: 1, features: 8, blocks: 2 } as const;
   const file = { ...findModel('a2n-x2'), task: 'dejpeg', ...sizes } as const;
-  const network = shippedNetwork(file);
+  const network = await shippedNetwork(file);
   expect(network).toEqual(createNetwork('a2n', sizes));
   expect(network.graph.weights.some(({ name }) => name.startsWith('AAB_trunk.2.'))).toBe(false);
 });

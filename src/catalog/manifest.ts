@@ -195,6 +195,19 @@ const NOTES: Readonly<Record<string, Omit<ModelEntry, keyof ModelFile>>> = {
     },
     quality: { set5: 37.423, set14: 33.061 },
   },
+  'lcoan-x2': {
+    description:
+      'Twice the size, for clean images: LCoAN, where repeats of a texture help each other. Slow.',
+    training: {
+      data: `${SHARP_PHOTOS}, reduced by bicubic`,
+      steps: 7041,
+      minutes: 105,
+      hardware: ONE_CORE,
+      seed: 1,
+      startedFrom: null,
+    },
+    quality: { set5: 36.985, set14: 32.689 },
+  },
   'a2n-jpeg-x1': {
     description: 'The same size, without the blocks and halos of JPEG compression.',
     training: {

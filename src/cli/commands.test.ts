@@ -343,6 +343,19 @@ describe('quality', () => {
     expect(json()[0].psnr).not.toBe(99);
   });
 
+  test('measures a network without a part of its weights', async () => {
+    const one = args('--model', 'a2n-x2', '--images', '1');
+    await run(qualityCommand, ...one);
+    const [whole] = json();
+    await run(qualityCommand, ...one, '--without', 'attention\\.k4|non_attention');
+    const [less] = json();
+    expect(less.model).toContain('without');
+    expect(less.psnr).not.toBeCloseTo(whole.psnr as number, 2);
+    for (const pattern of ['no_such_layer', '(']) {
+      await expect(run(qualityCommand, ...one, '--without', pattern)).rejects.toThrow(/--without/);
+    }
+  });
+
   test('measures restoration beside its input', async () => {
     await writeFile(at('tiny-x1.safetensors'), tinyCheckpoint(1));
     const given = ['--dataset', at('set'), '--weights', at('tiny-x1.safetensors'), '--jpeg', '20'];

@@ -4,13 +4,13 @@ import { basename, extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { planChain } from '../catalog/chain.ts';
 import { defaultModel, findModel, type ModelFile } from '../catalog/files.ts';
+import { shippedModel, shippedNetwork } from '../catalog/network.ts';
 import { restorationModel } from '../catalog/passes.ts';
 import { checkServes, type Task, taskOfFile } from '../catalog/task.ts';
 import { CrispenError } from '../errors.ts';
 import { type SizeWish, wishedSize } from '../image/size.ts';
 import { type Detection, detect, recognise } from '../networks/detect.ts';
 import type { Network } from '../networks/network.ts';
-import { createNetwork } from '../networks/registry.ts';
 import { readWeights, type WeightFile } from '../weights/read.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { readBytes } from './images.ts';
@@ -77,18 +77,14 @@ export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
     });
   }
   const inputRange = options.wish?.inputRange ?? entry.inputRange;
-  const network = createNetwork(entry.network, { ...entry, inputRange });
-  if (weights !== undefined) {
-    const read = await readFor(weights, network);
-    return { name: fileTitle(weights), network, f16: false, assumptions: [], ...read };
-  }
-  const shipped = await readFor(shippedFile(entry), network);
-  if (shipped.sha256 !== entry.sha256) {
+  const read = await readFor(weights ?? shippedFile(entry), { ...entry, inputRange });
+  if (weights !== undefined) return { name: fileTitle(weights), f16: false, ...read };
+  if (read.sha256 !== entry.sha256) {
     throw new CrispenError('MODEL_CORRUPT', `The weight file of ${entry.id} is damaged.`, {
       hint: 'Install the package again.',
     });
   }
-  return { name: entry.id, network, f16: entry.f16, assumptions: [], ...shipped };
+  return { name: entry.id, f16: entry.f16, ...read };
 }
 
 /** For a network of scale 1 whose file name does not say what it restores. */
@@ -194,26 +190,28 @@ export function detectIn(
 }
 
 /**
- * Unused tensors are an error: an x4 file contains everything that an x2 network of the same family
- * needs, and would give a plausible but wrong image. (The engine reports missing tensors.)
+ * Reads weights for the network of a shipped model. Unused tensors are an error: an x4 file contains
+ * everything that an x2 network of the same family needs, and would give a plausible but wrong
+ * image. (The engine reports missing tensors.)
  */
-async function readFor(
-  path: string,
-  network: Network,
-): Promise<{ weights: TensorMap; sha256: string }> {
+async function readFor(path: string, entry: ModelFile): Promise<Omit<ChosenModel, 'name' | 'f16'>> {
   const { file, sha256 } = await readWeightFile(path);
-  const weights = file.tensors;
+  const { network, weights } = await shippedModel(entry, file.tensors);
   const known = new Set(network.graph.weights.map(({ name }) => name));
-  const foreign = [...weights.keys()].find((name) => !known.has(name));
-  if (foreign !== undefined) {
-    const family = `${network.architecture} x${network.scale}`;
+  // Only files with the layers' own names can be checked for what is unused.
+  const foreign = weights === file.tensors && [...weights.keys()].find((name) => !known.has(name));
+  const { architecture, scale } = await shippedNetwork(entry);
+  const isOther = network.architecture !== architecture || network.scale !== scale;
+  if (foreign || isOther) {
     throw new CrispenError(
       'MODEL_UNSUPPORTED',
-      `${basename(path)} does not belong to the network ${family}, which has no ${foreign}.`,
+      `${basename(path)} does not belong to the network ${architecture} x${scale}${
+        foreign ? `, which has no ${foreign}` : ''
+      }.`,
       { hint: 'Choose the network of these weights with --scale or --model.' },
     );
   }
-  return { weights, sha256 };
+  return { network, weights, sha256, assumptions: [] };
 }
 
 const fileTitle = (path: string): string => basename(path, extname(path));

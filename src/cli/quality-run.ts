@@ -8,6 +8,8 @@ import { resample } from '../image/resample.ts';
 import { compareLuma } from '../metrics/index.ts';
 import { type Line, seamSteps } from '../metrics/seams.ts';
 import type { Network } from '../networks/network.ts';
+import { fromFloat32 } from '../weights/convert.ts';
+import type { Tensor } from '../weights/tensor.ts';
 import { DEVICES, type Measurer, openBackend } from './backend.ts';
 import { choice, positiveInteger, positiveNumber, UsageError } from './command.ts';
 import { cropTo, findPairs, type ImagePair } from './dataset.ts';
@@ -31,6 +33,8 @@ model of scale 1, the input is the ground truth degraded by --jpeg or --noise, a
   --input-range N  the largest value of the network's input, if it is not the usual 1 or 255
   --images N       only the first N images
   --jpeg Q         first save the input as JPEG of this quality (4:2:0)
+  --without NAMES  set the weights with these names, a regular expression, to zero: what a part of the
+                   network is worth
   --noise S        first add white noise of this standard deviation, in levels
   --device NAME    auto (default: a GPU, or else the CPU), gpu, cpu, oracle (plain loops), or torch:
                    PyTorch on the CPU, as a second opinion
@@ -81,6 +85,7 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
       images: { type: 'string' },
       jpeg: { type: 'string' },
       noise: { type: 'string' },
+      without: { type: 'string' },
       device: { type: 'string', default: 'auto' },
       ...TILING_OPTIONS,
       seams: { type: 'boolean', default: false },
@@ -94,7 +99,7 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
     values.scale === undefined ? undefined : positiveInteger('--scale', values.scale);
   const limit =
     values.images === undefined ? undefined : positiveInteger('--images', values.images);
-  const model = await chooseModel({
+  const chosen = await chooseModel({
     model: values.model,
     weights: values.weights,
     scale: wantedScale,
@@ -105,6 +110,7 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
           : positiveNumber('--input-range', values['input-range']),
     },
   });
+  const model = values.without === undefined ? chosen : withoutWeights(chosen, values.without);
   const worse = {
     jpeg: values.jpeg === undefined ? undefined : positiveInteger('--jpeg', values.jpeg),
     noise: values.noise === undefined ? undefined : positiveInteger('--noise', values.noise),
@@ -134,6 +140,34 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
     backend.close();
   }
   return 0;
+}
+
+/**
+ * The model with zeros for the weights whose names match.
+ * @throws UsageError if the pattern is no regular expression, or no name matches.
+ */
+export function withoutWeights(model: ChosenModel, names: string): ChosenModel {
+  let pattern: RegExp;
+  try {
+    pattern = new RegExp(names);
+  } catch {
+    throw new UsageError(`--without takes a regular expression; ${names} is none.`);
+  }
+  const off = [...model.weights].filter(([name]) => pattern.test(name));
+  if (off.length === 0) {
+    const [example] = model.weights.keys();
+    throw new UsageError(`--without ${names} matches no weight, such as ${example}.`);
+  }
+  const zeros = off.map(([name, { shape }]): [string, Tensor] => {
+    const size = shape.reduce((a, b) => a * b, 1);
+    return [name, fromFloat32(new Float32Array(size), shape, 'f32')];
+  });
+  return {
+    ...model,
+    name: `${model.name} without ${names}`,
+    weights: new Map([...model.weights, ...zeros]),
+    sha256: `${model.sha256} without ${names}`,
+  };
 }
 
 /** The runtimes that can measure quality. */

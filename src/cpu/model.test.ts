@@ -63,7 +63,8 @@ describe('shipped models on pixels', () => {
     }
   });
 
-  it.each(MODEL_FILES.map(({ id }) => id))('%s in tiles equals the whole', async (id) => {
+  const local = MODEL_FILES.filter(({ network }) => network !== 'lcoan');
+  it.each(local.map(({ id }) => id))('%s in tiles equals the whole', async (id) => {
     const { network, weights } = await loadShipped(id);
     const model = await CpuModel.load(network, weights);
     const image = picture(117, 19);

@@ -1,5 +1,5 @@
 import type { ModelFile } from '../catalog/files.ts';
-import { shippedNetwork } from '../catalog/network.ts';
+import { shippedModel, shippedNetwork } from '../catalog/network.ts';
 import type { Model } from '../engine/engine.ts';
 import { choosePrecision } from '../engine/tune/precision.ts';
 import { CrispenError } from '../errors.ts';
@@ -109,7 +109,7 @@ export class ModelLoader {
       weights = readSafetensors(file).tensors;
       this.#weightsById.set(id, weights);
     }
-    return { network: shippedNetwork(entry), weights };
+    return shippedModel(entry, weights);
   }
 
   /**
@@ -132,7 +132,7 @@ export class ModelLoader {
     const wanted = choosePrecision(this.#config.precision, !wide && entry?.f16, adapter);
     const precision = isF32 ? 'f32' : wanted;
     const options = { wide, precision };
-    if (entry) this.#host.prepare(shippedNetwork(entry), options);
+    if (entry) this.#host.prepare(await shippedNetwork(entry), options);
     const { network, weights } = await this.weights(runnable, progress, signal);
     progress.report('prepare', 0);
     return this.#host.model(id, network, weights, options);

@@ -21,10 +21,26 @@ const rowOf = ({ channels, data, ...map }: PlanarMap, at: number): Float64Array 
   return Float64Array.from({ length: channels }, (_, c) => data[c * plane + at]);
 };
 
-const norm = (row: Float64Array): number => Math.sqrt(row.reduce((sum, v) => sum + v * v, 0));
+const norm = (row: Float64Array): number => Math.sqrt(dot(row, row));
 
-const dot = (a: Float64Array, b: ArrayLike<number>, at = 0): number =>
-  a.reduce((sum, v, i) => sum + v * b[at + i], 0);
+function dot(a: Float64Array, b: Float64Array | Float32Array, at = 0): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i] * b[at + i];
+  return sum;
+}
+
+/** sum += weight * row. A function of its own, which engines optimise better than the loop inline. */
+function addScaled(sum: Float64Array, weight: number, rows: Float64Array, at: number): void {
+  for (let c = 0; c < sum.length; c++) sum[c] += weight * rows[at + c];
+}
+
+/** [pixels, channels]: loops over channels read neighbours, which is ten times as fast. */
+function pixelMajor(x: PlanarMap): Float64Array {
+  const length = pixelsOf(x);
+  const rows = new Float64Array(length * x.channels);
+  for (let i = 0; i < length; i++) rows.set(rowOf(x, i), i * x.channels);
+  return rows;
+}
 
 export function similarityReference(
   x: PlanarMap,
@@ -123,15 +139,19 @@ export function attentionReference(
       (_, j) => order.data[r * length + paddedRow(j, length, window)] - r * length,
     );
     const rows = pixels.map((pixel) => rowOf(x, pixel));
-    const unit = rows.map((row) => {
+    const unit = new Float64Array(rows.length * x.channels);
+    rows.forEach((row, j) => {
       const size = Math.max(norm(row), 5e-5);
-      return row.map((v) => v / size);
+      unit.set(
+        row.map((v) => v / size),
+        j * x.channels,
+      );
     });
     rows.forEach((row, j) => {
       const first = Math.floor(j / window);
       const scores = Float64Array.from({ length: keys }, (_, k) => {
         const key = keyRow(first, k, window, windows);
-        const score = dot(row, unit[key]);
+        const score = dot(row, unit, key * x.channels);
         return bias ? score + bias.data[(j % window) * length + pixels[key]] : score;
       });
       const top = scores.reduce((a, b) => Math.max(a, b));
@@ -164,24 +184,26 @@ export function attendReference(
   const length = pixelsOf(x);
   const [rounds, windows, window, keys] = attention.dims;
   const padded = windows * window;
-  const y = planarMap(x.channels, x.height, x.width);
+  const { channels } = x;
+  const values = pixelMajor(x);
+  const y = planarMap(channels, x.height, x.width);
   for (let i = 0; i < length; i++) {
     const rows = Array.from({ length: rounds }, (_, r) => rank.data[r * length + i] - r * length);
     const logs = rows.map((j, r) => lse.data[r * padded + j]);
     const top = Math.max(...logs);
     const total = logs.reduce((sum, v) => sum + Math.exp(v - top), 0);
-    const sum = new Float64Array(x.channels);
+    const sum = new Float64Array(channels);
     rows.forEach((j, r) => {
       const share = Math.exp(logs[r] - top) / total;
       const first = Math.floor(j / window);
       for (let k = 0; k < keys; k++) {
         const weight = share * attention.data[(r * padded + j) * keys + k];
         const from = paddedRow(keyRow(first, k, window, windows), length, window);
-        const pixel = order.data[r * length + from] - r * length;
-        for (let c = 0; c < x.channels; c++) sum[c] += weight * x.data[c * length + pixel];
+        const at = (order.data[r * length + from] - r * length) * channels;
+        addScaled(sum, weight, values, at);
       }
     });
-    for (let c = 0; c < x.channels; c++) y.data[c * length + i] = sum[c];
+    for (let c = 0; c < channels; c++) y.data[c * length + i] = sum[c];
   }
   return y;
 }
