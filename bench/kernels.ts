@@ -74,9 +74,9 @@ export async function profile(gpu: GPU, task: ProfileTask, ceiling: Ceiling): Pr
     gpu,
     tuning: (adapter) => {
       const { half, ...own } = familyOf(adapter);
-      const { fuse, conv, tileRows } = precision === 'f16' ? (half ?? own) : own;
+      const { fuse, conv, tileColumns } = precision === 'f16' ? (half ?? own) : own;
       chosen = { fuse: task.fuse ?? fuse, conv: task.conv ?? conv };
-      const methods = { ...chosen, tileRows };
+      const methods = { ...chosen, tileColumns };
       return tuningOf({ ...methods, half: methods }, adapter);
     },
   });

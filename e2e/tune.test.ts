@@ -47,7 +47,7 @@ it('measures its adapter once and goes by that from then on', { retry: 1 }, asyn
     // The stored choice is used: without fusion there are more dispatches.
     await page.evaluate(async (key) => {
       const cache = await caches.open('crispen-tuning');
-      await cache.put(key, Response.json({ fuse: 'none', conv: 'plain', tileRows: 8 }));
+      await cache.put(key, Response.json({ fuse: 'none', conv: 'plain', tileColumns: 8 }));
     }, url as string);
     const again = await use(true, photo);
     expect(again.dispatches).toBeGreaterThan(1.5 * tuned.dispatches);

@@ -40,7 +40,7 @@ function ofElement({ code }: Kernel): { code: string; halves: ReadonlySet<number
   const halves = new Set<number>();
   if (ELEMENT === 'f32') return { code, halves };
   for (const [, binding] of code.matchAll(
-    /@binding\((\d+)\) var<storage[^>]*> \w+: array<E(4(x4)?)?>/g,
+    /@binding\((\d+)\) var<(?:storage[^>]*|uniform)> \w+: array<E(4(x4)?)?[,>]/g,
   )) {
     halves.add(Number(binding));
   }
@@ -86,7 +86,11 @@ export async function runKernel(kernel: Kernel, run: KernelRun): Promise<Uint32A
   const garbage: GPUBuffer[] = [];
   try {
     device.pushErrorScope('validation');
-    const storage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
+    const storage =
+      GPUBufferUsage.STORAGE |
+      GPUBufferUsage.UNIFORM |
+      GPUBufferUsage.COPY_DST |
+      GPUBufferUsage.COPY_SRC;
     const upload = (data: Words | Uint16Array<ArrayBuffer>, usage: number): GPUBuffer => {
       const buffer = device.createBuffer({ size: data.byteLength, usage });
       garbage.push(buffer);
@@ -95,9 +99,9 @@ export async function runKernel(kernel: Kernel, run: KernelRun): Promise<Uint32A
     };
     const given = { read: [...run.reads], write: [...run.writes] };
     const bindings = bindingsOf(kernel);
-    const stored = bindings.map((access, i) => {
+    const stored = bindings.map((type, i) => {
       const half = halves.has(i + 1);
-      const content = given[access].shift() as Words | number;
+      const content = given[type === 'storage' ? 'write' : 'read'].shift() as Words | number;
       if (typeof content === 'number') {
         return half
           ? new Uint16Array(content).fill(HALF_POISON)
@@ -117,10 +121,10 @@ export async function runKernel(kernel: Kernel, run: KernelRun): Promise<Uint32A
           visibility: GPUShaderStage.COMPUTE,
           buffer: { type: 'uniform', minBindingSize: PARAM_WORDS * 4 },
         },
-        ...bindings.map((access, i) => ({
+        ...bindings.map((type, i) => ({
           binding: i + 1,
           visibility: GPUShaderStage.COMPUTE,
-          buffer: { type: access === 'read' ? 'read-only-storage' : 'storage' } as const,
+          buffer: { type },
         })),
       ],
     });
@@ -150,7 +154,7 @@ export async function runKernel(kernel: Kernel, run: KernelRun): Promise<Uint32A
     }
     const results: Uint32Array[] = [];
     for (const [i, buffer] of bound.entries()) {
-      if (bindings[i] === 'read') continue;
+      if (bindings[i] !== 'storage') continue;
       const staging = device.createBuffer({
         size: buffer.size,
         usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,

@@ -57,8 +57,8 @@ function parseSize(text: string): Size {
   };
 }
 
-const methodsText = ({ fuse, conv, tileRows }: MethodChoice) =>
-  `fuse: '${fuse}', conv: '${conv}', tileRows: ${tileRows}`;
+const methodsText = ({ fuse, conv, tileColumns }: MethodChoice) =>
+  `fuse: '${fuse}', conv: '${conv}', tileColumns: ${tileColumns}`;
 
 function measurementLine(measurement: Measurement): string {
   const { kernel, variant, element, width, height, milliseconds, compileMs } = measurement;

@@ -54,7 +54,7 @@ export async function lowerFor(
     fuse: fuse ?? methods.fuse,
     conv: methods.conv,
     quads: methods.quads,
-    workgroup: { ...device.workgroup, tileRows: methods.tileRows },
+    workgroup: { ...device.workgroup, tileColumns: methods.tileColumns },
     image: image ? { range, wide: image.wide } : undefined,
     // Attention weights are kept for the layers that share them if they take at most a quarter of
     // it.

@@ -24,16 +24,22 @@ const all = Object.entries(EXAMPLES).flatMap(([name, variants]) =>
 test.each(all)('%s (%s) binds what its kernel declares', (_, __, build) => {
   const kernel = build('f32');
   const code = kernel.code.replace(/\/\/.*/g, '');
-  const storage = [...code.matchAll(/@binding\((\d+)\) var<storage, (\w+)> (\w+):/g)]
-    .map(([, binding, access, name]) => ({
+  const TYPES = {
+    'storage, read': 'read-only-storage',
+    'storage, read_write': 'storage',
+    uniform: 'uniform',
+  } as const;
+  const bound = [...code.matchAll(/@binding\((\d+)\) var<([\w, ]+)> (\w+):/g)]
+    .map(([, binding, space, name]) => ({
       binding: Number(binding),
-      access: access === 'read' ? 'read' : 'write',
+      type: TYPES[space as keyof typeof TYPES],
       name,
     }))
+    .filter(({ binding }) => binding > 0)
     .sort((a, b) => a.binding - b.binding);
   const names = [...kernel.reads, ...kernel.writes];
-  expect(storage).toEqual(
-    bindingsOf(kernel).map((access, i) => ({ binding: i + 1, access, name: names[i] })),
+  expect(bound).toEqual(
+    bindingsOf(kernel).map((type, i) => ({ binding: i + 1, type, name: names[i] })),
   );
   const struct = /struct Params \{([^}]*)\}/.exec(code)?.[1] ?? '';
   const fields = [...struct.matchAll(/(\w+): (\w+)/g)].map(([, name, type]) => [name, type]);

@@ -9,7 +9,7 @@ import { convGateKernel, convPackKernel } from './conv/convFused.ts';
 import { matrixConv } from './conv/convMatrix.ts';
 import { convPartsKernel } from './conv/convParts.ts';
 import { quadConv } from './conv/convQuad.ts';
-import { wideConv } from './conv/convWide.ts';
+import { stripConv } from './conv/convStrips.ts';
 import type { ElementType, Kernel } from './kernel.ts';
 import { enlargeKernel } from './maps/enlarge.ts';
 import { pointwiseKernel } from './maps/pointwise.ts';
@@ -27,7 +27,7 @@ import * as alone from './vector/vectorAlone.ts';
 type Example = (element: ElementType) => Kernel;
 
 /** The sizes of A2N x2: 40 channels in its blocks, 24 after them, slopes of 0.2. */
-const A2N = { features: 40, slope: 0.2, tileRows: 16, temperature: 30, hidden: 10 } as const;
+const A2N = { features: 40, slope: 0.2, tileColumns: 16, temperature: 30, hidden: 10 } as const;
 const LRELU: Activation = { fn: 'leakyRelu', slope: A2N.slope };
 
 const conv = (spec: Partial<ConvSpec>): ConvSpec => ({
@@ -46,8 +46,11 @@ const conv = (spec: Partial<ConvSpec>): ConvSpec => ({
 const ASID = { grouping: { kind: 'windows', side: 8 }, heads: 1, channels: 36 } as const;
 const GRID = { kind: 'grid', side: 8 } as const;
 const rgb = { range: 1, channels: 3, scale: 2 } as const;
-const wide = { pixels: 8, blocks: 2, shared: false };
-const shared = { pixels: 4, blocks: 4, shared: true };
+const strips = { pixels: 8, blocks: 2 } as const;
+const shared = { ...strips, weights: 'workgroup' } as const;
+const layer = conv({});
+const PARTS_SHAPE = stripConv({ ...shared, halo: true }).shape?.(layer);
+const PACK_SHAPE = stripConv(shared).shape?.({ ...layer, cOut: 3 });
 const unit = { m: 16, n: 16, k: 16, subgroup: 32 };
 
 /** By shader, then by variant; the first variant is the default. */
@@ -61,20 +64,26 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>
     default: (e) => plainConv.kernel(conv({}), e),
     '1x1': (e) => plainConv.kernel(conv({ kernel: 1 }), e),
     'nearest-x2': (e) => plainConv.kernel(conv({ upsample: 2 }), e),
-    wide: (e) => wideConv(wide).kernel(conv({}), e),
-    'wide-1x1': (e) => wideConv(wide).kernel(conv({ kernel: 1 }), e),
-    shared: (e) => wideConv(shared).kernel(conv({}), e),
+    strips: (e) => stripConv(strips).kernel(conv({}), e),
+    'strips-nearest': (e) => stripConv(strips).kernel(conv({ upsample: 2 }), e),
+    uniform: (e) => stripConv({ ...strips, weights: 'uniform' }).kernel(conv({}), e),
+    shared: (e) => stripConv(shared).kernel(conv({}), e),
+    'shared-1x1': (e) => stripConv(shared).kernel(conv({ kernel: 1 }), e),
+    halo: (e) => stripConv({ ...shared, halo: true }).kernel(conv({}), e),
+    half: (e) => stripConv({ ...shared, half: true }).kernel(conv({}), e),
     quad5: (e) => quadConv(5).kernel(conv({}), e),
     quad3: (e) => quadConv(3).kernel(conv({}), e),
     'quad-sigmoid': (e) => quadConv(3).kernel(conv({ act0: { fn: 'sigmoid' } }), e),
     'quad-1x1': (e) => quadConv(5).kernel(conv({ kernel: 1, add: true }), e),
     parts: (e) => convPartsKernel(3, e),
     'parts-1x1': (e) => convPartsKernel(1, e),
+    'parts-halo': (e) => convPartsKernel(3, e, PARTS_SHAPE),
     pack: (e) => convPackKernel({ cIn: 24, scale: 2, range: 1 }, e),
+    'pack-shared': (e) => convPackKernel({ cIn: 24, scale: 2, range: 1 }, e, PACK_SHAPE),
   },
   'conv/gate': {
     default: (e) =>
-      convGateKernel({ cIn: 40, cOut: 24, upsample: 2, act1: LRELU, tileRows: 16 }, e),
+      convGateKernel({ cIn: 40, cOut: 24, upsample: 2, act1: LRELU, tileColumns: 16 }, e),
   },
   'conv/matrix': { default: (e) => matrixConv(unit).kernel(conv({}), e) },
   'maps/bilinear': { default: (e) => enlargeKernel('bilinear', 2, e) },

@@ -8,14 +8,12 @@ export type Word = 'u32' | 'f32';
  * compares it with the shader.
  *
  * Conventions of all kernels:
- * - binding 0 is a uniform of at most `PARAM_WORDS` words; the others are storage buffers, first
- *   those
- *   that are read, then those that are written;
+ * - binding 0 is a uniform of at most `PARAM_WORDS` words; the others are storage buffers (but for
+ *   `uniforms`), first those that are read, then those that are written;
  * - feature maps are `Chw4c`: [ceil(C / 4)][H][W] vectors of four channels, absent channels zero;
  *   vectors are f32, padded with zeros to a multiple of four;
  * - the third word of the uniform is `group_row`: a dispatch may be cut into pieces along y, and
- *   each
- *   piece adds its first row of workgroups. The engine fills it in.
+ *   each piece adds its first row of workgroups. The engine fills it in.
  */
 export interface Contract<
   R extends string = string,
@@ -24,6 +22,8 @@ export interface Contract<
 > {
   readonly reads: readonly R[];
   readonly writes: readonly W[];
+  /** Those of `reads` that are uniform buffers and not storage buffers; default none. */
+  readonly uniforms?: readonly R[];
   /** Words of the uniform in order. */
   readonly params: Readonly<Record<P, Word>>;
 }
@@ -59,10 +59,10 @@ export interface Kernel<
   readonly code: string;
 }
 
-/** Access of the storage buffers, from binding 1 on. */
-export const bindingsOf = ({ reads, writes }: Contract): ('read' | 'write')[] => [
-  ...reads.map(() => 'read' as const),
-  ...writes.map(() => 'write' as const),
+/** How the buffers are bound, from binding 1 on. */
+export const bindingsOf = ({ reads, writes, uniforms = [] }: Contract): GPUBufferBindingType[] => [
+  ...reads.map((name) => (uniforms.includes(name) ? 'uniform' : 'read-only-storage')),
+  ...writes.map(() => 'storage' as const),
 ];
 
 /** The uniform's words, in order. */
@@ -161,38 +161,38 @@ export function concatFloats(parts: readonly Float32Array[]): Float32Array<Array
 }
 
 /**
- * Possible rows of a tile. A workgroup computes all channels of 8 x tileRows pixels, and its tileRows x
+ * Possible columns of a tile. A workgroup computes all channels of tileColumns x 8 pixels, and its tileColumns x
  * blocks invocations exchange a map through workgroup memory.
  */
-export const TILE_ROWS = [8, 16] as const;
-export type TileRows = (typeof TILE_ROWS)[number];
+export const TILE_COLUMNS = [8, 16] as const;
+export type TileColumns = (typeof TILE_COLUMNS)[number];
 
 /**
  * The largest tile for maps of `channels` that the device prefers and has room for; null if none
  * fits.
  */
-export function tileRowsFor(channels: number, limits: WorkgroupLimits): TileRows | null {
+export function tileColumnsFor(channels: number, limits: WorkgroupLimits): TileColumns | null {
   const blocks = blocksOf(channels);
   // A few words of other state are stored beside the exchange.
-  const fits = (tileRows: TileRows) =>
-    tileRows * blocks <= limits.invocations && tileRows * 8 * blocks * 16 + 64 <= limits.bytes;
-  return fits(16) && limits.tileRows !== 8 ? 16 : fits(8) ? 8 : null;
+  const fits = (tileColumns: TileColumns) =>
+    tileColumns * blocks <= limits.invocations && tileColumns * 8 * blocks * 16 + 64 <= limits.bytes;
+  return fits(16) && limits.tileColumns !== 8 ? 16 : fits(8) ? 8 : null;
 }
 
 /** A device's limits for a workgroup. */
 export interface WorkgroupLimits {
   readonly invocations: number;
   readonly bytes: number;
-  /** The preferred maximum of rows of a tile; default 16. */
-  readonly tileRows?: TileRows | undefined;
+  /** The preferred maximum of columns of a tile; default 16. */
+  readonly tileColumns?: TileColumns | undefined;
 }
 
 /** The limits that every WebGPU device has at least. */
 export const DEFAULT_WORKGROUP_LIMITS: WorkgroupLimits = { invocations: 256, bytes: 16384 };
 
 /** Grid of such a kernel for a map of `width` x `height` pixels. */
-export const tileRowGrid = (tileRows: TileRows, width: number, height: number): Grid => [
-  Math.ceil(width / 8),
-  Math.ceil(height / tileRows),
+export const tileColumnGrid = (tileColumns: TileColumns, width: number, height: number): Grid => [
+  Math.ceil(width / tileColumns),
+  Math.ceil(height / 8),
   1,
 ];

@@ -1,5 +1,6 @@
-import columnsSource from '../shaders/conv/columns.wgsl?raw';
+import arithmeticSource from '../shaders/conv/arithmetic.wgsl?raw';
 import productSource from '../shaders/conv/product.wgsl?raw';
+import stripSource from '../shaders/conv/strip.wgsl?raw';
 import activationSource from '../shaders/lib/activation.wgsl?raw';
 import crossingSource from '../shaders/lib/crossing.wgsl?raw';
 import exchangeSource from '../shaders/lib/exchange.wgsl?raw';
@@ -10,21 +11,26 @@ import type { Sources } from './wgsl.ts';
 
 /** The imports of kernels whose workgroups exchange maps (lib/exchange.wgsl). */
 export const TILE_SHADERS: Sources = {
-  'conv/columns': columnsSource,
+  'conv/arithmetic': arithmeticSource,
   'conv/product': productSource,
+  'conv/strip': stripSource,
   'lib/activation': activationSource,
   'lib/crossing': crossingSource,
   'lib/exchange': exchangeSource,
   'lib/tile': tileSource,
 };
 
-/** The shape of their products (conv/product.wgsl): an invocation has 8 pixels of one block. */
+/** The shape of their products (conv/product.wgsl): an invocation has 8 pixels of a column and of one block. */
 export const TILE: Constants = {
-  COLUMNS: 8,
-  ROWS: 1,
+  STRIP: 8,
+  LINES: 1,
+  DOWN: true,
   BLOCKS: 1,
   PARTS: false,
   QUAD: false,
+  STAGED: false,
   SHARED: false,
+  HALO: false,
+  HALF: false,
   ...ACTIVATION_IDS,
 };

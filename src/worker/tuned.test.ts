@@ -11,7 +11,7 @@ const adapter: AdapterReport = {
   isFallbackAdapter: false,
   features: [],
 };
-const best = { fuse: 'ops', conv: 'small', tileRows: 8 } as const;
+const best = { fuse: 'ops', conv: 'short', tileColumns: 8 } as const;
 
 /** A Cache API in memory, and a measurement that counts its calls. */
 function platform(found: TuneResult['best'] | Error = best) {
@@ -35,8 +35,8 @@ function platform(found: TuneResult['best'] | Error = best) {
 
 it('measures an adapter once, and again where the adapter or the browser changed', async () => {
   const here = platform();
-  expect(await tunedFor(adapter, here)).toMatchObject({ fuse: 'ops', tileRows: 8 });
-  expect(await tunedFor(adapter, here)).toMatchObject({ fuse: 'ops', tileRows: 8 });
+  expect(await tunedFor(adapter, here)).toMatchObject({ fuse: 'ops', tileColumns: 8 });
+  expect(await tunedFor(adapter, here)).toMatchObject({ fuse: 'ops', tileColumns: 8 });
   expect(here.measure).toHaveBeenCalledTimes(1);
   await tunedFor({ ...adapter, architecture: 'coyote' }, here);
   await tunedFor(adapter, { ...here, userAgent: 'browser 2' });
@@ -45,7 +45,7 @@ it('measures an adapter once, and again where the adapter or the browser changed
 });
 
 it('keeps what is chosen for f16 too', async () => {
-  const half = { fuse: 'blocks', conv: 'plain', tileRows: 16 } as const;
+  const half = { fuse: 'blocks', conv: 'plain', tileColumns: 16 } as const;
   const here = platform({ ...best, half });
   for (let i = 0; i < 2; i++) {
     expect(await tunedFor(adapter, here)).toMatchObject({ fuse: 'ops', half: { fuse: 'blocks' } });
@@ -69,7 +69,7 @@ it('measures again where what was kept is of no use', async () => {
   const [[key]] = here.kept;
   for (const damaged of [
     { ...best, conv: 'toString' },
-    { ...best, tileRows: 9 },
+    { ...best, tileColumns: 9 },
     null,
     [],
     'ops',
@@ -86,7 +86,7 @@ it('measures again where what was kept is of no use', async () => {
 it('goes by the table, and keeps nothing, where measuring fails', async () => {
   vi.spyOn(console, 'warn').mockImplementationOnce(() => {});
   const here = platform(new Error('refused'));
-  expect(await tunedFor(adapter, here)).toMatchObject({ fuse: 'blocks', tileRows: 16 });
+  expect(await tunedFor(adapter, here)).toMatchObject({ fuse: 'blocks', tileColumns: 16 });
   expect(here.kept.size).toBe(0);
 });
 

@@ -2,12 +2,16 @@ enable f16;
 alias E = f16;
 alias E4 = vec4h;
 alias E4x4 = mat4x4h;
-const COLUMNS = 8u;
-const ROWS = 1u;
+const STRIP = 8u;
+const LINES = 1u;
+const DOWN = true;
 const BLOCKS = 1u;
 const PARTS = false;
 const QUAD = false;
+const STAGED = false;
 const SHARED = false;
+const HALO = false;
+const HALF = false;
 const ACTIVATION_NONE = 0u;
 const ACTIVATION_LEAKY_RELU = 1u;
 const ACTIVATION_RELU = 2u;
@@ -18,7 +22,7 @@ const ACTIVATION_MISH = 6u;
 const ACTIVATION_CENTRED_SIGMOID = 7u;
 const ACTIVATION_PRELU = 8u;
 const DEPTH = 10u;
-const TILE_ROWS = 16u;
+const LANES = 16u;
 const HIDDEN_BLOCKS = 3u;
 const NON_REACH = 0u;
 const TEMPERATURE = 30.0f;
@@ -40,7 +44,7 @@ const SLOPE = 0.20000000298023224f;
 //   stats    [stat_groups][DEPTH] vec4f: sums of t over parts of the image (attention/gate.wgsl)
 //   partials [workgroups][DEPTH] vec4f: sums of next_t over each workgroup's pixels
 //
-// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, DEPTH, TILE_ROWS, HIDDEN_BLOCKS, NON_REACH,
+// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, DEPTH, LANES, HIDDEN_BLOCKS, NON_REACH,
 //   TEMPERATURE, SLOPE.
 
 // Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
@@ -83,29 +87,35 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
   }
 }
 
-// For workgroups that compute all DEPTH blocks of channels of 8 x TILE_ROWS pixels with TILE_ROWS x DEPTH
-// invocations. Invocation (l, b) has block b of the eight pixels of row l. Blocks exchange values
-// through workgroup memory. Prelude: DEPTH, TILE_ROWS (TILE_ROWS * DEPTH at most 256).
+// For workgroups that compute all DEPTH blocks of channels of LANES x 8 pixels with LANES x DEPTH
+// invocations. Invocation (l, b) has block b of the eight pixels of column l. Blocks exchange values
+// through workgroup memory. Prelude: DEPTH, LANES (LANES * DEPTH at most 256).
 
-const_assert DEPTH > 0u && TILE_ROWS * DEPTH <= 256u;
-const PIXELS = 8u * TILE_ROWS;
+const_assert DEPTH > 0u && LANES * DEPTH <= 256u;
+const PIXELS = 8u * LANES;
 
 var<workgroup> exchange: array<vec4f, PIXELS * DEPTH>;
 
-// The sum over all rows of a block, valid in lane 0. Every invocation of the workgroup must call
+// The sum over all columns of a block, valid in lane 0. Every invocation of the workgroup must call
 // it.
 fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   var sum = own;
   workgroupBarrier();
-  exchange[block * TILE_ROWS + lane] = sum;
+  exchange[block * LANES + lane] = sum;
   workgroupBarrier();
   if lane == 0u {
-    for (var i = 1u; i < TILE_ROWS; i++) {
-      sum += exchange[block * TILE_ROWS + i];
+    for (var i = 1u; i < LANES; i++) {
+      sum += exchange[block * LANES + i];
     }
   }
   return sum;
 }
+
+// The type of products: f32, or with HALF the type of maps and weights. Real GPUs compute two
+// products of f16 at a time. Prelude: E4, E4x4, HALF.
+
+alias P4 = vec4f;
+alias P4x4 = mat4x4f;
 
 struct Params {
   width: u32,
@@ -138,7 +148,7 @@ var<workgroup> branch: vec2f;
 // Writes the two branch weights to `branch`. Every invocation of the workgroup must call it.
 fn dynamic_weights(lane: u32, block: u32) {
   var sum = vec4f(0.0);
-  for (var i = lane; i < params.stat_groups; i += TILE_ROWS) {
+  for (var i = lane; i < params.stat_groups; i += LANES) {
     sum += stats[i * DEPTH + block];
   }
   sum = sum_of_lanes(lane, block, sum);
@@ -166,43 +176,47 @@ fn dynamic_weights(lane: u32, block: u32) {
   workgroupBarrier();
 }
 
-@compute @workgroup_size(TILE_ROWS, DEPTH, 1)
+@compute @workgroup_size(LANES, DEPTH, 1)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_id) local: vec3u,
 ) {
-  let left = group.x * COLUMNS;
-  let row = (group.y + params.group_row) * TILE_ROWS + local.x;
+  let left = group.x * LANES + local.x;
+  let row = (group.y + params.group_row) * STRIP;
   let block = local.y;
-  let slot = block * PIXELS + local.x * COLUMNS;
+  let slot = block * PIXELS + local.x;
   let width = params.width;
   let height = params.height;
   let upsample = 1u;
   let in_width = width / upsample;
   let plane = in_width * (height / upsample);
   let at = (block * height + row) * width + left;
-  let count = select(0u, min(COLUMNS, width - min(left, width)), row < height);
-  let at0 = min(max(left + 0u, 1u) - 1u, width - 1u) / upsample;
-  let in0 = left + 0u - 1u < width;
-  let at1 = min(max(left + 1u, 1u) - 1u, width - 1u) / upsample;
-  let in1 = left + 1u - 1u < width;
-  let at2 = min(max(left + 2u, 1u) - 1u, width - 1u) / upsample;
-  let in2 = left + 2u - 1u < width;
-  let at3 = min(max(left + 3u, 1u) - 1u, width - 1u) / upsample;
-  let in3 = left + 3u - 1u < width;
-  let at4 = min(max(left + 4u, 1u) - 1u, width - 1u) / upsample;
-  let in4 = left + 4u - 1u < width;
-  let at5 = min(max(left + 5u, 1u) - 1u, width - 1u) / upsample;
-  let in5 = left + 5u - 1u < width;
-  let at6 = min(max(left + 6u, 1u) - 1u, width - 1u) / upsample;
-  let in6 = left + 6u - 1u < width;
-  let at7 = min(max(left + 7u, 1u) - 1u, width - 1u) / upsample;
-  let in7 = left + 7u - 1u < width;
-  let at8 = min(max(left + 8u, 1u) - 1u, width - 1u) / upsample;
-  let in8 = left + 8u - 1u < width;
-  let at9 = min(max(left + 9u, 1u) - 1u, width - 1u) / upsample;
-  let in9 = left + 9u - 1u < width;
+  let count = select(0u, min(STRIP, height - min(row, height)), left < width);
+  let start = row;
+  let extent = height;
+  let across = left;
+  let breadth = width;
+  let at0 = min(max(start + 0u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in0 = start + 0u - 1u < extent;
+  let at1 = min(max(start + 1u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in1 = start + 1u - 1u < extent;
+  let at2 = min(max(start + 2u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in2 = start + 2u - 1u < extent;
+  let at3 = min(max(start + 3u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in3 = start + 3u - 1u < extent;
+  let at4 = min(max(start + 4u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in4 = start + 4u - 1u < extent;
+  let at5 = min(max(start + 5u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in5 = start + 5u - 1u < extent;
+  let at6 = min(max(start + 6u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in6 = start + 6u - 1u < extent;
+  let at7 = min(max(start + 7u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in7 = start + 7u - 1u < extent;
+  let at8 = min(max(start + 8u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in8 = start + 8u - 1u < extent;
+  let at9 = min(max(start + 9u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in9 = start + 9u - 1u < extent;
 
   dynamic_weights(local.x, block);
 
@@ -229,24 +243,28 @@ fn main(
     let base = i * plane;
     for (var k = 0u; k < 3u; k++)
     {
-      let in_row = i32(row + k) - 1;
-      let inside = in_row >= 0 && in_row < i32(height);
-      let line = base + select(0u, u32(in_row), inside) / upsample * in_width;
-      let v0 = select(vec4f(0.0), vec4f(gated[line + at0]), inside && in0);
-      let v1 = select(vec4f(0.0), vec4f(gated[line + at1]), inside && in1);
-      let v2 = select(vec4f(0.0), vec4f(gated[line + at2]), inside && in2);
-      let v3 = select(vec4f(0.0), vec4f(gated[line + at3]), inside && in3);
-      let v4 = select(vec4f(0.0), vec4f(gated[line + at4]), inside && in4);
-      let v5 = select(vec4f(0.0), vec4f(gated[line + at5]), inside && in5);
-      let v6 = select(vec4f(0.0), vec4f(gated[line + at6]), inside && in6);
-      let v7 = select(vec4f(0.0), vec4f(gated[line + at7]), inside && in7);
-      let v8 = select(vec4f(0.0), vec4f(gated[line + at8]), inside && in8);
-      let v9 = select(vec4f(0.0), vec4f(gated[line + at9]), inside && in9);
+      let in_line = i32(across + k) - 1;
+      let inside = in_line >= 0 && in_line < i32(breadth);
+      let along = select(0u, u32(in_line), inside) / upsample;
+      let line = base + along;
+      let v0 = select(P4(), P4(gated[line + at0]), inside && in0);
+      let v1 = select(P4(), P4(gated[line + at1]), inside && in1);
+      let v2 = select(P4(), P4(gated[line + at2]), inside && in2);
+      let v3 = select(P4(), P4(gated[line + at3]), inside && in3);
+      let v4 = select(P4(), P4(gated[line + at4]), inside && in4);
+      let v5 = select(P4(), P4(gated[line + at5]), inside && in5);
+      let v6 = select(P4(), P4(gated[line + at6]), inside && in6);
+      let v7 = select(P4(), P4(gated[line + at7]), inside && in7);
+      let v8 = select(P4(), P4(gated[line + at8]), inside && in8);
+      let v9 = select(P4(), P4(gated[line + at9]), inside && in9);
       {
-        let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS + (k - 0u) * SIDE;
-        let w0 = mat4x4f(weights[taps + 0u]);
-        let w1 = mat4x4f(weights[taps + 1u]);
-        let w2 = mat4x4f(weights[taps + 2u]);
+        let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS;
+        let tap0 = taps + 0u * SIDE + k - 0u;
+        let w0 = P4x4(weights[tap0]);
+        let tap1 = taps + 1u * SIDE + k - 0u;
+        let w1 = P4x4(weights[tap1]);
+        let tap2 = taps + 2u * SIDE + k - 0u;
+        let w2 = P4x4(weights[tap2]);
         p0_0_0 += w0 * v0;
         p0_0_0 += w1 * v1;
         p0_0_0 += w2 * v2;
@@ -281,18 +299,20 @@ fn main(
     let base = i * plane;
     const k = 0u;
     {
-      let line = base + min(row + k, height - 1u) / upsample * in_width;
-      let v1 = vec4f(t[line + at1]);
-      let v2 = vec4f(t[line + at2]);
-      let v3 = vec4f(t[line + at3]);
-      let v4 = vec4f(t[line + at4]);
-      let v5 = vec4f(t[line + at5]);
-      let v6 = vec4f(t[line + at6]);
-      let v7 = vec4f(t[line + at7]);
-      let v8 = vec4f(t[line + at8]);
+      let along = min(across + k, breadth - 1u) / upsample;
+      let line = base + along;
+      let v1 = P4(t[line + at1]);
+      let v2 = P4(t[line + at2]);
+      let v3 = P4(t[line + at3]);
+      let v4 = P4(t[line + at4]);
+      let v5 = P4(t[line + at5]);
+      let v6 = P4(t[line + at6]);
+      let v7 = P4(t[line + at7]);
+      let v8 = P4(t[line + at8]);
       {
-        let taps = NON + ((block + 0u) * in_blocks + i) * TAPS + (k - 0u) * SIDE;
-        let w0 = mat4x4f(weights[taps + 0u]);
+        let taps = NON + ((block + 0u) * in_blocks + i) * TAPS;
+        let tap0 = taps + 0u * SIDE + k - 0u;
+        let w0 = P4x4(weights[tap0]);
         q0_0_0 += w0 * v1;
         q0_0_1 += w0 * v2;
         q0_0_2 += w0 * v3;
@@ -305,141 +325,141 @@ fn main(
     }
   }
 
-  exchange[slot + 0u] = leaky(vec4f(SLOPE), branch.x * p0_0_0 + branch.y * q0_0_0);
+  exchange[slot + 0u * LANES] = leaky(vec4f(SLOPE), branch.x * p0_0_0 + branch.y * q0_0_0);
   p0_0_0 = vec4f(0.0);
-  exchange[slot + 1u] = leaky(vec4f(SLOPE), branch.x * p0_0_1 + branch.y * q0_0_1);
+  exchange[slot + 1u * LANES] = leaky(vec4f(SLOPE), branch.x * p0_0_1 + branch.y * q0_0_1);
   p0_0_1 = vec4f(0.0);
-  exchange[slot + 2u] = leaky(vec4f(SLOPE), branch.x * p0_0_2 + branch.y * q0_0_2);
+  exchange[slot + 2u * LANES] = leaky(vec4f(SLOPE), branch.x * p0_0_2 + branch.y * q0_0_2);
   p0_0_2 = vec4f(0.0);
-  exchange[slot + 3u] = leaky(vec4f(SLOPE), branch.x * p0_0_3 + branch.y * q0_0_3);
+  exchange[slot + 3u * LANES] = leaky(vec4f(SLOPE), branch.x * p0_0_3 + branch.y * q0_0_3);
   p0_0_3 = vec4f(0.0);
-  exchange[slot + 4u] = leaky(vec4f(SLOPE), branch.x * p0_0_4 + branch.y * q0_0_4);
+  exchange[slot + 4u * LANES] = leaky(vec4f(SLOPE), branch.x * p0_0_4 + branch.y * q0_0_4);
   p0_0_4 = vec4f(0.0);
-  exchange[slot + 5u] = leaky(vec4f(SLOPE), branch.x * p0_0_5 + branch.y * q0_0_5);
+  exchange[slot + 5u * LANES] = leaky(vec4f(SLOPE), branch.x * p0_0_5 + branch.y * q0_0_5);
   p0_0_5 = vec4f(0.0);
-  exchange[slot + 6u] = leaky(vec4f(SLOPE), branch.x * p0_0_6 + branch.y * q0_0_6);
+  exchange[slot + 6u * LANES] = leaky(vec4f(SLOPE), branch.x * p0_0_6 + branch.y * q0_0_6);
   p0_0_6 = vec4f(0.0);
-  exchange[slot + 7u] = leaky(vec4f(SLOPE), branch.x * p0_0_7 + branch.y * q0_0_7);
+  exchange[slot + 7u * LANES] = leaky(vec4f(SLOPE), branch.x * p0_0_7 + branch.y * q0_0_7);
   p0_0_7 = vec4f(0.0);
   workgroupBarrier();
   for (var i = 0u; i < DEPTH; i++) {
     let w = mat4x4f(weights[LAST + block * DEPTH + i]);
-    let source = i * PIXELS + local.x * COLUMNS;
-    p0_0_0 += w * exchange[source + 0u];
-    p0_0_1 += w * exchange[source + 1u];
-    p0_0_2 += w * exchange[source + 2u];
-    p0_0_3 += w * exchange[source + 3u];
-    p0_0_4 += w * exchange[source + 4u];
-    p0_0_5 += w * exchange[source + 5u];
-    p0_0_6 += w * exchange[source + 6u];
-    p0_0_7 += w * exchange[source + 7u];
+    let source = i * PIXELS + local.x;
+    p0_0_0 += w * exchange[source + 0u * LANES];
+    p0_0_1 += w * exchange[source + 1u * LANES];
+    p0_0_2 += w * exchange[source + 2u * LANES];
+    p0_0_3 += w * exchange[source + 3u * LANES];
+    p0_0_4 += w * exchange[source + 4u * LANES];
+    p0_0_5 += w * exchange[source + 5u * LANES];
+    p0_0_6 += w * exchange[source + 6u * LANES];
+    p0_0_7 += w * exchange[source + 7u * LANES];
   }
 
   if 0u < count {
-    p0_0_0 += vec4f(x[at + 0u]);
-    out[at + 0u] = E4(p0_0_0);
+    p0_0_0 += vec4f(x[at + 0u * width]);
+    out[at + 0u * width] = E4(p0_0_0);
   }
   if 1u < count {
-    p0_0_1 += vec4f(x[at + 1u]);
-    out[at + 1u] = E4(p0_0_1);
+    p0_0_1 += vec4f(x[at + 1u * width]);
+    out[at + 1u * width] = E4(p0_0_1);
   }
   if 2u < count {
-    p0_0_2 += vec4f(x[at + 2u]);
-    out[at + 2u] = E4(p0_0_2);
+    p0_0_2 += vec4f(x[at + 2u * width]);
+    out[at + 2u * width] = E4(p0_0_2);
   }
   if 3u < count {
-    p0_0_3 += vec4f(x[at + 3u]);
-    out[at + 3u] = E4(p0_0_3);
+    p0_0_3 += vec4f(x[at + 3u * width]);
+    out[at + 3u * width] = E4(p0_0_3);
   }
   if 4u < count {
-    p0_0_4 += vec4f(x[at + 4u]);
-    out[at + 4u] = E4(p0_0_4);
+    p0_0_4 += vec4f(x[at + 4u * width]);
+    out[at + 4u * width] = E4(p0_0_4);
   }
   if 5u < count {
-    p0_0_5 += vec4f(x[at + 5u]);
-    out[at + 5u] = E4(p0_0_5);
+    p0_0_5 += vec4f(x[at + 5u * width]);
+    out[at + 5u * width] = E4(p0_0_5);
   }
   if 6u < count {
-    p0_0_6 += vec4f(x[at + 6u]);
-    out[at + 6u] = E4(p0_0_6);
+    p0_0_6 += vec4f(x[at + 6u * width]);
+    out[at + 6u * width] = E4(p0_0_6);
   }
   if 7u < count {
-    p0_0_7 += vec4f(x[at + 7u]);
-    out[at + 7u] = E4(p0_0_7);
+    p0_0_7 += vec4f(x[at + 7u * width]);
+    out[at + 7u * width] = E4(p0_0_7);
   }
 
   if params.has_next != 0u {
     workgroupBarrier();
-    exchange[slot + 0u] = p0_0_0;
+    exchange[slot + 0u * LANES] = p0_0_0;
     q0_0_0 = vec4f(0.0);
-    exchange[slot + 1u] = p0_0_1;
+    exchange[slot + 1u * LANES] = p0_0_1;
     q0_0_1 = vec4f(0.0);
-    exchange[slot + 2u] = p0_0_2;
+    exchange[slot + 2u * LANES] = p0_0_2;
     q0_0_2 = vec4f(0.0);
-    exchange[slot + 3u] = p0_0_3;
+    exchange[slot + 3u * LANES] = p0_0_3;
     q0_0_3 = vec4f(0.0);
-    exchange[slot + 4u] = p0_0_4;
+    exchange[slot + 4u * LANES] = p0_0_4;
     q0_0_4 = vec4f(0.0);
-    exchange[slot + 5u] = p0_0_5;
+    exchange[slot + 5u * LANES] = p0_0_5;
     q0_0_5 = vec4f(0.0);
-    exchange[slot + 6u] = p0_0_6;
+    exchange[slot + 6u * LANES] = p0_0_6;
     q0_0_6 = vec4f(0.0);
-    exchange[slot + 7u] = p0_0_7;
+    exchange[slot + 7u * LANES] = p0_0_7;
     q0_0_7 = vec4f(0.0);
     workgroupBarrier();
     for (var i = 0u; i < DEPTH; i++) {
       let w = mat4x4f(weights[FIRST + block * DEPTH + i]);
-      let source = i * PIXELS + local.x * COLUMNS;
-      q0_0_0 += w * exchange[source + 0u];
-      q0_0_1 += w * exchange[source + 1u];
-      q0_0_2 += w * exchange[source + 2u];
-      q0_0_3 += w * exchange[source + 3u];
-      q0_0_4 += w * exchange[source + 4u];
-      q0_0_5 += w * exchange[source + 5u];
-      q0_0_6 += w * exchange[source + 6u];
-      q0_0_7 += w * exchange[source + 7u];
+      let source = i * PIXELS + local.x;
+      q0_0_0 += w * exchange[source + 0u * LANES];
+      q0_0_1 += w * exchange[source + 1u * LANES];
+      q0_0_2 += w * exchange[source + 2u * LANES];
+      q0_0_3 += w * exchange[source + 3u * LANES];
+      q0_0_4 += w * exchange[source + 4u * LANES];
+      q0_0_5 += w * exchange[source + 5u * LANES];
+      q0_0_6 += w * exchange[source + 6u * LANES];
+      q0_0_7 += w * exchange[source + 7u * LANES];
     }
 
     var sum = vec4f(0.0);
     if 0u < count {
       q0_0_0 = leaky(vec4f(SLOPE), q0_0_0);
       sum += q0_0_0;
-      next_t[at + 0u] = E4(q0_0_0);
+      next_t[at + 0u * width] = E4(q0_0_0);
     }
     if 1u < count {
       q0_0_1 = leaky(vec4f(SLOPE), q0_0_1);
       sum += q0_0_1;
-      next_t[at + 1u] = E4(q0_0_1);
+      next_t[at + 1u * width] = E4(q0_0_1);
     }
     if 2u < count {
       q0_0_2 = leaky(vec4f(SLOPE), q0_0_2);
       sum += q0_0_2;
-      next_t[at + 2u] = E4(q0_0_2);
+      next_t[at + 2u * width] = E4(q0_0_2);
     }
     if 3u < count {
       q0_0_3 = leaky(vec4f(SLOPE), q0_0_3);
       sum += q0_0_3;
-      next_t[at + 3u] = E4(q0_0_3);
+      next_t[at + 3u * width] = E4(q0_0_3);
     }
     if 4u < count {
       q0_0_4 = leaky(vec4f(SLOPE), q0_0_4);
       sum += q0_0_4;
-      next_t[at + 4u] = E4(q0_0_4);
+      next_t[at + 4u * width] = E4(q0_0_4);
     }
     if 5u < count {
       q0_0_5 = leaky(vec4f(SLOPE), q0_0_5);
       sum += q0_0_5;
-      next_t[at + 5u] = E4(q0_0_5);
+      next_t[at + 5u * width] = E4(q0_0_5);
     }
     if 6u < count {
       q0_0_6 = leaky(vec4f(SLOPE), q0_0_6);
       sum += q0_0_6;
-      next_t[at + 6u] = E4(q0_0_6);
+      next_t[at + 6u * width] = E4(q0_0_6);
     }
     if 7u < count {
       q0_0_7 = leaky(vec4f(SLOPE), q0_0_7);
       sum += q0_0_7;
-      next_t[at + 7u] = E4(q0_0_7);
+      next_t[at + 7u * width] = E4(q0_0_7);
     }
     sum = sum_of_lanes(local.x, block, sum);
     if local.x == 0u {

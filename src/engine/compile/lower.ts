@@ -1,5 +1,5 @@
 import type { Graph } from '../../graph/graph.ts';
-import { DEFAULT_WORKGROUP_LIMITS, tileRowsFor } from '../../kernels/kernel.ts';
+import { DEFAULT_WORKGROUP_LIMITS, tileColumnsFor } from '../../kernels/kernel.ts';
 import { Emission, type EmitOptions } from './emit/emission.ts';
 import { loadEmitters } from './emit/index.ts';
 import { type FuseOptions, fuse } from './fuse.ts';
@@ -10,7 +10,7 @@ export type LowerOptions = EmitOptions & Pick<FuseOptions, 'fuse' | 'keep'>;
 /** Lowers a graph: fuses ops, then turns each fused op into dispatches. No device is involved. */
 export async function lower(graph: Graph, options: LowerOptions = {}): Promise<Program> {
   const { fuse: level, keep = new Set(), image, workgroup = DEFAULT_WORKGROUP_LIMITS } = options;
-  const fits = (channels: number) => tileRowsFor(channels, workgroup) !== null;
+  const fits = (channels: number) => tileColumnsFor(channels, workgroup) !== null;
   const fused = fuse(graph, { ...(level && { fuse: level }), keep, image, fits });
   const emitters = await loadEmitters(fused.ops);
   const emission = new Emission(fused, keep, options);

@@ -407,10 +407,10 @@ export class Device {
           buffer: { type: 'uniform', hasDynamicOffset: true, minBindingSize: PARAM_BYTES },
         },
         ...bindings.map(
-          (access, i): GPUBindGroupLayoutEntry => ({
+          (type, i): GPUBindGroupLayoutEntry => ({
             binding: i + 1,
             visibility: COMPUTE_STAGE,
-            buffer: { type: access === 'read' ? 'read-only-storage' : 'storage' },
+            buffer: { type },
           }),
         ),
       ],

@@ -20,6 +20,9 @@ export interface Model {
   readonly spans: ReadonlyMap<string, Span>;
 }
 
+/** Some kernels bind their weights as uniforms. */
+const WEIGHTS = USAGE.STORAGE | USAGE.UNIFORM | USAGE.COPY_DST | USAGE.COPY_SRC;
+
 /** Compiles the pipelines of a program's steps concurrently, each once per device. */
 export const compileSteps = (device: Device, { steps }: Program): Promise<Pipeline[]> =>
   Promise.all(steps.map(({ kernel }) => device.compile(kernel)));
@@ -33,7 +36,8 @@ export async function uploadModel(
 ): Promise<Model> {
   const compiling = compileSteps(device, program);
   compiling.catch(() => {}); // awaited below; an upload that fails first must not leave it unhandled
-  const align = device.limits.minStorageBufferOffsetAlignment;
+  const { minStorageBufferOffsetAlignment, minUniformBufferOffsetAlignment } = device.limits;
+  const align = Math.max(minStorageBufferOffsetAlignment, minUniformBufferOffsetAlignment);
   const spans = new Map<string, Span>();
   const packed: (Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>)[] = [];
   let bytes = 0;
@@ -44,7 +48,7 @@ export async function uploadModel(
     bytes = Math.ceil((bytes + data.byteLength) / align) * align;
   }
   const buffer = await device.scoped('allocating the weights', () =>
-    device.buffer('weights', bytes, USAGE.STORAGE | USAGE.COPY_DST | USAGE.COPY_SRC),
+    device.buffer('weights', bytes, WEIGHTS),
   );
   try {
     const parts = [...spans.values()].map(({ offset }, i) => ({ buffer, offset, data: packed[i] }));

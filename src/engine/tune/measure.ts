@@ -12,9 +12,9 @@ import {
   blocksOf,
   ELEMENT_BYTES,
   type ElementType,
-  TILE_ROWS,
-  type TileRows,
-  tileRowsFor,
+  TILE_COLUMNS,
+  type TileColumns,
+  tileColumnsFor,
 } from '../../kernels/kernel.ts';
 import { nearestReference } from '../../kernels/maps/enlarge.reference.ts';
 import { fromBlocked, type PlanarMap, planarMap, toBlocked } from '../../kernels/planar.ts';
@@ -111,7 +111,7 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
         const layer = makeLayer(spec, size, element);
         for (const method of offered) {
           throwIfAborted(options.signal);
-          const { conv } = await tuningOf({ conv: method, fuse: 'ops', tileRows: 8 }, adapter);
+          const { conv } = await tuningOf({ conv: method, fuse: 'ops', tileColumns: 8 }, adapter);
           const variant = conv(spec);
           if ((variant.only ?? element) !== element) continue;
           add(await measureConv(device, variant, method, layer, options.repeats));
@@ -121,17 +121,17 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
   } finally {
     device.destroy();
   }
-  const { family, fuse, tileRows, half } = familyOf(adapter);
+  const { family, fuse, tileColumns, half } = familyOf(adapter);
   // Without room for the large tile, both ran with the same one.
-  const room = tileRowsFor(A2N_FEATURES, device.workgroup) ?? 8;
+  const room = tileColumnsFor(A2N_FEATURES, device.workgroup) ?? 8;
   const choose = async (element: ElementType, otherwise: MethodChoice): Promise<MethodChoice> => {
     const own = () => measurements.filter((measurement) => measurement.element === element);
     const fastestConv = fastest(own(), METHODS) ?? 'plain';
     // The layer decides between the two: fewest idle blocks.
     const conv: ConvMethod = fastestConv.startsWith('quad') ? 'quad' : fastestConv;
     const candidates = options.fusions.flatMap((fuse) =>
-      TILE_ROWS.filter((rows) => (fuse === 'blocks' ? rows <= room : rows === 8)).map(
-        (tileRows): Candidate => [levelName(fuse, tileRows), { fuse, conv, tileRows }],
+      TILE_COLUMNS.filter((rows) => (fuse === 'blocks' ? rows <= room : rows === 8)).map(
+        (tileColumns): Candidate => [levelName(fuse, tileColumns), { fuse, conv, tileColumns }],
       ),
     );
     for (const size of options.sizes) {
@@ -144,8 +144,8 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
     return candidates.find(([name]) => name === winner)?.[1] ?? { ...otherwise, conv };
   };
   const best: Choice = {
-    ...(await choose('f32', { fuse, tileRows, conv: 'plain' })),
-    ...(device.hasF16 && { half: await choose('f16', half ?? { fuse, tileRows, conv: 'plain' }) }),
+    ...(await choose('f32', { fuse, tileColumns, conv: 'plain' })),
+    ...(device.hasF16 && { half: await choose('f16', half ?? { fuse, tileColumns, conv: 'plain' }) }),
   };
   return { adapter, clock, measurements, family, best };
 }
@@ -153,8 +153,8 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
 /** A choice with the name of its measurements. */
 type Candidate = readonly [name: string, choice: MethodChoice];
 
-const levelName = (fuse: Fusion, tileRows: TileRows): string =>
-  fuse === 'blocks' ? `${fuse} ${tileRows}` : fuse;
+const levelName = (fuse: Fusion, tileColumns: TileColumns): string =>
+  fuse === 'blocks' ? `${fuse} ${tileColumns}` : fuse;
 
 /**
  * The variant with the shortest total time over all kernels that every variant computed correctly.
@@ -188,8 +188,8 @@ function methodsOf(
 ): MethodChoice | null {
   const fuse = (['none', 'ops', 'blocks'] as const).find((name) => name === value?.fuse);
   const conv = ([...METHODS, 'quad'] as const).find((name) => name === value?.conv);
-  const tileRows = TILE_ROWS.find((rows) => rows === value?.tileRows);
-  return fuse && conv && tileRows ? { fuse, conv, tileRows } : null;
+  const tileColumns = TILE_COLUMNS.find((rows) => rows === value?.tileColumns);
+  return fuse && conv && tileColumns ? { fuse, conv, tileColumns } : null;
 }
 
 interface Layer {

@@ -46,7 +46,7 @@ it('ends with a family that takes every adapter', () => {
 });
 
 it('shares weights within quads only where the device has subgroups', async () => {
-  const choice = { fuse: 'ops', conv: 'quad', tileRows: 8 } as const;
+  const choice = { fuse: 'ops', conv: 'quad', tileColumns: 8 } as const;
   const label = async (features: string[]) => {
     const { conv } = await tuningOf(choice, adapter({ features }));
     return conv(spec).kernel(spec, 'f32').label;

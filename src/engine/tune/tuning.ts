@@ -5,7 +5,8 @@ import {
   plainConv,
 } from '../../kernels/conv/conv.ts';
 import type { MatrixUnit } from '../../kernels/conv/convMatrix.ts';
-import type { TileRows } from '../../kernels/kernel.ts';
+import type { StripCut } from '../../kernels/conv/convStrips.ts';
+import type { TileColumns } from '../../kernels/kernel.ts';
 import type { Fusion } from '../compile/fuse.ts';
 import type { AdapterReport } from '../types.ts';
 
@@ -21,18 +22,19 @@ export interface Methods {
   /** Whether quads also share products of rows (kernels/nonlocalQuad.ts). */
   readonly quads: boolean;
   /** Rows of the tile of fused blocks, if the device has room for them; default 16. */
-  readonly tileRows?: TileRows;
+  readonly tileColumns?: TileColumns;
 }
 
 /** A kernel's variant as data, with its loader: few adapters use any but the plain one. */
 export interface VariantInfo {
-  /** Pixels of a row and blocks of output channels per invocation of a 3x3 convolution. */
+  /** Pixels and blocks of output channels per invocation of a 3x3 convolution. */
   readonly pixels: number;
   readonly blocks: number;
-  /** What loads a matrix of weights: each invocation, four of them, a subgroup or the workgroup. */
-  readonly weights: 'invocation' | 'quad' | 'subgroup' | 'workgroup';
-  /** 0: a subgroup. */
-  readonly workgroup: readonly [number, number, number];
+  /**
+   * What loads a matrix of weights: each invocation, from storage or a uniform, four of them, a
+   * subgroup or the workgroup.
+   */
+  readonly weights: 'invocation' | 'uniform' | 'quad' | 'subgroup' | 'workgroup';
   readonly offered: (adapter: Offering) => boolean;
   readonly load: (adapter: Offering) => Promise<ConvVariant>;
 }
@@ -45,18 +47,15 @@ const quad = (blocks: 3 | 5): VariantInfo => ({
   pixels: 8,
   blocks,
   weights: 'quad',
-  workgroup: [4, 16, 1],
   offered: ({ features }) => features.includes('subgroups'),
   load: async () => (await import('../../kernels/conv/convQuad.ts')).quadConv(blocks),
 });
-const wide = (pixels: number, blocks: number, shared = false): VariantInfo => ({
-  pixels,
-  blocks,
-  weights: shared ? 'workgroup' : 'invocation',
-  workgroup: [8, 8, 1],
-  offered: always,
-  load: async () =>
-    (await import('../../kernels/conv/convWide.ts')).wideConv({ pixels, blocks, shared }),
+const strips = (cut: StripCut): VariantInfo => ({
+  pixels: cut.pixels,
+  blocks: cut.blocks,
+  weights: cut.weights ?? 'invocation',
+  offered: ({ features }) => !cut.half || features.includes('shader-f16'),
+  load: async () => (await import('../../kernels/conv/convStrips.ts')).stripConv(cut),
 });
 
 /** All variants. `npm run tune` measures this list, and the tests of kernels run over it. */
@@ -65,21 +64,24 @@ export const CONV_VARIANTS = {
     pixels: 8,
     blocks: 1,
     weights: 'invocation',
-    workgroup: [4, 16, 1],
     offered: always,
     load: async () => plainConv,
   },
-  small: wide(4, 1),
-  wide: wide(8, 2),
-  shared: wide(4, 4, true),
+  short: strips({ pixels: 4, blocks: 1 }),
+  strips: strips({ pixels: 8, blocks: 2 }),
+  uniform: strips({ pixels: 8, blocks: 2, weights: 'uniform' }),
+  shared: strips({ pixels: 8, blocks: 2, weights: 'workgroup' }),
+  wide: strips({ pixels: 4, blocks: 5, weights: 'workgroup' }),
+  halo: strips({ pixels: 8, blocks: 2, weights: 'workgroup', halo: true }),
+  // Only for f16 maps.
+  half: strips({ pixels: 8, blocks: 2, weights: 'workgroup', half: true }),
+  halfUniform: strips({ pixels: 8, blocks: 2, weights: 'uniform', half: true }),
   quad3: quad(3),
   quad5: quad(5),
-  // Only for f16 maps.
   matrix: {
     pixels: 32,
     blocks: 10,
     weights: 'subgroup',
-    workgroup: [0, 4, 1],
     offered: ({ matrix }) => matrix !== undefined,
     load: async ({ matrix }) =>
       (await import('../../kernels/conv/convMatrix.ts')).matrixConv(matrix as MatrixUnit),
@@ -99,7 +101,7 @@ export interface MethodChoice {
   readonly fuse: Fusion;
   /** `plain` if the device lacks what the variant needs. */
   readonly conv: ConvMethod;
-  readonly tileRows: TileRows;
+  readonly tileColumns: TileColumns;
 }
 
 export interface Family extends Choice {
@@ -116,14 +118,14 @@ export interface Family extends Choice {
  * workgroup memory at 40 channels; tiles of 8 rows take 10.
  */
 export const FAMILIES: readonly Family[] = [
-  { family: 'swiftshader', matches: /swiftshader/i, fuse: 'ops', conv: 'quad', tileRows: 8 },
+  { family: 'swiftshader', matches: /swiftshader/i, fuse: 'ops', conv: 'quad', tileColumns: 8 },
   {
     // Workgroup memory is ordinary memory there, and large kernels take long to compile.
     family: 'software',
     matches: /llvmpipe|lavapipe|basic render|warp/i,
     fuse: 'ops',
     conv: 'plain',
-    tileRows: 8,
+    tileColumns: 8,
   },
   {
     // 100 KiB of workgroup memory and more per core. Matrix units are so much faster than the rest
@@ -132,20 +134,20 @@ export const FAMILIES: readonly Family[] = [
     matches: /nvidia|geforce/i,
     fuse: 'blocks',
     conv: 'plain',
-    tileRows: 16,
-    half: { fuse: 'ops', conv: 'matrix', tileRows: 16 },
+    tileColumns: 16,
+    half: { fuse: 'ops', conv: 'matrix', tileColumns: 16 },
   },
   // 64 KiB for two compute units.
-  { family: 'amd', matches: /\bamd\b|radeon|rdna/i, fuse: 'blocks', conv: 'plain', tileRows: 16 },
+  { family: 'amd', matches: /\bamd\b|radeon|rdna/i, fuse: 'blocks', conv: 'plain', tileColumns: 16 },
   // 32 KiB per core. One tile of 16 rows would take nearly all of it.
-  { family: 'apple', matches: /apple/i, fuse: 'blocks', conv: 'plain', tileRows: 8 },
+  { family: 'apple', matches: /apple/i, fuse: 'blocks', conv: 'plain', tileColumns: 8 },
   // 64 KiB and more per core.
-  { family: 'intel', matches: /intel/i, fuse: 'blocks', conv: 'plain', tileRows: 16 },
+  { family: 'intel', matches: /intel/i, fuse: 'blocks', conv: 'plain', tileColumns: 16 },
   // 32 KiB per core, shared by few waves.
-  { family: 'qualcomm', matches: /qualcomm|adreno/i, fuse: 'blocks', conv: 'plain', tileRows: 8 },
+  { family: 'qualcomm', matches: /qualcomm|adreno/i, fuse: 'blocks', conv: 'plain', tileColumns: 8 },
   // Workgroup memory is ordinary cached memory, as in software.
-  { family: 'arm', matches: /\barm\b|mali|immortalis/i, fuse: 'ops', conv: 'plain', tileRows: 8 },
-  { family: 'default', matches: /(?:)/, fuse: 'blocks', conv: 'plain', tileRows: 16 },
+  { family: 'arm', matches: /\barm\b|mali|immortalis/i, fuse: 'ops', conv: 'plain', tileColumns: 8 },
+  { family: 'default', matches: /(?:)/, fuse: 'blocks', conv: 'plain', tileColumns: 16 },
 ];
 
 export function familyOf(adapter: AdapterReport): Family {
@@ -170,11 +172,11 @@ const variantOf = ({ conv }: MethodChoice): VariantInfo =>
   CONV_VARIANTS[conv === 'quad' ? 'quad5' : conv];
 
 async function methodsOf(choice: MethodChoice, adapter: Offering): Promise<Methods> {
-  const { fuse, conv: method, tileRows } = choice;
+  const { fuse, conv: method, tileColumns } = choice;
   const { offered, load } = variantOf(choice);
-  if (!offered(adapter)) return { fuse, tileRows, conv: () => plainConv, quads: false };
+  if (!offered(adapter)) return { fuse, tileColumns, conv: () => plainConv, quads: false };
   const byLayer = async () => (await import('../../kernels/conv/convQuad.ts')).quadConv(null);
   const variant = await (method === 'quad' ? byLayer() : load(adapter));
   const conv = (spec: ConvSpec) => (variant.takes?.(spec) === false ? plainConv : variant);
-  return { fuse, tileRows, conv, quads: method.startsWith('quad') };
+  return { fuse, tileColumns, conv, quads: method.startsWith('quad') };
 }

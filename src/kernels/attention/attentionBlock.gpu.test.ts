@@ -58,14 +58,14 @@ async function checkBlock(
   height: number,
   options: Partial<AttentionMixSpec> & { hasNext?: boolean; rowsPerDispatch?: number } = {},
 ): Promise<void> {
-  const { features = 8, hidden = 2, nonKernel = 3, hasNext = true, tileRows = 8 } = options;
+  const { features = 8, hidden = 2, nonKernel = 3, hasNext = true, tileColumns = 8 } = options;
   const { rowsPerDispatch } = options;
   const spec: AttentionMixSpec = {
     features,
     hidden,
     nonKernel,
     slope,
-    tileRows,
+    tileColumns,
     temperature: 30,
   };
   const blocks = blocksOf(features);
@@ -80,15 +80,15 @@ async function checkBlock(
 
   const { partials, chunks } = await partialSums(t);
   const [gatedWords, statWords] = await runKernel(attentionGateKernel(spec), {
-    grid: attentionGrid(tileRows, width, height),
-    params: [width, height, 0, chunks, statGroups(tileRows, width, height)],
+    grid: attentionGrid(tileColumns, width, height),
+    params: [width, height, 0, chunks, statGroups(tileColumns, width, height)],
     reads: [
       toBlocked(t),
       packAttentionGate(spec, { k1, k2, k3 }),
       packBias(b2, features),
       partials,
     ],
-    writes: [words, statGroups(tileRows, width, height) * blocks * 4],
+    writes: [words, statGroups(tileColumns, width, height) * blocks * 4],
     ...split,
   });
   const gate = activationReference(
@@ -108,12 +108,12 @@ async function checkBlock(
     conv1(12),
   ];
   const [outWords, nextWords, sumWords] = await runKernel(attentionMixKernel(spec), {
-    grid: attentionGrid(tileRows, width, height),
+    grid: attentionGrid(tileColumns, width, height),
     params: [
       width,
       height,
       0,
-      statGroups(tileRows, width, height),
+      statGroups(tileColumns, width, height),
       hasNext ? 1 : 0,
       width * height,
     ],
@@ -127,7 +127,7 @@ async function checkBlock(
     writes: [
       words,
       hasNext ? words : 4,
-      hasNext ? attentionGroups(tileRows, width, height) * blocks * 4 : 4,
+      hasNext ? attentionGroups(tileColumns, width, height) * blocks * 4 : 4,
     ],
     ...split,
   });
@@ -178,7 +178,7 @@ describe('attention-in-attention block in two kernels', () => {
   it('of channels that are no multiple of four', () =>
     checkBlock(10, 9, { features: 6, hidden: 3 }));
   it('with a 1x1 non-attention branch (A2N-M)', () => checkBlock(9, 10, { nonKernel: 1 }));
-  it('in tiles of 16 rows', () => checkBlock(13, 37, { tileRows: 16 }));
+  it('in tiles of 16 rows', () => checkBlock(13, 37, { tileColumns: 16 }));
   it('as the last block', () => checkBlock(9, 10, { hasNext: false }));
   it('cut into pieces along y', () => checkBlock(20, 50, { rowsPerDispatch: 2 }));
 });

@@ -9,8 +9,8 @@ import {
   type ElementType,
   type Grid,
   MAP_WORDS,
-  type TileRows,
-  tileRowGrid,
+  type TileColumns,
+  tileColumnGrid,
 } from '../kernel.ts';
 import { TILE, TILE_SHADERS } from '../tile.ts';
 
@@ -26,8 +26,8 @@ export interface AttentionBlockSpec {
   readonly features: number;
   /** Negative slope of every leaky ReLU. */
   readonly slope: number;
-  /** Rows of a workgroup's tile. 8 fits the default limits. */
-  readonly tileRows: TileRows;
+  /** Columns of a workgroup's tile. 8 fits the default limits. */
+  readonly tileColumns: TileColumns;
 }
 
 export interface AttentionMixSpec extends AttentionBlockSpec {
@@ -58,32 +58,32 @@ const MIX = contract(['gated', 't', 'x', 'weights', 'stats'], ['out', 'next_t', 
 const MAX_STAT_GROUPS = 64;
 
 /** Workgroups of either kernel, [x, y, 1], for a map of `width` x `height`. */
-export const attentionGrid = (tileRows: TileRows, width: number, height: number): Grid =>
-  tileRowGrid(tileRows, width, height);
+export const attentionGrid = (tileColumns: TileColumns, width: number, height: number): Grid =>
+  tileColumnGrid(tileColumns, width, height);
 
 /** Workgroups of either kernel, and partial sums that the mix kernel writes. */
-export const attentionGroups = (tileRows: TileRows, width: number, height: number): number => {
-  const [x, y] = attentionGrid(tileRows, width, height);
+export const attentionGroups = (tileColumns: TileColumns, width: number, height: number): number => {
+  const [x, y] = attentionGrid(tileColumns, width, height);
   return x * y;
 };
 
 /** Sums that the gate kernel writes for the mix kernel. */
-export const statGroups = (tileRows: TileRows, width: number, height: number): number =>
-  Math.min(MAX_STAT_GROUPS, attentionGroups(tileRows, width, height));
+export const statGroups = (tileColumns: TileColumns, width: number, height: number): number =>
+  Math.min(MAX_STAT_GROUPS, attentionGroups(tileColumns, width, height));
 
 /**
  * Bindings: t, weights (`packAttentionGate`), bias, partials, gated, stats. Uniform: width, height,
  * group_row, chunks (number of partials), stat_groups.
  */
 export function attentionGateKernel(
-  { features, slope, tileRows }: AttentionBlockSpec,
+  { features, slope, tileColumns }: AttentionBlockSpec,
   element: ElementType = 'f32',
 ) {
   return {
     label: `attention gate ${features}`,
     code: assemble(
       element,
-      { ...TILE, DEPTH: blocksOf(features), TILE_ROWS: tileRows, SLOPE: { f32: slope } },
+      { ...TILE, DEPTH: blocksOf(features), TILE_COLUMNS: tileColumns, SLOPE: { f32: slope } },
       'attention/gate',
       SHADERS,
     ),
@@ -104,7 +104,7 @@ export function attentionMixKernel(spec: AttentionMixSpec, element: ElementType 
       {
         ...TILE,
         DEPTH: blocksOf(spec.features),
-        TILE_ROWS: spec.tileRows,
+        TILE_COLUMNS: spec.tileColumns,
         HIDDEN_BLOCKS: blocksOf(spec.hidden),
         NON_REACH: spec.nonKernel === 3 ? 1 : 0,
         TEMPERATURE: { f32: spec.temperature },

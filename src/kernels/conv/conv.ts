@@ -1,10 +1,11 @@
 import type { Activation } from '../../graph/graph.ts';
-import columnsSource from '../../shaders/conv/columns.wgsl?raw';
+import arithmeticSource from '../../shaders/conv/arithmetic.wgsl?raw';
 import convSourceText from '../../shaders/conv/conv.wgsl?raw';
 import packSource from '../../shaders/conv/pack.wgsl?raw';
 import partsSource from '../../shaders/conv/parts.wgsl?raw';
 import productSource from '../../shaders/conv/product.wgsl?raw';
 import storeSource from '../../shaders/conv/store.wgsl?raw';
+import stripSource from '../../shaders/conv/strip.wgsl?raw';
 import weightsSource from '../../shaders/conv/weights.wgsl?raw';
 import activationSource from '../../shaders/lib/activation.wgsl?raw';
 import { ACTIVATION_IDS, activationId, slopeOf } from '../activation.ts';
@@ -12,6 +13,7 @@ import {
   assemble,
   blocksOf,
   type Constants,
+  type Contract,
   contract,
   type ElementType,
   type Grid,
@@ -22,12 +24,13 @@ import {
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
-  'conv/columns': columnsSource,
+  'conv/arithmetic': arithmeticSource,
   'conv/conv': convSourceText,
   'conv/pack': packSource,
   'conv/parts': partsSource,
   'conv/product': productSource,
   'conv/store': storeSource,
+  'conv/strip': stripSource,
   'conv/weights': weightsSource,
   'lib/activation': activationSource,
 };
@@ -83,6 +86,10 @@ export interface ConvVariant {
   readonly only?: ElementType;
   readonly kernel: (spec: ConvSpec, element: ElementType) => ConvKernel;
   readonly grid: (spec: ConvSpec, width: number, height: number) => Grid;
+  /**
+   * Its shape for other ends and beginnings of conv.wgsl (PARTS, PACK). Absent: they keep their own.
+   */
+  readonly shape?: (layer: Pick<ConvSpec, 'kernel' | 'cIn' | 'cOut'>) => ConvShape;
   /** Absent: weights stay as `packConvWeights` packs them. */
   readonly packing?: ConvPacking;
 }
@@ -103,15 +110,47 @@ export type ConvChoice = (spec: ConvSpec) => ConvVariant;
 
 /** How the work of a convolution is divided. */
 export interface ConvShape {
-  /** Pixels and blocks of output channels per invocation. */
-  readonly columns: number;
-  readonly rows: number;
+  /** Pixels of a strip, which is a part of a row or, with `down`, of a column. */
+  readonly strip: number;
+  readonly down?: boolean;
+  /** Strips and blocks of output channels per invocation. */
+  readonly lines: number;
   readonly blocks: number;
   /** Invocations along x and y. */
   readonly workgroup: readonly [number, number];
-  /** Which invocations load weights together. Absent: every invocation loads its own. */
-  readonly weights?: 'quad' | 'workgroup';
+  /**
+   * How weights are loaded: the lanes of a quad together, the workgroup into workgroup memory, or each
+   * invocation from a uniform buffer (`padUniform`). Absent: each from a storage buffer.
+   */
+  readonly weights?: 'quad' | 'workgroup' | 'uniform';
+  /** Whether the workgroup copies the pixels that it reads to workgroup memory. */
+  readonly halo?: boolean;
+  /** Whether products of one input block are summed in the element type. */
+  readonly half?: boolean;
 }
+
+/** Matrices that a uniform binding of 64 KiB holds in f32. */
+const UNIFORM_MATRICES = 1024;
+
+/** Whether a layer's weights fit a uniform binding. */
+export const fitsUniform = ({
+  kernel,
+  cIn,
+  cOut,
+}: Pick<ConvSpec, 'kernel' | 'cIn' | 'cOut'>): boolean =>
+  blocksOf(cIn) * blocksOf(cOut) * kernel ** 2 <= UNIFORM_MATRICES;
+
+/** Pads packed weights to the size that `weights: 'uniform'` binds. */
+export const padUniform = (packed: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> => {
+  const padded = new Float32Array(UNIFORM_MATRICES * 16);
+  padded.set(packed);
+  return padded;
+};
+
+/** Matrices that a workgroup copies at once: 4 KiB in f32. */
+const STAGED_MATRICES = 64;
+/** Input blocks whose matrices it copies at once, at most. */
+const MOST_CHUNKS = 8;
 
 /** The constants of store.wgsl for a convolution of one map with any epilogue. */
 export const STORE: Constants = {
@@ -134,21 +173,40 @@ const MAX_UNROLLED = 8;
 export const convSource = (
   element: ElementType,
   kernel: 1 | 3,
-  { columns, rows, blocks, workgroup: [width, height], weights }: ConvShape,
+  shape: ConvShape,
   constants: Constants,
-): string =>
-  assemble(
+): string => {
+  const {
+    strip,
+    down = false,
+    lines,
+    blocks,
+    workgroup,
+    weights,
+    halo = false,
+    half = false,
+  } = shape;
+  const [width, height] = workgroup;
+  const fitting = Math.floor(STAGED_MATRICES / (blocks * kernel ** 2));
+  return assemble(
     element,
     {
       REACH: kernel === 3 ? 1 : 0,
-      COLUMNS: columns,
-      ROWS: rows,
+      STRIP: strip,
+      LINES: lines,
+      DOWN: down,
       BLOCKS: blocks,
       WIDTH: width,
       HEIGHT: height,
       QUAD: weights === 'quad',
       SHARED: weights === 'workgroup',
-      GATHER: columns * rows * blocks > MAX_UNROLLED,
+      CHUNK: Math.max(1, Math.min(MOST_CHUNKS, fitting)),
+      UNIFORM: weights === 'uniform' ? UNIFORM_MATRICES : 0,
+      WEIGHTS_BINDING: constants.PARTS ? 6 : 2,
+      HALO: halo,
+      STAGED: weights === 'workgroup' || halo,
+      HALF: half,
+      GATHER: strip * lines * blocks > MAX_UNROLLED,
       PACK: false,
       ...STORE,
       ...constants,
@@ -156,43 +214,42 @@ export const convSource = (
     'conv/conv',
     SHADERS,
   );
+};
+
+/** A contract, with its weights bound as the shape loads them. */
+export const boundFor = <R extends string, W extends string, P extends string>(
+  own: Contract<R | 'weights', W, P>,
+  { weights }: ConvShape,
+): Contract<R | 'weights', W, P> =>
+  weights === 'uniform' ? { ...own, uniforms: ['weights'] } : own;
 
 /** Grid of conv.wgsl for `cOut` channels of `width` x `height` pixels. */
 export const shapeGrid = (
-  { columns, rows, blocks, workgroup: [x, y] }: ConvShape,
+  { strip, lines, down = false, blocks, workgroup: [x, y] }: ConvShape,
   cOut: number,
   width: number,
   height: number,
 ): Grid => [
-  Math.ceil(width / (columns * x)),
-  Math.ceil(height / (rows * y)),
+  Math.ceil(width / ((down ? lines : strip) * x)),
+  Math.ceil(height / ((down ? strip : lines) * y)),
   Math.ceil(blocksOf(cOut) / blocks),
 ];
 
-/** A shape that runs well on every device. */
+/** A shape that runs on every device. */
 export const plainShape = (kernel: 1 | 3): ConvShape =>
   kernel === 3
-    ? { columns: 8, rows: 1, blocks: 1, workgroup: [4, 16] }
-    : { columns: 4, rows: 1, blocks: 1, workgroup: [8, 8] };
+    ? { strip: 8, lines: 1, blocks: 1, workgroup: [4, 16] }
+    : { strip: 4, lines: 1, blocks: 1, workgroup: [8, 8] };
 
-/** A variant with a shape. Layers share a pipeline unless their enlargement differs. */
-export const shapedVariant = (
-  name: string,
-  shapeOf: (spec: ConvSpec) => ConvShape,
-): Pick<ConvVariant, 'kernel' | 'grid'> => ({
-  kernel: (spec, element) => {
-    const { kernel, upsample } = spec;
-    return {
-      label: `conv${kernel}x${kernel}${name}${upsample > 1 ? ` nearest x${upsample}` : ''}`,
-      code: convSource(element, kernel, shapeOf(spec), { UPSAMPLE: upsample }),
-      ...CONV,
-    };
-  },
-  grid: (spec, width, height) => shapeGrid(shapeOf(spec), spec.cOut, width, height),
-});
-
-/** The variant that runs well on every device. */
-export const plainConv: ConvVariant = shapedVariant('', ({ kernel }) => plainShape(kernel));
+/** The variant that runs on every device. Layers share a pipeline unless their enlargement differs. */
+export const plainConv: ConvVariant = {
+  kernel: ({ kernel, upsample }, element) => ({
+    label: `conv${kernel}x${kernel}${upsample > 1 ? ` nearest x${upsample}` : ''}`,
+    code: convSource(element, kernel, plainShape(kernel), { UPSAMPLE: upsample }),
+    ...CONV,
+  }),
+  grid: ({ kernel, cOut }, width, height) => shapeGrid(plainShape(kernel), cOut, width, height),
+};
 
 /** The uniform's words for an output of `width` x `height` pixels. */
 export function convParams(spec: ConvSpec, width: number, height: number): ConvParams {

@@ -37,7 +37,7 @@ describe('3x3 convolution with pixel attention', () => {
       cOut,
       upsample,
       act1: { fn: 'leakyRelu', slope: 0.2 },
-      tileRows: h > 5 ? 16 : 8,
+      tileColumns: h > 5 ? 16 : 8,
     };
     const x = randomMap(cIn, h, w, 1);
     const [w3, b3] = [randomValues(cOut * cIn * 9, 2), randomValues(cOut, 3)];

@@ -10,12 +10,20 @@ import {
   type ElementType,
   type Grid,
   MAP_WORDS,
-  type TileRows,
-  tileRowGrid,
+  type TileColumns,
+  tileColumnGrid,
 } from '../kernel.ts';
 import { TILE, TILE_SHADERS } from '../tile.ts';
 import type { Sources } from '../wgsl.ts';
-import { convSource, packBias, packConvWeights, plainShape, shapeGrid } from './conv.ts';
+import {
+  boundFor,
+  type ConvShape,
+  convSource,
+  packBias,
+  packConvWeights,
+  plainShape,
+  shapeGrid,
+} from './conv.ts';
 
 const SHADERS: Sources = {
   'conv/gate': gateSource,
@@ -30,8 +38,8 @@ export interface ConvGateSpec {
   /** Factor of the nearest enlargement through which the input is read; 1 for none. */
   readonly upsample: number;
   readonly act1: Activation | null;
-  /** Rows of a workgroup's tile. 8 fits the default limits. */
-  readonly tileRows: TileRows;
+  /** Columns of a workgroup's tile. 8 fits the default limits. */
+  readonly tileColumns: TileColumns;
 }
 
 const GATE = contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS);
@@ -49,7 +57,7 @@ export function convGateKernel(spec: ConvGateSpec, element: ElementType = 'f32')
         IN_BLOCKS: blocksOf(spec.cIn),
         ...TILE,
         DEPTH: blocksOf(spec.cOut),
-        TILE_ROWS: spec.tileRows,
+        TILE_COLUMNS: spec.tileColumns,
         UPSAMPLE: spec.upsample,
         ...activationConstants(1, spec.act1),
       },
@@ -61,8 +69,8 @@ export function convGateKernel(spec: ConvGateSpec, element: ElementType = 'f32')
 }
 
 /** Grid for an output of `width` x `height` pixels. */
-export const convGateGrid = ({ tileRows }: ConvGateSpec, width: number, height: number): Grid =>
-  tileRowGrid(tileRows, width, height);
+export const convGateGrid = ({ tileColumns }: ConvGateSpec, width: number, height: number): Grid =>
+  tileColumnGrid(tileColumns, width, height);
 
 /** Weights (oihw) of the 3x3 and of the 1x1. */
 export const packConvGate = (
@@ -100,20 +108,27 @@ const PACK = contract(['x', 'weights', 'bias', 'lr'], ['image', 'status'], {
  * Bindings: x, weights (`packConvWeights`), bias, lr, image, status. Uniform: width, height,
  * group_row, mapWidth, mapHeight, col0, row0.
  */
-export function convPackKernel(spec: ConvPackSpec, element: ElementType = 'f32') {
+export function convPackKernel(
+  spec: ConvPackSpec,
+  element: ElementType = 'f32',
+  shape: ConvShape = plainShape(3),
+) {
   return {
     label: `conv3x3 ${spec.cIn}->3, bilinear skip, pack`,
-    code: convSource(element, 3, plainShape(3), {
+    code: convSource(element, 3, shape, {
       PACK: true,
       UPSAMPLE: 1,
       IN_BLOCKS: blocksOf(spec.cIn),
       SCALE: spec.scale,
       RANGE: { f32: spec.range },
     }),
-    ...PACK,
+    ...boundFor(PACK, shape),
   };
 }
 
 /** Grid of `convPackKernel` for a rectangle of `width` x `height` pixels. */
-export const convPackGrid = (width: number, height: number): Grid =>
-  shapeGrid(plainShape(3), 3, width, height);
+export const convPackGrid = (
+  width: number,
+  height: number,
+  shape: ConvShape = plainShape(3),
+): Grid => shapeGrid(shape, 3, width, height);

@@ -1,6 +1,7 @@
 import { MAX_PARTS } from '../../graph/graph.ts';
 import { blocksOf, contract, type ElementType, type Grid } from '../kernel.ts';
 import {
+  boundFor,
   CONV_WORDS,
   type ConvParams,
   type ConvShape,
@@ -21,9 +22,10 @@ export interface PartsConvSpec extends ConvSpec {
   readonly addend: number;
 }
 
-const shapeOf = (kernel: 1 | 3): ConvShape => ({
-  columns: 4,
-  rows: kernel === 3 ? 2 : 1,
+/** A shape that runs on every device. */
+export const partsShape = (kernel: 1 | 3): ConvShape => ({
+  strip: 4,
+  lines: kernel === 3 ? 2 : 1,
   blocks: 1,
   workgroup: [8, 8],
 });
@@ -34,14 +36,18 @@ const PARTS = contract(['x0', 'x1', 'x2', 'x3', 'x4', 'weights', 'bias'], ['y'],
  * Bindings: x0 .. x4, weights (`packConvWeights` with `parts`), bias (`packBias`), y.
  * Uniform: `convPartsParams`. All layers share a pipeline.
  */
-export const convPartsKernel = (kernel: 1 | 3, element: ElementType = 'f32') => ({
+export const convPartsKernel = (
+  kernel: 1 | 3,
+  element: ElementType = 'f32',
+  shape: ConvShape = partsShape(kernel),
+) => ({
   label: `conv${kernel}x${kernel} over parts`,
-  code: convSource(element, kernel, shapeOf(kernel), {
+  code: convSource(element, kernel, shape, {
     PARTS: true,
     MULTIPLY: false,
     UPSAMPLE: 1,
   }),
-  ...PARTS,
+  ...boundFor(PARTS, shape),
 });
 
 /** The uniform's words for an output of `width` x `height` pixels. */
@@ -69,5 +75,9 @@ export function convPartsParams(spec: PartsConvSpec, width: number, height: numb
 }
 
 /** Grid of a convolution over parts for an output of `width` x `height` pixels. */
-export const convPartsGrid = (spec: ConvSpec, width: number, height: number): Grid =>
-  shapeGrid(shapeOf(spec.kernel), spec.cOut, width, height);
+export const convPartsGrid = (
+  { kernel, cOut }: ConvSpec,
+  width: number,
+  height: number,
+  shape: ConvShape = partsShape(kernel),
+): Grid => shapeGrid(shape, cOut, width, height);

@@ -55,8 +55,8 @@ export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
 });
 
 const quadShape = (spec: ConvSpec, blocks: QuadBlocks | null): ConvShape => ({
-  columns: 8,
-  rows: 1,
+  strip: 8,
+  lines: 1,
   blocks: blocksPerInvocation(spec, blocks),
   workgroup: [4, 16],
   weights: 'quad',

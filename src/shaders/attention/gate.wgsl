@@ -10,10 +10,11 @@
 //   partials [chunks][DEPTH] vec4f: sums of t over parts of the image
 //   stats    [stat_groups][DEPTH] vec4f: sums of the partials
 //
-// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, DEPTH, TILE_ROWS, SLOPE.
+// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, DEPTH, TILE_COLUMNS, SLOPE.
 
 #import lib/activation
 #import lib/exchange
+#import conv/arithmetic
 
 struct Params {
   width: u32,
@@ -40,7 +41,7 @@ fn store(at: u32, inside: bool, value: vec4f, gate: vec4f) {
   }
 }
 
-@compute @workgroup_size(TILE_ROWS, DEPTH, 1)
+@compute @workgroup_size(TILE_COLUMNS, DEPTH, 1)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
@@ -49,23 +50,23 @@ fn main(
   #import lib/tile upsample=1
 
   let in_blocks = DEPTH;
-  #for c in 0..COLUMNS
+  #for c in 0..STRIP
     var p0_0_{c} = vec4f(0.0);
     var q0_0_{c} = vec4f(0.0);
   #end
   #import conv/product s=p x=t reach=1 first=0
 
   let b = vec4f(bias[block]);
-  #for c in 0..COLUMNS
-    exchange[slot + {c}u] = leaky(vec4f(SLOPE), p0_0_{c});
+  #for c in 0..STRIP
+    exchange[slot + {c}u * TILE_COLUMNS] = leaky(vec4f(SLOPE), p0_0_{c});
     p0_0_{c} = b;
   #end
   workgroupBarrier();
   #import lib/crossing sums=p first=K2
   #import conv/product s=q x=t reach=1 first=K3
 
-  #for c in 0..COLUMNS
-    store(at + {c}u, {c}u < count, q0_0_{c}, p0_0_{c});
+  #for c in 0..STRIP
+    store(at + {c}u * width, {c}u < count, q0_0_{c}, p0_0_{c});
   #end
 
   // One share of the pooling. The condition is uniform across the workgroup, so barriers are
@@ -74,7 +75,7 @@ fn main(
   if index < params.stat_groups {
     let last = (index + 1u) * params.chunks / params.stat_groups;
     var sum = vec4f(0.0);
-    for (var i = index * params.chunks / params.stat_groups + local.x; i < last; i += TILE_ROWS) {
+    for (var i = index * params.chunks / params.stat_groups + local.x; i < last; i += TILE_COLUMNS) {
       sum += partials[i * DEPTH + block];
     }
     sum = sum_of_lanes(local.x, block, sum);

@@ -14,11 +14,12 @@
 //   stats    [stat_groups][DEPTH] vec4f: sums of t over parts of the image (attention/gate.wgsl)
 //   partials [workgroups][DEPTH] vec4f: sums of next_t over each workgroup's pixels
 //
-// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, DEPTH, TILE_ROWS, HIDDEN_BLOCKS, NON_REACH,
+// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, DEPTH, TILE_COLUMNS, HIDDEN_BLOCKS, NON_REACH,
 //   TEMPERATURE, SLOPE.
 
 #import lib/activation
 #import lib/exchange
+#import conv/arithmetic
 
 struct Params {
   width: u32,
@@ -51,7 +52,7 @@ var<workgroup> branch: vec2f;
 // Writes the two branch weights to `branch`. Every invocation of the workgroup must call it.
 fn dynamic_weights(lane: u32, block: u32) {
   var sum = vec4f(0.0);
-  for (var i = lane; i < params.stat_groups; i += TILE_ROWS) {
+  for (var i = lane; i < params.stat_groups; i += TILE_COLUMNS) {
     sum += stats[i * DEPTH + block];
   }
   sum = sum_of_lanes(lane, block, sum);
@@ -79,7 +80,7 @@ fn dynamic_weights(lane: u32, block: u32) {
   workgroupBarrier();
 }
 
-@compute @workgroup_size(TILE_ROWS, DEPTH, 1)
+@compute @workgroup_size(TILE_COLUMNS, DEPTH, 1)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
@@ -90,40 +91,40 @@ fn main(
   dynamic_weights(local.x, block);
 
   let in_blocks = DEPTH;
-  #for c in 0..COLUMNS
+  #for c in 0..STRIP
     var p0_0_{c} = vec4f(0.0);
     var q0_0_{c} = vec4f(0.0);
   #end
   #import conv/product s=p x=gated reach=1 first=0
   #import conv/product s=q x=t reach=NON_REACH first=NON
 
-  #for c in 0..COLUMNS
-    exchange[slot + {c}u] = leaky(vec4f(SLOPE), branch.x * p0_0_{c} + branch.y * q0_0_{c});
+  #for c in 0..STRIP
+    exchange[slot + {c}u * TILE_COLUMNS] = leaky(vec4f(SLOPE), branch.x * p0_0_{c} + branch.y * q0_0_{c});
     p0_0_{c} = vec4f(0.0);
   #end
   workgroupBarrier();
   #import lib/crossing sums=p first=LAST
-  #for c in 0..COLUMNS
+  #for c in 0..STRIP
     if {c}u < count {
-      p0_0_{c} += vec4f(x[at + {c}u]);
-      out[at + {c}u] = E4(p0_0_{c});
+      p0_0_{c} += vec4f(x[at + {c}u * width]);
+      out[at + {c}u * width] = E4(p0_0_{c});
     }
   #end
 
   if params.has_next != 0u {
     workgroupBarrier();
-    #for c in 0..COLUMNS
-      exchange[slot + {c}u] = p0_0_{c};
+    #for c in 0..STRIP
+      exchange[slot + {c}u * TILE_COLUMNS] = p0_0_{c};
       q0_0_{c} = vec4f(0.0);
     #end
     workgroupBarrier();
     #import lib/crossing sums=q first=FIRST
     var sum = vec4f(0.0);
-    #for c in 0..COLUMNS
+    #for c in 0..STRIP
       if {c}u < count {
         q0_0_{c} = leaky(vec4f(SLOPE), q0_0_{c});
         sum += q0_0_{c};
-        next_t[at + {c}u] = E4(q0_0_{c});
+        next_t[at + {c}u * width] = E4(q0_0_{c});
       }
     #end
     sum = sum_of_lanes(local.x, block, sum);

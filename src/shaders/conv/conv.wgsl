@@ -5,24 +5,20 @@
 // of a network). Weights: conv/weights.wgsl. A 1x1 convolution with act0 = sigmoid and m = x is
 // pixel attention (arXiv 2010.01073, section 3.2).
 //
-// One invocation computes COLUMNS x ROWS pixels of BLOCKS blocks of output channels. Larger shapes
-// share more loads and need more registers. Workgroup WIDTH x HEIGHT x 1; grid z = BLOCKS blocks,
-// so weights are uniform across a workgroup. Channels and epilogue are uniforms rather than
-// constants, and layers share a pipeline: compiling a pipeline per layer costs more time than the
-// branches.
-//
-// QUAD is for adapters on which loads dominate (software rasterizers: one vector load costs as much
-// as four matrix products). Lane l of a subgroup quad loads column l of each matrix and gets the
-// other columns by swapping within the quad, in the order l, l^1, l^2, l^3. Its sums have the
-// output channels in that order until `reorder` restores the normal order at the end.
-// Prelude: E, E4, E4x4, REACH, UPSAMPLE, COLUMNS, ROWS, BLOCKS, WIDTH, HEIGHT, PACK, PARTS, QUAD,
-// SHARED, GATHER.
+// One invocation computes BLOCKS blocks of output channels of LINES strips of STRIP pixels
+// (conv/strip.wgsl). Larger shapes share more loads and need more registers. Workgroup WIDTH x
+// HEIGHT x 1; grid z = BLOCKS blocks, so weights are uniform across a workgroup. Channels and
+// epilogue are uniforms rather than constants, and layers share a pipeline: compiling a pipeline per
+// layer costs more time than the branches. How weights and pixels are loaded: conv/weights.wgsl.
+// Prelude: E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT, PACK, PARTS,
+// QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER.
 
 #if PACK
   #import conv/pack
 #else
   #import conv/store
 #end
+#import conv/arithmetic
 #import conv/weights
 
 @compute @workgroup_size(WIDTH, HEIGHT, 1)
@@ -32,15 +28,20 @@ fn main(
   #if QUAD
     @builtin(subgroup_invocation_id) subgroup_lane: u32,
   #end
-  #if SHARED
+  #if STAGED
     @builtin(local_invocation_index) index: u32,
   #end
 ) {
-  let col = (group.x * WIDTH + local.x) * COLUMNS;
-  let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * ROWS;
+  #if DOWN
+    let col = (group.x * WIDTH + local.x) * LINES;
+    let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * STRIP;
+  #else
+    let col = (group.x * WIDTH + local.x) * STRIP;
+    let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * LINES;
+  #end
   let block = group.z * BLOCKS;
-  // Invocations that help to load weights must not return early. The lanes of a quad share a row.
-  #if SHARED
+  // Invocations that help to load must not return early. The lanes of a quad share a row.
+  #if STAGED
   #else
     if first_row >= params.height {
       return;
@@ -73,7 +74,12 @@ fn main(
   #end
   let in_width = width / upsample;
   let plane = in_width * (height / upsample);
-  #import conv/columns reach=REACH
+  #import conv/strip reach=REACH
+  #if HALO
+    let halo_top = row - local.y * HALO_DOWN - REACH;
+    let halo_left = left - local.x * HALO_RIGHT - REACH;
+    let halo_at = local.y * HALO_DOWN * HALO_WIDTH + local.x * HALO_RIGHT;
+  #end
 
   // 1x1: the bias is added last, as in the reference. Sums before a gate cancel to near zero, where
   // the order of rounding is visible.
@@ -87,49 +93,57 @@ fn main(
     #else
       const bias{b} = vec4f(0.0);
     #end
-    #for r in 0..ROWS
-      #for c in 0..COLUMNS
-        var s{b}_{r}_{c} = bias{b};
+    #for l in 0..LINES
+      #for c in 0..STRIP
+        var s{b}_{l}_{c} = bias{b};
       #end
     #end
   #end
   #import conv/product s=s x=x reach=REACH first=0
 
   #if GATHER
-    // An array, because the epilogue is then compiled once and not once per sum.
-    var sums: array<vec4f, BLOCKS * ROWS * COLUMNS>;
-    #for b in 0..BLOCKS
-      #for r in 0..ROWS
-        #for c in 0..COLUMNS
-          sums[({b}u * ROWS + {r}u) * COLUMNS + {c}u] = s{b}_{r}_{c};
+    // A loop, because the epilogue is then compiled once and not once per sum.
+    for (var n = 0u; n < BLOCKS * LINES * STRIP; n++) {
+      var sum: vec4f;
+      switch n {
+        #for b in 0..BLOCKS
+          #for l in 0..LINES
+            #for c in 0..STRIP
+              case ({b}u * LINES + {l}u) * STRIP + {c}u: { sum = s{b}_{l}_{c}; }
+            #end
+          #end
         #end
-      #end
-    #end
-    for (var i = 0u; i < BLOCKS * ROWS * COLUMNS; i++) {
-      let b = block + i / (ROWS * COLUMNS);
+        default: {}
+      }
+      let b = block + n / (LINES * STRIP);
+      let l = n / STRIP % LINES;
+      let c = n % STRIP;
       #if QUAD
-        let sum = reorder(sums[i], lane);
-      #else
-        let sum = sums[i];
+        sum = reorder(sum, lane);
       #end
       #if REACH
-        store_pixel(b, first_row + i / COLUMNS % ROWS, col + i % COLUMNS, sum);
       #else
-        store_pixel(b, first_row + i / COLUMNS % ROWS, col + i % COLUMNS, sum + bias_of(b));
+        sum += bias_of(b);
+      #end
+      #if DOWN
+        store_pixel(b, first_row + c, col + l, sum);
+      #else
+        store_pixel(b, first_row + l, col + c, sum);
       #end
     }
   #else
     #for b in 0..BLOCKS
       #if REACH
+        const last{b} = vec4f(0.0);
       #else
         let last{b} = bias_of(block + {b}u);
       #end
-      #for r in 0..ROWS
-        #for c in 0..COLUMNS
-          #if REACH
-            store_pixel(block + {b}u, first_row + {r}u, col + {c}u, s{b}_{r}_{c});
+      #for l in 0..LINES
+        #for c in 0..STRIP
+          #if DOWN
+            store_pixel(block + {b}u, first_row + {c}u, col + {l}u, s{b}_{l}_{c} + last{b});
           #else
-            store_pixel(block + {b}u, first_row + {r}u, col + {c}u, s{b}_{r}_{c} + last{b});
+            store_pixel(block + {b}u, first_row + {l}u, col + {c}u, s{b}_{l}_{c} + last{b});
           #end
         #end
       #end

@@ -8,11 +8,12 @@
 //   bias    b3 [DEPTH], b1 [DEPTH]
 //   y       [DEPTH][H][W]
 //
-// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, IN_BLOCKS, DEPTH, TILE_ROWS, UPSAMPLE, ACT1,
+// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, IN_BLOCKS, DEPTH, TILE_COLUMNS, UPSAMPLE, ACT1,
 // SLOPE1.
 
 #import lib/activation
 #import lib/exchange
+#import conv/arithmetic
 
 #import lib/map
 
@@ -29,27 +30,27 @@ fn store(at: u32, inside: bool, u: vec4f, gate: vec4f) {
   }
 }
 
-@compute @workgroup_size(TILE_ROWS, DEPTH, 1)
+@compute @workgroup_size(TILE_COLUMNS, DEPTH, 1)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   #import lib/tile upsample=UPSAMPLE
 
   let in_blocks = IN_BLOCKS;
   let b3 = vec4f(bias[block]);
-  #for c in 0..COLUMNS
+  #for c in 0..STRIP
     var u0_0_{c} = b3;
     var g0_0_{c} = vec4f(0.0);
   #end
   #import conv/product s=u x=x reach=1 first=0
 
-  #for c in 0..COLUMNS
-    exchange[slot + {c}u] = u0_0_{c};
+  #for c in 0..STRIP
+    exchange[slot + {c}u * TILE_COLUMNS] = u0_0_{c};
   #end
   workgroupBarrier();
   #import lib/crossing sums=g first=W1
 
   // The bias is added last, as in conv.wgsl.
   let b1 = vec4f(bias[DEPTH + block]);
-  #for c in 0..COLUMNS
-    store(at + {c}u, {c}u < count, u0_0_{c}, g0_0_{c} + b1);
+  #for c in 0..STRIP
+    store(at + {c}u * width, {c}u < count, u0_0_{c}, g0_0_{c} + b1);
   #end
 }

@@ -1,95 +1,161 @@
-// Adds a convolution's products to the sums in plain variables sB_R_C, for block B of the output
-// channels, row R and column C of the invocation's pixels: BLOCKS, ROWS, COLUMNS. Many drivers
-// would put arrays into memory.
+// Adds a convolution's products to the sums in plain variables sB_L_C, for block B of the output
+// channels, strip L and pixel C of the strip: BLOCKS, LINES, STRIP. Many drivers would put arrays
+// into memory.
 //   s=PREFIX of the sums; x=BUFFER of the map; reach=0|1 for 1x1 and 3x3; first=INDEX of the first matrix
-// Needs row (of the first pixel), atC and inC (conv/columns.wgsl), block, in_blocks, plane,
-// in_width, height and upsample. Each loaded row of x serves up to 3 rows of sums.
+// Needs the variables of conv/strip.wgsl, block, in_blocks and plane. Each strip that is read serves
+// up to 3 strips of sums. With HALF, products of one block of input channels are summed in E, and
+// these sums are added in f32. Prelude of the options: conv/weights.wgsl.
 for (var i = 0u; i < in_blocks; i++) {
   const SIDE = {1+reach+reach}u;
   const TAPS = SIDE * SIDE;
-  #if SHARED
-    workgroupBarrier();
-    for (var m = index; m < SHARED_MATRICES; m += WIDTH * HEIGHT) {
-      shared_weights[m] = weights[((block + m / TAPS) * in_blocks + i) * TAPS + m % TAPS];
-    }
-    workgroupBarrier();
-  #end
   #if PARTS
     let part = part_of(i);
     let base = block_within(part, i) * plane;
   #else
     let base = i * plane;
   #end
-  #if ROWS-1+reach
-    for (var k = 0u; k < {ROWS+reach+reach}u; k++)
+  #if STAGED
+    #if HALO
+      workgroupBarrier();
+      for (var p = index; p < HALO_PIXELS; p += WIDTH * HEIGHT) {
+        // Unsigned: positions before the first row or column wrap to beyond the last.
+        let halo_row = halo_top + p / HALO_WIDTH;
+        let halo_col = halo_left + p % HALO_WIDTH;
+        let halo_inside = halo_row < height && halo_col < width;
+        let halo_source = base + select(0u, halo_row / upsample * in_width + halo_col / upsample, halo_inside);
+        #if PARTS
+          halo[p] = select(E4(), E4(load_map(part, halo_source)), halo_inside);
+        #else
+          halo[p] = select(E4(), {x}[halo_source], halo_inside);
+        #end
+      }
+    #end
+    #if SHARED
+      if i % CHUNK == 0u {
+        #if HALO
+        #else
+          workgroupBarrier();
+        #end
+        for (var m = index; m < SHARED_MATRICES; m += WIDTH * HEIGHT) {
+          let source = ((block + m / (CHUNK * TAPS)) * in_blocks + i) * TAPS + m % (CHUNK * TAPS);
+          shared_weights[m] = weights[source];
+        }
+        #if HALO
+        #else
+          workgroupBarrier();
+        #end
+      }
+    #end
+    #if HALO
+      workgroupBarrier();
+    #end
+  #end
+  #if HALF
+    #for b in 0..BLOCKS
+      #for l in 0..LINES
+        #for c in 0..STRIP
+          var half{b}_{l}_{c} = E4();
+        #end
+      #end
+    #end
+  #end
+  #if LINES-1+reach
+    for (var k = 0u; k < {LINES+reach+reach}u; k++)
   #else
     const k = 0u;
   #end
   {
-    #if reach
-      let in_row = i32(row + k) - 1;
-      let inside = in_row >= 0 && in_row < i32(height);
-      let line = base + select(0u, u32(in_row), inside) / upsample * in_width;
+    #if HALO
     #else
-      let line = base + min(row + k, height - 1u) / upsample * in_width;
-    #end
-    #if PARTS
-      #for c in 1-reach..COLUMNS+1+reach
-        var v{c}: vec4f;
-      #end
-      // One switch per row: software drivers run every branch.
-      switch part {
-        #for m in 0..5
-          case {m}u: {
-            #for c in 1-reach..COLUMNS+1+reach
-              v{c} = vec4f({x}{m}[line + at{c}]);
-            #end
-          }
-        #end
-        default: {}
-      }
       #if reach
-        #for c in 0..COLUMNS+2
-          v{c} = select(vec4f(0.0), v{c}, inside && in{c});
+        let in_line = i32(across + k) - 1;
+        let inside = in_line >= 0 && in_line < i32(breadth);
+        let along = select(0u, u32(in_line), inside) / upsample;
+      #else
+        let along = min(across + k, breadth - 1u) / upsample;
+      #end
+      #if DOWN
+        let line = base + along;
+      #else
+        let line = base + along * in_width;
+      #end
+    #end
+    #if HALO
+      #for c in 1-reach..STRIP+1+reach
+        #if DOWN
+          let v{c} = P4(halo[halo_at + {c-1+reach}u * HALO_WIDTH + k]);
+        #else
+          let v{c} = P4(halo[halo_at + {c-1+reach}u + k * HALO_WIDTH]);
         #end
       #end
     #else
-      #for c in 1-reach..COLUMNS+1+reach
+      #if PARTS
+        #for c in 1-reach..STRIP+1+reach
+          var v{c}: P4;
+        #end
+        // One switch per strip: software drivers run every branch.
+        switch part {
+          #for m in 0..5
+            case {m}u: {
+              #for c in 1-reach..STRIP+1+reach
+                v{c} = P4({x}{m}[line + at{c}]);
+              #end
+            }
+          #end
+          default: {}
+        }
         #if reach
-          let v{c} = select(vec4f(0.0), vec4f({x}[line + at{c}]), inside && in{c});
-        #else
-          let v{c} = vec4f({x}[line + at{c}]);
+          #for c in 0..STRIP+2
+            v{c} = select(P4(), v{c}, inside && in{c});
+          #end
+        #end
+      #else
+        #for c in 1-reach..STRIP+1+reach
+          #if reach
+            let v{c} = select(P4(), P4({x}[line + at{c}]), inside && in{c});
+          #else
+            let v{c} = P4({x}[line + at{c}]);
+          #end
         #end
       #end
     #end
     #for b in 0..BLOCKS
-      #for r in 0..ROWS
-        #if ROWS-1
-          if k - {r}u < SIDE
+      #for l in 0..LINES
+        #if LINES-1
+          if k - {l}u < SIDE
         #end
         {
           #if SHARED
-            let taps = {b}u * TAPS + (k - {r}u) * SIDE;
+            let taps = ({b}u * CHUNK + i % CHUNK) * TAPS;
           #else
-            let taps = {first} + ((block + {b}u) * in_blocks + i) * TAPS + (k - {r}u) * SIDE;
+            let taps = {first} + ((block + {b}u) * in_blocks + i) * TAPS;
           #end
           #for t in 0..1+reach+reach
+            #if DOWN
+              let tap{t} = taps + {t}u * SIDE + k - {l}u;
+            #else
+              let tap{t} = taps + (k - {l}u) * SIDE + {t}u;
+            #end
             #if QUAD
-              let w{t} = load_matrix(taps + {t}u, lane);
+              let w{t} = load_matrix(tap{t}, lane);
             #else
               #if SHARED
-                let w{t} = mat4x4f(shared_weights[taps + {t}u]);
+                let w{t} = P4x4(shared_weights[tap{t}]);
               #else
-                let w{t} = mat4x4f(weights[taps + {t}u]);
+                let w{t} = P4x4(weights[tap{t}]);
               #end
             #end
           #end
-          #for c in 0..COLUMNS
+          #for c in 0..STRIP
             #for t in 0..1+reach+reach
               #if QUAD
-                {s}{b}_{r}_{c} += v{c+t+1-reach} * w{t};
+                {s}{b}_{l}_{c} += v{c+t+1-reach} * w{t};
               #else
-                {s}{b}_{r}_{c} += w{t} * v{c+t+1-reach};
+                #if HALF
+                  half{b}_{l}_{c} += w{t} * v{c+t+1-reach};
+                #else
+                  {s}{b}_{l}_{c} += w{t} * v{c+t+1-reach};
+                #end
               #end
             #end
           #end
@@ -97,4 +163,13 @@ for (var i = 0u; i < in_blocks; i++) {
       #end
     #end
   }
+  #if HALF
+    #for b in 0..BLOCKS
+      #for l in 0..LINES
+        #for c in 0..STRIP
+          {s}{b}_{l}_{c} += vec4f(half{b}_{l}_{c});
+        #end
+      #end
+    #end
+  #end
 }

@@ -1,9 +1,11 @@
-// How a convolution loads its weights, [out_blocks][in_blocks][taps] matrices of 4 x 4. Each
-// invocation loads its own, the four lanes of a quad load together (QUAD), or the workgroup copies
-// those of one input block to workgroup memory (SHARED). Column c of a matrix holds the taps of
-// input channel c for the block's four output channels: M * v sums over input channels. With QUAD
-// they are transposed: column r holds the taps of output channel r. Prelude: PARTS, QUAD, SHARED,
-// BLOCKS, REACH.
+// How a convolution loads its weights, [out_blocks][in_blocks][taps] matrices of 4 x 4, and its
+// pixels. Each invocation loads its own matrices, from a storage buffer or from a uniform buffer
+// (UNIFORM: the number of matrices that it holds). The four lanes of a quad load together (QUAD), or
+// the workgroup copies those of CHUNK input blocks to workgroup memory (SHARED). With HALO it also
+// copies the pixels that it reads of an input block. STAGED: SHARED or HALO. Column c of a matrix
+// holds the taps of input channel c for the block's four output channels: M * v sums over input
+// channels. With QUAD they are transposed: column r holds the taps of output channel r. Prelude:
+// PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT, STRIP, LINES, DOWN.
 
 #if QUAD
   @group(0) @binding(2) var<storage, read> weights: array<E4>;
@@ -23,13 +25,26 @@
     return select(pairs, pairs.zwxy, (lane & 2u) != 0u);
   }
 #else
-  #if PARTS
-    @group(0) @binding(6) var<storage, read> weights: array<E4x4>;
+  #if UNIFORM
+    @group(0) @binding({WEIGHTS_BINDING}) var<uniform> weights: array<E4x4, UNIFORM>;
   #else
-    @group(0) @binding(2) var<storage, read> weights: array<E4x4>;
+    @group(0) @binding({WEIGHTS_BINDING}) var<storage, read> weights: array<E4x4>;
   #end
 #end
 #if SHARED
-  const SHARED_MATRICES = BLOCKS * (2u * REACH + 1u) * (2u * REACH + 1u);
+  const SHARED_MATRICES = BLOCKS * CHUNK * (2u * REACH + 1u) * (2u * REACH + 1u);
   var<workgroup> shared_weights: array<E4x4, SHARED_MATRICES>;
+#end
+#if HALO
+  // Pixels of an invocation to the right and down, and those that a workgroup reads.
+  #if DOWN
+    const HALO_RIGHT = LINES;
+    const HALO_DOWN = STRIP;
+  #else
+    const HALO_RIGHT = STRIP;
+    const HALO_DOWN = LINES;
+  #end
+  const HALO_WIDTH = WIDTH * HALO_RIGHT + 2u * REACH;
+  const HALO_PIXELS = HALO_WIDTH * (HEIGHT * HALO_DOWN + 2u * REACH);
+  var<workgroup> halo: array<E4, HALO_PIXELS>;
 #end

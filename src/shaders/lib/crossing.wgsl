@@ -2,8 +2,8 @@
 //   sums=PREFIX of the sums; first=INDEX of the first matrix, [DEPTH][DEPTH]
 for (var i = 0u; i < DEPTH; i++) {
   let w = mat4x4f(weights[{first} + block * DEPTH + i]);
-  let source = i * PIXELS + local.x * COLUMNS;
-  #for c in 0..COLUMNS
-    {sums}0_0_{c} += w * exchange[source + {c}u];
+  let source = i * PIXELS + local.x;
+  #for c in 0..STRIP
+    {sums}0_0_{c} += w * exchange[source + {c}u * TILE_COLUMNS];
   #end
 }

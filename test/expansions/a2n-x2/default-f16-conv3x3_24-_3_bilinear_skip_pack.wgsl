@@ -3,13 +3,20 @@ alias E = f16;
 alias E4 = vec4h;
 alias E4x4 = mat4x4h;
 const REACH = 1u;
-const COLUMNS = 8u;
-const ROWS = 1u;
+const STRIP = 8u;
+const LINES = 1u;
+const DOWN = false;
 const BLOCKS = 1u;
 const WIDTH = 4u;
 const HEIGHT = 16u;
 const QUAD = false;
 const SHARED = false;
+const CHUNK = 7u;
+const UNIFORM = 0u;
+const WEIGHTS_BINDING = 2u;
+const HALO = false;
+const STAGED = false;
+const HALF = false;
 const GATHER = false;
 const PACK = true;
 const PARTS = false;
@@ -39,18 +46,13 @@ const RANGE = 1.0f;
 // of a network). Weights: conv/weights.wgsl. A 1x1 convolution with act0 = sigmoid and m = x is
 // pixel attention (arXiv 2010.01073, section 3.2).
 //
-// One invocation computes COLUMNS x ROWS pixels of BLOCKS blocks of output channels. Larger shapes
-// share more loads and need more registers. Workgroup WIDTH x HEIGHT x 1; grid z = BLOCKS blocks,
-// so weights are uniform across a workgroup. Channels and epilogue are uniforms rather than
-// constants, and layers share a pipeline: compiling a pipeline per layer costs more time than the
-// branches.
-//
-// QUAD is for adapters on which loads dominate (software rasterizers: one vector load costs as much
-// as four matrix products). Lane l of a subgroup quad loads column l of each matrix and gets the
-// other columns by swapping within the quad, in the order l, l^1, l^2, l^3. Its sums have the
-// output channels in that order until `reorder` restores the normal order at the end.
-// Prelude: E, E4, E4x4, REACH, UPSAMPLE, COLUMNS, ROWS, BLOCKS, WIDTH, HEIGHT, PACK, PARTS, QUAD,
-// SHARED, GATHER.
+// One invocation computes BLOCKS blocks of output channels of LINES strips of STRIP pixels
+// (conv/strip.wgsl). Larger shapes share more loads and need more registers. Workgroup WIDTH x
+// HEIGHT x 1; grid z = BLOCKS blocks, so weights are uniform across a workgroup. Channels and
+// epilogue are uniforms rather than constants, and layers share a pipeline: compiling a pipeline per
+// layer costs more time than the branches. How weights and pixels are loaded: conv/weights.wgsl.
+// Prelude: E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT, PACK, PARTS,
+// QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER.
 
 // Bindings and end of conv.wgsl for a network's last layer: a 3x3 convolution to RGB plus the
 // bilinear skip, stored as 8-bit RGBA:
@@ -118,12 +120,20 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
     bytes.x | (bytes.y << 8u) | (bytes.z << 16u) | (bytes.w << 24u);
 }
 
-// How a convolution loads its weights, [out_blocks][in_blocks][taps] matrices of 4 x 4. Each
-// invocation loads its own, the four lanes of a quad load together (QUAD), or the workgroup copies
-// those of one input block to workgroup memory (SHARED). Column c of a matrix holds the taps of
-// input channel c for the block's four output channels: M * v sums over input channels. With QUAD
-// they are transposed: column r holds the taps of output channel r. Prelude: PARTS, QUAD, SHARED,
-// BLOCKS, REACH.
+// The type of products: f32, or with HALF the type of maps and weights. Real GPUs compute two
+// products of f16 at a time. Prelude: E4, E4x4, HALF.
+
+alias P4 = vec4f;
+alias P4x4 = mat4x4f;
+
+// How a convolution loads its weights, [out_blocks][in_blocks][taps] matrices of 4 x 4, and its
+// pixels. Each invocation loads its own matrices, from a storage buffer or from a uniform buffer
+// (UNIFORM: the number of matrices that it holds). The four lanes of a quad load together (QUAD), or
+// the workgroup copies those of CHUNK input blocks to workgroup memory (SHARED). With HALO it also
+// copies the pixels that it reads of an input block. STAGED: SHARED or HALO. Column c of a matrix
+// holds the taps of input channel c for the block's four output channels: M * v sums over input
+// channels. With QUAD they are transposed: column r holds the taps of output channel r. Prelude:
+// PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT, STRIP, LINES, DOWN.
 
 @group(0) @binding(2) var<storage, read> weights: array<E4x4>;
 
@@ -132,10 +142,10 @@ fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(local_invocation_id) local: vec3u,
 ) {
-  let col = (group.x * WIDTH + local.x) * COLUMNS;
-  let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * ROWS;
+  let col = (group.x * WIDTH + local.x) * STRIP;
+  let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * LINES;
   let block = group.z * BLOCKS;
-  // Invocations that help to load weights must not return early. The lanes of a quad share a row.
+  // Invocations that help to load must not return early. The lanes of a quad share a row.
   if first_row >= params.height {
     return;
   }
@@ -150,26 +160,30 @@ fn main(
   const in_blocks = IN_BLOCKS;
   let in_width = width / upsample;
   let plane = in_width * (height / upsample);
-  let at0 = min(max(left + 0u, 1u) - 1u, width - 1u) / upsample;
-  let in0 = left + 0u - 1u < width;
-  let at1 = min(max(left + 1u, 1u) - 1u, width - 1u) / upsample;
-  let in1 = left + 1u - 1u < width;
-  let at2 = min(max(left + 2u, 1u) - 1u, width - 1u) / upsample;
-  let in2 = left + 2u - 1u < width;
-  let at3 = min(max(left + 3u, 1u) - 1u, width - 1u) / upsample;
-  let in3 = left + 3u - 1u < width;
-  let at4 = min(max(left + 4u, 1u) - 1u, width - 1u) / upsample;
-  let in4 = left + 4u - 1u < width;
-  let at5 = min(max(left + 5u, 1u) - 1u, width - 1u) / upsample;
-  let in5 = left + 5u - 1u < width;
-  let at6 = min(max(left + 6u, 1u) - 1u, width - 1u) / upsample;
-  let in6 = left + 6u - 1u < width;
-  let at7 = min(max(left + 7u, 1u) - 1u, width - 1u) / upsample;
-  let in7 = left + 7u - 1u < width;
-  let at8 = min(max(left + 8u, 1u) - 1u, width - 1u) / upsample;
-  let in8 = left + 8u - 1u < width;
-  let at9 = min(max(left + 9u, 1u) - 1u, width - 1u) / upsample;
-  let in9 = left + 9u - 1u < width;
+  let start = left;
+  let extent = width;
+  let across = row;
+  let breadth = height;
+  let at0 = min(max(start + 0u, 1u) - 1u, extent - 1u) / upsample;
+  let in0 = start + 0u - 1u < extent;
+  let at1 = min(max(start + 1u, 1u) - 1u, extent - 1u) / upsample;
+  let in1 = start + 1u - 1u < extent;
+  let at2 = min(max(start + 2u, 1u) - 1u, extent - 1u) / upsample;
+  let in2 = start + 2u - 1u < extent;
+  let at3 = min(max(start + 3u, 1u) - 1u, extent - 1u) / upsample;
+  let in3 = start + 3u - 1u < extent;
+  let at4 = min(max(start + 4u, 1u) - 1u, extent - 1u) / upsample;
+  let in4 = start + 4u - 1u < extent;
+  let at5 = min(max(start + 5u, 1u) - 1u, extent - 1u) / upsample;
+  let in5 = start + 5u - 1u < extent;
+  let at6 = min(max(start + 6u, 1u) - 1u, extent - 1u) / upsample;
+  let in6 = start + 6u - 1u < extent;
+  let at7 = min(max(start + 7u, 1u) - 1u, extent - 1u) / upsample;
+  let in7 = start + 7u - 1u < extent;
+  let at8 = min(max(start + 8u, 1u) - 1u, extent - 1u) / upsample;
+  let in8 = start + 8u - 1u < extent;
+  let at9 = min(max(start + 9u, 1u) - 1u, extent - 1u) / upsample;
+  let in9 = start + 9u - 1u < extent;
 
   // 1x1: the bias is added last, as in the reference. Sums before a gate cancel to near zero, where
   // the order of rounding is visible.
@@ -188,24 +202,28 @@ fn main(
     let base = i * plane;
     for (var k = 0u; k < 3u; k++)
     {
-      let in_row = i32(row + k) - 1;
-      let inside = in_row >= 0 && in_row < i32(height);
-      let line = base + select(0u, u32(in_row), inside) / upsample * in_width;
-      let v0 = select(vec4f(0.0), vec4f(x[line + at0]), inside && in0);
-      let v1 = select(vec4f(0.0), vec4f(x[line + at1]), inside && in1);
-      let v2 = select(vec4f(0.0), vec4f(x[line + at2]), inside && in2);
-      let v3 = select(vec4f(0.0), vec4f(x[line + at3]), inside && in3);
-      let v4 = select(vec4f(0.0), vec4f(x[line + at4]), inside && in4);
-      let v5 = select(vec4f(0.0), vec4f(x[line + at5]), inside && in5);
-      let v6 = select(vec4f(0.0), vec4f(x[line + at6]), inside && in6);
-      let v7 = select(vec4f(0.0), vec4f(x[line + at7]), inside && in7);
-      let v8 = select(vec4f(0.0), vec4f(x[line + at8]), inside && in8);
-      let v9 = select(vec4f(0.0), vec4f(x[line + at9]), inside && in9);
+      let in_line = i32(across + k) - 1;
+      let inside = in_line >= 0 && in_line < i32(breadth);
+      let along = select(0u, u32(in_line), inside) / upsample;
+      let line = base + along * in_width;
+      let v0 = select(P4(), P4(x[line + at0]), inside && in0);
+      let v1 = select(P4(), P4(x[line + at1]), inside && in1);
+      let v2 = select(P4(), P4(x[line + at2]), inside && in2);
+      let v3 = select(P4(), P4(x[line + at3]), inside && in3);
+      let v4 = select(P4(), P4(x[line + at4]), inside && in4);
+      let v5 = select(P4(), P4(x[line + at5]), inside && in5);
+      let v6 = select(P4(), P4(x[line + at6]), inside && in6);
+      let v7 = select(P4(), P4(x[line + at7]), inside && in7);
+      let v8 = select(P4(), P4(x[line + at8]), inside && in8);
+      let v9 = select(P4(), P4(x[line + at9]), inside && in9);
       {
-        let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS + (k - 0u) * SIDE;
-        let w0 = mat4x4f(weights[taps + 0u]);
-        let w1 = mat4x4f(weights[taps + 1u]);
-        let w2 = mat4x4f(weights[taps + 2u]);
+        let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS;
+        let tap0 = taps + (k - 0u) * SIDE + 0u;
+        let w0 = P4x4(weights[tap0]);
+        let tap1 = taps + (k - 0u) * SIDE + 1u;
+        let w1 = P4x4(weights[tap1]);
+        let tap2 = taps + (k - 0u) * SIDE + 2u;
+        let w2 = P4x4(weights[tap2]);
         s0_0_0 += w0 * v0;
         s0_0_0 += w1 * v1;
         s0_0_0 += w2 * v2;
@@ -234,14 +252,15 @@ fn main(
     }
   }
 
-  store_pixel(block + 0u, first_row + 0u, col + 0u, s0_0_0);
-  store_pixel(block + 0u, first_row + 0u, col + 1u, s0_0_1);
-  store_pixel(block + 0u, first_row + 0u, col + 2u, s0_0_2);
-  store_pixel(block + 0u, first_row + 0u, col + 3u, s0_0_3);
-  store_pixel(block + 0u, first_row + 0u, col + 4u, s0_0_4);
-  store_pixel(block + 0u, first_row + 0u, col + 5u, s0_0_5);
-  store_pixel(block + 0u, first_row + 0u, col + 6u, s0_0_6);
-  store_pixel(block + 0u, first_row + 0u, col + 7u, s0_0_7);
+  const last0 = vec4f(0.0);
+  store_pixel(block + 0u, first_row + 0u, col + 0u, s0_0_0 + last0);
+  store_pixel(block + 0u, first_row + 0u, col + 1u, s0_0_1 + last0);
+  store_pixel(block + 0u, first_row + 0u, col + 2u, s0_0_2 + last0);
+  store_pixel(block + 0u, first_row + 0u, col + 3u, s0_0_3 + last0);
+  store_pixel(block + 0u, first_row + 0u, col + 4u, s0_0_4 + last0);
+  store_pixel(block + 0u, first_row + 0u, col + 5u, s0_0_5 + last0);
+  store_pixel(block + 0u, first_row + 0u, col + 6u, s0_0_6 + last0);
+  store_pixel(block + 0u, first_row + 0u, col + 7u, s0_0_7 + last0);
   if all(local.xy == vec2u(0u)) {
     atomicAdd(&status[1], params.mark);
   }

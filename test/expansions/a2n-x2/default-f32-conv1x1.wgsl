@@ -2,13 +2,20 @@ alias E = f32;
 alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 const REACH = 0u;
-const COLUMNS = 4u;
-const ROWS = 1u;
+const STRIP = 4u;
+const LINES = 1u;
+const DOWN = false;
 const BLOCKS = 1u;
 const WIDTH = 8u;
 const HEIGHT = 8u;
 const QUAD = false;
 const SHARED = false;
+const CHUNK = 8u;
+const UNIFORM = 0u;
+const WEIGHTS_BINDING = 2u;
+const HALO = false;
+const STAGED = false;
+const HALF = false;
 const GATHER = false;
 const PACK = false;
 const PARTS = false;
@@ -35,18 +42,13 @@ const UPSAMPLE = 1u;
 // of a network). Weights: conv/weights.wgsl. A 1x1 convolution with act0 = sigmoid and m = x is
 // pixel attention (arXiv 2010.01073, section 3.2).
 //
-// One invocation computes COLUMNS x ROWS pixels of BLOCKS blocks of output channels. Larger shapes
-// share more loads and need more registers. Workgroup WIDTH x HEIGHT x 1; grid z = BLOCKS blocks,
-// so weights are uniform across a workgroup. Channels and epilogue are uniforms rather than
-// constants, and layers share a pipeline: compiling a pipeline per layer costs more time than the
-// branches.
-//
-// QUAD is for adapters on which loads dominate (software rasterizers: one vector load costs as much
-// as four matrix products). Lane l of a subgroup quad loads column l of each matrix and gets the
-// other columns by swapping within the quad, in the order l, l^1, l^2, l^3. Its sums have the
-// output channels in that order until `reorder` restores the normal order at the end.
-// Prelude: E, E4, E4x4, REACH, UPSAMPLE, COLUMNS, ROWS, BLOCKS, WIDTH, HEIGHT, PACK, PARTS, QUAD,
-// SHARED, GATHER.
+// One invocation computes BLOCKS blocks of output channels of LINES strips of STRIP pixels
+// (conv/strip.wgsl). Larger shapes share more loads and need more registers. Workgroup WIDTH x
+// HEIGHT x 1; grid z = BLOCKS blocks, so weights are uniform across a workgroup. Channels and
+// epilogue are uniforms rather than constants, and layers share a pipeline: compiling a pipeline per
+// layer costs more time than the branches. How weights and pixels are loaded: conv/weights.wgsl.
+// Prelude: E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT, PACK, PARTS,
+// QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER.
 
 // Bindings and epilogue of convolutions:
 //   y = act1( act0( sum + b[o] ) * m * factor + r )
@@ -151,12 +153,20 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
   y[at] = E4(activate((params.epilogue >> 4u) & 15u, params.slope1, v));
 }
 
-// How a convolution loads its weights, [out_blocks][in_blocks][taps] matrices of 4 x 4. Each
-// invocation loads its own, the four lanes of a quad load together (QUAD), or the workgroup copies
-// those of one input block to workgroup memory (SHARED). Column c of a matrix holds the taps of
-// input channel c for the block's four output channels: M * v sums over input channels. With QUAD
-// they are transposed: column r holds the taps of output channel r. Prelude: PARTS, QUAD, SHARED,
-// BLOCKS, REACH.
+// The type of products: f32, or with HALF the type of maps and weights. Real GPUs compute two
+// products of f16 at a time. Prelude: E4, E4x4, HALF.
+
+alias P4 = vec4f;
+alias P4x4 = mat4x4f;
+
+// How a convolution loads its weights, [out_blocks][in_blocks][taps] matrices of 4 x 4, and its
+// pixels. Each invocation loads its own matrices, from a storage buffer or from a uniform buffer
+// (UNIFORM: the number of matrices that it holds). The four lanes of a quad load together (QUAD), or
+// the workgroup copies those of CHUNK input blocks to workgroup memory (SHARED). With HALO it also
+// copies the pixels that it reads of an input block. STAGED: SHARED or HALO. Column c of a matrix
+// holds the taps of input channel c for the block's four output channels: M * v sums over input
+// channels. With QUAD they are transposed: column r holds the taps of output channel r. Prelude:
+// PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT, STRIP, LINES, DOWN.
 
 @group(0) @binding(2) var<storage, read> weights: array<E4x4>;
 
@@ -165,10 +175,10 @@ fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(local_invocation_id) local: vec3u,
 ) {
-  let col = (group.x * WIDTH + local.x) * COLUMNS;
-  let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * ROWS;
+  let col = (group.x * WIDTH + local.x) * STRIP;
+  let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * LINES;
   let block = group.z * BLOCKS;
-  // Invocations that help to load weights must not return early. The lanes of a quad share a row.
+  // Invocations that help to load must not return early. The lanes of a quad share a row.
   if first_row >= params.height {
     return;
   }
@@ -183,10 +193,14 @@ fn main(
   let in_blocks = params.in_blocks;
   let in_width = width / upsample;
   let plane = in_width * (height / upsample);
-  let at1 = min(max(left + 1u, 1u) - 1u, width - 1u) / upsample;
-  let at2 = min(max(left + 2u, 1u) - 1u, width - 1u) / upsample;
-  let at3 = min(max(left + 3u, 1u) - 1u, width - 1u) / upsample;
-  let at4 = min(max(left + 4u, 1u) - 1u, width - 1u) / upsample;
+  let start = left;
+  let extent = width;
+  let across = row;
+  let breadth = height;
+  let at1 = min(max(start + 1u, 1u) - 1u, extent - 1u) / upsample;
+  let at2 = min(max(start + 2u, 1u) - 1u, extent - 1u) / upsample;
+  let at3 = min(max(start + 3u, 1u) - 1u, extent - 1u) / upsample;
+  let at4 = min(max(start + 4u, 1u) - 1u, extent - 1u) / upsample;
 
   // 1x1: the bias is added last, as in the reference. Sums before a gate cancel to near zero, where
   // the order of rounding is visible.
@@ -201,14 +215,16 @@ fn main(
     let base = i * plane;
     const k = 0u;
     {
-      let line = base + min(row + k, height - 1u) / upsample * in_width;
-      let v1 = vec4f(x[line + at1]);
-      let v2 = vec4f(x[line + at2]);
-      let v3 = vec4f(x[line + at3]);
-      let v4 = vec4f(x[line + at4]);
+      let along = min(across + k, breadth - 1u) / upsample;
+      let line = base + along * in_width;
+      let v1 = P4(x[line + at1]);
+      let v2 = P4(x[line + at2]);
+      let v3 = P4(x[line + at3]);
+      let v4 = P4(x[line + at4]);
       {
-        let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS + (k - 0u) * SIDE;
-        let w0 = mat4x4f(weights[taps + 0u]);
+        let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS;
+        let tap0 = taps + (k - 0u) * SIDE + 0u;
+        let w0 = P4x4(weights[tap0]);
         s0_0_0 += w0 * v1;
         s0_0_1 += w0 * v2;
         s0_0_2 += w0 * v3;

@@ -2,12 +2,16 @@ alias E = f32;
 alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 const IN_BLOCKS = 10u;
-const COLUMNS = 8u;
-const ROWS = 1u;
+const STRIP = 8u;
+const LINES = 1u;
+const DOWN = true;
 const BLOCKS = 1u;
 const PARTS = false;
 const QUAD = false;
+const STAGED = false;
 const SHARED = false;
+const HALO = false;
+const HALF = false;
 const ACTIVATION_NONE = 0u;
 const ACTIVATION_LEAKY_RELU = 1u;
 const ACTIVATION_RELU = 2u;
@@ -18,7 +22,7 @@ const ACTIVATION_MISH = 6u;
 const ACTIVATION_CENTRED_SIGMOID = 7u;
 const ACTIVATION_PRELU = 8u;
 const DEPTH = 6u;
-const TILE_ROWS = 16u;
+const LANES = 16u;
 const UPSAMPLE = 2u;
 const ACT1 = 1u;
 const SLOPE1 = 0.20000000298023224f;
@@ -33,7 +37,7 @@ const SLOPE1 = 0.20000000298023224f;
 //   bias    b3 [DEPTH], b1 [DEPTH]
 //   y       [DEPTH][H][W]
 //
-// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, IN_BLOCKS, DEPTH, TILE_ROWS, UPSAMPLE, ACT1,
+// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, IN_BLOCKS, DEPTH, LANES, UPSAMPLE, ACT1,
 // SLOPE1.
 
 // Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
@@ -76,29 +80,35 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
   }
 }
 
-// For workgroups that compute all DEPTH blocks of channels of 8 x TILE_ROWS pixels with TILE_ROWS x DEPTH
-// invocations. Invocation (l, b) has block b of the eight pixels of row l. Blocks exchange values
-// through workgroup memory. Prelude: DEPTH, TILE_ROWS (TILE_ROWS * DEPTH at most 256).
+// For workgroups that compute all DEPTH blocks of channels of LANES x 8 pixels with LANES x DEPTH
+// invocations. Invocation (l, b) has block b of the eight pixels of column l. Blocks exchange values
+// through workgroup memory. Prelude: DEPTH, LANES (LANES * DEPTH at most 256).
 
-const_assert DEPTH > 0u && TILE_ROWS * DEPTH <= 256u;
-const PIXELS = 8u * TILE_ROWS;
+const_assert DEPTH > 0u && LANES * DEPTH <= 256u;
+const PIXELS = 8u * LANES;
 
 var<workgroup> exchange: array<vec4f, PIXELS * DEPTH>;
 
-// The sum over all rows of a block, valid in lane 0. Every invocation of the workgroup must call
+// The sum over all columns of a block, valid in lane 0. Every invocation of the workgroup must call
 // it.
 fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   var sum = own;
   workgroupBarrier();
-  exchange[block * TILE_ROWS + lane] = sum;
+  exchange[block * LANES + lane] = sum;
   workgroupBarrier();
   if lane == 0u {
-    for (var i = 1u; i < TILE_ROWS; i++) {
-      sum += exchange[block * TILE_ROWS + i];
+    for (var i = 1u; i < LANES; i++) {
+      sum += exchange[block * LANES + i];
     }
   }
   return sum;
 }
+
+// The type of products: f32, or with HALF the type of maps and weights. Real GPUs compute two
+// products of f16 at a time. Prelude: E4, E4x4, HALF.
+
+alias P4 = vec4f;
+alias P4x4 = mat4x4f;
 
 // The uniform of kernels that run over one feature map.
 
@@ -123,39 +133,43 @@ fn store(at: u32, inside: bool, u: vec4f, gate: vec4f) {
   }
 }
 
-@compute @workgroup_size(TILE_ROWS, DEPTH, 1)
+@compute @workgroup_size(LANES, DEPTH, 1)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
-  let left = group.x * COLUMNS;
-  let row = (group.y + params.group_row) * TILE_ROWS + local.x;
+  let left = group.x * LANES + local.x;
+  let row = (group.y + params.group_row) * STRIP;
   let block = local.y;
-  let slot = block * PIXELS + local.x * COLUMNS;
+  let slot = block * PIXELS + local.x;
   let width = params.width;
   let height = params.height;
   let upsample = 2u;
   let in_width = width / upsample;
   let plane = in_width * (height / upsample);
   let at = (block * height + row) * width + left;
-  let count = select(0u, min(COLUMNS, width - min(left, width)), row < height);
-  let at0 = min(max(left + 0u, 1u) - 1u, width - 1u) / upsample;
-  let in0 = left + 0u - 1u < width;
-  let at1 = min(max(left + 1u, 1u) - 1u, width - 1u) / upsample;
-  let in1 = left + 1u - 1u < width;
-  let at2 = min(max(left + 2u, 1u) - 1u, width - 1u) / upsample;
-  let in2 = left + 2u - 1u < width;
-  let at3 = min(max(left + 3u, 1u) - 1u, width - 1u) / upsample;
-  let in3 = left + 3u - 1u < width;
-  let at4 = min(max(left + 4u, 1u) - 1u, width - 1u) / upsample;
-  let in4 = left + 4u - 1u < width;
-  let at5 = min(max(left + 5u, 1u) - 1u, width - 1u) / upsample;
-  let in5 = left + 5u - 1u < width;
-  let at6 = min(max(left + 6u, 1u) - 1u, width - 1u) / upsample;
-  let in6 = left + 6u - 1u < width;
-  let at7 = min(max(left + 7u, 1u) - 1u, width - 1u) / upsample;
-  let in7 = left + 7u - 1u < width;
-  let at8 = min(max(left + 8u, 1u) - 1u, width - 1u) / upsample;
-  let in8 = left + 8u - 1u < width;
-  let at9 = min(max(left + 9u, 1u) - 1u, width - 1u) / upsample;
-  let in9 = left + 9u - 1u < width;
+  let count = select(0u, min(STRIP, height - min(row, height)), left < width);
+  let start = row;
+  let extent = height;
+  let across = left;
+  let breadth = width;
+  let at0 = min(max(start + 0u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in0 = start + 0u - 1u < extent;
+  let at1 = min(max(start + 1u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in1 = start + 1u - 1u < extent;
+  let at2 = min(max(start + 2u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in2 = start + 2u - 1u < extent;
+  let at3 = min(max(start + 3u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in3 = start + 3u - 1u < extent;
+  let at4 = min(max(start + 4u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in4 = start + 4u - 1u < extent;
+  let at5 = min(max(start + 5u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in5 = start + 5u - 1u < extent;
+  let at6 = min(max(start + 6u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in6 = start + 6u - 1u < extent;
+  let at7 = min(max(start + 7u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in7 = start + 7u - 1u < extent;
+  let at8 = min(max(start + 8u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in8 = start + 8u - 1u < extent;
+  let at9 = min(max(start + 9u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in9 = start + 9u - 1u < extent;
 
   let in_blocks = IN_BLOCKS;
   let b3 = vec4f(bias[block]);
@@ -181,24 +195,28 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     let base = i * plane;
     for (var k = 0u; k < 3u; k++)
     {
-      let in_row = i32(row + k) - 1;
-      let inside = in_row >= 0 && in_row < i32(height);
-      let line = base + select(0u, u32(in_row), inside) / upsample * in_width;
-      let v0 = select(vec4f(0.0), vec4f(x[line + at0]), inside && in0);
-      let v1 = select(vec4f(0.0), vec4f(x[line + at1]), inside && in1);
-      let v2 = select(vec4f(0.0), vec4f(x[line + at2]), inside && in2);
-      let v3 = select(vec4f(0.0), vec4f(x[line + at3]), inside && in3);
-      let v4 = select(vec4f(0.0), vec4f(x[line + at4]), inside && in4);
-      let v5 = select(vec4f(0.0), vec4f(x[line + at5]), inside && in5);
-      let v6 = select(vec4f(0.0), vec4f(x[line + at6]), inside && in6);
-      let v7 = select(vec4f(0.0), vec4f(x[line + at7]), inside && in7);
-      let v8 = select(vec4f(0.0), vec4f(x[line + at8]), inside && in8);
-      let v9 = select(vec4f(0.0), vec4f(x[line + at9]), inside && in9);
+      let in_line = i32(across + k) - 1;
+      let inside = in_line >= 0 && in_line < i32(breadth);
+      let along = select(0u, u32(in_line), inside) / upsample;
+      let line = base + along;
+      let v0 = select(P4(), P4(x[line + at0]), inside && in0);
+      let v1 = select(P4(), P4(x[line + at1]), inside && in1);
+      let v2 = select(P4(), P4(x[line + at2]), inside && in2);
+      let v3 = select(P4(), P4(x[line + at3]), inside && in3);
+      let v4 = select(P4(), P4(x[line + at4]), inside && in4);
+      let v5 = select(P4(), P4(x[line + at5]), inside && in5);
+      let v6 = select(P4(), P4(x[line + at6]), inside && in6);
+      let v7 = select(P4(), P4(x[line + at7]), inside && in7);
+      let v8 = select(P4(), P4(x[line + at8]), inside && in8);
+      let v9 = select(P4(), P4(x[line + at9]), inside && in9);
       {
-        let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS + (k - 0u) * SIDE;
-        let w0 = mat4x4f(weights[taps + 0u]);
-        let w1 = mat4x4f(weights[taps + 1u]);
-        let w2 = mat4x4f(weights[taps + 2u]);
+        let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS;
+        let tap0 = taps + 0u * SIDE + k - 0u;
+        let w0 = P4x4(weights[tap0]);
+        let tap1 = taps + 1u * SIDE + k - 0u;
+        let w1 = P4x4(weights[tap1]);
+        let tap2 = taps + 2u * SIDE + k - 0u;
+        let w2 = P4x4(weights[tap2]);
         u0_0_0 += w0 * v0;
         u0_0_0 += w1 * v1;
         u0_0_0 += w2 * v2;
@@ -227,36 +245,36 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     }
   }
 
-  exchange[slot + 0u] = u0_0_0;
-  exchange[slot + 1u] = u0_0_1;
-  exchange[slot + 2u] = u0_0_2;
-  exchange[slot + 3u] = u0_0_3;
-  exchange[slot + 4u] = u0_0_4;
-  exchange[slot + 5u] = u0_0_5;
-  exchange[slot + 6u] = u0_0_6;
-  exchange[slot + 7u] = u0_0_7;
+  exchange[slot + 0u * LANES] = u0_0_0;
+  exchange[slot + 1u * LANES] = u0_0_1;
+  exchange[slot + 2u * LANES] = u0_0_2;
+  exchange[slot + 3u * LANES] = u0_0_3;
+  exchange[slot + 4u * LANES] = u0_0_4;
+  exchange[slot + 5u * LANES] = u0_0_5;
+  exchange[slot + 6u * LANES] = u0_0_6;
+  exchange[slot + 7u * LANES] = u0_0_7;
   workgroupBarrier();
   for (var i = 0u; i < DEPTH; i++) {
     let w = mat4x4f(weights[W1 + block * DEPTH + i]);
-    let source = i * PIXELS + local.x * COLUMNS;
-    g0_0_0 += w * exchange[source + 0u];
-    g0_0_1 += w * exchange[source + 1u];
-    g0_0_2 += w * exchange[source + 2u];
-    g0_0_3 += w * exchange[source + 3u];
-    g0_0_4 += w * exchange[source + 4u];
-    g0_0_5 += w * exchange[source + 5u];
-    g0_0_6 += w * exchange[source + 6u];
-    g0_0_7 += w * exchange[source + 7u];
+    let source = i * PIXELS + local.x;
+    g0_0_0 += w * exchange[source + 0u * LANES];
+    g0_0_1 += w * exchange[source + 1u * LANES];
+    g0_0_2 += w * exchange[source + 2u * LANES];
+    g0_0_3 += w * exchange[source + 3u * LANES];
+    g0_0_4 += w * exchange[source + 4u * LANES];
+    g0_0_5 += w * exchange[source + 5u * LANES];
+    g0_0_6 += w * exchange[source + 6u * LANES];
+    g0_0_7 += w * exchange[source + 7u * LANES];
   }
 
   // The bias is added last, as in conv.wgsl.
   let b1 = vec4f(bias[DEPTH + block]);
-  store(at + 0u, 0u < count, u0_0_0, g0_0_0 + b1);
-  store(at + 1u, 1u < count, u0_0_1, g0_0_1 + b1);
-  store(at + 2u, 2u < count, u0_0_2, g0_0_2 + b1);
-  store(at + 3u, 3u < count, u0_0_3, g0_0_3 + b1);
-  store(at + 4u, 4u < count, u0_0_4, g0_0_4 + b1);
-  store(at + 5u, 5u < count, u0_0_5, g0_0_5 + b1);
-  store(at + 6u, 6u < count, u0_0_6, g0_0_6 + b1);
-  store(at + 7u, 7u < count, u0_0_7, g0_0_7 + b1);
+  store(at + 0u * width, 0u < count, u0_0_0, g0_0_0 + b1);
+  store(at + 1u * width, 1u < count, u0_0_1, g0_0_1 + b1);
+  store(at + 2u * width, 2u < count, u0_0_2, g0_0_2 + b1);
+  store(at + 3u * width, 3u < count, u0_0_3, g0_0_3 + b1);
+  store(at + 4u * width, 4u < count, u0_0_4, g0_0_4 + b1);
+  store(at + 5u * width, 5u < count, u0_0_5, g0_0_5 + b1);
+  store(at + 6u * width, 6u < count, u0_0_6, g0_0_6 + b1);
+  store(at + 7u * width, 7u < count, u0_0_7, g0_0_7 + b1);
 }

@@ -4,13 +4,20 @@ alias E = f32;
 alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 const REACH = 0u;
-const COLUMNS = 8u;
-const ROWS = 1u;
+const STRIP = 8u;
+const LINES = 1u;
+const DOWN = false;
 const BLOCKS = 5u;
 const WIDTH = 4u;
 const HEIGHT = 16u;
 const QUAD = true;
 const SHARED = false;
+const CHUNK = 8u;
+const UNIFORM = 0u;
+const WEIGHTS_BINDING = 2u;
+const HALO = false;
+const STAGED = false;
+const HALF = false;
 const GATHER = true;
 const PACK = false;
 const PARTS = false;
@@ -37,18 +44,13 @@ const UPSAMPLE = 1u;
 // of a network). Weights: conv/weights.wgsl. A 1x1 convolution with act0 = sigmoid and m = x is
 // pixel attention (arXiv 2010.01073, section 3.2).
 //
-// One invocation computes COLUMNS x ROWS pixels of BLOCKS blocks of output channels. Larger shapes
-// share more loads and need more registers. Workgroup WIDTH x HEIGHT x 1; grid z = BLOCKS blocks,
-// so weights are uniform across a workgroup. Channels and epilogue are uniforms rather than
-// constants, and layers share a pipeline: compiling a pipeline per layer costs more time than the
-// branches.
-//
-// QUAD is for adapters on which loads dominate (software rasterizers: one vector load costs as much
-// as four matrix products). Lane l of a subgroup quad loads column l of each matrix and gets the
-// other columns by swapping within the quad, in the order l, l^1, l^2, l^3. Its sums have the
-// output channels in that order until `reorder` restores the normal order at the end.
-// Prelude: E, E4, E4x4, REACH, UPSAMPLE, COLUMNS, ROWS, BLOCKS, WIDTH, HEIGHT, PACK, PARTS, QUAD,
-// SHARED, GATHER.
+// One invocation computes BLOCKS blocks of output channels of LINES strips of STRIP pixels
+// (conv/strip.wgsl). Larger shapes share more loads and need more registers. Workgroup WIDTH x
+// HEIGHT x 1; grid z = BLOCKS blocks, so weights are uniform across a workgroup. Channels and
+// epilogue are uniforms rather than constants, and layers share a pipeline: compiling a pipeline per
+// layer costs more time than the branches. How weights and pixels are loaded: conv/weights.wgsl.
+// Prelude: E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT, PACK, PARTS,
+// QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER.
 
 // Bindings and epilogue of convolutions:
 //   y = act1( act0( sum + b[o] ) * m * factor + r )
@@ -147,12 +149,20 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
   y[at] = E4(leaky(vec4f(params.slope1), v));
 }
 
-// How a convolution loads its weights, [out_blocks][in_blocks][taps] matrices of 4 x 4. Each
-// invocation loads its own, the four lanes of a quad load together (QUAD), or the workgroup copies
-// those of one input block to workgroup memory (SHARED). Column c of a matrix holds the taps of
-// input channel c for the block's four output channels: M * v sums over input channels. With QUAD
-// they are transposed: column r holds the taps of output channel r. Prelude: PARTS, QUAD, SHARED,
-// BLOCKS, REACH.
+// The type of products: f32, or with HALF the type of maps and weights. Real GPUs compute two
+// products of f16 at a time. Prelude: E4, E4x4, HALF.
+
+alias P4 = vec4f;
+alias P4x4 = mat4x4f;
+
+// How a convolution loads its weights, [out_blocks][in_blocks][taps] matrices of 4 x 4, and its
+// pixels. Each invocation loads its own matrices, from a storage buffer or from a uniform buffer
+// (UNIFORM: the number of matrices that it holds). The four lanes of a quad load together (QUAD), or
+// the workgroup copies those of CHUNK input blocks to workgroup memory (SHARED). With HALO it also
+// copies the pixels that it reads of an input block. STAGED: SHARED or HALO. Column c of a matrix
+// holds the taps of input channel c for the block's four output channels: M * v sums over input
+// channels. With QUAD they are transposed: column r holds the taps of output channel r. Prelude:
+// PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT, STRIP, LINES, DOWN.
 
 @group(0) @binding(2) var<storage, read> weights: array<E4>;
 
@@ -177,10 +187,10 @@ fn main(
   @builtin(local_invocation_id) local: vec3u,
   @builtin(subgroup_invocation_id) subgroup_lane: u32,
 ) {
-  let col = (group.x * WIDTH + local.x) * COLUMNS;
-  let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * ROWS;
+  let col = (group.x * WIDTH + local.x) * STRIP;
+  let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * LINES;
   let block = group.z * BLOCKS;
-  // Invocations that help to load weights must not return early. The lanes of a quad share a row.
+  // Invocations that help to load must not return early. The lanes of a quad share a row.
   if first_row >= params.height {
     return;
   }
@@ -193,14 +203,18 @@ fn main(
   let in_blocks = params.in_blocks;
   let in_width = width / upsample;
   let plane = in_width * (height / upsample);
-  let at1 = min(max(left + 1u, 1u) - 1u, width - 1u) / upsample;
-  let at2 = min(max(left + 2u, 1u) - 1u, width - 1u) / upsample;
-  let at3 = min(max(left + 3u, 1u) - 1u, width - 1u) / upsample;
-  let at4 = min(max(left + 4u, 1u) - 1u, width - 1u) / upsample;
-  let at5 = min(max(left + 5u, 1u) - 1u, width - 1u) / upsample;
-  let at6 = min(max(left + 6u, 1u) - 1u, width - 1u) / upsample;
-  let at7 = min(max(left + 7u, 1u) - 1u, width - 1u) / upsample;
-  let at8 = min(max(left + 8u, 1u) - 1u, width - 1u) / upsample;
+  let start = left;
+  let extent = width;
+  let across = row;
+  let breadth = height;
+  let at1 = min(max(start + 1u, 1u) - 1u, extent - 1u) / upsample;
+  let at2 = min(max(start + 2u, 1u) - 1u, extent - 1u) / upsample;
+  let at3 = min(max(start + 3u, 1u) - 1u, extent - 1u) / upsample;
+  let at4 = min(max(start + 4u, 1u) - 1u, extent - 1u) / upsample;
+  let at5 = min(max(start + 5u, 1u) - 1u, extent - 1u) / upsample;
+  let at6 = min(max(start + 6u, 1u) - 1u, extent - 1u) / upsample;
+  let at7 = min(max(start + 7u, 1u) - 1u, extent - 1u) / upsample;
+  let at8 = min(max(start + 8u, 1u) - 1u, extent - 1u) / upsample;
 
   // 1x1: the bias is added last, as in the reference. Sums before a gate cancel to near zero, where
   // the order of rounding is visible.
@@ -255,18 +269,20 @@ fn main(
     let base = i * plane;
     const k = 0u;
     {
-      let line = base + min(row + k, height - 1u) / upsample * in_width;
-      let v1 = vec4f(x[line + at1]);
-      let v2 = vec4f(x[line + at2]);
-      let v3 = vec4f(x[line + at3]);
-      let v4 = vec4f(x[line + at4]);
-      let v5 = vec4f(x[line + at5]);
-      let v6 = vec4f(x[line + at6]);
-      let v7 = vec4f(x[line + at7]);
-      let v8 = vec4f(x[line + at8]);
+      let along = min(across + k, breadth - 1u) / upsample;
+      let line = base + along * in_width;
+      let v1 = P4(x[line + at1]);
+      let v2 = P4(x[line + at2]);
+      let v3 = P4(x[line + at3]);
+      let v4 = P4(x[line + at4]);
+      let v5 = P4(x[line + at5]);
+      let v6 = P4(x[line + at6]);
+      let v7 = P4(x[line + at7]);
+      let v8 = P4(x[line + at8]);
       {
-        let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS + (k - 0u) * SIDE;
-        let w0 = load_matrix(taps + 0u, lane);
+        let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS;
+        let tap0 = taps + (k - 0u) * SIDE + 0u;
+        let w0 = load_matrix(tap0, lane);
         s0_0_0 += v1 * w0;
         s0_0_1 += v2 * w0;
         s0_0_2 += v3 * w0;
@@ -277,8 +293,9 @@ fn main(
         s0_0_7 += v8 * w0;
       }
       {
-        let taps = 0 + ((block + 1u) * in_blocks + i) * TAPS + (k - 0u) * SIDE;
-        let w0 = load_matrix(taps + 0u, lane);
+        let taps = 0 + ((block + 1u) * in_blocks + i) * TAPS;
+        let tap0 = taps + (k - 0u) * SIDE + 0u;
+        let w0 = load_matrix(tap0, lane);
         s1_0_0 += v1 * w0;
         s1_0_1 += v2 * w0;
         s1_0_2 += v3 * w0;
@@ -289,8 +306,9 @@ fn main(
         s1_0_7 += v8 * w0;
       }
       {
-        let taps = 0 + ((block + 2u) * in_blocks + i) * TAPS + (k - 0u) * SIDE;
-        let w0 = load_matrix(taps + 0u, lane);
+        let taps = 0 + ((block + 2u) * in_blocks + i) * TAPS;
+        let tap0 = taps + (k - 0u) * SIDE + 0u;
+        let w0 = load_matrix(tap0, lane);
         s2_0_0 += v1 * w0;
         s2_0_1 += v2 * w0;
         s2_0_2 += v3 * w0;
@@ -301,8 +319,9 @@ fn main(
         s2_0_7 += v8 * w0;
       }
       {
-        let taps = 0 + ((block + 3u) * in_blocks + i) * TAPS + (k - 0u) * SIDE;
-        let w0 = load_matrix(taps + 0u, lane);
+        let taps = 0 + ((block + 3u) * in_blocks + i) * TAPS;
+        let tap0 = taps + (k - 0u) * SIDE + 0u;
+        let w0 = load_matrix(tap0, lane);
         s3_0_0 += v1 * w0;
         s3_0_1 += v2 * w0;
         s3_0_2 += v3 * w0;
@@ -313,8 +332,9 @@ fn main(
         s3_0_7 += v8 * w0;
       }
       {
-        let taps = 0 + ((block + 4u) * in_blocks + i) * TAPS + (k - 0u) * SIDE;
-        let w0 = load_matrix(taps + 0u, lane);
+        let taps = 0 + ((block + 4u) * in_blocks + i) * TAPS;
+        let tap0 = taps + (k - 0u) * SIDE + 0u;
+        let w0 = load_matrix(tap0, lane);
         s4_0_0 += v1 * w0;
         s4_0_1 += v2 * w0;
         s4_0_2 += v3 * w0;
@@ -327,51 +347,57 @@ fn main(
     }
   }
 
-  // An array, because the epilogue is then compiled once and not once per sum.
-  var sums: array<vec4f, BLOCKS * ROWS * COLUMNS>;
-  sums[(0u * ROWS + 0u) * COLUMNS + 0u] = s0_0_0;
-  sums[(0u * ROWS + 0u) * COLUMNS + 1u] = s0_0_1;
-  sums[(0u * ROWS + 0u) * COLUMNS + 2u] = s0_0_2;
-  sums[(0u * ROWS + 0u) * COLUMNS + 3u] = s0_0_3;
-  sums[(0u * ROWS + 0u) * COLUMNS + 4u] = s0_0_4;
-  sums[(0u * ROWS + 0u) * COLUMNS + 5u] = s0_0_5;
-  sums[(0u * ROWS + 0u) * COLUMNS + 6u] = s0_0_6;
-  sums[(0u * ROWS + 0u) * COLUMNS + 7u] = s0_0_7;
-  sums[(1u * ROWS + 0u) * COLUMNS + 0u] = s1_0_0;
-  sums[(1u * ROWS + 0u) * COLUMNS + 1u] = s1_0_1;
-  sums[(1u * ROWS + 0u) * COLUMNS + 2u] = s1_0_2;
-  sums[(1u * ROWS + 0u) * COLUMNS + 3u] = s1_0_3;
-  sums[(1u * ROWS + 0u) * COLUMNS + 4u] = s1_0_4;
-  sums[(1u * ROWS + 0u) * COLUMNS + 5u] = s1_0_5;
-  sums[(1u * ROWS + 0u) * COLUMNS + 6u] = s1_0_6;
-  sums[(1u * ROWS + 0u) * COLUMNS + 7u] = s1_0_7;
-  sums[(2u * ROWS + 0u) * COLUMNS + 0u] = s2_0_0;
-  sums[(2u * ROWS + 0u) * COLUMNS + 1u] = s2_0_1;
-  sums[(2u * ROWS + 0u) * COLUMNS + 2u] = s2_0_2;
-  sums[(2u * ROWS + 0u) * COLUMNS + 3u] = s2_0_3;
-  sums[(2u * ROWS + 0u) * COLUMNS + 4u] = s2_0_4;
-  sums[(2u * ROWS + 0u) * COLUMNS + 5u] = s2_0_5;
-  sums[(2u * ROWS + 0u) * COLUMNS + 6u] = s2_0_6;
-  sums[(2u * ROWS + 0u) * COLUMNS + 7u] = s2_0_7;
-  sums[(3u * ROWS + 0u) * COLUMNS + 0u] = s3_0_0;
-  sums[(3u * ROWS + 0u) * COLUMNS + 1u] = s3_0_1;
-  sums[(3u * ROWS + 0u) * COLUMNS + 2u] = s3_0_2;
-  sums[(3u * ROWS + 0u) * COLUMNS + 3u] = s3_0_3;
-  sums[(3u * ROWS + 0u) * COLUMNS + 4u] = s3_0_4;
-  sums[(3u * ROWS + 0u) * COLUMNS + 5u] = s3_0_5;
-  sums[(3u * ROWS + 0u) * COLUMNS + 6u] = s3_0_6;
-  sums[(3u * ROWS + 0u) * COLUMNS + 7u] = s3_0_7;
-  sums[(4u * ROWS + 0u) * COLUMNS + 0u] = s4_0_0;
-  sums[(4u * ROWS + 0u) * COLUMNS + 1u] = s4_0_1;
-  sums[(4u * ROWS + 0u) * COLUMNS + 2u] = s4_0_2;
-  sums[(4u * ROWS + 0u) * COLUMNS + 3u] = s4_0_3;
-  sums[(4u * ROWS + 0u) * COLUMNS + 4u] = s4_0_4;
-  sums[(4u * ROWS + 0u) * COLUMNS + 5u] = s4_0_5;
-  sums[(4u * ROWS + 0u) * COLUMNS + 6u] = s4_0_6;
-  sums[(4u * ROWS + 0u) * COLUMNS + 7u] = s4_0_7;
-  for (var i = 0u; i < BLOCKS * ROWS * COLUMNS; i++) {
-    let b = block + i / (ROWS * COLUMNS);
-    let sum = reorder(sums[i], lane);
-    store_pixel(b, first_row + i / COLUMNS % ROWS, col + i % COLUMNS, sum + bias_of(b));
+  // A loop, because the epilogue is then compiled once and not once per sum.
+  for (var n = 0u; n < BLOCKS * LINES * STRIP; n++) {
+    var sum: vec4f;
+    switch n {
+      case (0u * LINES + 0u) * STRIP + 0u: { sum = s0_0_0; }
+      case (0u * LINES + 0u) * STRIP + 1u: { sum = s0_0_1; }
+      case (0u * LINES + 0u) * STRIP + 2u: { sum = s0_0_2; }
+      case (0u * LINES + 0u) * STRIP + 3u: { sum = s0_0_3; }
+      case (0u * LINES + 0u) * STRIP + 4u: { sum = s0_0_4; }
+      case (0u * LINES + 0u) * STRIP + 5u: { sum = s0_0_5; }
+      case (0u * LINES + 0u) * STRIP + 6u: { sum = s0_0_6; }
+      case (0u * LINES + 0u) * STRIP + 7u: { sum = s0_0_7; }
+      case (1u * LINES + 0u) * STRIP + 0u: { sum = s1_0_0; }
+      case (1u * LINES + 0u) * STRIP + 1u: { sum = s1_0_1; }
+      case (1u * LINES + 0u) * STRIP + 2u: { sum = s1_0_2; }
+      case (1u * LINES + 0u) * STRIP + 3u: { sum = s1_0_3; }
+      case (1u * LINES + 0u) * STRIP + 4u: { sum = s1_0_4; }
+      case (1u * LINES + 0u) * STRIP + 5u: { sum = s1_0_5; }
+      case (1u * LINES + 0u) * STRIP + 6u: { sum = s1_0_6; }
+      case (1u * LINES + 0u) * STRIP + 7u: { sum = s1_0_7; }
+      case (2u * LINES + 0u) * STRIP + 0u: { sum = s2_0_0; }
+      case (2u * LINES + 0u) * STRIP + 1u: { sum = s2_0_1; }
+      case (2u * LINES + 0u) * STRIP + 2u: { sum = s2_0_2; }
+      case (2u * LINES + 0u) * STRIP + 3u: { sum = s2_0_3; }
+      case (2u * LINES + 0u) * STRIP + 4u: { sum = s2_0_4; }
+      case (2u * LINES + 0u) * STRIP + 5u: { sum = s2_0_5; }
+      case (2u * LINES + 0u) * STRIP + 6u: { sum = s2_0_6; }
+      case (2u * LINES + 0u) * STRIP + 7u: { sum = s2_0_7; }
+      case (3u * LINES + 0u) * STRIP + 0u: { sum = s3_0_0; }
+      case (3u * LINES + 0u) * STRIP + 1u: { sum = s3_0_1; }
+      case (3u * LINES + 0u) * STRIP + 2u: { sum = s3_0_2; }
+      case (3u * LINES + 0u) * STRIP + 3u: { sum = s3_0_3; }
+      case (3u * LINES + 0u) * STRIP + 4u: { sum = s3_0_4; }
+      case (3u * LINES + 0u) * STRIP + 5u: { sum = s3_0_5; }
+      case (3u * LINES + 0u) * STRIP + 6u: { sum = s3_0_6; }
+      case (3u * LINES + 0u) * STRIP + 7u: { sum = s3_0_7; }
+      case (4u * LINES + 0u) * STRIP + 0u: { sum = s4_0_0; }
+      case (4u * LINES + 0u) * STRIP + 1u: { sum = s4_0_1; }
+      case (4u * LINES + 0u) * STRIP + 2u: { sum = s4_0_2; }
+      case (4u * LINES + 0u) * STRIP + 3u: { sum = s4_0_3; }
+      case (4u * LINES + 0u) * STRIP + 4u: { sum = s4_0_4; }
+      case (4u * LINES + 0u) * STRIP + 5u: { sum = s4_0_5; }
+      case (4u * LINES + 0u) * STRIP + 6u: { sum = s4_0_6; }
+      case (4u * LINES + 0u) * STRIP + 7u: { sum = s4_0_7; }
+      default: {}
+    }
+    let b = block + n / (LINES * STRIP);
+    let l = n / STRIP % LINES;
+    let c = n % STRIP;
+    sum = reorder(sum, lane);
+    sum += bias_of(b);
+    store_pixel(b, first_row + l, col + c, sum);
   }
 }

@@ -47,8 +47,8 @@ class AttentionBlocks {
     const { t } = op.reads;
     const { gated } = op.writes;
     const { scale } = emission.map(gated);
-    const tileRows = emission.tileRows(features);
-    const spec = { features, slope, tileRows };
+    const tileColumns = emission.tileColumns(features);
+    const spec = { features, slope, tileColumns };
     // The sums come from the previous block together with t, or from a separate pooling.
     const sums = this.#sumsOf.get(t) ?? {
       partials: emission.poolPartial(t, `${emission.graph.nodes[t].name}:partials`),
@@ -57,7 +57,7 @@ class AttentionBlocks {
     const stats = emission.scratch(
       `${name}:stats`,
       ({ width, height }) =>
-        statGroups(tileRows, width * scale, height * scale) * blocksOf(features) * 16,
+        statGroups(tileColumns, width * scale, height * scale) * blocksOf(features) * 16,
     );
     this.#statsOf.set(gated, stats);
     const weights = [k1.weight, k2.weight, k3.weight];
@@ -78,12 +78,12 @@ class AttentionBlocks {
       },
       writes: { gated: emission.write(gated), stats },
       scale,
-      grid: ({ width, height }) => attentionGrid(tileRows, width, height),
+      grid: ({ width, height }) => attentionGrid(tileColumns, width, height),
       params: (size) => ({
         width: size.width,
         height: size.height,
         chunks: sums.count(size),
-        stat_groups: statGroups(tileRows, size.width, size.height),
+        stat_groups: statGroups(tileColumns, size.width, size.height),
       }),
       multiplyAdds,
       work: multiplyAdds + memoryWork(2 * features, scale),
@@ -97,11 +97,11 @@ class AttentionBlocks {
     const { gated, t, x } = op.reads;
     const { out, nextT } = op.writes;
     const { scale } = emission.map(out);
-    const tileRows = emission.tileRows(features);
+    const tileColumns = emission.tileColumns(features);
     const spec = {
       features,
       slope,
-      tileRows,
+      tileColumns,
       temperature,
       hidden: w1.lengthOut,
       nonKernel: non.kernel,
@@ -129,12 +129,12 @@ class AttentionBlocks {
     const partials = emission.scratch(`${name}:partials`, ({ width, height }) =>
       nextT === null
         ? 16
-        : attentionGroups(tileRows, width * scale, height * scale) * blocksOf(features) * 16,
+        : attentionGroups(tileColumns, width * scale, height * scale) * blocksOf(features) * 16,
     );
     if (nextT !== null) {
       this.#sumsOf.set(nextT, {
         partials,
-        count: ({ width, height }) => attentionGroups(tileRows, width, height),
+        count: ({ width, height }) => attentionGroups(tileColumns, width, height),
       });
     }
     emission.dispatch({
@@ -143,11 +143,11 @@ class AttentionBlocks {
       reads,
       writes: { out: emission.write(out), next_t: next, partials },
       scale,
-      grid: ({ width, height }) => attentionGrid(tileRows, width, height),
+      grid: ({ width, height }) => attentionGrid(tileColumns, width, height),
       params: ({ width, height }) => ({
         width,
         height,
-        stat_groups: statGroups(tileRows, width, height),
+        stat_groups: statGroups(tileColumns, width, height),
         has_next: nextT === null ? 0 : 1,
         pixels: width * height,
       }),

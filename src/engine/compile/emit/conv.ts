@@ -1,9 +1,11 @@
 import type { Size } from '../../../geometry.ts';
 import {
+  type ConvShape,
   type ConvSpec,
   convParams,
   packBias,
   packConvWeights,
+  padUniform,
   plainConv,
 } from '../../../kernels/conv/conv.ts';
 import {
@@ -16,7 +18,9 @@ import {
   convPartsGrid,
   convPartsKernel,
   convPartsParams,
+  partsShape,
 } from '../../../kernels/conv/convParts.ts';
+import { blocksOf } from '../../../kernels/kernel.ts';
 import type { ConvLayer, ConvOp, FusedOpOf } from '../fused.ts';
 import type { Operand } from '../program.ts';
 import type { NetworkWeights } from '../weights.ts';
@@ -72,7 +76,7 @@ function oneMap(emission: Emission, op: ConvOp, spec: ConvSpec) {
     ? emission.constant(`conv ${packing.name}`, [op.weight], element, (w) =>
         packing.arrange(packLayer(w, op), spec),
       )
-    : layerWeights(emission, op);
+    : layerWeights(emission, op, PLAIN);
   // A binding that the uniforms disable still needs a buffer; the input is used.
   const [source] = x;
   return {
@@ -98,18 +102,31 @@ function overParts(emission: Emission, op: ConvOp, spec: ConvSpec) {
   // A binding that the uniforms disable still needs a buffer.
   const [x0, x1 = x0, x2 = x0, x3 = x0, x4 = x0] = bound.map((id) => emission.read(id));
   const partsSpec = { ...spec, parts: channels, addend: index };
+  // Each part begins with a new block.
+  const cIn = channels.reduce((sum, count) => sum + blocksOf(count) * 4, 0);
+  const { shape, packing, packed } = shapeFor(emission, { ...spec, cIn }, partsShape(spec.kernel));
   const weights = emission.constant(
-    `conv of ${channels.join('+')}`,
+    `conv of ${channels.join('+')}${packing}`,
     [op.weight],
     emission.element,
-    (w) => packConvWeights(exact(w, op.weight), op.cOut, op.cIn, op.kernel, channels),
+    (w) => packed(packConvWeights(exact(w, op.weight), op.cOut, op.cIn, op.kernel, channels)),
   );
   return {
-    kernel: convPartsKernel(spec.kernel, emission.element),
+    kernel: convPartsKernel(spec.kernel, emission.element, shape),
     reads: { x0, x1, x2, x3, x4, weights, bias: biases(emission, op) },
-    grid: ({ width, height }: Size) => convPartsGrid(spec, width, height),
+    grid: ({ width, height }: Size) => convPartsGrid(spec, width, height, shape),
     params: ({ width, height }: Size) => convPartsParams(partsSpec, width, height),
   };
+}
+
+/** The shape of a layer whose kernel is not the variant's, and what it does to packed weights. */
+export function shapeFor(emission: Emission, spec: ConvSpec, otherwise: ConvShape) {
+  const wanted = emission.conv(spec);
+  const isFree = (wanted.only ?? emission.element) === emission.element;
+  const shape = (isFree && wanted.shape?.(spec)) || otherwise;
+  const isUniform = shape.weights === 'uniform';
+  const packed = isUniform ? padUniform : (own: Float32Array<ArrayBuffer>) => own;
+  return { shape, packing: isUniform ? ' in a uniform' : '', packed };
 }
 
 function biases(emission: Emission, { cOut, bias, act0 }: ConvOp): Operand {
@@ -122,9 +139,17 @@ function biases(emission: Emission, { cOut, bias, act0 }: ConvOp): Operand {
   );
 }
 
+const PLAIN = { packing: '', packed: (own: Float32Array<ArrayBuffer>) => own };
+
 /** The weights of a convolution of one map, for kernels that read them like the plain one. */
-export const layerWeights = (emission: Emission, layer: ConvLayer): Operand =>
-  emission.constant('conv', [layer.weight], emission.element, (w) => packLayer(w, layer));
+export const layerWeights = (
+  emission: Emission,
+  layer: ConvLayer,
+  { packing, packed }: Pick<ReturnType<typeof shapeFor>, 'packing' | 'packed'>,
+): Operand =>
+  emission.constant(`conv${packing}`, [layer.weight], emission.element, (w) =>
+    packed(packLayer(w, layer)),
+  );
 
 const packLayer = (w: NetworkWeights, { weight, cOut, cIn, kernel }: ConvLayer) =>
   packConvWeights(exact(w, weight), cOut, cIn, kernel);
@@ -139,8 +164,8 @@ function emitGatedConv(emission: Emission, op: FusedOpOf<'gatedConv'>): void {
   const { cIn, cOut } = conv;
   const { element } = emission;
   const { scale } = emission.map(op.writes.y);
-  const tileRows = emission.tileRows(cOut);
-  const spec = { cIn, cOut, upsample, act1: activation, tileRows };
+  const tileColumns = emission.tileColumns(cOut);
+  const spec = { cIn, cOut, upsample, act1: activation, tileColumns };
   emission.dispatch({
     name: op.name,
     kernel: convGateKernel(spec, element),

@@ -10,8 +10,8 @@ import {
   type Kernel,
   mapGrid,
   type Params,
-  type TileRows,
-  tileRowsFor,
+  type TileColumns,
+  tileColumnsFor,
   type WorkgroupLimits,
 } from '../../../kernels/kernel.ts';
 import { bytesPerPixel, type PixelFormat } from '../../../kernels/pixels/rgba8.ts';
@@ -176,8 +176,8 @@ export class Emission {
   }
 
   /** Rows of the workgroup tile of a kernel that computes all of this many channels. */
-  tileRows(channels: number): TileRows {
-    const rows = tileRowsFor(channels, this.workgroup);
+  tileColumns(channels: number): TileColumns {
+    const rows = tileColumnsFor(channels, this.workgroup);
     if (!rows) throw new Error(`a tile of ${channels} channels does not fit a workgroup`);
     return rows;
   }
