@@ -5,6 +5,8 @@ import { loadVulkan } from '../src/cli/drivers.mjs';
 // its devices.
 let gpu: GPU | undefined;
 let reported = false;
+/** Workgroup memory for kernels with subgroup matrices. */
+export const TEST_MATRIX_BYTES = 32768;
 const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
 
 /** WebGPU in Node, on the driver that gpu-setup.ts chose; always the same object. */
@@ -51,7 +53,10 @@ export async function requestTestDevice(): Promise<GPUDevice> {
     console.info(`adapter: ${[vendor, architecture, description].filter(Boolean).join(', ')}`);
   }
   const optional = ['subgroups', 'shader-f16', MATRIX_FEATURE] as const;
+  const hasMatrices = adapter.features.has(MATRIX_FEATURE);
   return adapter.requestDevice({
+    // Kernels with matrices may use more, as the engine's device lets them.
+    requiredLimits: hasMatrices ? { maxComputeWorkgroupStorageSize: TEST_MATRIX_BYTES } : {},
     requiredFeatures: optional.filter((feature) => adapter.features.has(feature)),
   });
 }

@@ -51,7 +51,7 @@ const shared = { ...strips, weights: 'workgroup' } as const;
 const layer = conv({});
 const PARTS_SHAPE = stripConv({ ...shared, halo: true }).shape?.(layer);
 const PACK_SHAPE = stripConv(shared).shape?.({ ...layer, cOut: 3 });
-const unit = { m: 16, n: 16, k: 16, subgroup: 32 };
+const unit = { m: 16, n: 8, k: 16, rest: 8, subgroup: 32, bytes: 32768 };
 
 /** By shader, then by variant; the first variant is the default. */
 export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>>> = {

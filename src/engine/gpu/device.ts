@@ -106,13 +106,13 @@ export class Device {
     const report = reportAdapter(adapter);
     if (report.isFallbackAdapter && !software) throw softwareOnly(report);
     const { limits, features } = adapter;
-    const matrix = features.has(MATRIX_FEATURE)
-      ? (await import('./matrix.ts')).matrixUnit(adapter)
-      : undefined;
-    const wanted = matrix ? [...FEATURES, MATRIX_FEATURE] : FEATURES;
     const { maxBufferSize, maxStorageBufferBindingSize } = limits;
     // More than 32 KiB per workgroup would only reduce occupancy.
     const maxComputeWorkgroupStorageSize = Math.min(limits.maxComputeWorkgroupStorageSize, 32768);
+    const matrix = features.has(MATRIX_FEATURE)
+      ? (await import('./matrix.ts')).matrixUnit(adapter, maxComputeWorkgroupStorageSize)
+      : undefined;
+    const wanted = matrix ? [...FEATURES, MATRIX_FEATURE] : FEATURES;
     try {
       const asked = adapter.requestDevice({
         label: 'crispen',

@@ -13,18 +13,24 @@ interface MatrixInfo {
 
 /**
  * The matrices that kernels can use on an adapter: f16 with f32 sums, and subgroups of a fixed
- * size, because that size divides a workgroup. If there are several, the one with the least channel padding.
+ * size, because that size divides a workgroup. If there are several, the one with the least padding of
+ * output channels, then the one with the largest K: smaller ones run at half the rate.
+ * @param bytes of workgroup memory that kernels may use
  */
-export function matrixUnit({
-  info,
-  features,
-}: Pick<GPUAdapter, 'info' | 'features'>): MatrixUnit | undefined {
+export function matrixUnit(
+  { info, features }: Pick<GPUAdapter, 'info' | 'features'>,
+  bytes: number,
+): MatrixUnit | undefined {
   const { subgroupMinSize: subgroup, subgroupMaxSize } = info;
   const { subgroupMatrixConfigs: units } = info as MatrixInfo;
   if (!units || !subgroup || subgroup !== subgroupMaxSize || !features.has('shader-f16')) return;
-  return [...units]
+  const fitting = [...units]
     .filter((unit) => unit.componentType === 'f16' && unit.resultComponentType === 'f32')
-    .map(({ M, N, K }) => ({ m: M, n: N, k: K, subgroup }))
+    .map(({ M, N, K }) => ({ m: M, n: N, k: K }))
     .filter(fitsMatrix)
-    .sort((a, b) => a.n + a.k - (b.n + b.k))[0];
+    .sort((a, b) => a.n - b.n || b.k - a.k || b.m - a.m);
+  const [best] = fitting;
+  if (!best) return;
+  const isRest = ({ m, n, k }: typeof best) => m === best.m && n === best.n && k < best.k;
+  return { ...best, rest: fitting.find(isRest)?.k ?? 0, subgroup, bytes };
 }

@@ -57,7 +57,7 @@ it('shares weights within quads only where the device has subgroups', async () =
 
 it('multiplies matrices for maps in f16 only, and only where the device can', async () => {
   const hopper = adapter({ vendor: 'nvidia', architecture: 'hopper' });
-  const unit = { m: 16, n: 8, k: 16, subgroup: 32 };
+  const unit = { m: 16, n: 8, k: 16, rest: 8, subgroup: 32, bytes: 32768 };
   const labels = async (report: AdapterReport) => {
     const tuning = await tuningOf(familyOf(report), report);
     return (['f32', 'f16'] as const).map((element) => {

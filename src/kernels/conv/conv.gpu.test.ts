@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { requestF16Adapter, requestTestAdapter } from '../../../test/gpu.ts';
+import { requestF16Adapter, requestTestAdapter, TEST_MATRIX_BYTES } from '../../../test/gpu.ts';
 import {
   ELEMENT,
   expectClose,
@@ -97,7 +97,7 @@ async function check(
 const adapter = await (ELEMENT === 'f16' ? requestF16Adapter() : requestTestAdapter());
 const OFFER = {
   features: [...(adapter?.features ?? [])],
-  matrix: adapter ? matrixUnit(adapter) : undefined,
+  matrix: adapter ? matrixUnit(adapter, TEST_MATRIX_BYTES) : undefined,
 };
 const LISTED = await Promise.all(
   Object.entries(CONV_VARIANTS)

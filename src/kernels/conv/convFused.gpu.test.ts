@@ -13,7 +13,7 @@ import { activationReference, addReference, mulReference } from '../maps/pointwi
 import { packRgba8Reference } from '../pixels/rgba8.reference.ts';
 import { fromBlocked, type PlanarMap, planarMap, toBlocked } from '../planar.ts';
 import { convReference } from './conv.reference.ts';
-import { packBias, packConvWeights } from './conv.ts';
+import { packBias, packConvWeights, padUniform, plainShape } from './conv.ts';
 import {
   type ConvGateSpec,
   convGateGrid,
@@ -23,6 +23,7 @@ import {
   packConvGate,
   packGateBias,
 } from './convFused.ts';
+import { type StripCut, stripConv } from './convStrips.ts';
 
 describe('3x3 convolution with pixel attention', () => {
   it.each([
@@ -67,59 +68,83 @@ describe('3x3 convolution with bilinear skip to 8 bits', () => {
     };
   };
 
-  it.each([
+  const sizes = [
     [1, 1, 2, 255],
     [7, 5, 2, 1],
-    [16, 4, 2, 255], // exactly one workgroup
+    [16, 4, 2, 255], // exactly one workgroup, or
+    [16, 16, 2, 255], // of strips
     [5, 9, 3, 255],
     [3, 3, 4, 1],
-  ])('from %i x %i by %i, range %i, whole and a rectangle', async (w, h, scale, range) => {
-    const [W, H] = [w * scale, h * scale];
-    const data = new Uint8ClampedArray(randomValues(4 * w * h, 1).map((v) => 128 + 140 * v));
-    const lr = planarMap(4, h, w);
-    lr.data.forEach((_, i) => {
-      lr.data[i] = (data[(i % (w * h)) * 4 + Math.floor(i / (w * h))] * range) / 255;
-    });
-    const x = randomMap(6, H, W, 2);
-    const weights = randomValues(3 * 6 * 9, 3).map(
-      (v) => (v * range) / 20,
-    ) as Float32Array<ArrayBuffer>;
-    const bias = randomValues(3, 4).map((v) => (v * range) / 20) as Float32Array<ArrayBuffer>;
-    const rgb = addReference(
-      convReference(x, weights, bias, 3, 3),
-      bilinearReference(channel(lr, 0, 3), scale),
-    );
-    const image = { width: w, height: h, data };
-    const whole = packRgba8Reference(rgb, image, { range, channels: 3, scale }).data;
-
-    const crop = { x: Math.floor(W / 3), y: Math.floor(H / 2), w: W - Math.floor(W / 3), h: 1 };
-    for (const part of [{ x: 0, y: 0, w: W, h: H }, crop]) {
-      const [pixels, status] = await runKernel(convPackKernel({ cIn: 6, scale, range }), {
-        grid: convPackGrid(part.w, part.h),
-        params: [part.w, part.h, 0, W, H, part.x, part.y],
-        reads: [toBlocked(x), packConvWeights(weights, 3, 6, 3), packBias(bias, 3), toBlocked(lr)],
-        writes: [part.w * part.h, new Uint32Array(2)],
-        rowsPerDispatch: 1,
+  ] as const;
+  const strips = { pixels: 8, blocks: 2 } as const;
+  const cuts: readonly [name: string, cut?: StripCut][] = [
+    ['plain'],
+    ['strips', strips],
+    ['uniform', { ...strips, weights: 'uniform' }],
+    ['shared', { ...strips, weights: 'workgroup' }],
+    ['halo', { ...strips, weights: 'workgroup', halo: true }],
+  ];
+  const cases = cuts.flatMap(([name, cut]) =>
+    sizes.map(([w, h, scale, range]) => ({ name, cut, w, h, scale, range })),
+  );
+  it.each(cases)(
+    '$name, from $w x $h by $scale, range $range, whole and a rectangle',
+    async (one) => {
+      const { cut, w, h, scale, range } = one;
+      const shape =
+        (cut && stripConv(cut).shape?.({ kernel: 3, cIn: 6, cOut: 3 })) ?? plainShape(3);
+      const [W, H] = [w * scale, h * scale];
+      const data = new Uint8ClampedArray(randomValues(4 * w * h, 1).map((v) => 128 + 140 * v));
+      const lr = planarMap(4, h, w);
+      lr.data.forEach((_, i) => {
+        lr.data[i] = (data[(i % (w * h)) * 4 + Math.floor(i / (w * h))] * range) / 255;
       });
-      written(pixels);
-      expect(status[0]).toBe(0);
-      const bytes = new Uint8Array(pixels.buffer);
-      let off = 0;
-      for (let row = 0; row < part.h; row++) {
-        for (let i = 0; i < part.w * 4; i++) {
-          const expected = whole[((row + part.y) * W + part.x) * 4 + i];
-          const difference = Math.abs(bytes[row * part.w * 4 + i] - expected);
-          expect(difference).toBeLessThanOrEqual(1);
-          // Enlarged alpha of whole numbers is often exactly a half.
-          if (difference > 0 && i % 4 < 3) off++;
+      const x = randomMap(6, H, W, 2);
+      const weights = randomValues(3 * 6 * 9, 3).map(
+        (v) => (v * range) / 20,
+      ) as Float32Array<ArrayBuffer>;
+      const bias = randomValues(3, 4).map((v) => (v * range) / 20) as Float32Array<ArrayBuffer>;
+      const rgb = addReference(
+        convReference(x, weights, bias, 3, 3),
+        bilinearReference(channel(lr, 0, 3), scale),
+      );
+      const image = { width: w, height: h, data };
+      const whole = packRgba8Reference(rgb, image, { range, channels: 3, scale }).data;
+
+      const crop = { x: Math.floor(W / 3), y: Math.floor(H / 2), w: W - Math.floor(W / 3), h: 1 };
+      for (const part of [{ x: 0, y: 0, w: W, h: H }, crop]) {
+        const packed = packConvWeights(weights, 3, 6, 3);
+        const own = shape.weights === 'uniform' ? padUniform(packed) : packed;
+        const [pixels, status] = await runKernel(
+          convPackKernel({ cIn: 6, scale, range }, 'f32', shape),
+          {
+            grid: convPackGrid(part.w, part.h, shape),
+            params: [part.w, part.h, 0, W, H, part.x, part.y],
+            reads: [toBlocked(x), own, packBias(bias, 3), toBlocked(lr)],
+            writes: [part.w * part.h, new Uint32Array(2)],
+            rowsPerDispatch: 1,
+          },
+        );
+        written(pixels);
+        expect(status[0]).toBe(0);
+        const bytes = new Uint8Array(pixels.buffer);
+        let off = 0;
+        for (let row = 0; row < part.h; row++) {
+          for (let i = 0; i < part.w * 4; i++) {
+            const expected = whole[((row + part.y) * W + part.x) * 4 + i];
+            const difference = Math.abs(bytes[row * part.w * 4 + i] - expected);
+            expect(difference).toBeLessThanOrEqual(1);
+            // Enlarged alpha of whole numbers is often exactly a half.
+            if (difference > 0 && i % 4 < 3) off++;
+          }
         }
+        // Only values within rounding error of a half may round to the other side. f16 resolves an
+        // eighth of a level in the values that are added.
+        const share = ELEMENT === 'f16' ? 1 / 8 : 1 / 1000;
+        expect(off).toBeLessThanOrEqual(1 + bytes.length * share);
       }
-      // Only values within rounding error of a half may round to the other side. f16 resolves an
-      // eighth of a level in the values that are added.
-      const share = ELEMENT === 'f16' ? 1 / 8 : 1 / 1000;
-      expect(off).toBeLessThanOrEqual(1 + bytes.length * share);
-    }
-  });
+    },
+  );
 
   it('reports NaN in the status word', async () => {
     const x = randomMap(4, 2, 2, 1);

@@ -1,11 +1,14 @@
+import leaveSource from '../../shaders/conv/leave.wgsl?raw';
 import matrixSource from '../../shaders/conv/matrix.wgsl?raw';
 import storeSource from '../../shaders/conv/store.wgsl?raw';
 import activationSource from '../../shaders/lib/activation.wgsl?raw';
 import { assemble, blocksOf } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
 import { CONV, type ConvSpec, type ConvVariant, STORE } from './conv.ts';
+import { stripConv } from './convStrips.ts';
 
 const SHADERS: Sources = {
+  'conv/leave': leaveSource,
   'conv/matrix': matrixSource,
   'conv/store': storeSource,
   'lib/activation': activationSource,
@@ -16,58 +19,135 @@ export interface MatrixUnit {
   readonly m: number;
   readonly n: number;
   readonly k: number;
+  /** A smaller k that is offered with the same m and n, for what k leaves over; 0 for none. */
+  readonly rest: number;
   /** Invocations of a subgroup; the size is fixed. */
   readonly subgroup: number;
+  /** Workgroup memory that kernels may use. */
+  readonly bytes: number;
 }
 
 const HEAD = `enable chromium_experimental_subgroup_matrix;
 diagnostic(off, chromium.subgroup_matrix_uniformity);
 `;
-const SUBGROUPS = 4;
-/** Rows of 16 pixels per subgroup. */
-const ROWS = 2;
-/** Columns of n channels per workgroup at most. More would not fit into registers. */
+/** Pixels of a subgroup: 16 x 4. */
+const ACROSS = 16;
+const DOWN = 4;
+/** Columns of n output channels per workgroup at most. More would not fit into registers. */
 const COLUMNS = 5;
-const PIXELS = 16;
+/** Input channels that are in workgroup memory at once, at most. */
+const CHANNELS = 40;
 
-/** Whether conv/matrix.wgsl supports the unit. */
-export const fitsMatrix = ({ m, n, k }: MatrixUnit): boolean =>
-  PIXELS % m === 0 && n % 4 === 0 && k % 4 === 0;
+/** Whether conv/matrix.wgsl supports the unit. Rows of matrices begin at multiples of 16 bytes. */
+export const fitsMatrix = ({ m, n, k }: Pick<MatrixUnit, 'm' | 'n' | 'k'>): boolean =>
+  ACROSS % m === 0 && n % 8 === 0 && (k === 8 || k === 16);
+
+/** How a layer is divided. */
+interface Division {
+  /** Columns of n output channels per workgroup, and workgroups that share the columns. */
+  readonly columns: number;
+  readonly groups: number;
+  /** Chunks of input channels, of `channels` each: a multiple of 8. */
+  readonly chunks: number;
+  readonly channels: number;
+  /** Values from a pixel to the next in workgroup memory. */
+  readonly pitch: number;
+  /** Runs of consecutive values in a row of taps, and their length. */
+  readonly runs: number;
+  readonly length: number;
+  /** Matrices of k in a run, then one of `last` values if that is not 0. */
+  readonly steps: number;
+  readonly last: number;
+}
+
+function divide(
+  { kernel, cIn, cOut }: Pick<ConvSpec, 'kernel' | 'cIn' | 'cOut'>,
+  { n, k, rest }: MatrixUnit,
+): Division {
+  // Evenly among workgroups, and among chunks.
+  const all = Math.ceil((blocksOf(cOut) * 4) / n);
+  const groups = Math.ceil(all / COLUMNS);
+  const padded = Math.ceil(cIn / 8) * 8;
+  const chunks = Math.ceil(padded / CHANNELS);
+  const channels = Math.ceil(padded / chunks / 8) * 8;
+  // Pixels an odd number of 16 bytes apart; unpadded ones make a row of taps one run.
+  const isOdd = (channels / 8) % 2 === 1;
+  const length = isOdd ? kernel * channels : channels;
+  const left = length % k;
+  const isSmall = rest > 0 && left === rest;
+  return {
+    columns: Math.ceil(all / groups),
+    groups,
+    chunks,
+    channels,
+    pitch: isOdd ? channels : channels + 8,
+    runs: isOdd ? 1 : kernel,
+    length,
+    steps: isSmall ? Math.floor(length / k) : Math.ceil(length / k),
+    last: isSmall ? rest : 0,
+  };
+}
+
+/** The largest workgroup that fits: subgroups, and goes in which their sums leave. */
+function fitting(
+  { kernel }: ConvSpec,
+  { columns, pitch }: Division,
+  { n, k, bytes }: MatrixUnit,
+): { subgroups: number; goes: number } {
+  const reach = kernel - 1;
+  const bytesOf = (subgroups: number, goes: number) =>
+    ((ACROSS + reach) * (subgroups * DOWN + reach) * pitch + k) * 2 +
+    ((subgroups * ACROSS * DOWN) / goes) * (columns * n + 4) * 4;
+  const choices = [2, 1].flatMap((subgroups) => [1, 2].map((goes) => ({ subgroups, goes })));
+  const found = choices.find(({ subgroups, goes }) => bytesOf(subgroups, goes) <= bytes);
+  return found ?? { subgroups: 1, goes: 2 };
+}
 
 /**
  * Convolutions with subgroup matrices, for f16 maps. Real GPUs multiply these several times faster
- * than vectors.
+ * than vectors. Kernels without matrices (PARTS, PACK) are divided into strips.
  */
 export const matrixConv = (unit: MatrixUnit): ConvVariant => {
   const { m, n, k, subgroup } = unit;
+  const fragments = (ACROSS * DOWN) / m;
   return {
     only: 'f16',
-    kernel: (spec, element) => ({
-      label: `conv${spec.kernel}x${spec.kernel} by matrices of ${m} x ${n} x ${k}`,
-      code: `${HEAD}${assemble(
-        element,
-        {
-          SIDE: spec.kernel,
-          UPSAMPLE: spec.upsample,
-          M: m,
-          N: n,
-          K: k,
-          SUBGROUP: subgroup,
-          SUBGROUPS,
-          ROWS,
-          COLUMNS: columnsOf(spec, unit).each,
-          ...STORE,
-        },
-        'conv/matrix',
-        SHADERS,
-      )}`,
-      ...CONV,
-    }),
-    grid: (spec, width, height) => [
-      Math.ceil(width / PIXELS),
-      Math.ceil(height / (SUBGROUPS * ROWS)),
-      columnsOf(spec, unit).groups,
-    ],
+    ...pick(stripConv({ pixels: 8, blocks: 2, weights: 'workgroup' })),
+    kernel: (spec, element) => {
+      const { kernel, upsample } = spec;
+      const { columns, chunks, channels, pitch, runs, steps, last } = divide(spec, unit);
+      const { subgroups, goes } = fitting(spec, divide(spec, unit), unit);
+      const constants = {
+        SIDE: kernel,
+        UPSAMPLE: upsample > 1 ? 0 : 1,
+        M: m,
+        N: n,
+        K: k,
+        REST: last,
+        SUBGROUP: subgroup,
+        SUBGROUPS: subgroups,
+        FRAGMENTS: fragments,
+        COLUMNS: columns,
+        CHUNKS: chunks,
+        QUADS: channels / 4,
+        PITCH: pitch / 4,
+        RUNS: runs,
+        STEPS: steps,
+        GOES: goes,
+        GO_FRAGMENTS: fragments / goes,
+        ...STORE,
+      };
+      return {
+        label: `conv${kernel}x${kernel} by matrices of ${m} x ${n} x ${k}`,
+        code: `${HEAD}${assemble(element, constants, 'conv/matrix', SHADERS)}`,
+        ...CONV,
+      };
+    },
+    grid: (spec, width, height) => {
+      const division = divide(spec, unit);
+      const { subgroups } = fitting(spec, division, unit);
+      return [Math.ceil(width / ACROSS), Math.ceil(height / (subgroups * DOWN)), division.groups];
+    },
     packing: {
       name: `matrices of ${k} x ${n}`,
       arrange: (packed, spec) => arrangeMatrices(packed, spec, unit),
@@ -75,30 +155,48 @@ export const matrixConv = (unit: MatrixUnit): ConvVariant => {
   };
 };
 
-/** Columns of n output channels and their number per workgroup, divided as evenly as possible. */
-function columnsOf({ cOut }: ConvSpec, { n }: MatrixUnit): { each: number; groups: number } {
-  const all = Math.ceil((blocksOf(cOut) * 4) / n);
-  const groups = Math.ceil(all / COLUMNS);
-  return { each: Math.ceil(all / groups), groups };
-}
+const pick = ({ shape }: ConvVariant): Pick<ConvVariant, 'shape'> => (shape ? { shape } : {});
 
-/** `packConvWeights` -> [chunks][taps][columns][k][n], padded with zeros. */
+/** `packConvWeights` -> the order of conv/matrix.wgsl, padded with zeros. */
 function arrangeMatrices(
   packed: Float32Array<ArrayBuffer>,
-  { kernel, cIn, cOut }: ConvSpec,
-  { n, k }: MatrixUnit,
+  spec: ConvSpec,
+  unit: MatrixUnit,
 ): Float32Array<ArrayBuffer> {
-  const taps = kernel ** 2;
+  const { kernel, cIn, cOut } = spec;
+  const { n, k } = unit;
+  const division = divide(spec, unit);
+  const { columns, groups, chunks, channels, runs, length, steps, last } = division;
   const [inBlocks, outBlocks] = [blocksOf(cIn), blocksOf(cOut)];
-  const columns = Math.ceil((outBlocks * 4) / n);
-  const arranged = new Float32Array(Math.ceil((inBlocks * 4) / k) * taps * columns * k * n);
-  for (let from = 0; from < packed.length; from++) {
-    const matrix = from >> 4;
-    const tap = matrix % taps;
-    const i = (Math.floor(matrix / taps) % inBlocks) * 4 + ((from >> 2) & 3);
-    const o = Math.floor(matrix / taps / inBlocks) * 4 + (from & 3);
-    const at = (Math.floor(i / k) * taps + tap) * columns + Math.floor(o / n);
-    arranged[(at * k + (i % k)) * n + (o % n)] = packed[from];
+  const weightAt = (o: number, i: number, tap: number): number =>
+    o < outBlocks * 4 && i < inBlocks * 4
+      ? packed[(((o >> 2) * inBlocks + (i >> 2)) * kernel ** 2 + tap) * 16 + (i & 3) * 4 + (o & 3)]
+      : 0;
+  const sides = [...Array<number>(steps).fill(k), ...(last > 0 ? [last] : [])];
+  const rows = sides.reduce((sum, side) => sum + side, 0);
+  const arranged = new Float32Array(groups * chunks * kernel * runs * rows * columns * n);
+  let at = 0;
+  for (let group = 0; group < groups; group++) {
+    for (let chunk = 0; chunk < chunks; chunk++) {
+      for (let ky = 0; ky < kernel; ky++) {
+        for (let run = 0; run < runs; run++) {
+          let first = 0;
+          for (const side of sides) {
+            for (let column = 0; column < columns; column++) {
+              for (let row = first; row < first + side; row++) {
+                const kx = run + Math.floor(row / channels);
+                const i = chunk * channels + (row % channels);
+                for (let col = 0; col < n; col++) {
+                  const o = (group * columns + column) * n + col;
+                  arranged[at++] = row < length ? weightAt(o, i, ky * kernel + kx) : 0;
+                }
+              }
+            }
+            first += side;
+          }
+        }
+      }
+    }
   }
   return arranged;
 }

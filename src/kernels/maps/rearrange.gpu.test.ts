@@ -1,13 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { expectClose, randomMap, randomValues, runKernel, written } from '../../../test/kernels.ts';
 import { convReference } from '../conv/conv.reference.ts';
-import { packBias, packConvWeights } from '../conv/conv.ts';
+import { packBias, packConvWeights, padUniform } from '../conv/conv.ts';
 import {
   convPartsGrid,
   convPartsKernel,
   convPartsParams,
   type PartsConvSpec,
+  partsShape,
 } from '../conv/convParts.ts';
+import { type StripCut, stripConv } from '../conv/convStrips.ts';
 import { blocksOf, mapGrid } from '../kernel.ts';
 import { fromBlocked, type PlanarMap, toBlocked } from '../planar.ts';
 import { activationReference, addReference, preluReference } from './pointwise.reference.ts';
@@ -131,10 +133,12 @@ interface Case {
   readonly addend?: number | 'own';
   readonly prelu?: boolean;
   readonly rowsPerDispatch?: number;
+  /** Default: the shape for software adapters. */
+  readonly cut?: StripCut | undefined;
 }
 
 async function checkConv(test: Case): Promise<void> {
-  const { kernel, parts, cOut, width, height, addend, prelu, rowsPerDispatch } = test;
+  const { kernel, parts, cOut, width, height, addend, prelu, rowsPerDispatch, cut } = test;
   const cIn = parts.reduce((sum, count) => sum + count, 0);
   const inputs = maps(parts, height, width);
   const all = addend === 'own' ? [...inputs, randomMap(cOut, height, width, 9)] : inputs;
@@ -161,17 +165,31 @@ async function checkConv(test: Case): Promise<void> {
   if (addend !== undefined) expected = addReference(all[index], expected, 0.2);
   expected = activationReference(expected, lrelu);
 
-  const [y] = await runKernel(convPartsKernel(kernel), {
-    grid: convPartsGrid(spec, width, height),
+  const shape = (cut && stripConv(cut).shape?.(spec)) ?? partsShape(kernel);
+  const packed = packConvWeights(w, cOut, cIn, kernel, parts);
+  const weights = shape.weights === 'uniform' ? padUniform(packed) : packed;
+  const [y] = await runKernel(convPartsKernel(kernel, 'f32', shape), {
+    grid: convPartsGrid(spec, width, height, shape),
     params: convPartsParams(spec, width, height),
-    reads: [...bound(all), packConvWeights(w, cOut, cIn, kernel, parts), packBias(b, cOut, slopes)],
+    reads: [...bound(all), weights, packBias(b, cOut, slopes)],
     writes: [blocksOf(cOut) * 4 * width * height],
     ...(rowsPerDispatch === undefined ? {} : { rowsPerDispatch }),
   });
   expectClose(fromBlocked(written(y), cOut, height, width).data, expected.data, { abs: 2e-5 });
 }
 
-describe.each([1, 3] as const)('convolution %ix%i over parts', (kernel) => {
+const STRIPS = { pixels: 8, blocks: 2 } as const;
+const CUTS: readonly [name: string, cut?: StripCut][] = [
+  ['plain'],
+  ['strips', STRIPS],
+  ['uniform', { ...STRIPS, weights: 'uniform' }],
+  ['shared', { ...STRIPS, weights: 'workgroup' }],
+  ['halo', { ...STRIPS, weights: 'workgroup', halo: true }],
+];
+
+describe.each(
+  ([1, 3] as const).flatMap((kernel) => CUTS.map(([name, cut]) => ({ kernel, name, cut }))),
+)('convolution of side $kernel over parts, $name', ({ kernel, cut }) => {
   it.each([
     [1, 1],
     [1, 7],
@@ -179,7 +197,11 @@ describe.each([1, 3] as const)('convolution %ix%i over parts', (kernel) => {
     [13, 11],
     [32, 16],
     [33, 17],
-  ])('at %i x %i', (width, height) => checkConv({ kernel, parts: [4, 8], cOut: 4, width, height }));
+    [32, 32],
+    [33, 33],
+  ])('at %i x %i', (width, height) =>
+    checkConv({ kernel, parts: [4, 8], cOut: 4, width, height, cut }),
+  );
 
   it.each<[string, Omit<Case, 'kernel' | 'width' | 'height'>]>([
     ['20 + 20, as in PAN, with an addend of its own', { parts: [20, 20], cOut: 40, addend: 'own' }],
@@ -189,8 +211,8 @@ describe.each([1, 3] as const)('convolution %ix%i over parts', (kernel) => {
     ],
     ['an addend in the middle', { parts: [5, 3, 7], cOut: 3, addend: 1 }],
     ['four parts and a PReLU', { parts: [1, 2, 3, 5], cOut: 7, prelu: true }],
-  ])('%s', (_, rest) => checkConv({ ...rest, kernel, width: 7, height: 5 }));
+  ])('%s', (_, rest) => checkConv({ ...rest, kernel, width: 7, height: 5, cut }));
 
   it('cut into pieces along y', () =>
-    checkConv({ kernel, parts: [4, 4], cOut: 4, width: 6, height: 61, rowsPerDispatch: 2 }));
+    checkConv({ kernel, parts: [4, 4], cOut: 4, width: 6, height: 61, rowsPerDispatch: 2, cut }));
 });
