@@ -1,26 +1,27 @@
 /**
- * The WGSL of all kernels that A2N x2 compiles to: with fused blocks, as most GPUs run it, and with the
- * convolutions that SwiftShader runs. A kernel whose text changes, appears or disappears shows up here;
+ * The WGSL of all kernels that A2N x2 compiles to: by strips, as GPUs run it, with fused blocks, and with
+ * the convolutions that SwiftShader runs. A kernel whose text changes, appears or disappears shows up here;
  * `npx vitest run --project unit test/a2nExpansions -u` accepts it.
  */
 import { readdirSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { lower } from '../src/engine/compile/lower.ts';
-import { FAMILIES, tuningOf } from '../src/engine/tune/tuning.ts';
+import { type Choice, FAMILIES, tuningOf } from '../src/engine/tune/tuning.ts';
 import type { ElementType } from '../src/kernels/kernel.ts';
 import { a2n } from '../src/networks/a2n.ts';
 
 const FOLDER = 'test/expansions/a2n-x2';
 const RUNS: readonly [family: string, element: ElementType][] = [
-  ['default', 'f32'],
-  ['default', 'f16'],
+  ['nvidia', 'f32'],
+  ['blocks', 'f32'],
+  ['blocks', 'f16'],
   ['swiftshader', 'f32'],
 ];
 
 /** The distinct kernels of a run, by the name of their file. */
 async function kernelsOf(family: string, element: ElementType): Promise<Map<string, string>> {
-  const choice = FAMILIES.find((one) => one.family === family);
-  if (!choice) throw new Error(`no family ${family}`);
+  const own = FAMILIES.find((one) => one.family === family);
+  const choice: Choice = own ?? { fuse: 'blocks', conv: 'strips', tileColumns: 16 };
   const tuning = await tuningOf(choice, { features: ['subgroups'], matrix: undefined });
   const { steps } = await lower(a2n({ scale: 2 }).graph, {
     element,

@@ -45,7 +45,7 @@ async function expectNear(engine: Engine, fuse: Fusion): Promise<void> {
 }
 
 const matrix = adapter && matrixUnit(adapter, 32768);
-const plain = { fuse: 'ops', conv: 'plain', lanes: 8 } as const;
+const plain = { fuse: 'ops', conv: 'plain', tileColumns: 8 } as const;
 
 // CONTRIBUTING.md says which adapter has them.
 describe.skipIf(!matrix)('matrices of subgroups (skipped without an adapter that has them)', () => {

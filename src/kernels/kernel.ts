@@ -175,7 +175,8 @@ export function tileColumnsFor(channels: number, limits: WorkgroupLimits): TileC
   const blocks = blocksOf(channels);
   // A few words of other state are stored beside the exchange.
   const fits = (tileColumns: TileColumns) =>
-    tileColumns * blocks <= limits.invocations && tileColumns * 8 * blocks * 16 + 64 <= limits.bytes;
+    tileColumns * blocks <= limits.invocations &&
+    tileColumns * 8 * blocks * 16 + 64 <= limits.bytes;
   return fits(16) && limits.tileColumns !== 8 ? 16 : fits(8) ? 8 : null;
 }
 

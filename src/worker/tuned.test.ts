@@ -86,7 +86,7 @@ it('measures again where what was kept is of no use', async () => {
 it('goes by the table, and keeps nothing, where measuring fails', async () => {
   vi.spyOn(console, 'warn').mockImplementationOnce(() => {});
   const here = platform(new Error('refused'));
-  expect(await tunedFor(adapter, here)).toMatchObject({ fuse: 'blocks', tileColumns: 16 });
+  expect(await tunedFor(adapter, here)).toMatchObject({ fuse: 'ops', tileColumns: 16 });
   expect(here.kept.size).toBe(0);
 });
 

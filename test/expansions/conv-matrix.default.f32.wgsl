@@ -6,12 +6,20 @@ alias E4x4 = mat4x4f;
 const SIDE = 3u;
 const UPSAMPLE = 1u;
 const M = 16u;
-const N = 16u;
+const N = 8u;
 const K = 16u;
+const REST = 8u;
 const SUBGROUP = 32u;
-const SUBGROUPS = 4u;
-const ROWS = 2u;
-const COLUMNS = 3u;
+const SUBGROUPS = 2u;
+const FRAGMENTS = 4u;
+const COLUMNS = 5u;
+const CHUNKS = 1u;
+const QUADS = 10u;
+const PITCH = 10u;
+const RUNS = 1u;
+const STEPS = 7u;
+const GOES = 2u;
+const GO_FRAGMENTS = 2u;
 const PARTS = false;
 const LINEAR = false;
 const SIGMOID = false;
@@ -33,18 +41,19 @@ const ACTIVATION_PRELU = 8u;
 //   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-r, x+kx-r] + b[o] ) * m * factor + r ),
 //   r = SIDE / 2
 // Bindings and epilogue are those of conv/store.wgsl. Maps and weights are f16, sums are f32.
-//   weights [chunks][taps][COLUMNS_ALL][K][N]: a chunk is K input channels, a column of blocks is N output
-//           channels; both are padded with zeros
 //
-// A left matrix holds K channels of M neighbouring pixels. A right matrix holds the taps from K
-// input to N output channels. Workgroup SUBGROUP x SUBGROUPS x 1. Each subgroup sums ROWS rows of
-// 16 pixels for COLUMNS columns of N channels, so a workgroup covers 16 x (SUBGROUPS * ROWS)
-// pixels; grid z = COLUMNS columns. For each chunk, the workgroup copies its pixels and their halo
-// to workgroup memory, channels innermost. Every tap is then a matrix at another offset. Sums also
-// leave through workgroup memory, because the mapping of matrix elements to invocations is
-// implementation-defined.
-// Prelude: E, E4, SIDE, UPSAMPLE, M, N, K (M divides 16, N and K are multiples of 4), SUBGROUP (its
-// exact size), SUBGROUPS, ROWS, COLUMNS.
+// A left matrix holds K channels of M pixels of a row, a right matrix the taps from K input to N
+// output channels. A subgroup owns 16 x 4 pixels, in FRAGMENTS of M, and COLUMNS columns of N output
+// channels. Workgroup SUBGROUP x SUBGROUPS x 1 covers 16 x (4 * SUBGROUPS) pixels; grid z = COLUMNS
+// columns. For each chunk of 4 * QUADS input channels, the workgroup copies its pixels and their halo
+// to workgroup memory, channels innermost, PITCH vectors per pixel: an odd number of 16 bytes, so
+// that the rows of a matrix lie in different banks. Without padding between pixels, the channels of
+// the three pixels of a row of taps are one run, and RUNS is 1. A run is STEPS matrices of K channels
+// and, where it is no multiple of K, one of REST.
+//
+//   weights [grid z][chunks][SIDE][RUNS][steps][COLUMNS][K or REST][N], in the order of use
+// Prelude: E, E4, SIDE, UPSAMPLE (0: the uniform's), M, N, K, REST (0: none), SUBGROUP (its exact
+// size), SUBGROUPS, FRAGMENTS, COLUMNS, CHUNKS, QUADS, PITCH, RUNS, STEPS, GOES, GO_FRAGMENTS.
 
 // Bindings and epilogue of convolutions:
 //   y = act1( act0( sum + b[o] ) * m * factor + r )
@@ -151,23 +160,26 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
 
 @group(0) @binding(2) var<storage, read> weights: array<E>;
 
-const_assert SIDE == 1u || SIDE == 3u;
-const_assert 16u % M == 0u && N % 4u == 0u && K % 4u == 0u;
-
-const TAPS = SIDE * SIDE;
 const REACH = SIDE / 2u;
-const RUNS = 16u / M;
 const SPAN = 16u + 2u * REACH;
-const SPAN_ROWS = SUBGROUPS * ROWS + 2u * REACH;
-const BLOCKS_OF_K = K / 4u;
-const SUMS = COLUMNS * ROWS * RUNS;
+const SPAN_PIXELS = SPAN * (SUBGROUPS * 4u + 2u * REACH);
+const STEP = COLUMNS * K * N;
+const LAST_STEP = COLUMNS * REST * N;
+// Sums leave through workgroup memory, because the mapping of matrix elements to invocations is
+// implementation-defined, in GOES goes (1 or 2) of
+// GO_FRAGMENTS. A vector of padding per pixel keeps the banks apart.
+const GO_PIXELS = GO_FRAGMENTS * M;
+const WIDE = COLUMNS * N / 4u + 1u;
 
 alias Left = subgroup_matrix_left<E, K, M>;
 alias Right = subgroup_matrix_right<E, N, K>;
+alias LastLeft = subgroup_matrix_left<E, REST, M>;
+alias LastRight = subgroup_matrix_right<E, N, REST>;
 alias Sums = subgroup_matrix_result<f32, N, M>;
 
-var<workgroup> pixels: array<E, SPAN * SPAN_ROWS * K>;
-var<workgroup> leaving: array<f32, SUBGROUPS * M * N>;
+// A matrix may reach beyond the last pixel, where its weights are zero.
+var<workgroup> pixels: array<E4, SPAN_PIXELS * PITCH + K / 4u>;
+var<workgroup> leaving: array<vec4f, SUBGROUPS * GO_PIXELS * WIDE>;
 
 @compute @workgroup_size(SUBGROUP, SUBGROUPS, 1)
 fn main(
@@ -176,62 +188,155 @@ fn main(
   @builtin(local_invocation_index) index: u32,
 ) {
   let left = group.x * 16u;
-  let top = (group.y + params.group_row) * SUBGROUPS * ROWS;
-  let columns_all = (params.out_blocks * 4u + N - 1u) / N;
-  let column = group.z * COLUMNS;
-  let chunks = (params.in_blocks + BLOCKS_OF_K - 1u) / BLOCKS_OF_K;
-  let w = params.width / UPSAMPLE;
-  let plane = w * (params.height / UPSAMPLE);
+  let top = (group.y + params.group_row) * SUBGROUPS * 4u;
+  const upsample = UPSAMPLE;
+  let w = params.width / upsample;
+  let plane = w * (params.height / upsample);
 
-  var sums: array<Sums, SUMS>;
-  for (var chunk = 0u; chunk < chunks; chunk++) {
+  var s0_0: Sums;
+  var s0_1: Sums;
+  var s0_2: Sums;
+  var s0_3: Sums;
+  var s0_4: Sums;
+  var s1_0: Sums;
+  var s1_1: Sums;
+  var s1_2: Sums;
+  var s1_3: Sums;
+  var s1_4: Sums;
+  var s2_0: Sums;
+  var s2_1: Sums;
+  var s2_2: Sums;
+  var s2_3: Sums;
+  var s2_4: Sums;
+  var s3_0: Sums;
+  var s3_1: Sums;
+  var s3_2: Sums;
+  var s3_3: Sums;
+  var s3_4: Sums;
+  var at = group.z * CHUNKS * SIDE * RUNS * (STEPS * STEP + LAST_STEP);
+  for (var chunk = 0u; chunk < CHUNKS; chunk++) {
     workgroupBarrier();
-    for (var at = index; at < SPAN * SPAN_ROWS * BLOCKS_OF_K; at += SUBGROUP * SUBGROUPS) {
-      let block = chunk * BLOCKS_OF_K + at % BLOCKS_OF_K;
-      let pixel = at / BLOCKS_OF_K;
+    for (var n = index; n < SPAN_PIXELS * QUADS; n += SUBGROUP * SUBGROUPS) {
+      let quad = n / SPAN_PIXELS;
+      let pixel = n % SPAN_PIXELS;
+      let block = chunk * QUADS + quad;
       // Unsigned: positions before the first row or column wrap to beyond the last.
       let row = top + pixel / SPAN - REACH;
       let col = left + pixel % SPAN - REACH;
       let inside = row < params.height && col < params.width && block < params.in_blocks;
-      let source = select(0u, block * plane + row / UPSAMPLE * w + col / UPSAMPLE, inside);
-      let v = select(E4(), x[source], inside);
-      pixels[at * 4u] = v.x;
-      pixels[at * 4u + 1u] = v.y;
-      pixels[at * 4u + 2u] = v.z;
-      pixels[at * 4u + 3u] = v.w;
+      let source = select(0u, block * plane + row / upsample * w + col / upsample, inside);
+      pixels[pixel * PITCH + quad] = select(E4(), x[source], inside);
     }
     workgroupBarrier();
-    for (var tap = 0u; tap < TAPS; tap++) {
-      var lefts: array<Left, ROWS * RUNS>;
-      for (var r = 0u; r < ROWS; r++) {
-        let line = (local.y * ROWS + r + tap / SIDE) * SPAN + tap % SIDE;
-        for (var run = 0u; run < RUNS; run++) {
-          lefts[r * RUNS + run] = subgroupMatrixLoad<Left, row_major>(&pixels, (line + run * M) * K, K);
+    for (var ky = 0u; ky < SIDE; ky++) {
+      for (var run = 0u; run < RUNS; run++) {
+        let first = ((local.y * 4u + ky) * SPAN + run) * PITCH;
+        for (var step = 0u; step < STEPS; step++) {
+          let r0 = subgroupMatrixLoad<Right, row_major>(&weights, at + 0u * K * N, N);
+          let r1 = subgroupMatrixLoad<Right, row_major>(&weights, at + 1u * K * N, N);
+          let r2 = subgroupMatrixLoad<Right, row_major>(&weights, at + 2u * K * N, N);
+          let r3 = subgroupMatrixLoad<Right, row_major>(&weights, at + 3u * K * N, N);
+          let r4 = subgroupMatrixLoad<Right, row_major>(&weights, at + 4u * K * N, N);
+          at += STEP;
+          let l0 = subgroupMatrixLoad<Left, row_major>(&pixels, first + (0u * M / 16u * SPAN + 0u * M % 16u) * PITCH + step * K / 4u, PITCH);
+          s0_0 = subgroupMatrixMultiplyAccumulate(l0, r0, s0_0);
+          s0_1 = subgroupMatrixMultiplyAccumulate(l0, r1, s0_1);
+          s0_2 = subgroupMatrixMultiplyAccumulate(l0, r2, s0_2);
+          s0_3 = subgroupMatrixMultiplyAccumulate(l0, r3, s0_3);
+          s0_4 = subgroupMatrixMultiplyAccumulate(l0, r4, s0_4);
+          let l1 = subgroupMatrixLoad<Left, row_major>(&pixels, first + (1u * M / 16u * SPAN + 1u * M % 16u) * PITCH + step * K / 4u, PITCH);
+          s1_0 = subgroupMatrixMultiplyAccumulate(l1, r0, s1_0);
+          s1_1 = subgroupMatrixMultiplyAccumulate(l1, r1, s1_1);
+          s1_2 = subgroupMatrixMultiplyAccumulate(l1, r2, s1_2);
+          s1_3 = subgroupMatrixMultiplyAccumulate(l1, r3, s1_3);
+          s1_4 = subgroupMatrixMultiplyAccumulate(l1, r4, s1_4);
+          let l2 = subgroupMatrixLoad<Left, row_major>(&pixels, first + (2u * M / 16u * SPAN + 2u * M % 16u) * PITCH + step * K / 4u, PITCH);
+          s2_0 = subgroupMatrixMultiplyAccumulate(l2, r0, s2_0);
+          s2_1 = subgroupMatrixMultiplyAccumulate(l2, r1, s2_1);
+          s2_2 = subgroupMatrixMultiplyAccumulate(l2, r2, s2_2);
+          s2_3 = subgroupMatrixMultiplyAccumulate(l2, r3, s2_3);
+          s2_4 = subgroupMatrixMultiplyAccumulate(l2, r4, s2_4);
+          let l3 = subgroupMatrixLoad<Left, row_major>(&pixels, first + (3u * M / 16u * SPAN + 3u * M % 16u) * PITCH + step * K / 4u, PITCH);
+          s3_0 = subgroupMatrixMultiplyAccumulate(l3, r0, s3_0);
+          s3_1 = subgroupMatrixMultiplyAccumulate(l3, r1, s3_1);
+          s3_2 = subgroupMatrixMultiplyAccumulate(l3, r2, s3_2);
+          s3_3 = subgroupMatrixMultiplyAccumulate(l3, r3, s3_3);
+          s3_4 = subgroupMatrixMultiplyAccumulate(l3, r4, s3_4);
         }
-      }
-      for (var c = 0u; c < COLUMNS; c++) {
-        // Columns beyond the last one read its weights and are not stored.
-        let at = (chunk * TAPS + tap) * columns_all + min(column + c, columns_all - 1u);
-        let right = subgroupMatrixLoad<Right, row_major>(&weights, at * K * N, N);
-        for (var p = 0u; p < ROWS * RUNS; p++) {
-          let s = c * ROWS * RUNS + p;
-          sums[s] = subgroupMatrixMultiplyAccumulate(lefts[p], right, sums[s]);
-        }
+        let last_r0 = subgroupMatrixLoad<LastRight, row_major>(&weights, at + 0u * REST * N, N);
+        let last_r1 = subgroupMatrixLoad<LastRight, row_major>(&weights, at + 1u * REST * N, N);
+        let last_r2 = subgroupMatrixLoad<LastRight, row_major>(&weights, at + 2u * REST * N, N);
+        let last_r3 = subgroupMatrixLoad<LastRight, row_major>(&weights, at + 3u * REST * N, N);
+        let last_r4 = subgroupMatrixLoad<LastRight, row_major>(&weights, at + 4u * REST * N, N);
+        at += LAST_STEP;
+        let last_l0 = subgroupMatrixLoad<LastLeft, row_major>(&pixels, first + (0u * M / 16u * SPAN + 0u * M % 16u) * PITCH + STEPS * K / 4u, PITCH);
+        s0_0 = subgroupMatrixMultiplyAccumulate(last_l0, last_r0, s0_0);
+        s0_1 = subgroupMatrixMultiplyAccumulate(last_l0, last_r1, s0_1);
+        s0_2 = subgroupMatrixMultiplyAccumulate(last_l0, last_r2, s0_2);
+        s0_3 = subgroupMatrixMultiplyAccumulate(last_l0, last_r3, s0_3);
+        s0_4 = subgroupMatrixMultiplyAccumulate(last_l0, last_r4, s0_4);
+        let last_l1 = subgroupMatrixLoad<LastLeft, row_major>(&pixels, first + (1u * M / 16u * SPAN + 1u * M % 16u) * PITCH + STEPS * K / 4u, PITCH);
+        s1_0 = subgroupMatrixMultiplyAccumulate(last_l1, last_r0, s1_0);
+        s1_1 = subgroupMatrixMultiplyAccumulate(last_l1, last_r1, s1_1);
+        s1_2 = subgroupMatrixMultiplyAccumulate(last_l1, last_r2, s1_2);
+        s1_3 = subgroupMatrixMultiplyAccumulate(last_l1, last_r3, s1_3);
+        s1_4 = subgroupMatrixMultiplyAccumulate(last_l1, last_r4, s1_4);
+        let last_l2 = subgroupMatrixLoad<LastLeft, row_major>(&pixels, first + (2u * M / 16u * SPAN + 2u * M % 16u) * PITCH + STEPS * K / 4u, PITCH);
+        s2_0 = subgroupMatrixMultiplyAccumulate(last_l2, last_r0, s2_0);
+        s2_1 = subgroupMatrixMultiplyAccumulate(last_l2, last_r1, s2_1);
+        s2_2 = subgroupMatrixMultiplyAccumulate(last_l2, last_r2, s2_2);
+        s2_3 = subgroupMatrixMultiplyAccumulate(last_l2, last_r3, s2_3);
+        s2_4 = subgroupMatrixMultiplyAccumulate(last_l2, last_r4, s2_4);
+        let last_l3 = subgroupMatrixLoad<LastLeft, row_major>(&pixels, first + (3u * M / 16u * SPAN + 3u * M % 16u) * PITCH + STEPS * K / 4u, PITCH);
+        s3_0 = subgroupMatrixMultiplyAccumulate(last_l3, last_r0, s3_0);
+        s3_1 = subgroupMatrixMultiplyAccumulate(last_l3, last_r1, s3_1);
+        s3_2 = subgroupMatrixMultiplyAccumulate(last_l3, last_r2, s3_2);
+        s3_3 = subgroupMatrixMultiplyAccumulate(last_l3, last_r3, s3_3);
+        s3_4 = subgroupMatrixMultiplyAccumulate(last_l3, last_r4, s3_4);
       }
     }
   }
 
-  for (var s = 0u; s < SUMS; s++) {
-    workgroupBarrier();
-    subgroupMatrixStore<row_major>(&leaving, local.y * M * N, sums[s], N);
-    workgroupBarrier();
-    let p = s % (ROWS * RUNS);
-    let row = top + local.y * ROWS + p / RUNS;
-    for (var at = local.x; at < M * N / 4u; at += SUBGROUP) {
-      let block = (column + s / (ROWS * RUNS)) * (N / 4u) + at % (N / 4u);
-      let first = local.y * M * N + at * 4u;
-      let sum = vec4f(leaving[first], leaving[first + 1u], leaving[first + 2u], leaving[first + 3u]);
-      store_pixel(block, row, left + p % RUNS * M + at / (N / 4u), sum + bias_of(block));
-    }
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&leaving, (local.y * GO_PIXELS + 0u * M) * WIDE + 0u * N / 4u, s0_0, WIDE);
+  subgroupMatrixStore<row_major>(&leaving, (local.y * GO_PIXELS + 0u * M) * WIDE + 1u * N / 4u, s0_1, WIDE);
+  subgroupMatrixStore<row_major>(&leaving, (local.y * GO_PIXELS + 0u * M) * WIDE + 2u * N / 4u, s0_2, WIDE);
+  subgroupMatrixStore<row_major>(&leaving, (local.y * GO_PIXELS + 0u * M) * WIDE + 3u * N / 4u, s0_3, WIDE);
+  subgroupMatrixStore<row_major>(&leaving, (local.y * GO_PIXELS + 0u * M) * WIDE + 4u * N / 4u, s0_4, WIDE);
+  subgroupMatrixStore<row_major>(&leaving, (local.y * GO_PIXELS + 1u * M) * WIDE + 0u * N / 4u, s1_0, WIDE);
+  subgroupMatrixStore<row_major>(&leaving, (local.y * GO_PIXELS + 1u * M) * WIDE + 1u * N / 4u, s1_1, WIDE);
+  subgroupMatrixStore<row_major>(&leaving, (local.y * GO_PIXELS + 1u * M) * WIDE + 2u * N / 4u, s1_2, WIDE);
+  subgroupMatrixStore<row_major>(&leaving, (local.y * GO_PIXELS + 1u * M) * WIDE + 3u * N / 4u, s1_3, WIDE);
+  subgroupMatrixStore<row_major>(&leaving, (local.y * GO_PIXELS + 1u * M) * WIDE + 4u * N / 4u, s1_4, WIDE);
+  workgroupBarrier();
+  for (var n = local.x; n < GO_PIXELS * (WIDE - 1u); n += SUBGROUP) {
+    let pixel = n % GO_PIXELS;
+    let column = n / GO_PIXELS;
+    let sum = leaving[(local.y * GO_PIXELS + pixel) * WIDE + column];
+    let block = group.z * (WIDE - 1u) + column;
+    let place = 0u * M + pixel;
+    store_pixel(block, top + local.y * 4u + place / 16u, left + place % 16u, sum + bias_of(block));
   }
+
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&leaving, (local.y * GO_PIXELS + 0u * M) * WIDE + 0u * N / 4u, s2_0, WIDE);
+  subgroupMatrixStore<row_major>(&leaving, (local.y * GO_PIXELS + 0u * M) * WIDE + 1u * N / 4u, s2_1, WIDE);
+  subgroupMatrixStore<row_major>(&leaving, (local.y * GO_PIXELS + 0u * M) * WIDE + 2u * N / 4u, s2_2, WIDE);
+  subgroupMatrixStore<row_major>(&leaving, (local.y * GO_PIXELS + 0u * M) * WIDE + 3u * N / 4u, s2_3, WIDE);
+  subgroupMatrixStore<row_major>(&leaving, (local.y * GO_PIXELS + 0u * M) * WIDE + 4u * N / 4u, s2_4, WIDE);
+  subgroupMatrixStore<row_major>(&leaving, (local.y * GO_PIXELS + 1u * M) * WIDE + 0u * N / 4u, s3_0, WIDE);
+  subgroupMatrixStore<row_major>(&leaving, (local.y * GO_PIXELS + 1u * M) * WIDE + 1u * N / 4u, s3_1, WIDE);
+  subgroupMatrixStore<row_major>(&leaving, (local.y * GO_PIXELS + 1u * M) * WIDE + 2u * N / 4u, s3_2, WIDE);
+  subgroupMatrixStore<row_major>(&leaving, (local.y * GO_PIXELS + 1u * M) * WIDE + 3u * N / 4u, s3_3, WIDE);
+  subgroupMatrixStore<row_major>(&leaving, (local.y * GO_PIXELS + 1u * M) * WIDE + 4u * N / 4u, s3_4, WIDE);
+  workgroupBarrier();
+  for (var n = local.x; n < GO_PIXELS * (WIDE - 1u); n += SUBGROUP) {
+    let pixel = n % GO_PIXELS;
+    let column = n / GO_PIXELS;
+    let sum = leaving[(local.y * GO_PIXELS + pixel) * WIDE + column];
+    let block = group.z * (WIDE - 1u) + column;
+    let place = 2u * M + pixel;
+    store_pixel(block, top + local.y * 4u + place / 16u, left + place % 16u, sum + bias_of(block));
+  }
+
 }

@@ -145,7 +145,9 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
   };
   const best: Choice = {
     ...(await choose('f32', { fuse, tileColumns, conv: 'plain' })),
-    ...(device.hasF16 && { half: await choose('f16', half ?? { fuse, tileColumns, conv: 'plain' }) }),
+    ...(device.hasF16 && {
+      half: await choose('f16', half ?? { fuse, tileColumns, conv: 'plain' }),
+    }),
   };
   return { adapter, clock, measurements, family, best };
 }

@@ -53,6 +53,17 @@ it('shares weights within quads only where the device has subgroups', async () =
   };
   expect(await label(['subgroups'])).toMatch(/quads, 5 blocks/);
   expect(await label([])).toBe('conv3x3');
+  expect(familyOf(adapter({ vendor: 'google', architecture: 'swiftshader' })).conv).toBe('quad');
+});
+
+it('leaves large layers, which no uniform holds, to strips', async () => {
+  const { conv } = await tuningOf(familyOf(adapter({ vendor: 'amd' })), adapter({}));
+  const label = (cIn: number) => {
+    const layer = { ...spec, cIn };
+    return conv(layer).kernel(layer, 'f32').label;
+  };
+  expect(label(40)).toBe('conv3x3 by strips of 8 x 2, uniform weights');
+  expect(label(64)).toBe('conv3x3 by strips of 8 x 2');
 });
 
 it('multiplies matrices for maps in f16 only, and only where the device can', async () => {
@@ -66,11 +77,9 @@ it('multiplies matrices for maps in f16 only, and only where the device can', as
     });
   };
   expect(await labels({ ...hopper, matrix: unit })).toEqual([
-    ['conv3x3', 'blocks'],
+    ['conv3x3 by strips of 8 x 2, workgroup weights', 'ops'],
     ['conv3x3 by matrices of 16 x 8 x 16', 'ops'],
   ]);
-  expect(await labels(hopper)).toEqual([
-    ['conv3x3', 'blocks'],
-    ['conv3x3', 'blocks'],
-  ]);
+  const shared = ['conv3x3 by strips of 8 x 2, workgroup weights', 'ops'];
+  expect(await labels(hopper)).toEqual([shared, shared]);
 });

@@ -99,7 +99,7 @@ export interface Choice extends MethodChoice {
 
 export interface MethodChoice {
   readonly fuse: Fusion;
-  /** `plain` if the device lacks what the variant needs. */
+  /** Another if the device lacks what the variant needs (`FALLBACK`, or `plain` for quads). */
   readonly conv: ConvMethod;
   readonly tileColumns: TileColumns;
 }
@@ -112,10 +112,9 @@ export interface Family extends Choice {
 
 /**
  * The choice for each family of adapters; the first match counts. `npm run tune` measures an
- * adapter and prints its line. Only SwiftShader has been measured. The others are chosen without
- * measurement: convolutions use the kernel with its sums in plain variables, because arrays that a
- * driver does not unroll would go to memory. Tiles of 16 rows read less halo and take 20 KiB of
- * workgroup memory at 40 channels; tiles of 8 rows take 10.
+ * adapter and prints its line. SwiftShader was measured, and the shapes before these on one NVIDIA
+ * H200 (BENCHMARKS.md). There `blocks` moved a third of the bytes of `ops` and was no faster, so no family
+ * has it. The others are chosen by their properties, and `tune: 'quick'` measures them.
  */
 export const FAMILIES: readonly Family[] = [
   { family: 'swiftshader', matches: /swiftshader/i, fuse: 'ops', conv: 'quad', tileColumns: 8 },
@@ -128,35 +127,43 @@ export const FAMILIES: readonly Family[] = [
     tileColumns: 8,
   },
   {
-    // 100 KiB of workgroup memory and more per core. Matrix units are so much faster than the rest
-    // that moving a few more maps costs less than not using them.
+    // Loads were the bottleneck. Workgroup memory broadcasts weights to a subgroup at the cost of one.
     family: 'nvidia',
     matches: /nvidia|geforce/i,
-    fuse: 'blocks',
-    conv: 'plain',
+    fuse: 'ops',
+    conv: 'shared',
     tileColumns: 16,
     half: { fuse: 'ops', conv: 'matrix', tileColumns: 16 },
   },
-  // 64 KiB for two compute units.
-  { family: 'amd', matches: /\bamd\b|radeon|rdna/i, fuse: 'blocks', conv: 'plain', tileColumns: 16 },
-  // 32 KiB per core. One tile of 16 rows would take nearly all of it.
-  { family: 'apple', matches: /apple/i, fuse: 'blocks', conv: 'plain', tileColumns: 8 },
-  // 64 KiB and more per core.
-  { family: 'intel', matches: /intel/i, fuse: 'blocks', conv: 'plain', tileColumns: 16 },
-  // 32 KiB per core, shared by few waves.
-  { family: 'qualcomm', matches: /qualcomm|adreno/i, fuse: 'blocks', conv: 'plain', tileColumns: 8 },
-  // Workgroup memory is ordinary cached memory, as in software.
-  { family: 'arm', matches: /\barm\b|mali|immortalis/i, fuse: 'ops', conv: 'plain', tileColumns: 8 },
-  { family: 'default', matches: /(?:)/, fuse: 'blocks', conv: 'plain', tileColumns: 16 },
+  // Weights from a uniform buffer go through the scalar cache.
+  { family: 'amd', matches: /\bamd\b|radeon|rdna/i, fuse: 'ops', conv: 'uniform', tileColumns: 16 },
+  { family: 'apple', matches: /apple/i, fuse: 'ops', conv: 'shared', tileColumns: 8 },
+  { family: 'intel', matches: /intel/i, fuse: 'ops', conv: 'shared', tileColumns: 16 },
+  // A constant memory of its own, and few registers.
+  { family: 'qualcomm', matches: /qualcomm|adreno/i, fuse: 'ops', conv: 'short', tileColumns: 8 },
+  // Workgroup memory is ordinary cached memory, as in software, and registers are few.
+  {
+    family: 'arm',
+    matches: /\barm\b|mali|immortalis/i,
+    fuse: 'ops',
+    conv: 'short',
+    tileColumns: 8,
+  },
+  { family: 'default', matches: /(?:)/, fuse: 'ops', conv: 'strips', tileColumns: 16 },
 ];
+
+/** What layers that a variant does not support use, and adapters that lack what it needs. */
+const FALLBACK = 'strips';
 
 export function familyOf(adapter: AdapterReport): Family {
   const { vendor, architecture, device, description, isFallbackAdapter } = adapter;
   const name = [vendor, architecture, device, description].join(' ');
   const found = FAMILIES.find(({ matches }) => matches.test(name)) as Family;
   // A browser may hide the name of a software adapter, but not that it is one.
-  return isFallbackAdapter && found.fuse === 'blocks' ? FAMILIES[1] : found;
+  return isFallbackAdapter && !isSoftware(found) ? FAMILIES[1] : found;
 }
+
+const isSoftware = (family: Family): boolean => FAMILIES.indexOf(family) < 2;
 
 export const tuningFor = (adapter: AdapterReport): Promise<Tuning> =>
   tuningOf(familyOf(adapter), adapter);
@@ -164,8 +171,11 @@ export const tuningFor = (adapter: AdapterReport): Promise<Tuning> =>
 /** A tuning from its description. Rarely used kernels are loaded lazily. */
 export async function tuningOf({ half, ...own }: Choice, adapter: Offering): Promise<Tuning> {
   const methods = await methodsOf(own, adapter);
-  if (!half || !variantOf(half).offered(adapter)) return methods;
-  return { ...methods, half: await methodsOf(half, adapter) };
+  if (half && variantOf(half).offered(adapter)) {
+    return { ...methods, half: await methodsOf(half, adapter) };
+  }
+  // The same as for f32, as far as f16 has it.
+  return methods;
 }
 
 const variantOf = ({ conv }: MethodChoice): VariantInfo =>
@@ -174,9 +184,11 @@ const variantOf = ({ conv }: MethodChoice): VariantInfo =>
 async function methodsOf(choice: MethodChoice, adapter: Offering): Promise<Methods> {
   const { fuse, conv: method, tileColumns } = choice;
   const { offered, load } = variantOf(choice);
-  if (!offered(adapter)) return { fuse, tileColumns, conv: () => plainConv, quads: false };
+  const isByRows = method === 'plain' || method.startsWith('quad');
+  const fallback = isByRows ? plainConv : await CONV_VARIANTS[FALLBACK].load(adapter);
+  if (!offered(adapter)) return { fuse, tileColumns, conv: () => fallback, quads: false };
   const byLayer = async () => (await import('../../kernels/conv/convQuad.ts')).quadConv(null);
   const variant = await (method === 'quad' ? byLayer() : load(adapter));
-  const conv = (spec: ConvSpec) => (variant.takes?.(spec) === false ? plainConv : variant);
+  const conv = (spec: ConvSpec) => (variant.takes?.(spec) === false ? fallback : variant);
   return { fuse, tileColumns, conv, quads: method.startsWith('quad') };
 }

@@ -62,7 +62,11 @@ export const attentionGrid = (tileColumns: TileColumns, width: number, height: n
   tileColumnGrid(tileColumns, width, height);
 
 /** Workgroups of either kernel, and partial sums that the mix kernel writes. */
-export const attentionGroups = (tileColumns: TileColumns, width: number, height: number): number => {
+export const attentionGroups = (
+  tileColumns: TileColumns,
+  width: number,
+  height: number,
+): number => {
   const [x, y] = attentionGrid(tileColumns, width, height);
   return x * y;
 };

@@ -5,19 +5,19 @@ alias E4x4 = mat4x4h;
 const REACH = 1u;
 const STRIP = 8u;
 const LINES = 1u;
-const DOWN = false;
-const BLOCKS = 1u;
-const WIDTH = 4u;
-const HEIGHT = 16u;
+const DOWN = true;
+const BLOCKS = 2u;
+const WIDTH = 32u;
+const HEIGHT = 4u;
 const QUAD = false;
 const SHARED = false;
-const CHUNK = 7u;
+const CHUNK = 3u;
 const UNIFORM = 0u;
 const WEIGHTS_BINDING = 2u;
 const HALO = false;
 const STAGED = false;
 const HALF = false;
-const GATHER = false;
+const GATHER = true;
 const PACK = false;
 const PARTS = false;
 const LINEAR = false;
@@ -176,8 +176,8 @@ fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(local_invocation_id) local: vec3u,
 ) {
-  let col = (group.x * WIDTH + local.x) * STRIP;
-  let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * LINES;
+  let col = (group.x * WIDTH + local.x) * LINES;
+  let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * STRIP;
   let block = group.z * BLOCKS;
   // Invocations that help to load must not return early. The lanes of a quad share a row.
   if first_row >= params.height {
@@ -194,29 +194,29 @@ fn main(
   let in_blocks = params.in_blocks;
   let in_width = width / upsample;
   let plane = in_width * (height / upsample);
-  let start = left;
-  let extent = width;
-  let across = row;
-  let breadth = height;
-  let at0 = min(max(start + 0u, 1u) - 1u, extent - 1u) / upsample;
+  let start = row;
+  let extent = height;
+  let across = left;
+  let breadth = width;
+  let at0 = min(max(start + 0u, 1u) - 1u, extent - 1u) / upsample * in_width;
   let in0 = start + 0u - 1u < extent;
-  let at1 = min(max(start + 1u, 1u) - 1u, extent - 1u) / upsample;
+  let at1 = min(max(start + 1u, 1u) - 1u, extent - 1u) / upsample * in_width;
   let in1 = start + 1u - 1u < extent;
-  let at2 = min(max(start + 2u, 1u) - 1u, extent - 1u) / upsample;
+  let at2 = min(max(start + 2u, 1u) - 1u, extent - 1u) / upsample * in_width;
   let in2 = start + 2u - 1u < extent;
-  let at3 = min(max(start + 3u, 1u) - 1u, extent - 1u) / upsample;
+  let at3 = min(max(start + 3u, 1u) - 1u, extent - 1u) / upsample * in_width;
   let in3 = start + 3u - 1u < extent;
-  let at4 = min(max(start + 4u, 1u) - 1u, extent - 1u) / upsample;
+  let at4 = min(max(start + 4u, 1u) - 1u, extent - 1u) / upsample * in_width;
   let in4 = start + 4u - 1u < extent;
-  let at5 = min(max(start + 5u, 1u) - 1u, extent - 1u) / upsample;
+  let at5 = min(max(start + 5u, 1u) - 1u, extent - 1u) / upsample * in_width;
   let in5 = start + 5u - 1u < extent;
-  let at6 = min(max(start + 6u, 1u) - 1u, extent - 1u) / upsample;
+  let at6 = min(max(start + 6u, 1u) - 1u, extent - 1u) / upsample * in_width;
   let in6 = start + 6u - 1u < extent;
-  let at7 = min(max(start + 7u, 1u) - 1u, extent - 1u) / upsample;
+  let at7 = min(max(start + 7u, 1u) - 1u, extent - 1u) / upsample * in_width;
   let in7 = start + 7u - 1u < extent;
-  let at8 = min(max(start + 8u, 1u) - 1u, extent - 1u) / upsample;
+  let at8 = min(max(start + 8u, 1u) - 1u, extent - 1u) / upsample * in_width;
   let in8 = start + 8u - 1u < extent;
-  let at9 = min(max(start + 9u, 1u) - 1u, extent - 1u) / upsample;
+  let at9 = min(max(start + 9u, 1u) - 1u, extent - 1u) / upsample * in_width;
   let in9 = start + 9u - 1u < extent;
 
   // 1x1: the bias is added last, as in the reference. Sums before a gate cancel to near zero, where
@@ -230,6 +230,15 @@ fn main(
   var s0_0_5 = bias0;
   var s0_0_6 = bias0;
   var s0_0_7 = bias0;
+  let bias1 = bias_of(block + 1u);
+  var s1_0_0 = bias1;
+  var s1_0_1 = bias1;
+  var s1_0_2 = bias1;
+  var s1_0_3 = bias1;
+  var s1_0_4 = bias1;
+  var s1_0_5 = bias1;
+  var s1_0_6 = bias1;
+  var s1_0_7 = bias1;
   for (var i = 0u; i < in_blocks; i++) {
     const SIDE = 3u;
     const TAPS = SIDE * SIDE;
@@ -239,7 +248,7 @@ fn main(
       let in_line = i32(across + k) - 1;
       let inside = in_line >= 0 && in_line < i32(breadth);
       let along = select(0u, u32(in_line), inside) / upsample;
-      let line = base + along * in_width;
+      let line = base + along;
       let v0 = select(P4(), P4(x[line + at0]), inside && in0);
       let v1 = select(P4(), P4(x[line + at1]), inside && in1);
       let v2 = select(P4(), P4(x[line + at2]), inside && in2);
@@ -252,11 +261,11 @@ fn main(
       let v9 = select(P4(), P4(x[line + at9]), inside && in9);
       {
         let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS;
-        let tap0 = taps + (k - 0u) * SIDE + 0u;
+        let tap0 = taps + 0u * SIDE + k - 0u;
         let w0 = P4x4(weights[tap0]);
-        let tap1 = taps + (k - 0u) * SIDE + 1u;
+        let tap1 = taps + 1u * SIDE + k - 0u;
         let w1 = P4x4(weights[tap1]);
-        let tap2 = taps + (k - 0u) * SIDE + 2u;
+        let tap2 = taps + 2u * SIDE + k - 0u;
         let w2 = P4x4(weights[tap2]);
         s0_0_0 += w0 * v0;
         s0_0_0 += w1 * v1;
@@ -283,16 +292,67 @@ fn main(
         s0_0_7 += w1 * v8;
         s0_0_7 += w2 * v9;
       }
+      {
+        let taps = 0 + ((block + 1u) * in_blocks + i) * TAPS;
+        let tap0 = taps + 0u * SIDE + k - 0u;
+        let w0 = P4x4(weights[tap0]);
+        let tap1 = taps + 1u * SIDE + k - 0u;
+        let w1 = P4x4(weights[tap1]);
+        let tap2 = taps + 2u * SIDE + k - 0u;
+        let w2 = P4x4(weights[tap2]);
+        s1_0_0 += w0 * v0;
+        s1_0_0 += w1 * v1;
+        s1_0_0 += w2 * v2;
+        s1_0_1 += w0 * v1;
+        s1_0_1 += w1 * v2;
+        s1_0_1 += w2 * v3;
+        s1_0_2 += w0 * v2;
+        s1_0_2 += w1 * v3;
+        s1_0_2 += w2 * v4;
+        s1_0_3 += w0 * v3;
+        s1_0_3 += w1 * v4;
+        s1_0_3 += w2 * v5;
+        s1_0_4 += w0 * v4;
+        s1_0_4 += w1 * v5;
+        s1_0_4 += w2 * v6;
+        s1_0_5 += w0 * v5;
+        s1_0_5 += w1 * v6;
+        s1_0_5 += w2 * v7;
+        s1_0_6 += w0 * v6;
+        s1_0_6 += w1 * v7;
+        s1_0_6 += w2 * v8;
+        s1_0_7 += w0 * v7;
+        s1_0_7 += w1 * v8;
+        s1_0_7 += w2 * v9;
+      }
     }
   }
 
-  const last0 = vec4f(0.0);
-  store_pixel(block + 0u, first_row + 0u, col + 0u, s0_0_0 + last0);
-  store_pixel(block + 0u, first_row + 0u, col + 1u, s0_0_1 + last0);
-  store_pixel(block + 0u, first_row + 0u, col + 2u, s0_0_2 + last0);
-  store_pixel(block + 0u, first_row + 0u, col + 3u, s0_0_3 + last0);
-  store_pixel(block + 0u, first_row + 0u, col + 4u, s0_0_4 + last0);
-  store_pixel(block + 0u, first_row + 0u, col + 5u, s0_0_5 + last0);
-  store_pixel(block + 0u, first_row + 0u, col + 6u, s0_0_6 + last0);
-  store_pixel(block + 0u, first_row + 0u, col + 7u, s0_0_7 + last0);
+  // A loop, because the epilogue is then compiled once and not once per sum.
+  for (var n = 0u; n < BLOCKS * LINES * STRIP; n++) {
+    var sum: vec4f;
+    switch n {
+      case (0u * LINES + 0u) * STRIP + 0u: { sum = s0_0_0; }
+      case (0u * LINES + 0u) * STRIP + 1u: { sum = s0_0_1; }
+      case (0u * LINES + 0u) * STRIP + 2u: { sum = s0_0_2; }
+      case (0u * LINES + 0u) * STRIP + 3u: { sum = s0_0_3; }
+      case (0u * LINES + 0u) * STRIP + 4u: { sum = s0_0_4; }
+      case (0u * LINES + 0u) * STRIP + 5u: { sum = s0_0_5; }
+      case (0u * LINES + 0u) * STRIP + 6u: { sum = s0_0_6; }
+      case (0u * LINES + 0u) * STRIP + 7u: { sum = s0_0_7; }
+      case (1u * LINES + 0u) * STRIP + 0u: { sum = s1_0_0; }
+      case (1u * LINES + 0u) * STRIP + 1u: { sum = s1_0_1; }
+      case (1u * LINES + 0u) * STRIP + 2u: { sum = s1_0_2; }
+      case (1u * LINES + 0u) * STRIP + 3u: { sum = s1_0_3; }
+      case (1u * LINES + 0u) * STRIP + 4u: { sum = s1_0_4; }
+      case (1u * LINES + 0u) * STRIP + 5u: { sum = s1_0_5; }
+      case (1u * LINES + 0u) * STRIP + 6u: { sum = s1_0_6; }
+      case (1u * LINES + 0u) * STRIP + 7u: { sum = s1_0_7; }
+      default: {}
+    }
+    let b = block + n / (LINES * STRIP);
+    let l = n / STRIP % LINES;
+    let c = n % STRIP;
+    store_pixel(b, first_row + c, col + l, sum);
+  }
 }

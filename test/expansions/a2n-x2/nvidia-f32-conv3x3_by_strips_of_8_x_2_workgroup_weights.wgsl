@@ -1,23 +1,22 @@
-enable f16;
-alias E = f16;
-alias E4 = vec4h;
-alias E4x4 = mat4x4h;
-const REACH = 0u;
-const STRIP = 4u;
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
+const REACH = 1u;
+const STRIP = 8u;
 const LINES = 1u;
-const DOWN = false;
-const BLOCKS = 1u;
-const WIDTH = 8u;
-const HEIGHT = 8u;
+const DOWN = true;
+const BLOCKS = 2u;
+const WIDTH = 32u;
+const HEIGHT = 4u;
 const QUAD = false;
-const SHARED = false;
-const CHUNK = 8u;
+const SHARED = true;
+const CHUNK = 3u;
 const UNIFORM = 0u;
 const WEIGHTS_BINDING = 2u;
 const HALO = false;
-const STAGED = false;
+const STAGED = true;
 const HALF = false;
-const GATHER = false;
+const GATHER = true;
 const PACK = false;
 const PARTS = false;
 const LINEAR = false;
@@ -170,22 +169,19 @@ alias P4x4 = mat4x4f;
 // PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT, STRIP, LINES, DOWN.
 
 @group(0) @binding(2) var<storage, read> weights: array<E4x4>;
+const SHARED_MATRICES = BLOCKS * CHUNK * (2u * REACH + 1u) * (2u * REACH + 1u);
+var<workgroup> shared_weights: array<E4x4, SHARED_MATRICES>;
 
 @compute @workgroup_size(WIDTH, HEIGHT, 1)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(local_invocation_id) local: vec3u,
+  @builtin(local_invocation_index) index: u32,
 ) {
-  let col = (group.x * WIDTH + local.x) * STRIP;
-  let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * LINES;
+  let col = (group.x * WIDTH + local.x) * LINES;
+  let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * STRIP;
   let block = group.z * BLOCKS;
   // Invocations that help to load must not return early. The lanes of a quad share a row.
-  if first_row >= params.height {
-    return;
-  }
-  if col >= params.width {
-    return;
-  }
   const upsample = UPSAMPLE;
   let width = params.width;
   let height = params.height;
@@ -194,49 +190,173 @@ fn main(
   let in_blocks = params.in_blocks;
   let in_width = width / upsample;
   let plane = in_width * (height / upsample);
-  let start = left;
-  let extent = width;
-  let across = row;
-  let breadth = height;
-  let at1 = min(max(start + 1u, 1u) - 1u, extent - 1u) / upsample;
-  let at2 = min(max(start + 2u, 1u) - 1u, extent - 1u) / upsample;
-  let at3 = min(max(start + 3u, 1u) - 1u, extent - 1u) / upsample;
-  let at4 = min(max(start + 4u, 1u) - 1u, extent - 1u) / upsample;
+  let start = row;
+  let extent = height;
+  let across = left;
+  let breadth = width;
+  let at0 = min(max(start + 0u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in0 = start + 0u - 1u < extent;
+  let at1 = min(max(start + 1u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in1 = start + 1u - 1u < extent;
+  let at2 = min(max(start + 2u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in2 = start + 2u - 1u < extent;
+  let at3 = min(max(start + 3u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in3 = start + 3u - 1u < extent;
+  let at4 = min(max(start + 4u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in4 = start + 4u - 1u < extent;
+  let at5 = min(max(start + 5u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in5 = start + 5u - 1u < extent;
+  let at6 = min(max(start + 6u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in6 = start + 6u - 1u < extent;
+  let at7 = min(max(start + 7u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in7 = start + 7u - 1u < extent;
+  let at8 = min(max(start + 8u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in8 = start + 8u - 1u < extent;
+  let at9 = min(max(start + 9u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let in9 = start + 9u - 1u < extent;
 
   // 1x1: the bias is added last, as in the reference. Sums before a gate cancel to near zero, where
   // the order of rounding is visible.
-  const bias0 = vec4f(0.0);
+  let bias0 = bias_of(block + 0u);
   var s0_0_0 = bias0;
   var s0_0_1 = bias0;
   var s0_0_2 = bias0;
   var s0_0_3 = bias0;
+  var s0_0_4 = bias0;
+  var s0_0_5 = bias0;
+  var s0_0_6 = bias0;
+  var s0_0_7 = bias0;
+  let bias1 = bias_of(block + 1u);
+  var s1_0_0 = bias1;
+  var s1_0_1 = bias1;
+  var s1_0_2 = bias1;
+  var s1_0_3 = bias1;
+  var s1_0_4 = bias1;
+  var s1_0_5 = bias1;
+  var s1_0_6 = bias1;
+  var s1_0_7 = bias1;
   for (var i = 0u; i < in_blocks; i++) {
-    const SIDE = 1u;
+    const SIDE = 3u;
     const TAPS = SIDE * SIDE;
     let base = i * plane;
-    const k = 0u;
+    if i % CHUNK == 0u {
+      workgroupBarrier();
+      for (var m = index; m < SHARED_MATRICES; m += WIDTH * HEIGHT) {
+        let source = ((block + m / (CHUNK * TAPS)) * in_blocks + i) * TAPS + m % (CHUNK * TAPS);
+        shared_weights[m] = weights[source];
+      }
+      workgroupBarrier();
+    }
+    for (var k = 0u; k < 3u; k++)
     {
-      let along = min(across + k, breadth - 1u) / upsample;
-      let line = base + along * in_width;
-      let v1 = P4(x[line + at1]);
-      let v2 = P4(x[line + at2]);
-      let v3 = P4(x[line + at3]);
-      let v4 = P4(x[line + at4]);
+      let in_line = i32(across + k) - 1;
+      let inside = in_line >= 0 && in_line < i32(breadth);
+      let along = select(0u, u32(in_line), inside) / upsample;
+      let line = base + along;
+      let v0 = select(P4(), P4(x[line + at0]), inside && in0);
+      let v1 = select(P4(), P4(x[line + at1]), inside && in1);
+      let v2 = select(P4(), P4(x[line + at2]), inside && in2);
+      let v3 = select(P4(), P4(x[line + at3]), inside && in3);
+      let v4 = select(P4(), P4(x[line + at4]), inside && in4);
+      let v5 = select(P4(), P4(x[line + at5]), inside && in5);
+      let v6 = select(P4(), P4(x[line + at6]), inside && in6);
+      let v7 = select(P4(), P4(x[line + at7]), inside && in7);
+      let v8 = select(P4(), P4(x[line + at8]), inside && in8);
+      let v9 = select(P4(), P4(x[line + at9]), inside && in9);
       {
-        let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS;
-        let tap0 = taps + (k - 0u) * SIDE + 0u;
-        let w0 = P4x4(weights[tap0]);
-        s0_0_0 += w0 * v1;
-        s0_0_1 += w0 * v2;
-        s0_0_2 += w0 * v3;
-        s0_0_3 += w0 * v4;
+        let taps = (0u * CHUNK + i % CHUNK) * TAPS;
+        let tap0 = taps + 0u * SIDE + k - 0u;
+        let w0 = P4x4(shared_weights[tap0]);
+        let tap1 = taps + 1u * SIDE + k - 0u;
+        let w1 = P4x4(shared_weights[tap1]);
+        let tap2 = taps + 2u * SIDE + k - 0u;
+        let w2 = P4x4(shared_weights[tap2]);
+        s0_0_0 += w0 * v0;
+        s0_0_0 += w1 * v1;
+        s0_0_0 += w2 * v2;
+        s0_0_1 += w0 * v1;
+        s0_0_1 += w1 * v2;
+        s0_0_1 += w2 * v3;
+        s0_0_2 += w0 * v2;
+        s0_0_2 += w1 * v3;
+        s0_0_2 += w2 * v4;
+        s0_0_3 += w0 * v3;
+        s0_0_3 += w1 * v4;
+        s0_0_3 += w2 * v5;
+        s0_0_4 += w0 * v4;
+        s0_0_4 += w1 * v5;
+        s0_0_4 += w2 * v6;
+        s0_0_5 += w0 * v5;
+        s0_0_5 += w1 * v6;
+        s0_0_5 += w2 * v7;
+        s0_0_6 += w0 * v6;
+        s0_0_6 += w1 * v7;
+        s0_0_6 += w2 * v8;
+        s0_0_7 += w0 * v7;
+        s0_0_7 += w1 * v8;
+        s0_0_7 += w2 * v9;
+      }
+      {
+        let taps = (1u * CHUNK + i % CHUNK) * TAPS;
+        let tap0 = taps + 0u * SIDE + k - 0u;
+        let w0 = P4x4(shared_weights[tap0]);
+        let tap1 = taps + 1u * SIDE + k - 0u;
+        let w1 = P4x4(shared_weights[tap1]);
+        let tap2 = taps + 2u * SIDE + k - 0u;
+        let w2 = P4x4(shared_weights[tap2]);
+        s1_0_0 += w0 * v0;
+        s1_0_0 += w1 * v1;
+        s1_0_0 += w2 * v2;
+        s1_0_1 += w0 * v1;
+        s1_0_1 += w1 * v2;
+        s1_0_1 += w2 * v3;
+        s1_0_2 += w0 * v2;
+        s1_0_2 += w1 * v3;
+        s1_0_2 += w2 * v4;
+        s1_0_3 += w0 * v3;
+        s1_0_3 += w1 * v4;
+        s1_0_3 += w2 * v5;
+        s1_0_4 += w0 * v4;
+        s1_0_4 += w1 * v5;
+        s1_0_4 += w2 * v6;
+        s1_0_5 += w0 * v5;
+        s1_0_5 += w1 * v6;
+        s1_0_5 += w2 * v7;
+        s1_0_6 += w0 * v6;
+        s1_0_6 += w1 * v7;
+        s1_0_6 += w2 * v8;
+        s1_0_7 += w0 * v7;
+        s1_0_7 += w1 * v8;
+        s1_0_7 += w2 * v9;
       }
     }
   }
 
-  let last0 = bias_of(block + 0u);
-  store_pixel(block + 0u, first_row + 0u, col + 0u, s0_0_0 + last0);
-  store_pixel(block + 0u, first_row + 0u, col + 1u, s0_0_1 + last0);
-  store_pixel(block + 0u, first_row + 0u, col + 2u, s0_0_2 + last0);
-  store_pixel(block + 0u, first_row + 0u, col + 3u, s0_0_3 + last0);
+  // A loop, because the epilogue is then compiled once and not once per sum.
+  for (var n = 0u; n < BLOCKS * LINES * STRIP; n++) {
+    var sum: vec4f;
+    switch n {
+      case (0u * LINES + 0u) * STRIP + 0u: { sum = s0_0_0; }
+      case (0u * LINES + 0u) * STRIP + 1u: { sum = s0_0_1; }
+      case (0u * LINES + 0u) * STRIP + 2u: { sum = s0_0_2; }
+      case (0u * LINES + 0u) * STRIP + 3u: { sum = s0_0_3; }
+      case (0u * LINES + 0u) * STRIP + 4u: { sum = s0_0_4; }
+      case (0u * LINES + 0u) * STRIP + 5u: { sum = s0_0_5; }
+      case (0u * LINES + 0u) * STRIP + 6u: { sum = s0_0_6; }
+      case (0u * LINES + 0u) * STRIP + 7u: { sum = s0_0_7; }
+      case (1u * LINES + 0u) * STRIP + 0u: { sum = s1_0_0; }
+      case (1u * LINES + 0u) * STRIP + 1u: { sum = s1_0_1; }
+      case (1u * LINES + 0u) * STRIP + 2u: { sum = s1_0_2; }
+      case (1u * LINES + 0u) * STRIP + 3u: { sum = s1_0_3; }
+      case (1u * LINES + 0u) * STRIP + 4u: { sum = s1_0_4; }
+      case (1u * LINES + 0u) * STRIP + 5u: { sum = s1_0_5; }
+      case (1u * LINES + 0u) * STRIP + 6u: { sum = s1_0_6; }
+      case (1u * LINES + 0u) * STRIP + 7u: { sum = s1_0_7; }
+      default: {}
+    }
+    let b = block + n / (LINES * STRIP);
+    let l = n / STRIP % LINES;
+    let c = n % STRIP;
+    store_pixel(b, first_row + c, col + l, sum);
+  }
 }

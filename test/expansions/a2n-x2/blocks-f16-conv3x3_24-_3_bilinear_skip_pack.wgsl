@@ -1,13 +1,14 @@
-alias E = f32;
-alias E4 = vec4f;
-alias E4x4 = mat4x4f;
+enable f16;
+alias E = f16;
+alias E4 = vec4h;
+alias E4x4 = mat4x4h;
 const REACH = 1u;
 const STRIP = 8u;
 const LINES = 1u;
-const DOWN = false;
+const DOWN = true;
 const BLOCKS = 1u;
-const WIDTH = 4u;
-const HEIGHT = 16u;
+const WIDTH = 32u;
+const HEIGHT = 4u;
 const QUAD = false;
 const SHARED = false;
 const CHUNK = 7u;
@@ -17,7 +18,7 @@ const HALO = false;
 const STAGED = false;
 const HALF = false;
 const GATHER = false;
-const PACK = false;
+const PACK = true;
 const PARTS = false;
 const LINEAR = false;
 const SIGMOID = false;
@@ -34,6 +35,9 @@ const ACTIVATION_MISH = 6u;
 const ACTIVATION_CENTRED_SIGMOID = 7u;
 const ACTIVATION_PRELU = 8u;
 const UPSAMPLE = 1u;
+const IN_BLOCKS = 6u;
+const SCALE = 2u;
+const RANGE = 1.0f;
 
 // Convolution, 3x3 (REACH 1) or 1x1 (REACH 0), stride 1, zero padding, with bias and epilogue:
 //   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-REACH, x+kx-REACH] + b[o] ) * m * factor + r )
@@ -50,107 +54,70 @@ const UPSAMPLE = 1u;
 // Prelude: E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT, PACK, PARTS,
 // QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER.
 
-// Bindings and epilogue of convolutions:
-//   y = act1( act0( sum + b[o] ) * m * factor + r )
-// m and r are feature maps of the output's shape; either may be absent. With PARTS, x is a
-// concatenation, r is one of the five bound maps, and there is no m.
+// Bindings and end of conv.wgsl for a network's last layer: a 3x3 convolution to RGB plus the
+// bilinear skip, stored as 8-bit RGBA:
+//   image = round(clamp((w * x + b + bilinear(lr)) * 255 / RANGE, 0, 255))
+// Zero padding. The skip has half-pixel centres and clamped edges. Half rounds to even.
 //
-// Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, absent channels zero.
-//   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
-//   bias    [out_blocks]         (zeros if the layer has none), then the slopes [out_blocks] of a PReLU
-//   m, r, y [out_blocks][H][W]
-// The code that reads the weights declares them.
-//
-// Software drivers run every branch of a switch, and one exp() costs them as much as a convolution.
-// LINEAR therefore limits both activations to none, ReLU and leaky ReLU, and SIGMOID allows a
-// sigmoid as act0. MULTIPLY, ADD and PRELU say what the epilogue may do; the uniform says what it
-// does.
-// Prelude: PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, PRELU.
-
-// Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
-
-// The clamp keeps exp() finite on every device. Beyond it the logistic function is 0 or 1 to within
-// f32.
-fn logistic(v: vec4f) -> vec4f {
-  return 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0))));
-}
-
-// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU.
-fn leaky(slope: vec4f, v: vec4f) -> vec4f {
-  return select(v * slope, v, v >= vec4f(0.0));
-}
-
-// erf to 1.5e-7 (Abramowitz and Stegun, 7.1.26).
-fn erf(v: vec4f) -> vec4f {
-  let a = min(abs(v), vec4f(6.0));
-  let t = 1.0 / (1.0 + 0.3275911 * a);
-  let series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
-  return sign(v) * (1.0 - series * exp(-a * a));
-}
-
-fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
-  switch id {
-    case ACTIVATION_LEAKY_RELU: { return leaky(vec4f(slope), v); }
-    case ACTIVATION_RELU: { return max(v, vec4f(0.0)); }
-    case ACTIVATION_SIGMOID: { return logistic(v); }
-    case ACTIVATION_SILU: { return v * logistic(v); }
-    case ACTIVATION_GELU: { return 0.5 * v * (1.0 + erf(v * 0.70710678)); }
-    // tanh(ln(1 + e^v)) is n / (n + 2) with n = e^v (e^v + 2).
-    case ACTIVATION_MISH: {
-      let e = exp(min(v, vec4f(20.0)));
-      let n = e * (e + 2.0);
-      return v * (n / (n + 2.0));
-    }
-    // tanh keeps its relative precision near zero; 1 / (1 + e) - 0.5 would cancel there.
-    case ACTIVATION_CENTRED_SIGMOID: { return 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0))); }
-    default: { return v; }
-  }
-}
+//   x       [IN_BLOCKS][H][W] vectors of 4 channels (Chw4c), H = h * SCALE, W = w * SCALE
+//   weights [1][IN_BLOCKS][9] mat4x4, column c = input channel c
+//   bias    [1]
+//   lr      [1][h][w]: red, green, blue, alpha in 0..RANGE. The alpha lane has no weights, so only the
+//           skip enlarges it.
+//   image   [cropHeight][cropWidth] u32, red in the lowest byte: the rectangle of the output at
+//           (col0, row0)
+//   status  two u32: the first becomes 1 if any value is NaN or infinite; each workgroup adds `mark` to
+//           the second
+// Prelude: E4, IN_BLOCKS, SCALE, RANGE.
 
 struct Params {
-  width: u32, // W of the output
-  height: u32,      // H
-  group_row: u32, // first row of workgroups of this dispatch: large layers run in several dispatches
-  in_blocks: u32,
-  epilogue: u32, // act0 | act1 << 4 | (m present) << 8 | (r present) << 9 | (index of the part that is r) << 10
-  slope0: f32,
-  slope1: f32,
-  factor: f32,
-  out_blocks: u32,
-  upsample: u32,
-  ends01: u32, // for PARTS: see conv/parts.wgsl
-  ends23: u32,
+  width: u32,       // of the rectangle
+  height: u32,
+  group_row: u32,
+  map_width: u32,   // W
+  map_height: u32,  // H
+  col0: u32,
+  row0: u32,
+  mark: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<E4>;
 @group(0) @binding(3) var<storage, read> bias: array<E4>;
-@group(0) @binding(4) var<storage, read> multiplier: array<E4>;
-@group(0) @binding(5) var<storage, read> addend: array<E4>;
-@group(0) @binding(6) var<storage, read_write> y: array<E4>;
+@group(0) @binding(4) var<storage, read> lr: array<E4>;
+@group(0) @binding(5) var<storage, read_write> image: array<u32>;
+@group(0) @binding(6) var<storage, read_write> status: array<atomic<u32>, 2>;
 
-// Blocks beyond the last one get its bias and are not stored.
 fn bias_of(block: u32) -> vec4f {
-  return vec4f(bias[min(block, params.out_blocks - 1u)]);
+  return vec4f(bias[block]);
 }
 
-// Pixels outside the map are dropped.
+fn skip(row: u32, col: u32) -> vec4f {
+  let w = params.map_width / SCALE;
+  let h = params.map_height / SCALE;
+  let s = max((vec2f(f32(col), f32(row)) + 0.5) / f32(SCALE) - 0.5, vec2f(0.0));
+  let lo = vec2u(s);
+  let hi = min(lo + 1u, vec2u(w - 1u, h - 1u));
+  let f = s - vec2f(lo);
+  let upper = mix(vec4f(lr[lo.y * w + lo.x]), vec4f(lr[lo.y * w + hi.x]), f.x);
+  let lower = mix(vec4f(lr[hi.y * w + lo.x]), vec4f(lr[hi.y * w + hi.x]), f.x);
+  return mix(upper, lower, f.y);
+}
+
+// The only block. Pixels outside the rectangle are dropped.
 fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
-  if row >= params.height || col >= params.width || block >= params.out_blocks {
+  if row >= params.height || col >= params.width {
     return;
   }
-  let at = (block * params.height + row) * params.width + col;
-  var v = activate(params.epilogue & 15u, params.slope0, sum);
-  if (params.epilogue & 15u) == ACTIVATION_PRELU {
-    v = leaky(vec4f(bias[params.out_blocks + block]), sum);
+  let v = sum + skip(row + params.row0, col + params.col0);
+  // Tests the bits: a compiler may assume that floats are finite.
+  let exponents = bitcast<vec4u>(v) & vec4u(0x7f800000u);
+  if any(exponents == vec4u(0x7f800000u)) {
+    atomicStore(&status[0], 1u);
   }
-  if (params.epilogue & 256u) != 0u {
-    v *= vec4f(multiplier[at]);
-  }
-  if (params.epilogue & 512u) != 0u {
-    v = v * params.factor + vec4f(addend[at]);
-  }
-  y[at] = E4(activate((params.epilogue >> 4u) & 15u, params.slope1, v));
+  let bytes = vec4u(round(clamp(v * (255.0 / RANGE), vec4f(0.0), vec4f(255.0))));
+  image[row * params.width + col] =
+    bytes.x | (bytes.y << 8u) | (bytes.z << 16u) | (bytes.w << 24u);
 }
 
 // The type of products: f32, or with HALF the type of maps and weights. Real GPUs compute two
@@ -175,8 +142,8 @@ fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(local_invocation_id) local: vec3u,
 ) {
-  let col = (group.x * WIDTH + local.x) * STRIP;
-  let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * LINES;
+  let col = (group.x * WIDTH + local.x) * LINES;
+  let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * STRIP;
   let block = group.z * BLOCKS;
   // Invocations that help to load must not return early. The lanes of a quad share a row.
   if first_row >= params.height {
@@ -186,36 +153,36 @@ fn main(
     return;
   }
   const upsample = UPSAMPLE;
-  let width = params.width;
-  let height = params.height;
-  let left = col;
-  let row = first_row;
-  let in_blocks = params.in_blocks;
+  let width = params.map_width;
+  let height = params.map_height;
+  let left = col + params.col0;
+  let row = first_row + params.row0;
+  const in_blocks = IN_BLOCKS;
   let in_width = width / upsample;
   let plane = in_width * (height / upsample);
-  let start = left;
-  let extent = width;
-  let across = row;
-  let breadth = height;
-  let at0 = min(max(start + 0u, 1u) - 1u, extent - 1u) / upsample;
+  let start = row;
+  let extent = height;
+  let across = left;
+  let breadth = width;
+  let at0 = min(max(start + 0u, 1u) - 1u, extent - 1u) / upsample * in_width;
   let in0 = start + 0u - 1u < extent;
-  let at1 = min(max(start + 1u, 1u) - 1u, extent - 1u) / upsample;
+  let at1 = min(max(start + 1u, 1u) - 1u, extent - 1u) / upsample * in_width;
   let in1 = start + 1u - 1u < extent;
-  let at2 = min(max(start + 2u, 1u) - 1u, extent - 1u) / upsample;
+  let at2 = min(max(start + 2u, 1u) - 1u, extent - 1u) / upsample * in_width;
   let in2 = start + 2u - 1u < extent;
-  let at3 = min(max(start + 3u, 1u) - 1u, extent - 1u) / upsample;
+  let at3 = min(max(start + 3u, 1u) - 1u, extent - 1u) / upsample * in_width;
   let in3 = start + 3u - 1u < extent;
-  let at4 = min(max(start + 4u, 1u) - 1u, extent - 1u) / upsample;
+  let at4 = min(max(start + 4u, 1u) - 1u, extent - 1u) / upsample * in_width;
   let in4 = start + 4u - 1u < extent;
-  let at5 = min(max(start + 5u, 1u) - 1u, extent - 1u) / upsample;
+  let at5 = min(max(start + 5u, 1u) - 1u, extent - 1u) / upsample * in_width;
   let in5 = start + 5u - 1u < extent;
-  let at6 = min(max(start + 6u, 1u) - 1u, extent - 1u) / upsample;
+  let at6 = min(max(start + 6u, 1u) - 1u, extent - 1u) / upsample * in_width;
   let in6 = start + 6u - 1u < extent;
-  let at7 = min(max(start + 7u, 1u) - 1u, extent - 1u) / upsample;
+  let at7 = min(max(start + 7u, 1u) - 1u, extent - 1u) / upsample * in_width;
   let in7 = start + 7u - 1u < extent;
-  let at8 = min(max(start + 8u, 1u) - 1u, extent - 1u) / upsample;
+  let at8 = min(max(start + 8u, 1u) - 1u, extent - 1u) / upsample * in_width;
   let in8 = start + 8u - 1u < extent;
-  let at9 = min(max(start + 9u, 1u) - 1u, extent - 1u) / upsample;
+  let at9 = min(max(start + 9u, 1u) - 1u, extent - 1u) / upsample * in_width;
   let in9 = start + 9u - 1u < extent;
 
   // 1x1: the bias is added last, as in the reference. Sums before a gate cancel to near zero, where
@@ -238,7 +205,7 @@ fn main(
       let in_line = i32(across + k) - 1;
       let inside = in_line >= 0 && in_line < i32(breadth);
       let along = select(0u, u32(in_line), inside) / upsample;
-      let line = base + along * in_width;
+      let line = base + along;
       let v0 = select(P4(), P4(x[line + at0]), inside && in0);
       let v1 = select(P4(), P4(x[line + at1]), inside && in1);
       let v2 = select(P4(), P4(x[line + at2]), inside && in2);
@@ -251,11 +218,11 @@ fn main(
       let v9 = select(P4(), P4(x[line + at9]), inside && in9);
       {
         let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS;
-        let tap0 = taps + (k - 0u) * SIDE + 0u;
+        let tap0 = taps + 0u * SIDE + k - 0u;
         let w0 = P4x4(weights[tap0]);
-        let tap1 = taps + (k - 0u) * SIDE + 1u;
+        let tap1 = taps + 1u * SIDE + k - 0u;
         let w1 = P4x4(weights[tap1]);
-        let tap2 = taps + (k - 0u) * SIDE + 2u;
+        let tap2 = taps + 2u * SIDE + k - 0u;
         let w2 = P4x4(weights[tap2]);
         s0_0_0 += w0 * v0;
         s0_0_0 += w1 * v1;
@@ -287,11 +254,14 @@ fn main(
 
   const last0 = vec4f(0.0);
   store_pixel(block + 0u, first_row + 0u, col + 0u, s0_0_0 + last0);
-  store_pixel(block + 0u, first_row + 0u, col + 1u, s0_0_1 + last0);
-  store_pixel(block + 0u, first_row + 0u, col + 2u, s0_0_2 + last0);
-  store_pixel(block + 0u, first_row + 0u, col + 3u, s0_0_3 + last0);
-  store_pixel(block + 0u, first_row + 0u, col + 4u, s0_0_4 + last0);
-  store_pixel(block + 0u, first_row + 0u, col + 5u, s0_0_5 + last0);
-  store_pixel(block + 0u, first_row + 0u, col + 6u, s0_0_6 + last0);
-  store_pixel(block + 0u, first_row + 0u, col + 7u, s0_0_7 + last0);
+  store_pixel(block + 0u, first_row + 1u, col + 0u, s0_0_1 + last0);
+  store_pixel(block + 0u, first_row + 2u, col + 0u, s0_0_2 + last0);
+  store_pixel(block + 0u, first_row + 3u, col + 0u, s0_0_3 + last0);
+  store_pixel(block + 0u, first_row + 4u, col + 0u, s0_0_4 + last0);
+  store_pixel(block + 0u, first_row + 5u, col + 0u, s0_0_5 + last0);
+  store_pixel(block + 0u, first_row + 6u, col + 0u, s0_0_6 + last0);
+  store_pixel(block + 0u, first_row + 7u, col + 0u, s0_0_7 + last0);
+  if all(local.xy == vec2u(0u)) {
+    atomicAdd(&status[1], params.mark);
+  }
 }

@@ -22,7 +22,7 @@ const ACTIVATION_MISH = 6u;
 const ACTIVATION_CENTRED_SIGMOID = 7u;
 const ACTIVATION_PRELU = 8u;
 const DEPTH = 10u;
-const LANES = 8u;
+const TILE_COLUMNS = 8u;
 const HIDDEN_BLOCKS = 3u;
 const NON_REACH = 1u;
 const TEMPERATURE = 30.0f;
@@ -44,7 +44,7 @@ const SLOPE = 0.20000000298023224f;
 //   stats    [stat_groups][DEPTH] vec4f: sums of t over parts of the image (attention/gate.wgsl)
 //   partials [workgroups][DEPTH] vec4f: sums of next_t over each workgroup's pixels
 //
-// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, DEPTH, LANES, HIDDEN_BLOCKS, NON_REACH,
+// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, DEPTH, TILE_COLUMNS, HIDDEN_BLOCKS, NON_REACH,
 //   TEMPERATURE, SLOPE.
 
 // Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
@@ -87,12 +87,12 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
   }
 }
 
-// For workgroups that compute all DEPTH blocks of channels of LANES x 8 pixels with LANES x DEPTH
+// For workgroups that compute all DEPTH blocks of channels of TILE_COLUMNS x 8 pixels with TILE_COLUMNS x DEPTH
 // invocations. Invocation (l, b) has block b of the eight pixels of column l. Blocks exchange values
-// through workgroup memory. Prelude: DEPTH, LANES (LANES * DEPTH at most 256).
+// through workgroup memory. Prelude: DEPTH, TILE_COLUMNS (TILE_COLUMNS * DEPTH at most 256).
 
-const_assert DEPTH > 0u && LANES * DEPTH <= 256u;
-const PIXELS = 8u * LANES;
+const_assert DEPTH > 0u && TILE_COLUMNS * DEPTH <= 256u;
+const PIXELS = 8u * TILE_COLUMNS;
 
 var<workgroup> exchange: array<vec4f, PIXELS * DEPTH>;
 
@@ -101,11 +101,11 @@ var<workgroup> exchange: array<vec4f, PIXELS * DEPTH>;
 fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   var sum = own;
   workgroupBarrier();
-  exchange[block * LANES + lane] = sum;
+  exchange[block * TILE_COLUMNS + lane] = sum;
   workgroupBarrier();
   if lane == 0u {
-    for (var i = 1u; i < LANES; i++) {
-      sum += exchange[block * LANES + i];
+    for (var i = 1u; i < TILE_COLUMNS; i++) {
+      sum += exchange[block * TILE_COLUMNS + i];
     }
   }
   return sum;
@@ -148,7 +148,7 @@ var<workgroup> branch: vec2f;
 // Writes the two branch weights to `branch`. Every invocation of the workgroup must call it.
 fn dynamic_weights(lane: u32, block: u32) {
   var sum = vec4f(0.0);
-  for (var i = lane; i < params.stat_groups; i += LANES) {
+  for (var i = lane; i < params.stat_groups; i += TILE_COLUMNS) {
     sum += stats[i * DEPTH + block];
   }
   sum = sum_of_lanes(lane, block, sum);
@@ -176,13 +176,13 @@ fn dynamic_weights(lane: u32, block: u32) {
   workgroupBarrier();
 }
 
-@compute @workgroup_size(LANES, DEPTH, 1)
+@compute @workgroup_size(TILE_COLUMNS, DEPTH, 1)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_id) local: vec3u,
 ) {
-  let left = group.x * LANES + local.x;
+  let left = group.x * TILE_COLUMNS + local.x;
   let row = (group.y + params.group_row) * STRIP;
   let block = local.y;
   let slot = block * PIXELS + local.x;
@@ -349,34 +349,34 @@ fn main(
     }
   }
 
-  exchange[slot + 0u * LANES] = leaky(vec4f(SLOPE), branch.x * p0_0_0 + branch.y * q0_0_0);
+  exchange[slot + 0u * TILE_COLUMNS] = leaky(vec4f(SLOPE), branch.x * p0_0_0 + branch.y * q0_0_0);
   p0_0_0 = vec4f(0.0);
-  exchange[slot + 1u * LANES] = leaky(vec4f(SLOPE), branch.x * p0_0_1 + branch.y * q0_0_1);
+  exchange[slot + 1u * TILE_COLUMNS] = leaky(vec4f(SLOPE), branch.x * p0_0_1 + branch.y * q0_0_1);
   p0_0_1 = vec4f(0.0);
-  exchange[slot + 2u * LANES] = leaky(vec4f(SLOPE), branch.x * p0_0_2 + branch.y * q0_0_2);
+  exchange[slot + 2u * TILE_COLUMNS] = leaky(vec4f(SLOPE), branch.x * p0_0_2 + branch.y * q0_0_2);
   p0_0_2 = vec4f(0.0);
-  exchange[slot + 3u * LANES] = leaky(vec4f(SLOPE), branch.x * p0_0_3 + branch.y * q0_0_3);
+  exchange[slot + 3u * TILE_COLUMNS] = leaky(vec4f(SLOPE), branch.x * p0_0_3 + branch.y * q0_0_3);
   p0_0_3 = vec4f(0.0);
-  exchange[slot + 4u * LANES] = leaky(vec4f(SLOPE), branch.x * p0_0_4 + branch.y * q0_0_4);
+  exchange[slot + 4u * TILE_COLUMNS] = leaky(vec4f(SLOPE), branch.x * p0_0_4 + branch.y * q0_0_4);
   p0_0_4 = vec4f(0.0);
-  exchange[slot + 5u * LANES] = leaky(vec4f(SLOPE), branch.x * p0_0_5 + branch.y * q0_0_5);
+  exchange[slot + 5u * TILE_COLUMNS] = leaky(vec4f(SLOPE), branch.x * p0_0_5 + branch.y * q0_0_5);
   p0_0_5 = vec4f(0.0);
-  exchange[slot + 6u * LANES] = leaky(vec4f(SLOPE), branch.x * p0_0_6 + branch.y * q0_0_6);
+  exchange[slot + 6u * TILE_COLUMNS] = leaky(vec4f(SLOPE), branch.x * p0_0_6 + branch.y * q0_0_6);
   p0_0_6 = vec4f(0.0);
-  exchange[slot + 7u * LANES] = leaky(vec4f(SLOPE), branch.x * p0_0_7 + branch.y * q0_0_7);
+  exchange[slot + 7u * TILE_COLUMNS] = leaky(vec4f(SLOPE), branch.x * p0_0_7 + branch.y * q0_0_7);
   p0_0_7 = vec4f(0.0);
   workgroupBarrier();
   for (var i = 0u; i < DEPTH; i++) {
     let w = mat4x4f(weights[LAST + block * DEPTH + i]);
     let source = i * PIXELS + local.x;
-    p0_0_0 += w * exchange[source + 0u * LANES];
-    p0_0_1 += w * exchange[source + 1u * LANES];
-    p0_0_2 += w * exchange[source + 2u * LANES];
-    p0_0_3 += w * exchange[source + 3u * LANES];
-    p0_0_4 += w * exchange[source + 4u * LANES];
-    p0_0_5 += w * exchange[source + 5u * LANES];
-    p0_0_6 += w * exchange[source + 6u * LANES];
-    p0_0_7 += w * exchange[source + 7u * LANES];
+    p0_0_0 += w * exchange[source + 0u * TILE_COLUMNS];
+    p0_0_1 += w * exchange[source + 1u * TILE_COLUMNS];
+    p0_0_2 += w * exchange[source + 2u * TILE_COLUMNS];
+    p0_0_3 += w * exchange[source + 3u * TILE_COLUMNS];
+    p0_0_4 += w * exchange[source + 4u * TILE_COLUMNS];
+    p0_0_5 += w * exchange[source + 5u * TILE_COLUMNS];
+    p0_0_6 += w * exchange[source + 6u * TILE_COLUMNS];
+    p0_0_7 += w * exchange[source + 7u * TILE_COLUMNS];
   }
 
   if 0u < count {
@@ -414,34 +414,34 @@ fn main(
 
   if params.has_next != 0u {
     workgroupBarrier();
-    exchange[slot + 0u * LANES] = p0_0_0;
+    exchange[slot + 0u * TILE_COLUMNS] = p0_0_0;
     q0_0_0 = vec4f(0.0);
-    exchange[slot + 1u * LANES] = p0_0_1;
+    exchange[slot + 1u * TILE_COLUMNS] = p0_0_1;
     q0_0_1 = vec4f(0.0);
-    exchange[slot + 2u * LANES] = p0_0_2;
+    exchange[slot + 2u * TILE_COLUMNS] = p0_0_2;
     q0_0_2 = vec4f(0.0);
-    exchange[slot + 3u * LANES] = p0_0_3;
+    exchange[slot + 3u * TILE_COLUMNS] = p0_0_3;
     q0_0_3 = vec4f(0.0);
-    exchange[slot + 4u * LANES] = p0_0_4;
+    exchange[slot + 4u * TILE_COLUMNS] = p0_0_4;
     q0_0_4 = vec4f(0.0);
-    exchange[slot + 5u * LANES] = p0_0_5;
+    exchange[slot + 5u * TILE_COLUMNS] = p0_0_5;
     q0_0_5 = vec4f(0.0);
-    exchange[slot + 6u * LANES] = p0_0_6;
+    exchange[slot + 6u * TILE_COLUMNS] = p0_0_6;
     q0_0_6 = vec4f(0.0);
-    exchange[slot + 7u * LANES] = p0_0_7;
+    exchange[slot + 7u * TILE_COLUMNS] = p0_0_7;
     q0_0_7 = vec4f(0.0);
     workgroupBarrier();
     for (var i = 0u; i < DEPTH; i++) {
       let w = mat4x4f(weights[FIRST + block * DEPTH + i]);
       let source = i * PIXELS + local.x;
-      q0_0_0 += w * exchange[source + 0u * LANES];
-      q0_0_1 += w * exchange[source + 1u * LANES];
-      q0_0_2 += w * exchange[source + 2u * LANES];
-      q0_0_3 += w * exchange[source + 3u * LANES];
-      q0_0_4 += w * exchange[source + 4u * LANES];
-      q0_0_5 += w * exchange[source + 5u * LANES];
-      q0_0_6 += w * exchange[source + 6u * LANES];
-      q0_0_7 += w * exchange[source + 7u * LANES];
+      q0_0_0 += w * exchange[source + 0u * TILE_COLUMNS];
+      q0_0_1 += w * exchange[source + 1u * TILE_COLUMNS];
+      q0_0_2 += w * exchange[source + 2u * TILE_COLUMNS];
+      q0_0_3 += w * exchange[source + 3u * TILE_COLUMNS];
+      q0_0_4 += w * exchange[source + 4u * TILE_COLUMNS];
+      q0_0_5 += w * exchange[source + 5u * TILE_COLUMNS];
+      q0_0_6 += w * exchange[source + 6u * TILE_COLUMNS];
+      q0_0_7 += w * exchange[source + 7u * TILE_COLUMNS];
     }
 
     var sum = vec4f(0.0);

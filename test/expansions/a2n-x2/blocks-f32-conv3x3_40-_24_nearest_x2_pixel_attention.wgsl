@@ -1,7 +1,6 @@
-enable f16;
-alias E = f16;
-alias E4 = vec4h;
-alias E4x4 = mat4x4h;
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
 const IN_BLOCKS = 10u;
 const STRIP = 8u;
 const LINES = 1u;
@@ -23,7 +22,7 @@ const ACTIVATION_MISH = 6u;
 const ACTIVATION_CENTRED_SIGMOID = 7u;
 const ACTIVATION_PRELU = 8u;
 const DEPTH = 6u;
-const LANES = 16u;
+const TILE_COLUMNS = 16u;
 const UPSAMPLE = 2u;
 const ACT1 = 1u;
 const SLOPE1 = 0.20000000298023224f;
@@ -38,7 +37,7 @@ const SLOPE1 = 0.20000000298023224f;
 //   bias    b3 [DEPTH], b1 [DEPTH]
 //   y       [DEPTH][H][W]
 //
-// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, IN_BLOCKS, DEPTH, LANES, UPSAMPLE, ACT1,
+// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, IN_BLOCKS, DEPTH, TILE_COLUMNS, UPSAMPLE, ACT1,
 // SLOPE1.
 
 // Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
@@ -81,12 +80,12 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
   }
 }
 
-// For workgroups that compute all DEPTH blocks of channels of LANES x 8 pixels with LANES x DEPTH
+// For workgroups that compute all DEPTH blocks of channels of TILE_COLUMNS x 8 pixels with TILE_COLUMNS x DEPTH
 // invocations. Invocation (l, b) has block b of the eight pixels of column l. Blocks exchange values
-// through workgroup memory. Prelude: DEPTH, LANES (LANES * DEPTH at most 256).
+// through workgroup memory. Prelude: DEPTH, TILE_COLUMNS (TILE_COLUMNS * DEPTH at most 256).
 
-const_assert DEPTH > 0u && LANES * DEPTH <= 256u;
-const PIXELS = 8u * LANES;
+const_assert DEPTH > 0u && TILE_COLUMNS * DEPTH <= 256u;
+const PIXELS = 8u * TILE_COLUMNS;
 
 var<workgroup> exchange: array<vec4f, PIXELS * DEPTH>;
 
@@ -95,11 +94,11 @@ var<workgroup> exchange: array<vec4f, PIXELS * DEPTH>;
 fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   var sum = own;
   workgroupBarrier();
-  exchange[block * LANES + lane] = sum;
+  exchange[block * TILE_COLUMNS + lane] = sum;
   workgroupBarrier();
   if lane == 0u {
-    for (var i = 1u; i < LANES; i++) {
-      sum += exchange[block * LANES + i];
+    for (var i = 1u; i < TILE_COLUMNS; i++) {
+      sum += exchange[block * TILE_COLUMNS + i];
     }
   }
   return sum;
@@ -134,9 +133,9 @@ fn store(at: u32, inside: bool, u: vec4f, gate: vec4f) {
   }
 }
 
-@compute @workgroup_size(LANES, DEPTH, 1)
+@compute @workgroup_size(TILE_COLUMNS, DEPTH, 1)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
-  let left = group.x * LANES + local.x;
+  let left = group.x * TILE_COLUMNS + local.x;
   let row = (group.y + params.group_row) * STRIP;
   let block = local.y;
   let slot = block * PIXELS + local.x;
@@ -246,26 +245,26 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     }
   }
 
-  exchange[slot + 0u * LANES] = u0_0_0;
-  exchange[slot + 1u * LANES] = u0_0_1;
-  exchange[slot + 2u * LANES] = u0_0_2;
-  exchange[slot + 3u * LANES] = u0_0_3;
-  exchange[slot + 4u * LANES] = u0_0_4;
-  exchange[slot + 5u * LANES] = u0_0_5;
-  exchange[slot + 6u * LANES] = u0_0_6;
-  exchange[slot + 7u * LANES] = u0_0_7;
+  exchange[slot + 0u * TILE_COLUMNS] = u0_0_0;
+  exchange[slot + 1u * TILE_COLUMNS] = u0_0_1;
+  exchange[slot + 2u * TILE_COLUMNS] = u0_0_2;
+  exchange[slot + 3u * TILE_COLUMNS] = u0_0_3;
+  exchange[slot + 4u * TILE_COLUMNS] = u0_0_4;
+  exchange[slot + 5u * TILE_COLUMNS] = u0_0_5;
+  exchange[slot + 6u * TILE_COLUMNS] = u0_0_6;
+  exchange[slot + 7u * TILE_COLUMNS] = u0_0_7;
   workgroupBarrier();
   for (var i = 0u; i < DEPTH; i++) {
     let w = mat4x4f(weights[W1 + block * DEPTH + i]);
     let source = i * PIXELS + local.x;
-    g0_0_0 += w * exchange[source + 0u * LANES];
-    g0_0_1 += w * exchange[source + 1u * LANES];
-    g0_0_2 += w * exchange[source + 2u * LANES];
-    g0_0_3 += w * exchange[source + 3u * LANES];
-    g0_0_4 += w * exchange[source + 4u * LANES];
-    g0_0_5 += w * exchange[source + 5u * LANES];
-    g0_0_6 += w * exchange[source + 6u * LANES];
-    g0_0_7 += w * exchange[source + 7u * LANES];
+    g0_0_0 += w * exchange[source + 0u * TILE_COLUMNS];
+    g0_0_1 += w * exchange[source + 1u * TILE_COLUMNS];
+    g0_0_2 += w * exchange[source + 2u * TILE_COLUMNS];
+    g0_0_3 += w * exchange[source + 3u * TILE_COLUMNS];
+    g0_0_4 += w * exchange[source + 4u * TILE_COLUMNS];
+    g0_0_5 += w * exchange[source + 5u * TILE_COLUMNS];
+    g0_0_6 += w * exchange[source + 6u * TILE_COLUMNS];
+    g0_0_7 += w * exchange[source + 7u * TILE_COLUMNS];
   }
 
   // The bias is added last, as in conv.wgsl.

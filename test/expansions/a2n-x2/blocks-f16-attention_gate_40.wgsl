@@ -22,7 +22,7 @@ const ACTIVATION_MISH = 6u;
 const ACTIVATION_CENTRED_SIGMOID = 7u;
 const ACTIVATION_PRELU = 8u;
 const DEPTH = 10u;
-const LANES = 8u;
+const TILE_COLUMNS = 8u;
 const SLOPE = 0.20000000298023224f;
 
 // First half of an attention-in-attention block (arXiv 2104.09497, section 3.2), fused:
@@ -37,7 +37,7 @@ const SLOPE = 0.20000000298023224f;
 //   partials [chunks][DEPTH] vec4f: sums of t over parts of the image
 //   stats    [stat_groups][DEPTH] vec4f: sums of the partials
 //
-// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, DEPTH, LANES, SLOPE.
+// Workgroups: lib/exchange.wgsl. Prelude: E, E4, E4x4, DEPTH, TILE_COLUMNS, SLOPE.
 
 // Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
 
@@ -79,12 +79,12 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
   }
 }
 
-// For workgroups that compute all DEPTH blocks of channels of LANES x 8 pixels with LANES x DEPTH
+// For workgroups that compute all DEPTH blocks of channels of TILE_COLUMNS x 8 pixels with TILE_COLUMNS x DEPTH
 // invocations. Invocation (l, b) has block b of the eight pixels of column l. Blocks exchange values
-// through workgroup memory. Prelude: DEPTH, LANES (LANES * DEPTH at most 256).
+// through workgroup memory. Prelude: DEPTH, TILE_COLUMNS (TILE_COLUMNS * DEPTH at most 256).
 
-const_assert DEPTH > 0u && LANES * DEPTH <= 256u;
-const PIXELS = 8u * LANES;
+const_assert DEPTH > 0u && TILE_COLUMNS * DEPTH <= 256u;
+const PIXELS = 8u * TILE_COLUMNS;
 
 var<workgroup> exchange: array<vec4f, PIXELS * DEPTH>;
 
@@ -93,11 +93,11 @@ var<workgroup> exchange: array<vec4f, PIXELS * DEPTH>;
 fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   var sum = own;
   workgroupBarrier();
-  exchange[block * LANES + lane] = sum;
+  exchange[block * TILE_COLUMNS + lane] = sum;
   workgroupBarrier();
   if lane == 0u {
-    for (var i = 1u; i < LANES; i++) {
-      sum += exchange[block * LANES + i];
+    for (var i = 1u; i < TILE_COLUMNS; i++) {
+      sum += exchange[block * TILE_COLUMNS + i];
     }
   }
   return sum;
@@ -134,13 +134,13 @@ fn store(at: u32, inside: bool, value: vec4f, gate: vec4f) {
   }
 }
 
-@compute @workgroup_size(LANES, DEPTH, 1)
+@compute @workgroup_size(TILE_COLUMNS, DEPTH, 1)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_id) local: vec3u,
 ) {
-  let left = group.x * LANES + local.x;
+  let left = group.x * TILE_COLUMNS + local.x;
   let row = (group.y + params.group_row) * STRIP;
   let block = local.y;
   let slot = block * PIXELS + local.x;
@@ -250,34 +250,34 @@ fn main(
   }
 
   let b = vec4f(bias[block]);
-  exchange[slot + 0u * LANES] = leaky(vec4f(SLOPE), p0_0_0);
+  exchange[slot + 0u * TILE_COLUMNS] = leaky(vec4f(SLOPE), p0_0_0);
   p0_0_0 = b;
-  exchange[slot + 1u * LANES] = leaky(vec4f(SLOPE), p0_0_1);
+  exchange[slot + 1u * TILE_COLUMNS] = leaky(vec4f(SLOPE), p0_0_1);
   p0_0_1 = b;
-  exchange[slot + 2u * LANES] = leaky(vec4f(SLOPE), p0_0_2);
+  exchange[slot + 2u * TILE_COLUMNS] = leaky(vec4f(SLOPE), p0_0_2);
   p0_0_2 = b;
-  exchange[slot + 3u * LANES] = leaky(vec4f(SLOPE), p0_0_3);
+  exchange[slot + 3u * TILE_COLUMNS] = leaky(vec4f(SLOPE), p0_0_3);
   p0_0_3 = b;
-  exchange[slot + 4u * LANES] = leaky(vec4f(SLOPE), p0_0_4);
+  exchange[slot + 4u * TILE_COLUMNS] = leaky(vec4f(SLOPE), p0_0_4);
   p0_0_4 = b;
-  exchange[slot + 5u * LANES] = leaky(vec4f(SLOPE), p0_0_5);
+  exchange[slot + 5u * TILE_COLUMNS] = leaky(vec4f(SLOPE), p0_0_5);
   p0_0_5 = b;
-  exchange[slot + 6u * LANES] = leaky(vec4f(SLOPE), p0_0_6);
+  exchange[slot + 6u * TILE_COLUMNS] = leaky(vec4f(SLOPE), p0_0_6);
   p0_0_6 = b;
-  exchange[slot + 7u * LANES] = leaky(vec4f(SLOPE), p0_0_7);
+  exchange[slot + 7u * TILE_COLUMNS] = leaky(vec4f(SLOPE), p0_0_7);
   p0_0_7 = b;
   workgroupBarrier();
   for (var i = 0u; i < DEPTH; i++) {
     let w = mat4x4f(weights[K2 + block * DEPTH + i]);
     let source = i * PIXELS + local.x;
-    p0_0_0 += w * exchange[source + 0u * LANES];
-    p0_0_1 += w * exchange[source + 1u * LANES];
-    p0_0_2 += w * exchange[source + 2u * LANES];
-    p0_0_3 += w * exchange[source + 3u * LANES];
-    p0_0_4 += w * exchange[source + 4u * LANES];
-    p0_0_5 += w * exchange[source + 5u * LANES];
-    p0_0_6 += w * exchange[source + 6u * LANES];
-    p0_0_7 += w * exchange[source + 7u * LANES];
+    p0_0_0 += w * exchange[source + 0u * TILE_COLUMNS];
+    p0_0_1 += w * exchange[source + 1u * TILE_COLUMNS];
+    p0_0_2 += w * exchange[source + 2u * TILE_COLUMNS];
+    p0_0_3 += w * exchange[source + 3u * TILE_COLUMNS];
+    p0_0_4 += w * exchange[source + 4u * TILE_COLUMNS];
+    p0_0_5 += w * exchange[source + 5u * TILE_COLUMNS];
+    p0_0_6 += w * exchange[source + 6u * TILE_COLUMNS];
+    p0_0_7 += w * exchange[source + 7u * TILE_COLUMNS];
   }
 
   for (var i = 0u; i < in_blocks; i++) {
@@ -351,7 +351,7 @@ fn main(
   if index < params.stat_groups {
     let last = (index + 1u) * params.chunks / params.stat_groups;
     var sum = vec4f(0.0);
-    for (var i = index * params.chunks / params.stat_groups + local.x; i < last; i += LANES) {
+    for (var i = index * params.chunks / params.stat_groups + local.x; i < last; i += TILE_COLUMNS) {
       sum += partials[i * DEPTH + block];
     }
     sum = sum_of_lanes(local.x, block, sum);

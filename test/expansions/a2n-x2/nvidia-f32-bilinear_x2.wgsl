@@ -1,0 +1,46 @@
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
+const SCALE = 2u;
+
+// Bilinear enlargement with half-pixel centres and clamped edges (align_corners false):
+//   source coordinate of output i is (i + 0.5) / SCALE - 0.5, clamped below at 0;
+//   its upper neighbour is clamped to the last row or column.
+//   x [BLOCKS][H / SCALE][W / SCALE], y [BLOCKS][H][W], vectors of 4 channels (Chw4c)
+// One invocation computes 4 channels of one output pixel; workgroup 8 x 8 x 1; grid z = block.
+// Prelude: E, E4, SCALE.
+
+// The uniform of kernels that run over one feature map.
+
+struct Params {
+  width: u32,
+  height: u32,
+  group_row: u32, // first row of workgroups of this dispatch: large maps run in several dispatches
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+@group(0) @binding(1) var<storage, read> x: array<E4>;
+@group(0) @binding(2) var<storage, read_write> y: array<E4>;
+
+@compute @workgroup_size(8, 8, 1)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let col = group.x * 8u + local.x;
+  let row = (group.y + params.group_row) * 8u + local.y;
+  if row >= params.height || col >= params.width {
+    return;
+  }
+  let w = params.width / SCALE;
+  let h = params.height / SCALE;
+  let s = max((vec2f(f32(col), f32(row)) + 0.5) / f32(SCALE) - 0.5, vec2f(0.0));
+  let lo = vec2u(s);
+  let hi = min(lo + 1u, vec2u(w - 1u, h - 1u));
+  let f = s - vec2f(lo);
+
+  let base = group.z * h;
+  let top = (base + lo.y) * w;
+  let bottom = (base + hi.y) * w;
+  let upper = mix(vec4f(x[top + lo.x]), vec4f(x[top + hi.x]), f.x);
+  let lower = mix(vec4f(x[bottom + lo.x]), vec4f(x[bottom + hi.x]), f.x);
+  y[(group.z * params.height + row) * params.width + col] = E4(mix(upper, lower, f.y));
+}

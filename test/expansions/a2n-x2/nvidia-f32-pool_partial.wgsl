@@ -1,0 +1,52 @@
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
+const BLOCKS = 10u;
+const CHUNK = 4096u;
+
+// Global average pooling, first stage: sums of CHUNK consecutive pixels.
+//   x        [BLOCKS][H * W] vectors of 4 channels (Chw4c)
+//   partials [chunks][BLOCKS] vec4f, chunks = ceil(H * W / CHUNK); always f32
+// One workgroup of 64 sums one chunk of one block by a tree reduction. The error grows with the
+// logarithm of the number of pixels, so images of megapixels stay accurate. Grid (chunks, 1,
+// BLOCKS); chunks beyond 65535 continue in y.
+// Prelude: E, E4, BLOCKS, CHUNK.
+
+struct Params {
+  pixels: u32,      // H * W
+  chunks: u32,
+  group_row: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<E4>;
+@group(0) @binding(2) var<storage, read_write> partials: array<vec4f>;
+
+const_assert CHUNK % 64u == 0u;
+
+var<workgroup> sums: array<vec4f, 64>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let chunk = (group.y + params.group_row) * groups.x + group.x;
+  let first = chunk * CHUNK;
+  let last = min(first + CHUNK, params.pixels);
+  var sum = vec4f(0.0);
+  for (var i = first + lane; i < last; i += 64u) {
+    sum += vec4f(x[group.z * params.pixels + i]);
+  }
+  sums[lane] = sum;
+  for (var half = 32u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if lane < half {
+      sums[lane] += sums[lane + half];
+    }
+  }
+  if lane == 0u && chunk < params.chunks {
+    partials[chunk * BLOCKS + group.z] = sums[0];
+  }
+}

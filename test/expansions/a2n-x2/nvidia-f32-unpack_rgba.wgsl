@@ -1,0 +1,63 @@
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
+const RANGE = 1.0f;
+const GREY = false;
+const WIDE = false;
+const PADDED = false;
+const PADDING = 0.0f;
+
+// Converts a rectangle of an 8-bit RGBA image (WIDE: 16-bit) to a feature map in the network's
+// range:
+//   y[c, i, j] = image[row0 + i, col0 + j, c] * RANGE / (255 or 65535)
+// Pixels beyond the right and the lower edge are reflected without repeating the edge, because
+// networks that unshuffle pixels need whole cells. With PADDED they are PADDING instead.
+//   image [image_height][image_width] pixels: one u32, with WIDE two; red lowest
+//   y     [1][H][W] vectors: red, green, blue and, in the fourth lane, alpha; with GREY: BT.601 luma and
+//         zeros. A network has zero weights for alpha. The lane is there for a bilinear skip that ends in
+//         conv/pack.wgsl. packRgba8.wgsl takes alpha from the image.
+// One invocation converts one pixel; workgroup 8 x 8 x 1. Prelude: E, E4, RANGE, GREY, WIDE,
+// PADDED, PADDING.
+
+struct Params {
+  width: u32,
+  height: u32,
+  group_row: u32,
+  image_width: u32,
+  col0: u32,
+  row0: u32,
+  image_height: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> image: array<u32>;
+@group(0) @binding(2) var<storage, read_write> y: array<E4>;
+
+fn reflected(i: u32, size: u32) -> u32 {
+  let period = max(2u * size, 3u) - 2u;
+  let at = i % period;
+  return min(at, period - at);
+}
+
+@compute @workgroup_size(8, 8, 1)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let col = group.x * 8u + local.x;
+  let row = (group.y + params.group_row) * 8u + local.y;
+  if row >= params.height || col >= params.width {
+    return;
+  }
+  let image_row = reflected(params.row0 + row, params.image_height);
+  let image_col = reflected(params.col0 + col, params.image_width);
+  let at = image_row * params.image_width + image_col;
+  var v = vec4f();
+  if WIDE {
+    let words = vec2u(image[2u * at], image[2u * at + 1u]);
+    v = vec4f((words.xxyy >> vec4u(0u, 16u, 0u, 16u)) & vec4u(65535u)) * (RANGE / 65535.0);
+  } else {
+    v = vec4f((vec4u(image[at]) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u)) * (RANGE / 255.0);
+  }
+  if GREY {
+    v = vec4f(dot(v, vec4f(0.299, 0.587, 0.114, 0.0)), 0.0, 0.0, 0.0);
+  }
+  y[row * params.width + col] = E4(v);
+}
