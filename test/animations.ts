@@ -31,22 +31,22 @@ export async function animatedPng(
   for (let i = 0; i < frames; i++) {
     // A fifth of a second, without disposal or blending.
     const times = Uint8Array.of(0, 1, 0, 5, 0, 0);
-    parts.push(chunk('fcTL', join(words(sequence++, side, side, 0, 0), times)));
+    parts.push(chunk('fcTL', join([words(sequence++, side, side, 0, 0), times])));
     const data = await pixels(side, colours[i % 3]);
     if (i === 0 && !isDefaultApart) parts.push(chunk('IDAT', data));
-    else parts.push(chunk('fdAT', join(words(sequence++), data)));
+    else parts.push(chunk('fdAT', join([words(sequence++), data])));
   }
-  return join(...parts, chunk('IEND', new Uint8Array()));
+  return join([...parts, chunk('IEND', new Uint8Array())]);
 }
 
 const box = (type: string, ...body: Uint8Array[]) => {
-  const content = join(...body);
-  return join(words(content.length + 8), ascii(type), content);
+  const content = join(body);
+  return join([words(content.length + 8), ascii(type), content]);
 };
 
 /** The boxes of an AVIF sequence down to the sizes of its samples. It cannot be decoded. */
 export function avifSequence(samples: number): Uint8Array {
   const sizes = box('stsz', words(0, 1, samples));
   const track = box('trak', box('mdia', box('minf', box('stbl', sizes))));
-  return join(box('ftyp', ascii('avis'), words(0), ascii('avifavismiaf')), box('moov', track));
+  return join([box('ftyp', ascii('avis'), words(0), ascii('avifavismiaf')), box('moov', track)]);
 }

@@ -42,7 +42,7 @@ export const cICP = (primaries: number, transfer: number, matrix = 0, fullRange 
   chunk('cICP', Uint8Array.of(primaries, transfer, matrix, fullRange));
 export const sRGB = chunk('sRGB', Uint8Array.of(0));
 export const iCCP = (profile: Uint8Array) =>
-  chunk('iCCP', join(new TextEncoder().encode('x\0\0'), deflateSync(profile)));
+  chunk('iCCP', join([new TextEncoder().encode('x\0\0'), deflateSync(profile)]));
 
 /** x and y of white, red, green and blue. */
 export const CHROMATICITIES = {

@@ -1,3 +1,5 @@
+import { throwIfAborted } from '../errors.ts';
+
 /** Reads beyond the end give NaN instead of an exception, so a short file has no size. */
 export class Bytes {
   readonly data: Uint8Array;
@@ -30,21 +32,35 @@ export class Bytes {
     return this.u16le(offset) + this.u16le(offset + 2) * 65536;
   }
 
+  /** A few characters, such as the type of a chunk. */
   ascii(offset: number, length: number): string {
-    return String.fromCharCode(...this.data.subarray(offset, offset + length));
+    let text = '';
+    const end = Math.min(offset + length, this.data.length);
+    for (let at = offset; at < end; at++) text += String.fromCharCode(this.data[at]);
+    return text;
   }
 
   /** The offset after the next zero byte, at most `end`. */
   afterZero(offset: number, end: number): number {
-    const zero = this.data.indexOf(0, offset);
-    return zero < 0 || zero >= end ? end : zero + 1;
+    const zero = this.data.subarray(offset, end).indexOf(0);
+    return zero < 0 ? end : offset + zero + 1;
   }
 }
 
 export const ascii = (text: string): Uint8Array<ArrayBuffer> =>
   Uint8Array.from(text, (c) => c.charCodeAt(0));
 
-export function join(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+/** One character per byte, of any number of bytes. */
+export function latin1(bytes: Uint8Array): string {
+  let text = '';
+  for (let at = 0; at < bytes.length; at += 4096) {
+    text += String.fromCharCode(...bytes.subarray(at, at + 4096));
+  }
+  return text;
+}
+
+/** Takes a list, because a file can have more parts than a call may have arguments. */
+export function join(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const part of parts) {
@@ -54,23 +70,46 @@ export function join(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return out;
 }
 
-/** Runs bytes through one of the platform's (de)compressors. */
+export interface PipeOptions {
+  /** Of the bytes that come out; default: any number. */
+  readonly limit?: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Default: all bytes are kept, and returned. */
+  readonly take?: (part: Uint8Array) => void;
+}
+
+/** Milliseconds after which other events, such as a cancellation, get their turn. */
+const TURN_MS = 50;
+
+/**
+ * Runs bytes through one of the platform's (de)compressors.
+ * @throws RangeError beyond the limit; CrispenError `ABORTED`; TypeError for damaged data
+ */
 export async function pipe(
-  data: Uint8Array<ArrayBuffer>,
+  data: readonly Uint8Array<ArrayBuffer>[],
   through: CompressionStream | DecompressionStream,
-  limit = Number.POSITIVE_INFINITY,
+  { limit = Number.POSITIVE_INFINITY, signal, take }: PipeOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array[] = [];
+  const keep = take ?? ((part) => parts.push(part));
   let length = 0;
-  const reader = new Blob([data]).stream().pipeThrough(through).getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return join(...parts);
-    parts.push(value);
-    length += value.length;
-    if (length > limit) {
-      await reader.cancel();
-      throw new RangeError(`more than ${limit} bytes`);
+  let turn = performance.now();
+  const reader = new Blob([...data]).stream().pipeThrough(through).getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return join(parts);
+      keep(value);
+      length += value.length;
+      if (length > limit) throw new RangeError(`more than ${limit} bytes`);
+      if (performance.now() - turn > TURN_MS) {
+        await new Promise((resolve) => setTimeout(resolve, 0));
+        turn = performance.now();
+      }
+      throwIfAborted(signal);
     }
+  } catch (error) {
+    await reader.cancel().catch(() => {});
+    throw error;
   }
 }

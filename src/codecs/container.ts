@@ -1,9 +1,11 @@
+import { CrispenError } from '../errors.ts';
 import { ascii, Bytes, join, pipe } from './bytes.ts';
-import { edited, type Range } from './edits.ts';
+import { type Edit, edited } from './edits.ts';
 import { isMoving } from './frames.ts';
 import { avifProperties, type Box, isoBoxes } from './iso.ts';
 import { stillOf } from './png/pngAnimation.ts';
 import { chunk } from './png/pngChunks.ts';
+import { type PngPart, pngParts } from './png/pngParts.ts';
 
 /**
  * What PNG, JPEG, WebP and AVIF files contain besides their pixels. Sources: PNG third edition; ITU
@@ -27,7 +29,7 @@ export interface Container {
   readonly bits: number;
   /** A TIFF structure. */
   readonly exif: Uint8Array | null;
-  readonly xmp: Uint8Array | null;
+  readonly xmp: Uint8Array<ArrayBuffer> | null;
   /** What a decoder of `bare` returns of an animation; null: the file has a single image. */
   readonly animation: 'first frame' | 'still picture' | null;
   /**
@@ -60,10 +62,17 @@ const PLAIN = {
   animation: null,
 } as const;
 
-/** Larger profiles are treated as damaged. */
-const MAX_PROFILE = 2 ** 24;
+/**
+ * Bytes that the compressed parts of a PNG may inflate to. Larger ones are treated as damaged.
+ * libpng's limit for profiles is similar.
+ */
+const MAX_PROFILE = 2 ** 23;
+const MAX_XMP = 2 ** 20;
 
-type Reader = (data: Uint8Array<ArrayBuffer>) => Container | Promise<Container>;
+type Reader = (
+  data: Uint8Array<ArrayBuffer>,
+  signal: AbortSignal | undefined,
+) => Container | Promise<Container>;
 
 const READERS: Readonly<Record<string, Reader>> = {
   PNG: readPng,
@@ -86,17 +95,21 @@ const ENDS: Readonly<Record<string, (bytes: Bytes) => number>> = {
 };
 
 /**
- * Never throws for damaged files; unreadable parts are treated as absent. @param format of
- * `readHeader`
+ * Never fails for damaged files; unreadable parts are treated as absent. The memory that it takes is
+ * bounded by the length of the file, whatever the file says.
+ * @param format of `readHeader`
+ * @throws CrispenError `ABORTED`
  */
 export async function readContainer(
   format: string,
   data: Uint8Array<ArrayBuffer>,
+  signal?: AbortSignal,
 ): Promise<Container> {
   try {
     const read = READERS[format];
-    if (read) return await read(data.subarray(0, ENDS[format]?.(new Bytes(data))));
-  } catch {
+    if (read) return await read(data.subarray(0, ENDS[format]?.(new Bytes(data))), signal);
+  } catch (error) {
+    if (error instanceof CrispenError) throw error;
     // Left to the decoder, which knows best whether it matters.
   }
   return { ...PLAIN, bare: () => [data] };
@@ -112,9 +125,8 @@ const COLOUR_CHUNKS: Readonly<Record<string, number>> = {
 };
 
 function pngEnd(bytes: Bytes): number {
-  let at = 8;
-  while (at < bytes.data.length && bytes.ascii(at + 4, 4) !== 'IEND') at += 12 + bytes.u32be(at);
-  return at + 12;
+  for (const { type, next } of pngParts(bytes)) if (type === 'IEND') return next;
+  return bytes.data.length;
 }
 
 /**
@@ -124,51 +136,68 @@ function pngEnd(bytes: Bytes): number {
 function avifEnd(bytes: Bytes): number {
   const seen = new Set<string>();
   for (const { type, start } of isoBoxes(bytes, 0, bytes.data.length)) {
-    if (seen.has(type) && (type === 'ftyp' || type === 'meta')) return start;
+    if (type !== 'ftyp' && type !== 'meta') continue;
+    if (seen.has(type)) return start;
     seen.add(type);
   }
   return bytes.data.length;
 }
 
-async function readPng(data: Uint8Array<ArrayBuffer>): Promise<Container> {
+/** Text that decoders do not need, and EXIF, which they must not apply. */
+const PNG_TEXTS: readonly string[] = ['eXIf', 'iTXt', 'tEXt', 'zTXt'];
+
+const isPngColour = (type: string): boolean =>
+  type in COLOUR_CHUNKS || type === 'iCCP' || type === 'sRGB';
+
+async function readPng(
+  data: Uint8Array<ArrayBuffer>,
+  signal: AbortSignal | undefined,
+): Promise<Container> {
   const bytes = new Bytes(data);
-  const chunks = new Map<string, Range>();
-  const [colours, texts]: Range[][] = [[], []];
-  let xmp: Uint8Array | null = null;
-  for (let at = 8; at + 12 <= data.length; ) {
-    const type = bytes.ascii(at + 4, 4);
-    const [start, end] = [at + 8, at + 8 + bytes.u32be(at)];
-    if (end + 4 > data.length) break;
-    const isColour = type in COLOUR_CHUNKS || type === 'iCCP' || type === 'sRGB';
+  /** The first of each type that is read. */
+  const parts = new Map<string, PngPart>();
+  let packet: PngPart | null = null;
+  for (const part of pngParts(bytes)) {
+    const { type } = part;
+    const isColour = isPngColour(type);
+    const isRead = isColour || type === 'eXIf' || type === 'IDAT';
     // No decoder looks for colours after the pixels.
-    if (!chunks.has(type) && !(isColour && chunks.has('IDAT'))) chunks.set(type, [start, end]);
-    if (isColour) colours.push([at, end + 4]);
-    if (type === 'eXIf') texts.push([at, end + 4]);
-    if (type === 'iTXt' || type === 'tEXt') xmp = (await pngXmp(bytes, start, end)) ?? xmp;
-    at = end + 4;
+    if (isRead && !parts.has(type) && !(isColour && parts.has('IDAT'))) parts.set(type, part);
+    if (!packet && isXmp(bytes, part)) packet = part;
   }
   const read = (type: string) => {
-    const range = chunks.get(type);
-    return range && range[1] - range[0] === COLOUR_CHUNKS[type] ? data.subarray(...range) : null;
+    const part = parts.get(type);
+    const isWhole = part && part.end - part.start === COLOUR_CHUNKS[type];
+    return isWhole ? data.subarray(part.start, part.end) : null;
   };
   const kept = Object.keys(COLOUR_CHUNKS).flatMap((type) => {
     const found = read(type);
     return found ? [chunk(type, found)] : [];
   });
-  const exif = chunks.get('eXIf');
+  const profile = parts.get('iCCP');
+  const exif = parts.get('eXIf');
   const { animation, edits } = stillOf(bytes);
+  function* bareEdits(all: boolean): Generator<Edit> {
+    const toStill = edits();
+    for (const part of pngParts(bytes)) {
+      const { type, at, next } = part;
+      const isDropped = PNG_TEXTS.includes(type) || (all && isPngColour(type));
+      const edit = isDropped ? ([at, next] as const) : toStill(part);
+      if (edit) yield edit;
+    }
+  }
   return {
     ...PLAIN,
-    icc: chunks.has('iCCP') ? await pngProfile(bytes, chunks) : null,
+    icc: profile ? await pngProfile(bytes, profile, signal) : null,
     cicp: pngCodePoints(read('cICP')),
-    gamma: chunks.has('sRGB') ? null : pngGamma(read('gAMA'), read('cHRM')),
-    chunks: kept.length > 0 ? join(...kept) : null,
+    gamma: parts.has('sRGB') ? null : pngGamma(read('gAMA'), read('cHRM')),
+    chunks: kept.length > 0 ? join(kept) : null,
     isGrey: (bytes.at(25) & 2) === 0,
     bits: bytes.at(24),
-    exif: exif ? data.slice(...exif) : null,
-    xmp,
+    exif: exif ? data.slice(exif.start, exif.end) : null,
+    xmp: packet ? await pngXmp(bytes, packet, signal) : null,
     animation: isMoving('PNG', data) ? animation : null,
-    bare: (all) => edited(data, [...(all ? colours : []), ...texts, ...edits]),
+    bare: (all) => edited(data, bareEdits(all)),
   };
 }
 
@@ -187,32 +216,48 @@ function pngGamma(gamma: Uint8Array | null, primaries: Uint8Array | null): Gamma
   return exponent > 0 ? { exponent, chromaticities: primaries && parts(primaries) } : null;
 }
 
-async function pngProfile(bytes: Bytes, chunks: Map<string, Range>): Promise<Uint8Array | null> {
-  const [start, end] = chunks.get('iCCP')!;
-  // A name, and one byte for the compression method, of which there is only one.
-  const packed = bytes.data.slice(bytes.afterZero(start, end) + 1, end);
+/** Null if the data are damaged or inflate to more than the limit. */
+async function inflated(
+  packed: Uint8Array<ArrayBuffer>,
+  limit: number,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array<ArrayBuffer> | null> {
   try {
-    return await pipe(packed, new DecompressionStream('deflate'), MAX_PROFILE);
-  } catch {
+    return await pipe([packed], new DecompressionStream('deflate'), { limit, signal });
+  } catch (error) {
+    if (error instanceof CrispenError) throw error;
     return null;
   }
 }
 
-async function pngXmp(bytes: Bytes, start: number, end: number): Promise<Uint8Array | null> {
-  const key = 'XML:com.adobe.xmp\0';
-  if (bytes.ascii(start, key.length) !== key) return null;
-  // Some programs write it as plain text, which has none of the following fields.
-  if (bytes.ascii(start - 4, 4) === 'tEXt') return bytes.data.slice(start + key.length, end);
-  const flags = start + key.length;
+async function pngProfile(
+  bytes: Bytes,
+  { start, end }: PngPart,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array<ArrayBuffer> | null> {
+  // A name, and one byte for the compression method, of which there is only one.
+  const packed = bytes.data.slice(bytes.afterZero(start, end) + 1, end);
+  return inflated(packed, MAX_PROFILE, signal);
+}
+
+const XMP_KEY = 'XML:com.adobe.xmp\0';
+
+/** Some programs write XMP as plain text. */
+const isXmp = (bytes: Bytes, { type, start }: PngPart): boolean =>
+  (type === 'iTXt' || type === 'tEXt') && bytes.ascii(start, XMP_KEY.length) === XMP_KEY;
+
+async function pngXmp(
+  bytes: Bytes,
+  { type, start, end }: PngPart,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array<ArrayBuffer> | null> {
+  const flags = start + XMP_KEY.length;
+  // Plain text has none of the following fields.
+  if (type === 'tEXt') return bytes.data.slice(flags, end);
   const language = flags + 2;
   const text = bytes.afterZero(bytes.afterZero(language, end), end);
   const stored = bytes.data.slice(text, end);
-  if (bytes.at(flags) === 0) return stored;
-  try {
-    return await pipe(stored, new DecompressionStream('deflate'), MAX_PROFILE);
-  } catch {
-    return null;
-  }
+  return bytes.at(flags) === 0 ? stored : inflated(stored, MAX_XMP, signal);
 }
 
 export const [EXIF_MARK, XMP_MARK, ICC_MARK] = [
@@ -221,57 +266,78 @@ export const [EXIF_MARK, XMP_MARK, ICC_MARK] = [
   'ICC_PROFILE\0',
 ];
 
-function readJpeg(data: Uint8Array<ArrayBuffer>): Container {
-  const bytes = new Bytes(data);
-  const [profiles, texts, strays]: Range[][] = [[], [], []];
-  const parts: Uint8Array[] = [];
-  let exif: Uint8Array | null = null;
-  let xmp: Uint8Array | null = null;
-  let [bits, components] = [8, 3];
+interface Segment {
+  /** 0 for bytes between segments. */
+  readonly marker: number;
+  readonly at: number;
+  readonly body: number;
+  readonly end: number;
+}
+
+/** The segments of a JPEG file before its scan. */
+function* jpegSegments(bytes: Bytes): Generator<Segment> {
+  const { data } = bytes;
   for (let at = 2; at + 4 <= data.length; ) {
     const marker = bytes.at(at + 1);
     if (bytes.at(at) !== 0xff || marker === 0) {
       // Decoders skip bytes between segments. After a removed segment they might not.
       const next = data.indexOf(0xff, at + 1);
-      if (next < 0) break;
-      strays.push([at, next]);
+      if (next < 0) return;
+      yield { marker: 0, at, body: at, end: next };
       at = next;
-      continue;
-    }
-    if (marker === 0xff) {
+    } else if (marker === 0xff) {
       at++; // fill byte
-      continue;
+    } else {
+      if (marker === 0xda || marker === 0xd9) return;
+      const end = at + 2 + bytes.u16be(at + 2);
+      if (!(end <= data.length)) return;
+      yield { marker, at, body: at + 4, end };
+      at = end;
     }
-    if (marker === 0xda || marker === 0xd9) break;
-    const [body, end] = [at + 4, at + 2 + bytes.u16be(at + 2)];
-    if (!(end <= data.length)) break;
-    const begins = (mark: string) => bytes.ascii(body, mark.length) === mark;
-    if (marker === 0xe1 && begins(EXIF_MARK)) {
-      exif ??= data.slice(body + EXIF_MARK.length, end);
-      texts.push([at, end]);
-    } else if (marker === 0xe1 && begins(XMP_MARK)) {
+  }
+}
+
+function readJpeg(data: Uint8Array<ArrayBuffer>): Container {
+  const bytes = new Bytes(data);
+  const begins = ({ body }: Segment, mark: string) => bytes.ascii(body, mark.length) === mark;
+  const isExif = (segment: Segment) => segment.marker === 0xe1 && begins(segment, EXIF_MARK);
+  const isProfile = (segment: Segment) => segment.marker === 0xe2 && begins(segment, ICC_MARK);
+  const parts: Uint8Array[] = [];
+  let exif: Uint8Array | null = null;
+  let xmp: Uint8Array<ArrayBuffer> | null = null;
+  let [bits, components] = [8, 3];
+  for (const segment of jpegSegments(bytes)) {
+    const { marker, body, end } = segment;
+    if (isExif(segment)) exif ??= data.slice(body + EXIF_MARK.length, end);
+    else if (marker === 0xe1 && begins(segment, XMP_MARK)) {
       xmp ??= data.slice(body + XMP_MARK.length, end);
-    } else if (marker === 0xe2 && begins(ICC_MARK)) {
+    } else if (isProfile(segment)) {
       const number = bytes.at(body + ICC_MARK.length);
       parts[number] = data.subarray(body + ICC_MARK.length + 2, end);
-      profiles.push([at, end]);
     } else if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) {
       bits = bytes.at(body);
       components = bytes.at(body + 5);
     }
-    at = end;
   }
   // Numbered from 1. A profile with a missing part is ignored.
   const whole = parts.length > 1 && Array.from(parts.slice(1)).every(Boolean);
+  function* bareEdits(all: boolean): Generator<Edit> {
+    for (const segment of jpegSegments(bytes)) {
+      const isStray = segment.marker === 0;
+      if (isStray || isExif(segment) || (all && isProfile(segment))) {
+        yield [segment.at, segment.end];
+      }
+    }
+  }
   return {
     ...PLAIN,
-    icc: whole ? join(...parts.slice(1)) : null,
+    icc: whole ? join(parts.slice(1)) : null,
     isGrey: components === 1,
     isCmyk: components === 4,
     bits,
     exif,
     xmp,
-    bare: (all) => edited(data, [...(all ? profiles : []), ...texts, ...strays]),
+    bare: (all) => edited(data, bareEdits(all)),
   };
 }
 
@@ -290,32 +356,32 @@ export function* webpChunks(bytes: Bytes): Generator<{ type: string; start: numb
 
 function readWebp(data: Uint8Array<ArrayBuffer>): Container {
   const bytes = new Bytes(data);
-  const chunks = [...webpChunks(bytes)];
-  const find = (type: string) => {
-    const found = chunks.find((chunk) => chunk.type === type);
-    return found ? data.slice(found.start, found.end) : null;
-  };
-  const features = chunks[0]?.type === 'VP8X' ? bytes.at(chunks[0].start) : 0;
-  const exif = find('EXIF');
+  const found = new Map<string, Uint8Array<ArrayBuffer>>();
+  for (const { type, start, end } of webpChunks(bytes)) {
+    const isRead = type === 'ICCP' || type === 'EXIF' || type === 'XMP ';
+    if (isRead && !found.has(type)) found.set(type, data.slice(start, end));
+  }
+  const exif = found.get('EXIF') ?? null;
   // Some programs put JPEG's mark before the structure.
   const marked = exif && new Bytes(exif).ascii(0, 6) === EXIF_MARK;
+  function* bareEdits(all: boolean): Generator<Edit> {
+    for (const { type, start, end } of webpChunks(bytes)) {
+      if (type === 'EXIF' || type === 'XMP ' || (all && type === 'ICCP')) {
+        yield [start - 8, end + (end & 1)];
+      }
+    }
+  }
   return {
     ...PLAIN,
-    icc: find('ICCP'),
+    icc: found.get('ICCP') ?? null,
     exif: marked ? exif.subarray(6) : exif,
-    xmp: find('XMP '),
+    xmp: found.get('XMP ') ?? null,
     animation: isMoving('WebP', data) ? 'first frame' : null,
     bare: (all) => {
-      const dropped = ['EXIF', 'XMP ', ...(all ? ['ICCP'] : [])];
-      const kept = edited(
-        data,
-        chunks
-          .filter(({ type }) => dropped.includes(type))
-          .map(({ start, end }) => [start - 8, end + (end & 1)]),
-      );
-      const whole = join(...kept);
+      const whole = join(edited(data, bareEdits(all)));
       new DataView(whole.buffer).setUint32(4, whole.length - 8, true);
-      if (features) whole[20] &= ~(WEBP.exif | WEBP.xmp | (all ? WEBP.icc : 0));
+      const isExtended = bytes.ascii(12, 4) === 'VP8X';
+      if (isExtended) whole[20] &= ~(WEBP.exif | WEBP.xmp | (all ? WEBP.icc : 0));
       return [whole];
     },
   };

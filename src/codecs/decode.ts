@@ -17,13 +17,16 @@ import type { Carrier } from './source.ts';
  *
  * @throws CrispenError `DECODE_FAILED` for bytes that are not an image, a damaged image or a format
  *   that this browser lacks; `IMAGE_TOO_LARGE` above `MAX_PIXELS`, before decoding if the header
- *   gives the size.
+ *   gives the size; `ABORTED`.
  */
 export async function decodeImage(
   source: Blob | ImageBitmap | RgbaImage,
   carrier: Carrier = 'png',
+  signal?: AbortSignal,
 ): Promise<DecodedImage> {
-  if (source instanceof Blob) return (await import('./decodeFile.ts')).decodeFile(source, carrier);
+  if (source instanceof Blob) {
+    return (await import('./decodeFile.ts')).decodeFile(source, carrier, signal);
+  }
   const image = source instanceof ImageBitmap ? await readBitmap(source) : source;
   checkPixels(image.width, image.height, 'The image');
   const tags = { ...NO_TAGS, grey: isGrey(image.data) };

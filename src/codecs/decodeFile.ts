@@ -1,27 +1,36 @@
-import { CrispenError } from '../errors.ts';
+import { CrispenError, throwIfAborted } from '../errors.ts';
 import type { RgbaImage } from '../image/image.ts';
 import { isGrey, turn } from '../image/pixels.ts';
 import type { DecodedImage } from '../image/tags.ts';
 import { readBitmap } from './bitmap.ts';
+import { join } from './bytes.ts';
 import { checkPixels } from './limits.ts';
 import { type Carrier, openSource, type SourceFile } from './source.ts';
 
 /** Like `decodeImage`, for a file. */
-export async function decodeFile(blob: Blob, carrier: Carrier): Promise<DecodedImage> {
-  const source = await openSource(new Uint8Array(await readBlob(blob)), { carrier });
+export async function decodeFile(
+  blob: Blob,
+  carrier: Carrier,
+  signal?: AbortSignal,
+): Promise<DecodedImage> {
+  const source = await openSource(new Uint8Array(await readBlob(blob)), { carrier, signal });
   const { format, tags, orientation, isAnimated, notes } = source;
-  const stored = await decodePixels(source);
+  const stored = await decodePixels(source, signal);
+  throwIfAborted(signal);
   checkPixels(stored.width, stored.height, 'The image');
   const image = turn(stored, orientation);
   const grey = isGrey(image.data);
   return { image, tags: { ...tags, grey }, format, animated: isAnimated, notes };
 }
 
-async function decodePixels({ format, bits, bare, isRaw }: SourceFile): Promise<RgbaImage> {
+async function decodePixels(
+  { format, bits, bare, isRaw }: SourceFile,
+  signal: AbortSignal | undefined,
+): Promise<RgbaImage> {
   try {
     if (format === 'PNG' && bits === 16 && isRaw) {
       const { decodePng16 } = await import('./png/png16.ts');
-      return await decodePng16(new Uint8Array(await new Blob([...bare]).arrayBuffer()));
+      return await decodePng16(join(bare), signal);
     }
     const bitmap = await createImageBitmap(new Blob([...bare]), {
       premultiplyAlpha: 'none',

@@ -1,21 +1,36 @@
 /** Edits files without copying their pixels. */
 
-export type Range = readonly [start: number, end: number];
+import { join } from './bytes.ts';
 
 /** A range and its replacement. Without a replacement, the range is removed. */
-export type Edit = readonly [...Range, inPlace?: Uint8Array<ArrayBuffer>];
+export type Edit = readonly [start: number, end: number, inPlace?: Uint8Array<ArrayBuffer>];
 
-/** The bytes after non-overlapping edits, given in any order. */
+/** A view takes more memory than the bytes of a short part, so such parts are copied together. */
+const MAX_PARTS = 1024;
+
+/**
+ * The bytes after edits, which do not overlap and are in the order of the file. However many there are,
+ * they take no more memory than the file.
+ */
 export function edited(
   data: Uint8Array<ArrayBuffer>,
-  edits: readonly Edit[],
+  edits: Iterable<Edit>,
 ): Uint8Array<ArrayBuffer>[] {
-  const parts: Uint8Array<ArrayBuffer>[] = [];
+  const joined: Uint8Array<ArrayBuffer>[] = [];
+  let parts: Uint8Array<ArrayBuffer>[] = [];
+  const keep = (part: Uint8Array<ArrayBuffer>) => {
+    if (part.length === 0) return;
+    parts.push(part);
+    if (parts.length < MAX_PARTS) return;
+    joined.push(join(parts));
+    parts = [];
+  };
   let at = 0;
-  for (const [start, end, inPlace] of [...edits].sort(([a], [b]) => a - b)) {
-    parts.push(data.subarray(at, start));
-    if (inPlace) parts.push(inPlace);
+  for (const [start, end, inPlace] of edits) {
+    if (start > at) keep(data.subarray(at, start));
+    if (inPlace) keep(inPlace);
     at = end;
   }
-  return [...parts, data.subarray(at)];
+  keep(data.subarray(at));
+  return [...joined, ...parts];
 }

@@ -4,6 +4,9 @@
  * (TIFF 6.0), XMP part 1 and 2.
  */
 
+import { ascii, join, latin1 } from './bytes.ts';
+import { type Edit, edited } from './edits.ts';
+
 /** How the stored pixels must be turned, 1 to 8 as in EXIF; 1: not at all. */
 export type Orientation = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 
@@ -22,7 +25,7 @@ export interface CleanExif {
 
 /** @param stored a TIFF structure, `II` or `MM` first */
 export function cleanExif(stored: Uint8Array): CleanExif {
-  const bytes = Uint8Array.from(stored);
+  const bytes = new Uint8Array(stored);
   const view = new DataView(bytes.buffer);
   let orientation: Orientation = 1;
   try {
@@ -83,13 +86,20 @@ export function cleanExif(stored: Uint8Array): CleanExif {
 }
 
 /** The XMP packet with orientation 1 and without sizes in pixels. Non-ASCII bytes stay. */
-export function cleanXmp(stored: Uint8Array): Uint8Array<ArrayBuffer> {
-  let text = '';
-  for (const byte of stored) text += String.fromCharCode(byte);
-  const size = 'tiff:Image(?:Width|Length)|exif:Pixel[XY]Dimension';
-  text = text
-    .replace(/(tiff:Orientation(?:\s*=\s*["']|>))\d+/g, (_, head) => `${head}1`)
-    .replace(new RegExp(`\\s(?:${size})\\s*=\\s*(?:"[^"]*"|'[^']*')`, 'g'), '')
-    .replace(new RegExp(`<(${size})>[^<]*</\\1>`, 'g'), '');
-  return Uint8Array.from(text, (c) => c.charCodeAt(0));
+export function cleanXmp(stored: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const text = latin1(stored);
+  function* edits(): Generator<Edit> {
+    for (const { index, 0: found, 1: head } of text.matchAll(PACKET_PARTS)) {
+      const end = index + found.length;
+      yield head === undefined ? [index, end] : [index + head.length, end, ascii('1')];
+    }
+  }
+  return join(edited(stored, edits()));
 }
+
+const SIZE_NAMES = 'tiff:Image(?:Width|Length)|exif:Pixel[XY]Dimension';
+/** An orientation with its value, or a size, as an attribute or as an element. */
+const PACKET_PARTS = new RegExp(
+  `(tiff:Orientation(?:\\s*=\\s*["']|>))\\d+|\\s(?:${SIZE_NAMES})\\s*=\\s*(?:"[^"]*"|'[^']*')|<(${SIZE_NAMES})>[^<]*</\\2>`,
+  'g',
+);

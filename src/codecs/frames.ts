@@ -34,15 +34,16 @@ const MOVING: Partial<Record<ImageFormat, (bytes: Bytes) => boolean>> = {
   },
   AVIF: (bytes) => {
     if (bytes.ascii(8, 4) !== 'avis') return false;
-    const samples = (from: number, to: number): number => {
+    const samples = (from: number, to: number, depth: number): number => {
       let most = 0;
       for (const { type, body, end } of isoBoxes(bytes, from, to)) {
-        if (type === 'stsz') most = Math.max(most, bytes.u32be(body + 8));
-        else if (TRACKS.has(type)) most = Math.max(most, samples(body, end));
+        if (type !== TRACK[depth]) continue;
+        const isSizes = depth === TRACK.length - 1;
+        most = Math.max(most, isSizes ? bytes.u32be(body + 8) : samples(body, end, depth + 1));
       }
       return most;
     };
-    return samples(0, bytes.data.length) > 1;
+    return samples(0, bytes.data.length, 0) > 1;
   },
   GIF: (bytes) => {
     const tableSize = (flags: number) => (flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0);
@@ -63,4 +64,4 @@ const MOVING: Partial<Record<ImageFormat, (bytes: Bytes) => boolean>> = {
 };
 
 /** The boxes on the path to the sizes of a track's samples. */
-const TRACKS = new Set(['moov', 'trak', 'mdia', 'minf', 'stbl']);
+const TRACK = ['moov', 'trak', 'mdia', 'minf', 'stbl', 'stsz'];

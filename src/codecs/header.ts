@@ -59,7 +59,7 @@ function sniff(bytes: Bytes): ImageFormat {
   if (head === 'II*\0' || head === 'MM\0*' || head === 'II+\0' || head === 'MM\0+') return 'TIFF';
   if (bytes.ascii(4, 4) === 'ftyp') {
     const brands = [bytes.ascii(8, 4)];
-    const end = Math.min(bytes.u32be(0), bytes.data.length);
+    const end = Math.min(bytes.u32be(0), bytes.data.length, 1024);
     for (let at = 16; at + 4 <= end; at += 4) brands.push(bytes.ascii(at, 4));
     if (brands.some((brand) => AVIF_BRANDS.has(brand))) return 'AVIF';
     if (brands.some((brand) => HEIC_BRANDS.has(brand))) return 'HEIC';

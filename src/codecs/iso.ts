@@ -22,11 +22,23 @@ export function* isoBoxes(bytes: Bytes, from: number, to: number): Generator<Box
   }
 }
 
+/** Items refer to properties by numbers of 15 bits. */
+const MAX_PROPERTIES = 2 ** 15 - 1;
+
 /** The properties of a still AVIF's items. */
 export function avifProperties(bytes: Bytes): Box[] {
-  const inside = (box: Box | undefined, type: string, skip = 0) =>
-    box && [...isoBoxes(bytes, box.body + skip, box.end)].find((inner) => inner.type === type);
-  const meta = [...isoBoxes(bytes, 0, bytes.data.length)].find(({ type }) => type === 'meta');
-  const properties = inside(inside(meta, 'iprp', 4), 'ipco');
-  return properties ? [...isoBoxes(bytes, properties.body, properties.end)] : [];
+  const find = (type: string, from: number, to: number) => {
+    for (const box of isoBoxes(bytes, from, to)) if (box.type === type) return box;
+    return null;
+  };
+  const meta = find('meta', 0, bytes.data.length);
+  const parent = meta && find('iprp', meta.body + 4, meta.end);
+  const properties = parent && find('ipco', parent.body, parent.end);
+  const boxes: Box[] = [];
+  if (!properties) return boxes;
+  for (const box of isoBoxes(bytes, properties.body, properties.end)) {
+    boxes.push(box);
+    if (boxes.length === MAX_PROPERTIES) break;
+  }
+  return boxes;
 }

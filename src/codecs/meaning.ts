@@ -51,9 +51,9 @@ export async function meaningOf(
     return withProfile(primaries === 12 ? displayP3() : profileOfCodePoints(cicp), chunks);
   }
   if (icc) {
-    if (readProfile(icc).isRgb) return withProfile(Uint8Array.from(icc));
+    if (readProfile(icc).isRgb) return withProfile(new Uint8Array(icc));
     const rgb = isGrey ? rgbOfGrey(icc) : null;
-    if (rgb) return withProfile(rgb, await profileChunk(Uint8Array.from(icc)));
+    if (rgb) return withProfile(rgb, await profileChunk(new Uint8Array(icc)));
   }
   const profile = gamma && profileOfGamma(gamma);
   const told = profile ? withProfile(profile, chunks) : SRGB;

@@ -132,22 +132,22 @@ const u32 = (value: number) => number(value / 65536);
 
 /** A tag of type `para`: a power alone, or all five numbers. */
 const parametric = (curve: Curve): Uint8Array =>
-  join(
+  join([
     ascii(`para\0\0\0\0\0${curve.length === 1 ? '\0' : '\x03'}\0\0`),
     ...(curve as readonly number[]).map(number),
-  );
+  ]);
 
 function rgbProfile(
   name: string,
   primaries: Primaries,
   curve: Uint8Array,
 ): Uint8Array<ArrayBuffer> {
-  const xyz = (values: readonly number[]) => join(ascii('XYZ \0\0\0\0'), ...values.map(number));
+  const xyz = (values: readonly number[]) => join([ascii('XYZ \0\0\0\0'), ...values.map(number)]);
   const words = (text: string) =>
-    join(
+    join([
       ...[ascii('mluc\0\0\0\0'), u32(1), u32(12), ascii('enUS'), u32(text.length * 2), u32(28)],
       Uint8Array.from({ length: text.length * 2 }, (_, i) => (i % 2 ? text.charCodeAt(i >> 1) : 0)),
-    );
+    ]);
   const [red, green, blue] = primaries;
   const tags: [string, Uint8Array][] = [
     ['desc', words(name)],
@@ -163,7 +163,7 @@ function rgbProfile(
   let at = 132 + tags.length * 12;
   const [table, values]: [Uint8Array[], Uint8Array[]] = [[], []];
   for (const [name, value] of tags) {
-    const padded = join(value, new Uint8Array(-value.length & 3));
+    const padded = join([value, new Uint8Array(-value.length & 3)]);
     table.push(ascii(name), u32(at), u32(value.length));
     values.push(padded);
     at += padded.length;
@@ -174,6 +174,6 @@ function rgbProfile(
   header.set(ascii('mntrRGB XYZ '), 12);
   header.set([0x07, 0xea, 0, 1, 0, 1], 24); // 1 January 2026
   header.set(ascii('acsp'), 36);
-  header.set(join(...WHITE_D50.map(number)), 68);
-  return join(header, u32(tags.length), ...table, ...values);
+  header.set(join(WHITE_D50.map(number)), 68);
+  return join([header, u32(tags.length), ...table, ...values]);
 }

@@ -2,7 +2,7 @@ import { CrispenError } from '../errors.ts';
 import { type ImageTags, NO_TAGS } from '../image/tags.ts';
 import { type CodePoints, readContainer } from './container.ts';
 import { cleanExif, cleanXmp, type Orientation } from './exif.ts';
-import { type ImageFormat, isTruncated, readHeader } from './header.ts';
+import { type ImageFormat, type ImageHeader, isTruncated, readHeader } from './header.ts';
 import { checkPixels } from './limits.ts';
 import { type Meaning, meaningOf } from './meaning.ts';
 
@@ -45,27 +45,28 @@ export interface OpenOptions {
   readonly carrier?: Carrier;
   /** Default: all formats that browsers do not know. */
   readonly refused?: readonly ImageFormat[];
+  readonly signal?: AbortSignal | undefined;
 }
 
 const carries = ({ hdr, colorSpace }: Meaning, carrier: Carrier): boolean =>
   carrier === 'png' || (carrier === 'profile' ? hdr === null : colorSpace !== 'other');
 
 /**
- * Inspects a file without decoding it. Rejects files that cannot be decoded, with the cause, before
- * any pixel is allocated. Separates the values from their meaning.
- *
+ * Judges a file by its first bytes.
+ * @param data the file, or its start
  * @throws CrispenError `DECODE_FAILED`, `IMAGE_TOO_LARGE`
  */
-export async function openSource(
-  data: Uint8Array<ArrayBuffer>,
-  { carrier = 'png', refused = REFUSED }: OpenOptions = {},
-): Promise<SourceFile> {
+export function checkStart(
+  data: Uint8Array,
+  refused: readonly ImageFormat[] = REFUSED,
+): ImageHeader {
   if (data.length === 0) {
     throw new CrispenError('DECODE_FAILED', 'The file is empty.', {
       hint: 'Choose another file, or download this one again.',
     });
   }
-  const { format, size } = readHeader(data);
+  const header = readHeader(data);
+  const { format, size } = header;
   if (format === 'text') {
     throw new CrispenError('DECODE_FAILED', 'The file contains text, not an image.', {
       hint: 'It may have the name of an image, but not the content. Choose a PNG, JPEG, WebP, AVIF or GIF file.',
@@ -77,12 +78,26 @@ export async function openSource(
     });
   }
   if (size) checkPixels(...size, 'The image');
+  return header;
+}
+
+/**
+ * Inspects a file without decoding it. Rejects files that cannot be decoded, with the cause, before
+ * any pixel is allocated. Separates the values from their meaning.
+ *
+ * @throws CrispenError `DECODE_FAILED`, `IMAGE_TOO_LARGE`, `ABORTED`
+ */
+export async function openSource(
+  data: Uint8Array<ArrayBuffer>,
+  { carrier = 'png', refused = REFUSED, signal }: OpenOptions = {},
+): Promise<SourceFile> {
+  const { format } = checkStart(data, refused);
   if (isTruncated(format, data)) {
     throw new CrispenError('DECODE_FAILED', `The ${format} file is incomplete.`, {
       hint: 'Its end is missing: download or copy it again.',
     });
   }
-  const container = await readContainer(format, data);
+  const container = await readContainer(format, data, signal);
   const { animation, bits } = container;
   const found = await meaningOf(format, container);
   const meaning = found && carries(found, carrier) ? found : null;

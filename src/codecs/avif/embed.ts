@@ -46,7 +46,7 @@ export function embedAvif(
     at = end;
   }
   const box = (type: string, ...content: Uint8Array[]) => {
-    const whole = join(new Uint8Array(4), ascii(type), ...content);
+    const whole = join([new Uint8Array(4), ascii(type), ...content]);
     new DataView(whole.buffer).setUint32(0, whole.length);
     return whole;
   };
@@ -60,11 +60,11 @@ export function embedAvif(
       .filter(({ type }) => type !== 'ipco')
       .map(({ type, start, end }) => (type === 'ipma' ? newIpma : file.subarray(start, end))),
   );
-  const whole = join(
+  const whole = join([
     file.subarray(0, meta.start),
     box('meta', file.subarray(meta.body, iprp.start), newIprp, file.subarray(iprp.end, meta.end)),
     file.subarray(meta.end),
-  );
+  ]);
   // Everything before the properties keeps its position.
   shiftOffsets(whole, iloc.start < iprp.start ? iloc.body : iloc.body + grown, meta.end, grown);
   return whole;

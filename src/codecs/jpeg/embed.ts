@@ -10,7 +10,7 @@ export function embedJpeg(file: Uint8Array<ArrayBuffer>, tags: ImageTags): Uint8
   const bytes = new Bytes(file);
   const segment = (marker: number, ...content: Uint8Array[]) => {
     const length = 2 + content.reduce((sum, part) => sum + part.length, 0);
-    return join(Uint8Array.of(0xff, marker, length >> 8, length & 255), ...content);
+    return join([Uint8Array.of(0xff, marker, length >> 8, length & 255), ...content]);
   };
   // JFIF must come first if present. EXIF would like to be first too.
   const kept: Uint8Array[] = [];
@@ -33,5 +33,5 @@ export function embedJpeg(file: Uint8Array<ArrayBuffer>, tags: ImageTags): Uint8
     const part = icc.subarray(i * room, (i + 1) * room);
     added.push(segment(0xe2, ascii(ICC_MARK), Uint8Array.of(i + 1, count), part));
   }
-  return join(file.subarray(0, 2), ...kept, ...added, file.subarray(at));
+  return join([file.subarray(0, 2), ...kept, ...added, file.subarray(at)]);
 }

@@ -30,5 +30,5 @@ export async function embedPng(
     if (type === 'IHDR') parts.push(...(await tagChunks(tags, bytes.at(25) as PngColour)));
     at = end;
   }
-  return join(SIGNATURE, ...parts);
+  return join([SIGNATURE, ...parts]);
 }

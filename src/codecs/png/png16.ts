@@ -1,17 +1,22 @@
 import { decode } from 'fast-png';
 import type { Rgba16Image } from '../../image/image.ts';
-import { Bytes, join } from '../bytes.ts';
+import { Bytes, pipe } from '../bytes.ts';
+import { pngParts } from './pngParts.ts';
 
 /**
  * Decodes a 16-bit PNG, interlaced or not, to its stored samples. Browsers decode such files to 8
  * bits.
  *
- * @throws an error for a damaged file
+ * @throws an error for a damaged file; CrispenError `ABORTED`
  */
-export async function decodePng16(file: Uint8Array<ArrayBuffer>): Promise<Rgba16Image> {
-  await checkLength(file);
+export async function decodePng16(
+  file: Uint8Array<ArrayBuffer>,
+  signal?: AbortSignal,
+): Promise<Rgba16Image> {
+  await checkLength(file, signal);
   const { width, height, data, channels, transparency } = decode(file, { checkCrc: true });
   if (!(data instanceof Uint16Array)) throw new TypeError('no 16 bits per sample');
+  if (channels === 4) return { width, height, data };
   const rgba = new Uint16Array(width * height * 4);
   const hasColour = channels > 2;
   const hasAlpha = channels % 2 === 0;
@@ -29,33 +34,33 @@ export async function decodePng16(file: Uint8Array<ArrayBuffer>): Promise<Rgba16
 
 /**
  * Rejects data that inflate to more than the header's size needs, because the decoder holds all of
- * them.
+ * them, and to less, before memory is allocated for the pixels.
  */
-async function checkLength(file: Uint8Array<ArrayBuffer>): Promise<void> {
+async function checkLength(
+  file: Uint8Array<ArrayBuffer>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const bytes = new Bytes(file);
-  const parts: Uint8Array[] = [];
-  for (let at = 8; at + 12 <= file.length; at += 12 + bytes.u32be(at)) {
-    if (bytes.ascii(at + 4, 4) === 'IDAT') {
-      parts.push(file.subarray(at + 8, at + 8 + bytes.u32be(at)));
-    }
+  let length = 0;
+  for (const { type, start, end } of pngParts(bytes)) if (type === 'IDAT') length += end - start;
+  const data = new Uint8Array(length);
+  let at = 0;
+  for (const { type, start, end } of pngParts(bytes)) {
+    if (type !== 'IDAT') continue;
+    data.set(file.subarray(start, end), at);
+    at += end - start;
   }
   const [width, height] = [bytes.u32be(16), bytes.u32be(20)];
+  const pixels = width * height * 2 * (CHANNELS[bytes.at(25)] ?? 1);
   // Rows of seven passes, each with one extra byte.
-  const limit = (width * 8 + 1) * height + 8 * (width + height) + 64;
-  await count(join(...parts), limit);
+  const limit = pixels + 8 * (width + height) + 64;
+  let inflated = 0;
+  const take = (part: Uint8Array) => {
+    inflated += part.length;
+  };
+  await pipe([data], new DecompressionStream('deflate'), { limit, signal, take });
+  if (inflated < pixels) throw new RangeError('fewer data than pixels');
 }
 
-async function count(data: Uint8Array<ArrayBuffer>, limit: number): Promise<void> {
-  let length = 0;
-  const inflated = new Blob([data]).stream().pipeThrough(new DecompressionStream('deflate'));
-  const reader = inflated.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    length += value.length;
-    if (length > limit) {
-      await reader.cancel();
-      throw new RangeError('more data than pixels');
-    }
-  }
-}
+/** Samples per pixel, by the colour type. */
+const CHANNELS: Readonly<Record<number, number>> = { 0: 1, 2: 3, 4: 2, 6: 4 };

@@ -45,14 +45,14 @@ export async function tagChunks(
     ...(icc || pngColours ? [] : [chunk('sRGB', Uint8Array.of(PERCEPTUAL_INTENT))]),
     ...(exif ? [chunk('eXIf', exif)] : []),
     // No compression, no language, no translated keyword.
-    ...(xmp ? [chunk('iTXt', join(ascii('XML:com.adobe.xmp\0\0\0\0\0'), xmp))] : []),
+    ...(xmp ? [chunk('iTXt', join([ascii('XML:com.adobe.xmp\0\0\0\0\0'), xmp]))] : []),
   ];
 }
 
 /** @param icc an RGB profile, or a grey one for a grey image */
 export async function profileChunk(icc: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
-  const packed = await pipe(icc, new CompressionStream('deflate'));
-  return chunk('iCCP', join(ascii('ICC profile\0\0'), packed));
+  const packed = await pipe([icc], new CompressionStream('deflate'));
+  return chunk('iCCP', join([ascii('ICC profile\0\0'), packed]));
 }
 
 /** Length, type, data and checksum. */

@@ -13,11 +13,11 @@ export function embedWebp(file: Uint8Array<ArrayBuffer>, tags: ImageTags): Uint8
   const chunk = (type: string, data: Uint8Array) => {
     const size = new Uint8Array(4);
     new DataView(size.buffer).setUint32(0, data.length, true);
-    return join(ascii(type), size, data, new Uint8Array(data.length & 1));
+    return join([ascii(type), size, data, new Uint8Array(data.length & 1)]);
   };
   const stored = pixels.map(({ type, start, end }) => chunk(type, file.subarray(start, end)));
   const head = (...content: Uint8Array[]) => {
-    const whole = join(ascii('RIFF\0\0\0\0WEBP'), ...content);
+    const whole = join([ascii('RIFF\0\0\0\0WEBP'), ...content]);
     new DataView(whole.buffer).setUint32(4, whole.length - 8, true);
     return whole;
   };

@@ -1,0 +1,24 @@
+import type { Bytes } from '../bytes.ts';
+
+/** A chunk of a PNG file. */
+export interface PngPart {
+  readonly type: string;
+  /** Of the whole chunk: its length, type, data and checksum. */
+  readonly at: number;
+  /** Of its data. */
+  readonly start: number;
+  readonly end: number;
+  /** Of the whole chunk. */
+  readonly next: number;
+}
+
+/** The complete chunks of a PNG file, read one at a time: a file can have millions. */
+export function* pngParts(bytes: Bytes): Generator<PngPart> {
+  for (let at = 8; at + 12 <= bytes.data.length; ) {
+    const start = at + 8;
+    const end = start + bytes.u32be(at);
+    if (end + 4 > bytes.data.length) return;
+    yield { type: bytes.ascii(at + 4, 4), at, start, end, next: end + 4 };
+    at = end + 4;
+  }
+}

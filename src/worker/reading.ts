@@ -1,0 +1,93 @@
+/** Reads files and responses within limits; lazily loaded. */
+import { CrispenError, throwIfAborted } from '../errors.ts';
+
+/** A successful response. @throws CrispenError `FETCH_FAILED`, `ABORTED` */
+export async function request(
+  url: string,
+  what: 'image' | 'model',
+  signal: AbortSignal,
+): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(url, { signal });
+  } catch (cause) {
+    throwIfAborted(signal);
+    throw fetchFailed(url, what, cause);
+  }
+  if (response.ok) return response;
+  await response.body?.cancel().catch(() => {});
+  throw new CrispenError(
+    'FETCH_FAILED',
+    `The ${what} at ${url} could not be fetched: status ${response.status}.`,
+    { hint: 'Check the address.' },
+  );
+}
+
+export function fetchFailed(url: string, what: 'image' | 'model', cause: unknown): CrispenError {
+  return new CrispenError('FETCH_FAILED', `The ${what} at ${url} could not be fetched.`, {
+    hint: 'Check the address and the connection. Another site must allow it (CORS).',
+    cause,
+  });
+}
+
+/** How a file is read. */
+export interface ReadOptions {
+  readonly signal: AbortSignal;
+  /**
+   * Judges the file by its first bytes, before the rest is read.
+   * @returns the most bytes that it may have
+   */
+  readonly judge: (start: Uint8Array) => number;
+  readonly tooLarge: (limit: number) => CrispenError;
+  /** Fraction that has been read, if the length is stated. */
+  readonly onProgress?: ((fraction: number) => void) | undefined;
+}
+
+/** Enough for the size of nearly every image. */
+const START_BYTES = 2 ** 16;
+
+/**
+ * All bytes of a file or response in one buffer. It only has to grow if a response does not give its
+ * length, or gives the length of its compressed form.
+ * @throws the errors of `judge` and `tooLarge`; CrispenError `ABORTED`; those of the stream
+ */
+export async function readAll(
+  source: Blob | Response,
+  { signal, judge, tooLarge, onProgress }: ReadOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const isFile = source instanceof Blob;
+  const stated = isFile ? source.size : Number(source.headers.get('content-length') ?? 0);
+  const reader = (isFile ? source.stream() : source.body)?.getReader();
+  let bytes = new Uint8Array(Math.min(stated, START_BYTES));
+  let length = 0;
+  let limit: number | null = null;
+  const look = () => {
+    limit = judge(bytes.subarray(0, length));
+    if (Math.max(stated, length) > limit) throw tooLarge(limit);
+  };
+  try {
+    while (reader) {
+      throwIfAborted(signal);
+      const { done, value } = await reader.read();
+      if (done) break;
+      if (limit !== null && length + value.length > limit) throw tooLarge(limit);
+      if (length + value.length > bytes.length) {
+        // The stated length counts once it is known to be possible.
+        const wanted = limit === null ? START_BYTES : Math.max(stated, 2 * bytes.length);
+        const larger = new Uint8Array(Math.max(length + value.length, wanted));
+        larger.set(bytes.subarray(0, length));
+        bytes = larger;
+      }
+      bytes.set(value, length);
+      length += value.length;
+      if (limit === null && length >= START_BYTES) look();
+      if (stated > 0) onProgress?.(Math.min(1, length / stated));
+    }
+    if (limit === null) look();
+  } catch (cause) {
+    await reader?.cancel().catch(() => {});
+    throwIfAborted(signal);
+    throw cause;
+  }
+  return bytes.subarray(0, length);
+}
