@@ -1,4 +1,5 @@
 import { CrispenError } from '../errors.ts';
+import { GraphError } from '../graph/shape.ts';
 import {
   checkFields,
   checkValue,
@@ -92,7 +93,7 @@ export function detect(tensors: TensorMap, options: DetectOptions = {}): Detecti
   // The value in the weights can be anything.
   const range = options.inputRange ?? stored ?? match.inputRange;
   checkValue('The input range', range, inputRange);
-  const network = match.build({ ...options, scale, inputRange: range }, tensors);
+  const network = build(match, { ...options, scale, inputRange: range }, tensors);
   checkChannels(network);
   return {
     architecture: match.architecture,
@@ -109,6 +110,20 @@ export function detect(tensors: TensorMap, options: DetectOptions = {}): Detecti
     }),
     weights: match.prepare?.(tensors) ?? tensors,
   };
+}
+
+/** The layers of a file may not fit together, although their names do. */
+function build(match: Match, choice: NetworkChoice, tensors: TensorMap): Network {
+  try {
+    return match.build(choice, tensors);
+  } catch (cause) {
+    if (!(cause instanceof GraphError)) throw cause;
+    throw new CrispenError(
+      'MODEL_UNSUPPORTED',
+      `The layers of this ${match.architecture} network do not fit together: ${cause.message}.`,
+      { hint: 'The file may be of a changed network, or damaged.', cause },
+    );
+  }
 }
 
 function firstMatch(outline: Outline): Match | null {

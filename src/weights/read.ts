@@ -57,7 +57,11 @@ export async function readWeights(bytes: Uint8Array, recognise?: Recognise): Pro
   return { format, tensors, wrapper: path, metadata: {} };
 }
 
-function sniff(bytes: Uint8Array): WeightFormat {
+/**
+ * The format, by the first bytes of a file.
+ * @throws CrispenError `MODEL_UNSUPPORTED` for anything but weights; `MODEL_CORRUPT` for no bytes
+ */
+export function sniff(bytes: Uint8Array): WeightFormat {
   const starts = (text: string, at = 0) =>
     [...text].every((character, i) => bytes[at + i] === character.charCodeAt(0));
   if (bytes.length === 0) throw new CrispenError('MODEL_CORRUPT', 'The weight file is empty.');

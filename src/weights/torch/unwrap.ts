@@ -1,3 +1,4 @@
+import { CrispenError } from '../../errors.ts';
 import type { Tensor } from '../tensor.ts';
 import type { PickleMap, PickleValue } from './pickle.ts';
 import { printable, unsupported } from './refusal.ts';
@@ -26,6 +27,10 @@ const WRAPPERS = [
 const PREFIXES = ['module.', 'netG.', 'generator.', 'net_g.', '_orig_mod.'];
 /** Also the first part of the names of old ESRGAN files, where it must stay. */
 const MODEL_PREFIX = 'model.';
+/** Such as that of a training wrapper around another one. */
+const MAX_MODEL_PREFIXES = 4;
+/** Characters of a name, which takes part in comparisons with all others. */
+const MAX_NAME = 512;
 const MAX_DEPTH = 8;
 
 /**
@@ -54,16 +59,19 @@ export function unwrap(
  * Removes `module.`, `netG.`, `generator.`, `net_g.` and `_orig_mod.` from the names, each as often
  * as all names have it. Removes `model.` only if `recognise` accepts the names without it and
  * rejects them with it.
+ * @throws CrispenError `MODEL_UNSUPPORTED` for names that are too long
  */
 export function stripPrefixes<T extends Pick<Tensor, 'dtype' | 'shape'>>(
   tensors: ReadonlyMap<string, T>,
   recognise?: Recognise,
 ): { tensors: ReadonlyMap<string, T>; prefix: string } {
-  const plain = stripWrappers(tensors, '');
+  const shared = sharedStart(tensors);
+  let at = afterWrappers(shared, 0);
+  const plain = strip(tensors, shared.slice(0, at));
   if (recognise === undefined || recognise(plain.tensors)) return plain;
-  let inner = plain;
-  while (isCommon(inner.tensors, MODEL_PREFIX)) {
-    inner = stripWrappers(strip(inner.tensors, MODEL_PREFIX), inner.prefix + MODEL_PREFIX);
+  for (let i = 0; i < MAX_MODEL_PREFIXES && shared.startsWith(MODEL_PREFIX, at); i++) {
+    at = afterWrappers(shared, at + MODEL_PREFIX.length);
+    const inner = strip(tensors, shared.slice(0, at));
     if (recognise(inner.tensors)) return inner;
   }
   return plain;
@@ -92,28 +100,44 @@ function find(
   return tensors.size > 0 ? { tensors, path } : null;
 }
 
-function stripWrappers<T>(
+/** The text with which all names begin, and which no name consists of. */
+function sharedStart(tensors: ReadonlyMap<string, unknown>): string {
+  let shared: string | null = null;
+  for (const name of tensors.keys()) {
+    if (name.length > MAX_NAME) {
+      throw unsupportedNames(`a tensor's name has ${name.length} characters`);
+    }
+    shared ??= name.slice(0, -1);
+    let length = Math.min(shared.length, Math.max(0, name.length - 1));
+    while (!name.startsWith(shared.slice(0, length))) length--;
+    shared = shared.slice(0, length);
+  }
+  return shared ?? '';
+}
+
+/** The position after the prefixes of training wrappers that begin at a position. */
+function afterWrappers(shared: string, start: number): number {
+  let at = start;
+  for (;;) {
+    const prefix = PREFIXES.find((candidate) => shared.startsWith(candidate, at));
+    if (prefix === undefined) return at;
+    at += prefix.length;
+  }
+}
+
+function strip<T>(
   tensors: ReadonlyMap<string, T>,
   prefix: string,
 ): { tensors: ReadonlyMap<string, T>; prefix: string } {
-  let result = { tensors, prefix };
-  for (;;) {
-    const common = PREFIXES.find((candidate) => isCommon(result.tensors, candidate));
-    if (common === undefined) return result;
-    result = { tensors: strip(result.tensors, common), prefix: result.prefix + common };
-  }
+  if (prefix === '') return { tensors, prefix };
+  const named = [...tensors].map(([name, tensor]) => [name.slice(prefix.length), tensor] as const);
+  return { tensors: new Map(named), prefix };
 }
 
-function isCommon(tensors: ReadonlyMap<string, unknown>, prefix: string): boolean {
-  if (tensors.size === 0) return false;
-  for (const name of tensors.keys()) {
-    if (name.length === prefix.length || !name.startsWith(prefix)) return false;
-  }
-  return true;
-}
-
-function strip<T>(tensors: ReadonlyMap<string, T>, prefix: string): ReadonlyMap<string, T> {
-  return new Map([...tensors].map(([name, tensor]) => [name.slice(prefix.length), tensor]));
+function unsupportedNames(what: string): CrispenError {
+  return new CrispenError('MODEL_UNSUPPORTED', `The weight file cannot be used: ${what}.`, {
+    hint: 'No network that Crispen runs has such names.',
+  });
 }
 
 /** For messages: the entries of a dictionary, or the kind of value. */
