@@ -12,7 +12,7 @@ export type ErrorCode =
   | 'MODEL_CORRUPT' // a weight file is truncated, malformed or fails its hash
   | 'MODEL_UNSUPPORTED' // a valid weight file of a network that Crispen does not know
   | 'FETCH_FAILED' // a URL could not be read: network, status or CORS
-  | 'CROSS_ORIGIN' // the pixels of an image belong to another origin and cannot be read
+  | 'CROSS_ORIGIN' // pixels or weights belong to another origin, and this one may not use them
   | 'DECODE_FAILED' // the bytes are not an image that this decoder can read
   | 'ENCODE_FAILED' // the requested output format cannot be encoded here
   | 'WRITE_FAILED' // the file could not be written: the disk is full or the permission was withdrawn

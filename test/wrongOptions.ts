@@ -39,6 +39,10 @@ const WRONG: Readonly<Record<string, () => unknown[]>> = {
       { width: 5, height: side },
     ]),
   ],
+  integrity: () => [
+    ...[...notStrings, ...others(), aFunction],
+    ...['', 'sha1-abcd', 'sha256', 'sha256-', 'sha256-ab cd', 'deadbeef'],
+  ],
   url: () => [...notStrings, ...others(), aFunction, { href: 'models/' }],
   target: () => [...notObjects, ...others(), aFunction, { kind: 'file' }, { locked: false }],
 };
@@ -53,6 +57,7 @@ export function wrongValues(rule: Rule): unknown[] {
 export const RIGHT: Readonly<Record<string, () => unknown>> = {
   baseUrl: () => 'models/',
   worker: () => () => new Worker('worker.js'),
+  integrity: () => 'sha256-dGhpcw== sha384-dGhhdA==',
   cache: () => false,
   memoryBudget: () => 1e8,
   precision: () => 'f32',

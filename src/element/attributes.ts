@@ -6,7 +6,10 @@ import type { Restoration } from '../catalog/task.ts';
 const MAX_PIXELS = 2 ** 24;
 
 /** Attributes that need a new result when they change. */
-export const INPUTS = ['src', 'scale', 'model', 'task', 'base-url', 'max-pixels', 'crossorigin'];
+export const INPUTS = [
+  ...['src', 'scale', 'model', 'integrity', 'allow-models', 'task', 'base-url', 'max-pixels'],
+  'crossorigin',
+];
 
 /** A server can import the module to render the tag. */
 const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
@@ -37,6 +40,19 @@ export class ImageAttributes extends Base {
   }
   set model(value: string) {
     reflect(this, 'model', value);
+  }
+  get integrity(): string {
+    return this.getAttribute('integrity') ?? '';
+  }
+  set integrity(value: string) {
+    reflect(this, 'integrity', value);
+  }
+  /** Null: none. */
+  get allowModels(): string | null {
+    return this.getAttribute('allow-models');
+  }
+  set allowModels(value: string | null) {
+    reflect(this, 'allow-models', value);
   }
   get task(): string {
     return this.getAttribute('task') ?? 'photo';

@@ -49,7 +49,11 @@ const LONG_MS = 1000;
  * - `task`: `photo` (default); `clean`, for images that were never saved as JPEG; `dejpeg` or
  *   `denoise`, which remove JPEG artifacts or noise at the image's own size. Their default `scale` is
  *   1; another scale enlarges the restored image.
- * - `model`: the id of a model, or the URL of a weight file (.pth, .safetensors).
+ * - `model`: the id of a model, or the URL of a weight file (.pth, .safetensors). A file of another site needs
+ *   one of the next two.
+ * - `integrity`: the file's hash, such as `sha256-` and base64. Another file is refused.
+ * - `allow-models`: the sites whose files are used without a hash, such as `https://weights.example`, with
+ *   spaces between them. An empty value allows all.
  * - `loading`: `lazy` (default) waits until the element is visible; `eager` does not, and also
  *   works
  *   if the visitor asked to save data.

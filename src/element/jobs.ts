@@ -4,7 +4,7 @@ import type { OutputType } from '../codecs/formats.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
 import type { UpscaleOutput, UpscaleProgress, Upscaler } from '../worker/page/client.ts';
 import { type ImageAttributes, restorationOf } from './attributes.ts';
-import { type ReadyModel, readyModel, type Tool } from './shared.ts';
+import { isAddress, type ReadyModel, readyModel, type Tool } from './shared.ts';
 
 export interface Events {
   readonly signal: AbortSignal;
@@ -19,8 +19,8 @@ export interface Events {
 /**
  * Enlarges or restores an image as the element's attributes say.
  * @returns null if it would take more than a minute and nobody waits for it
- * @throws CrispenError `INVALID_INPUT` if `scale` is not above 0; the tool's refusal; and as
- *   `readyModel` and `Upscaler.upscale`
+ * @throws CrispenError `INVALID_INPUT` if `scale` is not above 0; the tool's refusal; `CROSS_ORIGIN` for
+ *   weights of another site that the element does not allow; and as `readyModel` and `Upscaler.upscale`
  */
 export async function enlarge(
   tool: Tool,
@@ -35,24 +35,56 @@ export async function enlarge(
       hint: 'Choose 2, 3, 4 or auto.',
     });
   }
+  checkModel(element);
   if (tool.refusal) throw tool.refusal;
   onStart();
   const task = restorationOf(element.task);
   const wanted = element.model || tool.modelFor(element.task, scale);
-  const model = await readyModel(tool, wanted, task ? 1 : scale, { task, signal, onProgress });
+  const integrity = element.integrity || undefined;
+  const ready = () =>
+    readyModel(tool, wanted, task ? 1 : scale, { task, integrity, signal, onProgress });
+  const model = await ready();
   onModel(model);
   let isLeft = false;
   const confirm = () => {
     isLeft = !isWanted();
     return !isLeft;
   };
-  const running = { model: model.id, signal, onProgress, confirm };
+  const upscale = ({ id }: ReadyModel) =>
+    tool.upscaler.upscale(source, {
+      model: id,
+      signal,
+      onProgress,
+      confirm,
+      ...(task && { task, scale }),
+    });
   try {
-    return await tool.upscaler.upscale(source, { ...running, ...(task && { task, scale }) });
+    return await upscale(model).catch(async (error) => {
+      // Another page may have needed the room of a file from an address.
+      if (error.code !== 'MODEL_UNKNOWN' || !isAddress(wanted)) throw error;
+      tool.models.clear();
+      return upscale(await ready());
+    });
   } catch (error) {
     if (isLeft && !signal.aborted) return null;
     throw error;
   }
+}
+
+/**
+ * Weights of another site stay in this site's storage, so the page has to name them: the file by its hash, or
+ * the site.
+ */
+function checkModel({ model, integrity, allowModels }: ImageAttributes): void {
+  if (!isAddress(model) || integrity !== '') return;
+  const url = URL.canParse(model, document.baseURI) ? new URL(model, document.baseURI) : null;
+  // `addModel` reports what is no URL.
+  if (!url || url.origin === location.origin || url.protocol === 'data:') return;
+  const allowed = allowModels?.trim();
+  if (allowed === '' || allowed?.split(/\s+/).includes(url.origin)) return;
+  throw new CrispenError('CROSS_ORIGIN', `The weights at ${url.href} belong to another site.`, {
+    hint: `Set integrity to the file's hash (sha256-…), or allow-models="${url.origin}".`,
+  });
 }
 
 /**

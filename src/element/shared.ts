@@ -2,7 +2,7 @@
 
 import type { Restoration } from '../catalog/task.ts';
 import type { CrispenError } from '../errors.ts';
-import type { JobOptions, Upscaler, UpscalerOptions } from '../worker/page/client.ts';
+import type { AddOptions, JobOptions, Upscaler, UpscalerOptions } from '../worker/page/client.ts';
 import { restorationOf } from './attributes.ts';
 import { Scheduler } from './scheduler.ts';
 
@@ -108,13 +108,20 @@ export async function readyModel(
   { upscaler, models }: Tool,
   model: string,
   scale: number,
-  { task, ...options }: JobOptions & { readonly task?: Restoration | undefined },
+  {
+    task,
+    integrity,
+    ...options
+  }: JobOptions &
+    Pick<AddOptions, 'integrity'> & {
+      readonly task?: Restoration | undefined;
+    },
 ): Promise<ReadyModel> {
-  const key = `${model} ${task}`;
+  const key = JSON.stringify([model, task, integrity]);
   const known = models.get(key);
   if (known) return known;
   const ready = isAddress(model)
-    ? await upscaler.addModel(model, { ...options, task, likelyScale: scale })
+    ? await upscaler.addModel(model, { ...options, task, integrity, likelyScale: scale })
     : { id: model, name: model, scale };
   await upscaler.preload(ready.id, options);
   const { id, name } = ready;

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { beforeEach, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { largeCheckpoint } from '../../test/checkpoints/esrgan.ts';
 import { tinyCheckpoint } from '../../test/checkpoints/tiny.ts';
 import { readWeights } from '../weights/read.ts';
@@ -49,7 +49,10 @@ class MemoryFolder {
 
 let root: MemoryFolder;
 let store: ModelStore;
-const storeOn = (folder: MemoryFolder) => new ModelStore(async () => folder);
+const digest = (algorithm: string, data: Uint8Array<ArrayBuffer>) =>
+  crypto.subtle.digest(algorithm, data);
+const storeOn = (folder: MemoryFolder, room?: number) =>
+  new ModelStore(async () => folder, digest, room);
 beforeEach(() => {
   root = new MemoryFolder();
   store = storeOn(root);
@@ -58,7 +61,7 @@ beforeEach(() => {
 function add(file: Uint8Array<ArrayBuffer>, name: string, options: AddOptions = {}) {
   return addModel(new Blob([file]), name, options, {
     store,
-    sha256: async (data) => new Uint8Array(createHash('sha256').update(data).digest()).buffer,
+    digest,
     signal: new AbortController().signal,
     onProgress: () => {},
   });
@@ -178,6 +181,141 @@ it('passes over half-written entries and tells a damaged file', async () => {
   await expect(loadAdded(store, id)).rejects.toMatchObject({ code: 'MODEL_CORRUPT' });
 });
 
+it('does not use a stored file whose bytes have changed', async () => {
+  const { id } = await add(bytes, CHECKPOINT);
+  const folder = root.folders.get('crispen-models')!;
+  const changed = Uint8Array.from(bytes);
+  // A weight: the file is as sound as before.
+  changed[changed.length - 8] ^= 64;
+  await expect(readWeights(changed, () => true)).resolves.toBeDefined();
+  folder.files.set(`${id}.weights`, changed);
+  await expect(loadAdded(storeOn(root), id)).rejects.toMatchObject({ code: 'MODEL_CORRUPT' });
+  folder.files.set(`${id}.weights`, Uint8Array.from(bytes));
+  await expect(loadAdded(storeOn(root), id)).resolves.toMatchObject({ scale: 2 });
+});
+
+describe('integrity', () => {
+  const hash = (algorithm: string, data: Uint8Array = bytes) =>
+    `${algorithm}-${createHash(algorithm).update(data).digest('base64')}`;
+  const other = Uint8Array.of(1);
+
+  it.each([
+    ['sha256', hash('sha256')],
+    ['sha384', hash('sha384')],
+    ['sha512', hash('sha512')],
+    ['one of two', `${hash('sha256', other)} ${hash('sha256')}`],
+    ['a weaker one that does not match', `${hash('sha256', other)} ${hash('sha512')}`],
+  ])('of the file: %s', async (_, integrity) => {
+    await expect(add(bytes, CHECKPOINT, { integrity })).resolves.toMatchObject({ scale: 2 });
+  });
+
+  it.each([
+    ['sha256', hash('sha256', other)],
+    ['a weaker one that matches', `${hash('sha256')} ${hash('sha512', other)}`],
+  ])('of another file: %s', async (_, integrity) => {
+    const adding = add(bytes, CHECKPOINT, { integrity });
+    await expect(adding).rejects.toMatchObject({ code: 'MODEL_CORRUPT' });
+    expect(await store.list()).toEqual([]);
+  });
+
+  it('is refused where hashes cannot be computed', async () => {
+    const parts = { store, signal: new AbortController().signal, onProgress: () => {} };
+    const options = { integrity: hash('sha256') };
+    const adding = addModel(new Blob([bytes]), CHECKPOINT, options, {
+      ...parts,
+      digest: undefined,
+    });
+    await expect(adding).rejects.toMatchObject({ code: 'INSECURE_CONTEXT' });
+  });
+});
+
+describe('files from addresses', () => {
+  const files = [
+    'compact_x2_params_and_ema_legacy.pth',
+    'compact_x2_params_views_legacy.pth',
+    'compact_x2_orig_mod_legacy.pth',
+  ].map((name) => ({ name, data: new Uint8Array(readFileSync(`test/checkpoints/${name}`)) }));
+  const sizes = files.map(({ data }) => data.length);
+  /** For any two of them, not for all. */
+  const room = sizes.reduce((sum, size) => sum + size) - Math.min(...sizes);
+  const parts = { digest, signal: new AbortController().signal, onProgress: () => {} };
+  const addTo = (to: ModelStore, i: number, fetched = true) =>
+    addModel(
+      fetched ? new Response(files[i].data) : new Blob([files[i].data]),
+      files[i].name,
+      {},
+      { ...parts, store: to },
+    );
+  const ids = async () => (await storeOn(root).list()).map(({ id }) => id).sort();
+  let clock = 0;
+  beforeEach(() => {
+    vi.spyOn(Date, 'now').mockImplementation(() => ++clock);
+    return () => vi.restoreAllMocks();
+  });
+
+  it('make room for each other: the one that was not used for the longest time goes', async () => {
+    const first = await addTo(storeOn(root, room), 0);
+    const second = await addTo(storeOn(root, room), 1);
+    await loadAdded(storeOn(root, room), first.id);
+    const third = await addTo(storeOn(root, room), 2);
+    expect(third.kept).toBe(true);
+    expect(await ids()).toEqual([first.id, third.id].sort());
+    await expect(storeOn(root).find(second.id)).rejects.toMatchObject({ code: 'MODEL_UNKNOWN' });
+  });
+
+  it('never take the place of files that were given, nor of those in use', async () => {
+    const given = await addTo(storeOn(root, room), 0, false);
+    const one = storeOn(root, room);
+    const [second, third] = [await addTo(one, 1), await addTo(one, 2)];
+    expect([second.kept, third.kept]).toEqual([true, true]);
+    const small = storeOn(root, 1);
+    const alone = await addTo(small, 2);
+    expect(alone.kept).toBe(false);
+    expect((await loadAdded(small, alone.id)).scale).toBe(2);
+    expect(await ids()).toContain(given.id);
+  });
+
+  it('make room for a file that is given, in a full storage', async () => {
+    const fetched = await addTo(storeOn(root), 0);
+    const folder = root.folders.get('crispen-models')!;
+    const open = folder.getFileHandle.bind(folder);
+    vi.spyOn(folder, 'getFileHandle').mockImplementation(async (name, options) => {
+      const handle = await open(name, options);
+      const isFull = folder.files.has(`${fetched.id}.weights`) && !name.startsWith(fetched.id);
+      if (isFull && options?.create) throw new DOMException('', 'QuotaExceededError');
+      return handle;
+    });
+    const given = await addTo(storeOn(root), 1, false);
+    expect(given.kept).toBe(true);
+    expect(await ids()).toEqual([given.id]);
+  });
+
+  it('are refused by their first bytes, and never read without end', async () => {
+    const endless = (start: Uint8Array) => {
+      let read = 0;
+      const body = new ReadableStream({
+        pull(controller) {
+          const part = new Uint8Array(2 ** 20);
+          if (read === 0) part.set(start);
+          read += part.length;
+          controller.enqueue(part);
+        },
+      });
+      return { response: new Response(body), read: () => read };
+    };
+    const page = endless(new TextEncoder().encode('<!doctype html>'));
+    const adding = addModel(page.response, 'a.pth', {}, { ...parts, store });
+    await expect(adding).rejects.toMatchObject({ code: 'MODEL_UNSUPPORTED' });
+    expect(page.read()).toBeLessThan(2 ** 22);
+
+    const stated = new Response(endless(new TextEncoder().encode('PK')).response.body, {
+      headers: { 'content-length': String(2 ** 30) },
+    });
+    const large = addModel(stated, 'a.pth', {}, { ...parts, store });
+    await expect(large).rejects.toMatchObject({ code: 'MODEL_UNSUPPORTED' });
+  });
+});
+
 it('stops when it is cancelled', async () => {
   const abort = new AbortController();
   const adding = addModel(
@@ -186,7 +324,7 @@ it('stops when it is cancelled', async () => {
     {},
     {
       store,
-      sha256: undefined,
+      digest: undefined,
       signal: abort.signal,
       onProgress: () => abort.abort(),
     },
@@ -225,7 +363,7 @@ it('reads a checkpoint of 67 MB without a second copy, in steps', async () => {
     {
       store,
       signal: new AbortController().signal,
-      sha256: undefined,
+      digest: undefined,
       onProgress: (fraction) => {
         fractions.push(fraction);
         measure();
@@ -247,7 +385,7 @@ it('reads an answer that does not tell its length', async () => {
     {
       store,
       signal: new AbortController().signal,
-      sha256: undefined,
+      digest: undefined,
       onProgress: () => {},
     },
   );

@@ -3,21 +3,25 @@ import { CrispenError, throwIfAborted } from '../errors.ts';
 import { parameterCount } from '../graph/analysis.ts';
 import { type Detection, detect, recognise } from '../networks/detect.ts';
 import { halve } from '../weights/halve.ts';
-import { readWeights } from '../weights/read.ts';
+import { readWeights, sniff } from '../weights/read.ts';
 import { writeSafetensors } from '../weights/writeSafetensors.ts';
 import { hexadecimal } from './models.ts';
 import { ADDED_PREFIX, type AddedModel, type AddOptions } from './protocol.ts';
-import type { ModelStore } from './store.ts';
+import { readAll } from './reading.ts';
+import type { Digest, ModelStore } from './store.ts';
 
+export { request } from './reading.ts';
 export { ModelStore } from './store.ts';
 
 /** Larger files are not treated as weights, and could not be read in one piece. */
 const MAX_BYTES = 2 ** 31 - 1;
+/** Three times the largest known file of a network that Crispen runs. */
+const MAX_FETCHED_BYTES = 2 ** 29;
 
 interface AddParts {
   readonly store: ModelStore;
-  /** Undefined in insecure contexts. */
-  readonly sha256: ((bytes: Uint8Array<ArrayBuffer>) => Promise<ArrayBuffer>) | undefined;
+  /** Of `crypto.subtle`; undefined in insecure contexts. */
+  readonly digest: Digest | undefined;
   readonly signal: AbortSignal;
   /** Fraction of the file that has been read. */
   readonly onProgress: (fraction: number) => void;
@@ -26,20 +30,22 @@ interface AddParts {
 /**
  * Reads a weight file, recognises it and stores it. The file is in memory once: its tensors are
  * views of it.
- * @throws CrispenError `MODEL_UNSUPPORTED`, `MODEL_CORRUPT`, `ABORTED`
+ * @throws CrispenError `MODEL_UNSUPPORTED`; `MODEL_CORRUPT`, also for bytes that do not match `integrity`;
+ *   `INSECURE_CONTEXT` if they cannot be compared with it; `FETCH_FAILED`, `ABORTED`
  */
 export async function addModel(
   file: Blob | Response,
   name: string,
   options: AddOptions,
-  { store, sha256, signal, onProgress }: AddParts,
+  { store, digest, signal, onProgress }: AddParts,
 ): Promise<AddedModel> {
-  const bytes = await readAll(file, signal, onProgress);
+  const bytes = await readFile(file, signal, onProgress);
+  if (options.integrity !== undefined) await checkIntegrity(bytes, options.integrity, digest);
   const { format, tensors } = await readWeights(bytes, recognise);
   const found = detect(tensors, { ...options, name });
   const task = taskOfFile(found.scale, name, options.task);
   throwIfAborted(signal);
-  const hash = sha256 ? hexadecimal(await sha256(bytes)) : '';
+  const hash = digest ? hexadecimal(await digest('SHA-256', bytes)) : '';
   const { architecture, scale, scaleSource, inputRange, assumptions, network } = found;
   const key = hash === '' ? `${Date.now().toString(36)}` : hash.slice(0, 16);
   const facts: AddedModel = {
@@ -60,7 +66,7 @@ export async function addModel(
     kept: false,
   };
   throwIfAborted(signal);
-  return store.write(facts, bytes);
+  return store.write(facts, bytes, file instanceof Response);
 }
 
 /** Network and weights of an added model, read from the store. */
@@ -78,52 +84,50 @@ export async function exportAdded(store: ModelStore, id: string, f16: boolean): 
 }
 
 /**
- * All bytes of a file or response in one buffer of their length, so a file is in memory once. The
- * buffer only has to grow if a response does not give its length, or gives the length of its
- * compressed form.
+ * Compares bytes with hashes in the form of subresource integrity: one of those of the strongest algorithm
+ * must match. Source: W3C, Subresource Integrity, 3.3.
  */
-async function readAll(
-  source: Blob | Response,
+async function checkIntegrity(
+  bytes: Uint8Array<ArrayBuffer>,
+  integrity: string,
+  digest: Digest | undefined,
+): Promise<void> {
+  if (!digest) {
+    throw new CrispenError('INSECURE_CONTEXT', 'The integrity of a file cannot be checked here.', {
+      hint: 'Browsers compute hashes only for https pages and localhost. Open the page there.',
+    });
+  }
+  const hashes = integrity.trim().split(/\s+/).sort();
+  const [algorithm] = (hashes.at(-1) as string).split('-');
+  const found = await digest(algorithm.replace('sha', 'SHA-'), bytes);
+  const text = `${algorithm}-${btoa(String.fromCharCode(...new Uint8Array(found)))}`;
+  if (hashes.includes(text)) return;
+  throw new CrispenError('MODEL_CORRUPT', 'The weight file is not the one that was asked for.', {
+    hint: `Its hash is ${text}, which is not in its integrity.`,
+  });
+}
+
+/** @throws CrispenError `MODEL_UNSUPPORTED`, `FETCH_FAILED`, `ABORTED` */
+async function readFile(
+  file: Blob | Response,
   signal: AbortSignal,
   onProgress: (fraction: number) => void,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const stated =
-    source instanceof Blob ? source.size : Number(source.headers.get('content-length') ?? 0);
-  checkSize(stated);
-  let bytes = new Uint8Array(stated);
-  let length = 0;
-  const stream = source instanceof Blob ? source.stream() : source.body;
-  const reader = stream?.getReader();
+  const judge = (start: Uint8Array) => {
+    sniff(start);
+    return file instanceof Blob ? MAX_BYTES : MAX_FETCHED_BYTES;
+  };
+  const tooLarge = (limit: number) =>
+    new CrispenError('MODEL_UNSUPPORTED', `The weight file has more than ${limit} bytes.`, {
+      hint: 'Crispen reads weight files of up to 2 GB, and of up to 512 MB from an address.',
+    });
   try {
-    while (reader) {
-      throwIfAborted(signal);
-      const { done, value } = await reader.read();
-      if (done) break;
-      if (length + value.length > bytes.length) {
-        checkSize(length + value.length);
-        const larger = new Uint8Array(Math.max(length + value.length, 2 * bytes.length, 2 ** 20));
-        larger.set(bytes.subarray(0, length));
-        bytes = larger;
-      }
-      bytes.set(value, length);
-      length += value.length;
-      if (stated > 0) onProgress(Math.min(1, length / stated));
-    }
+    return await readAll(file, { signal, judge, tooLarge, onProgress });
   } catch (cause) {
-    await reader?.cancel().catch(() => {});
-    throwIfAborted(signal);
     if (cause instanceof CrispenError) throw cause;
     throw new CrispenError('FETCH_FAILED', 'The weight file could not be read completely.', {
       hint: 'It may have been moved or changed, or the connection failed. Try again.',
       cause,
     });
   }
-  return bytes.subarray(0, length);
-}
-
-function checkSize(bytes: number): void {
-  if (bytes <= MAX_BYTES) return;
-  throw new CrispenError('MODEL_UNSUPPORTED', `The file has ${bytes} bytes or more.`, {
-    hint: 'Crispen reads weight files of up to 2 GB.',
-  });
 }

@@ -10,7 +10,7 @@ import type { EngineHost } from './host.ts';
 import { loadWeightFile, type WeightPlatform } from './models.ts';
 import type { JobProgress } from './progress.ts';
 import { ADDED_PREFIX, type WorkerConfig } from './protocol.ts';
-import type { ModelStore } from './store.ts';
+import type { Digest, ModelStore } from './store.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
 
@@ -59,11 +59,14 @@ export class ModelLoader {
   /** Reads, recognises and stores added weight files. */
   async added() {
     const added = await import('./added.ts');
+    const digest: Digest | undefined = self.isSecureContext
+      ? (algorithm, bytes) => crypto.subtle.digest(algorithm, bytes)
+      : undefined;
     this.#store ??= new added.ModelStore(async () => {
       if (!self.isSecureContext) throw new Error('no file system in insecure contexts');
       return navigator.storage.getDirectory();
-    });
-    return { ...added, store: this.#store };
+    }, digest);
+    return { ...added, digest, store: this.#store };
   }
 
   /** The network alone. For an added model, this requires reading its weights. */

@@ -27,6 +27,18 @@ export type OutputFormat = 'bitmap' | OutputType;
 /** Where a result is written while it is made: a file that the user chose, or a stream. */
 export type UpscaleTarget = FileSystemFileHandle | WritableStream<Uint8Array>;
 
+/** A target as the worker gets it. A port leads to a stream of the page that cannot be transferred. */
+export type WireTarget = UpscaleTarget | MessagePort;
+
+/** What the page shall do with such a stream. Every request is answered, in order. */
+export type PumpRequest =
+  | { readonly kind: 'write'; readonly bytes: Uint8Array }
+  | { readonly kind: 'close' }
+  | { readonly kind: 'abort'; readonly reason: string };
+
+/** Null, or the error of the stream. */
+export type PumpAnswer = { readonly name: string; readonly message: string } | null;
+
 /** What makes the result: networks, or a plain resize. */
 export type Method = 'network' | 'lanczos';
 
@@ -150,6 +162,11 @@ export interface AddOptions {
   readonly inputRange?: number | undefined;
   /** What a network of scale 1 is for, if the file's name does not say. */
   readonly task?: Task | undefined;
+  /**
+   * Hashes of the file as for the elements of a page, such as `sha256-` and base64. Another file is
+   * refused.
+   */
+  readonly integrity?: string | undefined;
 }
 
 /** Prefix of the ids of added models; ids in the manifest never have it. */
@@ -270,7 +287,7 @@ export interface WorkerApi {
     id: number,
     source: WireSource,
     plan: UpscalePlan,
-    target: UpscaleTarget | OffscreenCanvas | null,
+    target: WireTarget | OffscreenCanvas | null,
   ): Promise<Result<UpscaleOutput<ImageBitmap | Blob | null>>>;
   estimateCpu(plan: UpscalePlan, width: number, height: number): Promise<Result<number>>;
   encode(

@@ -1,4 +1,5 @@
 import { CrispenError } from '../errors.ts';
+import { hexadecimal } from './models.ts';
 import type { AddedModel } from './protocol.ts';
 
 /** The part of OPFS that is used, as in workers. Tests pass their own. */
@@ -23,16 +24,39 @@ const FOLDER = 'crispen-models';
 const FACTS = '.json';
 const WEIGHTS = '.weights';
 
+/** The facts as they are stored. Older ones lack what is optional. */
+interface StoredFacts extends AddedModel {
+  /** Whether the file came from an address, from where it can be fetched again. */
+  readonly fetched?: boolean;
+  /** Milliseconds since 1970. */
+  readonly used?: number;
+}
+
+export type Digest = (algorithm: string, bytes: Uint8Array<ArrayBuffer>) => Promise<ArrayBuffer>;
+
+/** Bytes that files from addresses may take together. */
+const MAX_FETCHED_BYTES = 2 ** 28;
+
 /**
  * The added models: weight files as they were given, in the origin private file system, each next
  * to the facts about it. If there is no such file system (insecure contexts, some private windows)
  * or it is full, a model stays in memory until the worker ends, and its `kept` is false.
+ *
+ * Files from addresses make room for each other and, if the storage is full, for others: those that were
+ * not used for the longest time go first. Files that were given stay until they are removed.
  */
 export class ModelStore {
   readonly #open: () => Promise<Folder | null>;
+  readonly #digest: Digest | undefined;
+  readonly #maxFetched: number;
   readonly #inMemory = new Map<string, { facts: AddedModel; bytes: Uint8Array<ArrayBuffer> }>();
+  /** Models of this worker, which may need them again. */
+  readonly #inUse = new Set<string>();
 
-  constructor(root: () => Promise<Folder>) {
+  /** @param digest of `crypto.subtle`; undefined in insecure contexts */
+  constructor(root: () => Promise<Folder>, digest?: Digest, maxFetched = MAX_FETCHED_BYTES) {
+    this.#digest = digest;
+    this.#maxFetched = maxFetched;
     let folder: Promise<Folder | null> | null = null;
     this.#open = () => {
       folder ??= root()
@@ -44,77 +68,144 @@ export class ModelStore {
 
   /** All models, the oldest first. Damaged or half-written entries are skipped. */
   async list(): Promise<AddedModel[]> {
-    const models = [...this.#inMemory.values()].map(({ facts }) => facts);
     const folder = await this.#open();
-    if (folder) {
-      for await (const name of folder.keys()) {
-        if (!name.endsWith(FACTS)) continue;
-        const facts = await readFacts(folder, name);
-        if (facts) models.push(facts);
-      }
-    }
+    const models = [...this.#inMemory.values()].map(({ facts }) => facts);
+    if (folder) models.push(...(await storedFacts(folder)).map(publicFacts));
     return models.sort((a, b) => a.added - b.added);
   }
 
   /** @throws CrispenError `MODEL_UNKNOWN` */
   async find(id: string): Promise<AddedModel> {
     const kept = this.#inMemory.get(id)?.facts;
-    const folder = kept ? null : await this.#open();
-    const facts = kept ?? (folder && (await readFacts(folder, id + FACTS)));
-    if (facts) return facts;
+    if (kept) return kept;
+    const folder = await this.#open();
+    const facts = folder && (await readFacts(folder, id + FACTS));
+    if (facts) return publicFacts(facts);
     throw new CrispenError('MODEL_UNKNOWN', `There is no added model "${id}".`, {
       hint: 'It may have been removed, or the browser may have cleared its storage. Add it again.',
     });
   }
 
-  /** The original weight file. @throws CrispenError `MODEL_UNKNOWN` */
+  /**
+   * The original weight file.
+   * @throws CrispenError `MODEL_UNKNOWN`; `MODEL_CORRUPT` if the stored bytes are not those that were
+   *   added
+   */
   async read(id: string): Promise<Uint8Array<ArrayBuffer>> {
-    const { bytes: size } = await this.find(id);
+    const facts = await this.find(id);
     const inMemory = this.#inMemory.get(id);
     if (inMemory) return inMemory.bytes;
+    this.#inUse.add(id);
     const folder = (await this.#open()) as Folder;
     const file = await (await folder.getFileHandle(id + WEIGHTS)).getFile();
-    if (file.size !== size) {
-      throw new CrispenError('MODEL_CORRUPT', `The stored file of "${id}" is damaged.`, {
-        hint: 'Remove the model and add it again.',
-      });
+    if (file.size !== facts.bytes) throw damaged(id);
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    if (this.#digest && facts.sha256 !== '') {
+      const digest = hexadecimal(await this.#digest('SHA-256', bytes));
+      if (digest !== facts.sha256) throw damaged(id);
     }
-    return new Uint8Array(await file.arrayBuffer());
+    const stored = await readFacts(folder, id + FACTS);
+    // Another worker may be writing it.
+    if (stored) await writeFacts(folder, { ...stored, used: Date.now() }).catch(() => {});
+    return bytes;
   }
 
-  /** Stores a model. The result says whether it will outlast this page. */
-  async write(facts: AddedModel, bytes: Uint8Array<ArrayBuffer>): Promise<AddedModel> {
-    const kept = { ...facts, kept: true };
+  /**
+   * Stores a model. The result says whether it will outlast this page.
+   * @param fetched whether the file came from an address
+   */
+  async write(
+    facts: AddedModel,
+    bytes: Uint8Array<ArrayBuffer>,
+    fetched = false,
+  ): Promise<AddedModel> {
+    const { id } = facts;
     const folder = await this.#open();
     if (folder) {
+      const kept = { ...facts, kept: true };
       try {
-        await writeFile(folder, facts.id + WEIGHTS, bytes);
-        // The facts are written last. An entry without them does not count.
-        await writeFile(folder, facts.id + FACTS, new TextEncoder().encode(JSON.stringify(kept)));
-        this.#inMemory.delete(facts.id);
+        if (fetched) await this.#limitFetched(folder, id, bytes.length);
+        await this.#makingRoom(folder, id, async () => {
+          await writeFile(folder, id + WEIGHTS, bytes);
+          // The facts are written last. An entry without them does not count.
+          await writeFacts(folder, { ...kept, fetched, used: Date.now() });
+        });
+        this.#inMemory.delete(id);
+        this.#inUse.add(id);
         return kept;
       } catch (error) {
-        console.warn(`Crispen: the model ${facts.id} is not kept:`, error);
-        await this.remove(facts.id);
+        console.warn(`Crispen: the model ${id} is not kept:`, error);
+        await this.remove(id);
       }
     }
     const inMemory = { ...facts, kept: false };
-    this.#inMemory.set(facts.id, { facts: inMemory, bytes });
+    this.#inMemory.set(id, { facts: inMemory, bytes });
     return inMemory;
   }
 
   /** No effect for an unknown id. */
   async remove(id: string): Promise<void> {
     this.#inMemory.delete(id);
+    this.#inUse.delete(id);
     const folder = await this.#open();
-    for (const name of [id + FACTS, id + WEIGHTS]) await folder?.removeEntry(name).catch(() => {});
+    if (folder) await removeFiles(folder, id);
+  }
+
+  /** Removes fetched files until another one fits into their share. */
+  async #limitFetched(folder: Folder, id: string, bytes: number): Promise<void> {
+    const fetched = (await storedFacts(folder)).filter((one) => one.fetched && one.id !== id);
+    let total = fetched.reduce((sum, one) => sum + one.bytes, bytes);
+    for (const old of this.#unused(fetched)) {
+      if (total <= this.#maxFetched) return;
+      await removeFiles(folder, old.id);
+      total -= old.bytes;
+    }
+    if (total > this.#maxFetched) throw new Error('other models from addresses are in use');
+  }
+
+  /** Repeats a write that fails with fewer fetched files, as long as there are any. */
+  async #makingRoom(folder: Folder, id: string, write: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        return await write();
+      } catch (error) {
+        const fetched = (await storedFacts(folder)).filter((one) => one.fetched && one.id !== id);
+        const [oldest] = this.#unused(fetched);
+        if (!oldest) throw error;
+        await removeFiles(folder, oldest.id);
+      }
+    }
+  }
+
+  /** What this worker has not used, the longest unused first. */
+  #unused(models: readonly StoredFacts[]): readonly StoredFacts[] {
+    const lastUse = ({ used, added }: StoredFacts) => used ?? added;
+    return models.filter(({ id }) => !this.#inUse.has(id)).sort((a, b) => lastUse(a) - lastUse(b));
   }
 }
 
-/** Those of version 0.1 have no task. */
-type Facts = Omit<AddedModel, 'task'> & Partial<Pick<AddedModel, 'task'>>;
+function damaged(id: string): CrispenError {
+  return new CrispenError('MODEL_CORRUPT', `The stored file of "${id}" is damaged.`, {
+    hint: 'Remove the model and add it again.',
+  });
+}
 
-async function readFacts(folder: Folder, name: string): Promise<AddedModel | null> {
+const publicFacts = ({ fetched: _, used: __, ...facts }: StoredFacts): AddedModel => facts;
+
+async function storedFacts(folder: Folder): Promise<StoredFacts[]> {
+  const found: StoredFacts[] = [];
+  for await (const name of folder.keys()) {
+    if (!name.endsWith(FACTS)) continue;
+    const facts = await readFacts(folder, name);
+    if (facts) found.push(facts);
+  }
+  return found;
+}
+
+/** Those of version 0.1 have no task. */
+type Facts = Omit<StoredFacts, 'task'> & Partial<Pick<StoredFacts, 'task'>>;
+
+async function readFacts(folder: Folder, name: string): Promise<StoredFacts | null> {
   try {
     const file = await (await folder.getFileHandle(name)).getFile();
     const { task, ...facts }: Facts = JSON.parse(await file.text());
@@ -123,6 +214,13 @@ async function readFacts(folder: Folder, name: string): Promise<AddedModel | nul
   } catch {
     return null;
   }
+}
+
+const writeFacts = (folder: Folder, facts: StoredFacts): Promise<void> =>
+  writeFile(folder, facts.id + FACTS, new TextEncoder().encode(JSON.stringify(facts)));
+
+async function removeFiles(folder: Folder, id: string): Promise<void> {
+  for (const name of [id + FACTS, id + WEIGHTS]) await folder.removeEntry(name).catch(() => {});
 }
 
 /** Uses a synchronous handle, which every browser with OPFS has in workers. */

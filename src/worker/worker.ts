@@ -33,7 +33,6 @@ import type {
   WorkerConfig,
 } from './protocol.ts';
 import { JobQueue } from './queue.ts';
-import { request } from './readSource.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
 
@@ -143,6 +142,14 @@ const api: WorkerApi = {
     if (source.kind === 'bitmap') source.bitmap.close();
     // No other code can close it. If it was being written, it is already closed or aborted.
     if (target instanceof WritableStream) await target.abort().catch(() => {});
+    if (target instanceof MessagePort) {
+      const { portSink } = await import('./sinks.ts');
+      if (!result.ok)
+        await portSink(target)
+          .abort(result.error.message)
+          .catch(() => {});
+      target.close();
+    }
     const { image, preview } = result.ok ? result.value : {};
     return transfer(
       result,
@@ -171,11 +178,10 @@ const api: WorkerApi = {
       queue.run(id, async (signal) => {
         const progress = track(id, ['download']);
         progress.report('download', 0);
-        const source = typeof file === 'string' ? await request(file, 'model', signal) : file;
-        const { sha256 } = services.loader.platform();
         const onProgress = (fraction: number) => progress.report('download', fraction);
-        const { addModel, store } = await services.loader.added();
-        return addModel(source, name, options, { store, sha256, signal, onProgress });
+        const { addModel, digest, request, store } = await services.loader.added();
+        const source = typeof file === 'string' ? await request(file, 'model', signal) : file;
+        return addModel(source, name, options, { store, digest, signal, onProgress });
       }),
     ),
 

@@ -173,6 +173,17 @@ const target: Rule = {
   accepts: (value) => (isStream(value) ? !value.locked : isFileHandle(value)),
 };
 
+const integrity: Rule = {
+  kind: 'integrity',
+  wants: 'hashes such as sha256-…, in base64 and with spaces between them',
+  accepts: (value) =>
+    typeof value === 'string' &&
+    value
+      .trim()
+      .split(/\s+/)
+      .every((hash) => /^sha(256|384|512)-[A-Za-z0-9+/]+={0,2}$/.test(hash)),
+};
+
 export const MODEL_ID = text('the id of a model');
 const quality = number({ min: 0, max: 1 });
 const metadata: Choice<Metadata> = choice(['keep', 'drop']);
@@ -222,6 +233,7 @@ export const CALLS = {
     inputRange,
     task,
     name: text('the name of the file'),
+    integrity,
     ...job,
   } satisfies Rules<AddModelOptions>,
   exportModel: { f16: flag } satisfies Rules<ExportOptions>,

@@ -82,8 +82,12 @@ export interface Upscaler {
    * Adds a weight file (.pth, .pt, .ckpt, .safetensors) or the file at a URL: recognises its
    * network and scale, and stores it with the page's origin. Its `id` can then be used as `model`.
    *
+   * A file from an address may be removed from the storage again when others need the room, the one that was
+   * not used for the longest time first.
+   *
    * @throws CrispenError `MODEL_UNSUPPORTED` for other networks and if a scale is needed,
-   *   `MODEL_CORRUPT`, `FETCH_FAILED`, `INVALID_INPUT`, `ABORTED`.
+   *   `MODEL_CORRUPT`, also for a file that does not match `integrity`, `FETCH_FAILED`, `INVALID_INPUT`,
+   *   `ABORTED`.
    */
   addModel(file: Blob | string | URL, options?: AddModelOptions): Promise<AddedModel>;
   /** The added models, the oldest first. */
