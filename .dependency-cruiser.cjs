@@ -84,7 +84,7 @@ module.exports = {
     only('weights', []),
     only('metrics', ['image']),
     ...ENGINE.map(([from, allowed]) => within('engine', from, allowed)),
-    within('worker', 'page', ['protocol.ts', 'worker.ts']),
+    within('worker', 'page', ['protocol.ts', 'trusted.ts', 'worker.ts']),
     {
       name: 'arrows-worker-side',
       severity: 'error',

@@ -20,9 +20,9 @@ import {
   type Stage,
   type UpscaleOutput,
   type UpscalePlan,
-  type UpscaleTarget,
   type WireDetection,
   type WireSource,
+  type WireTarget,
   type WorkerConfig,
 } from './protocol.ts';
 import { readSource } from './readSource.ts';
@@ -94,7 +94,7 @@ export async function upscale(
   track: (stages: readonly Stage[]) => JobProgress,
   source: WireSource,
   plan: UpscalePlan,
-  target: UpscaleTarget | OffscreenCanvas | null,
+  target: WireTarget | OffscreenCanvas | null,
   signal: AbortSignal,
 ): Promise<UpscaleOutput<ImageBitmap | Blob | null>> {
   const { loader, config } = services;

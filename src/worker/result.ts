@@ -5,7 +5,7 @@ import type { Depth, Rgba8Image, RgbaImage } from '../image/image.ts';
 import { isOpaque, makeGrey, toRgba8 } from '../image/pixels.ts';
 import { Reduction } from '../image/reduce.ts';
 import { type ImageTags, NO_TAGS } from '../image/tags.ts';
-import type { UpscaleTarget } from './protocol.ts';
+import type { WireTarget } from './protocol.ts';
 import { blobSink, openTarget, spillFolder } from './sinks.ts';
 
 /** Takes the full-width strips of a result from top to bottom, in the result's depth. */
@@ -19,7 +19,7 @@ export interface ResultRequest<R> {
   readonly quality: number;
   readonly tags?: ImageTags;
   /** Null: a Blob. */
-  readonly target: UpscaleTarget | null;
+  readonly target: WireTarget | null;
   /** Largest side of a small picture of the result; null: none. */
   readonly preview: number | null;
   readonly lifeline: string | null;

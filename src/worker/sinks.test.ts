@@ -164,6 +164,21 @@ describe('a Blob', () => {
     expect(Buffer.from(await file.arrayBuffer()).equals(whole)).toBe(true);
   });
 
+  it('lies in a file where streams cannot be iterated, as in Safari', async () => {
+    const iterator = Object.getOwnPropertyDescriptor(
+      ReadableStream.prototype,
+      Symbol.asyncIterator,
+    )!;
+    Reflect.deleteProperty(ReadableStream.prototype, Symbol.asyncIterator);
+    try {
+      const { spill } = fakeFolder();
+      const { file } = await write(() => blobSink('image/png', spill, 100), parts);
+      expect(Buffer.from(await file.arrayBuffer()).equals(whole)).toBe(true);
+    } finally {
+      Object.defineProperty(ReadableStream.prototype, Symbol.asyncIterator, iterator);
+    }
+  });
+
   it.each([30, 100, 120])('of more than %d bytes lies in a file', async (most) => {
     const { files, open, spill } = fakeFolder();
     const { file } = await write(() => blobSink('image/png', spill, most), parts);

@@ -1,10 +1,11 @@
 import type { Sink } from '../codecs/sink.ts';
-import type { UpscaleTarget } from './protocol.ts';
+import type { PumpAnswer, PumpRequest, WireTarget } from './protocol.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** @throws the platform's own exceptions, which `save` turns into `WRITE_FAILED` */
-export function openTarget(target: UpscaleTarget): Promise<Sink<null>> {
+export async function openTarget(target: WireTarget): Promise<Sink<null>> {
+  if (target instanceof MessagePort) return portSink(target);
   return target instanceof WritableStream ? streamSink(target) : fileSink(target);
 }
 
@@ -36,6 +37,25 @@ async function streamSink(stream: WritableStream<Uint8Array>): Promise<Sink<null
       return null;
     },
     abort: (reason) => writer.abort(reason),
+  };
+}
+
+/** A stream of the page. */
+export function portSink(port: MessagePort): Sink<null> {
+  const waiting: ((answer: PumpAnswer) => void)[] = [];
+  port.onmessage = ({ data }: MessageEvent<PumpAnswer>) => waiting.shift()?.(data);
+  const ask = (request: PumpRequest) =>
+    new Promise<void>((resolve, reject) => {
+      waiting.push((error) => (error ? reject(error) : resolve()));
+      port.postMessage(request);
+    });
+  return {
+    write: (bytes) => ask({ kind: 'write', bytes }),
+    async close() {
+      await ask({ kind: 'close' });
+      return null;
+    },
+    abort: (reason) => ask({ kind: 'abort', reason: String(reason) }),
   };
 }
 
@@ -99,7 +119,7 @@ export async function blobSink(
       parts = [whole];
       disk = await openSpill(spill);
       if (!disk) return;
-      for await (const part of whole.stream()) write(part as Bytes);
+      await eachPart(whole, write);
       parts = [];
     },
     async close() {
@@ -111,6 +131,16 @@ export async function blobSink(
     },
     abort: drop,
   };
+}
+
+/** With a reader, because Safari's streams cannot be iterated. */
+async function eachPart(blob: Blob, take: (part: Bytes) => void): Promise<void> {
+  const reader = blob.stream().getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    take(value);
+  }
 }
 
 async function openSpill(spill: Parameters<typeof blobSink>[1]) {

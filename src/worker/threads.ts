@@ -1,5 +1,6 @@
 import type { Port } from '../cpu/tiles.ts';
 import type { ThreadEvent } from './protocol.ts';
+import { trustedUrl } from './trusted.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
 
@@ -54,7 +55,8 @@ async function start(
 }
 
 function startNested(port: MessagePort, failed: () => void): () => void {
-  const worker = new Worker(self.location.href, { type: kindOfWorker(), name: 'crispen thread' });
+  const url = trustedUrl(self.location.href);
+  const worker = new Worker(url, { type: kindOfWorker(), name: 'crispen thread' });
   worker.onerror = (event) => {
     event.preventDefault();
     failed();

@@ -8,8 +8,10 @@ import {
   type Result,
   type UpscaleOutput,
   type UpscaleTarget,
+  type WireTarget,
   type WorkerApi,
 } from '../protocol.ts';
+import { withTrustedWorkers } from '../trusted.ts';
 import { inlineWorker } from './inline.ts';
 import {
   type AddModelOptions,
@@ -25,16 +27,7 @@ import {
   type UpscalerOptions,
 } from './options.ts';
 import { PACKAGED } from './packaged.ts';
-import {
-  absolute,
-  baseAddress,
-  isBlob,
-  isFile,
-  isFileHandle,
-  isOffscreenCanvas,
-  isStream,
-  isUrl,
-} from './realm.ts';
+import { absolute, baseAddress, isBlob, isFile, isFileHandle, isStream, isUrl } from './realm.ts';
 import { chooseModel, DEFAULT_QUALITY, planUpscale } from './request.ts';
 import { WorkerSession } from './session.ts';
 import { copyBitmap, toWireSource, type UpscaleSource } from './source.ts';
@@ -156,8 +149,9 @@ class WorkerUpscaler implements Upscaler {
     const plan = planUpscale(await withTask(request, added, image), added);
     throwIfAborted(request.signal);
     const { source, transfer: owned } = await toWireSource(image);
-    const to = typeof target === 'function' ? target() : target;
-    if (isStream(to) || isOffscreenCanvas(to)) owned.push(to);
+    const to = typeof target === 'function' ? target() : await sent(target);
+    if (to !== null && !isFileHandle(to)) owned.push(to);
+    throwIfAborted(request.signal);
     return this.#job(
       request,
       async (remote, id) => {
@@ -182,11 +176,11 @@ class WorkerUpscaler implements Upscaler {
 
   async addModel(file: Blob | string | URL, options?: AddModelOptions): Promise<AddedModel> {
     const given = checkOptions('addModel', options, CALLS.addModel);
-    const { scale, likelyScale, inputRange, task } = given;
+    const { scale, likelyScale, inputRange, task, integrity } = given;
     const source = isBlob(file) ? file : weightAddress(file);
     const name = given.name ?? (isFile(file) ? file.name : fileName(source));
     return this.#job(given, (remote, id) =>
-      remote.addModel(id, source, name, { scale, likelyScale, inputRange, task }),
+      remote.addModel(id, source, name, { scale, likelyScale, inputRange, task, integrity }),
     );
   }
 
@@ -312,13 +306,20 @@ async function withTask<R extends ModelChoice>(
   return (await import('./task.ts')).forTask(request, added, source);
 }
 
+/** A target in the form that is sent to the worker. */
+async function sent(target: UpscaleTarget | null): Promise<WireTarget | null> {
+  return isStream(target) ? (await import('./target.ts')).sendable(target) : target;
+}
+
 function startWorker(): Worker {
   // If a bundler wrote a URL of its own machine here, the worker is next to the page.
   const { protocol, origin } = new URL(import.meta.url);
   if (protocol.startsWith('http') && origin !== location.origin) {
     return inlineWorker(import.meta.url.replace(/[^/]*$/, 'worker.js'));
   }
-  return new Worker(new URL('../worker.ts', import.meta.url), { type: 'module' });
+  return withTrustedWorkers(
+    () => new Worker(new URL('../worker.ts', import.meta.url), { type: 'module' }),
+  );
 }
 
 function make(worker: () => Worker): Worker {
@@ -327,7 +328,7 @@ function make(worker: () => Worker): Worker {
     made = worker();
   } catch (cause) {
     throw new CrispenError('WORKER_FAILED', 'The worker could not be started.', {
-      hint: 'Its script must come from the same site, and the content security policy must allow it.',
+      hint: 'Its script must come from the same site, and the content security policy must allow it: worker-src, and trusted-types crispen.',
       cause,
     });
   }
