@@ -1,0 +1,133 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import sharp from 'sharp';
+import { CpuModel } from '../../src/cpu/model.ts';
+import { upscale as upscaleOnCpu } from '../../src/cpu/upscale.ts';
+import { Engine } from '../../src/engine/engine.ts';
+import { WholeImage } from '../../src/engine/pipeline/wholeImage.ts';
+import { CrispenError } from '../../src/errors.ts';
+import type { Rgba8Image } from '../../src/image/image.ts';
+import { detect } from '../../src/networks/detect.ts';
+import { readSafetensors } from '../../src/weights/safetensors.ts';
+import { EngineHost } from '../../src/worker/host.ts';
+import { tinyCheckpoint } from '../checkpoints/tiny.ts';
+import { testGpu } from '../gpu.ts';
+import setup from '../gpu-setup.ts';
+import { picture } from '../pictures.ts';
+import { randomStream } from '../random.ts';
+import { type Held, isFlat, type SoakCounts, told } from './flat.ts';
+
+const STUCK_MS = 60_000;
+const STEPS = 10;
+const SCALE = 2;
+const IMAGES = [picture(12, 10), picture(9, 13), picture(30, 24)];
+const STUCK = Symbol('stuck');
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+/** Counts the buffers of a GPU that are not destroyed. */
+function counted(gpu: GPU) {
+  const living = new Map<GPUBuffer, number>();
+  const requestAdapter: GPU['requestAdapter'] = async (options) => {
+    const adapter = await gpu.requestAdapter(options);
+    if (!adapter) return null;
+    const requestDevice = adapter.requestDevice.bind(adapter);
+    adapter.requestDevice = async (descriptor) => {
+      const device = await requestDevice(descriptor);
+      const createBuffer = device.createBuffer.bind(device);
+      device.createBuffer = (wanted) => {
+        const buffer = createBuffer(wanted);
+        living.set(buffer, wanted.size);
+        const destroy = buffer.destroy.bind(buffer);
+        buffer.destroy = () => {
+          living.delete(buffer);
+          return destroy();
+        };
+        return buffer;
+      };
+      return device;
+    };
+    return adapter;
+  };
+  return { gpu: { requestAdapter } as GPU, living };
+}
+
+function held(living: ReadonlyMap<GPUBuffer, number>): Held {
+  collect();
+  const { heapUsed, rss } = process.memoryUsage();
+  const bytes = [...living.values()].reduce((sum, size) => sum + size, 0);
+  return { buffers: living.size, bytes, heap: heapUsed, process: rss };
+}
+
+/** Images on the GPU and on the CPU in turn. */
+export async function soakInNode(
+  images: number,
+  seed: number,
+  say: (text: string) => void,
+): Promise<SoakCounts> {
+  await setup();
+  sharp.cache(false);
+  const { gpu, living } = counted(testGpu());
+  const host = new EngineHost(() => Engine.create({ gpu }));
+  const { network, weights } = detect(readSafetensors(tinyCheckpoint(SCALE)).tensors);
+  const cpu = await CpuModel.load(network, weights);
+  const load = () => host.model('tiny', network, weights);
+  const random = randomStream(seed);
+
+  const onGpu = async (image: Rgba8Image, signal?: AbortSignal): Promise<Rgba8Image> => {
+    const whole = new WholeImage({ ...image, depth: 8 }, SCALE);
+    // The largest one in tiles.
+    const options = { tileSize: 32, ...(signal && { signal }) };
+    await host.upscale(load, image, options, ({ data }) => whole.add(data));
+    return whole.image as Rgba8Image;
+  };
+  const onCpu = async (image: Rgba8Image, signal?: AbortSignal): Promise<Rgba8Image> =>
+    (await upscaleOnCpu(cpu, image, signal ? { signal } : {})).image;
+  const ways = [onGpu, onCpu];
+  const expected: Rgba8Image[][] = [];
+  for (const image of IMAGES) {
+    const both: Rgba8Image[] = [];
+    for (const way of ways) both.push(await way(image));
+    expected.push(both);
+  }
+  const same = (a: Rgba8Image, b: Rgba8Image) =>
+    Buffer.from(a.data.buffer).equals(Buffer.from(b.data.buffer));
+  const counts = { images, wrong: 0, stuck: 0, untyped: 0 };
+  let first: Held | null = null;
+  let last: Held = held(living);
+  const step = Math.max(1, Math.floor(images / STEPS));
+  for (let i = 0; i < images; i++) {
+    const [image, way] = [Math.floor(random() * IMAGES.length), i % ways.length];
+    const controller = new AbortController();
+    const isCancelled = random() < 0.1;
+    if (isCancelled) setTimeout(() => controller.abort(), 20 * random());
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<typeof STUCK>((resolve) => {
+      timer = setTimeout(resolve, STUCK_MS, STUCK);
+    });
+    try {
+      const made = await Promise.race([ways[way](IMAGES[image], controller.signal), late]);
+      if (made === STUCK) counts.stuck++;
+      else if (!same(made, expected[image][way])) counts.wrong++;
+    } catch (error) {
+      const isDue = error instanceof CrispenError && error.code === 'ABORTED' && isCancelled;
+      if (!isDue) {
+        counts.untyped++;
+        say(`image ${i}: ${error}`);
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+    // Other models come and go.
+    if (i % 50 === 49) await host.drop('tiny');
+    if ((i + 1) % step !== 0) continue;
+    // Buffers that jobs share have the size of the last job's.
+    await onGpu(IMAGES[2]);
+    last = held(living);
+    say(`${i + 1} images: ${told(last)}`);
+    first ??= last;
+  }
+  const ends = { first: first ?? last, last };
+  return { ...counts, held: ends, flat: isFlat(ends.first, ends.last) };
+}
