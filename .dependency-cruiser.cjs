@@ -48,7 +48,7 @@ module.exports = {
         pathNot: [
           '\\.d\\.ts$',
           '\\.test\\.ts$',
-          '^src/cli/',
+          '^src/(cli|node)/',
           '^src/cpu/wat/',
           '^src/worker/worker\\.ts$',
           '^src/engine/public\\.ts$',
@@ -110,7 +110,9 @@ module.exports = {
       'graph',
     ]),
     only('element', ['worker', 'catalog', 'codecs']),
+    only('node', ['worker', 'engine', 'cpu', 'catalog', 'networks', 'codecs', 'weights', 'image']),
     only('cli', [
+      'node',
       'worker',
       'engine',
       // For `npm run shader`.

@@ -8,7 +8,7 @@ import { build, type Plugin, preview } from 'vite';
 import { launch } from '../e2e/browser.ts';
 import { ensureChromium } from '../scripts/chromium.mjs';
 import { bareShaders } from '../scripts/shaders.mjs';
-import { PACKAGE_ROOT } from '../src/cli/model.ts';
+import { PACKAGE_ROOT } from '../src/node/model.ts';
 
 /** Scripts of `bench/page` that the page may start with. */
 export type PageScript = 'site' | 'rivals' | 'layers';

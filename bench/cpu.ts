@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { choice, positiveInteger, runCommand } from '../src/cli/command.ts';
-import { PACKAGE_ROOT } from '../src/cli/model.ts';
+import { PACKAGE_ROOT } from '../src/node/model.ts';
 import { assembleRegisters } from './assembled.ts';
 import { openPage } from './chromium.ts';
 import { formatLayers, type Layers, type LayersRequest, measureLayers } from './layers.ts';

@@ -2,9 +2,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { runCommand } from '../src/cli/command.ts';
-import { openGpu } from '../src/cli/driver.ts';
-import { readImage } from '../src/cli/images.ts';
-import { PACKAGE_ROOT } from '../src/cli/model.ts';
+import { openGpu } from '../src/node/driver.ts';
+import { readImage } from '../src/node/images.ts';
+import { PACKAGE_ROOT } from '../src/node/model.ts';
 import { fromFloat32 } from '../src/weights/convert.ts';
 import type { Tensor } from '../src/weights/tensor.ts';
 import { writeSafetensors } from '../src/weights/writeSafetensors.ts';

@@ -5,13 +5,13 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { positiveInteger, UsageError } from '../src/cli/command.ts';
-import { openGpu } from '../src/cli/driver.ts';
 import { Engine } from '../src/engine/engine.ts';
 import type { SizedDispatch } from '../src/engine/gpu/arena.ts';
 import { makeJob, plannedBytes } from '../src/engine/tile/strips.ts';
 import { type Graph, GraphBuilder } from '../src/graph/graph.ts';
 import { NonlocalBuilder } from '../src/graph/nonlocal.ts';
 import type { Network } from '../src/networks/network.ts';
+import { openGpu } from '../src/node/driver.ts';
 import { fromFloat32 } from '../src/weights/convert.ts';
 import type { TensorMap } from '../src/weights/tensor.ts';
 import { curvesSvg, fitLine } from './curve.ts';

@@ -1,9 +1,9 @@
 /** npm run profile: prints a network's time on the GPU, kernel by kernel. */
 import { parseArgs } from 'node:util';
 import { choice, positiveInteger, runCommand, UsageError } from '../src/cli/command.ts';
-import { openGpu } from '../src/cli/driver.ts';
-import { chooseModel } from '../src/cli/model.ts';
 import { CONV_VARIANTS, type ConvMethod } from '../src/engine/tune/tuning.ts';
+import { openGpu } from '../src/node/driver.ts';
+import { chooseModel } from '../src/node/model.ts';
 import { measureCeiling } from './ceiling.ts';
 import { formatProfile, profile } from './kernels.ts';
 

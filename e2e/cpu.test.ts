@@ -2,11 +2,11 @@
 import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { chooseModel } from '../src/cli/model.ts';
 import { CpuModel } from '../src/cpu/model.ts';
 import { upscale as upscaleInWasm } from '../src/cpu/upscale.ts';
 import type { Rgba8Image } from '../src/image/image.ts';
 import type { UpscaleRequest, UpscalerOptions } from '../src/index.ts';
+import { chooseModel } from '../src/node/model.ts';
 import { patience } from '../test/patience.ts';
 import { picture } from '../test/pictures.ts';
 import { launch } from './browser.ts';

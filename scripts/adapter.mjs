@@ -3,7 +3,7 @@
  * with the feature shader-f16.
  */
 import { create } from 'webgpu';
-import { findSwiftShader, loadVulkan } from '../src/cli/drivers.mjs';
+import { findSwiftShader, loadVulkan } from '../src/node/drivers.mjs';
 
 process.env.VK_DRIVER_FILES ||= findSwiftShader() ?? '';
 loadVulkan();

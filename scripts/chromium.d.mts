@@ -1,2 +1,2 @@
-export { findChromium, findSwiftShader } from '../src/cli/drivers.mjs';
+export { findChromium, findSwiftShader } from '../src/node/drivers.mjs';
 export function ensureChromium(): { chromium: string; swiftShader: string | null };

@@ -1,7 +1,7 @@
 /** Finds the browser and the Vulkan driver of the tests, or installs them. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { findChromium, findSwiftShader } from '../src/cli/drivers.mjs';
+import { findChromium, findSwiftShader } from '../src/node/drivers.mjs';
 
 export { findChromium, findSwiftShader };
 

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { findVulkanDrivers } from '../src/cli/drivers.mjs';
+import { findVulkanDrivers } from '../src/node/drivers.mjs';
 
 /**
  * Before the f16 tests: chooses a driver with shader-f16, which SwiftShader lacks.

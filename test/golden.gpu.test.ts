@@ -1,6 +1,5 @@
 import { basename } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Backend } from '../src/cli/backend.ts';
 import {
   compareGolden,
   FUSED_OUTPUT,
@@ -11,6 +10,7 @@ import {
 } from '../src/cli/golden-cases.ts';
 import { Engine } from '../src/engine/engine.ts';
 import { trace } from '../src/engine/oracle/traceNetwork.ts';
+import type { Backend } from '../src/node/backend.ts';
 import { testGpu } from './gpu.ts';
 
 let engine: Engine;

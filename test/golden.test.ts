@@ -1,6 +1,5 @@
 import { basename } from 'node:path';
 import { expect, test } from 'vitest';
-import { openBackend } from '../src/cli/backend.ts';
 import type { GoldenCase } from '../src/cli/golden-case.ts';
 import {
   compareGolden,
@@ -9,6 +8,7 @@ import {
   readGoldenCase,
   SEEDED_GOLDENS,
 } from '../src/cli/golden-cases.ts';
+import { openBackend } from '../src/node/backend.ts';
 
 const seeded = findGoldenCases('tiny_*').filter((file) => file.startsWith(SEEDED_GOLDENS));
 

@@ -1,4 +1,4 @@
-import { findSwiftShader } from '../src/cli/drivers.mjs';
+import { findSwiftShader } from '../src/node/drivers.mjs';
 
 /**
  * Before the GPU tests: sets the Vulkan driver in the environment of the test processes. It is

@@ -1,5 +1,5 @@
 import { create, globals } from 'webgpu';
-import { loadVulkan } from '../src/cli/drivers.mjs';
+import { loadVulkan } from '../src/node/drivers.mjs';
 
 // Kept until the process ends, because Dawn sometimes crashes if its instance is collected before
 // its devices.

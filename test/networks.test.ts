@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { openBackend } from '../src/cli/backend.ts';
 import { compareGolden, findGoldenCases, isOff, readGoldenCase } from '../src/cli/golden-cases.ts';
+import { openBackend } from '../src/node/backend.ts';
 
 /**
  * The networks that are detected in checkpoints. Those too large for the repository are in the

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
-import type { Backend } from '../src/cli/backend.ts';
 import {
   compareGolden,
   FUSED_OUTPUT,
@@ -14,6 +13,7 @@ import { a2n } from '../src/networks/a2n.ts';
 import { edsrAcla } from '../src/networks/acla.ts';
 import { detect } from '../src/networks/detect.ts';
 import { lcoan } from '../src/networks/lcoan.ts';
+import type { Backend } from '../src/node/backend.ts';
 import { fromFloat32 } from '../src/weights/convert.ts';
 import { testGpu } from './gpu.ts';
 import { expectClose, randomValues } from './kernels.ts';

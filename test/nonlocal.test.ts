@@ -1,5 +1,4 @@
 import { describe, expect, it, test, vi } from 'vitest';
-import { openBackend } from '../src/cli/backend.ts';
 import type { GoldenCase } from '../src/cli/golden-case.ts';
 import { compareGolden, findGoldenCases, isOff, readGoldenCases } from '../src/cli/golden-cases.ts';
 import { interpret } from '../src/engine/oracle/interpreter.ts';
@@ -7,6 +6,7 @@ import { multiplyAddsPerPixel, parameterCount } from '../src/graph/analysis.ts';
 import { receptiveField, tileOverlap } from '../src/graph/reach.ts';
 import { edsrAcla } from '../src/networks/acla.ts';
 import { lcoan } from '../src/networks/lcoan.ts';
+import { openBackend } from '../src/node/backend.ts';
 import { toFloat32 } from '../src/weights/convert.ts';
 import type { Tensor } from '../src/weights/tensor.ts';
 

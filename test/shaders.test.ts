@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { compactShader } from '../scripts/shaders.mjs';
-import { PACKAGE_ROOT } from '../src/cli/model.ts';
+import { PACKAGE_ROOT } from '../src/node/model.ts';
 
 test('comments and white space go, the code stays', () => {
   expect(compactShader('// head\n\nfn f() { // why\n  return 4.0 / 2.0 - -x;\n}\n')).toBe(

@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { openBackend } from '../src/cli/backend.ts';
 import { compareGolden, readGoldenCases } from '../src/cli/golden-cases.ts';
-import { chooseModel } from '../src/cli/model.ts';
 import { findPython, openTorch } from '../src/cli/torch.ts';
+import { openBackend } from '../src/node/backend.ts';
+import { chooseModel } from '../src/node/model.ts';
 
 // The networks trained in Python must equal those that run here. Both get the same random weights,
 // and the CPU interpreter must compute the same as PyTorch.

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { expect, test } from 'vitest';
-import { openBackend } from '../src/cli/backend.ts';
 import { compareGolden, findGoldenCases, readGoldenCases } from '../src/cli/golden-cases.ts';
+import { openBackend } from '../src/node/backend.ts';
 
 /**
  * Networks of few channels amplify rounding, also that of the code that made these files: a layer

@@ -1,6 +1,6 @@
 import { CrispenError } from '../errors.ts';
+import { removeUnfinished } from '../node/output.ts';
 import { type Choice, inputRange, choice as oneOf, type Rule, whole } from '../options.ts';
-import { removeUnfinished } from './output.ts';
 
 /** An invalid command line: exit code 2. */
 export class UsageError extends CrispenError {

@@ -1,10 +1,10 @@
 import { extname } from 'node:path';
 import { parseArgs } from 'node:util';
+import { readWeightFile } from '../node/model.ts';
+import { findOutput, writeOutput } from '../node/output.ts';
 import { halve } from '../weights/halve.ts';
 import { writeSafetensors } from '../weights/writeSafetensors.ts';
 import { UsageError } from './command.ts';
-import { readWeightFile } from './model.ts';
-import { findOutput, writeOutput } from './output.ts';
 
 export const CONVERT_USAGE = `
 npm run convert -- INPUT OUTPUT.safetensors [options]

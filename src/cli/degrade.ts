@@ -1,5 +1,5 @@
 import type { Rgba8Image } from '../image/image.ts';
-import { loadSharp } from './images.ts';
+import { loadSharp } from '../node/images.ts';
 
 /** How the input of a measurement is degraded. */
 export interface Degradation {

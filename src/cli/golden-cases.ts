@@ -7,16 +7,16 @@ import { CrispenError } from '../errors.ts';
 import { type DetectOptions, detect } from '../networks/detect.ts';
 import type { Network } from '../networks/network.ts';
 import { createNetwork, isArchitecture, type NetworkConfigs } from '../networks/registry.ts';
+import type { Backend } from '../node/backend.ts';
+import { PACKAGE_ROOT } from '../node/model.ts';
 import { toFloat32 } from '../weights/convert.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
-import type { Backend } from './backend.ts';
 import { attentionCases } from './golden-attention.ts';
 import type { GoldenCase } from './golden-case.ts';
 import { glaCases } from './golden-gla.ts';
 import { transformerCases } from './golden-transformer.ts';
 import { viewOf } from './golden-views.ts';
-import { PACKAGE_ROOT } from './model.ts';
 
 /** The largest allowed error relative to the golden tensor's largest magnitude. */
 export const GOLDEN_TOLERANCE = 2e-4;

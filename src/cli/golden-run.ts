@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { openBackend } from './backend.ts';
+import { openBackend } from '../node/backend.ts';
 import { choice, UsageError } from './command.ts';
 import {
   compareGolden,

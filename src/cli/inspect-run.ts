@@ -3,9 +3,9 @@ import { CrispenError } from '../errors.ts';
 import { multiplyAddsPerPixel, parameterCount } from '../graph/analysis.ts';
 import { receptiveField, tileOverlap } from '../graph/reach.ts';
 import { type Detection, identify } from '../networks/detect.ts';
+import { detectIn, type ModelOptions, readWeightFile } from '../node/model.ts';
 import type { WeightFile } from '../weights/read.ts';
 import { positiveInteger, UsageError } from './command.ts';
-import { detectIn, type ModelOptions, readWeightFile } from './model.ts';
 import { NETWORK_OPTIONS, NETWORK_USAGE, networkOf } from './network.ts';
 
 export const INSPECT_USAGE = `

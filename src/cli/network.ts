@@ -1,9 +1,7 @@
 import type { Gate, OffsetLayout } from '../graph/nonlocalOp.ts';
-import type { CompactActivation, NetworkChoice } from '../networks/match.ts';
+import type { CompactActivation } from '../networks/match.ts';
+import type { NetworkWish } from '../node/model.ts';
 import { choice, positiveInteger, positiveNumber } from './command.ts';
-
-/** What the tensors of a weight file may leave open, besides the scale. */
-export type NetworkWish = Omit<NetworkChoice, 'scale'>;
 
 /** The options of `parseArgs` that `networkOf` reads. */
 export const NETWORK_OPTIONS = {

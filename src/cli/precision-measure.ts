@@ -2,7 +2,7 @@ import type { Engine } from '../engine/engine.ts';
 import { trace } from '../engine/oracle/traceNetwork.ts';
 import { CrispenError } from '../errors.ts';
 import type { Rgba8Image } from '../image/image.ts';
-import type { ChosenModel } from './model.ts';
+import type { ChosenModel } from '../node/model.ts';
 
 /** The share of 8-bit values that must be within one step of f32 for f16 to be used. */
 export const REQUIRED_SHARE = 0.999;

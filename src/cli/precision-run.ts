@@ -3,10 +3,10 @@ import { parseArgs } from 'node:util';
 import { findModel, MODEL_FILES } from '../catalog/files.ts';
 import { Engine } from '../engine/engine.ts';
 import type { Rgba8Image } from '../image/image.ts';
+import { openGpu } from '../node/driver.ts';
+import { readImage } from '../node/images.ts';
+import { chooseModel, PACKAGE_ROOT } from '../node/model.ts';
 import { positiveInteger } from './command.ts';
-import { openGpu } from './driver.ts';
-import { readImage } from './images.ts';
-import { chooseModel, PACKAGE_ROOT } from './model.ts';
 import {
   hardPicture,
   holds,

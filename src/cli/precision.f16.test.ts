@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requestF16Adapter, testGpu } from '../../test/gpu.ts';
 import { MODEL_FILES } from '../catalog/files.ts';
 import { Engine } from '../engine/engine.ts';
-import { readImage } from './images.ts';
-import { chooseModel } from './model.ts';
+import { readImage } from '../node/images.ts';
+import { chooseModel } from '../node/model.ts';
 import {
   F16_MAX,
   hardPicture,

@@ -8,15 +8,15 @@ import { resample } from '../image/resample.ts';
 import { compareLuma } from '../metrics/index.ts';
 import { type Line, seamSteps } from '../metrics/seams.ts';
 import type { Network } from '../networks/network.ts';
+import { DEVICES, type Measurer, openBackend, type TilingChoice } from '../node/backend.ts';
+import { readImage } from '../node/images.ts';
+import { type ChosenModel, chooseModel } from '../node/model.ts';
 import { fromFloat32 } from '../weights/convert.ts';
 import type { Tensor } from '../weights/tensor.ts';
-import { DEVICES, type Measurer, openBackend } from './backend.ts';
 import { choice, positiveInteger, positiveNumber, UsageError } from './command.ts';
 import { cropTo, findPairs, type ImagePair } from './dataset.ts';
 import { type Degradation, degrade } from './degrade.ts';
-import { readImage } from './images.ts';
-import { type ChosenModel, chooseModel } from './model.ts';
-import { TILING_OPTIONS, TILING_USAGE, type TilingChoice, tilingOf } from './tiling.ts';
+import { TILING_OPTIONS, TILING_USAGE, tilingOf } from './tiling.ts';
 import { openTorch } from './torch.ts';
 
 export const QUALITY_USAGE = `

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import type { ModelEntry } from '../catalog/manifest.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import { resample } from '../image/resample.ts';
-import type { Measurer } from './backend.ts';
+import type { Measurer } from '../node/backend.ts';
+import { loadSharp, readImage } from '../node/images.ts';
+import { chooseModel } from '../node/model.ts';
 import { type Degradation, degrade } from './degrade.ts';
-import { loadSharp, readImage } from './images.ts';
-import { chooseModel } from './model.ts';
 
 /** A part of a sample photo, in pixels of the photo: multiples of 4. */
 interface Crop {

@@ -5,11 +5,11 @@ import { parseArgs } from 'node:util';
 import { MODELS, type ModelEntry } from '../catalog/manifest.ts';
 import type { Restoration } from '../catalog/task.ts';
 import { CrispenError } from '../errors.ts';
-import type { Measurer } from './backend.ts';
+import type { Measurer } from '../node/backend.ts';
+import { type ChosenModel, chooseModel, PACKAGE_ROOT } from '../node/model.ts';
 import { choice } from './command.ts';
 import type { Degradation } from './degrade.ts';
 import { sharedFolder } from './golden-cases.ts';
-import { type ChosenModel, chooseModel, PACKAGE_ROOT } from './model.ts';
 import { MEASURERS, measureModel, openMeasurer, type QualityLine } from './quality-run.ts';
 import { drawCrops } from './report-crops.ts';
 

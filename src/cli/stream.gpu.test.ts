@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { tinyCheckpoint } from '../../test/checkpoints/tiny.ts';
 import { picture } from '../../test/pictures.ts';
-import { PACKAGE_ROOT } from './model.ts';
+import { PACKAGE_ROOT } from '../node/model.ts';
 
 /**
  * `CRISPEN_LARGE=1`: 24 megapixels times 16, which takes some ten minutes on a software adapter.

@@ -1,12 +1,6 @@
-import type { UpscaleOptions } from '../engine/types.ts';
+import type { TilingChoice } from '../node/backend.ts';
 import { CALLS } from '../worker/page/options.ts';
 import { choice, parsed, positiveInteger, UsageError } from './command.ts';
-
-/** How an image is cut into tiles. The result only depends on `edge` and `statistics`. */
-export type TilingChoice = Pick<
-  UpscaleOptions,
-  'tileSize' | 'memoryBudget' | 'edge' | 'statistics'
->;
 
 /** The options of `parseArgs` that `tilingOf` reads. */
 export const TILING_OPTIONS = {

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { CrispenError } from '../errors.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import type { Network } from '../networks/network.ts';
+import type { Measurer } from '../node/backend.ts';
+import { PACKAGE_ROOT } from '../node/model.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { writeSafetensors } from '../weights/writeSafetensors.ts';
-import type { Measurer } from './backend.ts';
-import { PACKAGE_ROOT } from './model.ts';
 
 /** The names in `training/networks.py` by architecture. */
 const NETWORKS: Readonly<Record<string, string>> = { a2n: 'a2n', a2nm: 'a2nm', pan: 'pan' };

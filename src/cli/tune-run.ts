@@ -3,8 +3,8 @@ import type { Fusion } from '../engine/compile/fuse.ts';
 import { type Measurement, type TuneResult, tune } from '../engine/tune/measure.ts';
 import type { MethodChoice } from '../engine/tune/tuning.ts';
 import type { Size } from '../geometry.ts';
+import { openGpu } from '../node/driver.ts';
 import { choice, positiveInteger, UsageError } from './command.ts';
-import { openGpu } from './driver.ts';
 
 export const TUNE_USAGE = `
 npm run tune -- [options]

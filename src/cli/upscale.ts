@@ -7,15 +7,15 @@ import type { AdapterReport, Progress } from '../engine/types.ts';
 import { depthOf } from '../image/image.ts';
 import { isOpaque } from '../image/pixels.ts';
 import type { SizeWish } from '../image/size.ts';
+import { type Backend, DEVICES, openBackend } from '../node/backend.ts';
+import { checkFormat, formatOf, OUTPUT_FORMATS, readPicture, writeImage } from '../node/images.ts';
+import { type ChosenModel, chooseChain, type NetworkWish } from '../node/model.ts';
+import { findOutput, openSink, STDIO } from '../node/output.ts';
+import { MAX_THREADS } from '../node/threads.ts';
 import { whole } from '../options.ts';
 import { CALLS } from '../worker/page/options.ts';
-import { type Backend, DEVICES, openBackend } from './backend.ts';
 import { choice, parsed, UsageError } from './command.ts';
-import { checkFormat, formatOf, OUTPUT_FORMATS, readPicture, writeImage } from './images.ts';
-import { type ChosenModel, chooseChain } from './model.ts';
-import { NETWORK_OPTIONS, NETWORK_USAGE, type NetworkWish, networkOf } from './network.ts';
-import { findOutput, openSink, STDIO } from './output.ts';
-import { MAX_THREADS } from './threads.ts';
+import { NETWORK_OPTIONS, NETWORK_USAGE, networkOf } from './network.ts';
 import { TILING_OPTIONS, TILING_USAGE, tilingOf } from './tiling.ts';
 
 export const UPSCALE_USAGE = `

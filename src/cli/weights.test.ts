@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { upscaleOnCpu } from '../engine/oracle/interpreter.ts';
 import { detect } from '../networks/detect.ts';
+import { readImage, writeImage } from '../node/images.ts';
+import { PACKAGE_ROOT } from '../node/model.ts';
 import { toFloat32 } from '../weights/convert.ts';
 import { readWeights } from '../weights/read.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import type { Tensor } from '../weights/tensor.ts';
 import { writeSafetensors } from '../weights/writeSafetensors.ts';
 import { convertCommand } from './convert-run.ts';
-import { readImage, writeImage } from './images.ts';
 import { type Inspection, inspectCommand } from './inspect-run.ts';
-import { PACKAGE_ROOT } from './model.ts';
 import { upscaleCommand } from './upscale.ts';
 
 const CHECKPOINTS = `${PACKAGE_ROOT}test/checkpoints`;

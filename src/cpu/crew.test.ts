@@ -3,8 +3,8 @@ import { patience } from '../../test/patience.ts';
 import { picture } from '../../test/pictures.ts';
 
 import { findGoldenCases, readGoldenCases, SEEDED_GOLDENS } from '../cli/golden-cases.ts';
-import { chooseModel } from '../cli/model.ts';
-import { openCrew } from '../cli/threads.ts';
+import { chooseModel } from '../node/model.ts';
+import { openCrew } from '../node/threads.ts';
 import { type BandThread, Crew } from './crew.ts';
 import { CpuModel } from './model.ts';
 import { compileModule, instantiate, makeMemory } from './module.ts';

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { picture } from '../../test/pictures.ts';
-import { chooseModel } from '../cli/model.ts';
-import { openCrew } from '../cli/threads.ts';
+import { chooseModel } from '../node/model.ts';
+import { openCrew } from '../node/threads.ts';
 import { estimateMilliseconds, measureSpeed } from './estimate.ts';
 import { CpuModel } from './model.ts';
 import { upscale } from './upscale.ts';

@@ -1,8 +1,8 @@
 import { afterAll, expect, it } from 'vitest';
 import { difference, picture } from '../../test/pictures.ts';
 import { findGoldenCases, readGoldenCases, SEEDED_GOLDENS } from '../cli/golden-cases.ts';
-import { chooseModel } from '../cli/model.ts';
 import type { Network } from '../networks/network.ts';
+import { chooseModel } from '../node/model.ts';
 import { fromFloat32 } from '../weights/convert.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { CpuModel } from './model.ts';

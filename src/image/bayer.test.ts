@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { toMosaic } from '../../test/pictures.ts';
-import { readImage } from '../cli/images.ts';
 import { compareLuma } from '../metrics/index.ts';
+import { readImage } from '../node/images.ts';
 import { type BayerMosaic, type BayerPattern, demosaicBilinear } from './bayer.ts';
 import { toRgba8 } from './pixels.ts';
 

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { testGpu } from '../../../test/gpu.ts';
-import { readImage } from '../../cli/images.ts';
 import type { Rgba8Image } from '../../image/image.ts';
 import { stepAcross } from '../../metrics/seams.ts';
 import { createNetwork } from '../../networks/registry.ts';
+import { readImage } from '../../node/images.ts';
 import { readSafetensors } from '../../weights/safetensors.ts';
 import { Engine, type Model } from '../engine.ts';
 import type { Edge } from '../types.ts';

@@ -4,7 +4,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requestF16Adapter, testGpu } from '../../../test/gpu.ts';
 import { expectClose, randomMap, randomValues, runKernel, written } from '../../../test/kernels.ts';
-import type { Backend } from '../../cli/backend.ts';
 import {
   compareGolden,
   findGoldenCases,
@@ -15,6 +14,7 @@ import {
 import { Engine } from '../../engine/engine.ts';
 import { decodeElements, encodeElements } from '../../engine/gpu/element.ts';
 import { trace } from '../../engine/oracle/traceNetwork.ts';
+import type { Backend } from '../../node/backend.ts';
 import { blocksOf, mapGrid } from '../kernel.ts';
 import { fromBlocked, type PlanarMap, toBlocked } from '../planar.ts';
 import {

@@ -6,13 +6,18 @@ import { interpret, upscaleOnCpu } from '../engine/oracle/interpreter.ts';
 import { findTaps, type PlanarInput } from '../engine/oracle/trace.ts';
 import type { Pass } from '../engine/pipeline/enlarge.ts';
 import { choosePrecision, type Precision } from '../engine/tune/precision.ts';
-import type { AdapterReport, RunOptions, TracedTensor, UpscaleResult } from '../engine/types.ts';
+import type {
+  AdapterReport,
+  RunOptions,
+  TracedTensor,
+  UpscaleOptions,
+  UpscaleResult,
+} from '../engine/types.ts';
 import { type Depth, depthOf, type Rgba8Image } from '../image/image.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { openGpu, openRealGpu } from './driver.ts';
 import type { ChosenModel } from './model.ts';
-import type { TilingChoice } from './tiling.ts';
 
 /**
  * `gpu`: WebGPU, on a software adapter if there is no other. `cpu`: WebAssembly. `oracle`: plain
@@ -26,6 +31,12 @@ export const DEVICES: readonly (DeviceName | 'auto')[] = ['auto', 'gpu', 'cpu'];
  * limits it.
  */
 const SUBMIT_MS = 100;
+
+/** How an image is cut into tiles. The result only depends on `edge` and `statistics`. */
+export type TilingChoice = Pick<
+  UpscaleOptions,
+  'tileSize' | 'memoryBudget' | 'edge' | 'statistics'
+>;
 
 /** `tiling` overrides the backend's. The oracle has none. */
 export type UpscaleFunction = (

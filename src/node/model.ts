@@ -10,16 +10,19 @@ import { checkServes, type Task, taskOfFile } from '../catalog/task.ts';
 import { CrispenError } from '../errors.ts';
 import { type SizeWish, wishedSize } from '../image/size.ts';
 import { type Detection, detect, recognise } from '../networks/detect.ts';
+import type { NetworkChoice } from '../networks/match.ts';
 import type { Network } from '../networks/network.ts';
 import { readWeights, type WeightFile } from '../weights/read.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { readBytes } from './images.ts';
-import type { NetworkWish } from './network.ts';
 
 /**
  * The package's own folder. This file is two folders below it, both in the source and in the build.
  */
 export const PACKAGE_ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+/** What the tensors of a weight file may leave open, besides the scale. */
+export type NetworkWish = Omit<NetworkChoice, 'scale'>;
 
 interface Size {
   readonly width: number;
