@@ -7,6 +7,7 @@ const step = (kernel: string, milliseconds: number, work: number): StepTime => (
   milliseconds,
   multiplyAdds: work,
   bytes: 2 * work,
+  loaded: { storage: work / 8, uniform: 0, workgroup: work / 4 },
 });
 const times = [step('mix', 1, 0), step('conv', 2, 5e5), step('conv', 6, 3.5e6)];
 
@@ -15,6 +16,7 @@ it('sums over steps of a kernel, the longest first', () => {
   // 4e6 in 8 ms are half of 1e9 per second; twice as many bytes are all of it.
   expect(conv).toMatchObject({ kernel: 'conv', steps: 2, milliseconds: 8, multiplyAdds: 4e6 });
   expect(conv).toMatchObject({ multiplyAddShare: 0.5, bandwidthShare: 1 });
+  expect(conv.loads).toEqual({ storage: 1 / 8, uniform: 0, workgroup: 1 / 4 });
   expect(mix).toMatchObject({ kernel: 'mix', steps: 1, multiplyAddShare: 0, bandwidthShare: 0 });
   expect(byKernel(times, ceiling, 'f16')[0].multiplyAddShare).toBeNull();
 });
@@ -33,6 +35,8 @@ it('prints shares of time, and a line of all', () => {
   });
   const lines = text.split('\n');
   expect(lines[0]).toContain('a2n-x2 at 4 x 3 in f32, fused to ops, convolutions quad');
-  expect(lines[2]).toMatch(/^conv +2 +8\.000 +88\.9 % +0\.5 +50\.0 % +1\.0 +100 %$/);
-  expect(lines[4]).toMatch(/^all +3 +9\.000 +100 % +0\.4 +44\.4 %/);
+  expect(lines[3]).toMatch(
+    /^conv +2 +8\.000 +88\.9 % +0\.5 +50\.0 % +1\.0 +100 % +125\.0 +0\.0 +250\.0$/,
+  );
+  expect(lines[5]).toMatch(/^all +3 +9\.000 +100 % +0\.4 +44\.4 %/);
 });

@@ -10,6 +10,7 @@ import { type ConvMethod, familyOf, tuningOf } from '../src/engine/tune/tuning.t
 import type { Size } from '../src/geometry.ts';
 import { sizeMultiple } from '../src/graph/analysis.ts';
 import { type ElementType, GROUP_ROW_WORD, PARAM_WORDS } from '../src/kernels/kernel.ts';
+import { countLoads } from '../src/kernels/loads.ts';
 import type { Network } from '../src/networks/network.ts';
 import type { TensorMap } from '../src/weights/tensor.ts';
 import type { Ceiling } from './ceiling.ts';
@@ -30,6 +31,9 @@ export interface ProfileTask {
   readonly conv?: ConvMethod | undefined;
 }
 
+const SPACES = ['storage', 'uniform', 'workgroup'] as const;
+type Space = (typeof SPACES)[number];
+
 /** All steps of one kind. */
 export interface KernelTime {
   readonly kernel: string;
@@ -39,6 +43,8 @@ export interface KernelTime {
   readonly multiplyAdds: number;
   /** Maps and weights that the steps read and write, counted once per step. */
   readonly bytes: number;
+  /** Vectors of four values that the loops load per multiply-add, by where they lie. */
+  readonly loads: Readonly<Record<Space, number>>;
   /** Shares of the ceilings, 0 to 1; null if there is no ceiling. */
   readonly multiplyAddShare: number | null;
   readonly bandwidthShare: number;
@@ -64,7 +70,22 @@ export interface StepTime {
   readonly milliseconds: number;
   readonly multiplyAdds: number;
   readonly bytes: number;
+  /** Vectors that its loops load in all, by where they lie. */
+  readonly loaded: Readonly<Record<Space, number>>;
 }
+
+/** Counts on the kernel's source, scaled to a step's multiply-adds. */
+function loadedBy(code: string, multiplyAdds: number): StepTime['loaded'] {
+  const { multiplyAdds: counted, ...loads } = countLoads(code);
+  const scale = counted > 0 ? multiplyAdds / counted : 0;
+  return scaled(loads, scale);
+}
+
+const scaled = (loads: StepTime['loaded'], by: number): StepTime['loaded'] => ({
+  storage: loads.storage * by,
+  uniform: loads.uniform * by,
+  workgroup: loads.workgroup * by,
+});
 
 /** @throws CrispenError `NO_WEBGPU`, `OUT_OF_MEMORY`, `INVALID_INPUT` for f16 on a device without it */
 export async function profile(gpu: GPU, task: ProfileTask, ceiling: Ceiling): Promise<Profile> {
@@ -106,10 +127,12 @@ export async function profile(gpu: GPU, task: ProfileTask, ceiling: Ceiling): Pr
             size,
             (key) => model.spans.get(key)?.size ?? 0,
           );
+          const multiplyAdds = cost.multiplyAddsPerPixel * pixels;
           times.push({
             kernel: dispatch.kernel.label,
+            loaded: loadedBy(dispatch.kernel.code, multiplyAdds),
             milliseconds: await timeStep(device, dispatch, job.arena.uniforms, repeats),
-            multiplyAdds: cost.multiplyAddsPerPixel * pixels,
+            multiplyAdds,
             bytes: cost.bytesPerPixel * pixels,
           });
         }
@@ -166,7 +189,7 @@ export function byKernel(
   precision: ElementType,
 ): KernelTime[] {
   const sums = new Map<string, StepTime & { steps: number }>();
-  for (const { kernel, milliseconds, multiplyAdds, bytes } of times) {
+  for (const { kernel, milliseconds, multiplyAdds, bytes, loaded } of times) {
     const sum = sums.get(kernel);
     sums.set(kernel, {
       kernel,
@@ -174,12 +197,18 @@ export function byKernel(
       milliseconds: (sum?.milliseconds ?? 0) + milliseconds,
       multiplyAdds: (sum?.multiplyAdds ?? 0) + multiplyAdds,
       bytes: (sum?.bytes ?? 0) + bytes,
+      loaded: {
+        storage: (sum?.loaded.storage ?? 0) + loaded.storage,
+        uniform: (sum?.loaded.uniform ?? 0) + loaded.uniform,
+        workgroup: (sum?.loaded.workgroup ?? 0) + loaded.workgroup,
+      },
     });
   }
   const peak = ceiling.multiplyAdds[precision];
   return [...sums.values()]
-    .map((sum) => ({
+    .map(({ loaded, ...sum }) => ({
       ...sum,
+      loads: scaled(loaded, sum.multiplyAdds > 0 ? 1 / sum.multiplyAdds : 0),
       multiplyAddShare: peak === null ? null : (sum.multiplyAdds * 1000) / sum.milliseconds / peak,
       bandwidthShare: (sum.bytes * 1000) / sum.milliseconds / ceiling.bandwidth,
     }))
@@ -197,6 +226,11 @@ export function formatProfile({ kernels, size, ceiling, ...run }: Profile): stri
         milliseconds: total(({ milliseconds }) => milliseconds),
         multiplyAdds: total(({ multiplyAdds }) => multiplyAdds),
         bytes: total(({ bytes }) => bytes),
+        loaded: {
+          storage: total(({ loads, multiplyAdds }) => loads.storage * multiplyAdds),
+          uniform: total(({ loads, multiplyAdds }) => loads.uniform * multiplyAdds),
+          workgroup: total(({ loads, multiplyAdds }) => loads.workgroup * multiplyAdds),
+        },
       },
     ],
     ceiling,
@@ -213,13 +247,25 @@ export function formatProfile({ kernels, size, ceiling, ...run }: Profile): stri
     percent(row.multiplyAddShare),
     (row.bytes / row.milliseconds / 1e6).toFixed(1),
     percent(row.bandwidthShare),
+    ...SPACES.map((space) => (row.loads[space] * 1000).toFixed(1)),
   ]);
-  const head = ['kernel', 'steps', 'ms', 'of time', 'Gmadd/s', 'of peak', 'GB/s', 'of copy'];
+  const head = [
+    'kernel',
+    'steps',
+    'ms',
+    'of time',
+    'Gmadd/s',
+    'of peak',
+    'GB/s',
+    'of copy',
+    ...SPACES,
+  ];
   const widths = head.map((_, i) => Math.max(...[head, ...rows].map((row) => row[i].length)));
   const line = (row: readonly string[]) =>
     row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ');
   return [
     `${run.model} at ${size.width} x ${size.height} in ${run.precision}, fused to ${run.fuse}, convolutions ${run.conv}, on ${run.adapter}, timed by ${run.clock}`,
+    'storage, uniform, workgroup: vectors of four loaded from there per 1000 multiply-adds, by counts on the source',
     line(head),
     ...rows.map(line),
   ].join('\n');

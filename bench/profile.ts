@@ -18,7 +18,8 @@ npm run profile -- [options]
 
 Times each kernel of a network on the GPU at hand, by timestamp queries where the GPU has them, else from
 submission to completion; sums them up by kind, with multiply-adds and bytes per second in parts of what
-the GPU does at best. Each step runs by itself: steps that would overlap take longer here.
+the GPU does at best, and the vectors that the loops load per multiply-add from storage, uniform and
+workgroup memory, counted on the source. Each step runs by itself: steps that would overlap take longer here.
 
   --model ID              default a2n-x2
   --size WxH              of the LR picture, default 128x128

@@ -1,7 +1,7 @@
 /** What the hot loops of convolutions load, and from where: read off their expansions. */
 import { describe, expect, it } from 'vitest';
-import { CONV_VARIANTS } from '../engine/tune/tuning.ts';
-import type { ConvSpec } from './conv/conv.ts';
+import { CONV_VARIANTS, FAMILIES } from '../engine/tune/tuning.ts';
+import type { ConvSpec, ConvVariant } from './conv/conv.ts';
 import { EXAMPLES } from './examples.ts';
 import { accessesOf, countLoads, evaluate, hotLoops, parseShader, walk } from './loads.ts';
 
@@ -26,7 +26,9 @@ const spec: ConvSpec = {
   act1: null,
 };
 const LISTED = await Promise.all(
-  Object.entries(CONV_VARIANTS).map(async ([name, { load }]) => [name, await load(OFFER)] as const),
+  Object.entries(CONV_VARIANTS).map(
+    async ([name, { load }]): Promise<[string, ConvVariant]> => [name, await load(OFFER)],
+  ),
 );
 const codes = LISTED.flatMap(([name, { kernel, only = 'f32' }]) =>
   ([3, 1] as const).map(
@@ -140,6 +142,21 @@ describe('vector loads per 384 multiply-adds of a 3x3 convolution', () => {
     ['quad5', [5, 0, 0]],
   ])('%s', (variant, expected) => {
     expect(per384(conv[variant]('f32').code)).toEqual(expected);
+  });
+
+  it('loads from storage at most half of what it was, 22, and no more in all, for NVIDIA', () => {
+    const family = FAMILIES.find(({ family }) => family === 'nvidia');
+    const variants = new Map(LISTED);
+    for (const [method, element] of [
+      [family?.conv, 'f32'],
+      [family?.half?.conv, 'f16'],
+    ] as const) {
+      const variant = variants.get(String(method)) as ConvVariant;
+      const [storage, uniform, workgroup] = per384(variant.kernel(spec, element).code);
+      expect(storage).toBeLessThanOrEqual(11);
+      expect(storage + uniform + workgroup).toBeLessThanOrEqual(22);
+      expect(storage).toBeGreaterThan(0);
+    }
   });
 
   it('counts those of the whole kernel in fused blocks', () => {
