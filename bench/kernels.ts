@@ -5,7 +5,7 @@ import { Engine } from '../src/engine/engine.ts';
 import type { SizedDispatch } from '../src/engine/gpu/arena.ts';
 import type { Device } from '../src/engine/gpu/device.ts';
 import { makeJob, wholeImage } from '../src/engine/tile/strips.ts';
-import { timePass } from '../src/engine/tune/measure.ts';
+import { timePass } from '../src/engine/tune/layers.ts';
 import { type ConvMethod, familyOf, tuningOf } from '../src/engine/tune/tuning.ts';
 import type { Size } from '../src/geometry.ts';
 import { sizeMultiple } from '../src/graph/analysis.ts';

@@ -14,8 +14,8 @@ export function testGpu(): GPU {
   if (!gpu) {
     loadVulkan();
     Object.assign(globalThis, globals);
-    // Enables subgroup matrices, if the adapter has them.
-    gpu = create(['enable-dawn-features=allow_unsafe_apis']);
+    // Enables subgroup matrices and f16, if the adapter has them.
+    gpu = create(['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia']);
   }
   return gpu;
 }

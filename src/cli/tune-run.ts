@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import type { Fusion } from '../engine/compile/fuse.ts';
-import { type Measurement, type TuneResult, tune } from '../engine/tune/measure.ts';
+import type { Measurement } from '../engine/tune/layers.ts';
+import { type TuneResult, tune } from '../engine/tune/measure.ts';
 import type { MethodChoice } from '../engine/tune/tuning.ts';
 import type { Size } from '../geometry.ts';
 import { openGpu } from '../node/driver.ts';

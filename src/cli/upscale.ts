@@ -40,6 +40,9 @@ error. Links are followed, permissions stay.
                    --model, it replaces the weights of that model
 ${NETWORK_USAGE}
   --device NAME    auto (default: a GPU, or else the CPU), gpu or cpu
+  --tune MODE      how kernels for the GPU are chosen: quick (default: a table, and after the image a
+                   measurement of at most 250 ms of GPU time, kept for later runs), full (a
+                   measurement of some seconds before the image, also kept) or off (the table)
   --threads N      threads on the CPU (default: one per core, at most 8)
 ${TILING_USAGE}
   --edge MODE      pixels beyond the border: zero (default; as networks were trained), replicate,
@@ -53,6 +56,8 @@ ${TILING_USAGE}
   --json           print one line of JSON about the run
   --help           this text
 `;
+
+const TUNE_MODES = ['off', 'quick', 'full'] as const;
 
 /** The tasks for images. Raw Bayer data has no supported file format. */
 const TASKS = ['upscale', 'dejpeg', 'denoise'] as const;
@@ -73,6 +78,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
       weights: { type: 'string' },
       ...NETWORK_OPTIONS,
       device: { type: 'string', default: 'auto' },
+      tune: { type: 'string', default: 'quick' },
       threads: { type: 'string' },
       ...TILING_OPTIONS,
       precision: { type: 'string', default: 'auto' },
@@ -91,6 +97,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
     values.threads === undefined
       ? undefined
       : parsed('--threads', values.threads, whole(1, MAX_THREADS));
+  const mode = choice('--tune', values.tune, TUNE_MODES);
   const tiling = tilingOf(values, device);
   const method = parsed('--method', values.method, CALLS.upscale.method);
   const precision = parsed('--precision', values.precision, CALLS.createUpscaler.precision);
@@ -125,7 +132,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
   // A model may run twice.
   const assumptions = [...new Set(method === 'lanczos' ? [] : chain.flatMap((m) => m.assumptions))];
 
-  const backend = await openBackend(device, tiling, threads);
+  const backend = await openBackend(device, tiling, threads, mode);
   try {
     const depth = depthOf(image);
     const plan = {
@@ -190,6 +197,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
       if (report.slow) say('Plain loops ran parts of the network, which is slow.');
       for (const assumption of assumptions) say(`Assumed: ${assumption}.`);
     }
+    if (report.backend === 'webgpu') await backend.tune(signal);
     return 0;
   } finally {
     clearProgress();

@@ -16,6 +16,7 @@ import type {
 import { type Depth, depthOf, type Rgba8Image } from '../image/image.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
+import type { TuneMode } from '../worker/protocol.ts';
 import { openGpu, openRealGpu } from './driver.ts';
 import type { ChosenModel } from './model.ts';
 
@@ -84,10 +85,13 @@ export interface Backend extends Measurer {
     taps: readonly string[],
     options?: { readonly fuse?: Fusion },
   ): Promise<Map<string, TracedTensor>>;
+  /** To call after the first image: measures kernels quickly, if nothing is known of this GPU. */
+  tune(signal?: AbortSignal): Promise<void>;
   close(): void;
 }
 
 /**
+ * @param mode how kernels for a GPU are chosen; default `off`
  * @param threads of the CPU backend, by default one per core
  * @throws CrispenError `NO_WEBGPU` for `gpu` on a machine without an adapter.
  */
@@ -95,6 +99,7 @@ export async function openBackend(
   device: DeviceName | 'auto',
   tiling: TilingChoice = {},
   threads?: number,
+  mode: TuneMode = 'off',
 ): Promise<Backend> {
   switch (device) {
     case 'oracle':
@@ -102,10 +107,10 @@ export async function openBackend(
     case 'cpu':
       return openCpuBackend(tiling, threads);
     case 'gpu':
-      return openGpuBackend(tiling, await openGpu());
+      return openGpuBackend(tiling, await openGpu(), mode);
     case 'auto': {
       const gpu = await openRealGpu();
-      return gpu ? openGpuBackend(tiling, gpu) : openCpuBackend(tiling, threads);
+      return gpu ? openGpuBackend(tiling, gpu, mode) : openCpuBackend(tiling, threads);
     }
   }
 }
@@ -127,6 +132,7 @@ const ORACLE: Backend = {
     return (image, options) => upscaleOnCpu(network, weights, image, options);
   },
   trace: (network, weights, input, taps) => interpret(network, weights, input, taps),
+  async tune() {},
   close() {},
 };
 
@@ -159,14 +165,16 @@ async function openCpuBackend(tiling: TilingChoice, threads?: number): Promise<B
       const model = await CpuModel.load(network, weights, { crew, keep, fuse: level });
       return model.trace(input, taps);
     },
+    async tune() {},
     close: () => crew.close(),
   };
 }
 
-async function openGpuBackend(tiling: TilingChoice, gpu: GPU): Promise<Backend> {
+async function openGpuBackend(tiling: TilingChoice, gpu: GPU, mode: TuneMode): Promise<Backend> {
   const { Engine } = await import('../engine/engine.ts');
   const { trace } = await import('../engine/oracle/traceNetwork.ts');
-  const engine = await Engine.create({ gpu });
+  const { tuneInNode, tuningInNode } = await import('./tuned.ts');
+  const engine = await Engine.create({ gpu, tuning: tuningInNode(gpu, mode) });
   return {
     device: 'gpu',
     adapter: engine.adapter,
@@ -196,6 +204,9 @@ async function openGpuBackend(tiling: TilingChoice, gpu: GPU): Promise<Backend> 
     },
     trace: (network, weights, input, taps, options) =>
       trace(engine, network, weights, input, taps, options),
+    async tune(signal) {
+      if (mode === 'quick') await tuneInNode(gpu, engine.device, signal);
+    },
     close: () => engine.destroy(),
   };
 }

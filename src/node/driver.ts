@@ -58,8 +58,8 @@ async function firstGpu(
   for (const driver of drivers) {
     // The Vulkan loader reads the variable for each new instance, so every attempt makes its own.
     if (driver !== null) process.env.VK_DRIVER_FILES = driver;
-    // Enables subgroup matrices, which browsers keep behind a flag.
-    const gpu = create(['enable-dawn-features=allow_unsafe_apis']);
+    // Enables subgroup matrices, which browsers keep behind a flag, and f16 on NVIDIA, which they have.
+    const gpu = create(['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia']);
     if (await gpu.requestAdapter({ powerPreference: 'high-performance' })) return gpu;
   }
   return null;

@@ -246,12 +246,17 @@ export interface WorkerConfig {
   /** On the CPU; null: all cores except one. */
   readonly threads: number | null;
   readonly precision: Precision;
-  /** Measure kernel variants once per adapter. */
-  readonly tune: boolean;
+  readonly tune: TuneMode;
   /** Name of a lock that the worker holds while it lives; null: no lock. */
   readonly lifeline: string | null;
   readonly visible: boolean;
 }
+
+/**
+ * How the fastest kernels are chosen: by a table of adapter families (`off`), by a short measurement
+ * after the first image (`quick`), or by a long one on first use (`full`).
+ */
+export type TuneMode = 'off' | 'quick' | 'full';
 
 /**
  * A message of the worker besides comlink's own. Comlink ignores it, because it has no `id`. It

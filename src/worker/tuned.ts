@@ -1,39 +1,63 @@
-/** Tuning on first use: measures the fastest kernel variants once and keeps the result. */
-import { choiceOf, type TuneOptions, type TuneResult } from '../engine/tune/measure.ts';
+/** Choices that were measured on this adapter, and where they are kept. */
+import type { Device } from '../engine/gpu/device.ts';
+import { choiceOf } from '../engine/tune/choice.ts';
+import type { TuneOptions, TuneResult } from '../engine/tune/measure.ts';
+import type { QuickOptions, QuickResult } from '../engine/tune/quick.ts';
 import { familyOf, type Tuning, tuningOf } from '../engine/tune/tuning.ts';
 import type { AdapterReport } from '../engine/types.ts';
+import type { TuneMode } from './protocol.ts';
 
-export { tune } from '../engine/tune/measure.ts';
+/** Keeps values of JSON. Failures (quota, privacy modes) may throw: then nothing is kept. */
+export interface TuningStore {
+  /** Null if there is none. */
+  read(key: string): Promise<unknown>;
+  write(key: string, value: unknown): Promise<void>;
+}
 
 /** The used part of the platform. Tests pass their own. */
 export interface TunedPlatform {
   readonly measure: (options: TuneOptions) => Promise<TuneResult>;
   /** Undefined: nothing is kept. */
-  readonly caches: Pick<CacheStorage, 'open'> | undefined;
-  /** The page's origin. Cached figures have URLs there, which are never fetched. */
-  readonly origin: string;
+  readonly store: TuningStore | undefined;
   /** Drivers change with the browser. */
   readonly userAgent: string;
 }
 
 /** Increased when kernels change so much that old measurements are invalid. */
-const VERSION = 2;
+const VERSION = 3;
 const CACHE_NAME = 'crispen-tuning';
 /** Slower adapters are not worth the wait. */
 const PATIENCE_MS = 120_000;
 
+/** @param origin of the page. Kept values have URLs there, which are never fetched. */
+export const cacheStore = (caches: Pick<CacheStorage, 'open'>, origin: string): TuningStore => {
+  const urlOf = (key: string) => new URL(`/crispen-tuning?${key}`, origin).href;
+  return {
+    async read(key) {
+      const response = await (await caches.open(CACHE_NAME)).match(urlOf(key));
+      return response ? response.json() : null;
+    },
+    async write(key, value) {
+      await (await caches.open(CACHE_NAME)).put(urlOf(key), Response.json(value));
+    },
+  };
+};
+
 /**
- * The fastest variants on an adapter: from the cache, or measured now, which takes a few seconds.
- * On a software adapter, where a run takes as long as compiling, the measurement is small and uses
- * the table's fusion level. If anything fails, the table of families decides, and the next visit
- * tries again.
+ * The tuning for an adapter.
+ * - `full`: from the store, or measured now, which takes a few seconds. On a software adapter, where a
+ *   run takes as long as compiling, the measurement is small and uses the table's fusion level. If
+ *   anything fails, the table of families decides, and the next visit tries again.
+ * - `quick`: from the store, where a full measurement counts more than a quick one, or the table's.
  */
-export async function tunedFor(adapter: AdapterReport, platform: TunedPlatform): Promise<Tuning> {
-  const kept = await attempt(platform, async (cache) => {
-    const response = await cache.match(keyOf(adapter, platform));
-    return response ? choiceOf(await response.json()) : null;
-  });
+export async function tunedFor(
+  adapter: AdapterReport,
+  mode: Exclude<TuneMode, 'off'>,
+  platform: TunedPlatform,
+): Promise<Tuning> {
+  const kept = await keptChoice(adapter, mode, platform);
   if (kept) return tuningOf(kept, adapter);
+  if (mode === 'quick') return tuningOf(familyOf(adapter), adapter);
   const software = adapter.isFallbackAdapter;
   const side = software ? 16 : 128;
   try {
@@ -43,7 +67,7 @@ export async function tunedFor(adapter: AdapterReport, platform: TunedPlatform):
       fusions: software ? [] : ['ops', 'blocks'],
       signal: AbortSignal.timeout(PATIENCE_MS),
     });
-    await attempt(platform, (cache) => cache.put(keyOf(adapter, platform), Response.json(best)));
+    await attempt(platform, (store) => store.write(keyOf(adapter, mode, platform), best));
     return await tuningOf(best, adapter);
   } catch (error) {
     console.warn('Crispen: this adapter could not be measured:', error);
@@ -51,21 +75,59 @@ export async function tunedFor(adapter: AdapterReport, platform: TunedPlatform):
   }
 }
 
-function keyOf(adapter: AdapterReport, { origin, userAgent }: TunedPlatform): string {
-  const { vendor, architecture, device, description } = adapter;
-  const key = new URL('/crispen-tuning', origin);
-  const parts = { version: String(VERSION), vendor, architecture, device, description, userAgent };
-  for (const [name, value] of Object.entries(parts)) key.searchParams.set(name, value);
-  return key.href;
+/**
+ * Measures an adapter quickly and keeps the result, for the next engine. Does nothing on a software
+ * adapter, where a choice is kept, and where none can be kept.
+ * @returns whether it measured
+ * @throws CrispenError `ABORTED`, `DEVICE_LOST`; nothing is kept then
+ */
+export async function tuneOnce(
+  device: Device,
+  platform: Pick<TunedPlatform, 'store' | 'userAgent'>,
+  options: QuickOptions = {},
+  measure: (device: Device, options: QuickOptions) => Promise<QuickResult | null> = quickly,
+): Promise<boolean> {
+  const { adapter } = device;
+  if (adapter.isFallbackAdapter || !platform.store) return false;
+  if (await keptChoice(adapter, 'quick', platform)) return false;
+  const result = await measure(device, options);
+  if (!result) return false;
+  const key = keyOf(adapter, 'quick', platform);
+  await attempt(platform, (store) => store.write(key, result.choice));
+  return true;
 }
 
-/** Failures of the cache (quota, privacy modes) only mean that nothing is kept. */
+/** Lazily loaded, because it includes all variants. */
+const quickly = async (device: Device, options: QuickOptions) =>
+  (await import('../engine/tune/quick.ts')).tuneQuickly(device, options);
+
+type Kept = Pick<TunedPlatform, 'store' | 'userAgent'>;
+
+async function keptChoice(adapter: AdapterReport, mode: 'quick' | 'full', platform: Kept) {
+  const modes = mode === 'full' ? (['full'] as const) : (['full', 'quick'] as const);
+  for (const one of modes) {
+    const key = keyOf(adapter, one, platform);
+    const kept = await attempt(platform, (store) => store.read(key));
+    const choice = choiceOf(kept as Parameters<typeof choiceOf>[0]);
+    if (choice) return choice;
+  }
+  return null;
+}
+
+function keyOf(adapter: AdapterReport, mode: 'quick' | 'full', { userAgent }: Kept): string {
+  const { vendor, architecture, device, description } = adapter;
+  const version = String(VERSION);
+  return String(
+    new URLSearchParams({ version, mode, vendor, architecture, device, description, userAgent }),
+  );
+}
+
 async function attempt<T>(
-  { caches }: TunedPlatform,
-  work: (cache: Cache) => Promise<T>,
+  { store }: Kept,
+  work: (store: TuningStore) => Promise<T>,
 ): Promise<T | null> {
   try {
-    return caches ? await work(await caches.open(CACHE_NAME)) : null;
+    return store ? await work(store) : null;
   } catch {
     return null;
   }

@@ -12,6 +12,7 @@ import type { AdapterReport } from '../engine/types.ts';
 import { CrispenError } from '../errors.ts';
 import type { CpuHost } from './cpu.ts';
 import { EngineHost } from './host.ts';
+import { IdleTask } from './idle.ts';
 import {
   carrierOf,
   chainOf,
@@ -61,20 +62,35 @@ async function createEngine(): Promise<Engine> {
     software: backend === 'webgpu',
     patience: { isHidden: () => !visible },
     ...(memoryBudget !== null && { memoryBudget }),
-    ...(tune && { tuning: tunedHere }),
+    ...(tune !== 'off' && { tuning: (adapter) => tunedHere(adapter, tune) }),
   });
 }
 
-/** Lazily loaded, because it includes all variants. */
-async function tunedHere(adapter: AdapterReport): Promise<Tuning> {
-  const { tune, tunedFor } = await import('./tuned.ts');
-  return tunedFor(adapter, {
-    measure: (options) => tune(navigator.gpu, options),
-    caches: config.cache ? self.caches : undefined,
-    origin: location.origin,
+/** Lazily loaded. Software adapters have the table's by default. */
+async function tunedHere(adapter: AdapterReport, mode: 'quick' | 'full'): Promise<Tuning> {
+  if (mode === 'quick' && adapter.isFallbackAdapter) {
+    return (await import('../engine/tune/tuning.ts')).tuningFor(adapter);
+  }
+  const { cacheStore, tunedFor } = await import('./tuned.ts');
+  return tunedFor(adapter, mode, {
+    measure: async (options) => {
+      const { tune } = await import('../engine/tune/measure.ts');
+      return tune(navigator.gpu, options);
+    },
+    store: config.cache ? cacheStore(self.caches, location.origin) : undefined,
     userAgent: navigator.userAgent,
   });
 }
+
+/** After the first image, while nothing else runs. */
+const tuning = new IdleTask(async (signal) => {
+  const { adapter } = await findAdapter(services);
+  if (config.tune !== 'quick' || !config.cache || !adapter || adapter.isFallbackAdapter) return;
+  const { cacheStore, tuneOnce } = await import('./tuned.ts');
+  const { device } = await host.engine();
+  const store = cacheStore(self.caches, location.origin);
+  await tuneOnce(device, { store, userAgent: navigator.userAgent }, { signal });
+});
 
 let cpu: Promise<CpuHost> | null = null;
 
@@ -126,15 +142,17 @@ const api: WorkerApi = {
 
   async upscale(id, source, plan, target) {
     const result = await answer(() =>
-      queue.run(id, (signal) =>
-        upscale(
-          services,
-          (milliseconds) => ask(id, milliseconds, signal),
-          (stages) => track(id, stages),
-          source,
-          plan,
-          target,
-          signal,
+      tuning.during(() =>
+        queue.run(id, (signal) =>
+          upscale(
+            services,
+            (milliseconds) => ask(id, milliseconds, signal),
+            (stages) => track(id, stages),
+            source,
+            plan,
+            target,
+            signal,
+          ),
         ),
       ),
     );

@@ -35,6 +35,8 @@ export interface VariantInfo {
    * subgroup or the workgroup.
    */
   readonly weights: 'invocation' | 'uniform' | 'quad' | 'subgroup' | 'workgroup';
+  /** Whether it rounds more than the f16 of the models was measured with: only chosen by name. */
+  readonly isRough: boolean;
   readonly offered: (adapter: Offering) => boolean;
   readonly load: (adapter: Offering) => Promise<ConvVariant>;
 }
@@ -47,6 +49,7 @@ const quad = (blocks: 3 | 5): VariantInfo => ({
   pixels: 8,
   blocks,
   weights: 'quad',
+  isRough: false,
   offered: ({ features }) => features.includes('subgroups'),
   load: async () => (await import('../../kernels/conv/convQuad.ts')).quadConv(blocks),
 });
@@ -54,6 +57,7 @@ const strips = (cut: StripCut): VariantInfo => ({
   pixels: cut.pixels,
   blocks: cut.blocks,
   weights: cut.weights ?? 'invocation',
+  isRough: cut.half ?? false,
   offered: ({ features }) => !cut.half || features.includes('shader-f16'),
   load: async () => (await import('../../kernels/conv/convStrips.ts')).stripConv(cut),
 });
@@ -64,6 +68,7 @@ export const CONV_VARIANTS = {
     pixels: 8,
     blocks: 1,
     weights: 'invocation',
+    isRough: false,
     offered: always,
     load: async () => plainConv,
   },
@@ -73,7 +78,7 @@ export const CONV_VARIANTS = {
   shared: strips({ pixels: 8, blocks: 2, weights: 'workgroup' }),
   wide: strips({ pixels: 4, blocks: 5, weights: 'workgroup' }),
   halo: strips({ pixels: 8, blocks: 2, weights: 'workgroup', halo: true }),
-  // Only for f16 maps.
+  // Only for f16 maps. Products of f16 need the precision of a model measured anew.
   half: strips({ pixels: 8, blocks: 2, weights: 'workgroup', half: true }),
   halfUniform: strips({ pixels: 8, blocks: 2, weights: 'uniform', half: true }),
   quad3: quad(3),
@@ -82,6 +87,7 @@ export const CONV_VARIANTS = {
     pixels: 32,
     blocks: 10,
     weights: 'subgroup',
+    isRough: false,
     offered: ({ matrix }) => matrix !== undefined,
     load: async ({ matrix }) =>
       (await import('../../kernels/conv/convMatrix.ts')).matrixConv(matrix as MatrixUnit),

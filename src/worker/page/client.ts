@@ -271,7 +271,7 @@ class WorkerUpscaler implements Upscaler {
     }
     if (this.#session) return this.#session;
     const { baseUrl, cache = true, memoryBudget = null, worker = startWorker } = this.#options;
-    const { precision = 'auto', tune = false, backend = 'auto', threads = null } = this.#options;
+    const { precision = 'auto', tune = 'quick', backend = 'auto', threads = null } = this.#options;
     const config = {
       files: MODEL_FILES,
       baseUrl: this.#baseUrl,
@@ -279,7 +279,7 @@ class WorkerUpscaler implements Upscaler {
       cache,
       memoryBudget,
       precision,
-      tune,
+      tune: typeof tune === 'boolean' ? (tune ? 'full' : 'off') : tune,
       backend,
       threads,
       visible: isVisible(),

@@ -26,6 +26,7 @@ import type {
   Method,
   OutputFormat,
   Tiling,
+  TuneMode,
   UpscaleProgress,
   UpscaleTarget,
 } from '../protocol.ts';
@@ -61,11 +62,14 @@ export interface UpscalerOptions {
    */
   readonly precision?: Precision;
   /**
-   * On first use, measure which kernels are fastest on this adapter, which takes some seconds, and
-   * keep the result in the Cache API (unless `cache` is false). Default false: a table of adapter
-   * families decides.
+   * How the fastest kernels for this GPU are chosen. `quick` (default): a table of adapter families
+   * decides, and once the first image is done and nothing else runs, a measurement of at most 250 ms of
+   * GPU time improves on it for later upscalers. `full`, or true: a measurement of some seconds before
+   * the first image. `off`, or false: the table decides. Results are kept in the Cache API, by
+   * adapter and browser version. With `cache: false`, `quick` does not measure. It never measures
+   * software adapters.
    */
-  readonly tune?: boolean;
+  readonly tune?: TuneMode | boolean;
 }
 
 export interface JobOptions {
@@ -210,6 +214,13 @@ const written = {
   metadata,
 };
 
+const TUNE_MODES: readonly TuneMode[] = ['off', 'quick', 'full'];
+const tune: Rule = {
+  kind: 'tune',
+  wants: '"off", "quick", "full", true or false',
+  accepts: (value) => typeof value === 'boolean' || TUNE_MODES.includes(value as TuneMode),
+};
+
 /** The rules of each call, by its name. */
 export const CALLS = {
   createUpscaler: {
@@ -218,7 +229,7 @@ export const CALLS = {
     cache: flag,
     memoryBudget,
     precision,
-    tune: flag,
+    tune,
     backend: choice<BackendChoice>(['auto', 'webgpu', 'cpu']),
     threads: whole(1, 8),
   } satisfies Rules<UpscalerOptions>,

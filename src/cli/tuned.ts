@@ -1,0 +1,72 @@
+/** Measured choices of kernels in Node: a file in the user's cache folder. */
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { Device } from '../engine/gpu/device.ts';
+import { tuningFor } from '../engine/tune/tuning.ts';
+import type { AdapterReport } from '../engine/types.ts';
+import type { TuneMode } from '../worker/protocol.ts';
+import { type TunedPlatform, type TuningStore, tunedFor, tuneOnce } from '../worker/tuned.ts';
+
+/** The cache folder of the user on this system, as other programs find it. */
+export function cacheFolder(
+  platform: NodeJS.Platform = process.platform,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): string {
+  const { XDG_CACHE_HOME, LOCALAPPDATA } = env;
+  if (platform === 'win32')
+    return join(LOCALAPPDATA ?? join(homedir(), 'AppData/Local'), 'crispen');
+  if (platform === 'darwin') return join(homedir(), 'Library/Caches/crispen');
+  return join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'crispen');
+}
+
+/** Values of JSON by key in one file. A file that is missing or damaged counts as empty. */
+export function fileStore(path: string): TuningStore {
+  const all = async (): Promise<Record<string, unknown>> => {
+    try {
+      const content: unknown = JSON.parse(await readFile(path, 'utf8'));
+      return typeof content === 'object' && content !== null ? { ...content } : {};
+    } catch {
+      return {};
+    }
+  };
+  return {
+    read: async (key) => (await all())[key] ?? null,
+    async write(key, value) {
+      await mkdir(dirname(path), { recursive: true });
+      // Another process may read or write at the same time.
+      const own = `${path}.${process.pid}`;
+      await writeFile(own, `${JSON.stringify({ ...(await all()), [key]: value }, null, 2)}\n`);
+      await rename(own, path);
+    },
+  };
+}
+
+/** Drivers do not show in an adapter's report; Dawn's version stands for the compiler of shaders. */
+function dawnVersion(): string {
+  try {
+    return createRequire(import.meta.url)('webgpu/package.json').version;
+  } catch {
+    return 'unknown';
+  }
+}
+
+const platformOf = (gpu: GPU): TunedPlatform => ({
+  measure: async (options) => (await import('../engine/tune/measure.ts')).tune(gpu, options),
+  store: fileStore(join(cacheFolder(), 'tuning.json')),
+  userAgent: `webgpu ${dawnVersion()}, node ${process.version}`,
+});
+
+/** For `Engine.create`. Software adapters keep what the table says. */
+export const tuningInNode = (gpu: GPU, mode: TuneMode) => (adapter: AdapterReport) =>
+  mode === 'off' || adapter.isFallbackAdapter
+    ? tuningFor(adapter)
+    : tunedFor(adapter, mode, platformOf(gpu));
+
+/** After the first image: see `tuneOnce`. A failure only means that nothing is kept. */
+export async function tuneInNode(gpu: GPU, device: Device, signal?: AbortSignal): Promise<void> {
+  try {
+    await tuneOnce(device, platformOf(gpu), { signal });
+  } catch {}
+}

@@ -1,0 +1,280 @@
+import { CrispenError } from '../../errors.ts';
+import type { Size } from '../../geometry.ts';
+import { convReference } from '../../kernels/conv/conv.reference.ts';
+import {
+  type ConvSpec,
+  type ConvVariant,
+  convParams,
+  packBias,
+  packConvWeights,
+} from '../../kernels/conv/conv.ts';
+import { blocksOf, ELEMENT_BYTES, type ElementType } from '../../kernels/kernel.ts';
+import { nearestReference } from '../../kernels/maps/enlarge.reference.ts';
+import { fromBlocked, type PlanarMap, planarMap, toBlocked } from '../../kernels/planar.ts';
+import { bindKernel, uniformUsage } from '../gpu/bound.ts';
+import { type Buffers, withBuffers } from '../gpu/buffers.ts';
+import { type Device, PARAM_BYTES, USAGE } from '../gpu/device.ts';
+import { decodeElements, encodeElements } from '../gpu/element.ts';
+import { Reading } from '../gpu/reading.ts';
+
+/** Allowed difference relative to the largest value. */
+const TOLERANCE: Readonly<Record<ElementType, number>> = { f32: 1e-4, f16: 1e-3 };
+
+const plain = { act0: null, multiply: false, add: false, factor: 1, act1: null } as const;
+/** A2N's layers, weighted by their work: trunk, squeeze, upsampler. */
+export const LAYERS: readonly ConvSpec[] = [
+  { ...plain, kernel: 3, cIn: 40, cOut: 40, upsample: 1 },
+  { ...plain, kernel: 1, cIn: 40, cOut: 40, upsample: 1 },
+  { ...plain, kernel: 3, cIn: 40, cOut: 24, upsample: 2 },
+];
+
+/**
+ * A variant of a kernel at a size. It was checked against the plain reference before it was timed.
+ */
+export interface Measurement {
+  readonly kernel: string;
+  readonly variant: string;
+  /** Element type of maps and weights. */
+  readonly element: ElementType;
+  readonly width: number;
+  readonly height: number;
+  /** Median of the repeats; null if the result was wrong or the device refused. */
+  readonly milliseconds: number | null;
+  readonly compileMs: number;
+  /** Largest difference from the reference, relative to its largest value. */
+  readonly difference: number | null;
+  readonly error: string | null;
+}
+
+/** A convolution with content. */
+export interface Layer {
+  readonly spec: ConvSpec;
+  readonly element: ElementType;
+  /** Of the output. */
+  readonly width: number;
+  readonly height: number;
+  readonly x: PlanarMap;
+  readonly weights: Float32Array;
+  readonly bias: Float32Array;
+  /** Null: results are not checked. */
+  readonly expected: PlanarMap | null;
+}
+
+/** @param isChecked whether to compute the expected result, in plain loops */
+export function makeLayer(
+  spec: ConvSpec,
+  { width, height }: Size,
+  element: ElementType,
+  isChecked = true,
+): Layer {
+  const { cIn, cOut, kernel, upsample } = spec;
+  const stored = (length: number, seed: number) => rounded(noise(length, seed), element);
+  const x = planarMap(cIn, height, width);
+  x.data.set(stored(x.data.length, 1));
+  const weights = stored(cOut * cIn * kernel ** 2, 2);
+  const bias = stored(cOut, 3);
+  const reference = () => convReference(nearestReference(x, upsample), weights, bias, cOut, kernel);
+  return {
+    spec,
+    element,
+    width: width * upsample,
+    height: height * upsample,
+    x,
+    weights,
+    bias,
+    expected: isChecked ? reference() : null,
+  };
+}
+
+/** A variant with the buffers of a layer. */
+export interface BoundLayer {
+  readonly compileMs: number;
+  /** Whether the result is right, and its largest difference, relative to the largest value. */
+  check(): Promise<{ readonly difference: number; readonly isRight: boolean }>;
+  /** GPU milliseconds of `times` runs, one after the other. */
+  time(times?: number): Promise<number>;
+}
+
+/** Runs `use` with a variant bound to a layer's buffers, which are freed afterwards. */
+export function withLayer<T>(
+  device: Device,
+  variant: ConvVariant,
+  layer: Layer,
+  use: (bound: BoundLayer) => Promise<T>,
+): Promise<T> {
+  const { spec, element, width, height, x, expected } = layer;
+  const { cIn, cOut, kernel } = spec;
+  const started = performance.now();
+  return withBuffers(device, async (buffers) => {
+    const kernelOf = variant.kernel(spec, element);
+    const pipeline = await device.compile(kernelOf);
+    const compileMs = performance.now() - started;
+    const { STORAGE, UNIFORM, COPY_DST, COPY_SRC } = USAGE;
+    const packed = packConvWeights(layer.weights, cOut, cIn, kernel);
+    const outBytes = blocksOf(cOut) * width * height * 4 * ELEMENT_BYTES[element];
+    const made = await buffers.allocate('tuning', (make) => {
+      const stored = (content: Float32Array<ArrayBuffer>) => {
+        const encoded = encodeElements(content, element);
+        const buffer = make('tuning', encoded.byteLength, STORAGE | UNIFORM | COPY_DST);
+        device.gpu.queue.writeBuffer(buffer, 0, encoded);
+        return buffer;
+      };
+      return {
+        uniform: make('tuning', PARAM_BYTES, uniformUsage),
+        x: stored(toBlocked(x)),
+        weights: stored(variant.packing?.arrange(packed, spec) ?? packed),
+        bias: stored(packBias(layer.bias, cOut)),
+        y: make('tuning', outBytes, STORAGE | COPY_SRC),
+      };
+    });
+    const bound = bindKernel(device, kernelOf, pipeline, made.uniform, {
+      x: made.x,
+      weights: made.weights,
+      bias: made.bias,
+      multiplier: made.x,
+      addend: made.x,
+      y: made.y,
+    });
+    bound.set(convParams(spec, width, height));
+    const encode = (pass: GPUComputePassEncoder, times: number) => {
+      const grid = variant.grid(spec, width, height);
+      for (let i = 0; i < times; i++) bound.dispatch(pass, grid);
+      pass.end();
+    };
+    return use({
+      compileMs,
+      async check() {
+        if (!expected) throw new Error('this layer has no expected result');
+        const reading = await Reading.create(buffers, outBytes);
+        const encodeOnce = (encoder: GPUCommandEncoder, staging: GPUBuffer) => {
+          encode(encoder.beginComputePass(), 1);
+          encoder.copyBufferToBuffer(made.y, 0, staging, 0, outBytes);
+        };
+        const content = await reading.run('tuning', outBytes, encodeOnce, (bytes) =>
+          decodeElements(bytes.slice(0, outBytes), element),
+        );
+        const actual = fromBlocked(content, cOut, height, width).data;
+        const difference = relativeDifference(actual, expected.data);
+        return { difference, isRight: difference <= TOLERANCE[element] };
+      },
+      time: (times = 1) => timePass(device, (pass) => encode(pass, times)),
+    });
+  });
+}
+
+/** Checks and times a variant. What fails is part of the measurement. */
+export async function measureConv(
+  device: Device,
+  variant: ConvVariant,
+  name: string,
+  layer: Layer,
+  repeats: number,
+): Promise<Measurement> {
+  const { spec, element, width, height } = layer;
+  const { cIn, cOut, kernel, upsample } = spec;
+  const label = `conv${kernel}x${kernel} ${cIn}->${cOut}${upsample > 1 ? ` x${upsample}` : ''}`;
+  const head = { kernel: label, variant: name, element, width, height };
+  const started = performance.now();
+  try {
+    return await withLayer(device, variant, layer, async ({ compileMs, check, time }) => {
+      const { difference, isRight } = await check();
+      if (!isRight) {
+        return { ...head, compileMs, milliseconds: null, difference, error: 'wrong result' };
+      }
+      const times: number[] = [];
+      for (let i = 0; i < repeats; i++) times.push(await time());
+      return { ...head, compileMs, milliseconds: median(times), difference, error: null };
+    });
+  } catch (thrown) {
+    device.throwIfLost();
+    const { message } = CrispenError.from(thrown);
+    const compileMs = performance.now() - started;
+    return { ...head, compileMs, milliseconds: null, difference: null, error: message };
+  }
+}
+
+/**
+ * Milliseconds of a pass, by timestamp queries if the GPU has them, otherwise from submission to
+ * completion.
+ * @param encode also ends the pass
+ */
+export async function timePass(
+  device: Device,
+  encode: (pass: GPUComputePassEncoder) => void,
+): Promise<number> {
+  const { gpu } = device;
+  const hasStamps = gpu.features.has('timestamp-query');
+  let querySet: GPUQuerySet | null = null;
+  const measure = async (buffers: Buffers): Promise<number> => {
+    const reading = await Reading.create(buffers, STAMP_BYTES);
+    if (!hasStamps) {
+      const started = performance.now();
+      await reading.run(
+        'tuning',
+        0,
+        (encoder) => encode(encoder.beginComputePass()),
+        () => {},
+      );
+      return performance.now() - started;
+    }
+    const made = await buffers.allocate('tuning', (make) => ({
+      queries: gpu.createQuerySet({ type: 'timestamp', count: 2 }),
+      resolved: make('stamps', STAMP_BYTES, QUERY_RESOLVE | USAGE.COPY_SRC),
+    }));
+    querySet = made.queries;
+    const encodeTimed = (encoder: GPUCommandEncoder, staging: GPUBuffer) => {
+      const [begin, end] = [0, 1];
+      const timestampWrites = {
+        querySet: made.queries,
+        beginningOfPassWriteIndex: begin,
+        endOfPassWriteIndex: end,
+      };
+      encode(encoder.beginComputePass({ timestampWrites }));
+      encoder.resolveQuerySet(made.queries, 0, 2, made.resolved, 0);
+      encoder.copyBufferToBuffer(made.resolved, 0, staging, 0, STAMP_BYTES);
+    };
+    return reading.run('tuning', STAMP_BYTES, encodeTimed, (content) => {
+      const [begin, end] = new BigUint64Array(content.slice(0, STAMP_BYTES));
+      return Number(end - begin) / 1e6;
+    });
+  };
+  try {
+    return await withBuffers(device, measure);
+  } finally {
+    (querySet as GPUQuerySet | null)?.destroy();
+  }
+}
+
+/** Two times of 64 bits. */
+const STAMP_BYTES = 16;
+const QUERY_RESOLVE = 0x200;
+
+/** The values as rounded by the element type. */
+export const rounded = (values: Float32Array<ArrayBuffer>, element: ElementType): Float32Array => {
+  const { buffer, byteOffset, byteLength } = encodeElements(values, element);
+  return decodeElements(buffer.slice(byteOffset, byteOffset + byteLength), element);
+};
+
+/** Values in -1..1, identical at every call. */
+export function noise(length: number, seed: number): Float32Array<ArrayBuffer> {
+  let state = seed * 2654435761;
+  return Float32Array.from({ length }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 31 - 1;
+  });
+}
+
+export function relativeDifference(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  let [most, largest] = [0, 0];
+  for (let i = 0; i < expected.length; i++) {
+    const difference = Math.abs(actual[i] - expected[i]);
+    if (!(difference <= most)) most = difference; // NaN stays
+    largest = Math.max(largest, Math.abs(expected[i]));
+  }
+  return most / largest;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[sorted.length >> 1];
+}

@@ -1,0 +1,160 @@
+import { throwIfAborted } from '../../errors.ts';
+import type { ElementType } from '../../kernels/kernel.ts';
+import type { Device } from '../gpu/device.ts';
+import { LAYERS, makeLayer, withLayer } from './layers.ts';
+import {
+  type Choice,
+  CONV_VARIANTS,
+  type ConvMethod,
+  familyOf,
+  type MethodChoice,
+  tuningOf,
+} from './tuning.ts';
+
+export interface QuickOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** GPU milliseconds that the measurement may take, compilation apart; default 250. */
+  readonly budgetMs?: number;
+  /** Pixels of a side of the timed map; default 256. */
+  readonly side?: number;
+}
+
+export interface QuickResult {
+  readonly choice: Choice;
+  /** GPU milliseconds that the measurement took. */
+  readonly spentMs: number;
+  /** Candidates that were timed on both layers, with their milliseconds. */
+  readonly timed: readonly (readonly [ElementType, ConvMethod, number])[];
+}
+
+const BUDGET_MS = 250;
+const SIDE = 256;
+/** Beyond a workgroup's tile and odd, and small enough for plain loops. */
+const CHECKED = { width: 35, height: 33 };
+/** Browsers round timestamps to 0.1 ms, so runs are repeated until they take this long. */
+const SAMPLE_MS = 3;
+const MOST_RUNS = 32;
+const MOST_CANDIDATES = 6;
+/** In order of hope, behind the choice of the table. */
+const CANDIDATES: Readonly<Record<ElementType, readonly (keyof typeof CONV_VARIANTS)[]>> = {
+  f32: ['shared', 'uniform', 'strips', 'halo', 'short', 'wide'],
+  f16: ['matrix', 'shared', 'uniform', 'strips', 'halo', 'short'],
+};
+/** 3x3 and 1x1. */
+const [TRUNK, SQUEEZE] = LAYERS;
+
+/** The GPU time that is left. */
+class Budget {
+  spent = 0;
+  readonly #most: number;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  allows = (ms: number): boolean => this.spent + ms <= this.#most;
+
+  spend(ms: number): number {
+    this.spent += ms;
+    return ms;
+  }
+}
+
+/**
+ * Times a few variants of the convolutions on two layers, each checked against the plain reference,
+ * and chooses the fastest for f32 and, where the device has it, for f16. Fusion stays as the table
+ * has it. Candidates for which no time is left are not chosen.
+ * @returns null on a software adapter, and where not even one candidate could be timed
+ * @throws CrispenError `ABORTED`, `DEVICE_LOST`
+ */
+export async function tuneQuickly(
+  device: Device,
+  options: QuickOptions = {},
+): Promise<QuickResult | null> {
+  const { adapter } = device;
+  if (adapter.isFallbackAdapter) return null;
+  const { budgetMs = BUDGET_MS } = options;
+  const { half, family: _, matches: __, ...own } = familyOf(adapter);
+  const timed: [ElementType, ConvMethod, number][] = [];
+  const choose = async (
+    element: ElementType,
+    usual: MethodChoice,
+    budget: Budget,
+  ): Promise<MethodChoice> => {
+    const found = await timeCandidates(device, element, usual.conv, budget, options);
+    timed.push(
+      ...found.map(([method, ms]) => [element, method, ms] as [ElementType, ConvMethod, number]),
+    );
+    const [best] = found.toSorted(([, a], [, b]) => a - b);
+    return { ...usual, conv: best?.[0] ?? usual.conv };
+  };
+  // f16 gets half of the time, and what f32 left.
+  const elements: readonly ElementType[] = device.hasF16 ? ['f32', 'f16'] : ['f32'];
+  const first = new Budget(budgetMs / elements.length);
+  const f32 = await choose('f32', own, first);
+  const second = new Budget(budgetMs - first.spent);
+  const f16 = device.hasF16 ? await choose('f16', half ?? own, second) : undefined;
+  if (timed.length === 0) return null;
+  return {
+    choice: { ...f32, ...(f16 && { half: f16 }) },
+    spentMs: first.spent + second.spent,
+    timed,
+  };
+}
+
+/** The candidates that were right and timed on both layers, with the sum of their times. */
+async function timeCandidates(
+  device: Device,
+  element: ElementType,
+  usual: ConvMethod,
+  budget: Budget,
+  { signal, side = SIDE }: QuickOptions,
+): Promise<[ConvMethod, number][]> {
+  const { adapter } = device;
+  const methods = [...new Set<ConvMethod>([usual, ...CANDIDATES[element]])]
+    .filter((method) => CONV_VARIANTS[method === 'quad' ? 'quad5' : method].offered(adapter))
+    .slice(0, MOST_CANDIDATES);
+  const size = { width: side, height: side };
+  const layers = [TRUNK, SQUEEZE].map((spec) => ({
+    small: makeLayer(spec, CHECKED, element),
+    large: makeLayer(spec, size, element, false),
+  }));
+  const found: [ConvMethod, number][] = [];
+  for (const method of methods) {
+    let total = 0;
+    for (const { small, large } of layers) {
+      throwIfAborted(signal);
+      const { conv } = await tuningOf({ conv: method, fuse: 'ops', tileColumns: 8 }, adapter);
+      const variant = conv(small.spec);
+      const isRight = await withLayer(
+        device,
+        variant,
+        small,
+        async ({ check }) => (await check()).isRight,
+      );
+      throwIfAborted(signal);
+      const ms = isRight
+        ? await withLayer(device, variant, large, ({ time }) => sample(time, budget, signal))
+        : null;
+      total = ms === null ? Number.NaN : total + ms;
+      if (ms === null) break;
+    }
+    if (!Number.isNaN(total)) found.push([method, total]);
+  }
+  return found;
+}
+
+/** Milliseconds of one run, from as many as fill a sample; null if no time is left. */
+async function sample(
+  time: (times?: number) => Promise<number>,
+  budget: Budget,
+  signal: AbortSignal | undefined,
+): Promise<number | null> {
+  if (!budget.allows(0)) return null;
+  // The first run also uploads; a rounded time may be zero.
+  const once = Math.max(0.02, budget.spend(await time()));
+  const times = Math.max(1, Math.min(MOST_RUNS, Math.round(SAMPLE_MS / once)));
+  throwIfAborted(signal);
+  if (!budget.allows(times * once)) return null;
+  return budget.spend(await time(times)) / times;
+}

@@ -1,0 +1,52 @@
+/**
+ * Runs a task once, when no job has run for a while. A job that begins cancels it, and it is tried
+ * again after that job.
+ */
+export class IdleTask {
+  readonly #task: (signal: AbortSignal) => Promise<void>;
+  readonly #idleMs: number;
+  #jobs = 0;
+  #isDone = false;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #running: AbortController | null = null;
+
+  /** @param task may throw when it is cancelled; any other error ends it for good */
+  constructor(task: (signal: AbortSignal) => Promise<void>, idleMs = 1000) {
+    this.#task = task;
+    this.#idleMs = idleMs;
+  }
+
+  /** Wraps a job. The task waits for the first job that ends well. */
+  async during<T>(job: () => Promise<T>): Promise<T> {
+    this.#jobs++;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#running?.abort();
+    let isGood = false;
+    try {
+      const result = await job();
+      isGood = true;
+      return result;
+    } finally {
+      this.#jobs--;
+      if (isGood && this.#jobs === 0 && !this.#isDone) {
+        this.#timer = setTimeout(() => void this.#run(), this.#idleMs);
+      }
+    }
+  }
+
+  async #run(): Promise<void> {
+    this.#timer = null;
+    if (this.#isDone || this.#running || this.#jobs > 0) return;
+    const running = new AbortController();
+    this.#running = running;
+    try {
+      await this.#task(running.signal);
+      this.#isDone = true;
+    } catch {
+      this.#isDone = !running.signal.aborted;
+    } finally {
+      this.#running = null;
+    }
+  }
+}
