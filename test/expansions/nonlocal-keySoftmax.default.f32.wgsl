@@ -32,6 +32,12 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
+// What max, min, clamp or a comparison made of v; NaN where v is NaN, which these may drop. NaN is told by
+// its bits, because a compiler may assume that floats are finite.
+fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
+  return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
+}
+
 @group(0) @binding(1) var<storage, read> a: array<E4>;
 @group(0) @binding(2) var<storage, read> b: array<E4>;
 @group(0) @binding(3) var<storage, read_write> y: array<E4>;
@@ -93,7 +99,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   for (var i = 0u; i < BLOCKS; i++) {
     let at = i * plane + pixel;
     let v = gated(i, at, row, col, mask_top, mask_total);
-    y[at] = E4(select(vec4f(0.0), exp(v - top) / max(total, 1e-30), v > vec4f(LOWEST)));
+    y[at] = E4(keep_nan(v, select(vec4f(0.0), exp(v - top) / max(total, 1e-30), v > vec4f(LOWEST))));
   }
 }
 
@@ -101,8 +107,8 @@ fn gated(block: u32, at: u32, row: u32, col: u32, mask_top: f32, mask_total: f32
   var v = vec4f(a[at]);
   let m = vec4f(b[at]);
   switch GATE {
-    case GATE_ZERO: { v = select(vec4f(0.0), v, m > vec4f(0.0)); }
-    case GATE_EXCLUDE: { v = select(vec4f(LOWEST), v, m > vec4f(0.0)); }
+    case GATE_ZERO: { v = keep_nan(m, select(vec4f(0.0), v, m > vec4f(0.0))); }
+    case GATE_EXCLUDE: { v = keep_nan(m, select(vec4f(LOWEST), v, m > vec4f(0.0))); }
     case GATE_SOFT: { v *= exp(m - mask_top) / mask_total; }
     case GATE_COLUMNS: { v *= columns(block, row, col); }
     default: {}

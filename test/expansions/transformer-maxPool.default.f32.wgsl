@@ -9,6 +9,12 @@ const STRIDE = 3u;
 // One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block.
 // Prelude: E, E4, K, STRIDE.
 
+// What max, min, clamp or a comparison made of v; NaN where v is NaN, which these may drop. NaN is told by
+// its bits, because a compiler may assume that floats are finite.
+fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
+  return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
+}
+
 struct Params {
   width: u32,
   height: u32,
@@ -29,11 +35,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     return;
   }
   let first = (group.z * params.in_height + row * STRIDE) * params.in_width + col * STRIDE;
-  var most = x[first];
+  var most = vec4f(x[first]);
   for (var ky = 0u; ky < K; ky++) {
     for (var kx = 0u; kx < K; kx++) {
-      most = max(most, x[first + ky * params.in_width + kx]);
+      let v = vec4f(x[first + ky * params.in_width + kx]);
+      most = keep_nan(most, keep_nan(v, max(most, v)));
     }
   }
-  y[(group.z * params.height + row) * params.width + col] = most;
+  y[(group.z * params.height + row) * params.width + col] = E4(most);
 }

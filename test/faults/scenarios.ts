@@ -12,11 +12,9 @@ import { a2n } from '../../src/networks/a2n.ts';
 import { compact } from '../../src/networks/compact.ts';
 import { lcoan } from '../../src/networks/lcoan.ts';
 import type { Network } from '../../src/networks/network.ts';
-import { fromFloat32 } from '../../src/weights/convert.ts';
-import type { Tensor, TensorMap } from '../../src/weights/tensor.ts';
 import { drawOn } from '../../src/worker/draw.ts';
 import { EngineHost, type LoadModel } from '../../src/worker/host.ts';
-import { randomStream } from '../random.ts';
+import { seededImage, seededWeights } from '../seeded.ts';
 import type { FaultyGpu } from './gpu.ts';
 
 /** Something that does jobs on a GPU, one after the other. */
@@ -38,27 +36,6 @@ export interface Scenario {
   readonly isPolled?: boolean;
 }
 
-/** Seeded weights of about unit gain. */
-function seeded({ graph }: Network): TensorMap {
-  const random = randomStream(7);
-  return new Map(
-    graph.weights.map(({ name, shape }): [string, Tensor] => {
-      const length = shape.reduce((product, side) => product * side, 1);
-      const bound = Math.sqrt((3 * shape[0]) / length);
-      const values = Float32Array.from({ length }, () => (2 * random() - 1) * bound);
-      return [name, fromFloat32(values, shape, 'f32')];
-    }),
-  );
-}
-
-function seededImage(width: number, height: number, seed: number): Rgba8Image {
-  const random = randomStream(seed);
-  const data = Uint8ClampedArray.from({ length: width * height * 4 }, (_, i) =>
-    i % 4 === 3 ? 255 : 256 * random(),
-  );
-  return { width, height, data };
-}
-
 /** As the worker has them: the first is cut into two tiles. */
 const IMAGES = [seededImage(16, 8, 1), seededImage(12, 9, 2), seededImage(9, 9, 3)];
 
@@ -78,7 +55,7 @@ function onHost(
     return whole.image.data;
   },
 ): Scenario['open'] {
-  const weights = seeded(network);
+  const weights = seededWeights(network);
   return ({ gpu }) => {
     const host = new EngineHost(() => Engine.create({ gpu }));
     return {
@@ -227,7 +204,7 @@ function encoding(faulty: FaultyGpu): Subject {
     const current = device;
     let network: EncodableNetwork | null = null;
     try {
-      network = await prepareNetwork(current, small, seeded(small), {
+      network = await prepareNetwork(current, small, seededWeights(small), {
         width: image.width,
         height: image.height,
       });
@@ -287,7 +264,10 @@ function tracing({ gpu }: FaultyGpu): Subject {
           height,
           data: Float32Array.from({ length: 3 * width * height }, (_, i) => data[i] / 255),
         };
-        const traced = await trace(engine, small, seeded(small), input, ['body.0', 'output']);
+        const traced = await trace(engine, small, seededWeights(small), input, [
+          'body.0',
+          'output',
+        ]);
         return [...traced.values()].flatMap(({ data }) => [...data]);
       }),
     close: () =>
@@ -311,15 +291,15 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'compact',
     open: onHost(small, { tileSize: 8, submitMs }),
-    perSite: 8,
+    perSite: 4,
     realLoss: true,
   },
   // A submission for each dispatch.
-  { name: 'a2n', open: onHost(attention, { tileSize: 8, submitMs: () => 1e-9 }), perSite: 4 },
-  { name: 'draw', open: drawing, perSite: 2 },
-  { name: 'resize', open: resizing, perSite: 3, realLoss: true },
+  { name: 'a2n', open: onHost(attention, { tileSize: 8, submitMs: () => 1e-9 }), perSite: 2 },
+  { name: 'draw', open: drawing, perSite: 1 },
+  { name: 'resize', open: resizing, perSite: 2, realLoss: true },
   { name: 'polled', open: resizing, perSite: 1, isPolled: true },
-  { name: 'encode', open: encoding, perSite: 2 },
+  { name: 'encode', open: encoding, perSite: 1 },
   { name: 'trunk', open: onHost(far, { tileSize: 8, submitMs }), perSite: 1 },
   { name: 'trace', open: tracing, perSite: 1 },
   { name: 'tune', open: tuning({ fusions: ['none', 'ops'] }), perSite: 1, check: positive },

@@ -1,4 +1,4 @@
-import { CrispenError } from '../../errors.ts';
+import { CrispenError, nonFinite } from '../../errors.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { toFloat32 } from '../../weights/convert.ts';
 import type { Tensor, TensorMap } from '../../weights/tensor.ts';
@@ -9,6 +9,15 @@ import type { Tensor, TensorMap } from '../../weights/tensor.ts';
  */
 export interface NetworkWeights {
   get(name: string): Float32Array | undefined;
+}
+
+/**
+ * Weights that only choose, such as centroids: no result shows that one of them is not a number.
+ * @throws CrispenError `NON_FINITE`
+ */
+export function finite<T extends Float32Array>(weights: T): T {
+  if (!weights.every(Number.isFinite)) throw nonFinite();
+  return weights;
 }
 
 /**

@@ -59,7 +59,7 @@ import {
 } from '../../kernels/vector/vector.reference.ts';
 import type { Network } from '../../networks/network.ts';
 import type { TensorMap } from '../../weights/tensor.ts';
-import { bindWeights, type NetworkWeights } from '../compile/weights.ts';
+import { bindWeights, finite, type NetworkWeights } from '../compile/weights.ts';
 import { ProgressMeter } from '../progress.ts';
 import { averagedTiles, meanOfTiles } from '../tile/average.ts';
 import type { RunOptions, TracedTensor, UpscaleResult } from '../types.ts';
@@ -213,7 +213,8 @@ function applyNonlocal(
   const table = (index: number) => args[index] as Table;
   switch (spec.kind) {
     case 'similarity': {
-      const means = spec.weight === null ? (table(1).data as Float32Array) : weight(spec.weight);
+      const means =
+        spec.weight === null ? (table(1).data as Float32Array) : finite(weight(spec.weight));
       return similarityReference(map(0), means, spec);
     }
     case 'argmax':

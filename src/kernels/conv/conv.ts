@@ -8,6 +8,7 @@ import storeSource from '../../shaders/conv/store.wgsl?raw';
 import stripSource from '../../shaders/conv/strip.wgsl?raw';
 import weightsSource from '../../shaders/conv/weights.wgsl?raw';
 import activationSource from '../../shaders/lib/activation.wgsl?raw';
+import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import { ACTIVATION_IDS, activationId, slopeOf } from '../activation.ts';
 import {
   assemble,
@@ -25,6 +26,7 @@ import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
   'conv/arithmetic': arithmeticSource,
+  'lib/nan': nanSource,
   'conv/conv': convSourceText,
   'conv/pack': packSource,
   'conv/parts': partsSource,

@@ -222,8 +222,13 @@ export function keySoftmaxReference(
     const b = mask ? rowOf(mask, i) : a;
     let open = Array.from(a, () => true);
     let values = Array.from(a);
-    if (gate === 'zero') values = values.map((v, c) => (b[c] > 0 ? v : 0));
-    if (gate === 'exclude') open = Array.from(b, (v) => v > 0);
+    if (gate === 'zero' || gate === 'exclude') {
+      // A mask that is not a number gives no number.
+      values = values.map((v, c) =>
+        Number.isNaN(b[c]) ? b[c] : b[c] <= 0 && gate === 'zero' ? 0 : v,
+      );
+    }
+    if (gate === 'exclude') open = Array.from(b, (v) => !(v <= 0));
     if (gate === 'soft') {
       const soft = softmax(Array.from(b));
       values = values.map((v, c) => v * soft[c]);

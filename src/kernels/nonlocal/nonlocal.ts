@@ -1,6 +1,8 @@
 /** Kernels of non-local attention. `graph/nonlocalOp.ts` says what each op computes. */
+
 import type { Gate, OffsetLayout } from '../../graph/nonlocalOp.ts';
 import mapSource from '../../shaders/lib/map.wgsl?raw';
+import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import argmaxSource from '../../shaders/nonlocal/argmax.wgsl?raw';
 import clusterMeansSource from '../../shaders/nonlocal/clusterMeans.wgsl?raw';
 import gatherRowsSource from '../../shaders/nonlocal/gatherRows.wgsl?raw';
@@ -32,6 +34,7 @@ import {
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
+  'lib/nan': nanSource,
   'lib/map': mapSource,
   'nonlocal/argmax': argmaxSource,
   'nonlocal/clusterMeans': clusterMeansSource,

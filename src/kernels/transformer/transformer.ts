@@ -1,9 +1,11 @@
 /** Kernels of lightweight transformers. `graph/transformerOp.ts` says what each op computes. */
+
 import type { Activation } from '../../graph/graph.ts';
 import type { Grouping } from '../../graph/transformerOp.ts';
 import activationSource from '../../shaders/lib/activation.wgsl?raw';
 import groupsSource from '../../shaders/lib/groups.wgsl?raw';
 import mapSource from '../../shaders/lib/map.wgsl?raw';
+import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import channelAttentionSource from '../../shaders/transformer/channelAttention.wgsl?raw';
 import depthwiseSource from '../../shaders/transformer/depthwise.wgsl?raw';
 import enlargedSource from '../../shaders/transformer/enlarged.wgsl?raw';
@@ -27,6 +29,7 @@ import {
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
+  'lib/nan': nanSource,
   'lib/activation': activationSource,
   'lib/groups': groupsSource,
   'lib/map': mapSource,

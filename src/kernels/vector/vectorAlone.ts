@@ -1,5 +1,6 @@
 import type { Activation } from '../../graph/graph.ts';
 import activationSource from '../../shaders/lib/activation.wgsl?raw';
+import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import poolFinishLibrary from '../../shaders/vector/finishMean.wgsl?raw';
 import linearSource from '../../shaders/vector/linear.wgsl?raw';
 import poolFinishSource from '../../shaders/vector/poolFinish.wgsl?raw';
@@ -10,6 +11,7 @@ import { assemble, blocksOf, contract } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
+  'lib/nan': nanSource,
   'lib/activation': activationSource,
   'vector/finishMean': poolFinishLibrary,
   'vector/linear': linearSource,

@@ -66,7 +66,7 @@ fn dynamic_weights(lane: u32, block: u32) {
     for (var i = 0u; i < DEPTH; i++) {
       hidden += mat4x4f(weights[W1 + block * DEPTH + i]) * exchange[i];
     }
-    exchange[DEPTH + block] = max(hidden, vec4f(0.0));
+    exchange[DEPTH + block] = relu(hidden);
   }
   workgroupBarrier();
   if lane == 0u && block == 0u {

@@ -44,7 +44,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     case OP_MIX: { v = p[0] * v + p[1] * vec4f(b[at]); }
     case OP_PRELU: {
       let c = group.z * 4u;
-      v = select(v * vec4f(p[c], p[c + 1u], p[c + 2u], p[c + 3u]), v, v >= vec4f(0.0));
+      v = leaky(vec4f(p[c], p[c + 1u], p[c + 2u], p[c + 3u]), v);
     }
     case OP_SCALE: {
       let c = group.z * 4u;

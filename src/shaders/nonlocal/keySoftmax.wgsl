@@ -16,6 +16,7 @@ const GATE_COLUMNS = 4u;
 const LOWEST = -3.0e38;
 
 #import lib/map
+#import lib/nan
 
 @group(0) @binding(1) var<storage, read> a: array<E4>;
 @group(0) @binding(2) var<storage, read> b: array<E4>;
@@ -78,7 +79,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   for (var i = 0u; i < BLOCKS; i++) {
     let at = i * plane + pixel;
     let v = gated(i, at, row, col, mask_top, mask_total);
-    y[at] = E4(select(vec4f(0.0), exp(v - top) / max(total, 1e-30), v > vec4f(LOWEST)));
+    y[at] = E4(keep_nan(v, select(vec4f(0.0), exp(v - top) / max(total, 1e-30), v > vec4f(LOWEST))));
   }
 }
 
@@ -86,8 +87,8 @@ fn gated(block: u32, at: u32, row: u32, col: u32, mask_top: f32, mask_total: f32
   var v = vec4f(a[at]);
   let m = vec4f(b[at]);
   switch GATE {
-    case GATE_ZERO: { v = select(vec4f(0.0), v, m > vec4f(0.0)); }
-    case GATE_EXCLUDE: { v = select(vec4f(LOWEST), v, m > vec4f(0.0)); }
+    case GATE_ZERO: { v = keep_nan(m, select(vec4f(0.0), v, m > vec4f(0.0))); }
+    case GATE_EXCLUDE: { v = keep_nan(m, select(vec4f(LOWEST), v, m > vec4f(0.0))); }
     case GATE_SOFT: { v *= exp(m - mask_top) / mask_total; }
     case GATE_COLUMNS: { v *= columns(block, row, col); }
     default: {}

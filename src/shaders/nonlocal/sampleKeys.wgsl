@@ -8,6 +8,7 @@
 // Prelude: E, E4, FIRST, KEYS, STEP, ADD.
 
 #import lib/map
+#import lib/nan
 
 @group(0) @binding(1) var<storage, read> w: array<E4>;
 @group(0) @binding(2) var<storage, read> offsets: array<E4>;
@@ -39,13 +40,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   // Beyond this bound all corners are outside the map. The bound also fits in i32.
   let far = vec2f(f32(params.height) + 2.0, f32(params.width) + 2.0);
   for (var t = FIRST; t < FIRST + KEYS; t++) {
-    let weight = f32(w[(t >> 2u) * plane + pixel][t & 3u]);
+    var weight = f32(w[(t >> 2u) * plane + pixel][t & 3u]);
     if weight == 0.0 {
       continue;
     }
     let c = t * STEP;
     let dy = f32(offsets[(c >> 2u) * plane + pixel][c & 3u]);
     let dx = f32(offsets[((c + 1u) >> 2u) * plane + pixel][(c + 1u) & 3u]);
+    let lost = keep_nan(vec4f(dy, dx, 0.0, 0.0), vec4f(0.0));
+    weight += lost.x + lost.y;
     let at = clamp(vec2f(f32(row) + dy, f32(col) + dx), vec2f(-2.0), far);
     let low = floor(at);
     let share = at - low;

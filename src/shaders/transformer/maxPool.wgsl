@@ -3,6 +3,8 @@
 // One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block.
 // Prelude: E, E4, K, STRIDE.
 
+#import lib/nan
+
 struct Params {
   width: u32,
   height: u32,
@@ -23,11 +25,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     return;
   }
   let first = (group.z * params.in_height + row * STRIDE) * params.in_width + col * STRIDE;
-  var most = x[first];
+  var most = vec4f(x[first]);
   for (var ky = 0u; ky < K; ky++) {
     for (var kx = 0u; kx < K; kx++) {
-      most = max(most, x[first + ky * params.in_width + kx]);
+      let v = vec4f(x[first + ky * params.in_width + kx]);
+      most = keep_nan(most, keep_nan(v, max(most, v)));
     }
   }
-  y[(group.z * params.height + row) * params.width + col] = most;
+  y[(group.z * params.height + row) * params.width + col] = E4(most);
 }

@@ -7,6 +7,7 @@
 // Only a few thousand operations: one workgroup of 64.
 // Prelude: BLOCKS, LENGTH_IN, HIDDEN, LENGTH_OUT, TEMPERATURE.
 
+#import lib/nan
 #import vector/finishMean
 
 struct Params {
@@ -38,7 +39,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     for (var i = 0u; i < LENGTH_IN; i++) {
       sum += w1[h * LENGTH_IN + i] * pooled[i / 4u][i % 4u];
     }
-    hidden[h] = max(sum, 0.0);
+    hidden[h] = keep_nan(vec4f(sum), vec4f(max(sum, 0.0))).x;
   }
   workgroupBarrier();
   for (var o = lane; o < LENGTH_OUT; o += 64u) {

@@ -30,6 +30,7 @@ import {
 import { quadProducts } from '../../../kernels/nonlocal/nonlocalQuad.ts';
 import type { FusedOpOf, ValueId } from '../fused.ts';
 import type { Operand, ResourceId } from '../program.ts';
+import { finite } from '../weights.ts';
 import { type Dispatch, type Emission, type EmitterGroup, exact, mapParams } from './emission.ts';
 
 /**
@@ -144,7 +145,7 @@ class NonlocalSteps {
       weight === null
         ? this.#read(node.inputs[1])
         : this.#emission.constant(`rows of ${channels}`, [weight], 'f32', (w) =>
-            packRows(exact(w, weight), channels),
+            packRows(finite(exact(w, weight)), channels),
           );
     this.#push({
       name: node.name,

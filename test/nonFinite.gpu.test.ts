@@ -1,0 +1,110 @@
+/**
+ * One weight that is not a number has to end every run in `NON_FINITE`: clamp, max, min and comparisons
+ * drop NaN, and the result is then a picture. Each weight tensor of each family is tried, on the GPU with
+ * every level of fusion, on the CPU and by the oracle.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CpuModel } from '../src/cpu/model.ts';
+import { upscale } from '../src/cpu/upscale.ts';
+import type { Fusion } from '../src/engine/compile/fuse.ts';
+import { Engine } from '../src/engine/engine.ts';
+import { upscaleOnCpu } from '../src/engine/oracle/interpreter.ts';
+import { CrispenError } from '../src/errors.ts';
+import type { Rgba8Image } from '../src/image/image.ts';
+import type { Network } from '../src/networks/network.ts';
+import { createNetwork } from '../src/networks/registry.ts';
+import { fromFloat32, toFloat32 } from '../src/weights/convert.ts';
+import type { Tensor, TensorMap } from '../src/weights/tensor.ts';
+import { testGpu } from './gpu.ts';
+import { randomStream } from './random.ts';
+import { seededImage, seededWeights } from './seeded.ts';
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await Engine.create({ gpu: testGpu() });
+});
+afterAll(() => engine.destroy());
+
+const tiny = { scale: 2, features: 8, blocks: 1 } as const;
+const NETWORKS: Readonly<Record<string, Network>> = {
+  'compact with PReLU': createNetwork('compact', { ...tiny, activation: 'prelu' }),
+  'compact with ReLU': createNetwork('compact', { ...tiny, activation: 'relu' }),
+  'compact with leaky ReLU': createNetwork('compact', { ...tiny, activation: 'leakyrelu' }),
+  a2n: createNetwork('a2n', { ...tiny, blocks: 2, reduction: 2, upsamplerFeatures: 4 }),
+  a2nm: createNetwork('a2nm', { ...tiny, blocks: 2, reduction: 2, upsamplerFeatures: 4 }),
+  pan: createNetwork('pan', { ...tiny, blocks: 2, upsamplerFeatures: 4 }),
+  span: createNetwork('span', { scale: 2, features: 8 }),
+  esrgan: createNetwork('esrgan', { ...tiny, growth: 4 }),
+  edsr: createNetwork('edsr', tiny),
+  lcoan: createNetwork('lcoan', { ...tiny, groups: 2, clusters: 4, window: 32 }),
+  'lcoan without centroids': createNetwork('lcoan', {
+    ...{ ...tiny, groups: 1, clusters: 4, window: 32, initialised: false },
+  }),
+  'edsr-acla': createNetwork('edsr-acla', { ...tiny, blocks: 2, positions: [1, 2], keys: 4 }),
+  dlsn: createNetwork('dlsn', {
+    ...tiny,
+    groups: 1,
+    reduction: 2,
+    chunk: 16,
+    rounds: 2,
+    buckets: 4,
+  }),
+  asid: createNetwork('asid', { ...tiny, features: 16, blocks: 2 }),
+};
+
+/** The weights with one NaN in one tensor, at a place by chance. */
+function poisoned(weights: TensorMap, name: string, random: () => number): TensorMap {
+  const tensor = weights.get(name) as Tensor;
+  const values = toFloat32(tensor);
+  values[Math.floor(random() * values.length)] = Number.NaN;
+  return new Map([...weights, [name, fromFloat32(values, tensor.shape, 'f32')]]);
+}
+
+/** A code, or that there was a picture. */
+const outcome = (run: Promise<unknown>): Promise<string> =>
+  run.then(
+    () => 'a picture',
+    (error: unknown) => (error instanceof CrispenError ? error.code : String(error)),
+  );
+
+type Run = (network: Network, weights: TensorMap, image: Rgba8Image) => Promise<unknown>;
+const onGpu =
+  (fuse: Fusion): Run =>
+  async (network, weights, image) => {
+    const model = await engine.loadModel(network, weights, { fuse });
+    try {
+      return await engine.upscale(model, image);
+    } finally {
+      await engine.unloadModel(model);
+    }
+  };
+const RUNS: Readonly<Record<string, Run>> = {
+  'on the GPU, fused blocks': onGpu('blocks'),
+  'on the GPU, fused ops': onGpu('ops'),
+  'on the GPU, op by op': onGpu('none'),
+  'on the CPU': async (network, weights, image) =>
+    upscale(await CpuModel.load(network, weights), image, {}),
+  'by the oracle': upscaleOnCpu,
+};
+
+describe.each(Object.keys(NETWORKS))('%s with one NaN', (family) => {
+  const network = NETWORKS[family];
+  const weights = seededWeights(network);
+  const image = seededImage(9, 8, 1);
+
+  // Others have no blocks that one kernel computes.
+  const hasBlocks = ['a2n', 'a2nm', 'pan'].includes(family);
+  const ways = Object.keys(RUNS).filter((way) => hasBlocks || !way.includes('blocks'));
+
+  it.each(ways)('%s', async (way) => {
+    const run = RUNS[way];
+    expect(await outcome(run(network, weights, image))).toBe('a picture');
+    const random = randomStream(5);
+    const laundered: string[] = [];
+    for (const name of weights.keys()) {
+      const told = await outcome(run(network, poisoned(weights, name, random), image));
+      if (told !== 'NON_FINITE') laundered.push(`${name}: ${told}`);
+    }
+    expect(laundered).toEqual([]);
+  });
+});
