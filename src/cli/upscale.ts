@@ -3,7 +3,7 @@ import { savePng } from '../codecs/sink.ts';
 import { enlarge, enlargeWhole, type Pass } from '../engine/pipeline/enlarge.ts';
 import { timeLeft } from '../engine/progress.ts';
 import type { Precision } from '../engine/tune/precision.ts';
-import type { AdapterReport, Progress } from '../engine/types.ts';
+import type { AdapterReport, Progress, Recovery } from '../engine/types.ts';
 import { depthOf } from '../image/image.ts';
 import { isOpaque } from '../image/pixels.ts';
 import type { SizeWish } from '../image/size.ts';
@@ -61,6 +61,11 @@ const TUNE_MODES = ['off', 'quick', 'full'] as const;
 
 /** The tasks for images. Raw Bayer data has no supported file format. */
 const TASKS = ['upscale', 'dejpeg', 'denoise'] as const;
+
+const RECOVERIES: Readonly<Record<Recovery, string>> = {
+  'device-lost': 'The GPU was lost during the work, which went on from the last finished rows.',
+  'f16-overflow': 'The values were too large for f16, so the model ran in f32.',
+};
 
 /** The command `crispen`. */
 export async function upscaleCommand(args: string[], signal?: AbortSignal): Promise<number> {
@@ -179,6 +184,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
         precision: report.precision,
         threads: report.threads ?? null,
         slow: report.slow ?? false,
+        recovered: report.recovered ?? [],
         depth,
         colorSpace: tags.colorSpace,
         animated,
@@ -195,6 +201,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
       );
       for (const note of notes) say(note);
       if (report.slow) say('Plain loops ran parts of the network, which is slow.');
+      for (const recovery of new Set(report.recovered)) say(RECOVERIES[recovery]);
       for (const assumption of assumptions) say(`Assumed: ${assumption}.`);
     }
     if (report.backend === 'webgpu') await backend.tune(signal);

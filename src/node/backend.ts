@@ -1,10 +1,11 @@
 import type { CpuModel } from '../cpu/model.ts';
 import type { Fusion } from '../engine/compile/fuse.ts';
-import type { Model } from '../engine/engine.ts';
-import type { Device } from '../engine/gpu/device.ts';
+import type { ModelOptions as EngineModelOptions } from '../engine/engine.ts';
+import type { DeviceSource } from '../engine/gpu/device.ts';
 import { interpret, upscaleOnCpu } from '../engine/oracle/interpreter.ts';
 import { findTaps, type PlanarInput } from '../engine/oracle/trace.ts';
 import type { Pass } from '../engine/pipeline/enlarge.ts';
+import { WholeImage } from '../engine/pipeline/wholeImage.ts';
 import { choosePrecision, type Precision } from '../engine/tune/precision.ts';
 import type {
   AdapterReport,
@@ -13,9 +14,10 @@ import type {
   UpscaleOptions,
   UpscaleResult,
 } from '../engine/types.ts';
-import { type Depth, depthOf, type Rgba8Image } from '../image/image.ts';
+import { depthOf, type Rgba8Image } from '../image/image.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
+import type { LoadModel } from '../worker/host.ts';
 import type { TuneMode } from '../worker/protocol.ts';
 import { openGpu, openRealGpu } from './driver.ts';
 import type { ChosenModel } from './model.ts';
@@ -70,7 +72,7 @@ export interface Measurer {
 export interface Backend extends Measurer {
   readonly device: DeviceName;
   /** Where alpha and sizes are resampled; null: on the CPU. */
-  readonly resampler: Device | null;
+  readonly resampler: DeviceSource | null;
   /**
    * A model as one pass of `enlarge`. The CPU computes in f32.
    * @param precision default `auto`
@@ -170,43 +172,68 @@ async function openCpuBackend(tiling: TilingChoice, threads?: number): Promise<B
   };
 }
 
+/** Loses no work with its device: as in the worker, another one goes on (worker/host.ts). */
 async function openGpuBackend(tiling: TilingChoice, gpu: GPU, mode: TuneMode): Promise<Backend> {
   const { Engine } = await import('../engine/engine.ts');
   const { trace } = await import('../engine/oracle/traceNetwork.ts');
+  const { EngineHost } = await import('../worker/host.ts');
   const { tuneInNode, tuningInNode } = await import('./tuned.ts');
-  const engine = await Engine.create({ gpu, tuning: tuningInNode(gpu, mode) });
+  const tuning = tuningInNode(gpu, mode);
+  const host = new EngineHost(() => Engine.create({ gpu, tuning }));
+  const { adapter } = await host.engine();
+  let models = 0;
+  /** A model, under an id of its own, as often as a device needs it. */
+  const loading = (
+    network: Network,
+    weights: TensorMap,
+    { wide = false, precision = 'f32' }: Pick<EngineModelOptions, 'wide' | 'precision'> = {},
+  ): LoadModel => {
+    const id = `${models++}`;
+    return (_, isF32) =>
+      host.model(isF32 ? `${id} in f32` : id, network, weights, {
+        wide,
+        precision: isF32 ? 'f32' : precision,
+      });
+  };
+  const paced = { ...tiling, submitMs: () => SUBMIT_MS };
   return {
     device: 'gpu',
-    adapter: engine.adapter,
-    resampler: engine.device,
+    adapter,
+    resampler: host.device,
     pass({ name, network, weights, f16 }, wish = 'auto') {
-      const models = new Map<Depth, Promise<Model>>();
+      // 16-bit samples are finer than f16.
+      const precision = choosePrecision(wish, f16, adapter);
+      const byDepth = {
+        8: loading(network, weights, { precision }),
+        16: loading(network, weights, {
+          wide: true,
+          precision: choosePrecision(wish, false, adapter),
+        }),
+      };
       return {
         model: name,
         scale: network.scale,
-        async run(image, options, sink) {
-          const depth = depthOf(image);
-          const wide = depth === 16;
-          // 16-bit samples are finer than f16.
-          const precision = choosePrecision(wish, f16 && !wide, engine.adapter);
-          const loading =
-            models.get(depth) ?? engine.loadModel(network, weights, { wide, precision });
-          models.set(depth, loading);
-          const paced = { ...tiling, ...options, submitMs: () => SUBMIT_MS };
-          return engine.upscaleStrips(await loading, image, paced, sink);
-        },
+        run: (image, options, sink) =>
+          host.upscale(byDepth[depthOf(image)], image, { ...options, ...paced }, sink),
       };
     },
     async load(network, weights) {
-      const model = await engine.loadModel(network, weights);
-      return (image, options) =>
-        engine.upscale(model, image, { ...tiling, ...options, submitMs: () => SUBMIT_MS });
+      const load = loading(network, weights);
+      await host.retry((engine) => load(engine, false));
+      return async (image, options) => {
+        const { width, height } = image;
+        const whole = new WholeImage({ width, height, depth: 8 }, network.scale);
+        const report = await host.upscale(load, image, { ...options, ...paced }, ({ data }) =>
+          whole.add(data),
+        );
+        return { image: whole.image as Rgba8Image, report };
+      };
     },
     trace: (network, weights, input, taps, options) =>
-      trace(engine, network, weights, input, taps, options),
+      host.retry((engine) => trace(engine, network, weights, input, taps, options)),
     async tune(signal) {
-      if (mode === 'quick') await tuneInNode(gpu, engine.device, signal);
+      if (mode === 'quick') await tuneInNode(gpu, await host.device(), signal);
     },
-    close: () => engine.destroy(),
+    close: () => host.destroy(),
   };
 }

@@ -6,6 +6,7 @@ import { Reading } from '../engine/gpu/reading.ts';
 import { makeSurface } from '../engine/pipeline/draw.ts';
 import type { UpscaleOptions, UpscaleReport } from '../engine/types.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
+import { checkBlank, OneColour } from '../image/blank.ts';
 import type { Rgba8Image, RgbaImage } from '../image/image.ts';
 import { toRgba8 } from '../image/pixels.ts';
 import type { ImageTags } from '../image/tags.ts';
@@ -17,6 +18,9 @@ interface Onto {
   readonly tags: ImageTags;
 }
 
+/** Rows of a drawn result that are read back to see whether it is blank. */
+const LOOKS = 16;
+
 const [COPY_DST, RENDER_ATTACHMENT] = [0x2, 0x10];
 const colorSpaceOf = ({ colorSpace }: ImageTags) =>
   colorSpace === 'display-p3' ? 'display-p3' : 'srgb';
@@ -24,7 +28,7 @@ const colorSpaceOf = ({ colorSpace }: ImageTags) =>
 /**
  * Upscales into a texture, tile by tile, and copies it to the canvas when it is complete. A
  * canvas's texture only lasts for one task, and a partial image should not be visible.
- * @throws CrispenError `IMAGE_TOO_LARGE`, `INVALID_INPUT`; like `Engine.upscale`
+ * @throws CrispenError `IMAGE_TOO_LARGE`, `INVALID_INPUT`, `BLANK_RESULT`; like `Engine.upscale`
  */
 export async function drawOn(
   { canvas, size: { width, height }, tags }: Onto,
@@ -52,8 +56,20 @@ export async function drawOn(
     [canvas.width, canvas.height] = [width, height];
     const context = contextOf(canvas.getContext('webgpu'));
     await withBuffers(device, async (buffers) => {
-      const reading = await Reading.create(buffers, 0);
-      const encode = (encoder: GPUCommandEncoder) => {
+      const count = Math.min(LOOKS, height);
+      const rows = Array.from({ length: count }, (_, i) =>
+        Math.floor(((i + 0.5) * height) / count),
+      );
+      const bytes = count * width * 4;
+      const reading = await Reading.create(buffers, bytes);
+      const encode = (encoder: GPUCommandEncoder, staging: GPUBuffer) => {
+        rows.forEach((y, i) => {
+          encoder.copyTextureToBuffer(
+            { texture: surface.texture, origin: [0, y] },
+            { buffer: staging, offset: i * width * 4 },
+            [width, 1],
+          );
+        });
         context.configure({
           device: device.gpu,
           format: 'rgba8unorm',
@@ -65,12 +81,27 @@ export async function drawOn(
         const size = [width, height];
         encoder.copyTextureToTexture({ texture: surface.texture }, { texture: to }, size);
       };
-      await reading.run('drawing on the canvas', 0, encode, () => {});
+      await reading.run('drawing on the canvas', bytes, encode, (content) => {
+        const seen = new OneColour();
+        seen.add(new Uint8ClampedArray(content, 0, bytes));
+        const { scale } = model.network;
+        if (seen.colour) checkBlank(rowsOf(input, rows, scale), seen.colour);
+      });
     });
     return { ...report, gpuBytes: report.gpuBytes + surface.bytes };
   } finally {
     surface.destroy();
   }
+}
+
+/** The rows of an image that became these rows of the result. */
+function rowsOf({ width, data }: Rgba8Image, rows: readonly number[], scale: number): Rgba8Image {
+  const stacked = new Uint8ClampedArray(rows.length * width * 4);
+  rows.forEach((row, i) => {
+    const from = Math.floor(row / scale) * width * 4;
+    stacked.set(data.subarray(from, from + width * 4), i * width * 4);
+  });
+  return { width, height: rows.length, data: stacked };
 }
 
 /** @throws CrispenError `INVALID_INPUT`, `OUT_OF_MEMORY` */

@@ -198,6 +198,11 @@ export class EngineHost {
     }
   }
 
+  /** Gives the engine and its models up; another use makes new ones. */
+  destroy(): void {
+    if (this.#current) this.#drop(this.#current);
+  }
+
   #open(): Current {
     if (this.#current) return this.#current;
     const current = { engine: this.#create(), models: new Map<string, Promise<Model>>() };

@@ -286,6 +286,8 @@ export interface ThreadEvent {
 export interface WorkerApi {
   /** Must come first. Resolves when the worker holds its lock. */
   configure(config: WorkerConfig): Promise<void>;
+  /** Shows that the worker is there. */
+  ping(): Result<null>;
   detect(): Promise<Result<WireDetection>>;
   preload(id: number, model: string): Promise<Result<null>>;
   upscale(

@@ -120,6 +120,8 @@ const api: WorkerApi = {
     if (newConfig.lifeline !== null) await holdLock(newConfig.lifeline);
   },
 
+  ping: () => ({ ok: true, value: null }),
+
   detect: () => answer(() => detect(services)),
 
   preload: (id, model) =>

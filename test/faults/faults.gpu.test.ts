@@ -1,9 +1,12 @@
 /** Single faults, each of which once gave wrong pixels, hung or ended a job. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_PATIENCE } from '../../src/engine/gpu/watchdog.ts';
+import { edsr } from '../../src/networks/edsr.ts';
+import type { TensorMap } from '../../src/weights/tensor.ts';
 import { testGpu } from '../gpu.ts';
+import { seededWeights } from '../seeded.ts';
 import { type Fault, FaultyGpu, type Mode } from './gpu.ts';
-import { SCENARIOS, type Scenario } from './scenarios.ts';
+import { drawing, SCENARIOS, type Scenario } from './scenarios.ts';
 
 const scenario = (name: string) => SCENARIOS.find((known) => known.name === name) as Scenario;
 const compact = scenario('compact');
@@ -84,4 +87,20 @@ describe('a job that is refused something ends in a typed error, and the next is
     expect(first).toMatchObject({ status: 'rejected', reason: { code } });
     expect(next).toEqual(expected[1]);
   });
+});
+
+it('a drawn result of one colour is BLANK_RESULT', async () => {
+  const network = edsr({ scale: 2, features: 4, blocks: 1 });
+  const zeros: TensorMap = new Map(
+    [...seededWeights(network)].map(([name, { shape, bytes }]) => [
+      name,
+      { dtype: 'f32', shape, bytes: new Uint8Array(bytes.length) },
+    ]),
+  );
+  const subject = drawing(network, zeros)(new FaultyGpu(testGpu(), null));
+  await expect(subject.job(0)).rejects.toMatchObject({ code: 'BLANK_RESULT' });
+  subject.close();
+  const sound = drawing(network)(new FaultyGpu(testGpu(), null));
+  expect(new Set(await sound.job(0)).size).toBeGreaterThan(2);
+  sound.close();
 });

@@ -88,6 +88,7 @@ const MODES: Readonly<Record<string, Readonly<Record<string, readonly Mode[]>>>>
   GPUCommandEncoder: {
     beginComputePass: MAKING,
     copyBufferToBuffer: MAKING,
+    copyTextureToBuffer: MAKING,
     copyTextureToTexture: MAKING,
     clearBuffer: MAKING,
     resolveQuerySet: MAKING,

@@ -12,6 +12,7 @@ import { a2n } from '../../src/networks/a2n.ts';
 import { compact } from '../../src/networks/compact.ts';
 import { lcoan } from '../../src/networks/lcoan.ts';
 import type { Network } from '../../src/networks/network.ts';
+import type { TensorMap } from '../../src/weights/tensor.ts';
 import { drawOn } from '../../src/worker/draw.ts';
 import { EngineHost, type LoadModel } from '../../src/worker/host.ts';
 import { seededImage, seededWeights } from '../seeded.ts';
@@ -54,18 +55,14 @@ function onHost(
     await host.upscale(load, image, options, ({ data }) => whole.add(data));
     return whole.image.data;
   },
+  weights: TensorMap = seededWeights(network),
 ): Scenario['open'] {
-  const weights = seededWeights(network);
   return ({ gpu }) => {
     const host = new EngineHost(() => Engine.create({ gpu }));
     return {
       job: (index) =>
         run(host, () => host.model('model', network, weights), IMAGES[index], options),
-      close: () =>
-        void host.engine().then(
-          (engine) => engine.destroy(),
-          () => {},
-        ),
+      close: () => host.destroy(),
     };
   };
 }
@@ -137,36 +134,50 @@ async function readBuffer(
 }
 
 /** A result on a canvas, as the worker draws it. */
-function drawing(faulty: FaultyGpu): Subject {
-  let drawn: (() => Promise<Uint8Array>) | null = null;
-  const canvas = () => {
-    let device: GPUDevice;
-    let shown: GPUTexture | undefined;
-    const context = {
-      configure(configuration: GPUCanvasConfiguration) {
-        device = configuration.device;
-      },
-      getCurrentTexture() {
-        const { width, height } = made;
-        shown = faulty.outside(() => texture(device, width, height));
-        drawn = () => readTexture(faulty, device, shown as GPUTexture);
-        return shown;
-      },
+export const drawing =
+  (network: Network, weights: TensorMap = seededWeights(network)): Scenario['open'] =>
+  (faulty) => {
+    let drawn: (() => Promise<Uint8Array>) | null = null;
+    const canvas = () => {
+      let device: GPUDevice;
+      let shown: GPUTexture | undefined;
+      const context = {
+        configure(configuration: GPUCanvasConfiguration) {
+          device = configuration.device;
+        },
+        getCurrentTexture() {
+          const { width, height } = made;
+          shown = faulty.outside(() => texture(device, width, height));
+          drawn = () => readTexture(faulty, device, shown as GPUTexture);
+          return shown;
+        },
+      };
+      faulty.adopt(context, 'GPUCanvasContext');
+      const made = { width: 1, height: 1, getContext: () => context };
+      return made as unknown as OffscreenCanvas;
     };
-    faulty.adopt(context, 'GPUCanvasContext');
-    const made = { width: 1, height: 1, getContext: () => context };
-    return made as unknown as OffscreenCanvas;
-  };
-  return onHost(small, { tileSize: 8, submitMs }, async (host, load, image, options) => {
-    drawn = null;
-    const size = { width: image.width * 2, height: image.height * 2 };
-    const tags = { colorSpace: 'srgb' } as Parameters<typeof drawOn>[0]['tags'];
-    await host.retry(async (engine) =>
-      drawOn({ canvas: canvas(), size, tags }, engine, await load(engine, false), image, options),
+    const open = onHost(
+      network,
+      { tileSize: 8, submitMs },
+      async (host, load, image, options) => {
+        drawn = null;
+        const size = { width: image.width * 2, height: image.height * 2 };
+        const tags = { colorSpace: 'srgb' } as Parameters<typeof drawOn>[0]['tags'];
+        await host.retry(async (engine) =>
+          drawOn(
+            { canvas: canvas(), size, tags },
+            engine,
+            await load(engine, false),
+            image,
+            options,
+          ),
+        );
+        return (drawn as unknown as () => Promise<Uint8Array>)();
+      },
+      weights,
     );
-    return (drawn as unknown as () => Promise<Uint8Array>)();
-  })(faulty);
-}
+    return open(faulty);
+  };
 
 /** Resizes without a network, up in 8 bits and down in 16, in strips. */
 function resizing({ gpu }: FaultyGpu): Subject {
@@ -180,11 +191,7 @@ function resizing({ gpu }: FaultyGpu): Subject {
       const down = await resize(wide, { width: 7, height: 5 }, { device });
       return [...up.data, ...down.data];
     },
-    close: () =>
-      void host
-        .engine()
-        .then((engine) => engine.destroy())
-        .catch(() => {}),
+    close: () => host.destroy(),
   };
 }
 
@@ -270,11 +277,7 @@ function tracing({ gpu }: FaultyGpu): Subject {
         ]);
         return [...traced.values()].flatMap(({ data }) => [...data]);
       }),
-    close: () =>
-      void host.engine().then(
-        (engine) => engine.destroy(),
-        () => {},
-      ),
+    close: () => host.destroy(),
   };
 }
 
@@ -296,7 +299,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   // A submission for each dispatch.
   { name: 'a2n', open: onHost(attention, { tileSize: 8, submitMs: () => 1e-9 }), perSite: 2 },
-  { name: 'draw', open: drawing, perSite: 1 },
+  { name: 'draw', open: drawing(small), perSite: 1 },
   { name: 'resize', open: resizing, perSite: 2, realLoss: true },
   { name: 'polled', open: resizing, perSite: 1, isPolled: true },
   { name: 'encode', open: encoding, perSite: 1 },

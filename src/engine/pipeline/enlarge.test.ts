@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { picture } from '../../../test/pictures.ts';
-import type { Rgba8Image, RgbaImage } from '../../image/image.ts';
+import { depthOf, type Rgba8Image, type RgbaImage } from '../../image/image.ts';
 import { createNetwork } from '../../networks/registry.ts';
 import { fromFloat32 } from '../../weights/convert.ts';
 import type { TensorMap } from '../../weights/tensor.ts';
@@ -60,6 +60,53 @@ function image(width: number, height: number, at: (x: number, y: number) => read
 
 const pixels = ({ data }: RgbaImage): number[][] =>
   Array.from({ length: data.length / 4 }, (_, i) => [...data.slice(i * 4, i * 4 + 4)]);
+
+describe('a network that makes one colour of an image', () => {
+  /** A pass whose result is black. */
+  const black = (scale: number): Pass => ({
+    ...{ model: 'black', scale },
+    run: async (input, _, sink) => {
+      const [width, height] = [input.width * scale, input.height * scale];
+      const samples = input.data.constructor as new (length: number) => RgbaImage['data'];
+      const data = new samples(width * height * 4);
+      for (let i = 3; i < data.length; i += 4) data[i] = depthOf(input) === 16 ? 65535 : 255;
+      await sink({ width, height, data, y: 0 } as Parameters<typeof sink>[0]);
+      return { backend: 'cpu' } as Awaited<ReturnType<Pass['run']>>;
+    },
+  });
+
+  it.each([
+    [1, 8],
+    [2, 8],
+    [2, 16],
+  ] as const)('is BLANK_RESULT at scale %i with %i bits', async (scale, depth) => {
+    const source = picture(20, 7);
+    await expect(
+      enlargeWhole(source, plan(source, scale, [black(scale)], depth)),
+    ).rejects.toMatchObject({ code: 'BLANK_RESULT' });
+  });
+
+  it('is BLANK_RESULT in any run of a chain', async () => {
+    const source = picture(20, 7);
+    const passes = [black(2), black(2)];
+    await expect(enlargeWhole(source, plan(source, 4, passes))).rejects.toMatchObject({
+      code: 'BLANK_RESULT',
+    });
+  });
+
+  it.each([
+    ['is of one colour', () => [200, 10, 90, 255]],
+    ['is nearly black', (x: number, y: number) => [(x * y) % 17, (x + y) % 9, 3, 255]],
+    [
+      'has a single bright pixel',
+      (x: number, y: number) => [x === 3 && y === 2 ? 255 : 0, 0, 0, 255],
+    ],
+  ] as const)('may do so where it %s', async (_, at) => {
+    const source = image(20, 7, at);
+    const { image: made } = await enlargeWhole(source, plan(source, 2, [black(2)]));
+    expect(pixels(made).every(([r, g, b]) => r + g + b === 0)).toBe(true);
+  });
+});
 
 describe('enlarge', () => {
   it('adds nothing to one pass at its own scale over an opaque colour image', async () => {

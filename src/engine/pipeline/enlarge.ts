@@ -4,6 +4,7 @@
  */
 import { throwIfAborted } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
+import { checkBlank, OneColour } from '../../image/blank.ts';
 import { opaqueColours } from '../../image/fill.ts';
 import { type Depth, depthOf, type RgbaImage, type Samples } from '../../image/image.ts';
 import { isGrey, isOpaque, toRgba8 } from '../../image/pixels.ts';
@@ -52,7 +53,8 @@ export interface EnlargeReport extends UpscaleReport {
  * pass and the resize to the exact size run on strips. Colours are rounded to the depth after each
  * step.
  *
- * @throws CrispenError like `Engine.upscale`; errors of the sink.
+ * @throws CrispenError like `Engine.upscale`; `BLANK_RESULT` (image/blank.ts), after the last row; errors of
+ *   the sink.
  */
 export async function enlarge(
   image: RgbaImage,
@@ -109,12 +111,15 @@ export async function enlarge(
       for (const [i, pass] of passes.entries()) {
         const next = i < passes.length - 1 ? new WholeImage(sizeOf(current), pass.scale) : null;
         const onProgress = partOf(meter, costs[i]);
+        const seen = new OneColour();
         const report = await pass.run(current, { ...options, onProgress }, async ({ data }) => {
+          seen.add(data);
           if (grey) toLuma(data);
           if (next) return next.add(data);
           await alpha?.apply(data);
           await finish(data);
         });
+        if (seen.colour) checkBlank(current, seen.colour);
         reports.push(report);
         if (next) current = next.image;
       }

@@ -97,7 +97,7 @@ class WorkerUpscaler implements Upscaler {
   }
 
   async detect(): Promise<Detection> {
-    const { adapter, reason, cpu } = await this.#open().call((remote) => remote.detect());
+    const { adapter, reason, cpu } = await this.#call((remote) => remote.detect());
     const error = (found: SerializedError | null) => found && CrispenError.deserialize(found);
     return {
       backend: adapter ? 'webgpu' : cpu ? 'cpu' : 'none',
@@ -171,7 +171,7 @@ class WorkerUpscaler implements Upscaler {
     const request = checkOptions('estimateCpu', options, CALLS.estimateCpu);
     const added = await this.#added(request.model);
     const plan = planUpscale(await withTask(request, added), added);
-    return this.#open().call((remote) => remote.estimateCpu(plan, width, height));
+    return this.#call((remote) => remote.estimateCpu(plan, width, height));
   }
 
   async addModel(file: Blob | string | URL, options?: AddModelOptions): Promise<AddedModel> {
@@ -185,18 +185,18 @@ class WorkerUpscaler implements Upscaler {
   }
 
   async models(): Promise<AddedModel[]> {
-    return this.#open().call((remote) => remote.models());
+    return this.#call((remote) => remote.models());
   }
 
   async removeModel(id: string): Promise<void> {
     checkValue('The model', id, MODEL_ID);
-    await this.#open().call((remote) => remote.removeModel(id));
+    await this.#call((remote) => remote.removeModel(id));
   }
 
   async exportModel(id: string, options?: ExportOptions): Promise<Blob> {
     checkValue('The model', id, MODEL_ID);
     const { f16 = false } = checkOptions('exportModel', options, CALLS.exportModel);
-    return this.#open().call((remote) => remote.exportModel(id, f16));
+    return this.#call((remote) => remote.exportModel(id, f16));
   }
 
   /**
@@ -213,9 +213,7 @@ class WorkerUpscaler implements Upscaler {
     const type = checkValue('The option type', given.type, CALLS.encode.type);
     const copy = isBlob(image) ? image : await copyBitmap(image);
     const owned = isBlob(copy) ? [] : [copy];
-    return this.#open().call((remote) =>
-      remote.encode(transfer(copy, owned), type, quality, metadata),
-    );
+    return this.#call((remote) => remote.encode(transfer(copy, owned), type, quality, metadata));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -239,7 +237,8 @@ class WorkerUpscaler implements Upscaler {
     settle = false,
   ): Promise<T> {
     throwIfAborted(signal);
-    const session = this.#open();
+    const session = await this.#ready();
+    throwIfAborted(signal);
     const id = ++this.#lastId;
     session.listen(id, { onProgress, confirm });
     let abort: (() => void) | undefined;
@@ -260,6 +259,22 @@ class WorkerUpscaler implements Upscaler {
     } finally {
       session.unlisten(id);
       if (abort) signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  async #call<T>(send: (remote: Remote<WorkerApi>) => Promise<Result<T>>): Promise<T> {
+    return (await this.#ready()).call(send);
+  }
+
+  /** A session whose worker is there: what one has not begun, another does. */
+  async #ready(): Promise<WorkerSession> {
+    const session = this.#open();
+    try {
+      await session.alive();
+      return session;
+    } catch (error) {
+      if (this.#destroyed) throw error;
+      return this.#open();
     }
   }
 

@@ -10,6 +10,9 @@ import type {
   WorkerConfig,
 } from '../protocol.ts';
 
+/** How long an idle worker may take to answer. */
+const ANSWER_MS = 10_000;
+
 /** Receives the progress of a job, and answers its questions. */
 export interface JobListener {
   readonly onProgress?: ((progress: UpscaleProgress) => void) | undefined;
@@ -26,6 +29,10 @@ export class WorkerSession {
   readonly #pending = new Set<(error: CrispenError) => void>();
   readonly #listeners = new Map<number, JobListener>();
   readonly #watch = new AbortController();
+  /** Why the session ended. */
+  #end: CrispenError | null = null;
+  #isConfigured = false;
+  #greeting: Promise<null> | null = null;
   readonly #start: () => Worker;
   /** Threads of the worker, where it could not start them itself. */
   readonly #threads: Worker[] = [];
@@ -60,6 +67,12 @@ export class WorkerSession {
     );
     const lifeline = 'locks' in navigator ? `crispen-worker-${Math.random()}` : null;
     const configured = this.#remote.configure({ ...config, lifeline });
+    configured.then(
+      () => {
+        this.#isConfigured = true;
+      },
+      () => {},
+    );
     if (lifeline !== null) void this.#watchOver(configured, lifeline);
   }
 
@@ -68,6 +81,7 @@ export class WorkerSession {
    * @throws CrispenError the worker's error, or the reason why the session ended
    */
   call<T>(send: (remote: Remote<WorkerApi>) => Promise<Result<T>>): Promise<T> {
+    if (this.#end) return Promise.reject(this.#end);
     return new Promise<T>((resolve, reject) => {
       this.#pending.add(reject);
       send(this.#remote)
@@ -78,6 +92,23 @@ export class WorkerSession {
         .catch((error) => reject(CrispenError.from(error)))
         .finally(() => this.#pending.delete(reject));
     });
+  }
+
+  /**
+   * Settles when the worker is known to be there. An idle one may have died without an event. One that is
+   * busy or starts is not asked: what ends it ends its calls.
+   * @throws CrispenError the reason why the session ended
+   */
+  async alive(): Promise<void> {
+    if (!this.#greeting) {
+      if (!this.#isConfigured || this.#pending.size > 0) return;
+      const late = setTimeout(() => this.end(workerFailed('It does not answer.')), ANSWER_MS);
+      this.#greeting = this.call(async (remote) => remote.ping()).finally(() => {
+        clearTimeout(late);
+        this.#greeting = null;
+      });
+    }
+    await this.#greeting;
   }
 
   listen(id: number, listener: JobListener): void {
@@ -118,7 +149,8 @@ export class WorkerSession {
 
   /** Ends the worker and rejects all pending calls. Further calls have no effect. */
   end(error: CrispenError): void {
-    if (this.#watch.signal.aborted) return;
+    if (this.#end) return;
+    this.#end = error;
     this.#watch.abort();
     for (const worker of [this.#worker, ...this.#threads]) worker.terminate();
     this.#listeners.clear();

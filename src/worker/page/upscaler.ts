@@ -47,7 +47,7 @@ export interface Upscaler {
    * @throws CrispenError with any code except `INTERNAL`: `INVALID_INPUT`, `MODEL_UNKNOWN`,
    *   `CROSS_ORIGIN`, `FETCH_FAILED`, `DECODE_FAILED`, `IMAGE_TOO_LARGE`, `NO_WEBGPU`,
    *   `INSECURE_CONTEXT`, `MODEL_CORRUPT`, `DEVICE_LOST`, `OUT_OF_MEMORY`, `NON_FINITE`,
-   *   `ENCODE_FAILED`, `WRITE_FAILED`, `WORKER_FAILED`, `ABORTED`. After any of them, the next
+   *   `BLANK_RESULT`, `ENCODE_FAILED`, `WRITE_FAILED`, `WORKER_FAILED`, `ABORTED`. After any of them, the next
    *   image works, and no part of a result file is left behind: a file that was empty is removed.
    */
   upscale(

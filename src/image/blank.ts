@@ -1,0 +1,63 @@
+import { CrispenError } from '../errors.ts';
+import type { RgbaImage, Samples } from './image.ts';
+
+/** Tells whether all rows that it saw are of one colour. */
+export class OneColour {
+  #first: Samples | null = null;
+  #differs = false;
+
+  add(rows: Samples): void {
+    if (this.#differs || rows.length === 0) return;
+    this.#first ??= rows.slice(0, 3);
+    const [r, g, b] = this.#first;
+    for (let i = 0; i < rows.length; i += 4) {
+      if (rows[i] === r && rows[i + 1] === g && rows[i + 2] === b) continue;
+      this.#differs = true;
+      return;
+    }
+  }
+
+  /** RGB; null if there are several colours, or no rows. */
+  get colour(): Samples | null {
+    return this.#differs ? null : this.#first;
+  }
+}
+
+/** Pixels side by side whose mean is looked at: restoring may remove single ones and noise. */
+const RUN = 16;
+/** Of the range: as far from the image a result may be. */
+const FAR = 24 / 255;
+
+/**
+ * Refuses a result of one colour that cannot come from the image, as a broken driver and weights for another
+ * input range give: in some places the image is of another colour. What is nearly of that colour may become
+ * it, such as noise.
+ * @param image the network's input: opaque, of the result's depth
+ * @throws CrispenError `BLANK_RESULT`
+ */
+export function checkBlank({ width, height, data }: RgbaImage, colour: Samples): void {
+  const top = data instanceof Uint16Array ? 65535 : 255;
+  const one = new OneColour();
+  one.add(data);
+  if (one.colour) return;
+  const count = Math.min(RUN, width);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x += RUN) {
+      const first = y * width + Math.min(x, width - count);
+      for (let c = 0; c < 3; c++) {
+        let sum = 0;
+        for (let i = first; i < first + count; i++) sum += data[i * 4 + c];
+        if (Math.abs(sum / count - colour[c]) > FAR * top) throw blankResult(colour);
+      }
+    }
+  }
+}
+
+const blankResult = (colour: Samples): CrispenError =>
+  new CrispenError(
+    'BLANK_RESULT',
+    `The network made one colour of the whole image (${colour.join(', ')}).`,
+    {
+      hint: 'The weights may be damaged, or may expect another input range (0..1 or 0..255). If other models do the same, the graphics driver is broken.',
+    },
+  );
