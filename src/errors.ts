@@ -82,6 +82,10 @@ export function throwIfAborted(signal: { readonly aborted: boolean } | undefined
   if (signal?.aborted) throw new CrispenError('ABORTED', 'The upscale was cancelled.');
 }
 
+/** The error for what only a bug in Crispen can cause. */
+export const internal = (what: string): CrispenError =>
+  new CrispenError('INTERNAL', `Crispen has a bug: ${what}.`, { hint: 'Please report it.' });
+
 /** The error for a result that contains NaN or infinity. */
 export const nonFinite = (): CrispenError =>
   new CrispenError('NON_FINITE', 'The network produced values that are not numbers.', {

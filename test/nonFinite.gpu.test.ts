@@ -40,7 +40,14 @@ const NETWORKS: Readonly<Record<string, Network>> = {
   'lcoan without centroids': createNetwork('lcoan', {
     ...{ ...tiny, groups: 1, clusters: 4, window: 32, initialised: false },
   }),
-  'edsr-acla': createNetwork('edsr-acla', { ...tiny, blocks: 2, positions: [1, 2], keys: 4 }),
+  // At 255 all keys would lie outside the image.
+  'edsr-acla': createNetwork('edsr-acla', {
+    ...tiny,
+    blocks: 2,
+    positions: [1, 2],
+    keys: 4,
+    inputRange: 1,
+  }),
   dlsn: createNetwork('dlsn', {
     ...tiny,
     groups: 1,
@@ -49,7 +56,7 @@ const NETWORKS: Readonly<Record<string, Network>> = {
     rounds: 2,
     buckets: 4,
   }),
-  asid: createNetwork('asid', { ...tiny, features: 16, blocks: 2 }),
+  asid: createNetwork('asid', tiny),
 };
 
 /** The weights with one NaN in one tensor, at a place by chance. */

@@ -1,4 +1,4 @@
-import { CrispenError } from '../errors.ts';
+import { CrispenError, internal } from '../errors.ts';
 import { defaultModel, findModel, MODEL_FILES, type ModelFile } from './files.ts';
 import type { Restoration } from './task.ts';
 
@@ -14,7 +14,7 @@ export function choosePasses(factor: number, scales: readonly number[]): number[
   if (factor <= 1) return [];
   // The loop would not end otherwise.
   if (!Number.isFinite(factor) || !scales.every((scale) => scale > 1) || scales.length === 0) {
-    throw new Error(`no networks of ${scales} reach ${factor}`);
+    throw internal(`no networks of ${scales} reach ${factor}`);
   }
   const sorted = [...new Set(scales)].sort((a, b) => a - b);
   // Allows for the rounding of factors such as 1 / 3 * 3.

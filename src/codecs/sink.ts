@@ -1,4 +1,4 @@
-import { CrispenError, throwIfAborted } from '../errors.ts';
+import { CrispenError, internal, throwIfAborted } from '../errors.ts';
 import { type PngHeader, pngWriter, type Rows } from './png/pngStream.ts';
 
 /** Receives the bytes of one file in order. Every failure ends in `abort`. */
@@ -44,7 +44,7 @@ export async function save<T>(
   });
   try {
     await fill(stream);
-    if (!file) throw new Error('the file was not closed');
+    if (!file) throw internal('a file was not closed');
     return { bytes, file: (file as { made: T }).made };
   } catch (error) {
     // A failed sink may fail again when it is aborted. The first error counts.
@@ -68,7 +68,7 @@ export async function savePng<T, R>(
   const saved = await save(open, async (to) => {
     const writer = pngWriter(header, to).getWriter();
     const stop = () =>
-      void writer.abort(new CrispenError('ABORTED', 'Writing the file was cancelled.'));
+      writer.abort(new CrispenError('ABORTED', 'Writing the file was cancelled.')).catch(() => {}); // `produce` and `close` tell the reason
     signal?.addEventListener('abort', stop);
     try {
       produced = { made: await produce((rows) => writer.write(rows)) };

@@ -7,6 +7,7 @@ import type {
   PointwiseOp,
   ValueId,
 } from '../engine/compile/fused.ts';
+import { internal } from '../errors.ts';
 import type { Activation } from '../graph/activations.ts';
 import type { Graph } from '../graph/graph.ts';
 import { mapOf } from '../graph/shape.ts';
@@ -203,7 +204,7 @@ export const runsSlowly = (op: FusedOp): op is LoneOp =>
 export function emit(op: FusedOp, constants: Constants, { graph }: FusedGraph): Emission | null {
   if (runsSlowly(op) || op.op === 'unpack' || op.op === 'pack') return null;
   const emitter = (EMITTERS as Partial<Record<string, Emitter<FusedOp['op']>>>)[op.op];
-  if (!emitter) throw new Error(`${op.op} is no op of the CPU backend`);
+  if (!emitter) throw internal(`${op.op} is no op of the CPU backend`);
   return { op, ...emitter(op, constants, graph) };
 }
 
@@ -563,13 +564,13 @@ function clearPadding(map: MapView): HostTask[] {
 
 function channelsOf({ nodes }: Graph, id: ValueId): number {
   const { shape, name } = nodes[id];
-  if (shape.kind !== 'map') throw new Error(`${name} is not a feature map`);
+  if (shape.kind !== 'map') throw internal(`${name} is not a feature map`);
   return shape.channels;
 }
 
 function lengthOf({ nodes }: Graph, id: ValueId): number {
   const { shape, name } = nodes[id];
-  if (shape.kind !== 'vector') throw new Error(`${name} is not a vector`);
+  if (shape.kind !== 'vector') throw internal(`${name} is not a vector`);
   return shape.length;
 }
 
@@ -583,6 +584,6 @@ function slopeOf(activation: ConvOp['act0']): number | null {
 function kindOf(activation: Activation | null): number {
   if (activation === null || slopeOf(activation) !== null) return KINDS.slope;
   const kind = (KINDS as Readonly<Record<string, number>>)[activation.fn];
-  if (kind === undefined) throw new Error(`the module has no ${activation.fn}`);
+  if (kind === undefined) throw internal(`the module has no ${activation.fn}`);
   return kind;
 }

@@ -1,5 +1,6 @@
 import type { ConvLayer } from '../engine/compile/fused.ts';
 import type { NetworkWeights } from '../engine/compile/weights.ts';
+import { internal } from '../errors.ts';
 import { padded } from './layout.ts';
 
 /** Addresses of packed weights and other constants are multiples of a cache line. */
@@ -38,7 +39,7 @@ export class Constants {
 
   weight(name: string): Float32Array {
     const data = this.#weights.get(name);
-    if (!data) throw new Error(`weight ${name} was not bound`);
+    if (!data) throw internal(`weight ${name} was not bound`);
     return data;
   }
 

@@ -10,6 +10,7 @@ import {
   tracedMap,
 } from '../engine/oracle/trace.ts';
 import type { TracedTensor } from '../engine/types.ts';
+import { internal } from '../errors.ts';
 import type { Size } from '../geometry.ts';
 import type { RgbaImage } from '../image/image.ts';
 import type { Network } from '../networks/network.ts';
@@ -186,7 +187,7 @@ export class CpuModel {
     await this.#execute(program, options);
     const { graph, scale } = this.network;
     const map = program.views.get(graph.output);
-    if (!map) throw new Error('the output has no place');
+    if (!map) throw internal('the output has no place');
     const finite = pack(this.#floats(), map, formats.output, { ...packing, source, scale });
     // A non-finite value would stay where a later image expects finite padding.
     if (!finite) this.#program = null;
@@ -227,7 +228,7 @@ export class CpuModel {
   #input(program: Program) {
     const [id] = this.#compiled.fused.inputs;
     const view = program.views.get(id);
-    if (!view) throw new Error('the input has no place');
+    if (!view) throw internal('the input has no place');
     return view;
   }
 
@@ -260,11 +261,11 @@ export class CpuModel {
   }
 
   #runOracle(program: Program, op: LoneOp, tables: Map<ValueId, Value>): void {
-    if (!this.#applyOp) throw new Error("the oracle's loops were not loaded");
+    if (!this.#applyOp) throw internal("the oracle's loops were not loaded");
     const inputs = op.reads.inputs.map((id) => tables.get(id) ?? this.#value(program, id));
     const value = this.#applyOp(op, inputs, (name) => {
       const weight = this.#weights.get(name);
-      if (!weight) throw new Error(`weight ${name} was not bound`);
+      if (!weight) throw internal(`weight ${name} was not bound`);
       return weight;
     });
     const view = program.views.get(op.writes.y);
@@ -280,7 +281,7 @@ export class CpuModel {
     }
     const { shape } = this.network.graph.nodes[id];
     const address = program.vectors.get(id);
-    if (address === undefined || shape.kind !== 'vector') throw new Error(`no value ${id}`);
+    if (address === undefined || shape.kind !== 'vector') throw internal(`no value ${id}`);
     return this.#floats().slice(address / 4, address / 4 + shape.length);
   }
 }

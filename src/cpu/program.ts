@@ -7,6 +7,7 @@ import {
   writesOf,
 } from '../engine/compile/fused.ts';
 import { planMemory } from '../engine/gpu/planner.ts';
+import { internal } from '../errors.ts';
 import type { Size } from '../geometry.ts';
 import { mapSize as sizeOf } from '../graph/shape.ts';
 import {
@@ -154,7 +155,7 @@ export class Compiled {
 
 function known<T>(values: ReadonlyMap<ValueId, T>, id: ValueId): T {
   const value = values.get(id);
-  if (value === undefined) throw new Error(`value ${id} has no place`);
+  if (value === undefined) throw internal(`value ${id} has no place`);
   return value;
 }
 

@@ -1,6 +1,6 @@
 /** What runs in a thread without shared memory; `team.ts` is the host's side. */
 import type { ValueId } from '../engine/compile/fused.ts';
-import { CrispenError } from '../errors.ts';
+import { CrispenError, internal } from '../errors.ts';
 import type { RowSums } from './compile.ts';
 import { CpuModel } from './model.ts';
 import type { Port, Reply, Request } from './tiles.ts';
@@ -35,7 +35,7 @@ export function serve(port: Port): void {
     };
     try {
       const model = await models.get(key);
-      if (!model) throw new Error(`no model ${key}`);
+      if (!model) throw internal(`no model ${key}`);
       const width = core.width * model.network.scale;
       const samples = width * core.height * model.network.scale * 4;
       const { data: like } = source;

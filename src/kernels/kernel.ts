@@ -1,3 +1,4 @@
+import { internal } from '../errors.ts';
 import { expand, type Sources } from './wgsl.ts';
 
 /** Type of a word of a uniform. */
@@ -74,7 +75,7 @@ export function paramWords<P extends string>(
   return Object.entries<Word>(params).map(([name, type]) => {
     if (name === 'group_row') return 0;
     const value = named[name];
-    if (value === undefined) throw new Error(`the kernel wants ${name}`);
+    if (value === undefined) throw internal(`the kernel wants ${name}`);
     return type === 'f32' ? f32Bits(value) : value;
   });
 }
@@ -110,7 +111,7 @@ function f32Literal(value: number): string {
 function literal(value: Constants[string]): string {
   if (typeof value === 'boolean') return String(value);
   if (typeof value === 'object') return f32Literal(value.f32);
-  if (!Number.isInteger(value) || value < 0) throw new RangeError(`not a u32: ${value}`);
+  if (!Number.isInteger(value) || value < 0) throw internal(`not a u32: ${value}`);
   return `${value}u`;
 }
 

@@ -1,3 +1,4 @@
+import { internal } from '../errors.ts';
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import { NonlocalBuilder } from '../graph/nonlocal.ts';
 import type { Gate, OffsetLayout } from '../graph/nonlocalOp.ts';
@@ -132,7 +133,7 @@ export function crossLayerAttention(
       { first: l * keys, keys, offsets },
     );
   });
-  if (sum === undefined) throw new RangeError(`${name} attends to nothing`);
+  if (sum === undefined) throw internal(`${name} attends to nothing`);
   if (!depthwise) return sum;
   const spread = b.conv(`${name}.depthwise`, sum, {
     layer: `${layer}.depthwise`,

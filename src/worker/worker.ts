@@ -96,8 +96,13 @@ let cpu: Promise<CpuHost> | null = null;
 
 /** Lazily loaded, because it is not needed with a GPU. */
 function openCpu(): Promise<CpuHost> {
-  cpu ??= import('./cpu.ts').then(({ CpuHost }) => new CpuHost(config));
-  return cpu;
+  if (cpu) return cpu;
+  const opening = import('./cpu.ts').then(({ CpuHost }) => new CpuHost(config));
+  cpu = opening;
+  opening.catch(() => {
+    cpu = null; // loaded again by the next job
+  });
+  return opening;
 }
 
 /** Jobs that wait for the page's answer, by id. */
@@ -131,7 +136,7 @@ const api: WorkerApi = {
         const runnable = await loader.find(model);
         const progress = track(id, ['download', 'prepare']);
         const { adapter, reason } = await findAdapter(services);
-        if (adapter) await loader.onGpu(runnable, progress, signal);
+        if (adapter) await host.retry(() => loader.onGpu(runnable, progress, signal), signal);
         else if (reason && config.backend === 'webgpu') throw CrispenError.deserialize(reason);
         else {
           const load = () => loader.weights(runnable, progress, signal);

@@ -1,3 +1,4 @@
+import { internal } from '../../errors.ts';
 import { consumers } from '../../graph/analysis.ts';
 import {
   type Activation,
@@ -333,7 +334,7 @@ class Fuser {
           : pointwise(node, name, id, node.activation);
       case 'conv':
       case 'input':
-        throw new Error(`${name} is claimed or an input`);
+        throw internal(`${name} is claimed or an input`);
       default: {
         const { inputs, shape: _, ...op } = node;
         return { ...op, reads: { inputs }, writes: { y: id } };

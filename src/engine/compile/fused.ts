@@ -12,6 +12,7 @@
  * Weights have the checkpoint's names and PyTorch's layout: [cOut][cIn][kernel][kernel] for a
  * convolution, [lengthOut][lengthIn] for a linear layer, [channels] for biases and slopes.
  */
+import { internal } from '../../errors.ts';
 import type { Activation, Graph, GraphNode, MapShape, NodeId } from '../../graph/graph.ts';
 import type { Op, OpOf } from '../../graph/ops.ts';
 
@@ -277,7 +278,7 @@ export function lifetimes(
 /** The shape of a node's feature map. */
 export function mapShape({ nodes }: Graph, id: NodeId): MapShape {
   const { shape, name } = nodes[id];
-  if (shape.kind !== 'map') throw new Error(`${name} is not a feature map`);
+  if (shape.kind !== 'map') throw internal(`${name} is not a feature map`);
   return shape;
 }
 

@@ -1,4 +1,4 @@
-import { throwIfAborted } from '../../errors.ts';
+import { internal, throwIfAborted } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
 import {
   GROUP_ROW_WORD,
@@ -85,7 +85,7 @@ export class Arena {
       const reads = step.reads.map((operand): GPUBufferBinding => {
         if ('resource' in operand) return { buffer: buffers[operand.resource] };
         const span = model.spans.get(operand.constant);
-        if (!span) throw new Error(`weight ${operand.constant} was not uploaded`);
+        if (!span) throw internal(`weight ${operand.constant} was not uploaded`);
         return { buffer: model.weights, offset: span.offset, size: span.size };
       });
       const writes = step.writes.map((id) => ({ buffer: buffers[id] }));

@@ -1,4 +1,4 @@
-import { CrispenError, nonFinite, throwIfAborted } from '../../errors.ts';
+import { CrispenError, internal, nonFinite, throwIfAborted } from '../../errors.ts';
 import { consumers, multiplyAddsPerPixel, paddingOf } from '../../graph/analysis.ts';
 import type { Graph, NodeId, Op } from '../../graph/graph.ts';
 import type { NonlocalOp } from '../../graph/nonlocalOp.ts';
@@ -200,7 +200,7 @@ export function applyOp(
     case 'nonlocal':
       return applyNonlocal(node.spec, args, weight);
     case 'input':
-      throw new Error('the input has no op to apply');
+      throw internal('the input has no op to apply');
   }
 }
 
@@ -231,7 +231,7 @@ function applyNonlocal(
       return attentionReference(map(0), table(1), spec, args.length > 2 ? map(2) : null);
     case 'logSumExp': {
       const { dims, lse } = table(0);
-      if (!lse) throw new Error('the log-sum-exp of something else than an attention');
+      if (!lse) throw internal('the log-sum-exp of something else than an attention');
       return { dims: [dims[0], dims[1] * dims[2]], data: lse };
     }
     case 'attend':

@@ -2,7 +2,7 @@
  * For WebGPU programmers: a network as part of their own frame, on their device and in their
  * command encoder, from texture to texture. Nothing is read back.
  */
-import { CrispenError } from '../../errors.ts';
+import { CrispenError, internal } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
 import { sizeMultiple } from '../../graph/analysis.ts';
 import { GROUP_ROW_WORD } from '../../kernels/kernel.ts';
@@ -85,7 +85,7 @@ export async function prepareNetwork(
   const program = await lowerFor(target, network, { fuse, image: { wide: false } });
   const model = await uploadModel(device, network, program, bindWeights(graph, weights));
   const { image } = program;
-  if (!image) throw new Error('the program was lowered without image conversion');
+  if (!image) throw internal('the program was lowered without image conversion');
   // Networks that unshuffle pixels work on whole cells. Pixels beyond the image are reflected.
   const multiple = sizeMultiple(graph);
   const up = (side: number) => Math.ceil(side / multiple) * multiple;

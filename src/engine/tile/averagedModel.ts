@@ -3,7 +3,7 @@
  * output into pixels, turns the mean of all tiles so far into pixels instead. A tile's core is what no
  * later tile covers, so that it is done when the tile is.
  */
-import { CrispenError } from '../../errors.ts';
+import { CrispenError, internal } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
 import { paddedSide, paddingOf } from '../../graph/analysis.ts';
 import { ELEMENT_BYTES, mapGrid } from '../../kernels/kernel.ts';
@@ -58,7 +58,7 @@ export async function averagedModel(
   const { packed, source, pixelBytes } = imageResources(program);
   const pack = program.steps.find(({ writes }) => writes.includes(packed));
   const output = program.resourceOf.get(network.graph.output);
-  if (!pack || output === undefined) throw new Error('the program ends in no conversion');
+  if (!pack || output === undefined) throw internal('the program ends in no conversion');
   const band = { width: image.width * scale, height: Math.min(tiles.side, image.height) * scale };
   const bandBytes = band.width * band.height * 16;
   if (
@@ -92,7 +92,7 @@ export async function averagedModel(
     return before === undefined ? 0 : before + tile - at;
   };
   const at = ({ place }: TileView) => {
-    if (!place) throw new Error('the place of the tile is not known');
+    if (!place) throw internal('the place of the tile is not known');
     return place;
   };
   const blend: Step = {

@@ -1,4 +1,4 @@
-import { CrispenError, nonFinite, throwIfAborted } from '../../errors.ts';
+import { CrispenError, internal, nonFinite, throwIfAborted } from '../../errors.ts';
 import type { Size, Tile } from '../../geometry.ts';
 import type { RgbaImage } from '../../image/image.ts';
 import type { ImageResources, Program, ResourceId } from '../compile/program.ts';
@@ -288,7 +288,7 @@ export function doneWord(dispatches: readonly SizedDispatch[], mark: number): nu
 
 /** Models for upscaling convert images; traces do not. */
 export function imageResources({ image }: Program): ImageResources {
-  if (!image) throw new Error('the model was lowered without image conversion');
+  if (!image) throw internal('the model was lowered without image conversion');
   return image;
 }
 

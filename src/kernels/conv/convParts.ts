@@ -1,3 +1,4 @@
+import { internal } from '../../errors.ts';
 import { MAX_PARTS } from '../../graph/graph.ts';
 import { blocksOf, contract, type ElementType, type Grid } from '../kernel.ts';
 import {
@@ -54,7 +55,7 @@ export const convPartsKernel = (
 export function convPartsParams(spec: PartsConvSpec, width: number, height: number): ConvParams {
   const { parts, addend, multiply, upsample } = spec;
   if (multiply || upsample !== 1 || parts.length > MAX_PARTS) {
-    throw new RangeError('a convolution over parts takes 5 maps, no multiplier, no enlargement');
+    throw internal('a convolution over parts takes 5 maps, no multiplier, no enlargement');
   }
   const words = convParams(spec, width, height);
   const ends: number[] = [];

@@ -1,3 +1,4 @@
+import { internal } from '../../errors.ts';
 import { MAX_PARTS } from '../../graph/graph.ts';
 import mapSource from '../../shaders/lib/map.wgsl?raw';
 import concatSource from '../../shaders/maps/concat.wgsl?raw';
@@ -30,7 +31,7 @@ export function partEnds(name: string, sizes: readonly number[]): Record<string,
 
 /** Bindings: x0 .. x4, y. Grid: `mapGrid(width, height, blocks of y)`. */
 export function concatKernel(channels: readonly number[], element: ElementType = 'f32') {
-  if (channels.length > MAX_PARTS) throw new RangeError(`${channels.length} maps to join`);
+  if (channels.length > MAX_PARTS) throw internal(`${channels.length} maps to join`);
   return {
     label: `concat ${channels.join('+')}`,
     code: assemble(

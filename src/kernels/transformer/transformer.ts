@@ -1,5 +1,6 @@
 /** Kernels of lightweight transformers. `graph/transformerOp.ts` says what each op computes. */
 
+import { internal } from '../../errors.ts';
 import type { Activation } from '../../graph/graph.ts';
 import type { Grouping } from '../../graph/transformerOp.ts';
 import activationSource from '../../shaders/lib/activation.wgsl?raw';
@@ -195,7 +196,7 @@ export function channelAttentionKernel(
   element: ElementType = 'f32',
 ) {
   const depth = channels / heads;
-  if (!channelAttentionFits(channels, heads)) throw new RangeError(`heads of ${depth} channels`);
+  if (!channelAttentionFits(channels, heads)) throw internal(`heads of ${depth} channels`);
   return {
     label: `channel attention in ${grouping.kind}`,
     code: source('channelAttention', element, {

@@ -1,3 +1,4 @@
+import { internal } from '../../../errors.ts';
 import { pixelsOf, type Size } from '../../../geometry.ts';
 import {
   attentionGateKernel,
@@ -165,7 +166,7 @@ class AttentionBlocks {
   #stats(gated: ValueId): ResourceId {
     const stats = this.#statsOf.get(gated);
     if (stats === undefined) {
-      throw new Error(`${this.#emission.graph.nodes[gated].name} has no sums of its block`);
+      throw internal(`${this.#emission.graph.nodes[gated].name} has no sums of its block`);
     }
     return stats;
   }

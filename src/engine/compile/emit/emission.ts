@@ -1,3 +1,4 @@
+import { internal } from '../../../errors.ts';
 import { pixelsOf, type Size } from '../../../geometry.ts';
 import type { Graph, MapShape, NodeId } from '../../../graph/graph.ts';
 import { mapSize, type Reduction } from '../../../graph/shape.ts';
@@ -124,7 +125,7 @@ export class Emission {
   read(id: ValueId): { readonly resource: ResourceId } {
     const resource = this.#resourceOf.get(id);
     if (resource === undefined) {
-      throw new Error(`${this.graph.nodes[id].name} is read before it is written`);
+      throw internal(`${this.graph.nodes[id].name} is read before it is written`);
     }
     return { resource };
   }
@@ -132,7 +133,7 @@ export class Emission {
   /** Makes the resource of a feature map or a vector. */
   write(id: ValueId): ResourceId {
     const { name, shape } = this.graph.nodes[id];
-    if (shape.kind === 'table') throw new Error(`${name} has no layout of its own`);
+    if (shape.kind === 'table') throw internal(`${name} has no layout of its own`);
     const bytes =
       shape.kind === 'vector'
         ? () => blocksOf(shape.length) * 16
@@ -178,13 +179,13 @@ export class Emission {
   /** Rows of the workgroup tile of a kernel that computes all of this many channels. */
   tileColumns(channels: number): TileColumns {
     const rows = tileColumnsFor(channels, this.workgroup);
-    if (!rows) throw new Error(`a tile of ${channels} channels does not fit a workgroup`);
+    if (!rows) throw internal(`a tile of ${channels} channels does not fit a workgroup`);
     return rows;
   }
 
   /** The resources of pixels. */
   image(): ImageResources {
-    if (!this.#image) throw new Error('the program converts no pixels');
+    if (!this.#image) throw internal('the program converts no pixels');
     return this.#image;
   }
 
@@ -274,7 +275,7 @@ export const poolSums = (channels: number) =>
 
 export function exact(weights: NetworkWeights, name: string): Float32Array<ArrayBuffer> {
   const data = weights.get(name);
-  if (!data) throw new Error(`weight ${name} was not bound`);
+  if (!data) throw internal(`weight ${name} was not bound`);
   return data as Float32Array<ArrayBuffer>;
 }
 

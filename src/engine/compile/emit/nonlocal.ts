@@ -1,3 +1,4 @@
+import { internal } from '../../../errors.ts';
 import { pixelsOf, type Size } from '../../../geometry.ts';
 import { bucketsOf, type NonlocalOp } from '../../../graph/nonlocalOp.ts';
 import { blocksOf, ELEMENT_BYTES, mapGrid } from '../../../kernels/kernel.ts';
@@ -465,7 +466,7 @@ class NonlocalSteps {
 
   #pattern(id: ValueId): Pattern {
     const pattern = this.#patterns.get(id);
-    if (!pattern) throw new Error(`${this.#emission.graph.nodes[id].name} is no attention`);
+    if (!pattern) throw internal(`${this.#emission.graph.nodes[id].name} is no attention`);
     return pattern;
   }
 
@@ -479,7 +480,7 @@ class NonlocalSteps {
 
   #channels(id: ValueId): number {
     const { shape, name } = this.#emission.graph.nodes[id];
-    if (shape.kind !== 'map' || shape.scale !== 1) throw new Error(`${name} is no map of LR size`);
+    if (shape.kind !== 'map' || shape.scale !== 1) throw internal(`${name} is no map of LR size`);
     return shape.channels;
   }
 

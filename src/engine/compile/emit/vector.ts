@@ -1,3 +1,4 @@
+import { internal } from '../../../errors.ts';
 import { blocksOf, type Kernel } from '../../../kernels/kernel.ts';
 import { dynamicWeightsKernel } from '../../../kernels/vector/vector.ts';
 import {
@@ -33,7 +34,7 @@ export const vectorEmitters: EmitterGroup<
     });
   const lengthOf = (id: number): number => {
     const { shape, name } = emission.graph.nodes[id];
-    if (shape.kind !== 'vector') throw new Error(`${name} is not a vector`);
+    if (shape.kind !== 'vector') throw internal(`${name} is not a vector`);
     return shape.length;
   };
   return {

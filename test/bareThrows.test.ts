@@ -1,0 +1,29 @@
+/**
+ * The library throws its own error class: `internal()` where only a bug can be the reason. Other errors are
+ * thrown only where the same module, or the one that calls it, turns them into a CrispenError.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+
+const CAUGHT = [
+  'cli/images.ts',
+  'codecs/avif/avif.ts',
+  'codecs/avif/embed.ts',
+  'codecs/bytes.ts',
+  'codecs/canvas.ts',
+  'codecs/png/png16.ts',
+  'element/inspect.ts',
+  'worker/modelLoader.ts',
+  'worker/store.ts',
+];
+
+it('throws bare errors only where they are caught', () => {
+  const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter(
+    (name) => name.endsWith('.ts') && !/\.(test|d)\.ts$/.test(name),
+  );
+  expect(files.length).toBeGreaterThan(200);
+  const bare = files.filter((name) =>
+    /throw new (Type|Range)?Error\(/.test(readFileSync(`src/${name}`, 'utf8')),
+  );
+  expect(bare.filter((name) => !CAUGHT.includes(name))).toEqual([]);
+});
