@@ -6,7 +6,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 
 const CAUGHT = [
-  'cli/images.ts',
+  'kernels/loads.ts', // of tests alone
+  'node/images.ts',
   'codecs/avif/avif.ts',
   'codecs/avif/embed.ts',
   'codecs/bytes.ts',

@@ -8,8 +8,8 @@ import { FaultyGpu } from '../../test/faults/gpu.ts';
 import { testGpu } from '../../test/gpu.ts';
 import { seededImage, seededWeights } from '../../test/seeded.ts';
 import { compact } from '../networks/compact.ts';
-import { writeSafetensors } from '../weights/writeSafetensors.ts';
 import { openGpu } from '../node/driver.ts';
+import { writeSafetensors } from '../weights/writeSafetensors.ts';
 import { upscaleCommand } from './upscale.ts';
 
 vi.mock('../node/driver.ts', () => ({ openGpu: vi.fn() }));

@@ -69,15 +69,25 @@ const UPSAMPLE = 1u;
 
 // Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
 
+// What max, min, clamp or a comparison made of v; NaN where v is NaN, which these may drop. NaN is told by
+// its bits, because a compiler may assume that floats are finite.
+fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
+  return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
+}
+
 // The clamp keeps exp() finite on every device. Beyond it the logistic function is 0 or 1 to within
 // f32.
 fn logistic(v: vec4f) -> vec4f {
-  return 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0))));
+  return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU.
+// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0 and stays.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
-  return select(v * slope, v, v >= vec4f(0.0));
+  return select(v, v * slope, v < vec4f(0.0));
+}
+
+fn relu(v: vec4f) -> vec4f {
+  return keep_nan(v, max(v, vec4f(0.0)));
 }
 
 // erf to 1.5e-7 (Abramowitz and Stegun, 7.1.26).
@@ -91,7 +101,7 @@ fn erf(v: vec4f) -> vec4f {
 fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
   switch id {
     case ACTIVATION_LEAKY_RELU: { return leaky(vec4f(slope), v); }
-    case ACTIVATION_RELU: { return max(v, vec4f(0.0)); }
+    case ACTIVATION_RELU: { return relu(v); }
     case ACTIVATION_SIGMOID: { return logistic(v); }
     case ACTIVATION_SILU: { return v * logistic(v); }
     case ACTIVATION_GELU: { return 0.5 * v * (1.0 + erf(v * 0.70710678)); }
@@ -102,7 +112,7 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
       return v * (n / (n + 2.0));
     }
     // tanh keeps its relative precision near zero; 1 / (1 + e) - 0.5 would cancel there.
-    case ACTIVATION_CENTRED_SIGMOID: { return 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0))); }
+    case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
     default: { return v; }
   }
 }

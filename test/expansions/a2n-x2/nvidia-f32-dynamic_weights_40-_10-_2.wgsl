@@ -16,6 +16,12 @@ const TEMPERATURE = 30.0f;
 // Only a few thousand operations: one workgroup of 64.
 // Prelude: BLOCKS, LENGTH_IN, HIDDEN, LENGTH_OUT, TEMPERATURE.
 
+// What max, min, clamp or a comparison made of v; NaN where v is NaN, which these may drop. NaN is told by
+// its bits, because a compiler may assume that floats are finite.
+fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
+  return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
+}
+
 // Mean of one block of channels from the partial sums of poolPartial.wgsl, by a tree reduction over
 // one workgroup of 64. Every invocation must call it. The result is valid in invocation 0.
 var<workgroup> sums: array<vec4f, 64>;
@@ -65,7 +71,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     for (var i = 0u; i < LENGTH_IN; i++) {
       sum += w1[h * LENGTH_IN + i] * pooled[i / 4u][i % 4u];
     }
-    hidden[h] = max(sum, 0.0);
+    hidden[h] = keep_nan(vec4f(sum), vec4f(max(sum, 0.0))).x;
   }
   workgroupBarrier();
   for (var o = lane; o < LENGTH_OUT; o += 64u) {
