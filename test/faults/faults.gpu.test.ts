@@ -101,6 +101,6 @@ it('a drawn result of one colour is BLANK_RESULT', async () => {
   await expect(subject.job(0)).rejects.toMatchObject({ code: 'BLANK_RESULT' });
   subject.close();
   const sound = drawing(network)(new FaultyGpu(testGpu(), null));
-  expect(new Set(await sound.job(0)).size).toBeGreaterThan(2);
+  expect(new Set(Array.from(await sound.job(0))).size).toBeGreaterThan(2);
   sound.close();
 });
