@@ -1,7 +1,7 @@
 import type { Size } from '../geometry.ts';
 import { type SizeWish, wishedSize } from '../image/size.ts';
 import type { Network } from '../networks/network.ts';
-import type { ModelFile } from './files.ts';
+import type { ModelFile } from './find.ts';
 import { modelsAfter, modelsFor } from './passes.ts';
 
 /** The size of a result and the models that lead there. */
@@ -19,17 +19,19 @@ export interface Chain<M> {
  * default models enlarge. A model of the user's own runs as often as the factor needs. A model that restores
  * runs once and first; the default models enlarge its result.
  *
+ * @param files the shipped models
  * @param wish exactly one way to state the size
  * @param by the id of a shipped model, or a model of the user's own; neither: the default models
  * @throws CrispenError `INVALID_INPUT` beyond `MAX_FACTOR`, `MODEL_UNKNOWN`
  */
 export function planChain<M extends { readonly scale: number } = ModelFile>(
+  files: readonly ModelFile[],
   image: Size,
   wish: SizeWish,
   by: { readonly shipped?: string | undefined; readonly own?: M | undefined } = {},
 ): Chain<M> {
   const { factor, width, height } = wishedSize(image, wish);
-  const models = by.own ? modelsAfter(factor, by.own) : modelsFor(factor, by.shipped);
+  const models = by.own ? modelsAfter(files, factor, by.own) : modelsFor(files, factor, by.shipped);
   return { size: { width, height }, factor, models };
 }
 

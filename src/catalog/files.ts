@@ -1,41 +1,7 @@
-import { CrispenError } from '../errors.ts';
-import type { Task } from './task.ts';
+import { defaultIn, findIn, type Kind, kindIn, type ModelFile, restorationIn } from './find.ts';
+import type { Restoration } from './task.ts';
 
-/**
- * The kind of images that a model enlarges best. `photo`: ordinary photos, usually saved as JPEG.
- * `clean`: lossless images.
- */
-export type Kind = 'photo' | 'clean';
-
-/** One shipped weight file and the facts that running it needs. */
-export interface ModelFile {
-  readonly id: string;
-  /** The family's id, for `createNetwork`. */
-  readonly network: 'a2n' | 'a2nm' | 'pan' | 'lcoan' | 'edsr-acla' | 'asid';
-  readonly task: Task;
-  /** 1 for every task but `upscale`. */
-  readonly scale: 1 | 2 | 3 | 4;
-  /** null for models that restore */
-  readonly kind: Kind | null;
-  /** Whether it is the best shipped model of its kind and scale, by Set5 and Set14. */
-  readonly best: boolean;
-  /** Whether it is the fastest of its kind and scale. */
-  readonly fast: boolean;
-  /** Sizes for `createNetwork`, if they differ from the family's defaults. */
-  readonly features?: number;
-  readonly blocks?: number;
-  /** Groups of blocks of an LCoAN. */
-  readonly groups?: number;
-  /** RGB input and output are in the range 0 to this. */
-  readonly inputRange: number;
-  /** Whether maps and weights may be f16, as measured by `npm run precision`. */
-  readonly f16: boolean;
-  /** Name within the models folder. */
-  readonly file: string;
-  readonly bytes: number;
-  /** 64 lower-case hexadecimal digits. */
-  readonly sha256: string;
-}
+export type { Kind, ModelFile };
 
 /** Adds the values that most files share. */
 const model = (
@@ -191,37 +157,19 @@ export const MODEL_FILES: readonly ModelFile[] = [
   }),
 ];
 
-/**
- * The model with an id.
- * @throws CrispenError `MODEL_UNKNOWN`; the hint lists the existing ids.
- */
-export function findModel(id: string): ModelFile {
-  const entry = MODEL_FILES.find((model) => model.id === id);
-  if (!entry) {
-    throw new CrispenError('MODEL_UNKNOWN', `There is no model called "${id}".`, {
-      hint: `Known models: ${MODEL_FILES.map((model) => model.id).join(', ')}.`,
-    });
-  }
-  return entry;
-}
+/** A shipped model. @throws CrispenError as `findIn` */
+export const findModel = (id: string): ModelFile => findIn(MODEL_FILES, id);
 
-/** The best or the fastest shipped model of a kind at a scale; undefined if there is none. */
+/** The shipped model of a kind, as `kindIn`. */
 export const modelOfKind = (
   kind: Kind,
   scale: number,
-  speed: 'best' | 'fast' = 'best',
-): ModelFile | undefined =>
-  MODEL_FILES.find((file) => file.kind === kind && file.scale === scale && file[speed]);
+  speed?: 'best' | 'fast',
+): ModelFile | undefined => kindIn(MODEL_FILES, kind, scale, speed);
 
-/**
- * The model that suits most images at a scale: the photo model if there is one. On JPEG files,
- * clean models give worse results, and from quality 60 down worse than bicubic.
- * @throws CrispenError `INVALID_INPUT` for a scale that no model has.
- */
-export function defaultModel(scale: number, speed: 'best' | 'fast' = 'best'): ModelFile {
-  const model = modelOfKind('photo', scale, speed) ?? modelOfKind('clean', scale, speed);
-  if (model) return model;
-  throw new CrispenError('INVALID_INPUT', `No model enlarges by ${scale}.`, {
-    hint: 'Choose scale 2, 3 or 4.',
-  });
-}
+/** The default among the shipped models. @throws CrispenError as `defaultIn` */
+export const defaultModel = (scale: number, speed?: 'best' | 'fast'): ModelFile =>
+  defaultIn(MODEL_FILES, scale, speed);
+
+/** The shipped model of a task. @throws CrispenError as `restorationIn` */
+export const restorationModel = (task: Restoration): ModelFile => restorationIn(MODEL_FILES, task);

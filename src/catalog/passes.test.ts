@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { MODEL_FILES } from './files.ts';
 import { choosePasses, modelsAfter, modelsFor } from './passes.ts';
 
 it.each<[number, number[], number[]]>([
@@ -37,13 +38,15 @@ it.each<[number, string[]]>([
   [2, ['mine', 'a2n-photo-x2']],
   [8, ['mine', 'a2n-photo-x2', 'pan-photo-x4']],
 ])('a model that restores, by %f: %j', (factor, expected) => {
-  expect(modelsAfter(factor, { id: 'mine', scale: 1 }).map(({ id }) => id)).toEqual(expected);
+  expect(modelsAfter(MODEL_FILES, factor, { id: 'mine', scale: 1 }).map(({ id }) => id)).toEqual(
+    expected,
+  );
 });
 
 it('another model is run as often as it takes', () => {
   const mine = { id: 'mine', scale: 2 };
-  expect(modelsAfter(8, mine)).toEqual([mine, mine, mine]);
-  expect(modelsAfter(0.5, mine)).toEqual([]);
+  expect(modelsAfter(MODEL_FILES, 8, mine)).toEqual([mine, mine, mine]);
+  expect(modelsAfter(MODEL_FILES, 0.5, mine)).toEqual([]);
 });
 
 it.each<[number, string | undefined, string[]]>([
@@ -56,9 +59,11 @@ it.each<[number, string | undefined, string[]]>([
   [8, 'a2n-x3', ['a2n-x2', 'a2n-x4']],
   [0.5, 'a2n-x2', []],
 ])('shipped models by %f, %s chosen: %j', (factor, model, expected) => {
-  expect(modelsFor(factor, model).map(({ id }) => id)).toEqual(expected);
+  expect(modelsFor(MODEL_FILES, factor, model).map(({ id }) => id)).toEqual(expected);
 });
 
 it('knows no other models', () => {
-  expect(() => modelsFor(2, 'a3n-x2')).toThrow(expect.objectContaining({ code: 'MODEL_UNKNOWN' }));
+  expect(() => modelsFor(MODEL_FILES, 2, 'a3n-x2')).toThrow(
+    expect.objectContaining({ code: 'MODEL_UNKNOWN' }),
+  );
 });

@@ -1,6 +1,5 @@
-import { CrispenError, internal } from '../errors.ts';
-import { defaultModel, findModel, MODEL_FILES, type ModelFile } from './files.ts';
-import type { Restoration } from './task.ts';
+import { internal } from '../errors.ts';
+import { defaultIn, findIn, type ModelFile } from './find.ts';
 
 /**
  * The scales of the networks to run in turn. Their product is at least `factor`. The function
@@ -35,37 +34,33 @@ export function choosePasses(factor: number, scales: readonly number[]): number[
 const family = (id: string): string => id.replace(/-x\d+$/, '');
 
 /**
- * The shipped models to run in turn for a factor: those of the family of `model` (`a2n-photo-x2`
+ * The models of a list to run in turn for a factor: those of the family of `model` (`a2n-photo-x2`
  * stands for `a2n-photo` at any scale), or the default models. A restoring model runs first, at any
  * factor, and the default models follow.
  * @throws CrispenError `MODEL_UNKNOWN`
  */
-export function modelsFor(factor: number, model?: string): ModelFile[] {
-  const chosen = model === undefined ? null : findModel(model);
-  if (chosen?.scale === 1) return [chosen, ...modelsFor(factor)];
+export function modelsFor(
+  files: readonly ModelFile[],
+  factor: number,
+  model?: string,
+): ModelFile[] {
+  const chosen = model === undefined ? null : findIn(files, model);
+  if (chosen?.scale === 1) return [chosen, ...modelsFor(files, factor)];
   const entries = chosen
-    ? MODEL_FILES.filter(({ id }) => family(id) === family(chosen.id))
-    : [2, 3, 4].map((scale) => defaultModel(scale));
+    ? files.filter(({ id }) => family(id) === family(chosen.id))
+    : [2, 3, 4].map((scale) => defaultIn(files, scale));
   const scales: number[] = entries.map(({ scale }) => scale);
   return choosePasses(factor, scales).map((scale) => entries[scales.indexOf(scale)]);
 }
 
 /** The same for an added model. It runs as often as needed, unless it restores. */
 export const modelsAfter = <M extends { readonly scale: number }>(
+  files: readonly ModelFile[],
   factor: number,
   model: M,
 ): (M | ModelFile)[] =>
   model.scale === 1
-    ? [model, ...modelsFor(factor)]
+    ? [model, ...modelsFor(files, factor)]
     : choosePasses(factor, [model.scale]).map(() => model);
-
-/** The shipped model of a task. @throws CrispenError `MODEL_UNKNOWN` */
-export function restorationModel(task: Restoration): ModelFile {
-  const entry = MODEL_FILES.find((file) => file.task === task);
-  if (entry) return entry;
-  throw new CrispenError('MODEL_UNKNOWN', `There is no shipped model for the task "${task}".`, {
-    hint: 'Add a weight file of scale 1 for this task and name it as the model.',
-  });
-}
 
 const productOf = (scales: readonly number[]): number => scales.reduce((a, b) => a * b, 1);

@@ -1,7 +1,6 @@
 /** Loaded when the first image needs it. */
 
-import { defaultModel, modelOfKind } from '../catalog/files.ts';
-import { restorationModel } from '../catalog/passes.ts';
+import { defaultModel, modelOfKind, restorationModel } from '../catalog/files.ts';
 import { CrispenError } from '../errors.ts';
 
 export { createUpscaler } from '../worker/page/client.ts';

@@ -14,7 +14,6 @@ import { Pace } from './gpu/pace.ts';
 import type { Patience } from './gpu/watchdog.ts';
 import { defaultBudget, type LoweringTarget, lowerFor } from './lowerFor.ts';
 import { ProgressMeter } from './progress.ts';
-import { checkEdge } from './tile/average.ts';
 import type { Statistics } from './tile/statistics.ts';
 import {
   imageResources,
@@ -264,10 +263,9 @@ export class Engine {
     let strips: readonly StripPlan[] = [wholeImage(image, multiple)];
     let part = model;
     if (averagedTiles) {
-      checkEdge(edge);
       const { averagedModel, planAveraged } = await import('./tile/averagedModel.ts');
       tiler = await loadTiler();
-      strips = planAveraged(model, image, averagedTiles);
+      strips = planAveraged(model, image, averagedTiles, edge);
       part = await averagedModel(this.#device, model, image, averagedTiles);
     } else if (
       edge !== 'zero' ||

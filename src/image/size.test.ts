@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { checkOneSize, type SizeWish, wishedSize } from './size.ts';
+import { type SizeWish, wishedSize } from './size.ts';
+import { checkOneSize } from './sizeRules.ts';
 
 it.each<[[number, number], SizeWish, [number, number]]>([
   [[10, 7], { scale: 2 }, [20, 14]],

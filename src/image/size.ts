@@ -1,5 +1,4 @@
 import { CrispenError } from '../errors.ts';
-import { invalid, number, type Rule, type Rules, side } from '../options.ts';
 
 /** The wanted size of the result. Exactly one of the four is given. */
 export interface SizeWish {
@@ -14,36 +13,6 @@ export interface SizeWish {
 
 /** The largest enlargement. Beyond it, a network only enlarges details that it invented. */
 export const MAX_FACTOR = 16;
-
-const pixels = side();
-
-const box: Rule = {
-  kind: 'box',
-  wants: 'a box of whole pixels, such as { width: 4096, height: 4096 }',
-  accepts(value) {
-    const { width, height } = Object(value);
-    return typeof value === 'object' && pixels.accepts(width) && pixels.accepts(height);
-  },
-  // Copies any object, because a framework's or the page's own cannot be sent to a worker.
-  copy: ({ width, height }: { width: number; height: number }) => ({ width, height }),
-};
-
-export const SIZE_RULES: Rules<SizeWish> = {
-  scale: number({ above: 0, max: MAX_FACTOR }),
-  width: pixels,
-  height: pixels,
-  fit: box,
-};
-
-/** @throws CrispenError `INVALID_INPUT` if the size is given in several ways */
-export function checkOneSize({ scale, width, height, fit }: SizeWish): void {
-  if ([scale, width, height, fit].filter((value) => value !== undefined).length > 1) {
-    throw invalid(
-      'The size is given in several ways.',
-      'Give one of scale, width, height and fit.',
-    );
-  }
-}
 
 /**
  * The size of the result, with the image's aspect. A given side is exact. The other one, and with a

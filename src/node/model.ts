@@ -3,9 +3,14 @@ import { existsSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { planChain } from '../catalog/chain.ts';
-import { defaultModel, findModel, type ModelFile } from '../catalog/files.ts';
+import {
+  defaultModel,
+  findModel,
+  MODEL_FILES,
+  type ModelFile,
+  restorationModel,
+} from '../catalog/files.ts';
 import { shippedModel, shippedNetwork } from '../catalog/network.ts';
-import { restorationModel } from '../catalog/passes.ts';
 import { checkServes, type Task, taskOfFile } from '../catalog/task.ts';
 import { CrispenError } from '../errors.ts';
 import { type SizeWish, wishedSize } from '../image/size.ts';
@@ -116,7 +121,9 @@ export async function chooseChain(
     const { model = restores ? restorationModel(task).id : undefined } = options;
     const own = model === undefined ? null : findModel(model);
     if (task && own) checkServes(own, task);
-    const planned = planChain(image, wish ?? { scale: own?.scale ?? 2 }, { shipped: model });
+    const planned = planChain(MODEL_FILES, image, wish ?? { scale: own?.scale ?? 2 }, {
+      shipped: model,
+    });
     return { ...planned, chain: await readAll(planned.models, options) };
   }
   const asked = wish && wishedSize(image, wish).factor;
@@ -124,7 +131,7 @@ export async function chooseChain(
   const { scale } = file.network;
   const isOpen = taskOfFile(scale, file.name, task) === 'restore';
   const only = isOpen ? { ...file, assumptions: [...file.assumptions, RESTORES] } : file;
-  const planned = planChain(image, wish ?? { scale }, { own: { ...only, scale } });
+  const planned = planChain(MODEL_FILES, image, wish ?? { scale }, { own: { ...only, scale } });
   return { ...planned, chain: await readAll(planned.models) };
 }
 

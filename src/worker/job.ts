@@ -74,12 +74,13 @@ export async function detect(services: JobServices): Promise<WireDetection> {
 
 /** The chain of a request, for an image of a size. @throws CrispenError as `planChain` */
 export function chainOf(
+  { files }: Pick<WorkerConfig, 'files'>,
   image: Size,
   { wish, scale }: Pick<UpscalePlan, 'wish' | 'scale'>,
   model: Runnable | null,
 ): Omit<Chain<Runnable>, 'models'> & { readonly models: readonly Runnable[] } {
   const by = model?.entry ? { shipped: model.id } : { own: model ?? undefined };
-  const chain = planChain(image, wish ?? { scale }, by);
+  const chain = planChain(files, image, wish ?? { scale }, by);
   const models = chain.models.map(
     (found): Runnable =>
       'entry' in found ? found : { id: found.id, scale: found.scale, entry: found },
@@ -114,7 +115,7 @@ export async function upscale(
   const input = depth === 16 ? decoded.image : toRgba8(decoded.image);
   progress.report('decode', 1);
   const { width, height } = input;
-  const { size, models: chain } = chainOf(input, plan, model);
+  const { size, models: chain } = chainOf(config, input, plan, model);
   const way: Way = { size, depth, chain, backend, onGpu: adapter !== null };
   // A PNG is written strip by strip; other formats are held whole.
   if (plan.output !== 'image/png' || backend !== 'webgpu') {

@@ -186,7 +186,7 @@ const api: WorkerApi = {
     answer(async () => {
       const { loader } = services;
       const model = plan.model === null ? null : await loader.find(plan.model);
-      const { models } = chainOf({ width, height }, plan, model);
+      const { models } = chainOf(config, { width, height }, plan, model);
       const runs = await runsOf({ width, height }, models, (link) => loader.network(link));
       return (await openCpu()).estimate(runs);
     }),

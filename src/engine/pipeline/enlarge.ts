@@ -5,7 +5,6 @@
 import { throwIfAborted } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
 import { checkBlank, OneColour } from '../../image/blank.ts';
-import { opaqueColours } from '../../image/fill.ts';
 import { type Depth, depthOf, type RgbaImage, type Samples } from '../../image/image.ts';
 import { isGrey, isOpaque, toRgba8 } from '../../image/pixels.ts';
 import type { Device, DeviceSource } from '../gpu/device.ts';
@@ -104,7 +103,8 @@ export async function enlarge(
     if (passes.length === 0) await finish(image.data);
     else {
       const opaque = isOpaque(source.data);
-      let current = opaque ? source : opaqueColours(source);
+      // Lazily, as the resizer.
+      let current = opaque ? source : (await import('../../image/fill.ts')).opaqueColours(source);
       // Tests the network's input, because invisible colours do not count.
       const grey = isGrey(current.data);
       const alpha = opaque ? null : new AlphaRows(await open(source, whole, depthIn), source);

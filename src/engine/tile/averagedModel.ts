@@ -11,12 +11,22 @@ import { blendKernel } from '../../kernels/pixels/blend.ts';
 import type { Resource, Step, TileView } from '../compile/program.ts';
 import type { Device } from '../gpu/device.ts';
 import { compileSteps, type Model } from '../gpu/model.ts';
-import { type AveragedTiles, startsAlong } from './average.ts';
+import type { Edge } from '../types.ts';
+import { type AveragedTiles, checkEdge, startsAlong } from './average.ts';
 import { imageResources } from './strips.ts';
 import type { StripPlan } from './tiler.ts';
 
-/** The tiles of an image in the order in which they run; sources have the network's padding. */
-export function planAveraged({ network }: Model, image: Size, tiles: AveragedTiles): StripPlan[] {
+/**
+ * The tiles of an image in the order in which they run; sources have the network's padding.
+ * @throws CrispenError as `checkEdge`
+ */
+export function planAveraged(
+  { network }: Model,
+  image: Size,
+  tiles: AveragedTiles,
+  edge?: Edge,
+): StripPlan[] {
+  checkEdge(edge);
   const padding = paddingOf(network.graph);
   const along = (length: number) => {
     const { starts, tile } = startsAlong(length, tiles);

@@ -4,7 +4,7 @@ import { TASKS, type Task } from '../../catalog/task.ts';
 import { OUTPUT_TYPES, type OutputType } from '../../codecs/formats.ts';
 import type { Precision } from '../../engine/tune/precision.ts';
 import type { Depth } from '../../image/image.ts';
-import { SIZE_RULES } from '../../image/size.ts';
+import { SIZE_RULES } from '../../image/sizeRules.ts';
 import {
   type Choice,
   callback,

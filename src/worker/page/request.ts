@@ -1,6 +1,6 @@
 import { defaultModel, findModel } from '../../catalog/files.ts';
 import type { AddedTask } from '../../catalog/task.ts';
-import { checkOneSize } from '../../image/size.ts';
+import { checkOneSize } from '../../image/sizeRules.ts';
 import { invalid } from '../../options.ts';
 import type { UpscalePlan } from '../protocol.ts';
 import type { ModelChoice, PlanChoice } from './options.ts';

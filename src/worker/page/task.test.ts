@@ -96,7 +96,7 @@ it('restores first and enlarges then', () => {
     const request = forTask({ task: 'dejpeg', model: chosen.id, ...wish }, own);
     const plan = planUpscale(request, own);
     const by = chosen === dejpeg ? { shipped: dejpeg.id } : { own: chosen };
-    const { models, ...way } = planChain(image, plan.wish ?? { scale: plan.scale }, by);
+    const { models, ...way } = planChain(files, image, plan.wish ?? { scale: plan.scale }, by);
     expect([way.size.width, way.size.height]).toEqual(size);
     expect(models.map(({ id }) => id)).toEqual([chosen.id, ...after]);
     expect(models[0]).toBe(chosen);

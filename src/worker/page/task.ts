@@ -1,6 +1,6 @@
 /** The effect of a task on a request; lazily loaded, because most requests only enlarge. */
 
-import { restorationModel } from '../../catalog/passes.ts';
+import { restorationModel } from '../../catalog/files.ts';
 import { checkServes } from '../../catalog/task.ts';
 import { CrispenError } from '../../errors.ts';
 import type { ModelChoice } from './options.ts';

@@ -1,0 +1,86 @@
+/** Models in a list. The worker gets its list from the page, so that it does not contain one. */
+import { CrispenError } from '../errors.ts';
+import type { Restoration, Task } from './task.ts';
+
+/**
+ * The kind of images that a model enlarges best. `photo`: ordinary photos, usually saved as JPEG.
+ * `clean`: lossless images.
+ */
+export type Kind = 'photo' | 'clean';
+
+/** One shipped weight file and the facts that running it needs. */
+export interface ModelFile {
+  readonly id: string;
+  /** The family's id, for `createNetwork`. */
+  readonly network: 'a2n' | 'a2nm' | 'pan' | 'lcoan' | 'edsr-acla' | 'asid';
+  readonly task: Task;
+  /** 1 for every task but `upscale`. */
+  readonly scale: 1 | 2 | 3 | 4;
+  /** null for models that restore */
+  readonly kind: Kind | null;
+  /** Whether it is the best shipped model of its kind and scale, by Set5 and Set14. */
+  readonly best: boolean;
+  /** Whether it is the fastest of its kind and scale. */
+  readonly fast: boolean;
+  /** Sizes for `createNetwork`, if they differ from the family's defaults. */
+  readonly features?: number;
+  readonly blocks?: number;
+  /** Groups of blocks of an LCoAN. */
+  readonly groups?: number;
+  /** RGB input and output are in the range 0 to this. */
+  readonly inputRange: number;
+  /** Whether maps and weights may be f16, as measured by `npm run precision`. */
+  readonly f16: boolean;
+  /** Name within the models folder. */
+  readonly file: string;
+  readonly bytes: number;
+  /** 64 lower-case hexadecimal digits. */
+  readonly sha256: string;
+}
+
+/**
+ * The model with an id.
+ * @throws CrispenError `MODEL_UNKNOWN`; the hint lists the existing ids.
+ */
+export function findIn(files: readonly ModelFile[], id: string): ModelFile {
+  const entry = files.find((model) => model.id === id);
+  if (entry) return entry;
+  throw new CrispenError('MODEL_UNKNOWN', `There is no model called "${id}".`, {
+    hint: `Known models: ${files.map((model) => model.id).join(', ')}.`,
+  });
+}
+
+/** The best or the fastest model of a kind at a scale; undefined if there is none. */
+export const kindIn = (
+  files: readonly ModelFile[],
+  kind: Kind,
+  scale: number,
+  speed: 'best' | 'fast' = 'best',
+): ModelFile | undefined =>
+  files.find((file) => file.kind === kind && file.scale === scale && file[speed]);
+
+/**
+ * The model that suits most images at a scale: the photo model if there is one. On JPEG files,
+ * clean models give worse results, and from quality 60 down worse than bicubic.
+ * @throws CrispenError `INVALID_INPUT` for a scale that no model has.
+ */
+export function defaultIn(
+  files: readonly ModelFile[],
+  scale: number,
+  speed: 'best' | 'fast' = 'best',
+): ModelFile {
+  const model = kindIn(files, 'photo', scale, speed) ?? kindIn(files, 'clean', scale, speed);
+  if (model) return model;
+  throw new CrispenError('INVALID_INPUT', `No model enlarges by ${scale}.`, {
+    hint: 'Choose scale 2, 3 or 4.',
+  });
+}
+
+/** The model of a task. @throws CrispenError `MODEL_UNKNOWN` */
+export function restorationIn(files: readonly ModelFile[], task: Restoration): ModelFile {
+  const entry = files.find((file) => file.task === task);
+  if (entry) return entry;
+  throw new CrispenError('MODEL_UNKNOWN', `There is no shipped model for the task "${task}".`, {
+    hint: 'Add a weight file of scale 1 for this task and name it as the model.',
+  });
+}
