@@ -1,4 +1,4 @@
-import { reportAdapter } from '../engine/gpu/device.ts';
+import { reportAdapter } from '../engine/gpu/adapter.ts';
 import { CrispenError } from '../errors.ts';
 import { findSwiftShader, findVulkanDrivers, loadVulkan } from './drivers.mjs';
 

@@ -12,7 +12,7 @@ import {
   convLayer,
   type FusedGraph,
   type FusedOp,
-  type LinearLayer,
+  linearLayer,
   type PRelu,
 } from './fused.ts';
 import { type AttentionBlock, type GatedConv, PatternFinder } from './patterns.ts';
@@ -389,12 +389,6 @@ const unpackOp = (y: NodeId): FusedOp => ({
   reads: {},
   writes: { y },
   multiplyAdds: 0,
-});
-
-const linearLayer = (node: Node<'linear'>, lengthIn: number): LinearLayer => ({
-  weight: node.weight,
-  lengthIn,
-  lengthOut: node.lengthOut,
 });
 
 const sumOf = (nodes: readonly GraphNode[]): number =>

@@ -290,3 +290,9 @@ export const convLayer = ({
   weight,
   bias,
 }: GraphNode & { op: 'conv' }): ConvLayer => ({ kernel, cIn, cOut, weight, bias });
+
+/** The same of a linear layer, for an input of `lengthIn` values. */
+export const linearLayer = (
+  { weight, lengthOut }: GraphNode & { op: 'linear' },
+  lengthIn: number,
+): LinearLayer => ({ weight, lengthIn, lengthOut });

@@ -9,9 +9,10 @@ import {
 } from '../../kernels/kernel.ts';
 import type { Program, ResourceId, TileView } from '../compile/program.ts';
 import type { Buffers } from './buffers.ts';
-import { type Device, PARAM_BYTES, type Pipeline, USAGE } from './device.ts';
+import { type Device, USAGE } from './device.ts';
 import type { Model } from './model.ts';
 import type { Pace } from './pace.ts';
+import { PARAM_BYTES, type Pipeline } from './pipelines.ts';
 import { type Lifetime, planMemory } from './planner.ts';
 import type { Receipt } from './receipt.ts';
 

@@ -1,5 +1,6 @@
 import { type Grid, type Kernel, type Params, paramWords } from '../../kernels/kernel.ts';
-import { type Device, PARAM_BYTES, type Pipeline, USAGE } from './device.ts';
+import { type Device, USAGE } from './device.ts';
+import { PARAM_BYTES, type Pipeline } from './pipelines.ts';
 
 /** A kernel outside networks, with its buffers. */
 export interface BoundKernel<P extends string> {

@@ -1,12 +1,9 @@
 import { CrispenError } from '../../errors.ts';
-import {
-  bindingsOf,
-  type ElementType,
-  type Kernel,
-  PARAM_WORDS,
-  type WorkgroupLimits,
-} from '../../kernels/kernel.ts';
+import type { ElementType, Kernel, WorkgroupLimits } from '../../kernels/kernel.ts';
 import type { AdapterReport } from '../types.ts';
+import { reportAdapter } from './adapter.ts';
+import { deviceLost, messageOf, noWebGpu, outOfMemory, softwareOnly } from './failures.ts';
+import { type Pipeline, Pipelines } from './pipelines.ts';
 import { Polling } from './polling.ts';
 import { type Patience, Watchdog, within } from './watchdog.ts';
 
@@ -17,14 +14,6 @@ export interface OpenOptions extends Patience {
 
 /** The device to use, which may be another one after a loss. */
 export type DeviceSource = () => Promise<Device>;
-
-/** A compiled kernel. */
-export interface Pipeline {
-  readonly pipeline: GPUComputePipeline;
-  readonly layout: GPUBindGroupLayout;
-}
-
-export const PARAM_BYTES = PARAM_WORDS * 4;
 
 // GPUBufferUsage and similar globals only exist in browsers; Node's WebGPU exports them elsewhere.
 export const USAGE = {
@@ -38,7 +27,6 @@ export const USAGE = {
 const FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'] as const;
 /** Not standardised yet: behind a flag in browsers and behind a toggle in Dawn. */
 const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
-const COMPUTE_STAGE = 0x4;
 const MAP_MODE_READ = 0x1;
 /** Outermost first. */
 const SCOPES: readonly GPUErrorFilter[] = ['internal', 'out-of-memory', 'validation'];
@@ -63,8 +51,7 @@ export class Device {
   readonly #watchdog: Watchdog;
   /** Rejects what waits for the GPU. A plain race with `lost` would leak a handler per wait. */
   readonly #waiting = new Set<(error: CrispenError) => void>();
-  readonly #pipelines = new Map<string, Promise<Pipeline>>();
-  readonly #layouts = new Map<string, GPUBindGroupLayout>();
+  readonly #pipelines = new Pipelines(this);
 
   /** For devices of somebody else, who keeps them; others are made by `open`. */
   constructor(gpu: GPUDevice, adapter: AdapterReport, patience: Patience = {}) {
@@ -311,7 +298,7 @@ export class Device {
 
   /** Compiles a kernel, asynchronously and once per source. @throws CrispenError `INTERNAL`. */
   compile(kernel: Kernel): Promise<Pipeline> {
-    return this.#once(kernel.code, () => this.#compile(kernel));
+    return this.#pipelines.compile(kernel);
   }
 
   /**
@@ -319,104 +306,7 @@ export class Device {
    * @throws CrispenError `INTERNAL`, `DEVICE_LOST`
    */
   compileShader(label: string, code: string): Promise<Pipeline> {
-    return this.#once(code, async () => {
-      const pipeline = await this.#pipeline({ label, code }, () => 'auto');
-      return { pipeline, layout: this.called(() => pipeline.getBindGroupLayout(0)) };
-    });
-  }
-
-  #once(code: string, make: () => Promise<Pipeline>): Promise<Pipeline> {
-    const known = this.#pipelines.get(code);
-    if (known) return known;
-    const made = make();
-    this.#pipelines.set(code, made);
-    made.catch(() => this.#pipelines.delete(code));
-    return made;
-  }
-
-  async #compile(kernel: Kernel): Promise<Pipeline> {
-    let layout!: GPUBindGroupLayout;
-    const pipeline = await this.#pipeline(kernel, () => {
-      layout = this.#layout(kernel);
-      return this.gpu.createPipelineLayout({ bindGroupLayouts: [layout] });
-    });
-    return { pipeline, layout };
-  }
-
-  async #pipeline(
-    kernel: Pick<Kernel, 'label' | 'code'>,
-    layoutOf: () => GPUPipelineLayout | 'auto',
-  ): Promise<GPUComputePipeline> {
-    const { label, code } = kernel;
-    const { gpu } = this;
-    let module: GPUShaderModule | undefined;
-    const { result: made, verdict } = this.scopes(`compiling "${label}"`, () => {
-      const layout = layoutOf();
-      module = gpu.createShaderModule({ label, code });
-      // A promise, so that its rejection is heard below and not here.
-      const compiled = gpu.createComputePipelineAsync({
-        label,
-        layout,
-        compute: { module, entryPoint: 'main' },
-      });
-      compiled.catch(() => {});
-      return { compiled };
-    });
-    try {
-      const pipeline = await this.race(`compiling "${label}"`, made.compiled);
-      await verdict;
-      return pipeline;
-    } catch (error) {
-      this.throwIfLost();
-      throw await this.#compileError(kernel, module, error);
-    }
-  }
-
-  /** What compilers print, with the line that they complain about. */
-  async #compileError(
-    { label, code }: Pick<Kernel, 'label' | 'code'>,
-    module: GPUShaderModule | undefined,
-    cause: unknown,
-  ): Promise<CrispenError> {
-    const info = module && this.called(() => module.getCompilationInfo());
-    const told = info && (await this.race('compiling', info).catch(() => null));
-    this.throwIfLost();
-    const lines = code.split('\n');
-    const errors = (told?.messages ?? [])
-      .filter(({ type }) => type === 'error')
-      .map(
-        ({ lineNum, message }) => `line ${lineNum}: ${message}\n    ${lines[lineNum - 1] ?? ''}`,
-      );
-    const details = errors.length > 0 ? errors.join('\n') : messageOf(cause);
-    return new CrispenError('INTERNAL', `Kernel "${label}" does not compile: ${details}`, {
-      cause,
-    });
-  }
-
-  #layout(kernel: Kernel): GPUBindGroupLayout {
-    const bindings = bindingsOf(kernel);
-    const key = bindings.join();
-    const known = this.#layouts.get(key);
-    if (known) return known;
-    const layout = this.gpu.createBindGroupLayout({
-      label: key,
-      entries: [
-        {
-          binding: 0,
-          visibility: COMPUTE_STAGE,
-          buffer: { type: 'uniform', hasDynamicOffset: true, minBindingSize: PARAM_BYTES },
-        },
-        ...bindings.map(
-          (type, i): GPUBindGroupLayoutEntry => ({
-            binding: i + 1,
-            visibility: COMPUTE_STAGE,
-            buffer: { type },
-          }),
-        ),
-      ],
-    });
-    this.#layouts.set(key, layout);
-    return layout;
+    return this.#pipelines.compileShader(label, code);
   }
 
   /** Makes a buffer. Call it within `scoped`, which turns a refusal into `OUT_OF_MEMORY`. */
@@ -461,48 +351,3 @@ export class Device {
     this.abandon('it was closed');
   }
 }
-
-export function reportAdapter(adapter: Pick<GPUAdapter, 'info' | 'features'>): AdapterReport {
-  const { info } = adapter;
-  const { vendor = '', architecture = '', device = '', description = '' } = info ?? {};
-  // Older browsers have the flag on the adapter instead of its info.
-  const flagged =
-    info?.isFallbackAdapter ??
-    (adapter as unknown as { isFallbackAdapter?: boolean }).isFallbackAdapter ??
-    false;
-  const software = /swiftshader|llvmpipe|lavapipe|basic render|warp/i;
-  return {
-    vendor,
-    architecture,
-    device,
-    description,
-    isFallbackAdapter: flagged || software.test(`${architecture} ${device} ${description}`),
-    features: [...adapter.features].sort(),
-  };
-}
-
-const softwareOnly = ({ description, architecture }: AdapterReport): CrispenError =>
-  new CrispenError(
-    'NO_WEBGPU',
-    `WebGPU runs in software here (${description || architecture || 'a fallback adapter'}).`,
-    { hint: "WebAssembly is faster. The option backend: 'webgpu' takes the software adapter." },
-  );
-
-const messageOf = (error: unknown): string =>
-  (error instanceof Error && error.message) || 'The GPU refused a call.';
-
-const noWebGpu = (what: string, cause?: unknown): CrispenError =>
-  new CrispenError('NO_WEBGPU', `${what}.`, {
-    hint: 'Use a current browser with WebGPU, and enable hardware acceleration.',
-    cause,
-  });
-
-const deviceLost = (reason: string): CrispenError =>
-  new CrispenError('DEVICE_LOST', `The GPU device was lost: ${reason}.`, {
-    hint: 'Try again. If it happens every time, choose a smaller image or restart the browser.',
-  });
-
-export const outOfMemory = (what: string): CrispenError =>
-  new CrispenError('OUT_OF_MEMORY', what, {
-    hint: 'Close other tabs that use the GPU, or choose a smaller image or memory budget.',
-  });

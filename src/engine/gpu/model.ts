@@ -1,8 +1,9 @@
 import type { Network } from '../../networks/network.ts';
 import type { Program } from '../compile/program.ts';
 import type { NetworkWeights } from '../compile/weights.ts';
-import { type Device, type Pipeline, USAGE } from './device.ts';
+import { type Device, USAGE } from './device.ts';
 import { encodeElements } from './element.ts';
+import type { Pipeline } from './pipelines.ts';
 import { upload } from './reading.ts';
 
 /** The position of a packed weight in the model's single weight buffer. */

@@ -12,10 +12,12 @@ import { checkOptions, checkValue, choice, type Rules, side } from '../../option
 import type { TensorMap } from '../../weights/tensor.ts';
 import type { Fusion } from '../compile/fuse.ts';
 import { bindWeights } from '../compile/weights.ts';
+import { reportAdapter } from '../gpu/adapter.ts';
 import { Arena, uniformStride } from '../gpu/arena.ts';
 import { Buffers } from '../gpu/buffers.ts';
-import { Device, type Pipeline, reportAdapter } from '../gpu/device.ts';
+import { Device } from '../gpu/device.ts';
 import { uploadModel } from '../gpu/model.ts';
+import type { Pipeline } from '../gpu/pipelines.ts';
 import { upload } from '../gpu/reading.ts';
 import { defaultBudget, lowerFor } from '../lowerFor.ts';
 import { doneWord } from '../tile/strips.ts';

@@ -18,7 +18,8 @@ import {
 } from '../../kernels/pixels/resample.ts';
 import { type BoundKernel, bindKernel, uniformUsage } from '../gpu/bound.ts';
 import { Buffers } from '../gpu/buffers.ts';
-import { type Device, type DeviceSource, PARAM_BYTES, USAGE } from '../gpu/device.ts';
+import { type Device, type DeviceSource, USAGE } from '../gpu/device.ts';
+import { PARAM_BYTES } from '../gpu/pipelines.ts';
 import { Reading, upload } from '../gpu/reading.ts';
 import type { Receipt } from '../gpu/receipt.ts';
 import type { RunOptions } from '../types.ts';

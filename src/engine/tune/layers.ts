@@ -13,7 +13,8 @@ import { nearestReference } from '../../kernels/maps/enlarge.reference.ts';
 import { fromBlocked, type PlanarMap, planarMap, toBlocked } from '../../kernels/planar.ts';
 import { bindKernel, uniformUsage } from '../gpu/bound.ts';
 import { type Buffers, withBuffers } from '../gpu/buffers.ts';
-import { type Device, PARAM_BYTES, USAGE } from '../gpu/device.ts';
+import { type Device, USAGE } from '../gpu/device.ts';
+import { PARAM_BYTES } from '../gpu/pipelines.ts';
 import { decodeElements, encodeElements } from '../gpu/element.ts';
 import { Reading } from '../gpu/reading.ts';
 

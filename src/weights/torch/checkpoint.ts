@@ -1,4 +1,4 @@
-import { Budget, type PickleValue } from './pickle.ts';
+import { Budget, type PickleValue } from './pickleValue.ts';
 import type { StorageLoader } from './storage.ts';
 
 /** A checkpoint with its pickle read and its storages not yet loaded. */

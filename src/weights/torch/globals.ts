@@ -5,7 +5,7 @@ import {
   PickleGlobal,
   type PickleValue,
   UnreadElements,
-} from './pickle.ts';
+} from './pickleValue.ts';
 import { corrupt, unsupported } from './refusal.ts';
 import { type Storage, StorageType, StorageView, TensorRef } from './storage.ts';
 

@@ -1,7 +1,8 @@
 import { DTYPE_BYTES } from '../tensor.ts';
 import { type Checkpoint, memoryLimits } from './checkpoint.ts';
 import { KNOWN_GLOBALS, StorageTable } from './globals.ts';
-import { type PickleValue, readPickle } from './pickle.ts';
+import { readPickle } from './pickle.ts';
+import type { PickleValue } from './pickleValue.ts';
 import { corrupt, printable, unsupported } from './refusal.ts';
 import type { Storage } from './storage.ts';
 

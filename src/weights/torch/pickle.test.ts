@@ -13,7 +13,8 @@ import {
   u64,
 } from '../../../test/checkpoints/forge.ts';
 import { KNOWN_GLOBALS } from './globals.ts';
-import { Budget, Inert, PickleGlobal, type PickleValue, readPickle } from './pickle.ts';
+import { readPickle } from './pickle.ts';
+import { Budget, Inert, PickleGlobal, type PickleValue } from './pickleValue.ts';
 
 const MIB = 2 ** 20;
 

@@ -1,88 +1,16 @@
+import {
+  Inert,
+  PickleGlobal,
+  type PickleOptions,
+  type PickleValue,
+  UnreadElements,
+} from './pickleValue.ts';
 import { corrupt, printable, unsupported } from './refusal.ts';
-import type { StorageType, StorageView, TensorRef } from './storage.ts';
 
 declare const TextDecoder: new (
   label: 'utf-8' | 'latin1',
   options: { fatal: boolean; ignoreBOM: boolean },
 ) => { decode(bytes: Uint8Array): string };
-
-/**
- * A Python value. Dictionaries are Maps, so keys of a file cannot reach a JavaScript prototype.
- * Lists and sets are arrays, tuples are frozen arrays. Integers beyond 2^53 are bigints. Values may
- * be shared and, in a hostile file, cyclic.
- */
-export type PickleValue =
-  | null
-  | boolean
-  | number
-  | bigint
-  | string
-  | readonly PickleValue[]
-  | PickleMap
-  | PickleGlobal
-  | Inert
-  | StorageType
-  | StorageView
-  | TensorRef;
-export type PickleMap = Map<PickleValue, PickleValue>;
-
-/** A Python value that nothing reads: only its name is kept, its content is dropped. */
-export class Inert {
-  readonly name: string;
-  constructor(name: string) {
-    this.name = name;
-  }
-}
-
-/** A name that a pickle may use: a stand-in for a Python function or class. */
-export class PickleGlobal {
-  /** Module and name with a space between them, such as `collections OrderedDict`. */
-  readonly name: string;
-  /** Stands in for a call of it; null for a name that may be mentioned but not called. */
-  readonly call: ((args: readonly PickleValue[]) => PickleValue) | null;
-  constructor(name: string, call: PickleGlobal['call'] = null) {
-    this.name = name;
-    this.call = call;
-  }
-}
-
-/** A name that a valid pickle may use for tensors of an unsupported element type. */
-export class UnreadElements {
-  /** For people, such as `complex numbers`. */
-  readonly what: string;
-  constructor(what: string) {
-    this.what = what;
-  }
-}
-
-export type KnownGlobal = PickleGlobal | StorageType | UnreadElements;
-
-/**
- * Limits the memory of pickle values: one byte of pickle can create an object of hundreds. Each
- * value is charged roughly its size in memory, before it is made.
- */
-export class Budget {
-  #left: number;
-  /** `bytes`: the total memory that the values may use. */
-  constructor(bytes: number) {
-    this.#left = bytes;
-  }
-  /** @throws CrispenError `MODEL_UNSUPPORTED` once the budget is spent. */
-  charge(bytes: number): void {
-    this.#left -= bytes;
-    if (this.#left < 0) {
-      throw unsupported('it describes far more values than a network of its size could have');
-    }
-  }
-}
-
-export interface PickleOptions {
-  /** The only names that the pickle may mention, by `module name`. */
-  readonly globals: ReadonlyMap<string, KnownGlobal>;
-  /** The value of a persistent id. Without it, the pickle may not contain any. */
-  readonly persistent?: (id: PickleValue) => PickleValue;
-  readonly budget: Budget;
-}
 
 // Charges in bytes, rounded up from the size in V8.
 const PER_OPCODE = 16;

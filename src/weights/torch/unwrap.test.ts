@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { PickleValue } from './pickle.ts';
+import type { PickleValue } from './pickleValue.ts';
 import { StorageView, TensorRef } from './storage.ts';
 import { type TensorOutline, unwrap } from './unwrap.ts';
 

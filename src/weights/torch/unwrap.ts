@@ -1,6 +1,6 @@
 import { CrispenError } from '../../errors.ts';
 import type { Tensor } from '../tensor.ts';
-import type { PickleMap, PickleValue } from './pickle.ts';
+import type { PickleMap, PickleValue } from './pickleValue.ts';
 import { printable, unsupported } from './refusal.ts';
 import { TensorRef } from './storage.ts';
 

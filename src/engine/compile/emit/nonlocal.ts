@@ -9,7 +9,6 @@ import {
   gatherGrid,
   gatherRowsKernel,
   inverseKernel,
-  keyBlocks,
   keySoftmaxKernel,
   lineGrid,
   mergeGrid,
@@ -33,12 +32,7 @@ import type { FusedOpOf, ValueId } from '../fused.ts';
 import type { Operand, ResourceId } from '../program.ts';
 import { finite } from '../weights.ts';
 import { type Dispatch, type Emission, type EmitterGroup, exact, mapParams } from './emission.ts';
-
-/**
- * The most dispatches of an attention whose weights are not kept whole. With more than one, each
- * group of layers computes the weights again, one slab of windows at a time.
- */
-const SLABS = 8;
+import { planSlabs, SLABS, type SlabPlan } from './slabs.ts';
 
 /** The attention data that its readers need. */
 interface Pattern {
@@ -50,34 +44,6 @@ interface Pattern {
   /** Rows that are added to the scores. */
   readonly bias: ResourceId | null;
   readonly plan: (size: Size) => SlabPlan;
-}
-
-/** The number of windows, and how many of them have their weights in memory at a time. */
-export interface SlabPlan {
-  readonly windows: number;
-  readonly perSlab: number;
-  /** True: the weights are computed once and kept for all groups that share them. */
-  readonly kept: boolean;
-  readonly bytes: number;
-}
-
-/**
- * Decides whether to keep the weights P (spans * w values per row) or to compute them again from
- * the embeddings, one slab of windows at a time. They are kept if they take at most `limit` bytes.
- * Keeping saves spans * w * D multiply-adds per row and group.
- */
-export function planSlabs(
-  { window, spans, rounds }: Omit<WindowSpec, 'channels'> & { readonly rounds: number },
-  pixels: number,
-  limit: number,
-): SlabPlan {
-  const windows = rounds * Math.ceil(pixels / window);
-  const each = window * keyBlocks({ window, spans }) * 16;
-  const kept = windows * each <= limit;
-  const perSlab = kept
-    ? windows
-    : Math.max(Math.floor(limit / each), Math.ceil(windows / SLABS), 1);
-  return { windows, perSlab, kept, bytes: perSlab * each };
 }
 
 /** Non-local attention: clustered, sorted and shared, and sparse keys. */

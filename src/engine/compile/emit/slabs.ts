@@ -1,0 +1,35 @@
+import { keyBlocks, type WindowSpec } from '../../../kernels/nonlocal/nonlocal.ts';
+
+/**
+ * The most dispatches of an attention whose weights are not kept whole. With more than one, each
+ * group of layers computes the weights again, one slab of windows at a time.
+ */
+export const SLABS = 8;
+
+/** The number of windows, and how many of them have their weights in memory at a time. */
+export interface SlabPlan {
+  readonly windows: number;
+  readonly perSlab: number;
+  /** True: the weights are computed once and kept for all groups that share them. */
+  readonly kept: boolean;
+  readonly bytes: number;
+}
+
+/**
+ * Decides whether to keep the weights P (spans * w values per row) or to compute them again from
+ * the embeddings, one slab of windows at a time. They are kept if they take at most `limit` bytes.
+ * Keeping saves spans * w * D multiply-adds per row and group.
+ */
+export function planSlabs(
+  { window, spans, rounds }: Omit<WindowSpec, 'channels'> & { readonly rounds: number },
+  pixels: number,
+  limit: number,
+): SlabPlan {
+  const windows = rounds * Math.ceil(pixels / window);
+  const each = window * keyBlocks({ window, spans }) * 16;
+  const kept = windows * each <= limit;
+  const perSlab = kept
+    ? windows
+    : Math.max(Math.floor(limit / each), Math.ceil(windows / SLABS), 1);
+  return { windows, perSlab, kept, bytes: perSlab * each };
+}

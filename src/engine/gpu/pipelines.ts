@@ -1,0 +1,142 @@
+import { CrispenError } from '../../errors.ts';
+import { bindingsOf, type Kernel, PARAM_WORDS } from '../../kernels/kernel.ts';
+import { messageOf } from './failures.ts';
+
+/** A compiled kernel. */
+export interface Pipeline {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+export const PARAM_BYTES = PARAM_WORDS * 4;
+const COMPUTE_STAGE = 0x4;
+
+/** The device, as far as compiling needs it. */
+interface Compiler {
+  readonly gpu: GPUDevice;
+  scopes<T>(what: string, work: () => T): { result: T; verdict: Promise<void> };
+  race<T>(what: string, promise: Promise<T>): Promise<T>;
+  called<T>(call: () => T): T;
+  throwIfLost(): void;
+}
+
+/** The compiled kernels of a device, one per source, and the layouts that they share. */
+export class Pipelines {
+  readonly #device: Compiler;
+  readonly #compiled = new Map<string, Promise<Pipeline>>();
+  readonly #layouts = new Map<string, GPUBindGroupLayout>();
+
+  constructor(device: Compiler) {
+    this.#device = device;
+  }
+
+  /** Compiles a kernel, asynchronously and once per source. @throws CrispenError `INTERNAL`. */
+  compile(kernel: Kernel): Promise<Pipeline> {
+    return this.#once(kernel.code, () => this.#compile(kernel));
+  }
+
+  /**
+   * As `compile`, for a shader that binds textures: its layout is taken from the source.
+   * @throws CrispenError `INTERNAL`, `DEVICE_LOST`
+   */
+  compileShader(label: string, code: string): Promise<Pipeline> {
+    return this.#once(code, async () => {
+      const pipeline = await this.#pipeline({ label, code }, () => 'auto');
+      return { pipeline, layout: this.#device.called(() => pipeline.getBindGroupLayout(0)) };
+    });
+  }
+
+  #once(code: string, make: () => Promise<Pipeline>): Promise<Pipeline> {
+    const known = this.#compiled.get(code);
+    if (known) return known;
+    const made = make();
+    this.#compiled.set(code, made);
+    made.catch(() => this.#compiled.delete(code));
+    return made;
+  }
+
+  async #compile(kernel: Kernel): Promise<Pipeline> {
+    let layout!: GPUBindGroupLayout;
+    const pipeline = await this.#pipeline(kernel, () => {
+      layout = this.#layout(kernel);
+      return this.#device.gpu.createPipelineLayout({ bindGroupLayouts: [layout] });
+    });
+    return { pipeline, layout };
+  }
+
+  async #pipeline(
+    kernel: Pick<Kernel, 'label' | 'code'>,
+    layoutOf: () => GPUPipelineLayout | 'auto',
+  ): Promise<GPUComputePipeline> {
+    const { label, code } = kernel;
+    const { gpu } = this.#device;
+    let module: GPUShaderModule | undefined;
+    const { result: made, verdict } = this.#device.scopes(`compiling "${label}"`, () => {
+      const layout = layoutOf();
+      module = gpu.createShaderModule({ label, code });
+      // A promise, so that its rejection is heard below and not here.
+      const compiled = gpu.createComputePipelineAsync({
+        label,
+        layout,
+        compute: { module, entryPoint: 'main' },
+      });
+      compiled.catch(() => {});
+      return { compiled };
+    });
+    try {
+      const pipeline = await this.#device.race(`compiling "${label}"`, made.compiled);
+      await verdict;
+      return pipeline;
+    } catch (error) {
+      this.#device.throwIfLost();
+      throw await this.#compileError(kernel, module, error);
+    }
+  }
+
+  /** What compilers print, with the line that they complain about. */
+  async #compileError(
+    { label, code }: Pick<Kernel, 'label' | 'code'>,
+    module: GPUShaderModule | undefined,
+    cause: unknown,
+  ): Promise<CrispenError> {
+    const info = module && this.#device.called(() => module.getCompilationInfo());
+    const told = info && (await this.#device.race('compiling', info).catch(() => null));
+    this.#device.throwIfLost();
+    const lines = code.split('\n');
+    const errors = (told?.messages ?? [])
+      .filter(({ type }) => type === 'error')
+      .map(
+        ({ lineNum, message }) => `line ${lineNum}: ${message}\n    ${lines[lineNum - 1] ?? ''}`,
+      );
+    const details = errors.length > 0 ? errors.join('\n') : messageOf(cause);
+    return new CrispenError('INTERNAL', `Kernel "${label}" does not compile: ${details}`, {
+      cause,
+    });
+  }
+
+  #layout(kernel: Kernel): GPUBindGroupLayout {
+    const bindings = bindingsOf(kernel);
+    const key = bindings.join();
+    const known = this.#layouts.get(key);
+    if (known) return known;
+    const layout = this.#device.gpu.createBindGroupLayout({
+      label: key,
+      entries: [
+        {
+          binding: 0,
+          visibility: COMPUTE_STAGE,
+          buffer: { type: 'uniform', hasDynamicOffset: true, minBindingSize: PARAM_BYTES },
+        },
+        ...bindings.map(
+          (type, i): GPUBindGroupLayoutEntry => ({
+            binding: i + 1,
+            visibility: COMPUTE_STAGE,
+            buffer: { type },
+          }),
+        ),
+      ],
+    });
+    this.#layouts.set(key, layout);
+    return layout;
+  }
+}
