@@ -31,7 +31,7 @@ const TOTAL_LIMIT = 270 * 1024;
  * @type {Readonly<Record<string, readonly [number, string]>>}
  */
 const CHUNK_LIMITS = {
-  added: [23, 'weight files that people add: checkpoint readers, all families, the store'],
+  added: [11, 'weight files that people add: checkpoint readers, the store'],
   avif: [9, 'results as AVIF; the encoder itself is a file of its own'],
   container: [4, 'what images hold beside pixels, with the first file'],
   convMatrix: [2.5, 'maps in f16 on adapters with subgroup matrices'],
@@ -40,6 +40,7 @@ const CHUNK_LIMITS = {
   cpu: [8, 'networks without a GPU, in WebAssembly'],
   crew: [1.5, 'threads in cross-origin isolated pages'],
   decodeFile: [7, 'images that are files'],
+  detect: [2, 'models of other families than A2N and PAN, shipped or added'],
   draw: [2, 'results on a canvas'],
   embed: [2.5, 'results as files with a profile or metadata'],
   interpreter: [6, 'the oracle, where the CPU has no WebAssembly SIMD'],
@@ -48,6 +49,7 @@ const CHUNK_LIMITS = {
   averagedModel: [3, 'networks that run in averaged tiles'],
   pngChunks: [1.5, 'PNG files, read or written'],
   png16: [9, 'PNG of 16 bits per sample'],
+  registry: [11.5, 'all families of networks, with detect'],
   resize: [5, 'exact sizes and alpha'],
   result: [4.5, 'results that are files'],
   runner: [8, 'the WebAssembly module and what runs it, with cpu and its threads'],

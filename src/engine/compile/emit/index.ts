@@ -9,8 +9,14 @@ type Kind = FusedOp['op'];
 
 const transformer = async () => (await import('./transformer.ts')).transformerEmitters;
 
-/** Lazily loaded groups: few networks have these ops. */
+const vectorAlone = async () => (await import('./vectorAlone.ts')).vectorAloneEmitters;
+
+/** Lazily loaded groups: few networks have these ops, or have them outside of larger ones. */
 const LAZY = {
+  globalAveragePool: vectorAlone,
+  linear: vectorAlone,
+  softmax: vectorAlone,
+  vectorActivation: vectorAlone,
   slice: transformer,
   depthwise: transformer,
   layerNorm: transformer,

@@ -1,102 +1,38 @@
-import { internal } from '../../../errors.ts';
-import { blocksOf, type Kernel } from '../../../kernels/kernel.ts';
 import { dynamicWeightsKernel } from '../../../kernels/vector/vector.ts';
-import {
-  linearKernel,
-  poolFinishKernel,
-  softmaxKernel,
-  vectorActivationKernel,
-} from '../../../kernels/vector/vectorAlone.ts';
 import type { LinearLayer } from '../fused.ts';
 import type { Operand } from '../program.ts';
 import { type Emission, type EmitterGroup, exact, poolParams, poolSums } from './emission.ts';
 
-/** Poolings and ops on their vectors. */
-export const vectorEmitters: EmitterGroup<
-  'globalAveragePool' | 'dynamicWeights' | 'linear' | 'softmax' | 'vectorActivation'
-> = (emission) => {
-  /** A kernel of one workgroup that writes a vector. */
-  const push = <R extends string>(
-    { name, writes }: { name: string; writes: { y: number } },
-    kernel: Kernel<R, 'y', never>,
-    reads: Readonly<Record<NoInfer<R>, Operand>>,
-  ): void =>
+/** The dynamic attention module as one op. */
+export const vectorEmitters: EmitterGroup<'dynamicWeights'> = (emission) => ({
+  dynamicWeights: ({ name, reads, writes, first, second, temperature }) => {
+    const { channels, scale } = emission.map(reads.x);
+    const partials = emission.poolPartial(reads.x, `${name}:partials`);
     emission.dispatch({
       name,
-      kernel,
-      reads,
-      writes: { y: emission.write(writes.y) },
-      scale: 1,
+      kernel: dynamicWeightsKernel({
+        lengthIn: first.lengthIn,
+        hidden: first.lengthOut,
+        lengthOut: second.lengthOut,
+        temperature,
+      }),
+      reads: {
+        partials: { resource: partials },
+        w1: linearWeights(emission, first),
+        w2: linearWeights(emission, second),
+      },
+      writes: { p: emission.write(writes.y) },
+      scale,
       grid: () => [1, 1, 1],
-      params: () => ({}),
+      params: poolParams,
+      sums: poolSums(channels),
       multiplyAdds: 0,
       work: 0,
     });
-  const lengthOf = (id: number): number => {
-    const { shape, name } = emission.graph.nodes[id];
-    if (shape.kind !== 'vector') throw internal(`${name} is not a vector`);
-    return shape.length;
-  };
-  return {
-    globalAveragePool: ({ name, reads, writes }) => {
-      const [x] = reads.inputs;
-      const { channels, scale } = emission.map(x);
-      const partials = emission.poolPartial(x, `${name}:partials`);
-      emission.dispatch({
-        name,
-        kernel: poolFinishKernel(channels),
-        reads: { partials: { resource: partials } },
-        writes: { mean: emission.write(writes.y) },
-        scale,
-        grid: () => [blocksOf(channels), 1, 1],
-        params: poolParams,
-        sums: poolSums(channels),
-        multiplyAdds: 0,
-        work: 0,
-      });
-    },
-    dynamicWeights: ({ name, reads, writes, first, second, temperature }) => {
-      const { channels, scale } = emission.map(reads.x);
-      const partials = emission.poolPartial(reads.x, `${name}:partials`);
-      emission.dispatch({
-        name,
-        kernel: dynamicWeightsKernel({
-          lengthIn: first.lengthIn,
-          hidden: first.lengthOut,
-          lengthOut: second.lengthOut,
-          temperature,
-        }),
-        reads: {
-          partials: { resource: partials },
-          w1: linearWeights(emission, first),
-          w2: linearWeights(emission, second),
-        },
-        writes: { p: emission.write(writes.y) },
-        scale,
-        grid: () => [1, 1, 1],
-        params: poolParams,
-        sums: poolSums(channels),
-        multiplyAdds: 0,
-        work: 0,
-      });
-    },
-    linear: (op) => {
-      const [x] = op.reads.inputs;
-      push(op, linearKernel(lengthOf(x), op.lengthOut), {
-        x: emission.read(x),
-        w: linearWeights(emission, op),
-      });
-    },
-    softmax: (op) => {
-      const [x] = op.reads.inputs;
-      push(op, softmaxKernel(lengthOf(x), op.temperature), { x: emission.read(x) });
-    },
-    vectorActivation: (op) =>
-      push(op, vectorActivationKernel(lengthOf(op.reads.x), op.activation), {
-        x: emission.read(op.reads.x),
-      }),
-  };
-};
+  },
+});
 
-const linearWeights = (emission: Emission, { weight }: Pick<LinearLayer, 'weight'>): Operand =>
-  emission.constant('linear', [weight], 'f32', (w) => exact(w, weight));
+export const linearWeights = (
+  emission: Emission,
+  { weight }: Pick<LinearLayer, 'weight'>,
+): Operand => emission.constant('linear', [weight], 'f32', (w) => exact(w, weight));
