@@ -124,7 +124,9 @@ export class JobView {
     get('fact-kept').hidden = kept === '';
     get('keep').hidden = !source.hasMetadata || preview !== null;
     // Other formats need the whole image in memory.
-    for (const format of ['jpeg', 'webp', 'avif']) get(`save-${format}`).hidden = preview !== null;
+    for (const { name } of Object.values(FORMATS)) {
+      get(`save-${name}`).hidden = name !== 'png' && preview !== null;
+    }
     const reduced = preview ? 'A reduced copy is shown; the file has every pixel.' : '';
     say(get('fact-saved'), [file ? '' : `Saved as ${savedAs}.`, reduced].join(' ').trim());
     get('fact-saved').hidden = file !== null && preview === null;
