@@ -44,7 +44,7 @@ export async function measureCeiling(gpu: GPU): Promise<Omit<Ceiling, 'core'>> {
  * Independent chains of x = x * m + c, which hide each other's latency. m and c come from a uniform
  * and the sums are written, so no compiler can precompute or remove the work.
  */
-export function multiplyAddShader(element: ElementType): string {
+function multiplyAddShader(element: ElementType): string {
   const chains = Array.from({ length: CHAINS }, (_, i) => `x${i}`);
   const step = chains.map((x) => `    ${x} = ${x} * m + c;`).join('\n');
   return `${element === 'f16' ? 'enable f16;\n' : ''}

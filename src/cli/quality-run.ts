@@ -146,7 +146,7 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
  * The model with zeros for the weights whose names match.
  * @throws UsageError if the pattern is no regular expression, or no name matches.
  */
-export function withoutWeights(model: ChosenModel, names: string): ChosenModel {
+function withoutWeights(model: ChosenModel, names: string): ChosenModel {
   let pattern: RegExp;
   try {
     pattern = new RegExp(names);

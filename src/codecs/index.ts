@@ -10,7 +10,7 @@ export type { OutputType } from './formats.ts';
 export { checkPixels, checkSides, MAX_PIXELS } from './limits.ts';
 
 /** Every output format by its MIME type. Each is a lazily loaded chunk. */
-export const ENCODERS: Readonly<Record<OutputType, () => Promise<Encoder>>> = {
+const ENCODERS: Readonly<Record<OutputType, () => Promise<Encoder>>> = {
   'image/png': async () => (await import('./png/png.ts')).png,
   'image/jpeg': async () => (await import('./jpeg/jpeg.ts')).jpeg,
   'image/webp': async () => (await import('./webp/webp.ts')).webp,

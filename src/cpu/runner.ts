@@ -24,7 +24,7 @@ export const onThisThread =
     functions[fn](record, from, to);
 
 /** Yields to other events. A timer would wait for four milliseconds. */
-export function breathe(): Promise<void> {
+function breathe(): Promise<void> {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {

@@ -94,7 +94,7 @@ export type ElementType = 'f32' | 'f16';
 export const ELEMENT_BYTES: Readonly<Record<ElementType, number>> = { f32: 4, f16: 2 };
 
 /** The u32 with the bits of an f32, for a uniform. */
-export const f32Bits = (value: number): number => new Uint32Array(Float32Array.of(value).buffer)[0];
+const f32Bits = (value: number): number => new Uint32Array(Float32Array.of(value).buffer)[0];
 
 /** Number of blocks of four channels that hold `channels`. */
 export const blocksOf = (channels: number): number => Math.ceil(channels / 4);

@@ -2,7 +2,7 @@ import wabt from 'wabt';
 import { moduleText, VARIANTS, type Variant } from './module.ts';
 
 /** The bytes of one variant of the module. */
-export async function assembleModule(variant: Variant): Promise<Uint8Array> {
+async function assembleModule(variant: Variant): Promise<Uint8Array> {
   return assemble(moduleText(variant));
 }
 

@@ -77,7 +77,7 @@ export function findTaps(graph: Graph, names: readonly string[]): Set<NodeId> {
 }
 
 /** Channels of the graph's input. */
-export function inputChannels(graph: Graph): number {
+function inputChannels(graph: Graph): number {
   const shape = graph.nodes.find((node) => node.op === 'input')?.shape;
   return shape?.kind === 'map' ? shape.channels : 0;
 }

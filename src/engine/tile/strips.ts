@@ -26,7 +26,7 @@ const STATUS_BYTES = 16;
 const [FINITE_WORD, DONE_WORD] = [0, 1];
 
 /** Status, the result and its receipt: the pixels of the source, and marks. */
-export function stagingBytes({ network, program }: Model, size: Size): number {
+function stagingBytes({ network, program }: Model, size: Size): number {
   const { pixelBytes } = imageResources(program);
   const pixels = size.width * size.height;
   const result = pixels * network.scale ** 2 * pixelBytes;

@@ -19,7 +19,7 @@ const SHUFFLE = contract(['x'], ['y'], MAP_WORDS);
  * The constants `<name>0` .. `<name>4`: the end of each part. Absent parts have the end of the last
  * one.
  */
-export function partEnds(name: string, sizes: readonly number[]): Record<string, number> {
+function partEnds(name: string, sizes: readonly number[]): Record<string, number> {
   let end = 0;
   const ends: Record<string, number> = {};
   for (let i = 0; i < MAX_PARTS; i++) {

@@ -67,7 +67,7 @@ const kernel = <R extends string, W extends string, P extends string>(
 });
 
 /** Positions per workgroup of the sort. */
-export const SORT_BLOCK = 256;
+const SORT_BLOCK = 256;
 
 const ceil = (a: number, b: number): number => Math.ceil(a / b);
 
@@ -222,7 +222,7 @@ const WINDOW_WORDS = {
 
 export const SCORES = contract(['rows', 'inverse'], ['p', 'lse'], WINDOW_WORDS);
 /** With what is added to the scores: rows of [window] values by key. */
-export const BIASED_SCORES = contract(['rows', 'inverse', 'bias'], ['p', 'lse'], {
+const BIASED_SCORES = contract(['rows', 'inverse', 'bias'], ['p', 'lse'], {
   ...WINDOW_WORDS,
   bias_blocks: 'u32',
 });

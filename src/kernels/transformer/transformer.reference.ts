@@ -75,7 +75,7 @@ export function scaleChannelsReference(x: PlanarMap, factors: Float32Array): Pla
 }
 
 /** The pixels of each group of a map, as indices, in the order of their positions. */
-export function groupsOf({ kind, side }: Grouping, width: number, height: number): number[][] {
+function groupsOf({ kind, side }: Grouping, width: number, height: number): number[][] {
   const [rows, columns] = [height / side, width / side];
   const range = (n: number) => Array.from({ length: n }, (_, i) => i);
   const at = (y: number, x: number) => y * width + x;
@@ -101,7 +101,7 @@ export function groupsOf({ kind, side }: Grouping, width: number, height: number
 }
 
 /** The row of a position table for a query and a key of a window of side w. */
-export function tableRow(query: number, key: number, w: number): number {
+function tableRow(query: number, key: number, w: number): number {
   const dy = Math.floor(query / w) - Math.floor(key / w) + w - 1;
   return dy * (2 * w - 1) + (query % w) - (key % w) + w - 1;
 }

@@ -52,7 +52,7 @@ const source = (name: string, element: ElementType, constants: Constants): strin
 const GROUPINGS: Readonly<Record<Grouping['kind'], number>> = { windows: 0, spread: 1, grid: 2 };
 
 /** The constants of lib/groups.wgsl. */
-export const groupingConstants = ({ kind, side }: Grouping): Constants => ({
+const groupingConstants = ({ kind, side }: Grouping): Constants => ({
   GROUPING: GROUPINGS[kind],
   SIDE: side,
 });
@@ -183,7 +183,7 @@ const CHANNEL_ATTENTION = contract(['x', 'temperature', 'weights', 'r'], ['y'], 
 const CHUNK = 32;
 
 /** Whether a head's channels fit a workgroup and heads begin at block boundaries. */
-export const channelAttentionFits = (channels: number, heads: number): boolean =>
+const channelAttentionFits = (channels: number, heads: number): boolean =>
   channels / heads <= 60 && (heads === 1 || (channels / heads) % 4 === 0);
 
 /**
