@@ -31,8 +31,8 @@ export class Leaving {
     const isGuarded = isAtStake(state);
     if (isGuarded === this.#isGuarded) return;
     this.#isGuarded = isGuarded;
-    // Only when necessary: a page with this listener is left out of the cache that makes Back
-    // instant.
+    // Only when necessary, because browsers do not put a page with this listener into the
+    // back-forward cache.
     if (isGuarded) addEventListener('beforeunload', ask);
     else removeEventListener('beforeunload', ask);
   }

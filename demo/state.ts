@@ -24,7 +24,7 @@ export interface Settings {
   readonly model: ModelOption;
 }
 
-/** What runs a long job: a network anyway, or a plain resize. */
+/** How a long job runs: with the network anyway, or as a plain resize. */
 export type Way = 'network' | 'lanczos';
 
 /** What a picture's requested result waits for, or its outcome. */

@@ -22,7 +22,7 @@ const NORMS =
 
 /**
  * Weights by recipe 2.
- * @param gains parts of names and what layers of that name are multiplied by; the first that fits counts
+ * @param gains factors by part of a layer's name; the first match applies
  */
 export function recipe2(
   { graph }: Network,

@@ -35,8 +35,8 @@ const REFUSED: readonly ImageFormat[] = [
 ];
 
 /**
- * Where the meaning of a result's values is stored. A PNG's chunks can express everything, a
- * profile everything but HDR, a bitmap or a canvas only sRGB and Display P3.
+ * Where the meaning of a result's values is stored. PNG chunks can express everything,
+ * profiles everything except HDR, and bitmaps and canvases only sRGB and Display P3.
  */
 export type Carrier = 'png' | 'profile' | 'screen';
 

@@ -39,7 +39,7 @@ export function chooseScale(sizing: Sizing): { scale: number } | { skip: SkipRea
     sizing;
   const across = (shownWidth * ratio) / width;
   const down = (shownHeight * ratio) / height;
-  // A contained image is limited by its tighter side; others cover at least the longer one.
+  // `contain` fits the tighter side; the other modes fill the longer one.
   const contained = Math.min(across, down);
   const own = shownWidth === 0 ? 0 : ratio / sizing.density;
   const needs: Readonly<Record<string, number>> = {

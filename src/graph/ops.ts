@@ -67,7 +67,7 @@ export type Op =
   | { readonly op: 'nonlocal'; readonly spec: NonlocalOp };
 
 /**
- * The most maps that one concatenation can join: as many as a kernel can bind beside its other
+ * How many maps one concatenation can join: as many as a kernel can bind beside its other
  * buffers. Kernels of several maps always bind this many; unused bindings repeat the first map.
  */
 export const MAX_PARTS = 5;

@@ -16,7 +16,7 @@ export interface RrdbConfig {
   /** ESRGAN+: a 1x1 convolution parallel to the dense ones. */
   readonly plus?: boolean;
   /**
-   * Factor of an old network's single stage, which may be 3. Otherwise stages have the factor 2.
+   * Factor of an old network's single stage, which may be 3. Otherwise each stage enlarges by 2.
    */
   readonly stage?: 2 | 3;
   readonly channels?: number;

@@ -42,7 +42,7 @@ export async function readUnusual(input: Sharp): Promise<Rgba8Image | null> {
   const samples = new Float32Array(data.buffer, data.byteOffset, width * height * channels);
   let [low, high] = [0, 1];
   for (const value of samples) {
-    // With NaN, both become and stay NaN.
+    // One NaN makes both NaN.
     low = Math.min(low, value);
     high = Math.max(high, value);
   }

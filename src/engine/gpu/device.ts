@@ -34,8 +34,8 @@ const SCOPES: readonly GPUErrorFilter[] = ['internal', 'out-of-memory', 'validat
 const LOSS_MS = 1000;
 
 /**
- * A GPU device with what the engine needs of it: compiled pipelines cached by source, buffers made
- * within error scopes, and the news of its loss or silence. Nothing else in Crispen touches `GPUDevice`.
+ * A GPU device as the engine needs it: pipelines cached by source, buffers made within error scopes,
+ * and reports of a loss or a hang. Nothing else in Crispen touches `GPUDevice`.
  */
 export class Device {
   readonly gpu: GPUDevice;

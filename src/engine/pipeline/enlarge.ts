@@ -1,6 +1,6 @@
 /**
- * One way from an image to its result: any number of runs, an exact size, alpha by itself, grey that stays
- * grey, 8 or 16 bits.
+ * The way from an image to its result: runs of networks, then a resize to the exact size. Alpha is resized
+ * separately, grey images stay grey, and samples have 8 or 16 bits.
  */
 import { throwIfAborted } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';

@@ -21,7 +21,7 @@ export interface MatrixUnit {
   readonly m: number;
   readonly n: number;
   readonly k: number;
-  /** A smaller k that is offered with the same m and n, for what k leaves over; 0 for none. */
+  /** A smaller k with the same m and n, for the remainder of k; 0 if none is offered. */
   readonly rest: number;
   /** Invocations of a subgroup; the size is fixed. */
   readonly subgroup: number;
@@ -66,7 +66,7 @@ function divide(
   { kernel, cIn, cOut }: Pick<ConvSpec, 'kernel' | 'cIn' | 'cOut'>,
   { n, k, rest }: MatrixUnit,
 ): Division {
-  // Evenly among workgroups, and among chunks.
+  // Divides the blocks evenly among workgroups and chunks.
   const all = Math.ceil((blocksOf(cOut) * 4) / n);
   const groups = Math.ceil(all / COLUMNS);
   const padded = Math.ceil(cIn / 8) * 8;

@@ -62,7 +62,7 @@ class NonlocalSteps {
   readonly #emission: Emission;
   readonly #products: RowProducts;
   readonly #patterns = new Map<ValueId, Pattern>();
-  /** Rows of a map in a sorted order, by both values. */
+  /** Rows of a map in a sorted order, by the ids of the map and of the order. */
   readonly #rows = new Map<string, ResourceId>();
 
   constructor(emission: Emission) {
