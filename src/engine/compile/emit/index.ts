@@ -1,5 +1,4 @@
 import type { FusedOp } from '../fused.ts';
-import { attentionEmitters } from './attention.ts';
 import { convEmitters } from './conv.ts';
 import type { Emission, Emitter, EmitterGroup } from './emission.ts';
 import { pixelEmitters } from './pixels.ts';
@@ -9,10 +8,13 @@ type Kind = FusedOp['op'];
 
 const transformer = async () => (await import('./transformer.ts')).transformerEmitters;
 
+const attention = async () => (await import('./attention.ts')).attentionEmitters;
 const vectorAlone = async () => (await import('./vectorAlone.ts')).vectorAloneEmitters;
 
 /** Lazily loaded groups: few networks have these ops, or have them outside of larger ones. */
 const LAZY = {
+  attentionGate: attention,
+  attentionMix: attention,
   globalAveragePool: vectorAlone,
   linear: vectorAlone,
   softmax: vectorAlone,
@@ -35,7 +37,6 @@ type Loaded = { readonly [K in Exclude<Kind, keyof typeof LAZY>]: Emitter<K> };
 /** The emitters of all other ops. A missing one is a type error here. */
 const loaded = (emission: Emission): Loaded => ({
   ...convEmitters(emission),
-  ...attentionEmitters(emission),
   ...vectorEmitters(emission),
   ...pixelEmitters(emission),
 });
