@@ -14,8 +14,8 @@ import { fromBlocked, type PlanarMap, planarMap, toBlocked } from '../../kernels
 import { bindKernel, uniformUsage } from '../gpu/bound.ts';
 import { type Buffers, withBuffers } from '../gpu/buffers.ts';
 import { type Device, USAGE } from '../gpu/device.ts';
-import { PARAM_BYTES } from '../gpu/pipelines.ts';
 import { decodeElements, encodeElements } from '../gpu/element.ts';
+import { PARAM_BYTES } from '../gpu/pipelines.ts';
 import { Reading } from '../gpu/reading.ts';
 
 /** Allowed difference relative to the largest value. */
