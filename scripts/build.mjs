@@ -98,7 +98,7 @@ async function buildEntries(chunks, entries) {
           minify: true,
           chunkFileNames: `${chunks}-[name].js`,
           // What an entry always loads is one file: it compresses better, and is one request.
-          ...(chunks === 'worker' && {
+          ...(chunks !== 'page' && {
             codeSplitting: { groups: [{ name: 'core', tags: ['$initial'] }] },
           }),
           // Purity annotations matter to bundlers of the page's part. A worker is not bundled
