@@ -1,4 +1,5 @@
 import { defineConfig, type Plugin } from 'vite';
+import { licences } from './scripts/licences.mjs';
 import { offline } from './scripts/offline.mjs';
 import { bareShaders } from './scripts/shaders.mjs';
 
@@ -48,6 +49,6 @@ export default defineConfig({
     target: 'es2023',
     rolldownOptions: { input: ['index.html', 'bench.html', 'docs.html'] },
   },
-  plugins: [bareShaders(), policy, offline()],
-  worker: { format: 'es', plugins: () => [bareShaders()] },
+  plugins: [bareShaders(), policy, licences({ emit: true }), offline()],
+  worker: { format: 'es', plugins: () => [bareShaders(), licences({ emit: false })] },
 });

@@ -39,8 +39,10 @@ async function filesBelow(folder: FileSystemDirectoryEntry): Promise<File[]> {
     );
     if (entries.length === 0) return files;
     for (const entry of entries) {
-      if (entry.isDirectory) files.push(...(await filesBelow(entry as FileSystemDirectoryEntry)));
-      else {
+      if (entry.isDirectory) {
+        // A folder can have more files than a call may have arguments.
+        for (const file of await filesBelow(entry as FileSystemDirectoryEntry)) files.push(file);
+      } else {
         const file = entry as FileSystemFileEntry;
         files.push(await new Promise<File>((resolve, reject) => file.file(resolve, reject)));
       }

@@ -7,6 +7,7 @@ import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'vite';
+import { licences } from './licences.mjs';
 import { bareShaders } from './shaders.mjs';
 
 const root = resolve(import.meta.dirname, '..');
@@ -84,7 +85,7 @@ async function buildEntries(chunks, entries) {
     configFile: false,
     publicDir: false,
     logLevel: 'warn',
-    plugins: [filesBesideTheLibrary(), bareShaders()],
+    plugins: [filesBesideTheLibrary(), bareShaders(), licences({ emit: false })],
     build: {
       outDir: 'dist/lib',
       emptyOutDir: false,
@@ -167,7 +168,7 @@ async function buildCommandLine() {
     configFile: false,
     publicDir: false,
     logLevel: 'warn',
-    plugins: [bareShaders()],
+    plugins: [bareShaders(), licences({ emit: false })],
     build: {
       outDir: 'dist/cli',
       target: 'node20',

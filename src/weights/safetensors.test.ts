@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { CrispenError } from '../errors.ts';
 import { toFloat32 } from './convert.ts';
 import { readSafetensors } from './safetensors.ts';
@@ -125,6 +125,16 @@ describe('reading', () => {
   });
 });
 
+it('refuses headers of more tensors than any network has, before they are parsed', () => {
+  const entry = '"a":{"dtype":"U8","shape":[],"data_offsets":[0,0]},';
+  const text = `{${entry.repeat(2e5)}`;
+  const start = process.cpuUsage();
+  expect(() => readSafetensors(file(text))).toThrow(
+    expect.objectContaining({ code: 'MODEL_UNSUPPORTED' }),
+  );
+  expect(process.cpuUsage(start).user / 1000).toBeLessThan(1000);
+});
+
 describe('refusing', () => {
   test.each<[string, Uint8Array, RegExp]>([
     ['an empty file', new Uint8Array(0), /0 bytes/],
@@ -155,6 +165,22 @@ describe('refusing', () => {
       'an infinite size',
       file('{"a":{"dtype":"U8","shape":[1e999],"data_offsets":[0,1]}}', 1),
       /shape/,
+    ],
+    [
+      'a shape of a million lists in lists',
+      file(
+        `{"a":{"dtype":"U8","data_offsets":[0,1],"shape":${'['.repeat(1e6)}${']'.repeat(1e6)}}}`,
+        1,
+      ),
+      /shape: a deeply nested value/,
+    ],
+    [
+      'a type of a million lists in lists',
+      file(
+        `{"a":{"shape":[1],"data_offsets":[0,1],"dtype":${'['.repeat(1e6)}${']'.repeat(1e6)}}}`,
+        1,
+      ),
+      /type a deeply nested value/,
     ],
     ['a shape that overflows', file({ a: u8(0, 1, Array(40).fill(2 ** 52)) }, 1), /takes/],
     [

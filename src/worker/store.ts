@@ -70,7 +70,7 @@ export class ModelStore {
   async list(): Promise<AddedModel[]> {
     const folder = await this.#open();
     const models = [...this.#inMemory.values()].map(({ facts }) => facts);
-    if (folder) models.push(...(await storedFacts(folder)).map(publicFacts));
+    for (const facts of folder ? await storedFacts(folder) : []) models.push(publicFacts(facts));
     return models.sort((a, b) => a.added - b.added);
   }
 

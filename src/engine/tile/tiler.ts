@@ -143,8 +143,12 @@ export function halveTiles(
   strips: readonly StripPlan[],
   cutting: Cutting,
 ): StripPlan[] | null {
-  const cores = strips.flatMap(({ tiles }) => tiles.map(({ core }) => core));
-  const half = Math.max(...cores.map(({ width, height }) => Math.max(width, height))) >> 1;
+  let side = 0;
+  // An image can have more tiles than a call may have arguments.
+  for (const { tiles } of strips) {
+    for (const { core } of tiles) side = Math.max(side, core.width, core.height);
+  }
+  const half = side >> 1;
   if (half < MIN_CORE) return null;
   const core = { width: half, height: half };
   return strips.map((strip) => ({

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { PickleValue } from './pickleValue.ts';
 import { StorageView, TensorRef } from './storage.ts';
-import { type TensorOutline, unwrap } from './unwrap.ts';
+import { stripPrefixes, type TensorOutline, unwrap } from './unwrap.ts';
 
 const view = new StorageView({ key: '0', dtype: 'f32', count: 1 }, 0, 1);
 const tensor = (): TensorRef => new TensorRef(view, 0, [1], [1]);
@@ -127,5 +127,50 @@ describe('unwrap', () => {
     let deep = draw(plain);
     for (let i = 0; i < 10_000; i++) deep = new Map([['a', deep]]);
     expect(() => unwrap(deep)).toThrow(/no state dictionary/);
+  });
+});
+
+describe('long names', () => {
+  const outline = (names: readonly string[]) =>
+    new Map(names.map((name) => [name, { dtype: 'f32', shape: [1] } as const]));
+  /** Steps are counted, because a busy machine is slow. */
+  const counting = () => {
+    let calls = 0;
+    return {
+      recognise: () => {
+        calls++;
+        return false;
+      },
+      calls: () => calls,
+    };
+  };
+
+  it('of 700,000 prefixes are refused at once', () => {
+    const start = process.cpuUsage();
+    const names = ['weight', 'bias'].map((end) => `${'module.'.repeat(700_000)}${end}`);
+    expect(() => stripPrefixes(outline(names))).toThrow(
+      expect.objectContaining({ code: 'MODEL_UNSUPPORTED' }),
+    );
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(2000);
+  });
+
+  it('of 70 prefixes in 50,000 tensors are stripped in one pass', () => {
+    const start = process.cpuUsage();
+    const prefix = 'module.'.repeat(70);
+    const names = Array.from({ length: 50_000 }, (_, i) => `${prefix}${i}`);
+    const found = stripPrefixes(outline(names));
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(2000);
+    expect([found.prefix, found.tensors.size, found.tensors.has('49999')]).toEqual([
+      prefix,
+      50_000,
+      true,
+    ]);
+  });
+
+  it('of many model. are looked at a few times', () => {
+    const { recognise, calls } = counting();
+    const found = stripPrefixes(outline([`${'model.'.repeat(80)}weight`]), recognise);
+    expect(found.prefix).toBe('');
+    expect(calls()).toBeLessThan(10);
   });
 });
