@@ -1,5 +1,6 @@
 import { CrispenError } from '../errors.ts';
 import { FORMATS, type OutputType } from './formats.ts';
+import type { ImageHeader } from './header.ts';
 
 /**
  * The most pixels of an input or output image: 2^28, 1 GiB of RGBA. It is the largest canvas that
@@ -25,4 +26,18 @@ export function checkSides(type: OutputType, width: number, height: number): voi
     `${width} x ${height} pixels do not fit into ${type}.`,
     { hint: `A side may have at most ${limit} pixels: choose image/png.` },
   );
+}
+
+/** An image file has at most 16 bits for each of four samples, and other contents. */
+const BYTES_PER_PIXEL = 8;
+/** Other frames, previews, videos and metadata. */
+const OTHER_BYTES = 2 ** 28;
+/** Files of unknown formats, which a browser might read, such as icons. */
+const UNKNOWN_BYTES = 2 ** 24;
+
+/** The most bytes that an image file with a header can need. */
+export function mostBytes({ format, size }: ImageHeader): number {
+  if (format === 'unknown' || format === 'text') return UNKNOWN_BYTES;
+  const pixels = size ? size[0] * size[1] : MAX_PIXELS;
+  return Math.min(pixels, MAX_PIXELS) * BYTES_PER_PIXEL + OTHER_BYTES;
 }

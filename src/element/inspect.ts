@@ -25,8 +25,8 @@ export async function inspect(
   try {
     const response = await fetch(source, { signal, credentials, cache: 'force-cache' });
     if (!response.ok) throw new Error(response.statusText);
-    const file = await response.blob();
-    const { look } = await import('./look.ts');
+    const { look, readFile } = await import('./look.ts');
+    const file = await readFile(response, signal);
     return { source, file, ...(await look(file)) };
   } catch {
     // The page may show a file that a script cannot fetch (`connect-src`, a URL that works once).

@@ -3,6 +3,8 @@
  */
 import { isMoving } from '../codecs/frames.ts';
 import { readHeader } from '../codecs/header.ts';
+import { mostBytes } from '../codecs/limits.ts';
+import { readAll } from '../worker/reading.ts';
 
 export interface Look {
   /** It moves or is a drawing, whatever its URL says. */
@@ -15,4 +17,11 @@ export async function look(file: Blob): Promise<Look> {
   const data = new Uint8Array(await file.arrayBuffer());
   const { format, size } = readHeader(data);
   return { isLeft: format === 'SVG' || isMoving(format, data), size };
+}
+
+/** The file of a response, which never ends in the worst case. @throws RangeError for such files */
+export async function readFile(response: Response, signal: AbortSignal): Promise<Blob> {
+  const judge = (start: Uint8Array) => mostBytes(readHeader(start));
+  const tooLarge = (limit: number) => new RangeError(`more than ${limit} bytes`);
+  return new Blob([await readAll(response, { signal, judge, tooLarge })]);
 }

@@ -65,7 +65,7 @@ export async function readPicture(
 ): Promise<DecodedImage> {
   const sharp = await loadSharp();
   const bytes = await readBytes(path);
-  const source = await openSource(Uint8Array.from(bytes), { refused: [] });
+  const source = await openSource(new Uint8Array(bytes), { refused: [] });
   const { format, bits, bare, isRaw, orientation, isAnimated, hdr } = source;
   try {
     const tiff = format === 'TIFF' ? await sharp(bytes, READ).metadata() : null;
@@ -185,7 +185,7 @@ async function encode(
     quality,
     ...(format !== 'webp' && { chromaSubsampling: '4:4:4' }),
   });
-  return embed(Uint8Array.from(await encoder.toBuffer()), `image/${format}`, tags);
+  return embed(new Uint8Array(await encoder.toBuffer()), `image/${format}`, tags);
 }
 
 /**

@@ -1,15 +1,8 @@
 /** Images at addresses; lazily loaded. */
-import { MAX_PIXELS } from '../codecs/limits.ts';
+import { mostBytes } from '../codecs/limits.ts';
 import { checkStart } from '../codecs/source.ts';
 import { CrispenError } from '../errors.ts';
 import { fetchFailed, readAll, request } from './reading.ts';
-
-/** An image file has at most 16 bits for each of four samples, and other contents. */
-const BYTES_PER_PIXEL = 8;
-/** Other frames, previews, videos and metadata. */
-const OTHER_BYTES = 2 ** 28;
-/** Files of unknown formats, which a browser might read, such as icons. */
-const UNKNOWN_BYTES = 2 ** 24;
 
 /**
  * The image file at an address. Nothing is read beyond the first bytes if they are not those of an image that
@@ -18,12 +11,7 @@ const UNKNOWN_BYTES = 2 ** 24;
  */
 export async function fetchImage(url: string, signal: AbortSignal): Promise<Blob> {
   const response = await request(url, 'image', signal);
-  const judge = (start: Uint8Array) => {
-    const { format, size } = checkStart(start);
-    if (format === 'unknown') return UNKNOWN_BYTES;
-    const pixels = size ? size[0] * size[1] : MAX_PIXELS;
-    return pixels * BYTES_PER_PIXEL + OTHER_BYTES;
-  };
+  const judge = (start: Uint8Array) => mostBytes(checkStart(start));
   const tooLarge = (limit: number) =>
     new CrispenError('IMAGE_TOO_LARGE', `The file at ${url} has more than ${limit} bytes.`, {
       hint: 'An image of its size takes less. Check the address.',

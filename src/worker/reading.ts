@@ -38,7 +38,7 @@ export interface ReadOptions {
    * @returns the most bytes that it may have
    */
   readonly judge: (start: Uint8Array) => number;
-  readonly tooLarge: (limit: number) => CrispenError;
+  readonly tooLarge: (limit: number) => Error;
   /** Fraction that has been read, if the length is stated. */
   readonly onProgress?: ((fraction: number) => void) | undefined;
 }

@@ -47,11 +47,14 @@ export function plannedBytes(device: Device, model: Model, size: Size, stagings:
 
 /** The largest size of a tile's source, in LR pixels. */
 export function largestSource(strips: readonly StripPlan[]): Size {
-  const sources = strips.flatMap(({ tiles }) => tiles.map(({ source }) => source));
-  return {
-    width: Math.max(...sources.map(({ width }) => width)),
-    height: Math.max(...sources.map(({ height }) => height)),
-  };
+  let [width, height] = [0, 0];
+  for (const { tiles } of strips) {
+    for (const { source } of tiles) {
+      width = Math.max(width, source.width);
+      height = Math.max(height, source.height);
+    }
+  }
+  return { width, height };
 }
 
 /** An image as its only tile, of whole cells of `multiple` pixels. */
