@@ -23,6 +23,7 @@ const sent = new Map<string, number>();
 /** What endless files begin with. */
 const STARTS: Readonly<Record<string, Buffer>> = {
   '/noise': Buffer.from([1, 2, 3, 4]),
+  '/turning': Buffer.from([1, 2, 3, 4]),
   '/page': Buffer.from('<!doctype html><title>Not found</title>'),
   '/video': Buffer.from('\0\0\0\x18ftypmp42', 'latin1'),
   '/huge': Buffer.from('BM\0\0\0\0\0\0\0\0\0\0\0\0\x28\0\0\0\0\0\x40\0\0\0\x40\0', 'latin1'),
@@ -44,7 +45,12 @@ beforeAll(async () => {
   foreign = await serveForeign((request, response) => {
     const path = request.url ?? '';
     response.setHeader('access-control-allow-origin', '*');
-    if (path in STARTS) endless(path, response);
+    // A picture for the page, and something else for who asks again.
+    if (path === '/turning' && !sent.has(path)) {
+      sent.set(path, 0);
+      response.setHeader('cache-control', 'no-store');
+      response.end(Buffer.from(file));
+    } else if (path in STARTS) endless(path, response);
     else response.end(WEIGHTS);
   });
   browser = await launch({ webgpu: false });
@@ -85,6 +91,25 @@ describe('endless files at addresses', () => {
     expect(await resize(page, new URL(path, foreign.url).href)).toMatchObject({ code });
     expect(sent.get(path)).toBeLessThan(64 * 2 ** 20);
     expect(await resize(page, file)).toMatchObject({ code: null, width: 48 });
+  });
+
+  it('an image of the element that is another one when a script asks for it', async () => {
+    const other = await browser.newPage();
+    await other.goto(`${site.url}element?backend=auto`);
+    const outcome = await other.evaluate((src) => {
+      document.body.innerHTML = `<crispen-image loading="eager" crossorigin="anonymous" src="${src}" width="100" height="80"></crispen-image>`;
+      const element = document.querySelector('crispen-image') as HTMLElement;
+      return new Promise<string>((resolve) => {
+        element.addEventListener('load', () => resolve('done'));
+        element.addEventListener('error', (event) =>
+          resolve((event as unknown as CustomEvent).detail?.code),
+        );
+      });
+    }, new URL('/turning', foreign.url).href);
+    await other.close();
+    expect(outcome).toBe('done');
+    expect(sent.get('/turning')).toBeGreaterThan(0);
+    expect(sent.get('/turning')).toBeLessThan(64 * 2 ** 20);
   });
 
   it('weights', async () => {
