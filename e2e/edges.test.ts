@@ -24,7 +24,7 @@ const sent = new Map<string, number>();
 const STARTS: Readonly<Record<string, Buffer>> = {
   '/noise': Buffer.from([1, 2, 3, 4]),
   '/turning': Buffer.from([1, 2, 3, 4]),
-  '/page': Buffer.from('<!doctype html><title>Not found</title>'),
+  '/page': Buffer.from('<!doctype html><title>Not found</title>'.padEnd(1024)),
   '/video': Buffer.from('\0\0\0\x18ftypmp42', 'latin1'),
   '/huge': Buffer.from('BM\0\0\0\0\0\0\0\0\0\0\0\0\x28\0\0\0\0\0\x40\0\0\0\x40\0', 'latin1'),
 };
