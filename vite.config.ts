@@ -17,8 +17,6 @@ const POLICY = [
   "manifest-src 'self'",
   "base-uri 'none'",
   "form-action 'none'",
-  "require-trusted-types-for 'script'",
-  'trusted-types crispen',
 ].join('; ');
 
 const policy: Plugin = {

@@ -1,4 +1,3 @@
-import { trustedUrl } from '../../src/worker/trusted.ts';
 import type { State } from '../state.ts';
 
 /**
@@ -28,7 +27,7 @@ export class Offline {
 
   async #register(onUpdate: (takeOver: () => void) => void): Promise<void> {
     try {
-      await navigator.serviceWorker.register(trustedUrl('./service-worker.js'));
+      await navigator.serviceWorker.register('./service-worker.js');
       const registration = await navigator.serviceWorker.ready;
       this.#registration = registration;
       const announce = () => {
