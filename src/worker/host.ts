@@ -16,7 +16,7 @@ import type { TensorMap } from '../weights/tensor.ts';
 const MOST_LOSSES = 3;
 /** How long a cancelled job may take to end before it loses its device. */
 const CANCEL_MS = 5000;
-/** Submissions on a new device are so much shorter: long ones are what drivers kill. */
+/** After a loss, submissions are shorter by this factor, because drivers kill long ones. */
 const SMALLER = 4;
 const DEFAULT_SUBMIT_MS = 8;
 

@@ -276,7 +276,7 @@ async function enlargeBy(job: Job, take?: TakeStrip): Promise<Enlarged> {
   return { image: null, report: await enlarge(input, plan, options, take) };
 }
 
-/** How a job puts a model onto the GPU, also anew. */
+/** Loads a model onto the GPU, for the first time or after a loss. */
 const loading =
   ({ services: { loader }, way, progress, signal }: Job, runnable: Runnable): LoadModel =>
   async (_, isF32) => {
