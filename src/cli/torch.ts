@@ -79,7 +79,7 @@ class TorchServer {
     this.#process.stderr.on('data', (text) => {
       this.#trouble += text;
     });
-    // A missing answer reports a process that is gone.
+    // A process that has ended gives no answer, which is reported.
     this.#process.stdin.on('error', () => {});
   }
 

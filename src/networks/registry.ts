@@ -40,7 +40,7 @@ export interface NetworkConfigs {
 export type Architecture = keyof NetworkConfigs;
 
 const count = whole(1, 2 ** 16);
-/** Sizes from callers that one rule covers for every family that has them. */
+/** The sizes that callers can give, with one rule for all families that have them. */
 type CheckedSizes = Omit<A2NConfig, 'variant'> &
   Pick<RrdbConfig, 'growth' | 'unshuffle' | 'plus'> &
   Pick<EdsrConfig, 'residualScale'> &

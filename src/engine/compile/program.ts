@@ -21,7 +21,7 @@ export interface TileView extends Tile {
   readonly image: Size;
   /** What the last kernel's workgroups add to the status word; default 1. */
   readonly mark?: number | undefined;
-  /** Where the tile begins in the whole image, where a step has to know. */
+  /** The tile's position in the whole image, for steps that need it. */
   readonly place?: { readonly x: number; readonly y: number };
 }
 

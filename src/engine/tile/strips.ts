@@ -117,7 +117,7 @@ export async function makeJob(
   return { arena: await Arena.create(buffers, model, tile), staging, buffers };
 }
 
-/** Writes a tile's part of what lies on the GPU for the whole image. */
+/** Writes a tile's part of the data that are on the GPU for the whole image. */
 export type TileFill = (encoder: GPUCommandEncoder, source: Tile['source'], arena: Arena) => void;
 
 /** Runs an image through a network, strip by strip. */

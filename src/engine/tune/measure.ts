@@ -87,13 +87,13 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
     device.destroy();
   }
   const { family, fuse, tileColumns, half } = familyOf(adapter);
-  // Without room for the large tile, both ran with the same one.
+  // If the large tile does not fit, both ran with the small one.
   const room = tileColumnsFor(A2N_FEATURES, device.workgroup) ?? 8;
   const choose = async (element: ElementType, otherwise: MethodChoice): Promise<MethodChoice> => {
     const own = () => measurements.filter((measurement) => measurement.element === element);
     const exact = METHODS.filter((method) => !CONV_VARIANTS[method].isRough);
     const fastestConv = fastest(own(), exact) ?? 'plain';
-    // The layer decides between the two: fewest idle blocks.
+    // Each layer uses the one of the two with fewer idle blocks.
     const conv: ConvMethod = fastestConv.startsWith('quad') ? 'quad' : fastestConv;
     const candidates = options.fusions.flatMap((fuse) =>
       TILE_COLUMNS.filter((wide) => (fuse === 'blocks' ? wide <= room : wide === 8)).map(

@@ -62,7 +62,7 @@ export function similarityReference(
   return { dims: [rounds, length, clusters], data };
 }
 
-/** @param chunk given: the first clusters alone count (`bucketsOf`) */
+/** @param chunk given: only the first clusters count (`bucketsOf`) */
 export function argmaxReference({ dims, data }: Table, chunk?: number): Table {
   const [rounds, length, clusters] = dims;
   const active = chunk === undefined ? clusters : bucketsOf(length, chunk, clusters);
