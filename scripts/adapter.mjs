@@ -7,7 +7,8 @@ import { findSwiftShader, loadVulkan } from '../src/node/drivers.mjs';
 
 process.env.VK_DRIVER_FILES ||= findSwiftShader() ?? '';
 loadVulkan();
-const gpu = create([]);
+// f16 on NVIDIA is behind a toggle.
+const gpu = create(['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia']);
 const adapter = await gpu.requestAdapter();
 if (adapter) {
   const { vendor, architecture, description } = adapter.info;

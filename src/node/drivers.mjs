@@ -3,6 +3,7 @@
  * ICD files, as the Vulkan loader needs) and the Vulkan loader itself. Plain JavaScript, because
  * the scripts use it before anything is built; the types are in drivers.d.mts.
  */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { constants, homedir } from 'node:os';
 import { basename, delimiter, dirname, join } from 'node:path';
@@ -80,6 +81,16 @@ export function findVulkanDrivers() {
 export function loadVulkan() {
   if (process.platform !== 'linux') return true;
   return ['libvulkan.so.1', ...inChromium('libvulkan.so.1')].some(openLibrary);
+}
+
+/**
+ * The path of a shared library that the dynamic linker, or a Chromium, has; null if neither has it.
+ * @param {string} name
+ */
+export function findLibrary(name) {
+  const listed = spawnSync('ldconfig', ['-p'], { encoding: 'utf8' }).stdout ?? '';
+  const found = listed.split('\n').find((line) => line.trim().startsWith(`${name} (`));
+  return found?.split('=> ')[1]?.trim() ?? inChromium(name)[0] ?? null;
 }
 
 /** glibc's RTLD_NODELETE: keep the library loaded when the handle is closed. */

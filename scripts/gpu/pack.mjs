@@ -1,0 +1,146 @@
+/**
+ * npm run gpu:pack [-- DIR]: makes `crispen-gpu.tar.xz` in DIR (default dist/gpu), with everything that
+ * a bare Linux machine with a GPU needs to run the kernel tests, the tuning, the profile and the bench:
+ * the project, what that needs of node_modules, Node, the Vulkan loader, the X11 libraries that NVIDIA's
+ * driver links, and an ICD file for machines without a display. At most 60 MB.
+ */
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { findLibrary } from '../../src/node/drivers.mjs';
+
+const MOST_BYTES = 60e6;
+const NAME = 'crispen-gpu';
+/** Parts of the project, as git lists them. */
+const PROJECT = [
+  'src',
+  'bench',
+  'test',
+  'scripts',
+  'package.json',
+  'vite.config.ts',
+  'vitest.config.ts',
+];
+const FILES = [
+  'public/models/a2n-x2.safetensors',
+  'public/samples/cat.jpg',
+  ...['', '.base', '.core', '.node', '.worker'].map((name) => `tsconfig${name}.json`),
+];
+/** Not needed there, and large. */
+const LEFT_OUT = /^(test\/(images|faults|checkpoints)|bench\/page)\//;
+const PACKAGES = ['vite', 'vitest', 'webgpu', 'sharp', 'comlink', 'fast-png', 'wabt'];
+/** NVIDIA's driver links those of X11 even without a display. */
+const LIBRARIES = [
+  'libvulkan.so.1',
+  ...['libX11.so.6', 'libXext.so.6', 'libxcb.so.1', 'libXau.so.6', 'libXdmcp.so.6'],
+  ...['libbsd.so.0', 'libmd.so.0'],
+];
+/** The library that needs a display, libGLX_nvidia.so.0, fails without one. */
+const NVIDIA = {
+  file_format_version: '1.0.0',
+  ICD: { library_path: 'libEGL_nvidia.so.0', api_version: '1.3.0' },
+};
+const RUN = `#!/bin/sh
+# Measures Crispen on this machine's GPU: sh run.sh [--small] [--icd FILE] [--out FILE]
+here=$(cd "$(dirname "$0")" && pwd)
+export HOME="\${HOME:-$here}"
+cd "$here/project" && exec "$here/bin/node" scripts/gpu/report.mjs "$@"
+`;
+
+const root = resolve(import.meta.dirname, '../..');
+const target = resolve(root, process.argv[2] ?? 'dist/gpu');
+if (process.platform !== 'linux') throw new Error('The bundle is made on Linux, for Linux.');
+
+const folder = mkdtempSync(join(tmpdir(), `${NAME}-`));
+try {
+  const bundle = join(folder, NAME);
+  const project = join(bundle, 'project');
+  const listed = execFileSync('git', ['ls-files', '-z', ...PROJECT], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  const files = listed.split('\0').filter((file) => file && !LEFT_OUT.test(file));
+  for (const file of [...files, ...FILES]) copy(join(root, file), join(project, file));
+  for (const name of packagesOf(PACKAGES)) copyPackage(name, join(project, name));
+  copy(realpathSync(process.execPath), join(bundle, 'bin/node'));
+  for (const name of LIBRARIES) {
+    const path = findLibrary(name);
+    if (path === null) console.warn(`${name} is not on this machine: the bundle goes without`);
+    else copy(realpathSync(path), join(bundle, 'lib', name));
+  }
+  writeFileSync(join(bundle, 'nvidia_icd.json'), `${JSON.stringify(NVIDIA, null, 2)}\n`);
+  writeFileSync(join(bundle, 'run.sh'), RUN);
+  chmodSync(join(bundle, 'run.sh'), 0o755);
+
+  mkdirSync(target, { recursive: true });
+  const archive = join(target, `${NAME}.tar.xz`);
+  const env = { ...process.env, XZ_OPT: '-9' };
+  execFileSync('tar', ['-C', folder, '--owner=0', '--group=0', '-cJf', archive, NAME], { env });
+  const { size } = statSync(archive);
+  console.log(`${archive}: ${(size / 1e6).toFixed(1)} MB`);
+  if (size > MOST_BYTES) throw new Error(`The archive has more than ${MOST_BYTES / 1e6} MB.`);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/**
+ * @param {string} from
+ * @param {string} to
+ */
+function copy(from, to) {
+  mkdirSync(dirname(to), { recursive: true });
+  cpSync(from, to, { dereference: true });
+}
+
+/**
+ * A package without the binaries of other systems, source maps and declarations.
+ * @param {string} name its folder, from the root of the project
+ * @param {string} to
+ */
+function copyPackage(name, to) {
+  cpSync(join(root, name), to, {
+    recursive: true,
+    dereference: true,
+    filter: (path) =>
+      !/\.(map|md|d\.[cm]?ts)$|\/dist\/(darwin|win32|linux-arm)[^/]*$/.test(path) &&
+      !path.slice(join(root, name).length).includes('/node_modules'),
+  });
+}
+
+/**
+ * The folders of packages and of everything that they depend on, as npm installed them.
+ * @param {readonly string[]} names
+ * @returns {string[]}
+ */
+function packagesOf(names) {
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  /** @type {Set<string>} */
+  const found = new Set();
+  /** @param {string} name @param {string} from */
+  const visit = (name, from) => {
+    // The nearest folder upwards that holds it.
+    let base = from;
+    while (base !== '' && !packages[`${base}/node_modules/${name}`]) {
+      base = base.slice(0, Math.max(0, base.lastIndexOf('/node_modules/')));
+    }
+    const path = base === '' ? `node_modules/${name}` : `${base}/node_modules/${name}`;
+    if (found.has(path) || !packages[path] || !existsSync(join(root, path))) return;
+    found.add(path);
+    const { dependencies = {}, optionalDependencies = {} } = packages[path];
+    for (const next of Object.keys({ ...dependencies, ...optionalDependencies })) visit(next, path);
+  };
+  for (const name of names) visit(name, '');
+  return [...found];
+}
