@@ -133,7 +133,7 @@ export class Engine {
 
   /**
    * Uploads a network's weights and compiles its kernels.
-   * @param options.fuse default `blocks`; on a software adapter `ops` (engine/tune/tuning.ts).
+   * @param options.fuse default: the tuning's, `ops` unless it was measured (engine/tune/tuning.ts).
    * @param options.precision of feature maps and weights in memory, default f32; sums are always
    *   f32.
    * @param options.wide whether input and output images have 16 bits; default 8.
