@@ -223,6 +223,9 @@ fn main(
   for (var i = 0u; i < in_blocks; i++) {
     const SIDE = 1u;
     const TAPS = SIDE * SIDE;
+    // From a tap to the next one along a strip, and across strips.
+    const ALONG_TAPS = 1u;
+    const ACROSS_TAPS = SIDE;
     let base = i * plane;
     const k = 0u;
     {
@@ -233,9 +236,8 @@ fn main(
       let v3 = P4(x[line + at3]);
       let v4 = P4(x[line + at4]);
       {
-        let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS;
-        let tap0 = taps + (k - 0u) * SIDE + 0u;
-        let w0 = P4x4(weights[tap0]);
+        let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS + (k - 0u) * ACROSS_TAPS;
+        let w0 = P4x4(weights[taps + 0u * ALONG_TAPS]);
         s0_0_0 += w0 * v1;
         s0_0_1 += w0 * v2;
         s0_0_2 += w0 * v3;

@@ -249,6 +249,9 @@ fn main(
   for (var i = 0u; i < in_blocks; i++) {
     const SIDE = 3u;
     const TAPS = SIDE * SIDE;
+    // From a tap to the next one along a strip, and across strips.
+    const ALONG_TAPS = SIDE;
+    const ACROSS_TAPS = 1u;
     let base = i * plane;
     if i % CHUNK == 0u {
       workgroupBarrier();
@@ -291,13 +294,10 @@ fn main(
       let v8 = select(P4(), P4(x[line + at8]), inside && in8);
       let v9 = select(P4(), P4(x[line + at9]), inside && in9);
       {
-        let taps = (0u * CHUNK + i % CHUNK) * TAPS;
-        let tap0 = taps + 0u * SIDE + k - 0u;
-        let w0 = P4x4(shared_weights[tap0]);
-        let tap1 = taps + 1u * SIDE + k - 0u;
-        let w1 = P4x4(shared_weights[tap1]);
-        let tap2 = taps + 2u * SIDE + k - 0u;
-        let w2 = P4x4(shared_weights[tap2]);
+        let taps = (0u * CHUNK + i % CHUNK) * TAPS + (k - 0u) * ACROSS_TAPS;
+        let w0 = P4x4(shared_weights[taps + 0u * ALONG_TAPS]);
+        let w1 = P4x4(shared_weights[taps + 1u * ALONG_TAPS]);
+        let w2 = P4x4(shared_weights[taps + 2u * ALONG_TAPS]);
         half0_0_0 += w0 * v0;
         half0_0_0 += w1 * v1;
         half0_0_0 += w2 * v2;
@@ -324,13 +324,10 @@ fn main(
         half0_0_7 += w2 * v9;
       }
       {
-        let taps = (1u * CHUNK + i % CHUNK) * TAPS;
-        let tap0 = taps + 0u * SIDE + k - 0u;
-        let w0 = P4x4(shared_weights[tap0]);
-        let tap1 = taps + 1u * SIDE + k - 0u;
-        let w1 = P4x4(shared_weights[tap1]);
-        let tap2 = taps + 2u * SIDE + k - 0u;
-        let w2 = P4x4(shared_weights[tap2]);
+        let taps = (1u * CHUNK + i % CHUNK) * TAPS + (k - 0u) * ACROSS_TAPS;
+        let w0 = P4x4(shared_weights[taps + 0u * ALONG_TAPS]);
+        let w1 = P4x4(shared_weights[taps + 1u * ALONG_TAPS]);
+        let w2 = P4x4(shared_weights[taps + 2u * ALONG_TAPS]);
         half1_0_0 += w0 * v0;
         half1_0_0 += w1 * v1;
         half1_0_0 += w2 * v2;
@@ -375,7 +372,8 @@ fn main(
     s1_0_7 += vec4f(half1_0_7);
   }
 
-  // A loop, because the epilogue is then compiled once and not once per sum.
+  // A loop, because the epilogue is then compiled once and not once per sum. Real GPUs would put an
+  // array that it indexes into memory, and software drivers run every branch of a switch.
   for (var n = 0u; n < BLOCKS * LINES * STRIP; n++) {
     var sum: vec4f;
     switch n {

@@ -268,6 +268,9 @@ fn main(
   for (var i = 0u; i < in_blocks; i++) {
     const SIDE = 3u;
     const TAPS = SIDE * SIDE;
+    // From a tap to the next one along a strip, and across strips.
+    const ALONG_TAPS = 1u;
+    const ACROSS_TAPS = SIDE;
     let part = part_of(i);
     let base = block_within(part, i) * plane;
     for (var k = 0u; k < 4u; k++)
@@ -334,13 +337,10 @@ fn main(
       v5 = select(P4(), v5, inside && in5);
       if k - 0u < SIDE
       {
-        let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS;
-        let tap0 = taps + (k - 0u) * SIDE + 0u;
-        let w0 = P4x4(weights[tap0]);
-        let tap1 = taps + (k - 0u) * SIDE + 1u;
-        let w1 = P4x4(weights[tap1]);
-        let tap2 = taps + (k - 0u) * SIDE + 2u;
-        let w2 = P4x4(weights[tap2]);
+        let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS + (k - 0u) * ACROSS_TAPS;
+        let w0 = P4x4(weights[taps + 0u * ALONG_TAPS]);
+        let w1 = P4x4(weights[taps + 1u * ALONG_TAPS]);
+        let w2 = P4x4(weights[taps + 2u * ALONG_TAPS]);
         s0_0_0 += w0 * v0;
         s0_0_0 += w1 * v1;
         s0_0_0 += w2 * v2;
@@ -356,13 +356,10 @@ fn main(
       }
       if k - 1u < SIDE
       {
-        let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS;
-        let tap0 = taps + (k - 1u) * SIDE + 0u;
-        let w0 = P4x4(weights[tap0]);
-        let tap1 = taps + (k - 1u) * SIDE + 1u;
-        let w1 = P4x4(weights[tap1]);
-        let tap2 = taps + (k - 1u) * SIDE + 2u;
-        let w2 = P4x4(weights[tap2]);
+        let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS + (k - 1u) * ACROSS_TAPS;
+        let w0 = P4x4(weights[taps + 0u * ALONG_TAPS]);
+        let w1 = P4x4(weights[taps + 1u * ALONG_TAPS]);
+        let w2 = P4x4(weights[taps + 2u * ALONG_TAPS]);
         s0_1_0 += w0 * v0;
         s0_1_0 += w1 * v1;
         s0_1_0 += w2 * v2;

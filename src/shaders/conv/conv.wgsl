@@ -102,25 +102,37 @@ fn main(
   #import conv/product s=s x=x reach=REACH first=0
 
   #if GATHER
-    // A loop, because the epilogue is then compiled once and not once per sum.
-    for (var n = 0u; n < BLOCKS * LINES * STRIP; n++) {
-      var sum: vec4f;
-      switch n {
-        #for b in 0..BLOCKS
-          #for l in 0..LINES
-            #for c in 0..STRIP
-              case ({b}u * LINES + {l}u) * STRIP + {c}u: { sum = s{b}_{l}_{c}; }
-            #end
+    // A loop, because the epilogue is then compiled once and not once per sum. Real GPUs would put an
+    // array that it indexes into memory, and software drivers run every branch of a switch.
+    #if QUAD
+      var sums: array<vec4f, BLOCKS * LINES * STRIP>;
+      #for b in 0..BLOCKS
+        #for l in 0..LINES
+          #for c in 0..STRIP
+            sums[({b}u * LINES + {l}u) * STRIP + {c}u] = s{b}_{l}_{c};
           #end
         #end
-        default: {}
-      }
+      #end
+    #end
+    for (var n = 0u; n < BLOCKS * LINES * STRIP; n++) {
+      #if QUAD
+        var sum = reorder(sums[n], lane);
+      #else
+        var sum: vec4f;
+        switch n {
+          #for b in 0..BLOCKS
+            #for l in 0..LINES
+              #for c in 0..STRIP
+                case ({b}u * LINES + {l}u) * STRIP + {c}u: { sum = s{b}_{l}_{c}; }
+              #end
+            #end
+          #end
+          default: {}
+        }
+      #end
       let b = block + n / (LINES * STRIP);
       let l = n / STRIP % LINES;
       let c = n % STRIP;
-      #if QUAD
-        sum = reorder(sum, lane);
-      #end
       #if REACH
       #else
         sum += bias_of(b);

@@ -8,6 +8,14 @@
 for (var i = 0u; i < in_blocks; i++) {
   const SIDE = {1+reach+reach}u;
   const TAPS = SIDE * SIDE;
+  // From a tap to the next one along a strip, and across strips.
+  #if DOWN
+    const ALONG_TAPS = SIDE;
+    const ACROSS_TAPS = 1u;
+  #else
+    const ALONG_TAPS = 1u;
+    const ACROSS_TAPS = SIDE;
+  #end
   #if PARTS
     let part = part_of(i);
     let base = block_within(part, i) * plane;
@@ -126,23 +134,18 @@ for (var i = 0u; i < in_blocks; i++) {
         #end
         {
           #if SHARED
-            let taps = ({b}u * CHUNK + i % CHUNK) * TAPS;
+            let taps = ({b}u * CHUNK + i % CHUNK) * TAPS + (k - {l}u) * ACROSS_TAPS;
           #else
-            let taps = {first} + ((block + {b}u) * in_blocks + i) * TAPS;
+            let taps = {first} + ((block + {b}u) * in_blocks + i) * TAPS + (k - {l}u) * ACROSS_TAPS;
           #end
           #for t in 0..1+reach+reach
-            #if DOWN
-              let tap{t} = taps + {t}u * SIDE + k - {l}u;
-            #else
-              let tap{t} = taps + (k - {l}u) * SIDE + {t}u;
-            #end
             #if QUAD
-              let w{t} = load_matrix(tap{t}, lane);
+              let w{t} = load_matrix(taps + {t}u * ALONG_TAPS, lane);
             #else
               #if SHARED
-                let w{t} = P4x4(shared_weights[tap{t}]);
+                let w{t} = P4x4(shared_weights[taps + {t}u * ALONG_TAPS]);
               #else
-                let w{t} = P4x4(weights[tap{t}]);
+                let w{t} = P4x4(weights[taps + {t}u * ALONG_TAPS]);
               #end
             #end
           #end

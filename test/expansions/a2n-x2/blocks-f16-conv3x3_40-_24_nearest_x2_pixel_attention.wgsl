@@ -203,6 +203,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   for (var i = 0u; i < in_blocks; i++) {
     const SIDE = 3u;
     const TAPS = SIDE * SIDE;
+    // From a tap to the next one along a strip, and across strips.
+    const ALONG_TAPS = SIDE;
+    const ACROSS_TAPS = 1u;
     let base = i * plane;
     for (var k = 0u; k < 3u; k++)
     {
@@ -221,13 +224,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
       let v8 = select(P4(), P4(x[line + at8]), inside && in8);
       let v9 = select(P4(), P4(x[line + at9]), inside && in9);
       {
-        let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS;
-        let tap0 = taps + 0u * SIDE + k - 0u;
-        let w0 = P4x4(weights[tap0]);
-        let tap1 = taps + 1u * SIDE + k - 0u;
-        let w1 = P4x4(weights[tap1]);
-        let tap2 = taps + 2u * SIDE + k - 0u;
-        let w2 = P4x4(weights[tap2]);
+        let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS + (k - 0u) * ACROSS_TAPS;
+        let w0 = P4x4(weights[taps + 0u * ALONG_TAPS]);
+        let w1 = P4x4(weights[taps + 1u * ALONG_TAPS]);
+        let w2 = P4x4(weights[taps + 2u * ALONG_TAPS]);
         u0_0_0 += w0 * v0;
         u0_0_0 += w1 * v1;
         u0_0_0 += w2 * v2;

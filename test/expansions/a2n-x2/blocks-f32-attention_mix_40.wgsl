@@ -249,6 +249,9 @@ fn main(
   for (var i = 0u; i < in_blocks; i++) {
     const SIDE = 3u;
     const TAPS = SIDE * SIDE;
+    // From a tap to the next one along a strip, and across strips.
+    const ALONG_TAPS = SIDE;
+    const ACROSS_TAPS = 1u;
     let base = i * plane;
     for (var k = 0u; k < 3u; k++)
     {
@@ -267,13 +270,10 @@ fn main(
       let v8 = select(P4(), P4(gated[line + at8]), inside && in8);
       let v9 = select(P4(), P4(gated[line + at9]), inside && in9);
       {
-        let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS;
-        let tap0 = taps + 0u * SIDE + k - 0u;
-        let w0 = P4x4(weights[tap0]);
-        let tap1 = taps + 1u * SIDE + k - 0u;
-        let w1 = P4x4(weights[tap1]);
-        let tap2 = taps + 2u * SIDE + k - 0u;
-        let w2 = P4x4(weights[tap2]);
+        let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS + (k - 0u) * ACROSS_TAPS;
+        let w0 = P4x4(weights[taps + 0u * ALONG_TAPS]);
+        let w1 = P4x4(weights[taps + 1u * ALONG_TAPS]);
+        let w2 = P4x4(weights[taps + 2u * ALONG_TAPS]);
         p0_0_0 += w0 * v0;
         p0_0_0 += w1 * v1;
         p0_0_0 += w2 * v2;
@@ -305,6 +305,9 @@ fn main(
   for (var i = 0u; i < in_blocks; i++) {
     const SIDE = 3u;
     const TAPS = SIDE * SIDE;
+    // From a tap to the next one along a strip, and across strips.
+    const ALONG_TAPS = SIDE;
+    const ACROSS_TAPS = 1u;
     let base = i * plane;
     for (var k = 0u; k < 3u; k++)
     {
@@ -323,13 +326,10 @@ fn main(
       let v8 = select(P4(), P4(t[line + at8]), inside && in8);
       let v9 = select(P4(), P4(t[line + at9]), inside && in9);
       {
-        let taps = NON + ((block + 0u) * in_blocks + i) * TAPS;
-        let tap0 = taps + 0u * SIDE + k - 0u;
-        let w0 = P4x4(weights[tap0]);
-        let tap1 = taps + 1u * SIDE + k - 0u;
-        let w1 = P4x4(weights[tap1]);
-        let tap2 = taps + 2u * SIDE + k - 0u;
-        let w2 = P4x4(weights[tap2]);
+        let taps = NON + ((block + 0u) * in_blocks + i) * TAPS + (k - 0u) * ACROSS_TAPS;
+        let w0 = P4x4(weights[taps + 0u * ALONG_TAPS]);
+        let w1 = P4x4(weights[taps + 1u * ALONG_TAPS]);
+        let w2 = P4x4(weights[taps + 2u * ALONG_TAPS]);
         q0_0_0 += w0 * v0;
         q0_0_0 += w1 * v1;
         q0_0_0 += w2 * v2;

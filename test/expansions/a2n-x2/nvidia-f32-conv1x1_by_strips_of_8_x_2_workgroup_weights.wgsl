@@ -236,6 +236,9 @@ fn main(
   for (var i = 0u; i < in_blocks; i++) {
     const SIDE = 1u;
     const TAPS = SIDE * SIDE;
+    // From a tap to the next one along a strip, and across strips.
+    const ALONG_TAPS = SIDE;
+    const ACROSS_TAPS = 1u;
     let base = i * plane;
     if i % CHUNK == 0u {
       workgroupBarrier();
@@ -258,9 +261,8 @@ fn main(
       let v7 = P4(x[line + at7]);
       let v8 = P4(x[line + at8]);
       {
-        let taps = (0u * CHUNK + i % CHUNK) * TAPS;
-        let tap0 = taps + 0u * SIDE + k - 0u;
-        let w0 = P4x4(shared_weights[tap0]);
+        let taps = (0u * CHUNK + i % CHUNK) * TAPS + (k - 0u) * ACROSS_TAPS;
+        let w0 = P4x4(shared_weights[taps + 0u * ALONG_TAPS]);
         s0_0_0 += w0 * v1;
         s0_0_1 += w0 * v2;
         s0_0_2 += w0 * v3;
@@ -271,9 +273,8 @@ fn main(
         s0_0_7 += w0 * v8;
       }
       {
-        let taps = (1u * CHUNK + i % CHUNK) * TAPS;
-        let tap0 = taps + 0u * SIDE + k - 0u;
-        let w0 = P4x4(shared_weights[tap0]);
+        let taps = (1u * CHUNK + i % CHUNK) * TAPS + (k - 0u) * ACROSS_TAPS;
+        let w0 = P4x4(shared_weights[taps + 0u * ALONG_TAPS]);
         s1_0_0 += w0 * v1;
         s1_0_1 += w0 * v2;
         s1_0_2 += w0 * v3;
@@ -286,7 +287,8 @@ fn main(
     }
   }
 
-  // A loop, because the epilogue is then compiled once and not once per sum.
+  // A loop, because the epilogue is then compiled once and not once per sum. Real GPUs would put an
+  // array that it indexes into memory, and software drivers run every branch of a switch.
   for (var n = 0u; n < BLOCKS * LINES * STRIP; n++) {
     var sum: vec4f;
     switch n {

@@ -276,6 +276,9 @@ fn main(
   for (var i = 0u; i < in_blocks; i++) {
     const SIDE = 1u;
     const TAPS = SIDE * SIDE;
+    // From a tap to the next one along a strip, and across strips.
+    const ALONG_TAPS = 1u;
+    const ACROSS_TAPS = SIDE;
     let base = i * plane;
     const k = 0u;
     {
@@ -290,9 +293,8 @@ fn main(
       let v7 = P4(x[line + at7]);
       let v8 = P4(x[line + at8]);
       {
-        let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS;
-        let tap0 = taps + (k - 0u) * SIDE + 0u;
-        let w0 = load_matrix(tap0, lane);
+        let taps = 0 + ((block + 0u) * in_blocks + i) * TAPS + (k - 0u) * ACROSS_TAPS;
+        let w0 = load_matrix(taps + 0u * ALONG_TAPS, lane);
         s0_0_0 += v1 * w0;
         s0_0_1 += v2 * w0;
         s0_0_2 += v3 * w0;
@@ -303,9 +305,8 @@ fn main(
         s0_0_7 += v8 * w0;
       }
       {
-        let taps = 0 + ((block + 1u) * in_blocks + i) * TAPS;
-        let tap0 = taps + (k - 0u) * SIDE + 0u;
-        let w0 = load_matrix(tap0, lane);
+        let taps = 0 + ((block + 1u) * in_blocks + i) * TAPS + (k - 0u) * ACROSS_TAPS;
+        let w0 = load_matrix(taps + 0u * ALONG_TAPS, lane);
         s1_0_0 += v1 * w0;
         s1_0_1 += v2 * w0;
         s1_0_2 += v3 * w0;
@@ -316,9 +317,8 @@ fn main(
         s1_0_7 += v8 * w0;
       }
       {
-        let taps = 0 + ((block + 2u) * in_blocks + i) * TAPS;
-        let tap0 = taps + (k - 0u) * SIDE + 0u;
-        let w0 = load_matrix(tap0, lane);
+        let taps = 0 + ((block + 2u) * in_blocks + i) * TAPS + (k - 0u) * ACROSS_TAPS;
+        let w0 = load_matrix(taps + 0u * ALONG_TAPS, lane);
         s2_0_0 += v1 * w0;
         s2_0_1 += v2 * w0;
         s2_0_2 += v3 * w0;
@@ -329,9 +329,8 @@ fn main(
         s2_0_7 += v8 * w0;
       }
       {
-        let taps = 0 + ((block + 3u) * in_blocks + i) * TAPS;
-        let tap0 = taps + (k - 0u) * SIDE + 0u;
-        let w0 = load_matrix(tap0, lane);
+        let taps = 0 + ((block + 3u) * in_blocks + i) * TAPS + (k - 0u) * ACROSS_TAPS;
+        let w0 = load_matrix(taps + 0u * ALONG_TAPS, lane);
         s3_0_0 += v1 * w0;
         s3_0_1 += v2 * w0;
         s3_0_2 += v3 * w0;
@@ -342,9 +341,8 @@ fn main(
         s3_0_7 += v8 * w0;
       }
       {
-        let taps = 0 + ((block + 4u) * in_blocks + i) * TAPS;
-        let tap0 = taps + (k - 0u) * SIDE + 0u;
-        let w0 = load_matrix(tap0, lane);
+        let taps = 0 + ((block + 4u) * in_blocks + i) * TAPS + (k - 0u) * ACROSS_TAPS;
+        let w0 = load_matrix(taps + 0u * ALONG_TAPS, lane);
         s4_0_0 += v1 * w0;
         s4_0_1 += v2 * w0;
         s4_0_2 += v3 * w0;
@@ -357,56 +355,54 @@ fn main(
     }
   }
 
-  // A loop, because the epilogue is then compiled once and not once per sum.
+  // A loop, because the epilogue is then compiled once and not once per sum. Real GPUs would put an
+  // array that it indexes into memory, and software drivers run every branch of a switch.
+  var sums: array<vec4f, BLOCKS * LINES * STRIP>;
+  sums[(0u * LINES + 0u) * STRIP + 0u] = s0_0_0;
+  sums[(0u * LINES + 0u) * STRIP + 1u] = s0_0_1;
+  sums[(0u * LINES + 0u) * STRIP + 2u] = s0_0_2;
+  sums[(0u * LINES + 0u) * STRIP + 3u] = s0_0_3;
+  sums[(0u * LINES + 0u) * STRIP + 4u] = s0_0_4;
+  sums[(0u * LINES + 0u) * STRIP + 5u] = s0_0_5;
+  sums[(0u * LINES + 0u) * STRIP + 6u] = s0_0_6;
+  sums[(0u * LINES + 0u) * STRIP + 7u] = s0_0_7;
+  sums[(1u * LINES + 0u) * STRIP + 0u] = s1_0_0;
+  sums[(1u * LINES + 0u) * STRIP + 1u] = s1_0_1;
+  sums[(1u * LINES + 0u) * STRIP + 2u] = s1_0_2;
+  sums[(1u * LINES + 0u) * STRIP + 3u] = s1_0_3;
+  sums[(1u * LINES + 0u) * STRIP + 4u] = s1_0_4;
+  sums[(1u * LINES + 0u) * STRIP + 5u] = s1_0_5;
+  sums[(1u * LINES + 0u) * STRIP + 6u] = s1_0_6;
+  sums[(1u * LINES + 0u) * STRIP + 7u] = s1_0_7;
+  sums[(2u * LINES + 0u) * STRIP + 0u] = s2_0_0;
+  sums[(2u * LINES + 0u) * STRIP + 1u] = s2_0_1;
+  sums[(2u * LINES + 0u) * STRIP + 2u] = s2_0_2;
+  sums[(2u * LINES + 0u) * STRIP + 3u] = s2_0_3;
+  sums[(2u * LINES + 0u) * STRIP + 4u] = s2_0_4;
+  sums[(2u * LINES + 0u) * STRIP + 5u] = s2_0_5;
+  sums[(2u * LINES + 0u) * STRIP + 6u] = s2_0_6;
+  sums[(2u * LINES + 0u) * STRIP + 7u] = s2_0_7;
+  sums[(3u * LINES + 0u) * STRIP + 0u] = s3_0_0;
+  sums[(3u * LINES + 0u) * STRIP + 1u] = s3_0_1;
+  sums[(3u * LINES + 0u) * STRIP + 2u] = s3_0_2;
+  sums[(3u * LINES + 0u) * STRIP + 3u] = s3_0_3;
+  sums[(3u * LINES + 0u) * STRIP + 4u] = s3_0_4;
+  sums[(3u * LINES + 0u) * STRIP + 5u] = s3_0_5;
+  sums[(3u * LINES + 0u) * STRIP + 6u] = s3_0_6;
+  sums[(3u * LINES + 0u) * STRIP + 7u] = s3_0_7;
+  sums[(4u * LINES + 0u) * STRIP + 0u] = s4_0_0;
+  sums[(4u * LINES + 0u) * STRIP + 1u] = s4_0_1;
+  sums[(4u * LINES + 0u) * STRIP + 2u] = s4_0_2;
+  sums[(4u * LINES + 0u) * STRIP + 3u] = s4_0_3;
+  sums[(4u * LINES + 0u) * STRIP + 4u] = s4_0_4;
+  sums[(4u * LINES + 0u) * STRIP + 5u] = s4_0_5;
+  sums[(4u * LINES + 0u) * STRIP + 6u] = s4_0_6;
+  sums[(4u * LINES + 0u) * STRIP + 7u] = s4_0_7;
   for (var n = 0u; n < BLOCKS * LINES * STRIP; n++) {
-    var sum: vec4f;
-    switch n {
-      case (0u * LINES + 0u) * STRIP + 0u: { sum = s0_0_0; }
-      case (0u * LINES + 0u) * STRIP + 1u: { sum = s0_0_1; }
-      case (0u * LINES + 0u) * STRIP + 2u: { sum = s0_0_2; }
-      case (0u * LINES + 0u) * STRIP + 3u: { sum = s0_0_3; }
-      case (0u * LINES + 0u) * STRIP + 4u: { sum = s0_0_4; }
-      case (0u * LINES + 0u) * STRIP + 5u: { sum = s0_0_5; }
-      case (0u * LINES + 0u) * STRIP + 6u: { sum = s0_0_6; }
-      case (0u * LINES + 0u) * STRIP + 7u: { sum = s0_0_7; }
-      case (1u * LINES + 0u) * STRIP + 0u: { sum = s1_0_0; }
-      case (1u * LINES + 0u) * STRIP + 1u: { sum = s1_0_1; }
-      case (1u * LINES + 0u) * STRIP + 2u: { sum = s1_0_2; }
-      case (1u * LINES + 0u) * STRIP + 3u: { sum = s1_0_3; }
-      case (1u * LINES + 0u) * STRIP + 4u: { sum = s1_0_4; }
-      case (1u * LINES + 0u) * STRIP + 5u: { sum = s1_0_5; }
-      case (1u * LINES + 0u) * STRIP + 6u: { sum = s1_0_6; }
-      case (1u * LINES + 0u) * STRIP + 7u: { sum = s1_0_7; }
-      case (2u * LINES + 0u) * STRIP + 0u: { sum = s2_0_0; }
-      case (2u * LINES + 0u) * STRIP + 1u: { sum = s2_0_1; }
-      case (2u * LINES + 0u) * STRIP + 2u: { sum = s2_0_2; }
-      case (2u * LINES + 0u) * STRIP + 3u: { sum = s2_0_3; }
-      case (2u * LINES + 0u) * STRIP + 4u: { sum = s2_0_4; }
-      case (2u * LINES + 0u) * STRIP + 5u: { sum = s2_0_5; }
-      case (2u * LINES + 0u) * STRIP + 6u: { sum = s2_0_6; }
-      case (2u * LINES + 0u) * STRIP + 7u: { sum = s2_0_7; }
-      case (3u * LINES + 0u) * STRIP + 0u: { sum = s3_0_0; }
-      case (3u * LINES + 0u) * STRIP + 1u: { sum = s3_0_1; }
-      case (3u * LINES + 0u) * STRIP + 2u: { sum = s3_0_2; }
-      case (3u * LINES + 0u) * STRIP + 3u: { sum = s3_0_3; }
-      case (3u * LINES + 0u) * STRIP + 4u: { sum = s3_0_4; }
-      case (3u * LINES + 0u) * STRIP + 5u: { sum = s3_0_5; }
-      case (3u * LINES + 0u) * STRIP + 6u: { sum = s3_0_6; }
-      case (3u * LINES + 0u) * STRIP + 7u: { sum = s3_0_7; }
-      case (4u * LINES + 0u) * STRIP + 0u: { sum = s4_0_0; }
-      case (4u * LINES + 0u) * STRIP + 1u: { sum = s4_0_1; }
-      case (4u * LINES + 0u) * STRIP + 2u: { sum = s4_0_2; }
-      case (4u * LINES + 0u) * STRIP + 3u: { sum = s4_0_3; }
-      case (4u * LINES + 0u) * STRIP + 4u: { sum = s4_0_4; }
-      case (4u * LINES + 0u) * STRIP + 5u: { sum = s4_0_5; }
-      case (4u * LINES + 0u) * STRIP + 6u: { sum = s4_0_6; }
-      case (4u * LINES + 0u) * STRIP + 7u: { sum = s4_0_7; }
-      default: {}
-    }
+    var sum = reorder(sums[n], lane);
     let b = block + n / (LINES * STRIP);
     let l = n / STRIP % LINES;
     let c = n % STRIP;
-    sum = reorder(sum, lane);
     sum += bias_of(b);
     store_pixel(b, first_row + l, col + c, sum);
   }
