@@ -6,8 +6,9 @@ import { Reading } from '../engine/gpu/reading.ts';
 import { makeSurface } from '../engine/pipeline/draw.ts';
 import type { UpscaleOptions, UpscaleReport } from '../engine/types.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
-import { checkBlank, OneColour } from '../image/blank.ts';
+import { checkBlank } from '../image/blank.ts';
 import type { Rgba8Image, RgbaImage } from '../image/image.ts';
+import { OneColour } from '../image/oneColour.ts';
 import { toRgba8 } from '../image/pixels.ts';
 import type { ImageTags } from '../image/tags.ts';
 

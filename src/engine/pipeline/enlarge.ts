@@ -4,8 +4,13 @@
  */
 import { throwIfAborted } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
+<<<<<<< HEAD
 import { checkBlank, OneColour } from '../../image/blank.ts';
+=======
+import { opaqueColours } from '../../image/fill.ts';
+>>>>>>> 7fa2c70 (The test of blank results loads when it is needed; architecture and changelog name NaN and blank results)
 import { type Depth, depthOf, type RgbaImage, type Samples } from '../../image/image.ts';
+import { OneColour } from '../../image/oneColour.ts';
 import { isGrey, isOpaque, toRgba8 } from '../../image/pixels.ts';
 import type { Device, DeviceSource } from '../gpu/device.ts';
 import { ProgressMeter } from '../progress.ts';
@@ -119,7 +124,10 @@ export async function enlarge(
           await alpha?.apply(data);
           await finish(data);
         });
-        if (seen.colour) checkBlank(current, seen.colour);
+        if (seen.colour) {
+          const { checkBlank } = await import('../../image/blank.ts');
+          checkBlank(current, seen.colour);
+        }
         reports.push(report);
         if (next) current = next.image;
       }
