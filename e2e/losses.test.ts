@@ -75,11 +75,14 @@ it(`gives ${COUNT} right results at ${COUNT} losses`, { timeout: 1_800_000 }, as
   const right = fileOf(clean);
   const random = randomStream(11);
   const counts = { right: 0, wrong: 0, lost: 0 };
-  for (let i = 0; i < COUNT; i++) {
+  while (counts.lost < COUNT) {
     const { outcome, lost } = await job([Math.floor(random() * submissions)]);
+    if (fileOf(outcome) !== right) counts.wrong++;
+    else if (lost > 0) counts.right++;
+    // A faster GPU gets larger submissions, and then there may be too few for a loss.
     counts.lost += lost;
-    counts[fileOf(outcome) === right ? 'right' : 'wrong']++;
-    expect(outcome).toMatchObject({ code: null, diagnostics: { recovered: ['device-lost'] } });
+    const recovered = lost > 0 ? ['device-lost'] : [];
+    expect(outcome).toMatchObject({ code: null, diagnostics: { recovered } });
   }
   console.info(`losses in the worker: ${JSON.stringify(counts)}`);
   expect(counts).toEqual({ right: COUNT, wrong: 0, lost: COUNT });
