@@ -5,8 +5,6 @@ import { seededImage, seededWeights } from '../../test/seeded.ts';
 import { Engine } from '../engine/engine.ts';
 import { WholeImage } from '../engine/pipeline/wholeImage.ts';
 import { compact } from '../networks/compact.ts';
-import type { Network } from '../networks/network.ts';
-import { pan } from '../networks/pan.ts';
 import { fromFloat32, toFloat32 } from '../weights/convert.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { EngineHost } from './host.ts';
@@ -23,16 +21,14 @@ const scaled = (weights: TensorMap, factorOf: (name: string) => number): TensorM
   );
 
 /** Maps beyond 65504 between two convolutions. */
-const plain = compact({ scale: 2, features: 8, blocks: 2, activation: 'relu' });
+const network = compact({ scale: 2, features: 8, blocks: 2, activation: 'relu' });
 const large: Record<string, number> = { 'body.0.weight': 1e5, 'body.2.weight': 1e-5 };
-/** Sigmoids behind values that overflow: they once made a picture of infinity minus infinity. */
-const gated = pan({ scale: 2, features: 8, upsamplerFeatures: 8, blocks: 2 });
 
 describe.skipIf(!adapter)('values beyond f16 (skipped without shader-f16)', () => {
   const host = new EngineHost(() => Engine.create({ gpu: testGpu() }));
   afterAll(() => host.destroy());
 
-  const run = async (id: string, network: Network, weights: TensorMap, wanted: 'f16' | 'f32') => {
+  const run = async (id: string, weights: TensorMap, wanted: 'f16' | 'f32') => {
     const whole = new WholeImage({ ...image, depth: 8 }, network.scale);
     const report = await host.upscale(
       (_, isF32) => {
@@ -46,16 +42,14 @@ describe.skipIf(!adapter)('values beyond f16 (skipped without shader-f16)', () =
     return { report, data: whole.image.data };
   };
 
-  it.each([
-    ['Compact', plain, scaled(seededWeights(plain), (name) => large[name] ?? 1)],
-    ['PAN', gated, scaled(seededWeights(gated), (name) => (name.endsWith('weight') ? 12 : 1))],
-  ] as const)('are computed in f32: %s', async (id, network, weights) => {
-    const half = await run(id, network, weights, 'f16');
+  it('are computed in f32', async () => {
+    const weights = scaled(seededWeights(network), (name) => large[name] ?? 1);
+    const half = await run('large', weights, 'f16');
     expect(half.report).toMatchObject({ recovered: ['f16-overflow'], precision: 'f32' });
-    const full = await run(id, network, weights, 'f32');
+    const full = await run('large', weights, 'f32');
     expect(full.report).toMatchObject({ recovered: [], precision: 'f32' });
     expect(half.data).toEqual(full.data);
-    const sound = await run(`${id}, sound`, network, seededWeights(network), 'f16');
+    const sound = await run('sound', seededWeights(network), 'f16');
     expect(sound.report).toMatchObject({ recovered: [], precision: 'f16' });
   });
 });

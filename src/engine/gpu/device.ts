@@ -244,14 +244,15 @@ export class Device {
    * Awaits a promise of the GPU, which may never settle.
    * @param what is awaited, for the error's message
    * @param work multiply-adds that were asked for: large work is waited for longer
+   * @param isCompiling see `Watchdog.watch`
    * @throws CrispenError `DEVICE_LOST`, also where the GPU does not answer, and `INTERNAL`
    */
-  race<T>(what: string, promise: Promise<T>, work = 0): Promise<T> {
+  race<T>(what: string, promise: Promise<T>, work = 0, isCompiling = false): Promise<T> {
     this.throwIfLost();
     return new Promise<T>((resolve, reject) => {
       this.#waiting.add(reject);
       const end = () => void this.#waiting.delete(reject);
-      this.#watchdog.watch(what, promise, work).then(
+      this.#watchdog.watch(what, promise, work, isCompiling).then(
         (value) => {
           end();
           resolve(value);

@@ -84,7 +84,7 @@ export class Pipelines {
       return { compiled };
     });
     try {
-      const pipeline = await this.#device.race(`compiling "${label}"`, made.compiled);
+      const pipeline = await this.#device.race(`compiling "${label}"`, made.compiled, 0, true);
       await verdict;
       return pipeline;
     } catch (error) {

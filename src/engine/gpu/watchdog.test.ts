@@ -43,6 +43,21 @@ it('gives large work more time', () => {
   expect(hung).toEqual(['work']);
 });
 
+it('gives each kernel that compiles as long again', async () => {
+  const { hung, watchdog } = hanging();
+  let compiled = () => {};
+  void watchdog.watch('compiling', never(), 0, true);
+  void watchdog.watch('compiling', new Promise<void>((done) => (compiled = done)), 0, true);
+  vi.advanceTimersByTime(179_000);
+  expect(hung).toEqual([]);
+  compiled();
+  await vi.advanceTimersByTimeAsync(0);
+  vi.advanceTimersByTime(119_000);
+  expect(hung).toEqual([]);
+  vi.advanceTimersByTime(1000);
+  expect(hung).toEqual(['compiling']);
+});
+
 it('is patient while the page is hidden, and starts anew behind', () => {
   let hidden = true;
   const { hung, watchdog } = hanging({ isHidden: () => hidden });

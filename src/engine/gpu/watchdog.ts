@@ -10,6 +10,12 @@ const LONGEST_TICK_MS = 1000;
 /** Multiply-adds in a millisecond of the slowest GPU that is waited for. */
 const SLOWEST_RATE = 1e5;
 
+interface Wait {
+  readonly what: string;
+  readonly work: number;
+  readonly isCompiling: boolean;
+}
+
 export interface Patience {
   /** Default `DEFAULT_PATIENCE`. */
   readonly patienceMs?: number | undefined;
@@ -26,7 +32,7 @@ export class Watchdog {
   readonly #patienceMs: number;
   readonly #isHidden: () => boolean;
   readonly #onHang: (what: string) => void;
-  readonly #waits = new Map<symbol, { readonly what: string; readonly work: number }>();
+  readonly #waits = new Map<symbol, Wait>();
   #timer: ReturnType<typeof setInterval> | undefined;
   #waited = 0;
   #wasHidden = false;
@@ -45,10 +51,11 @@ export class Watchdog {
    * Watches a promise of the GPU.
    * @param what is waited for, for the error's message
    * @param work multiply-adds that were asked for
+   * @param isCompiling whether a driver's compiler works, which may take a minute for one kernel
    */
-  watch<T>(what: string, promise: Promise<T>, work = 0): Promise<T> {
+  watch<T>(what: string, promise: Promise<T>, work = 0, isCompiling = false): Promise<T> {
     const wait = Symbol(what);
-    this.#waits.set(wait, { what, work });
+    this.#waits.set(wait, { what, work, isCompiling });
     this.#start();
     const end = () => {
       this.#waits.delete(wait);
@@ -76,9 +83,10 @@ export class Watchdog {
     if (this.#wasHidden && !hidden) this.#waited = 0;
     this.#wasHidden = hidden;
     this.#waited += ms;
-    let work = 0;
-    for (const wait of this.#waits.values()) work += wait.work;
-    const patience = this.#patienceMs + work / SLOWEST_RATE;
+    let patience = this.#patienceMs;
+    for (const { work, isCompiling } of this.#waits.values()) {
+      patience += work / SLOWEST_RATE + (isCompiling ? this.#patienceMs : 0);
+    }
     if (this.#waited < patience * (hidden ? HIDDEN_FACTOR : 1)) return;
     const [{ what }] = this.#waits.values();
     this.stop();

@@ -4,11 +4,6 @@
  */
 import { throwIfAborted } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
-<<<<<<< HEAD
-import { checkBlank, OneColour } from '../../image/blank.ts';
-=======
-import { opaqueColours } from '../../image/fill.ts';
->>>>>>> 7fa2c70 (The test of blank results loads when it is needed; architecture and changelog name NaN and blank results)
 import { type Depth, depthOf, type RgbaImage, type Samples } from '../../image/image.ts';
 import { OneColour } from '../../image/oneColour.ts';
 import { isGrey, isOpaque, toRgba8 } from '../../image/pixels.ts';
