@@ -1,4 +1,4 @@
-import { CrispenError } from '../../errors.ts';
+import { CrispenError, internal } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
 import { convReference } from '../../kernels/conv/conv.reference.ts';
 import {
@@ -145,7 +145,7 @@ export function withLayer<T>(
     return use({
       compileMs,
       async check() {
-        if (!expected) throw new Error('this layer has no expected result');
+        if (!expected) throw internal('this layer has no expected result');
         const reading = await Reading.create(buffers, outBytes);
         const encodeOnce = (encoder: GPUCommandEncoder, staging: GPUBuffer) => {
           encode(encoder.beginComputePass(), 1);
