@@ -15,7 +15,7 @@ const COMPUTE_STAGE = 0x4;
 interface Compiler {
   readonly gpu: GPUDevice;
   scopes<T>(what: string, work: () => T): { result: T; verdict: Promise<void> };
-  race<T>(what: string, promise: Promise<T>): Promise<T>;
+  race<T>(what: string, promise: Promise<T>, work?: number, isCompiling?: boolean): Promise<T>;
   called<T>(call: () => T): T;
   throwIfLost(): void;
 }
