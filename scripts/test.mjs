@@ -42,7 +42,7 @@ const CHUNK_LIMITS = {
   detect: [2, 'models of other families than A2N and PAN, shipped or added'],
   draw: [2, 'results on a canvas'],
   interpreter: [6, 'the oracle, where the CPU has no WebAssembly SIMD'],
-  look: [2.5, 'the first picture of an element, to see whether it moves'],
+  look: [3, 'the first picture of an element, to see whether it moves'],
   layers: [2.5, '`tune`: layers of A2N, measured'],
   measure: [2, '`tune: true`: all candidates'],
   nonlocal: [10, 'networks with non-local attention'],

@@ -38,7 +38,11 @@ const NETWORKS: Readonly<Record<string, Network>> = {
   edsr: createNetwork('edsr', tiny),
   lcoan: createNetwork('lcoan', { ...tiny, groups: 2, clusters: 4, window: 32 }),
   'lcoan without centroids': createNetwork('lcoan', {
-    ...{ ...tiny, groups: 1, clusters: 4, window: 32, initialised: false },
+    ...tiny,
+    groups: 1,
+    clusters: 4,
+    window: 32,
+    initialised: false,
   }),
   // At 255 all keys would lie outside the image.
   'edsr-acla': createNetwork('edsr-acla', {

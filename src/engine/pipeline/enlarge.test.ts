@@ -64,7 +64,8 @@ const pixels = ({ data }: RgbaImage): number[][] =>
 describe('a network that makes one colour of an image', () => {
   /** A pass whose result is black. */
   const black = (scale: number): Pass => ({
-    ...{ model: 'black', scale },
+    model: 'black',
+    scale,
     run: async (input, _, sink) => {
       const [width, height] = [input.width * scale, input.height * scale];
       const samples = input.data.constructor as new (length: number) => RgbaImage['data'];
