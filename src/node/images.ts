@@ -63,8 +63,19 @@ export async function readPicture(
   path: string,
   output: OutputFormat = 'png',
 ): Promise<DecodedImage> {
+  return decodePicture(await readBytes(path), path, output);
+}
+
+/**
+ * The same for the bytes of a file.
+ * @param name for messages
+ */
+export async function decodePicture(
+  bytes: Uint8Array,
+  name: string,
+  output: OutputFormat = 'png',
+): Promise<DecodedImage> {
   const sharp = await loadSharp();
-  const bytes = await readBytes(path);
   const source = await openSource(new Uint8Array(bytes), { refused: [] });
   const { format, bits, bare, isRaw, orientation, isAnimated, hdr } = source;
   try {
@@ -104,7 +115,7 @@ export async function readPicture(
   } catch (cause) {
     if (cause instanceof CrispenError) throw cause;
     const what = format === 'unknown' ? 'an image' : `a ${format} file`;
-    throw new CrispenError('DECODE_FAILED', `${path} is not ${what} that Crispen can read.`, {
+    throw new CrispenError('DECODE_FAILED', `${name} is not ${what} that Crispen can read.`, {
       hint: cause instanceof Error ? cause.message : 'Crispen reads JPEG, PNG and WebP files.',
       cause,
     });
@@ -150,18 +161,26 @@ export async function writeImage(
   options: WriteOptions = {},
 ): Promise<void> {
   const to = typeof output === 'string' ? await findOutput(output) : output;
-  const { format = formatOf(to), quality = 92, tags = NO_TAGS, signal } = options;
-  let file: Uint8Array<ArrayBuffer>;
+  const { format = formatOf(to), signal } = options;
+  const file = await encodeImage(image, format, options);
+  throwIfAborted(signal);
+  await writeOutput(to, file, signal);
+}
+
+/** The bytes of a file with an image and its tags. @throws CrispenError `ENCODE_FAILED` */
+export async function encodeImage(
+  image: RgbaImage,
+  format: OutputFormat,
+  { quality = 92, tags = NO_TAGS }: Pick<WriteOptions, 'quality' | 'tags'> = {},
+): Promise<Uint8Array<ArrayBuffer>> {
   try {
-    file = await encode(image, format, quality, tags);
+    return await encode(image, format, quality, tags);
   } catch (cause) {
-    throw new CrispenError('ENCODE_FAILED', `${to.name} could not be written.`, {
+    throw new CrispenError('ENCODE_FAILED', `The ${format.toUpperCase()} file could not be made.`, {
       hint: cause instanceof Error ? cause.message : '',
       cause,
     });
   }
-  throwIfAborted(signal);
-  await writeOutput(to, file, signal);
 }
 
 async function encode(

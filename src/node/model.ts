@@ -63,6 +63,8 @@ export interface ModelOptions {
   readonly scale?: number | undefined;
   /** What the weight file does not say and differs from the usual values. */
   readonly wish?: NetworkWish | undefined;
+  /** Reads weight files, for callers that keep them. Default: `readWeightFile`. */
+  readonly read?: typeof readWeightFile | undefined;
 }
 
 /**
@@ -72,9 +74,9 @@ export interface ModelOptions {
  * @throws CrispenError `MODEL_UNKNOWN`, `MODEL_CORRUPT`, `MODEL_UNSUPPORTED`, `INVALID_INPUT`.
  */
 export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
-  const { model, weights, scale } = options;
+  const { model, weights, scale, read: readFile = readWeightFile } = options;
   if (weights !== undefined && model === undefined) {
-    const { file, sha256 } = await readWeightFile(weights);
+    const { file, sha256 } = await readFile(weights);
     return ofFile(weights, detectIn(file, weights, options), sha256);
   }
   const entry = model === undefined ? defaultModel(scale ?? 2) : findModel(model);
@@ -85,7 +87,8 @@ export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
     });
   }
   const inputRange = options.wish?.inputRange ?? entry.inputRange;
-  const read = await readFor(weights ?? shippedFile(entry), { ...entry, inputRange });
+  const file = await readFile(weights ?? shippedFile(entry));
+  const read = await modelOf(file, weights ?? entry.file, { ...entry, inputRange });
   if (weights !== undefined) return { name: fileTitle(weights), f16: false, ...read };
   if (read.sha256 !== entry.sha256) {
     throw new CrispenError('MODEL_CORRUPT', `The weight file of ${entry.id} is damaged.`, {
@@ -132,7 +135,7 @@ export async function chooseChain(
   const isOpen = taskOfFile(scale, file.name, task) === 'restore';
   const only = isOpen ? { ...file, assumptions: [...file.assumptions, RESTORES] } : file;
   const planned = planChain(MODEL_FILES, image, wish ?? { scale }, { own: { ...only, scale } });
-  return { ...planned, chain: await readAll(planned.models) };
+  return { ...planned, chain: await readAll(planned.models, { read: options.read }) };
 }
 
 /** Reads shipped models, each once. */
@@ -153,9 +156,9 @@ async function chooseFile(
   options: Omit<ModelOptions, 'scale'>,
   factor: number | null,
 ): Promise<ChosenModel> {
-  const { model, weights } = options;
+  const { model, weights, read = readWeightFile } = options;
   if (weights === undefined || model !== undefined || factor === null) return chooseModel(options);
-  const { file, sha256 } = await readWeightFile(weights);
+  const { file, sha256 } = await read(weights);
   const found =
     Number.isInteger(factor) &&
     possible(() => detectIn(file, weights, { ...options, scale: factor }));
@@ -200,12 +203,15 @@ export function detectIn(
 }
 
 /**
- * Reads weights for the network of a shipped model. Unused tensors are an error: an x4 file contains
+ * The network of a shipped model with weights from a file. Unused tensors are an error: an x4 file contains
  * everything that an x2 network of the same family needs, and would give a plausible but wrong
  * image. (The engine reports missing tensors.)
  */
-async function readFor(path: string, entry: ModelFile): Promise<Omit<ChosenModel, 'name' | 'f16'>> {
-  const { file, sha256 } = await readWeightFile(path);
+async function modelOf(
+  { file, sha256 }: Awaited<ReturnType<typeof readWeightFile>>,
+  path: string,
+  entry: ModelFile,
+): Promise<Omit<ChosenModel, 'name' | 'f16'>> {
   const { network, weights } = await shippedModel(entry, file.tensors);
   const known = new Set(network.graph.weights.map(({ name }) => name));
   // Only files with the layers' own names can be checked for what is unused.

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   constants,
   createReadStream,
@@ -8,9 +8,9 @@ import {
   rmSync,
   type Stats,
 } from 'node:fs';
-import { access, open, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
+import { access, open, readdir, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
 import { Socket } from 'node:net';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -180,6 +180,34 @@ async function moved(from: string, to: string, existing: Stats | null): Promise<
   }
 }
 
+/** Tells machines apart that write to one folder. */
+export const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 6);
+const TEMPORARY = /^\.crispen-([0-9a-f]{6})-(\d+)-[0-9a-f]{24}\.tmp$/;
+
+/**
+ * Removes the temporary files that ended processes of this machine left in a folder, as after
+ * `kill -9`. Those of running processes and of other machines stay.
+ */
+export async function removeStale(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const [, host, pid] = TEMPORARY.exec(name) ?? [];
+    const path = join(folder, name);
+    if (host !== HOST || unfinished.has(path) || isAlive(Number(pid))) continue;
+    await rm(path, { force: true });
+  }
+}
+
+/** Whether another process with this number runs. */
+function isAlive(pid: number): boolean {
+  if (pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return codeOf(error) === 'EPERM';
+  }
+}
+
 /** Existing temporary files. */
 const unfinished = new Set<string>();
 
@@ -198,7 +226,8 @@ async function openTemporary(
   folder: string,
   existing: Stats | null,
 ): Promise<{ file: FileHandle; temporary: string }> {
-  const temporary = join(folder, `.crispen-${randomBytes(12).toString('hex')}.tmp`);
+  const random = randomBytes(12).toString('hex');
+  const temporary = join(folder, `.crispen-${HOST}-${process.pid}-${random}.tmp`);
   unfinished.add(temporary);
   try {
     // The growing file is as private as the existing one.

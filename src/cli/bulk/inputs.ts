@@ -1,0 +1,125 @@
+import type { Dirent } from 'node:fs';
+import { open, readdir, realpath, stat } from 'node:fs/promises';
+import { basename, extname, isAbsolute, join, normalize, sep } from 'node:path';
+import { readHeader } from '../../codecs/header.ts';
+import { throwIfAborted } from '../../errors.ts';
+
+/** A picture to enlarge. */
+export interface Item {
+  readonly path: string;
+  /** Its place below the output folder, with "/", under the input's own name. */
+  readonly relative: string;
+}
+
+/** What a list of inputs contains. */
+export interface Found {
+  /** In the order of their relative paths. */
+  readonly items: readonly Item[];
+  /** Files that are no pictures, by their paths. */
+  readonly others: readonly string[];
+  /** Folders that were not entered, because `recursive` was not given. */
+  readonly closed: readonly string[];
+}
+
+export interface CollectOptions {
+  readonly recursive: boolean;
+  /** The output folder, which is not read again if it lies in an input. */
+  readonly out: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Files that systems put into folders. Hidden ones begin with a dot. */
+const SYSTEM = new Set(
+  [
+    ...['thumbs.db', 'ehthumbs.db', 'desktop.ini', '$recycle.bin', 'lost+found'],
+    ...['system volume information', '__macosx', '@eadir', 'icon\r'],
+  ].map((name) => name.toLowerCase()),
+);
+
+/** A file with such a name counts as a picture; if it is none, that is an error to report. */
+const PICTURES = new Set([
+  ...['.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.apng', '.webp', '.avif', '.gif', '.tif'],
+  ...['.tiff', '.heic', '.heif', '.bmp', '.jxl', '.jp2', '.psd'],
+]);
+
+/** Bytes of a file that show its format. */
+const START = 512;
+
+/**
+ * The pictures of files and folders. Hidden and system files are passed over. Links are followed,
+ * each folder once. A named file always counts; in a folder, files without the name of a picture
+ * count if their first bytes are those of one.
+ */
+export async function collect(
+  inputs: readonly string[],
+  { recursive, out, signal }: CollectOptions,
+): Promise<Found> {
+  const items: Item[] = [];
+  const others: string[] = [];
+  const closed: string[] = [];
+  const seen = new Set<string>([await realpath(out).catch(() => out)]);
+  const enter = async (folder: string, prefix: string): Promise<void> => {
+    throwIfAborted(signal);
+    const real = await realpath(folder);
+    if (seen.has(real)) return;
+    seen.add(real);
+    const entries = await readdir(folder, { withFileTypes: true });
+    entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+    for (const entry of entries) {
+      if (entry.name.startsWith('.') || SYSTEM.has(entry.name.toLowerCase())) continue;
+      const path = join(folder, entry.name);
+      const relative = `${prefix}${entry.name}`;
+      const kind = await kindOf(entry, path);
+      if (kind === 'folder') {
+        if (recursive) await enter(path, `${relative}/`);
+        else closed.push(path);
+      } else if (kind === 'file' && (await isPicture(path))) items.push({ path, relative });
+      else others.push(path);
+    }
+  };
+  for (const input of inputs) {
+    const found = await stat(input).catch(() => null);
+    if (found?.isDirectory()) await enter(input, '');
+    else items.push({ path: input, relative: placeOf(input) });
+  }
+  items.sort((a, b) => (a.relative < b.relative ? -1 : 1));
+  return { items, others, closed };
+}
+
+/** The place of a named file: its relative path if that stays below the folder, else its name. */
+function placeOf(path: string): string {
+  const clean = normalize(path);
+  const leaves = isAbsolute(clean) || clean === '..' || clean.startsWith(`..${sep}`);
+  return leaves ? basename(clean) : clean.split(sep).join('/');
+}
+
+async function kindOf(entry: Dirent, path: string): Promise<'file' | 'folder' | 'other'> {
+  // A link that leads nowhere is a file that cannot be read.
+  const found = entry.isSymbolicLink() ? await stat(path).catch(() => null) : entry;
+  if (found === null) return 'file';
+  if (found.isDirectory()) return 'folder';
+  return found.isFile() ? 'file' : 'other';
+}
+
+async function isPicture(path: string): Promise<boolean> {
+  if (PICTURES.has(extname(path).toLowerCase())) return true;
+  const start = await readStart(path, START);
+  if (start.length === 0) return false;
+  const { format } = readHeader(start);
+  return format !== 'unknown' && format !== 'text';
+}
+
+/** The first bytes of a file; none if it cannot be read. */
+export async function readStart(path: string, length: number): Promise<Uint8Array> {
+  try {
+    const file = await open(path);
+    try {
+      const bytes = new Uint8Array(length);
+      return bytes.subarray(0, (await file.read(bytes, 0, length, 0)).bytesRead);
+    } finally {
+      await file.close();
+    }
+  } catch {
+    return new Uint8Array(0);
+  }
+}

@@ -1,0 +1,108 @@
+import { appendFileSync, closeSync, openSync } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Shard } from './shard.ts';
+
+/** A picture that was made, or failed. */
+export interface Entry {
+  readonly input: string;
+  /** Of the input file: bytes, and milliseconds since 1970. */
+  readonly size: number;
+  readonly time: number;
+  /** A hash of everything else that the result depends on. */
+  readonly settings: string;
+  /** The place of the result below the folder, with "/". */
+  readonly output?: string;
+  /** Bytes of the result. */
+  readonly bytes?: number;
+  /** The error, of a picture that failed. */
+  readonly code?: string | undefined;
+  readonly message?: string | undefined;
+}
+
+/** The beginning of a run. */
+export interface Begin {
+  readonly run: string;
+  readonly shard: number;
+  readonly of: number;
+  /** Pictures of this shard. */
+  readonly pictures: number;
+}
+
+/** The name of the file of a shard. */
+const nameOf = ({ index, of }: Shard): string =>
+  of === 1 ? '.crispen.jsonl' : `.crispen.${index}-of-${of}.jsonl`;
+const NAME = /^\.crispen(\.\d+-of-\d+)?\.jsonl$/;
+
+/**
+ * What was done in an output folder: JSON lines that are only appended. Each shard writes a file of
+ * its own and reads those of all.
+ */
+export class Journal {
+  readonly #folder: string;
+  readonly #file: number;
+  /** The last entry of each input. */
+  readonly #entries = new Map<string, Entry>();
+
+  private constructor(folder: string, file: number) {
+    this.#folder = folder;
+    this.#file = file;
+  }
+
+  /** @param folder exists */
+  static async open(folder: string, shard: Shard): Promise<Journal> {
+    const lines = await readJournals(folder);
+    const journal = new Journal(folder, openSync(join(folder, nameOf(shard)), 'a'));
+    for (const { line } of lines) if ('input' in line) journal.#entries.set(line.input, line);
+    // A killed run may have left half a line.
+    if (lines.length > 0) appendFileSync(journal.#file, '\n');
+    return journal;
+  }
+
+  /**
+   * Whether a picture's result is there and was made from the same file with the same settings.
+   * Results that somebody changed or replaced by a file of another size are made again.
+   */
+  async isDone(wanted: Entry & { readonly output: string }): Promise<boolean> {
+    const entry = this.#entries.get(wanted.input);
+    if (entry?.bytes === undefined || entry.output !== wanted.output) return false;
+    if (entry.settings !== wanted.settings) return false;
+    if (entry.size !== wanted.size || entry.time !== wanted.time) return false;
+    const there = await stat(join(this.#folder, entry.output)).catch(() => null);
+    return there?.isFile() === true && there.size === entry.bytes;
+  }
+
+  /** One write, so that a line is whole unless the process is killed in it. */
+  append(line: Entry | Begin): void {
+    appendFileSync(this.#file, `${JSON.stringify(line)}\n`);
+  }
+
+  close(): void {
+    closeSync(this.#file);
+  }
+}
+
+/** All lines of a folder's journals, in their order. Lines that are no JSON are passed over. */
+export async function readJournals(
+  folder: string,
+): Promise<{ readonly file: string; readonly line: Entry | Begin }[]> {
+  const names = (await readdir(folder)).filter((name) => NAME.test(name)).sort();
+  const lines = [];
+  for (const file of names) {
+    for (const text of (await readFile(join(folder, file), 'utf8')).split('\n')) {
+      const line = parse(text);
+      if (line) lines.push({ file, line });
+    }
+  }
+  return lines;
+}
+
+function parse(text: string): Entry | Begin | null {
+  try {
+    const line: unknown = JSON.parse(text);
+    if (typeof line !== 'object' || line === null) return null;
+    return 'input' in line || 'run' in line ? (line as Entry | Begin) : null;
+  } catch {
+    return null;
+  }
+}

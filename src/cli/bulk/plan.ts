@@ -1,0 +1,141 @@
+import { createHash } from 'node:crypto';
+import { realpath, stat } from 'node:fs/promises';
+import { basename, dirname, extname, join, posix, resolve } from 'node:path';
+import { findModel, MODEL_FILES } from '../../catalog/files.ts';
+import { FORMATS } from '../../codecs/formats.ts';
+import { readHeader } from '../../codecs/header.ts';
+import { CrispenError } from '../../errors.ts';
+import { OUTPUT_FORMATS, type OutputFormat } from '../../node/images.ts';
+import { readWeightFile } from '../../node/model.ts';
+import { UsageError } from '../command.ts';
+import type { ImageSettings } from '../settings.ts';
+import { type Item, readStart } from './inputs.ts';
+
+/** One picture and its result. */
+export interface Work extends Item {
+  readonly format: OutputFormat;
+  /** The result below the output folder, with "/". */
+  readonly output: string;
+}
+
+/** The name of a result, unless `--name` says another. */
+export const DEFAULT_NAME = '{name}.{ext}';
+
+const PLACES = ['name', 'scale', 'ext'] as const;
+
+/**
+ * Names the results. The format is the one of `--format`, or the input's own where Crispen writes it,
+ * or else PNG.
+ * @throws UsageError for a template that cannot work; `INVALID_INPUT` where two inputs would write
+ *   the same result, or a result would overwrite an input
+ */
+export async function planWork(
+  items: readonly Item[],
+  { out, template, settings }: { out: string; template: string; settings: ImageSettings },
+): Promise<Work[]> {
+  checkTemplate(template);
+  const scale = template.includes('{scale}') ? scaleOf(settings) : '';
+  const work = items.map((item): Work => {
+    const extension = extname(item.relative);
+    const format = settings.format ?? writtenFormat(extension) ?? 'png';
+    const own = settings.format === undefined && writtenFormat(extension) !== undefined;
+    const ext = own ? extension.slice(1) : extensionOf(format);
+    const name = posix.basename(item.relative, extension);
+    const values = { name, scale, ext };
+    const file = template.replace(/\{(\w+)\}/g, (_, place: keyof typeof values) => values[place]);
+    return { ...item, format, output: posix.join(posix.dirname(item.relative), file) };
+  });
+  await checkApart(work, out);
+  return work;
+}
+
+function checkTemplate(template: string): void {
+  for (const [all, place] of template.matchAll(/\{(\w*)\}/g)) {
+    if (!PLACES.includes(place as (typeof PLACES)[number])) {
+      throw new UsageError(`--name knows {name}, {scale} and {ext}, not ${all}.`);
+    }
+  }
+  if (/[/\\]/.test(template) || template.startsWith('.') || template === '') {
+    throw new UsageError('--name is a file name: without slashes, and without a dot in front.');
+  }
+}
+
+/** @throws UsageError if the factor is another for each picture */
+function scaleOf({ task: { size, task }, models }: ImageSettings): string {
+  if (size?.scale !== undefined) return String(size.scale);
+  if (size || models.weights !== undefined) {
+    throw new UsageError('{scale} in --name needs --scale.');
+  }
+  if (models.model !== undefined) return String(findModel(models.model).scale);
+  return task === undefined || task === 'upscale' ? '2' : '1';
+}
+
+/** The formats that Crispen writes, by extension. */
+const WRITTEN = new Map<string, OutputFormat>(
+  Object.values(FORMATS).flatMap(({ name, extensions }) =>
+    extensions.map((extension): [string, OutputFormat] => [`.${extension}`, name]),
+  ),
+);
+
+const writtenFormat = (extension: string) => WRITTEN.get(extension.toLowerCase());
+
+const extensionOf = (format: OutputFormat): string =>
+  Object.values(FORMATS)[OUTPUT_FORMATS.indexOf(format)].extensions[0];
+
+/** The names that a file system may hold to be the same. */
+const folded = (path: string): string => path.normalize('NFC').toLowerCase();
+
+async function checkApart(work: readonly Work[], out: string): Promise<void> {
+  const byOutput = new Map<string, Work>();
+  for (const one of work) {
+    const other = byOutput.get(folded(one.output));
+    if (other) {
+      throw new CrispenError(
+        'INVALID_INPUT',
+        `${show(one.path)} and ${show(other.path)} would both write ${show(one.output)}.`,
+        { hint: 'Rename one, choose other folders, or --name without the same {ext} for both.' },
+      );
+    }
+    byOutput.set(folded(one.output), one);
+  }
+  const root = await realpath(out).catch(() => resolve(out));
+  const outputs = new Set([...byOutput.values()].map(({ output }) => join(root, output)));
+  for (const { path } of work) {
+    const folder = await realpath(dirname(path)).catch(() => dirname(resolve(path)));
+    if (!outputs.has(join(folder, basename(path)))) continue;
+    throw new CrispenError('INVALID_INPUT', `${show(path)} would be overwritten by a result.`, {
+      hint: 'Choose another folder with --out, or another name with --name.',
+    });
+  }
+}
+
+/** Everything that a result depends on besides its input, as a hash. */
+export async function settingsHash(settings: ImageSettings): Promise<string> {
+  const { models, task, quality, keepsMetadata, tiling } = settings;
+  const { weights, ...named } = models;
+  const files =
+    weights === undefined
+      ? MODEL_FILES.map(({ sha256 }) => sha256)
+      : [(await readWeightFile(weights)).sha256];
+  const { edge, statistics } = tiling;
+  const all = [named, task, quality, keepsMetadata, edge, statistics, files];
+  return createHash('sha256').update(JSON.stringify(all)).digest('hex').slice(0, 16);
+}
+
+/** The size that an image file declares; null if its first bytes do not tell. */
+export async function declaredSize(path: string) {
+  const start = await readStart(path, 2 ** 16);
+  const size = start.length === 0 ? null : readHeader(start).size;
+  return size ? { width: size[0], height: size[1] } : null;
+}
+
+/** Bytes and time of a file, which tell whether it changed. */
+export async function stampOf(path: string): Promise<{ size: number; time: number }> {
+  const { size, mtimeMs } = await stat(path);
+  return { size, time: Math.round(mtimeMs) };
+}
+
+/** A path for people: in quotes if it holds what terminals act on. */
+export const show = (path: string): string =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: names may hold them
+  /[\u0000-\u001f\u007f-\u009f"]/.test(path) ? JSON.stringify(path) : path;

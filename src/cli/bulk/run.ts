@@ -1,0 +1,389 @@
+import { mkdir, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { ParseArgsConfig } from 'node:util';
+import { CrispenError, type ErrorCode } from '../../errors.ts';
+import { wishedSize } from '../../image/size.ts';
+import { openBackend } from '../../node/backend.ts';
+import { Enlarger } from '../../node/enlarger.ts';
+import { readBytes, readPicture } from '../../node/images.ts';
+import { findOutput, openSink, removeStale } from '../../node/output.ts';
+import { positiveInteger, UsageError } from '../command.ts';
+import { lineOf } from '../line.ts';
+import { adapterName, type ImageSettings } from '../settings.ts';
+import { collect, type Found } from './inputs.ts';
+import { Journal } from './journal.ts';
+import {
+  DEFAULT_NAME,
+  declaredSize,
+  planWork,
+  settingsHash,
+  show,
+  stampOf,
+  type Work,
+} from './plan.ts';
+import { type Shard, shardOf, shardWith } from './shard.ts';
+import { Tally } from './tally.ts';
+
+/** The options of many pictures, for `parseArgs`. */
+export const BULK_OPTIONS = {
+  out: { type: 'string' },
+  recursive: { type: 'boolean', default: false },
+  'files-from': { type: 'string' },
+  null: { type: 'boolean', short: '0', default: false },
+  name: { type: 'string' },
+  jobs: { type: 'string' },
+  shard: { type: 'string' },
+  overwrite: { type: 'boolean', default: false },
+  'fail-fast': { type: 'boolean', default: false },
+  'dry-run': { type: 'boolean', default: false },
+} as const satisfies ParseArgsConfig['options'];
+
+type Values = {
+  readonly [name in keyof typeof BULK_OPTIONS]?:
+    | ((typeof BULK_OPTIONS)[name]['type'] extends 'boolean' ? boolean : string)
+    | undefined;
+};
+
+export const BULK_USAGE = `
+Many pictures:
+  --out DIR        the folder of the results, with the folders of the inputs. A second run makes what is
+                   missing: DIR/.crispen.jsonl says what was made, from what and how
+  --recursive      enter the folders of a folder
+  --files-from F   read more inputs from a file, one a line; "-" is standard input
+  -0, --null       with --files-from: names end with a NUL byte, as find -print0 writes them
+  --name TEMPLATE  names of results from {name}, {scale} and {ext}, such as '{name}@{scale}x.{ext}'
+                   (default '{name}.{ext}')
+  --jobs N         pictures that are read, computed and written at the same time (default 3)
+  --shard I/N      only the pictures of part I of N; auto: the task of Slurm, Kubernetes, AWS Batch,
+                   PBS or Grid Engine (auto/N where it does not tell N)
+  --overwrite      make everything again
+  --fail-fast      stop at the first picture that fails
+  --dry-run        say what there is to do, how long it takes and what room it needs
+"crispen status DIR" sums up all shards.`;
+
+/** Whether the options ask for more than one picture. */
+export const isBulk = (values: Values): boolean =>
+  values.out !== undefined ||
+  values['files-from'] !== undefined ||
+  values.shard !== undefined ||
+  values['dry-run'] === true;
+
+/** Failures of everything, not of one picture. */
+const FATAL: readonly ErrorCode[] = [
+  'NO_WEBGPU',
+  'NO_WASM',
+  'MODEL_UNKNOWN',
+  'MODEL_CORRUPT',
+  'MODEL_UNSUPPORTED',
+];
+const isFull = ({ cause }: CrispenError): boolean =>
+  ['ENOSPC', 'EDQUOT', 'EROFS'].includes(String((cause as { code?: unknown } | undefined)?.code));
+
+/** The command `crispen` with `--out`. */
+export async function bulkCommand(
+  inputs: readonly string[],
+  values: Values,
+  settings: ImageSettings,
+  signal?: AbortSignal,
+): Promise<number> {
+  const { out } = values;
+  if (out === undefined) throw new UsageError('Many pictures need --out DIR.');
+  const shard = values.shard === undefined ? { index: 1, of: 1 } : shardOf(values.shard);
+  const jobs = values.jobs === undefined ? 3 : positiveInteger('--jobs', values.jobs);
+  const listed = values['files-from'] === undefined ? [] : await listFrom(values);
+  if (inputs.length + listed.length === 0) throw new UsageError('Name files or folders.');
+  const named = [...inputs, ...listed];
+  const found = await collect(named, { recursive: values.recursive ?? false, out, signal });
+  const template = values.name ?? DEFAULT_NAME;
+  // All shards see the same collisions.
+  const all = await planWork(found.items, { out, template, settings });
+  const work = all.filter(({ relative }) => shardWith(relative, shard.of) === shard.index);
+  const hash = await settingsHash(settings);
+  const backend = await openBackend(
+    settings.device,
+    settings.tiling,
+    settings.threads,
+    settings.tune,
+  );
+  const started = performance.now();
+  const tally = new Tally(work.length, settings.json);
+  try {
+    const enlarger = new Enlarger(backend, settings.models);
+    // A wrong model is found before any work.
+    await enlarger.plan({ width: 64, height: 64 }, settings.task);
+    if (values['dry-run']) {
+      await dryRun(work, found, { enlarger, settings, out });
+      return 0;
+    }
+    if (!settings.json) sayFound(found, work, shard, adapterName(backend.adapter));
+    await mkdir(out, { recursive: true });
+    for (const folder of new Set(work.map(({ output }) => dirname(join(out, output))))) {
+      await removeStale(folder);
+    }
+    await checkRoom(work, settings, out);
+    const journal = await Journal.open(out, shard);
+    try {
+      journal.append({
+        run: new Date().toISOString(),
+        shard: shard.index,
+        of: shard.of,
+        pictures: work.length,
+      });
+      const budget = settings.tiling.memoryBudget ?? 2 ** 30;
+      const run: Run = { enlarger, settings, out, hash, journal, tally, room: new Room(budget) };
+      await runAll(work, run, {
+        jobs,
+        overwrite: values.overwrite ?? false,
+        failFast: values['fail-fast'] ?? false,
+        signal,
+      });
+    } finally {
+      journal.close();
+    }
+    for (const path of found.others) tally.other(path);
+    if (backend.device === 'gpu') await backend.tune(signal);
+    const seconds = (performance.now() - started) / 1000;
+    tally.end({ seconds, engineMs: enlarger.busyMs, closed: found.closed.length });
+    return tally.failed > 0 ? 1 : 0;
+  } finally {
+    backend.close();
+  }
+}
+
+interface Run {
+  readonly enlarger: Enlarger;
+  readonly settings: ImageSettings;
+  readonly out: string;
+  readonly hash: string;
+  readonly journal: Journal;
+  readonly tally: Tally;
+  readonly room: Room;
+}
+
+interface RunOptions {
+  readonly jobs: number;
+  readonly overwrite: boolean;
+  readonly failFast: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Makes all pictures, some at a time. @throws CrispenError if the run cannot go on; `ABORTED` */
+async function runAll(work: readonly Work[], run: Run, options: RunOptions): Promise<void> {
+  const stop = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
+  const queue = work.values();
+  let fatal: CrispenError | null = null;
+  const worker = async () => {
+    for (const one of queue) {
+      if (signal.aborted) return;
+      const error = await makeOne(one, run, { ...options, signal });
+      if (error === null || fatal !== null) continue;
+      if (!options.failFast && !FATAL.includes(error.code) && !isFull(error)) continue;
+      fatal = error;
+      stop.abort();
+    }
+  };
+  await Promise.all(Array.from({ length: options.jobs }, worker));
+  if (options.signal?.aborted) throw new CrispenError('ABORTED', 'The run was cancelled.');
+  // The pictures that failed were already reported.
+  if (fatal !== null && !options.failFast) throw fatal as CrispenError;
+}
+
+/** @returns the error of a picture that failed */
+async function makeOne(
+  one: Work,
+  { enlarger, settings, out, hash, journal, tally, room }: Run,
+  { overwrite, signal }: RunOptions,
+): Promise<CrispenError | null> {
+  const { path, relative: input, output, format } = one;
+  const { quality, keepsMetadata } = settings;
+  let stamp = { size: 0, time: 0 };
+  try {
+    stamp = await stampOf(path).catch(async (error) => {
+      // Says why, in words.
+      await readBytes(path);
+      throw error;
+    });
+    const key = { input, ...stamp, settings: hash, output };
+    if (!overwrite && (await journal.isDone(key))) {
+      tally.already();
+      return null;
+    }
+    const declared = await declaredSize(path);
+    const release = await room.take(memoryOf(declared, settings));
+    try {
+      const to = join(out, output);
+      await mkdir(dirname(to), { recursive: true });
+      const place = await findOutput(to, path);
+      const picture = await readPicture(path, format);
+      const request = { ...settings.task, format, quality, keepsMetadata, signal };
+      const enlarged = await enlarger.enlarge(picture, () => openSink(place, signal), request);
+      journal.append({ ...key, bytes: enlarged.bytes });
+      tally.made(one, lineOf(picture, enlarged));
+    } finally {
+      release();
+    }
+    return null;
+  } catch (thrown) {
+    const error = CrispenError.from(thrown);
+    if (error.code === 'ABORTED' && signal?.aborted) return null;
+    const { code, message } = error;
+    journal.append({ input, ...stamp, settings: hash, code, message });
+    tally.fail(one, error);
+    return error;
+  }
+}
+
+/** Bytes that a picture holds while it is made, besides the engine's. */
+function memoryOf(
+  image: { width: number; height: number } | null,
+  { task: { size }, format }: ImageSettings,
+): number {
+  if (image === null) return 2 ** 26;
+  const { width, height } = image;
+  const factor = size === null ? 4 : factorOf(image, size);
+  // A PNG is written strip by strip.
+  const result = format === 'png' ? 0 : factor ** 2;
+  return width * height * 4 * (2 + result);
+}
+
+/** The factor of a size, or 1 for one that will be refused. */
+function factorOf(image: { width: number; height: number }, size: object): number {
+  try {
+    return wishedSize(image, size).factor;
+  } catch {
+    return 1;
+  }
+}
+
+/** Lets pictures in as long as they fit into memory together. One always fits. */
+class Room {
+  readonly #size: number;
+  #taken = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(size: number) {
+    this.#size = size;
+  }
+
+  /** @returns what gives the bytes back */
+  async take(bytes: number): Promise<() => void> {
+    while (this.#taken > 0 && this.#taken + bytes > this.#size) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    this.#taken += bytes;
+    return () => {
+      this.#taken -= bytes;
+      for (const wake of this.#waiting.splice(0)) wake();
+    };
+  }
+}
+
+async function listFrom(values: Values): Promise<string[]> {
+  const bytes = await readBytes(values['files-from'] as string);
+  const text = new TextDecoder().decode(bytes);
+  return text.split(values.null ? '\0' : /\r?\n/).filter((name) => name !== '');
+}
+
+/** Bytes of a result's pixel, as photos usually take. */
+const BYTES_PER_PIXEL = { png: 2, jpeg: 0.6, webp: 0.4, avif: 0.35 } as const;
+/** Pictures whose size is read to estimate all. */
+const SAMPLED = 400;
+
+/** Megapixels of inputs and results, and bytes of results, from a sample of the pictures. */
+async function estimateSizes(work: readonly Work[], { task: { size } }: ImageSettings) {
+  const step = Math.max(1, Math.ceil(work.length / SAMPLED));
+  let [input, output, bytes, largest, sampled] = [0, 0, 0, 0, 0];
+  for (let i = 0; i < work.length; i += step) {
+    const image = await declaredSize(work[i].path);
+    if (image === null) continue;
+    const pixels = image.width * image.height;
+    const factor = size === null ? 2 : factorOf(image, size);
+    sampled++;
+    input += pixels;
+    output += pixels * factor ** 2;
+    bytes += pixels * factor ** 2 * BYTES_PER_PIXEL[work[i].format];
+    largest = Math.max(largest, pixels);
+  }
+  const share = sampled === 0 ? 0 : work.length / sampled;
+  return { input: input * share, output: output * share, bytes: bytes * share, largest };
+}
+
+/** @throws CrispenError `WRITE_FAILED` if the results will hardly fit on the disk */
+async function checkRoom(work: readonly Work[], settings: ImageSettings, out: string) {
+  const { bytes } = await estimateSizes(work, settings);
+  const free = await freeBytes(out);
+  if (free === null || bytes <= free) return;
+  throw new CrispenError(
+    'WRITE_FAILED',
+    `The results need about ${megabytes(bytes)}, and ${show(out)} has ${megabytes(free)} left.`,
+    { hint: 'Choose another folder, a smaller size, or --format webp.' },
+  );
+}
+
+async function freeBytes(folder: string): Promise<number | null> {
+  try {
+    const { bavail, bsize } = await statfs(folder);
+    return bavail * bsize;
+  } catch {
+    return null;
+  }
+}
+
+const megabytes = (bytes: number): string =>
+  bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.ceil(bytes / 1e6)} MB`;
+
+function sayFound({ others, closed }: Found, work: readonly Work[], shard: Shard, by: string) {
+  const part = shard.of === 1 ? '' : ` in part ${shard.index} of ${shard.of}`;
+  console.log(`${work.length} pictures${part}, on ${by}.`);
+  if (closed.length > 0) console.log(`${closed.length} folders not entered (--recursive).`);
+  if (others.length > 0) console.log(`${others.length} files are no pictures.`);
+}
+
+/** Side of the picture that is computed to estimate the time. */
+const PROBE = 96;
+
+/** Says what there is to do. */
+async function dryRun(
+  work: readonly Work[],
+  { others, closed }: Found,
+  { enlarger, settings, out }: { enlarger: Enlarger; settings: ImageSettings; out: string },
+): Promise<void> {
+  const { input, output, bytes, largest } = await estimateSizes(work, settings);
+  const data = Uint8ClampedArray.from({ length: PROBE ** 2 * 4 }, (_, i) => ((i * 31) % 251) | 128);
+  const image = { width: PROBE, height: PROBE, data };
+  const size = settings.task.size?.scale === undefined ? null : settings.task.size;
+  const probe = () => enlarger.probe(image, { ...settings.task, size });
+  // The first run compiles.
+  await probe();
+  const seconds = ((await probe()) / PROBE ** 2 / 1000) * input;
+  const memory = largest * 4 * 6 + (settings.tiling.memoryBudget ?? 2 ** 30);
+  const line = {
+    pictures: work.length,
+    noPicture: others.length,
+    foldersNotEntered: closed.length,
+    megapixels: round(input / 1e6),
+    resultMegapixels: round(output / 1e6),
+    seconds: round(seconds),
+    memoryMegabytes: Math.ceil(memory / 1e6),
+    diskMegabytes: Math.ceil(bytes / 1e6),
+    freeMegabytes: Math.floor(((await freeBytes(out)) ?? 0) / 1e6) || null,
+  };
+  if (settings.json) {
+    console.log(JSON.stringify(line));
+    return;
+  }
+  console.log(`${line.pictures} pictures, ${line.megapixels} megapixels`);
+  console.log(`results: ${line.resultMegapixels} megapixels, about ${megabytes(bytes)}`);
+  console.log(`time: about ${duration(seconds)}; memory: at most about ${megabytes(memory)}`);
+  if (others.length > 0) console.log(`${others.length} files are no pictures`);
+  if (closed.length > 0) console.log(`${closed.length} folders not entered (--recursive)`);
+}
+
+const round = (value: number): number => Math.round(value * 100) / 100;
+
+function duration(seconds: number): string {
+  if (seconds < 90) return `${Math.ceil(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} minutes`;
+  return `${(seconds / 3600).toFixed(1)} hours`;
+}

@@ -1,0 +1,98 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { CrispenError } from '../../errors.ts';
+import { UsageError } from '../command.ts';
+import { type Begin, type Entry, readJournals } from './journal.ts';
+import { show } from './plan.ts';
+import { shardWith } from './shard.ts';
+
+/** The state of an output folder. */
+export interface Status {
+  readonly done: number;
+  readonly failed: readonly Pick<Entry, 'input' | 'code' | 'message'>[];
+  /** Pictures that no shard has reported yet; null if a shard never began. */
+  readonly missing: number | null;
+  /** Results that were made and are gone. */
+  readonly lost: readonly string[];
+  /** Shards to run again, as `--shard` takes them. */
+  readonly again: readonly string[];
+}
+
+/** The command `crispen status DIR`: sums up the journals of all shards. Exit code 1: not all done. */
+export async function statusCommand(args: string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { json: { type: 'boolean', default: false } },
+  });
+  const [folder, ...rest] = positionals;
+  if (folder === undefined || rest.length > 0) throw new UsageError('Name one output folder.');
+  const status = await statusOf(folder);
+  const { done, failed, missing, lost, again } = status;
+  if (values.json) console.log(JSON.stringify(status));
+  else {
+    const left = missing === null ? 'unknown, some shards never began' : missing;
+    console.log(`${done} done, ${failed.length} failed, missing: ${left}`);
+    for (const { input, code, message } of failed)
+      console.log(`${show(input)}: ${code}: ${message}`);
+    for (const output of lost) console.log(`${show(output)}: the result is gone`);
+    if (again.length > 0)
+      console.log(`to run again: ${again.map((s) => `--shard ${s}`).join(', ')}`);
+  }
+  return again.length === 0 ? 0 : 1;
+}
+
+/** @throws CrispenError `INVALID_INPUT` for a folder without a journal. */
+export async function statusOf(folder: string): Promise<Status> {
+  const lines = await readJournals(folder).catch(() => []);
+  if (lines.length === 0) {
+    throw new CrispenError('INVALID_INPUT', `${show(folder)} has no .crispen.jsonl.`, {
+      hint: 'Name the folder of --out.',
+    });
+  }
+  const begun = new Map<string, Begin>();
+  const latest = new Map<string, Entry>();
+  for (const { file, line } of lines) {
+    if ('run' in line) begun.set(file, line);
+    else latest.set(line.input, line);
+  }
+  // Runs with another number of shards may have come before: the newest counts.
+  const newest = [...begun.values()].reduce((a, b) => (a.run > b.run ? a : b));
+  const shards = new Map([...begun].filter(([, { of }]) => of === newest.of));
+  const open = new Set<number>(Array.from({ length: newest.of }, (_, i) => i + 1));
+  for (const { shard } of shards.values()) open.delete(shard);
+  const failed: Entry[] = [];
+  const lost: string[] = [];
+  /** Pictures that a shard has reported, by its number. */
+  const counted = new Map<number, number>();
+  let done = 0;
+  for (const entry of latest.values()) {
+    const shard = shardWith(entry.input, newest.of);
+    counted.set(shard, (counted.get(shard) ?? 0) + 1);
+    if (entry.code === undefined && (await isThere(folder, entry))) {
+      done++;
+      continue;
+    }
+    if (entry.code === undefined) lost.push(entry.output as string);
+    else failed.push(entry);
+    open.add(shard);
+  }
+  const pictures = [...shards.values()].reduce((sum, { pictures }) => sum + pictures, 0);
+  for (const { shard, pictures } of shards.values()) {
+    if ((counted.get(shard) ?? 0) < pictures) open.add(shard);
+  }
+  const known = done + failed.length + lost.length;
+  return {
+    done,
+    failed: failed.map(({ input, code, message }) => ({ input, code, message })),
+    missing: shards.size < newest.of ? null : Math.max(0, pictures - known),
+    lost,
+    again: [...open].sort((a, b) => a - b).map((shard) => `${shard}/${newest.of}`),
+  };
+}
+
+async function isThere(folder: string, { output, bytes }: Entry): Promise<boolean> {
+  const found = await stat(join(folder, output as string)).catch(() => null);
+  return found?.size === bytes;
+}

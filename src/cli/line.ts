@@ -1,0 +1,39 @@
+import type { Recovery } from '../engine/types.ts';
+import type { DecodedImage } from '../image/tags.ts';
+import type { Enlarged } from '../node/enlarger.ts';
+
+/** Recoveries in words. */
+export const RECOVERIES: Readonly<Record<Recovery, string>> = {
+  'device-lost': 'The GPU was lost during the work, which went on from the last finished rows.',
+  'f16-overflow': 'The values were too large for f16, so the model ran in f32.',
+};
+
+/** What --json says of a picture. */
+export function lineOf(
+  { image, animated, notes }: DecodedImage,
+  { plan, report, depth, tags }: Enlarged<unknown>,
+) {
+  return {
+    backend: report.backend,
+    model: report.passes[0] ?? null,
+    scale: plan.factor,
+    networkScale: report.networkScale,
+    passes: report.passes,
+    input: [image.width, image.height],
+    output: [plan.size.width, plan.size.height],
+    milliseconds: Math.round(report.milliseconds),
+    tiles: report.tiles,
+    tileSize: report.tileSize,
+    statistics: report.statistics,
+    approximate: report.approximate,
+    precision: report.precision,
+    threads: report.threads ?? null,
+    slow: report.slow ?? false,
+    recovered: report.recovered ?? [],
+    depth,
+    colorSpace: tags.colorSpace,
+    animated,
+    notes,
+    assumptions: plan.assumptions,
+  };
+}

@@ -1,0 +1,149 @@
+import type { ParseArgsConfig } from 'node:util';
+import type { Task } from '../catalog/task.ts';
+import { timeLeft } from '../engine/progress.ts';
+import type { AdapterReport, Progress } from '../engine/types.ts';
+import type { SizeWish } from '../image/size.ts';
+import { DEVICES, type DeviceName, type TilingChoice } from '../node/backend.ts';
+import type { EnlargeSettings, EnlargeTask } from '../node/enlarger.ts';
+import { OUTPUT_FORMATS, type OutputFormat } from '../node/images.ts';
+import type { NetworkWish } from '../node/model.ts';
+import { MAX_THREADS } from '../node/threads.ts';
+import { whole } from '../options.ts';
+import { CALLS } from '../worker/page/options.ts';
+import type { TuneMode } from '../worker/protocol.ts';
+import { choice, parsed, UsageError } from './command.ts';
+import { NETWORK_OPTIONS, networkOf } from './network.ts';
+import { TILING_OPTIONS, tilingOf } from './tiling.ts';
+
+/** The options of `crispen` that say what to do with an image, for `parseArgs`. */
+export const IMAGE_OPTIONS = {
+  scale: { type: 'string' },
+  width: { type: 'string' },
+  height: { type: 'string' },
+  fit: { type: 'string' },
+  method: { type: 'string', default: 'network' },
+  task: { type: 'string' },
+  model: { type: 'string' },
+  weights: { type: 'string' },
+  ...NETWORK_OPTIONS,
+  device: { type: 'string', default: 'auto' },
+  tune: { type: 'string', default: 'quick' },
+  threads: { type: 'string' },
+  ...TILING_OPTIONS,
+  precision: { type: 'string', default: 'auto' },
+  format: { type: 'string' },
+  quality: { type: 'string' },
+  'keep-metadata': { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+} as const satisfies ParseArgsConfig['options'];
+
+type Values = {
+  readonly [name in keyof typeof IMAGE_OPTIONS]?:
+    | ((typeof IMAGE_OPTIONS)[name]['type'] extends 'boolean' ? boolean : string)
+    | undefined;
+};
+
+/** What the options say, checked. */
+export interface ImageSettings {
+  readonly device: DeviceName | 'auto';
+  /** How kernels for a GPU are chosen. */
+  readonly tune: TuneMode;
+  readonly threads: number | undefined;
+  readonly tiling: TilingChoice;
+  readonly models: EnlargeSettings;
+  readonly task: EnlargeTask;
+  /** Undefined: by the output's extension. */
+  readonly format: OutputFormat | undefined;
+  readonly quality: number | undefined;
+  readonly keepsMetadata: boolean;
+  readonly json: boolean;
+}
+
+const TUNE_MODES: readonly TuneMode[] = ['off', 'quick', 'full'];
+
+/** The tasks for images. Raw Bayer data has no supported file format. */
+const TASKS: readonly Task[] = ['upscale', 'dejpeg', 'denoise'];
+
+/** @throws UsageError for values that an option does not take, and options that contradict. */
+export function settingsOf(values: Values): ImageSettings {
+  const device = choice('--device', values.device ?? 'auto', DEVICES);
+  const method = parsed('--method', values.method ?? 'network', CALLS.upscale.method);
+  const task = values.task === undefined ? undefined : choice('--task', values.task, TASKS);
+  if (method === 'lanczos' && task !== undefined && task !== 'upscale') {
+    throw new UsageError(`--method lanczos cannot do the task "${task}".`);
+  }
+  const { model, weights, format, quality, threads } = values;
+  const wish = networkOf(values);
+  if (weights === undefined || model !== undefined) checkKnown(wish);
+  return {
+    device,
+    tune: choice('--tune', values.tune ?? 'quick', TUNE_MODES),
+    threads:
+      threads === undefined ? undefined : parsed('--threads', threads, whole(1, MAX_THREADS)),
+    tiling: tilingOf(values, device),
+    models: {
+      model,
+      weights,
+      wish,
+      precision: parsed('--precision', values.precision ?? 'auto', CALLS.createUpscaler.precision),
+    },
+    task: { size: sizeWishOf(values), task, method },
+    format: format === undefined ? undefined : choice('--format', format, OUTPUT_FORMATS),
+    quality: quality === undefined ? undefined : parsed('--quality', quality, whole(1, 100)),
+    keepsMetadata: values['keep-metadata'] ?? false,
+    json: values.json ?? false,
+  };
+}
+
+/** @throws UsageError for options about unknown networks that are given for shipped ones. */
+function checkKnown({ inputRange: _, ...wish }: NetworkWish): void {
+  if (Object.values(wish).every((value) => value === undefined)) return;
+  throw new UsageError(
+    '--activation, --residual-scale and the like are for a file of --weights, without --model.',
+  );
+}
+
+/**
+ * The requested size; null for none. @throws UsageError for invalid numbers and for more than one
+ * size.
+ */
+function sizeWishOf(values: {
+  readonly scale?: string | undefined;
+  readonly width?: string | undefined;
+  readonly height?: string | undefined;
+  readonly fit?: string | undefined;
+}): SizeWish | null {
+  const { scale, width, height, fit } = values;
+  if ([scale, width, height, fit].filter((value) => value !== undefined).length > 1) {
+    throw new UsageError('Give one of --scale, --width, --height and --fit.');
+  }
+  const rules = CALLS.upscale;
+  if (width !== undefined) return { width: parsed('--width', width, rules.width) };
+  if (height !== undefined) return { height: parsed('--height', height, rules.height) };
+  if (fit !== undefined) {
+    const [, w, h] = /^(\d+)x(\d+)$/i.exec(fit) ?? [];
+    if (!w || !h) throw new UsageError(`--fit takes a box such as 4096x4096, not "${fit}".`);
+    return {
+      fit: { width: parsed('--fit', w, rules.width), height: parsed('--fit', h, rules.height) },
+    };
+  }
+  if (scale === undefined) return null;
+  return { scale: parsed('--scale', scale, rules.scale) };
+}
+
+/** The driver's description of itself, in one line. */
+export function adapterName(adapter: AdapterReport | null): string {
+  if (adapter === null) return 'the CPU';
+  const name = adapter.description || adapter.device || adapter.architecture || adapter.vendor;
+  return adapter.isFallbackAdapter ? `${name} (software, slow)` : name || 'the GPU';
+}
+
+export function showProgress({ fraction, remainingMs }: Progress): void {
+  if (!process.stderr.isTTY) return;
+  const left = timeLeft(remainingMs);
+  process.stderr.write(`\r\x1b[K${Math.floor(fraction * 100)} %${left && `, ${left}`}`);
+}
+
+export function clearProgress(): void {
+  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+}

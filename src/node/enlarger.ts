@@ -1,0 +1,198 @@
+import type { Task } from '../catalog/task.ts';
+import { type Sink, save, savePng } from '../codecs/sink.ts';
+import {
+  type EnlargeReport,
+  enlarge,
+  enlargeWhole,
+  type Pass,
+} from '../engine/pipeline/enlarge.ts';
+import type { Precision } from '../engine/tune/precision.ts';
+import type { Progress } from '../engine/types.ts';
+import { throwIfAborted } from '../errors.ts';
+import type { Size } from '../geometry.ts';
+import { type Depth, depthOf, type RgbaImage } from '../image/image.ts';
+import { isOpaque } from '../image/pixels.ts';
+import type { SizeWish } from '../image/size.ts';
+import type { DecodedImage, ImageTags } from '../image/tags.ts';
+import type { Backend } from './backend.ts';
+import { checkFormat, encodeImage, type OutputFormat } from './images.ts';
+import { type ChosenModel, chooseChain, type NetworkWish, readWeightFile } from './model.ts';
+
+/** What holds for every image of an enlarger. */
+export interface EnlargeSettings {
+  /** The id of a shipped model; default: the photo models. */
+  readonly model?: string | undefined;
+  /** A weight file. With `model`, it replaces the weights of that model. */
+  readonly weights?: string | undefined;
+  /** What the weight file does not say. */
+  readonly wish?: NetworkWish | undefined;
+  readonly precision?: Precision | undefined;
+}
+
+/** What to do with an image. */
+export interface EnlargeTask {
+  /** Null: the model's own scale. */
+  readonly size: SizeWish | null;
+  /** Default: the model's own. */
+  readonly task?: Task | undefined;
+  /** Default `network`. `lanczos` resizes without one. */
+  readonly method?: 'network' | 'lanczos' | undefined;
+}
+
+/** What holds for one image. */
+export interface EnlargeRequest extends EnlargeTask {
+  readonly format: OutputFormat;
+  /** 1 to 100, for all but PNG. Default 92. */
+  readonly quality?: number | undefined;
+  /** Whether EXIF and XMP go into the result. */
+  readonly keepsMetadata?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** The plan of one image. */
+export interface ImagePlan {
+  readonly size: Size;
+  /** The exact factor from the image to the result. */
+  readonly factor: number;
+  readonly chain: readonly ChosenModel[];
+  /** What weight files do not say and the usual values taken instead, as sentences. */
+  readonly assumptions: readonly string[];
+}
+
+/** One enlarged image. */
+export interface Enlarged<T> {
+  readonly plan: ImagePlan;
+  readonly report: EnlargeReport;
+  readonly depth: Depth;
+  readonly tags: ImageTags;
+  /** Bytes of the file. */
+  readonly bytes: number;
+  /** The result of the sink. */
+  readonly file: T;
+}
+
+/**
+ * Enlarges images on one backend with models that stay loaded. Calls may overlap: while one image is
+ * computed, others are encoded.
+ */
+export class Enlarger {
+  readonly backend: Backend;
+  readonly #settings: EnlargeSettings;
+  readonly #files = new Map<string, ReturnType<typeof readWeightFile>>();
+  readonly #passes = new Map<string, Pass>();
+  /** Ends when the backend is free. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #busyMs = 0;
+
+  constructor(backend: Backend, settings: EnlargeSettings = {}) {
+    this.backend = backend;
+    this.#settings = settings;
+  }
+
+  /** Milliseconds in which networks ran. */
+  get busyMs(): number {
+    return this.#busyMs;
+  }
+
+  /** @throws CrispenError like `chooseChain`, `IMAGE_TOO_LARGE` */
+  async plan(image: Size, { size, task, method }: EnlargeTask): Promise<ImagePlan> {
+    const read = (path: string) => this.#weightFile(path);
+    const planned = await chooseChain(image, size, { ...this.#settings, task, read });
+    const chain = method === 'lanczos' ? [] : planned.chain;
+    // A model may run twice.
+    return { ...planned, chain, assumptions: [...new Set(chain.flatMap((m) => m.assumptions))] };
+  }
+
+  /**
+   * Enlarges a decoded image into a file. A PNG is written strip by strip, so that it may be larger
+   * than memory; other formats need the whole result.
+   * @throws CrispenError of the plan, the engine, the encoder and the sink; `ABORTED`
+   */
+  async enlarge<T>(
+    { image, tags: found }: Pick<DecodedImage, 'image' | 'tags'>,
+    open: () => Promise<Sink<T>>,
+    request: EnlargeRequest,
+  ): Promise<Enlarged<T>> {
+    const { format, quality, keepsMetadata = false, signal, onProgress } = request;
+    const plan = await this.plan(image, request);
+    checkFormat(format, plan.size);
+    const tags = keepsMetadata ? found : { ...found, exif: null, xmp: null };
+    const depth = depthOf(image);
+    const passes = plan.chain.map((model) => this.#pass(model));
+    const work = { size: plan.size, depth, device: this.backend.resampler, passes };
+    const options = { signal, ...(onProgress && { onProgress }) };
+    if (format === 'png') {
+      const header = { ...plan.size, depth, alpha: !isOpaque(image.data), tags };
+      const { produced, bytes, file } = await savePng(
+        header,
+        open,
+        (write) =>
+          this.#alone(signal, () => enlarge(image, work, options, ({ data }) => write(data))),
+        signal,
+      );
+      return { plan, report: produced, depth, tags, bytes, file };
+    }
+    const whole = await this.#alone(signal, () => enlargeWhole(image, work, options));
+    const encoded = await encodeImage(whole.image, format, { quality, tags });
+    throwIfAborted(signal);
+    const { bytes, file } = await save(open, async (to) => {
+      const writer = to.getWriter();
+      await writer.write(encoded);
+      await writer.close();
+    });
+    return { plan, report: whole.report, depth, tags, bytes, file };
+  }
+
+  /** Milliseconds of an image whose result is dropped. */
+  async probe(image: RgbaImage, task: EnlargeTask): Promise<number> {
+    const { chain, size } = await this.plan(image, task);
+    const passes = chain.map((model) => this.#pass(model));
+    const plan = { size, depth: depthOf(image), device: this.backend.resampler, passes };
+    const { report } = await this.#alone(undefined, () => enlargeWhole(image, plan));
+    return report.milliseconds;
+  }
+
+  #weightFile(path: string): ReturnType<typeof readWeightFile> {
+    let file = this.#files.get(path);
+    if (!file) {
+      file = readWeightFile(path);
+      // A failed read is tried again by the next image.
+      file.catch(() => this.#files.delete(path));
+      this.#files.set(path, file);
+    }
+    return file;
+  }
+
+  /** One pass for each network and weights, whatever the number of images. */
+  #pass(model: ChosenModel): Pass {
+    const { architecture, scale, inputRange } = model.network;
+    const key = [model.sha256, architecture, scale, inputRange].join(' ');
+    const known = this.#passes.get(key);
+    if (known) return known;
+    const pass = this.backend.pass(model, this.#settings.precision);
+    this.#passes.set(key, pass);
+    return pass;
+  }
+
+  /** Runs work when the backend is free. */
+  async #alone<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    const before = this.#turn;
+    let release = () => {};
+    this.#turn = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    try {
+      await before;
+      throwIfAborted(signal);
+      const started = performance.now();
+      try {
+        return await work();
+      } finally {
+        this.#busyMs += performance.now() - started;
+      }
+    } finally {
+      release();
+    }
+  }
+}

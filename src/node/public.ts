@@ -1,0 +1,16 @@
+/**
+ * Crispen in Node: `createUpscaler()` enlarges files, bytes and streams, on a GPU or on the CPU. The
+ * optional package `sharp` decodes and encodes files; `webgpu` brings the GPU.
+ * @module crispen/node
+ */
+export { MODELS, type ModelEntry } from '../catalog/manifest.ts';
+export { CrispenError, type ErrorCode } from '../errors.ts';
+export {
+  createUpscaler,
+  type NodeInfo,
+  type NodeRequest,
+  type NodeResult,
+  type NodeSource,
+  type NodeUpscaler,
+  type NodeUpscalerOptions,
+} from './upscaler.ts';

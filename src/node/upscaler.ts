@@ -1,0 +1,315 @@
+import { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { TASKS, type Task } from '../catalog/task.ts';
+import type { Sink } from '../codecs/sink.ts';
+import type { Precision } from '../engine/tune/precision.ts';
+import type { AdapterReport, Progress } from '../engine/types.ts';
+import { throwIfAborted } from '../errors.ts';
+import type { SizeWish } from '../image/size.ts';
+import { checkOneSize, SIZE_RULES } from '../image/sizeRules.ts';
+import {
+  callback,
+  checkOptions,
+  choice,
+  invalid,
+  type Rule,
+  type Rules,
+  text,
+  whole,
+} from '../options.ts';
+import { CALLS } from '../worker/page/options.ts';
+import { type Backend, openBackend } from './backend.ts';
+import { Enlarger } from './enlarger.ts';
+import { decodePicture, formatOf, OUTPUT_FORMATS, type OutputFormat, readBytes } from './images.ts';
+import { findOutput, openSink } from './output.ts';
+import { MAX_THREADS } from './threads.ts';
+
+/** What runs networks, and with which model. */
+export interface NodeUpscalerOptions {
+  /**
+   * Default `auto`: a real GPU if the package `webgpu` is installed and finds one, otherwise the
+   * CPU through WebAssembly. `webgpu` also accepts a software adapter.
+   */
+  readonly backend?: 'auto' | 'webgpu' | 'cpu';
+  /** The id of a shipped model, at other scales its family. Default: the photo models. */
+  readonly model?: string;
+  /** Path of a weight file; with `model`, it replaces the weights of that model. */
+  readonly weights?: string;
+  /** Threads on the CPU, 1 to 8; default: one per core. */
+  readonly threads?: number;
+  /** Bytes of memory that one image may use; default 1 GiB. */
+  readonly memoryBudget?: number;
+  /** Precision on the GPU. Default `auto`: f16 for shipped models that keep to 1/255 in it. */
+  readonly precision?: Precision;
+}
+
+/** One image. Without a size, the model's own scale. */
+export interface NodeRequest extends SizeWish {
+  /** Default `upscale`. `dejpeg` and `denoise` restore at the image's own size. */
+  readonly task?: Task;
+  /** Default `network`; `lanczos` resizes without a network. */
+  readonly method?: 'network' | 'lanczos';
+  /** Where to write the result. Without it, the result is in memory. */
+  readonly to?: string;
+  /** Default: by the extension of `to`, else png. */
+  readonly format?: OutputFormat;
+  /** 1 to 100, for all formats but PNG; default 92. */
+  readonly quality?: number;
+  /** Whether EXIF and XMP go along; default `drop`. The colour profile always does. */
+  readonly metadata?: 'keep' | 'drop';
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+/** How a result came about. */
+export interface NodeInfo {
+  /** Of the result, in pixels. */
+  readonly width: number;
+  readonly height: number;
+  readonly format: OutputFormat;
+  /** Bytes of the file. */
+  readonly bytes: number;
+  /** The exact factor from the image to the result. */
+  readonly scale: number;
+  /** The models in the order of their runs. */
+  readonly models: readonly string[];
+  readonly milliseconds: number;
+  readonly backend: 'webgpu' | 'cpu';
+  /** Null on the CPU. */
+  readonly adapter: AdapterReport | null;
+  readonly precision: 'f32' | 'f16';
+  /** Whether networks that see the whole image saw a part of it only. */
+  readonly approximate: boolean;
+  /** What changed besides the size, as sentences. */
+  readonly notes: readonly string[];
+  /** What the weight file does not say and Crispen assumed, as sentences. */
+  readonly assumptions: readonly string[];
+}
+
+/** A result in memory. */
+export interface NodeResult {
+  /** The file. */
+  readonly data: Uint8Array<ArrayBuffer>;
+  readonly info: NodeInfo;
+}
+
+/**
+ * A path, a `file:` URL, the bytes of a file, a `Blob`, or a stream of bytes: of Node, of the web,
+ * or any async iterable.
+ */
+export type NodeSource =
+  | string
+  | URL
+  | Uint8Array
+  | ArrayBuffer
+  | Blob
+  | ReadableStream<Uint8Array>
+  | AsyncIterable<Uint8Array>;
+
+const bytesOfMemory: Rule = CALLS.createUpscaler.memoryBudget;
+const CREATE_RULES: Rules<NodeUpscalerOptions> = {
+  backend: CALLS.createUpscaler.backend,
+  model: CALLS.upscale.model,
+  weights: text('the path of a weight file'),
+  threads: whole(1, MAX_THREADS),
+  memoryBudget: bytesOfMemory,
+  precision: CALLS.createUpscaler.precision,
+};
+const REQUEST_RULES: Rules<NodeRequest> = {
+  ...SIZE_RULES,
+  task: choice(TASKS),
+  method: CALLS.upscale.method,
+  to: text('the path of the result'),
+  format: choice(OUTPUT_FORMATS),
+  quality: whole(1, 100),
+  metadata: choice(['keep', 'drop'] as const),
+  signal: CALLS.upscale.signal,
+  onProgress: callback,
+};
+
+/**
+ * Opens Crispen in Node. The networks run in this thread and in threads that end with the process.
+ * `sharp` has to be installed, and for a GPU `webgpu`.
+ * @throws CrispenError `INVALID_INPUT`, `MODEL_UNKNOWN`, `NO_WEBGPU` for `backend: 'webgpu'` without
+ *   an adapter
+ */
+export async function createUpscaler(options: NodeUpscalerOptions = {}): Promise<NodeUpscaler> {
+  const {
+    backend = 'auto',
+    threads,
+    memoryBudget,
+    ...models
+  } = checkOptions('createUpscaler', options, CREATE_RULES);
+  const device = backend === 'webgpu' ? 'gpu' : backend;
+  return new NodeUpscaler(await openBackend(device, { memoryBudget }, threads), models);
+}
+
+type Models = Pick<NodeUpscalerOptions, 'model' | 'weights' | 'precision'>;
+
+/** Enlarges images in Node. Calls may overlap; networks run one at a time. */
+export class NodeUpscaler {
+  readonly #backend: Backend;
+  readonly #enlarger: Enlarger;
+  readonly #running = new Set<Promise<unknown>>();
+  readonly #ended = new AbortController();
+
+  /** Use `createUpscaler`. */
+  constructor(backend: Backend, models: Models) {
+    this.#backend = backend;
+    this.#enlarger = new Enlarger(backend, models);
+  }
+
+  /** What runs the networks. */
+  get backend(): 'webgpu' | 'cpu' {
+    return this.#backend.device === 'gpu' ? 'webgpu' : 'cpu';
+  }
+
+  /**
+   * Enlarges or restores one image.
+   * @returns the file and what there is to know of it; with `to`, the file is there instead
+   * @throws CrispenError `INVALID_INPUT`, `DECODE_FAILED`, `IMAGE_TOO_LARGE`, `MODEL_UNKNOWN`,
+   *   `MODEL_CORRUPT`, `MODEL_UNSUPPORTED`, `ENCODE_FAILED`, `WRITE_FAILED`, `NON_FINITE`,
+   *   `OUT_OF_MEMORY`, `DEVICE_LOST`, `ABORTED`
+   */
+  upscale(
+    source: NodeSource,
+    request: NodeRequest & { readonly to: string },
+  ): Promise<{ readonly info: NodeInfo }>;
+  upscale(source: NodeSource, request?: NodeRequest & { readonly to?: never }): Promise<NodeResult>;
+  upscale(
+    source: NodeSource,
+    request?: NodeRequest,
+  ): Promise<{ readonly data?: Uint8Array<ArrayBuffer>; readonly info: NodeInfo }>;
+  async upscale(
+    source: NodeSource,
+    request: NodeRequest = {},
+  ): Promise<{ readonly data?: Uint8Array<ArrayBuffer>; readonly info: NodeInfo }> {
+    const checked = checkOptions('upscale', request, REQUEST_RULES);
+    if (this.#ended.signal.aborted) {
+      throw invalid('The upscaler was closed.', 'Make another with createUpscaler().');
+    }
+    const work = this.#upscale(source, checked);
+    this.#running.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#running.delete(work);
+    }
+  }
+
+  /** Cancels what runs, waits for its end, and frees memory and the GPU. */
+  async close(): Promise<void> {
+    this.#ended.abort();
+    await Promise.allSettled(this.#running);
+    this.#backend.close();
+  }
+
+  async #upscale(source: NodeSource, request: NodeRequest) {
+    const { task, method = 'network', to, quality, metadata, onProgress } = request;
+    const { scale, width, height, fit } = request;
+    checkOneSize({ scale, width, height, fit });
+    if (method === 'lanczos' && task !== undefined && task !== 'upscale') {
+      throw invalid(`The method lanczos cannot do the task "${task}".`, 'Use the method network.');
+    }
+    const { signal } = this.#ended;
+    const stop = request.signal ? AbortSignal.any([signal, request.signal]) : signal;
+    throwIfAborted(stop);
+    const path = typeof source === 'string' || source instanceof URL ? pathOf(source) : undefined;
+    const output = to === undefined ? null : await findOutput(to, path);
+    const format = request.format ?? (output ? formatOf(output) : 'png');
+    const name = path ?? 'The image';
+    const bytes = path === undefined ? await bytesOf(source, stop) : await readBytes(path);
+    const picture = await decodePicture(bytes, name, format);
+    throwIfAborted(stop);
+    const size = [scale, width, height, fit].some((value) => value !== undefined)
+      ? { scale, width, height, fit }
+      : null;
+    const enlarged = await this.#enlarger.enlarge<Uint8Array<ArrayBuffer> | null>(
+      picture,
+      () => (output ? openSink(output, stop) : Promise.resolve(memorySink())),
+      {
+        size,
+        task,
+        method,
+        format,
+        quality,
+        keepsMetadata: metadata === 'keep',
+        signal: stop,
+        onProgress,
+      },
+    );
+    const { plan, report } = enlarged;
+    const info: NodeInfo = {
+      width: plan.size.width,
+      height: plan.size.height,
+      format,
+      bytes: enlarged.bytes,
+      scale: plan.factor,
+      models: report.passes,
+      milliseconds: report.milliseconds,
+      backend: report.backend,
+      adapter: this.#backend.adapter,
+      precision: report.precision,
+      approximate: report.approximate,
+      notes: picture.notes,
+      assumptions: plan.assumptions,
+    };
+    return enlarged.file ? { data: enlarged.file, info } : { info };
+  }
+}
+
+/** Collects a file in memory. */
+function memorySink(): Sink<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  return {
+    async write(part) {
+      parts.push(part.slice());
+    },
+    async close() {
+      const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+      let at = 0;
+      for (const part of parts) {
+        whole.set(part, at);
+        at += part.length;
+      }
+      return whole;
+    },
+    async abort() {
+      parts.length = 0;
+    },
+  };
+}
+
+function pathOf(source: string | URL): string {
+  if (typeof source === 'string') return source;
+  if (source.protocol === 'file:') return fileURLToPath(source);
+  throw invalid(
+    `An address of ${source.protocol} is no file.`,
+    'Fetch it, and pass the body of the response.',
+  );
+}
+
+async function bytesOf(source: unknown, signal: AbortSignal): Promise<Uint8Array> {
+  if (source instanceof Uint8Array) return source;
+  if (source instanceof ArrayBuffer) return new Uint8Array(source);
+  if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
+  if (!isIterable(source)) {
+    throw invalid(
+      'The source is no image.',
+      'Pass a path, a file: URL, the bytes of a file, a Blob or a stream of bytes.',
+    );
+  }
+  const parts: Uint8Array[] = [];
+  for await (const part of source) {
+    throwIfAborted(signal);
+    if (!(part instanceof Uint8Array)) {
+      throw invalid('The stream does not give bytes.', 'Open it without an encoding.');
+    }
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}
+
+const isIterable = (value: unknown): value is AsyncIterable<unknown> =>
+  value instanceof Readable ||
+  (typeof value === 'object' && value !== null && Symbol.asyncIterator in value);
