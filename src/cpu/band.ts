@@ -30,6 +30,8 @@ export interface Seat {
   readonly module: WebAssembly.Module;
   /** A shared memory. */
   readonly memory: WebAssembly.Memory;
+  /** Of the thread; the host is 0. */
+  readonly thread: number;
   /** Names of the module's functions. */
   readonly functions: readonly string[];
 }
@@ -40,9 +42,18 @@ export interface Seat {
  *
  * The function uses nothing outside its own body, because Node runs its text in a worker.
  */
-export function serveBands({ control, words, epoch, module, memory, functions }: Seat): void {
+export function serveBands({
+  control,
+  words,
+  epoch,
+  module,
+  memory,
+  thread,
+  functions,
+}: Seat): void {
   const { gate, turn, fn, record, next, end, share } = words;
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  (exports.thread as WebAssembly.Global).value = thread;
   const all = exports as Record<string, (record: number, from: number, to: number) => void>;
   const isOver = () => Atomics.load(control, words.epoch) !== epoch;
   const work = () => {
@@ -57,7 +68,7 @@ export function serveBands({ control, words, epoch, module, memory, functions }:
   let seen = -1;
   for (;;) {
     // The next task usually comes within microseconds, which is faster than sleeping and waking up.
-    for (let i = 0; i < 5000 && Atomics.load(control, turn) === seen; i++);
+    for (let i = 0; i < 20_000 && Atomics.load(control, turn) === seen; i++);
     Atomics.wait(control, turn, seen);
     seen = Atomics.load(control, turn);
     if (isOver()) return;

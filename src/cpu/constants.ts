@@ -1,4 +1,3 @@
-import type { ConvLayer } from '../engine/compile/fused.ts';
 import type { NetworkWeights } from '../engine/compile/weights.ts';
 import { internal } from '../errors.ts';
 import { padded } from './layout.ts';
@@ -99,7 +98,7 @@ export function tapsOf(kernel: 1 | 3, upsample = 1, phase = 0): readonly Tap[] {
  */
 export function packWeights(
   oihw: Float32Array,
-  { cIn, cOut, kernel }: Pick<ConvLayer, 'cIn' | 'cOut' | 'kernel'>,
+  { cIn, cOut, kernel }: { readonly cIn: number; readonly cOut: number; readonly kernel: number },
   parts: readonly number[],
   rows: readonly Tap[],
   columns: readonly Tap[],

@@ -10,7 +10,9 @@ export interface BandThread {
 }
 
 /** Shares of a task per thread. More shares balance threads of different speed. */
-const SHARES = 4;
+const SHARES = 16;
+/** How often the host looks whether the others are ready before it sleeps. */
+const LOOKS = 20_000;
 
 /**
  * Threads that share a model's memory and divide the rows of each task. The host takes part. A
@@ -53,7 +55,9 @@ export class Crew {
     const epoch = Atomics.add(control, WORDS.epoch, 1) + 1;
     this.#wake();
     const seat = { control, words: WORDS, epoch, module, memory, functions: FUNCTIONS };
-    for (const worker of this.#workers) worker.send(seat);
+    this.#workers.forEach((worker, i) => {
+      worker.send({ ...seat, thread: i + 1 });
+    });
     this.#memory = memory;
   }
 
@@ -84,6 +88,8 @@ export class Crew {
   #closeGate(): void {
     const control = this.#control;
     for (;;) {
+      // The last rows usually take microseconds, which is faster than sleeping and waking up.
+      for (let i = 0; i < LOOKS && Atomics.load(control, WORDS.gate) !== 0; i++);
       const inside = Atomics.compareExchange(control, WORDS.gate, 0, -1);
       if (inside === 0) return;
       Atomics.wait(control, WORDS.gate, inside);

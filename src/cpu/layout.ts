@@ -1,3 +1,7 @@
+import type { ValueId } from '../engine/compile/fused.ts';
+import type { Graph } from '../graph/graph.ts';
+import { mapOf, vectorOf } from '../graph/shape.ts';
+
 /**
  * The layout of values in linear memory. A map is [height + 2][width + 1][channels] f32, channels
  * innermost and padded to a multiple of four, with a border of zeros: the padding of a convolution.
@@ -24,9 +28,11 @@ export const padded = (channels: number): number => Math.ceil(channels / 4) * 4;
 const pixelBytes = (channels: number): number => padded(channels) * 4;
 const rowBytes = (channels: number, width: number): number => (width + 1) * pixelBytes(channels);
 
-/** Bytes of a map with its border. */
+/**
+ * Bytes of a map with its border, and with one more pixel, which convolutions by tiles may read.
+ */
 export const mapBytes = (channels: number, width: number, height: number): number =>
-  (height + 2) * rowBytes(channels, width) + pixelBytes(channels);
+  (height + 2) * rowBytes(channels, width) + 2 * pixelBytes(channels);
 
 /** The map whose border begins at `start`. */
 export function mapAt(start: number, channels: number, width: number, height: number): MapView {
@@ -78,3 +84,9 @@ export function readPlanar(floats: Float32Array, map: MapView): Float32Array<Arr
   }
   return data;
 }
+
+export const channelsOf = ({ nodes }: Graph, id: ValueId): number =>
+  mapOf(nodes[id].shape, nodes[id].name).channels;
+
+export const lengthOf = ({ nodes }: Graph, id: ValueId): number =>
+  vectorOf(nodes[id].shape, nodes[id].name).length;

@@ -15,12 +15,12 @@ import type { Size } from '../geometry.ts';
 import type { RgbaImage } from '../image/image.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
-import { activates } from './compile.ts';
 import { Constants } from './constants.ts';
 import type { Crew } from './crew.ts';
 import { readPlanar, writePlanar } from './layout.ts';
 import { compileModule, growMemory, instantiate, makeMemory } from './module.ts';
 import { type Packing, pack, unpack } from './pixels.ts';
+import { activates } from './pointwise.ts';
 import { Compiled, type Program } from './program.ts';
 import {
   type Oracle,
@@ -99,7 +99,7 @@ export class CpuModel {
       activates,
     });
     const constants = new Constants(weights);
-    const compiled = new Compiled(fused, constants, keep);
+    const compiled = new Compiled(fused, constants, keep, crew?.threads);
     const shared = crew !== undefined;
     const memory = makeMemory(constants.end, shared);
     constants.write(memory.buffer);

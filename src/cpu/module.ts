@@ -2,10 +2,15 @@ import { CrispenError } from '../errors.ts';
 import { MODULES } from './module.generated.ts';
 import { RECORDS, type RecordName } from './records.ts';
 
-/** Names of the module's functions: those of all records except segments. */
-export type RowFunction = Exclude<RecordName, 'segment'>;
+/** Names of the module's functions: those of all records except parts of others. */
+export type RowFunction = Exclude<RecordName, Part>;
 
-export const FUNCTIONS = Object.keys(RECORDS).filter((name) => name !== 'segment') as RowFunction[];
+const PARTS = ['segment', 'part'] as const;
+type Part = (typeof PARTS)[number];
+
+export const FUNCTIONS = Object.keys(RECORDS).filter(
+  (name) => !(PARTS as readonly string[]).includes(name),
+) as RowFunction[];
 
 /** Each function computes the rows `from` .. `to` - 1 for the record at an address. */
 export type Functions = Readonly<

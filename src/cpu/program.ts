@@ -10,17 +10,11 @@ import { planMemory } from '../engine/gpu/planner.ts';
 import { internal } from '../errors.ts';
 import type { Size } from '../geometry.ts';
 import { mapSize as sizeOf } from '../graph/shape.ts';
-import {
-  type Emission,
-  emit,
-  type HostTask,
-  type Place,
-  runsSlowly,
-  type Task,
-} from './compile.ts';
+import { emit, runsSlowly } from './compile.ts';
 import { aligned, type Constants } from './constants.ts';
 import { clearBorder, type MapView, mapAt, mapBytes, padded } from './layout.ts';
 import { type Field, RECORDS, type RecordName, recordBytes } from './records.ts';
+import type { Emission, HostTask, Place, Task } from './tasks.ts';
 
 /**
  * A network at one size of the image: the steps in order, and the records that the module reads.
@@ -50,8 +44,19 @@ export class Compiled {
   readonly #constants: Constants;
   readonly #keep: ReadonlySet<ValueId>;
 
-  /** @param keep values that are read after the run, besides the output */
-  constructor(fused: FusedGraph, constants: Constants, keep: ReadonlySet<ValueId> = new Set()) {
+  readonly #threads: number;
+
+  /**
+   * @param keep values that are read after the run, besides the output
+   * @param threads that run rows at the same time
+   */
+  constructor(
+    fused: FusedGraph,
+    constants: Constants,
+    keep: ReadonlySet<ValueId> = new Set(),
+    threads = 1,
+  ) {
+    this.#threads = threads;
     this.fused = fused;
     this.#constants = constants;
     this.#keep = keep;
@@ -109,6 +114,10 @@ export class Compiled {
       end += bytes;
       return start;
     });
+    // The same for all ops, so it stays in the cache.
+    const perThread = end;
+    const perThreadStride = Math.max(0, ...this.#emissions.map((one) => one?.perThread ?? 0));
+    end += perThreadStride * this.#threads;
     const startOf = (index: number): number => starts[slotOf[index]] ?? 0;
     const views = new Map<ValueId, MapView>();
     const vectors = new Map<ValueId, number>();
@@ -122,7 +131,7 @@ export class Compiled {
     const place = (op: number): Place => ({
       map: (id) => known(views, id),
       vector: (id) => known(vectors, id),
-      scratch: startOf(lives.length + op),
+      ...{ scratch: startOf(lives.length + op), perThread, perThreadStride },
       record: (name, fields) => {
         words.push(...wordsOf(name, fields));
         return records + words.length * 4 - recordBytes(name);

@@ -25,6 +25,29 @@ export const RECORDS = {
     /** A `pointwise` record for each finished row; 0 for none. */
     'epilogue',
   ],
+  /**
+   * winograd: a 3x3 convolution, as `conv`, by tiles of 2x2 pixels. Its rows are rows of tiles.
+   */
+  winograd: [
+    ...['parts', 'partsEnd'],
+    /**
+     * A `conv` record of the products of one position: from `v` to `m`, whose rows are the threads'
+     * own and whose pixels are [positions][tiles].
+     */
+    ...['conv', 'v', 'm'],
+    /** From a thread's `v` and `m` to the next thread's. */
+    'stride',
+    /** Bytes of a transformed window's channels at one position. */
+    'depth',
+    /** [positions], each as in `conv`. */
+    'weights',
+    ...['bias', 'slopes', 'y', 'yRow'],
+    /** Of y, in pixels. */
+    ...['width', 'height'],
+    ...['channelBytes', 'epilogue'],
+  ],
+  /** A map that a convolution by tiles reads; x is its pixel (-1, -1). */
+  part: ['x', 'row', 'pixel'],
   /** A run of `count` numbers from `base` on that a convolution reads for each pixel. */
   segment: ['base', 'row', 'pixel', 'count'],
   /**

@@ -1,14 +1,17 @@
 import type { LoneOp } from '../engine/compile/fused.ts';
 import type { RunOptions } from '../engine/types.ts';
 import { throwIfAborted } from '../errors.ts';
-import { type HostTask, type Means, type RowTask, runsSlowly } from './compile.ts';
-import type { Functions } from './module.ts';
+import { runsSlowly } from './compile.ts';
+import type { Functions, RowFunction } from './module.ts';
 import type { Program, Step } from './program.ts';
+import type { HostTask, Means, RowTask } from './tasks.ts';
 
-/**
- * Multiply-adds of each thread between two checks of the clock: some milliseconds on a slow core.
- */
-const CHUNK = 2e7;
+/** Multiply-adds of each thread in the first call of a function: some milliseconds on a slow core. */
+const FIRST_CALL = 2e7;
+/** How many times as many a later call may have, however fast the clock says that they are. */
+const GROWTH = 16;
+/** Milliseconds that a call should take: as much as possible, because threads wait at its end. */
+const CALL_MS = 8;
 /** Milliseconds between turns of other events. A job is cancelled within 100. */
 const SLICE_MS = 20;
 
@@ -52,6 +55,9 @@ export type RunChoice = Pick<Run, 'signal' | 'onWork' | 'onStep' | 'means'>;
 /** Runs a program whose inputs are in memory. @throws CrispenError `ABORTED` */
 export async function runProgram(program: Program, run: Run): Promise<void> {
   const pixels = program.size.width * program.size.height;
+  const first = FIRST_CALL * run.threads;
+  /** Multiply-adds of the next call of a function. */
+  const sizes = new Map<RowFunction, number>();
   let since = performance.now();
   const pause = async () => {
     if (performance.now() - since < SLICE_MS) return;
@@ -66,17 +72,21 @@ export async function runProgram(program: Program, run: Run): Promise<void> {
     const rowsInAll = step.tasks.reduce((sum, task) => sum + (isRowTask(task) ? task.rows : 0), 0);
     // Ops without multiply-adds move memory, which counts as a few per number.
     const perRow = Math.max(work / Math.max(1, rowsInAll), 100 * program.size.width);
-    const chunk = Math.max(1, Math.floor((CHUNK * run.threads) / perRow));
     for (const task of step.tasks) {
       if (!isRowTask(task)) {
         await task(run.floats, run.means ?? {});
         continue;
       }
-      for (let from = 0; from < task.rows; from += chunk) {
-        const to = Math.min(task.rows, from + chunk);
+      for (let from = 0; from < task.rows; ) {
+        const size = sizes.get(task.fn) ?? first;
+        const to = Math.min(task.rows, from + Math.max(1, Math.floor(size / perRow)));
+        const called = performance.now();
         run.rows(task, from, to);
+        const faster = CALL_MS / Math.max(performance.now() - called, CALL_MS / GROWTH);
+        sizes.set(task.fn, Math.min((to - from) * perRow * faster, first * GROWTH));
         run.onWork?.((work * (to - from)) / rowsInAll);
         await pause();
+        from = to;
       }
     }
     if (runsSlowly(step.op)) {

@@ -1,8 +1,9 @@
 /** What runs in a thread without shared memory; `team.ts` is the host's side. */
 import type { ValueId } from '../engine/compile/fused.ts';
 import { CrispenError, internal } from '../errors.ts';
-import type { RowSums } from './compile.ts';
+
 import { CpuModel } from './model.ts';
+import type { RowSums } from './tasks.ts';
 import type { Port, Reply, Request } from './tiles.ts';
 
 /** Milliseconds between two reports of work. */

@@ -6,8 +6,8 @@ import { CrispenError, throwIfAborted } from '../errors.ts';
 import type { RgbaImage } from '../image/image.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
-import type { Band } from './compile.ts';
 import type { Packing } from './pixels.ts';
+import type { Band } from './tasks.ts';
 import type { Port, Reply, Request, TileRunner } from './tiles.ts';
 
 /** Makes a thread that serves the other end of the port; null if that failed. */

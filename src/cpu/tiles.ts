@@ -5,9 +5,9 @@ import type { Rect, Size } from '../geometry.ts';
 import type { RgbaImage } from '../image/image.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
-import { type Band, type Means, meansOf, type RowSums } from './compile.ts';
 import type { Packing } from './pixels.ts';
 import type { RunChoice } from './runner.ts';
+import { type Band, type Means, meansOf, type RowSums } from './tasks.ts';
 
 /** Computes tiles of a model: the model itself, or a copy of it in another thread. */
 export interface TileRunner {

@@ -22,9 +22,10 @@ import { pixelsOf, type Size } from '../geometry.ts';
 import { sizeMultiple } from '../graph/analysis.ts';
 import type { RgbaImage } from '../image/image.ts';
 import { packRgba8Reference, unpackRgba8Reference } from '../kernels/pixels/rgba8.reference.ts';
-import type { Means } from './compile.ts';
 import type { CpuModel } from './model.ts';
+import type { Means } from './tasks.ts';
 import { Pooling, type TileRunner } from './tiles.ts';
+import { TILE_SIDE } from './winograd.ts';
 
 /** The default memory limit of a job, in bytes. */
 const DEFAULT_BUDGET = 2 ** 30;
@@ -63,7 +64,7 @@ export async function upscaleStrips(
   const multiple = sizeMultiple(network.graph);
   const cells = ({ width, height }: Size): Size =>
     wholeImage({ width, height }, multiple).tiles[0].source;
-  const tiler = tilerFor(image, network, edge);
+  const tiler = tilerFor(image, network, edge, TILE_SIDE);
   const { strips, threads, whole } = plan(model, image, options, tiler);
   const tiles = strips.flatMap((strip) => strip.tiles);
   const meter = new ProgressMeter(

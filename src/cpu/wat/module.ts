@@ -8,6 +8,7 @@ import { moveText } from './move.ts';
 import { pointwiseText } from './pointwise.ts';
 import { sumsText } from './sums.ts';
 import type { MultiplyAdd } from './text.ts';
+import { winogradText } from './winograd.ts';
 
 export interface Variant {
   /** Whether products and sums are fused if the CPU can do it (relaxed SIMD). */
@@ -33,6 +34,7 @@ export function moduleText({ relaxed }: Variant): string {
 (import "env" "memory" (memory 1 65536))
 ${pointwiseText(madd)}
 ${convText(madd)}
+${winogradText(madd)}
 ${moveText()}
 ${bilinearText(madd)}
 ${sumsText()}

@@ -23,6 +23,8 @@ export interface Cutting {
    * sources consist of whole cells.
    */
   readonly multiple: number;
+  /** Sources begin at multiples of so many cells; default 1. */
+  readonly grid?: number;
   /** `zero`: sources end with the image, so the network's own padding is at the border. */
   readonly edge: Edge;
 }
@@ -33,11 +35,15 @@ export const MIN_CORE = 16;
 /** The largest size of a strip in CPU memory, if tiles can be smaller. */
 const STRIP_BYTES = 2 ** 27;
 
-/** How one image is cut for one network. */
-export function tilerFor(image: RgbaImage, { graph, scale }: Network, edge: Edge) {
+/**
+ * How one image is cut for one network.
+ * @param grid cells of the grid where sources begin. Kernels that compute square by square give
+ *   the same bits for a tile as for the whole image if both begin on it
+ */
+export function tilerFor(image: RgbaImage, { graph, scale }: Network, edge: Edge, grid = 1) {
   const { overlap, approximate } = tileOverlap(graph);
   // Alpha and colour differences are enlarged bilinearly from the same pixels.
-  const cutting = { overlap: Math.max(1, overlap), multiple: sizeMultiple(graph), edge };
+  const cutting = { overlap: Math.max(1, overlap), multiple: sizeMultiple(graph), grid, edge };
   return {
     // Attention over the whole image is limited to a tile.
     approximate: approximate || graph.nodes.some((node) => opRules(node).global(node) === 'pixels'),
@@ -64,7 +70,7 @@ export function tilerFor(image: RgbaImage, { graph, scale }: Network, edge: Edge
 export function cutTiles(
   image: { readonly width: number; readonly height: number },
   core: { readonly width: number; readonly height: number },
-  { overlap, multiple, edge }: Cutting,
+  { overlap, multiple, grid = 1, edge }: Cutting,
   rect: Rect = { x: 0, y: 0, width: image.width, height: image.height },
 ): StripPlan[] {
   const parts = (start: number, pixels: number, side: number, whole: number) => {
@@ -79,7 +85,7 @@ export function cutTiles(
     return Array.from({ length: count }, (_, i) => {
       const from = first + Math.floor((i * cells) / count);
       const to = first + Math.floor(((i + 1) * cells) / count);
-      const low = Math.max(least, from - margin);
+      const low = Math.max(least, Math.floor((from - margin) / grid) * grid);
       return {
         from: from * multiple,
         size: Math.min(start + pixels, to * multiple) - from * multiple,
@@ -112,9 +118,9 @@ export function planStrips(
   fits: (width: number, height: number) => boolean,
 ): StripPlan[] {
   const { width, height } = image;
-  const { overlap, multiple, edge } = cutting;
+  const { overlap, multiple, grid = 1, edge } = cutting;
   // Cells cut on either side may make a tile larger than its core and overlap.
-  const both = 2 * (overlap + multiple - 1);
+  const both = 2 * (overlap + multiple - 1) + (grid - 1) * multiple;
   const rows = Math.max(MIN_CORE, Math.floor(STRIP_BYTES / (width * scale ** 2 * 4)));
   const side = (core: number, whole: number) =>
     edge === 'zero' ? Math.min(whole, core + both) : Math.min(whole, core) + both;

@@ -1,0 +1,170 @@
+/** Convolutions: by runs of numbers at a pixel, or by tiles of 2x2 pixels. */
+import type { ConvOp } from '../engine/compile/fused.ts';
+import type { Graph } from '../graph/graph.ts';
+import { type Constants, packWeights, tapsOf } from './constants.ts';
+import { channelsOf, padded, pixelAt } from './layout.ts';
+import { ALL_PIXELS, kindOf, pointwiseRecord, slopeOf } from './pointwise.ts';
+import { KINDS } from './records.ts';
+import type { Emission, RowTask } from './tasks.ts';
+import { POSITIONS, SIDE, transformFilters, windowBytes, worthTiles } from './winograd.ts';
+
+export function emitConv(op: ConvOp, constants: Constants, graph: Graph): Omit<Emission, 'op'> {
+  const { reads, writes, cOut, bias, act0, act1, factor } = op;
+  const parts = reads.x.map((id) => channelsOf(graph, id));
+  const slopes =
+    act0?.fn === 'prelu'
+      ? constants.perChannel(act0.slopes, () => constants.weight(act0.slopes))
+      : slopeOf(act0) === null || slopeOf(act0) === 1
+        ? 0
+        : constants.repeated(slopeOf(act0) ?? 1, cOut);
+  const kind0 = act0?.fn === 'prelu' ? KINDS.slope : kindOf(act0);
+  const biases =
+    bias === null
+      ? constants.repeated(0, cOut)
+      : constants.perChannel(bias, () => constants.weight(bias));
+  const plain = kind0 === KINDS.slope && act1 === null && factor === 1;
+  const bare = plain && reads.multiplier === null && reads.addend === null;
+  const epilogue = bare
+    ? null
+    : pointwiseRecord(constants, cOut, {
+        ...{ a: writes.y, y: writes.y, m: reads.multiplier, r: reads.addend },
+        ...{ kind0, act1, factorA: factor },
+      });
+  const shared: Shared = { parts, slopes, bias: biases, epilogue: epilogue ?? (() => 0) };
+  return byTiles(op) ? emitTiles(op, constants, shared) : emitRuns(op, constants, shared);
+}
+
+/** What both methods have in common. */
+interface Shared {
+  /** Channels of the parts of the input. */
+  readonly parts: readonly number[];
+  /** Addresses. */
+  readonly slopes: number;
+  readonly bias: number;
+  readonly epilogue: ReturnType<typeof pointwiseRecord>;
+}
+
+/** Whether a convolution runs by tiles of 2x2 pixels. Does not depend on the size of the image. */
+const byTiles = ({ kernel, upsample, cIn, cOut }: ConvOp): boolean =>
+  kernel === 3 && upsample === 1 && worthTiles(cIn, cOut);
+
+/** The share of a convolution's multiply-adds that is computed. */
+export function computedShare(op: ConvOp): number {
+  if (byTiles(op)) return POSITIONS / 4 / 9;
+  const { kernel, upsample } = op;
+  const taps = Array.from({ length: upsample }, (_, i) => tapsOf(kernel, upsample, i).length);
+  return (taps.reduce((a, b) => a + b, 0) / upsample / kernel) ** 2;
+}
+
+/** One convolution for each phase of an enlargement. */
+function emitRuns(
+  op: ConvOp,
+  constants: Constants,
+  { parts, slopes, bias, epilogue }: Shared,
+): Omit<Emission, 'op'> {
+  const { reads, writes, kernel, weight, upsample } = op;
+  const phases = Array.from({ length: upsample }, (_, phase) => tapsOf(kernel, upsample, phase));
+  const kernels = phases.flatMap((rows, dy) =>
+    phases.map((columns, dx) => ({
+      ...{ rows, columns, dy, dx },
+      weights: constants.address(`${weight} ${parts} x${upsample} ${dy} ${dx}`, () =>
+        packWeights(constants.weight(weight), op, parts, rows, columns),
+      ),
+    })),
+  );
+  return {
+    tasks: (place) => {
+      const y = place.map(writes.y);
+      const maps = reads.x.map((id) => place.map(id));
+      return kernels.map(({ rows, columns, dy, dx, weights }): RowTask => {
+        const segments = place.records(
+          'segment',
+          maps.flatMap((map) =>
+            rows.map(({ distance }) => ({
+              base: pixelAt(map, distance, columns[0].distance),
+              row: map.row,
+              pixel: map.pixel,
+              count: (columns.length * map.pixel) / 4,
+            })),
+          ),
+        );
+        const record = place.record('conv', {
+          segments: segments.start,
+          segmentsEnd: segments.end,
+          ...{ weights, bias, slopes },
+          y: pixelAt(y, dy, dx),
+          yRow: y.row * upsample,
+          yPixel: y.pixel * upsample,
+          width: maps[0].width,
+          channelBytes: y.pixel,
+          epilogue: epilogue(place, { dy, dx, every: upsample }),
+        });
+        return { fn: 'conv', record, rows: maps[0].height };
+      });
+    },
+  };
+}
+
+/** By tiles (`winograd.ts`). The products of one position are a 1x1 convolution of the tiles. */
+function emitTiles(
+  op: ConvOp,
+  constants: Constants,
+  { parts, slopes, bias, epilogue }: Shared,
+): Omit<Emission, 'op'> {
+  const { reads, writes, weight, cIn, cOut } = op;
+  const depth = parts.reduce((sum, part) => sum + padded(part), 0);
+  const weights = constants.address(`${weight} ${parts} tiles`, () =>
+    packTiles(constants.weight(weight), { cIn, cOut }, parts),
+  );
+  const zeros = constants.repeated(0, cOut);
+  return {
+    perThread: windowBytes(depth) + windowBytes(cOut),
+    tasks: (place) => {
+      const y = place.map(writes.y);
+      const v = place.perThread;
+      const m = v + windowBytes(depth);
+      const stride = place.perThreadStride;
+      const list = place.records(
+        'part',
+        reads.x.map((id) => {
+          const map = place.map(id);
+          return { x: pixelAt(map, -1, -1), row: map.row, pixel: map.pixel };
+        }),
+      );
+      const segments = place.records('segment', [
+        { base: v, row: stride, pixel: depth * 4, count: depth },
+      ]);
+      const conv = place.record('conv', {
+        ...{ segments: segments.start, segmentsEnd: segments.end },
+        ...{ weights, bias: zeros, slopes: 0, y: m, yRow: stride, yPixel: y.pixel },
+        ...{ width: 0, channelBytes: y.pixel, epilogue: 0 },
+      });
+      const record = place.record('winograd', {
+        ...{ parts: list.start, partsEnd: list.end, conv, v, m, stride, depth: depth * 4 },
+        ...{ weights, bias, slopes, y: y.address, yRow: y.row },
+        ...{ width: y.width, height: y.height, channelBytes: y.pixel },
+        epilogue: epilogue(place, ALL_PIXELS),
+      });
+      return [{ fn: 'winograd', record, rows: Math.ceil(y.height / 2) }];
+    },
+  };
+}
+
+/** [positions], each in the order of `packWeights`. */
+function packTiles(
+  oihw: Float32Array,
+  channels: Pick<ConvOp, 'cIn' | 'cOut'>,
+  parts: readonly number[],
+): Float32Array {
+  const transformed = transformFilters(oihw);
+  const layer = { ...channels, kernel: SIDE };
+  const packed = Array.from({ length: POSITIONS }, (_, i) => {
+    const tap = (position: number) => [{ distance: 0, positions: [position] }];
+    return packWeights(transformed, layer, parts, tap(Math.floor(i / SIDE)), tap(i % SIDE));
+  });
+  const data = new Float32Array(POSITIONS * packed[0].length);
+  packed.forEach((position, i) => {
+    data.set(position, i * position.length);
+  });
+  return data;
+}

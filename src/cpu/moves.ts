@@ -1,0 +1,81 @@
+/** Ops that only move numbers. */
+import type { FusedOpOf } from '../engine/compile/fused.ts';
+import { type MapView, pixelAt } from './layout.ts';
+import type { Emission, HostTask, Place, RowTask } from './tasks.ts';
+
+export function emitConcat({ reads, writes }: FusedOpOf<'concat'>): Omit<Emission, 'op'> {
+  return {
+    tasks: (place) => {
+      const y = place.map(writes.y);
+      let first = 0;
+      const moves = reads.inputs.map((id) => {
+        const part = place.map(id);
+        const task = move(place, part, y, { channels: part.channels, to: first * 4 });
+        first += part.channels;
+        return task;
+      });
+      return [...clearPadding(y), ...moves];
+    },
+  };
+}
+
+export function emitUnshuffle({
+  reads,
+  writes,
+  scale,
+}: FusedOpOf<'pixelUnshuffle'>): Omit<Emission, 'op'> {
+  return {
+    tasks: (place) => {
+      const [x, y] = [place.map(reads.inputs[0]), place.map(writes.y)];
+      const moves = Array.from({ length: scale ** 2 }, (_, phase) => {
+        const [dy, dx] = [Math.floor(phase / scale), phase % scale];
+        // The pixels of one phase, as a separate map.
+        const part = {
+          ...x,
+          address: pixelAt(x, dy, dx),
+          row: x.row * scale,
+          pixel: x.pixel * scale,
+        };
+        return move(place, part, y, {
+          ...{ channels: x.channels, to: phase * 4, toChannel: 4 * scale ** 2 },
+        });
+      });
+      return [...clearPadding(y), ...moves];
+    },
+  };
+}
+
+/** Moves values into all pixels of y. Distances are in bytes. */
+export function move(
+  place: Place,
+  from: MapView,
+  y: MapView,
+  options: {
+    readonly divide?: number;
+    readonly phase?: number;
+    readonly fromChannel?: number;
+    /** The position of the numbers in a pixel of y, and their distance. */
+    readonly to?: number;
+    readonly toChannel?: number;
+    readonly channels?: number;
+  },
+): RowTask {
+  const record = place.record('move', {
+    ...{ from: from.address, fromRow: from.row, fromPixel: from.pixel },
+    fromChannel: options.fromChannel ?? 4,
+    ...{ y: y.address + (options.to ?? 0), yRow: y.row, yPixel: y.pixel },
+    yChannel: options.toChannel ?? 4,
+    width: y.width,
+    channels: options.channels ?? y.channels,
+    divide: options.divide ?? 1,
+    phase: options.phase ?? 0,
+  });
+  return { fn: 'move', record, rows: y.height };
+}
+
+/** Padding channels must be finite, because convolutions multiply them by zero. */
+export function clearPadding(map: MapView): HostTask[] {
+  if (map.channels % 4 === 0) return [];
+  const start = map.address / 4;
+  return [(floats) => void floats.fill(0, start, start + (map.height * map.row) / 4)];
+}

@@ -1,0 +1,137 @@
+/** Pointwise ops, and the epilogues of convolutions. */
+import type { ConvOp, PointwiseOp, ValueId } from '../engine/compile/fused.ts';
+import type { Activation } from '../graph/activations.ts';
+import type { Graph } from '../graph/graph.ts';
+import { activate } from '../kernels/activation.ts';
+import type { Constants } from './constants.ts';
+import { channelsOf, type MapView, padded, pixelAt } from './layout.ts';
+import { KINDS } from './records.ts';
+import type { Emission, HostTask, Place } from './tasks.ts';
+
+export function emitPointwise(
+  { fn, reads, writes, factor, activation }: PointwiseOp,
+  constants: Constants,
+  graph: Graph,
+): Omit<Emission, 'op'> {
+  const { a, b, w } = reads;
+  const own = activation === null || activates(activation);
+  const { tasks } = pointwiseOf(constants, channelsOf(graph, a), {
+    a,
+    y: writes.y,
+    act1: own ? activation : null,
+    m: fn === 'mul' ? b : null,
+    r: fn === 'add' || fn === 'mix' ? b : null,
+    factorR: factor,
+    mix: fn === 'mix' ? w : null,
+  });
+  if (own) return { tasks };
+  return { tasks: (place) => [...tasks(place), activateOnHost(activation, place.map(writes.y))] };
+}
+
+/** Whether the module has an activation. */
+export const activates = (activation: Activation): boolean =>
+  slopeOf(activation) !== null || activation.fn in KINDS;
+
+/** In place, by the activation's own formula. */
+const activateOnHost =
+  (activation: Activation, map: MapView): HostTask =>
+  (floats) => {
+    for (let y = 0; y < map.height; y++) {
+      for (let x = 0; x < map.width; x++) {
+        const at = pixelAt(map, y, x) / 4;
+        for (let c = 0; c < map.channels; c++)
+          floats[at + c] = activate(activation, floats[at + c]);
+      }
+    }
+  };
+
+/** y = act1(act0(a) * m * factorA + r * factorR); see the record. */
+interface PointwiseSpec {
+  readonly a: ValueId;
+  readonly y: ValueId;
+  /** Addresses of one value per channel, instead of a map. `slopes` belong to act0. */
+  readonly slopes?: number;
+  readonly scale?: number;
+  readonly shift?: number;
+  readonly m?: ValueId | null;
+  readonly r?: ValueId | null;
+  readonly kind0?: number;
+  readonly act1?: Activation | null;
+  readonly factorA?: number;
+  readonly factorR?: number;
+  /** A vector of both factors. */
+  readonly mix?: ValueId | null;
+}
+
+/** Pixels of one phase of an enlargement; all pixels if `every` is 1. */
+interface Strides {
+  readonly dy: number;
+  readonly dx: number;
+  readonly every: number;
+}
+
+export const ALL_PIXELS: Strides = { dy: 0, dx: 0, every: 1 };
+
+/** Makes the constants of a pointwise record, and yields the function that writes it. */
+export function pointwiseRecord(constants: Constants, channels: number, spec: PointwiseSpec) {
+  const ones = constants.repeated(1, channels);
+  const zeros = constants.repeated(0, channels);
+  const factorA = constants.repeated(spec.factorA ?? 1, 1);
+  const factorR = constants.repeated(spec.factorR ?? 1, 1);
+  const act1 = spec.act1 ?? null;
+  return (place: Place, { dy, dx, every }: Strides): number => {
+    const operand = (id: ValueId | null | undefined, otherwise: number) => {
+      if (id === null || id === undefined) {
+        return { at: otherwise, row: 0, skip: -padded(channels) * 4 };
+      }
+      const map = place.map(id);
+      return { at: pixelAt(map, dy, dx), row: map.row * every, skip: map.pixel * (every - 1) };
+    };
+    const [a, y] = [operand(spec.a, 0), operand(spec.y, 0)];
+    const m = operand(spec.m, spec.scale ?? ones);
+    const r = operand(spec.r, spec.shift ?? zeros);
+    const mix = spec.mix === null || spec.mix === undefined ? null : place.vector(spec.mix);
+    const view = place.map(spec.y);
+    return place.record('pointwise', {
+      ...{ a: a.at, aRow: a.row, aSkip: a.skip },
+      slopes: spec.slopes ?? ones,
+      ...{ m: m.at, mRow: m.row, mSkip: m.skip },
+      ...{ r: r.at, rRow: r.row, rSkip: r.skip },
+      ...{ y: y.at, yRow: y.row, ySkip: y.skip },
+      factorA: mix ?? factorA,
+      factorR: mix === null ? factorR : mix + 4,
+      kind0: spec.kind0 ?? KINDS.slope,
+      kind1: kindOf(act1),
+      slope1: slopeOf(act1) ?? 1,
+      width: view.width / every,
+      channelBytes: view.pixel,
+    });
+  };
+}
+
+export function pointwiseOf(
+  constants: Constants,
+  channels: number,
+  spec: PointwiseSpec,
+): Omit<Emission, 'op'> {
+  const write = pointwiseRecord(constants, channels, spec);
+  return {
+    tasks: (place) => [
+      { fn: 'pointwise', record: write(place, ALL_PIXELS), rows: place.map(spec.y).height },
+    ],
+  };
+}
+
+/** The slope of an activation that is linear on both sides; null for others. */
+export function slopeOf(activation: ConvOp['act0']): number | null {
+  if (activation === null) return 1;
+  if (activation.fn === 'leakyRelu') return activation.slope;
+  return activation.fn === 'relu' ? 0 : null;
+}
+
+export function kindOf(activation: Activation | null): number {
+  if (activation === null || slopeOf(activation) !== null) return KINDS.slope;
+  const kind = (KINDS as Readonly<Record<string, number>>)[activation.fn];
+  if (kind === undefined) throw new Error(`the module has no ${activation.fn}`);
+  return kind;
+}
