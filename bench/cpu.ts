@@ -5,11 +5,14 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
+import { MODEL_FILES } from '../src/catalog/files.ts';
 import { choice, positiveInteger, runCommand } from '../src/cli/command.ts';
 import { PACKAGE_ROOT } from '../src/node/model.ts';
 import { assembleRegisters } from './assembled.ts';
 import { openPage } from './chromium.ts';
+import { formatEstimated, measureEstimates } from './estimates.ts';
 import { formatLayers, type Layers, type LayersRequest, measureLayers } from './layers.ts';
+import { parseSize } from './options.ts';
 import { modelOf } from './session.ts';
 
 const USAGE = `
@@ -21,7 +24,11 @@ touches nothing but registers, in the same run.
   --chromium              in a page of a headless Chromium instead of Node
   --variant simd|relaxed  default: the best that the runtime has
   --size N                side of the picture, default 64
-  --json                  one JSON object instead of the table`;
+  --json                  one JSON object instead of the table
+  --estimates             instead: estimated and actual milliseconds of whole jobs in Node
+  --models A,B            for these, default all that are shipped
+  --sizes 64x64,300x200   at these sizes, default 64x64,300x200,512x512
+  --threads 1,2           on these numbers of threads, default 1,2`;
 
 await runCommand(USAGE, async (args) => {
   const { values } = parseArgs({
@@ -31,9 +38,26 @@ await runCommand(USAGE, async (args) => {
       variant: { type: 'string' },
       size: { type: 'string', default: '64' },
       json: { type: 'boolean', default: false },
+      estimates: { type: 'boolean', default: false },
+      models: { type: 'string', default: MODEL_FILES.map(({ id }) => id).join() },
+      sizes: { type: 'string', default: '64x64,300x200,512x512' },
+      threads: { type: 'string', default: '1,2' },
     },
   });
   const { variant } = values;
+  if (values.estimates) {
+    if (!values.json) console.log('model                  size threads  estimated actual  ratio');
+    const rows = await measureEstimates(
+      values.models.split(','),
+      values.sizes.split(',').map(sizeOf),
+      values.threads.split(',').map((n) => positiveInteger('--threads', n)),
+      (row) => {
+        if (!values.json) console.log(formatEstimated(row));
+      },
+    );
+    if (values.json) console.log(JSON.stringify(rows));
+    return 0;
+  }
   const request: LayersRequest = {
     size: positiveInteger('--size', values.size),
     variant:
@@ -44,6 +68,11 @@ await runCommand(USAGE, async (args) => {
   console.log(values.json ? JSON.stringify(layers) : formatLayers(layers));
   return 0;
 });
+
+function sizeOf(text: string) {
+  const [width, height] = parseSize(text);
+  return { width, height };
+}
 
 async function inNode(request: LayersRequest): Promise<Layers> {
   // Node 20 has relaxed SIMD behind a flag.

@@ -66,7 +66,7 @@ export function parseOptions(args: string[], known: readonly EngineId[] = ENGINE
 export const isRival = (engine: EngineId): boolean =>
   (RIVALS as readonly string[]).includes(engine);
 
-function parseSize(text: string): [number, number] {
+export function parseSize(text: string): [number, number] {
   const [, width, height] = /^(\d+)x(\d+)$/.exec(text.trim()) ?? [];
   if (width === undefined || height === undefined) {
     throw new UsageError(`--sizes takes sizes such as 64x64,128x96, not "${text}".`);

@@ -21,7 +21,7 @@ const ELEMENT_LIMIT = 25 * 1024;
 /** The element and everything that it loads to upscale with a shipped model. */
 const ELEMENT_ALL_LIMIT = 80 * 1024;
 /** What a worker loads to run networks without a GPU. */
-const CPU_LIMIT = 17 * 1024;
+const CPU_LIMIT = 16 * 1024;
 /** All files, including the lazily loaded chunks and the separate entry crispen/engine. */
 const TOTAL_LIMIT = 280 * 1024;
 
@@ -36,7 +36,7 @@ const CHUNK_LIMITS = {
   avif: [9, 'results as AVIF; the encoder itself is a file of its own'],
   container: [4, 'what images hold beside pixels, with the first file'],
   convMatrix: [2.5, 'maps in f16 on adapters with subgroup matrices'],
-  cpu: [8, 'networks without a GPU, in WebAssembly'],
+  cpu: [7.5, 'networks without a GPU, in WebAssembly'],
   crew: [1.5, 'threads in cross-origin isolated pages'],
   decodeFile: [1.5, 'images that are files'],
   detect: [2, 'models of other families than A2N and PAN, shipped or added'],
@@ -52,8 +52,11 @@ const CHUNK_LIMITS = {
   quick: [1.5, '`tune: quick`: a few kernels, after the first image'],
   registry: [11.5, 'all families of networks, with detect'],
   resize: [5, 'exact sizes and alpha'],
+  relaxed: [3, 'the WebAssembly module, where the runtime has relaxed SIMD'],
+  simd: [3, 'the WebAssembly module elsewhere'],
   result: [4, 'results that are files'],
-  runner: [8, 'the WebAssembly module and what runs it, with cpu and its threads'],
+  runner: [6.5, 'what runs the WebAssembly module, with cpu and its threads'],
+  estimate: [1.5, 'how long a job takes without a GPU, to ask before it begins'],
   source: [6, 'images that are files: what their values mean'],
   statistics: [2.5, 'A2N on images that are cut into tiles'],
   tiler: [2, 'images that do not fit the memory budget whole'],
@@ -234,8 +237,12 @@ async function size() {
     ],
     [
       'without a GPU',
-      // Isolated pages load worker-crew.js in place of the last two, which is less.
-      new Set(['worker-cpu.js', 'worker-runner.js', 'worker-team.js', 'worker-serve.js']),
+      // Isolated pages load worker-crew.js in place of team and serve, and runtimes with relaxed SIMD
+      // worker-relaxed.js in place of the last one. Both are less.
+      new Set([
+        ...['worker-cpu.js', 'worker-runner.js', 'worker-team.js', 'worker-serve.js'],
+        'worker-simd.js',
+      ]),
       CPU_LIMIT,
     ],
     ['everything', new Set(files.map(({ name }) => name)), TOTAL_LIMIT],

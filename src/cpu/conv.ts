@@ -6,7 +6,14 @@ import { channelsOf, padded, pixelAt } from './layout.ts';
 import { ALL_PIXELS, kindOf, pointwiseRecord, slopeOf } from './pointwise.ts';
 import { KINDS } from './records.ts';
 import type { Emission, RowTask } from './tasks.ts';
-import { POSITIONS, SIDE, transformFilters, windowBytes, worthTiles } from './winograd.ts';
+import {
+  POSITIONS,
+  SIDE,
+  TILE_SIDE,
+  transformFilters,
+  windowBytes,
+  worthTiles,
+} from './winograd.ts';
 
 export function emitConv(op: ConvOp, constants: Constants, graph: Graph): Omit<Emission, 'op'> {
   const { reads, writes, cOut, bias, act0, act1, factor } = op;
@@ -48,12 +55,26 @@ interface Shared {
 const byTiles = ({ kernel, upsample, cIn, cOut }: ConvOp): boolean =>
   kernel === 3 && upsample === 1 && worthTiles(cIn, cOut);
 
-/** The share of a convolution's multiply-adds that is computed. */
-export function computedShare(op: ConvOp): number {
-  if (byTiles(op)) return POSITIONS / 4 / 9;
-  const { kernel, upsample } = op;
+/** Multiply-adds that a tile's start and end are worth, per pixel and output channel. */
+const TILE_ENDS = 10;
+
+/** What a convolution costs per LR pixel, in multiply-adds and in numbers that are moved. */
+export function costOf(op: ConvOp): { readonly multiplyAdds: number; readonly values: number } {
+  const { kernel, upsample, cIn, cOut, multiplyAdds } = op;
+  const pixels = multiplyAdds / (kernel ** 2 * cIn * cOut);
+  // An exponential takes as long as moving several numbers.
+  const bent = [op.act0, op.act1].some((act) => act && act.fn !== 'prelu' && slopeOf(act) === null);
+  const values = bent ? 4 * padded(cOut) * pixels : 0;
+  if (byTiles(op)) {
+    const products = (pixels * POSITIONS) / TILE_SIDE ** 2;
+    return {
+      multiplyAdds: products * (padded(cIn) + TILE_ENDS) * padded(cOut),
+      values: values + padded(cIn) * pixels,
+    };
+  }
   const taps = Array.from({ length: upsample }, (_, i) => tapsOf(kernel, upsample, i).length);
-  return (taps.reduce((a, b) => a + b, 0) / upsample / kernel) ** 2;
+  const depth = (taps.reduce((a, b) => a + b, 0) / upsample) ** 2 * padded(cIn);
+  return { multiplyAdds: pixels * (depth + TILE_ENDS) * padded(cOut), values };
 }
 
 /** One convolution for each phase of an enlargement. */

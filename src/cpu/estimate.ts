@@ -1,11 +1,12 @@
 import { fuse } from '../engine/compile/fuse.ts';
 import { writesOf } from '../engine/compile/fused.ts';
 import { CrispenError } from '../errors.ts';
-import { type Graph, GraphBuilder } from '../graph/graph.ts';
+import { type Graph, GraphBuilder, type NodeId } from '../graph/graph.ts';
 import { tileOverlap } from '../graph/reach.ts';
 import type { Network } from '../networks/network.ts';
 import { fromFloat32 } from '../weights/convert.ts';
 import { runsSlowly } from './compile.ts';
+import { costOf } from './conv.ts';
 import type { Crew } from './crew.ts';
 import { padded } from './layout.ts';
 import { CpuModel } from './model.ts';
@@ -16,6 +17,9 @@ const PROBE_MS = 20;
 const WHOLE_PIXELS = 6e5;
 /** The cost of the pixel conversions, in values written per LR and SR pixel. */
 const PIXEL_VALUES = 16;
+
+/** What is not counted: borders, waiting for threads, code that is not optimised yet. */
+const REST = 1.5;
 
 /** The cost of non-local ops besides their multiply-adds. */
 const SORTING = 2;
@@ -28,13 +32,17 @@ export interface Speed {
 }
 
 /**
- * Multiply-adds per LR pixel, and numbers that ops write for it; those of non-local ops separately.
+ * Computed multiply-adds per LR pixel, and numbers that ops write for it; those of non-local ops separately.
  */
 function workOf(graph: Graph) {
   const work = { multiplyAdds: 0, values: 0, slow: 0 };
   for (const op of fuse(graph, { fuse: 'ops', image: {} }).ops) {
     if (runsSlowly(op)) work.slow += op.multiplyAdds;
-    else work.multiplyAdds += op.multiplyAdds;
+    else {
+      const cost = op.op === 'conv' ? costOf(op) : { multiplyAdds: op.multiplyAdds, values: 0 };
+      work.multiplyAdds += cost.multiplyAdds;
+      work.values += cost.values;
+    }
     for (const id of writesOf(op)) {
       const { shape } = graph.nodes[id];
       if (shape.kind === 'map') work.values += padded(shape.channels) * shape.scale ** 2;
@@ -45,44 +53,42 @@ function workOf(graph: Graph) {
 
 /**
  * Measures this machine for 20 ms: with a 3x3 convolution, on which networks spend most of their
- * time, and with a small 1x1 convolution, which mostly moves numbers.
+ * time, and with a ReLU, which only moves numbers.
  * @param crew the threads that will do the work
  * @throws CrispenError `NO_WASM`, `OUT_OF_MEMORY`
  */
 export async function measureSpeed(crew?: Crew): Promise<Speed> {
-  const narrow = await probe({ channels: 4, kernel: 1, side: 160, ms: PROBE_MS / 4, crew });
-  const wide = await probe({ channels: 40, kernel: 3, side: 32, ms: PROBE_MS, crew });
-  // Two equations: time = multiply-adds * perMultiplyAdd + values * perValue.
-  const ratio = narrow.multiplyAdds / wide.multiplyAdds;
-  const perValue =
-    Math.max(0, narrow.time - wide.time * ratio) / (narrow.values - wide.values * ratio);
-  const perMultiplyAdd = Math.max(0, wide.time - wide.values * perValue) / wide.multiplyAdds;
-  return {
-    perMultiplyAdd: perMultiplyAdd * wide.slowdown,
-    perValue: perValue * wide.slowdown,
-  };
-}
-
-interface Probe {
-  readonly channels: number;
-  readonly kernel: 1 | 3;
-  /** Side of the map in pixels. */
-  readonly side: number;
-  readonly ms: number;
-  readonly crew: Crew | undefined;
+  const moving = await probe(crew, 4, 160, PROBE_MS / 4, (b, x) => b.relu('y', x));
+  const multiplying = await probe(crew, 40, 32, PROBE_MS, (b, x) =>
+    b.conv('y', x, { layer: 'conv', kernel: 3, cOut: 40, bias: false }),
+  );
+  const { time, values, multiplyAdds, slowdown } = multiplying;
+  const perValue = moving.time / moving.values;
+  // The numbers of the convolution are in the cache, so the moving never takes most of its time.
+  const perMultiplyAdd = Math.max(time / 2, time - values * perValue) / multiplyAdds;
+  return { perMultiplyAdd: perMultiplyAdd * slowdown, perValue: perValue * slowdown };
 }
 
 /**
- * Times a convolution: milliseconds per pixel, and the factor by which other work on the machine
+ * Times a network of one op: milliseconds per pixel, and the factor by which other work on the machine
  * slows it down. The job will slow down likewise.
  */
-async function probe({ channels, kernel, side, ms, crew }: Probe) {
+async function probe(
+  crew: Crew | undefined,
+  channels: number,
+  side: number,
+  ms: number,
+  build: (b: GraphBuilder, x: NodeId) => NodeId,
+) {
   const b = new GraphBuilder();
-  const x = b.input('input', channels);
-  const graph = b.build(b.conv('conv', x, { layer: 'conv', kernel, cOut: channels, bias: false }));
-  const shape = [channels, channels, kernel, kernel];
-  const values = Float32Array.from({ length: channels ** 2 * kernel ** 2 }, (_, i) => Math.cos(i));
-  const weights = new Map([['conv.weight', fromFloat32(values, shape, 'f32')]]);
+  const graph = b.build(build(b, b.input('input', channels)));
+  const weights = new Map(
+    graph.weights.map(({ name, shape }) => {
+      const count = shape.reduce((a, c) => a * c, 1);
+      const values = Float32Array.from({ length: count }, (_, i) => Math.cos(i));
+      return [name, fromFloat32(values, shape, 'f32')];
+    }),
+  );
   const network = { architecture: 'probe', scale: 1, inputRange: 1, graph };
   const model = await CpuModel.load(network, weights, { crew });
   const data = Float32Array.from({ length: channels * side ** 2 }, (_, i) => Math.sin(i));
@@ -92,7 +98,7 @@ async function probe({ channels, kernel, side, ms, crew }: Probe) {
     const onStep = (_: unknown, milliseconds: number) => {
       spent += milliseconds;
     };
-    await model.trace({ width: side, height: side, data }, ['conv'], { onStep });
+    await model.trace({ width: side, height: side, data }, ['y'], { onStep });
     times.push(spent);
   };
   // Compiles, and waits for threads.
@@ -132,6 +138,7 @@ export async function estimateMilliseconds(
   // Before the tiles, which overlap, there is a pass for the statistics.
   const passes = area <= WHOLE_PIXELS ? 1 : pools ? 2 : 1.2;
   const fast =
+    REST *
     (multiplyAdds * perMultiplyAdd + (values + pixels) * perValue) *
     (area * passes * shareOf(graph, height, slow > 0 ? 1 : teamed));
   if (slow === 0) return fast;

@@ -1,5 +1,5 @@
 import { CrispenError } from '../errors.ts';
-import { MODULES } from './module.generated.ts';
+import { PROBES } from './generated/probes.ts';
 import { RECORDS, type RecordName } from './records.ts';
 
 /** Names of the module's functions: those of all records except parts of others. */
@@ -17,10 +17,16 @@ export type Functions = Readonly<
   Record<RowFunction, (record: number, from: number, to: number) => void>
 >;
 
-export type VariantName = keyof typeof MODULES;
+export type VariantName = keyof typeof PROBES;
 
 /** Variants in the order of preference: the fastest first. */
 const ORDER: readonly VariantName[] = ['relaxed', 'simd'];
+
+/** Each in a chunk of its own, because a visitor needs only one. */
+const LOADERS: Readonly<Record<VariantName, () => Promise<{ readonly MODULE: string }>>> = {
+  relaxed: () => import('./generated/relaxed.ts'),
+  simd: () => import('./generated/simd.ts'),
+};
 
 /** The maximum of a module's memory in pages of 64 KiB: 4 GiB. */
 const MAX_PAGES = 65536;
@@ -28,11 +34,16 @@ const MAX_PAGES = 65536;
 /** The variant that this runtime supports, or null. Browsers got SIMD between 2021 and 2023. */
 export function supportedVariant(): VariantName | null {
   if (typeof WebAssembly === 'undefined') return null;
-  return ORDER.find((name) => WebAssembly.validate(bytesOf(name))) ?? null;
+  return ORDER.find(hasVariant) ?? null;
 }
 
+const hasVariant = (name: VariantName): boolean => WebAssembly.validate(bytesOf(PROBES[name]));
+
+const compiled = new Map<string, Promise<WebAssembly.Module>>();
+
 /**
- * Compiles the module.
+ * Compiles the module, once: runtimes optimise its code as it runs, and a later model begins with
+ * the result.
  * @param shared for a memory that threads share
  * @throws CrispenError `NO_WASM` if the runtime has no SIMD or the page's policy forbids
  *   WebAssembly.
@@ -41,19 +52,29 @@ export async function compileModule(
   variant = supportedVariant(),
   shared = false,
 ): Promise<WebAssembly.Module> {
-  if (variant === null || !WebAssembly.validate(bytesOf(variant, shared))) {
+  if (variant === null || !hasVariant(variant)) {
     throw new CrispenError('NO_WASM', 'This browser has no WebAssembly SIMD.', {
       hint: 'Update the browser, or use one with WebGPU.',
     });
   }
+  const key = `${variant} ${shared}`;
+  const compiling = compiled.get(key) ?? compile(variant, shared);
+  compiled.set(key, compiling);
   try {
-    return await WebAssembly.compile(bytesOf(variant, shared));
+    return await compiling;
   } catch (cause) {
+    compiled.delete(key);
     throw new CrispenError('NO_WASM', 'This page does not allow WebAssembly.', {
       hint: "Add 'wasm-unsafe-eval' to script-src in the page's Content-Security-Policy.",
       cause,
     });
   }
+}
+
+async function compile(variant: VariantName, shared: boolean): Promise<WebAssembly.Module> {
+  const { MODULE } = await LOADERS[variant]();
+  const digits = shared ? MODULE.replace(MEMORY_IMPORT, SHARED_IMPORT) : MODULE;
+  return WebAssembly.compile(bytesOf(digits));
 }
 
 /** A memory of at least `bytes`. @throws CrispenError `OUT_OF_MEMORY` */
@@ -105,10 +126,7 @@ const MEMORY_IMPORT = '6d656d6f72790201';
 /** The same for a shared memory. */
 const SHARED_IMPORT = '6d656d6f72790203';
 
-function bytesOf(variant: VariantName, shared = false): Uint8Array<ArrayBuffer> {
-  const plain: string = MODULES[variant];
-  const digits = shared ? plain.replace(MEMORY_IMPORT, SHARED_IMPORT) : plain;
-  return Uint8Array.from({ length: digits.length / 2 }, (_, i) =>
+const bytesOf = (digits: string): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from({ length: digits.length / 2 }, (_, i) =>
     Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16),
   );
-}

@@ -1,18 +1,10 @@
-import { pixelFormats } from '../engine/oracle/trace.ts';
 import { ProgressMeter } from '../engine/progress.ts';
-import {
-  type AveragedTiles,
-  averagedTiles,
-  checkEdge,
-  meanOfTiles,
-} from '../engine/tile/average.ts';
 import { samplesOf } from '../engine/tile/collage.ts';
 import { largestSource, wholeImage } from '../engine/tile/strips.ts';
 import { type StripPlan, tilerFor } from '../engine/tile/tiler.ts';
 import type {
   Strip,
   StripSink,
-  TracedTensor,
   UpscaleOptions,
   UpscaleReport,
   UpscaleResult,
@@ -21,7 +13,6 @@ import { CrispenError, nonFinite, throwIfAborted } from '../errors.ts';
 import { pixelsOf, type Size } from '../geometry.ts';
 import { sizeMultiple } from '../graph/analysis.ts';
 import type { RgbaImage } from '../image/image.ts';
-import { packRgba8Reference, unpackRgba8Reference } from '../kernels/pixels/rgba8.reference.ts';
 import type { CpuModel } from './model.ts';
 import type { Means } from './tasks.ts';
 import { Pooling, type TileRunner } from './tiles.ts';
@@ -59,6 +50,7 @@ export async function upscaleStrips(
   const started = performance.now();
   const { network } = model;
   if (network.averagedTiles) {
+    const { upscaleAveraged } = await import('./averaged.ts');
     return upscaleAveraged(model, image, { ...options, tiles: network.averagedTiles }, sink);
   }
   const multiple = sizeMultiple(network.graph);
@@ -98,47 +90,6 @@ export async function upscaleStrips(
     precision: 'f32',
     threads: Math.max(threads, model.threads),
     ...(model.slow && { slow: true }),
-  };
-}
-
-/** As `upscaleStrips`, of a network that runs in averaged tiles. The result is one strip. */
-async function upscaleAveraged(
-  model: CpuModel,
-  image: RgbaImage,
-  { signal, onProgress, edge, tiles }: UpscaleOptions & { readonly tiles: AveragedTiles },
-  sink: StripSink,
-): Promise<UpscaleReport> {
-  const started = performance.now();
-  const { network } = model;
-  checkEdge(edge);
-  const formats = pixelFormats(network);
-  const lr = unpackRgba8Reference(image, formats.input);
-  const rects = averagedTiles(image, tiles);
-  const work = rects.reduce((sum, rect) => sum + pixelsOf(rect), 0) * model.work();
-  const meter = new ProgressMeter(work, onProgress);
-  const onWork = (done: number) => meter.advance(done);
-  const sr = await meanOfTiles(lr, tiles, network.scale, async (tile) => {
-    const { name } = network.graph.nodes[network.graph.output];
-    const traced = await model.trace(tile, [name], { signal, onWork });
-    const { shape, data } = traced.get(name) as TracedTensor;
-    const [channels, height, width] = shape;
-    return { channels, height, width, data: data as Float32Array<ArrayBuffer> };
-  });
-  const { data, finite } = packRgba8Reference(sr, image, formats.output);
-  if (!finite) throw nonFinite();
-  await sink({ width: sr.width, height: sr.height, data, y: 0 } as Strip);
-  meter.finish();
-  const [{ width, height }] = rects;
-  return {
-    backend: 'cpu',
-    milliseconds: performance.now() - started,
-    tiles: rects.length,
-    tileSize: [width, height],
-    statistics: 'exact',
-    approximate: false,
-    gpuBytes: 0,
-    dispatches: 0,
-    precision: 'f32',
   };
 }
 

@@ -3,7 +3,7 @@
  * WebAssembly or the browser has no SIMD, the oracle's plain loops run.
  */
 import type { Crew } from '../cpu/crew.ts';
-import { estimateMilliseconds, measureSpeed, type Speed } from '../cpu/estimate.ts';
+import type { Speed } from '../cpu/estimate.ts';
 import { CpuModel } from '../cpu/model.ts';
 import { compileModule, supportedVariant } from '../cpu/module.ts';
 import type { Team } from '../cpu/team.ts';
@@ -109,6 +109,7 @@ export class CpuHost {
     runs: readonly { readonly network: Network; readonly width: number; readonly height: number }[],
   ): Promise<number> {
     const module = await this.#compile();
+    const { estimateMilliseconds, measureSpeed } = await import('../cpu/estimate.ts');
     let speed: Speed | null = null;
     if (!(module instanceof CrispenError)) speed = await measureSpeed(await this.#openCrew());
     let total = 0;

@@ -1,5 +1,5 @@
 import wabt from 'wabt';
-import { moduleText, VARIANTS, type Variant } from './module.ts';
+import { moduleText, probeText, VARIANTS, type Variant } from './module.ts';
 
 /** The bytes of one variant of the module. */
 async function assembleModule(variant: Variant): Promise<Uint8Array> {
@@ -18,11 +18,22 @@ export async function assemble(text: string): Promise<Uint8Array> {
   }
 }
 
-/** The modules of all variants as hexadecimal digits, which compress better than base64. */
-export async function assembledModules(): Promise<Record<string, string>> {
-  const entries = Object.entries(VARIANTS).map(async ([name, variant]) => {
-    const bytes = await assembleModule(variant);
-    return [name, Buffer.from(bytes).toString('hex')] as const;
-  });
-  return Object.fromEntries(await Promise.all(entries));
+/**
+ * The modules of all variants, and what only a runtime that has a variant can validate. As
+ * hexadecimal digits, which compress better than base64.
+ */
+export async function assembledModules(): Promise<{
+  readonly modules: Readonly<Record<string, string>>;
+  readonly probes: Readonly<Record<string, string>>;
+}> {
+  const hex = async (text: (variant: Variant) => string) =>
+    Object.fromEntries(
+      await Promise.all(
+        Object.entries(VARIANTS).map(async ([name, variant]) => {
+          const bytes = await assemble(text(variant));
+          return [name, Buffer.from(bytes).toString('hex')] as const;
+        }),
+      ),
+    );
+  return { modules: await hex(moduleText), probes: await hex(probeText) };
 }

@@ -1,6 +1,6 @@
 /**
  * Writes the text of the WebAssembly module. `npm run cpu:module` assembles both variants. The
- * library contains the result (`module.generated.ts`), never this file.
+ * library contains the result (`generated`), never this file.
  */
 import { bilinearText } from './bilinear.ts';
 import { convText } from './conv.ts';
@@ -24,6 +24,10 @@ const multiplyAdd =
   (relaxed: boolean): MultiplyAdd =>
   (a, b, acc) =>
     relaxed ? `(f32x4.relaxed_madd ${a} ${b} ${acc})` : `(f32x4.add (f32x4.mul ${a} ${b}) ${acc})`;
+
+/** The text of a module of one multiply-add. */
+export const probeText = ({ relaxed }: Variant): string => `(module (func (result v128)
+${multiplyAdd(relaxed)(...(Array(3).fill('(v128.const i32x4 0 0 0 0)') as [string, string, string]))}))`;
 
 /**
  * The text of the module. It imports its memory. Every function takes a record and rows from..to.

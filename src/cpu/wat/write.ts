@@ -3,15 +3,17 @@ import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { assembledModules } from './assemble.ts';
 
-const file = resolve(import.meta.dirname, '../module.generated.ts');
-const entries = Object.entries(await assembledModules());
-const properties = entries.map(([name, hex]) => `  ${name}:\n    '${hex}',`);
+const folder = resolve(import.meta.dirname, '../generated');
+const { modules, probes } = await assembledModules();
+const note = 'Written by `npm run cpu:module` from `wat/`. Do not edit.';
+for (const [name, hex] of Object.entries(modules)) {
+  const text = `/** A WebAssembly module in hexadecimal digits. ${note} */\nexport const MODULE = '${hex}';\n`;
+  await writeFile(resolve(folder, `${name}.ts`), text);
+  console.log(`${name}: ${hex.length} characters`);
+}
 await writeFile(
-  file,
-  `/** Written by \`npm run cpu:module\` from \`wat/\`: WebAssembly modules in hexadecimal digits. Do not edit. */
-export const MODULES = {
-${properties.join('\n')}
-} as const;
+  resolve(folder, 'probes.ts'),
+  `/** Modules that only a runtime with a variant can validate. ${note} */
+export const PROBES = ${JSON.stringify(probes)} as const;
 `,
 );
-for (const [name, { length }] of entries) console.log(`${name}: ${length} characters`);
