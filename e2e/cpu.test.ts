@@ -109,7 +109,8 @@ describe.each([
       return { name, milliseconds: performance.now() - cancelled };
     }, cat);
     expect(name).toBe('AbortError');
-    expect(milliseconds).toBeLessThan(patience(0.3) * 1000);
+    // 100 for the thread that computes, and a turn of the page's and the worker's other work.
+    expect(milliseconds).toBeLessThan(patience(0.15) * 1000);
     const image = picture(6, 150);
     const outcome = succeeded(await upscale(page, await encode(image)));
     expectSamePicture(await decode(outcome.file), await expected(MODEL, image));

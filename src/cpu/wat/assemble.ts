@@ -1,11 +1,6 @@
 import wabt from 'wabt';
 import { moduleText, probeText, VARIANTS, type Variant } from './module.ts';
 
-/** The bytes of one variant of the module. */
-async function assembleModule(variant: Variant): Promise<Uint8Array> {
-  return assemble(moduleText(variant));
-}
-
 /** Assembles a module's text. */
 export async function assemble(text: string): Promise<Uint8Array> {
   const { parseWat } = await wabt();

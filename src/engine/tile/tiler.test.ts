@@ -50,6 +50,17 @@ describe('cutTiles', () => {
     },
   );
 
+  it('lets sources begin on a grid, with no less overlap', () => {
+    for (const edge of ['zero', 'wrap'] as const) {
+      const grid = { ...cutting(3, edge, 2), grid: 2 };
+      const strips = cutTiles({ width: 50, height: 70 }, { width: 14, height: 14 }, grid);
+      for (const { core: c, source: s } of strips.flatMap(({ tiles }) => tiles)) {
+        expect([Math.abs(s.x) % 4, Math.abs(s.y) % 4]).toEqual([0, 0]);
+        expect(c.x - s.x).toBeGreaterThanOrEqual(Math.min(4, edge === 'zero' ? c.x : 4));
+      }
+    }
+  });
+
   it('lets sources stick out of the image on all sides where it goes on', () => {
     const [{ tiles }] = cutTiles(
       { width: 9, height: 5 },
