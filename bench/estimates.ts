@@ -1,10 +1,11 @@
 /** How long jobs take on the CPU backend in Node, next to what was estimated before. */
-import { chooseModel } from '../src/cli/model.ts';
-import { openCrew } from '../src/cli/threads.ts';
+
 import { estimateMilliseconds, measureSpeed } from '../src/cpu/estimate.ts';
 import { CpuModel } from '../src/cpu/model.ts';
 import { upscale } from '../src/cpu/upscale.ts';
 import type { Size } from '../src/geometry.ts';
+import { chooseModel } from '../src/node/model.ts';
+import { openCrew } from '../src/node/threads.ts';
 
 export interface Estimated extends Size {
   readonly model: string;

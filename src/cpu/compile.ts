@@ -1,4 +1,5 @@
 import type { FusedGraph, FusedOp, FusedOpOf, LoneOp, ValueId } from '../engine/compile/fused.ts';
+import { internal } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { mapOf } from '../graph/shape.ts';
 import {
@@ -53,7 +54,9 @@ const EMITTERS: { readonly [K in Exclude<FusedOp['op'], Elsewhere>]: Entry<K> } 
       return [
         ...clearPadding(y),
         move(place, place.map(reads.inputs[0]), y, {
-          ...{ divide: scale, phase: 4, fromChannel: 4 * scale ** 2 },
+          divide: scale,
+          phase: 4,
+          fromChannel: 4 * scale ** 2,
         }),
       ];
     },
@@ -115,7 +118,7 @@ export const runsSlowly = (op: FusedOp): op is LoneOp =>
 export function emit(op: FusedOp, constants: Constants, { graph }: FusedGraph): Emission | null {
   if (runsSlowly(op) || op.op === 'unpack' || op.op === 'pack') return null;
   const emitter = (EMITTERS as Partial<Record<string, Emitter<FusedOp['op']>>>)[op.op];
-  if (!emitter) throw new Error(`${op.op} is no op of the CPU backend`);
+  if (!emitter) throw internal(`${op.op} is no op of the CPU backend`);
   return { op, ...emitter(op, constants, graph) };
 }
 
@@ -124,8 +127,15 @@ function emitBilinear({ reads, writes, scale }: FusedOpOf<'bilinear'>): Omit<Emi
     tasks: (place) => {
       const [x, y] = [place.map(reads.inputs[0]), place.map(writes.y)];
       const record = place.record('bilinear', {
-        ...{ x: x.address, xRow: x.row, xWidth: x.width, xHeight: x.height },
-        ...{ y: y.address, yRow: y.row, width: y.width, channelBytes: y.pixel, scale },
+        x: x.address,
+        xRow: x.row,
+        xWidth: x.width,
+        xHeight: x.height,
+        y: y.address,
+        yRow: y.row,
+        width: y.width,
+        channelBytes: y.pixel,
+        scale,
       });
       return [{ fn: 'bilinear', record, rows: y.height }];
     },
@@ -146,11 +156,17 @@ function emitPool(
       const x = place.map(reads.x);
       const [to, { scratch }] = [place.vector(writes.y), place];
       const record = place.record('sums', {
-        ...{ x: x.address, xRow: x.row, y: scratch, width: x.width, channelBytes: x.pixel },
+        x: x.address,
+        xRow: x.row,
+        y: scratch,
+        width: x.width,
+        channelBytes: x.pixel,
       });
       const sumsOf = (floats: Float32Array, from: number, to: number): RowSums => ({
         data: floats.slice((scratch + from * x.pixel) / 4, (scratch + to * x.pixel) / 4),
-        ...{ stride: x.pixel / 4, width: x.width, channels },
+        stride: x.pixel / 4,
+        width: x.width,
+        channels,
       });
       const finish: HostTask = async (floats, { given, found, band }) => {
         const mean =

@@ -34,8 +34,13 @@ export function emitConv(op: ConvOp, constants: Constants, graph: Graph): Omit<E
   const epilogue = bare
     ? null
     : pointwiseRecord(constants, cOut, {
-        ...{ a: writes.y, y: writes.y, m: reads.multiplier, r: reads.addend },
-        ...{ kind0, act1, factorA: factor },
+        a: writes.y,
+        y: writes.y,
+        m: reads.multiplier,
+        r: reads.addend,
+        kind0,
+        act1,
+        factorA: factor,
       });
   const shared: Shared = { parts, slopes, bias: biases, epilogue: epilogue ?? (() => 0) };
   return byTiles(op) ? emitTiles(op, constants, shared) : emitRuns(op, constants, shared);
@@ -87,7 +92,10 @@ function emitRuns(
   const phases = Array.from({ length: upsample }, (_, phase) => tapsOf(kernel, upsample, phase));
   const kernels = phases.flatMap((rows, dy) =>
     phases.map((columns, dx) => ({
-      ...{ rows, columns, dy, dx },
+      rows,
+      columns,
+      dy,
+      dx,
       weights: constants.address(`${weight} ${parts} x${upsample} ${dy} ${dx}`, () =>
         packWeights(constants.weight(weight), op, parts, rows, columns),
       ),
@@ -112,7 +120,9 @@ function emitRuns(
         const record = place.record('conv', {
           segments: segments.start,
           segmentsEnd: segments.end,
-          ...{ weights, bias, slopes },
+          weights,
+          bias,
+          slopes,
           y: pixelAt(y, dy, dx),
           yRow: y.row * upsample,
           yPixel: y.pixel * upsample,
@@ -156,14 +166,34 @@ function emitTiles(
         { base: v, row: stride, pixel: depth * 4, count: depth },
       ]);
       const conv = place.record('conv', {
-        ...{ segments: segments.start, segmentsEnd: segments.end },
-        ...{ weights, bias: zeros, slopes: 0, y: m, yRow: stride, yPixel: y.pixel },
-        ...{ width: 0, channelBytes: y.pixel, epilogue: 0 },
+        segments: segments.start,
+        segmentsEnd: segments.end,
+        weights,
+        bias: zeros,
+        slopes: 0,
+        y: m,
+        yRow: stride,
+        yPixel: y.pixel,
+        width: 0,
+        channelBytes: y.pixel,
+        epilogue: 0,
       });
       const record = place.record('winograd', {
-        ...{ parts: list.start, partsEnd: list.end, conv, v, m, stride, depth: depth * 4 },
-        ...{ weights, bias, slopes, y: y.address, yRow: y.row },
-        ...{ width: y.width, height: y.height, channelBytes: y.pixel },
+        parts: list.start,
+        partsEnd: list.end,
+        conv,
+        v,
+        m,
+        stride,
+        depth: depth * 4,
+        weights,
+        bias,
+        slopes,
+        y: y.address,
+        yRow: y.row,
+        width: y.width,
+        height: y.height,
+        channelBytes: y.pixel,
         epilogue: epilogue(place, ALL_PIXELS),
       });
       return [{ fn: 'winograd', record, rows: Math.ceil(y.height / 2) }];

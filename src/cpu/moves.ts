@@ -37,7 +37,9 @@ export function emitUnshuffle({
           pixel: x.pixel * scale,
         };
         return move(place, part, y, {
-          ...{ channels: x.channels, to: phase * 4, toChannel: 4 * scale ** 2 },
+          channels: x.channels,
+          to: phase * 4,
+          toChannel: 4 * scale ** 2,
         });
       });
       return [...clearPadding(y), ...moves];
@@ -61,9 +63,13 @@ export function move(
   },
 ): RowTask {
   const record = place.record('move', {
-    ...{ from: from.address, fromRow: from.row, fromPixel: from.pixel },
+    from: from.address,
+    fromRow: from.row,
+    fromPixel: from.pixel,
     fromChannel: options.fromChannel ?? 4,
-    ...{ y: y.address + (options.to ?? 0), yRow: y.row, yPixel: y.pixel },
+    y: y.address + (options.to ?? 0),
+    yRow: y.row,
+    yPixel: y.pixel,
     yChannel: options.toChannel ?? 4,
     width: y.width,
     channels: options.channels ?? y.channels,

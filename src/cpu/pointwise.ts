@@ -1,5 +1,6 @@
 /** Pointwise ops, and the epilogues of convolutions. */
 import type { ConvOp, PointwiseOp, ValueId } from '../engine/compile/fused.ts';
+import { internal } from '../errors.ts';
 import type { Activation } from '../graph/activations.ts';
 import type { Graph } from '../graph/graph.ts';
 import { activate } from '../kernels/activation.ts';
@@ -93,11 +94,19 @@ export function pointwiseRecord(constants: Constants, channels: number, spec: Po
     const mix = spec.mix === null || spec.mix === undefined ? null : place.vector(spec.mix);
     const view = place.map(spec.y);
     return place.record('pointwise', {
-      ...{ a: a.at, aRow: a.row, aSkip: a.skip },
+      a: a.at,
+      aRow: a.row,
+      aSkip: a.skip,
       slopes: spec.slopes ?? ones,
-      ...{ m: m.at, mRow: m.row, mSkip: m.skip },
-      ...{ r: r.at, rRow: r.row, rSkip: r.skip },
-      ...{ y: y.at, yRow: y.row, ySkip: y.skip },
+      m: m.at,
+      mRow: m.row,
+      mSkip: m.skip,
+      r: r.at,
+      rRow: r.row,
+      rSkip: r.skip,
+      y: y.at,
+      yRow: y.row,
+      ySkip: y.skip,
       factorA: mix ?? factorA,
       factorR: mix === null ? factorR : mix + 4,
       kind0: spec.kind0 ?? KINDS.slope,
@@ -132,6 +141,6 @@ export function slopeOf(activation: ConvOp['act0']): number | null {
 export function kindOf(activation: Activation | null): number {
   if (activation === null || slopeOf(activation) !== null) return KINDS.slope;
   const kind = (KINDS as Readonly<Record<string, number>>)[activation.fn];
-  if (kind === undefined) throw new Error(`the module has no ${activation.fn}`);
+  if (kind === undefined) throw internal(`the module has no ${activation.fn}`);
   return kind;
 }

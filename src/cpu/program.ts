@@ -131,7 +131,9 @@ export class Compiled {
     const place = (op: number): Place => ({
       map: (id) => known(views, id),
       vector: (id) => known(vectors, id),
-      ...{ scratch: startOf(lives.length + op), perThread, perThreadStride },
+      scratch: startOf(lives.length + op),
+      perThread,
+      perThreadStride,
       record: (name, fields) => {
         words.push(...wordsOf(name, fields));
         return records + words.length * 4 - recordBytes(name);
