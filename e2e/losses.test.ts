@@ -71,7 +71,7 @@ const fileOf = (outcome: Outcome): string =>
 it(`gives ${COUNT} right results at ${COUNT} losses`, { timeout: 1_800_000 }, async () => {
   await job([]); // uploads the model
   const { outcome: clean, submissions } = await job([]);
-  expect(submissions).toBeGreaterThan(15);
+  expect(submissions).toBeGreaterThanOrEqual(15);
   const right = fileOf(clean);
   const random = randomStream(11);
   const counts = { right: 0, wrong: 0, lost: 0 };

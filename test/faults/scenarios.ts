@@ -1,10 +1,11 @@
 /** What the fault sweep runs while one call of the GPU fails: pieces of the library, seen from outside. */
 import { Engine } from '../../src/engine/engine.ts';
+import { Device } from '../../src/engine/gpu/device.ts';
 import { trace } from '../../src/engine/oracle/traceNetwork.ts';
 import { type EncodableNetwork, prepareNetwork } from '../../src/engine/pipeline/encode.ts';
 import { resize } from '../../src/engine/pipeline/resize.ts';
 import { WholeImage } from '../../src/engine/pipeline/wholeImage.ts';
-import { type TuneOptions, tune } from '../../src/engine/tune/measure.ts';
+import { type QuickOptions, tuneQuickly } from '../../src/engine/tune/quick.ts';
 import type { UpscaleOptions } from '../../src/engine/types.ts';
 import { CrispenError } from '../../src/errors.ts';
 import type { Rgba8Image, Rgba16Image } from '../../src/image/image.ts';
@@ -249,14 +250,16 @@ function encoding(faulty: FaultyGpu): Subject {
 }
 
 /** Measuring: nothing to compare, but no time is a winner that nobody has measured. */
-function tuning(options: Omit<TuneOptions, 'sizes' | 'repeats'>): Scenario['open'] {
+function tuning(options: QuickOptions): Scenario['open'] {
   return ({ gpu }) => ({
     async job() {
-      const sizes = [{ width: 5, height: 4 }];
-      const { measurements } = await tune(gpu, { ...options, sizes, repeats: 1 });
-      return measurements.flatMap(({ milliseconds, error }) =>
-        error === null ? [milliseconds ?? Number.NaN] : [],
-      );
+      const device = await Device.open(gpu);
+      try {
+        const found = await tuneQuickly(device, options);
+        return (found?.timed ?? []).map(([, , milliseconds]) => milliseconds);
+      } finally {
+        device.destroy();
+      }
     },
     close() {},
   });
@@ -308,5 +311,12 @@ export const SCENARIOS: readonly Scenario[] = [
   { name: 'encode', open: encoding, perSite: 1 },
   { name: 'trunk', open: onHost(far, { tileSize: 8, submitMs }), perSite: 1 },
   { name: 'trace', open: tracing, perSite: 1 },
-  { name: 'tune', open: tuning({ fusions: ['none', 'ops'] }), perSite: 1, check: positive },
+  {
+    name: 'tune',
+    open: tuning({ side: 16, budgetMs: 1e6 }),
+    perSite: 1,
+    check: positive,
+    // Software adapters are not measured.
+    isPolled: true,
+  },
 ];
