@@ -103,16 +103,21 @@ describe.each(Object.keys(NETWORKS))('%s with one NaN', (family) => {
   const weights = seededWeights(network);
   const image = seededImage(9, 8, 1);
 
+  // ASID takes a second for each run: every eighth of its tensors.
+  const names = [...weights.keys()].filter((_, i) => family !== 'asid' || i % 8 === 0);
   // Others have no blocks that one kernel computes.
   const hasBlocks = ['a2n', 'a2nm', 'pan'].includes(family);
-  const ways = Object.keys(RUNS).filter((way) => hasBlocks || !way.includes('blocks'));
+  const ways = Object.keys(RUNS).filter(
+    (way) =>
+      (hasBlocks || !way.includes('blocks')) && (family !== 'asid' || !way.includes('op by')),
+  );
 
   it.each(ways)('%s', async (way) => {
     const run = RUNS[way];
     expect(await outcome(run(network, weights, image))).toBe('a picture');
     const random = randomStream(5);
     const laundered: string[] = [];
-    for (const name of weights.keys()) {
+    for (const name of names) {
       const told = await outcome(run(network, poisoned(weights, name, random), image));
       if (told !== 'NON_FINITE') laundered.push(`${name}: ${told}`);
     }
