@@ -313,7 +313,7 @@ export const SCENARIOS: readonly Scenario[] = [
   { name: 'trace', open: tracing, perSite: 1 },
   {
     name: 'tune',
-    open: tuning({ side: 16, budgetMs: 1e6 }),
+    open: tuning({ side: 32, budgetMs: 1e6 }),
     perSite: 1,
     check: positive,
     // Software adapters are not measured.
