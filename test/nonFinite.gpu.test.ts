@@ -67,7 +67,13 @@ const NETWORKS: Readonly<Record<string, Network>> = {
 function poisoned(weights: TensorMap, name: string, random: () => number): TensorMap {
   const tensor = weights.get(name) as Tensor;
   const values = toFloat32(tensor);
-  values[Math.floor(random() * values.length)] = Number.NaN;
+  // The centre of a kernel: its border may meet nothing but padding, which the oracle leaves out.
+  const [, , height = 1, width = 1] = tensor.shape;
+  const [taps, kernel] = [
+    height * width,
+    Math.floor((random() * values.length) / (height * width)),
+  ];
+  values[kernel * taps + (taps >> 1)] = Number.NaN;
   return new Map([...weights, [name, fromFloat32(values, tensor.shape, 'f32')]]);
 }
 
