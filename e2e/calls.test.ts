@@ -78,6 +78,7 @@ describe('wrong options', () => {
           preload: () => upscaler.preload('a2n-x2', given),
           upscale: () => upscaler.upscale(file, given),
           upscaleTo: () => upscaler.upscaleTo(document.createElement('canvas'), file, given),
+          inspect: () => upscaler.inspect(file, given),
           estimateCpu: () => upscaler.estimateCpu(6, 5, given),
           addModel: () => upscaler.addModel(file, given),
           exportModel: () => upscaler.exportModel('own-1', given),

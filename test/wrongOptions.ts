@@ -44,6 +44,13 @@ const WRONG: Readonly<Record<string, () => unknown[]>> = {
     ...[...notStrings, ...others(), aFunction],
     ...['', 'sha1-abcd', 'sha256', 'sha256-', 'sha256-ab cd', 'deadbeef'],
   ],
+  region: () => [
+    ...[...notObjects, ...others(), aFunction, [0, 0, 5, 5], { width: 5, height: 5 }],
+    ...[Number.NaN, '5', -5, 1e300, null, 2.5].flatMap((side) => [
+      { x: side, y: 0, width: 5, height: 5 },
+      { x: 0, y: 0, width: side, height: 5 },
+    ]),
+  ],
   url: () => [...notStrings, ...others(), aFunction, { href: 'models/' }],
   target: () => [...notObjects, ...others(), aFunction, { kind: 'file' }, { locked: false }],
 };
@@ -71,6 +78,8 @@ export const RIGHT: Readonly<Record<string, () => unknown>> = {
   width: () => 6,
   height: () => 4,
   fit: () => ({ width: 6, height: 4 }),
+  region: () => ({ x: 0, y: 0, width: 6, height: 4 }),
+  maxPixels: () => 1024,
   model: () => 'a2n-x2',
   task: () => 'upscale',
   name: () => 'mine-x2.pth',

@@ -9,7 +9,10 @@ import { compileModule, supportedVariant } from '../cpu/module.ts';
 import type { Team } from '../cpu/team.ts';
 import type { Port } from '../cpu/tiles.ts';
 import { upscaleStrips } from '../cpu/upscale.ts';
+import type { PlanarInput } from '../engine/oracle/trace.ts';
 import type { Pass } from '../engine/pipeline/enlarge.ts';
+import { ProgressMeter } from '../engine/progress.ts';
+import type { RunOptions, TracedTensor } from '../engine/types.ts';
 import { CrispenError } from '../errors.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
@@ -92,6 +95,27 @@ export class CpuHost {
         if (model.held > KEPT_BYTES) await this.drop(id);
       }
     };
+  }
+
+  /** The named tensors of one run on a planar input in the network's range. Keeps nothing. */
+  async trace(
+    network: Network,
+    weights: TensorMap,
+    input: PlanarInput,
+    taps: readonly string[],
+    options: RunOptions,
+  ): Promise<Map<string, TracedTensor>> {
+    const module = await this.#compile();
+    if (module instanceof CrispenError) {
+      return (await loadOracle()).interpret(network, weights, input, taps, options);
+    }
+    const { findTaps } = await import('../engine/oracle/trace.ts');
+    const crew = await this.#openCrew();
+    const keep = findTaps(network.graph, taps);
+    const model = await CpuModel.load(network, weights, { module, crew, keep });
+    const meter = new ProgressMeter(model.work(), options.onProgress);
+    const onWork = (work: number) => meter.advance(work);
+    return model.trace(input, taps, { signal: options.signal, onWork });
   }
 
   /** Frees a model; no effect if it is not loaded. */

@@ -6,9 +6,11 @@
 import type { ModelFile } from '../catalog/files.ts';
 import type { AddedTask, Task } from '../catalog/task.ts';
 import type { OutputType } from '../codecs/formats.ts';
+import type { Attention } from '../engine/oracle/attention.ts';
 import type { Precision } from '../engine/tune/precision.ts';
 import type { AdapterReport, UpscaleOptions, UpscaleReport } from '../engine/types.ts';
 import type { SerializedError } from '../errors.ts';
+import type { Rect } from '../geometry.ts';
 import type { BayerMosaic } from '../image/bayer.ts';
 import type { Depth, Rgba8Image } from '../image/image.ts';
 import type { SizeWish } from '../image/size.ts';
@@ -169,6 +171,32 @@ export interface AddOptions {
   readonly integrity?: string | undefined;
 }
 
+/** The attention of a network for one image. */
+export interface AttentionInspection extends Attention {
+  readonly model: string;
+  readonly architecture: string;
+  /** Of the model. */
+  readonly scale: number;
+  readonly backend: 'webgpu' | 'cpu';
+  /** Size of what the network saw, in pixels. */
+  readonly width: number;
+  readonly height: number;
+  /** The part of the image that was inspected, in its pixels. */
+  readonly region: Rect;
+  /** Each pixel that the network saw is the mean of a square of this side; 1: as in the image. */
+  readonly reduction: number;
+  /** Of the run, without decoding and download. */
+  readonly milliseconds: number;
+}
+
+/** What to inspect, with every value checked. */
+export interface InspectPlan {
+  readonly model: string;
+  /** Null: the whole image. */
+  readonly region: Rect | null;
+  readonly maxPixels: number;
+}
+
 /** Prefix of the ids of added models; ids in the manifest never have it. */
 export const ADDED_PREFIX = 'own-';
 
@@ -296,6 +324,7 @@ export interface WorkerApi {
     plan: UpscalePlan,
     target: WireTarget | OffscreenCanvas | null,
   ): Promise<Result<UpscaleOutput<ImageBitmap | Blob | null>>>;
+  inspect(id: number, source: WireSource, plan: InspectPlan): Promise<Result<AttentionInspection>>;
   estimateCpu(plan: UpscalePlan, width: number, height: number): Promise<Result<number>>;
   encode(
     image: ImageBitmap | Blob,

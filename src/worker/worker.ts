@@ -182,6 +182,18 @@ const api: WorkerApi = {
     );
   },
 
+  async inspect(id, source, plan) {
+    // Lazily loaded: few people look at the attention.
+    const { buffersOf, inspect } = await import('./inspect.ts');
+    const result = await answer(() =>
+      queue.run(id, (signal) =>
+        inspect(services, (stages) => track(id, stages), source, plan, signal),
+      ),
+    );
+    if (source.kind === 'bitmap') source.bitmap.close();
+    return result.ok ? transfer(result, buffersOf(result.value)) : result;
+  },
+
   estimateCpu: (plan, width, height) =>
     answer(async () => {
       const { loader } = services;

@@ -168,7 +168,7 @@ export function attentionReference(
 }
 
 /** The row of key `k` of a window: its own rows, those before it, those after it. */
-function keyRow(at: number, k: number, window: number, windows: number): number {
+export function keyRow(at: number, k: number, window: number, windows: number): number {
   const span = Math.floor(k / window);
   const other = span === 0 ? at : span === 1 ? (at + windows - 1) % windows : (at + 1) % windows;
   return other * window + (k % window);
@@ -248,7 +248,7 @@ export function keySoftmaxReference(
   return y;
 }
 
-function softmax(values: readonly number[]): number[] {
+export function softmax(values: readonly number[]): number[] {
   const top = Math.max(...values);
   const raised = values.map((v) => Math.exp(v - top));
   const total = raised.reduce((a, b) => a + b, 0);

@@ -5,6 +5,7 @@ import { checkOptions, checkValue, invalid, shaped, side } from '../../options.t
 import {
   ADDED_PREFIX,
   type AddedModel,
+  type AttentionInspection,
   type Result,
   type UpscaleOutput,
   type UpscaleTarget,
@@ -19,6 +20,7 @@ import {
   type DrawRequest,
   type EncodeOptions,
   type ExportOptions,
+  type InspectOptions,
   type JobOptions,
   MODEL_ID,
   type ModelChoice,
@@ -37,6 +39,7 @@ export type { Precision } from '../../engine/tune/precision.ts';
 export {
   type AddedModel,
   type AddOptions,
+  type AttentionInspection,
   type BackendChoice,
   CPU_MAX_PIXELS,
   type CpuReport,
@@ -53,6 +56,7 @@ export type {
   DrawRequest,
   EncodeOptions,
   ExportOptions,
+  InspectOptions,
   JobOptions,
   UpscaleRequest,
   UpscalerOptions,
@@ -163,6 +167,17 @@ class WorkerUpscaler implements Upscaler {
       },
       to !== null,
     );
+  }
+
+  async inspect(image: UpscaleSource, options?: InspectOptions): Promise<AttentionInspection> {
+    const request = checkOptions('inspect', options, CALLS.inspect);
+    const added = await this.#added(request.model);
+    const { id: model } = chooseModel(await withTask(request, added, image), added);
+    throwIfAborted(request.signal);
+    const { source, transfer: owned } = await toWireSource(image);
+    const { region = null, maxPixels = 16384 } = request;
+    const plan = { model, region, maxPixels };
+    return this.#job(request, (remote, id) => remote.inspect(id, transfer(source, owned), plan));
   }
 
   async estimateCpu(width: number, height: number, options?: PlanChoice): Promise<number> {

@@ -106,6 +106,8 @@ function make(upscaler: Upscaler, { call, options }: WrongCall): unknown {
       return upscaler.upscale(file, options as never);
     case 'upscaleTo':
       return upscaler.upscaleTo({} as never, file, options as never);
+    case 'inspect':
+      return upscaler.inspect(file, options as never);
     case 'estimateCpu':
       return upscaler.estimateCpu(6, 5, options as never);
     case 'addModel':

@@ -3,6 +3,7 @@
 import { TASKS, type Task } from '../../catalog/task.ts';
 import { OUTPUT_TYPES, type OutputType } from '../../codecs/formats.ts';
 import type { Precision } from '../../engine/tune/precision.ts';
+import type { Rect } from '../../geometry.ts';
 import type { Depth } from '../../image/image.ts';
 import { SIZE_RULES } from '../../image/sizeRules.ts';
 import {
@@ -84,6 +85,21 @@ export interface EncodeOptions {
   readonly quality?: number | undefined;
   /** EXIF and XMP of a file; default `drop`. */
   readonly metadata?: Metadata | undefined;
+}
+
+export interface InspectOptions extends ModelChoice, JobOptions {
+  /**
+   * The part of the image to inspect, in its pixels; default: all of it. The branch weights of A2N depend
+   * on all pixels that the network sees, so those of a part are others than those of the whole.
+   */
+  readonly region?:
+    | { readonly x: number; readonly y: number; readonly width: number; readonly height: number }
+    | undefined;
+  /**
+   * The most pixels that the network sees, 256 to 65536; default 16384. A larger part is reduced first
+   * (`reduction` of the result). Also bounds the result: A2N has 3 KB per pixel.
+   */
+  readonly maxPixels?: number | undefined;
 }
 
 export interface AddModelOptions extends AddOptions, JobOptions {
@@ -188,6 +204,21 @@ const integrity: Rule = {
       .every((hash) => /^sha(256|384|512)-[A-Za-z0-9+/]+={0,2}$/.test(hash)),
 };
 
+const pixels = whole(0);
+const area = side();
+const region: Rule = {
+  kind: 'region',
+  wants: 'whole pixels, such as { x: 0, y: 0, width: 128, height: 128 }',
+  accepts(value) {
+    const { x, y, width, height } = Object(value);
+    return [pixels.accepts(x), pixels.accepts(y), area.accepts(width), area.accepts(height)].every(
+      (isRight) => isRight,
+    );
+  },
+  // As for boxes: a framework's own object cannot be sent to a worker.
+  copy: ({ x, y, width, height }: Rect) => ({ x, y, width, height }),
+};
+
 export const MODEL_ID = text('the id of a model');
 const quality = number({ min: 0, max: 1 });
 const metadata: Choice<Metadata> = choice(['keep', 'drop']);
@@ -236,6 +267,14 @@ export const CALLS = {
   preload: job,
   upscale: { ...sizing, ...running, ...written, ...job } satisfies Rules<UpscaleRequest>,
   upscaleTo: { ...sizing, ...running, ...job } satisfies Rules<DrawRequest>,
+  inspect: {
+    scale: SIZE_RULES.scale,
+    model: MODEL_ID,
+    task,
+    region,
+    maxPixels: whole(256, 65536),
+    ...job,
+  } satisfies Rules<InspectOptions>,
   // The options of `upscale`, so callers can pass theirs.
   estimateCpu: { ...sizing, ...running, ...written, ...job } satisfies Rules<UpscaleRequest>,
   addModel: {

@@ -2,12 +2,19 @@
 /** The public interface of an upscaler; `client.ts` implements it with a worker. */
 import type { AdapterReport } from '../../engine/types.ts';
 import type { CrispenError } from '../../errors.ts';
-import type { AddedModel, CpuReport, UpscaleOutput, UpscaleTarget } from '../protocol.ts';
+import type {
+  AddedModel,
+  AttentionInspection,
+  CpuReport,
+  UpscaleOutput,
+  UpscaleTarget,
+} from '../protocol.ts';
 import type {
   AddModelOptions,
   DrawRequest,
   EncodeOptions,
   ExportOptions,
+  InspectOptions,
   JobOptions,
   PlanChoice,
   UpscaleRequest,
@@ -78,6 +85,15 @@ export interface Upscaler {
    * @throws CrispenError `INVALID_INPUT`, `MODEL_UNKNOWN`
    */
   estimateCpu(width: number, height: number, request?: PlanChoice): Promise<number>;
+  /**
+   * Runs a model on an image, or a part of one, and returns what its attention did: dynamic branch weights
+   * and pixel attention (A2N, PAN, SPAN), clusters and the pixels that each pixel attends to (LCoAN, DLSN), keys
+   * and gates (ACLA). The result is for looking at networks; it costs more memory than an upscale of the same
+   * pixels, so it is bounded by `maxPixels`. Computes in f32.
+   *
+   * @throws CrispenError like `upscale`, and `INVALID_INPUT` for a region outside the image
+   */
+  inspect(image: UpscaleSource, options?: InspectOptions): Promise<AttentionInspection>;
   /**
    * Adds a weight file (.pth, .pt, .ckpt, .safetensors) or the file at a URL: recognises its
    * network and scale, and stores it with the page's origin. Its `id` can then be used as `model`.

@@ -1,0 +1,25 @@
+/** Makes elements: only the inspector builds its own, because few visitors open it. */
+type Child = Node | string;
+
+/** An element with properties; names with a hyphen are attributes. */
+export function make<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  properties: Readonly<Record<string, unknown>> = {},
+  ...children: readonly Child[]
+): HTMLElementTagNameMap[K] {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name.includes('-')) element.setAttribute(name, String(value));
+    else Object.assign(element, { [name]: value });
+  }
+  element.append(...children);
+  return element;
+}
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+export function draw(tag: string, attributes: Readonly<Record<string, string | number>>): Element {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+  return element;
+}

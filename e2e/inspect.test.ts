@@ -1,0 +1,146 @@
+import { readFile } from 'node:fs/promises';
+import type { Browser, Page } from 'playwright';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findModel } from '../src/catalog/files.ts';
+import { attentionInput, attentionTaps, readAttention } from '../src/engine/oracle/attention.ts';
+import { interpret } from '../src/engine/oracle/interpreter.ts';
+import type { InspectOptions } from '../src/index.ts';
+import { createNetwork } from '../src/networks/registry.ts';
+import { readSafetensors } from '../src/weights/safetensors.ts';
+import { launch } from './browser.ts';
+import { decode } from './oracle.ts';
+import { type Served, serveSources } from './server.ts';
+
+const PHOTO = 'e2e/images/chelsea-24x20.png';
+
+let site: Served;
+beforeAll(async () => {
+  site = await serveSources();
+});
+afterAll(() => site.close());
+
+/** The photo's attention by the plain loops in Node. */
+async function expected(model: string) {
+  const entry = findModel(model);
+  const { tensors } = readSafetensors(await readFile(`public/models/${entry.file}`));
+  const network = createNetwork(entry.network, entry);
+  const image = await decode(await readFile(PHOTO));
+  const traced = await interpret(
+    network,
+    tensors,
+    attentionInput(network, image),
+    attentionTaps(network),
+  );
+  return readAttention(network, traced, image);
+}
+
+function worst(actual: readonly number[], wanted: ArrayLike<number>): number {
+  expect(actual).toHaveLength(wanted.length);
+  return actual.reduce((most, value, i) => Math.max(most, Math.abs(value - wanted[i])), 0);
+}
+
+describe.each(['webgpu', 'cpu'] as const)('on the backend %s', (backend) => {
+  let browser: Browser;
+  let page: Page;
+  beforeAll(async () => {
+    browser = await launch({ webgpu: backend === 'webgpu' });
+    page = await browser.newPage();
+    await page.goto(`${site.url}bare`);
+    await page.waitForFunction(() => window.crispen !== undefined);
+    await page.evaluate((choice) => {
+      Object.assign(window, { upscaler: window.crispen.createUpscaler({ backend: choice }) });
+    }, backend);
+  });
+  afterAll(() => browser.close());
+
+  async function inspect(options: Omit<InspectOptions, 'signal' | 'onProgress'>) {
+    const bytes = [...(await readFile(PHOTO))];
+    return page.evaluate(
+      async ([file, request]) => {
+        const { crispen, upscaler } = window;
+        const stages = new Set<string>();
+        try {
+          const found = await upscaler.inspect(crispen.bytes(file), {
+            ...request,
+            onProgress: ({ stage }) => stages.add(stage),
+          });
+          const blocks = found.blocks.map(({ name, branches, attention, enhanced }) => ({
+            name,
+            branches,
+            size: attention && [attention.channels, attention.width, attention.height],
+            attention: attention && [...attention.data],
+            enhanced: enhanced?.channel,
+          }));
+          return { ...found, blocks, stages: [...stages], code: null };
+        } catch (error) {
+          return { ...crispen.failure(error), blocks: [] };
+        }
+      },
+      [bytes, options] as const,
+    );
+  }
+
+  it('gives the branch weights and the attention of every block', async () => {
+    const found = await inspect({ model: 'a2n-photo-x2' });
+    expect(found).toMatchObject({
+      code: null,
+      model: 'a2n-photo-x2',
+      architecture: 'a2n',
+      scale: 2,
+      backend,
+      width: 24,
+      height: 20,
+      reduction: 1,
+      region: { x: 0, y: 0, width: 24, height: 20 },
+      stages: ['decode', 'download', 'upscale'],
+    });
+    const wanted = await expected('a2n-photo-x2');
+    expect(found.blocks.map(({ name }) => name)).toEqual(wanted.blocks.map(({ name }) => name));
+    expect(found.blocks).toHaveLength(17);
+    for (const [i, block] of wanted.blocks.entries()) {
+      const { branches, attention, size } = found.blocks[i];
+      if (block.branches) expect(worst([...(branches ?? [])], block.branches)).toBeLessThan(2e-4);
+      expect(worst(attention ?? [], block.attention?.data ?? [])).toBeLessThan(2e-4);
+      const side = block.name === 'up1' ? 2 : 1;
+      expect(size).toEqual([side === 2 ? 24 : 40, 24 * side, 20 * side]);
+    }
+  });
+
+  it('inspects a part, or the whole reduced, and networks with a gate alone', async () => {
+    const part = { x: 3, y: 2, width: 16, height: 18 };
+    const found = await inspect({ scale: 3, region: part });
+    expect(found).toMatchObject({ code: null, width: 16, height: 18, region: part, reduction: 1 });
+    expect(found.blocks[0].branches).toBeNull();
+    const small = await inspect({ maxPixels: 256 });
+    expect(small).toMatchObject({ code: null, width: 12, height: 10, reduction: 2 });
+    expect(small.blocks[0].size).toEqual([40, 12, 10]);
+  });
+
+  it('says that a region is outside, and works again', async () => {
+    const outside = await inspect({ region: { x: 20, y: 0, width: 5, height: 5 } });
+    expect(outside).toMatchObject({
+      code: 'INVALID_INPUT',
+      hint: expect.stringContaining('24 x 20'),
+    });
+    expect(await inspect({ model: 'a2n-jpeg-x1' })).toMatchObject({ code: null, scale: 1 });
+  });
+
+  it('stops when it is told to', async () => {
+    const code = await page.evaluate(
+      async (file) => {
+        const { crispen, upscaler } = window;
+        const controller = new AbortController();
+        const work = upscaler.inspect(crispen.bytes(file), {
+          signal: controller.signal,
+          onProgress: () => controller.abort(),
+        });
+        return work.then(
+          () => 'finished',
+          (error) => crispen.failure(error).code,
+        );
+      },
+      [...(await readFile(PHOTO))],
+    );
+    expect(code).toBe('ABORTED');
+  });
+});

@@ -1,0 +1,329 @@
+/** What the attention of a network did with one image, from the tensors of one run. */
+
+import { pixelsOf, type Size } from '../../geometry.ts';
+import { paddedSide, paddingOf } from '../../graph/analysis.ts';
+import {
+  type AttentionPoints,
+  attentionPoints,
+  type BlockPoints,
+  type ClusterPoints,
+  type KeyPoints,
+} from '../../graph/attention.ts';
+import type { Graph, NodeId } from '../../graph/graph.ts';
+import { type Gate, paddedRow } from '../../graph/nonlocalOp.ts';
+import { mapSize } from '../../graph/shape.ts';
+import type { Rgba8Image } from '../../image/image.ts';
+import { keyRow, softmax } from '../../kernels/nonlocal/nonlocal.reference.ts';
+import { cropReference, unpackRgba8Reference } from '../../kernels/pixels/rgba8.reference.ts';
+import type { Network } from '../../networks/network.ts';
+import type { TracedTensor } from '../types.ts';
+import { type PlanarInput, pixelFormats } from './trace.ts';
+
+/** Feature maps: planar (chw), row-major, f32. */
+export interface AttentionMaps {
+  readonly channels: number;
+  readonly width: number;
+  readonly height: number;
+  readonly data: Float32Array<ArrayBuffer>;
+}
+
+/** One channel of the features that a pixel attention multiplies, before it does. */
+export interface GatedFeature {
+  readonly channel: number;
+  /** The channel's mean attention over the image. */
+  readonly mean: number;
+  /** `width * height` values of the block's `attention`. */
+  readonly data: Float32Array<ArrayBuffer>;
+}
+
+/** The attention within one block. What a block does not have is null. */
+export interface AttentionBlock {
+  readonly name: string;
+  /**
+   * The dynamic weights of the attention branch and the non-attention branch for this image (A2N). Their sum
+   * is 1.
+   */
+  readonly branches: readonly [attention: number, nonAttention: number] | null;
+  /**
+   * Pixel attention: the factor of each channel and pixel, 0 to 1 (-0.5 to 0.5 in SPAN). A gate of an
+   * upsampler is larger than the image.
+   */
+  readonly attention: AttentionMaps | null;
+  /** The features of the channel with the largest mean attention. */
+  readonly enhanced: GatedFeature | null;
+  /** The features of the channel with the smallest mean attention. */
+  readonly suppressed: GatedFeature | null;
+  /** Channel attention: one factor per channel, 0 to 1. */
+  readonly channelFactors: Float32Array<ArrayBuffer> | null;
+}
+
+/** A clustered attention (LCoAN, DLSN). Pixels are numbered row by row. */
+export interface AttentionClusters extends Size {
+  readonly name: string;
+  readonly rounds: number;
+  readonly clusters: number;
+  /** [rounds, pixels]: the cluster of each pixel, from 0. */
+  readonly codes: Uint32Array<ArrayBuffer>;
+  /** Entries per pixel in `neighbours` and `weights`. */
+  readonly count: number;
+  /** [pixels, count]: the pixels that each pixel attends to most, the largest weight first. */
+  readonly neighbours: Uint32Array<ArrayBuffer>;
+  /**
+   * [pixels, count]: their weights. The weights of one pixel over all others have the sum 1; what is
+   * missing belongs to pixels beyond `count`. Entries of weight 0 are unused.
+   */
+  readonly weights: Float32Array<ArrayBuffer>;
+}
+
+/** An attention to a few keys per pixel, at offsets that the network computes (ACLA). */
+export interface AttentionKeys extends Size {
+  readonly name: string;
+  /** The earlier layers that have the keys `first` to `first + keys - 1`. */
+  readonly references: readonly {
+    readonly name: string;
+    readonly first: number;
+    readonly keys: number;
+  }[];
+  /** [keys, height, width]: the weight of each key. The sum over all keys is 1. */
+  readonly weights: Float32Array<ArrayBuffer>;
+  /** [keys, 2, height, width]: dy and dx of each key in pixels, from the pixel that attends. */
+  readonly offsets: Float32Array<ArrayBuffer>;
+  /** [keys, height, width]: what the gate makes of each key, 0 (closed) to 1; null without a gate. */
+  readonly gates: Float32Array<ArrayBuffer> | null;
+}
+
+/** The attention of one run, in the order of the network. Networks without any have empty lists. */
+export interface Attention {
+  readonly blocks: readonly AttentionBlock[];
+  readonly clusters: readonly AttentionClusters[];
+  readonly keys: readonly AttentionKeys[];
+}
+
+/** Pixels that `AttentionClusters` names per pixel. */
+const NEIGHBOURS = 32;
+
+/** The names of the tensors that `readAttention` needs. Empty: the network has no attention. */
+export function attentionTaps({ graph }: Network): string[] {
+  return [...tapped(attentionPoints(graph))].map((id) => graph.nodes[id].name);
+}
+
+/** An image as the input of the run that is traced. */
+export function attentionInput(network: Network, image: Rgba8Image): PlanarInput {
+  return unpackRgba8Reference(image, pixelFormats(network).input);
+}
+
+/** Bytes of these tensors for an LR image. */
+export function attentionBytes({ graph }: Network, image: Size): number {
+  const padded = paddedSize(graph, image);
+  let total = 0;
+  for (const id of tapped(attentionPoints(graph))) {
+    const { shape } = graph.nodes[id];
+    if (shape.kind === 'vector') total += shape.length;
+    else if (shape.kind === 'map') total += shape.channels * pixelsOf(mapSize(shape, padded));
+    else total += shape.dims(pixelsOf(padded)).reduce((a, b) => a * b, 1);
+  }
+  return 4 * total;
+}
+
+/**
+ * @param traced the tensors that `attentionTaps` names
+ * @param image the LR image's size; padding is cut off the maps
+ */
+export function readAttention(
+  { graph }: Network,
+  traced: ReadonlyMap<string, TracedTensor>,
+  image: Size,
+): Attention {
+  const reader: Reader = {
+    vector: (id) => Float32Array.from(tensorOf(graph, traced, id).data),
+    table: (id) => tensorOf(graph, traced, id),
+    maps(id) {
+      const { shape, data } = tensorOf(graph, traced, id);
+      const [channels, height, width] = shape;
+      const { shape: declared } = graph.nodes[id];
+      const size = declared.kind === 'map' ? mapSize(declared, image) : { width, height };
+      const whole = { channels, height, width, data: Float32Array.from(data) };
+      return cropReference(whole, size.height, size.width);
+    },
+  };
+  const points = attentionPoints(graph);
+  const padded = paddedSize(graph, image);
+  return {
+    blocks: points.blocks.map((block) => readBlock(block, reader)),
+    clusters: points.clusters.map((found) => readClusters(found, reader, padded)),
+    keys: points.keys.map((found) => readKeys(found, reader)),
+  };
+}
+
+/** Reads traced tensors by node. */
+interface Reader {
+  readonly vector: (id: NodeId) => Float32Array<ArrayBuffer>;
+  readonly table: (id: NodeId) => TracedTensor;
+  readonly maps: (id: NodeId) => AttentionMaps;
+}
+
+function tensorOf(
+  { nodes }: Graph,
+  traced: ReadonlyMap<string, TracedTensor>,
+  id: NodeId,
+): TracedTensor {
+  const found = traced.get(nodes[id].name);
+  if (!found) throw new Error(`${nodes[id].name} was not traced`);
+  return found;
+}
+
+function paddedSize(graph: Graph, { width, height }: Size): Size {
+  const padding = paddingOf(graph);
+  return { width: paddedSide(padding, width), height: paddedSide(padding, height) };
+}
+
+function tapped({ blocks, clusters, keys }: AttentionPoints): Set<NodeId> {
+  return new Set(
+    [
+      ...blocks.flatMap(({ branches, attention, gated, channels }) => [
+        branches,
+        attention,
+        gated,
+        channels,
+      ]),
+      ...clusters.flatMap(({ codes, order, rank, attention, lse }) => [
+        codes,
+        order,
+        rank,
+        attention,
+        lse,
+      ]),
+      ...keys.flatMap(({ weights, offsets, mask }) => [weights, offsets, mask]),
+    ].filter((id) => id !== null),
+  );
+}
+
+function readBlock(
+  { name, branches, attention, gated, channels }: BlockPoints,
+  { vector, maps }: Reader,
+): AttentionBlock {
+  const [p, q] = branches === null ? [] : vector(branches);
+  const gate = attention === null ? null : maps(attention);
+  const found = gate && gated !== null ? extremes(gate, maps(gated)) : NO_EXTREMES;
+  return {
+    name,
+    branches: p === undefined || q === undefined ? null : [p, q],
+    attention: gate,
+    enhanced: found.enhanced,
+    suppressed: found.suppressed,
+    channelFactors: channels === null ? null : vector(channels),
+  };
+}
+
+const NO_EXTREMES = { enhanced: null, suppressed: null };
+
+/** The mean of each channel over the pixels. */
+export function channelMeans({ channels, width, height, data }: AttentionMaps): number[] {
+  const plane = width * height;
+  return Array.from({ length: channels }, (_, c) => {
+    let sum = 0;
+    for (let i = c * plane; i < (c + 1) * plane; i++) sum += data[i];
+    return sum / plane;
+  });
+}
+
+function extremes(gate: AttentionMaps, features: AttentionMaps) {
+  const means = channelMeans(gate);
+  const plane = features.width * features.height;
+  const at = (channel: number): GatedFeature => ({
+    channel,
+    mean: means[channel],
+    data: features.data.slice(channel * plane, (channel + 1) * plane),
+  });
+  return {
+    enhanced: at(means.indexOf(Math.max(...means))),
+    suppressed: at(means.indexOf(Math.min(...means))),
+  };
+}
+
+function readClusters(
+  { name, rounds, clusters, ...points }: ClusterPoints,
+  { table }: Reader,
+  { width, height }: Size,
+): AttentionClusters {
+  const length = width * height;
+  const codes = Uint32Array.from(table(points.codes).data, (code, i) => {
+    return code - Math.floor(i / length) * clusters;
+  });
+  const count = Math.min(NEIGHBOURS, length);
+  const neighbours = new Uint32Array(length * count);
+  const weights = new Float32Array(length * count);
+  const attention = table(points.attention);
+  const [order, rank, lse] = [points.order, points.rank, points.lse].map((id) => table(id).data);
+  const [, windows, window, keys] = attention.shape;
+  const padded = windows * window;
+  /** The weight of every pixel for the current one, and which of them are not zero. */
+  const all = new Float32Array(length);
+  const touched: number[] = [];
+  for (let i = 0; i < length; i++) {
+    const rows = Array.from({ length: rounds }, (_, r) => rank[r * length + i] - r * length);
+    const shares = softmax(rows.map((j, r) => lse[r * padded + j]));
+    rows.forEach((j, r) => {
+      const first = Math.floor(j / window);
+      for (let k = 0; k < keys; k++) {
+        const weight = shares[r] * attention.data[(r * padded + j) * keys + k];
+        const row = paddedRow(keyRow(first, k, window, windows), length, window);
+        const pixel = order[r * length + row] - r * length;
+        if (weight === 0) continue;
+        if (all[pixel] === 0) touched.push(pixel);
+        all[pixel] += weight;
+      }
+    });
+    const at = i * count;
+    let filled = 0;
+    for (const pixel of touched) {
+      const weight = all[pixel];
+      all[pixel] = 0;
+      if (filled === count && weight <= weights[at + count - 1]) continue;
+      let n = filled < count ? filled++ : count - 1;
+      for (; n > 0 && weights[at + n - 1] < weight; n--) {
+        weights[at + n] = weights[at + n - 1];
+        neighbours[at + n] = neighbours[at + n - 1];
+      }
+      weights[at + n] = weight;
+      neighbours[at + n] = pixel;
+    }
+    touched.length = 0;
+  }
+  return { name, rounds, clusters, width, height, codes, count, neighbours, weights };
+}
+
+function readKeys(
+  { name, references, layout, gate, ...points }: KeyPoints,
+  { maps }: Reader,
+): AttentionKeys {
+  const { channels: keys, width, height, data: weights } = maps(points.weights);
+  const { data: map } = maps(points.offsets);
+  const plane = width * height;
+  const offsets = new Float32Array(keys * 2 * plane);
+  for (let t = 0; t < keys; t++) {
+    const from = (layout === 'paired' ? 2 * t : t) * plane;
+    offsets.set(map.subarray(from, from + 2 * plane), 2 * t * plane);
+  }
+  const gates = points.mask === null || !gate ? null : gateFactors(maps(points.mask), gate);
+  return { name, width, height, references, weights, offsets, gates };
+}
+
+/** What a gate makes of each key: see `Gate`. */
+function gateFactors(mask: AttentionMaps, gate: Gate): Float32Array<ArrayBuffer> {
+  const { channels, width, height, data } = mask;
+  if (gate === 'zero' || gate === 'exclude') return data.map((v) => (v > 0 ? 1 : 0));
+  const plane = width * height;
+  const factors = new Float32Array(data.length);
+  // Along the columns of a row, or along the keys of a pixel.
+  const [lines, length, step] =
+    gate === 'columns' ? [channels * height, width, 1] : [plane, channels, plane];
+  for (let line = 0; line < lines; line++) {
+    const from = gate === 'columns' ? line * width : line;
+    const values = Array.from({ length }, (_, i) => data[from + i * step]);
+    softmax(values).forEach((share, i) => {
+      factors[from + i * step] = share;
+    });
+  }
+  return factors;
+}

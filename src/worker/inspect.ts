@@ -1,0 +1,134 @@
+/** What the attention of a network does with an image; lazily loaded. */
+import {
+  attentionBytes,
+  attentionInput,
+  attentionTaps,
+  readAttention,
+} from '../engine/oracle/attention.ts';
+import type { RunOptions } from '../engine/types.ts';
+import { CrispenError, throwIfAborted } from '../errors.ts';
+import { pixelsOf, type Rect, type Size } from '../geometry.ts';
+import type { Rgba8Image } from '../image/image.ts';
+import { toRgba8 } from '../image/pixels.ts';
+import { Reduction } from '../image/reduce.ts';
+import { findAdapter, type JobServices } from './job.ts';
+import type { JobProgress } from './progress.ts';
+import type { AttentionInspection, InspectPlan, Stage, WireSource } from './protocol.ts';
+import { readSource } from './readSource.ts';
+
+/** The most bytes of tensors that a run keeps. */
+const MOST_BYTES = 2 ** 28;
+
+/** @throws CrispenError like `upscale`; `INVALID_INPUT` for a region outside the image */
+export async function inspect(
+  { host, loader, cpu, config }: JobServices,
+  track: (stages: readonly Stage[]) => JobProgress,
+  source: WireSource,
+  plan: InspectPlan,
+  signal: AbortSignal,
+): Promise<AttentionInspection> {
+  const runnable = await loader.find(plan.model);
+  const { adapter, reason } = await findAdapter({ host, config });
+  if (reason && config.backend === 'webgpu') throw CrispenError.deserialize(reason);
+  const progress = track(['decode', 'download', 'upscale']);
+  progress.report('decode', 0);
+  const decoded = await readSource(source, 'screen', signal);
+  const whole = toRgba8(decoded.image);
+  const region = plan.region ?? { x: 0, y: 0, width: whole.width, height: whole.height };
+  const part = cut(whole, region);
+  const { network, weights } = await loader.weights(runnable, progress, signal);
+  throwIfAborted(signal);
+
+  const reduction = smallestReduction(
+    part,
+    (size) => pixelsOf(size) <= plan.maxPixels && attentionBytes(network, size) <= MOST_BYTES,
+  );
+  const image = reduce(part, reduction);
+  const input = attentionInput(network, image);
+  const taps = attentionTaps(network);
+  const options: RunOptions = {
+    signal,
+    onProgress: ({ fraction, remainingMs }) => progress.report('upscale', fraction, remainingMs),
+  };
+  progress.report('upscale', 0);
+  const started = performance.now();
+  const run = async () => {
+    if (!adapter) return (await cpu()).trace(network, weights, input, taps, options);
+    const { trace } = await import('../engine/oracle/traceNetwork.ts');
+    return host.retry(
+      (engine) => trace(engine, network, weights, input, taps, { ...options, precision: 'f32' }),
+      signal,
+    );
+  };
+  // A network without attention has nothing to compute.
+  const traced = taps.length > 0 ? await run() : new Map();
+  throwIfAborted(signal);
+  const milliseconds = performance.now() - started;
+  const attention = readAttention(network, traced, image);
+  progress.report('upscale', 1, 0);
+  return {
+    ...attention,
+    model: runnable.id,
+    architecture: network.architecture,
+    scale: network.scale,
+    backend: adapter ? 'webgpu' : 'cpu',
+    width: image.width,
+    height: image.height,
+    region,
+    reduction,
+    milliseconds,
+  };
+}
+
+/** The buffers of an inspection, which are moved to the page. */
+export function buffersOf({ blocks, clusters, keys }: AttentionInspection): Transferable[] {
+  const arrays = [
+    ...blocks.flatMap(({ attention, enhanced, suppressed, channelFactors }) => [
+      attention?.data,
+      enhanced?.data,
+      suppressed?.data,
+      channelFactors,
+    ]),
+    ...clusters.flatMap(({ codes, neighbours, weights }) => [codes, neighbours, weights]),
+    ...keys.flatMap(({ weights, offsets, gates }) => [weights, offsets, gates]),
+  ];
+  return [...new Set(arrays.flatMap((array) => (array ? [array.buffer] : [])))];
+}
+
+/** @throws CrispenError `INVALID_INPUT` */
+function cut(image: Rgba8Image, { x, y, width, height }: Rect): Rgba8Image {
+  if (x + width > image.width || y + height > image.height) {
+    throw new CrispenError('INVALID_INPUT', 'The region is not within the image.', {
+      hint: `The image has ${image.width} x ${image.height} pixels.`,
+    });
+  }
+  if (width === image.width && height === image.height) return image;
+  const data = new Uint8ClampedArray(width * height * 4);
+  for (let row = 0; row < height; row++) {
+    const from = ((y + row) * image.width + x) * 4;
+    data.set(image.data.subarray(from, from + width * 4), row * width * 4);
+  }
+  return { width, height, data };
+}
+
+const reducedSize = ({ width, height }: Size, factor: number): Size => ({
+  width: Math.ceil(width / factor),
+  height: Math.ceil(height / factor),
+});
+
+/** The smallest whole factor by which an image must be reduced. One pixel is always accepted. */
+function smallestReduction(image: Size, fits: (size: Size) => boolean): number {
+  let factor = 1;
+  const longest = Math.max(image.width, image.height);
+  while (factor < longest && !fits(reducedSize(image, factor))) factor++;
+  return factor;
+}
+
+function reduce(image: Rgba8Image, factor: number): Rgba8Image {
+  if (factor === 1) return image;
+  const { width, height, data } = image;
+  // Half a step above, where rounding cannot change the factor.
+  const reduction = new Reduction(width, height, Math.max(width, height) / (factor - 0.5));
+  reduction.take(data);
+  return reduction.image;
+}
