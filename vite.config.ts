@@ -1,7 +1,10 @@
 import { defineConfig, type Plugin } from 'vite';
+import { en } from './demo/texts/en.ts';
+import { TEXT_ATTRIBUTES } from './demo/texts/texts.ts';
 import { licences } from './scripts/licences.mjs';
 import { offline } from './scripts/offline.mjs';
 import { bareShaders } from './scripts/shaders.mjs';
+import { pageTexts } from './scripts/texts.mjs';
 
 /**
  * The content policy of the built pages: nothing beyond their own origin. WebAssembly is for machines without
@@ -37,6 +40,8 @@ const policy: Plugin = {
         },
 };
 
+const texts = async () => ({ page: en.page, attributes: TEXT_ATTRIBUTES });
+
 /**
  * The site: index.html and demo/, bench.html and docs.html as separate pages. URLs are relative, so
  * any folder of any host can serve it.
@@ -49,6 +54,6 @@ export default defineConfig({
     target: 'es2023',
     rolldownOptions: { input: ['index.html', 'bench.html', 'docs.html'] },
   },
-  plugins: [bareShaders(), policy, licences({ emit: true }), offline()],
+  plugins: [bareShaders(), pageTexts(texts), policy, licences({ emit: true }), offline()],
   worker: { format: 'es', plugins: () => [bareShaders(), licences({ emit: false })] },
 });

@@ -1,6 +1,9 @@
 import type { UpscaleOutput, Upscaler } from '../src/index.ts';
+import { choiceTitle } from './models.ts';
 import { type Wish, wishWords } from './sizes.ts';
 import { type Item, type Result, type State, selectedOf, type Trouble } from './state.ts';
+import { t } from './texts/texts.ts';
+import { trouble } from './texts/trouble.ts';
 
 /**
  * What the result is compared with: the original as browsers enlarge it, its pixels, a Lanczos
@@ -33,7 +36,7 @@ interface Drawn {
 
 /** A result and what made it: `Photo 2×`. */
 export const resultTitle = ({ settings, backend }: Result): string =>
-  `${backend === 'lanczos' ? 'Lanczos' : settings.model.title} ${wishWords(settings.size)}`.trim();
+  `${backend === 'lanczos' ? 'Lanczos' : choiceTitle(settings.model)} ${wishWords(settings.size)}`.trim();
 
 const plainKey = ({ id }: Item, { width, height }: Result) => `${id} ${width}x${height}`;
 
@@ -97,7 +100,8 @@ export class Before {
     const result = state.drawing?.result ?? null;
     const plain = this.plain(state);
     if (this.#mode === 'pixels') {
-      return { mode: 'pixels', image: null, tag: 'Original, pixels', name: 'original', plain };
+      const { originalPixels: tag, originalName: name } = t.compare;
+      return { mode: 'pixels', image: null, tag, name, plain };
     }
     if (this.#mode === 'pinned' && this.#pin && this.isPinned(state)) {
       const tag = resultTitle(this.#pin.result);
@@ -107,7 +111,13 @@ export class Before {
       const tag = `Lanczos ${wishWords(result.settings.size)}`.trim();
       return { mode: 'lanczos', image: plain, tag, name: 'Lanczos', plain };
     }
-    return { mode: 'browser', image: null, tag: 'Original', name: 'original', plain };
+    return {
+      mode: 'browser',
+      image: null,
+      tag: t.page.original,
+      name: t.compare.originalName,
+      plain,
+    };
   }
 
   /**
@@ -143,7 +153,7 @@ export class Before {
       this.#plain = { key, image };
       onChange();
     } catch {
-      onTrouble({ message: 'The picture could not be resized.', hint: 'Compare it as pixels.' });
+      onTrouble(trouble(t.trouble.noResize));
     }
   }
 }

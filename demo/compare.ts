@@ -1,4 +1,5 @@
 import { splitAfterKey } from '../src/element/slider.ts';
+import { t } from './texts/texts.ts';
 import {
   fitView,
   keepInside,
@@ -269,13 +270,10 @@ export class Compare {
     stage.classList.toggle('is-whole', this.#isWhole());
     const percent = Math.round(this.#split * 100);
     divider.setAttribute('aria-valuenow', String(percent));
-    divider.setAttribute(
-      'aria-valuetext',
-      `${percent} % ${pictures.names[0]}, ${100 - percent} % ${pictures.names[1]}`,
-    );
+    divider.setAttribute('aria-valuetext', t.compare.split(percent, ...pictures.names));
     const zoom = `${Math.round(scale * ratio * 100)} %`;
     zoomFull.textContent = zoom;
-    zoomFull.setAttribute('aria-label', `${zoom}, show actual pixels`);
+    zoomFull.setAttribute('aria-label', t.compare.zoomLabel(zoom));
     zoomFit.setAttribute('aria-pressed', String(this.#fitted));
   }
 

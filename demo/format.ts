@@ -1,5 +1,6 @@
-/** Text and numbers for people. Pure functions. */
-export { roughly, timeLeft } from '../src/engine/progress.ts';
+/** Text and numbers for people. Pure functions of their arguments and the language. */
+import { rounded } from '../src/engine/progress.ts';
+import { t } from './texts/texts.ts';
 
 /** `902 × 600`, in pixels. */
 export function dimensions(width: number, height: number): string {
@@ -8,17 +9,29 @@ export function dimensions(width: number, height: number): string {
 
 /** A duration: `0.4 s`, `12 s`, `3 min 20 s`, `1 h 5 min`. */
 export function duration(milliseconds: number): string {
+  const { time } = t;
   const seconds = milliseconds / 1000;
-  if (seconds < 9.95) return `${Math.max(0.1, seconds).toFixed(1)} s`;
-  if (seconds < 59.5) return `${Math.round(seconds)} s`;
+  if (seconds < 9.95) return time.seconds(Math.max(0.1, seconds).toFixed(1));
+  if (seconds < 59.5) return time.seconds(Math.round(seconds));
   const whole = Math.round(seconds);
-  if (whole < 3600) {
-    const rest = whole % 60;
-    return rest === 0 ? `${whole / 60} min` : `${Math.floor(whole / 60)} min ${rest} s`;
-  }
+  const both = (large: string, rest: number, small: (n: number) => string) =>
+    rest === 0 ? large : `${large} ${small(rest)}`;
+  if (whole < 3600) return both(time.minutes(Math.floor(whole / 60)), whole % 60, time.seconds);
   const minutes = Math.round(seconds / 60);
-  const rest = minutes % 60;
-  return rest === 0 ? `${minutes / 60} h` : `${Math.floor(minutes / 60)} h ${rest} min`;
+  return both(time.hours(Math.floor(minutes / 60)), minutes % 60, time.minutes);
+}
+
+/** An estimate: `about 40 s`. */
+export function roughly(milliseconds: number): string {
+  const [n, unit] = rounded(milliseconds);
+  const words = { s: t.time.seconds, min: t.time.minutes, h: t.time.hours };
+  return t.time.about(words[unit](n));
+}
+
+/** The time left of a job; empty while unknown. */
+export function timeLeft(milliseconds: number | null): string {
+  if (milliseconds === null) return '';
+  return milliseconds < 1000 ? t.time.moment : t.time.left(roughly(milliseconds));
 }
 
 /** Megapixels: `0.5`, `12`. */

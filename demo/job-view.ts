@@ -3,9 +3,10 @@ import type { Metadata } from '../src/index.ts';
 import { get, say } from './dom.ts';
 import type { SaveFormat } from './download.ts';
 import { dimensions, duration, roughly, timeLeft } from './format.ts';
-import { type Offer, titleOf } from './models.ts';
+import { choiceTitle, type Offer, titleOf } from './models.ts';
 import { wishWords } from './sizes.ts';
 import { type Item, type Result, type State, selectedOf, type Way } from './state.ts';
+import { type Language, language, t } from './texts/texts.ts';
 import { advice, keptWords, madeBy, noAdapterWords, stageWords, workerWords } from './words.ts';
 
 export interface JobActions {
@@ -20,11 +21,13 @@ export interface JobActions {
   copy(): Promise<void>;
   share(): Promise<void>;
   dragOut(event: DragEvent): void;
+  inspect(): void;
 }
 
 /** Shows the selected picture's job: progress, questions, the result and how to save it. */
 export class JobView {
-  #adviceGiven = '';
+  /** The language of the advice. */
+  #adviceIn: Language | null = null;
 
   readonly #models: readonly Offer[];
 
@@ -35,6 +38,7 @@ export class JobView {
     }
     // Dragging the button out of the window drags the file.
     get('save-png').addEventListener('dragstart', (event) => actions.dragOut(event));
+    get('inspect').addEventListener('click', () => actions.inspect());
     get('cancel').addEventListener('click', () => actions.cancel());
     for (const id of ['again', 'go-on']) get(id).addEventListener('click', () => actions.restart());
     get('revert').addEventListener('click', () => actions.revert());
@@ -106,7 +110,8 @@ export class JobView {
     const isStale = phase.kind !== 'done';
     if (isStale) {
       const size = wishWords(settings.size);
-      say(get('stale-text'), `You still see ${size ? `${size}, ` : ''}${settings.model.title}.`);
+      const what = [...(size ? [size] : []), choiceTitle(settings.model)];
+      say(get('stale-text'), t.result.stillSee(what.join(t.queue.separator)));
     }
     say(get('fact-from'), dimensions(result.inputWidth, result.inputHeight));
     say(get('fact-to'), dimensions(result.width, result.height));
@@ -116,9 +121,9 @@ export class JobView {
     const names = passes.map((id) =>
       isAdded && id === model.id ? model.title : titleOf(this.#models, id),
     );
-    const chain = names.filter((name, i) => name !== names[i - 1]).join(', then ');
+    const chain = names.filter((name, i) => name !== names[i - 1]).join(t.result.next);
     const isRepeated = new Set(names).size < names.length;
-    say(get('fact-by'), madeBy(result, isRepeated ? `${chain} (${names.length} runs)` : chain));
+    say(get('fact-by'), madeBy(result, isRepeated ? t.result.runs(chain, names.length) : chain));
     const kept = keptWords(source);
     say(get('fact-kept'), kept);
     get('fact-kept').hidden = kept === '';
@@ -127,10 +132,11 @@ export class JobView {
     for (const { name } of Object.values(FORMATS)) {
       get(`save-${name}`).hidden = name !== 'png' && preview !== null;
     }
-    const reduced = preview ? 'A reduced copy is shown; the file has every pixel.' : '';
-    say(get('fact-saved'), [file ? '' : `Saved as ${savedAs}.`, reduced].join(' ').trim());
+    const reduced = preview ? t.result.reduced : '';
+    say(get('fact-saved'), [file ? '' : t.result.savedAs(savedAs), reduced].join(' ').trim());
     get('fact-saved').hidden = file !== null && preview === null;
     get('save').hidden = file === null;
+    get('inspect').hidden = passes.length === 0;
     get('fact-tiles').hidden = result.diagnostics.statistics === 'exact';
     get('fact-approximate').hidden = !result.diagnostics.approximate;
   }
@@ -145,8 +151,8 @@ export class JobView {
     say(get('notice-text'), text);
     const insecure = detection.reason?.code === 'INSECURE_CONTEXT';
     get('notice-advice').hidden = insecure;
-    if (!insecure && this.#adviceGiven === '') {
-      this.#adviceGiven = navigator.userAgent;
+    if (!insecure && this.#adviceIn !== language) {
+      this.#adviceIn = language;
       get('notice-steps').replaceChildren(...adviceList(navigator.userAgent));
     }
     get('ways').hidden = !isChoosing;
@@ -156,8 +162,8 @@ export class JobView {
     // One answer for all pictures that wait for it.
     const asking = items.flatMap((other) => (other.phase.kind === 'choose' ? [other.phase] : []));
     const sum = asking.reduce((all, { cpuMs }) => all + (cpuMs ?? 0), 0);
-    const count = asking.length > 1 ? `${asking.length} pictures, ` : '';
-    say(get('run-cpu'), `Run on the CPU (${count}${roughly(sum)})`);
+    const count = asking.length > 1 ? [t.result.pictures(asking.length)] : [];
+    say(get('run-cpu'), t.result.runOnCpu([...count, roughly(sum)].join(t.queue.separator)));
     get('run-cpu').hidden = !isPossible;
     get('too-large').hidden = isPossible;
     // A resize restores nothing. The visitor must always have at least one answer.
@@ -176,26 +182,20 @@ function adviceList(userAgent: string): HTMLElement[] {
 }
 
 function statusWords(item: Item | null, { detection, items }: State): string {
-  if (item === null) return 'Ready for a picture.';
+  const words = t.status;
+  if (item === null) return words.ready;
   const { phase, settings, result } = item;
   switch (phase.kind) {
     case 'waiting':
-      return items.some((other) => other.phase.kind === 'working')
-        ? 'Waiting for the picture before it…'
-        : 'Waiting…';
+      return items.some((other) => other.phase.kind === 'working') ? words.behind : words.waiting;
     case 'working': {
       const isSlow = phase.stage === 'upscale' && workerWords(detection).slow;
-      return `${stageWords(phase.stage, settings.task)}${isSlow ? ', slowly in software' : ''}…`;
+      const stage = stageWords(phase.stage, settings.task);
+      return isSlow ? words.slowly(stage) : words.working(stage);
     }
-    case 'confirm':
-      return 'A very large result.';
-    case 'choose':
-      return 'Waiting for your choice above.';
     case 'done':
-      return `Done in ${duration(result?.diagnostics.milliseconds ?? 0)}.`;
-    case 'cancelled':
-      return 'Cancelled.';
-    case 'failed':
-      return 'That did not work.';
+      return words.done(duration(result?.diagnostics.milliseconds ?? 0));
+    default:
+      return words[phase.kind];
   }
 }

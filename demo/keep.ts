@@ -1,5 +1,7 @@
 import { readPicture } from './intake.ts';
 import type { Item, Result, Settings, State, Trouble } from './state.ts';
+import { t } from './texts/texts.ts';
+import { trouble } from './texts/trouble.ts';
 
 /** Pictures and results are forgotten after this time without use. */
 const EXPIRES_MS = 7 * 24 * 3600 * 1000;
@@ -133,10 +135,7 @@ export class Keeper {
         if (this.#folder && this.#latest) await this.#write(this.#folder, this.#latest);
       } catch {
         this.#folder = null;
-        this.#onTrouble({
-          message: 'The browser has no room to keep these pictures.',
-          hint: 'Save the results before you leave this page.',
-        });
+        this.#onTrouble(trouble(t.trouble.noRoom));
       }
     });
   }

@@ -1,4 +1,4 @@
-import { CrispenError, createUpscaler, MODELS } from '../src/index.ts';
+import { createUpscaler, MODELS } from '../src/index.ts';
 import { Before } from './before.ts';
 import { get, say } from './dom.ts';
 import { canPickFile, canPickFolder, EXTENSIONS, pickFile, type SaveFormat } from './download.ts';
@@ -14,6 +14,9 @@ import { Saving } from './saving.ts';
 import { Session } from './session.ts';
 import { factorOf, wishName } from './sizes.ts';
 import { type State, selectedOf } from './state.ts';
+import { startLanguage } from './texts/language.ts';
+import { t } from './texts/texts.ts';
+import { trouble, troubleOf } from './texts/trouble.ts';
 import { PageView } from './view.ts';
 
 /** `?backend=webgpu` also accepts a software adapter; `?backend=cpu` does not use the GPU. */
@@ -38,6 +41,7 @@ const view = new PageView(MODELS, {
   copy: () => saving.copy(),
   share: () => saving.share(),
   dragOut: (event) => saving.dragOut(event),
+  inspect: () => void inspect(),
   undo: () => session.undo(),
   goBack: () => session.goHome(false),
   setStrength: (strength) => session.setStrength(strength),
@@ -125,20 +129,12 @@ function take(batch: Promise<Given>): void {
         session.add(await Promise.all(read));
       }
       if (files.length === 0) {
-        session.report({
-          message: 'There is no picture in that folder.',
-          hint: 'Drop the pictures themselves, or another folder.',
-        });
+        session.report(trouble(t.trouble.noPictures));
       } else if (skipped > 0) {
-        const what = skipped === 1 ? '1 file was' : `${skipped} files were`;
-        session.report({ message: `${what} left out.`, hint: 'Only pictures were taken.' });
+        session.report(trouble(t.trouble.leftOut(skipped)));
       }
     } catch (error) {
-      const { message } = CrispenError.from(error);
-      session.report({
-        message: `That could not be read: ${message}`,
-        hint: 'It may have been moved or deleted. Drop it again.',
-      });
+      session.report(trouble(t.trouble.unreadable(troubleOf(error).message)));
     }
   });
 }
@@ -149,10 +145,20 @@ async function openSample(url: string): Promise<void> {
     if (!response.ok) throw new Error(`The server answered ${response.status}.`);
     session.add([await readPicture(await response.blob(), url)]);
   } catch {
-    session.report({
-      message: 'The sample could not be loaded.',
-      hint: 'Check the connection, or drop a picture of your own.',
-    });
+    session.report(trouble(t.trouble.sample));
+  }
+}
+
+/** Shows what the attention did with the selected picture. */
+async function inspect(): Promise<void> {
+  const { picture, result } = selectedOf(session.state) ?? {};
+  const model = result?.passes[0];
+  if (!picture || !model) return;
+  try {
+    const { openInspector } = await import('./inspector/inspector.ts');
+    openInspector({ upscaler, picture, model, onTrouble: (trouble) => session.report(trouble) });
+  } catch (error) {
+    session.report(troubleOf(error));
   }
 }
 
@@ -165,8 +171,7 @@ async function writeToFile(): Promise<void> {
     const file = await pickFile(name);
     if (file) session.writeTo(file);
   } catch (error) {
-    const { message, hint } = CrispenError.from(error, 'WRITE_FAILED');
-    session.report({ message, hint });
+    session.report(troubleOf(error, 'WRITE_FAILED'));
   }
 }
 
@@ -183,7 +188,9 @@ function listenForSaveAll(): void {
     button.addEventListener('click', async () => {
       if (button.ariaBusy === 'true') return;
       button.ariaBusy = 'true';
-      await work(format.value as SaveFormat, (done, all) => say(button, `${done} of ${all}`));
+      await work(format.value as SaveFormat, (done, all) =>
+        say(button, t.result.saving(done, all)),
+      );
       button.ariaBusy = 'false';
       say(button, label);
     });
@@ -212,8 +219,7 @@ async function keepPictures(): Promise<void> {
   });
   get('forget-all').addEventListener('click', () => {
     const { items } = session.state;
-    const what = items.length === 1 ? 'the picture' : `all ${items.length} pictures`;
-    if (!confirm(`Forget ${what} with the results? This cannot be undone.`)) return;
+    if (!confirm(t.queue.forget(items.length))) return;
     session.remove(items.map(({ id }) => id));
     session.forget();
   });
@@ -222,11 +228,7 @@ async function keepPictures(): Promise<void> {
 
 listenForFiles({
   onFiles: take,
-  onNothing: () =>
-    session.report({
-      message: 'That was not a picture file.',
-      hint: 'Save the picture first, then drop the file here.',
-    }),
+  onNothing: () => session.report(trouble(t.trouble.noFile)),
 });
 listenForSaveAll();
 const probe = new File([], 'a.png', { type: 'image/png' });
@@ -234,9 +236,13 @@ get('share').hidden = navigator.canShare?.({ files: [probe] }) !== true;
 get('copy').hidden = typeof ClipboardItem === 'undefined';
 recallSettings(session);
 render(session.state);
+void startLanguage(() => {
+  own.render();
+  elsewhere.render(session.state);
+  render(session.state);
+});
 void keepPictures().catch((error: unknown) => console.warn(error));
 void own.refresh().catch((error: unknown) => console.warn(error));
 void session.detect().catch((error: unknown) => {
-  const { message, hint } = CrispenError.from(error);
-  session.report({ message, hint });
+  session.report(troubleOf(error));
 });

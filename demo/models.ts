@@ -1,4 +1,5 @@
 import type { AddedTask, ModelEntry, Task } from '../src/index.ts';
+import { type Texts, t } from './texts/texts.ts';
 
 export type Scale = number;
 /** The initial size for a task: a restored picture keeps its own. */
@@ -26,26 +27,24 @@ const ORDER: readonly PictureTask[] = ['upscale', 'dejpeg', 'denoise'];
 export const tasksOf = (models: readonly Offer[]): PictureTask[] =>
   ORDER.filter((task) => models.some((model) => model.task === task));
 
-/** In the order of the list. Other models follow, under their ids. */
-const WORDS: Readonly<Record<string, Pick<ModelOption, 'title' | 'text'>>> = {
-  photo: {
-    title: 'Photo',
-    text: 'From the web or a phone: removes JPEG traces and noise as well.',
-  },
-  'photo-fast': { title: 'Photo (fast)', text: 'Almost the same in a third of the time.' },
-  clean: { title: 'Clean', text: 'Renders, artwork, lossless pictures: keeps every detail.' },
-  'clean-fast': { title: 'Clean (fast)', text: 'Almost the same in a third of the time.' },
-  lcoan: {
-    title: 'Clean (LCoAN)',
-    text: 'Repeats of a texture help each other. Slow.',
-  },
-  a2nm: { title: 'Clean (A2N-M)', text: 'A2N with four fifths of the weights.' },
-  a2n: { title: 'Clean (A2N)', text: 'The same by a network of four times the size.' },
-  'a2n-photo': {
-    title: 'Photo (A2N)',
-    text: 'For strongly compressed photos: removes more traces, keeps less detail.',
-  },
-};
+/** The kinds in the order of the list. Other models follow, under their ids. */
+const KINDS: readonly string[] = [
+  'photo',
+  'photo-fast',
+  'clean',
+  'clean-fast',
+  'lcoan',
+  'a2nm',
+  'a2n',
+  'a2n-photo',
+] satisfies (keyof Texts['kinds'])[];
+
+const kindWords = (kind: string): Pick<ModelOption, 'title' | 'text'> | undefined =>
+  (t.kinds as Readonly<Record<string, Pick<ModelOption, 'title' | 'text'>>>)[kind];
+
+/** The title of a model in the visitor's language, also of a result of another time. */
+export const choiceTitle = ({ kind, title }: Pick<ModelOption, 'kind' | 'title'>): string =>
+  kindWords(kind)?.title ?? title;
 
 const familyOf = ({ id }: Pick<Offer, 'id'>): string => id.replace(/-x\d+$/, '');
 
@@ -61,7 +60,7 @@ function kindOf({ id, kind, best, fast }: Offer): string {
  * offered if it saves time.
  */
 export function choicesAt(models: readonly Offer[], factor: number): ModelOption[] {
-  const order = Object.keys(WORDS);
+  const order = KINDS;
   const rank = (kind: string) => (order.indexOf(kind) + order.length + 1) % (order.length + 1);
   const offers = models.filter(({ task }) => task === 'upscale');
   offers.sort((a, b) => a.scale - b.scale);
@@ -84,7 +83,7 @@ export function choicesAt(models: readonly Offer[], factor: number): ModelOption
 function described(offer: Offer): ModelOption {
   const { id, description } = offer;
   const kind = kindOf(offer);
-  const { title, text } = WORDS[kind] ?? { title: id, text: description };
+  const { title, text } = kindWords(kind) ?? { title: id, text: description };
   return { id, kind, title, text };
 }
 

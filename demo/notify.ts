@@ -1,6 +1,7 @@
 import { get } from './dom.ts';
 import { endWords, pageTitle } from './queue.ts';
 import type { State } from './state.ts';
+import { t } from './texts/texts.ts';
 
 const KEY = 'crispen-notify';
 
@@ -8,7 +9,6 @@ const KEY = 'crispen-notify';
  * Informs visitors who look elsewhere: with the page's title, and with a notification at the end.
  */
 export class Elsewhere {
-  readonly #title = document.title;
   readonly #wanted = get<HTMLInputElement>('notify');
   #last: State | null = null;
 
@@ -27,7 +27,7 @@ export class Elsewhere {
   }
 
   render(state: State): void {
-    const title = pageTitle(state, this.#title);
+    const title = pageTitle(state, t.page.title);
     if (document.title !== title) document.title = title;
     const words = this.#last && endWords(this.#last, state);
     this.#last = state;

@@ -1,6 +1,8 @@
-import { type AddedModel, CrispenError, type Upscaler } from '../src/index.ts';
+import type { AddedModel, Upscaler } from '../src/index.ts';
 import { save } from './download.ts';
 import type { Trouble } from './state.ts';
+import { t } from './texts/texts.ts';
+import { troubleOf } from './texts/trouble.ts';
 
 /** Whether a file counts as weights and not as a picture. */
 export const isWeightFile = (name: string): boolean => /\.(pth|pt|ckpt|safetensors)$/i.test(name);
@@ -17,22 +19,15 @@ const NAMES: Readonly<Record<string, string>> = {
   'edsr-acla': 'EDSR with ACLA',
 };
 
-const RESTORES: Readonly<Record<Exclude<AddedModel['task'], 'upscale'>, string>> = {
-  dejpeg: 'removes JPEG traces',
-  denoise: 'removes noise',
-  demosaic: 'for sensor data',
-  restore: 'keeps the size',
-};
-
 /** A description of an added model, in one line. */
 export function describeModel(model: AddedModel): string {
   const { architecture, task, scale, scaleSource, bytes, kept, assumptions } = model;
-  const does = task === 'upscale' ? `${scale}×` : RESTORES[task];
+  const does = task === 'upscale' ? `${scale}×` : t.own[task];
   const megabytes = Math.max(0.1, bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
   return [
-    `${NAMES[architecture] ?? architecture}, ${does}${scaleSource === 'default' ? ' (assumed)' : ''}, ${megabytes} MB`,
-    ...assumptions.map((text) => `assumed: ${text}`),
-    ...(kept ? [] : ['not kept: no room in this browser']),
+    `${NAMES[architecture] ?? architecture}, ${scaleSource === 'default' ? t.own.assumedScale(does) : does}, ${megabytes} MB`,
+    ...assumptions.map((text) => t.own.assumed(text)),
+    ...(kept ? [] : [t.own.notKept]),
   ].join('; ');
 }
 
@@ -82,11 +77,16 @@ export class OwnModels {
     this.#render();
   }
 
+  /** Shows the list again, in another language. */
+  render(): void {
+    this.#render();
+  }
+
   /** Adds a weight file and starts using it. */
   async add(file: File): Promise<void> {
     const note = get('own-note');
     const reading = (fraction: number) => {
-      note.textContent = `Reading ${file.name}: ${Math.floor(fraction * 100)} %`;
+      note.textContent = t.own.reading(file.name, Math.floor(fraction * 100));
     };
     reading(0);
     const likelyScale = this.#parts.likelyScale();
@@ -98,7 +98,7 @@ export class OwnModels {
       await this.refresh();
       this.#parts.onUse(model);
     } catch (error) {
-      const { message, hint } = CrispenError.from(error);
+      const { message, hint } = troubleOf(error);
       this.#parts.onTrouble({ message: `${file.name}: ${message}`, hint });
     } finally {
       note.textContent = '';
@@ -124,8 +124,7 @@ export class OwnModels {
       await upscaler.removeModel(model.id);
       await this.refresh();
     } catch (error) {
-      const { message, hint } = CrispenError.from(error);
-      onTrouble({ message, hint });
+      onTrouble(troubleOf(error));
     }
   }
 

@@ -1,5 +1,6 @@
 import { sizeOf } from './sizes.ts';
 import type { Item, State } from './state.ts';
+import { t } from './texts/texts.ts';
 
 /** Summaries of the queue. Pure functions. */
 
@@ -65,14 +66,15 @@ export function queueLeft({ items }: Pick<State, 'items'>): number | null {
 /** The queue in one sentence. */
 export function queueWords(state: Pick<State, 'items' | 'isPaused'>, left: string): string {
   const { all, done, failed, open, asking, cancelled } = tally(state.items);
+  const words = t.queue;
   const parts = [
-    `${done} of ${all} done`,
-    ...(failed > 0 ? [`${failed} failed`] : []),
-    ...(cancelled > 0 ? [`${cancelled} cancelled`] : []),
-    ...(asking > 0 ? [`${asking} waiting for your answer`] : []),
-    ...(state.isPaused && open > 0 ? ['paused'] : open > 0 && left !== '' ? [left] : []),
+    words.done(done, all),
+    ...(failed > 0 ? [words.failed(failed)] : []),
+    ...(cancelled > 0 ? [words.cancelled(cancelled)] : []),
+    ...(asking > 0 ? [words.asking(asking)] : []),
+    ...(state.isPaused && open > 0 ? [words.paused] : open > 0 && left !== '' ? [left] : []),
   ];
-  return parts.join(', ');
+  return parts.join(words.separator);
 }
 
 /** The title of the page: the progress, for visitors in another tab. */
@@ -81,8 +83,8 @@ export function pageTitle(state: Pick<State, 'items'>, title: string): string {
   const working = state.items.find(({ phase }) => phase.kind === 'working');
   if (working?.phase.kind !== 'working') return open > 0 ? `… ${title}` : title;
   const percent = `${Math.floor(working.phase.fraction * 100)} %`;
-  const place = all > 1 ? `${done + 1} of ${all}, ` : '';
-  return `${place}${percent}, ${working.picture.name.replace(/^.*[/\\]/, '')}`;
+  const place = all > 1 ? [t.queue.place(done + 1, all)] : [];
+  return [...place, percent, working.picture.name.replace(/^.*[/\\]/, '')].join(', ');
 }
 
 /**
@@ -92,23 +94,14 @@ export function pageTitle(state: Pick<State, 'items'>, title: string): string {
 export function endWords(before: Pick<State, 'items'>, now: Pick<State, 'items'>): string | null {
   const { open, done, failed } = tally(now.items);
   if (tally(before.items).open === 0 || open > 0 || done + failed === 0) return null;
-  const what = done === 1 ? '1 picture is done' : `${done} pictures are done`;
-  return failed > 0 ? `${what}, ${failed} failed.` : `${what}.`;
+  const { finished, failed: failures, separator, stop } = t.queue;
+  const parts = [finished(done), ...(failed > 0 ? [failures(failed)] : [])];
+  return `${parts.join(separator)}${stop}`;
 }
-
-const PHASES: Readonly<Record<Item['phase']['kind'], string>> = {
-  waiting: 'waiting',
-  working: 'in progress',
-  confirm: 'needs an answer',
-  choose: 'needs an answer',
-  done: 'done',
-  cancelled: 'cancelled',
-  failed: 'failed',
-};
 
 /** The text on a picture's tile. */
 export function tileWords({ picture, phase, trouble }: Item): string {
   const what =
-    phase.kind === 'working' ? `${Math.floor(phase.fraction * 100)} %` : PHASES[phase.kind];
+    phase.kind === 'working' ? `${Math.floor(phase.fraction * 100)} %` : t.phases[phase.kind];
   return `${picture.name}, ${what}${trouble ? `: ${trouble.message}` : ''}`;
 }

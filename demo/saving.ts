@@ -1,4 +1,4 @@
-import { CrispenError, type Metadata, type UpscaleRequest, type Upscaler } from '../src/index.ts';
+import type { Metadata, UpscaleRequest, Upscaler } from '../src/index.ts';
 import { resizePlainly } from './before.ts';
 import {
   canPickFile,
@@ -12,6 +12,7 @@ import { distinctNames, resultName } from './format.ts';
 import type { Session } from './session.ts';
 import { wishName } from './sizes.ts';
 import { type Item, type Result, selectedOf } from './state.ts';
+import { troubleOf } from './texts/trouble.ts';
 
 interface Parts {
   readonly upscaler: Pick<Upscaler, 'encode' | 'upscale'>;
@@ -168,8 +169,7 @@ export class Saving {
     try {
       await work();
     } catch (error) {
-      const { message, hint } = CrispenError.from(error, 'WRITE_FAILED');
-      this.#parts.session.report({ message, hint });
+      this.#parts.session.report(troubleOf(error, 'WRITE_FAILED'));
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { AddedTask, CrispenError, Detection, Task, Upscaler } from '../src/index.ts';
+import type { AddedTask, Detection, Task, Upscaler } from '../src/index.ts';
 import { Drawings } from './drawings.ts';
 import { attempt, type JobParts, type Outcome, resultKey } from './job.ts';
 import { choose, firstScale, type ModelOption, type Offer } from './models.ts';
@@ -13,6 +13,8 @@ import {
   type Trouble,
   type Way,
 } from './state.ts';
+import { t } from './texts/texts.ts';
+import { trouble, troubleOf } from './texts/trouble.ts';
 
 export interface SessionParts {
   readonly upscaler: Pick<Upscaler, 'detect' | 'upscale' | 'estimateCpu'>;
@@ -419,8 +421,7 @@ export class Session {
     } catch (error) {
       if (isOver()) return;
       this.#job = null;
-      const { message, hint } = error as CrispenError;
-      this.#fail(item, { message, hint: hint ?? '' });
+      this.#fail(item, troubleOf(error));
     }
     this.#next();
   }
@@ -466,10 +467,7 @@ export class Session {
         this.#update({ drawing: { result, image: drawn } });
       }
     } catch {
-      this.report({
-        message: 'The result cannot be shown.',
-        hint: 'The browser cannot read its file again. It may still be saved.',
-      });
+      this.report(trouble(t.trouble.noShow));
     }
   }
 }

@@ -1,12 +1,13 @@
 import { MAX_FACTOR } from '../src/image/size.ts';
 import { get, say } from './dom.ts';
 import { sizeNote, type Wish, wishKey, wishOf, wishWords } from './sizes.ts';
+import { t } from './texts/texts.ts';
 import type { Size } from './zoom.ts';
 
 const OWN = {
-  scale: { label: 'Times', max: MAX_FACTOR, step: 0.1 },
-  width: { label: 'Width in pixels', max: 32_768, step: 1 },
-  height: { label: 'Height in pixels', max: 32_768, step: 1 },
+  scale: { label: 'times', max: MAX_FACTOR, step: 0.1 },
+  width: { label: 'width', max: 32_768, step: 1 },
+  height: { label: 'height', max: 32_768, step: 1 },
 } as const;
 type OwnKind = keyof typeof OWN;
 
@@ -22,7 +23,7 @@ export class SizeView {
       get('own-size').hidden = this.#asked === null;
       if (this.#asked) {
         const { label, max, step } = OWN[this.#asked];
-        say(get('own-size-label'), label);
+        say(get('own-size-label'), t.size[label]);
         Object.assign(value, {
           max: String(max),
           min: String(step),
@@ -52,7 +53,7 @@ export class SizeView {
     const isUsual = 'scale' in wish && [1, 2, 3, 4].includes(wish.scale);
     const listed = [...select.options].find(({ value }) => value === wishKey(wish));
     const [first] = select.options;
-    say(first as HTMLOptionElement, isUsual || listed ? 'another size…' : wishWords(wish));
+    say(first as HTMLOptionElement, isUsual || listed ? t.size.another : wishWords(wish));
     select.value = isUsual || !listed ? '' : listed.value;
   }
 }

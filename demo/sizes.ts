@@ -1,4 +1,5 @@
 import { MAX_FACTOR, type SizeWish, wishedSize } from '../src/image/size.ts';
+import { t } from './texts/texts.ts';
 import type { Size } from './zoom.ts';
 
 /** A requested size, given in one way. */
@@ -36,14 +37,16 @@ export function sizeNote(wish: Wish, size: Size | null): string {
   const factor = factorOf(wish, size);
   if (size === null || factor === null) return '';
   if (factor > MAX_FACTOR) {
-    return `This picture would be enlarged ${factor.toFixed(1)} times; ${MAX_FACTOR} is the most.`;
+    return t.size.beyond(factor.toFixed(1), MAX_FACTOR);
   }
   const isUsual = 'scale' in wish && [1, 2, 3, 4].includes(wish.scale);
   const made = sizeOf(wish, size);
-  const becomes = made && !isUsual ? `Becomes ${made.width} × ${made.height}.` : '';
-  const detail = factor > MOST_DETAIL ? ' Beyond 4× no true detail is added.' : '';
-  const smaller = factor < 1 ? ' That is smaller than the picture: it is only resized.' : '';
-  return `${becomes}${detail}${smaller}`.trim();
+  const notes = [
+    made && !isUsual ? t.size.becomes(`${made.width} × ${made.height}`) : '',
+    factor > MOST_DETAIL ? t.size.detail : '',
+    factor < 1 ? t.size.smaller : '',
+  ];
+  return notes.filter((note) => note !== '').join(' ');
 }
 
 /** A size from typed text; null if it is invalid. */
@@ -64,7 +67,7 @@ export function wishName(wish: Wish): string {
 /** The size as text: `2×`, `3840 wide`; empty if it stays the same. */
 export function wishWords(wish: Wish): string {
   if ('scale' in wish) return wish.scale === 1 ? '' : `${wish.scale}×`;
-  if ('width' in wish) return `${wish.width} wide`;
-  if ('height' in wish) return `${wish.height} high`;
+  if ('width' in wish) return t.wide(wish.width);
+  if ('height' in wish) return t.high(wish.height);
   return `${wish.fit.width} × ${wish.fit.height}`;
 }

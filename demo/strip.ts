@@ -2,6 +2,7 @@ import { copyOf, get, say } from './dom.ts';
 import { timeLeft } from './format.ts';
 import { queueLeft, queueWords, tally, tileWords } from './queue.ts';
 import type { Item, State } from './state.ts';
+import { t } from './texts/texts.ts';
 
 export interface StripActions {
   select(id: string): void;
@@ -74,7 +75,7 @@ export class Strip {
     say(get('queue-status'), queueWords(state, timeLeft(open > 0 ? queueLeft(state) : null)));
     const pause = get('queue-pause');
     pause.hidden = open === 0;
-    say(pause, isPaused ? 'Go on' : 'Pause');
+    say(pause, isPaused ? t.queue.resume : t.page.pause);
     get('queue-cancel').hidden = open === 0;
     get('queue-retry').hidden = failed + cancelled === 0;
     get('queue-save').hidden = done === 0;

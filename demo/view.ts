@@ -11,7 +11,8 @@ import { SizeView } from './size-view.ts';
 import { factorOf, sizeOf, type Wish, wishKey, wishWords } from './sizes.ts';
 import { type Result, type State, selectedOf } from './state.ts';
 import { Strip, type StripActions } from './strip.ts';
-import { resultTag, TASK_WORDS, workerWords } from './words.ts';
+import { language, t } from './texts/texts.ts';
+import { resultTag, workerWords } from './words.ts';
 
 export interface Actions extends JobActions, StripActions {
   open(files: readonly File[], isFolder: boolean): void;
@@ -53,6 +54,8 @@ export class PageView {
   /** What the stage shows. It is left alone while only the progress changes. */
   #shown: readonly unknown[] = [];
   #offered = '';
+  /** The language of the cards of tasks. */
+  #tasksIn = '';
   readonly #size: SizeView;
 
   constructor(models: readonly ModelEntry[], actions: Actions) {
@@ -72,7 +75,6 @@ export class PageView {
       zoomFull: get<HTMLButtonElement>('zoom-full'),
     });
     this.#size = new SizeView(actions.setSize);
-    this.#offerTasks();
     this.#listen();
   }
 
@@ -146,13 +148,13 @@ export class PageView {
   /** One card per task that has a model. */
   #offerTasks(): void {
     const tasks = tasksOf(this.#models);
+    if (this.#tasksIn === language) return;
+    this.#tasksIn = language;
     get('task').hidden = tasks.length < 2;
     get('task')
       .querySelector('.cards')
       ?.replaceChildren(
-        ...tasks.map((task) =>
-          card({ name: 'task', value: task, title: TASK_WORDS[task], text: '' }),
-        ),
+        ...tasks.map((task) => card({ name: 'task', value: task, title: t.tasks[task], text: '' })),
       );
   }
 
@@ -181,7 +183,10 @@ export class PageView {
     this.#renderSides(side, result !== null && result.file !== null);
     const beforeSide = after ? side : null;
     const before = beforeSide?.image ?? image;
-    const shown = [before, after, size.width, size.height, side.tag, side.plain, item.strength];
+    const shown = [
+      ...[before, after, size.width, size.height, side.tag, side.plain, item.strength],
+      language,
+    ];
     if (shown.every((value, index) => value === this.#shown[index])) return;
     this.#shown = shown;
     this.#compare.show({
@@ -192,14 +197,11 @@ export class PageView {
       base: side.plain,
       strength: item.strength,
       size: { width: size.width, height: size.height },
-      names: [side.name, made.task === 'upscale' ? 'enlarged' : 'cleaned up'],
-      tags: [beforeSide?.tag ?? 'Original', result ? tagOf(result, side) : ''],
+      names: [side.name, made.task === 'upscale' ? t.compare.enlarged : t.compare.cleaned],
+      tags: [beforeSide?.tag ?? t.page.original, result ? tagOf(result, side) : ''],
     });
-    get('canvas').setAttribute(
-      'aria-label',
-      `${result ? 'The original beside the result' : 'The original'}, ${picture.name}. ` +
-        'Arrow keys move a closer look, plus and minus zoom.',
-    );
+    const words = result ? t.compare.both : t.compare.alone;
+    get('canvas').setAttribute('aria-label', words(picture.name));
   }
 
   #renderSides({ mode, isPinned }: BeforeSide & { isPinned: boolean }, isDone: boolean): void {
@@ -215,6 +217,7 @@ export class PageView {
     const { settings, items } = state;
     const { task, size, model } = settings;
     const source = state.isHome ? null : (selectedOf(state)?.picture.size ?? null);
+    this.#offerTasks();
     for (const input of get('task').querySelectorAll('input')) input.checked = input.value === task;
     get('same-size').hidden = task === 'upscale';
     get('model').hidden = task !== 'upscale';
@@ -226,7 +229,7 @@ export class PageView {
     }
     this.#size.render(size, source);
     const choices = choicesAt(this.#models, factorOf(size, source) ?? 2);
-    const offered = choices.map((choice) => choice.id).join();
+    const offered = [language, ...choices.map((choice) => choice.id)].join();
     const container = get('model');
     if (offered !== this.#offered) {
       this.#offered = offered;
@@ -253,7 +256,11 @@ export class PageView {
     get('removed').hidden = removed.length === 0;
     const [first, ...others] = removed;
     if (!first) return;
-    const what = others.length === 0 ? first.picture.name : `${removed.length} pictures`;
-    say(get('removed-text'), `Removed ${what}.`);
+    const words = t.queue;
+    const isOne = others.length === 0;
+    say(
+      get('removed-text'),
+      isOne ? words.removed(first.picture.name) : words.removedMany(removed.length),
+    );
   }
 }

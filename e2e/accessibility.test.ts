@@ -1,36 +1,21 @@
 /** axe finds nothing serious, in either colour scheme. */
-import { readFile } from 'node:fs/promises';
-import type { Browser, Page } from 'playwright';
+import type { Browser } from 'playwright';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { violations } from './axe.ts';
 import { launch } from './browser.ts';
 import { type Served, serveSources } from './server.ts';
 
 let browser: Browser;
 let site: Served;
-let axe: string;
 
 beforeAll(async () => {
   browser = await launch({ webgpu: true });
   site = await serveSources();
-  axe = await readFile('node_modules/axe-core/axe.min.js', 'utf8');
 });
 afterAll(async () => {
   await browser.close();
   await site.close();
 });
-
-/** Serious and critical violations, as `rule: element`. */
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
-  return page.evaluate(async () => {
-    const { axe } = window as unknown as { axe: typeof import('axe-core') };
-    const { violations, passes } = await axe.run();
-    if (passes.length === 0) throw new Error('axe has looked at nothing');
-    return violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
-  });
-}
 
 describe.each(['light', 'dark'] as const)('in a %s scheme, nothing serious', (colorScheme) => {
   it('on the demo', async () => {

@@ -1,9 +1,10 @@
 /** The attention inspector: a dialog, loaded when it is first opened. */
 import './inspector.css';
-import { type AttentionInspection, CrispenError, type Upscaler } from '../../src/index.ts';
+import type { AttentionInspection, Upscaler } from '../../src/index.ts';
 import { save } from '../download.ts';
 import type { Picture, Trouble } from '../state.ts';
 import { t } from '../texts/texts.ts';
+import { troubleOf } from '../texts/trouble.ts';
 import { make } from './build.ts';
 import { layerBars, pixelChart } from './charts.ts';
 import {
@@ -105,8 +106,7 @@ class Inspector {
     } catch (error) {
       if (signal.aborted) return;
       this.#dialog.close();
-      const { message, hint } = CrispenError.from(error);
-      onTrouble({ message, hint });
+      onTrouble(troubleOf(error));
     }
   }
 
@@ -303,7 +303,7 @@ class Inspector {
 function choiceWords(layer: Layer, choice: MapChoice): string {
   const words = t.inspector;
   if (layer.kind === 'clusters') {
-    return layer.of.rounds === 1 ? words.clusters : words.round(indexOf(choice));
+    return layer.of.rounds === 1 ? words.clusters : words.round(indexOf(choice) + 1);
   }
   if (layer.kind === 'keys') return words.reference(layer.of.references[indexOf(choice)].name);
   if (choice === 'enhanced') return words.enhanced(layer.of.enhanced?.channel ?? 0);

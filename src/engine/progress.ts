@@ -100,15 +100,19 @@ export class ProgressMeter {
   }
 }
 
-/** An estimate, rounded to its precision: `about 40 s`, `about 3 min`. */
-export function roughly(milliseconds: number): string {
+/** An estimate, rounded to its precision, in a fitting unit. */
+export function rounded(milliseconds: number): readonly [n: number, unit: 's' | 'min' | 'h'] {
   const seconds = milliseconds / 1000;
-  if (seconds < 1.5) return 'about 1 s';
-  if (seconds < 20) return `about ${Math.round(seconds)} s`;
-  if (seconds < 57.5) return `about ${Math.round(seconds / 5) * 5} s`;
-  if (seconds < 3570) return `about ${Math.max(1, Math.round(seconds / 60))} min`;
-  const hours = Math.round(seconds / 1800) / 2;
-  return `about ${hours} h`;
+  if (seconds < 20) return [Math.max(1, Math.round(seconds)), 's'];
+  if (seconds < 57.5) return [Math.round(seconds / 5) * 5, 's'];
+  if (seconds < 3570) return [Math.max(1, Math.round(seconds / 60)), 'min'];
+  return [Math.round(seconds / 1800) / 2, 'h'];
+}
+
+/** `about 40 s`, `about 3 min` */
+export function roughly(milliseconds: number): string {
+  const [n, unit] = rounded(milliseconds);
+  return `about ${n} ${unit}`;
 }
 
 /** The time left of a job as text; empty while unknown. */
