@@ -1,4 +1,5 @@
 import { FORMATS, type FormatName } from '../src/codecs/formats.ts';
+import { t } from './texts/texts.ts';
 
 /** Passes a blob to the browser's download manager under a name. */
 export function save(blob: Blob, name: string): void {
@@ -28,13 +29,14 @@ export const canPickFile = (): boolean => pickers().showSaveFilePicker !== undef
 export const canPickFolder = (): boolean => pickers().showDirectoryPicker !== undefined;
 
 const TYPES = {
-  png: { description: 'PNG picture', accept: { 'image/png': ['.png'] } },
-  zip: { description: 'ZIP archive', accept: { 'application/zip': ['.zip'] } },
+  png: { 'image/png': ['.png'] },
+  zip: { 'application/zip': ['.zip'] },
 };
 
 /** Asks where to save a file; null if the visitor cancels. Needs a click. */
 export function pickFile(suggestedName: string): Promise<FileSystemFileHandle | null> {
-  const types = [suggestedName.endsWith('.zip') ? TYPES.zip : TYPES.png];
+  const type = suggestedName.endsWith('.zip') ? 'zip' : 'png';
+  const types = [{ description: t.fileTypes[type], accept: TYPES[type] }];
   return unlessLeft(pickers().showSaveFilePicker?.({ suggestedName, types }));
 }
 

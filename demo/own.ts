@@ -16,7 +16,7 @@ const NAMES: Readonly<Record<string, string>> = {
   esrgan: 'ESRGAN',
   edsr: 'EDSR',
   lcoan: 'LCoAN',
-  'edsr-acla': 'EDSR with ACLA',
+  'edsr-acla': 'EDSR-ACLA',
 };
 
 /** A description of an added model, in one line. */

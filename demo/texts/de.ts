@@ -136,6 +136,8 @@ export const de: Texts = {
   wide: (width) => `${width} breit`,
   high: (height) => `${height} hoch`,
 
+  fileTypes: { png: 'PNG-Bild', zip: 'ZIP-Archiv' },
+
   stages: {
     decode: 'Bild wird gelesen',
     download: 'Modell wird geladen',

@@ -136,6 +136,8 @@ export const en = {
   wide: (width: number) => `${width} wide`,
   high: (height: number) => `${height} high`,
 
+  fileTypes: { png: 'PNG picture', zip: 'ZIP archive' },
+
   stages: {
     decode: 'Reading the picture',
     download: 'Loading the model',

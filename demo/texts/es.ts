@@ -135,6 +135,8 @@ export const es: Texts = {
   wide: (width) => `${width} de ancho`,
   high: (height) => `${height} de alto`,
 
+  fileTypes: { png: 'Imagen PNG', zip: 'Archivo ZIP' },
+
   stages: {
     decode: 'Leyendo la imagen',
     download: 'Cargando el modelo',

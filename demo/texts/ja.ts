@@ -133,6 +133,8 @@ export const ja: Texts = {
   wide: (width) => `幅 ${width}`,
   high: (height) => `高さ ${height}`,
 
+  fileTypes: { png: 'PNG 画像', zip: 'ZIP ファイル' },
+
   stages: {
     decode: '画像を読み込み中',
     download: 'モデルを読み込み中',

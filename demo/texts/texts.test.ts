@@ -129,7 +129,12 @@ function sentences(source: string, file: string): string[] {
         .map((part) => part.text)
         .join('');
     }
-    if (text !== null && /^[A-Z].*\s|[a-z]{2,} [a-z]+.*[.…:?]\s*$/.test(text)) found.push(text);
+    if (
+      text !== null &&
+      !NAMES.test(text.trim()) &&
+      /^[A-Z].*\s|[a-z]{2,} [a-z]+.*[.…:?]\s*$/.test(text)
+    )
+      found.push(text);
     ts.forEachChild(node, visit);
   };
   visit(ts.createSourceFile(file, source, ts.ScriptTarget.Latest, true));

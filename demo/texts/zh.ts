@@ -130,6 +130,8 @@ export const zh: Texts = {
   wide: (width) => `宽 ${width}`,
   high: (height) => `高 ${height}`,
 
+  fileTypes: { png: 'PNG 图片', zip: 'ZIP 压缩包' },
+
   stages: {
     decode: '正在读取图片',
     download: '正在加载模型',
