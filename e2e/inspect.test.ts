@@ -2,10 +2,10 @@ import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findModel } from '../src/catalog/files.ts';
+import { shippedModel } from '../src/catalog/network.ts';
 import { attentionInput, attentionTaps, readAttention } from '../src/engine/oracle/attention.ts';
 import { interpret } from '../src/engine/oracle/interpreter.ts';
 import type { InspectOptions } from '../src/index.ts';
-import { createNetwork } from '../src/networks/registry.ts';
 import { readSafetensors } from '../src/weights/safetensors.ts';
 import { launch } from './browser.ts';
 import { decode } from './oracle.ts';
@@ -23,11 +23,11 @@ afterAll(() => site.close());
 async function expected(model: string) {
   const entry = findModel(model);
   const { tensors } = readSafetensors(await readFile(`public/models/${entry.file}`));
-  const network = createNetwork(entry.network, entry);
+  const { network, weights } = await shippedModel(entry, tensors);
   const image = await decode(await readFile(PHOTO));
   const traced = await interpret(
     network,
-    tensors,
+    weights,
     attentionInput(network, image),
     attentionTaps(network),
   );
@@ -71,9 +71,15 @@ describe.each(['webgpu', 'cpu'] as const)('on the backend %s', (backend) => {
             attention: attention && [...attention.data],
             enhanced: enhanced?.channel,
           }));
-          return { ...found, blocks, stages: [...stages], code: null };
+          const clusters = found.clusters.map((part) => ({
+            ...part,
+            codes: [...part.codes],
+            neighbours: [...part.neighbours],
+            weights: [...part.weights],
+          }));
+          return { ...found, blocks, clusters, stages: [...stages], code: null };
         } catch (error) {
-          return { ...crispen.failure(error), blocks: [] };
+          return { ...crispen.failure(error), blocks: [], clusters: [] };
         }
       },
       [bytes, options] as const,
@@ -123,6 +129,22 @@ describe.each(['webgpu', 'cpu'] as const)('on the backend %s', (backend) => {
       hint: expect.stringContaining('24 x 20'),
     });
     expect(await inspect({ model: 'a2n-jpeg-x1' })).toMatchObject({ code: null, scale: 1 });
+  });
+
+  it('gives the clusters of LCoAN, and what each pixel attends to', async () => {
+    const found = await inspect({
+      model: 'lcoan-x2',
+      region: { x: 0, y: 0, width: 12, height: 10 },
+    });
+    expect(found).toMatchObject({ code: null, architecture: 'lcoan', blocks: [] });
+    const [clusters] = found.clusters;
+    expect(clusters).toMatchObject({ name: 'shared', rounds: 1, width: 12, height: 10, count: 32 });
+    expect(clusters.codes).toHaveLength(120);
+    expect(Math.max(...clusters.codes)).toBeLessThan(clusters.clusters);
+    const weights = clusters.weights.slice(0, 32);
+    expect(weights).toEqual([...weights].sort((a, b) => b - a));
+    expect(weights[0]).toBeGreaterThan(0);
+    expect(weights.reduce((a, b) => a + b, 0)).toBeLessThanOrEqual(1 + 1e-4);
   });
 
   it('stops when it is told to', async () => {

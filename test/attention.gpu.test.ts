@@ -1,9 +1,9 @@
 import { basename } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Backend } from '../src/cli/backend.ts';
 import { findGoldenCases, readGoldenCases, SEEDED_GOLDENS } from '../src/cli/golden-cases.ts';
 import { Engine } from '../src/engine/engine.ts';
 import { trace } from '../src/engine/oracle/traceNetwork.ts';
+import type { Backend } from '../src/node/backend.ts';
 import { attentionOf, expectGoldenAttention } from './goldenAttention.ts';
 import { testGpu } from './gpu.ts';
 

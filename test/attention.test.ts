@@ -1,6 +1,5 @@
 import { basename } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { openBackend } from '../src/cli/backend.ts';
 import { findGoldenCases, readGoldenCases, SEEDED_GOLDENS } from '../src/cli/golden-cases.ts';
 import {
   attentionBytes,
@@ -9,6 +8,7 @@ import {
   readAttention,
 } from '../src/engine/oracle/attention.ts';
 import { createNetwork } from '../src/networks/registry.ts';
+import { openBackend } from '../src/node/backend.ts';
 import { attentionOf, expectGoldenAttention } from './goldenAttention.ts';
 
 /** What each kind of network must have been compared for. */

@@ -1,6 +1,5 @@
 /** Compares what the inspection says about attention with the tensors of a golden case. */
 import { expect } from 'vitest';
-import type { Backend } from '../src/cli/backend.ts';
 import type { GoldenCase } from '../src/cli/golden-case.ts';
 import {
   type Attention,
@@ -8,6 +7,7 @@ import {
   attentionTaps,
   readAttention,
 } from '../src/engine/oracle/attention.ts';
+import type { Backend } from '../src/node/backend.ts';
 import { toFloat32 } from '../src/weights/convert.ts';
 
 const TOLERANCE = 2e-4;
