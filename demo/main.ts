@@ -7,6 +7,7 @@ import { fromFolder, type Given, listenForFiles, readPicture, releasePicture } f
 import { claimKeeping, Keeper } from './keep.ts';
 import { Leaving } from './leaving.ts';
 import { Elsewhere } from './notify.ts';
+import { listenForLaunches } from './offline/given.ts';
 import { Offline } from './offline/offline.ts';
 import { describeModel, isWeightFile, OwnModels } from './own.ts';
 import { recallSettings, rememberSettings } from './remember.ts';
@@ -230,6 +231,7 @@ listenForFiles({
   onFiles: take,
   onNothing: () => session.report(trouble(t.trouble.noFile)),
 });
+listenForLaunches((files) => take(files.then(given)));
 listenForSaveAll();
 const probe = new File([], 'a.png', { type: 'image/png' });
 get('share').hidden = navigator.canShare?.({ files: [probe] }) !== true;

@@ -50,10 +50,27 @@ addEventListener('message', (event) => {
   if (event.data === 'take over') event.waitUntil(skipWaiting());
 });
 
+/** Files that another app shares wait here for the page, which `share.ts` opens. */
+const SHARED = 'crispen-shared';
+
+async function share(request) {
+  const form = await request.formData();
+  const cache = await caches.open(SHARED);
+  for (const [i, file] of form.getAll('pictures').entries()) {
+    const headers = { 'Content-Type': file.type, 'X-Name': encodeURIComponent(file.name) };
+    await cache.put(new URL(`shared/${Date.now()}-${i}`, scope), new Response(file, { headers }));
+  }
+  return Response.redirect(new URL('./?shared', scope), 303);
+}
+
 addEventListener('fetch', (event) => {
   const { request } = event;
   const url = new URL(request.url);
   url.search = url.hash = '';
+  if (request.method === 'POST' && url.href === new URL('share', scope).href) {
+    event.respondWith(share(request));
+    return;
+  }
   if (url.href === scope.href) url.href = index;
   if (request.method === 'GET' && wanted.has(url.href)) {
     event.respondWith(answer(url.href, request));

@@ -1,0 +1,42 @@
+/** Files that the system gives to the installed app. */
+
+/** As in `service-worker.js`. */
+const SHARED = 'crispen-shared';
+
+interface LaunchQueue {
+  setConsumer(
+    consumer: (launch: { readonly files?: readonly FileSystemFileHandle[] }) => void,
+  ): void;
+}
+
+/** Files that another app has shared since the last call. */
+async function sharedFiles(): Promise<File[]> {
+  if (!('caches' in globalThis) || !(await caches.has(SHARED))) return [];
+  const cache = await caches.open(SHARED);
+  const files: File[] = [];
+  for (const request of await cache.keys()) {
+    const response = await cache.match(request);
+    await cache.delete(request);
+    if (!response) continue;
+    const blob = await response.blob();
+    const name = decodeURIComponent(response.headers.get('X-Name') ?? '');
+    files.push(new File([blob], name, { type: blob.type }));
+  }
+  return files;
+}
+
+/**
+ * Takes pictures that another app shares and files that are opened with this app.
+ * @param onFiles is called with at least one file
+ */
+export function listenForLaunches(onFiles: (files: Promise<File[]>) => void): void {
+  if (new URLSearchParams(location.search).has('shared')) {
+    // A reload must not look for them again.
+    history.replaceState(history.state, '', location.pathname);
+    void sharedFiles().then((files) => files.length > 0 && onFiles(Promise.resolve(files)));
+  }
+  const { launchQueue } = globalThis as { launchQueue?: LaunchQueue };
+  launchQueue?.setConsumer(({ files = [] }) => {
+    if (files.length > 0) onFiles(Promise.all(files.map((handle) => handle.getFile())));
+  });
+}
