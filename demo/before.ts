@@ -1,15 +1,18 @@
 import type { UpscaleOutput, Upscaler } from '../src/index.ts';
+import { dimensions } from './format.ts';
+import type { Figures } from './measure/measure-worker.ts';
 import { choiceTitle } from './models.ts';
 import { type Wish, wishWords } from './sizes.ts';
 import { type Item, type Result, type State, selectedOf, type Trouble } from './state.ts';
 import { t } from './texts/texts.ts';
-import { trouble } from './texts/trouble.ts';
+import { trouble, troubleOf } from './texts/trouble.ts';
 
 /**
  * What the result is compared with: the original as browsers enlarge it, its pixels, a Lanczos
- * resize, or another result.
+ * resize, another result, or a reference: the true large picture. `difference` shows how much the result
+ * differs from the original, or from the pinned result.
  */
-export type BeforeMode = 'browser' | 'pixels' | 'lanczos' | 'pinned';
+export type BeforeMode = 'browser' | 'pixels' | 'lanczos' | 'pinned' | 'difference' | 'reference';
 
 export interface BeforeSide {
   readonly mode: BeforeMode;
@@ -20,6 +23,8 @@ export interface BeforeSide {
   readonly name: string;
   /** What a weaker result is blended with; null while it is missing or not needed. */
   readonly plain: ImageBitmap | null;
+  /** How close the result is to the reference; null while unknown. */
+  readonly figures?: Figures | null;
 }
 
 interface Parts {
@@ -60,6 +65,11 @@ export class Before {
   #wanted = '';
   #pin: { readonly id: string; readonly result: Result; readonly image: ImageBitmap } | null = null;
 
+  #reference: { readonly id: string; readonly file: Blob; readonly image: ImageBitmap } | null =
+    null;
+  /** By result; null: being measured. */
+  readonly #figures = new WeakMap<Result, Figures | null>();
+
   constructor(parts: Parts) {
     this.#parts = parts;
   }
@@ -95,6 +105,37 @@ export class Before {
     this.#parts.onChange();
   }
 
+  /** Whether there is a reference for the picture on the stage. */
+  hasReference(state: State): boolean {
+    return this.#reference !== null && this.#reference.id === state.selected;
+  }
+
+  /** Compares the result with a picture that shows what it should be. */
+  async setReference(file: Blob, state: State): Promise<void> {
+    const item = selectedOf(state);
+    const result = item?.result;
+    const { draw, onTrouble } = this.#parts;
+    if (!item || !result) return;
+    let image: ImageBitmap;
+    try {
+      image = await draw(file);
+    } catch {
+      onTrouble(trouble(t.trouble.noReference));
+      return;
+    }
+    if (image.width !== result.width || image.height !== result.height) {
+      const [is, wanted] = [image, result].map(({ width, height }) => dimensions(width, height));
+      onTrouble(trouble(t.trouble.otherSize(is, wanted)));
+      image.close();
+      return;
+    }
+    this.#reference?.image.close();
+    // Its figures belong to the reference before.
+    for (const made of item.results) this.#figures.delete(made);
+    this.#reference = { id: item.id, file, image };
+    this.setMode('reference', state);
+  }
+
   side(state: State): BeforeSide {
     const item = selectedOf(state);
     const result = state.drawing?.result ?? null;
@@ -106,6 +147,17 @@ export class Before {
     if (this.#mode === 'pinned' && this.#pin && this.isPinned(state)) {
       const tag = resultTitle(this.#pin.result);
       return { mode: 'pinned', image: this.#pin.image, tag, name: tag, plain };
+    }
+    if (this.#mode === 'difference') {
+      const image = this.isPinned(state) ? (this.#pin?.image ?? null) : null;
+      const tag = t.compare.difference;
+      return { mode: 'difference', image, tag, name: tag, plain };
+    }
+    if (this.#mode === 'reference' && result && this.#fits(state, result)) {
+      const tag = t.compare.reference;
+      const figures = this.#figures.get(result) ?? null;
+      const image = this.#reference?.image ?? null;
+      return { mode: 'reference', image, tag, name: tag, plain, figures };
     }
     if (this.#mode === 'lanczos' && item && result && plain) {
       const tag = `Lanczos ${wishWords(result.settings.size)}`.trim();
@@ -133,12 +185,37 @@ export class Before {
   update(state: State): void {
     const item = selectedOf(state);
     const result = state.drawing?.result;
+    if (this.#mode === 'reference' && result?.file && this.#fits(state, result)) {
+      if (!this.#figures.has(result)) void this.#measure(result, result.file);
+    }
     const isWanted = this.#mode === 'lanczos' || (item?.strength ?? 1) < 1;
     if (!isWanted || !item || !result || result.preview) return;
     const key = plainKey(item, result);
     if (key === this.#plain?.key || key === this.#wanted) return;
     this.#wanted = key;
     void this.#makePlain(item, result, key);
+  }
+
+  /** Whether the reference is for this result: another scale has another size. */
+  #fits(state: State, { width, height }: Result): boolean {
+    const image = this.#reference?.image;
+    return this.hasReference(state) && image?.width === width && image.height === height;
+  }
+
+  async #measure(result: Result, file: Blob): Promise<void> {
+    const reference = this.#reference?.file;
+    if (!reference) return;
+    this.#figures.set(result, null);
+    try {
+      const { measure } = await import('./measure/measure.ts');
+      const border = Math.round(result.networkScale);
+      const figures = await measure({ result: file, reference, border });
+      if (this.#reference?.file !== reference) return;
+      this.#figures.set(result, figures);
+      this.#parts.onChange();
+    } catch (error) {
+      this.#parts.onTrouble(troubleOf(error));
+    }
   }
 
   async #makePlain({ picture }: Item, { settings }: Result, key: string): Promise<void> {

@@ -32,6 +32,8 @@ export interface Pictures {
   readonly beforeSize: Size;
   /** Draw it as pixels at every zoom. */
   readonly isPixels: boolean;
+  /** Show how much `after` differs from `before` in its place. */
+  readonly isDifference: boolean;
   readonly after: CanvasImageSource | null;
   /** Drawn under `after`, whose strength is 0 to 1. */
   readonly base: CanvasImageSource | null;
@@ -49,6 +51,8 @@ const PAN_STEP = 60;
 /** From this many device pixels per picture pixel on, pixels are drawn as squares. */
 const CLOSE = 2;
 const CHECK = 8;
+/** Differences are shown so many times as large. A power of two. */
+const AMPLIFY = 4;
 /** Distance between a label and the edges of its side, as in the style sheet. */
 const TAG_MARGIN = 12;
 
@@ -244,6 +248,10 @@ export class Compare {
     const isResult = before instanceof ImageBitmap;
     const isPixels = pictures.isPixels ? ownFactor >= 1 : isResult && ownFactor > CLOSE;
     paint(before, [0, splitPixel], ownFactor, isPixels);
+    if (after && pictures.isDifference) {
+      const place = { left, top, width, height };
+      this.#subtract(after, splitPixel, place, factor > CLOSE);
+    }
     if (after) {
       const { base, strength } = pictures;
       const side = [splitPixel, canvas.width] as const;
@@ -275,6 +283,33 @@ export class Compare {
     zoomFull.textContent = zoom;
     zoomFull.setAttribute('aria-label', t.compare.zoomLabel(zoom));
     zoomFit.setAttribute('aria-pressed', String(this.#fitted));
+  }
+
+  /** Turns the left side into the amplified difference from `after`. */
+  #subtract(
+    after: CanvasImageSource,
+    splitPixel: number,
+    { left, top, width, height }: { left: number; top: number; width: number; height: number },
+    isPixels: boolean,
+  ): void {
+    const context = this.#context;
+    const [x, y] = [Math.max(0, left), Math.max(0, top)];
+    const right = Math.min(splitPixel, left + width);
+    const bottom = Math.min(context.canvas.height, top + height);
+    if (right <= x || bottom <= y) return;
+    context.save();
+    context.beginPath();
+    context.rect(x, y, right - x, bottom - y);
+    context.clip();
+    context.imageSmoothingEnabled = !isPixels;
+    context.globalCompositeOperation = 'difference';
+    context.drawImage(after, left, top, width, height);
+    // Doubled by adding it to itself: differences are too dark to see.
+    context.globalCompositeOperation = 'lighter';
+    for (let factor = 1; factor < AMPLIFY; factor *= 2) {
+      context.drawImage(context.canvas, x, y, right - x, bottom - y, x, y, right - x, bottom - y);
+    }
+    context.restore();
   }
 
   /** The background of transparent pictures. */

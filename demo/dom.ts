@@ -5,6 +5,16 @@ export function get<E extends HTMLElement = HTMLElement>(id: string): E {
   return element as E;
 }
 
+/** Calls `work` when the page is loaded and has nothing else to do. */
+export function whenIdle(work: () => void): void {
+  // Not in Safari.
+  const idle =
+    globalThis.requestIdleCallback ?? ((callback: () => void) => setTimeout(callback, 200));
+  const start = () => idle(work, { timeout: 3000 });
+  if (document.readyState === 'complete') start();
+  else addEventListener('load', start, { once: true });
+}
+
 /** Sets text only if it differs, because live regions must not speak twice. */
 export function say(element: HTMLElement, text: string): void {
   if (element.textContent !== text) element.textContent = text;

@@ -1,4 +1,5 @@
 /** Takes pictures that are dropped, pasted or picked. */
+import { get } from './dom.ts';
 import { isWeightFile } from './own.ts';
 import type { Picture } from './state.ts';
 
@@ -11,6 +12,8 @@ export interface Given {
 export interface Intake {
   /** Something other than a file was dropped or pasted. */
   readonly onNothing: () => void;
+  /** A picture was dropped where the result is measured. */
+  readonly onReference: (file: File) => void;
   /** Receives files, and the files in folders. */
   readonly onFiles: (given: Promise<Given>) => void;
 }
@@ -71,7 +74,7 @@ function givenBy(transfer: DataTransfer): Promise<Given> | null {
  * Takes files that are dropped anywhere on the page or pasted. While files hover over the page, its
  * root element has the class `is-dropping`.
  */
-export function listenForFiles({ onFiles, onNothing }: Intake): void {
+export function listenForFiles({ onFiles, onNothing, onReference }: Intake): void {
   const root = document.documentElement;
   const hasFiles = (transfer: DataTransfer | null) => transfer?.types.includes('Files') ?? false;
   // dragenter and dragleave fire for every element on the way.
@@ -96,14 +99,23 @@ export function listenForFiles({ onFiles, onNothing }: Intake): void {
   };
   addEventListener('drop', (event) => {
     event.preventDefault();
+    const isReference = isOn(get('as-reference'), event);
     hover(-depth);
-    take(event.dataTransfer);
+    const [file] = event.dataTransfer?.files ?? [];
+    if (isReference && file) onReference(file);
+    else take(event.dataTransfer);
   });
   addEventListener('paste', (event) => {
     // Pasting text into a field is left to the browser.
     if (event.target instanceof HTMLInputElement && event.clipboardData?.files.length === 0) return;
     take(event.clipboardData);
   });
+}
+
+/** Whether a visible element is under the pointer; the overlay lets the pointer through. */
+function isOn(element: HTMLElement, { clientX, clientY }: DragEvent): boolean {
+  const { left, right, top, bottom } = element.getBoundingClientRect();
+  return clientX > left && clientX < right && clientY > top && clientY < bottom;
 }
 
 /**

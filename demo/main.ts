@@ -1,6 +1,6 @@
 import { createUpscaler, MODELS } from '../src/index.ts';
 import { Before } from './before.ts';
-import { get, say } from './dom.ts';
+import { get, say, whenIdle } from './dom.ts';
 import { canPickFile, canPickFolder, EXTENSIONS, pickFile, type SaveFormat } from './download.ts';
 import { resultName } from './format.ts';
 import { fromFolder, type Given, listenForFiles, readPicture, releasePicture } from './intake.ts';
@@ -47,6 +47,7 @@ const view = new PageView(MODELS, {
   goBack: () => session.goHome(false),
   setStrength: (strength) => session.setStrength(strength),
   setBefore: (mode) => before.setMode(mode, session.state),
+  setReference: (file) => void before.setReference(file, session.state),
   pin: () => void before.pin(session.state),
   select: (id) => session.select(id),
   move: (id, place) => session.move(id, place),
@@ -82,7 +83,11 @@ const before = new Before({
 });
 
 function render(state: State): void {
-  view.render(state, { ...before.side(state), isPinned: before.isPinned(state) });
+  view.render(state, {
+    ...before.side(state),
+    isPinned: before.isPinned(state),
+    hasReference: before.hasReference(state),
+  });
 }
 
 const saving = new Saving({ upscaler, session });
@@ -229,6 +234,7 @@ async function keepPictures(): Promise<void> {
 
 listenForFiles({
   onFiles: take,
+  onReference: (file) => void before.setReference(file, session.state),
   onNothing: () => session.report(trouble(t.trouble.noFile)),
 });
 listenForLaunches((files) => take(files.then(given)));
@@ -244,7 +250,11 @@ void startLanguage(() => {
   render(session.state);
 });
 void keepPictures().catch((error: unknown) => console.warn(error));
-void own.refresh().catch((error: unknown) => console.warn(error));
-void session.detect().catch((error: unknown) => {
-  session.report(troubleOf(error));
-});
+// The worker and its engine are no part of the first load.
+whenIdle(() => void own.refresh().catch((error: unknown) => console.warn(error)));
+whenIdle(
+  () =>
+    void session.detect().catch((error: unknown) => {
+      session.report(troubleOf(error));
+    }),
+);

@@ -24,6 +24,7 @@ export interface Actions extends JobActions, StripActions {
   undo(): void;
   setStrength(strength: number): void;
   setBefore(mode: BeforeMode): void;
+  setReference(file: File): void;
   pin(): void;
   goBack(): void;
 }
@@ -43,6 +44,9 @@ const tagOf = (result: Result, { mode }: BeforeSide): string =>
   mode === 'pinned'
     ? resultTitle(result)
     : resultTag(result.backend, wishWords(result.settings.size));
+
+/** The side before the result, and what else it can be. */
+type Sides = BeforeSide & { readonly isPinned: boolean; readonly hasReference: boolean };
 
 /** Renders the state: index.html contains every element, and this class fills and shows them. */
 export class PageView {
@@ -81,7 +85,7 @@ export class PageView {
   /**
    * @param before what the result is compared with; `isPinned`: a result of this picture is pinned
    */
-  render(state: State, before: BeforeSide & { readonly isPinned: boolean }): void {
+  render(state: State, before: Sides): void {
     const focused = document.activeElement;
     const item = state.isHome ? null : selectedOf(state);
     const phase = item?.phase.kind ?? 'empty';
@@ -132,7 +136,18 @@ export class PageView {
       actions.setKind((event.target as HTMLInputElement).dataset.kind ?? '');
     });
     const mode = get<HTMLSelectElement>('before-mode');
-    mode.addEventListener('change', () => actions.setBefore(mode.value as BeforeMode));
+    mode.addEventListener('change', () => {
+      if (mode.value === 'choose') get('reference-file').click();
+      else actions.setBefore(mode.value as BeforeMode);
+    });
+    const reference = get<HTMLInputElement>('reference-file');
+    reference.addEventListener('change', () => {
+      const [file] = reference.files ?? [];
+      if (file) actions.setReference(file);
+      reference.value = '';
+    });
+    // Without a file, the list shows what is compared.
+    reference.addEventListener('cancel', () => actions.setBefore('browser'));
     get('pin').addEventListener('click', () => actions.pin());
     listenForKeys(this.#compare);
     const strength = get<HTMLInputElement>('strength-percent');
@@ -158,7 +173,7 @@ export class PageView {
       );
   }
 
-  #renderStage(state: State, side: BeforeSide & { readonly isPinned: boolean }): void {
+  #renderStage(state: State, side: Sides): void {
     const { isHome, items, drawing } = state;
     const item = selectedOf(state);
     const image = item?.picture.image ?? null;
@@ -184,7 +199,7 @@ export class PageView {
     const beforeSide = after ? side : null;
     const before = beforeSide?.image ?? image;
     const shown = [
-      ...[before, after, size.width, size.height, side.tag, side.plain, item.strength],
+      ...[before, after, size.width, size.height, side.mode, side.tag, side.plain, item.strength],
       language,
     ];
     if (shown.every((value, index) => value === this.#shown[index])) return;
@@ -193,6 +208,7 @@ export class PageView {
       before,
       beforeSize: beforeSide?.image ?? natural,
       isPixels: beforeSide?.mode === 'pixels',
+      isDifference: beforeSide?.mode === 'difference',
       after,
       base: side.plain,
       strength: item.strength,
@@ -204,10 +220,13 @@ export class PageView {
     get('canvas').setAttribute('aria-label', words(picture.name));
   }
 
-  #renderSides({ mode, isPinned }: BeforeSide & { isPinned: boolean }, isDone: boolean): void {
+  #renderSides({ mode, isPinned, hasReference, figures }: Sides, isDone: boolean): void {
+    get('fact-measured').hidden = !figures;
+    if (figures) say(get('fact-measured'), t.compare.figures(figures.psnr, figures.ssim));
     get('sides').hidden = !isDone;
     const select = get<HTMLSelectElement>('before-mode');
     get<HTMLOptionElement>('before-pinned').hidden = !isPinned;
+    get<HTMLOptionElement>('before-reference').hidden = mode !== 'reference' && !hasReference;
     // While a filter is running, the list shows the choice.
     if (mode !== 'browser' || select.value === 'pinned') select.value = mode;
     get('pin').setAttribute('aria-pressed', String(isPinned));

@@ -43,7 +43,7 @@ describe.each([
     expect(await bars.count()).toBe(17);
     const label = await bars.nth(3).getAttribute('aria-label');
     const [, attention, other] =
-      /^block3: attention (0\.\d{3}), non-attention (0\.\d{3})$/.exec(label ?? '') ?? [];
+      /^block 3: attention (0\.\d{3}), non-attention (0\.\d{3})$/.exec(label ?? '') ?? [];
     expect(Number(attention) + Number(other)).toBeCloseTo(1, 2);
     await bars.nth(3).click();
     const mean = await picture(page);

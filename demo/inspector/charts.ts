@@ -26,7 +26,7 @@ export function layerBars(
         onclick: () => onChoose(layer),
       },
       make('span', { className: 'bar-share' }),
-      make('small', {}, layer.name.replace(/^block_?/, '')),
+      make('small', {}, spoken(layer.name).replace(/^block /, '')),
     );
     bar.style.setProperty('--share', String(Math.min(1, Math.max(0, share ?? 0))));
     bar.classList.toggle('is-branch', layer.kind === 'block' && layer.of.branches !== null);
@@ -40,7 +40,11 @@ export function layerBars(
   );
 }
 
-function barWords({ kind, name, of }: Layer, share: number | null): string {
+/** `block 3` for `block3` and `block_3`: the number alone is a part of it that can be seen. */
+const spoken = (name: string): string => name.replace(/([a-z])_?(\d+)$/, '$1 $2');
+
+function barWords({ kind, of, ...layer }: Layer, share: number | null): string {
+  const name = spoken(layer.name);
   if (kind !== 'block' || share === null) return name;
   const { branches } = of;
   return branches

@@ -31,6 +31,10 @@ export const de: Texts = {
     original: 'Original',
     pixels: 'Pixel',
     pinned: 'Gemerkt',
+    difference: 'Differenz',
+    reference: 'Referenz',
+    chooseReference: 'Eine Referenz…',
+    asReference: 'Oder das wahre große Bild hier ablegen, um das Ergebnis zu messen',
     pin: 'Merken',
     pinHint: 'Dieses Ergebnis behalten, um das nächste damit zu vergleichen',
     zoom: 'Zoom',
@@ -216,6 +220,10 @@ export const de: Texts = {
 
   compare: {
     originalPixels: 'Original, Pixel',
+    difference: 'Differenz ×4',
+    reference: 'Referenz',
+    figures: (psnr, ssim) =>
+      `Gegen die Referenz: PSNR ${psnr.toFixed(2)} dB, SSIM ${ssim.toFixed(4)} (auf Y, ohne den Rand).`,
     originalName: 'Original',
     enlarged: 'vergrößert',
     cleaned: 'bereinigt',
@@ -348,6 +356,14 @@ export const de: Texts = {
     noShow: [
       'Das Ergebnis kann nicht gezeigt werden.',
       'Der Browser kann die Datei nicht wieder lesen. Speichern ist vielleicht noch möglich.',
+    ],
+    otherSize: (is, wanted) => [
+      `Die Referenz hat ${is} Pixel, das Ergebnis ${wanted}.`,
+      'Nehmen Sie eine Referenz, die so groß wie das Ergebnis ist.',
+    ],
+    noReference: [
+      'Diese Referenz konnte nicht gelesen werden.',
+      'Nehmen Sie ein Bild, das der Browser zeigen kann.',
     ],
     noResize: ['Das Bild konnte nicht skaliert werden.', 'Vergleichen Sie es als Pixel.'],
   },

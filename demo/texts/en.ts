@@ -31,6 +31,10 @@ export const en = {
     original: 'Original',
     pixels: 'Pixels',
     pinned: 'Pinned',
+    difference: 'Difference',
+    reference: 'Reference',
+    chooseReference: 'A reference…',
+    asReference: 'Or drop the true large picture here, to measure the result',
     pin: 'Pin',
     pinHint: 'Keep this result, to compare the next one with it',
     zoom: 'Zoom',
@@ -209,6 +213,10 @@ export const en = {
 
   compare: {
     originalPixels: 'Original, pixels',
+    difference: 'Difference ×4',
+    reference: 'Reference',
+    figures: (psnr: number, ssim: number) =>
+      `Against the reference: PSNR ${psnr.toFixed(2)} dB, SSIM ${ssim.toFixed(4)} (on Y, without the border).`,
     originalName: 'original',
     enlarged: 'enlarged',
     cleaned: 'cleaned up',
@@ -340,6 +348,11 @@ export const en = {
       'The result cannot be shown.',
       'The browser cannot read its file again. It may still be saved.',
     ],
+    otherSize: (is: string, wanted: string) => [
+      `The reference has ${is} pixels, the result ${wanted}.`,
+      'Take a reference of the same size as the result.',
+    ],
+    noReference: ['That reference could not be read.', 'Take a picture that the browser can show.'],
     noResize: ['The picture could not be resized.', 'Compare it as pixels.'],
   },
   /** Errors of the library by code; its own words are English. Null: take those. */

@@ -31,6 +31,10 @@ export const es: Texts = {
     original: 'Original',
     pixels: 'Píxeles',
     pinned: 'Fijado',
+    difference: 'Diferencia',
+    reference: 'Referencia',
+    chooseReference: 'Una referencia…',
+    asReference: 'O suelta aquí la imagen grande verdadera para medir el resultado',
     pin: 'Fijar',
     pinHint: 'Conserva este resultado para comparar el siguiente con él',
     zoom: 'Zoom',
@@ -214,6 +218,10 @@ export const es: Texts = {
 
   compare: {
     originalPixels: 'Original, píxeles',
+    difference: 'Diferencia ×4',
+    reference: 'Referencia',
+    figures: (psnr, ssim) =>
+      `Frente a la referencia: PSNR ${psnr.toFixed(2)} dB, SSIM ${ssim.toFixed(4)} (en Y, sin el borde).`,
     originalName: 'original',
     enlarged: 'ampliada',
     cleaned: 'limpia',
@@ -338,6 +346,14 @@ export const es: Texts = {
     noShow: [
       'No se puede mostrar el resultado.',
       'El navegador no puede volver a leer su archivo. Quizá aún se pueda guardar.',
+    ],
+    otherSize: (is, wanted) => [
+      `La referencia tiene ${is} píxeles; el resultado, ${wanted}.`,
+      'Usa una referencia del mismo tamaño que el resultado.',
+    ],
+    noReference: [
+      'No se pudo leer esa referencia.',
+      'Usa una imagen que el navegador pueda mostrar.',
     ],
     noResize: ['No se pudo redimensionar la imagen.', 'Compárala como píxeles.'],
   },

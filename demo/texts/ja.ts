@@ -30,6 +30,10 @@ export const ja: Texts = {
     original: '元の画像',
     pixels: 'ピクセル',
     pinned: '固定した結果',
+    difference: '差分',
+    reference: '正解の画像',
+    chooseReference: '正解の画像を選ぶ…',
+    asReference: '結果を測るには、正解の大きな画像をここにドロップ',
     pin: '固定',
     pinHint: 'この結果を残して、次の結果と比較します',
     zoom: 'ズーム',
@@ -206,6 +210,10 @@ export const ja: Texts = {
 
   compare: {
     originalPixels: '元の画像（ピクセル）',
+    difference: '差分 ×4',
+    reference: '正解の画像',
+    figures: (psnr, ssim) =>
+      `正解との比較：PSNR ${psnr.toFixed(2)} dB、SSIM ${ssim.toFixed(4)}（輝度 Y、周辺を除く）。`,
     originalName: '元の画像',
     enlarged: '拡大後',
     cleaned: '修復後',
@@ -333,6 +341,14 @@ export const ja: Texts = {
     noShow: [
       '結果を表示できません。',
       'ブラウザーがファイルを読み直せません。保存はできるかもしれません。',
+    ],
+    otherSize: (is, wanted) => [
+      `正解の画像は ${is} ピクセル、結果は ${wanted} ピクセルです。`,
+      '結果と同じ大きさの画像を選んでください。',
+    ],
+    noReference: [
+      'その画像は読み込めませんでした。',
+      'ブラウザーで表示できる画像を選んでください。',
     ],
     noResize: ['画像をリサイズできませんでした。', 'ピクセルで比較してください。'],
   },

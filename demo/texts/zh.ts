@@ -30,6 +30,10 @@ export const zh: Texts = {
     original: '原图',
     pixels: '像素',
     pinned: '已固定',
+    difference: '差异',
+    reference: '参考图',
+    chooseReference: '选择参考图…',
+    asReference: '或把真实的大图拖到这里，用来衡量结果',
     pin: '固定',
     pinHint: '保留此结果，以便与下一个结果对比',
     zoom: '缩放',
@@ -200,6 +204,10 @@ export const zh: Texts = {
 
   compare: {
     originalPixels: '原图（像素）',
+    difference: '差异 ×4',
+    reference: '参考图',
+    figures: (psnr, ssim) =>
+      `与参考图相比：PSNR ${psnr.toFixed(2)} dB，SSIM ${ssim.toFixed(4)}（亮度 Y，不含边缘）。`,
     originalName: '原图',
     enlarged: '放大后',
     cleaned: '修复后',
@@ -307,6 +315,11 @@ export const zh: Texts = {
     noFile: ['这不是图片文件。', '请先保存图片，再把文件拖到这里。'],
     noRoom: ['浏览器没有空间保留这些图片。', '请在离开此页面前保存结果。'],
     noShow: ['无法显示结果。', '浏览器无法重新读取该文件，但也许仍可保存。'],
+    otherSize: (is, wanted) => [
+      `参考图为 ${is} 像素，结果为 ${wanted} 像素。`,
+      '请选择与结果尺寸相同的参考图。',
+    ],
+    noReference: ['无法读取该参考图。', '请选择浏览器能显示的图片。'],
     noResize: ['图片无法缩放。', '请以像素方式对比。'],
   },
   errors: {
