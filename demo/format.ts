@@ -40,6 +40,9 @@ export function megapixels(width: number, height: number): string {
   return value < 9.95 ? value.toFixed(1) : String(Math.round(value));
 }
 
+/** A PSNR without its unit; equal pictures have none. */
+export const decibels = (psnr: number): string => (Number.isFinite(psnr) ? psnr.toFixed(2) : '∞');
+
 /** The name for saving: `cat.jpg`, enlarged twice (`@2x`), as PNG is `cat@2x.png`. */
 export function resultName(sourceName: string, what: string, extension: string): string {
   const base = sourceName

@@ -3,7 +3,7 @@ import type { BeforeMode, BeforeSide } from './before.ts';
 import { resultTitle } from './before.ts';
 import { Compare } from './compare.ts';
 import { copyOf, get, say } from './dom.ts';
-import { dimensions } from './format.ts';
+import { decibels, dimensions } from './format.ts';
 import { type JobActions, JobView } from './job-view.ts';
 import { listenForKeys } from './keys.ts';
 import { choicesAt, tasksOf } from './models.ts';
@@ -222,7 +222,8 @@ export class PageView {
 
   #renderSides({ mode, isPinned, hasReference, figures }: Sides, isDone: boolean): void {
     get('fact-measured').hidden = !figures;
-    if (figures) say(get('fact-measured'), t.compare.figures(figures.psnr, figures.ssim));
+    if (figures)
+      say(get('fact-measured'), t.compare.figures(decibels(figures.psnr), figures.ssim.toFixed(4)));
     get('sides').hidden = !isDone;
     const select = get<HTMLSelectElement>('before-mode');
     get<HTMLOptionElement>('before-pinned').hidden = !isPinned;

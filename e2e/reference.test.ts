@@ -57,7 +57,7 @@ it('measures a result against a reference that is picked or dropped', async () =
       .getBoundingClientRect();
     send('drop', { clientX: (left + right) / 2, clientY: (top + bottom) / 2 });
   }, same);
-  await page.getByTestId('measured').filter({ hasText: 'PSNR Infinity dB, SSIM 1.0000' }).waitFor();
+  await page.getByTestId('measured').filter({ hasText: 'PSNR ∞ dB, SSIM 1.0000' }).waitFor();
   expect(await page.getByTestId('strip-list').locator('li').count()).toBe(0);
 
   const small = Buffer.from(await encode(picture(20, 20)));

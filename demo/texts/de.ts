@@ -223,7 +223,7 @@ export const de: Texts = {
     difference: 'Differenz ×4',
     reference: 'Referenz',
     figures: (psnr, ssim) =>
-      `Gegen die Referenz: PSNR ${psnr.toFixed(2)} dB, SSIM ${ssim.toFixed(4)} (auf Y, ohne den Rand).`,
+      `Gegen die Referenz: PSNR ${psnr} dB, SSIM ${ssim} (auf Y, ohne den Rand).`,
     originalName: 'Original',
     enlarged: 'vergrößert',
     cleaned: 'bereinigt',

@@ -215,8 +215,8 @@ export const en = {
     originalPixels: 'Original, pixels',
     difference: 'Difference ×4',
     reference: 'Reference',
-    figures: (psnr: number, ssim: number) =>
-      `Against the reference: PSNR ${psnr.toFixed(2)} dB, SSIM ${ssim.toFixed(4)} (on Y, without the border).`,
+    figures: (psnr: string, ssim: string) =>
+      `Against the reference: PSNR ${psnr} dB, SSIM ${ssim} (on Y, without the border).`,
     originalName: 'original',
     enlarged: 'enlarged',
     cleaned: 'cleaned up',

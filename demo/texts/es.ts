@@ -221,7 +221,7 @@ export const es: Texts = {
     difference: 'Diferencia ×4',
     reference: 'Referencia',
     figures: (psnr, ssim) =>
-      `Frente a la referencia: PSNR ${psnr.toFixed(2)} dB, SSIM ${ssim.toFixed(4)} (en Y, sin el borde).`,
+      `Frente a la referencia: PSNR ${psnr} dB, SSIM ${ssim} (en Y, sin el borde).`,
     originalName: 'original',
     enlarged: 'ampliada',
     cleaned: 'limpia',

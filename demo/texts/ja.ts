@@ -212,8 +212,7 @@ export const ja: Texts = {
     originalPixels: '元の画像（ピクセル）',
     difference: '差分 ×4',
     reference: '正解の画像',
-    figures: (psnr, ssim) =>
-      `正解との比較：PSNR ${psnr.toFixed(2)} dB、SSIM ${ssim.toFixed(4)}（輝度 Y、周辺を除く）。`,
+    figures: (psnr, ssim) => `正解との比較：PSNR ${psnr} dB、SSIM ${ssim}（輝度 Y、周辺を除く）。`,
     originalName: '元の画像',
     enlarged: '拡大後',
     cleaned: '修復後',

@@ -206,8 +206,7 @@ export const zh: Texts = {
     originalPixels: '原图（像素）',
     difference: '差异 ×4',
     reference: '参考图',
-    figures: (psnr, ssim) =>
-      `与参考图相比：PSNR ${psnr.toFixed(2)} dB，SSIM ${ssim.toFixed(4)}（亮度 Y，不含边缘）。`,
+    figures: (psnr, ssim) => `与参考图相比：PSNR ${psnr} dB，SSIM ${ssim}（亮度 Y，不含边缘）。`,
     originalName: '原图',
     enlarged: '放大后',
     cleaned: '修复后',
