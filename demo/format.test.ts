@@ -3,7 +3,9 @@ import {
   dimensions,
   distinctNames,
   duration,
+  fileSize,
   megapixels,
+  patternName,
   resultName,
   roughly,
   timeLeft,
@@ -60,6 +62,26 @@ describe('resultName', () => {
   ])('%s %s as %s becomes %s', (source, what, extension, name) => {
     expect(resultName(source, what, extension)).toBe(name);
   });
+});
+
+describe('patternName', () => {
+  const parts = { name: 'cat', size: '@2x', model: 'Photo', width: 602, height: 400 };
+  it.each([
+    ['{name}{size}', 'cat@2x.png'],
+    ['{name} {model} {width}x{height}', 'cat Photo 602x400.png'],
+    ['big/{name}:{nonsense}', 'big-cat-{nonsense}.png'],
+    ['..', 'cat@2x.png'],
+    ['   ', 'cat@2x.png'],
+  ])('%s: %s', (pattern, name) => expect(patternName(pattern, parts, 'png')).toBe(name));
+});
+
+it('fileSize', () => {
+  expect([1, 320_400, 1_240_000, 12_400_000].map(fileSize)).toEqual([
+    '1 KB',
+    '320 KB',
+    '1.2 MB',
+    '12 MB',
+  ]);
 });
 
 it('distinctNames counts names that are there already', () => {

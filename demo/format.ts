@@ -43,14 +43,47 @@ export function megapixels(width: number, height: number): string {
 /** A PSNR without its unit; equal pictures have none. */
 export const decibels = (psnr: number): string => (Number.isFinite(psnr) ? psnr.toFixed(2) : '∞');
 
+/** The size of a file: `0.4 MB`, `12 MB`, `320 KB`. */
+export function fileSize(bytes: number): string {
+  if (bytes < 999_500) return `${Math.max(1, Math.round(bytes / 1000))} KB`;
+  return `${(bytes / 1e6).toFixed(bytes < 9.95e6 ? 1 : 0)} MB`;
+}
+
+/** What a pattern of names can contain. */
+export interface NameParts {
+  /** Of the source, without folder and extension. */
+  readonly name: string;
+  /** Such as `@2x`. */
+  readonly size: string;
+  readonly model: string;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** The name by a pattern such as `{name} {width}x{height}`; characters that no system allows become `-`. */
+export function patternName(pattern: string, parts: NameParts, extension: string): string {
+  const known: Readonly<Record<string, string | number>> = { ...parts };
+  const filled = pattern
+    .replace(/\{(\w+)\}/g, (all, key) => String(Object.hasOwn(known, key) ? known[key] : all))
+    .replace(/[<>:"/\\|?*]/g, '-')
+    .replace(/\p{Cc}/gu, '')
+    .trim()
+    .replace(/^\.+|\.+$/g, '');
+  return filled === '' ? resultName(parts.name, parts.size, extension) : `${filled}.${extension}`;
+}
+
 /** The name for saving: `cat.jpg`, enlarged twice (`@2x`), as PNG is `cat@2x.png`. */
 export function resultName(sourceName: string, what: string, extension: string): string {
-  const base = sourceName
+  const base = baseName(sourceName);
+  return `${base === '' ? 'picture' : base}${what}.${extension}`;
+}
+
+/** The name of a file without folder and extension. */
+export const baseName = (name: string): string =>
+  name
     .replace(/^.*[/\\]/, '')
     .replace(/\.[A-Za-z0-9]{1,5}$/, '')
     .trim();
-  return `${base === '' ? 'picture' : base}${what}.${extension}`;
-}
 
 /** Makes names unique: a second `cat.png` becomes `cat (2).png`. */
 export function distinctNames(names: readonly string[]): string[] {

@@ -2,13 +2,14 @@ import { createUpscaler, MODELS } from '../src/index.ts';
 import { Before } from './before.ts';
 import { get, say, whenIdle } from './dom.ts';
 import { canPickFile, canPickFolder, EXTENSIONS, pickFile, type SaveFormat } from './download.ts';
-import { resultName } from './format.ts';
+import { fileSize, resultName } from './format.ts';
 import { fromFolder, type Given, listenForFiles, readPicture, releasePicture } from './intake.ts';
 import { claimKeeping, Keeper } from './keep.ts';
 import { Leaving } from './leaving.ts';
 import { Elsewhere } from './notify.ts';
 import { listenForLaunches } from './offline/given.ts';
 import { Offline } from './offline/offline.ts';
+import { Output } from './output.ts';
 import { describeModel, isWeightFile, OwnModels } from './own.ts';
 import { recallSettings, rememberSettings } from './remember.ts';
 import { Saving } from './saving.ts';
@@ -83,6 +84,8 @@ const before = new Before({
 });
 
 function render(state: State): void {
+  const { file = null, width = 0, height = 0 } = selectedOf(state)?.result ?? {};
+  output.show(file && { file, width, height });
   view.render(state, {
     ...before.side(state),
     isPinned: before.isPinned(state),
@@ -90,7 +93,8 @@ function render(state: State): void {
   });
 }
 
-const saving = new Saving({ upscaler, session });
+const output = new Output({ upscaler });
+const saving = new Saving({ upscaler, session, output });
 const keeper = new Keeper({
   root: () => navigator.storage.getDirectory(),
   onTrouble: (trouble) => session.report(trouble),
@@ -190,10 +194,10 @@ function listenForSaveAll(): void {
     [get('queue-save-zip'), saving.saveZip.bind(saving)],
     [folder, saving.saveFolder.bind(saving)],
   ] as const) {
-    const label = button.textContent ?? '';
     button.addEventListener('click', async () => {
       if (button.ariaBusy === 'true') return;
       button.ariaBusy = 'true';
+      const label = button.textContent ?? '';
       await work(format.value as SaveFormat, (done, all) =>
         say(button, t.result.saving(done, all)),
       );
@@ -229,7 +233,24 @@ async function keepPictures(): Promise<void> {
     session.remove(items.map(({ id }) => id));
     session.forget();
   });
+  listenForStorage();
   if (keeping.checked) await open();
+}
+
+/** The cache of the library's weight files. */
+const WEIGHTS = 'crispen-weights';
+
+/** Shows how much is stored here, and deletes what can be downloaded again. */
+function listenForStorage(): void {
+  const show = async () => {
+    const { usage = 0 } = await navigator.storage.estimate();
+    say(get('kept-size'), t.keptSize(fileSize(usage)));
+  };
+  get('kept').addEventListener('toggle', () => void show());
+  get('forget-weights').addEventListener('click', async () => {
+    await caches.delete(WEIGHTS);
+    await show();
+  });
 }
 
 listenForFiles({

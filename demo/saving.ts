@@ -8,7 +8,9 @@ import {
   type SaveFormat,
   save,
 } from './download.ts';
-import { distinctNames, resultName } from './format.ts';
+import { baseName, distinctNames, patternName, resultName } from './format.ts';
+import { choiceTitle } from './models.ts';
+import type { Output } from './output.ts';
 import type { Session } from './session.ts';
 import { wishName } from './sizes.ts';
 import { type Item, type Result, selectedOf } from './state.ts';
@@ -17,6 +19,8 @@ import { troubleOf } from './texts/trouble.ts';
 interface Parts {
   readonly upscaler: Pick<Upscaler, 'encode' | 'upscale'>;
   readonly session: Session;
+  /** How the visitor saves. */
+  readonly output: Pick<Output, 'quality' | 'pattern' | 'use'>;
 }
 
 /** A result with its picture. */
@@ -38,6 +42,7 @@ export class Saving {
     return this.#guard(async () => {
       const finished = this.#selected();
       if (!finished) return;
+      this.#parts.output.use(format);
       save(await this.#encode(finished, format, metadata), this.#name(finished, format));
       this.#mark(finished);
     });
@@ -135,17 +140,24 @@ export class Saving {
   }
 
   #name({ item, result }: Finished, format: SaveFormat): string {
-    return resultName(item.picture.name, wishName(result.settings.size), EXTENSIONS[format]);
+    const { width, height, settings } = result;
+    const { pattern } = this.#parts.output;
+    const [name, size] = [item.picture.name, wishName(settings.size)];
+    if (pattern === '') return resultName(name, size, EXTENSIONS[format]);
+    const model = choiceTitle(settings.model);
+    const parts = { name: baseName(name), size, model, width, height };
+    return patternName(pattern, parts, EXTENSIONS[format]);
   }
 
   async #encode({ item, result }: Finished, format: SaveFormat, metadata: Metadata): Promise<Blob> {
     const isMixed = item.strength < 1 && result.preview === null;
     const file = isMixed ? await this.#mix(item, result) : (result.file as Blob);
+    const { quality } = this.#parts.output;
     const type = `image/${format}` satisfies UpscaleRequest['output'];
     const isAsWanted =
       isMixed || metadata === 'keep' || !result.source.hasMetadata || result.preview !== null;
     const isReady = format === 'png' && isAsWanted;
-    return isReady ? file : this.#parts.upscaler.encode(file, { type, metadata });
+    return isReady ? file : this.#parts.upscaler.encode(file, { type, metadata, quality });
   }
 
   async #mix({ picture, strength }: Item, { settings, source, file }: Result): Promise<Blob> {

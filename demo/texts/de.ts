@@ -104,6 +104,10 @@ export const de: Texts = {
     approximate:
       'Die Kacheln überlappen sich weniger, als dieses Netz sieht; schwache Nähte sind möglich.',
     saveAs: 'Speichern als',
+    saving: 'Speichern',
+    quality: 'Qualität (nicht PNG)',
+    namePattern: 'Namen',
+    namePatternNote: 'Mit {name}, {size} (Größe), {model}, {width} und {height}.',
     copy: 'Kopieren',
     share: 'Teilen',
     inspect: 'Was die Attention tut',
@@ -116,6 +120,7 @@ export const de: Texts = {
     kept: 'In diesem Browser aufbewahrt',
     keepPictures: 'Bilder und Ergebnisse 7 Tage behalten, auch nach dem Neuladen',
     forgetAll: 'Jetzt alles löschen',
+    forgetWeights: 'Geladene Modelle löschen',
     how: 'So funktioniert es',
     howNetwork: 'Ein neuronales Netz namens A2N',
     paper: 'Aufsatz',
@@ -137,6 +142,7 @@ export const de: Texts = {
     left: (time) => `noch ${time}`,
     moment: 'gleich fertig',
   },
+  keptSize: (size) => `Diese Seite belegt ${size} im Speicher dieses Browsers.`,
   wide: (width) => `${width} breit`,
   high: (height) => `${height} hoch`,
 

@@ -103,6 +103,10 @@ export const en = {
     approximate:
       "The tiles overlap by less than this network's receptive field, so faint seams are possible.",
     saveAs: 'Save as',
+    saving: 'Saving',
+    quality: 'Quality (not PNG)',
+    namePattern: 'Names',
+    namePatternNote: 'With {name}, {size}, {model}, {width} and {height}.',
     copy: 'Copy',
     share: 'Share',
     inspect: 'What the attention does',
@@ -115,6 +119,7 @@ export const en = {
     kept: 'Kept in this browser',
     keepPictures: 'Keep pictures and results for 7 days, also after a reload',
     forgetAll: 'Forget all now',
+    forgetWeights: 'Delete downloaded models',
     how: 'How it works',
     howNetwork: 'A neural network called A2N',
     paper: 'paper',
@@ -137,6 +142,7 @@ export const en = {
     left: (time: string) => `${time} left`,
     moment: 'a moment left',
   },
+  keptSize: (size: string) => `This page uses ${size} of this browser’s storage.`,
   wide: (width: number) => `${width} wide`,
   high: (height: number) => `${height} high`,
 

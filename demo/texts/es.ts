@@ -103,6 +103,10 @@ export const es: Texts = {
     approximate:
       'Los mosaicos se solapan menos de lo que abarca esta red, así que pueden verse costuras leves.',
     saveAs: 'Guardar como',
+    saving: 'Guardar',
+    quality: 'Calidad (no PNG)',
+    namePattern: 'Nombres',
+    namePatternNote: 'Con {name}, {size} (tamaño), {model}, {width} y {height}.',
     copy: 'Copiar',
     share: 'Compartir',
     inspect: 'Qué hace la atención',
@@ -115,6 +119,7 @@ export const es: Texts = {
     kept: 'Guardado en este navegador',
     keepPictures: 'Conservar imágenes y resultados 7 días, también tras recargar',
     forgetAll: 'Borrarlo todo ahora',
+    forgetWeights: 'Borrar los modelos descargados',
     how: 'Cómo funciona',
     howNetwork: 'Una red neuronal llamada A2N',
     paper: 'artículo',
@@ -136,6 +141,7 @@ export const es: Texts = {
     left: (time) => `quedan ${time}`,
     moment: 'queda un momento',
   },
+  keptSize: (size) => `Esta página usa ${size} del almacenamiento de este navegador.`,
   wide: (width) => `${width} de ancho`,
   high: (height) => `${height} de alto`,
 

@@ -102,6 +102,11 @@ export const ja: Texts = {
     approximate:
       'タイルの重なりがこのネットワークの受容野より狭いため、うっすらと継ぎ目が出ることがあります。',
     saveAs: '保存形式',
+    saving: '保存',
+    quality: '画質（PNG を除く）',
+    namePattern: '名前',
+    namePatternNote:
+      '{name}（名前）、{size}（サイズ）、{model}（モデル）、{width}（幅）、{height}（高さ）が使えます。',
     copy: 'コピー',
     share: '共有',
     inspect: 'アテンションの働き',
@@ -114,6 +119,7 @@ export const ja: Texts = {
     kept: 'このブラウザーに保存されているもの',
     keepPictures: '画像と結果を 7 日間残す（再読み込みしても消えません）',
     forgetAll: '今すぐすべて消去',
+    forgetWeights: '読み込んだモデルを消去',
     how: '仕組み',
     howNetwork: 'A2N というニューラルネットワーク',
     paper: '論文',
@@ -134,6 +140,7 @@ export const ja: Texts = {
     left: (time) => `残り${time}`,
     moment: 'まもなく完了',
   },
+  keptSize: (size) => `このページはブラウザーの保存領域を ${size} 使っています。`,
   wide: (width) => `幅 ${width}`,
   high: (height) => `高さ ${height}`,
 

@@ -99,6 +99,11 @@ export const zh: Texts = {
     tiles: '图片太大，无法整体分析。网络使用了其中的一部分样本，各分块相同。',
     approximate: '分块的重叠小于此网络的感受野，可能出现轻微接缝。',
     saveAs: '保存为',
+    saving: '保存',
+    quality: '质量（PNG 除外）',
+    namePattern: '名称',
+    namePatternNote:
+      '可使用 {name}（名称）、{size}（尺寸）、{model}（模型）、{width}（宽）和 {height}（高）。',
     copy: '复制',
     share: '分享',
     inspect: '注意力在做什么',
@@ -111,6 +116,7 @@ export const zh: Texts = {
     kept: '保存在此浏览器中的内容',
     keepPictures: '将图片和结果保留 7 天，重新加载后仍在',
     forgetAll: '立即全部清除',
+    forgetWeights: '删除已下载的模型',
     how: '工作原理',
     howNetwork: '名为 A2N 的神经网络',
     paper: '论文',
@@ -131,6 +137,7 @@ export const zh: Texts = {
     left: (time) => `剩余${time}`,
     moment: '即将完成',
   },
+  keptSize: (size) => `此页面占用此浏览器 ${size} 的存储空间。`,
   wide: (width) => `宽 ${width}`,
   high: (height) => `高 ${height}`,
 
