@@ -1,6 +1,6 @@
 import { MAX_FACTOR } from '../src/image/size.ts';
 import { get, say } from './dom.ts';
-import { sizeNote, type Wish, wishKey, wishOf, wishWords } from './sizes.ts';
+import { sizeNote, turned, type Wish, wishKey, wishOf, wishWords } from './sizes.ts';
 import { t } from './texts/texts.ts';
 import type { Size } from './zoom.ts';
 
@@ -14,6 +14,7 @@ type OwnKind = keyof typeof OWN;
 /** Sizes besides the usual ones: from the list, or typed. */
 export class SizeView {
   #asked: OwnKind | null = null;
+  #source: Size | null = null;
 
   constructor(onSize: (size: Wish) => void) {
     const select = get<HTMLSelectElement>('other-size');
@@ -31,7 +32,7 @@ export class SizeView {
           value: '',
         });
         value.focus();
-      } else if (select.value !== '') onSize(JSON.parse(select.value));
+      } else if (select.value !== '') onSize(this.#wishOf(select.selectedOptions[0]));
     });
     get<HTMLFormElement>('own-size').addEventListener('submit', (event) => {
       event.preventDefault();
@@ -43,7 +44,14 @@ export class SizeView {
     });
   }
 
+  /** The size of an option. Prints are turned as the picture is. */
+  #wishOf({ value, dataset }: HTMLOptionElement): Wish {
+    const wish: Wish = JSON.parse(value);
+    return 'turns' in dataset ? turned(wish, this.#source) : wish;
+  }
+
   render(wish: Wish, source: Size | null): void {
+    this.#source = source;
     const select = get<HTMLSelectElement>('other-size');
     const note = sizeNote(wish, source);
     say(get('size-note'), note);
@@ -51,7 +59,9 @@ export class SizeView {
     // While a size is being typed, the list shows its kind.
     if (this.#asked) return;
     const isUsual = 'scale' in wish && [1, 2, 3, 4].includes(wish.scale);
-    const listed = [...select.options].find(({ value }) => value === wishKey(wish));
+    const listed = [...select.options].find(
+      (option) => option.value.startsWith('{') && wishKey(this.#wishOf(option)) === wishKey(wish),
+    );
     const [first] = select.options;
     say(first as HTMLOptionElement, isUsual || listed ? t.size.another : wishWords(wish));
     select.value = isUsual || !listed ? '' : listed.value;

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { factorOf, sizeNote, sizeOf, wishName, wishOf, wishWords } from './sizes.ts';
+import { factorOf, sizeNote, sizeOf, turned, wishName, wishOf, wishWords } from './sizes.ts';
 
 const photo = { width: 1200, height: 800 };
 
@@ -48,4 +48,15 @@ it('takes what somebody types', () => {
   expect(wishOf('height', 20)).toEqual({ height: 20 });
   for (const value of [0, -1, Number.NaN, 17]) expect(wishOf('scale', value)).toBeNull();
   for (const value of [0, 1.5, Number.NaN]) expect(wishOf('width', value)).toBeNull();
+});
+
+it('turns paper as the picture is', () => {
+  const paper = { fit: { width: 3508, height: 2480 } };
+  const upright = { fit: { width: 2480, height: 3508 } };
+  expect(turned(paper, { width: 800, height: 1200 })).toEqual(upright);
+  expect(turned(upright, { width: 1200, height: 800 })).toEqual(paper);
+  expect(turned(paper, { width: 1200, height: 800 })).toEqual(paper);
+  expect(turned(paper, { width: 900, height: 900 })).toEqual(paper);
+  expect(turned(paper, null)).toEqual(paper);
+  expect(turned({ scale: 2 }, { width: 800, height: 1200 })).toEqual({ scale: 2 });
 });

@@ -9,6 +9,14 @@ export type Wish =
   | { readonly height: number }
   | { readonly fit: Size };
 
+/** A box turned as the picture is, as paper can be. Other sizes stay as they are. */
+export function turned(wish: Wish, size: Size | null): Wish {
+  if (!('fit' in wish) || size === null) return wish;
+  const { width, height } = wish.fit;
+  const isTurned = width > height !== size.width > size.height && size.width !== size.height;
+  return isTurned ? { fit: { width: height, height: width } } : wish;
+}
+
 /** Two sizes with the same key are the same. */
 export const wishKey = (wish: Wish): string => JSON.stringify(wish);
 
