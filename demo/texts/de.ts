@@ -408,6 +408,10 @@ export const de: Texts = {
       'Das Netz hat ungültige Zahlen berechnet.',
       'Vielleicht ist die Modelldatei beschädigt.',
     ],
+    BLANK_RESULT: [
+      'Das Ergebnis ist leer.',
+      'Versuchen Sie es noch einmal, oder rechnen Sie auf der CPU.',
+    ],
     ABORTED: ['Abgebrochen.', ''],
     WORKER_FAILED: [
       'Die Berechnung ist unerwartet beendet worden.',

@@ -389,6 +389,7 @@ export const es: Texts = {
       'La red calculó números no válidos.',
       'Puede que el archivo del modelo esté dañado.',
     ],
+    BLANK_RESULT: ['El resultado está vacío.', 'Inténtalo de nuevo, o calcula en la CPU.'],
     ABORTED: ['Cancelado.', ''],
     WORKER_FAILED: [
       'El cálculo terminó de forma inesperada.',

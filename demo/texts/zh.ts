@@ -345,6 +345,7 @@ export const zh: Texts = {
     IMAGE_TOO_LARGE: ['图片太大。', '请选择较小的尺寸。'],
     INVALID_INPUT: ['无法这样做。', '请更改设置。'],
     NON_FINITE: ['网络算出了无效数值。', '模型文件可能已损坏。'],
+    BLANK_RESULT: ['结果是空白的。', '请重试，或改用 CPU。'],
     ABORTED: ['已取消。', ''],
     WORKER_FAILED: ['计算意外中止。', '请重试，或换一张较小的图片。'],
     INTERNAL: ['Crispen 出现错误。', '请重新加载页面。'],
