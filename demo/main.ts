@@ -269,6 +269,9 @@ void startLanguage(() => {
   own.render();
   elsewhere.render(session.state);
   render(session.state);
+}).finally(() => {
+  // The settings appear where they stay: they are filled by now.
+  document.body.dataset.ready = '';
 });
 void keepPictures().catch((error: unknown) => console.warn(error));
 // The worker and its engine are no part of the first load.
