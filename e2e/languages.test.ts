@@ -50,6 +50,9 @@ it('says of an error what it means, beside the words of the library', async () =
   await page.waitForFunction(() => document.documentElement.lang === 'de');
   const notes = { name: 'notes.txt', bytes: new TextEncoder().encode('not a picture') };
   await dropOn(page, notes);
-  await page.getByTestId('error').filter({ hasText: de.errors?.DECODE_FAILED[0] }).waitFor();
+  await page
+    .getByTestId('error')
+    .filter({ hasText: de.errors?.DECODE_FAILED[0] ?? '' })
+    .waitFor();
   await close();
 });
