@@ -6,7 +6,14 @@ import { tuneQuickly } from './quick.ts';
 /** A device that claims to be a real one of NVIDIA's. */
 async function realDevice(): Promise<Device> {
   const { gpu, adapter } = await Device.open(testGpu());
-  return new Device(gpu, { ...adapter, vendor: 'nvidia', isFallbackAdapter: false });
+  return new Device(gpu, {
+    ...adapter,
+    vendor: 'nvidia',
+    architecture: 'hopper',
+    device: '',
+    description: '',
+    isFallbackAdapter: false,
+  });
 }
 const small = { side: 40, budgetMs: 60_000 };
 
