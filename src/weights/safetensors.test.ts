@@ -50,19 +50,24 @@ describe('reading', () => {
     const bytes = read(path);
     const { tensors, metadata } = readSafetensors(bytes);
     expect(metadata).toEqual({});
-    // A2N has ten tensors per block, PAN eight. Restoration has half of the blocks and no
-    // upsampler.
-    const pan = path.includes('pan');
-    const blocks = path.includes('x1') ? 8 : 16;
-    const upsampler = path.includes('x1') ? 0 : path.includes('x4') ? 12 : 6;
-    expect(tensors.size).toBe(blocks * (pan ? 8 : 10) + 6 + upsampler);
-    const layer = pan
-      ? `SCPA_trunk.${blocks - 1}.PAConv.k4.weight`
-      : `AAB_trunk.${blocks - 1}.attention.k4.weight`;
-    const channels = pan ? 20 : 40;
-    expect(tensors.get(layer)?.shape).toEqual([channels, channels, 3, 3]);
-    for (const tensor of tensors.values()) {
-      expect(tensor.dtype).toBe('f16');
+    if (path.includes('lcoan')) {
+      expect(tensors.get('body.0.attention.0.conv_match.0.weight')?.shape).toHaveLength(4);
+    } else {
+      // A2N has ten tensors per block, PAN eight. Restoration has half of the blocks and no
+      // upsampler.
+      const pan = path.includes('pan');
+      const blocks = path.includes('x1') ? 8 : 16;
+      const upsampler = path.includes('x1') ? 0 : path.includes('x4') ? 12 : 6;
+      expect(tensors.size).toBe(blocks * (pan ? 8 : 10) + 6 + upsampler);
+      const layer = pan
+        ? `SCPA_trunk.${blocks - 1}.PAConv.k4.weight`
+        : `AAB_trunk.${blocks - 1}.attention.k4.weight`;
+      const channels = pan ? 20 : 40;
+      expect(tensors.get(layer)?.shape).toEqual([channels, channels, 3, 3]);
+    }
+    for (const [name, tensor] of tensors) {
+      // LCoAN says which of its centroids are set.
+      expect(tensor.dtype).toBe(name.endsWith('initted') ? 'u8' : 'f16');
       expect(tensor.bytes.buffer).toBe(bytes.buffer);
       expect(toFloat32(tensor).every((value) => Math.abs(value) < 100)).toBe(true);
     }
