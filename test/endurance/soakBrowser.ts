@@ -1,5 +1,5 @@
 import { openEndurance } from './browser.ts';
-import { type Held, isFlat, type SoakCounts, told } from './flat.ts';
+import { endsOf, type Held, isFlat, type SoakCounts, told } from './flat.ts';
 
 const STUCK_MS = 60_000;
 const STEPS = 10;
@@ -12,8 +12,7 @@ export async function soakInBrowser(
 ): Promise<SoakCounts> {
   const opened = await openEndurance();
   const counts = { images, wrong: 0, stuck: 0, untyped: 0 };
-  let first: Held | null = null;
-  let last: Held = { buffers: 0, bytes: 0, heap: 0, process: 0 };
+  const samples: Held[] = [];
   try {
     const { page } = opened;
     await page.evaluate(prepareSoak, [seed, STUCK_MS] as const);
@@ -32,15 +31,15 @@ export async function soakInBrowser(
       );
       const { heap, process } = await opened.memory();
       const { buffers, bytes } = await opened.live();
-      last = { buffers, bytes, heap, process };
-      first ??= last;
+      const now = { buffers, bytes, heap, process };
+      samples.push(now);
       done += count;
-      say(`${done} images: ${told(last)}`);
+      say(`${done} images: ${told(now)}`);
     }
   } finally {
     await opened.close();
   }
-  const ends = { first: first ?? last, last };
+  const ends = endsOf(samples);
   return { ...counts, held: ends, flat: isFlat(ends.first, ends.last) };
 }
 

@@ -15,7 +15,7 @@ import { testGpu } from '../gpu.ts';
 import setup from '../gpu-setup.ts';
 import { picture } from '../pictures.ts';
 import { randomStream } from '../random.ts';
-import { type Held, isFlat, type SoakCounts, told } from './flat.ts';
+import { endsOf, type Held, isFlat, type SoakCounts, told } from './flat.ts';
 
 const STUCK_MS = 60_000;
 const STEPS = 10;
@@ -94,8 +94,7 @@ export async function soakInNode(
   const same = (a: Rgba8Image, b: Rgba8Image) =>
     Buffer.from(a.data.buffer).equals(Buffer.from(b.data.buffer));
   const counts = { images, wrong: 0, stuck: 0, untyped: 0 };
-  let first: Held | null = null;
-  let last: Held = held(living);
+  const samples: Held[] = [];
   const step = Math.max(1, Math.floor(images / STEPS));
   for (let i = 0; i < images; i++) {
     const [image, way] = [Math.floor(random() * IMAGES.length), i % ways.length];
@@ -124,10 +123,10 @@ export async function soakInNode(
     if ((i + 1) % step !== 0) continue;
     // Buffers that jobs share have the size of the last job's.
     await onGpu(IMAGES[2]);
-    last = held(living);
-    say(`${i + 1} images: ${told(last)}`);
-    first ??= last;
+    const now = held(living);
+    samples.push(now);
+    say(`${i + 1} images: ${told(now)}`);
   }
-  const ends = { first: first ?? last, last };
+  const ends = endsOf(samples);
   return { ...counts, held: ends, flat: isFlat(ends.first, ends.last) };
 }
