@@ -1,5 +1,6 @@
 /** What the attention of a network did with one image, from the tensors of one run. */
 
+import { internal } from '../../errors.ts';
 import { pixelsOf, type Size } from '../../geometry.ts';
 import { paddedSide, paddingOf } from '../../graph/analysis.ts';
 import {
@@ -168,7 +169,7 @@ function tensorOf(
   id: NodeId,
 ): TracedTensor {
   const found = traced.get(nodes[id].name);
-  if (!found) throw new Error(`${nodes[id].name} was not traced`);
+  if (!found) throw internal(`${nodes[id].name} was not traced`);
   return found;
 }
 
