@@ -1,5 +1,5 @@
 /**
- * npm run build: the site (dist/site) with the API reference (dist/site/api), the library (dist/lib) and the command line (dist/cli).
+ * npm run build: the site (dist/site) with the API reference (dist/site/api), the library (dist/lib), and the command line and the library for Node (dist/cli, dist/node).
  * `--only site|api|lib|cli` builds one of them.
  */
 import { spawnSync } from 'node:child_process';
@@ -32,6 +32,7 @@ async function buildSite() {
 /** The docstrings of the public entries as pages, without types that they only refer to. */
 function buildReference() {
   const entries = ['index.ts', 'element/define.ts', 'element/preview.ts', 'engine/public.ts'];
+  entries.push('node/public.ts');
   const options = ['--tsconfig', 'tsconfig.build.json', '--readme', 'none', '--disableSources'];
   options.push('--name', 'Crispen', '--out', 'dist/site/api', '--excludePrivate');
   options.push(
@@ -161,20 +162,30 @@ function filesBesideTheLibrary() {
   };
 }
 
-/** One file for Node; npm packages stay imports. */
+/** The command line and the library for Node, one file each; npm packages stay imports. */
 async function buildCommandLine() {
+  await buildForNode('src/cli/crispen.ts', 'dist/cli', 'crispen.js');
+  await buildForNode('src/node/public.ts', 'dist/node', 'node.js');
+  console.log('dist/cli, dist/node: the command line, and the library for Node');
+}
+
+/**
+ * @param {string} entry
+ * @param {string} outDir two folders below the package's root, where the weights are looked for
+ * @param {string} file
+ */
+async function buildForNode(entry, outDir, file) {
   await build({
     root,
     configFile: false,
     publicDir: false,
     logLevel: 'warn',
-    plugins: [bareShaders(), licences({ emit: false })],
+    plugins: [bareShaders()],
     build: {
-      outDir: 'dist/cli',
+      outDir,
       target: 'node20',
-      ssr: resolve(root, 'src/cli/crispen.ts'),
-      rolldownOptions: { output: { entryFileNames: 'crispen.js', codeSplitting: false } },
+      ssr: resolve(root, entry),
+      rolldownOptions: { output: { entryFileNames: file, codeSplitting: false } },
     },
   });
-  console.log('dist/cli: the command line');
 }

@@ -75,7 +75,7 @@ const CHUNK_LIMITS = {
  * has the name of its first module, such as rgba8.reference.
  */
 const PACKED =
-  /^(package\.json|README\.md|CHANGELOG\.md|THIRD-PARTY\.md|LICENSE|bin\/crispen\.mjs|dist\/(lib|cli)\/[\w-]+(\.reference)?\.js|dist\/lib\/avif_enc\.wasm|dist\/lib\/models\/a2n-photo-x2\.safetensors)$/;
+  /^(package\.json|README\.md|CHANGELOG\.md|THIRD-PARTY\.md|LICENSE|bin\/crispen\.mjs|dist\/(lib|cli|node)\/[\w-]+(\.reference)?\.js|dist\/lib\/avif_enc\.wasm|dist\/lib\/models\/a2n-photo-x2\.safetensors)$/;
 
 const root = resolve(import.meta.dirname, '..');
 const GROUPS = ['check', 'unit', 'gpu', 'f16', 'size', 'package', 'e2e'];

@@ -19,7 +19,8 @@ export async function attentionOf(
 ): Promise<Attention> {
   const [, , height, width] = input.shape;
   const planar = { width, height, data: toFloat32(input) };
-  const traced = await backend.trace(network, weights, planar, attentionTaps(network));
+  const taps = attentionTaps(network);
+  const traced = await backend.trace(network, weights, planar, taps, { exact: true });
   return readAttention(network, traced, { width, height });
 }
 

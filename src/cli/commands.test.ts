@@ -82,6 +82,7 @@ describe('crispen', () => {
         precision: 'f32',
         threads: expect.any(Number),
         slow: false,
+        recovered: [],
         depth: 8,
         colorSpace: 'srgb',
         animated: false,

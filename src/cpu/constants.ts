@@ -7,16 +7,18 @@ const ALIGN = 64;
 
 export const aligned = (address: number): number => Math.ceil(address / ALIGN) * ALIGN;
 
-/** Data that stays in memory between runs, stored consecutively from `start`. */
+/** Data that stays in memory between runs, stored consecutively. */
 export class Constants {
   readonly #known = new Map<string, number>();
   readonly #data: { readonly address: number; readonly data: Float32Array }[] = [];
   readonly #weights: NetworkWeights;
-  #end: number;
+  readonly exact: boolean;
+  #end = ALIGN;
 
-  constructor(weights: NetworkWeights, start = ALIGN) {
+  /** @param exact whether 3x3 convolutions avoid tiles of 2x2 pixels, which round a little more */
+  constructor(weights: NetworkWeights, exact = false) {
     this.#weights = weights;
-    this.#end = start;
+    this.exact = exact;
   }
 
   /** The first address after all constants. */

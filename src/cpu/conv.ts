@@ -43,7 +43,9 @@ export function emitConv(op: ConvOp, constants: Constants, graph: Graph): Omit<E
         factorA: factor,
       });
   const shared: Shared = { parts, slopes, bias: biases, epilogue: epilogue ?? (() => 0) };
-  return byTiles(op) ? emitTiles(op, constants, shared) : emitRuns(op, constants, shared);
+  return byTiles(op) && !constants.exact
+    ? emitTiles(op, constants, shared)
+    : emitRuns(op, constants, shared);
 }
 
 /** What both methods have in common. */

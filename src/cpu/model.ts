@@ -47,6 +47,11 @@ export interface ModelOptions {
   readonly keep?: ReadonlySet<ValueId>;
   /** Default `ops`; `none` runs each node separately. */
   readonly fuse?: 'ops' | 'none';
+  /**
+   * Whether 3x3 convolutions avoid tiles of 2x2 pixels, which save time and round a little more. For
+   * values that people read, such as softmaxes of steep logits.
+   */
+  readonly exact?: boolean | undefined;
 }
 
 /**
@@ -89,7 +94,7 @@ export class CpuModel {
   static async load(
     network: Network,
     tensors: TensorMap,
-    { module: given, crew, helpers = [], keep, fuse: level = 'ops' }: ModelOptions = {},
+    { module: given, crew, helpers = [], keep, fuse: level = 'ops', exact }: ModelOptions = {},
   ): Promise<CpuModel> {
     const weights = bindWeights(network.graph, tensors);
     const fused = fuse(network.graph, {
@@ -98,7 +103,7 @@ export class CpuModel {
       image: {},
       activates,
     });
-    const constants = new Constants(weights);
+    const constants = new Constants(weights, exact);
     const compiled = new Compiled(fused, constants, keep, crew?.threads);
     const shared = crew !== undefined;
     const memory = makeMemory(constants.end, shared);

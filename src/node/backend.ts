@@ -85,7 +85,11 @@ export interface Backend extends Measurer {
     weights: TensorMap,
     input: PlanarInput,
     taps: readonly string[],
-    options?: { readonly fuse?: Fusion },
+    options?: {
+      readonly fuse?: Fusion;
+      /** On the CPU: without what saves time and rounds more. */
+      readonly exact?: boolean;
+    },
   ): Promise<Map<string, TracedTensor>>;
   /** To call after the first image: measures kernels quickly, if nothing is known of this GPU. */
   tune(signal?: AbortSignal): Promise<void>;
@@ -161,10 +165,10 @@ async function openCpuBackend(tiling: TilingChoice, threads?: number): Promise<B
       const model = await CpuModel.load(network, weights, { crew });
       return (image, options) => upscale(model, image, { ...tiling, ...options });
     },
-    async trace(network, weights, input, taps, { fuse } = {}) {
+    async trace(network, weights, input, taps, { fuse, exact } = {}) {
       const keep = findTaps(network.graph, taps);
       const level = fuse === 'none' ? fuse : 'ops';
-      const model = await CpuModel.load(network, weights, { crew, keep, fuse: level });
+      const model = await CpuModel.load(network, weights, { crew, keep, fuse: level, exact });
       return model.trace(input, taps);
     },
     async tune() {},

@@ -10,7 +10,7 @@ import { FORMATS } from '../codecs/formats.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import { checkFormat, formatOf, OUTPUT_FORMATS, readPicture, writeImage } from './images.ts';
 import { PACKAGE_ROOT } from './model.ts';
-import { findOutput, openSink, writeOutput } from './output.ts';
+import { findOutput, HOST, openSink, writeOutput } from './output.ts';
 
 const guess = vi.hoisted(() => ({ name: null as string | null }));
 vi.mock('node:crypto', async (original) => {
@@ -177,19 +177,19 @@ describe('names', () => {
     },
   );
 
-  test('of temporary files differ and say nothing', async () => {
+  test('of temporary files differ and tell only the process', async () => {
     const output = await findOutput(at('out.png'));
     const sinks = [await openSink(output), await openSink(output)];
     const names = (await fs.readdir(folder)).filter((name) => name !== 'sub');
     expect(names).toHaveLength(2);
-    for (const name of names) expect(name).toMatch(/^\.crispen-[0-9a-f]{24}\.tmp$/);
+    for (const name of names) expect(name).toMatch(/^\.crispen-[0-9a-f]{6}-\d+-[0-9a-f]{24}\.tmp$/);
     for (const sink of sinks) await sink.abort(null);
     expect(await fs.readdir(folder)).toEqual(['sub']);
   });
 
   test('one that was guessed leads nowhere', async () => {
     writeFileSync(at('victim'), 'mine');
-    await fs.symlink('victim', at(`.crispen-${'61'.repeat(12)}.tmp`));
+    await fs.symlink('victim', at(`.crispen-${HOST}-${process.pid}-${'61'.repeat(12)}.tmp`));
     guess.name = 'a';
     await expect(writeImage(at('out.png'), picture)).rejects.toMatchObject({
       code: 'WRITE_FAILED',

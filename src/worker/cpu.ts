@@ -112,7 +112,7 @@ export class CpuHost {
     const { findTaps } = await import('../engine/oracle/trace.ts');
     const crew = await this.#openCrew();
     const keep = findTaps(network.graph, taps);
-    const model = await CpuModel.load(network, weights, { module, crew, keep });
+    const model = await CpuModel.load(network, weights, { module, crew, keep, exact: true });
     const meter = new ProgressMeter(model.work(), options.onProgress);
     const onWork = (work: number) => meter.advance(work);
     return model.trace(input, taps, { signal: options.signal, onWork });

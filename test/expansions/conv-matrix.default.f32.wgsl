@@ -48,8 +48,8 @@ const ACTIVATION_PRELU = 8u;
 // columns. For each chunk of 4 * QUADS input channels, the workgroup copies its pixels and their halo
 // to workgroup memory, channels innermost, PITCH vectors per pixel: an odd number of 16 bytes, so
 // that the rows of a matrix lie in different banks. Without padding between pixels, the channels of
-// the three pixels of a row of taps are one run, and RUNS is 1. A run is STEPS matrices of K channels
-// and, where it is no multiple of K, one of REST.
+// the three pixels of a row of taps are one run, and RUNS is 1. A run has STEPS matrices of K channels.
+// If its length is no multiple of K, one matrix of REST channels follows.
 //
 //   weights [grid z][chunks][SIDE][RUNS][steps][COLUMNS][K or REST][N], in the order of use
 // Prelude: E, E4, SIDE, UPSAMPLE (0: the uniform's), M, N, K, REST (0: none), SUBGROUP (its exact
