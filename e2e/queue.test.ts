@@ -207,7 +207,7 @@ describe('the queue', () => {
       });
     });
     const files = ['a.png', 'a.png', 'b.png'];
-    await dropOn(page, ...(await Promise.all(files.map((name) => png(name, 90, 90)))));
+    await dropOn(page, ...(await Promise.all(files.map((name) => png(name, 240, 240)))));
     await page.getByRole('button', { name: 'Pause' }).click();
     await queueStatus(page, '1 of 3 done, paused');
     await page.getByRole('button', { name: 'Go on' }).click();
@@ -227,7 +227,7 @@ describe('the queue', () => {
         }
         return sizes;
       });
-    await expect.poll(written).toEqual({ 'a@2x.png': 180, 'a@2x (2).png': 180, 'b@2x.png': 180 });
+    await expect.poll(written).toEqual({ 'a@2x.png': 480, 'a@2x (2).png': 480, 'b@2x.png': 480 });
   });
 });
 
