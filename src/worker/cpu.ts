@@ -9,10 +9,7 @@ import { compileModule, supportedVariant } from '../cpu/module.ts';
 import type { Team } from '../cpu/team.ts';
 import type { Port } from '../cpu/tiles.ts';
 import { upscaleStrips } from '../cpu/upscale.ts';
-import type { PlanarInput } from '../engine/oracle/trace.ts';
 import type { Pass } from '../engine/pipeline/enlarge.ts';
-import { ProgressMeter } from '../engine/progress.ts';
-import type { RunOptions, TracedTensor } from '../engine/types.ts';
 import { CrispenError } from '../errors.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
@@ -97,25 +94,12 @@ export class CpuHost {
     };
   }
 
-  /** The named tensors of one run on a planar input in the network's range. Keeps nothing. */
-  async trace(
-    network: Network,
-    weights: TensorMap,
-    input: PlanarInput,
-    taps: readonly string[],
-    options: RunOptions,
-  ): Promise<Map<string, TracedTensor>> {
-    const module = await this.#compile();
-    if (module instanceof CrispenError) {
-      return (await loadOracle()).interpret(network, weights, input, taps, options);
-    }
-    const { findTaps } = await import('../engine/oracle/trace.ts');
-    const crew = await this.#openCrew();
-    const keep = findTaps(network.graph, taps);
-    const model = await CpuModel.load(network, weights, { module, crew, keep, exact: true });
-    const meter = new ProgressMeter(model.work(), options.onProgress);
-    const onWork = (work: number) => meter.advance(work);
-    return model.trace(input, taps, { signal: options.signal, onWork });
+  /** For runs of other kinds: the compiled module, or why there is none, and the threads. */
+  async parts(): Promise<{
+    readonly module: WebAssembly.Module | CrispenError;
+    readonly crew: Crew | undefined;
+  }> {
+    return { module: await this.#compile(), crew: await this.#openCrew() };
   }
 
   /** Frees a model; no effect if it is not loaded. */

@@ -5,12 +5,17 @@ import {
   attentionTaps,
   readAttention,
 } from '../engine/oracle/attention.ts';
-import type { RunOptions } from '../engine/types.ts';
+import { findTaps, type PlanarInput } from '../engine/oracle/trace.ts';
+import { ProgressMeter } from '../engine/progress.ts';
+import type { RunOptions, TracedTensor } from '../engine/types.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
 import { pixelsOf, type Rect, type Size } from '../geometry.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import { toRgba8 } from '../image/pixels.ts';
 import { Reduction } from '../image/reduce.ts';
+import type { Network } from '../networks/network.ts';
+import type { TensorMap } from '../weights/tensor.ts';
+import type { CpuHost } from './cpu.ts';
 import { findAdapter, type JobServices } from './job.ts';
 import type { JobProgress } from './progress.ts';
 import type { AttentionInspection, InspectPlan, Stage, WireSource } from './protocol.ts';
@@ -53,7 +58,7 @@ export async function inspect(
   progress.report('upscale', 0);
   const started = performance.now();
   const run = async () => {
-    if (!adapter) return (await cpu()).trace(network, weights, input, taps, options);
+    if (!adapter) return traceOnCpu(await cpu(), network, weights, input, taps, options);
     const { trace } = await import('../engine/oracle/traceNetwork.ts');
     return host.retry(
       (engine) => trace(engine, network, weights, input, taps, { ...options, precision: 'f32' }),
@@ -78,6 +83,28 @@ export async function inspect(
     reduction,
     milliseconds,
   };
+}
+
+/** The named tensors of one run on the CPU, in a model that is not kept. */
+async function traceOnCpu(
+  cpu: CpuHost,
+  network: Network,
+  weights: TensorMap,
+  input: PlanarInput,
+  taps: readonly string[],
+  options: RunOptions,
+): Promise<Map<string, TracedTensor>> {
+  const { module, crew } = await cpu.parts();
+  if (module instanceof CrispenError) {
+    const { interpret } = await import('../engine/oracle/interpreter.ts');
+    return interpret(network, weights, input, taps, options);
+  }
+  const { CpuModel } = await import('../cpu/model.ts');
+  const keep = findTaps(network.graph, taps);
+  const model = await CpuModel.load(network, weights, { module, crew, keep, exact: true });
+  const meter = new ProgressMeter(model.work(), options.onProgress);
+  const onWork = (work: number) => meter.advance(work);
+  return model.trace(input, taps, { signal: options.signal, onWork });
 }
 
 /** The buffers of an inspection, which are moved to the page. */

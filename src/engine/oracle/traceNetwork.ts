@@ -2,7 +2,7 @@ import { throwIfAborted } from '../../errors.ts';
 import type { NodeId } from '../../graph/graph.ts';
 import { mapSize } from '../../graph/shape.ts';
 import type { ElementType } from '../../kernels/kernel.ts';
-import { unpackRows } from '../../kernels/nonlocal/nonlocal.ts';
+import { unpackRows } from '../../kernels/nonlocal/rows.ts';
 import { fromBlocked, toBlocked } from '../../kernels/planar.ts';
 import type { Network } from '../../networks/network.ts';
 import type { TensorMap } from '../../weights/tensor.ts';

@@ -39,16 +39,15 @@ import {
   lineGrid,
   mergeGrid,
   mergeRowsKernel,
-  packRows,
   plainProducts,
   type RowProducts,
   rowNormsKernel,
   sampleKeysKernel,
   startMeansKernel,
-  unpackRows,
   windowParams,
 } from './nonlocal.ts';
 import { quadProducts } from './nonlocalQuad.ts';
+import { packRows, unpackRows } from './rows.ts';
 
 const adapter = await requestF16Adapter();
 const hasSubgroups = adapter?.features.has('subgroups') ?? false;

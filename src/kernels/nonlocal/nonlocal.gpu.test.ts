@@ -29,7 +29,6 @@ import {
   lineGrid,
   mergeGrid,
   mergeRowsKernel,
-  packRows,
   plainProducts,
   type RowProducts,
   rowNormsKernel,
@@ -40,10 +39,10 @@ import {
   sortRankKernel,
   sortScanKernel,
   startMeansKernel,
-  unpackRows,
   windowParams,
 } from './nonlocal.ts';
 import { quadProducts } from './nonlocalQuad.ts';
+import { packRows, unpackRows } from './rows.ts';
 
 type Words = Uint32Array<ArrayBuffer>;
 

@@ -13,7 +13,6 @@ import {
   lineGrid,
   mergeGrid,
   mergeRowsKernel,
-  packRows,
   plainProducts,
   type RowProducts,
   rowNormsKernel,
@@ -28,6 +27,7 @@ import {
   windowParams,
 } from '../../../kernels/nonlocal/nonlocal.ts';
 import { quadProducts } from '../../../kernels/nonlocal/nonlocalQuad.ts';
+import { packRows } from '../../../kernels/nonlocal/rows.ts';
 import type { FusedOpOf, ValueId } from '../fused.ts';
 import type { Operand, ResourceId } from '../program.ts';
 import { finite } from '../weights.ts';
