@@ -20,8 +20,8 @@ const CORE_LIMIT = 60 * 1024;
 const ELEMENT_LIMIT = 25 * 1024;
 /** The element and everything that it loads to upscale with a shipped model. */
 const ELEMENT_ALL_LIMIT = 80 * 1024;
-/** What a worker loads to run networks without a GPU. The aim is 16 KiB. */
-const CPU_LIMIT = 16.5 * 1024;
+/** What a worker loads to run networks without a GPU. */
+const CPU_LIMIT = 16 * 1024;
 /** All files, including the lazily loaded chunks and the separate entry crispen/engine. */
 const TOTAL_LIMIT = 290 * 1024;
 
@@ -57,7 +57,7 @@ const CHUNK_LIMITS = {
   relaxed: [3, 'the WebAssembly module, where the runtime has relaxed SIMD'],
   simd: [3, 'the WebAssembly module elsewhere'],
   result: [4, 'results that are files'],
-  runner: [6.5, 'what runs the WebAssembly module, with cpu and its threads'],
+  model: [9, 'a network on the CPU: its ops, laid out in the memory of the module'],
   estimate: [1.5, 'how long a job takes without a GPU, to ask before it begins'],
   source: [6, 'images that are files: what their values mean'],
   statistics: [2.5, 'A2N on images that are cut into tiles'],
@@ -242,8 +242,8 @@ async function size() {
       // Isolated pages load worker-crew.js in place of team and serve, and runtimes with relaxed SIMD
       // worker-relaxed.js in place of the last one. Both are less.
       new Set([
-        ...['worker-cpu.js', 'worker-runner.js', 'worker-team.js', 'worker-serve.js'],
-        'worker-simd.js',
+        ...['worker-cpu.js', 'worker-model.js', 'worker-team.js'],
+        ...['worker-serve.js', 'worker-simd.js'],
       ]),
       CPU_LIMIT,
     ],
