@@ -63,14 +63,14 @@ export interface AttentionClusters extends Size {
   readonly name: string;
   readonly rounds: number;
   readonly clusters: number;
-  /** [rounds, pixels]: the cluster of each pixel, from 0. */
+  /** `[rounds, pixels]`: the cluster of each pixel, from 0. */
   readonly codes: Uint32Array<ArrayBuffer>;
   /** Entries per pixel in `neighbours` and `weights`. */
   readonly count: number;
-  /** [pixels, count]: the pixels that each pixel attends to most, the largest weight first. */
+  /** `[pixels, count]`: the pixels that each pixel attends to most, the largest weight first. */
   readonly neighbours: Uint32Array<ArrayBuffer>;
   /**
-   * [pixels, count]: their weights. The weights of one pixel over all others have the sum 1; what is
+   * `[pixels, count]`: their weights. The weights of one pixel over all others have the sum 1; what is
    * missing belongs to pixels beyond `count`. Entries of weight 0 are unused.
    */
   readonly weights: Float32Array<ArrayBuffer>;
@@ -85,11 +85,11 @@ export interface AttentionKeys extends Size {
     readonly first: number;
     readonly keys: number;
   }[];
-  /** [keys, height, width]: the weight of each key. The sum over all keys is 1. */
+  /** `[keys, height, width]`: the weight of each key. The sum over all keys is 1. */
   readonly weights: Float32Array<ArrayBuffer>;
-  /** [keys, 2, height, width]: dy and dx of each key in pixels, from the pixel that attends. */
+  /** `[keys, 2, height, width]`: dy and dx of each key in pixels, from the pixel that attends. */
   readonly offsets: Float32Array<ArrayBuffer>;
-  /** [keys, height, width]: what the gate makes of each key, 0 (closed) to 1; null without a gate. */
+  /** `[keys, height, width]`: what the gate makes of each key, 0 (closed) to 1; null without a gate. */
   readonly gates: Float32Array<ArrayBuffer> | null;
 }
 
