@@ -156,8 +156,8 @@ export const drawing =
           return shown;
         },
       };
-      faulty.adopt(context, 'GPUCanvasContext');
-      const made = { width: 1, height: 1, getContext: () => context };
+      const watched = faulty.adopt(context, 'GPUCanvasContext');
+      const made = { width: 1, height: 1, getContext: () => watched };
       return made as unknown as OffscreenCanvas;
     };
     const open = onHost(
