@@ -215,17 +215,21 @@ export function written(words: Uint32Array): Float32Array {
 /** Rounding of a value that is stored in f16, and of the inputs from which it was made. */
 const HALF_TOLERANCE = 4e-3;
 
-/** |actual - expected| <= abs + rel * |expected| everywhere; lists the first ten mismatches. */
+/**
+ * |actual - expected| <= abs + rel * |expected| everywhere; lists the first ten mismatches. `abs` may
+ * be a number for each element.
+ */
 export function expectClose(
   actual: ArrayLike<number>,
   expected: ArrayLike<number>,
-  { abs = 1e-5, rel = 1e-5 } = {},
+  { abs = 1e-5, rel = 1e-5 }: { abs?: number | ArrayLike<number>; rel?: number } = {},
 ): void {
   expect(actual.length).toBe(expected.length);
   const half = ELEMENT === 'f16' ? HALF_TOLERANCE : 0;
   const wrong: string[] = [];
   for (let i = 0; i < expected.length && wrong.length < 10; i++) {
-    const allowed = half + abs + (half + rel) * Math.abs(expected[i]);
+    const own = typeof abs === 'number' ? abs : abs[i];
+    const allowed = half + own + (half + rel) * Math.abs(expected[i]);
     if (!(Math.abs(actual[i] - expected[i]) <= allowed)) {
       wrong.push(`[${i}] ${actual[i]} instead of ${expected[i]}`);
     }
