@@ -23,11 +23,15 @@ export const OUTPUT_FORMATS: readonly OutputFormat[] = Object.values(FORMATS).ma
   ({ name }) => name,
 );
 
-const EXTENSIONS: Readonly<Record<string, OutputFormat>> = Object.fromEntries(
+const EXTENSIONS = new Map<string, OutputFormat>(
   Object.values(FORMATS).flatMap(({ name, extensions }) =>
-    extensions.map((extension) => [`.${extension}`, name]),
+    extensions.map((extension): [string, OutputFormat] => [`.${extension}`, name]),
   ),
 );
+
+/** The format that Crispen writes for an extension such as `.jpg`, of any case, or undefined. */
+export const writtenFormat = (extension: string): OutputFormat | undefined =>
+  EXTENSIONS.get(extension.toLowerCase());
 
 /**
  * Options of the reader. Browsers show files that libjpeg and others only warn about. `openSource`
@@ -226,11 +230,11 @@ export function checkFormat(
  */
 export function formatOf({ name, kind }: Pick<Output, 'name' | 'kind'>): OutputFormat {
   const extension = extname(name).toLowerCase();
-  const format = Object.hasOwn(EXTENSIONS, extension) ? EXTENSIONS[extension] : undefined;
+  const format = writtenFormat(extension);
   if (format) return format;
   if (kind !== 'file') return 'png';
   throw new CrispenError('ENCODE_FAILED', `${name}: there is no output format "${extension}".`, {
-    hint: `Use one of ${Object.keys(EXTENSIONS).join(', ')}, or --format.`,
+    hint: `Use one of ${[...EXTENSIONS.keys()].join(', ')}, or --format.`,
   });
 }
 

@@ -191,6 +191,14 @@ describe('many pictures', () => {
     expect((await run(at('in'), '--out', at('out'))).last).toMatchObject({ made: 0, already: 9 });
   });
 
+  it('takes sides and boxes, which mean another factor for each picture', async () => {
+    await picture('in/wide.png', 1, 100, 10);
+    await picture('in/small.png', 2, 9, 9);
+    const { last } = await run(at('in'), '--out', at('out'), '--width', '1100');
+    expect(last).toMatchObject({ made: 1, failed: 1, codes: { INVALID_INPUT: 1 } });
+    expect(await made('out/wide.png')).toMatchObject({ width: 1100, height: 110 });
+  });
+
   it('says what there is to do without doing it', async () => {
     await picture('in/a.png', 1, 30, 20);
     const { last } = await run(at('in'), '--out', at('out'), '--dry-run');

@@ -5,8 +5,8 @@ import { findModel, MODEL_FILES } from '../../catalog/files.ts';
 import { FORMATS } from '../../codecs/formats.ts';
 import { readHeader } from '../../codecs/header.ts';
 import { CrispenError } from '../../errors.ts';
-import { OUTPUT_FORMATS, type OutputFormat } from '../../node/images.ts';
-import { readWeightFile } from '../../node/model.ts';
+import { OUTPUT_FORMATS, type OutputFormat, writtenFormat } from '../../node/images.ts';
+import type { ChosenModel } from '../../node/model.ts';
 import { UsageError } from '../command.ts';
 import type { ImageSettings } from '../settings.ts';
 import { type Item, readStart } from './inputs.ts';
@@ -70,15 +70,6 @@ function scaleOf({ task: { size, task }, models }: ImageSettings): string {
   return task === undefined || task === 'upscale' ? '2' : '1';
 }
 
-/** The formats that Crispen writes, by extension. */
-const WRITTEN = new Map<string, OutputFormat>(
-  Object.values(FORMATS).flatMap(({ name, extensions }) =>
-    extensions.map((extension): [string, OutputFormat] => [`.${extension}`, name]),
-  ),
-);
-
-const writtenFormat = (extension: string) => WRITTEN.get(extension.toLowerCase());
-
 const extensionOf = (format: OutputFormat): string =>
   Object.values(FORMATS)[OUTPUT_FORMATS.indexOf(format)].extensions[0];
 
@@ -109,16 +100,17 @@ async function checkApart(work: readonly Work[], out: string): Promise<void> {
   }
 }
 
-/** Everything that a result depends on besides its input, as a hash. */
-export async function settingsHash(settings: ImageSettings): Promise<string> {
+/**
+ * Everything that a result depends on besides its input, as a hash.
+ * @param chain the models of some image; a weight file is among them. Shipped ones differ by factor,
+ *   so all of them count.
+ */
+export function settingsHash(settings: ImageSettings, chain: readonly ChosenModel[]): string {
   const { models, task, quality, keepsMetadata, tiling } = settings;
   const { weights, ...named } = models;
-  const files =
-    weights === undefined
-      ? MODEL_FILES.map(({ sha256 }) => sha256)
-      : [(await readWeightFile(weights)).sha256];
+  const files = (weights === undefined ? MODEL_FILES : chain).map(({ sha256 }) => sha256);
   const { edge, statistics } = tiling;
-  const all = [named, task, quality, keepsMetadata, edge, statistics, files];
+  const all = [named, task, quality, keepsMetadata, edge, statistics, [...new Set(files)]];
   return createHash('sha256').update(JSON.stringify(all)).digest('hex').slice(0, 16);
 }
 

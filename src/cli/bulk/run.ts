@@ -98,7 +98,6 @@ export async function bulkCommand(
   // All shards see the same collisions.
   const all = await planWork(found.items, { out, template, settings });
   const work = all.filter(({ relative }) => shardWith(relative, shard.of) === shard.index);
-  const hash = await settingsHash(settings);
   const backend = await openBackend(
     settings.device,
     settings.tiling,
@@ -109,8 +108,9 @@ export async function bulkCommand(
   const tally = new Tally(work.length, settings.json);
   try {
     const enlarger = new Enlarger(backend, settings.models);
-    // A wrong model is found before any work.
-    await enlarger.plan({ width: 64, height: 64 }, settings.task);
+    // A wrong model is found before any work. Sides and boxes mean another factor for each picture.
+    const { chain } = await enlarger.plan(SOME, { ...settings.task, size: factorAlone(settings) });
+    const hash = settingsHash(settings, chain);
     if (values['dry-run']) {
       await dryRun(work, found, { enlarger, settings, out });
       return 0;
@@ -149,6 +149,13 @@ export async function bulkCommand(
     backend.close();
   }
 }
+
+/** A picture that stands for all. */
+const SOME = { width: 64, height: 64 };
+
+/** The wanted size if it is a factor; null, the model's own, otherwise. */
+const factorAlone = ({ task: { size } }: ImageSettings) =>
+  size?.scale === undefined ? null : size;
 
 interface Run {
   readonly enlarger: Enlarger;
@@ -352,8 +359,7 @@ async function dryRun(
   const { input, output, bytes, largest } = await estimateSizes(work, settings);
   const data = Uint8ClampedArray.from({ length: PROBE ** 2 * 4 }, (_, i) => ((i * 31) % 251) | 128);
   const image = { width: PROBE, height: PROBE, data };
-  const size = settings.task.size?.scale === undefined ? null : settings.task.size;
-  const probe = () => enlarger.probe(image, { ...settings.task, size });
+  const probe = () => enlarger.probe(image, { ...settings.task, size: factorAlone(settings) });
   // The first run compiles.
   await probe();
   const seconds = ((await probe()) / PROBE ** 2 / 1000) * input;

@@ -1,3 +1,4 @@
+import { timeLeft } from '../../engine/progress.ts';
 import type { CrispenError } from '../../errors.ts';
 import type { lineOf } from '../line.ts';
 import { clearProgress } from '../settings.ts';
@@ -108,12 +109,9 @@ export class Tally {
     const done = this.#made + this.#already + this.failed;
     const seconds = (performance.now() - this.#started) / 1000;
     const computed = this.#made + this.failed;
-    const left = computed === 0 ? 0 : ((this.#pictures - done) / computed) * seconds;
+    const left = computed === 0 ? null : ((this.#pictures - done) / computed) * seconds * 1000;
     const rate = `${(computed / seconds).toFixed(1)} pictures/s, ${(this.#megapixels / seconds).toFixed(2)} MP/s`;
-    const time =
-      left > 1
-        ? `, ${left < 90 ? `${Math.ceil(left)} s` : `${Math.ceil(left / 60)} min`} left`
-        : '';
-    process.stderr.write(`\r\x1b[K${done} of ${this.#pictures}, ${rate}${time}`);
+    const time = timeLeft(left);
+    process.stderr.write(`\r\x1b[K${done} of ${this.#pictures}, ${rate}${time && `, ${time}`}`);
   }
 }
