@@ -34,6 +34,7 @@ const KINDS: readonly string[] = [
   'clean',
   'clean-fast',
   'lcoan',
+  'asid',
   'a2nm',
   'a2n',
   'a2n-photo',

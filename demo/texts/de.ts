@@ -177,6 +177,10 @@ export const de: Texts = {
       title: 'Sauber (LCoAN)',
       text: 'Wiederholungen einer Textur helfen einander. Langsam.',
     },
+    asid: {
+      title: 'Sauber (ASID)',
+      text: 'Ein kleiner Transformer. Seine Blöcke teilen ihre Aufmerksamkeitskarten. Langsam.',
+    },
     a2nm: { title: 'Sauber (A2N-M)', text: 'A2N mit vier Fünfteln der Gewichte.' },
     a2n: { title: 'Sauber (A2N)', text: 'Dasselbe mit einem viermal so großen Netz.' },
     'a2n-photo': {

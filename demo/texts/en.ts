@@ -171,6 +171,10 @@ export const en = {
     clean: { title: 'Clean', text: 'Renders, artwork, lossless pictures: keeps every detail.' },
     'clean-fast': { title: 'Clean (fast)', text: 'Almost the same in a third of the time.' },
     lcoan: { title: 'Clean (LCoAN)', text: 'Repeats of a texture help each other. Slow.' },
+    asid: {
+      title: 'Clean (ASID)',
+      text: 'A small transformer. Its blocks share their attention maps. Slow.',
+    },
     a2nm: { title: 'Clean (A2N-M)', text: 'A2N with four fifths of the weights.' },
     a2n: { title: 'Clean (A2N)', text: 'The same by a network of four times the size.' },
     'a2n-photo': {

@@ -176,6 +176,10 @@ export const es: Texts = {
       title: 'Limpia (LCoAN)',
       text: 'Las repeticiones de una textura se ayudan entre sí. Lenta.',
     },
+    asid: {
+      title: 'Limpia (ASID)',
+      text: 'Un transformer pequeño. Sus bloques comparten los mapas de atención. Lenta.',
+    },
     a2nm: { title: 'Limpia (A2N-M)', text: 'A2N con cuatro quintos de los pesos.' },
     a2n: { title: 'Limpia (A2N)', text: 'Lo mismo con una red cuatro veces mayor.' },
     'a2n-photo': {

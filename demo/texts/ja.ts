@@ -169,6 +169,10 @@ export const ja: Texts = {
       title: 'きれいな画像（LCoAN）',
       text: '繰り返す模様どうしが補い合います。低速。',
     },
+    asid: {
+      title: 'きれいな画像（ASID）',
+      text: '小さな Transformer。ブロックが注意マップを共有します。低速。',
+    },
     a2nm: { title: 'きれいな画像（A2N-M）', text: '重みが 5 分の 4 の A2N。' },
     a2n: { title: 'きれいな画像（A2N）', text: '同じ用途で、4 倍の大きさのネットワーク。' },
     'a2n-photo': {

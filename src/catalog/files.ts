@@ -136,6 +136,15 @@ export const MODEL_FILES: readonly ModelFile[] = [
     sha256: '161656e4af0b434443a9af36ef69d1add3b49ffeb9597a9737775b93ab1f6be1',
   }),
   model({
+    id: 'asid-x2',
+    network: 'asid',
+    scale: 2,
+    inputRange: 1,
+    f16: false,
+    bytes: 637_568,
+    sha256: 'df9e82b954d0c0c3a3a89ac460b0a4dbbe3d685271b6999fced662e1b591ad9a',
+  }),
+  model({
     id: 'a2n-jpeg-x1',
     task: 'dejpeg',
     scale: 1,

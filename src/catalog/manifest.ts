@@ -208,6 +208,19 @@ const NOTES: Readonly<Record<string, Omit<ModelEntry, keyof ModelFile>>> = {
     },
     quality: { set5: 36.985, set14: 32.689 },
   },
+  'asid-x2': {
+    description:
+      'Twice the size, for clean images: ASID, a small transformer whose blocks share their attention maps. Slow.',
+    training: {
+      data: `${SHARP_PHOTOS}, reduced by bicubic`,
+      steps: 3200,
+      minutes: 120,
+      hardware: ONE_CORE,
+      seed: 2,
+      startedFrom: null,
+    },
+    quality: { set5: 36.521, set14: 32.324 },
+  },
   'a2n-jpeg-x1': {
     description: 'The same size, without the blocks and halos of JPEG compression.',
     training: {
