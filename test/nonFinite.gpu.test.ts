@@ -26,6 +26,8 @@ beforeAll(async () => {
 afterAll(() => engine.destroy());
 
 const tiny = { scale: 2, features: 8, blocks: 1 } as const;
+/** Two blocks of three heads, the second one shifted. */
+const windows = { scale: 2, features: 12, depths: [2], heads: [3], window: 8 } as const;
 const NETWORKS: Readonly<Record<string, Network>> = {
   'compact with PReLU': createNetwork('compact', { ...tiny, activation: 'prelu' }),
   'compact with ReLU': createNetwork('compact', { ...tiny, activation: 'relu' }),
@@ -61,6 +63,9 @@ const NETWORKS: Readonly<Record<string, Network>> = {
     buckets: 4,
   }),
   asid: createNetwork('asid', tiny),
+  omnisr: createNetwork('omnisr', { scale: 2, features: 8, groups: 1, heads: 2 }),
+  swinir: createNetwork('swinir', windows),
+  srformer: createNetwork('srformer', windows),
 };
 
 /** The weights with one NaN in one tensor, at a place by chance. */
@@ -109,13 +114,13 @@ describe.each(Object.keys(NETWORKS))('%s with one NaN', (family) => {
   const weights = seededWeights(network);
   const image = seededImage(9, 8, 1);
 
-  // ASID takes a second for each run: every eighth of its tensors.
-  const names = [...weights.keys()].filter((_, i) => family !== 'asid' || i % 8 === 0);
+  // Transformers take a second for each run: every eighth of their tensors.
+  const long = ['asid', 'omnisr', 'swinir', 'srformer'].includes(family);
+  const names = [...weights.keys()].filter((_, i) => !long || i % 8 === 0);
   // Others have no blocks that one kernel computes.
   const hasBlocks = ['a2n', 'a2nm', 'pan'].includes(family);
   const ways = Object.keys(RUNS).filter(
-    (way) =>
-      (hasBlocks || !way.includes('blocks')) && (family !== 'asid' || !way.includes('op by')),
+    (way) => (hasBlocks || !way.includes('blocks')) && (!long || !way.includes('op by')),
   );
 
   it.each(ways)('%s', async (way) => {

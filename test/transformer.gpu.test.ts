@@ -12,12 +12,14 @@ beforeAll(async () => {
 afterAll(() => engine.destroy());
 
 const cases = [
-  ...findGoldenCases('asid_x*').filter((file) => !/d8_c48|tiled/.test(file)),
+  ...['asid', 'omnisr', 'swinir', 'srformer']
+    .flatMap((family) => findGoldenCases(`${family}_x*`))
+    .filter((file) => !/d8_c48|tiled/.test(file)),
   ...findGoldenCases('gla_*'),
   ...findGoldenCases('dlsn_*'),
 ];
-if (cases.length < 3)
-  console.warn('SKIPPED: most goldens of ASID; set CRISPEN_SHARED to test them.');
+if (cases.length < 20)
+  console.warn('SKIPPED: most goldens of transformers; set CRISPEN_SHARED to test them.');
 
 test.each(cases.map((file) => [basename(file, '.safetensors'), file]))('%s', async (_, file) => {
   const read = await readGoldenCases(file);

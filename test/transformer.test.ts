@@ -15,13 +15,20 @@ const SENSITIVE: Readonly<Record<string, number>> = {
 };
 
 // Cases that plain loops run in seconds. `npm run golden -- --device oracle` runs all.
-const cases = findGoldenCases('asid_x*').filter((file) => !/64x64|d8_c48/.test(file));
-if (cases.length < 3)
-  console.warn('SKIPPED: most goldens of ASID; set CRISPEN_SHARED to test them.');
+const LONG = /64x64|d8_c48|_c64_|dim180/;
+const FAMILIES = ['asid', 'omnisr', 'swinir', 'srformer'];
+const casesOf = (family: string) => {
+  const cases = findGoldenCases(`${family}_x*`).filter((file) => !LONG.test(file));
+  expect(cases.length).toBeGreaterThan(0);
+  if (cases.length < 3)
+    console.warn(`SKIPPED: most goldens of ${family}; set CRISPEN_SHARED to test them.`);
+  return cases;
+};
 
-test.each(['oracle', 'cpu'] as const)(
-  'ASID computes on %s what the authors’ code did',
-  async (device) => {
+test.each(FAMILIES.flatMap((family) => [[family, 'oracle'] as const, [family, 'cpu'] as const]))(
+  '%s computes on %s what the authors’ code did',
+  async (family, device) => {
+    const cases = casesOf(family);
     const backend = await openBackend(device);
     try {
       for (const file of cases) {

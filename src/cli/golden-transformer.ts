@@ -1,6 +1,9 @@
 /** Golden cases of lightweight transformers. Weights may be in another file or follow a rule. */
 import { asid } from '../networks/asid.ts';
 import type { Network } from '../networks/network.ts';
+import { omnisr } from '../networks/omnisr.ts';
+import type { Upsampler } from '../networks/parts/swin.ts';
+import { type SwinConfig, srformer, swinir } from '../networks/swinir.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import type { GoldenCase } from './golden-case.ts';
 import { readSafetensorsFile } from './golden-file.ts';
@@ -17,7 +20,36 @@ const BUILDERS: Readonly<Record<string, (metadata: Metadata) => Network>> = {
       // The authors' networks work on -1..1 directly.
       centred: metadata.input_range !== '-1..1',
     }),
+  omnisr: ({ scale, num_feat: features, groups, blocks, window_size: window, heads, pe }) =>
+    omnisr({
+      scale: Number(scale),
+      features: Number(features),
+      groups: Number(groups),
+      blocks: Number(blocks),
+      window: Number(window),
+      heads: Number(heads),
+      positions: pe === 'true',
+    }),
+  swinir: (metadata) => swinir(swinOf(metadata)),
+  srformer: (metadata) => srformer(swinOf(metadata)),
 };
+
+function swinOf(metadata: Metadata): SwinConfig {
+  const { scale, embed_dim: features, window_size: window, in_chans: channels = '3' } = metadata;
+  return {
+    scale: Number(scale),
+    features: Number(features),
+    window: Number(window),
+    channels: Number(channels),
+    depths: JSON.parse(metadata.depths),
+    heads: JSON.parse(metadata.num_heads),
+    ratio: Number(metadata.mlp_ratio),
+    threeConvs: metadata.resi_connection === '3conv',
+    upsampler: metadata.upsampler as Upsampler,
+    upsamplerFeatures: Number(metadata.num_feat),
+    imageRange: Number(metadata.img_range ?? 1),
+  };
+}
 
 /** Facts about tiles, not values of the network. */
 const NOT_COMPARED = /^(coverage|tile_positions|tile_means|tile.*\.output\.crop|whole\.output)$/;
@@ -35,10 +67,12 @@ export async function transformerCases(
   if (!build || !input) return null;
   const network = build(metadata);
   const expected = new Map<string, Tensor>(
-    [...tensors].filter(
-      ([tensor]) =>
-        tensor !== 'input' && !tensor.startsWith('weights.') && !NOT_COMPARED.test(tensor),
-    ),
+    [...tensors]
+      .filter(
+        ([tensor]) =>
+          tensor !== 'input' && !tensor.startsWith('weights.') && !NOT_COMPARED.test(tensor),
+      )
+      .map(([tensor, value]) => [tensor.replace(/^(g\d+\.b\d+)\.se$/, '$1.mbconv.se'), value]),
   );
   const weights = await weightsOf(path, metadata, inside, network);
   if (metadata.tile === undefined) return [{ name, network, weights, input, expected }];

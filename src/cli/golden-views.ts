@@ -15,7 +15,7 @@ const product = (shape: readonly number[]): number => shape.reduce((a, b) => a *
 /** @returns null if the name is that of a whole tensor */
 export function viewOf(name: string): View | null {
   const found = /^(.*)\.(mean|crop|first(\d+)|group0|last_group)$/.exec(name);
-  if (!found) return null;
+  if (!found) return scoresOf(name);
   const [, node, kind, first] = found;
   if (kind === 'mean') return { node, of: mean };
   if (kind === 'crop') return { node, of: crop };
@@ -26,6 +26,20 @@ export function viewOf(name: string): View | null {
   }
   const channels = Number(first);
   return { node, of: ({ shape, data }) => part({ shape, data }, [channels, ...shape.slice(1)], 0) };
+}
+
+/** One head of the first or the last group. */
+function scoresOf(name: string): View | null {
+  const found = /^(.*)[._](?:window0|group0|first_window|(last_window))_head(\d)$/.exec(name);
+  if (!found) return null;
+  const [, node, last, head] = found;
+  return {
+    node,
+    of: ({ shape: [groups], data }, shape) => {
+      const group = last ? (data.length / groups) * (groups - 1) : 0;
+      return part({ shape: [], data }, shape, group + Number(head) * product(shape));
+    },
+  };
 }
 
 const part = ({ data }: TracedTensor, shape: readonly number[], from: number): TracedTensor => ({

@@ -1,4 +1,11 @@
-import type { FusedGraph, FusedOp, FusedOpOf, LoneOp, ValueId } from '../engine/compile/fused.ts';
+import type {
+  FusedGraph,
+  FusedOp,
+  FusedOpOf,
+  GroupAttentionOp,
+  LoneOp,
+  ValueId,
+} from '../engine/compile/fused.ts';
 import { internal } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { mapOf } from '../graph/shape.ts';
@@ -17,8 +24,11 @@ import { type Emission, type HostTask, meansOf, type RowSums } from './tasks.ts'
 /** Ops of other fusion levels, and the pixel conversions that the host does. */
 type Elsewhere = 'unpack' | 'pack' | 'attentionGate' | 'attentionMix' | 'gatedConv' | 'skipPack';
 
-/** Null: the oracle's loops run it. Only for ops of the graph that stand alone. */
-type Entry<K extends FusedOp['op']> = Emitter<K> | (K extends LoneOp['op'] ? null : never);
+/** Ops that the oracle's loops can run: those of the graph that stand alone, and attention. */
+export type SlowOp = LoneOp | GroupAttentionOp;
+
+/** Null: the oracle's loops run it. */
+type Entry<K extends FusedOp['op']> = Emitter<K> | (K extends SlowOp['op'] ? null : never);
 
 type Emitter<K extends FusedOp['op']> = (
   op: FusedOpOf<K>,
@@ -100,6 +110,7 @@ const EMITTERS: { readonly [K in Exclude<FusedOp['op'], Elsewhere>]: Entry<K> } 
   scaleChannels: null,
   groupScores: null,
   groupMix: null,
+  groupAttention: null,
   channelAttention: null,
   stridedConv: null,
   maxPool: null,
@@ -108,7 +119,7 @@ const EMITTERS: { readonly [K in Exclude<FusedOp['op'], Elsewhere>]: Entry<K> } 
 };
 
 /** Whether the oracle's loops run an op. */
-export const runsSlowly = (op: FusedOp): op is LoneOp =>
+export const runsSlowly = (op: FusedOp): op is SlowOp =>
   (EMITTERS as Readonly<Record<string, unknown>>)[op.op] === null;
 
 /**

@@ -1,5 +1,5 @@
 import { fuse } from '../engine/compile/fuse.ts';
-import type { LoneOp, ValueId } from '../engine/compile/fused.ts';
+import type { ValueId } from '../engine/compile/fused.ts';
 import { bindWeights, type NetworkWeights } from '../engine/compile/weights.ts';
 import type { Value } from '../engine/oracle/interpreter.ts';
 import {
@@ -15,6 +15,7 @@ import type { Size } from '../geometry.ts';
 import type { RgbaImage } from '../image/image.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
+import type { SlowOp } from './compile.ts';
 import { Constants } from './constants.ts';
 import type { Crew } from './crew.ts';
 import { readPlanar, writePlanar } from './layout.ts';
@@ -265,7 +266,7 @@ export class CpuModel {
     return tables;
   }
 
-  #runOracle(program: Program, op: LoneOp, tables: Map<ValueId, Value>): void {
+  #runOracle(program: Program, op: SlowOp, tables: Map<ValueId, Value>): void {
     if (!this.#applyOp) throw internal("the oracle's loops were not loaded");
     const inputs = op.reads.inputs.map((id) => tables.get(id) ?? this.#value(program, id));
     const value = this.#applyOp(op, inputs, (name) => {

@@ -1,7 +1,6 @@
-import type { LoneOp } from '../engine/compile/fused.ts';
 import type { RunOptions } from '../engine/types.ts';
 import { throwIfAborted } from '../errors.ts';
-import { runsSlowly } from './compile.ts';
+import { runsSlowly, type SlowOp } from './compile.ts';
 import type { Functions, RowFunction } from './module.ts';
 import type { Program, Step } from './program.ts';
 import type { HostTask, Means, RowTask } from './tasks.ts';
@@ -16,7 +15,7 @@ const CALL_MS = 8;
 const SLICE_MS = 20;
 
 /** Runs an op for which the module has no function. */
-export type Oracle = (op: LoneOp) => void;
+export type Oracle = (op: SlowOp) => void;
 
 /** Runs the rows of a task on one or several cores. */
 export type RunRows = (task: RowTask, from: number, to: number) => void;

@@ -6,6 +6,7 @@
  * ceil(L / w) windows. Pixels are numbered in row-major order. A map is read as L rows, one per
  * pixel, of its channels.
  */
+import { pixelsOf } from '../geometry.ts';
 import { GraphError, mapOf, type Shape } from './shape.ts';
 
 /** How the gate of adaptive attention acts on the logits a. b are the logits of its mask. */
@@ -117,7 +118,7 @@ export interface NonlocalRules<O extends NonlocalOp> {
 
 const table = (dims: (pixels: number) => readonly number[], integer = false): Shape => ({
   kind: 'table',
-  dims,
+  dims: (size) => dims(pixelsOf(size)),
   integer,
 });
 

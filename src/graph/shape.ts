@@ -35,8 +35,8 @@ export interface VectorShape {
  */
 export interface TableShape {
   readonly kind: 'table';
-  /** Row-major sizes for an LR image with this many pixels. */
-  readonly dims: (pixels: number) => readonly number[];
+  /** Row-major sizes for an LR image of a size. */
+  readonly dims: (size: Size) => readonly number[];
   readonly integer: boolean;
 }
 

@@ -1,6 +1,6 @@
 /** Appends the ops of lightweight transformers (`transformerOp.ts`) to a graph. */
 import type { GraphBuilder, NodeId } from './graph.ts';
-import type { Grouping } from './transformerOp.ts';
+import { type Grouping, windowOf } from './transformerOp.ts';
 
 export class TransformerBuilder {
   readonly #b: GraphBuilder;
@@ -37,25 +37,44 @@ export class TransformerBuilder {
   }
 
   /**
-   * `x` contains queries, keys and possibly more channels. `table` is the name of the position
-   * table.
+   * `x` contains queries, keys and possibly more channels, in this order unless `query` and `key` say
+   * where they begin; `keys` is the map with the keys if they are in another one. `table` is the name
+   * of the position table.
    */
   groupScores(
     name: string,
     x: NodeId,
-    spec: { grouping: Grouping; heads: number; channels: number; table: string | null },
+    spec: {
+      grouping: Grouping;
+      heads: number;
+      channels: number;
+      table: string | null;
+      query?: number;
+      key?: number;
+      merge?: number;
+    },
+    keys = x,
   ): NodeId {
-    const { grouping, heads, table } = spec;
-    if (table !== null) this.#b.weight(table, [(2 * grouping.side - 1) ** 2, heads]);
-    return this.#b.append(name, { op: 'groupScores', ...spec }, [x]);
+    const { grouping, heads, channels, table, query = 0, key = channels, merge = 1 } = spec;
+    if (table !== null) {
+      const [rows, columns] = tableSides(grouping, merge);
+      this.#b.weight(table, [rows * columns, heads]);
+    }
+    const op = { op: 'groupScores', grouping, heads, channels, table, query, key, merge } as const;
+    return this.#b.append(name, op, [x, keys]);
   }
 
   groupMix(
     name: string,
     inputs: readonly [values: NodeId, scores: NodeId],
-    spec: { grouping: Grouping; heads: number; first: number; channels: number },
+    spec: { grouping: Grouping; heads: number; first: number; channels: number; merge?: number },
   ): NodeId {
-    return this.#b.append(name, { op: 'groupMix', ...spec }, inputs);
+    const { grouping, heads, first, channels, merge = 1 } = spec;
+    return this.#b.append(
+      name,
+      { op: 'groupMix', grouping, heads, first, channels, merge },
+      inputs,
+    );
   }
 
   channelAttention(
@@ -93,4 +112,10 @@ export class TransformerBuilder {
     const factor = strides.reduce((product, { stride }) => product * stride, 1);
     return this.#b.append(name, { op: 'resize', factor }, [x, like]);
   }
+}
+
+/** Differences of rows and of columns within a window: the sides of its position table. */
+function tableSides(grouping: Grouping, merge: number): [number, number] {
+  const { rows, columns } = windowOf(grouping);
+  return [(2 * rows) / merge - 1, (2 * columns) / merge - 1];
 }

@@ -5,7 +5,7 @@
  * Notation: C channels, H x W the map's size, w the side of a window. A *grouping* divides a map
  * into groups of pixels that attend to each other. H and W are multiples of w:
  * - `windows`: squares of w x w pixels. Group i * (W / w) + j, position a * w + b: pixel (i w + a,
- *   j w + b).
+ *   j w + b). They may be rectangles and may be shifted: see `Grouping`.
  * - `spread`: w x w pixels at distances of H / w and W / w, so each group covers the whole map.
  *   Group
  *   p * (W / w) + q, position a * w + b: pixel (a H / w + p, b W / w + q).
@@ -13,12 +13,36 @@
  *   in
  *   row-major order.
  */
+import type { Size } from '../geometry.ts';
 import { GraphError, mapOf, type Reduction, type Shape, vectorOf } from './shape.ts';
 
 export interface Grouping {
   readonly kind: 'windows' | 'spread' | 'grid';
   /** w. */
   readonly side: number;
+  /** Only for windows: their height, if it is not w. */
+  readonly rows?: number;
+  /**
+   * Only for windows: pixel (y, x) of the rolled map is pixel (y + shift.y, x + shift.x) of the map,
+   * modulo its size. In the last row of windows, the first `rows - shift.y` rows and the others come
+   * from opposite borders, and 100 is subtracted from scores between them; columns likewise.
+   */
+  readonly shift?: { readonly y: number; readonly x: number };
+  /** Only for windows: the map is padded with zeros to the right and below to multiples of this. */
+  readonly multiple?: number;
+}
+
+/** Rows and columns of a window, and the pixels in it. */
+export function windowOf({ side, rows = side }: Grouping) {
+  return { rows, columns: side, tokens: rows * side };
+}
+
+/** Rows and columns of windows of a map. */
+export function windowsIn(grouping: Grouping, { width, height }: Size): Size {
+  const { rows, columns } = windowOf(grouping);
+  const { multiple = 1 } = grouping;
+  const padded = (length: number) => Math.ceil(length / multiple) * multiple;
+  return { width: padded(width) / columns, height: padded(height) / rows };
 }
 
 export type TransformerOp =
@@ -44,22 +68,29 @@ export type TransformerOp =
   /** Map, vector [C] -> map: v[c] * x[c]. */
   | { readonly op: 'scaleChannels' }
   /**
-   * Map with queries and keys in its first 2 C channels -> [groups, heads, w^2, w^2]: the softmax
-   * over the keys of q.k / sqrt(C / heads) + T. T is the weight [(2 w - 1)^2, heads] under `table`,
-   * read at the row (a - a' + w - 1) (2 w
-   * - 1) + b - b' + w - 1 for the query's position (a, b) and the key's (a', b'). A head has C /
-   *   heads consecutive channels. The grouping is `windows` or `spread`.
+   * Map with queries in the channels `query` .. `query + C - 1`, map with keys from `key` on (it may
+   * be the same) -> [groups, heads, w^2, keys]: the softmax over the keys of q.k / sqrt(C / heads) +
+   * T. T is the weight [(2 rows - 1) (2 w - 1), heads] under `table`, read at the row (a - a' + rows
+   * - 1) (2 w - 1) + b - b' + w - 1 for the query's position (a, b) and the key's (a', b'). A head has
+   * C / heads consecutive channels. The grouping is `windows` or `spread`.
+   *
+   * With `merge`, m, keys have C / m^2 channels, and those of m x m pixels are one key: its channels
+   * are (row, column, channel) of the pixels. A window has w / m x w / m keys, and T has the rows of
+   * a window of that side, with a and b divided by m.
    */
   | {
       readonly op: 'groupScores';
       readonly grouping: Grouping;
       readonly heads: number;
       readonly channels: number;
+      readonly query: number;
+      readonly key: number;
+      readonly merge: number;
       readonly table: string | null;
     }
   /**
-   * Map with values in the channels `first` .. `first + C - 1`, scores -> map [C]: the values of
-   * each group, summed with the scores as weights.
+   * Map with values in the channels from `first` on, scores -> map [C]: the values of each group,
+   * summed with the scores as weights. `merge`: as above.
    */
   | {
       readonly op: 'groupMix';
@@ -67,6 +98,7 @@ export type TransformerOp =
       readonly heads: number;
       readonly first: number;
       readonly channels: number;
+      readonly merge: number;
     }
   /**
    * Map of queries, keys and values [3 C] -> map [C]: attention between the channels of each head, within
@@ -158,28 +190,39 @@ export const TRANSFORMER: { readonly [K in TransformerOp['op']]: Rules<OpOf<K>> 
   },
   groupScores: {
     ...local,
-    shape: (op, [x], name) => {
-      const { channels } = mapOf(x, name);
-      if (channels < 2 * op.channels) throw new GraphError(`${name}: ${channels} channels`);
+    shape: (op, [queries, keys], name) => {
+      const { grouping, merge } = op;
+      const needs = [op.query + op.channels, op.key + op.channels / merge ** 2];
+      const has = [queries, keys].map((map) => mapOf(map, name).channels);
+      if (has.some((channels, i) => channels < needs[i])) {
+        throw new GraphError(`${name}: ${has} channels, not ${needs}`);
+      }
       heads(op.channels, op.heads, name);
-      const tokens = op.grouping.side ** 2;
-      return {
-        kind: 'table',
-        dims: (pixels) => [Math.ceil(pixels / tokens), op.heads, tokens, tokens],
-        integer: false,
+      const { tokens } = windowOf(grouping);
+      const dims = (size: Size) => {
+        const { width, height } = windowsIn(grouping, size);
+        return [width * height, op.heads, tokens, tokens / merge ** 2];
       };
+      return { kind: 'table', dims, integer: false };
     },
-    multiplyAdds: ({ grouping, channels }, _, [x]) => grouping.side ** 2 * channels * areaOf(x),
+    multiplyAdds: ({ grouping, channels, merge }, _, [x]) =>
+      (windowOf(grouping).tokens / merge ** 2) * channels * areaOf(x),
   },
   groupMix: {
-    shape: ({ first, channels, heads: count }, [x], name) => {
+    shape: ({ first, channels, heads: count, merge }, [x], name) => {
       const shape = mapOf(x, name);
-      if (first + channels > shape.channels) throw new GraphError(`${name}: no such channels`);
+      if (first + channels / merge ** 2 > shape.channels) {
+        throw new GraphError(`${name}: no such channels`);
+      }
       heads(channels, count, name);
       return { ...shape, channels };
     },
-    multiplyAdds: ({ grouping, channels }, shape) => grouping.side ** 2 * channels * areaOf(shape),
-    reach: ({ grouping }, r) => r + grouping.side - 1,
+    multiplyAdds: ({ grouping, channels, merge }, shape) =>
+      (windowOf(grouping).tokens / merge ** 2) * channels * areaOf(shape),
+    reach: ({ grouping }, r) => {
+      const { rows, columns } = windowOf(grouping);
+      return r + Math.max(rows, columns) - 1;
+    },
     global: ({ grouping }) => (grouping.kind === 'windows' ? null : 'pixels'),
   },
   channelAttention: {

@@ -44,6 +44,12 @@ const conv = (spec: Partial<ConvSpec>): ConvSpec => ({
 });
 /** The first attention of ASID: 36 of 48 channels. */
 const ASID = { grouping: { kind: 'windows', side: 8 }, heads: 1, channels: 36 } as const;
+const ATTENTION = { ...ASID, query: 0, key: 36, merge: 1, table: true } as const;
+/** Of SwinIR with 60 channels. */
+const SHIFTED = {
+  grouping: { kind: 'windows', side: 8, shift: { y: 4, x: 4 } },
+  ...{ heads: 6, channels: 60, query: 0, key: 60, merge: 1, table: true },
+} as const;
 const GRID = { kind: 'grid', side: 8 } as const;
 const rgb = { range: 1, channels: 3, scale: 2 } as const;
 const strips = { pixels: 8, blocks: 2 } as const;
@@ -133,10 +139,15 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>
       transformer.channelAttentionKernel({ ...ASID, channels: 48, grouping: GRID }, false, e),
   },
   'transformer/depthwise': { default: (e) => transformer.depthwiseKernel(3, null, e) },
-  'transformer/groupMix': { default: (e) => transformer.groupMixKernel({ ...ASID, first: 72 }, e) },
-  'transformer/groupScores': {
-    default: (e) => transformer.groupScoresKernel({ ...ASID, table: true }, e),
+  'transformer/groupAttention': {
+    default: (e) => transformer.groupAttentionKernel({ ...ATTENTION, first: 72 }, e),
+    shifted: (e) => transformer.groupAttentionKernel({ ...SHIFTED, first: 120 }, e),
+    merged: (e) => transformer.groupAttentionKernel({ ...SHIFTED, first: 120, merge: 2 }, e),
   },
+  'transformer/groupMix': {
+    default: (e) => transformer.groupMixKernel({ ...ASID, first: 72, merge: 1 }, e),
+  },
+  'transformer/groupScores': { default: (e) => transformer.groupScoresKernel(ATTENTION, e) },
   'transformer/layerNorm': { default: (e) => transformer.layerNormKernel(36, 1e-5, e) },
   'transformer/maxPool': { default: (e) => transformer.maxPoolKernel(7, 3, e) },
   'transformer/resize': { default: (e) => transformer.resizeKernel(e) },

@@ -61,10 +61,11 @@ const OTHERS: readonly (readonly [string, RegExp])[] = [
   ['ASID without position tables', /^block0\.residual_layer\.0\.SLA1\./],
   ['RCAN', /^body\.0\.body\.0\.body\.0\./],
   ['SPANPlus or PLKSR', /^feats\.\d/],
-  ['SwinIR', /^layers\.0\.residual_group\.blocks\.0\.attn\./],
   ['HAT', /\.overlap_attn\./],
+  ['Swin2SR', /\.attn\.logit_scale$/],
+  ['a relative of SwinIR', /^layers\.0\.residual_group\.blocks\.0\.attn\./],
   ['DAT', /^layers\.0\.blocks\.0\.attn\.attns\./],
-  ['OmniSR', /^residual_layer\.0\./],
+  ['a relative of OmniSR', /^residual_layer\.0\./],
   ['SAFMN', /^feats\.0\.safm\./],
 ];
 

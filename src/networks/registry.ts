@@ -18,9 +18,11 @@ import { type EdsrConfig, edsr, matchEdsr } from './edsr.ts';
 import { type LcoanConfig, lcoan, matchLcoan } from './lcoan.ts';
 import type { Matcher } from './match.ts';
 import type { Network } from './network.ts';
+import { matchOmniSr, type OmniSrConfig, omnisr } from './omnisr.ts';
 import { matchPan, type PanConfig, pan } from './pan.ts';
 import { matchRrdb, type RrdbConfig, rrdb } from './rrdb.ts';
 import { matchSpan, type SpanConfig, span } from './span.ts';
+import { matchSrformer, matchSwinir, type SwinConfig, srformer, swinir } from './swinir.ts';
 
 /** The sizes of each family, by its id. All but the scale default to the published values. */
 export interface NetworkConfigs {
@@ -35,6 +37,9 @@ export interface NetworkConfigs {
   readonly compact: CompactConfig;
   readonly asid: AsidConfig;
   readonly dlsn: DlsnConfig;
+  readonly omnisr: OmniSrConfig;
+  readonly swinir: SwinConfig;
+  readonly srformer: SwinConfig;
 }
 
 export type Architecture = keyof NetworkConfigs;
@@ -92,6 +97,9 @@ export const FAMILIES: { readonly [K in Architecture]: Family<NetworkConfigs[K]>
   edsr: { title: 'EDSR', build: edsr, match: matchEdsr },
   compact: { title: 'Compact', build: compact, match: matchCompact },
   asid: { title: 'ASID', build: asid, match: matchAsid },
+  omnisr: { title: 'OmniSR', build: omnisr, match: matchOmniSr },
+  swinir: { title: 'SwinIR', build: swinir, match: matchSwinir },
+  srformer: { title: 'SRFormer', build: srformer, match: matchSrformer },
 };
 
 export const isArchitecture = (name: string): name is Architecture => Object.hasOwn(FAMILIES, name);

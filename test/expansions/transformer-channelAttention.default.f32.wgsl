@@ -8,7 +8,12 @@ const CHUNK = 32u;
 const MEMORY = 3072u;
 const PROJECT = false;
 const GROUPING = 2u;
-const SIDE = 8u;
+const ROWS = 8u;
+const COLUMNS = 8u;
+const MOVED = false;
+const SHIFT_X = 0u;
+const SHIFT_Y = 0u;
+const MULTIPLE = 1u;
 
 // Attention between the channels of a head within the pixels of a group (graph/transformerOp.ts,
 // `channelAttention`):
@@ -24,22 +29,32 @@ const SIDE = 8u;
 // pixels, whose queries and keys are in workgroup memory; A replaces them later. Grid: groups in x
 // and y, z = head.
 // Prelude: E, E4, CHANNELS, DEPTH (channels of a head, a multiple of 4 unless HEADS is 1), HEADS,
-// CHUNK, MEMORY (the larger of 2 DEPTH CHUNK and DEPTH^2), GROUPING, SIDE, PROJECT.
+// CHUNK, MEMORY (the larger of 2 DEPTH CHUNK and DEPTH^2), PROJECT, and those of lib/groups.
 
 // The pixels of a group, as graph/transformerOp.ts has them: windows (GROUPING 0), spread (1) or grid (2)
-// of side SIDE over a map of width x height. Groups are numbered by the two axes of the dispatch.
-// Prelude: GROUPING, SIDE.
+// over a map of width x height. Groups are numbered by the two axes of the dispatch.
+// Prelude: GROUPING, ROWS, COLUMNS (of a window; grid: its side), MOVED (windows are shifted or reach beyond
+// the map), SHIFT_X, SHIFT_Y, MULTIPLE (the map is padded with zeros to multiples of this).
+
+// What lies beyond the map.
+const ABSENT = 0xffffffffu;
+
+// Sizes in windows.
+fn windows_in(width: u32, height: u32) -> vec2u {
+  return (vec2u(width, height) + MULTIPLE - 1u) / MULTIPLE * MULTIPLE / vec2u(COLUMNS, ROWS);
+}
 
 fn group_pixel(group: vec2u, position: u32, width: u32, height: u32) -> u32 {
   if GROUPING == 2u {
-    let columns = width / SIDE;
-    return (position / columns * SIDE + group.y) * width + position % columns * SIDE + group.x;
+    let columns = width / COLUMNS;
+    return (position / columns * ROWS + group.y) * width + position % columns * COLUMNS + group.x;
   }
-  let at = vec2u(position % SIDE, position / SIDE);
+  let at = vec2u(position % COLUMNS, position / COLUMNS);
   if GROUPING == 1u {
-    return (at.y * (height / SIDE) + group.y) * width + at.x * (width / SIDE) + group.x;
+    return (at.y * (height / ROWS) + group.y) * width + at.x * (width / COLUMNS) + group.x;
   }
-  return (group.y * SIDE + at.y) * width + group.x * SIDE + at.x;
+  let rolled = group * vec2u(COLUMNS, ROWS) + at;
+  return rolled.y * width + rolled.x;
 }
 
 // The uniform of kernels that run over one feature map.
@@ -71,9 +86,9 @@ fn channel(c: u32, pixel: u32) -> f32 {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let place = vec2u(group.x, group.y + params.group_row);
   let plane = params.width * params.height;
-  var positions = SIDE * SIDE;
+  var positions = ROWS * COLUMNS;
   if GROUPING == 2u {
-    positions = plane / (SIDE * SIDE);
+    positions = plane / (ROWS * COLUMNS);
   }
   let head = group.z * DEPTH;
 

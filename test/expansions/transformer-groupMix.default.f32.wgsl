@@ -4,11 +4,19 @@ alias E4x4 = mat4x4f;
 const CHANNELS = 36u;
 const DEPTH = 36u;
 const HEADS = 1u;
+const PER_PIXEL = 36u;
 const TOKENS = 64u;
-const KEY_BLOCKS = 16u;
+const KEYS = 64u;
+const MERGE = 1u;
 const GROUPING = 0u;
-const SIDE = 8u;
+const ROWS = 8u;
+const COLUMNS = 8u;
+const MOVED = false;
+const SHIFT_X = 0u;
+const SHIFT_Y = 0u;
+const MULTIPLE = 1u;
 const FIRST = 72u;
+const KEY_BLOCKS = 16u;
 
 // The values of each group, summed with its scores as weights (graph/transformerOp.ts, `groupMix`).
 //   x      [..][H][W] vectors of 4 channels (Chw4c): values from channel FIRST on
@@ -16,23 +24,33 @@ const FIRST = 72u;
 //   y      [ceil(CHANNELS / 4)][H][W]
 // One workgroup of 64 computes 4 channels of one group; each invocation computes one pixel at a
 // time. Grid: groups in x and y, z = block of y.
-// Prelude: E, E4, CHANNELS, FIRST, DEPTH (channels of a head), HEADS, TOKENS, KEY_BLOCKS, GROUPING,
-// SIDE.
+// Prelude: E, E4, CHANNELS, FIRST, DEPTH (channels of a head), PER_PIXEL (channels of values per pixel),
+// HEADS, TOKENS, KEYS, KEY_BLOCKS, and those of transformer/groupKeys.
 
 // The pixels of a group, as graph/transformerOp.ts has them: windows (GROUPING 0), spread (1) or grid (2)
-// of side SIDE over a map of width x height. Groups are numbered by the two axes of the dispatch.
-// Prelude: GROUPING, SIDE.
+// over a map of width x height. Groups are numbered by the two axes of the dispatch.
+// Prelude: GROUPING, ROWS, COLUMNS (of a window; grid: its side), MOVED (windows are shifted or reach beyond
+// the map), SHIFT_X, SHIFT_Y, MULTIPLE (the map is padded with zeros to multiples of this).
+
+// What lies beyond the map.
+const ABSENT = 0xffffffffu;
+
+// Sizes in windows.
+fn windows_in(width: u32, height: u32) -> vec2u {
+  return (vec2u(width, height) + MULTIPLE - 1u) / MULTIPLE * MULTIPLE / vec2u(COLUMNS, ROWS);
+}
 
 fn group_pixel(group: vec2u, position: u32, width: u32, height: u32) -> u32 {
   if GROUPING == 2u {
-    let columns = width / SIDE;
-    return (position / columns * SIDE + group.y) * width + position % columns * SIDE + group.x;
+    let columns = width / COLUMNS;
+    return (position / columns * ROWS + group.y) * width + position % columns * COLUMNS + group.x;
   }
-  let at = vec2u(position % SIDE, position / SIDE);
+  let at = vec2u(position % COLUMNS, position / COLUMNS);
   if GROUPING == 1u {
-    return (at.y * (height / SIDE) + group.y) * width + at.x * (width / SIDE) + group.x;
+    return (at.y * (height / ROWS) + group.y) * width + at.x * (width / COLUMNS) + group.x;
   }
-  return (group.y * SIDE + at.y) * width + group.x * SIDE + at.x;
+  let rolled = group * vec2u(COLUMNS, ROWS) + at;
+  return rolled.y * width + rolled.x;
 }
 
 // The uniform of kernels that run over one feature map.
@@ -44,6 +62,30 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
+
+// Queries and keys of a group. MERGE x MERGE pixels are one key.
+// Prelude: that of lib/groups, MERGE.
+
+// Where a part (row and column) of a merged key lies in its window.
+fn key_position(key: u32, part: u32) -> u32 {
+  let across = COLUMNS / MERGE;
+  return (key / across * MERGE + part / MERGE) * COLUMNS + key % across * MERGE + part % MERGE;
+}
+
+fn table_row(query: u32, key: u32) -> u32 {
+  let across = COLUMNS / MERGE;
+  let dy = query / COLUMNS / MERGE + ROWS / MERGE - 1u - key / across;
+  let dx = query % COLUMNS / MERGE + across - 1u - key % across;
+  return dy * (2u * across - 1u) + dx;
+}
+
+// Of shifted windows, those at the lower and right border hold pixels of opposite borders. What is
+// subtracted from a score is 100 between such pixels.
+fn border_part(group: vec2u, windows: vec2u, position: u32) -> u32 {
+  let beyond = position / COLUMNS >= ROWS - SHIFT_Y && group.y + 1u == windows.y;
+  let right = position % COLUMNS >= COLUMNS - SHIFT_X && group.x + 1u == windows.x;
+  return select(0u, 2u, beyond) + select(0u, 1u, right);
+}
 
 @group(0) @binding(1) var<storage, read> x: array<E4>;
 @group(0) @binding(2) var<storage, read> scores: array<vec4f>;
@@ -59,20 +101,27 @@ fn main(
   let number = place.y * groups.x + place.x;
   let plane = params.width * params.height;
   for (var i = lane; i < TOKENS; i += 64u) {
+    let to = group_pixel(place, i, params.width, params.height);
+    if to == ABSENT {
+      continue;
+    }
     var sum = vec4f(0.0);
     for (var l = 0u; l < 4u; l++) {
       let c = group.z * 4u + l;
       if c >= CHANNELS {
         continue;
       }
-      let source = FIRST + c;
+      let source = FIRST + c % PER_PIXEL;
       let base = (source >> 2u) * plane;
       let row = ((number * HEADS + c / DEPTH) * TOKENS + i) * KEY_BLOCKS;
-      for (var j = 0u; j < TOKENS; j++) {
-        let pixel = group_pixel(place, j, params.width, params.height);
-        sum[l] += scores[row + (j >> 2u)][j & 3u] * f32(x[base + pixel][source & 3u]);
+      for (var j = 0u; j < KEYS; j++) {
+        let at = key_position(j, c / PER_PIXEL);
+        let pixel = group_pixel(place, at, params.width, params.height);
+        if pixel != ABSENT {
+          sum[l] += scores[row + (j >> 2u)][j & 3u] * f32(x[base + pixel][source & 3u]);
+        }
       }
     }
-    y[group.z * plane + group_pixel(place, i, params.width, params.height)] = E4(sum);
+    y[group.z * plane + to] = E4(sum);
   }
 }

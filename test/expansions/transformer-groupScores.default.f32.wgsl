@@ -4,37 +4,56 @@ alias E4x4 = mat4x4f;
 const CHANNELS = 36u;
 const DEPTH = 36u;
 const HEADS = 1u;
+const PER_PIXEL = 36u;
 const TOKENS = 64u;
-const KEY_BLOCKS = 16u;
+const KEYS = 64u;
+const MERGE = 1u;
 const GROUPING = 0u;
-const SIDE = 8u;
+const ROWS = 8u;
+const COLUMNS = 8u;
+const MOVED = false;
+const SHIFT_X = 0u;
+const SHIFT_Y = 0u;
+const MULTIPLE = 1u;
+const QUERY = 0u;
+const KEY = 36u;
+const KEY_BLOCKS = 16u;
 const TABLE = true;
 
 // Attention weights within groups of pixels (graph/transformerOp.ts, `groupScores`): for each query
 // the softmax over the keys of q.k / sqrt(DEPTH) + T.
-//   x      [..][H][W] vectors of 4 channels (Chw4c): channels 0 .. CHANNELS - 1 are queries, those up to
-//          2 CHANNELS - 1 keys
-//   table  [(2 SIDE - 1)^2][HEADS] f32, with TABLE
+//   q, k   [..][H][W] vectors of 4 channels (Chw4c): queries from channel QUERY on, keys from KEY on
+//   table  [rows][HEADS] f32, with TABLE
 //   scores [groups][HEADS][TOKENS][KEY_BLOCKS] vec4f: one row per query, zeros after its last key
 // One workgroup of 64 computes one head of one group; each invocation computes one query at a time.
 // Grid: groups in x and y, z = head.
-// Prelude: E, E4, CHANNELS, DEPTH (channels of a head), HEADS, TOKENS, KEY_BLOCKS, TABLE, GROUPING,
-// SIDE.
+// Prelude: E, E4, QUERY, KEY, DEPTH (channels of a head), PER_PIXEL (channels of keys per pixel), HEADS,
+// TOKENS, KEYS, KEY_BLOCKS, TABLE, and those of transformer/groupKeys.
 
 // The pixels of a group, as graph/transformerOp.ts has them: windows (GROUPING 0), spread (1) or grid (2)
-// of side SIDE over a map of width x height. Groups are numbered by the two axes of the dispatch.
-// Prelude: GROUPING, SIDE.
+// over a map of width x height. Groups are numbered by the two axes of the dispatch.
+// Prelude: GROUPING, ROWS, COLUMNS (of a window; grid: its side), MOVED (windows are shifted or reach beyond
+// the map), SHIFT_X, SHIFT_Y, MULTIPLE (the map is padded with zeros to multiples of this).
+
+// What lies beyond the map.
+const ABSENT = 0xffffffffu;
+
+// Sizes in windows.
+fn windows_in(width: u32, height: u32) -> vec2u {
+  return (vec2u(width, height) + MULTIPLE - 1u) / MULTIPLE * MULTIPLE / vec2u(COLUMNS, ROWS);
+}
 
 fn group_pixel(group: vec2u, position: u32, width: u32, height: u32) -> u32 {
   if GROUPING == 2u {
-    let columns = width / SIDE;
-    return (position / columns * SIDE + group.y) * width + position % columns * SIDE + group.x;
+    let columns = width / COLUMNS;
+    return (position / columns * ROWS + group.y) * width + position % columns * COLUMNS + group.x;
   }
-  let at = vec2u(position % SIDE, position / SIDE);
+  let at = vec2u(position % COLUMNS, position / COLUMNS);
   if GROUPING == 1u {
-    return (at.y * (height / SIDE) + group.y) * width + at.x * (width / SIDE) + group.x;
+    return (at.y * (height / ROWS) + group.y) * width + at.x * (width / COLUMNS) + group.x;
   }
-  return (group.y * SIDE + at.y) * width + group.x * SIDE + at.x;
+  let rolled = group * vec2u(COLUMNS, ROWS) + at;
+  return rolled.y * width + rolled.x;
 }
 
 // The uniform of kernels that run over one feature map.
@@ -47,12 +66,41 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-@group(0) @binding(1) var<storage, read> x: array<E4>;
-@group(0) @binding(2) var<storage, read> table: array<f32>;
-@group(0) @binding(3) var<storage, read_write> scores: array<vec4f>;
+// Queries and keys of a group. MERGE x MERGE pixels are one key.
+// Prelude: that of lib/groups, MERGE.
 
-fn channel(c: u32, pixel: u32) -> f32 {
-  return f32(x[(c >> 2u) * params.width * params.height + pixel][c & 3u]);
+// Where a part (row and column) of a merged key lies in its window.
+fn key_position(key: u32, part: u32) -> u32 {
+  let across = COLUMNS / MERGE;
+  return (key / across * MERGE + part / MERGE) * COLUMNS + key % across * MERGE + part % MERGE;
+}
+
+fn table_row(query: u32, key: u32) -> u32 {
+  let across = COLUMNS / MERGE;
+  let dy = query / COLUMNS / MERGE + ROWS / MERGE - 1u - key / across;
+  let dx = query % COLUMNS / MERGE + across - 1u - key % across;
+  return dy * (2u * across - 1u) + dx;
+}
+
+// Of shifted windows, those at the lower and right border hold pixels of opposite borders. What is
+// subtracted from a score is 100 between such pixels.
+fn border_part(group: vec2u, windows: vec2u, position: u32) -> u32 {
+  let beyond = position / COLUMNS >= ROWS - SHIFT_Y && group.y + 1u == windows.y;
+  let right = position % COLUMNS >= COLUMNS - SHIFT_X && group.x + 1u == windows.x;
+  return select(0u, 2u, beyond) + select(0u, 1u, right);
+}
+
+@group(0) @binding(1) var<storage, read> q: array<E4>;
+@group(0) @binding(2) var<storage, read> k: array<E4>;
+@group(0) @binding(3) var<storage, read> table: array<f32>;
+@group(0) @binding(4) var<storage, read_write> scores: array<vec4f>;
+
+fn query_channel(c: u32, pixel: u32) -> f32 {
+  return f32(q[(c >> 2u) * params.width * params.height + pixel][c & 3u]);
+}
+
+fn key_channel(c: u32, pixel: u32) -> f32 {
+  return f32(k[(c >> 2u) * params.width * params.height + pixel][c & 3u]);
 }
 
 @compute @workgroup_size(64)
@@ -63,26 +111,32 @@ fn main(
 ) {
   let place = vec2u(group.x, group.y + params.group_row);
   let number = place.y * groups.x + place.x;
+  let windows = windows_in(params.width, params.height);
   let first = group.z * DEPTH;
   for (var i = lane; i < TOKENS; i += 64u) {
     let query = group_pixel(place, i, params.width, params.height);
+    let own = border_part(place, windows, i);
     let row = ((number * HEADS + group.z) * TOKENS + i) * KEY_BLOCKS;
     var most = -3.0e38;
     for (var jb = 0u; jb < KEY_BLOCKS; jb++) {
       var s = vec4f(-3.0e38);
       for (var l = 0u; l < 4u; l++) {
         let j = jb * 4u + l;
-        if j < TOKENS {
-          let key = group_pixel(place, j, params.width, params.height);
+        if j < KEYS {
           var sum = 0.0;
           for (var c = first; c < first + DEPTH; c++) {
-            sum += channel(c, query) * channel(CHANNELS + c, key);
+            let at = key_position(j, c / PER_PIXEL);
+            let key = group_pixel(place, at, params.width, params.height);
+            if query != ABSENT && key != ABSENT {
+              sum += query_channel(QUERY + c, query) * key_channel(KEY + c % PER_PIXEL, key);
+            }
           }
           s[l] = sum * inverseSqrt(f32(DEPTH));
           if TABLE {
-            let dy = i / SIDE + SIDE - 1u - j / SIDE;
-            let dx = i % SIDE + SIDE - 1u - j % SIDE;
-            s[l] += table[(dy * (2u * SIDE - 1u) + dx) * HEADS + group.z];
+            s[l] += table[table_row(i, j) * HEADS + group.z];
+          }
+          if own != border_part(place, windows, key_position(j, 0u)) {
+            s[l] -= 100.0;
           }
         }
       }

@@ -76,6 +76,7 @@ class Fuser {
       if (this.#claimed.has(id)) return;
       if (node.op === 'conv') this.#claimConv(node, id);
       else if (node.op === 'globalAveragePool') this.#claimDynamicWeights(node, id);
+      else if (node.op === 'groupMix') this.#claimAttention(node, id);
       else if (node.op === 'mul' || node.op === 'add' || node.op === 'mix')
         this.#claimPointwise(node, id);
     });
@@ -274,6 +275,25 @@ class Fuser {
     return { upsample: from.scale, source: from.inputs[0] };
   }
 
+  /** Scores within groups and the sum of values, unless something else needs the scores. */
+  #claimAttention(mix: Node<'groupMix'>, id: NodeId): void {
+    const [values, from] = mix.inputs;
+    const scores = this.#graph.nodes[from];
+    const alone = scores.op === 'groupScores' && this.#follower(from) === id;
+    if (!alone || scores.inputs[1] !== values || !attendsInOne(scores)) return;
+    this.#absorb([from]);
+    const { inputs, shape: _, ...sizes } = scores;
+    this.#claimed.set(id, {
+      ...sizes,
+      op: 'groupAttention',
+      name: mix.name,
+      reads: { inputs: [inputs[0], values] },
+      writes: { y: id },
+      first: mix.first,
+      multiplyAdds: sumOf([scores, mix]),
+    });
+  }
+
   /** mul, add or mix, and the following activation. */
   #claimPointwise(node: Node<'mul' | 'add' | 'mix'>, id: NodeId): void {
     const next = this.#follower(id);
@@ -382,6 +402,9 @@ function pointwise(
     multiplyAdds: 0,
   };
 }
+
+/** Whether one invocation can hold a query and its result. */
+const attendsInOne = ({ channels, heads }: Node<'groupScores'>): boolean => channels / heads <= 64;
 
 const unpackOp = (y: NodeId): FusedOp => ({
   op: 'unpack',

@@ -101,6 +101,21 @@ export interface DynamicWeightsOp extends Fused, OneToOne {
   readonly temperature: number;
 }
 
+/** The sizes of both ops of an attention within groups, and where values begin. */
+export interface AttentionSizes extends Omit<OpOf<'groupScores'>, 'op'> {
+  readonly first: number;
+}
+
+/**
+ * Attention within groups whose scores nothing else reads: groupMix(kv, groupScores(q, kv)). The
+ * inputs are q and kv, which can be the same map.
+ */
+export interface GroupAttentionOp extends Fused, AttentionSizes {
+  readonly op: 'groupAttention';
+  readonly reads: { readonly inputs: readonly [q: ValueId, kv: ValueId] };
+  readonly writes: { readonly y: ValueId };
+}
+
 /** The activation of each element of a vector. */
 export interface VectorActivationOp extends Fused, OneToOne {
   readonly op: 'vectorActivation';
@@ -218,6 +233,7 @@ export type FusedOp =
   | PointwiseOp
   | DynamicWeightsOp
   | VectorActivationOp
+  | GroupAttentionOp
   | LoneOp
   | AttentionGateOp
   | AttentionMixOp

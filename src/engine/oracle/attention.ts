@@ -121,7 +121,7 @@ export function attentionBytes({ graph }: Network, image: Size): number {
     const { shape } = graph.nodes[id];
     if (shape.kind === 'vector') total += shape.length;
     else if (shape.kind === 'map') total += shape.channels * pixelsOf(mapSize(shape, padded));
-    else total += shape.dims(pixelsOf(padded)).reduce((a, b) => a * b, 1);
+    else total += shape.dims(padded).reduce((a, b) => a * b, 1);
   }
   return 4 * total;
 }

@@ -41,6 +41,7 @@ import { type PlanarMap, planarMap } from '../../kernels/planar.ts';
 import {
   channelAttentionReference,
   depthwiseReference,
+  groupAttentionReference,
   groupMixReference,
   groupScoresReference,
   layerNormReference,
@@ -59,6 +60,7 @@ import {
 } from '../../kernels/vector/vector.reference.ts';
 import type { Network } from '../../networks/network.ts';
 import type { TensorMap } from '../../weights/tensor.ts';
+import type { AttentionSizes, GroupAttentionOp } from '../compile/fused.ts';
 import { bindWeights, finite, type NetworkWeights } from '../compile/weights.ts';
 import { ProgressMeter } from '../progress.ts';
 import { averagedTiles, meanOfTiles } from '../tile/average.ts';
@@ -131,7 +133,7 @@ async function evaluate(
 
 /** Applies an op to its inputs, in the op's order. */
 export function applyOp(
-  node: Op,
+  node: Op | Pick<GroupAttentionOp, 'op' | keyof AttentionSizes>,
   args: readonly Value[],
   weight: (name: string) => Float32Array,
 ): Value {
@@ -186,9 +188,11 @@ export function applyOp(
     case 'scaleChannels':
       return scaleChannelsReference(map(0), vector(1));
     case 'groupScores':
-      return groupScoresReference(map(0), optional(node.table), node);
+      return groupScoresReference(map(0), map(1), optional(node.table), node);
     case 'groupMix':
-      return groupMixReference(map(0), args[1] as Scores, node.grouping, node.first, node.channels);
+      return groupMixReference(map(0), args[1] as Scores, node);
+    case 'groupAttention':
+      return groupAttentionReference(map(0), map(1), optional(node.table), node, node.first);
     case 'channelAttention':
       return channelAttentionReference(map(0), weight(node.temperature), node.grouping);
     case 'stridedConv':

@@ -106,7 +106,7 @@ async function traceNetwork(
       const { width: w, height: h } = mapSize(shape, size);
       return tracedMap(network, id, fromBlocked(values, shape.channels, h, w), input);
     }
-    const dims = shape.dims(width * height);
+    const dims = shape.dims(size);
     const data = shape.integer ? Float32Array.from(new Uint32Array(content)) : values;
     // Rows of tables are padded to whole vectors of four.
     return { shape: dims, data: dims.length > 2 ? unpackRows(data, dims[dims.length - 1]) : data };

@@ -7,6 +7,7 @@ import { fromBlocked, type PlanarMap, toBlocked } from '../planar.ts';
 import {
   channelAttentionReference,
   depthwiseReference,
+  groupAttentionReference,
   groupMixReference,
   groupScoresReference,
   layerNormReference,
@@ -16,8 +17,10 @@ import {
   stridedConvReference,
 } from './transformer.reference.ts';
 import {
+  attentionGrid,
   channelAttentionKernel,
   depthwiseKernel,
+  groupAttentionKernel,
   groupGrid,
   groupMixKernel,
   groupScoresKernel,
@@ -112,17 +115,17 @@ describe.each(GROUPED)('groups %j of %i x %i', (grouping, width, height) => {
     [2, 8, true],
     [2, 6, false],
   ])('%i heads of %i channels', async (heads, channels, table) => {
-    const spec = { grouping, heads, channels };
+    const spec = { grouping, heads, channels, query: 0, key: channels, merge: 1 };
     const x = randomMap(3 * channels, height, width);
     const positions = table ? randomValues((2 * grouping.side - 1) ** 2 * heads, 5) : null;
-    const expected = groupScoresReference(x, positions, spec);
+    const expected = groupScoresReference(x, x, positions, spec);
     const tokens = grouping.side ** 2;
     const row = blocksOf(tokens) * 4;
     const rows = width * height * heads;
     const [scores] = await runKernel(groupScoresKernel({ ...spec, table }), {
       grid: groupGrid(grouping, width, height, heads),
       params: [width, height],
-      reads: [toBlocked(x), positions ?? randomValues(4, 1)],
+      reads: [toBlocked(x), toBlocked(x), positions ?? randomValues(4, 1)],
       writes: [rows * row],
       ...(height === 16 && { rowsPerDispatch: 1 }),
     });
@@ -136,7 +139,7 @@ describe.each(GROUPED)('groups %j of %i x %i', (grouping, width, height) => {
     expect(padding.every((v) => v === 0)).toBe(true);
 
     const first = 2 * channels;
-    const mixed = groupMixReference(x, expected, grouping, first, channels);
+    const mixed = groupMixReference(x, expected, { ...spec, first });
     const [y] = await runKernel(groupMixKernel({ ...spec, first }), {
       grid: groupGrid(grouping, width, height, blocksOf(channels)),
       params: [width, height],
@@ -146,6 +149,81 @@ describe.each(GROUPED)('groups %j of %i x %i', (grouping, width, height) => {
     expectClose(mapOf(y, mixed), mixed.data);
   });
 });
+
+/** Grouping, width, height, heads, channels, pixels merged into a key along an axis. */
+const ATTENTIONS: readonly (readonly [Grouping, number, number, number, number, number])[] = [
+  [{ kind: 'windows', side: 8 }, 8, 8, 1, 8, 1],
+  [{ kind: 'windows', side: 8, shift: { y: 4, x: 4 } }, 24, 16, 6, 60, 1],
+  [{ kind: 'windows', side: 8, shift: { y: 4, x: 4 } }, 8, 8, 3, 18, 1],
+  [{ kind: 'windows', side: 7, shift: { y: 3, x: 3 } }, 14, 21, 3, 9, 1],
+  [{ kind: 'windows', side: 9 }, 18, 9, 2, 6, 1],
+  [{ kind: 'windows', side: 8, rows: 4, multiple: 8 }, 13, 10, 3, 12, 1],
+  [{ kind: 'windows', side: 4, rows: 8, multiple: 8, shift: { y: 4, x: 2 } }, 13, 10, 2, 14, 1],
+  [{ kind: 'windows', side: 8, rows: 32, multiple: 32, shift: { y: 16, x: 4 } }, 18, 9, 3, 30, 1],
+  [{ kind: 'spread', side: 8 }, 16, 24, 4, 16, 1],
+  [{ kind: 'windows', side: 12, shift: { y: 6, x: 6 } }, 24, 12, 3, 24, 2],
+  [{ kind: 'windows', side: 8 }, 16, 8, 6, 60, 2],
+];
+
+describe.each(ATTENTIONS)(
+  'attention in %j of %i x %i',
+  (grouping, width, height, heads, channels, merge) => {
+    const keys = channels / merge ** 2;
+    // Not at the beginning of a vector.
+    const spec = { grouping, heads, channels, query: 1, key: 2, merge };
+    const first = 2 + keys;
+    const q = randomMap(channels + 1, height, width, 3);
+    const kv = randomMap(2 + 2 * keys, height, width, 4);
+    const window = {
+      rows: (grouping.rows ?? grouping.side) / merge,
+      columns: grouping.side / merge,
+    };
+    const rows = (2 * window.rows - 1) * (2 * window.columns - 1);
+    const positions = randomValues(rows * heads, 5);
+    const expected = groupAttentionReference(q, kv, positions, spec, first);
+
+    it.each([true, false])('in one kernel, aligned if possible: %s', async (aligned) => {
+      const at = aligned
+        ? { query: 0, key: 0, first: Math.ceil(keys / 4) * 4 }
+        : { query: 1, key: 2, first };
+      const [own, other] = aligned
+        ? [randomMap(channels, height, width, 3), randomMap(at.first + keys, height, width, 4)]
+        : [q, kv];
+      const wanted = groupAttentionReference(own, other, positions, { ...spec, ...at }, at.first);
+      const [y] = await runKernel(groupAttentionKernel({ ...spec, ...at, table: true }), {
+        grid: attentionGrid(spec, width, height),
+        params: [width, height],
+        reads: [toBlocked(own), toBlocked(other), positions],
+        writes: [words(channels, width, height)],
+        ...(height === 16 && { rowsPerDispatch: 1 }),
+      });
+      expectClose(mapOf(y, wanted), wanted.data);
+    });
+
+    it('in two', async () => {
+      const scores = groupScoresReference(q, kv, positions, spec);
+      expectClose(groupMixReference(kv, scores, { ...spec, first }).data, expected.data);
+      const tokens = scores.dims[3];
+      const row = blocksOf(tokens) * 4;
+      const [stored] = await runKernel(groupScoresKernel({ ...spec, table: true }), {
+        grid: groupGrid(grouping, width, height, heads),
+        params: [width, height],
+        reads: [toBlocked(q), toBlocked(kv), positions],
+        writes: [(scores.data.length / tokens) * row],
+      });
+      const packed = written(stored);
+      const values = packed.filter((_, i) => i % row < tokens);
+      expectClose(values, scores.data);
+      const [y] = await runKernel(groupMixKernel({ ...spec, first }), {
+        grid: groupGrid(grouping, width, height, blocksOf(channels)),
+        params: [width, height],
+        reads: [toBlocked(kv), packed as Float32Array<ArrayBuffer>],
+        writes: [words(channels, width, height)],
+      });
+      expectClose(mapOf(y, expected), expected.data);
+    });
+  },
+);
 
 describe.each([
   ['windows', 8, 8, 8],

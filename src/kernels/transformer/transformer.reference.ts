@@ -1,4 +1,5 @@
-import type { Grouping } from '../../graph/transformerOp.ts';
+import type { Size } from '../../geometry.ts';
+import { type Grouping, windowOf, windowsIn } from '../../graph/transformerOp.ts';
 import { bilinearReference } from '../maps/enlarge.reference.ts';
 import { type PlanarMap, planarMap } from '../planar.ts';
 
@@ -74,93 +75,217 @@ export function scaleChannelsReference(x: PlanarMap, factors: Float32Array): Pla
   return y;
 }
 
+/** What lies beyond the map, in `groupsOf`. */
+const ABSENT = -1;
+
 /** The pixels of each group of a map, as indices, in the order of their positions. */
-function groupsOf({ kind, side }: Grouping, width: number, height: number): number[][] {
-  const [rows, columns] = [height / side, width / side];
+function groupsOf(grouping: Grouping, width: number, height: number): number[][] {
+  const { kind, side, shift = { y: 0, x: 0 } } = grouping;
   const range = (n: number) => Array.from({ length: n }, (_, i) => i);
-  const at = (y: number, x: number) => y * width + x;
+  const at = (y: number, x: number) => (y < height && x < width ? y * width + x : ABSENT);
+  const window = windowOf(grouping);
+  const windows = windowsIn(grouping, { width, height });
   if (kind === 'grid') {
     return range(side ** 2).map((group) =>
-      range(rows * columns).map((i) =>
+      range(windows.width * windows.height).map((i) =>
         at(
-          Math.floor(i / columns) * side + Math.floor(group / side),
-          (i % columns) * side + (group % side),
+          Math.floor(i / windows.width) * side + Math.floor(group / side),
+          (i % windows.width) * side + (group % side),
         ),
       ),
     );
   }
-  return range(rows * columns).map((group) => {
-    const [p, q] = [Math.floor(group / columns), group % columns];
-    return range(side ** 2).map((i) => {
+  return range(windows.width * windows.height).map((group) => {
+    const [p, q] = [Math.floor(group / windows.width), group % windows.width];
+    return range(window.tokens).map((i) => {
       const [a, b] = [Math.floor(i / side), i % side];
-      return kind === 'windows'
-        ? at(p * side + a, q * side + b)
-        : at(a * rows + p, b * columns + q);
+      if (kind === 'spread') return at(a * windows.height + p, b * windows.width + q);
+      return at(
+        (p * window.rows + a + shift.y) % (windows.height * window.rows),
+        (q * side + b + shift.x) % (windows.width * side),
+      );
     });
   });
 }
 
-/** The row of a position table for a query and a key of a window of side w. */
-function tableRow(query: number, key: number, w: number): number {
-  const dy = Math.floor(query / w) - Math.floor(key / w) + w - 1;
-  return dy * (2 * w - 1) + (query % w) - (key % w) + w - 1;
+/** Sizes of an attention within groups, as `groupScores` has them. */
+export interface ScoreSpec {
+  readonly grouping: Grouping;
+  readonly heads: number;
+  readonly channels: number;
+  readonly query: number;
+  readonly key: number;
+  readonly merge: number;
+}
+
+/** Which position a merged key's channel is read at, and which of its channels: [m x m of a window]. */
+function keyElement({ grouping, channels, merge }: Omit<ScoreSpec, 'query' | 'key' | 'heads'>) {
+  const { columns } = windowOf(grouping);
+  const perPixel = channels / merge ** 2;
+  return (key: number, c: number) => {
+    const [y, x] = [Math.floor(key / (columns / merge)), key % (columns / merge)];
+    const part = Math.floor(c / perPixel);
+    const row = y * merge + Math.floor(part / merge);
+    return { position: row * columns + x * merge + (part % merge), channel: c % perPixel };
+  };
+}
+
+/** The row of a position table for a query and a key. */
+function tableRow(query: number, key: number, grouping: Grouping, merge: number): number {
+  const window = windowOf(grouping);
+  const [rows, columns] = [window.rows / merge, window.columns / merge];
+  const y = Math.floor(Math.floor(query / window.columns) / merge);
+  const x = Math.floor((query % window.columns) / merge);
+  const dy = y - Math.floor(key / columns) + rows - 1;
+  return dy * (2 * columns - 1) + x - (key % columns) + columns - 1;
+}
+
+/** Which of two parts of the map a position of a border's window comes from, as a number per axis. */
+function labelOf(grouping: Grouping, group: number, windows: Size) {
+  const { rows, columns } = windowOf(grouping);
+  const { shift } = grouping;
+  const lastRow = Math.floor(group / windows.width) === windows.height - 1;
+  const lastColumn = group % windows.width === windows.width - 1;
+  return (position: number): number => {
+    if (!shift) return 0;
+    const [y, x] = [Math.floor(position / columns), position % columns];
+    const below = lastRow && y >= rows - shift.y;
+    const right = lastColumn && x >= columns - shift.x;
+    return (below ? 2 : 0) + (right ? 1 : 0);
+  };
+}
+
+/** One head's values of a group, as rows [tokens][depth]. */
+function headRows(
+  map: PlanarMap,
+  spec: Pick<ScoreSpec, 'grouping' | 'heads' | 'channels' | 'merge'>,
+  first: number,
+  pixels: readonly number[],
+  head: number,
+): Float64Array[] {
+  const depth = spec.channels / spec.heads;
+  const plane = map.width * map.height;
+  const element = keyElement(spec);
+  return Array.from({ length: pixels.length / spec.merge ** 2 }, (_, j) =>
+    Float64Array.from({ length: depth }, (_, d) => {
+      const { position, channel } = element(j, head * depth + d);
+      const pixel = pixels[position];
+      return pixel === ABSENT ? 0 : map.data[(first + channel) * plane + pixel];
+    }),
+  );
+}
+
+/** Score rows [tokens][keys] of one head of a group. */
+function scoresOf(
+  [q, k]: readonly [PlanarMap, PlanarMap],
+  table: Float32Array | null,
+  spec: ScoreSpec,
+  group: { readonly index: number; readonly pixels: readonly number[] },
+  head: number,
+): number[][] {
+  const { grouping, heads, channels, query, key, merge } = spec;
+  const { index, pixels } = group;
+  const factor = 1 / Math.sqrt(channels / heads);
+  const label = labelOf(grouping, index, windowsIn(grouping, q));
+  const element = keyElement(spec);
+  const queries = headRows(q, { ...spec, merge: 1 }, query, pixels, head);
+  const keys = headRows(k, spec, key, pixels, head);
+  const labels = keys.map((_, j) => label(element(j, 0).position));
+  return queries.map((a, i) => {
+    const own = label(i);
+    return softmax(
+      keys.map((b, j) => {
+        let sum = 0;
+        for (let d = 0; d < a.length; d++) sum += a[d] * b[d];
+        const row = tableRow(i, j, grouping, merge);
+        const position = table ? table[row * heads + head] : 0;
+        return sum * factor + position - (own === labels[j] ? 0 : 100);
+      }),
+    );
+  });
 }
 
 export function groupScoresReference(
-  x: PlanarMap,
+  q: PlanarMap,
+  k: PlanarMap,
   table: Float32Array | null,
-  {
-    grouping,
-    heads,
-    channels,
-  }: { readonly grouping: Grouping; readonly heads: number; readonly channels: number },
+  spec: ScoreSpec,
 ): Scores {
-  const groups = groupsOf(grouping, x.width, x.height);
-  const tokens = grouping.side ** 2;
-  const plane = x.width * x.height;
-  const data = new Float32Array(groups.length * heads * tokens ** 2);
-  const depth = channels / heads;
-  let at = 0;
-  for (const pixels of groups) {
+  const { grouping, heads, merge } = spec;
+  const groups = groupsOf(grouping, q.width, q.height);
+  const { tokens } = windowOf(grouping);
+  const keys = tokens / merge ** 2;
+  const data = new Float32Array(groups.length * heads * tokens * keys);
+  groups.forEach((pixels, index) => {
     for (let head = 0; head < heads; head++) {
-      for (let i = 0; i < tokens; i++) {
-        const scores = pixels.map((key, j) => {
-          let sum = 0;
-          for (let c = head * depth; c < (head + 1) * depth; c++) {
-            sum += x.data[c * plane + pixels[i]] * x.data[(channels + c) * plane + key];
-          }
-          const row = tableRow(i, j, grouping.side);
-          return sum / Math.sqrt(depth) + (table ? table[row * heads + head] : 0);
-        });
-        data.set(softmax(scores), at);
-        at += tokens;
-      }
+      const rows = scoresOf([q, k], table, spec, { index, pixels }, head);
+      rows.forEach((row, i) => {
+        data.set(row, ((index * heads + head) * tokens + i) * keys);
+      });
     }
-  }
-  return { dims: [groups.length, heads, tokens, tokens], data };
+  });
+  return { dims: [groups.length, heads, tokens, keys], data };
 }
 
-export function groupMixReference(
+/** Sizes of the sum of values, as `groupMix` has them. */
+export interface MixSpec {
+  readonly grouping: Grouping;
+  readonly heads: number;
+  readonly first: number;
+  readonly channels: number;
+  readonly merge: number;
+}
+
+/** Writes one head of a group to `y`. */
+function mixGroup(
+  y: PlanarMap,
   x: PlanarMap,
-  scores: Scores,
-  grouping: Grouping,
-  first: number,
-  channels: number,
-): PlanarMap {
-  const y = planarMap(channels, x.height, x.width);
+  spec: MixSpec,
+  pixels: readonly number[],
+  head: number,
+  scores: readonly ArrayLike<number>[],
+): void {
+  const depth = spec.channels / spec.heads;
   const plane = x.width * x.height;
-  const [, heads, tokens] = scores.dims;
-  groupsOf(grouping, x.width, x.height).forEach((pixels, group) => {
-    for (let c = 0; c < channels; c++) {
-      const head = Math.floor((c * heads) / channels);
-      pixels.forEach((to, i) => {
-        const row = ((group * heads + head) * tokens + i) * tokens;
-        let sum = 0;
-        pixels.forEach((from, j) => {
-          sum += scores.data[row + j] * x.data[(first + c) * plane + from];
-        });
-        y.data[c * plane + to] = sum;
+  const values = headRows(x, spec, spec.first, pixels, head);
+  pixels.forEach((to, i) => {
+    if (to === ABSENT) return;
+    for (let d = 0; d < depth; d++) {
+      let sum = 0;
+      for (let j = 0; j < values.length; j++) sum += scores[i][j] * values[j][d];
+      y.data[(head * depth + d) * plane + to] = sum;
+    }
+  });
+}
+
+export function groupMixReference(x: PlanarMap, scores: Scores, spec: MixSpec): PlanarMap {
+  const y = planarMap(spec.channels, x.height, x.width);
+  const [, heads, tokens, keys] = scores.dims;
+  groupsOf(spec.grouping, x.width, x.height).forEach((pixels, group) => {
+    for (let head = 0; head < heads; head++) {
+      const rows = Array.from({ length: tokens }, (_, i) => {
+        const first = ((group * heads + head) * tokens + i) * keys;
+        return scores.data.subarray(first, first + keys);
       });
+      mixGroup(y, x, spec, pixels, head, rows);
+    }
+  });
+  return y;
+}
+
+/** Both at once: the scores of one head of a group are in memory at a time. */
+export function groupAttentionReference(
+  q: PlanarMap,
+  kv: PlanarMap,
+  table: Float32Array | null,
+  spec: ScoreSpec,
+  first: number,
+): PlanarMap {
+  const y = planarMap(spec.channels, q.height, q.width);
+  groupsOf(spec.grouping, q.width, q.height).forEach((pixels, index) => {
+    for (let head = 0; head < spec.heads; head++) {
+      const rows = scoresOf([q, kv], table, spec, { index, pixels }, head);
+      mixGroup(y, kv, { ...spec, first }, pixels, head, rows);
     }
   });
   return y;

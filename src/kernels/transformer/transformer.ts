@@ -1,8 +1,9 @@
 /** Kernels of lightweight transformers. `graph/transformerOp.ts` says what each op computes. */
 
 import { internal } from '../../errors.ts';
+import { pixelsOf, type Size } from '../../geometry.ts';
 import type { Activation } from '../../graph/graph.ts';
-import type { Grouping } from '../../graph/transformerOp.ts';
+import { type Grouping, windowOf, windowsIn } from '../../graph/transformerOp.ts';
 import activationSource from '../../shaders/lib/activation.wgsl?raw';
 import groupsSource from '../../shaders/lib/groups.wgsl?raw';
 import mapSource from '../../shaders/lib/map.wgsl?raw';
@@ -10,6 +11,8 @@ import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import channelAttentionSource from '../../shaders/transformer/channelAttention.wgsl?raw';
 import depthwiseSource from '../../shaders/transformer/depthwise.wgsl?raw';
 import enlargedSource from '../../shaders/transformer/enlarged.wgsl?raw';
+import groupAttentionSource from '../../shaders/transformer/groupAttention.wgsl?raw';
+import groupKeysSource from '../../shaders/transformer/groupKeys.wgsl?raw';
 import groupMixSource from '../../shaders/transformer/groupMix.wgsl?raw';
 import groupScoresSource from '../../shaders/transformer/groupScores.wgsl?raw';
 import layerNormSource from '../../shaders/transformer/layerNorm.wgsl?raw';
@@ -37,6 +40,8 @@ const SHADERS: Sources = {
   'transformer/channelAttention': channelAttentionSource,
   'transformer/depthwise': depthwiseSource,
   'transformer/enlarged': enlargedSource,
+  'transformer/groupAttention': groupAttentionSource,
+  'transformer/groupKeys': groupKeysSource,
   'transformer/groupMix': groupMixSource,
   'transformer/groupScores': groupScoresSource,
   'transformer/layerNorm': layerNormSource,
@@ -52,18 +57,27 @@ const source = (name: string, element: ElementType, constants: Constants): strin
 const GROUPINGS: Readonly<Record<Grouping['kind'], number>> = { windows: 0, spread: 1, grid: 2 };
 
 /** The constants of lib/groups.wgsl. */
-const groupingConstants = ({ kind, side }: Grouping): Constants => ({
-  GROUPING: GROUPINGS[kind],
-  SIDE: side,
-});
+function groupingConstants(grouping: Grouping): Constants {
+  const { kind, shift = { y: 0, x: 0 }, multiple = 1 } = grouping;
+  const { rows, columns } = windowOf(grouping);
+  return {
+    GROUPING: GROUPINGS[kind],
+    ROWS: rows,
+    COLUMNS: columns,
+    MOVED: shift.x > 0 || shift.y > 0 || multiple > 1,
+    SHIFT_X: shift.x,
+    SHIFT_Y: shift.y,
+    MULTIPLE: multiple,
+  };
+}
 
 /** Workgroups of a kernel with one workgroup per group, `z` times. */
-export const groupGrid = (
-  { kind, side }: Grouping,
-  width: number,
-  height: number,
-  z: number,
-): Grid => (kind === 'grid' ? [side, side, z] : [width / side, height / side, z]);
+export function groupGrid(grouping: Grouping, width: number, height: number, z: number): Grid {
+  const { kind, side } = grouping;
+  if (kind === 'grid') return [side, side, z];
+  const windows = windowsIn(grouping, { width, height });
+  return [windows.width, windows.height, z];
+}
 
 const SLICE = contract(['x'], ['y'], MAP_WORDS);
 
@@ -138,42 +152,105 @@ export interface GroupSpec {
   readonly channels: number;
 }
 
-const tokenConstants = ({ grouping, heads, channels }: GroupSpec): Constants => ({
-  CHANNELS: channels,
-  DEPTH: channels / heads,
-  HEADS: heads,
-  TOKENS: grouping.side ** 2,
-  KEY_BLOCKS: blocksOf(grouping.side ** 2),
-  ...groupingConstants(grouping),
-});
+/** Where queries and keys are, and how many pixels are merged into a key. */
+export interface ScoreSpec extends GroupSpec {
+  readonly query: number;
+  readonly key: number;
+  readonly merge: number;
+  /** Whether there is a position table. */
+  readonly table: boolean;
+}
 
-/** Bytes of the scores of a map with this many pixels. */
-export const scoreBytes = (
-  { grouping, heads }: Omit<GroupSpec, 'channels'>,
-  pixels: number,
-): number => pixels * heads * blocksOf(grouping.side ** 2) * 16;
+function tokenConstants({ grouping, heads, channels, merge }: GroupSpec & { merge: number }) {
+  const { tokens } = windowOf(grouping);
+  return {
+    CHANNELS: channels,
+    DEPTH: channels / heads,
+    HEADS: heads,
+    PER_PIXEL: channels / merge ** 2,
+    TOKENS: tokens,
+    KEYS: tokens / merge ** 2,
+    MERGE: merge,
+    ...groupingConstants(grouping),
+  };
+}
 
-const GROUP_SCORES = contract(['x', 'table'], ['scores'], MAP_WORDS);
+const keyBlocks = ({ grouping, merge }: Pick<ScoreSpec, 'grouping' | 'merge'>): number =>
+  blocksOf(windowOf(grouping).tokens / merge ** 2);
+
+/** Bytes of the scores of a map of a size. */
+export function scoreBytes(
+  spec: Pick<ScoreSpec, 'grouping' | 'heads' | 'merge'>,
+  size: Size,
+): number {
+  const windows = pixelsOf(windowsIn(spec.grouping, size));
+  return windows * windowOf(spec.grouping).tokens * spec.heads * keyBlocks(spec) * 16;
+}
+
+const GROUP_SCORES = contract(['q', 'k', 'table'], ['scores'], MAP_WORDS);
 
 /** Grid: `groupGrid(grouping, width, height, heads)`. */
-export const groupScoresKernel = (
-  spec: GroupSpec & { readonly table: boolean },
-  element: ElementType = 'f32',
-) => ({
+export const groupScoresKernel = (spec: ScoreSpec, element: ElementType = 'f32') => ({
   label: `scores of ${spec.grouping.kind}`,
-  code: source('groupScores', element, { ...tokenConstants(spec), TABLE: spec.table }),
+  code: source('groupScores', element, {
+    ...tokenConstants(spec),
+    QUERY: spec.query,
+    KEY: spec.key,
+    KEY_BLOCKS: keyBlocks(spec),
+    TABLE: spec.table,
+  }),
   ...GROUP_SCORES,
 });
+
+const GROUP_ATTENTION = contract(['q', 'kv', 'table'], ['y'], MAP_WORDS);
+
+/** Queries of a workgroup, and keys in its memory at a time. */
+const [QUERIES, KEY_CHUNK] = [64, 32];
+
+/** At most 64 channels per head. Grid: `attentionGrid(spec, width, height)`. */
+export function groupAttentionKernel(
+  spec: ScoreSpec & { readonly first: number },
+  element: ElementType = 'f32',
+) {
+  const { channels, heads, query, key, first, merge } = spec;
+  const depth = channels / heads;
+  return {
+    label: `attention in ${spec.grouping.kind}`,
+    code: source('groupAttention', element, {
+      ...tokenConstants(spec),
+      QUERY: query,
+      KEY: key,
+      FIRST: first,
+      BLOCKS: blocksOf(depth),
+      CHUNK: KEY_CHUNK,
+      TABLE: spec.table,
+      ALIGNED: [depth, query, key, first].every((n) => n % 4 === 0),
+      MERGED: merge > 1,
+    }),
+    ...GROUP_ATTENTION,
+  };
+}
+
+export const attentionGrid = (
+  { grouping, heads }: Omit<GroupSpec, 'channels'>,
+  width: number,
+  height: number,
+): Grid =>
+  groupGrid(grouping, width, height, heads * Math.ceil(windowOf(grouping).tokens / QUERIES));
 
 const GROUP_MIX = contract(['x', 'scores'], ['y'], MAP_WORDS);
 
 /** Grid: `groupGrid(grouping, width, height, blocks of y)`. */
 export const groupMixKernel = (
-  spec: GroupSpec & { readonly first: number },
+  spec: GroupSpec & { readonly first: number; readonly merge: number },
   element: ElementType = 'f32',
 ) => ({
   label: `mix of ${spec.grouping.kind}`,
-  code: source('groupMix', element, { ...tokenConstants(spec), FIRST: spec.first }),
+  code: source('groupMix', element, {
+    ...tokenConstants(spec),
+    FIRST: spec.first,
+    KEY_BLOCKS: keyBlocks(spec),
+  }),
   ...GROUP_MIX,
 });
 

@@ -37,7 +37,7 @@ export class LocalBlock {
     const active = b.gelu(`${name}.gelu1`, first);
     const depthwise = { layer: layer('depthwise'), kernel: 3, bias: true } as const;
     const u = b.gelu(`${name}.gelu2`, t.depthwise(`${name}.depthwise`, active, depthwise));
-    const mean = b.globalAveragePool(`${name}.mean`, u);
+    const mean = b.globalAveragePool(`${name}.pooled`, u);
     const reduce = { layer: layer('reduce'), lengthOut: hidden };
     const silu = { fn: 'silu' } as const;
     const inner = b.activation(`${name}.silu`, b.linear(`${name}.reduce`, mean, reduce), silu);

@@ -1,15 +1,31 @@
 // The pixels of a group, as graph/transformerOp.ts has them: windows (GROUPING 0), spread (1) or grid (2)
-// of side SIDE over a map of width x height. Groups are numbered by the two axes of the dispatch.
-// Prelude: GROUPING, SIDE.
+// over a map of width x height. Groups are numbered by the two axes of the dispatch.
+// Prelude: GROUPING, ROWS, COLUMNS (of a window; grid: its side), MOVED (windows are shifted or reach beyond
+// the map), SHIFT_X, SHIFT_Y, MULTIPLE (the map is padded with zeros to multiples of this).
+
+// What lies beyond the map.
+const ABSENT = 0xffffffffu;
+
+// Sizes in windows.
+fn windows_in(width: u32, height: u32) -> vec2u {
+  return (vec2u(width, height) + MULTIPLE - 1u) / MULTIPLE * MULTIPLE / vec2u(COLUMNS, ROWS);
+}
 
 fn group_pixel(group: vec2u, position: u32, width: u32, height: u32) -> u32 {
   if GROUPING == 2u {
-    let columns = width / SIDE;
-    return (position / columns * SIDE + group.y) * width + position % columns * SIDE + group.x;
+    let columns = width / COLUMNS;
+    return (position / columns * ROWS + group.y) * width + position % columns * COLUMNS + group.x;
   }
-  let at = vec2u(position % SIDE, position / SIDE);
+  let at = vec2u(position % COLUMNS, position / COLUMNS);
   if GROUPING == 1u {
-    return (at.y * (height / SIDE) + group.y) * width + at.x * (width / SIDE) + group.x;
+    return (at.y * (height / ROWS) + group.y) * width + at.x * (width / COLUMNS) + group.x;
   }
-  return (group.y * SIDE + at.y) * width + group.x * SIDE + at.x;
+  let rolled = group * vec2u(COLUMNS, ROWS) + at;
+  #if MOVED
+    let size = windows_in(width, height) * vec2u(COLUMNS, ROWS);
+    let pixel = (rolled + vec2u(SHIFT_X, SHIFT_Y)) % size;
+    return select(ABSENT, pixel.y * width + pixel.x, pixel.x < width && pixel.y < height);
+  #else
+    return rolled.y * width + rolled.x;
+  #end
 }

@@ -12,7 +12,7 @@
 // pixels, whose queries and keys are in workgroup memory; A replaces them later. Grid: groups in x
 // and y, z = head.
 // Prelude: E, E4, CHANNELS, DEPTH (channels of a head, a multiple of 4 unless HEADS is 1), HEADS,
-// CHUNK, MEMORY (the larger of 2 DEPTH CHUNK and DEPTH^2), GROUPING, SIDE, PROJECT.
+// CHUNK, MEMORY (the larger of 2 DEPTH CHUNK and DEPTH^2), PROJECT, and those of lib/groups.
 
 #import lib/groups
 #import lib/map
@@ -36,9 +36,9 @@ fn channel(c: u32, pixel: u32) -> f32 {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let place = vec2u(group.x, group.y + params.group_row);
   let plane = params.width * params.height;
-  var positions = SIDE * SIDE;
+  var positions = ROWS * COLUMNS;
   if GROUPING == 2u {
-    positions = plane / (SIDE * SIDE);
+    positions = plane / (ROWS * COLUMNS);
   }
   let head = group.z * DEPTH;
 

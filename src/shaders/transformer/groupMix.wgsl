@@ -4,11 +4,12 @@
 //   y      [ceil(CHANNELS / 4)][H][W]
 // One workgroup of 64 computes 4 channels of one group; each invocation computes one pixel at a
 // time. Grid: groups in x and y, z = block of y.
-// Prelude: E, E4, CHANNELS, FIRST, DEPTH (channels of a head), HEADS, TOKENS, KEY_BLOCKS, GROUPING,
-// SIDE.
+// Prelude: E, E4, CHANNELS, FIRST, DEPTH (channels of a head), PER_PIXEL (channels of values per pixel),
+// HEADS, TOKENS, KEYS, KEY_BLOCKS, and those of transformer/groupKeys.
 
 #import lib/groups
 #import lib/map
+#import transformer/groupKeys
 
 @group(0) @binding(1) var<storage, read> x: array<E4>;
 @group(0) @binding(2) var<storage, read> scores: array<vec4f>;
@@ -24,20 +25,27 @@ fn main(
   let number = place.y * groups.x + place.x;
   let plane = params.width * params.height;
   for (var i = lane; i < TOKENS; i += 64u) {
+    let to = group_pixel(place, i, params.width, params.height);
+    if to == ABSENT {
+      continue;
+    }
     var sum = vec4f(0.0);
     for (var l = 0u; l < 4u; l++) {
       let c = group.z * 4u + l;
       if c >= CHANNELS {
         continue;
       }
-      let source = FIRST + c;
+      let source = FIRST + c % PER_PIXEL;
       let base = (source >> 2u) * plane;
       let row = ((number * HEADS + c / DEPTH) * TOKENS + i) * KEY_BLOCKS;
-      for (var j = 0u; j < TOKENS; j++) {
-        let pixel = group_pixel(place, j, params.width, params.height);
-        sum[l] += scores[row + (j >> 2u)][j & 3u] * f32(x[base + pixel][source & 3u]);
+      for (var j = 0u; j < KEYS; j++) {
+        let at = key_position(j, c / PER_PIXEL);
+        let pixel = group_pixel(place, at, params.width, params.height);
+        if pixel != ABSENT {
+          sum[l] += scores[row + (j >> 2u)][j & 3u] * f32(x[base + pixel][source & 3u]);
+        }
       }
     }
-    y[group.z * plane + group_pixel(place, i, params.width, params.height)] = E4(sum);
+    y[group.z * plane + to] = E4(sum);
   }
 }

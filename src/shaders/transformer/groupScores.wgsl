@@ -1,23 +1,28 @@
 // Attention weights within groups of pixels (graph/transformerOp.ts, `groupScores`): for each query
 // the softmax over the keys of q.k / sqrt(DEPTH) + T.
-//   x      [..][H][W] vectors of 4 channels (Chw4c): channels 0 .. CHANNELS - 1 are queries, those up to
-//          2 CHANNELS - 1 keys
-//   table  [(2 SIDE - 1)^2][HEADS] f32, with TABLE
+//   q, k   [..][H][W] vectors of 4 channels (Chw4c): queries from channel QUERY on, keys from KEY on
+//   table  [rows][HEADS] f32, with TABLE
 //   scores [groups][HEADS][TOKENS][KEY_BLOCKS] vec4f: one row per query, zeros after its last key
 // One workgroup of 64 computes one head of one group; each invocation computes one query at a time.
 // Grid: groups in x and y, z = head.
-// Prelude: E, E4, CHANNELS, DEPTH (channels of a head), HEADS, TOKENS, KEY_BLOCKS, TABLE, GROUPING,
-// SIDE.
+// Prelude: E, E4, QUERY, KEY, DEPTH (channels of a head), PER_PIXEL (channels of keys per pixel), HEADS,
+// TOKENS, KEYS, KEY_BLOCKS, TABLE, and those of transformer/groupKeys.
 
 #import lib/groups
 #import lib/map
+#import transformer/groupKeys
 
-@group(0) @binding(1) var<storage, read> x: array<E4>;
-@group(0) @binding(2) var<storage, read> table: array<f32>;
-@group(0) @binding(3) var<storage, read_write> scores: array<vec4f>;
+@group(0) @binding(1) var<storage, read> q: array<E4>;
+@group(0) @binding(2) var<storage, read> k: array<E4>;
+@group(0) @binding(3) var<storage, read> table: array<f32>;
+@group(0) @binding(4) var<storage, read_write> scores: array<vec4f>;
 
-fn channel(c: u32, pixel: u32) -> f32 {
-  return f32(x[(c >> 2u) * params.width * params.height + pixel][c & 3u]);
+fn query_channel(c: u32, pixel: u32) -> f32 {
+  return f32(q[(c >> 2u) * params.width * params.height + pixel][c & 3u]);
+}
+
+fn key_channel(c: u32, pixel: u32) -> f32 {
+  return f32(k[(c >> 2u) * params.width * params.height + pixel][c & 3u]);
 }
 
 @compute @workgroup_size(64)
@@ -28,26 +33,32 @@ fn main(
 ) {
   let place = vec2u(group.x, group.y + params.group_row);
   let number = place.y * groups.x + place.x;
+  let windows = windows_in(params.width, params.height);
   let first = group.z * DEPTH;
   for (var i = lane; i < TOKENS; i += 64u) {
     let query = group_pixel(place, i, params.width, params.height);
+    let own = border_part(place, windows, i);
     let row = ((number * HEADS + group.z) * TOKENS + i) * KEY_BLOCKS;
     var most = -3.0e38;
     for (var jb = 0u; jb < KEY_BLOCKS; jb++) {
       var s = vec4f(-3.0e38);
       for (var l = 0u; l < 4u; l++) {
         let j = jb * 4u + l;
-        if j < TOKENS {
-          let key = group_pixel(place, j, params.width, params.height);
+        if j < KEYS {
           var sum = 0.0;
           for (var c = first; c < first + DEPTH; c++) {
-            sum += channel(c, query) * channel(CHANNELS + c, key);
+            let at = key_position(j, c / PER_PIXEL);
+            let key = group_pixel(place, at, params.width, params.height);
+            if query != ABSENT && key != ABSENT {
+              sum += query_channel(QUERY + c, query) * key_channel(KEY + c % PER_PIXEL, key);
+            }
           }
           s[l] = sum * inverseSqrt(f32(DEPTH));
           if TABLE {
-            let dy = i / SIDE + SIDE - 1u - j / SIDE;
-            let dx = i % SIDE + SIDE - 1u - j % SIDE;
-            s[l] += table[(dy * (2u * SIDE - 1u) + dx) * HEADS + group.z];
+            s[l] += table[table_row(i, j) * HEADS + group.z];
+          }
+          if own != border_part(place, windows, key_position(j, 0u)) {
+            s[l] -= 100.0;
           }
         }
       }

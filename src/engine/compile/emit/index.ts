@@ -25,6 +25,7 @@ const LAZY = {
   scaleChannels: transformer,
   groupScores: transformer,
   groupMix: transformer,
+  groupAttention: transformer,
   channelAttention: transformer,
   stridedConv: transformer,
   maxPool: transformer,

@@ -5,8 +5,10 @@ import { packBias, packConvWeights } from '../../../kernels/conv/conv.ts';
 import { blocksOf, mapGrid } from '../../../kernels/kernel.ts';
 import { pointwiseKernel } from '../../../kernels/maps/pointwise.ts';
 import {
+  attentionGrid,
   channelAttentionKernel,
   depthwiseKernel,
+  groupAttentionKernel,
   groupGrid,
   groupMixKernel,
   groupScoresKernel,
@@ -20,6 +22,7 @@ import {
   stridedConvKernel,
 } from '../../../kernels/transformer/transformer.ts';
 import type { FusedOpOf, ValueId } from '../fused.ts';
+import type { Operand } from '../program.ts';
 import {
   type Emission,
   type EmitterGroup,
@@ -30,21 +33,24 @@ import {
   optional,
 } from './emission.ts';
 
+type Kind = TransformerOp['op'] | 'groupAttention';
+
 /** Ops of lightweight transformers, one dispatch each. */
-export const transformerEmitters: EmitterGroup<TransformerOp['op']> = (emission) => ({
+export const transformerEmitters: EmitterGroup<Kind> = (emission) => ({
   slice: (op) => emitSlice(emission, op),
   depthwise: (op) => emitDepthwise(emission, op),
   layerNorm: (op) => emitLayerNorm(emission, op),
   scaleChannels: (op) => emitScale(emission, op),
   groupScores: (op) => emitScores(emission, op),
   groupMix: (op) => emitMix(emission, op),
+  groupAttention: (op) => emitAttention(emission, op),
   channelAttention: (op) => emitChannelAttention(emission, op),
   stridedConv: (op) => emitStridedConv(emission, op),
   maxPool: (op) => emitReduced(emission, op, maxPoolKernel(op.kernel, op.stride, emission.element)),
   resize: (op) => emitReduced(emission, op, resizeKernel(emission.element)),
 });
 
-type Emitted = FusedOpOf<TransformerOp['op']>;
+type Emitted = FusedOpOf<Kind>;
 
 /** The common part of steps that write a map, with one invocation per vector. */
 const written = (emission: Emission, { name, writes, multiplyAdds }: Emitted) => ({
@@ -105,25 +111,23 @@ function emitScale(emission: Emission, op: Emitted): void {
   });
 }
 
+/** The position table of an attention, or any buffer: a binding that is not read still needs one. */
+const positions = (emission: Emission, table: string | null, other: Operand): Operand =>
+  table === null
+    ? other
+    : emission.constant('position table', [table], 'f32', (w) => exact(w, table));
+
 function emitScores(emission: Emission, op: FusedOpOf<'groupScores'>): void {
   const { grouping, heads, channels, table } = op;
-  const [input] = op.reads.inputs;
-  const { scale } = emission.map(input);
+  const [q, k] = op.reads.inputs.map((id) => emission.read(id));
+  const { scale } = emission.map(op.reads.inputs[0]);
   const scores = emission.scratch(op.name, ({ width, height }) =>
-    scoreBytes(op, width * height * scale ** 2),
+    scoreBytes(op, { width: width * scale, height: height * scale }),
   );
-  const x = emission.read(input);
   emission.dispatch({
     name: op.name,
     kernel: groupScoresKernel({ ...op, table: table !== null }, emission.element),
-    reads: {
-      x,
-      // A binding that the kernel does not read still needs a buffer.
-      table:
-        table === null
-          ? x
-          : emission.constant('position table', [table], 'f32', (w) => exact(w, table)),
-    },
+    reads: { q, k, table: positions(emission, table, q) },
     writes: { scores: emission.assign(op.writes.y, scores) },
     scale,
     grid: ({ width, height }) => groupGrid(grouping, width, height, heads),
@@ -140,6 +144,17 @@ function emitMix(emission: Emission, op: FusedOpOf<'groupMix'>): void {
     kernel: groupMixKernel(op, emission.element),
     reads: { x, scores },
     grid: ({ width, height }) => groupGrid(op.grouping, width, height, blocksOf(op.channels)),
+    work: op.multiplyAdds,
+  });
+}
+
+function emitAttention(emission: Emission, op: FusedOpOf<'groupAttention'>): void {
+  const [q, kv] = op.reads.inputs.map((id) => emission.read(id));
+  emission.dispatch({
+    ...written(emission, op),
+    kernel: groupAttentionKernel({ ...op, table: op.table !== null }, emission.element),
+    reads: { q, kv, table: positions(emission, op.table, q) },
+    grid: ({ width, height }) => attentionGrid(op, width, height),
     work: op.multiplyAdds,
   });
 }

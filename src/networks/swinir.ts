@@ -1,0 +1,228 @@
+import { GraphBuilder, type NodeId } from '../graph/graph.ts';
+import { TransformerBuilder } from '../graph/transformer.ts';
+import type { Grouping } from '../graph/transformerOp.ts';
+import {
+  countBlocks,
+  type Matcher,
+  type Outline,
+  shapeOf,
+  shuffled,
+  shuffleScale,
+} from './match.ts';
+import type { Network } from './network.ts';
+import { constant, DIV2K_MEAN } from './parts/mean.ts';
+import { bodyConv, swinTail, type Upsampler } from './parts/swin.ts';
+
+/** Sizes of a SwinIR or an SRFormer. The defaults are those of the classical SwinIR. */
+export interface SwinConfig {
+  readonly scale: number;
+  readonly features?: number;
+  /** Blocks of each layer. */
+  readonly depths?: readonly number[];
+  /** Heads of each layer. */
+  readonly heads?: readonly number[];
+  /** Side of a window. */
+  readonly window?: number;
+  /** Channels inside the feed-forward layers, per feature. */
+  readonly ratio?: number;
+  /** Whether layers end with three convolutions instead of one. */
+  readonly threeConvs?: boolean;
+  readonly upsampler?: Upsampler;
+  readonly upsamplerFeatures?: number;
+  readonly channels?: number;
+  readonly inputRange?: number;
+  /** Range inside; default 1, and 255 for windows of 7 pixels, as in the released files. */
+  readonly imageRange?: number;
+}
+
+type Kind = 'swinir' | 'srformer';
+
+const EPSILON = 1e-5;
+
+/**
+ * SwinIR: attention within windows, which are shifted by half a window in every second block.
+ *
+ * Source: Liang et al., "SwinIR: Image Restoration Using Swin Transformer", arXiv 2108.10257.
+ * Layers have the names of the authors' checkpoints.
+ */
+export const swinir = (config: SwinConfig): Network => swin('swinir', config);
+
+/**
+ * SRFormer: SwinIR with large windows, in which the keys of 2 x 2 pixels are one.
+ *
+ * Source: Zhou et al., "SRFormer: Permuted Self-Attention for Single Image Super-Resolution", arXiv
+ * 2303.09735.
+ */
+export const srformer = (config: SwinConfig): Network =>
+  swin('srformer', { window: 24, ...config });
+
+function swin(kind: Kind, config: SwinConfig): Network {
+  const { scale, features = 180, window = 8, channels = 3, inputRange = 1 } = config;
+  const { depths = constant(6, 6), heads = depths.map(() => 6), threeConvs = false } = config;
+  const { upsampler = scale === 1 ? 'none' : 'pixelshuffle', upsamplerFeatures = 64 } = config;
+  const { imageRange = window === 7 ? 255 : 1, ratio = 2 } = config;
+  const mean = channels === 3 ? DIV2K_MEAN : constant(channels, 0);
+  const b = new GraphBuilder();
+  const t = new TransformerBuilder(b);
+  const image = b.input('input', channels, { multiple: window, least: window });
+  const gain = imageRange / inputRange;
+  const shift = mean.map((m) => -m * imageRange);
+  const input = b.affine('shifted', image, constant(channels, gain), shift);
+  const spec = { layer: 'conv_first', kernel: 3, cOut: features, bias: true } as const;
+  const head = b.conv('conv_first', input, spec);
+  const norm = (name: string, x: NodeId, layer = name) => t.layerNorm(name, x, layer, EPSILON);
+  let x = norm('patch_embed', head, 'patch_embed.norm');
+  depths.forEach((depth, l) => {
+    let u = x;
+    for (let i = 0; i < depth; i++) {
+      const names = { name: `l${l}.b${i}`, layer: `layers.${l}.residual_group.blocks.${i}` };
+      const half = Math.floor(window / 2);
+      const moved = i % 2 === 1 ? { shift: { y: half, x: half } } : {};
+      const grouping: Grouping = { kind: 'windows', side: window, ...moved };
+      const sizes = { grouping, heads: heads[l], hidden: ratio * features };
+      u = block(b, kind, u, { ...names, ...sizes });
+    }
+    x = b.add(`l${l}.out`, x, bodyConv(b, `l${l}.conv`, u, `layers.${l}.conv`, threeConvs));
+  });
+  const body = bodyConv(b, 'conv_after_body', norm('norm', x), 'conv_after_body', threeConvs);
+  const deep = b.add('body', head, body);
+  const tail = { scale, upsampler, features: upsamplerFeatures, channels };
+  const last = swinTail(b, deep, tail);
+  const result = upsampler === 'none' ? b.add('restored', input, last) : last;
+  const output = b.affine(
+    'output',
+    result,
+    constant(channels, 1 / gain),
+    mean.map((m) => m * inputRange),
+  );
+  return { architecture: kind, scale, inputRange, graph: b.build(output) };
+}
+
+interface BlockSpec {
+  readonly name: string;
+  readonly layer: string;
+  readonly grouping: Grouping;
+  readonly heads: number;
+  readonly hidden: number;
+}
+
+/** x + attention(norm(x)), then x + feed-forward(norm(x)). */
+function block(b: GraphBuilder, kind: Kind, x: NodeId, spec: BlockSpec): NodeId {
+  const { name, layer, grouping, heads, hidden } = spec;
+  const t = new TransformerBuilder(b);
+  const { channels } = b.map(x);
+  const linear = (node: string, from: NodeId, part: string, cOut: number) =>
+    b.conv(`${name}.${node}`, from, {
+      layer: `${layer}.${part}`,
+      kernel: 1,
+      cOut,
+      bias: true,
+      linear: true,
+    });
+  const normed = t.layerNorm(`${name}.norm1`, x, `${layer}.norm1`, EPSILON);
+  const table = `${layer}.attn.relative_position_bias_table`;
+  const sizes = { grouping, heads, channels };
+  let attended: NodeId;
+  if (kind === 'swinir') {
+    const qkv = linear('qkv', normed, 'attn.qkv', 3 * channels);
+    const scores = t.groupScores(`${name}.probs`, qkv, { ...sizes, table });
+    const mix = { ...sizes, first: 2 * channels };
+    attended = t.groupMix(`${name}.attended`, [qkv, scores], mix);
+  } else {
+    const q = linear('q', normed, 'attn.q', channels);
+    const kv = linear('kv', normed, 'attn.kv', channels / 2);
+    const merged = { ...sizes, merge: 2 };
+    const scores = t.groupScores(`${name}.probs`, q, { ...merged, table, key: 0 }, kv);
+    attended = t.groupMix(`${name}.attended`, [kv, scores], { ...merged, first: channels / 4 });
+  }
+  const sum = b.add(`${name}.sum`, x, linear('proj', attended, 'attn.proj', channels));
+  const second = t.layerNorm(`${name}.norm2`, sum, `${layer}.norm2`, EPSILON);
+  let inner = b.gelu(`${name}.gelu`, linear('fc1', second, 'mlp.fc1', hidden));
+  if (kind === 'srformer') {
+    const depthwise = { layer: `${layer}.mlp.dwconv.depthwise_conv.0`, kernel: 5, bias: true };
+    const local = t.depthwise(`${name}.dwconv`, inner, { ...depthwise, kernel: 5 });
+    inner = b.add(`${name}.local`, inner, b.gelu(`${name}.gelu2`, local));
+  }
+  return b.add(`${name}.out`, sum, linear('fc2', inner, 'mlp.fc2', channels));
+}
+
+const FIRST_BLOCK = 'layers.0.residual_group.blocks.0';
+
+/** Names in networks that are built like SwinIR and compute something else. */
+const RELATIVES =
+  /\.conv_block\.|\.overlap_attn\.|^patch_embed\.proj|\.attn\.logit_scale$|^absolute_pos_embed|^conv_first\.1\./;
+
+/** A SwinIR or an SRFormer under its authors' names. Relatives (HAT, Swin2SR) are not matched. */
+function matchSwin(kind: Kind): Matcher {
+  const project = kind === 'swinir' ? 'attn.qkv' : 'attn.q';
+  const tableName = (l: number) =>
+    `layers.${l}.residual_group.blocks.0.attn.relative_position_bias_table`;
+  return (outline) => {
+    const first = shapeOf(outline, 'conv_first.weight', 4);
+    const table = shapeOf(outline, tableName(0), 2);
+    const inner = shapeOf(outline, `${FIRST_BLOCK}.mlp.fc1.weight`, 2);
+    const own = outline.has(`${FIRST_BLOCK}.${project}.weight`);
+    if (!first || !table || !inner || !own) return null;
+    if ([...outline.keys()].some((name) => RELATIVES.test(name))) return null;
+    const [features, channels] = first;
+    const side = Math.sqrt(table[0]);
+    const window = kind === 'swinir' ? (side + 1) / 2 : side + 1;
+    const layers = countBlocks(outline, 'layers.#.residual_group.blocks.0.');
+    const up = upsamplerOf(outline, channels);
+    const whole = Number.isInteger(window) && (kind === 'swinir' || window % 4 === 0);
+    if (!whole || window < 2 || up === null) return null;
+    const each = Array.from({ length: layers }, (_, l) => l);
+    const sizes = {
+      features,
+      channels,
+      window,
+      ratio: inner[0] / features,
+      depths: each.map((l) => countBlocks(outline, `layers.${l}.residual_group.blocks.#.`)),
+      heads: each.map((l) => shapeOf(outline, tableName(l), 2)?.[1] ?? 0),
+      threeConvs: outline.has('conv_after_body.0.weight'),
+      upsampler: up.upsampler,
+      ...(up.features !== undefined && { upsamplerFeatures: up.features }),
+    };
+    const usual = window === 7 ? 255 : 1;
+    const build = kind === 'swinir' ? swinir : srformer;
+    return {
+      architecture: kind,
+      scales: [up.scale],
+      inputRange: 1,
+      assumptions: [[`the range is ${usual} inside`, 'imageRange']],
+      build: ({ scale, inputRange = 1, imageRange = usual }) =>
+        build({ ...sizes, scale, inputRange, imageRange }),
+    };
+  };
+}
+
+export const matchSwinir = matchSwin('swinir');
+export const matchSrformer = matchSwin('srformer');
+
+function upsamplerOf(
+  outline: Outline,
+  channels: number,
+): { upsampler: Upsampler; scale: number; features?: number } | null {
+  const features = shapeOf(outline, 'conv_before_upsample.0.weight', 4)?.[0];
+  if (outline.has('conv_up1.weight')) {
+    let doublings = 1;
+    while (outline.has(`conv_up${doublings + 1}.weight`)) doublings++;
+    return {
+      upsampler: 'nearest+conv',
+      scale: 2 ** doublings,
+      ...(features !== undefined && { features }),
+    };
+  }
+  if (features !== undefined) {
+    const scale = shuffleScale(outline, 'upsample.');
+    return scale === null ? null : { upsampler: 'pixelshuffle', scale, features };
+  }
+  const direct = shapeOf(outline, 'upsample.0.weight', 4);
+  if (direct) {
+    const found = shuffled(direct[0], channels);
+    return found?.channels === channels
+      ? { upsampler: 'pixelshuffledirect', scale: found.scale }
+      : null;
+  }
+  return outline.has('conv_last.weight') ? { upsampler: 'none', scale: 1 } : null;
+}
