@@ -20,6 +20,8 @@ const POLICY = [
   "manifest-src 'self'",
   "base-uri 'none'",
   "form-action 'none'",
+  "require-trusted-types-for 'script'",
+  'trusted-types crispen',
 ].join('; ');
 
 const policy: Plugin = {

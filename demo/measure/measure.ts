@@ -1,4 +1,5 @@
 import { CrispenError } from '../../src/errors.ts';
+import { withTrustedWorkers } from '../../src/worker/trusted.ts';
 import type { Answer, Figures, Question } from './measure-worker.ts';
 
 /**
@@ -6,7 +7,9 @@ import type { Answer, Figures, Question } from './measure-worker.ts';
  * @throws CrispenError `INVALID_INPUT` for other or too small sizes, `DECODE_FAILED`
  */
 export async function measure(question: Question): Promise<Figures> {
-  const worker = new Worker(new URL('./measure-worker.ts', import.meta.url), { type: 'module' });
+  const worker = withTrustedWorkers(
+    () => new Worker(new URL('./measure-worker.ts', import.meta.url), { type: 'module' }),
+  );
   try {
     const answer = await new Promise<Answer>((resolve, reject) => {
       worker.onmessage = ({ data }) => resolve(data);

@@ -1,3 +1,4 @@
+import { trustedUrl } from '../../src/worker/trusted.ts';
 import type { State } from '../state.ts';
 
 /**
@@ -27,7 +28,7 @@ export class Offline {
 
   async #register(onUpdate: (takeOver: () => void) => void): Promise<void> {
     try {
-      await navigator.serviceWorker.register('./service-worker.js');
+      await navigator.serviceWorker.register(trustedUrl('./service-worker.js'));
       const registration = await navigator.serviceWorker.ready;
       this.#registration = registration;
       const announce = () => {
