@@ -184,17 +184,26 @@ async function moved(from: string, to: string, existing: Stats | null): Promise<
 export const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 6);
 const TEMPORARY = /^\.crispen-([0-9a-f]{6})-(\d+)-[0-9a-f]{24}\.tmp$/;
 
+/** A file of another machine that nobody wrote to for a day has no process any more. */
+const STALE_MS = 24 * 3600 * 1000;
+
 /**
- * Removes the temporary files that ended processes of this machine left in a folder, as after
- * `kill -9`. Those of running processes and of other machines stay.
+ * Removes the temporary files that ended processes left in a folder, as after `kill -9`. Those of
+ * running processes of this machine stay, and those of other machines until they are a day old.
  */
 export async function removeStale(folder: string): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {
     const [, host, pid] = TEMPORARY.exec(name) ?? [];
     const path = join(folder, name);
-    if (host !== HOST || unfinished.has(path) || isAlive(Number(pid))) continue;
-    await rm(path, { force: true });
+    if (host === undefined || unfinished.has(path)) continue;
+    const isUsed = host === HOST ? isAlive(Number(pid)) : await isRecent(path);
+    if (!isUsed) await rm(path, { force: true });
   }
+}
+
+async function isRecent(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => null);
+  return found !== null && Date.now() - found.mtimeMs < STALE_MS;
 }
 
 /** Whether another process with this number runs. */

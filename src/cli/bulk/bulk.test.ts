@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it, test, vi } from 'vitest';
 import { tinyCheckpoint } from '../../../test/checkpoints/tiny.ts';
+import { hostileFiles } from '../../../test/hostile.ts';
 import { upscaleCommand } from '../upscale.ts';
 import { collect } from './inputs.ts';
 import { shardOf, shardWith } from './shard.ts';
@@ -122,6 +123,8 @@ describe('many pictures', () => {
     // No process has this number: Linux ends below 2^22.
     await writeFile(at(`out/.crispen-${HOST}-99999999-${random}.tmp`), 'old');
     await writeFile(at(`out/.crispen-ffffff-99999999-${random}.tmp`), 'of another machine');
+    await writeFile(at(`out/.crispen-eeeeee-99999999-${random}.tmp`), 'the same, days ago');
+    await utimes(at(`out/.crispen-eeeeee-99999999-${random}.tmp`), 1, 1);
     await writeFile(at(`out/.crispen-${HOST}-${process.ppid}-${random}.tmp`), 'of another process');
     await run(at('in'), '--out', at('out'));
     expect((await readdir(at('out'))).filter((name) => name.endsWith('.tmp')).sort()).toEqual(
@@ -169,6 +172,15 @@ describe('many pictures', () => {
     expect(fast).toMatchObject({ code: 1, last: { made: 0, failed: 1 } });
     const wrong = upscaleCommand([at('in'), '--out', at('out'), '--model', 'nonesuch', ...common]);
     await expect(wrong).rejects.toMatchObject({ code: 'MODEL_UNKNOWN' });
+  });
+
+  it('a damaged header that claims 100,000 x 100,000 pixels stops nothing else', async () => {
+    const claims = (await hostileFiles()).find(({ name }) => name.startsWith('claims'));
+    await mkdir(at('in'));
+    await writeFile(at('in/claims.png'), claims?.file ?? '');
+    await picture('in/a.png');
+    const { last } = await run(at('in'), '--out', at('out'));
+    expect(last).toMatchObject({ made: 1, codes: { IMAGE_TOO_LARGE: 1 } });
   });
 
   it('shares the work among shards without gap or overlap', async () => {
@@ -230,7 +242,7 @@ describe('inputs', () => {
     await writeFile(at('in/empty'), '');
     const { items, others } = await collect([at('in')], { recursive: false, out: at('out') });
     expect(items.map(({ relative }) => relative)).toEqual(['a.png', 'unnamed']);
-    expect(others).toEqual([at('in/empty')]);
+    expect(others).toEqual([{ path: at('in/empty'), relative: 'empty' }]);
   });
 });
 

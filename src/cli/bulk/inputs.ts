@@ -4,7 +4,7 @@ import { basename, extname, isAbsolute, join, normalize, sep } from 'node:path';
 import { readHeader } from '../../codecs/header.ts';
 import { throwIfAborted } from '../../errors.ts';
 
-/** A picture to enlarge. */
+/** A file. */
 export interface Item {
   readonly path: string;
   /** Its place below the output folder, with "/", under the input's own name. */
@@ -15,8 +15,8 @@ export interface Item {
 export interface Found {
   /** In the order of their relative paths. */
   readonly items: readonly Item[];
-  /** Files that are no pictures, by their paths. */
-  readonly others: readonly string[];
+  /** Files that are no pictures. */
+  readonly others: readonly Item[];
   /** Folders that were not entered, because `recursive` was not given. */
   readonly closed: readonly string[];
 }
@@ -55,7 +55,7 @@ export async function collect(
   { recursive, out, signal }: CollectOptions,
 ): Promise<Found> {
   const items: Item[] = [];
-  const others: string[] = [];
+  const others: Item[] = [];
   const closed: string[] = [];
   const seen = new Set<string>([await realpath(out).catch(() => out)]);
   const enter = async (folder: string, prefix: string): Promise<void> => {
@@ -74,7 +74,7 @@ export async function collect(
         if (recursive) await enter(path, `${relative}/`);
         else closed.push(path);
       } else if (kind === 'file' && (await isPicture(path))) items.push({ path, relative });
-      else others.push(path);
+      else others.push({ path, relative });
     }
   };
   for (const input of inputs) {

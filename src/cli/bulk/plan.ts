@@ -4,7 +4,9 @@ import { basename, dirname, extname, join, posix, resolve } from 'node:path';
 import { findModel, MODEL_FILES } from '../../catalog/files.ts';
 import { FORMATS } from '../../codecs/formats.ts';
 import { readHeader } from '../../codecs/header.ts';
+import { MAX_PIXELS } from '../../codecs/limits.ts';
 import { CrispenError } from '../../errors.ts';
+import type { Size } from '../../geometry.ts';
 import { OUTPUT_FORMATS, type OutputFormat, writtenFormat } from '../../node/images.ts';
 import type { ChosenModel } from '../../node/model.ts';
 import { UsageError } from '../command.ts';
@@ -114,11 +116,15 @@ export function settingsHash(settings: ImageSettings, chain: readonly ChosenMode
   return createHash('sha256').update(JSON.stringify(all)).digest('hex').slice(0, 16);
 }
 
-/** The size that an image file declares; null if its first bytes do not tell. */
-export async function declaredSize(path: string) {
+/**
+ * The size that an image file declares. Null if its first bytes do not tell, and for sizes that will
+ * be refused: one damaged header must not count as hundreds of gigabytes.
+ */
+export async function declaredSize(path: string): Promise<Size | null> {
   const start = await readStart(path, 2 ** 16);
-  const size = start.length === 0 ? null : readHeader(start).size;
-  return size ? { width: size[0], height: size[1] } : null;
+  const [width, height] = (start.length === 0 ? null : readHeader(start).size) ?? [0, 0];
+  const pixels = width * height;
+  return pixels > 0 && pixels <= MAX_PIXELS ? { width, height } : null;
 }
 
 /** Bytes and time of a file, which tell whether it changed. */

@@ -86,6 +86,7 @@ export async function bulkCommand(
   settings: ImageSettings,
   signal?: AbortSignal,
 ): Promise<number> {
+  const started = performance.now();
   const { out } = values;
   if (out === undefined) throw new UsageError('Many pictures need --out DIR.');
   const shard = values.shard === undefined ? { index: 1, of: 1 } : shardOf(values.shard);
@@ -104,7 +105,6 @@ export async function bulkCommand(
     settings.threads,
     settings.tune,
   );
-  const started = performance.now();
   const tally = new Tally(work.length, settings.json);
   try {
     const enlarger = new Enlarger(backend, settings.models);
@@ -140,7 +140,7 @@ export async function bulkCommand(
     } finally {
       journal.close();
     }
-    for (const path of found.others) tally.other(path);
+    for (const other of found.others) tally.other(other);
     if (backend.device === 'gpu') await backend.tune(signal);
     const seconds = (performance.now() - started) / 1000;
     tally.end({ seconds, engineMs: enlarger.busyMs, closed: found.closed.length });

@@ -2,6 +2,7 @@ import { timeLeft } from '../../engine/progress.ts';
 import type { CrispenError } from '../../errors.ts';
 import type { lineOf } from '../line.ts';
 import { clearProgress } from '../settings.ts';
+import type { Item } from './inputs.ts';
 import { show, type Work } from './plan.ts';
 
 /** Counts a run and says how it goes: lines for people, or one JSON line a picture. */
@@ -54,9 +55,9 @@ export class Tally {
   }
 
   /** A file that is no picture. */
-  other(path: string): void {
+  other({ relative }: Item): void {
     this.#others++;
-    if (this.#json) this.#say(JSON.stringify({ file: path, skipped: 'no picture' }));
+    if (this.#json) this.#say(JSON.stringify({ file: relative, skipped: 'no picture' }));
   }
 
   end({
@@ -84,7 +85,10 @@ export class Tally {
           foldersNotEntered: closed,
           megapixels: Math.round(this.#megapixels * 1000) / 1000,
           seconds: Math.round(seconds * 100) / 100,
-          engineShare: Math.round((engineMs / 10 / seconds) * 10) / 1000,
+          engineSeconds: Math.round(engineMs / 10) / 100,
+          engineShare: Math.round(engineMs / seconds) / 1000,
+          // Of the process, at its highest; the system counts in KiB.
+          peakMegabytes: Math.round(process.resourceUsage().maxRSS / 1024),
         }),
       );
       return;
