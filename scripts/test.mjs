@@ -10,6 +10,7 @@ import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { ensureChromium } from './chromium.mjs';
+import { runExamples } from './examples.mjs';
 
 /**
  * Bytes of the library, each file gzipped separately: index.js, worker.js and all their static
@@ -101,7 +102,10 @@ try {
   if (wanted('gpu')) await project('gpu');
   if (wanted('f16')) await project('f16');
   if (wanted('size')) await step('library size', size);
-  if (wanted('package')) await step('package', packed);
+  if (wanted('package')) {
+    await step('package', packed);
+    await step('examples with the package', () => runExamples(archiveOfPack(), temporary));
+  }
   if (wanted('e2e')) await project('e2e');
 } finally {
   rmSync(temporary, { recursive: true, force: true });
@@ -279,9 +283,8 @@ async function size() {
 /** Packs the library as for publishing, checks its contents and runs two linters on it. */
 async function packed() {
   const packed = await command('npm', ['pack', '--json', '--pack-destination', temporary]);
-  const archive = readdirSync(temporary).find((name) => name.endsWith('.tgz'));
-  if (!packed.ok || !archive) return { ...packed, ok: false };
-  const path = join(temporary, archive);
+  const path = archiveOfPack();
+  if (!packed.ok || !existsSync(path)) return { ...packed, ok: false };
   const listed = await command('tar', ['-tzf', path]);
   const names = listed.output
     .split('\n')
@@ -301,6 +304,12 @@ async function packed() {
       ...[publint, attw].filter(({ ok }) => !ok).map(({ output }) => output),
     ].join('\n'),
   };
+}
+
+/** The file that `npm pack` made. */
+function archiveOfPack() {
+  const archive = readdirSync(temporary).find((name) => name.endsWith('.tgz'));
+  return join(temporary, archive ?? 'none.tgz');
 }
 
 /**

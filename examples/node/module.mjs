@@ -10,7 +10,7 @@ await mkdir(out, { recursive: true });
 const upscaler = await createUpscaler();
 const [fromPath, fromBytes] = await Promise.all([
   upscaler.upscale(photo, { scale: 2 }),
-  upscaler.upscale(await readFile(photo), { width: 64, format: 'webp' }),
+  upscaler.upscale(await readFile(photo), { width: 40, format: 'webp' }),
 ]);
 await writeFile(join(out, 'path.png'), fromPath.data);
 await writeFile(join(out, 'bytes.webp'), fromBytes.data);
