@@ -45,7 +45,7 @@ type Values = {
 
 /** What the options say, checked. */
 export interface ImageSettings {
-  readonly device: DeviceName | 'auto';
+  readonly device: DeviceName | 'auto' | 'all';
   /** How kernels for a GPU are chosen. */
   readonly tune: TuneMode;
   readonly threads: number | undefined;
@@ -66,7 +66,7 @@ const TASKS: readonly Task[] = ['upscale', 'dejpeg', 'denoise'];
 
 /** @throws UsageError for values that an option does not take, and options that contradict. */
 export function settingsOf(values: Values): ImageSettings {
-  const device = choice('--device', values.device ?? 'auto', DEVICES);
+  const device = choice('--device', values.device ?? 'auto', [...DEVICES, 'all'] as const);
   const method = parsed('--method', values.method ?? 'network', CALLS.upscale.method);
   const task = values.task === undefined ? undefined : choice('--task', values.task, TASKS);
   if (method === 'lanczos' && task !== undefined && task !== 'upscale') {

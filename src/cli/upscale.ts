@@ -1,7 +1,9 @@
+import { stat } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { FORMATS } from '../codecs/formats.ts';
 import { openBackend } from '../node/backend.ts';
 import { Enlarger } from '../node/enlarger.ts';
-import { formatOf, readPicture } from '../node/images.ts';
+import { formatOf, OUTPUT_FORMATS, readPicture } from '../node/images.ts';
 import { findOutput, openSink, STDIO } from '../node/output.ts';
 import { BULK_OPTIONS, BULK_USAGE, bulkCommand, isBulk } from './bulk/run.ts';
 import { statusCommand } from './bulk/status.ts';
@@ -11,14 +13,18 @@ import { NETWORK_USAGE } from './network.ts';
 import { adapterName, clearProgress, IMAGE_OPTIONS, settingsOf, showProgress } from './settings.ts';
 import { TILING_USAGE } from './tiling.ts';
 
+const EXTENSIONS = Object.values(FORMATS)
+  .map(({ extensions }) => extensions[0])
+  .join(', ');
+
 export const UPSCALE_USAGE = `
 crispen INPUT OUTPUT [options]
 crispen INPUT... --out DIR [options]
 crispen status DIR [--json]
 
 Enlarges or restores an image (JPEG, PNG, WebP, AVIF, GIF, TIFF). Colours stay as they are: the profile goes into the
-output, a PNG of 16 bits becomes one of 16 bits. The output's extension chooses its format: png, jpg,
-webp, avif. "-" is standard input or standard output; what is reported of the run then goes to standard
+output, a PNG of 16 bits becomes one of 16 bits. The output's extension chooses its format:
+${EXTENSIONS}. "-" is standard input or standard output; what is reported of the run then goes to standard
 error. Links are followed, permissions stay.
 
   --scale N        any factor up to 16, such as 2 or 2.7 (default: the model's own, else 2): the next
@@ -34,7 +40,7 @@ error. Links are followed, permissions stay.
   --weights FILE   a weight file (.safetensors, .pth, .pt, .ckpt) of a network that Crispen knows. With
                    --model, it replaces the weights of that model
 ${NETWORK_USAGE}
-  --device NAME    auto (default: a GPU, or else the CPU), gpu or cpu
+  --device NAME    auto (default: a GPU, or else the CPU), gpu or cpu; with --out also all: every GPU
   --tune MODE      how kernels for the GPU are chosen: quick (default: a table, and after the image a
                    measurement of at most 250 ms of GPU time, kept for later runs), full (a
                    measurement of some seconds before the image, also kept) or off (the table)
@@ -44,7 +50,7 @@ ${TILING_USAGE}
                    or wrap, for textures that tile
   --precision NAME precision of feature maps and weights on the GPU: auto (default: f16 for shipped
                    models if the GPU has it), f32 or f16
-  --format NAME    png, jpeg, webp or avif (default: by the extension of the output; png for standard
+  --format NAME    ${OUTPUT_FORMATS.join(', ')} (default: by the extension of the output; png for standard
                    output, pipes and devices)
   --quality N      1 to 100, for all but PNG (default 92)
   --keep-metadata  copy EXIF and XMP to the result (not to AVIF)
@@ -53,9 +59,18 @@ ${BULK_USAGE}
   --help           this text
 `;
 
+/** Whether `status DIR` is meant, and not an input of this name: a folder follows, and nothing else. */
+async function isStatus([first, ...rest]: readonly string[]): Promise<boolean> {
+  const [folder, ...more] = rest.filter((arg) => arg !== '--json');
+  if (first !== 'status' || folder === undefined || more.length > 0) return false;
+  const isFolder = async (path: string) => (await stat(path).catch(() => null))?.isDirectory();
+  const isThere = async (path: string) => (await stat(path).catch(() => null)) !== null;
+  return (await isFolder(folder)) || !(await isThere(first));
+}
+
 /** The command `crispen`. */
 export async function upscaleCommand(args: string[], signal?: AbortSignal): Promise<number> {
-  if (args[0] === 'status' && args.length > 1) return statusCommand(args.slice(1));
+  if (await isStatus(args)) return statusCommand(args.slice(1));
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
@@ -78,6 +93,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
   const say = to.kind === 'stdout' ? console.error : console.log;
   const picture = await readPicture(input, format);
   const { device, tiling, threads, tune, models, task, quality, keepsMetadata } = settings;
+  if (device === 'all') throw new UsageError('--device all is for many pictures, with --out DIR.');
   const backend = await openBackend(device, tiling, threads, tune);
   try {
     const enlarger = new Enlarger(backend, models);

@@ -19,7 +19,7 @@ import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import type { LoadModel } from '../worker/host.ts';
 import type { TuneMode } from '../worker/protocol.ts';
-import { openGpu, openRealGpu } from './driver.ts';
+import { openGpu, openRealGpu, openRealGpus } from './driver.ts';
 import type { ChosenModel } from './model.ts';
 
 /**
@@ -91,6 +91,8 @@ export interface Backend extends Measurer {
       readonly exact?: boolean;
     },
   ): Promise<Map<string, TracedTensor>>;
+  /** How many pipelines the GPU has compiled; 0 on the CPU. */
+  pipelines(): Promise<number>;
   /** To call after the first image: measures kernels quickly, if nothing is known of this GPU. */
   tune(signal?: AbortSignal): Promise<void>;
   close(): void;
@@ -121,6 +123,22 @@ export async function openBackend(
   }
 }
 
+/**
+ * Like `openBackend`, and for `all` one backend on each real GPU that can be told apart, or else the
+ * CPU.
+ */
+export async function openBackends(
+  device: DeviceName | 'auto' | 'all',
+  tiling: TilingChoice = {},
+  threads?: number,
+  mode: TuneMode = 'off',
+): Promise<readonly Backend[]> {
+  if (device !== 'all') return [await openBackend(device, tiling, threads, mode)];
+  const gpus = await openRealGpus();
+  if (gpus.length === 0) return [await openCpuBackend(tiling, threads)];
+  return Promise.all(gpus.map((gpu) => openGpuBackend(tiling, gpu, mode)));
+}
+
 const ORACLE: Backend = {
   device: 'oracle',
   adapter: null,
@@ -138,6 +156,7 @@ const ORACLE: Backend = {
     return (image, options) => upscaleOnCpu(network, weights, image, options);
   },
   trace: (network, weights, input, taps) => interpret(network, weights, input, taps),
+  pipelines: async () => 0,
   async tune() {},
   close() {},
 };
@@ -171,6 +190,7 @@ async function openCpuBackend(tiling: TilingChoice, threads?: number): Promise<B
       const model = await CpuModel.load(network, weights, { crew, keep, fuse: level, exact });
       return model.trace(input, taps);
     },
+    pipelines: async () => 0,
     async tune() {},
     close: () => crew.close(),
   };
@@ -235,6 +255,7 @@ async function openGpuBackend(tiling: TilingChoice, gpu: GPU, mode: TuneMode): P
     },
     trace: (network, weights, input, taps, options) =>
       host.retry((engine) => trace(engine, network, weights, input, taps, options)),
+    pipelines: async () => (await host.device()).pipelines,
     async tune(signal) {
       if (mode === 'quick') await tuneInNode(gpu, await host.device(), signal);
     },

@@ -5,6 +5,10 @@ import { findSwiftShader, findVulkanDrivers, loadVulkan } from './drivers.mjs';
 // Dawn's instance must outlive its adapters and devices. If it is collected earlier, the process
 // crashes.
 let opened: GPU | undefined;
+const kept: GPU[] = [];
+
+/** Subgroup matrices, which browsers keep behind a flag, and f16 on NVIDIA, which they have. */
+const FLAGS = ['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia'] as const;
 
 /**
  * WebGPU in Node through npm `webgpu` (Dawn), on the first driver that works: a real one,
@@ -36,6 +40,55 @@ export async function openRealGpu(): Promise<GPU | null> {
   return null;
 }
 
+/**
+ * All real GPUs that Dawn tells apart, one by one: those of each Vulkan driver, and of each power
+ * preference. Several GPUs of the same model look the same to it, and count as one.
+ */
+export async function openRealGpus(): Promise<GPU[]> {
+  const { VK_DRIVER_FILES } = process.env;
+  const isChosen = process.platform !== 'linux' || Boolean(VK_DRIVER_FILES);
+  const drivers = isChosen ? [null] : findVulkanDrivers().hardware;
+  try {
+    const { create, globals } = await loadDawn();
+    Object.assign(globalThis, globals);
+    loadVulkan();
+    const gpus: GPU[] = [];
+    for (const driver of drivers) {
+      if (driver !== null) process.env.VK_DRIVER_FILES = driver;
+      const gpu = create([...FLAGS]);
+      kept.push(gpu);
+      // Makes the instance, which reads the variable.
+      await gpu.requestAdapter();
+      gpus.push(gpu);
+    }
+    return await tellApart(gpus);
+  } catch (error) {
+    if (!(error instanceof CrispenError && error.code === 'NO_WEBGPU')) throw error;
+    return [];
+  } finally {
+    if (VK_DRIVER_FILES === undefined) delete process.env.VK_DRIVER_FILES;
+  }
+}
+
+/** One GPU for each real adapter, whose requests give that adapter. */
+export async function tellApart(gpus: readonly GPU[]): Promise<GPU[]> {
+  const found = new Map<string, GPU>();
+  for (const gpu of gpus) {
+    for (const powerPreference of ['high-performance', 'low-power'] as const) {
+      const request: GPU['requestAdapter'] = (options) =>
+        gpu.requestAdapter({ ...options, powerPreference });
+      const adapter = await request();
+      if (!adapter) continue;
+      const report = reportAdapter(adapter);
+      const { vendor, architecture, device, description } = report;
+      const key = JSON.stringify([vendor, architecture, device, description]);
+      if (report.isFallbackAdapter || found.has(key)) continue;
+      found.set(key, { requestAdapter: request } as GPU);
+    }
+  }
+  return [...found.values()];
+}
+
 async function findGpu(): Promise<GPU> {
   const dawn = await loadDawn();
   const hasLoader = loadVulkan();
@@ -58,8 +111,7 @@ async function firstGpu(
   for (const driver of drivers) {
     // The Vulkan loader reads the variable for each new instance, so every attempt makes its own.
     if (driver !== null) process.env.VK_DRIVER_FILES = driver;
-    // Enables subgroup matrices, which browsers keep behind a flag, and f16 on NVIDIA, which they have.
-    const gpu = create(['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia']);
+    const gpu = create([...FLAGS]);
     if (await gpu.requestAdapter({ powerPreference: 'high-performance' })) return gpu;
   }
   return null;

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hostileFiles } from '../../test/hostile.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import { NO_TAGS } from '../image/tags.ts';
-import { type OutputFormat, readImage, readPicture, writeImage } from './images.ts';
+import { DEPTH_NOTE, type OutputFormat, readImage, readPicture, writeImage } from './images.ts';
 
 let folder: string;
 const at = (name: string): string => join(folder, name);
@@ -170,6 +170,8 @@ describe('a picture keeps what its file says', () => {
       .toFile(at('deep16.png'));
     const { image, tags } = await readPicture(at('deep16.png'));
     expect([image.data instanceof Uint16Array, tags.grey]).toEqual([true, channels === 1]);
+    expect((await readPicture(at('deep16.png'))).notes).not.toContain(DEPTH_NOTE);
+    expect((await readPicture(at('deep16.png'), 'webp')).notes).toContain(DEPTH_NOTE);
     const red = [...image.data].filter((_, i) => i % 4 === 0);
     expect(red).toEqual([...samples].filter((_, i) => i % channels === 0));
     await writeImage(at('deep16-again.png'), image, { tags });

@@ -6,7 +6,7 @@ import { checkPixels, checkSides, MAX_PIXELS } from '../codecs/limits.ts';
 import { png } from '../codecs/png/png.ts';
 import { CONVERTED, openSource } from '../codecs/source.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
-import type { Rgba8Image, RgbaImage } from '../image/image.ts';
+import { depthOf, type Rgba8Image, type RgbaImage } from '../image/image.ts';
 import { isGrey, isOpaque, toRgba8, turn } from '../image/pixels.ts';
 import { type DecodedImage, type ImageTags, NO_TAGS } from '../image/tags.ts';
 import { decodeAvif } from './avif.ts';
@@ -32,6 +32,9 @@ const EXTENSIONS = new Map<string, OutputFormat>(
 /** The format that Crispen writes for an extension such as `.jpg`, of any case, or undefined. */
 export const writtenFormat = (extension: string): OutputFormat | undefined =>
   EXTENSIONS.get(extension.toLowerCase());
+
+/** The note about 16-bit samples in a format that Crispen writes with 8. */
+export const DEPTH_NOTE = 'The 16-bit samples became 8-bit ones: only PNG keeps them.';
 
 /**
  * Options of the reader. Browsers show files that libjpeg and others only warn about. `openSource`
@@ -113,6 +116,7 @@ export async function decodePicture(
       // The decoder applies the profile of a TIFF itself.
       ...(isConverted || (tiff?.icc && !unusual) ? [CONVERTED] : []),
       ...(unusual ? [FLOAT_NOTE] : []),
+      ...(depthOf(image) === 16 && output !== 'png' ? [DEPTH_NOTE] : []),
     ];
     const grey = isGrey(image.data);
     return { image, tags: { ...tags, grey }, format, animated: isAnimated, notes };

@@ -37,6 +37,15 @@ const data = Uint8ClampedArray.from({ length: 8 * 6 * 4 }, (_, i) => (i % 4 === 
 const picture: Rgba8Image = { width: 8, height: 6, data };
 const formatAt = async (path: string) => (await sharp(readFileSync(path)).metadata()).format;
 
+test('a place is tried with a file, unless that is known to work', async () => {
+  await fs.utimes(folder, 1, 1);
+  const changed = async () => (await fs.stat(folder)).mtimeMs !== 1000;
+  await findOutput(at('new.png'), undefined, { tries: false });
+  expect(await changed()).toBe(false);
+  await findOutput(at('new.png'));
+  expect(await changed()).toBe(true);
+});
+
 describe('an output that exists', () => {
   test.each(['png', 'jpeg', 'webp', 'avif'] as const)('%s follows links', async (format) => {
     const written = format === 'avif' ? 'heif' : format;

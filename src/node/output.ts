@@ -40,11 +40,16 @@ export interface Output {
  *
  * @param name a path, or `-` for standard output
  * @param input a path or `-`, which must not be overwritten
+ * @param options `tries`: whether a file of one block is written to find out; default true
  * @throws CrispenError `INVALID_INPUT` for an impossible destination: a folder, a socket, a missing
  *   folder, a name that is too long, a terminal as standard output, the input itself;
  *   `WRITE_FAILED` if permissions or a full disk forbid it.
  */
-export async function findOutput(name: string, input?: string): Promise<Output> {
+export async function findOutput(
+  name: string,
+  input?: string,
+  { tries = true }: { readonly tries?: boolean } = {},
+): Promise<Output> {
   if (name === STDIO) return standardOutput(name);
   if (name === '' || name.endsWith('/')) {
     throw unfit(`"${name}" is no name of a file.`, 'Name the file too, not its folder alone.');
@@ -64,7 +69,7 @@ export async function findOutput(name: string, input?: string): Promise<Output> 
     }
     const { path, isOpen } = await behindLinks(name);
     if (isOpen) return { kind: 'place', name, path };
-    await tryWriting(path, found !== null);
+    if (tries) await tryWriting(path, found !== null);
     return { kind: 'file', name, path };
   } catch (cause) {
     throw readable(name, cause);

@@ -220,6 +220,26 @@ describe('many pictures', () => {
   });
 });
 
+describe('crispen status', () => {
+  const here = process.cwd();
+  afterEach(() => process.chdir(here));
+
+  it('takes a folder; with a file of its name, an output means that input', async () => {
+    await picture('in/a.png');
+    await run(at('in'), '--out', at('out'));
+    process.chdir(folder);
+    expect(await upscaleCommand(['status', 'out'])).toBe(0);
+    await expect(upscaleCommand(['status', 'none'])).rejects.toThrow(/no \.crispen\.jsonl/);
+    await writeFile('status', await readFile('in/a.png'));
+    const args = ['--weights', 'tiny-x2.safetensors', ...common];
+    expect(await upscaleCommand(['status', 'larger.png', ...args])).toBe(0);
+    expect(await made('larger.png')).toMatchObject({ width: 12 });
+    expect(await upscaleCommand(['status', 'other.png', '--json'])).toBe(0);
+    expect(await upscaleCommand(['status', 'out', '--json'])).toBe(0);
+    expect(JSON.parse(printed.at(-1) ?? '')).toMatchObject({ done: 1 });
+  });
+});
+
 describe('inputs', () => {
   it('follows links once, and does not read the output folder', async () => {
     await picture('in/a.png');

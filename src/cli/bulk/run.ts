@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import type { ParseArgsConfig } from 'node:util';
 import { CrispenError, type ErrorCode } from '../../errors.ts';
 import { wishedSize } from '../../image/size.ts';
-import { openBackend } from '../../node/backend.ts';
+import { type Backend, openBackends } from '../../node/backend.ts';
 import { Enlarger } from '../../node/enlarger.ts';
 import { readBytes, readPicture } from '../../node/images.ts';
 import { findOutput, openSink, removeStale } from '../../node/output.ts';
@@ -53,7 +53,8 @@ Many pictures:
   -0, --null       with --files-from: names end with a NUL byte, as find -print0 writes them
   --name TEMPLATE  names of results from {name}, {scale} and {ext}, such as '{name}@{scale}x.{ext}'
                    (default '{name}.{ext}')
-  --jobs N         pictures that are read, computed and written at the same time (default 3)
+  --jobs N         pictures that are read, computed and written at the same time (default 3), for
+                   each GPU
   --shard I/N      only the pictures of part I of N; auto: the task of Slurm, Kubernetes, AWS Batch,
                    PBS or Grid Engine (auto/N where it does not tell N)
   --overwrite      make everything again
@@ -99,7 +100,7 @@ export async function bulkCommand(
   // All shards see the same collisions.
   const all = await planWork(found.items, { out, template, settings });
   const work = all.filter(({ relative }) => shardWith(relative, shard.of) === shard.index);
-  const backend = await openBackend(
+  const backends = await openBackends(
     settings.device,
     settings.tiling,
     settings.threads,
@@ -107,7 +108,8 @@ export async function bulkCommand(
   );
   const tally = new Tally(work.length, settings.json);
   try {
-    const enlarger = new Enlarger(backend, settings.models);
+    const enlargers = backends.map((backend) => new Enlarger(backend, settings.models));
+    const [enlarger] = enlargers;
     // A wrong model is found before any work. Sides and boxes mean another factor for each picture.
     const { chain } = await enlarger.plan(SOME, { ...settings.task, size: factorAlone(settings) });
     const hash = settingsHash(settings, chain);
@@ -115,7 +117,7 @@ export async function bulkCommand(
       await dryRun(work, found, { enlarger, settings, out });
       return 0;
     }
-    if (!settings.json) sayFound(found, work, shard, adapterName(backend.adapter));
+    if (!settings.json) sayFound(found, work, shard, namesOf(backends));
     await mkdir(out, { recursive: true });
     for (const folder of new Set(work.map(({ output }) => dirname(join(out, output))))) {
       await removeStale(folder);
@@ -130,8 +132,16 @@ export async function bulkCommand(
         pictures: work.length,
       });
       const budget = settings.tiling.memoryBudget ?? 2 ** 30;
-      const run: Run = { enlarger, settings, out, hash, journal, tally, room: new Room(budget) };
-      await runAll(work, run, {
+      const run = {
+        settings,
+        out,
+        hash,
+        journal,
+        tally,
+        room: new Room(budget),
+        tried: new Set<string>(),
+      };
+      await runAll(work, enlargers, run, {
         jobs,
         overwrite: values.overwrite ?? false,
         failFast: values['fail-fast'] ?? false,
@@ -141,12 +151,17 @@ export async function bulkCommand(
       journal.close();
     }
     for (const other of found.others) tally.other(other);
-    if (backend.device === 'gpu') await backend.tune(signal);
+    let [engineMs, pipelines] = [0, 0];
+    for (const { backend, busyMs } of enlargers) {
+      engineMs += busyMs;
+      pipelines += await backend.pipelines();
+      await backend.tune(signal);
+    }
     const seconds = (performance.now() - started) / 1000;
-    tally.end({ seconds, engineMs: enlarger.busyMs, closed: found.closed.length });
+    tally.end({ seconds, engineMs, pipelines, closed: found.closed.length });
     return tally.failed > 0 ? 1 : 0;
   } finally {
-    backend.close();
+    for (const backend of backends) backend.close();
   }
 }
 
@@ -157,14 +172,19 @@ const SOME = { width: 64, height: 64 };
 const factorAlone = ({ task: { size } }: ImageSettings) =>
   size?.scale === undefined ? null : size;
 
+/** The devices in words. */
+const namesOf = (backends: readonly Backend[]): string =>
+  backends.map(({ adapter }) => adapterName(adapter)).join(' and ');
+
 interface Run {
-  readonly enlarger: Enlarger;
   readonly settings: ImageSettings;
   readonly out: string;
   readonly hash: string;
   readonly journal: Journal;
   readonly tally: Tally;
   readonly room: Room;
+  /** Folders in which a file could be made. */
+  readonly tried: Set<string>;
 }
 
 interface RunOptions {
@@ -174,23 +194,32 @@ interface RunOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Makes all pictures, some at a time. @throws CrispenError if the run cannot go on; `ABORTED` */
-async function runAll(work: readonly Work[], run: Run, options: RunOptions): Promise<void> {
+/**
+ * Makes all pictures, some at a time on each device: whichever is free takes the next one.
+ * @throws CrispenError if the run cannot go on; `ABORTED`
+ */
+async function runAll(
+  work: readonly Work[],
+  enlargers: readonly Enlarger[],
+  run: Run,
+  options: RunOptions,
+): Promise<void> {
   const stop = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
   const queue = work.values();
   let fatal: CrispenError | null = null;
-  const worker = async () => {
+  const worker = async (enlarger: Enlarger) => {
     for (const one of queue) {
       if (signal.aborted) return;
-      const error = await makeOne(one, run, { ...options, signal });
+      const error = await makeOne(one, enlarger, run, { ...options, signal });
       if (error === null || fatal !== null) continue;
       if (!options.failFast && !FATAL.includes(error.code) && !isFull(error)) continue;
       fatal = error;
       stop.abort();
     }
   };
-  await Promise.all(Array.from({ length: options.jobs }, worker));
+  const jobs = Array.from({ length: options.jobs });
+  await Promise.all(jobs.flatMap(() => enlargers.map(worker)));
   if (options.signal?.aborted) throw new CrispenError('ABORTED', 'The run was cancelled.');
   // The pictures that failed were already reported.
   if (fatal !== null && !options.failFast) throw fatal as CrispenError;
@@ -199,7 +228,8 @@ async function runAll(work: readonly Work[], run: Run, options: RunOptions): Pro
 /** @returns the error of a picture that failed */
 async function makeOne(
   one: Work,
-  { enlarger, settings, out, hash, journal, tally, room }: Run,
+  enlarger: Enlarger,
+  { settings, out, hash, journal, tally, room, tried }: Run,
   { overwrite, signal }: RunOptions,
 ): Promise<CrispenError | null> {
   const { path, relative: input, output, format } = one;
@@ -221,7 +251,10 @@ async function makeOne(
     try {
       const to = join(out, output);
       await mkdir(dirname(to), { recursive: true });
-      const place = await findOutput(to, path);
+      // The first picture of a folder shows whether files can be made in it.
+      const tries = !tried.has(dirname(to));
+      const place = await findOutput(to, path, { tries });
+      tried.add(dirname(to));
       const picture = await readPicture(path, format);
       const request = { ...settings.task, format, quality, keepsMetadata, signal };
       const enlarged = await enlarger.enlarge(picture, () => openSink(place, signal), request);

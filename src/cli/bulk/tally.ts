@@ -63,11 +63,14 @@ export class Tally {
   end({
     seconds,
     engineMs,
+    pipelines,
     closed,
   }: {
     readonly seconds: number;
     /** Milliseconds in which networks ran. */
     readonly engineMs: number;
+    /** That GPUs compiled. */
+    readonly pipelines: number;
     /** Folders that were not entered. */
     readonly closed: number;
   }): void {
@@ -87,6 +90,7 @@ export class Tally {
           seconds: Math.round(seconds * 100) / 100,
           engineSeconds: Math.round(engineMs / 10) / 100,
           engineShare: Math.round(engineMs / seconds) / 1000,
+          pipelines,
           // Of the process, at its highest; the system counts in KiB.
           peakMegabytes: Math.round(process.resourceUsage().maxRSS / 1024),
         }),

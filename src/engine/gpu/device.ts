@@ -297,6 +297,11 @@ export class Device {
     }
   }
 
+  /** The number of compiled kernels. */
+  get pipelines(): number {
+    return this.#pipelines.count;
+  }
+
   /** Compiles a kernel, asynchronously and once per source. @throws CrispenError `INTERNAL`. */
   compile(kernel: Kernel): Promise<Pipeline> {
     return this.#pipelines.compile(kernel);

@@ -30,6 +30,11 @@ export class Pipelines {
     this.#device = device;
   }
 
+  /** How many were compiled, or are being compiled. */
+  get count(): number {
+    return this.#compiled.size;
+  }
+
   /** Compiles a kernel, asynchronously and once per source. @throws CrispenError `INTERNAL`. */
   compile(kernel: Kernel): Promise<Pipeline> {
     return this.#once(kernel.code, () => this.#compile(kernel));
