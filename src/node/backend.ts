@@ -1,7 +1,7 @@
 import type { CpuModel } from '../cpu/model.ts';
 import type { Fusion } from '../engine/compile/fuse.ts';
 import type { ModelOptions as EngineModelOptions } from '../engine/engine.ts';
-import type { DeviceSource } from '../engine/gpu/device.ts';
+import type { Device, DeviceSource } from '../engine/gpu/device.ts';
 import { interpret, upscaleOnCpu } from '../engine/oracle/interpreter.ts';
 import { findTaps, type PlanarInput } from '../engine/oracle/trace.ts';
 import type { Pass } from '../engine/pipeline/enlarge.ts';
@@ -92,7 +92,7 @@ export interface Backend extends Measurer {
     },
   ): Promise<Map<string, TracedTensor>>;
   /** How many pipelines the GPU has compiled; 0 on the CPU. */
-  pipelines(): Promise<number>;
+  readonly pipelines: number;
   /** To call after the first image: measures kernels quickly, if nothing is known of this GPU. */
   tune(signal?: AbortSignal): Promise<void>;
   close(): void;
@@ -156,7 +156,7 @@ const ORACLE: Backend = {
     return (image, options) => upscaleOnCpu(network, weights, image, options);
   },
   trace: (network, weights, input, taps) => interpret(network, weights, input, taps),
-  pipelines: async () => 0,
+  pipelines: 0,
   async tune() {},
   close() {},
 };
@@ -190,7 +190,7 @@ async function openCpuBackend(tiling: TilingChoice, threads?: number): Promise<B
       const model = await CpuModel.load(network, weights, { crew, keep, fuse: level, exact });
       return model.trace(input, taps);
     },
-    pipelines: async () => 0,
+    pipelines: 0,
     async tune() {},
     close: () => crew.close(),
   };
@@ -203,7 +203,12 @@ async function openGpuBackend(tiling: TilingChoice, gpu: GPU, mode: TuneMode): P
   const { EngineHost } = await import('../worker/host.ts');
   const { tuneInNode, tuningInNode } = await import('./tuned.ts');
   const tuning = tuningInNode(gpu, mode);
-  const host = new EngineHost(() => Engine.create({ gpu, tuning }));
+  let device: Device | undefined;
+  const host = new EngineHost(async () => {
+    const engine = await Engine.create({ gpu, tuning });
+    device = engine.device;
+    return engine;
+  });
   const { adapter } = await host.engine();
   let models = 0;
   /** A model, under an id of its own, as often as a device needs it. */
@@ -255,7 +260,9 @@ async function openGpuBackend(tiling: TilingChoice, gpu: GPU, mode: TuneMode): P
     },
     trace: (network, weights, input, taps, options) =>
       host.retry((engine) => trace(engine, network, weights, input, taps, options)),
-    pipelines: async () => (await host.device()).pipelines,
+    get pipelines() {
+      return device?.pipelines ?? 0;
+    },
     async tune(signal) {
       if (mode === 'quick') await tuneInNode(gpu, await host.device(), signal);
     },

@@ -17,14 +17,24 @@ import { tinyCheckpoint } from '../../../test/checkpoints/tiny.ts';
 import { hostileFiles } from '../../../test/hostile.ts';
 import { upscaleCommand } from '../upscale.ts';
 import { collect } from './inputs.ts';
+import { Journal } from './journal.ts';
 import { shardOf, shardWith } from './shard.ts';
 import { statusOf } from './status.ts';
+
+const free = vi.hoisted(() => ({ bytes: null as number | null }));
+vi.mock('node:fs/promises', async (original) => {
+  const fs = await original<typeof import('node:fs/promises')>();
+  const statfs = async (path: string) =>
+    free.bytes === null ? fs.statfs(path) : { bavail: free.bytes, bsize: 1 };
+  return { ...fs, statfs };
+});
 
 let folder: string;
 let printed: string[];
 const at = (name: string): string => join(folder, name);
 
 beforeEach(async () => {
+  free.bytes = null;
   folder = await mkdtemp(join(tmpdir(), 'crispen-bulk-'));
   await writeFile(at('tiny-x2.safetensors'), tinyCheckpoint(2));
   printed = [];
@@ -170,6 +180,11 @@ describe('many pictures', () => {
     await writeFile(at('in/0.png'), 'no');
     const fast = await run(at('in'), '--out', at('out'), '--fail-fast', '--jobs', '1');
     expect(fast).toMatchObject({ code: 1, last: { made: 0, failed: 1 } });
+    // What concerns all ends in its code, after the counts.
+    const journal = await Journal.open(at('out'), { index: 1, of: 1 });
+    journal.close();
+    const begin = { run: '', shard: 1, of: 1, pictures: 1 };
+    expect(() => journal.append(begin)).toThrow(expect.objectContaining({ code: 'WRITE_FAILED' }));
     const wrong = upscaleCommand([at('in'), '--out', at('out'), '--model', 'nonesuch', ...common]);
     await expect(wrong).rejects.toMatchObject({ code: 'MODEL_UNKNOWN' });
   });
@@ -218,6 +233,19 @@ describe('many pictures', () => {
     expect(last.seconds).toBeGreaterThanOrEqual(0);
     await expect(stat(at('out'))).rejects.toThrow();
   });
+});
+
+it('a disk that is nearly full holds the few pictures that are missing', async () => {
+  for (let i = 0; i < 5; i++) await picture(`in/${i}.png`, i + 1, 40, 40);
+  const args = [at('in'), '--out', at('out')];
+  await run(...args);
+  await rm(at('in/0.png'));
+  await picture('in/new.png', 9, 8, 8);
+  // Room for the new one, which takes 0.5 kB by the estimate, and not for all, at 12.8 kB each.
+  free.bytes = 4000;
+  expect((await run(...args)).last).toMatchObject({ made: 1, already: 4 });
+  await picture('in/large.png', 9, 80, 80);
+  await expect(run(...args)).rejects.toMatchObject({ code: 'WRITE_FAILED' });
 });
 
 describe('crispen status', () => {

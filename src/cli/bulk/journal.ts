@@ -1,6 +1,8 @@
 import { appendFileSync, closeSync, openSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeFailed } from '../../codecs/sink.ts';
+import type { Work } from './plan.ts';
 import type { Shard } from './shard.ts';
 
 /** A picture that was made, or failed. */
@@ -72,9 +74,22 @@ export class Journal {
     return there?.isFile() === true && there.size === entry.bytes;
   }
 
-  /** One write, so that a line is whole unless the process is killed in it. */
+  /** Whether it says that a result was made with these settings. */
+  lists({ relative, output }: Work, settings: string): boolean {
+    const entry = this.#entries.get(relative);
+    return entry?.output === output && entry.settings === settings;
+  }
+
+  /**
+   * One write, so that a line is whole unless the process is killed in it.
+   * @throws CrispenError `WRITE_FAILED`
+   */
   append(line: Entry | Begin): void {
-    appendFileSync(this.#file, `${JSON.stringify(line)}\n`);
+    try {
+      appendFileSync(this.#file, `${JSON.stringify(line)}\n`);
+    } catch (cause) {
+      throw writeFailed(cause);
+    }
   }
 
   close(): void {

@@ -122,9 +122,11 @@ export async function bulkCommand(
     for (const folder of new Set(work.map(({ output }) => dirname(join(out, output))))) {
       await removeStale(folder);
     }
-    await checkRoom(work, settings, out);
     const journal = await Journal.open(out, shard);
     try {
+      // Results that are there need no more room.
+      const missing = work.filter((one) => !journal.lists(one, hash));
+      await checkRoom(missing, settings, out);
       journal.append({
         run: new Date().toISOString(),
         shard: shard.index,
@@ -141,24 +143,25 @@ export async function bulkCommand(
         room: new Room(budget),
         tried: new Set<string>(),
       };
-      await runAll(work, enlargers, run, {
-        jobs,
-        overwrite: values.overwrite ?? false,
-        failFast: values['fail-fast'] ?? false,
-        signal,
-      });
+      try {
+        await runAll(work, enlargers, run, {
+          jobs,
+          overwrite: values.overwrite ?? false,
+          failFast: values['fail-fast'] ?? false,
+          signal,
+        });
+        for (const other of found.others) tally.other(other);
+      } finally {
+        // Of a run that is cut short, too.
+        const engineMs = enlargers.reduce((sum, { busyMs }) => sum + busyMs, 0);
+        const seconds = (performance.now() - started) / 1000;
+        const pipelines = backends.reduce((sum, backend) => sum + backend.pipelines, 0);
+        tally.end({ seconds, engineMs, pipelines, closed: found.closed.length });
+      }
     } finally {
       journal.close();
     }
-    for (const other of found.others) tally.other(other);
-    let [engineMs, pipelines] = [0, 0];
-    for (const { backend, busyMs } of enlargers) {
-      engineMs += busyMs;
-      pipelines += await backend.pipelines();
-      await backend.tune(signal);
-    }
-    const seconds = (performance.now() - started) / 1000;
-    tally.end({ seconds, engineMs, pipelines, closed: found.closed.length });
+    for (const backend of backends) await backend.tune(signal);
     return tally.failed > 0 ? 1 : 0;
   } finally {
     for (const backend of backends) backend.close();
