@@ -8,7 +8,17 @@ import {
   rmSync,
   type Stats,
 } from 'node:fs';
-import { access, open, readdir, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
+import {
+  access,
+  mkdir,
+  open,
+  readdir,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -249,6 +259,19 @@ async function openTemporary(
   } catch (error) {
     unfinished.delete(temporary);
     throw error;
+  }
+}
+
+/**
+ * Makes a folder and those above it, unless they exist.
+ * @throws CrispenError `INVALID_INPUT` if a file is in its place; `WRITE_FAILED`
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (cause) {
+    if (!['EEXIST', 'ENOTDIR'].includes(codeOf(cause))) throw readable(path, cause);
+    throw unfit(`${path} cannot be a folder: there is a file.`, 'Name another folder.');
   }
 }
 

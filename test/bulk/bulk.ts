@@ -5,8 +5,8 @@
  * folders, 6 % of them bad in twenty ways, compares every result with the oracle and prints memory.
  * `--kills` kills N runs with SIGKILL at random moments, starts them again and compares with an
  * unbroken run. `--share` times 40 pictures of some 128 x 128 with A2N x2 on the CPU: in one run, and
- * in a run for each (or for N of them, the rest by their mean). Each prints a line of JSON. Exit code 1 if
- * one does not hold.
+ * in a run for each (or for N of them, the rest by their mean), as built and, as in README, from source.
+ * Each prints lines of JSON. Exit code 1 if one does not hold.
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ import { parseArgs } from 'node:util';
 import { tinyCheckpoint } from '../checkpoints/tiny.ts';
 import { kills } from './kills.ts';
 import { many } from './many.ts';
-import { BUILT } from './program.ts';
+import { BUILT, SOURCE } from './program.ts';
 import { share } from './share.ts';
 
 const { values } = parseArgs({
@@ -67,8 +67,12 @@ try {
     tell(counts, different.length + temporary.length === 0 && twice <= jobs);
   }
   if (values.share) {
-    const counts = await share(program, await folder('share'), 40, Number(values.measured));
-    tell(counts, counts.engineShare >= 0.85 && counts.timesFaster >= 2);
+    const measured = Number(values.measured);
+    const built = await share(program, await folder('share'), 40, measured);
+    console.log(JSON.stringify({ program: 'built', ...built }));
+    const counts = await share(SOURCE, await folder('share-source'), 40, measured);
+    const isFast = counts.engineShare >= 0.85 && counts.timesFaster >= 2;
+    tell({ program: 'npm run crispen', ...counts }, isFast && built.engineShare >= 0.85);
   }
 } finally {
   await rm(root, { recursive: true, force: true });

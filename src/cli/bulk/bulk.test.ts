@@ -226,10 +226,26 @@ describe('many pictures', () => {
     expect(await made('out/wide.png')).toMatchObject({ width: 1100, height: 110 });
   });
 
+  it('takes a file that is named twice once, and refuses a file as folder', async () => {
+    await picture('in/a.png');
+    await symlink(at('in'), at('same'));
+    const twice = [at('in/a.png'), at('in/a.png'), at('same/a.png')];
+    expect((await run(...twice, '--out', at('out'))).last).toMatchObject({ made: 1, pictures: 1 });
+    const file = run(at('in'), '--out', at('in/a.png'));
+    await expect(file).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    await picture('in/sub/b.png');
+    await writeFile(at('out/sub'), 'a file');
+    const below = await run(at('in'), '--out', at('out'), '--recursive');
+    expect(below.last).toMatchObject({ already: 1, codes: { INVALID_INPUT: 1 } });
+    const { last } = await run(at('in'), '--out', at('out'), '--recursive', '--dry-run');
+    expect(last).toMatchObject({ pictures: 1, already: 1 });
+  });
+
   it('says what there is to do without doing it', async () => {
     await picture('in/a.png', 1, 30, 20);
     const { last } = await run(at('in'), '--out', at('out'), '--dry-run');
-    expect(last).toMatchObject({ pictures: 1, megapixels: 0, diskMegabytes: 1 });
+    expect(last).toMatchObject({ pictures: 1, already: 0, megapixels: 0, diskMegabytes: 1 });
+    expect(last.freeMegabytes).toBeGreaterThan(0);
     expect(last.seconds).toBeGreaterThanOrEqual(0);
     await expect(stat(at('out'))).rejects.toThrow();
   });

@@ -83,8 +83,23 @@ export async function collect(
     else items.push({ path: input, relative: placeOf(input) });
   }
   items.sort((a, b) => (a.relative < b.relative ? -1 : 1));
-  return { items, others, closed };
+  return { items: await withoutRepeats(items), others, closed };
 }
+
+/** Files that were named twice, as by two patterns of a shell, count once. @param items sorted */
+async function withoutRepeats(items: readonly Item[]): Promise<Item[]> {
+  const kept: Item[] = [];
+  for (const item of items) {
+    const last = kept.at(-1);
+    const repeats = last?.relative === item.relative && (await isSameFile(last.path, item.path));
+    if (!repeats) kept.push(item);
+  }
+  return kept;
+}
+
+const isSameFile = async (one: string, other: string): Promise<boolean> =>
+  one === other ||
+  (await realpath(one).catch(() => one)) === (await realpath(other).catch(() => other));
 
 /** The place of a named file: its relative path if that stays below the folder, else its name. */
 function placeOf(path: string): string {

@@ -42,23 +42,40 @@ const NAME = /^\.crispen(\.\d+-of-\d+)?\.jsonl$/;
  */
 export class Journal {
   readonly #folder: string;
-  readonly #file: number;
+  /** Null: it is only read. */
+  readonly #file: number | null;
   /** The last entry of each input. */
   readonly #entries = new Map<string, Entry>();
 
-  private constructor(folder: string, file: number) {
+  private constructor(folder: string, file: number | null) {
     this.#folder = folder;
     this.#file = file;
   }
 
-  /** @param folder exists */
+  /**
+   * @param folder exists
+   * @throws CrispenError `WRITE_FAILED`
+   */
   static async open(folder: string, shard: Shard): Promise<Journal> {
     const lines = await readJournals(folder);
-    const journal = new Journal(folder, openSync(join(folder, nameOf(shard)), 'a'));
-    for (const { line } of lines) if ('input' in line) journal.#entries.set(line.input, line);
-    // A killed run may have left half a line.
-    if (lines.length > 0) appendFileSync(journal.#file, '\n');
-    return journal;
+    try {
+      const file = openSync(join(folder, nameOf(shard)), 'a');
+      // A killed run may have left half a line.
+      if (lines.length > 0) appendFileSync(file, '\n');
+      return new Journal(folder, file).#with(lines);
+    } catch (cause) {
+      throw writeFailed(cause);
+    }
+  }
+
+  /** What was done in a folder, which may not exist. */
+  static async read(folder: string): Promise<Journal> {
+    return new Journal(folder, null).#with(await readJournals(folder).catch(() => []));
+  }
+
+  #with(lines: Awaited<ReturnType<typeof readJournals>>): this {
+    for (const { line } of lines) if ('input' in line) this.#entries.set(line.input, line);
+    return this;
   }
 
   /**
@@ -86,14 +103,14 @@ export class Journal {
    */
   append(line: Entry | Begin): void {
     try {
-      appendFileSync(this.#file, `${JSON.stringify(line)}\n`);
+      appendFileSync(this.#file ?? -1, `${JSON.stringify(line)}\n`);
     } catch (cause) {
       throw writeFailed(cause);
     }
   }
 
   close(): void {
-    closeSync(this.#file);
+    if (this.#file !== null) closeSync(this.#file);
   }
 }
 

@@ -1,12 +1,12 @@
-import { mkdir, statfs } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { statfs } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import type { ParseArgsConfig } from 'node:util';
 import { CrispenError, type ErrorCode } from '../../errors.ts';
 import { wishedSize } from '../../image/size.ts';
 import { type Backend, openBackends } from '../../node/backend.ts';
 import { Enlarger } from '../../node/enlarger.ts';
 import { readBytes, readPicture } from '../../node/images.ts';
-import { findOutput, openSink, removeStale } from '../../node/output.ts';
+import { findOutput, makeFolder, openSink, removeStale } from '../../node/output.ts';
 import { positiveInteger, UsageError } from '../command.ts';
 import { lineOf } from '../line.ts';
 import { adapterName, type ImageSettings } from '../settings.ts';
@@ -114,11 +114,15 @@ export async function bulkCommand(
     const { chain } = await enlarger.plan(SOME, { ...settings.task, size: factorAlone(settings) });
     const hash = settingsHash(settings, chain);
     if (values['dry-run']) {
-      await dryRun(work, found, { enlarger, settings, out });
+      const journal = await Journal.read(out);
+      const again = values.overwrite === true;
+      const missing = work.filter((one) => again || !journal.lists(one, hash));
+      const already = work.length - missing.length;
+      await dryRun(missing, found, { enlarger, settings, out, already });
       return 0;
     }
     if (!settings.json) sayFound(found, work, shard, namesOf(backends));
-    await mkdir(out, { recursive: true });
+    await makeFolder(out);
     for (const folder of new Set(work.map(({ output }) => dirname(join(out, output))))) {
       await removeStale(folder);
     }
@@ -253,7 +257,7 @@ async function makeOne(
     const release = await room.take(memoryOf(declared, settings));
     try {
       const to = join(out, output);
-      await mkdir(dirname(to), { recursive: true });
+      await makeFolder(dirname(to));
       // The first picture of a folder shows whether files can be made in it.
       const tries = !tried.has(dirname(to));
       const place = await findOutput(to, path, { tries });
@@ -364,12 +368,14 @@ async function checkRoom(work: readonly Work[], settings: ImageSettings, out: st
   );
 }
 
+/** Of a folder that may not exist yet. Null where the system does not tell. */
 async function freeBytes(folder: string): Promise<number | null> {
   try {
     const { bavail, bsize } = await statfs(folder);
     return bavail * bsize;
   } catch {
-    return null;
+    const parent = dirname(resolve(folder));
+    return parent === folder ? null : freeBytes(parent);
   }
 }
 
@@ -378,10 +384,18 @@ const megabytes = (bytes: number): string =>
 
 function sayFound({ others, closed }: Found, work: readonly Work[], shard: Shard, by: string) {
   const part = shard.of === 1 ? '' : ` in part ${shard.index} of ${shard.of}`;
-  console.log(`${work.length} pictures${part}, on ${by}.`);
-  if (closed.length > 0) console.log(`${closed.length} folders not entered (--recursive).`);
-  if (others.length > 0) console.log(`${others.length} files are no pictures.`);
+  console.log(`${count(work.length, 'picture')}${part}, on ${by}.`);
+  sayPassed({ others, closed });
 }
+
+function sayPassed({ others, closed }: Pick<Found, 'others' | 'closed'>): void {
+  if (closed.length > 0)
+    console.log(`Not entered: ${count(closed.length, 'folder')} (--recursive).`);
+  if (others.length > 0) console.log(`No pictures: ${count(others.length, 'file')}.`);
+}
+
+const count = (number: number, what: string): string =>
+  `${number} ${what}${number === 1 ? '' : 's'}`;
 
 /** Side of the picture that is computed to estimate the time. */
 const PROBE = 96;
@@ -390,7 +404,18 @@ const PROBE = 96;
 async function dryRun(
   work: readonly Work[],
   { others, closed }: Found,
-  { enlarger, settings, out }: { enlarger: Enlarger; settings: ImageSettings; out: string },
+  {
+    enlarger,
+    settings,
+    out,
+    already,
+  }: {
+    readonly enlarger: Enlarger;
+    readonly settings: ImageSettings;
+    readonly out: string;
+    /** Pictures that an earlier run made. */
+    readonly already: number;
+  },
 ): Promise<void> {
   const { input, output, bytes, largest } = await estimateSizes(work, settings);
   const data = Uint8ClampedArray.from({ length: PROBE ** 2 * 4 }, (_, i) => ((i * 31) % 251) | 128);
@@ -400,8 +425,10 @@ async function dryRun(
   await probe();
   const seconds = ((await probe()) / PROBE ** 2 / 1000) * input;
   const memory = largest * 4 * 6 + (settings.tiling.memoryBudget ?? 2 ** 30);
+  const free = await freeBytes(out);
   const line = {
     pictures: work.length,
+    already,
     noPicture: others.length,
     foldersNotEntered: closed.length,
     megapixels: round(input / 1e6),
@@ -409,17 +436,18 @@ async function dryRun(
     seconds: round(seconds),
     memoryMegabytes: Math.ceil(memory / 1e6),
     diskMegabytes: Math.ceil(bytes / 1e6),
-    freeMegabytes: Math.floor(((await freeBytes(out)) ?? 0) / 1e6) || null,
+    freeMegabytes: free === null ? null : Math.floor(free / 1e6),
   };
   if (settings.json) {
     console.log(JSON.stringify(line));
     return;
   }
-  console.log(`${line.pictures} pictures, ${line.megapixels} megapixels`);
-  console.log(`results: ${line.resultMegapixels} megapixels, about ${megabytes(bytes)}`);
+  const there = already > 0 ? `; ${already} already there` : '';
+  console.log(`${count(work.length, 'picture')}, ${line.megapixels} megapixels${there}`);
+  const room = free === null ? '' : `, and ${megabytes(free)} are free`;
+  console.log(`results: ${line.resultMegapixels} megapixels, about ${megabytes(bytes)}${room}`);
   console.log(`time: about ${duration(seconds)}; memory: at most about ${megabytes(memory)}`);
-  if (others.length > 0) console.log(`${others.length} files are no pictures`);
-  if (closed.length > 0) console.log(`${closed.length} folders not entered (--recursive)`);
+  sayPassed({ others, closed });
 }
 
 const round = (value: number): number => Math.round(value * 100) / 100;
