@@ -82,7 +82,7 @@ export async function tellApart(gpus: readonly GPU[]): Promise<GPU[]> {
       const report = reportAdapter(adapter);
       const { vendor, architecture, device, description } = report;
       const key = JSON.stringify([vendor, architecture, device, description]);
-      if (report.isFallbackAdapter || found.has(key)) continue;
+      if (report.isFallbackAdapter) continue;
       found.set(key, { requestAdapter: request } as GPU);
     }
   }
