@@ -1,6 +1,7 @@
 import { defineConfig, type Plugin } from 'vite';
 import { en } from './demo/texts/en.ts';
 import { TEXT_ATTRIBUTES } from './demo/texts/texts.ts';
+import { WORKER_CHUNKS } from './scripts/chunks.mjs';
 import { licences } from './scripts/licences.mjs';
 import { offline } from './scripts/offline.mjs';
 import { bareShaders } from './scripts/shaders.mjs';
@@ -57,5 +58,9 @@ export default defineConfig({
     rolldownOptions: { input: ['index.html', 'bench.html', 'docs.html'] },
   },
   plugins: [bareShaders(), pageTexts(texts), policy, licences({ emit: true }), offline()],
-  worker: { format: 'es', plugins: () => [bareShaders(), licences({ emit: false })] },
+  worker: {
+    format: 'es',
+    plugins: () => [bareShaders(), licences({ emit: false })],
+    rolldownOptions: { output: { codeSplitting: { groups: WORKER_CHUNKS } } },
+  },
 });

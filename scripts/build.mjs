@@ -7,6 +7,7 @@ import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'vite';
+import { WORKER_CHUNKS } from './chunks.mjs';
 import { licences } from './licences.mjs';
 import { bareShaders } from './shaders.mjs';
 
@@ -101,7 +102,7 @@ async function buildEntries(chunks, entries) {
           chunkFileNames: `${chunks}-[name].js`,
           // What an entry always loads is one file: it compresses better, and is one request.
           ...(chunks !== 'page' && {
-            codeSplitting: { groups: [{ name: 'core', tags: ['$initial'] }] },
+            codeSplitting: { groups: [{ name: 'core', tags: ['$initial'] }, ...WORKER_CHUNKS] },
           }),
           // Purity annotations matter to bundlers of the page's part. A worker is not bundled
           // again.

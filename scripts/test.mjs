@@ -21,7 +21,10 @@ const CORE_LIMIT = 60 * 1024;
 const ELEMENT_LIMIT = 25 * 1024;
 /** The element and everything that it loads to upscale with a shipped model. */
 const ELEMENT_ALL_LIMIT = 80 * 1024;
-/** What a worker loads to run networks without a GPU. */
+/**
+ * Everything that a worker loads because there is no GPU: with threads of their own memory, the tiler,
+ * which divides the image; where memory is shared, the crew.
+ */
 const CPU_LIMIT = 16 * 1024;
 /** All files, including the lazily loaded chunks and the separate entry crispen/engine. */
 const TOTAL_LIMIT = 290 * 1024;
@@ -38,7 +41,7 @@ const CHUNK_LIMITS = {
   avif: [9, 'results as AVIF; the encoder itself is a file of its own'],
   container: [4, 'what images hold beside pixels, with the first file'],
   convMatrix: [2.5, 'maps in f16 on adapters with subgroup matrices'],
-  cpu: [7.5, 'networks without a GPU, in WebAssembly'],
+  cpu: [12, 'networks without a GPU, in WebAssembly'],
   crew: [1.5, 'threads in cross-origin isolated pages'],
   decodeFile: [1.5, 'images that are files'],
   detect: [2, 'models of other families than A2N and PAN, shipped or added'],
@@ -58,8 +61,7 @@ const CHUNK_LIMITS = {
   relaxed: [3, 'the WebAssembly module, where the runtime has relaxed SIMD'],
   simd: [3, 'the WebAssembly module elsewhere'],
   result: [4, 'results that are files'],
-  model: [9, 'a network on the CPU: its ops, laid out in the memory of the module'],
-  estimate: [1.5, 'how long a job takes without a GPU, to ask before it begins'],
+  others: [1.5, 'ops that the CPU backend needs for networks other than A2N and PAN'],
   source: [6, 'images that are files: what their values mean'],
   statistics: [2.5, 'A2N on images that are cut into tiles'],
   tiler: [2, 'images that do not fit the memory budget whole'],
@@ -232,25 +234,28 @@ async function size() {
     }));
   const weigh = (/** @type {Set<string>} */ names) =>
     files.reduce((sum, { name, bytes }) => sum + (names.has(name) ? bytes : 0), 0);
+  const core = withImports(folder, ['index.js', 'worker.js']);
+  // Where there is relaxed SIMD, worker-relaxed.js takes the place of worker-simd.js, and is less.
+  const withoutCore = (/** @type {string[]} */ chunks) =>
+    new Set(
+      [
+        ...withImports(
+          folder,
+          ['cpu', 'simd', ...chunks].map((name) => `worker-${name}.js`),
+        ),
+      ].filter((name) => !core.has(name)),
+    );
   /** @type {[string, Set<string>, number][]} */
   const parts = [
-    ['core', withImports(folder, ['index.js', 'worker.js']), CORE_LIMIT],
+    ['core', core, CORE_LIMIT],
     ['element at first', withImports(folder, ['element.js']), ELEMENT_LIMIT],
     [
       'element in all',
       withImports(folder, ['element.js', 'page-engine.js', 'worker.js']),
       ELEMENT_ALL_LIMIT,
     ],
-    [
-      'without a GPU',
-      // Isolated pages load worker-crew.js in place of team and serve, and runtimes with relaxed SIMD
-      // worker-relaxed.js in place of the last one. Both are less.
-      new Set([
-        ...['worker-cpu.js', 'worker-model.js', 'worker-team.js'],
-        ...['worker-serve.js', 'worker-simd.js'],
-      ]),
-      CPU_LIMIT,
-    ],
+    ['without a GPU', withoutCore(['tiler']), CPU_LIMIT],
+    ['without a GPU, isolated', withoutCore(['crew']), CPU_LIMIT],
     ['everything', new Set(files.map(({ name }) => name)), TOTAL_LIMIT],
   ];
   const atOnce = new Set(parts.slice(0, 3).flatMap(([, names]) => [...names]));

@@ -5,6 +5,7 @@
 import { expose } from 'comlink';
 import { Crew } from '../../src/cpu/crew.ts';
 import { CpuModel } from '../../src/cpu/model.ts';
+import { traceOnCpu } from '../../src/cpu/trace.ts';
 import { upscale } from '../../src/cpu/upscale.ts';
 import type { Rgba8Image } from '../../src/image/image.ts';
 import type { Network } from '../../src/networks/network.ts';
@@ -42,7 +43,7 @@ const api = {
     const keep = new Set([output]);
     const traced = await CpuModel.load(network, weights, { crew, keep });
     const { name } = nodes[output];
-    const values = await traced.trace({ width, height, data }, [name]);
+    const values = await traceOnCpu(traced, { width, height, data }, [name]);
     return values.get(name)!.data;
   },
 };

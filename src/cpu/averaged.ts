@@ -18,6 +18,7 @@ import { pixelsOf } from '../geometry.ts';
 import type { RgbaImage } from '../image/image.ts';
 import { packRgba8Reference, unpackRgba8Reference } from '../kernels/pixels/rgba8.reference.ts';
 import type { CpuModel } from './model.ts';
+import { traceOnCpu } from './trace.ts';
 
 /** As `upscaleStrips`, of a network that runs in averaged tiles. The result is one strip. */
 export async function upscaleAveraged(
@@ -37,7 +38,7 @@ export async function upscaleAveraged(
   const onWork = (done: number) => meter.advance(done);
   const sr = await meanOfTiles(lr, tiles, network.scale, async (tile) => {
     const { name } = network.graph.nodes[network.graph.output];
-    const traced = await model.trace(tile, [name], { signal, onWork });
+    const traced = await traceOnCpu(model, tile, [name], { signal, onWork });
     const { shape, data } = traced.get(name) as TracedTensor;
     const [channels, height, width] = shape;
     return { channels, height, width, data: data as Float32Array<ArrayBuffer> };

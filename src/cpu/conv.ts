@@ -15,7 +15,7 @@ import {
   worthTiles,
 } from './winograd.ts';
 
-export function emitConv(op: ConvOp, constants: Constants, graph: Graph): Omit<Emission, 'op'> {
+export function emitConv(op: ConvOp, constants: Constants, graph: Graph): Emission {
   const { reads, writes, cOut, bias, act0, act1, factor } = op;
   const parts = reads.x.map((id) => channelsOf(graph, id));
   const slopes =
@@ -89,7 +89,7 @@ function emitRuns(
   op: ConvOp,
   constants: Constants,
   { parts, slopes, bias, epilogue }: Shared,
-): Omit<Emission, 'op'> {
+): Emission {
   const { reads, writes, kernel, weight, upsample } = op;
   const phases = Array.from({ length: upsample }, (_, phase) => tapsOf(kernel, upsample, phase));
   const kernels = phases.flatMap((rows, dy) =>
@@ -143,7 +143,7 @@ function emitTiles(
   op: ConvOp,
   constants: Constants,
   { parts, slopes, bias, epilogue }: Shared,
-): Omit<Emission, 'op'> {
+): Emission {
   const { reads, writes, weight, cIn, cOut } = op;
   const depth = parts.reduce((sum, part) => sum + padded(part), 0);
   const weights = constants.address(`${weight} ${parts} tiles`, () =>

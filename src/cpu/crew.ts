@@ -1,7 +1,11 @@
 import { CrispenError } from '../errors.ts';
 import { type Seat, WORDS } from './band.ts';
-import { FUNCTIONS, type Functions, type RowFunction } from './module.ts';
+import type { Functions, RowFunction } from './module.ts';
+import { RECORDS } from './records.ts';
 import { onThisThread, type RunRows } from './runner.ts';
+
+/** Names of functions and of what is no function, by the index that threads know. */
+const FUNCTIONS = Object.keys(RECORDS) as RowFunction[];
 
 /** A worker that runs `serveBands` for each seat that it receives. */
 export interface BandThread {

@@ -1,15 +1,18 @@
 import { fuse } from '../engine/compile/fuse.ts';
 import { writesOf } from '../engine/compile/fused.ts';
+import { largestSource } from '../engine/tile/strips.ts';
 import { CrispenError } from '../errors.ts';
+import type { Size } from '../geometry.ts';
 import { type Graph, GraphBuilder, type NodeId } from '../graph/graph.ts';
-import { tileOverlap } from '../graph/reach.ts';
 import type { Network } from '../networks/network.ts';
 import { fromFloat32 } from '../weights/convert.ts';
-import { runsSlowly } from './compile.ts';
+import { emittersFor } from './compile.ts';
 import { costOf } from './conv.ts';
 import type { Crew } from './crew.ts';
-import { padded } from './layout.ts';
+import { type MapView, padded } from './layout.ts';
 import { CpuModel } from './model.ts';
+import { activates } from './pointwise.ts';
+import { TILE_SIDE } from './winograd.ts';
 
 /** Milliseconds of measurement. */
 const PROBE_MS = 20;
@@ -34,10 +37,12 @@ export interface Speed {
 /**
  * Computed multiply-adds per LR pixel, and numbers that ops write for it; those of non-local ops separately.
  */
-function workOf(graph: Graph) {
+async function workOf(graph: Graph) {
   const work = { multiplyAdds: 0, values: 0, slow: 0 };
-  for (const op of fuse(graph, { fuse: 'ops', image: {} }).ops) {
-    if (runsSlowly(op)) work.slow += op.multiplyAdds;
+  const fused = fuse(graph, { fuse: 'ops', image: {}, activates });
+  const emitters = await emittersFor(fused);
+  for (const op of fused.ops) {
+    if (emitters.isSlow(op)) work.slow += op.multiplyAdds;
     else {
       const cost = op.op === 'conv' ? costOf(op) : { multiplyAdds: op.multiplyAdds, values: 0 };
       work.multiplyAdds += cost.multiplyAdds;
@@ -91,14 +96,16 @@ async function probe(
   );
   const network = { architecture: 'probe', scale: 1, inputRange: 1, graph };
   const model = await CpuModel.load(network, weights, { crew });
-  const data = Float32Array.from({ length: channels * side ** 2 }, (_, i) => Math.sin(i));
+  const fill = (floats: Float32Array, { address, row }: MapView) => {
+    for (let i = 0; i < (side * row) / 4; i++) floats[address / 4 + i] = Math.sin(i);
+  };
   const times: number[] = [];
   const once = async () => {
     let spent = 0;
     const onStep = (_: unknown, milliseconds: number) => {
       spent += milliseconds;
     };
-    await model.trace({ width: side, height: side, data }, ['y'], { onStep });
+    await model.compute({ width: side, height: side }, fill, { onStep });
     times.push(spent);
   };
   // Compiles, and waits for threads.
@@ -110,7 +117,7 @@ async function probe(
   const middle = times.sort((a, b) => a - b)[times.length >> 1];
   const mean = times.reduce((sum, time) => sum + time, 0) / times.length;
   return {
-    ...workOf(graph),
+    ...(await workOf(graph)),
     time: middle / side ** 2,
     slowdown: middle > 0 ? Math.min(2, mean / middle) : 1,
   };
@@ -131,7 +138,7 @@ export async function estimateMilliseconds(
 ): Promise<number> {
   checkSize(width, height);
   const { graph, scale } = network;
-  const { multiplyAdds, values, slow } = workOf(graph);
+  const { multiplyAdds, values, slow } = await workOf(graph);
   const pixels = PIXEL_VALUES * (1 + scale ** 2);
   const area = width * height;
   const pools = graph.nodes.some(({ op }) => op === 'globalAveragePool');
@@ -140,7 +147,7 @@ export async function estimateMilliseconds(
   const fast =
     REST *
     (multiplyAdds * perMultiplyAdd + (values + pixels) * perValue) *
-    (area * passes * shareOf(graph, height, slow > 0 ? 1 : teamed));
+    (area * passes * (await shareOf(network, { width, height }, slow > 0 ? 1 : teamed)));
   if (slow === 0) return fast;
   const { estimateCpuMilliseconds } = await import('../engine/oracle/interpreter.ts');
   const share = slow / (slow + multiplyAdds);
@@ -148,15 +155,15 @@ export async function estimateMilliseconds(
 }
 
 /** The share of the work that each of the threads does, including overlap. */
-function shareOf(graph: Graph, height: number, threads: number): number {
-  const { overlap, approximate } = tileOverlap(graph);
+async function shareOf(network: Network, size: Size, threads: number): Promise<number> {
+  if (threads === 1) return 1;
+  const { tilerFor } = await import('../engine/tile/tiler.ts');
+  // Only sizes are asked for.
+  const image = { ...size, data: new Uint8ClampedArray() };
+  const { approximate, bands } = tilerFor(image, network, 'zero', TILE_SIDE);
   if (approximate) return 1;
-  const rows = (bands: number) =>
-    Math.min(height, height / bands + Math.min(bands - 1, 2) * overlap);
-  return (
-    Math.min(...Array.from({ length: threads }, (_, i) => (i === 0 ? height : rows(i + 1)))) /
-    height
-  );
+  const heights = Array.from({ length: threads }, (_, i) => largestSource(bands(i + 1)).height);
+  return Math.min(...heights) / size.height;
 }
 
 function checkSize(...sides: readonly number[]): void {

@@ -58,33 +58,6 @@ export function clearBorder(floats: Float32Array, map: MapView): void {
   clear(below, below + row + pixel);
 }
 
-/** Writes a planar map [channels][height][width]. Padding channels become zero. */
-export function writePlanar(floats: Float32Array, map: MapView, data: Float32Array): void {
-  const { channels, width, height } = map;
-  for (let y = 0; y < height; y++) {
-    const start = pixelAt(map, y, 0) / 4;
-    if (channels % 4 !== 0) floats.fill(0, start, start + (width * map.pixel) / 4);
-    for (let c = 0; c < channels; c++) {
-      const line = (c * height + y) * width;
-      for (let x = 0; x < width; x++) floats[start + (x * map.pixel) / 4 + c] = data[line + x];
-    }
-  }
-}
-
-/** The map as planar f32, [channels][height][width]. */
-export function readPlanar(floats: Float32Array, map: MapView): Float32Array<ArrayBuffer> {
-  const { channels, width, height } = map;
-  const data = new Float32Array(channels * height * width);
-  for (let c = 0; c < channels; c++) {
-    for (let y = 0; y < height; y++) {
-      const start = pixelAt(map, y, 0) / 4 + c;
-      const line = (c * height + y) * width;
-      for (let x = 0; x < width; x++) data[line + x] = floats[start + (x * map.pixel) / 4];
-    }
-  }
-  return data;
-}
-
 export const channelsOf = ({ nodes }: Graph, id: ValueId): number =>
   mapOf(nodes[id].shape, nodes[id].name).channels;
 

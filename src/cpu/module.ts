@@ -1,16 +1,9 @@
 import { CrispenError } from '../errors.ts';
 import { PROBES } from './generated/probes.ts';
-import { RECORDS, type RecordName } from './records.ts';
+import type { RecordName } from './records.ts';
 
 /** Names of the module's functions: those of all records except parts of others. */
-export type RowFunction = Exclude<RecordName, Part>;
-
-const PARTS = ['segment', 'part'] as const;
-type Part = (typeof PARTS)[number];
-
-export const FUNCTIONS = Object.keys(RECORDS).filter(
-  (name) => !(PARTS as readonly string[]).includes(name),
-) as RowFunction[];
+export type RowFunction = Exclude<RecordName, 'segment' | 'part'>;
 
 /** Each function computes the rows `from` .. `to` - 1 for the record at an address. */
 export type Functions = Readonly<

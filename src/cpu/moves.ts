@@ -3,7 +3,7 @@ import type { FusedOpOf } from '../engine/compile/fused.ts';
 import { type MapView, pixelAt } from './layout.ts';
 import type { Emission, HostTask, Place, RowTask } from './tasks.ts';
 
-export function emitConcat({ reads, writes }: FusedOpOf<'concat'>): Omit<Emission, 'op'> {
+export function emitConcat({ reads, writes }: FusedOpOf<'concat'>): Emission {
   return {
     tasks: (place) => {
       const y = place.map(writes.y);
@@ -19,11 +19,7 @@ export function emitConcat({ reads, writes }: FusedOpOf<'concat'>): Omit<Emissio
   };
 }
 
-export function emitUnshuffle({
-  reads,
-  writes,
-  scale,
-}: FusedOpOf<'pixelUnshuffle'>): Omit<Emission, 'op'> {
+export function emitUnshuffle({ reads, writes, scale }: FusedOpOf<'pixelUnshuffle'>): Emission {
   return {
     tasks: (place) => {
       const [x, y] = [place.map(reads.inputs[0]), place.map(writes.y)];

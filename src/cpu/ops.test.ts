@@ -11,6 +11,7 @@ import type { Tensor } from '../weights/tensor.ts';
 import { CpuModel } from './model.ts';
 import type { VariantName } from './module.ts';
 import { compileModule } from './module.ts';
+import { traceOnCpu } from './trace.ts';
 
 // Node 20 has relaxed SIMD behind a flag.
 setFlagsFromString('--experimental-wasm-relaxed-simd');
@@ -157,7 +158,7 @@ describe.each(VARIANTS)('%s', (variant) => {
           );
           const input = { width, height, data };
           const expected = (await interpret(network, weights, input, [name])).get(name);
-          const actual = (await model.trace(input, [name])).get(name);
+          const actual = (await traceOnCpu(model, input, [name])).get(name);
           expect(actual?.shape).toEqual(expected?.shape);
           const top = Math.max(...(expected?.data.map(Math.abs) ?? []));
           const worst = Math.max(

@@ -1,11 +1,6 @@
 import type { RgbaImage } from '../image/image.ts';
 import { type MapView, pixelAt } from './layout.ts';
 
-/** The format of a network's input and output values: 0..range in one channel (luma) or three. */
-export interface ValueFormat {
-  readonly range: number;
-}
-
 const topOf = (data: RgbaImage['data']): number => (data instanceof Uint16Array ? 65535 : 255);
 
 /** Index within 0 .. size - 1 of a position beyond the end, mirrored without repeating the edge. */
@@ -15,12 +10,7 @@ function reflected(i: number, size: number): number {
 }
 
 /** Converts pixels to a network's input, reflected to the right and below if the map is larger. */
-export function unpack(
-  floats: Float32Array,
-  map: MapView,
-  image: RgbaImage,
-  { range }: ValueFormat,
-): void {
+export function unpack(floats: Float32Array, map: MapView, image: RgbaImage, range: number): void {
   const { data } = image;
   const factor = range / topOf(data);
   const step = map.pixel / 4;
@@ -70,7 +60,7 @@ export interface Packing {
 export function pack(
   floats: Float32Array,
   map: MapView,
-  { range }: ValueFormat,
+  range: number,
   { core, scale, source, to }: Packing,
 ): boolean {
   const top = topOf(source.data);

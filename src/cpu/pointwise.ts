@@ -3,48 +3,31 @@ import type { ConvOp, PointwiseOp, ValueId } from '../engine/compile/fused.ts';
 import { internal } from '../errors.ts';
 import type { Activation } from '../graph/activations.ts';
 import type { Graph } from '../graph/graph.ts';
-import { activate } from '../kernels/activation.ts';
 import type { Constants } from './constants.ts';
-import { channelsOf, type MapView, padded, pixelAt } from './layout.ts';
+import { channelsOf, padded, pixelAt } from './layout.ts';
 import { KINDS } from './records.ts';
-import type { Emission, HostTask, Place } from './tasks.ts';
+import type { Emission, Place } from './tasks.ts';
 
 export function emitPointwise(
   { fn, reads, writes, factor, activation }: PointwiseOp,
   constants: Constants,
   graph: Graph,
-): Omit<Emission, 'op'> {
+): Emission {
   const { a, b, w } = reads;
-  const own = activation === null || activates(activation);
-  const { tasks } = pointwiseOf(constants, channelsOf(graph, a), {
+  return pointwiseOf(constants, channelsOf(graph, a), {
     a,
     y: writes.y,
-    act1: own ? activation : null,
+    act1: activation,
     m: fn === 'mul' ? b : null,
     r: fn === 'add' || fn === 'mix' ? b : null,
     factorR: factor,
     mix: fn === 'mix' ? w : null,
   });
-  if (own) return { tasks };
-  return { tasks: (place) => [...tasks(place), activateOnHost(activation, place.map(writes.y))] };
 }
 
 /** Whether the module has an activation. */
 export const activates = (activation: Activation): boolean =>
   slopeOf(activation) !== null || activation.fn in KINDS;
-
-/** In place, by the activation's own formula. */
-const activateOnHost =
-  (activation: Activation, map: MapView): HostTask =>
-  (floats) => {
-    for (let y = 0; y < map.height; y++) {
-      for (let x = 0; x < map.width; x++) {
-        const at = pixelAt(map, y, x) / 4;
-        for (let c = 0; c < map.channels; c++)
-          floats[at + c] = activate(activation, floats[at + c]);
-      }
-    }
-  };
 
 /** y = act1(act0(a) * m * factorA + r * factorR); see the record. */
 interface PointwiseSpec {
@@ -118,11 +101,7 @@ export function pointwiseRecord(constants: Constants, channels: number, spec: Po
   };
 }
 
-export function pointwiseOf(
-  constants: Constants,
-  channels: number,
-  spec: PointwiseSpec,
-): Omit<Emission, 'op'> {
+export function pointwiseOf(constants: Constants, channels: number, spec: PointwiseSpec): Emission {
   const write = pointwiseRecord(constants, channels, spec);
   return {
     tasks: (place) => [

@@ -10,11 +10,11 @@ import { planMemory } from '../engine/gpu/planner.ts';
 import { internal } from '../errors.ts';
 import type { Size } from '../geometry.ts';
 import { mapSize as sizeOf } from '../graph/shape.ts';
-import { emit, runsSlowly } from './compile.ts';
+import type { Emitters } from './common.ts';
 import { aligned, type Constants } from './constants.ts';
 import { clearBorder, type MapView, mapAt, mapBytes, padded } from './layout.ts';
 import { type Field, RECORDS, type RecordName, recordBytes } from './records.ts';
-import type { Emission, HostTask, Place, Task } from './tasks.ts';
+import type { Emission, HostTask, Place, Places, Task } from './tasks.ts';
 
 /**
  * A network at one size of the image: the steps in order, and the records that the module reads.
@@ -22,8 +22,8 @@ import type { Emission, HostTask, Place, Task } from './tasks.ts';
 export interface Program {
   readonly size: Size;
   readonly steps: readonly Step[];
-  readonly views: ReadonlyMap<ValueId, MapView>;
-  readonly vectors: ReadonlyMap<ValueId, number>;
+  /** Values that are written and not overwritten: the output, and those to keep. */
+  readonly places: Places;
   /** The address of `words`. */
   readonly records: number;
   readonly words: Uint32Array;
@@ -31,7 +31,7 @@ export interface Program {
   readonly bytes: number;
 }
 
-/** An op's tasks. The tasks of a slow op reserve memory for the result of the oracle's loops. */
+/** An op's tasks. */
 export interface Step {
   readonly op: FusedOp;
   readonly tasks: readonly Task[];
@@ -40,18 +40,22 @@ export interface Step {
 /** A network with its constants, which can be planned for any size. */
 export class Compiled {
   readonly fused: FusedGraph;
-  readonly #emissions: readonly (Emission | null)[];
+  /** Whether plain loops run some ops, which take a hundred times as long. */
+  readonly slow: boolean;
+  readonly #emissions: readonly Emission[];
   readonly #constants: Constants;
   readonly #keep: ReadonlySet<ValueId>;
 
   readonly #threads: number;
 
   /**
+   * @param emitters for its ops
    * @param keep values that are read after the run, besides the output
    * @param threads that run rows at the same time
    */
   constructor(
     fused: FusedGraph,
+    emitters: Emitters,
     constants: Constants,
     keep: ReadonlySet<ValueId> = new Set(),
     threads = 1,
@@ -60,12 +64,8 @@ export class Compiled {
     this.fused = fused;
     this.#constants = constants;
     this.#keep = keep;
-    this.#emissions = fused.ops.map((op) => emit(op, constants, fused));
-  }
-
-  /** Ops that the oracle's loops run, which take a hundred times as long. */
-  get slow(): readonly FusedOp[] {
-    return this.fused.ops.filter(runsSlowly);
+    this.slow = fused.ops.some((op) => emitters.isSlow(op));
+    this.#emissions = fused.ops.map((op) => emitters.of(op)(op, constants, fused.graph));
   }
 
   /** The number of ops from the first to the last pooling. */
@@ -101,7 +101,7 @@ export class Compiled {
     const scratch = ops.map((op, i) => {
       const [read] = readsOf(op);
       const rows = read === undefined ? 0 : (mapSize(read)?.height ?? 0);
-      return { bytes: this.#emissions[i]?.scratch?.(rows) ?? 0, first: i, last: i };
+      return { bytes: this.#emissions[i].scratch?.(rows) ?? 0, first: i, last: i };
     });
     const wanted = [
       ...lives.map(([id, life]) => ({ bytes: bytesOf(id), ...life })),
@@ -116,7 +116,7 @@ export class Compiled {
     });
     // The same for all ops, so it stays in the cache.
     const perThread = end;
-    const perThreadStride = Math.max(0, ...this.#emissions.map((one) => one?.perThread ?? 0));
+    const perThreadStride = Math.max(0, ...this.#emissions.map(({ perThread }) => perThread ?? 0));
     end += perThreadStride * this.#threads;
     const startOf = (index: number): number => starts[slotOf[index]] ?? 0;
     const views = new Map<ValueId, MapView>();
@@ -128,9 +128,9 @@ export class Compiled {
     });
     const records = end;
     const words: number[] = [];
+    const places: Places = { map: (id) => known(views, id), vector: (id) => known(vectors, id) };
     const place = (op: number): Place => ({
-      map: (id) => known(views, id),
-      vector: (id) => known(vectors, id),
+      ...places,
       scratch: startOf(lives.length + op),
       perThread,
       perThreadStride,
@@ -145,18 +145,17 @@ export class Compiled {
       },
     });
     const steps = ops.map((op, i): Step => {
-      const tasks = this.#emissions[i]?.tasks(place(i));
+      const tasks = this.#emissions[i].tasks(place(i));
       const borders = writesOf(op).flatMap((id): HostTask[] => {
         const view = views.get(id);
         return view ? [(floats) => clearBorder(floats, view)] : [];
       });
-      return { op, tasks: [...borders, ...(tasks ?? [])] };
+      return { op, tasks: [...borders, ...tasks] };
     });
     return {
       size,
       steps,
-      views,
-      vectors,
+      places,
       records,
       words: Uint32Array.from(words),
       bytes: records + words.length * 4,

@@ -98,12 +98,14 @@ export function fieldOffset<R extends RecordName>(record: R, field: Field<R>): n
   return fields.indexOf(field) * 4;
 }
 
-/** The meaning of `kind0` and `kind1`. 0: a slope on the negative side. */
+/**
+ * The meaning of `kind0` and `kind1`: a slope on the negative side, or a function. The host computes
+ * those that no network of the catalogue's families has, such as Mish.
+ */
 export const KINDS = {
   slope: 0,
   sigmoid: 1,
   silu: 2,
   centredSigmoid: 3,
   gelu: 4,
-  mish: 5,
 } as const;

@@ -1,9 +1,8 @@
 import type { RunOptions } from '../engine/types.ts';
 import { throwIfAborted } from '../errors.ts';
-import { runsSlowly, type SlowOp } from './compile.ts';
 import type { Functions, RowFunction } from './module.ts';
 import type { Program, Step } from './program.ts';
-import type { HostTask, Means, RowTask } from './tasks.ts';
+import type { HostTask, Means, RowTask, Tables } from './tasks.ts';
 
 /** Multiply-adds of each thread in the first call of a function: some milliseconds on a slow core. */
 const FIRST_CALL = 2e7;
@@ -13,9 +12,6 @@ const GROWTH = 16;
 const CALL_MS = 8;
 /** Milliseconds between turns of other events. A job is cancelled within 100. */
 const SLICE_MS = 20;
-
-/** Runs an op for which the module has no function. */
-export type Oracle = (op: SlowOp) => void;
 
 /** Runs the rows of a task on one or several cores. */
 export type RunRows = (task: RowTask, from: number, to: number) => void;
@@ -41,20 +37,22 @@ export interface Run extends Pick<RunOptions, 'signal'> {
   readonly floats: Float32Array;
   readonly rows: RunRows;
   readonly threads: number;
-  readonly oracle: Oracle;
   readonly means?: Means | undefined;
+  /** Keeps the values that are not in memory. */
+  readonly tables?: Tables | undefined;
   readonly onWork?: ((multiplyAdds: number) => void) | undefined;
   /** Called with each op's index and milliseconds, if given. */
   readonly onStep?: ((step: Step, milliseconds: number) => void) | undefined;
 }
 
 /** The caller's options of a run. */
-export type RunChoice = Pick<Run, 'signal' | 'onWork' | 'onStep' | 'means'>;
+export type RunChoice = Pick<Run, 'signal' | 'onWork' | 'onStep' | 'means' | 'tables'>;
 
 /** Runs a program whose inputs are in memory. @throws CrispenError `ABORTED` */
 export async function runProgram(program: Program, run: Run): Promise<void> {
   const pixels = program.size.width * program.size.height;
   const first = FIRST_CALL * run.threads;
+  const own = { means: run.means ?? {}, tables: run.tables ?? new Map() };
   /** Multiply-adds of the next call of a function. */
   const sizes = new Map<RowFunction, number>();
   let since = performance.now();
@@ -73,7 +71,7 @@ export async function runProgram(program: Program, run: Run): Promise<void> {
     const perRow = Math.max(work / Math.max(1, rowsInAll), 100 * program.size.width);
     for (const task of step.tasks) {
       if (!isRowTask(task)) {
-        await task(run.floats, run.means ?? {});
+        await task(run.floats, own);
         continue;
       }
       for (let from = 0; from < task.rows; ) {
@@ -88,8 +86,7 @@ export async function runProgram(program: Program, run: Run): Promise<void> {
         from = to;
       }
     }
-    if (runsSlowly(step.op)) {
-      run.oracle(step.op);
+    if (rowsInAll === 0) {
       run.onWork?.(work);
       await pause();
     }

@@ -1,5 +1,6 @@
 /** What the CPU backend does for an op: rows of the module's functions, and steps of the host. */
-import type { FusedOp, ValueId } from '../engine/compile/fused.ts';
+import type { ValueId } from '../engine/compile/fused.ts';
+import type { Value } from '../engine/oracle/interpreter.ts';
 import type { MapView } from './layout.ts';
 import type { RowFunction } from './module.ts';
 import type { Field, RecordName } from './records.ts';
@@ -53,16 +54,26 @@ export function meansOf(parts: readonly RowSums[]): Float32Array<ArrayBuffer> {
   });
 }
 
-/** A small step that the host runs. */
-export type HostTask = (floats: Float32Array, means: Means) => void | Promise<void>;
+/** Values of one run that are not in the module's memory. */
+export type Tables = Map<ValueId, Value>;
+
+/** A step that the host runs. */
+export type HostTask = (
+  floats: Float32Array,
+  run: { readonly means: Means; readonly tables: Tables },
+) => void | Promise<void>;
 
 export type Task = RowTask | HostTask;
 
 /** The addresses of an op's values at one size of the image. */
-export interface Place {
+export interface Places {
   map(id: ValueId): MapView;
   /** Address of a vector. */
   vector(id: ValueId): number;
+}
+
+/** An op's place in memory. */
+export interface Place extends Places {
   /** Address of the bytes that `Emission.scratch` asked for. */
   readonly scratch: number;
   /** Address of the bytes that `Emission.perThread` asked for, for the first thread. */
@@ -80,7 +91,6 @@ export interface Place {
 
 /** An op with its constants, ready to be placed in memory. */
 export interface Emission {
-  readonly op: FusedOp;
   readonly tasks: (place: Place) => readonly Task[];
   /** Bytes that the op needs besides its values, by the rows of the map that it reads. */
   readonly scratch?: (rows: number) => number;

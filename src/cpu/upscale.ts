@@ -1,7 +1,6 @@
 import { ProgressMeter } from '../engine/progress.ts';
-import { samplesOf } from '../engine/tile/collage.ts';
 import { largestSource, wholeImage } from '../engine/tile/strips.ts';
-import { type StripPlan, tilerFor } from '../engine/tile/tiler.ts';
+import type { StripPlan } from '../engine/tile/tiler.ts';
 import type {
   Strip,
   StripSink,
@@ -10,7 +9,7 @@ import type {
   UpscaleResult,
 } from '../engine/types.ts';
 import { CrispenError, nonFinite, throwIfAborted } from '../errors.ts';
-import { pixelsOf, type Size } from '../geometry.ts';
+import { pixelsOf, type Rect, type Size } from '../geometry.ts';
 import { sizeMultiple } from '../graph/analysis.ts';
 import type { RgbaImage } from '../image/image.ts';
 import type { CpuModel } from './model.ts';
@@ -44,7 +43,7 @@ export async function upscaleStrips(
   options: UpscaleOptions,
   sink: StripSink,
 ): Promise<UpscaleReport> {
-  const { signal, onProgress, edge = 'zero' } = options;
+  const { signal, onProgress, memoryBudget: budget = DEFAULT_BUDGET } = options;
   throwIfAborted(signal);
   checkImage(image);
   const started = performance.now();
@@ -53,11 +52,8 @@ export async function upscaleStrips(
     const { upscaleAveraged } = await import('./averaged.ts');
     return upscaleAveraged(model, image, { ...options, tiles: network.averagedTiles }, sink);
   }
-  const multiple = sizeMultiple(network.graph);
-  const cells = ({ width, height }: Size): Size =>
-    wholeImage({ width, height }, multiple).tiles[0].source;
-  const tiler = tilerFor(image, network, edge, TILE_SIDE);
-  const { strips, threads, whole } = plan(model, image, options, tiler);
+  const cut = await plan(model, image, options, budget);
+  const { strips, threads, whole } = cut;
   const tiles = strips.flatMap((strip) => strip.tiles);
   const meter = new ProgressMeter(
     tiles.reduce((sum, { source }) => sum + pixelsOf(source), 0) * model.work(),
@@ -67,15 +63,10 @@ export async function upscaleStrips(
   let statistics: UpscaleReport['statistics'] = 'exact';
   let given: Means['given'];
   if (model.pools && !whole) {
-    const budget = budgetOf(options);
-    const fits = (size: Size) => model.bytes(cells(size), 'pooling') <= budget;
-    const [sample] = samplesOf(image, multiple, fits, options.statistics);
-    statistics = sample.kind;
-    const size = cells(sample.image);
-    meter.expect(pixelsOf(size) * model.work('pooling'));
-    given = await model.means(sample.image, size, { signal, onWork });
+    const { sampleMeans } = await import('./sample.ts');
+    ({ statistics, given } = await sampleMeans(model, image, { ...options, meter, budget }));
   }
-  await runTiles(model, image, { strips, threads, signal, onWork, given, sink, tiler, whole });
+  await runTiles(model, image, { ...cut, signal, onWork, given, sink });
   meter.finish();
   const tile = largestSource(strips);
   return {
@@ -84,7 +75,7 @@ export async function upscaleStrips(
     tiles: tiles.length,
     tileSize: [tile.width, tile.height],
     statistics,
-    approximate: tiler.approximate && !whole && tiles.length > 1,
+    approximate: cut.approximate && !whole && tiles.length > 1,
     gpuBytes: 0,
     dispatches: 0,
     precision: 'f32',
@@ -99,35 +90,42 @@ interface Plan {
   readonly threads: number;
   /** The image is one tile, or bands that pool together. */
   readonly whole: boolean;
+  /** The pixels of a tile. */
+  readonly region: (rect: Rect) => RgbaImage;
+  /** Whether tiles differ from the whole image. */
+  readonly approximate: boolean;
 }
-
-const budgetOf = ({ memoryBudget = DEFAULT_BUDGET }: UpscaleOptions): number => memoryBudget;
 
 /**
  * How to cut an image into tiles that fit the budget together. @throws CrispenError `OUT_OF_MEMORY`
  */
-function plan(
+async function plan(
   model: CpuModel,
   image: RgbaImage,
-  options: UpscaleOptions,
-  tiler: ReturnType<typeof tilerFor>,
-): Plan {
-  const { edge = 'zero', tileSize = Number.POSITIVE_INFINITY } = options;
-  const budget = budgetOf(options);
-  const multiple = sizeMultiple(model.network.graph);
+  { edge = 'zero', tileSize = Number.POSITIVE_INFINITY }: UpscaleOptions,
+  budget: number,
+): Promise<Plan> {
+  const { network, helpers } = model;
+  const multiple = sizeMultiple(network.graph);
   const bytes = (size: Size) => model.bytes(wholeImage(size, multiple).tiles[0].source);
   const side = Math.max(1, Math.floor(Math.min(tileSize, Number.MAX_SAFE_INTEGER)));
-  const most = model.helpers.length + 1;
-  if (edge === 'zero' && Math.max(image.width, image.height) <= side) {
-    let best: Plan | null =
-      bytes(image) <= budget
-        ? { strips: [wholeImage(image, multiple)], threads: 1, whole: true }
-        : null;
+  const most = helpers.length + 1;
+  const undivided = edge === 'zero' && Math.max(image.width, image.height) <= side;
+  let best: Plan | null = null;
+  if (undivided && bytes(image) <= budget) {
+    const strips = [wholeImage(image, multiple)];
+    best = { strips, threads: 1, whole: true, region: () => image, approximate: false };
+    if (most === 1) return best;
+  }
+  const { tilerFor } = await import('../engine/tile/tiler.ts');
+  const tiler = tilerFor(image, network, edge, TILE_SIDE);
+  const { region, approximate } = tiler;
+  if (undivided) {
     const time = ({ strips }: Plan) => largestSource(strips).height;
-    for (let count = 2; count <= most && !tiler.approximate; count++) {
+    for (let count = 2; count <= most && !approximate; count++) {
       const strips = tiler.bands(count);
       const total = strips.reduce((sum, { tiles: [{ source }] }) => sum + bytes(source), 0);
-      const bands = { strips, threads: strips.length, whole: true };
+      const bands = { strips, threads: strips.length, whole: true, region, approximate };
       if (total <= budget && (!best || time(bands) < WORTHWHILE * time(best))) best = bands;
     }
     if (best) return best;
@@ -136,7 +134,7 @@ function plan(
     try {
       const share = budget / threads;
       const strips = tiler.plan(side, (width, height) => bytes({ width, height }) <= share);
-      return { strips, threads, whole: false };
+      return { strips, threads, whole: false, region, approximate };
     } catch (error) {
       if (threads === 1) throw error;
     }
@@ -147,7 +145,6 @@ interface TileRun extends Plan {
   readonly signal: UpscaleOptions['signal'];
   readonly onWork: (work: number) => void;
   readonly given: Means['given'];
-  readonly tiler: ReturnType<typeof tilerFor>;
   readonly sink: StripSink;
 }
 
@@ -156,7 +153,7 @@ interface TileRun extends Plan {
  * most as many strips as threads.
  */
 async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promise<void> {
-  const { strips, threads, tiler, whole, given, onWork } = run;
+  const { strips, threads, whole, given, onWork } = run;
   const { scale } = model.network;
   const width = image.width * scale;
   // One failure ends the others, so none is left running.
@@ -211,7 +208,7 @@ async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promis
       const strip = strips[index];
       open[index].data ??= pixelsLike(image, width * strip.height * scale);
       const data = open[index].data;
-      const region = whole && strips.length === 1 ? image : tiler.region(source);
+      const region = run.region(source);
       const [x, y] = [core.x - source.x, core.y - source.y];
       const offset = ((core.y - strip.y) * width + core.x) * scale * 4;
       const band = pooling && {

@@ -188,7 +188,7 @@ async function openCpuBackend(tiling: TilingChoice, threads?: number): Promise<B
       const keep = findTaps(network.graph, taps);
       const level = fuse === 'none' ? fuse : 'ops';
       const model = await CpuModel.load(network, weights, { crew, keep, fuse: level, exact });
-      return model.trace(input, taps);
+      return (await import('../cpu/trace.ts')).traceOnCpu(model, input, taps);
     },
     pipelines: 0,
     async tune() {},

@@ -3,30 +3,31 @@
  * WebAssembly or the browser has no SIMD, the oracle's plain loops run.
  */
 import type { Crew } from '../cpu/crew.ts';
-import type { Speed } from '../cpu/estimate.ts';
-import { CpuModel } from '../cpu/model.ts';
+import { estimateMilliseconds, measureSpeed } from '../cpu/estimate.ts';
+import { CpuModel, type ModelOptions } from '../cpu/model.ts';
 import { compileModule, supportedVariant } from '../cpu/module.ts';
-import type { Team } from '../cpu/team.ts';
+import { serve } from '../cpu/serve.ts';
+import { Team } from '../cpu/team.ts';
 import type { Port } from '../cpu/tiles.ts';
 import { upscaleStrips } from '../cpu/upscale.ts';
 import type { Pass } from '../engine/pipeline/enlarge.ts';
 import { CrispenError } from '../errors.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
-import { CPU_MAX_PIXELS, type WireDetection, type WorkerConfig } from './protocol.ts';
-import { defaultThreads } from './threads.ts';
+import type { WireDetection, WorkerConfig } from './protocol.ts';
+import { defaultThreads, startThread } from './threads.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
 
 /** Serves a host: bands of a shared memory, or tiles in a memory of its own. */
 export async function serveThread(port: Port): Promise<void> {
-  if (!isIsolated()) return (await import('../cpu/serve.ts')).serve(port);
+  if (!isIsolated()) return serve(port);
   const { serveBands } = await import('./crew.ts');
   port.onmessage = ({ data }) => serveBands(data);
   port.postMessage({ ready: true }, []);
 }
 
-const loadOracle = () => import('../engine/oracle/interpreter.ts');
+const loadOracle = () => import('./oracle.ts');
 
 /** A larger memory is freed after the job that needed it, because memories never shrink. */
 const KEPT_BYTES = 2 ** 28;
@@ -45,7 +46,7 @@ export class CpuHost {
   /** The compiled module, or why there is no WebAssembly. */
   #module: Promise<WebAssembly.Module | CrispenError> | null = null;
   #crew: Promise<Crew> | undefined;
-  #team: Promise<Team> | undefined;
+  #team: Team | undefined;
   /** By id, the most recently used one last. */
   readonly #models = new Map<string, Promise<Loaded>>();
 
@@ -76,7 +77,7 @@ export class CpuHost {
     const module = await this.#compile();
     if (module instanceof CrispenError) {
       const { network, weights } = await load();
-      return oraclePass(network, weights, module);
+      return (await loadOracle()).oraclePass(network, weights, module);
     }
     const loading = this.#models.get(id) ?? this.#load(module, load);
     this.#models.delete(id);
@@ -94,12 +95,15 @@ export class CpuHost {
     };
   }
 
-  /** For runs of other kinds: the compiled module, or why there is none, and the threads. */
-  async parts(): Promise<{
-    readonly module: WebAssembly.Module | CrispenError;
-    readonly crew: Crew | undefined;
-  }> {
-    return { module: await this.#compile(), crew: await this.#openCrew() };
+  /** A model that is not kept, for runs of other kinds; null without WebAssembly. */
+  async model(
+    network: Network,
+    weights: TensorMap,
+    options: ModelOptions,
+  ): Promise<CpuModel | null> {
+    const module = await this.#compile();
+    if (module instanceof CrispenError) return null;
+    return CpuModel.load(network, weights, { ...options, module, crew: await this.#openCrew() });
   }
 
   /** Frees a model; no effect if it is not loaded. */
@@ -117,20 +121,19 @@ export class CpuHost {
     runs: readonly { readonly network: Network; readonly width: number; readonly height: number }[],
   ): Promise<number> {
     const module = await this.#compile();
-    const { estimateMilliseconds, measureSpeed } = await import('../cpu/estimate.ts');
-    let speed: Speed | null = null;
-    if (!(module instanceof CrispenError)) speed = await measureSpeed(await this.#openCrew());
+    if (module instanceof CrispenError) {
+      const { estimateCpuMilliseconds } = await loadOracle();
+      return runs.reduce(
+        (total, { network, width, height }) =>
+          total + estimateCpuMilliseconds(network, width, height),
+        0,
+      );
+    }
+    const speed = await measureSpeed(await this.#openCrew());
+    const teamed = isIsolated() ? 1 : this.#threads;
     let total = 0;
     for (const { network, width, height } of runs) {
-      total += speed
-        ? await estimateMilliseconds(
-            network,
-            width,
-            height,
-            speed,
-            isIsolated() ? 1 : this.#threads,
-          )
-        : (await loadOracle()).estimateCpuMilliseconds(network, width, height);
+      total += await estimateMilliseconds(network, width, height, speed, teamed);
     }
     return total;
   }
@@ -157,10 +160,10 @@ export class CpuHost {
     const crew = await this.#openCrew();
     // The threads start while the weights are loading.
     if (!crew && this.#threads > 1) {
-      this.#team ??= import('./team.ts').then(({ openTeam }) => openTeam(this.#threads));
+      this.#team ??= new Team(this.#threads - 1, startThread);
     }
     const { network, weights } = await load();
-    const team = await (await this.#team)?.load(network, weights);
+    const team = await this.#team?.load(network, weights);
     const model = await CpuModel.load(network, weights, { module, crew, helpers: team?.runners });
     return { model, drop: team?.drop ?? (() => {}) };
   }
@@ -168,29 +171,3 @@ export class CpuHost {
 
 /** Whether memory can be shared. */
 const isIsolated = (): boolean => self.crossOriginIsolated === true;
-
-function oraclePass(network: Network, weights: TensorMap, reason: CrispenError): Pass['run'] {
-  return async (image, options, sink) => {
-    const { width, height } = image;
-    if (width * height > CPU_MAX_PIXELS) {
-      throw new CrispenError(
-        'IMAGE_TOO_LARGE',
-        `${width} x ${height} pixels are too many without WebAssembly. ${reason.message}`,
-        { hint: `${reason.hint} Or choose the method lanczos.` },
-      );
-    }
-    if (options.edge !== undefined && options.edge !== 'zero') {
-      throw new CrispenError('INVALID_INPUT', 'Without WebAssembly, the edge cannot be chosen.', {
-        hint: reason.hint,
-      });
-    }
-    const { image: whole, report } = await (await loadOracle()).upscaleOnCpu(
-      network,
-      weights,
-      image,
-      options,
-    );
-    await sink({ ...whole, y: 0 });
-    return { ...report, threads: 1, slow: true };
-  };
-}

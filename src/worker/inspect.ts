@@ -58,7 +58,7 @@ export async function inspect(
   progress.report('upscale', 0);
   const started = performance.now();
   const run = async () => {
-    if (!adapter) return traceOnCpu(await cpu(), network, weights, input, taps, options);
+    if (!adapter) return traceWithoutGpu(await cpu(), network, weights, input, taps, options);
     const { trace } = await import('../engine/oracle/traceNetwork.ts');
     return host.retry(
       (engine) => trace(engine, network, weights, input, taps, { ...options, precision: 'f32' }),
@@ -86,7 +86,7 @@ export async function inspect(
 }
 
 /** The named tensors of one run on the CPU, in a model that is not kept. */
-async function traceOnCpu(
+async function traceWithoutGpu(
   cpu: CpuHost,
   network: Network,
   weights: TensorMap,
@@ -94,17 +94,16 @@ async function traceOnCpu(
   taps: readonly string[],
   options: RunOptions,
 ): Promise<Map<string, TracedTensor>> {
-  const { module, crew } = await cpu.parts();
-  if (module instanceof CrispenError) {
+  const keep = findTaps(network.graph, taps);
+  const model = await cpu.model(network, weights, { keep, exact: true });
+  if (model === null) {
     const { interpret } = await import('../engine/oracle/interpreter.ts');
     return interpret(network, weights, input, taps, options);
   }
-  const { CpuModel } = await import('../cpu/model.ts');
-  const keep = findTaps(network.graph, taps);
-  const model = await CpuModel.load(network, weights, { module, crew, keep, exact: true });
+  const { traceOnCpu } = await import('../cpu/trace.ts');
   const meter = new ProgressMeter(model.work(), options.onProgress);
   const onWork = (work: number) => meter.advance(work);
-  return model.trace(input, taps, { signal: options.signal, onWork });
+  return traceOnCpu(model, input, taps, { signal: options.signal, onWork });
 }
 
 /** The buffers of an inspection, which are moved to the page. */

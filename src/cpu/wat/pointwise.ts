@@ -44,19 +44,11 @@ ${[-1.453152027, 1.421413741, -0.284496736, 0.254829592]
 ${set('s', `(f32x4.mul (f32x4.mul ${get('s')} ${get('t')}) (call $exp (f32x4.neg (f32x4.mul ${get('a')} ${get('a')}))))`)}
 (v128.bitselect (f32x4.sub ${splat(1)} ${get('s')}) ${get('v')} (v128.const i32x4 0x7fffffff 0x7fffffff 0x7fffffff 0x7fffffff)))`;
 
-/** v tanh(ln(1 + e^v)) = v n / (n + 2), n = e^v (e^v + 2). */
-const mishText = (): string => `(func $mish (param $v v128) (result v128)
-${locals('v128', ['e', 'n'])}
-${set('e', `(call $exp (f32x4.pmin ${get('v')} ${splat(20)}))`)}
-${set('n', `(f32x4.mul ${get('e')} (f32x4.add ${get('e')} ${splat(2)}))`)}
-(f32x4.mul ${get('v')} (f32x4.div ${get('n')} (f32x4.add ${get('n')} ${splat(2)}))))`;
-
 /** The activations without a slope, by kind. */
 const specialText = (): string => `(func $special (param $kind i32) (param $v v128) (result v128)
 (local $s v128)
 (if (i32.eq ${get('kind')} ${int(KINDS.gelu)}) (then (return (f32x4.mul (f32x4.mul ${get('v')} ${splat(0.5)})
   (f32x4.add ${splat(1)} (call $erf (f32x4.mul ${get('v')} ${splat(Math.SQRT1_2)})))))))
-(if (i32.eq ${get('kind')} ${int(KINDS.mish)}) (then (return (call $mish ${get('v')}))))
 ${set('s', `(f32x4.div ${splat(1)} (f32x4.add ${splat(1)} (call $exp (f32x4.neg ${get('v')}))))`)}
 (if (i32.eq ${get('kind')} ${int(KINDS.silu)}) (then (return (f32x4.mul ${get('v')} ${get('s')}))))
 (if (i32.eq ${get('kind')} ${int(KINDS.centredSigmoid)}) (then (return (f32x4.sub ${get('s')} ${splat(0.5)}))))
@@ -101,7 +93,6 @@ export function pointwiseText(madd: MultiplyAdd): string {
   return lines(
     expText(madd),
     erfText(madd),
-    mishText(),
     specialText(),
     rowFunction('pointwise', declared, body),
   );

@@ -1,0 +1,7 @@
+interface ChunkGroup {
+  readonly name: string;
+  readonly test?: RegExp;
+  readonly includeDependenciesRecursively?: boolean;
+}
+
+export const WORKER_CHUNKS: ChunkGroup[];

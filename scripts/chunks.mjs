@@ -1,0 +1,18 @@
+/** How bundlers divide the worker. */
+
+/** Parts of the CPU backend that few visitors need. */
+const RARE = ['averaged', 'crew', 'band', 'loops', 'moves', 'others', 'planar', 'sample', 'trace'];
+
+/**
+ * What runs networks on the CPU is one file. By themselves, bundlers make small ones of what it
+ * shares with its rare parts, which are all loaded after it.
+ */
+const CPU = {
+  name: 'cpu',
+  includeDependenciesRecursively: false,
+  test: new RegExp(
+    `/src/(cpu/(?!generated/(simd|relaxed)|(${RARE.join('|')})\\.ts)|worker/(cpu|threads|trusted)\\.ts|kernels/vector/vector\\.reference\\.ts)`,
+  ),
+};
+
+export const WORKER_CHUNKS = [CPU];

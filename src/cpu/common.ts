@@ -1,0 +1,107 @@
+import type { FusedOp, FusedOpOf } from '../engine/compile/fused.ts';
+import type { Graph } from '../graph/graph.ts';
+import { mapOf } from '../graph/shape.ts';
+import {
+  linearReference,
+  softmaxReference,
+  vectorActivationReference,
+} from '../kernels/vector/vector.reference.ts';
+import type { Constants } from './constants.ts';
+import { emitConv } from './conv.ts';
+import { channelsOf, padded } from './layout.ts';
+import { emitPointwise } from './pointwise.ts';
+import { type Emission, type HostTask, meansOf, type RowSums } from './tasks.ts';
+
+export type Emitter<K extends FusedOp['op'] = FusedOp['op']> = (
+  op: FusedOpOf<K>,
+  constants: Constants,
+  graph: Graph,
+) => Emission;
+
+/** The ops of A2N and PAN, which most visitors run. `others.ts` has the others. */
+export const COMMON = {
+  // The host converts pixels.
+  unpack: () => ({ tasks: () => [] }),
+  pack: () => ({ tasks: () => [] }),
+  conv: emitConv,
+  pointwise: emitPointwise,
+  bilinear: emitBilinear,
+  dynamicWeights: (op, constants, graph) => {
+    const { first, second, temperature } = op;
+    const [w1, w2] = [first, second].map(({ weight }) => constants.weight(weight));
+    return emitPool(op, graph, (mean) => {
+      const hidden = linearReference(mean, w1, first.lengthOut);
+      const active = vectorActivationReference(hidden, { fn: 'relu' });
+      return softmaxReference(linearReference(active, w2, second.lengthOut), temperature);
+    });
+  },
+} satisfies { readonly [K in FusedOp['op']]?: Emitter<K> };
+
+export type CommonOp = keyof typeof COMMON;
+
+/** What the CPU backend has for the ops of a network. */
+export interface Emitters {
+  of(op: FusedOp): Emitter;
+  /** Whether plain loops run an op. */
+  isSlow(op: FusedOp): boolean;
+}
+
+function emitBilinear({ reads, writes, scale }: FusedOpOf<'bilinear'>): Emission {
+  return {
+    tasks: (place) => {
+      const [x, y] = [place.map(reads.inputs[0]), place.map(writes.y)];
+      const record = place.record('bilinear', {
+        x: x.address,
+        xRow: x.row,
+        xWidth: x.width,
+        xHeight: x.height,
+        y: y.address,
+        yRow: y.row,
+        width: y.width,
+        channelBytes: y.pixel,
+        scale,
+      });
+      return [{ fn: 'bilinear', record, rows: y.height }];
+    },
+  };
+}
+
+/** The module sums rows; the host computes the mean and the following ops. */
+export function emitPool(
+  { reads, writes }: Pick<FusedOpOf<'dynamicWeights'>, 'reads' | 'writes'>,
+  graph: Graph,
+  then: (mean: Float32Array<ArrayBuffer>) => Float32Array,
+): Emission {
+  const channels = channelsOf(graph, reads.x);
+  const { scale } = mapOf(graph.nodes[reads.x].shape, graph.nodes[reads.x].name);
+  return {
+    scratch: (rows) => rows * padded(channels) * 4,
+    tasks: (place) => {
+      const x = place.map(reads.x);
+      const [to, { scratch }] = [place.vector(writes.y), place];
+      const record = place.record('sums', {
+        x: x.address,
+        xRow: x.row,
+        y: scratch,
+        width: x.width,
+        channelBytes: x.pixel,
+      });
+      const sumsOf = (floats: Float32Array, from: number, to: number): RowSums => ({
+        data: floats.slice((scratch + from * x.pixel) / 4, (scratch + to * x.pixel) / 4),
+        stride: x.pixel / 4,
+        width: x.width,
+        channels,
+      });
+      const finish: HostTask = async (floats, { means: { given, found, band } }) => {
+        const mean =
+          given?.get(writes.y) ??
+          (band
+            ? await band.combine(writes.y, sumsOf(floats, band.from * scale, band.to * scale))
+            : meansOf([sumsOf(floats, 0, x.height)]));
+        found?.set(writes.y, mean);
+        floats.set(then(mean), to / 4);
+      };
+      return [{ fn: 'sums', record, rows: x.height }, finish];
+    },
+  };
+}

@@ -1,0 +1,26 @@
+/** Ops for which the module has no function: the oracle's plain loops, a hundred times as slow. */
+import type { GroupAttentionOp, LoneOp } from '../engine/compile/fused.ts';
+import { applyOp } from '../engine/oracle/interpreter.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { Constants } from './constants.ts';
+import { readValue, writePlanar } from './planar.ts';
+import type { Emission } from './tasks.ts';
+
+/** Ops that the loops can run: those of the graph that stand alone, and attention. */
+export type SlowOp = LoneOp | GroupAttentionOp;
+
+export function emitLoop(op: SlowOp, constants: Constants, graph: Graph): Emission {
+  const { reads, writes } = op;
+  const weight = (name: string) => constants.weight(name);
+  return {
+    tasks: (place) => [
+      (floats, { tables }) => {
+        const inputs = reads.inputs.map((id) => readValue(graph, id, floats, place, tables));
+        const value = applyOp(op, inputs, weight);
+        if ('channels' in value) writePlanar(floats, place.map(writes.y), value.data);
+        else if ('dims' in value) tables.set(writes.y, value);
+        else floats.set(value, place.vector(writes.y) / 4);
+      },
+    ],
+  };
+}

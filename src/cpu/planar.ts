@@ -1,0 +1,56 @@
+/** Values as planar maps and tables: for traces, and for loops in place of the module. */
+import type { ValueId } from '../engine/compile/fused.ts';
+import type { Value } from '../engine/oracle/interpreter.ts';
+import { internal } from '../errors.ts';
+import type { Graph } from '../graph/graph.ts';
+import { type MapView, pixelAt } from './layout.ts';
+import type { Places, Tables } from './tasks.ts';
+
+/** Writes a planar map [channels][height][width]. Padding channels become zero. */
+export function writePlanar(floats: Float32Array, map: MapView, data: Float32Array): void {
+  const { channels, width, height } = map;
+  for (let y = 0; y < height; y++) {
+    const start = pixelAt(map, y, 0) / 4;
+    if (channels % 4 !== 0) floats.fill(0, start, start + (width * map.pixel) / 4);
+    for (let c = 0; c < channels; c++) {
+      const line = (c * height + y) * width;
+      for (let x = 0; x < width; x++) floats[start + (x * map.pixel) / 4 + c] = data[line + x];
+    }
+  }
+}
+
+/** The map as planar f32, [channels][height][width]. */
+export function readPlanar(floats: Float32Array, map: MapView): Float32Array<ArrayBuffer> {
+  const { channels, width, height } = map;
+  const data = new Float32Array(channels * height * width);
+  for (let c = 0; c < channels; c++) {
+    for (let y = 0; y < height; y++) {
+      const start = pixelAt(map, y, 0) / 4 + c;
+      const line = (c * height + y) * width;
+      for (let x = 0; x < width; x++) data[line + x] = floats[start + (x * map.pixel) / 4];
+    }
+  }
+  return data;
+}
+
+/** A value of a run, in memory or not. */
+export function readValue(
+  graph: Graph,
+  id: ValueId,
+  floats: Float32Array,
+  places: Places,
+  tables: Tables,
+): Value {
+  const { shape } = graph.nodes[id];
+  if (shape.kind === 'map') {
+    const map = places.map(id);
+    return { ...map, data: readPlanar(floats, map) };
+  }
+  if (shape.kind === 'vector') {
+    const from = places.vector(id) / 4;
+    return floats.slice(from, from + shape.length) as Float32Array<ArrayBuffer>;
+  }
+  const table = tables.get(id);
+  if (!table) throw internal(`no value ${id}`);
+  return table;
+}
