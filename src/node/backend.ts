@@ -216,13 +216,14 @@ async function openGpuBackend(tiling: TilingChoice, gpu: GPU, mode: TuneMode): P
     network: Network,
     weights: TensorMap,
     { wide = false, precision = 'f32' }: Pick<EngineModelOptions, 'wide' | 'precision'> = {},
-  ): LoadModel => {
+  ): readonly [id: string, load: LoadModel] => {
     const id = `${models++}`;
-    return (_, isF32) =>
+    const load: LoadModel = (_, isF32) =>
       host.model(isF32 ? `${id} in f32` : id, network, weights, {
         wide,
         precision: isF32 ? 'f32' : precision,
       });
+    return [id, load];
   };
   const paced = { ...tiling, submitMs: () => SUBMIT_MS };
   return {
@@ -243,16 +244,16 @@ async function openGpuBackend(tiling: TilingChoice, gpu: GPU, mode: TuneMode): P
         model: name,
         scale: network.scale,
         run: (image, options, sink) =>
-          host.upscale(byDepth[depthOf(image)], image, { ...options, ...paced }, sink),
+          host.upscale(...byDepth[depthOf(image)], image, { ...options, ...paced }, sink),
       };
     },
     async load(network, weights) {
-      const load = loading(network, weights);
-      await host.retry((engine) => load(engine, false));
+      const [id, load] = loading(network, weights);
+      await host.load(id, load);
       return async (image, options) => {
         const { width, height } = image;
         const whole = new WholeImage({ width, height, depth: 8 }, network.scale);
-        const report = await host.upscale(load, image, { ...options, ...paced }, ({ data }) =>
+        const report = await host.upscale(id, load, image, { ...options, ...paced }, ({ data }) =>
           whole.add(data),
         );
         return { image: whole.image as Rgba8Image, report };

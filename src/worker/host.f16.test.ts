@@ -31,6 +31,7 @@ describe.skipIf(!adapter)('values beyond f16 (skipped without shader-f16)', () =
   const run = async (id: string, weights: TensorMap, wanted: 'f16' | 'f32') => {
     const whole = new WholeImage({ ...image, depth: 8 }, network.scale);
     const report = await host.upscale(
+      `${id} ${wanted}`,
       (_, isF32) => {
         const precision = isF32 ? 'f32' : wanted;
         return host.model(`${id} ${precision}`, network, weights, { precision });
@@ -46,6 +47,8 @@ describe.skipIf(!adapter)('values beyond f16 (skipped without shader-f16)', () =
     const weights = scaled(seededWeights(network), (name) => large[name] ?? 1);
     const half = await run('large', weights, 'f16');
     expect(half.report).toMatchObject({ recovered: ['f16-overflow'], precision: 'f32' });
+    const again = await run('large', weights, 'f16');
+    expect(again.report).toMatchObject({ recovered: [], precision: 'f32' });
     const full = await run('large', weights, 'f32');
     expect(full.report).toMatchObject({ recovered: [], precision: 'f32' });
     expect(half.data).toEqual(full.data);

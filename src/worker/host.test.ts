@@ -131,7 +131,7 @@ it('goes on behind the last strip on a new device, in shorter submissions, and s
     }),
   ];
   const { host } = hostOf(fakes);
-  const report = await host.upscale(inF16, pixels, { submitMs: () => 8 }, ({ y }) => {
+  const report = await host.upscale('m', inF16, pixels, { submitMs: () => 8 }, ({ y }) => {
     strips.push(y);
   });
   expect(strips).toEqual([0, 1]);
@@ -143,7 +143,7 @@ it('goes on behind the last strip on a new device, in shorter submissions, and s
 it('gives up after three losses in a row, and the next job is right', async () => {
   const lost = () => runningEngine(failing('DEVICE_LOST'));
   const { host, create } = hostOf([lost(), lost(), lost(), runningEngine(fine)]);
-  const job = () => host.upscale(inF16, pixels, {}, () => {});
+  const job = () => host.upscale('m', inF16, pixels, {}, () => {});
   await expect(job()).rejects.toMatchObject({ code: 'DEVICE_LOST' });
   expect(create).toHaveBeenCalledTimes(3);
   expect((await job()).recovered).toEqual([]);
@@ -156,20 +156,27 @@ it('counts losses anew after a strip', async () => {
       throw new CrispenError('DEVICE_LOST', 'gone');
     });
   const { host } = hostOf([...Array.from({ length: 5 }, further), runningEngine(fine)]);
-  const { recovered } = await host.upscale(inF16, pixels, {}, () => {});
+  const { recovered } = await host.upscale('m', inF16, pixels, {}, () => {});
   expect(recovered).toHaveLength(5);
 });
 
-it('computes in f32 what overflows f16, once', async () => {
-  const fake = runningEngine(failing('NON_FINITE'), fine);
+it('computes in f32 what overflows f16, from then on', async () => {
+  const fake = runningEngine(failing('NON_FINITE'), fine, fine, fine);
   const { host } = hostOf([fake]);
   const asked: boolean[] = [];
   const load = async (_: Engine, isF32: boolean) => {
     asked.push(isF32);
     return { program: { element: isF32 ? 'f32' : 'f16' } } as Model;
   };
-  expect((await host.upscale(load, pixels, {}, () => {})).recovered).toEqual(['f16-overflow']);
+  const run = (id: string) => host.upscale(id, load, pixels, {}, () => {});
+  expect((await run('m')).recovered).toEqual(['f16-overflow']);
   expect(asked).toEqual([false, true]);
+  asked.length = 0;
+  // Later jobs do not try f16 again; another model does.
+  expect((await run('m')).recovered).toEqual([]);
+  await host.load('m', load);
+  await run('other');
+  expect(asked).toEqual([true, true, false]);
 });
 
 it('loads models anew after values that are not finite, and the device after its own fault', async () => {
@@ -189,7 +196,7 @@ it('passes on what the sink throws, whatever it is, and tries nothing again', as
     runningEngine((_, sink) => sink({ ...pixels, y: 0 }) as Promise<void>),
   ]);
   const full = new CrispenError('DEVICE_LOST', 'of the disk');
-  const job = host.upscale(inF16, pixels, {}, () => Promise.reject(full));
+  const job = host.upscale('m', inF16, pixels, {}, () => Promise.reject(full));
   await expect(job).rejects.toBe(full);
   expect(create).toHaveBeenCalledTimes(1);
 });

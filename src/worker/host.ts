@@ -35,6 +35,8 @@ export type LoadModel = (engine: Engine, isF32: boolean) => Promise<Model>;
 export class EngineHost {
   readonly #create: () => Promise<Engine>;
   #current: Current | null = null;
+  /** Models whose values overflowed f16 once. */
+  readonly #overflowed = new Set<string>();
 
   constructor(create: () => Promise<Engine>) {
     this.#create = create;
@@ -151,13 +153,21 @@ export class EngineHost {
     }
   }
 
+  /** Puts a model onto the GPU before its first image, in the precision that `upscale` begins with. */
+  async load(id: string, load: LoadModel): Promise<void> {
+    await this.retry((engine) => load(engine, this.#overflowed.has(id)));
+  }
+
   /**
    * Upscales an image as `Engine.upscaleStrips`. After a loss of the device it goes on with the first
-   * strip that the sink has not taken. Where f16 overflows, the rest is computed in f32.
+   * strip that the sink has not taken. Where f16 overflows, the rest is computed in f32, and so are later
+   * jobs of the model.
+   * @param id of the model and its weights
    * @throws CrispenError as `Engine.upscaleStrips`; `DEVICE_LOST` after three losses in a row; what the
    * sink throws
    */
   async upscale(
+    id: string,
     load: LoadModel,
     image: RgbaImage,
     options: UpscaleOptions,
@@ -173,7 +183,7 @@ export class EngineHost {
         throw new CrispenError('ABORTED', 'The sink failed.');
       }
     };
-    let isF32 = false;
+    let isF32 = this.#overflowed.has(id);
     const { submitMs = () => DEFAULT_SUBMIT_MS, signal } = options;
     const run = async (engine: Engine, recovered: Recovery[]): Promise<UpscaleReport> => {
       const slower = recovered.includes('device-lost') ? SMALLER : 1;
@@ -187,6 +197,7 @@ export class EngineHost {
           const overflowed = codeOf(error) === 'NON_FINITE' && model.program.element === 'f16';
           if (!overflowed || isF32) throw error;
           isF32 = true;
+          this.#overflowed.add(id);
           recovered.push('f16-overflow');
         }
       }

@@ -265,7 +265,7 @@ async function enlargeBy(job: Job, take?: TakeStrip): Promise<Enlarged> {
     const { id, scale } = runnable;
     const run =
       backend === 'webgpu'
-        ? await passOnGpu(host, loading(job, runnable))
+        ? await passOnGpu(host, id, loading(job, runnable))
         : await (await cpu()).pass(id, () => loader.weights(runnable, progress, signal));
     passes.push({ model: id, scale, run });
   }
@@ -285,9 +285,9 @@ const loading =
     return model;
   };
 
-async function passOnGpu(host: EngineHost, load: LoadModel): Promise<Pass['run']> {
-  await host.retry((engine) => load(engine, false));
-  return (image, options, sink) => host.upscale(load, image, options, sink);
+async function passOnGpu(host: EngineHost, id: string, load: LoadModel): Promise<Pass['run']> {
+  await host.load(id, load);
+  return (image, options, sink) => host.upscale(id, load, image, options, sink);
 }
 
 /**

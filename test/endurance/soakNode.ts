@@ -79,7 +79,7 @@ export async function soakInNode(
     const whole = new WholeImage({ ...image, depth: 8 }, SCALE);
     // The largest one in tiles.
     const options = { tileSize: 32, ...(signal && { signal }) };
-    await host.upscale(load, image, options, ({ data }) => whole.add(data));
+    await host.upscale('model', load, image, options, ({ data }) => whole.add(data));
     return whole.image as Rgba8Image;
   };
   const onCpu = async (image: Rgba8Image, signal?: AbortSignal): Promise<Rgba8Image> =>

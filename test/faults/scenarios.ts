@@ -53,7 +53,7 @@ function onHost(
   ) => Promise<ArrayLike<number>> = async (host, load, image, options) => {
     const size = { width: image.width, height: image.height, depth: 8 } as const;
     const whole = new WholeImage(size, network.scale);
-    await host.upscale(load, image, options, ({ data }) => whole.add(data));
+    await host.upscale('model', load, image, options, ({ data }) => whole.add(data));
     return whole.image.data;
   },
   weights: TensorMap = seededWeights(network),
