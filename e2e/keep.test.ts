@@ -33,44 +33,40 @@ const png = async (name: string, side: number) => ({
   bytes: await encode(picture(side, side)),
 });
 
-it('brings back pictures and results, and goes on with the rest', async () => {
+it('brings back 20 pictures and their results after a reload in the middle, and goes on', async () => {
   const corrupt = {
     name: 'cut.jpg',
     bytes: (await readFile('e2e/images/coffee-40x40.jpg')).subarray(0, 700),
   };
-  await dropOn(
-    page,
-    await png('a.png', 16),
-    corrupt,
-    await png('b.png', 16),
-    await png('c.png', 300),
-  );
-  await queueStatus(page, '2 of 4 done, 1 failed');
-  await page
-    .getByTestId('strip-list')
-    .getByRole('button', { name: /^b\.png/ })
-    .click();
-  const { bytes } = await downloadBy(page, 'download-png');
-  await expect.poll(kept).toEqual([...Array(2).fill('.result'), ...Array(4).fill('.source')]);
-  await page.reload();
-  await queueStatus(page, /^2 of 4 done, 1 failed/);
+  const named = (i: number) => `p${String(i).padStart(2, '0')}.png`;
+  const small = await Promise.all([...Array(10).keys()].map((i) => png(named(i), 12 + (i % 3))));
+  const rest = await Promise.all([...Array(8).keys()].map((i) => png(named(11 + i), 12 + (i % 4))));
+  await dropOn(page, ...small, corrupt, await png(named(10), 220), ...rest);
+  await queueStatus(page, '10 of 20 done, 1 failed');
   const tiles = page.getByTestId('strip-list').getByRole('button');
+  await tiles.nth(7).click();
+  const { bytes } = await downloadBy(page, 'download-png');
+  await expect.poll(kept).toEqual([...Array(10).fill('.result'), ...Array(20).fill('.source')]);
+  await page.reload();
+  await queueStatus(page, /^10 of 20 done, 1 failed/);
   const labels = await tiles.evaluateAll((all) =>
     all.map((tile) => tile.getAttribute('aria-label')),
   );
-  expect(labels.slice(0, 3)).toEqual([
-    'a.png, done',
+  expect(labels.slice(0, 11)).toEqual([
+    ...small.map(({ name }) => `${name}, done`),
     'cut.jpg, failed: The JPEG file is incomplete.',
-    'b.png, done',
   ]);
-  expect(labels[3]).toMatch(/^c\.png, (\d+ %|waiting)$/);
+  expect(labels[11]).toMatch(/^p10\.png, (\d+ %|waiting)$/);
+  expect(labels.slice(12)).toEqual(rest.map(({ name }) => `${name}, waiting`));
   // The same one is on the stage, and its result is the very file.
   await status(page, /^Done/);
-  expect(await tiles.nth(2).getAttribute('aria-current')).toBe('true');
+  expect(await tiles.nth(7).getAttribute('aria-current')).toBe('true');
   expect(Buffer.compare((await downloadBy(page, 'download-png')).bytes, bytes)).toBe(0);
-  await tiles.nth(3).click();
+  // The large one is given up; the rest is done.
+  await tiles.nth(11).click();
   await page.getByTestId('progress').waitFor();
   await page.getByTestId('cancel').click();
+  await queueStatus(page, /^18 of 20 done, 1 failed/);
 });
 
 it('forgets what is a week old, and everything when told to', async () => {
