@@ -60,7 +60,12 @@ cd "$here/project" && exec "$here/bin/node" scripts/gpu/report.mjs "$@"
 `;
 
 const root = resolve(import.meta.dirname, '../..');
-const target = resolve(root, process.argv[2] ?? 'dist/gpu');
+const [dir = 'dist/gpu', ...more] = process.argv.slice(2);
+if (dir.startsWith('-') || more.length > 0) {
+  console.error('npm run gpu:pack [-- DIR]: makes crispen-gpu.tar.xz in DIR, default dist/gpu');
+  process.exit(2);
+}
+const target = resolve(root, dir);
 if (process.platform !== 'linux') throw new Error('The bundle is made on Linux, for Linux.');
 
 const folder = mkdtempSync(join(tmpdir(), `${NAME}-`));

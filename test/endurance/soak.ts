@@ -1,24 +1,34 @@
-/**
- * npm run soak -- [--images N] [--browser] [--seed N]
- *
- * Enlarges N small images one after the other, in Node on the GPU and on the CPU in turn, or with
- * `--browser` in Chromium. Some jobs are cancelled, some files are damaged. Prints what is held on the GPU and
- * in memory on the way. The last line is JSON: `{images, wrong, stuck, untyped, buffers, bytes, heap, process,
- * flat}`, with first and last values. Exit code 1 unless the counts are 0 and everything is flat.
- */
 import { parseArgs } from 'node:util';
+import { positiveInteger, runCommand } from '../../src/cli/command.ts';
 import { soakInBrowser } from './soakBrowser.ts';
 import { soakInNode } from './soakNode.ts';
 
-const { values } = parseArgs({
-  options: {
-    images: { type: 'string', default: '200' },
-    browser: { type: 'boolean', default: false },
-    seed: { type: 'string', default: '1' },
-  },
+const USAGE = `
+npm run soak -- [--images N] [--browser] [--seed N]
+
+Enlarges N small images one after the other, in Node on the GPU and on the CPU in turn. Some jobs are
+cancelled, some files are damaged. Prints what is held on the GPU and in memory on the way. The last line is
+JSON: {images, wrong, stuck, untyped, buffers, bytes, heap, process, flat}, with first and last values. Exit
+code 1 unless the counts are 0 and everything is flat.
+
+  --images N  default 200
+  --browser   in Chromium instead
+  --seed N    default 1`;
+
+await runCommand(USAGE, async (args) => {
+  const { values } = parseArgs({
+    args,
+    options: {
+      images: { type: 'string', default: '200' },
+      browser: { type: 'boolean', default: false },
+      seed: { type: 'string', default: '1' },
+    },
+  });
+  const soak = values.browser ? soakInBrowser : soakInNode;
+  const number = (name: 'images' | 'seed') => positiveInteger(`--${name}`, values[name]);
+  const counts = await soak(number('images'), number('seed'), console.log);
+  console.log(JSON.stringify(counts));
+  const faults = counts.wrong + counts.stuck + counts.untyped;
+  // Devices may keep the process alive.
+  process.exit(faults === 0 && counts.flat ? 0 : 1);
 });
-const soak = values.browser ? soakInBrowser : soakInNode;
-const counts = await soak(Number(values.images), Number(values.seed), console.log);
-console.log(JSON.stringify(counts));
-const faults = counts.wrong + counts.stuck + counts.untyped;
-process.exit(faults === 0 && counts.flat ? 0 : 1);

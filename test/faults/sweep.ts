@@ -1,17 +1,5 @@
-/**
- * npm run fault-sweep -- [--network compact|a2n] [--scenario NAME,...] [--range FROM-TO] [--short] [--json]
- *   [--seed N] [--patience-ms N]
- *
- * Runs jobs while one call of the GPU fails, a fault at a time, and then a second job. Each first job
- * has to give the right result or a CrispenError within the time allowed, and each second job the right
- * result. `--range 0-99` runs the first hundred faults of each scenario. What goes wrong is tried once more
- * with more patience, because a machine that is busy is slow: it counts if it goes wrong again.
- *
- * The last line is JSON: `{faults, wrong, hang, untyped, nextBroken, sites, reached}`, where
- * `sites` are the places in `src` that call WebGPU and `reached` those that ran. Exit code 1 unless the
- * middle four are zero.
- */
 import { parseArgs } from 'node:util';
+import { choice, positiveInteger, runCommand, UsageError } from '../../src/cli/command.ts';
 import { DEFAULT_PATIENCE } from '../../src/engine/gpu/watchdog.ts';
 import { CrispenError } from '../../src/errors.ts';
 import { testGpu } from '../gpu.ts';
@@ -21,22 +9,36 @@ import { type Call, type Fault, FaultyGpu, modesOf } from './gpu.ts';
 import { SCENARIOS, type Scenario } from './scenarios.ts';
 import { gpuCallSites } from './sites.ts';
 
-const { values: args } = parseArgs({
-  options: {
-    network: { type: 'string' },
-    scenario: { type: 'string' },
-    range: { type: 'string' },
-    short: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-    seed: { type: 'string', default: '1' },
-    'patience-ms': { type: 'string', default: '1500' },
-  },
-});
+const NAMES = SCENARIOS.map(({ name }) => name);
+const USAGE = `
+npm run fault-sweep -- [options]
+
+Runs jobs while one call of the GPU fails, a fault at a time, and then a second job. Each first job has to
+give the right result or a CrispenError within the time allowed, and each second job the right result. What
+goes wrong is tried once more with more patience, because a machine that is busy is slow: it counts if it goes
+wrong again. The last line is JSON: {faults, wrong, hang, untyped, nextBroken, sites, reached}, where sites
+are the places in src that call WebGPU and reached those that ran. Exit code 1 unless the middle four are 0.
+
+  --network compact|a2n  without the scenario of the other network
+  --scenario NAME,...    only these: ${NAMES.join(', ')}
+  --range FROM-TO        only these faults of each scenario, such as 0-99
+  --short                a few faults of each scenario
+  --seed N               default 1
+  --patience-ms N        time allowed for each wait on the GPU, default 1500
+  --json                 nothing but the last line`;
+
+interface Options {
+  readonly short: boolean;
+  /** First and last fault of each scenario; null: all. */
+  readonly range: readonly [number, number] | null;
+  readonly seed: number;
+  readonly patienceMs: number;
+  readonly say: (...what: unknown[]) => void;
+}
 /** A job may wait for a hung device, and for a real one that compiles. */
 const HANG_MS = 30_000;
 /** Faults of each scenario in a short run. */
 const SHORT = 12;
-const say = args.json ? () => {} : console.log;
 
 type Outcome = 'right' | 'typed' | 'untyped' | 'wrong' | 'hang';
 
@@ -156,20 +158,23 @@ async function runWith(
   return { first, next, fired: faulty.fired };
 }
 
-async function sweep(scenario: Scenario, reached: Set<string>, seed: number): Promise<Counts> {
+async function sweep(
+  scenario: Scenario,
+  reached: Set<string>,
+  { short, range, seed, patienceMs, say }: Options,
+): Promise<Counts> {
   DEFAULT_PATIENCE.ms = 60_000;
   const started = performance.now();
   await cleanRun(scenario, reached); // compiles
   const { calls, results } = await cleanRun(scenario, reached);
   const clean = performance.now() - started;
   // From here on nothing compiles for long.
-  DEFAULT_PATIENCE.ms = Number(args['patience-ms']);
+  DEFAULT_PATIENCE.ms = patienceMs;
   const random = randomStream(seed);
-  const perSite = args.short ? Math.min(1, scenario.perSite) : scenario.perSite;
+  const perSite = short ? Math.min(1, scenario.perSite) : scenario.perSite;
   const all = faultsOf(calls, { ...scenario, perSite }, random);
-  const [from, to] = (args.range ?? '0-').split('-');
-  const inRange = all.slice(Number(from), to ? Number(to) + 1 : undefined);
-  const faults = args.short ? sampled(inRange, SHORT, random) : inRange;
+  const inRange = range ? all.slice(range[0], range[1] + 1) : all;
+  const faults = short ? sampled(inRange, SHORT, random) : inRange;
   say(
     `${scenario.name}: ${calls.length} calls, ${faults.length} faults, clean run ${clean.toFixed(0)} ms`,
   );
@@ -182,9 +187,9 @@ async function sweep(scenario: Scenario, reached: Set<string>, seed: number): Pr
   for (const fault of faults) {
     let found = await runWith(scenario, fault, results, reached);
     if (isWrong(found)) {
-      DEFAULT_PATIENCE.ms = 4 * Number(args['patience-ms']);
+      DEFAULT_PATIENCE.ms = 4 * patienceMs;
       found = await runWith(scenario, fault, results, reached);
-      DEFAULT_PATIENCE.ms = Number(args['patience-ms']);
+      DEFAULT_PATIENCE.ms = patienceMs;
     }
     const { first, next, fired } = found;
     if (!fired) counts.unfired++;
@@ -210,35 +215,67 @@ async function sweep(scenario: Scenario, reached: Set<string>, seed: number): Pr
   return counts;
 }
 
-setup();
-process.on('unhandledRejection', (error) => {
-  say('  unhandled rejection:', error);
-  unhandled++;
+await runCommand(USAGE, async (args) => {
+  const { values } = parseArgs({
+    args,
+    options: {
+      network: { type: 'string' },
+      scenario: { type: 'string' },
+      range: { type: 'string' },
+      short: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      seed: { type: 'string', default: '1' },
+      'patience-ms': { type: 'string', default: '1500' },
+    },
+  });
+  const say = values.json ? () => {} : console.log;
+  const options: Options = {
+    short: values.short,
+    range: values.range === undefined ? null : rangeOf(values.range),
+    seed: positiveInteger('--seed', values.seed),
+    patienceMs: positiveInteger('--patience-ms', values['patience-ms']),
+    say,
+  };
+  const networks = ['compact', 'a2n'];
+  const network = values.network && choice('--network', values.network, networks);
+  const wanted = values.scenario?.split(',').map((name) => choice('--scenario', name, NAMES));
+  const chosen = SCENARIOS.filter(
+    ({ name }) =>
+      (!network || name === network || !networks.includes(name)) &&
+      (wanted?.includes(name) ?? true),
+  );
+  setup();
+  let unhandled = 0;
+  process.on('unhandledRejection', (error) => {
+    say('  unhandled rejection:', error);
+    unhandled++;
+  });
+  const reached = new Set<string>();
+  const all: Counts[] = [];
+  for (const scenario of chosen) all.push(await sweep(scenario, reached, options));
+  const sites = gpuCallSites();
+  const sum = (of: (counts: Counts) => number) =>
+    all.reduce((total, counts) => total + of(counts), 0);
+  const unreached = sites.filter((site) => !reached.has(site));
+  if (!options.range) say(`not reached: ${unreached.join(', ') || 'none'}`);
+  const verdict = {
+    faults: sum(({ faults }) => faults),
+    wrong: sum(({ outcomes }) => outcomes.wrong),
+    hang: sum(({ outcomes }) => outcomes.hang),
+    untyped: sum(({ outcomes }) => outcomes.untyped) + unhandled,
+    nextBroken: sum(({ nextBroken }) => nextBroken),
+    sites: sites.length,
+    reached: sites.length - unreached.length,
+  };
+  console.log(JSON.stringify(verdict));
+  const { wrong, hang, untyped, nextBroken } = verdict;
+  // Devices that were given up may keep the process alive.
+  process.exit(wrong + hang + untyped + nextBroken > 0 ? 1 : 0);
 });
-let unhandled = 0;
-const chosen = SCENARIOS.filter(
-  ({ name }) =>
-    (args.network === undefined || name === args.network || !['compact', 'a2n'].includes(name)) &&
-    (args.scenario === undefined || args.scenario.split(',').includes(name)),
-);
-const reached = new Set<string>();
-const all: Counts[] = [];
-for (const scenario of chosen) all.push(await sweep(scenario, reached, Number(args.seed)));
-const sites = gpuCallSites();
-const sum = (of: (counts: Counts) => number) =>
-  all.reduce((total, counts) => total + of(counts), 0);
-const unreached = sites.filter((site) => !reached.has(site));
-if (!args.range) say(`not reached: ${unreached.join(', ') || 'none'}`);
-const verdict = {
-  faults: sum(({ faults }) => faults),
-  wrong: sum(({ outcomes }) => outcomes.wrong),
-  hang: sum(({ outcomes }) => outcomes.hang),
-  untyped: sum(({ outcomes }) => outcomes.untyped) + unhandled,
-  nextBroken: sum(({ nextBroken }) => nextBroken),
-  sites: sites.length,
-  reached: sites.length - unreached.length,
-};
-console.log(JSON.stringify(verdict));
-const { wrong, hang, untyped, nextBroken } = verdict;
-// Devices that were given up may keep the process alive.
-process.exit(wrong + hang + untyped + nextBroken > 0 ? 1 : 0);
+
+/** @throws UsageError */
+function rangeOf(text: string): [number, number] {
+  const [, from, to] = /^(\d+)-(\d+)$/.exec(text) ?? [];
+  if (to === undefined) throw new UsageError(`--range takes FROM-TO, such as 0-99, not "${text}".`);
+  return [Number(from), Number(to)];
+}
