@@ -17,6 +17,7 @@ const cases = [
     .filter((file) => !/d8_c48|tiled/.test(file)),
   ...findGoldenCases('gla_*'),
   ...findGoldenCases('dlsn_*'),
+  ...findGoldenCases('*plksr_*'),
 ];
 if (cases.length < 20)
   console.warn('SKIPPED: most goldens of transformers; set CRISPEN_SHARED to test them.');

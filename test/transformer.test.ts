@@ -50,6 +50,31 @@ test.each(FAMILIES.flatMap((family) => [[family, 'oracle'] as const, [family, 'c
   120_000,
 );
 
+test.each(['oracle', 'cpu'] as const)(
+  'RealPLKSR and PLKSR compute on %s what the published code did',
+  async (device) => {
+    const files = findGoldenCases('*plksr_*').filter((file) => !/c64/.test(file));
+    expect(files.length).toBeGreaterThanOrEqual(2);
+    const backend = await openBackend(device);
+    try {
+      for (const file of files) {
+        const read = await readGoldenCases(file);
+        if ('missing' in read) throw new Error(`no network ${read.missing}`);
+        for (const comparison of await compareGolden(read[0], backend, {
+          fuse: device === 'cpu',
+        })) {
+          const { tensor, error, maxRel } = comparison;
+          expect(error, `${basename(file)} ${tensor}`).toBeNull();
+          expect(maxRel, `${basename(file)} ${tensor}`).toBeLessThan(1e-5);
+        }
+      }
+    } finally {
+      backend.close();
+    }
+  },
+  120_000,
+);
+
 test('global attention computes what the authors’ code did, with its rotations', async () => {
   const files = [...findGoldenCases('gla_*'), ...findGoldenCases('dlsn_*')];
   expect(files.length).toBeGreaterThanOrEqual(3);

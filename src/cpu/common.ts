@@ -37,6 +37,13 @@ export const COMMON = {
   },
 } satisfies { readonly [K in FusedOp['op']]?: Emitter<K> };
 
+/** Ops that compute means over the image, which tiles may be given instead. */
+export const POOLS: ReadonlySet<FusedOp['op']> = new Set([
+  'globalAveragePool',
+  'meanOfSquares',
+  'dynamicWeights',
+]);
+
 export type CommonOp = keyof typeof COMMON;
 
 /** What the CPU backend has for the ops of a network. */
@@ -75,7 +82,7 @@ export function emitPool(
   const channels = channelsOf(graph, reads.x);
   const { scale } = mapOf(graph.nodes[reads.x].shape, graph.nodes[reads.x].name);
   return {
-    scratch: (rows) => rows * padded(channels) * 4,
+    scratch: ({ height }) => height * padded(channels) * 4,
     tasks: (place) => {
       const x = place.map(reads.x);
       const [to, { scratch }] = [place.vector(writes.y), place];

@@ -4,6 +4,7 @@ import { largestSource } from '../engine/tile/strips.ts';
 import { CrispenError } from '../errors.ts';
 import type { Size } from '../geometry.ts';
 import { type Graph, GraphBuilder, type NodeId } from '../graph/graph.ts';
+import { opRules } from '../graph/ops.ts';
 import type { Network } from '../networks/network.ts';
 import { fromFloat32 } from '../weights/convert.ts';
 import { emittersFor } from './compile.ts';
@@ -141,7 +142,7 @@ export async function estimateMilliseconds(
   const { multiplyAdds, values, slow } = await workOf(graph);
   const pixels = PIXEL_VALUES * (1 + scale ** 2);
   const area = width * height;
-  const pools = graph.nodes.some(({ op }) => op === 'globalAveragePool');
+  const pools = graph.nodes.some((node) => opRules(node).global(node) === 'means');
   // Before the tiles, which overlap, there is a pass for the statistics.
   const passes = area <= WHOLE_PIXELS ? 1 : pools ? 2 : 1.2;
   const fast =

@@ -1,8 +1,9 @@
 /** Ops that A2N and PAN do not have; lazily loaded. */
-import type { FusedOp, PointwiseOp, ValueId } from '../engine/compile/fused.ts';
+import type { FusedOp, FusedOpOf, PointwiseOp, ValueId } from '../engine/compile/fused.ts';
 import { internal } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { activate } from '../kernels/activation.ts';
+import { groupMeansReference } from '../kernels/plksr/plksr.reference.ts';
 import {
   linearReference,
   softmaxReference,
@@ -10,11 +11,11 @@ import {
 } from '../kernels/vector/vector.reference.ts';
 import { type CommonOp, type Emitter, type Emitters, emitPool } from './common.ts';
 import type { Constants } from './constants.ts';
-import { channelsOf, lengthOf, pixelAt } from './layout.ts';
+import { channelsOf, lengthOf, mapAt, mapBytes, padded, pixelAt } from './layout.ts';
 import type { SlowOp } from './loops.ts';
 import { clearPadding, emitConcat, emitUnshuffle, move } from './moves.ts';
-import { activates, emitPointwise, pointwiseOf } from './pointwise.ts';
-import type { Emission, HostTask } from './tasks.ts';
+import { ALL_PIXELS, activates, emitPointwise, pointwiseOf, pointwiseRecord } from './pointwise.ts';
+import type { Emission, HostTask, Place } from './tasks.ts';
 
 /** Ops of other fusion levels. */
 type Elsewhere = 'attentionGate' | 'attentionMix' | 'gatedConv' | 'skipPack';
@@ -61,10 +62,14 @@ const OTHERS: {
   pixelUnshuffle: emitUnshuffle,
   globalAveragePool: ({ reads, writes }, _, graph) =>
     emitPool({ reads: { x: reads.inputs[0] }, writes }, graph, (mean) => mean),
-  linear: ({ reads, writes, weight, lengthOut }, constants, graph) => {
+  meanOfSquares: emitMeanOfSquares,
+  linear: ({ reads, writes, weight, bias, lengthOut }, constants, graph) => {
     const w = constants.weight(weight);
+    const b = bias === null ? null : constants.weight(bias);
     const [from] = reads.inputs;
-    return vectorOp(from, writes.y, lengthOf(graph, from), (x) => linearReference(x, w, lengthOut));
+    return vectorOp(from, writes.y, lengthOf(graph, from), (x) =>
+      linearReference(x, w, lengthOut, b),
+    );
   },
   softmax: ({ reads, writes, temperature }, _, graph) => {
     const [from] = reads.inputs;
@@ -84,7 +89,33 @@ const OTHERS: {
   }),
   depthwise: null,
   layerNorm: null,
-  scaleChannels: null,
+  scaleChannels: ({ reads, writes }, constants, graph) =>
+    pointwiseOf(constants, channelsOf(graph, writes.y), {
+      a: reads.inputs[0],
+      y: writes.y,
+      scale: (place) => place.vector(reads.inputs[1]),
+    }),
+  centre: ({ reads, writes, groups }, constants, graph) =>
+    emitGroupAffine(constants, graph, { reads, writes }, (means) => {
+      const shift = groupMeansReference(means, groups).map((mean) => -mean);
+      return { scale: shift.map(() => 1), shift };
+    }),
+  groupNorm: ({ reads, writes, groups, epsilon, weight, bias }, constants, graph) => {
+    const [w, shift] = [weight, bias].map((name) => constants.weight(name));
+    return emitGroupAffine(constants, graph, { reads, writes }, (squares) => {
+      const variance = groupMeansReference(squares, groups);
+      return { scale: variance.map((v, c) => w[c] / Math.sqrt(v + epsilon)), shift };
+    });
+  },
+  repeatChannels: ({ reads, writes, times }) => ({
+    tasks: (place) => {
+      const [x, y] = [place.map(reads.inputs[0]), place.map(writes.y)];
+      const moves = Array.from({ length: times }, (_, i) =>
+        move(place, x, y, { channels: x.channels, to: i * 4, toChannel: times * 4 }),
+      );
+      return [...clearPadding(y), ...moves];
+    },
+  }),
   groupScores: null,
   groupMix: null,
   groupAttention: null,
@@ -92,6 +123,8 @@ const OTHERS: {
   stridedConv: null,
   maxPool: null,
   resize: null,
+  partialConv: null,
+  dySample: null,
   nonlocal: null,
 };
 
@@ -132,6 +165,60 @@ function emitAnyPointwise(op: PointwiseOp, constants: Constants, graph: Graph): 
         }
       };
       return [...tasks(place), bend];
+    },
+  };
+}
+
+/** The squares of a map in scratch, and their means. */
+function emitMeanOfSquares(
+  { reads, writes }: FusedOpOf<'meanOfSquares'>,
+  constants: Constants,
+  graph: Graph,
+): Emission {
+  const [x] = reads.inputs;
+  const channels = channelsOf(graph, x);
+  const pool = emitPool({ reads: { x }, writes }, graph, (mean) => mean);
+  const square = pointwiseRecord(constants, channels, { a: x, m: x, y: writes.y });
+  const sumBytes = (height: number) => height * padded(channels) * 4;
+  return {
+    scratch: ({ width, height }) => sumBytes(height) + mapBytes(channels, width, height),
+    tasks: (place) => {
+      const { width, height } = place.map(x);
+      const squares = mapAt(place.scratch + sumBytes(height), channels, width, height);
+      const into: Place = { ...place, map: (id) => (id === writes.y ? squares : place.map(id)) };
+      const from: Place = { ...place, map: (id) => (id === x ? squares : place.map(id)) };
+      const record = square(into, ALL_PIXELS);
+      return [{ fn: 'pointwise', record, rows: height }, ...pool.tasks(from)];
+    },
+  };
+}
+
+/** y = scale * x + shift by channel, which the host computes from a vector. */
+function emitGroupAffine(
+  constants: Constants,
+  graph: Graph,
+  { reads, writes }: Pick<FusedOpOf<'centre'>, 'reads' | 'writes'>,
+  then: (vector: Float32Array) => Readonly<Record<'scale' | 'shift', ArrayLike<number>>>,
+): Emission {
+  const [x, vector] = reads.inputs;
+  const channels = channelsOf(graph, x);
+  const bytes = padded(channels) * 4;
+  const { tasks } = pointwiseOf(constants, channels, {
+    a: x,
+    y: writes.y,
+    scale: ({ scratch }) => scratch,
+    shift: ({ scratch }) => scratch + bytes,
+  });
+  return {
+    scratch: () => 2 * bytes,
+    tasks: (place) => {
+      const [from, to] = [place.vector(vector) / 4, place.scratch / 4];
+      const compute: HostTask = (floats) => {
+        const { scale, shift } = then(floats.slice(from, from + channels));
+        floats.set(scale, to);
+        floats.set(shift, to + bytes / 4);
+      };
+      return [compute, ...tasks(place)];
     },
   };
 }

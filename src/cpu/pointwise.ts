@@ -35,8 +35,8 @@ interface PointwiseSpec {
   readonly y: ValueId;
   /** Addresses of one value per channel, instead of a map. `slopes` belong to act0. */
   readonly slopes?: number;
-  readonly scale?: number;
-  readonly shift?: number;
+  readonly scale?: number | ((place: Place) => number);
+  readonly shift?: number | ((place: Place) => number);
   readonly m?: ValueId | null;
   readonly r?: ValueId | null;
   readonly kind0?: number;
@@ -72,8 +72,10 @@ export function pointwiseRecord(constants: Constants, channels: number, spec: Po
       return { at: pixelAt(map, dy, dx), row: map.row * every, skip: map.pixel * (every - 1) };
     };
     const [a, y] = [operand(spec.a, 0), operand(spec.y, 0)];
-    const m = operand(spec.m, spec.scale ?? ones);
-    const r = operand(spec.r, spec.shift ?? zeros);
+    const at = (value: PointwiseSpec['scale'], otherwise: number) =>
+      typeof value === 'function' ? value(place) : (value ?? otherwise);
+    const m = operand(spec.m, at(spec.scale, ones));
+    const r = operand(spec.r, at(spec.shift, zeros));
     const mix = spec.mix === null || spec.mix === undefined ? null : place.vector(spec.mix);
     const view = place.map(spec.y);
     return place.record('pointwise', {

@@ -10,7 +10,7 @@ import { planMemory } from '../engine/gpu/planner.ts';
 import { internal } from '../errors.ts';
 import type { Size } from '../geometry.ts';
 import { mapSize as sizeOf } from '../graph/shape.ts';
-import type { Emitters } from './common.ts';
+import { type Emitters, POOLS } from './common.ts';
 import { aligned, type Constants } from './constants.ts';
 import { clearBorder, type MapView, mapAt, mapBytes, padded } from './layout.ts';
 import { type Field, RECORDS, type RecordName, recordBytes } from './records.ts';
@@ -70,8 +70,7 @@ export class Compiled {
 
   /** The number of ops from the first to the last pooling. */
   get poolingOps(): number {
-    const pools = ({ op }: FusedOp) => op === 'globalAveragePool' || op === 'dynamicWeights';
-    return this.fused.ops.findLastIndex(pools) + 1;
+    return this.fused.ops.findLastIndex(({ op }) => POOLS.has(op)) + 1;
   }
 
   /** The first address after the constants. */
@@ -100,8 +99,8 @@ export class Compiled {
     const lives = [...lifetimes({ graph, ops, inputs }, this.#keep)];
     const scratch = ops.map((op, i) => {
       const [read] = readsOf(op);
-      const rows = read === undefined ? 0 : (mapSize(read)?.height ?? 0);
-      return { bytes: this.#emissions[i].scratch?.(rows) ?? 0, first: i, last: i };
+      const size = (read === undefined ? null : mapSize(read)) ?? { width: 0, height: 0 };
+      return { bytes: this.#emissions[i].scratch?.(size) ?? 0, first: i, last: i };
     });
     const wanted = [
       ...lives.map(([id, life]) => ({ bytes: bytesOf(id), ...life })),

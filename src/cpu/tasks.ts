@@ -1,6 +1,7 @@
 /** What the CPU backend does for an op: rows of the module's functions, and steps of the host. */
 import type { ValueId } from '../engine/compile/fused.ts';
 import type { Value } from '../engine/oracle/interpreter.ts';
+import type { Size } from '../geometry.ts';
 import type { MapView } from './layout.ts';
 import type { RowFunction } from './module.ts';
 import type { Field, RecordName } from './records.ts';
@@ -92,8 +93,8 @@ export interface Place extends Places {
 /** An op with its constants, ready to be placed in memory. */
 export interface Emission {
   readonly tasks: (place: Place) => readonly Task[];
-  /** Bytes that the op needs besides its values, by the rows of the map that it reads. */
-  readonly scratch?: (rows: number) => number;
+  /** Bytes that the op needs besides its values, by the size of the map that it reads. */
+  readonly scratch?: (size: Size) => number;
   /** Bytes that each thread needs while it runs the op. */
   readonly perThread?: number;
 }

@@ -137,11 +137,22 @@ export class GraphBuilder {
     return this.append(name, { op: 'globalAveragePool' }, [x]);
   }
 
-  linear(name: string, x: NodeId, spec: { layer: string; lengthOut: number }): NodeId {
-    const { lengthOut } = spec;
+  linear(
+    name: string,
+    x: NodeId,
+    spec: {
+      layer: string;
+      lengthOut: number;
+      bias?: boolean;
+      /** A 1x1 convolution of a pooled map: its weights are [lengthOut, lengthIn, 1, 1]. */
+      conv?: boolean;
+    },
+  ): NodeId {
+    const { layer, lengthOut, conv } = spec;
     const { length } = vectorOf(this.shape(x), name);
-    const weight = this.weight(`${spec.layer}.weight`, [lengthOut, length]);
-    return this.append(name, { op: 'linear', weight, lengthOut }, [x]);
+    const weight = this.weight(`${layer}.weight`, [lengthOut, length, ...(conv ? [1, 1] : [])]);
+    const bias = spec.bias ? this.weight(`${layer}.bias`, [lengthOut]) : null;
+    return this.append(name, { op: 'linear', weight, bias, lengthOut }, [x]);
   }
 
   softmax(name: string, x: NodeId, temperature: number): NodeId {

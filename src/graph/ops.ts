@@ -4,6 +4,7 @@
  */
 import type { Activation } from './activations.ts';
 import { NONLOCAL, type NonlocalOp, type NonlocalRules } from './nonlocalOp.ts';
+import { PLKSR, type PlksrOp } from './plksrOp.ts';
 import { GraphError, mapOf, type Shape, sameMap, vectorOf } from './shape.ts';
 import { areaOf, TRANSFORMER, type TransformerOp } from './transformerOp.ts';
 
@@ -52,8 +53,13 @@ export type Op =
   | { readonly op: 'pixelUnshuffle'; readonly scale: number }
   /** Mean of each channel over all pixels: map -> vector. */
   | { readonly op: 'globalAveragePool' }
-  /** Matrix times vector without bias; weights [lengthOut, lengthIn] under `weight`. */
-  | { readonly op: 'linear'; readonly weight: string; readonly lengthOut: number }
+  /** Matrix times vector, plus bias; weights [lengthOut, lengthIn], bias [lengthOut] if given. */
+  | {
+      readonly op: 'linear';
+      readonly weight: string;
+      readonly bias: string | null;
+      readonly lengthOut: number;
+    }
   /** softmax(v / temperature) of a vector. */
   | { readonly op: 'softmax'; readonly temperature: number }
   /** w[0] * a + w[1] * b for two maps of the same shape and a vector of two elements. */
@@ -63,6 +69,7 @@ export type Op =
   /** Bilinear enlargement with half-pixel centres and clamped edges (align_corners false). */
   | { readonly op: 'bilinear'; readonly scale: number }
   | TransformerOp
+  | PlksrOp
   /** Non-local attention: see `nonlocalOp.ts`. */
   | { readonly op: 'nonlocal'; readonly spec: NonlocalOp };
 
@@ -211,6 +218,7 @@ const OPS: { readonly [K in Op['op']]: Rules<OpOf<K>> } = {
     },
   },
   ...TRANSFORMER,
+  ...PLKSR,
   nonlocal: {
     shape: ({ spec }, inputs, name) => rulesOf(spec).shape(spec, inputs, name),
     multiplyAdds: ({ spec }, _, inputs) => rulesOf(spec).multiplyAdds?.(spec, inputs) ?? 0,

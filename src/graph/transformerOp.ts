@@ -129,7 +129,7 @@ export type TransformerOp =
   | { readonly op: 'resize'; readonly factor: number };
 
 /** What the table of ops needs from an op: see `ops.ts`. */
-interface Rules<O> {
+export interface Rules<O> {
   readonly shape: (op: O, inputs: readonly Shape[], name: string) => Shape;
   readonly multiplyAdds: (op: O, shape: Shape, inputs: readonly Shape[]) => number;
   readonly reach: (op: O, r: number) => number;

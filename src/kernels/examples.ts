@@ -19,6 +19,7 @@ import { quadProducts } from './nonlocal/nonlocalQuad.ts';
 import { blendKernel } from './pixels/blend.ts';
 import { resampleColumnsKernel, resampleRowsKernel } from './pixels/resample.ts';
 import { packRgba8Kernel, unpackRgba8Kernel } from './pixels/rgba8.ts';
+import * as plksr from './plksr/plksr.ts';
 import * as transformer from './transformer/transformer.ts';
 import { poolPartialKernel } from './vector/pool.ts';
 import { dynamicWeightsKernel } from './vector/vector.ts';
@@ -134,6 +135,19 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>
   'pixels/resampleColumns': { default: () => resampleColumnsKernel(false) },
   'pixels/resampleRows': { default: () => resampleRowsKernel(false) },
   'pixels/unpackRgba8': { default: (e) => unpackRgba8Kernel(rgb, e) },
+  'plksr/dySample': {
+    default: (e) => plksr.dySampleKernel({ scale: 4, groups: 4, channels: 16, sum: 3 }, e),
+    groups: (e) => plksr.dySampleKernel({ scale: 2, groups: 4, channels: 12, sum: null }, e),
+  },
+  'plksr/groupAffine': {
+    default: () => plksr.groupAffineKernel(64, 4, 1e-5),
+    centre: () => plksr.groupAffineKernel(64, 4, null),
+  },
+  'plksr/partialConv': {
+    default: (e) => plksr.partialConvKernel({ kernel: 17, count: 16 }, e),
+    '21x21': (e) => plksr.partialConvKernel({ kernel: 21, count: 6 }, e),
+  },
+  'plksr/repeatChannels': { default: (e) => plksr.repeatChannelsKernel(16, 48, e) },
   'transformer/channelAttention': {
     default: (e) =>
       transformer.channelAttentionKernel({ ...ASID, channels: 48, grouping: GRID }, false, e),
@@ -159,9 +173,15 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>
     default: () =>
       dynamicWeightsKernel({ lengthIn: 40, hidden: 10, lengthOut: 2, temperature: 30 }),
   },
-  'vector/linear': { default: () => alone.linearKernel(40, 10) },
+  'vector/linear': {
+    default: () => alone.linearKernel(40, 10),
+    bias: () => alone.linearKernel(64, 4, true),
+  },
   'vector/poolFinish': { default: () => alone.poolFinishKernel(40) },
-  'vector/poolPartial': { default: (e) => poolPartialKernel(40, e) },
+  'vector/poolPartial': {
+    default: (e) => poolPartialKernel(40, e),
+    squares: (e) => poolPartialKernel(64, e, true),
+  },
   'vector/softmax': { default: () => alone.softmaxKernel(2, 30) },
   'vector/vectorActivation': { default: () => alone.vectorActivationKernel(40, { fn: 'silu' }) },
 };

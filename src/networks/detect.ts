@@ -60,7 +60,7 @@ const MATCHERS: readonly Matcher[] = Object.values(FAMILIES).map(({ match }) => 
 const OTHERS: readonly (readonly [string, RegExp])[] = [
   ['ASID without position tables', /^block0\.residual_layer\.0\.SLA1\./],
   ['RCAN', /^body\.0\.body\.0\.body\.0\./],
-  ['SPANPlus or PLKSR', /^feats\.\d/],
+  ['SPANPlus', /^feats\.\d/],
   ['HAT', /\.overlap_attn\./],
   ['Swin2SR', /\.attn\.logit_scale$/],
   ['a relative of SwinIR', /^layers\.0\.residual_group\.blocks\.0\.attn\./],

@@ -12,6 +12,8 @@ const SIZES: Partial<{ readonly [K in Architecture]: Partial<NetworkConfigs[K]> 
   esrgan: { features: 8, growth: 4, blocks: 2 },
   edsr: { features: 8, blocks: 12 },
   compact: { features: 8, blocks: 2 },
+  realplksr: { features: 8, blocks: 2, kernel: 5 },
+  plksr: { features: 8, blocks: 2, kernel: 5 },
 };
 const MUTATIONS = 2000;
 /** The tensors of the others have other names in files than in the network. */

@@ -20,6 +20,7 @@ import type { Matcher } from './match.ts';
 import type { Network } from './network.ts';
 import { matchOmniSr, type OmniSrConfig, omnisr } from './omnisr.ts';
 import { matchPan, type PanConfig, pan } from './pan.ts';
+import { matchPlksr, type PlksrConfig, plksr } from './plksr.ts';
 import { matchRrdb, type RrdbConfig, rrdb } from './rrdb.ts';
 import { matchSpan, type SpanConfig, span } from './span.ts';
 import { matchSrformer, matchSwinir, type SwinConfig, srformer, swinir } from './swinir.ts';
@@ -40,6 +41,8 @@ export interface NetworkConfigs {
   readonly omnisr: OmniSrConfig;
   readonly swinir: SwinConfig;
   readonly srformer: SwinConfig;
+  readonly realplksr: PlksrConfig;
+  readonly plksr: PlksrConfig;
 }
 
 export type Architecture = keyof NetworkConfigs;
@@ -100,6 +103,12 @@ export const FAMILIES: { readonly [K in Architecture]: Family<NetworkConfigs[K]>
   omnisr: { title: 'OmniSR', build: omnisr, match: matchOmniSr },
   swinir: { title: 'SwinIR', build: swinir, match: matchSwinir },
   srformer: { title: 'SRFormer', build: srformer, match: matchSrformer },
+  realplksr: { title: 'RealPLKSR', build: plksr, match: matchPlksr },
+  plksr: {
+    title: 'PLKSR',
+    build: (config) => plksr({ mixer: [3, 1], ...config, norm: 'none' }),
+    match: matchPlksr,
+  },
 };
 
 export const isArchitecture = (name: string): name is Architecture => Object.hasOwn(FAMILIES, name);

@@ -3,6 +3,7 @@ alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 const LENGTH_IN = 40u;
 const LENGTH_OUT = 10u;
+const BIAS = false;
 const ACTIVATION_NONE = 0u;
 const ACTIVATION_LEAKY_RELU = 1u;
 const ACTIVATION_RELU = 2u;
@@ -15,11 +16,11 @@ const ACTIVATION_PRELU = 8u;
 const ACT0 = 0u;
 const SLOPE0 = 1.0f;
 
-// Matrix times vector: y[o] = act( sum_i w[o, i] * x[i] ).
-//   x [LENGTH_IN], w [LENGTH_OUT][LENGTH_IN] row-major, y [ceil(LENGTH_OUT / 4) * 4], the tail zero;
-//   all f32.
+// Matrix times vector: y[o] = act( sum_i w[o, i] * x[i] + b[o] ).
+//   x [LENGTH_IN], w [LENGTH_OUT][LENGTH_IN] row-major, bias [LENGTH_OUT], read with BIAS,
+//   y [ceil(LENGTH_OUT / 4) * 4], the tail zero; all f32.
 // The vectors have tens of elements: one workgroup of 64, one row per invocation.
-// Prelude: LENGTH_IN, LENGTH_OUT, ACT0, SLOPE0.
+// Prelude: LENGTH_IN, LENGTH_OUT, BIAS, ACT0, SLOPE0.
 
 // Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
 
@@ -73,7 +74,8 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
 
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> w: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(local_invocation_index) lane: u32) {
@@ -82,6 +84,9 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     if o < LENGTH_OUT {
       for (var i = 0u; i < LENGTH_IN; i++) {
         sum += w[o * LENGTH_IN + i] * x[i];
+      }
+      if BIAS {
+        sum += bias[o];
       }
     }
     y[o] = activate(ACT0, SLOPE0, vec4f(sum, 0.0, 0.0, 0.0)).x;

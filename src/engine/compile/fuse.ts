@@ -314,7 +314,9 @@ class Fuser {
       first?.op !== 'linear' ||
       relu?.op !== 'activation' ||
       relu.activation.fn !== 'relu' ||
+      first.bias !== null ||
       second?.op !== 'linear' ||
+      second.bias !== null ||
       softmax?.op !== 'softmax' ||
       pool.shape.kind !== 'vector'
     ) {

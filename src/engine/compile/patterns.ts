@@ -109,6 +109,8 @@ export class PatternFinder {
     const slopes = [mixAct, k1Act, tAct].map(({ activation }) => activation.slope);
     const sound =
       w1.lengthOut <= features &&
+      w1.bias === null &&
+      w2.bias === null &&
       convs.every((conv) => conv.cIn === features && conv.cOut === features) &&
       slopes.every((slope) => slope === slopes[0]) &&
       [k3.inputs[0], non.inputs[0], pool.inputs[0]].every((id) => id === t) &&

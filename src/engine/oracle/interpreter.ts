@@ -39,6 +39,13 @@ import {
 } from '../../kernels/pixels/rgba8.reference.ts';
 import { type PlanarMap, planarMap } from '../../kernels/planar.ts';
 import {
+  centreReference,
+  dySampleReference,
+  groupNormReference,
+  partialConvReference,
+  repeatChannelsReference,
+} from '../../kernels/plksr/plksr.reference.ts';
+import {
   channelAttentionReference,
   depthwiseReference,
   groupAttentionReference,
@@ -52,7 +59,10 @@ import {
   sliceReference,
   stridedConvReference,
 } from '../../kernels/transformer/transformer.reference.ts';
-import { globalAveragePoolReference } from '../../kernels/vector/pool.reference.ts';
+import {
+  globalAveragePoolReference,
+  meanOfSquaresReference,
+} from '../../kernels/vector/pool.reference.ts';
 import {
   linearReference,
   softmaxReference,
@@ -172,7 +182,7 @@ export function applyOp(
     case 'globalAveragePool':
       return globalAveragePoolReference(map(0));
     case 'linear':
-      return linearReference(vector(0), weight(node.weight), node.lengthOut);
+      return linearReference(vector(0), weight(node.weight), node.lengthOut, optional(node.bias));
     case 'softmax':
       return softmaxReference(vector(0), node.temperature);
     case 'nearest':
@@ -201,6 +211,18 @@ export function applyOp(
       return maxPoolReference(map(0), node.kernel, node.stride);
     case 'resize':
       return resizeReference(map(0), map(1));
+    case 'partialConv':
+      return partialConvReference(map(0), weight(node.weight), optional(node.bias), node);
+    case 'meanOfSquares':
+      return meanOfSquaresReference(map(0));
+    case 'centre':
+      return centreReference(map(0), vector(1), node.groups);
+    case 'groupNorm':
+      return groupNormReference(map(0), vector(1), weight(node.weight), weight(node.bias), node);
+    case 'repeatChannels':
+      return repeatChannelsReference(map(0), node.times);
+    case 'dySample':
+      return dySampleReference(map(0), map(1), node);
     case 'nonlocal':
       return applyNonlocal(node.spec, args, weight);
     case 'input':

@@ -1,7 +1,9 @@
 import type { PlanarMap } from '../planar.ts';
 
 /** Mean of each channel over all pixels, summed in f64. */
-export function globalAveragePoolReference(x: PlanarMap): Float32Array<ArrayBuffer> {
+export function globalAveragePoolReference(
+  x: Omit<PlanarMap, 'data'> & { readonly data: Float32Array | Float64Array },
+): Float32Array<ArrayBuffer> {
   const plane = x.height * x.width;
   const mean = new Float32Array(x.channels);
   for (let c = 0; c < x.channels; c++) {
@@ -11,3 +13,7 @@ export function globalAveragePoolReference(x: PlanarMap): Float32Array<ArrayBuff
   }
   return mean;
 }
+
+/** Mean of each channel's squares over all pixels, summed in f64. */
+export const meanOfSquaresReference = (x: PlanarMap): Float32Array<ArrayBuffer> =>
+  globalAveragePoolReference({ ...x, data: Float64Array.from(x.data, (v) => v * v) });

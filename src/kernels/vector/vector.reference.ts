@@ -1,14 +1,15 @@
 import type { Activation } from '../../graph/graph.ts';
 import { activate } from '../activation.ts';
 
-/** y[o] = sum_i w[o, i] * x[i], `weights` row-major, sums in f64. */
+/** y[o] = sum_i w[o, i] * x[i] + b[o], `weights` row-major, sums in f64. */
 export function linearReference(
   x: Float32Array,
   weights: Float32Array,
   lengthOut: number,
+  bias: Float32Array | null = null,
 ): Float32Array<ArrayBuffer> {
   return Float32Array.from({ length: lengthOut }, (_, o) => {
-    let sum = 0;
+    let sum = bias ? bias[o] : 0;
     for (let i = 0; i < x.length; i++) sum += weights[o * x.length + i] * x[i];
     return sum;
   });

@@ -25,7 +25,7 @@ const SHADERS: Sources = {
 // kernels except the first are a single workgroup, grid [1, 1, 1].
 
 const FINISH = contract(['partials'], ['mean'], { pixels: 'u32', chunks: 'u32' });
-const LINEAR = contract(['x', 'w'], ['y']);
+const LINEAR = contract(['x', 'w', 'bias'], ['y']);
 const VECTOR = contract(['x'], ['y']);
 
 /** Bindings: partials, mean. Uniform: pixels, chunks. Grid: [blocks, 1, 1]. */
@@ -37,13 +37,13 @@ export function poolFinishKernel(channels: number) {
   };
 }
 
-/** Bindings: x [lengthIn], w [lengthOut][lengthIn], y. */
-export function linearKernel(lengthIn: number, lengthOut: number) {
+/** Bindings: x [lengthIn], w [lengthOut][lengthIn], bias [lengthOut] (not read without `bias`), y. */
+export function linearKernel(lengthIn: number, lengthOut: number, bias = false) {
   return {
     label: `linear ${lengthIn}->${lengthOut}`,
     code: assemble(
       'f32',
-      { LENGTH_IN: lengthIn, LENGTH_OUT: lengthOut, ...activationConstants(0, null) },
+      { LENGTH_IN: lengthIn, LENGTH_OUT: lengthOut, BIAS: bias, ...activationConstants(0, null) },
       'vector/linear',
       SHADERS,
     ),

@@ -1,14 +1,15 @@
-// Matrix times vector: y[o] = act( sum_i w[o, i] * x[i] ).
-//   x [LENGTH_IN], w [LENGTH_OUT][LENGTH_IN] row-major, y [ceil(LENGTH_OUT / 4) * 4], the tail zero;
-//   all f32.
+// Matrix times vector: y[o] = act( sum_i w[o, i] * x[i] + b[o] ).
+//   x [LENGTH_IN], w [LENGTH_OUT][LENGTH_IN] row-major, bias [LENGTH_OUT], read with BIAS,
+//   y [ceil(LENGTH_OUT / 4) * 4], the tail zero; all f32.
 // The vectors have tens of elements: one workgroup of 64, one row per invocation.
-// Prelude: LENGTH_IN, LENGTH_OUT, ACT0, SLOPE0.
+// Prelude: LENGTH_IN, LENGTH_OUT, BIAS, ACT0, SLOPE0.
 
 #import lib/activation
 
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> w: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(local_invocation_index) lane: u32) {
@@ -17,6 +18,9 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     if o < LENGTH_OUT {
       for (var i = 0u; i < LENGTH_IN; i++) {
         sum += w[o * LENGTH_IN + i] * x[i];
+      }
+      if BIAS {
+        sum += bias[o];
       }
     }
     y[o] = activate(ACT0, SLOPE0, vec4f(sum, 0.0, 0.0, 0.0)).x;

@@ -1,10 +1,11 @@
-// Global average pooling, first stage: sums of CHUNK consecutive pixels.
+// Global average pooling, first stage: sums of CHUNK consecutive pixels, or of their squares
+// (SQUARES).
 //   x        [BLOCKS][H * W] vectors of 4 channels (Chw4c)
 //   partials [chunks][BLOCKS] vec4f, chunks = ceil(H * W / CHUNK); always f32
 // One workgroup of 64 sums one chunk of one block by a tree reduction. The error grows with the
 // logarithm of the number of pixels, so images of megapixels stay accurate. Grid (chunks, 1,
 // BLOCKS); chunks beyond 65535 continue in y.
-// Prelude: E, E4, BLOCKS, CHUNK.
+// Prelude: E, E4, BLOCKS, CHUNK, SQUARES.
 
 struct Params {
   pixels: u32,      // H * W
@@ -31,7 +32,8 @@ fn main(
   let last = min(first + CHUNK, params.pixels);
   var sum = vec4f(0.0);
   for (var i = first + lane; i < last; i += 64u) {
-    sum += vec4f(x[group.z * params.pixels + i]);
+    let v = vec4f(x[group.z * params.pixels + i]);
+    sum += select(v, v * v, SQUARES);
   }
   sums[lane] = sum;
   for (var half = 32u; half > 0u; half /= 2u) {

@@ -216,16 +216,17 @@ export class Emission {
   }
 
   /**
-   * The first stage of a pooling. Returns the resource of its sums, each over a part of the map.
+   * The first stage of a pooling, of squares if so. Returns the resource of its sums, each over a
+   * part of the map.
    */
-  poolPartial(from: ValueId, name: string): ResourceId {
+  poolPartial(from: ValueId, name: string, squares = false): ResourceId {
     const { channels, scale } = this.map(from);
     const partials = this.scratch(name, (size) =>
       poolPartialBytes(channels, pixelsOf(size) * scale ** 2),
     );
     this.dispatch({
       name,
-      kernel: poolPartialKernel(channels, this.element),
+      kernel: poolPartialKernel(channels, this.element, squares),
       reads: { x: this.read(from) },
       writes: { partials },
       scale,

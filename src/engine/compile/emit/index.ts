@@ -8,6 +8,7 @@ type Kind = FusedOp['op'];
 
 const transformer = async () => (await import('./transformer.ts')).transformerEmitters;
 
+const plksr = async () => (await import('./plksr.ts')).plksrEmitters;
 const attention = async () => (await import('./attention.ts')).attentionEmitters;
 const vectorAlone = async () => (await import('./vectorAlone.ts')).vectorAloneEmitters;
 
@@ -16,6 +17,7 @@ const LAZY = {
   attentionGate: attention,
   attentionMix: attention,
   globalAveragePool: vectorAlone,
+  meanOfSquares: vectorAlone,
   linear: vectorAlone,
   softmax: vectorAlone,
   vectorActivation: vectorAlone,
@@ -30,6 +32,11 @@ const LAZY = {
   stridedConv: transformer,
   maxPool: transformer,
   resize: transformer,
+  partialConv: plksr,
+  centre: plksr,
+  groupNorm: plksr,
+  repeatChannels: plksr,
+  dySample: plksr,
   nonlocal: async () => (await import('./nonlocal.ts')).nonlocalEmitters,
 } satisfies { readonly [K in Kind]?: () => Promise<EmitterGroup<K>> };
 

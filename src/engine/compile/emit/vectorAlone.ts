@@ -6,13 +6,14 @@ import {
   softmaxKernel,
   vectorActivationKernel,
 } from '../../../kernels/vector/vectorAlone.ts';
+import type { FusedOpOf } from '../fused.ts';
 import type { Operand } from '../program.ts';
-import { type EmitterGroup, poolParams, poolSums } from './emission.ts';
+import { type EmitterGroup, exact, poolParams, poolSums } from './emission.ts';
 import { linearWeights } from './vector.ts';
 
 /** Poolings and ops on their vectors that are not fused. */
 export const vectorAloneEmitters: EmitterGroup<
-  'globalAveragePool' | 'linear' | 'softmax' | 'vectorActivation'
+  'globalAveragePool' | 'meanOfSquares' | 'linear' | 'softmax' | 'vectorActivation'
 > = (emission) => {
   /** A kernel of one workgroup that writes a vector. */
   const push = <R extends string>(
@@ -36,29 +37,38 @@ export const vectorAloneEmitters: EmitterGroup<
     if (shape.kind !== 'vector') throw internal(`${name} is not a vector`);
     return shape.length;
   };
+  const pool = (
+    { name, reads, writes }: FusedOpOf<'globalAveragePool' | 'meanOfSquares'>,
+    squares: boolean,
+  ): void => {
+    const [x] = reads.inputs;
+    const { channels, scale } = emission.map(x);
+    const partials = emission.poolPartial(x, `${name}:partials`, squares);
+    emission.dispatch({
+      name,
+      kernel: poolFinishKernel(channels),
+      reads: { partials: { resource: partials } },
+      writes: { mean: emission.write(writes.y) },
+      scale,
+      grid: () => [blocksOf(channels), 1, 1],
+      params: poolParams,
+      sums: poolSums(channels),
+      multiplyAdds: 0,
+      work: 0,
+    });
+  };
   return {
-    globalAveragePool: ({ name, reads, writes }) => {
-      const [x] = reads.inputs;
-      const { channels, scale } = emission.map(x);
-      const partials = emission.poolPartial(x, `${name}:partials`);
-      emission.dispatch({
-        name,
-        kernel: poolFinishKernel(channels),
-        reads: { partials: { resource: partials } },
-        writes: { mean: emission.write(writes.y) },
-        scale,
-        grid: () => [blocksOf(channels), 1, 1],
-        params: poolParams,
-        sums: poolSums(channels),
-        multiplyAdds: 0,
-        work: 0,
-      });
-    },
+    globalAveragePool: (op) => pool(op, false),
+    meanOfSquares: (op) => pool(op, true),
     linear: (op) => {
       const [x] = op.reads.inputs;
-      push(op, linearKernel(lengthOf(x), op.lengthOut), {
+      const { bias } = op;
+      const w = linearWeights(emission, op);
+      push(op, linearKernel(lengthOf(x), op.lengthOut, bias !== null), {
         x: emission.read(x),
-        w: linearWeights(emission, op),
+        w,
+        // A binding that the kernel does not read still needs a buffer.
+        bias: bias === null ? w : emission.constant('linear', [bias], 'f32', (v) => exact(v, bias)),
       });
     },
     softmax: (op) => {

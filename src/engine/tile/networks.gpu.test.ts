@@ -1,0 +1,78 @@
+/** Tiles of networks that normalise or weigh channels over the whole image, and of their relatives. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { testGpu } from '../../../test/gpu.ts';
+import { difference, picture } from '../../../test/pictures.ts';
+import { seededWeights } from '../../../test/seeded.ts';
+import { CpuModel } from '../../cpu/model.ts';
+import { upscale } from '../../cpu/upscale.ts';
+import type { Rgba8Image } from '../../image/image.ts';
+import type { Network } from '../../networks/network.ts';
+import { createNetwork } from '../../networks/registry.ts';
+import { Engine } from '../engine.ts';
+import { regionOf } from './tiler.ts';
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await Engine.create({ gpu: testGpu() });
+});
+afterAll(() => engine.destroy());
+
+const plksr = { features: 8, blocks: 2, kernel: 5 } as const;
+/** Small reach, so tiles with their overlap are smaller than a small image. */
+const NETWORKS: readonly (readonly [string, Network])[] = [
+  ['RealPLKSR', createNetwork('realplksr', { ...plksr, scale: 2, attention: false })],
+  ['RealPLKSR with DySample', createNetwork('realplksr', { ...plksr, scale: 2, sampling: 4 })],
+  ['RealPLKSR with layer norm', createNetwork('realplksr', { ...plksr, scale: 3, norm: 'layer' })],
+  ['PLKSR', createNetwork('plksr', { ...plksr, scale: 4 })],
+];
+
+/** An image with different parts, whose own statistics would be wrong for the whole. */
+function uneven(width: number, height: number): Rgba8Image {
+  const image = picture(width, height);
+  for (let i = 0; i < image.data.length; i++) {
+    const x = (i >> 2) % width;
+    if (i % 4 !== 3) image.data[i] *= 0.1 + (0.9 * x) / width;
+  }
+  return image;
+}
+
+describe.each(NETWORKS)('%s in tiles', (_, network) => {
+  const pools = network.graph.nodes.some(({ op }) => op === 'globalAveragePool');
+  const weights = seededWeights(network);
+  const image = uneven(71, 29);
+
+  it('equals the whole on the GPU', async () => {
+    const model = await engine.loadModel(network, weights);
+    const whole = await engine.upscale(model, image);
+    const tiled = await engine.upscale(model, image, { tileSize: 24 });
+    expect(whole.report).toMatchObject({ tiles: 1, approximate: false });
+    expect(tiled.report).toMatchObject({ approximate: false, statistics: 'exact' });
+    expect(tiled.report.tiles).toBeGreaterThan(2);
+    expect(tiled.report.tileSize[0]).toBeLessThan(image.width);
+    expect(difference(tiled.image, whole.image).worst).toBeLessThanOrEqual(1);
+    if (!pools) return;
+
+    const estimated = await engine.upscale(model, image, {
+      tileSize: 24,
+      statistics: 'estimated',
+    });
+    expect(estimated.report.statistics).toBe('estimated');
+    // A part alone has other statistics, so the comparison above would detect them.
+    const rect = { x: 0, y: 0, width: 40, height: 29 };
+    const part = await engine.upscale(model, regionOf(image, rect, 'zero') as Rgba8Image);
+    const same = regionOf(whole.image, { x: 0, y: 0, width: 8, height: 8 }, 'zero');
+    const own = regionOf(part.image, { x: 0, y: 0, width: 8, height: 8 }, 'zero');
+    expect(difference(own as Rgba8Image, same as Rgba8Image).worst).toBeGreaterThan(1);
+  });
+
+  it('equals the whole on the CPU, and what the GPU computes', async () => {
+    const model = await CpuModel.load(network, weights);
+    const whole = await upscale(model, image);
+    const tiled = await upscale(model, image, { tileSize: 24 });
+    expect(tiled.report).toMatchObject({ approximate: false, statistics: 'exact' });
+    expect(tiled.report.tiles).toBeGreaterThan(2);
+    expect(difference(tiled.image, whole.image).worst).toBeLessThanOrEqual(1);
+    const gpu = await engine.upscale(await engine.loadModel(network, weights), image);
+    expect(difference(whole.image, gpu.image).worst).toBeLessThanOrEqual(1);
+  });
+});

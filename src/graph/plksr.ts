@@ -1,0 +1,45 @@
+/** Appends the ops of `plksrOp.ts` to a graph. */
+import type { GraphBuilder, NodeId } from './graph.ts';
+
+export class PlksrBuilder {
+  readonly #b: GraphBuilder;
+
+  constructor(b: GraphBuilder) {
+    this.#b = b;
+  }
+
+  partialConv(
+    name: string,
+    x: NodeId,
+    { layer, kernel, count }: { layer: string; kernel: number; count: number },
+  ): NodeId {
+    const weight = this.#b.weight(`${layer}.weight`, [count, count, kernel, kernel]);
+    const bias = this.#b.weight(`${layer}.bias`, [count]);
+    return this.#b.append(name, { op: 'partialConv', kernel, count, weight, bias }, [x]);
+  }
+
+  /** Group norm with statistics over a group's channels and the whole map. */
+  groupNorm(name: string, x: NodeId, layer: string, groups: number, epsilon: number): NodeId {
+    const b = this.#b;
+    const { channels } = b.map(x);
+    const [weight, bias] = ['weight', 'bias'].map((part) =>
+      b.weight(`${layer}.${part}`, [channels]),
+    );
+    const mean = b.globalAveragePool(`${name}.pooled`, x);
+    const centred = b.append(`${name}.centred`, { op: 'centre', groups }, [x, mean]);
+    const squares = b.append(`${name}.squares`, { op: 'meanOfSquares' }, [centred]);
+    return b.append(name, { op: 'groupNorm', groups, epsilon, weight, bias }, [centred, squares]);
+  }
+
+  repeatChannels(name: string, x: NodeId, times: number): NodeId {
+    return this.#b.append(name, { op: 'repeatChannels', times }, [x]);
+  }
+
+  dySample(
+    name: string,
+    inputs: readonly [z: NodeId, offsets: NodeId],
+    spec: { scale: number; groups: number; sum: number | null },
+  ): NodeId {
+    return this.#b.append(name, { op: 'dySample', ...spec }, inputs);
+  }
+}

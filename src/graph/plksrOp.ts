@@ -1,0 +1,114 @@
+/**
+ * The ops of RealPLKSR and its relatives: large convolutions of a few channels, group norm over the
+ * image in three steps, repeated channels, and sampling at learned offsets.
+ *
+ * Notation: C channels, H x W the map's size.
+ */
+import { GraphError, type MapShape, mapOf, vectorOf } from './shape.ts';
+import { areaOf, type Rules } from './transformerOp.ts';
+
+export type PlksrOp =
+  /**
+   * Zero-padded convolution of the first `count` channels among themselves, k odd; the other
+   * channels stay as they are. Weights [count, count, k, k], bias [count].
+   */
+  | {
+      readonly op: 'partialConv';
+      readonly kernel: number;
+      readonly count: number;
+      readonly weight: string;
+      readonly bias: string | null;
+    }
+  /** Mean of each channel's squares over all pixels: map -> vector. */
+  | { readonly op: 'meanOfSquares' }
+  /**
+   * Map, vector [C] of its means -> x[c] - the mean of the vector over the group of c. A group has
+   * C / groups consecutive channels.
+   */
+  | { readonly op: 'centre'; readonly groups: number }
+  /**
+   * Map, vector [C] of its means of squares -> x[c] / sqrt(the mean of the vector over the group of
+   * c + epsilon) * weight[c] + bias[c]. After `centre`, this is group norm with the biased variance.
+   */
+  | {
+      readonly op: 'groupNorm';
+      readonly groups: number;
+      readonly epsilon: number;
+      readonly weight: string;
+      readonly bias: string;
+    }
+  /** Channel c of the map becomes the channels c * times .. (c + 1) * times - 1. */
+  | { readonly op: 'repeatChannels'; readonly times: number }
+  /**
+   * DySample: map z [C], map o [2 g s^2] -> map enlarged by s. For pixel (s Y + i, s X + j) and group
+   * q, o[axis g s^2 + q s^2 + i s + j] is taken at (Y, X); axis 0 is x with the start of h(j), axis 1
+   * is y with that of h(i), h(k) = (k - (s - 1) / 2) / s. The C / g channels of the group are sampled
+   * bilinearly at (X + o_x / 2 + h(j), Y + o_y / 2 + h(i)), clamped to the centres of the outermost
+   * pixels.
+   *
+   * `sum` n: groups have 4 channels, and the result has n, the sums of the groups' first n.
+   */
+  | {
+      readonly op: 'dySample';
+      readonly scale: number;
+      readonly groups: number;
+      readonly sum: number | null;
+    };
+
+const local = { multiplyAdds: () => 0, reach: (_: unknown, r: number) => r, global: () => null };
+
+type OpOf<K extends PlksrOp['op']> = Extract<PlksrOp, { readonly op: K }>;
+
+/** The map of an op with a vector of its channels, in groups. */
+function grouped(
+  { groups }: { readonly groups: number },
+  [x, v]: readonly Parameters<typeof mapOf>[0][],
+  name: string,
+): MapShape {
+  const shape = mapOf(x, name);
+  if (vectorOf(v, name).length !== shape.channels || shape.channels % groups !== 0) {
+    throw new GraphError(`${name}: ${shape.channels} channels in ${groups} groups`);
+  }
+  return shape;
+}
+
+export const PLKSR: { readonly [K in PlksrOp['op']]: Rules<OpOf<K>> } = {
+  partialConv: {
+    ...local,
+    shape: ({ count }, [x], name) => {
+      const shape = mapOf(x, name);
+      if (count > shape.channels) throw new GraphError(`${name}: ${count} of ${shape.channels}`);
+      return shape;
+    },
+    multiplyAdds: ({ kernel, count }, shape) => kernel ** 2 * count ** 2 * areaOf(shape),
+    reach: ({ kernel }, r) => r + (kernel >> 1),
+  },
+  meanOfSquares: {
+    ...local,
+    shape: (_, [x], name) => ({ kind: 'vector', length: mapOf(x, name).channels }),
+    reach: () => 0,
+    global: () => 'means',
+  },
+  centre: { ...local, shape: grouped },
+  groupNorm: { ...local, shape: grouped },
+  repeatChannels: {
+    ...local,
+    shape: ({ times }, [x], name) => {
+      const shape = mapOf(x, name);
+      return { ...shape, channels: shape.channels * times };
+    },
+  },
+  dySample: {
+    ...local,
+    shape: ({ scale, groups, sum }, [z, o], name) => {
+      const shape = mapOf(z, name);
+      const fits = sum === null ? shape.channels % groups === 0 : shape.channels === 4 * groups;
+      if (!fits || mapOf(o, name).channels !== 2 * groups * scale ** 2) {
+        throw new GraphError(`${name}: ${shape.channels} channels in ${groups} groups`);
+      }
+      return { ...shape, channels: sum ?? shape.channels, scale: shape.scale * scale };
+    },
+    // Offsets are below a pixel unless training has made them larger.
+    reach: ({ scale }, r) => Math.ceil(r / scale) + 2,
+  },
+};

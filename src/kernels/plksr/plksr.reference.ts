@@ -1,0 +1,121 @@
+import { type PlanarMap, planarMap } from '../planar.ts';
+
+/** Zero-padded convolution of the first channels among themselves; sums in f64. */
+export function partialConvReference(
+  x: PlanarMap,
+  weights: Float32Array,
+  bias: Float32Array | null,
+  { kernel, count }: { readonly kernel: number; readonly count: number },
+): PlanarMap {
+  const { height, width } = x;
+  const radius = kernel >> 1;
+  const plane = height * width;
+  const y = planarMap(x.channels, height, width);
+  y.data.set(x.data);
+  const sums = new Float64Array(plane);
+  for (let o = 0; o < count; o++) {
+    sums.fill(bias ? bias[o] : 0);
+    for (let c = 0; c < count; c++) {
+      for (let ky = 0; ky < kernel; ky++) {
+        for (let kx = 0; kx < kernel; kx++) {
+          const w = weights[((o * count + c) * kernel + ky) * kernel + kx];
+          const [dy, dx] = [ky - radius, kx - radius];
+          for (let row = Math.max(0, -dy); row < Math.min(height, height - dy); row++) {
+            const from = c * plane + (row + dy) * width + dx;
+            const to = row * width;
+            const end = Math.min(width, width - dx);
+            for (let col = Math.max(0, -dx); col < end; col++) {
+              sums[to + col] += w * x.data[from + col];
+            }
+          }
+        }
+      }
+    }
+    y.data.set(sums, o * plane);
+  }
+  return y;
+}
+
+/** Means over groups of consecutive elements, repeated for each element. */
+export function groupMeansReference(v: Float32Array, groups: number): Float64Array {
+  const depth = v.length / groups;
+  return Float64Array.from(v, (_, c) => {
+    const first = c - (c % depth);
+    let sum = 0;
+    for (let i = first; i < first + depth; i++) sum += v[i];
+    return sum / depth;
+  });
+}
+
+const byChannel = (x: PlanarMap, f: (v: number, c: number) => number): PlanarMap => {
+  const plane = x.height * x.width;
+  return { ...x, data: x.data.map((v, i) => f(v, Math.floor(i / plane))) };
+};
+
+export function centreReference(x: PlanarMap, means: Float32Array, groups: number): PlanarMap {
+  const mean = groupMeansReference(means, groups);
+  return byChannel(x, (v, c) => v - mean[c]);
+}
+
+export function groupNormReference(
+  x: PlanarMap,
+  squares: Float32Array,
+  weight: Float32Array,
+  bias: Float32Array,
+  { groups, epsilon }: { readonly groups: number; readonly epsilon: number },
+): PlanarMap {
+  const variance = groupMeansReference(squares, groups);
+  return byChannel(x, (v, c) => (v / Math.sqrt(variance[c] + epsilon)) * weight[c] + bias[c]);
+}
+
+export function repeatChannelsReference(x: PlanarMap, times: number): PlanarMap {
+  const plane = x.height * x.width;
+  const y = planarMap(x.channels * times, x.height, x.width);
+  for (let c = 0; c < y.channels; c++) {
+    const from = Math.floor(c / times) * plane;
+    y.data.set(x.data.subarray(from, from + plane), c * plane);
+  }
+  return y;
+}
+
+/** See `dySample` of graph/plksrOp.ts. */
+export function dySampleReference(
+  z: PlanarMap,
+  o: PlanarMap,
+  {
+    scale: s,
+    groups,
+    sum,
+  }: { readonly scale: number; readonly groups: number; readonly sum: number | null },
+): PlanarMap {
+  const { width, height } = z;
+  const plane = width * height;
+  const depth = z.channels / groups;
+  const y = planarMap(sum ?? z.channels, height * s, width * s);
+  const start = (k: number) => (k - (s - 1) / 2) / s;
+  const clamped = (v: number, side: number) => Math.min(Math.max(v, 0), side - 1);
+  for (let row = 0; row < y.height; row++) {
+    for (let col = 0; col < y.width; col++) {
+      const [Y, X, i, j] = [Math.floor(row / s), Math.floor(col / s), row % s, col % s];
+      for (let q = 0; q < groups; q++) {
+        const offset = (axis: number) =>
+          0.5 * o.data[((axis * groups + q) * s * s + i * s + j) * plane + Y * width + X];
+        const px = clamped(X + offset(0) + start(j), width);
+        const py = clamped(Y + offset(1) + start(i), height);
+        const [x0, y0] = [Math.floor(px), Math.floor(py)];
+        const [x1, y1] = [Math.min(x0 + 1, width - 1), Math.min(y0 + 1, height - 1)];
+        const [fx, fy] = [px - x0, py - y0];
+        const sampled = (c: number) => {
+          const at = (r: number, t: number) => z.data[c * plane + r * width + t];
+          const upper = at(y0, x0) * (1 - fx) + at(y0, x1) * fx;
+          return upper * (1 - fy) + (at(y1, x0) * (1 - fx) + at(y1, x1) * fx) * fy;
+        };
+        for (let c = 0; c < (sum ?? depth); c++) {
+          const channel = sum === null ? q * depth + c : c;
+          y.data[(channel * y.height + row) * y.width + col] += sampled(q * depth + c);
+        }
+      }
+    }
+  }
+  return y;
+}

@@ -1,0 +1,148 @@
+/** Kernels of RealPLKSR and its relatives. `graph/plksrOp.ts` says what each op computes. */
+
+import mapSource from '../../shaders/lib/map.wgsl?raw';
+import dySampleSource from '../../shaders/plksr/dySample.wgsl?raw';
+import groupAffineSource from '../../shaders/plksr/groupAffine.wgsl?raw';
+import partialConvSource from '../../shaders/plksr/partialConv.wgsl?raw';
+import repeatChannelsSource from '../../shaders/plksr/repeatChannels.wgsl?raw';
+import {
+  assemble,
+  blocksOf,
+  type Constants,
+  contract,
+  type ElementType,
+  type Grid,
+  MAP_WORDS,
+} from '../kernel.ts';
+import type { Sources } from '../wgsl.ts';
+
+const SHADERS: Sources = {
+  'lib/map': mapSource,
+  'plksr/dySample': dySampleSource,
+  'plksr/groupAffine': groupAffineSource,
+  'plksr/partialConv': partialConvSource,
+  'plksr/repeatChannels': repeatChannelsSource,
+};
+
+const source = (name: string, element: ElementType, constants: Constants): string =>
+  assemble(element, constants, `plksr/${name}`, SHADERS);
+
+/** Pixels in a column of an invocation. */
+type Strip = 4 | 2;
+
+/** Bytes of workgroup memory that every device has, and those of a vector of f32. */
+const [MEMORY, VECTOR] = [16384, 16];
+
+/** The strip whose tile fits the workgroup memory of every device; null if none fits. */
+const stripFor = (kernel: number): Strip | null =>
+  ([4, 2] as const).find((strip) => (15 + kernel) * (4 * strip - 1 + kernel) * VECTOR <= MEMORY) ??
+  null;
+
+interface PartialConvSpec {
+  readonly kernel: number;
+  /** Channels that are convolved. */
+  readonly count: number;
+}
+
+/** Blocks that are convolved, and how they are divided. */
+function partialBlocks({ count }: PartialConvSpec) {
+  const dense = blocksOf(count);
+  const groups = Math.ceil(dense / 4);
+  return { dense, groups, per: Math.ceil(dense / groups) };
+}
+
+const PARTIAL_CONV = contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS);
+
+/**
+ * Weights: `packConvWeights`; bias: `packBias`. Grid: `partialConvGrid`.
+ * @throws RangeError for a kernel above 21, which has no room in workgroup memory
+ */
+export function partialConvKernel(spec: PartialConvSpec, element: ElementType = 'f32') {
+  const strip = stripFor(spec.kernel);
+  if (strip === null) throw new RangeError(`a kernel of ${spec.kernel}`);
+  const { dense, groups, per } = partialBlocks(spec);
+  return {
+    label: `partial conv ${spec.kernel}x${spec.kernel} ${spec.count}`,
+    code: source('partialConv', element, {
+      CHANNELS: spec.count,
+      DENSE: dense,
+      PER: per,
+      GROUPS: groups,
+      K: spec.kernel,
+      STRIP: strip,
+    }),
+    ...PARTIAL_CONV,
+  };
+}
+
+/** @param channels of the whole map */
+export function partialConvGrid(
+  spec: PartialConvSpec,
+  channels: number,
+  width: number,
+  height: number,
+): Grid {
+  const rows = 4 * (stripFor(spec.kernel) ?? 4);
+  const { dense, groups } = partialBlocks(spec);
+  const copied = blocksOf(channels) - dense;
+  return [Math.ceil(width / 16), Math.ceil(height / rows), groups + copied];
+}
+
+const GROUP_AFFINE = contract(['v', 'norm'], ['y']);
+
+/** Norm: weights and biases in whole blocks, f32, only read with an epsilon. Grid [1, 1, 1]. */
+export const groupAffineKernel = (channels: number, groups: number, epsilon: number | null) => ({
+  label: epsilon === null ? 'group centre' : 'group norm',
+  code: source('groupAffine', 'f32', {
+    CHANNELS: channels,
+    BLOCKS: blocksOf(channels),
+    DEPTH: channels / groups,
+    NORM: epsilon !== null,
+    EPSILON: { f32: epsilon ?? 0 },
+  }),
+  ...GROUP_AFFINE,
+});
+
+/** Bytes of the factors and shifts of `groupAffineKernel`. */
+export const groupAffineBytes = (channels: number): number => blocksOf(channels) * 32;
+
+const REPEAT = contract(['x'], ['y'], MAP_WORDS);
+
+/** `channels` of the result. Grid: `mapGrid(width, height, blocks of y)`. */
+export const repeatChannelsKernel = (
+  times: number,
+  channels: number,
+  element: ElementType = 'f32',
+) => ({
+  label: `channels ${times} times`,
+  code: source('repeatChannels', element, { TIMES: times, CHANNELS: channels }),
+  ...REPEAT,
+});
+
+const DY_SAMPLE = contract(['z', 'o'], ['y'], MAP_WORDS);
+
+/** `channels` of z. Grid: `mapGrid(width, height, blocks of y)`, with the size of y. */
+export const dySampleKernel = (
+  {
+    scale,
+    groups,
+    channels,
+    sum,
+  }: {
+    readonly scale: number;
+    readonly groups: number;
+    readonly channels: number;
+    readonly sum: number | null;
+  },
+  element: ElementType = 'f32',
+) => ({
+  label: `DySample x${scale}`,
+  code: source('dySample', element, {
+    SCALE: scale,
+    GROUPS: groups,
+    DEPTH: channels / groups,
+    CHANNELS: channels,
+    SUM: sum ?? 0,
+  }),
+  ...DY_SAMPLE,
+});

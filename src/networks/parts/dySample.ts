@@ -1,0 +1,86 @@
+import type { GraphBuilder, NodeId } from '../../graph/graph.ts';
+import { PlksrBuilder } from '../../graph/plksr.ts';
+import { fromFloat32, toFloat32 } from '../../weights/convert.ts';
+import type { TensorMap } from '../../weights/tensor.ts';
+import { type Outline, shapeOf } from '../match.ts';
+
+/** Layers under a prefix, such as `to_img`. */
+export interface DySample {
+  readonly layer: string;
+  readonly scale: number;
+  /** Channels of the result. */
+  readonly channels: number;
+  /**
+   * `folded`: the last 1x1 convolution comes before the sampling, as `foldDySample` prepares it. The
+   * result is the same, because sampling is linear, and four channels per group are sampled instead
+   * of all.
+   */
+  readonly folded: boolean;
+}
+
+/** The authors use four groups, or three for odd scales; the last layer is absent at scale 1. */
+export const dySampleGroups = (scale: number): number => (scale % 2 === 1 ? 3 : 4);
+
+/** The image from a map, by sampling at learned offsets. */
+export function dySample(
+  b: GraphBuilder,
+  output: string,
+  z: NodeId,
+  { layer, scale, channels, folded }: DySample,
+  groups: number = dySampleGroups(scale),
+): NodeId {
+  const p = new PlksrBuilder(b);
+  const cOut = 2 * groups * scale ** 2;
+  const of = (part: string, bias: boolean) =>
+    ({ layer: `${layer}.${part}`, kernel: 1, cOut, bias }) as const;
+  const offset = b.conv('dysample.offset', z, of('offset', true));
+  const scope = b.conv('dysample.scope', z, of('scope', false));
+  const offsets = b.mul('dysample.offsets', offset, b.sigmoid('dysample.gate', scope));
+  const spec = { scale, groups, sum: null };
+  if (scale === 1) return p.dySample(output, [z, offsets], spec);
+  const last = { layer: `${layer}.end_conv`, kernel: 1, bias: true } as const;
+  if (folded && channels <= 4) {
+    const mixed = b.conv('dysample.mixed', z, { ...last, cOut: 4 * groups });
+    return p.dySample(output, [mixed, offsets], { ...spec, sum: channels });
+  }
+  const sampled = p.dySample('dysample.sampled', [z, offsets], spec);
+  return b.conv(output, sampled, { ...last, cOut: channels });
+}
+
+/** Scale and groups of a DySample under a prefix; null if it has none or another form. */
+export function dySampleOf(
+  outline: Outline,
+  layer: string,
+  scale: number,
+): { groups: number } | null {
+  const offset = shapeOf(outline, `${layer}.offset.weight`, 4);
+  const groups = offset ? offset[0] / (2 * scale ** 2) : 0;
+  return Number.isInteger(groups) && groups > 0 ? { groups } : null;
+}
+
+/**
+ * The last 1x1 convolution W [n, C] as one before the sampling, [4 g, C]: row 4 q + k has the weights
+ * of W's row k for the channels of group q. The first group has the bias.
+ */
+export function foldDySample(tensors: TensorMap, layer: string, groups: number): TensorMap {
+  const weight = tensors.get(`${layer}.end_conv.weight`);
+  const bias = tensors.get(`${layer}.end_conv.bias`);
+  if (weight?.shape.length !== 4 || !bias || weight.shape[0] > 4) return tensors;
+  const [n, channels] = weight.shape;
+  const depth = channels / groups;
+  const own = toFloat32(weight);
+  const rows = new Float32Array(4 * groups * channels);
+  for (let q = 0; q < groups; q++) {
+    for (let k = 0; k < n; k++) {
+      const part = own.subarray(k * channels + q * depth, k * channels + (q + 1) * depth);
+      rows.set(part, (4 * q + k) * channels + q * depth);
+    }
+  }
+  const biases = new Float32Array(4 * groups);
+  biases.set(toFloat32(bias).subarray(0, n));
+  return new Map([
+    ...tensors,
+    [`${layer}.end_conv.weight`, fromFloat32(rows, [4 * groups, channels, 1, 1], 'f32')],
+    [`${layer}.end_conv.bias`, fromFloat32(biases, [4 * groups], 'f32')],
+  ]);
+}

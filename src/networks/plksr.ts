@@ -1,0 +1,148 @@
+import type { Activation } from '../graph/activations.ts';
+import { GraphBuilder, type NodeId } from '../graph/graph.ts';
+import { PlksrBuilder } from '../graph/plksr.ts';
+import { TransformerBuilder } from '../graph/transformer.ts';
+
+import { countBlocks, indices, type Match, type Outline, shapeOf, shuffled } from './match.ts';
+import type { Network } from './network.ts';
+import { dySample, dySampleOf, foldDySample } from './parts/dySample.ts';
+
+/** Sizes of a RealPLKSR. The defaults are the usual ones. */
+export interface PlksrConfig {
+  readonly scale: number;
+  readonly features?: number;
+  readonly blocks?: number;
+  /** Side of the large kernel, which is odd. */
+  readonly kernel?: number;
+  /** Channels that the large kernel convolves. */
+  readonly partial?: number;
+  /** Whether blocks have element-wise attention. */
+  readonly attention?: boolean;
+  /** `group` and `layer` are RealPLKSR's norms. PLKSR has none. */
+  readonly norm?: 'group' | 'layer' | 'none';
+  /** Sides of the two kernels of a channel mixer. */
+  readonly mixer?: readonly [1 | 3, 1 | 3];
+  /** Groups of DySample; absent: the end is a pixel shuffle. */
+  readonly sampling?: number | null;
+  /** Whether the last convolution precedes DySample's sampling (`foldDySample`); default true. */
+  readonly folded?: boolean;
+  readonly channels?: number;
+  readonly inputRange?: number;
+}
+
+const NORM_GROUPS = 4;
+/** Above it, no kernel of the engine has room in every device's workgroup memory. */
+const MAX_KERNEL = 21;
+
+/**
+ * PLKSR, partial large kernel network, and RealPLKSR, its variant with norms and Mish.
+ *
+ * Sources: Lee et al., "Partial Large Kernel CNNs for Efficient Super-Resolution", arXiv 2404.11848;
+ * RealPLKSR and DySample's use in it are from the training code neosr. DySample: Liu et al.,
+ * "Learning to Upsample by Learning to Sample", arXiv 2308.15085.
+ *
+ * Layers have the names of the checkpoints, nodes those of the golden tensors.
+ */
+export function plksr(config: PlksrConfig): Network {
+  const { scale, features = 64, blocks = 28, kernel = 17, channels = 3 } = config;
+  const { partial = features / 4, attention = true, norm = 'group', mixer = [3, 3] } = config;
+  const { sampling = null, folded = true, inputRange = 1 } = config;
+  const real = norm !== 'none';
+  const b = new GraphBuilder();
+  const p = new PlksrBuilder(b);
+  const t = new TransformerBuilder(b);
+  const conv = (name: string, x: NodeId, layer: string, cOut: number, side: 1 | 3 = 3): NodeId =>
+    b.conv(name, x, { layer, kernel: side, cOut, bias: true });
+  const input = b.input('input', channels);
+  const active: Activation = real ? { fn: 'mish' } : { fn: 'gelu' };
+  const mixerName = real ? 'channel_mixer' : 'channe_mixer';
+
+  let x = conv('feats0', input, 'feats.0', features);
+  for (let i = 1; i <= blocks; i++) {
+    const [name, layer] = [`block${i}`, `feats.${i}`];
+    const [first, second] = mixer;
+    let u = x;
+    if (norm === 'layer') u = t.layerNorm(`${name}.layer_norm`, u, `${layer}.layer_norm`, 1e-6);
+    const wide = conv(`${name}.wide`, u, `${layer}.${mixerName}.0`, 2 * features, first);
+    const activated = b.activation(`${name}.active`, wide, active);
+    const mixed = `${name}.${mixerName}`;
+    u = conv(mixed, activated, `${layer}.${mixerName}.2`, features, second);
+    u = p.partialConv(`${name}.lk`, u, { layer: `${layer}.lk.conv`, kernel, count: partial });
+    if (attention) {
+      const gate = conv(`${name}.attn.f`, u, `${layer}.attn.f.0`, features);
+      u = b.mul(`${name}.attn`, u, b.sigmoid(`${name}.attn.gate`, gate));
+    }
+    u = conv(`${name}.refine`, u, `${layer}.refine`, features, 1);
+    if (norm === 'group') {
+      u = p.groupNorm(`${name}.norm`, u, `${layer}.norm`, NORM_GROUPS, 1e-5);
+    }
+    x = b.add(`${name}.out`, x, u);
+  }
+  const last = `feats.${blocks + (real ? 2 : 1)}`;
+  const end = sampling === null && scale === 1 ? 'output' : 'before_shuffle';
+  const z = b.add(
+    end,
+    p.repeatChannels('repeated', input, scale ** 2),
+    conv('feats_last', x, last, channels * scale ** 2),
+  );
+  const build = (): NodeId => {
+    if (sampling !== null) {
+      const spec = { layer: 'to_img', scale, channels, folded };
+      return dySample(b, 'output', z, spec, sampling);
+    }
+    return scale === 1 ? z : b.pixelShuffle('output', z, scale);
+  };
+  return { architecture: real ? 'realplksr' : 'plksr', scale, inputRange, graph: b.build(build()) };
+}
+
+/** A RealPLKSR or a PLKSR with one dense large kernel per block. */
+export function matchPlksr(outline: Outline): Match | null {
+  const real = outline.has('feats.1.channel_mixer.0.weight');
+  const mixerName = real ? 'channel_mixer' : 'channe_mixer';
+  const head = shapeOf(outline, 'feats.0.weight', 4);
+  const large = shapeOf(outline, 'feats.1.lk.conv.weight', 4);
+  const mixer = [0, 2].map((part) => shapeOf(outline, `feats.1.${mixerName}.${part}.weight`, 4));
+  if (!head || !large || !outline.has('feats.1.refine.weight')) return null;
+  const [features, channels] = head;
+  const [partial, , kernel] = large;
+  const sides = mixer.map((shape) => shape?.[3]);
+  const sound = kernel % 2 === 1 && kernel <= MAX_KERNEL;
+  if (!sound || !sides.every((side) => side === 1 || side === 3)) return null;
+  // Other large kernels of PLKSR have further layers.
+  if ([...outline.keys()].some((name) => /\.lk\.(convs|mn_conv)\b/.test(name))) return null;
+  const blocks = countBlocks(
+    new Map([...outline].map(([name, tensor]) => [fromZero(name), tensor])),
+    'block#.lk.conv.weight',
+  );
+  const last = shapeOf(outline, `feats.${blocks + (real ? 2 : 1)}.weight`, 4);
+  const shuffle = last && shuffled(last[0], channels);
+  if (!shuffle || indices(outline, 'feats.#.').at(-1) !== blocks + (real ? 2 : 1)) return null;
+  const { scale } = shuffle;
+  const sampled = outline.has('to_img.init_pos') || outline.has('to_img.offset.weight');
+  const sampling = sampled ? dySampleOf(outline, 'to_img', scale) : null;
+  if (sampled && sampling === null) return null;
+  const norm = !real ? 'none' : outline.has('feats.1.layer_norm.weight') ? 'layer' : 'group';
+  if (norm === 'group' && features % NORM_GROUPS !== 0) return null;
+  const attention = outline.has('feats.1.attn.f.0.weight');
+  const [first, second] = sides as [1 | 3, 1 | 3];
+  const config = { scale, features, blocks, kernel, partial, attention, norm } as const;
+  const groups = sampling?.groups ?? null;
+  return {
+    architecture: real ? 'realplksr' : 'plksr',
+    scales: [scale],
+    inputRange: 1,
+    assumptions: real
+      ? norm === 'group'
+        ? ['norms over 4 groups of channels']
+        : []
+      : ['the large kernel replaces its channels, and its input is not added'],
+    build: ({ inputRange = 1 }) =>
+      plksr({ ...config, channels, mixer: [first, second], sampling: groups, inputRange }),
+    ...(groups !== null &&
+      scale > 1 && { prepare: (tensors) => foldDySample(tensors, 'to_img', groups) }),
+  };
+}
+
+/** `feats.1` becomes block 0, because blocks count from one. */
+const fromZero = (name: string): string =>
+  name.replace(/^feats\.(\d{1,4})\.(?=lk\.)/, (_, index) => `block${Number(index) - 1}.`);

@@ -1,0 +1,30 @@
+// Factor and shift of each channel from means over groups of DEPTH channels:
+//   NORM false: y[c] = (1, -m),                            m = mean of v over the group of c
+//   NORM true:  y[c] = (weight[c] / sqrt(m + EPSILON), bias[c])
+//   v [BLOCKS] vec4f, norm [2][BLOCKS] vec4f: weights, then biases, read with NORM
+//   y [4 BLOCKS] vec2f, zeros for absent channels: the operand p of maps/pointwise.wgsl, OP_AFFINE
+// One workgroup of 64. Prelude: CHANNELS, BLOCKS, DEPTH, NORM, EPSILON.
+
+@group(0) @binding(1) var<storage, read> v: array<f32>;
+@group(0) @binding(2) var<storage, read> norm: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec2f>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) lane: u32) {
+  for (var c = lane; c < 4u * BLOCKS; c += 64u) {
+    if c >= CHANNELS {
+      y[c] = vec2f();
+      continue;
+    }
+    var sum = 0.0;
+    for (var i = c / DEPTH * DEPTH; i < (c / DEPTH + 1u) * DEPTH; i++) {
+      sum += v[i];
+    }
+    let mean = sum / f32(DEPTH);
+    if NORM {
+      y[c] = vec2f(norm[c] * inverseSqrt(mean + EPSILON), norm[4u * BLOCKS + c]);
+    } else {
+      y[c] = vec2f(1.0, -mean);
+    }
+  }
+}

@@ -1,0 +1,34 @@
+// Each channel of a map TIMES times: y[c] = x[c / TIMES].
+//   x, y [..][H][W] vectors of 4 channels (Chw4c); channels of y from CHANNELS on are zero
+// One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block of y.
+// Prelude: E, E4, TIMES, CHANNELS.
+
+#import lib/map
+
+@group(0) @binding(1) var<storage, read> x: array<E4>;
+@group(0) @binding(2) var<storage, read_write> y: array<E4>;
+
+fn gather(c: u32, pixel: u32) -> E {
+  if c >= CHANNELS {
+    return E(0.0);
+  }
+  let source = c / TIMES;
+  return x[(source >> 2u) * params.width * params.height + pixel][source & 3u];
+}
+
+@compute @workgroup_size(8, 8, 1)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let col = group.x * 8u + local.x;
+  let row = (group.y + params.group_row) * 8u + local.y;
+  if row >= params.height || col >= params.width {
+    return;
+  }
+  let pixel = row * params.width + col;
+  let c = group.z * 4u;
+  y[group.z * params.width * params.height + pixel] = E4(
+    gather(c, pixel),
+    gather(c + 1u, pixel),
+    gather(c + 2u, pixel),
+    gather(c + 3u, pixel),
+  );
+}
