@@ -18,6 +18,7 @@ const cases = [
   ...findGoldenCases('gla_*'),
   ...findGoldenCases('dlsn_*'),
   ...findGoldenCases('*plksr_*'),
+  ...findGoldenCases('rcan_*'),
 ];
 if (cases.length < 20)
   console.warn('SKIPPED: most goldens of transformers; set CRISPEN_SHARED to test them.');

@@ -51,10 +51,12 @@ test.each(FAMILIES.flatMap((family) => [[family, 'oracle'] as const, [family, 'c
 );
 
 test.each(['oracle', 'cpu'] as const)(
-  'RealPLKSR and PLKSR compute on %s what the published code did',
+  'RealPLKSR, PLKSR and RCAN compute on %s what the published code did',
   async (device) => {
-    const files = findGoldenCases('*plksr_*').filter((file) => !/c64/.test(file));
-    expect(files.length).toBeGreaterThanOrEqual(2);
+    const files = ['*plksr_*', 'rcan_*']
+      .flatMap((pattern) => findGoldenCases(pattern))
+      .filter((file) => !/c64/.test(file));
+    expect(files.length).toBeGreaterThanOrEqual(3);
     const backend = await openBackend(device);
     try {
       for (const file of files) {

@@ -1,10 +1,15 @@
-/** Golden cases of lightweight transformers and of later convolutional networks. Weights may be in another file or follow a rule. */
+/**
+ * Golden cases of lightweight transformers and of later convolutional networks. Weights may be in
+ * another file or follow a rule.
+ */
 import { asid } from '../networks/asid.ts';
 import type { Network } from '../networks/network.ts';
 import { omnisr } from '../networks/omnisr.ts';
 import type { Upsampler } from '../networks/parts/swin.ts';
 import { type SwinConfig, srformer, swinir } from '../networks/swinir.ts';
+import { DIV2K_MEAN } from '../networks/parts/mean.ts';
 import { type PlksrConfig, plksr } from '../networks/plksr.ts';
+import { rcan } from '../networks/rcan.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import type { GoldenCase } from './golden-case.ts';
 import { readSafetensorsFile } from './golden-file.ts';
@@ -54,6 +59,18 @@ const BUILDERS: Readonly<Record<string, (metadata: Metadata) => Network>> = {
     }),
   swinir: (metadata) => swinir(swinOf(metadata)),
   srformer: (metadata) => srformer(swinOf(metadata)),
+  rcan: (metadata) =>
+    rcan({
+      scale: Number(metadata.scale),
+      unshuffle: Number(metadata.unshuffle),
+      features: Number(metadata.num_feat),
+      groups: Number(metadata.groups),
+      blocks: Number(metadata.blocks),
+      reduction: Number(metadata.reduction),
+      residualScale: Number(metadata.res_scale),
+      imageRange: Number(metadata.internal_range),
+      mean: metadata.norm === 'true' ? DIV2K_MEAN : null,
+    }),
   realplksr: plksrOf(null),
   plksr: plksrOf('none'),
 };
@@ -78,6 +95,12 @@ function swinOf(metadata: Metadata): SwinConfig {
 /** Facts about tiles, not values of the network. */
 const NOT_COMPARED = /^(coverage|tile_positions|tile_means|tile.*\.output\.crop|whole\.output)$/;
 
+/**
+ * Maps before the last step. Without that step (a pixel shuffle by 1, no mean), they are the output,
+ * and the network has no such node.
+ */
+const BEFORE_END = /^(before_shuffle|tail_conv)$/;
+
 /** The case of a file, or null if it is of another kind. */
 export async function transformerCases(
   path: string,
@@ -98,11 +121,17 @@ export async function transformerCases(
           tensor !== 'input' &&
           !tensor.startsWith('weights.') &&
           !NOT_COMPARED.test(tensor) &&
-          // At scale 1, a pixel shuffle does nothing, and the output is the map before it.
-          !(tensor === 'before_shuffle' && network.scale === 1 && !names.has(tensor)),
+          !(BEFORE_END.test(tensor) && !names.has(tensor)),
       )
       .map(([tensor, value]) => [tensor.replace(/^(g\d+\.b\d+)\.se$/, '$1.mbconv.se'), value]),
   );
+  // Vectors are maps of one pixel in the published code.
+  for (const { name, shape } of network.graph.nodes) {
+    const tensor = expected.get(name);
+    if (tensor && shape.kind === 'vector') {
+      expected.set(name, { ...tensor, shape: tensor.shape.slice(0, 2) });
+    }
+  }
   const weights = await weightsOf(path, metadata, inside, network);
   if (metadata.tile === undefined) return [{ name, network, weights, input, expected }];
   const tiles = { side: Number(metadata.tile), overlap: Number(metadata.overlap) };

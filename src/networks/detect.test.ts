@@ -210,7 +210,6 @@ describe('what cannot be told', () => {
       ['encoder.weight', 'decoder.weight'],
       /not know the network .*2 tensors: encoder/,
     ],
-    ['a known one', ['body.0.body.0.body.0.weight'], /looks like RCAN/],
     ['SPANPlus', ['feats.0.weight', 'upsampler.0.weight'], /looks like SPANPlus/],
     ['names full of control characters', ['a\u001b[2J\n'], /a\\u001b\[2J\\n/],
   ])('%s', (_, names, message) => {

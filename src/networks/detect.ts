@@ -59,7 +59,6 @@ const MATCHERS: readonly Matcher[] = Object.values(FAMILIES).map(({ match }) => 
 /** Known networks that Crispen does not run, with a part of a name that identifies them. */
 const OTHERS: readonly (readonly [string, RegExp])[] = [
   ['ASID without position tables', /^block0\.residual_layer\.0\.SLA1\./],
-  ['RCAN', /^body\.0\.body\.0\.body\.0\./],
   ['SPANPlus', /^feats\.\d/],
   ['HAT', /\.overlap_attn\./],
   ['Swin2SR', /\.attn\.logit_scale$/],

@@ -21,6 +21,7 @@ import type { Network } from './network.ts';
 import { matchOmniSr, type OmniSrConfig, omnisr } from './omnisr.ts';
 import { matchPan, type PanConfig, pan } from './pan.ts';
 import { matchPlksr, type PlksrConfig, plksr } from './plksr.ts';
+import { matchRcan, type RcanConfig, rcan } from './rcan.ts';
 import { matchRrdb, type RrdbConfig, rrdb } from './rrdb.ts';
 import { matchSpan, type SpanConfig, span } from './span.ts';
 import { matchSrformer, matchSwinir, type SwinConfig, srformer, swinir } from './swinir.ts';
@@ -41,6 +42,7 @@ export interface NetworkConfigs {
   readonly omnisr: OmniSrConfig;
   readonly swinir: SwinConfig;
   readonly srformer: SwinConfig;
+  readonly rcan: RcanConfig;
   readonly realplksr: PlksrConfig;
   readonly plksr: PlksrConfig;
 }
@@ -103,6 +105,7 @@ export const FAMILIES: { readonly [K in Architecture]: Family<NetworkConfigs[K]>
   omnisr: { title: 'OmniSR', build: omnisr, match: matchOmniSr },
   swinir: { title: 'SwinIR', build: swinir, match: matchSwinir },
   srformer: { title: 'SRFormer', build: srformer, match: matchSrformer },
+  rcan: { title: 'RCAN', build: rcan, match: matchRcan },
   realplksr: { title: 'RealPLKSR', build: plksr, match: matchPlksr },
   plksr: {
     title: 'PLKSR',

@@ -1,0 +1,126 @@
+import { GraphBuilder, type NodeId } from '../graph/graph.ts';
+import { TransformerBuilder } from '../graph/transformer.ts';
+import { indices, type Match, type Outline, shapeOf, shuffleScale } from './match.ts';
+import type { Network } from './network.ts';
+import { constant, storedMean } from './parts/mean.ts';
+import { shuffleUp } from './parts/shuffleUp.ts';
+
+/** Sizes of an RCAN. The defaults are the published ones. */
+export interface RcanConfig {
+  /** From input to output image: 4 / unshuffle, if that is not 1. */
+  readonly scale: number;
+  /** Factor of the pixel unshuffle at the start: 1, 2 or 4. The upsampler is then that of x4. */
+  readonly unshuffle?: number;
+  readonly features?: number;
+  readonly groups?: number;
+  /** Blocks of a group. */
+  readonly blocks?: number;
+  /** Channels per hidden element of the channel attention. */
+  readonly reduction?: number;
+  /** Factor of each block's residual: 1 in the published code. */
+  readonly residualScale?: number;
+  readonly channels?: number;
+  readonly inputRange?: number;
+  /** Range that the network works on, with a mean. */
+  readonly imageRange?: number;
+  /** Subtracted from the input and added to the output, on 0..1. */
+  readonly mean?: readonly number[] | null;
+}
+
+/**
+ * Residual channel attention network.
+ *
+ * Source: Zhang et al., "Image Super-Resolution Using Very Deep Residual Channel Attention
+ * Networks", arXiv 1807.02758, section 3. Layers have the names of the authors' code, nodes those of
+ * the golden tensors. Pixel unshuffle is from the training code traiNNer.
+ */
+export function rcan(config: RcanConfig): Network {
+  const { scale, unshuffle = 1, features = 64, groups = 10, blocks = 20 } = config;
+  const { reduction = 16, residualScale = 1, channels = 3, inputRange = 1 } = config;
+  const { imageRange = inputRange, mean = null } = config;
+  const b = new GraphBuilder();
+  const t = new TransformerBuilder(b);
+  const conv = (name: string, x: NodeId, layer: string, cOut = features): NodeId =>
+    b.conv(name, x, { layer, kernel: 3, cOut, bias: true });
+  const gain = imageRange / inputRange;
+  const shifts = mean !== null || gain !== 1;
+  const means = mean ?? constant(channels, 0);
+
+  /** t * sigmoid(W2 relu(W1 mean(t))), with one factor per channel. */
+  const channelAttention = (name: string, x: NodeId, layer: string): NodeId => {
+    const hidden = { lengthOut: Math.floor(features / reduction), bias: true, conv: true };
+    const pooled = b.globalAveragePool(`${name}.ca_mean`, x);
+    const squeezed = b.linear(`${name}.ca_squeeze`, pooled, { layer: `${layer}.0`, ...hidden });
+    const active = b.relu(`${name}.ca_relu`, squeezed);
+    const back = { layer: `${layer}.2`, lengthOut: features, bias: true, conv: true };
+    const weights = b.sigmoid(`${name}.ca_weights`, b.linear(`${name}.ca_expand`, active, back));
+    return t.scaleChannels(`${name}.scaled`, x, weights);
+  };
+
+  const input = b.input('input', channels);
+  const shift = means.map((m) => -m * imageRange);
+  const shifted = shifts ? b.affine('sub_mean', input, constant(channels, gain), shift) : input;
+  const cells = unshuffle === 1 ? shifted : b.pixelUnshuffle('unshuffled', shifted, unshuffle);
+  const head = conv('head', cells, unshuffle === 1 ? 'head.0' : 'head.1');
+  let x = head;
+  for (let g = 0; g < groups; g++) {
+    const start = x;
+    for (let i = 0; i < blocks; i++) {
+      const [name, layer] = [`g${g}.b${i}`, `body.${g}.body.${i}.body`];
+      const inner = b.relu(`${name}.relu`, conv(`${name}.conv1`, x, `${layer}.0`));
+      const residual = conv(`${name}.conv2`, inner, `${layer}.2`);
+      const scaled = channelAttention(name, residual, `${layer}.3.conv_du`);
+      x = b.add(`${name}.out`, x, scaled, residualScale);
+    }
+    x = b.add(`g${g}.out`, start, conv(`g${g}.conv`, x, `body.${g}.body.${blocks}`));
+  }
+  x = b.add('body_sum', head, conv('body_conv', x, `body.${groups}`));
+  x = shuffleUp(b, x, scale * unshuffle, 'tail.0');
+  const last = conv(shifts ? 'tail_conv' : 'output', x, 'tail.1', channels);
+  const output = shifts
+    ? b.affine(
+        'output',
+        last,
+        constant(channels, 1 / gain),
+        means.map((m) => m * inputRange),
+      )
+    : last;
+  return { architecture: 'rcan', scale, inputRange, graph: b.build(output) };
+}
+
+/** An RCAN of the authors' code, or with a pixel unshuffle. */
+export function matchRcan(outline: Outline): Match | null {
+  const direct = shapeOf(outline, 'head.0.weight', 4);
+  const head = direct ?? shapeOf(outline, 'head.1.weight', 4);
+  const squeeze = shapeOf(outline, 'body.0.body.0.body.3.conv_du.0.weight', 4);
+  const tail = shapeOf(outline, 'tail.1.weight', 4);
+  if (!head || !squeeze || !tail) return null;
+  const [features, taken] = head;
+  const [channels] = tail;
+  const unshuffle = direct ? 1 : Math.sqrt(taken / channels);
+  if (![1, 2, 4].includes(unshuffle)) return null;
+  // Without an upsampler, the output has the size of the cells.
+  const enlarged = shuffleScale(outline, 'tail.0.') ?? 1;
+  const groups = indices(outline, 'body.#.').at(-1) ?? 0;
+  const blocks = indices(outline, 'body.0.body.#.').at(-1) ?? 0;
+  const sizes = { features, channels, unshuffle, groups, blocks };
+  const config = { ...sizes, reduction: features / squeeze[0] };
+  return {
+    architecture: 'rcan',
+    scales: [enlarged / unshuffle],
+    inputRange: 1,
+    assumptions: [['residuals times 1', 'residualScale']],
+    build: ({ scale, inputRange = 1, residualScale = 1 }, tensors) => {
+      const stored = storedMean(tensors);
+      return rcan({
+        ...config,
+        scale,
+        residualScale,
+        inputRange,
+        // The shift belongs to the weights.
+        imageRange: stored?.range ?? inputRange,
+        mean: stored?.mean ?? null,
+      });
+    },
+  };
+}
