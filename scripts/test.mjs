@@ -53,6 +53,7 @@ const CHUNK_LIMITS = {
   'nonlocal.reference': [2.5, 'loops of non-local attention, for inspect() and the oracle'],
   nonlocal: [10, 'networks with non-local attention'],
   averagedModel: [2, 'networks that run in averaged tiles'],
+  plksr: [3.5, 'RealPLKSR and relatives: large kernels, group norm, DySample'],
   pngChunks: [1.5, 'PNG files, read or written'],
   png16: [9, 'PNG of 16 bits per sample'],
   quick: [1.5, '`tune: quick`: a few kernels, after the first image'],
@@ -61,7 +62,7 @@ const CHUNK_LIMITS = {
   relaxed: [3, 'the WebAssembly module, where the runtime has relaxed SIMD'],
   simd: [3, 'the WebAssembly module elsewhere'],
   result: [4, 'results that are files'],
-  others: [1.5, 'ops that the CPU backend needs for networks other than A2N and PAN'],
+  others: [2.5, 'ops that the CPU backend needs for networks other than A2N and PAN'],
   source: [6, 'images that are files: what their values mean'],
   statistics: [2.5, 'A2N on images that are cut into tiles'],
   tiler: [2, 'images that do not fit the memory budget whole'],
@@ -69,6 +70,7 @@ const CHUNK_LIMITS = {
   tuning: [1.5, 'the table of adapters and variants'],
   trunk: [2, 'non-local attention on images that do not fit whole'],
   tuned: [1.5, '`tune`: what was measured before'],
+  'vector.reference': [1.5, 'vectors and group means on the CPU'],
   vectorAlone: [2, 'poolings and ops on vectors outside of larger ops'],
 };
 

@@ -5,11 +5,11 @@
 import { asid } from '../networks/asid.ts';
 import type { Network } from '../networks/network.ts';
 import { omnisr } from '../networks/omnisr.ts';
-import type { Upsampler } from '../networks/parts/swin.ts';
-import { type SwinConfig, srformer, swinir } from '../networks/swinir.ts';
 import { DIV2K_MEAN } from '../networks/parts/mean.ts';
+import type { Upsampler } from '../networks/parts/swin.ts';
 import { type PlksrConfig, plksr } from '../networks/plksr.ts';
 import { rcan } from '../networks/rcan.ts';
+import { type SwinConfig, srformer, swinir } from '../networks/swinir.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import type { GoldenCase } from './golden-case.ts';
 import { readSafetensorsFile } from './golden-file.ts';

@@ -8,9 +8,9 @@ import { upscale } from '../../cpu/upscale.ts';
 import type { Rgba8Image } from '../../image/image.ts';
 import type { Network } from '../../networks/network.ts';
 import { createNetwork } from '../../networks/registry.ts';
-import { Engine } from '../engine.ts';
 import { fromFloat32, toFloat32 } from '../../weights/convert.ts';
 import type { TensorMap } from '../../weights/tensor.ts';
+import { Engine } from '../engine.ts';
 import { regionOf } from './tiler.ts';
 
 let engine: Engine;
@@ -34,7 +34,14 @@ const strong = (weights: TensorMap): TensorMap =>
   new Map(
     [...weights].map(([name, tensor]) => {
       const factor = /conv_du\.\d\.weight$/.test(name) ? 8 : 1;
-      return [name, fromFloat32(toFloat32(tensor).map((v) => v * factor), tensor.shape, 'f32')];
+      return [
+        name,
+        fromFloat32(
+          toFloat32(tensor).map((v) => v * factor),
+          tensor.shape,
+          'f32',
+        ),
+      ];
     }),
   );
 
