@@ -66,6 +66,7 @@ const NETWORKS: Readonly<Record<string, Network>> = {
   omnisr: createNetwork('omnisr', { scale: 2, features: 8, groups: 1, heads: 2 }),
   swinir: createNetwork('swinir', windows),
   srformer: createNetwork('srformer', windows),
+  mosr: createNetwork('mosr', { ...tiny, upsampler: 'dys', folded: false }),
   rcan: createNetwork('rcan', { ...tiny, groups: 1, reduction: 4 }),
   realplksr: createNetwork('realplksr', { ...tiny, kernel: 5, sampling: 4 }),
   'realplksr with layer norm': createNetwork('realplksr', { ...tiny, kernel: 5, norm: 'layer' }),

@@ -19,6 +19,7 @@ const cases = [
   ...findGoldenCases('dlsn_*'),
   ...findGoldenCases('*plksr_*'),
   ...findGoldenCases('rcan_*'),
+  ...findGoldenCases('mosr_*'),
 ];
 if (cases.length < 20)
   console.warn('SKIPPED: most goldens of transformers; set CRISPEN_SHARED to test them.');

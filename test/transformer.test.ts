@@ -51,12 +51,12 @@ test.each(FAMILIES.flatMap((family) => [[family, 'oracle'] as const, [family, 'c
 );
 
 test.each(['oracle', 'cpu'] as const)(
-  'RealPLKSR, PLKSR and RCAN compute on %s what the published code did',
+  'RealPLKSR, PLKSR, RCAN and MoSR compute on %s what the published code did',
   async (device) => {
-    const files = ['*plksr_*', 'rcan_*']
+    const files = ['*plksr_*', 'rcan_*', 'mosr_*']
       .flatMap((pattern) => findGoldenCases(pattern))
       .filter((file) => !/c64/.test(file));
-    expect(files.length).toBeGreaterThanOrEqual(3);
+    expect(files.length).toBeGreaterThanOrEqual(4);
     const backend = await openBackend(device);
     try {
       for (const file of files) {

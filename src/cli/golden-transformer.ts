@@ -3,6 +3,7 @@
  * another file or follow a rule.
  */
 import { asid } from '../networks/asid.ts';
+import { type MosrConfig, meanOfGroups, mosr } from '../networks/mosr.ts';
 import type { Network } from '../networks/network.ts';
 import { omnisr } from '../networks/omnisr.ts';
 import { DIV2K_MEAN } from '../networks/parts/mean.ts';
@@ -18,7 +19,7 @@ import { recipe2 } from './golden-hash.ts';
 type Metadata = Readonly<Record<string, string>>;
 
 /** PLKSR's mixers by the sides of their kernels. */
-const MIXERS: Readonly<Record<string, PlksrConfig['mixer']>> = {
+const MIXERS: Readonly<Record<string, NonNullable<PlksrConfig['mixer']>>> = {
   CCM: [3, 1],
   DCCM: [3, 3],
   ICCM: [1, 3],
@@ -33,7 +34,7 @@ const plksrOf = (norm: PlksrConfig['norm'] | null) => (metadata: Metadata) =>
     partial: Number(metadata.large_kernel_channels),
     attention: metadata.use_ea === 'true',
     norm: norm ?? (metadata.layer_norm === 'true' ? 'layer' : 'group'),
-    mixer: MIXERS[metadata.ccm_type ?? 'DCCM'],
+    mixer: MIXERS[metadata.ccm_type ?? 'DCCM'] ?? [3, 3],
     sampling: metadata.dysample === 'true' ? Number(metadata.dysample_groups) : null,
     folded: false,
   });
@@ -71,6 +72,19 @@ const BUILDERS: Readonly<Record<string, (metadata: Metadata) => Network>> = {
       imageRange: Number(metadata.internal_range),
       mean: metadata.norm === 'true' ? DIV2K_MEAN : null,
     }),
+  mosr: (metadata) => {
+    const features = Number(metadata.dim);
+    return mosr({
+      scale: Number(metadata.scale),
+      features,
+      blocks: Number(metadata.blocks),
+      kernel: Number(metadata.kernel_size) as NonNullable<MosrConfig['kernel']>,
+      hidden: features * Number(metadata.expansion_ratio),
+      local: features * Number(metadata.conv_ratio),
+      upsampler: metadata.upsampler as NonNullable<MosrConfig['upsampler']>,
+      folded: false,
+    });
+  },
   realplksr: plksrOf(null),
   plksr: plksrOf('none'),
 };
@@ -132,7 +146,8 @@ export async function transformerCases(
       expected.set(name, { ...tensor, shape: tensor.shape.slice(0, 2) });
     }
   }
-  const weights = await weightsOf(path, metadata, inside, network);
+  const stored = await weightsOf(path, metadata, inside, network);
+  const weights = network.architecture === 'mosr' ? meanOfGroups(stored) : stored;
   if (metadata.tile === undefined) return [{ name, network, weights, input, expected }];
   const tiles = { side: Number(metadata.tile), overlap: Number(metadata.overlap) };
   return [{ name, network, weights, input, expected, tiles }];

@@ -12,6 +12,7 @@ const SIZES: Partial<{ readonly [K in Architecture]: Partial<NetworkConfigs[K]> 
   esrgan: { features: 8, growth: 4, blocks: 2 },
   edsr: { features: 8, blocks: 12 },
   compact: { features: 8, blocks: 2 },
+  mosr: { features: 8, blocks: 2, upsampler: 'ps' },
   rcan: { features: 8, groups: 2, blocks: 2, reduction: 4 },
   realplksr: { features: 8, blocks: 2, kernel: 5 },
   plksr: { features: 8, blocks: 2, kernel: 5 },

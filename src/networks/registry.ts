@@ -17,6 +17,7 @@ import { type DlsnConfig, dlsn, matchDlsn } from './dlsn.ts';
 import { type EdsrConfig, edsr, matchEdsr } from './edsr.ts';
 import { type LcoanConfig, lcoan, matchLcoan } from './lcoan.ts';
 import type { Matcher } from './match.ts';
+import { type MosrConfig, matchMosr, mosr } from './mosr.ts';
 import type { Network } from './network.ts';
 import { matchOmniSr, type OmniSrConfig, omnisr } from './omnisr.ts';
 import { matchPan, type PanConfig, pan } from './pan.ts';
@@ -42,6 +43,7 @@ export interface NetworkConfigs {
   readonly omnisr: OmniSrConfig;
   readonly swinir: SwinConfig;
   readonly srformer: SwinConfig;
+  readonly mosr: MosrConfig;
   readonly rcan: RcanConfig;
   readonly realplksr: PlksrConfig;
   readonly plksr: PlksrConfig;
@@ -105,6 +107,7 @@ export const FAMILIES: { readonly [K in Architecture]: Family<NetworkConfigs[K]>
   omnisr: { title: 'OmniSR', build: omnisr, match: matchOmniSr },
   swinir: { title: 'SwinIR', build: swinir, match: matchSwinir },
   srformer: { title: 'SRFormer', build: srformer, match: matchSrformer },
+  mosr: { title: 'MoSR', build: mosr, match: matchMosr },
   rcan: { title: 'RCAN', build: rcan, match: matchRcan },
   realplksr: { title: 'RealPLKSR', build: plksr, match: matchPlksr },
   plksr: {

@@ -41,6 +41,7 @@ const networks: Readonly<Record<string, Network>> = {
   span: createNetwork('span', { scale: 2, features: 8 }),
   rrdb: createNetwork('esrgan', { scale: 2, features: 8, growth: 4, blocks: 1, unshuffle: 2 }),
   edsr: createNetwork('edsr', { scale: 3, features: 8, blocks: 2 }),
+  mosr: createNetwork('mosr', { scale: 2, features: 8, blocks: 1 }),
   rcan: createNetwork('rcan', { scale: 2, features: 8, groups: 1, blocks: 2, reduction: 4 }),
   realplksr: createNetwork('realplksr', { scale: 2, features: 8, blocks: 2, sampling: 4 }),
 };

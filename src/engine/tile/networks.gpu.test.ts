@@ -25,6 +25,7 @@ const NETWORKS: readonly (readonly [string, Network])[] = [
   ['RealPLKSR', createNetwork('realplksr', { ...plksr, scale: 2, attention: false })],
   ['RealPLKSR with DySample', createNetwork('realplksr', { ...plksr, scale: 2, sampling: 4 })],
   ['RealPLKSR with layer norm', createNetwork('realplksr', { ...plksr, scale: 3, norm: 'layer' })],
+  ['MoSR', createNetwork('mosr', { scale: 2, features: 8, blocks: 1 })],
   ['RCAN', createNetwork('rcan', { scale: 2, features: 8, groups: 1, blocks: 2, reduction: 4 })],
   ['PLKSR', createNetwork('plksr', { ...plksr, scale: 4 })],
 ];
