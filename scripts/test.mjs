@@ -62,7 +62,7 @@ const CHUNK_LIMITS = {
   relaxed: [3, 'the WebAssembly module, where the runtime has relaxed SIMD'],
   simd: [3, 'the WebAssembly module elsewhere'],
   result: [4, 'results that are files'],
-  others: [2.5, 'ops that the CPU backend needs for networks other than A2N and PAN'],
+  others: [3, 'ops that the CPU backend needs for networks other than A2N and PAN'],
   source: [6, 'images that are files: what their values mean'],
   statistics: [2.5, 'A2N on images that are cut into tiles'],
   tiler: [2, 'images that do not fit the memory budget whole'],
