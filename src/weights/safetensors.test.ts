@@ -54,6 +54,8 @@ describe('reading', () => {
     expect(metadata).toEqual({});
     if (path.includes('lcoan')) {
       expect(tensors.get('body.0.attention.0.conv_match.0.weight')?.shape).toHaveLength(4);
+    } else if (path.includes('asid')) {
+      expect(tensors.get('input.weight')?.shape).toEqual([48, 3, 3, 3]);
     } else {
       // A2N has ten tensors per block, PAN eight. Restoration has half of the blocks and no
       // upsampler.
