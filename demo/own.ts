@@ -17,6 +17,17 @@ const NAMES: Readonly<Record<string, string>> = {
   edsr: 'EDSR',
   lcoan: 'LCoAN',
   'edsr-acla': 'EDSR-ACLA',
+  dlsn: 'DLSN',
+  asid: 'ASID',
+  omnisr: 'OmniSR',
+  swinir: 'SwinIR',
+  srformer: 'SRFormer',
+  dat: 'DAT',
+  rcan: 'RCAN',
+  realplksr: 'RealPLKSR',
+  plksr: 'PLKSR',
+  mosr: 'MoSR',
+  'real-cugan': 'Real-CUGAN',
 };
 
 /** A description of an added model, in one line. */

@@ -64,6 +64,7 @@ const NETWORKS: Readonly<Record<string, Network>> = {
   }),
   asid: createNetwork('asid', tiny),
   omnisr: createNetwork('omnisr', { scale: 2, features: 8, groups: 1, heads: 2 }),
+  dat: createNetwork('dat', { scale: 2, features: 16, depths: [2], heads: 2, split: [4, 8] }),
   swinir: createNetwork('swinir', windows),
   srformer: createNetwork('srformer', windows),
   mosr: createNetwork('mosr', { ...tiny, upsampler: 'dys', folded: false }),
@@ -120,7 +121,7 @@ describe.each(Object.keys(NETWORKS))('%s with one NaN', (family) => {
   const image = seededImage(9, 8, 1);
 
   // Transformers take a second for each run: every eighth of their tensors.
-  const long = ['asid', 'omnisr', 'swinir', 'srformer'].includes(family);
+  const long = ['asid', 'omnisr', 'dat', 'swinir', 'srformer'].includes(family);
   const names = [...weights.keys()].filter((_, i) => !long || i % 8 === 0);
   // Others have no blocks that one kernel computes.
   const hasBlocks = ['a2n', 'a2nm', 'pan'].includes(family);

@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => engine.destroy());
 
 const cases = [
-  ...['asid', 'omnisr', 'swinir', 'srformer']
+  ...['asid', 'omnisr', 'dat', 'swinir', 'srformer']
     .flatMap((family) => findGoldenCases(`${family}_x*`))
     .filter((file) => !/d8_c48|tiled/.test(file)),
   ...findGoldenCases('gla_*'),

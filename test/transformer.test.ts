@@ -16,7 +16,7 @@ const SENSITIVE: Readonly<Record<string, number>> = {
 
 // Cases that plain loops run in seconds. `npm run golden -- --device oracle` runs all.
 const LONG = /64x64|d8_c48|_c64_|dim180/;
-const FAMILIES = ['asid', 'omnisr', 'swinir', 'srformer'];
+const FAMILIES = ['asid', 'omnisr', 'dat', 'swinir', 'srformer'];
 const casesOf = (family: string) => {
   const cases = findGoldenCases(`${family}_x*`).filter((file) => !LONG.test(file));
   expect(cases.length).toBeGreaterThan(0);

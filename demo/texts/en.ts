@@ -93,7 +93,7 @@ export const en = {
     modelFile: 'Model file',
     addModel: 'Add a model file',
     ownModelsNote:
-      'A2N, PAN, Compact, SPAN, ESRGAN and EDSR, as .pth, .pt or .safetensors. The file stays in this browser.',
+      'ESRGAN, Compact, SPAN, RealPLKSR, DAT, SwinIR, OmniSR, RCAN and others, as .pth, .pt or .safetensors. The file stays in this browser.',
     result: 'Result',
     progress: 'Progress',
     cancel: 'Cancel',

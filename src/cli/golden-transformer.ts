@@ -4,8 +4,10 @@
  */
 import { asid } from '../networks/asid.ts';
 import { type MosrConfig, meanOfGroups, mosr } from '../networks/mosr.ts';
+import { dat } from '../networks/dat.ts';
 import type { Network } from '../networks/network.ts';
 import { omnisr } from '../networks/omnisr.ts';
+import { foldDat } from '../networks/parts/foldDat.ts';
 import { DIV2K_MEAN } from '../networks/parts/mean.ts';
 import type { Upsampler } from '../networks/parts/swin.ts';
 import { type PlksrConfig, plksr } from '../networks/plksr.ts';
@@ -13,6 +15,7 @@ import { rcan } from '../networks/rcan.ts';
 import { type SwinConfig, srformer, swinir } from '../networks/swinir.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import type { GoldenCase } from './golden-case.ts';
+import { datCheckpoint } from './golden-dat.ts';
 import { readSafetensorsFile } from './golden-file.ts';
 import { recipe2 } from './golden-hash.ts';
 
@@ -47,6 +50,18 @@ const BUILDERS: Readonly<Record<string, (metadata: Metadata) => Network>> = {
       blocks: Number(metadata.blocks),
       // The authors' networks work on -1..1 directly.
       centred: metadata.input_range !== '-1..1',
+    }),
+  dat: (metadata) =>
+    dat({
+      scale: Number(metadata.scale),
+      features: Number(metadata.embed_dim),
+      depths: JSON.parse(metadata.depth),
+      heads: JSON.parse(metadata.num_heads)[0],
+      split: JSON.parse(metadata.split_size),
+      ratio: Number(metadata.expansion_factor),
+      threeConvs: metadata.resi_connection === '3conv',
+      upsampler: metadata.upsampler as Upsampler,
+      upsamplerFeatures: Number(metadata.num_feat ?? 64),
     }),
   omnisr: ({ scale, num_feat: features, groups, blocks, window_size: window, heads, pe }) =>
     omnisr({
@@ -115,6 +130,13 @@ const NOT_COMPARED = /^(coverage|tile_positions|tile_means|tile.*\.output\.crop|
  */
 const BEFORE_END = /^(before_shuffle|tail_conv)$/;
 
+/** Golden tensors that are a part of a node's, or weights that are computed when a file is read. */
+const ownName = (tensor: string): string =>
+  tensor
+    .replace(/^(g\d+\.b\d+)\.se$/, '$1.mbconv.se')
+    .replace(/\.spatial_map$/, '.spatial_map.first1')
+    .replace(/^l(\d+)\.b(\d+)\.pos(\d)$/, 'folded.layers.$1.blocks.$2.attn.attns.$3.table');
+
 /** The case of a file, or null if it is of another kind. */
 export async function transformerCases(
   path: string,
@@ -137,7 +159,7 @@ export async function transformerCases(
           !NOT_COMPARED.test(tensor) &&
           !(BEFORE_END.test(tensor) && !names.has(tensor)),
       )
-      .map(([tensor, value]) => [tensor.replace(/^(g\d+\.b\d+)\.se$/, '$1.mbconv.se'), value]),
+      .map(([tensor, value]) => [ownName(tensor), value]),
   );
   // Vectors are maps of one pixel in the published code.
   for (const { name, shape } of network.graph.nodes) {
@@ -155,10 +177,18 @@ export async function transformerCases(
 
 async function weightsOf(
   path: string,
-  { weights_in: other, seed, gains = '[]' }: Metadata,
+  metadata: Metadata,
   inside: TensorMap,
   network: Network,
 ): Promise<TensorMap> {
+  const { weights_in: other, seed, gains = '[]', model, split_size: split } = metadata;
+  if (model === 'dat') {
+    const { graph } = network;
+    const weights = datCheckpoint(graph.weights, Number(metadata.embed_dim));
+    const stored = { ...network, graph: { ...graph, weights } };
+    const own = inside.size > 0 ? inside : recipe2(stored, Number(seed), JSON.parse(gains));
+    return foldDat(own, JSON.parse(split));
+  }
   if (inside.size > 0) return inside;
   if (other === undefined) return recipe2(network, Number(seed), JSON.parse(gains));
   const { tensors } = await readSafetensorsFile(path, other);

@@ -51,6 +51,7 @@ const SHIFTED = {
   grouping: { kind: 'windows', side: 8, shift: { y: 4, x: 4 } },
   ...{ heads: 6, channels: 60, query: 0, key: 60, merge: 1, table: true },
 } as const;
+const DAT = { heads: 6, channels: 180 } as const;
 const GRID = { kind: 'grid', side: 8 } as const;
 const rgb = { range: 1, channels: 3, scale: 2 } as const;
 const strips = { pixels: 8, blocks: 2 } as const;
@@ -152,6 +153,9 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>
     default: (e) =>
       transformer.channelAttentionKernel({ ...ASID, channels: 48, grouping: GRID }, false, e),
   },
+  'transformer/channelMix': { default: (e) => transformer.channelMixKernel(DAT, e) },
+  'transformer/channelSums': { default: (e) => transformer.channelSumsKernel(DAT, e) },
+  'transformer/channelWeights': { default: () => transformer.channelWeightsKernel(DAT) },
   'transformer/depthwise': { default: (e) => transformer.depthwiseKernel(3, null, e) },
   'transformer/groupAttention': {
     default: (e) => transformer.groupAttentionKernel({ ...ATTENTION, first: 72 }, e),

@@ -63,7 +63,8 @@ const OTHERS: readonly (readonly [string, RegExp])[] = [
   ['HAT', /\.overlap_attn\./],
   ['Swin2SR', /\.attn\.logit_scale$/],
   ['a relative of SwinIR', /^layers\.0\.residual_group\.blocks\.0\.attn\./],
-  ['DAT', /^layers\.0\.blocks\.0\.attn\.attns\./],
+  ['RGT', /^layers\.0\.blocks\.0\.gamma$/],
+  ['DAT without the offsets of its windows', /^layers\.0\.blocks\.0\.attn\.attns\./],
   ['a relative of OmniSR', /^residual_layer\.0\./],
   ['SAFMN', /^feats\.0\.safm\./],
 ];

@@ -13,6 +13,7 @@ import { type A2NConfig, a2n, matchA2N } from './a2n.ts';
 import { type EdsrAclaConfig, edsrAcla, matchEdsrAcla } from './acla.ts';
 import { type AsidConfig, asid, matchAsid } from './asid.ts';
 import { type CompactConfig, compact, matchCompact } from './compact.ts';
+import { type DatConfig, dat, matchDat } from './dat.ts';
 import { type DlsnConfig, dlsn, matchDlsn } from './dlsn.ts';
 import { type EdsrConfig, edsr, matchEdsr } from './edsr.ts';
 import { type LcoanConfig, lcoan, matchLcoan } from './lcoan.ts';
@@ -41,6 +42,7 @@ export interface NetworkConfigs {
   readonly asid: AsidConfig;
   readonly dlsn: DlsnConfig;
   readonly omnisr: OmniSrConfig;
+  readonly dat: DatConfig;
   readonly swinir: SwinConfig;
   readonly srformer: SwinConfig;
   readonly mosr: MosrConfig;
@@ -105,6 +107,7 @@ export const FAMILIES: { readonly [K in Architecture]: Family<NetworkConfigs[K]>
   compact: { title: 'Compact', build: compact, match: matchCompact },
   asid: { title: 'ASID', build: asid, match: matchAsid },
   omnisr: { title: 'OmniSR', build: omnisr, match: matchOmniSr },
+  dat: { title: 'DAT', build: dat, match: matchDat },
   swinir: { title: 'SwinIR', build: swinir, match: matchSwinir },
   srformer: { title: 'SRFormer', build: srformer, match: matchSrformer },
   mosr: { title: 'MoSR', build: mosr, match: matchMosr },

@@ -1,17 +1,10 @@
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import { TransformerBuilder } from '../graph/transformer.ts';
 import type { Grouping } from '../graph/transformerOp.ts';
-import {
-  countBlocks,
-  type Matcher,
-  type Outline,
-  shapeOf,
-  shuffled,
-  shuffleScale,
-} from './match.ts';
+import { countBlocks, type Matcher, shapeOf } from './match.ts';
 import type { Network } from './network.ts';
 import { constant, DIV2K_MEAN } from './parts/mean.ts';
-import { bodyConv, swinTail, type Upsampler } from './parts/swin.ts';
+import { bodyConv, swinTail, type Upsampler, upsamplerOf } from './parts/swin.ts';
 
 /** Sizes of a SwinIR or an SRFormer. The defaults are those of the classical SwinIR. */
 export interface SwinConfig {
@@ -198,31 +191,3 @@ function matchSwin(kind: Kind): Matcher {
 
 export const matchSwinir = matchSwin('swinir');
 export const matchSrformer = matchSwin('srformer');
-
-function upsamplerOf(
-  outline: Outline,
-  channels: number,
-): { upsampler: Upsampler; scale: number; features?: number } | null {
-  const features = shapeOf(outline, 'conv_before_upsample.0.weight', 4)?.[0];
-  if (outline.has('conv_up1.weight')) {
-    let doublings = 1;
-    while (outline.has(`conv_up${doublings + 1}.weight`)) doublings++;
-    return {
-      upsampler: 'nearest+conv',
-      scale: 2 ** doublings,
-      ...(features !== undefined && { features }),
-    };
-  }
-  if (features !== undefined) {
-    const scale = shuffleScale(outline, 'upsample.');
-    return scale === null ? null : { upsampler: 'pixelshuffle', scale, features };
-  }
-  const direct = shapeOf(outline, 'upsample.0.weight', 4);
-  if (direct) {
-    const found = shuffled(direct[0], channels);
-    return found?.channels === channels
-      ? { upsampler: 'pixelshuffledirect', scale: found.scale }
-      : null;
-  }
-  return outline.has('conv_last.weight') ? { upsampler: 'none', scale: 1 } : null;
-}

@@ -1,6 +1,6 @@
 import { CrispenError } from '../../errors.ts';
 import type { Rect, Tile } from '../../geometry.ts';
-import { sizeMultiple } from '../../graph/analysis.ts';
+import { commonMultiple, sizeMultiple, windowStep } from '../../graph/analysis.ts';
 import { looksFar, opRules } from '../../graph/ops.ts';
 import { tileOverlap } from '../../graph/reach.ts';
 import type { RgbaImage } from '../../image/image.ts';
@@ -37,13 +37,17 @@ const STRIP_BYTES = 2 ** 27;
 
 /**
  * How one image is cut for one network.
- * @param grid cells of the grid where sources begin. Kernels that compute square by square give
+ * Sources begin between windows.
+ * @param squares cells of the grid where sources begin. Kernels that compute square by square give
  *   the same bits for a tile as for the whole image if both begin on it
  */
-export function tilerFor(image: RgbaImage, { graph, scale }: Network, edge: Edge, grid = 1) {
+export function tilerFor(image: RgbaImage, { graph, scale }: Network, edge: Edge, squares = 1) {
   const { overlap, approximate } = tileOverlap(graph);
+  const multiple = sizeMultiple(graph);
+  const windows = commonMultiple(windowStep(graph), multiple) / multiple;
+  const grid = commonMultiple(squares, windows);
   // Alpha and colour differences are enlarged bilinearly from the same pixels.
-  const cutting = { overlap: Math.max(1, overlap), multiple: sizeMultiple(graph), grid, edge };
+  const cutting = { overlap: Math.max(1, overlap), multiple, grid, edge };
   return {
     // Attention over the whole image is limited to a tile.
     approximate: approximate || graph.nodes.some((node) => opRules(node).global(node) === 'pixels'),

@@ -19,6 +19,12 @@ import {
 import {
   attentionGrid,
   channelAttentionKernel,
+  channelChunks,
+  channelMixKernel,
+  channelSumBlocks,
+  channelSumsGrid,
+  channelSumsKernel,
+  channelWeightsKernel,
   depthwiseKernel,
   groupAttentionKernel,
   groupGrid,
@@ -250,6 +256,59 @@ describe.each([
       writes: [words(channels, width, height)],
     });
     expectClose(mapOf(y, expected), expected.data);
+  });
+});
+
+describe.each([
+  [1, 6],
+  [3, 30],
+  [6, 60],
+])('channel attention over a whole map, %i heads of %i channels', (heads, channels) => {
+  // One pixel, less than a step, one chunk, and three.
+  it.each([
+    [1, 1],
+    [5, 3],
+    [32, 32],
+    [47, 53],
+  ])('%i x %i', async (width, height) => {
+    const spec = { heads, channels };
+    const x = randomMap(3 * channels, height, width);
+    const temperature = randomValues(heads, 7).map((v) => 3 * v);
+    const expected = channelAttentionReference(x, temperature, { kind: 'grid', side: 1 });
+    const pixels = width * height;
+    const chunks = channelChunks(pixels);
+    const sums = 4 * channelSumBlocks(spec);
+    const [partials] = await runKernel(channelSumsKernel(spec), {
+      grid: channelSumsGrid(heads, pixels),
+      params: [pixels, chunks],
+      reads: [toBlocked(x)],
+      writes: [chunks * sums],
+    });
+    // Tiles share means: sums of the whole map, divided by its pixels.
+    const stored = written(partials);
+    const mean = Float32Array.from({ length: sums }, (_, i) => {
+      let sum = 0;
+      for (let n = 0; n < chunks; n++) sum += stored[n * sums + i];
+      return sum / pixels;
+    });
+    for (const [given, count] of [
+      [stored, chunks],
+      [mean, 1],
+    ] as const) {
+      const [weights] = await runKernel(channelWeightsKernel(spec), {
+        grid: [heads, 1, 1],
+        params: [pixels, count],
+        reads: [given as Float32Array<ArrayBuffer>, temperature],
+        writes: [channels * (channels / heads)],
+      });
+      const [y] = await runKernel(channelMixKernel(spec), {
+        grid: mapGrid(width, height, blocksOf(channels)),
+        params: [width, height],
+        reads: [toBlocked(x), written(weights) as Float32Array<ArrayBuffer>],
+        writes: [words(channels, width, height)],
+      });
+      expectClose(mapOf(y, expected), expected.data);
+    }
   });
 });
 

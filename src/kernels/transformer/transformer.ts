@@ -9,6 +9,9 @@ import groupsSource from '../../shaders/lib/groups.wgsl?raw';
 import mapSource from '../../shaders/lib/map.wgsl?raw';
 import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import channelAttentionSource from '../../shaders/transformer/channelAttention.wgsl?raw';
+import channelMixSource from '../../shaders/transformer/channelMix.wgsl?raw';
+import channelSumsSource from '../../shaders/transformer/channelSums.wgsl?raw';
+import channelWeightsSource from '../../shaders/transformer/channelWeights.wgsl?raw';
 import depthwiseSource from '../../shaders/transformer/depthwise.wgsl?raw';
 import enlargedSource from '../../shaders/transformer/enlarged.wgsl?raw';
 import groupAttentionSource from '../../shaders/transformer/groupAttention.wgsl?raw';
@@ -38,6 +41,9 @@ const SHADERS: Sources = {
   'lib/groups': groupsSource,
   'lib/map': mapSource,
   'transformer/channelAttention': channelAttentionSource,
+  'transformer/channelMix': channelMixSource,
+  'transformer/channelSums': channelSumsSource,
+  'transformer/channelWeights': channelWeightsSource,
   'transformer/depthwise': depthwiseSource,
   'transformer/enlarged': enlargedSource,
   'transformer/groupAttention': groupAttentionSource,
@@ -288,6 +294,66 @@ export function channelAttentionKernel(
     ...CHANNEL_ATTENTION,
   };
 }
+
+/** Pixels that a workgroup of `channelSumsKernel` sums, and those in its memory at a time. */
+const [SUM_PIXELS, SUM_STEP] = [1024, 32];
+
+export const channelChunks = (pixels: number): number => Math.ceil(pixels / SUM_PIXELS);
+
+/** Blocks of the sums of a whole map: products and squares of all heads. */
+export const channelSumBlocks = ({ heads, channels }: Omit<GroupSpec, 'grouping'>): number =>
+  blocksOf(heads * ((channels / heads) ** 2 + (2 * channels) / heads));
+
+const wholeConstants = (spec: Omit<GroupSpec, 'grouping'>): Constants => ({
+  CHANNELS: spec.channels,
+  DEPTH: spec.channels / spec.heads,
+  HEADS: spec.heads,
+  SUMS: 4 * channelSumBlocks(spec),
+});
+
+const SUM_WORDS = { pixels: 'u32', chunks: 'u32', group_row: 'u32' } as const;
+const CHANNEL_SUMS = contract(['x'], ['partials'], SUM_WORDS);
+
+/**
+ * At most 64 channels per head. Grid: `channelSumsGrid(heads, pixels)`.
+ * @throws RangeError if a head's channels do not fit a workgroup
+ */
+export function channelSumsKernel(spec: Omit<GroupSpec, 'grouping'>, element: ElementType = 'f32') {
+  if (spec.channels / spec.heads > 64) throw internal(`heads of ${spec.channels / spec.heads}`);
+  const constants = { ...wholeConstants(spec), PIXELS: SUM_PIXELS, STEP: SUM_STEP };
+  return {
+    label: 'products of channels',
+    code: source('channelSums', element, constants),
+    ...CHANNEL_SUMS,
+  };
+}
+
+export function channelSumsGrid(heads: number, pixels: number): Grid {
+  const chunks = channelChunks(pixels);
+  const x = Math.min(chunks, 65535);
+  return [x, Math.ceil(chunks / x), heads];
+}
+
+const CHANNEL_WEIGHTS = contract(['partials', 'temperature'], ['weights'], SUM_WORDS);
+
+/** Grid: `[heads, 1, 1]`. */
+export const channelWeightsKernel = (spec: Omit<GroupSpec, 'grouping'>) => ({
+  label: 'weights of channels',
+  code: source('channelWeights', 'f32', wholeConstants(spec)),
+  ...CHANNEL_WEIGHTS,
+});
+
+const CHANNEL_MIX = contract(['x', 'weights'], ['y'], MAP_WORDS);
+
+/** Grid: `mapGrid(width, height, blocks of y)`. */
+export const channelMixKernel = (
+  spec: Omit<GroupSpec, 'grouping'>,
+  element: ElementType = 'f32',
+) => ({
+  label: 'mix of channels',
+  code: source('channelMix', element, { ...wholeConstants(spec), FIRST: 2 * spec.channels }),
+  ...CHANNEL_MIX,
+});
 
 /** Words of kernels whose input has another size than the output. */
 const REDUCED_WORDS = { ...MAP_WORDS, in_width: 'u32', in_height: 'u32' } as const;

@@ -1,5 +1,6 @@
 /** What SwinIR, SRFormer and DAT have in common. */
 import type { GraphBuilder, NodeId } from '../../graph/graph.ts';
+import { type Outline, shapeOf, shuffled, shuffleScale } from '../match.ts';
 import { shuffleUp } from './shuffleUp.ts';
 
 /** The end of a network, by the names of its training code. `none`: the scale is 1. */
@@ -49,4 +50,33 @@ export function swinTail(
   }
   const hr = b.leakyRelu('conv_hr', conv('hr', up, 'conv_hr', features), 0.2);
   return conv('last', hr, 'conv_last', channels);
+}
+
+/** The upsampler of a file; null if there is none of these. */
+export function upsamplerOf(
+  outline: Outline,
+  channels: number,
+): { upsampler: Upsampler; scale: number; features?: number } | null {
+  const features = shapeOf(outline, 'conv_before_upsample.0.weight', 4)?.[0];
+  if (outline.has('conv_up1.weight')) {
+    let doublings = 1;
+    while (outline.has(`conv_up${doublings + 1}.weight`)) doublings++;
+    return {
+      upsampler: 'nearest+conv',
+      scale: 2 ** doublings,
+      ...(features !== undefined && { features }),
+    };
+  }
+  if (features !== undefined) {
+    const scale = shuffleScale(outline, 'upsample.');
+    return scale === null ? null : { upsampler: 'pixelshuffle', scale, features };
+  }
+  const direct = shapeOf(outline, 'upsample.0.weight', 4);
+  if (direct) {
+    const found = shuffled(direct[0], channels);
+    return found?.channels === channels
+      ? { upsampler: 'pixelshuffledirect', scale: found.scale }
+      : null;
+  }
+  return outline.has('conv_last.weight') ? { upsampler: 'none', scale: 1 } : null;
 }

@@ -1,4 +1,4 @@
-import type { Size } from '../../../geometry.ts';
+import { pixelsOf, type Size } from '../../../geometry.ts';
 import { mapSize } from '../../../graph/shape.ts';
 import type { TransformerOp } from '../../../graph/transformerOp.ts';
 import { packBias, packConvWeights } from '../../../kernels/conv/conv.ts';
@@ -7,6 +7,12 @@ import { pointwiseKernel } from '../../../kernels/maps/pointwise.ts';
 import {
   attentionGrid,
   channelAttentionKernel,
+  channelChunks,
+  channelMixKernel,
+  channelSumBlocks,
+  channelSumsGrid,
+  channelSumsKernel,
+  channelWeightsKernel,
   depthwiseKernel,
   groupAttentionKernel,
   groupGrid,
@@ -166,12 +172,68 @@ function emitChannelAttention(emission: Emission, op: FusedOpOf<'channelAttentio
   const factors = emission.constant('temperature', [temperature], 'f32', (w) =>
     exact(w, temperature),
   );
+  if (grouping.kind === 'grid' && grouping.side === 1) {
+    emitWholeAttention(emission, op, { x, factors });
+    return;
+  }
   emission.dispatch({
     ...written(emission, op),
     kernel: channelAttentionKernel({ grouping, heads, channels }, false, emission.element),
     reads: { x, temperature: factors, weights: factors, r: x },
     grid: ({ width, height }) => groupGrid(grouping, width, height, heads),
     work: op.multiplyAdds,
+  });
+}
+
+/** The map is one group: its sums are a pooling, which tiles can share. */
+function emitWholeAttention(
+  emission: Emission,
+  op: FusedOpOf<'channelAttention'>,
+  { x, factors }: { readonly x: Operand; readonly factors: Operand },
+): void {
+  const { channels, scale } = emission.map(op.writes.y);
+  const spec = { heads: op.heads, channels };
+  const blocks = channelSumBlocks(spec);
+  const depth = channels / op.heads;
+  const params = (size: Size) => {
+    const pixels = pixelsOf(size);
+    return { pixels, chunks: channelChunks(pixels) };
+  };
+  const partials = emission.scratch(
+    `${op.name}:sums`,
+    (size) => channelChunks(pixelsOf(size) * scale ** 2) * blocks * 16,
+  );
+  const weights = emission.scratch(`${op.name}:weights`, () => channels * depth * 4);
+  const half = op.multiplyAdds / 2;
+  emission.dispatch({
+    name: `${op.name}:sums`,
+    kernel: channelSumsKernel(spec, emission.element),
+    reads: { x },
+    writes: { partials },
+    scale,
+    grid: (size) => channelSumsGrid(op.heads, pixelsOf(size)),
+    params,
+    multiplyAdds: half,
+    work: half,
+  });
+  emission.dispatch({
+    name: `${op.name}:weights`,
+    kernel: channelWeightsKernel(spec),
+    reads: { partials: { resource: partials }, temperature: factors },
+    writes: { weights },
+    scale,
+    grid: () => [op.heads, 1, 1],
+    params,
+    sums: { operand: 'partials', blocks, count: 'chunks', pixels: 'pixels' },
+    multiplyAdds: 0,
+    work: 0,
+  });
+  emission.dispatch({
+    ...written(emission, op),
+    kernel: channelMixKernel(spec, emission.element),
+    reads: { x, weights: { resource: weights } },
+    multiplyAdds: half,
+    work: half,
   });
 }
 

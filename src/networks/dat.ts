@@ -1,0 +1,276 @@
+import { CrispenError } from '../errors.ts';
+import { GraphBuilder, type NodeId } from '../graph/graph.ts';
+import { TransformerBuilder } from '../graph/transformer.ts';
+import type { Grouping } from '../graph/transformerOp.ts';
+import { toFloat32 } from '../weights/convert.ts';
+import type { TensorMap } from '../weights/tensor.ts';
+import { countBlocks, type Match, type Outline, shapeOf } from './match.ts';
+import type { Network } from './network.ts';
+import { foldDat } from './parts/foldDat.ts';
+import { constant, DIV2K_MEAN } from './parts/mean.ts';
+import { bodyConv, swinTail, type Upsampler, upsamplerOf } from './parts/swin.ts';
+
+/** Sizes of a DAT. The defaults are those of DAT-2. */
+export interface DatConfig {
+  readonly scale: number;
+  readonly features?: number;
+  /** Blocks of each group. */
+  readonly depths?: readonly number[];
+  readonly heads?: number;
+  /** Rows and columns of a window of the first half of the channels; the other half has them swapped. */
+  readonly split?: readonly [number, number];
+  /** Channels inside the feed-forward layers, per feature. */
+  readonly ratio?: number;
+  readonly threeConvs?: boolean;
+  readonly upsampler?: Upsampler;
+  readonly upsamplerFeatures?: number;
+  readonly inputRange?: number;
+}
+
+const EPSILON = 1e-5;
+
+/**
+ * DAT: attention within rectangular windows and between channels of the whole map, in turn.
+ *
+ * Source: Chen et al., "Dual Aggregation Transformer for Image Super-Resolution", arXiv 2308.03364.
+ * Layers have the names of the authors' checkpoints. `foldDat` changes their weights: batch norms are
+ * folded, position tables are computed, and the spatial gate gives its value for every channel.
+ */
+export function dat(config: DatConfig): Network {
+  const { scale, features = 180, depths = constant(6, 6), heads = 6, split = [8, 32] } = config;
+  const { threeConvs = false, ratio = 2, inputRange = 1, upsamplerFeatures = 64 } = config;
+  const { upsampler = 'pixelshuffle' } = config;
+  const b = new GraphBuilder();
+  const t = new TransformerBuilder(b);
+  const gain = 1 / inputRange;
+  const image = b.input('input', 3);
+  const input = b.affine(
+    'shifted',
+    image,
+    constant(3, gain),
+    DIV2K_MEAN.map((m) => -m),
+  );
+  const spec = { layer: 'conv_first', kernel: 3, cOut: features, bias: true } as const;
+  const head = b.conv('conv_first', input, spec);
+  let x = t.layerNorm('before_RG', head, 'before_RG.1', EPSILON);
+  depths.forEach((depth, g) => {
+    let u = x;
+    for (let i = 0; i < depth; i++) {
+      const shifted = i % 4 === (g % 2 === 0 ? 2 : 0);
+      const names = { name: `l${g}.b${i}`, layer: `layers.${g}.blocks.${i}` };
+      u = new Block(b, names, { heads, split, shifted, spatial: i % 2 === 0, ratio }).append(u);
+    }
+    x = b.add(`l${g}.out`, x, bodyConv(b, `l${g}.conv`, u, `layers.${g}.conv`, threeConvs));
+  });
+  const normed = t.layerNorm('norm', x, 'norm', EPSILON);
+  const body = bodyConv(b, 'conv_after_body', normed, 'conv_after_body', threeConvs);
+  const deep = b.add('body', head, body);
+  const tail = { scale, upsampler, features: upsamplerFeatures, channels: 3 };
+  const last = swinTail(b, deep, tail);
+  const output = b.affine(
+    'output',
+    last,
+    constant(3, inputRange),
+    DIV2K_MEAN.map((m) => m * inputRange),
+  );
+  return { architecture: 'dat', scale, inputRange, graph: b.build(output) };
+}
+
+interface Names {
+  readonly name: string;
+  readonly layer: string;
+}
+
+interface BlockSpec {
+  readonly heads: number;
+  readonly split: readonly [number, number];
+  readonly shifted: boolean;
+  /** Attention within windows; otherwise between channels. */
+  readonly spatial: boolean;
+  readonly ratio: number;
+}
+
+class Block {
+  readonly #b: GraphBuilder;
+  readonly #t: TransformerBuilder;
+  readonly #names: Names;
+  readonly #spec: BlockSpec;
+
+  constructor(b: GraphBuilder, names: Names, spec: BlockSpec) {
+    this.#b = b;
+    this.#t = new TransformerBuilder(b);
+    this.#names = names;
+    this.#spec = spec;
+  }
+
+  /** x + attention(norm(x)), then x + feed-forward(norm(x)). */
+  append(x: NodeId): NodeId {
+    const { name, layer } = this.#names;
+    const normed = this.#t.layerNorm(`${name}.norm1`, x, `${layer}.norm1`, EPSILON);
+    const sum = this.#b.add(`${name}.sum`, x, this.#attention(normed));
+    return this.#b.add(`${name}.out`, sum, this.#forward(sum));
+  }
+
+  /**
+   * Attention and a convolution of the values, each scaled by a gate that the other one gives: one of
+   * the pair by channels, the other by pixels.
+   */
+  #attention(x: NodeId): NodeId {
+    const [b, t, { name, layer }] = [this.#b, this.#t, this.#names];
+    const { channels } = b.map(x);
+    const { spatial } = this.#spec;
+    const attn = `${layer}.attn`;
+    const linear = { kernel: 1, bias: true, linear: true } as const;
+    const wide = { ...linear, layer: `${attn}.qkv`, cOut: 3 * channels };
+    const qkv = b.conv(`${name}.qkv`, x, wide);
+    const attended = spatial ? this.#windows(qkv, channels) : this.#channels(qkv);
+    const values = t.slice(`${name}.values`, qkv, 2 * channels, channels);
+    const depthwise = { layer: `${attn}.dwconv.0`, kernel: 3, bias: true } as const;
+    const local = b.gelu(`${name}.local`, t.depthwise(`${name}.dwconv`, values, depthwise));
+
+    const byChannel = this.#channelGate(spatial ? local : attended, channels);
+    const byPixel = this.#pixelGate(spatial ? attended : local, channels);
+    const scaled = t.scaleChannels(`${name}.scaled`, spatial ? attended : local, byChannel);
+    const gated = b.mul(`${name}.gated`, byPixel, spatial ? local : attended);
+    const both = b.add(`${name}.both`, gated, scaled);
+    return b.conv(`${name}.attn`, both, { ...linear, layer: `${attn}.proj`, cOut: channels });
+  }
+
+  /** Half of the channels in windows of split, the others in windows of the swapped sides. */
+  #windows(qkv: NodeId, channels: number): NodeId {
+    const [b, t, { name, layer }] = [this.#b, this.#t, this.#names];
+    const { heads, split, shifted } = this.#spec;
+    const half = channels / 2;
+    const halves = [0, 1].map((k) => {
+      const [rows, side] = k === 0 ? split : [split[1], split[0]];
+      const shift = { y: Math.floor(rows / 2), x: Math.floor(side / 2) };
+      const multiple = Math.max(...split);
+      const grouping: Grouping = {
+        kind: 'windows',
+        side,
+        rows,
+        multiple,
+        ...(shifted && { shift }),
+      };
+      const sizes = { grouping, heads: heads / 2, channels: half };
+      const table = `${layer}.attn.attns.${k}.table`;
+      const at = { query: k * half, key: channels + k * half };
+      const scores = t.groupScores(`${name}.probs.half${k}`, qkv, { ...sizes, table, ...at });
+      const first = 2 * channels + k * half;
+      return t.groupMix(`${name}.half${k}`, [qkv, scores], { ...sizes, first });
+    });
+    return b.concat(`${name}.attended`, halves);
+  }
+
+  #channels(qkv: NodeId): NodeId {
+    const { name, layer } = this.#names;
+    // The whole map is one group.
+    const grouping: Grouping = { kind: 'grid', side: 1 };
+    const temperature = `${layer}.attn.temperature`;
+    const spec = { grouping, heads: this.#spec.heads, temperature };
+    return this.#t.channelAttention(`${name}.attended`, qkv, spec);
+  }
+
+  /** A factor for each channel, from the means of a map. */
+  #channelGate(x: NodeId, channels: number): NodeId {
+    const [b, { name, layer }] = [this.#b, this.#names];
+    const linear = (node: string, from: NodeId, index: number, lengthOut: number) =>
+      b.linear(`${name}.${node}`, from, {
+        layer: `${layer}.attn.channel_interaction.${index}`,
+        lengthOut,
+        bias: true,
+        conv: true,
+      });
+    const mean = b.globalAveragePool(`${name}.pooled`, x);
+    const inner = b.gelu(`${name}.gelu1`, linear('reduce', mean, 1, Math.floor(channels / 8)));
+    return b.sigmoid(`${name}.byChannel`, linear('channel_map', inner, 4, channels));
+  }
+
+  /** A factor for each pixel, the same in all channels. */
+  #pixelGate(x: NodeId, channels: number): NodeId {
+    const [b, { name, layer }] = [this.#b, this.#names];
+    const conv = (node: string, from: NodeId, index: number, cOut: number) =>
+      b.conv(`${name}.${node}`, from, {
+        layer: `${layer}.attn.spatial_interaction.${index}`,
+        kernel: 1,
+        cOut,
+        bias: true,
+      });
+    const inner = b.gelu(`${name}.gelu2`, conv('narrow', x, 0, Math.floor(channels / 16)));
+    return b.sigmoid(`${name}.byPixel`, conv('spatial_map', inner, 3, channels));
+  }
+
+  /** fc2(u * conv(norm(v))), where u and v are the halves of gelu(fc1(norm(x))). */
+  #forward(x: NodeId): NodeId {
+    const [b, t, { name, layer }] = [this.#b, this.#t, this.#names];
+    const { channels } = b.map(x);
+    const half = (this.#spec.ratio * channels) / 2;
+    const ffn = `${layer}.ffn`;
+    const linear = { kernel: 1, bias: true, linear: true } as const;
+    const normed = t.layerNorm(`${name}.norm2`, x, `${layer}.norm2`, EPSILON);
+    const wide = b.conv(`${name}.fc1`, normed, { ...linear, layer: `${ffn}.fc1`, cOut: 2 * half });
+    const active = b.gelu(`${name}.gelu3`, wide);
+    const [u, v] = [0, 1].map((k) => t.slice(`${name}.part${k}`, active, k * half, half));
+    const gate = t.layerNorm(`${name}.sg`, v, `${ffn}.sg.norm`, EPSILON);
+    const depthwise = { layer: `${ffn}.sg.conv`, kernel: 3, bias: true } as const;
+    const gated = b.mul(`${name}.fed`, u, t.depthwise(`${name}.sgconv`, gate, depthwise));
+    return b.conv(`${name}.fc2`, gated, { ...linear, layer: `${ffn}.fc2`, cOut: channels });
+  }
+}
+
+const FIRST = 'layers.0.blocks.0';
+const OFFSETS = `${FIRST}.attn.attns.0.rpe_biases`;
+
+/**
+ * A DAT under the authors' names. The sides of its windows are only in a buffer of offsets, so files
+ * without it are not matched.
+ */
+export function matchDat(outline: Outline): Match | null {
+  const first = shapeOf(outline, 'conv_first.weight', 4);
+  const inner = shapeOf(outline, `${FIRST}.ffn.fc1.weight`, 2);
+  const offsets = shapeOf(outline, OFFSETS, 2);
+  const own = ['before_RG.1.weight', `${FIRST}.ffn.sg.norm.weight`];
+  if (!first || !inner || !offsets || !own.every((name) => outline.has(name))) return null;
+  const [features, channels] = first;
+  const up = upsamplerOf(outline, channels);
+  const temperature = outline.get('layers.0.blocks.1.attn.temperature')?.shape[0];
+  const positions = shapeOf(outline, `${FIRST}.attn.attns.0.pos.pos3.2.weight`, 2);
+  const heads = temperature ?? 2 * (positions?.[0] ?? 0);
+  if (channels !== 3 || up === null || heads < 2 || heads % 2 !== 0) return null;
+  const groups = countBlocks(outline, 'layers.#.blocks.0.');
+  const config = {
+    features,
+    heads,
+    ratio: inner[0] / features,
+    depths: Array.from({ length: groups }, (_, g) => countBlocks(outline, `layers.${g}.blocks.#.`)),
+    threeConvs: outline.has('conv_after_body.0.weight'),
+    upsampler: up.upsampler,
+    ...(up.features !== undefined && { upsamplerFeatures: up.features }),
+  };
+  return {
+    architecture: 'dat',
+    scales: [up.scale],
+    inputRange: 1,
+    assumptions: ['the range is 1 inside'],
+    build: ({ scale, inputRange = 1 }, tensors) =>
+      dat({ ...config, scale, inputRange, split: splitOf(tensors) }),
+    prepare: (tensors) => foldDat(tensors, splitOf(tensors)),
+  };
+}
+
+/**
+ * The sides of a window of the first half, from the largest offset within it.
+ * @throws CrispenError `MODEL_UNSUPPORTED` if the buffer cannot be that of a window
+ */
+function splitOf(tensors: TensorMap): readonly [number, number] {
+  const buffer = tensors.get(OFFSETS);
+  const values = buffer ? toFloat32(buffer) : new Float32Array(0);
+  const [rows, columns] = [...values.subarray(-2)].map((v) => v + 1);
+  const whole = [rows, columns].every((n) => Number.isInteger(n) && n >= 1 && n <= 256);
+  if (!whole || values.length !== 2 * (2 * rows - 1) * (2 * columns - 1)) {
+    throw new CrispenError('MODEL_UNSUPPORTED', 'The windows of this DAT cannot be read.', {
+      hint: 'The file may be damaged: its buffer rpe_biases is not that of a window.',
+    });
+  }
+  return [rows, columns];
+}

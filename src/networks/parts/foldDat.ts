@@ -1,0 +1,121 @@
+import { CrispenError } from '../../errors.ts';
+import { fromFloat32, toFloat32 } from '../../weights/convert.ts';
+import type { Tensor, TensorMap } from '../../weights/tensor.ts';
+
+const EPSILON = 1e-5;
+
+/** Layers with a batch norm behind them, and the layer that gives the spatial gate. */
+const NORMED =
+  /^(.*\.attn\.(?:dwconv|channel_interaction|spatial_interaction)\.)(\d)\.running_mean$/;
+const GATE = /^(.*\.attn\.spatial_interaction\.3)\.weight$/;
+const POSITIONS = /^(.*\.attns\.([01]))\.pos\.pos_proj\.weight$/;
+
+/**
+ * The weights of a DAT as its graph needs them. Sums are f64; other tensors are left as they are.
+ * - Batch norms (with their stored statistics) are folded into the layers before them.
+ * - The last layer of a spatial gate has one output channel, which is repeated for all features.
+ * - `attns.K.table`: the position table, which a small network computes from the offsets within a
+ *   window. Row (dy + rows - 1) (2 columns - 1) + dx + columns - 1 is that of the offset (dy, dx).
+ * @param split rows and columns of a window of the first half
+ */
+export function foldDat(tensors: TensorMap, split: readonly [number, number]): TensorMap {
+  const result = new Map(tensors);
+  const values = (name: string): Float64Array => {
+    const tensor = tensors.get(name);
+    if (!tensor) throw missing(name);
+    return Float64Array.from(toFloat32(tensor));
+  };
+  const set = (name: string, data: ArrayLike<number>, shape: readonly number[]) =>
+    result.set(name, fromFloat32(Float32Array.from(data), shape, 'f32'));
+  for (const name of tensors.keys()) {
+    const norm = NORMED.exec(name);
+    if (norm) {
+      const [prefix, index] = [norm[1], Number(norm[2])];
+      foldNorm(tensors, `${prefix}${index - 1}`, `${prefix}${index}`, values, set);
+    }
+    const gate = GATE.exec(name)?.[1];
+    if (gate !== undefined) {
+      const features = (tensors.get('conv_first.weight') as Tensor).shape[0];
+      const [row, bias] = [values(name), values(`${gate}.bias`)];
+      const repeated = Array.from({ length: features }, () => [...row]).flat();
+      set(name, repeated, [features, row.length, 1, 1]);
+      set(`${gate}.bias`, Array(features).fill(bias[0]), [features]);
+    }
+    const positions = POSITIONS.exec(name);
+    if (positions) {
+      const [, prefix, half] = positions;
+      const [rows, columns] = half === '0' ? split : [split[1], split[0]];
+      const table = positionTable((part) => values(`${prefix}.pos.${part}`), rows, columns);
+      set(`${prefix}.table`, table.flat(), [table.length, table[0].length]);
+    }
+  }
+  return result;
+}
+
+function foldNorm(
+  tensors: TensorMap,
+  layer: string,
+  norm: string,
+  values: (name: string) => Float64Array,
+  set: (name: string, data: ArrayLike<number>, shape: readonly number[]) => void,
+): void {
+  const [weight, bias] = [values(`${layer}.weight`), values(`${layer}.bias`)];
+  const [gain, shift] = [values(`${norm}.weight`), values(`${norm}.bias`)];
+  const [mean, variance] = [values(`${norm}.running_mean`), values(`${norm}.running_var`)];
+  const perChannel = weight.length / bias.length;
+  const sound = [gain, shift, mean, variance].every(({ length }) => length === bias.length);
+  if (!sound || !Number.isInteger(perChannel)) throw missing(`${norm}.weight`);
+  const factor = gain.map((g, o) => g / Math.sqrt(variance[o] + EPSILON));
+  const { shape } = tensors.get(`${layer}.weight`) as Tensor;
+  set(
+    `${layer}.weight`,
+    weight.map((w, i) => w * factor[Math.floor(i / perChannel)]),
+    shape,
+  );
+  set(
+    `${layer}.bias`,
+    bias.map((v, o) => (v - mean[o]) * factor[o] + shift[o]),
+    [bias.length],
+  );
+}
+
+/** Rows of the position table of a window: a linear layer, then three of norm, ReLU and linear. */
+function positionTable(
+  values: (part: string) => Float64Array,
+  rows: number,
+  columns: number,
+): number[][] {
+  const linear = (part: string) => {
+    const [weight, bias] = [values(`${part}.weight`), values(`${part}.bias`)];
+    const width = weight.length / bias.length;
+    return (x: readonly number[]) =>
+      Array.from(bias, (v, o) => x.reduce((sum, xi, i) => sum + xi * weight[o * width + i], v));
+  };
+  const first = linear('pos_proj');
+  const stages = ['pos1', 'pos2', 'pos3'].map((stage) => {
+    const [weight, bias] = [values(`${stage}.0.weight`), values(`${stage}.0.bias`)];
+    const apply = linear(`${stage}.2`);
+    return (x: readonly number[]) => {
+      const mean = x.reduce((sum, v) => sum + v, 0) / x.length;
+      const variance = x.reduce((sum, v) => sum + (v - mean) ** 2, 0) / x.length;
+      const factor = 1 / Math.sqrt(variance + EPSILON);
+      return apply(x.map((v, i) => Math.max(0, (v - mean) * factor * weight[i] + bias[i])));
+    };
+  });
+  const table: number[][] = [];
+  for (let dy = 1 - rows; dy < rows; dy++) {
+    for (let dx = 1 - columns; dx < columns; dx++) {
+      table.push(stages.reduce((x, stage) => stage(x), first([dy, dx])));
+    }
+  }
+  return table;
+}
+
+const missing = (name: string): CrispenError =>
+  new CrispenError(
+    'MODEL_UNSUPPORTED',
+    `The weights of this DAT lack ${name}, or it does not fit.`,
+    {
+      hint: 'The file is not a complete DAT checkpoint.',
+    },
+  );

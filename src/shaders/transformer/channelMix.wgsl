@@ -1,0 +1,37 @@
+// Attention between channels over a whole map, last stage: y[c] = sum_d weights[c][d] v[d] over the
+// channels d of c's head.
+//   x       [..][H][W] vectors of 4 channels (Chw4c): values from channel FIRST on
+//   weights [HEADS][DEPTH][DEPTH] f32
+//   y       [ceil(CHANNELS / 4)][H][W]
+// One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block of y.
+// Prelude: E, E4, CHANNELS, FIRST, DEPTH.
+
+#import lib/map
+
+@group(0) @binding(1) var<storage, read> x: array<E4>;
+@group(0) @binding(2) var<storage, read> weights: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<E4>;
+
+@compute @workgroup_size(8, 8, 1)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let col = group.x * 8u + local.x;
+  let row = (group.y + params.group_row) * 8u + local.y;
+  if row >= params.height || col >= params.width {
+    return;
+  }
+  let plane = params.width * params.height;
+  let pixel = row * params.width + col;
+  var sum = vec4f(0.0);
+  for (var l = 0u; l < 4u; l++) {
+    let c = group.z * 4u + l;
+    if c < CHANNELS {
+      let first = FIRST + c / DEPTH * DEPTH;
+      for (var d = 0u; d < DEPTH; d++) {
+        let source = first + d;
+        let v = f32(x[(source >> 2u) * plane + pixel][source & 3u]);
+        sum[l] += weights[c * DEPTH + d] * v;
+      }
+    }
+  }
+  y[group.z * plane + pixel] = E4(sum);
+}

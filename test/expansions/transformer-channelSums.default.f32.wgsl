@@ -1,0 +1,85 @@
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
+const CHANNELS = 180u;
+const DEPTH = 30u;
+const HEADS = 6u;
+const SUMS = 5760u;
+const PIXELS = 1024u;
+const STEP = 32u;
+
+// Attention between channels over a whole map, first stage: sums over chunks of pixels of
+//   q[c] k[d]        for the channels c and d of each head, then
+//   q[c]^2, k[c]^2   for the channels of each head
+//   x        [..][H * W] vectors of 4 channels (Chw4c): CHANNELS queries, then as many keys
+//   partials [chunks][SUMS] f32, SUMS a multiple of 4; head h begins at h (DEPTH^2 + 2 DEPTH)
+// One workgroup of 256 sums PIXELS consecutive pixels of one head, STEP of them at a time in workgroup
+// memory. Grid: chunks in x, beyond 65535 in y, z = head.
+// Prelude: E, E4, CHANNELS, DEPTH (channels of a head), HEADS, PIXELS, STEP, SUMS.
+
+struct Params {
+  pixels: u32, // H * W
+  chunks: u32,
+  group_row: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<E4>;
+@group(0) @binding(2) var<storage, read_write> partials: array<f32>;
+
+const PRODUCTS = DEPTH * DEPTH;
+const ALL = PRODUCTS + 2u * DEPTH;
+const PER_LANE = (ALL + 255u) / 256u;
+
+var<workgroup> memory: array<f32, 2u * DEPTH * STEP>;
+
+@compute @workgroup_size(256)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let chunk = (group.y + params.group_row) * groups.x + group.x;
+  let begin = chunk * PIXELS;
+  let head = group.z * DEPTH;
+  var sums: array<f32, PER_LANE>;
+  for (var start = 0u; start < PIXELS; start += STEP) {
+    workgroupBarrier();
+    for (var i = lane; i < 2u * DEPTH * STEP; i += 256u) {
+      let row = i / STEP;
+      let pixel = begin + start + i % STEP;
+      var v = 0.0;
+      if pixel < params.pixels {
+        let c = select(head + row, CHANNELS + head + row - DEPTH, row >= DEPTH);
+        v = f32(x[(c >> 2u) * params.pixels + pixel][c & 3u]);
+      }
+      memory[i] = v;
+    }
+    workgroupBarrier();
+    for (var n = 0u; n < PER_LANE; n++) {
+      let i = n * 256u + lane;
+      if i < ALL {
+        // A product of a query and a key, or a square.
+        let a = select(i - PRODUCTS, i / DEPTH, i < PRODUCTS);
+        let b = select(a, DEPTH + i % DEPTH, i < PRODUCTS);
+        var sum = 0.0;
+        for (var p = 0u; p < STEP; p++) {
+          sum += memory[a * STEP + p] * memory[b * STEP + p];
+        }
+        sums[n] += sum;
+      }
+    }
+  }
+  if chunk >= params.chunks {
+    return;
+  }
+  for (var n = 0u; n < PER_LANE; n++) {
+    let i = n * 256u + lane;
+    if i < ALL {
+      partials[chunk * SUMS + group.z * ALL + i] = sums[n];
+    }
+  }
+  if group.z == 0u && lane < SUMS - HEADS * ALL {
+    partials[chunk * SUMS + HEADS * ALL + lane] = 0.0;
+  }
+}
