@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { randomStream } from '../../test/random.ts';
+import { datCheckpoint } from '../cli/golden-dat.ts';
 import { CrispenError } from '../errors.ts';
-import { DTYPE_BYTES, type Tensor, type TensorMap } from '../weights/tensor.ts';
+import { fromFloat32 } from '../weights/convert.ts';
+import { DTYPE_BYTES, type Tensor } from '../weights/tensor.ts';
 import { detect, identify, recognise } from './detect.ts';
 import { type Architecture, createNetwork, FAMILIES, type NetworkConfigs } from './registry.ts';
 
@@ -13,6 +15,10 @@ const SIZES: Partial<{ readonly [K in Architecture]: Partial<NetworkConfigs[K]> 
   edsr: { features: 8, blocks: 12 },
   compact: { features: 8, blocks: 2 },
   mosr: { features: 8, blocks: 2, upsampler: 'ps' },
+  omnisr: { features: 8, groups: 1, heads: 2 },
+  dat: { features: 32, depths: [2], heads: 4, split: [4, 8] },
+  swinir: { features: 12, depths: [2, 1], heads: [3, 3] },
+  srformer: { features: 12, depths: [2], heads: [3], window: 8 },
   rcan: { features: 8, groups: 2, blocks: 2, reduction: 4 },
   realplksr: { features: 8, blocks: 2, kernel: 5 },
   plksr: { features: 8, blocks: 2, kernel: 5 },
@@ -30,12 +36,21 @@ const tensor = (shape: readonly number[], fill: number): Tensor => {
   return { dtype: 'f32', shape, bytes };
 };
 
+/** The offsets within a window of these sides, as DAT's files have them. */
+function offsets([rows, columns]: readonly [number, number]): Tensor {
+  const values: number[] = [];
+  for (let y = 1 - rows; y < rows; y++) {
+    for (let x = 1 - columns; x < columns; x++) values.push(y, x);
+  }
+  return fromFloat32(Float32Array.from(values), [values.length / 2, 2], 'f32');
+}
+
 describe('networks whose tensors were changed', () => {
   it.each(ARCHITECTURES)('%s: a network or MODEL_UNSUPPORTED', (name) => {
     const { graph } = createNetwork(name, { scale: 2, ...SIZES[name] });
-    const whole: TensorMap = new Map(
-      graph.weights.map(({ name, shape }) => [name, tensor(shape, -0.4488)]),
-    );
+    const stored = name === 'dat' ? datCheckpoint(graph.weights, 32) : graph.weights;
+    const whole = new Map(stored.map(({ name, shape }) => [name, tensor(shape, -0.4488)]));
+    if (name === 'dat') whole.set('layers.0.blocks.0.attn.attns.0.rpe_biases', offsets([4, 8]));
     expect(identify(whole)).not.toBeNull();
     const random = randomStream(20);
     const below = (limit: number) => Math.floor(random() * limit);
