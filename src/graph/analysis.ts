@@ -1,6 +1,5 @@
 import type { Graph, NodeId } from './graph.ts';
 import type { Padding } from './ops.ts';
-import { windowOf } from './transformerOp.ts';
 
 /**
  * How the LR image is padded before it becomes the input: as the input op says, or by reflection to
@@ -20,23 +19,6 @@ export const paddedSide = ({ multiple, least }: Padding, side: number): number =
 
 /** Width and height of the LR image must be multiples of this number; see `paddingOf`. */
 export const sizeMultiple = (graph: Graph): number => paddingOf(graph).multiple;
-
-/** Tiles begin at multiples of this, so that none begins inside a window; 1 without windows. */
-export function windowStep({ nodes }: Graph): number {
-  return nodes.reduce((step, node) => {
-    if (node.op !== 'groupMix' && node.op !== 'channelAttention') return step;
-    const { grouping } = node;
-    if (grouping.kind !== 'windows') return step;
-    const { rows, columns } = windowOf(grouping);
-    return [rows, columns, grouping.multiple ?? 1].reduce(commonMultiple, step);
-  }, 1);
-}
-
-export function commonMultiple(a: number, b: number): number {
-  let [x, y] = [a, b];
-  while (y > 0) [x, y] = [y, x % y];
-  return (a / x) * b;
-}
 
 /** Multiply-adds per LR pixel of all convolutions and attentions. */
 export const multiplyAddsPerPixel = (graph: Graph): number =>

@@ -4,9 +4,9 @@
  */
 import type { Activation } from './activations.ts';
 import { NONLOCAL, type NonlocalOp, type NonlocalRules } from './nonlocalOp.ts';
-import { PLKSR, type PlksrOp } from './plksrOp.ts';
-import { GraphError, mapOf, type Shape, sameMap, vectorOf } from './shape.ts';
-import { areaOf, TRANSFORMER, type TransformerOp } from './transformerOp.ts';
+import type { PlksrOp } from './plksrOp.ts';
+import { areaOf, GraphError, mapOf, type Shape, sameMap, vectorOf } from './shape.ts';
+import type { TransformerOp } from './transformerOp.ts';
 
 export type { Activation } from './activations.ts';
 
@@ -108,7 +108,10 @@ const local = {
 /** An op of one kind. */
 export type OpOf<K extends Op['op']> = Extract<Op, { readonly op: K }>;
 
-const OPS: { readonly [K in Op['op']]: Rules<OpOf<K>> } = {
+/** Ops that few networks have. What appends them to a graph also adds their rules. */
+type Later = (TransformerOp | PlksrOp)['op'];
+
+const OPS: { readonly [K in Exclude<Op['op'], Later>]: Rules<OpOf<K>> } = {
   input: {
     ...local,
     shape: ({ channels }) => ({ kind: 'map', channels, scale: 1 }),
@@ -217,8 +220,6 @@ const OPS: { readonly [K in Op['op']]: Rules<OpOf<K>> } = {
       return Math.max(-source(-r), source(scale - 1 + r) + 1);
     },
   },
-  ...TRANSFORMER,
-  ...PLKSR,
   nonlocal: {
     shape: ({ spec }, inputs, name) => rulesOf(spec).shape(spec, inputs, name),
     multiplyAdds: ({ spec }, _, inputs) => rulesOf(spec).multiplyAdds?.(spec, inputs) ?? 0,
@@ -227,8 +228,19 @@ const OPS: { readonly [K in Op['op']]: Rules<OpOf<K>> } = {
   },
 };
 
+const known = new Map<string, unknown>(Object.entries(OPS));
+
+/** Adds the entries of ops that are not loaded with the table. */
+export function addOps(rules: { readonly [K in Later]?: unknown }): void {
+  for (const [op, rule] of Object.entries(rules)) known.set(op, rule);
+}
+
 /** The table's entry for an op. */
-export const opRules = <O extends Op>(op: O): Rules<O> => OPS[op.op] as unknown as Rules<O>;
+export function opRules<O extends Op>(op: O): Rules<O> {
+  const rules = known.get(op.op);
+  if (!rules) throw new GraphError(`the rules of ${op.op} are not loaded`);
+  return rules as Rules<O>;
+}
 
 /** Whether an op reads pixels beyond any overlap of tiles. */
 export function looksFar(op: Op): boolean {

@@ -1,11 +1,14 @@
 /** Appends the ops of `plksrOp.ts` to a graph. */
 import type { GraphBuilder, NodeId } from './graph.ts';
+import { addOps } from './ops.ts';
+import { PLKSR } from './plksrOp.ts';
 
 export class PlksrBuilder {
   readonly #b: GraphBuilder;
 
   constructor(b: GraphBuilder) {
     this.#b = b;
+    addOps(PLKSR);
   }
 
   partialConv(

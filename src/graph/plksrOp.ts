@@ -4,8 +4,8 @@
  *
  * Notation: C channels, H x W the map's size.
  */
-import { GraphError, type MapShape, mapOf, vectorOf } from './shape.ts';
-import { areaOf, type Rules } from './transformerOp.ts';
+import { areaOf, GraphError, type MapShape, mapOf, vectorOf } from './shape.ts';
+import type { Rules } from './transformerOp.ts';
 
 export type PlksrOp =
   /**

@@ -42,6 +42,13 @@ export interface TableShape {
 
 export type Shape = MapShape | VectorShape | TableShape;
 
+/** Pixels of a map per LR pixel. */
+export const areaOf = (shape: Shape): number => {
+  if (shape.kind !== 'map') return 0;
+  const strides = shape.reduced?.reduce((product, { stride }) => product * stride, 1) ?? 1;
+  return (shape.scale / strides) ** 2;
+};
+
 /** A malformed network definition: a mistake in the code, not bad user input. */
 export class GraphError extends Error {
   override name = 'GraphError';

@@ -1,12 +1,14 @@
 /** Appends the ops of lightweight transformers (`transformerOp.ts`) to a graph. */
 import type { GraphBuilder, NodeId } from './graph.ts';
-import { type Grouping, windowOf } from './transformerOp.ts';
+import { addOps } from './ops.ts';
+import { type Grouping, TRANSFORMER, windowOf } from './transformerOp.ts';
 
 export class TransformerBuilder {
   readonly #b: GraphBuilder;
 
   constructor(b: GraphBuilder) {
     this.#b = b;
+    addOps(TRANSFORMER);
   }
 
   slice(name: string, x: NodeId, first: number, count: number): NodeId {

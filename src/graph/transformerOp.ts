@@ -14,7 +14,7 @@
  *   row-major order.
  */
 import type { Size } from '../geometry.ts';
-import { GraphError, mapOf, type Reduction, type Shape, vectorOf } from './shape.ts';
+import { areaOf, GraphError, mapOf, type Reduction, type Shape, vectorOf } from './shape.ts';
 
 export interface Grouping {
   readonly kind: 'windows' | 'spread' | 'grid';
@@ -139,13 +139,6 @@ export interface Rules<O> {
 const local = { multiplyAdds: () => 0, reach: (_: unknown, r: number) => r, global: () => null };
 
 type OpOf<K extends TransformerOp['op']> = Extract<TransformerOp, { readonly op: K }>;
-
-/** Pixels of a map per LR pixel. */
-export const areaOf = (shape: Shape): number => {
-  if (shape.kind !== 'map') return 0;
-  const strides = shape.reduced?.reduce((product, { stride }) => product * stride, 1) ?? 1;
-  return (shape.scale / strides) ** 2;
-};
 
 const channelsOf = (shape: Shape): number => (shape.kind === 'map' ? shape.channels : 0);
 

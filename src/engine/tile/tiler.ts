@@ -1,8 +1,9 @@
 import { CrispenError } from '../../errors.ts';
 import type { Rect, Tile } from '../../geometry.ts';
-import { commonMultiple, sizeMultiple, windowStep } from '../../graph/analysis.ts';
+import { sizeMultiple } from '../../graph/analysis.ts';
 import { looksFar, opRules } from '../../graph/ops.ts';
 import { tileOverlap } from '../../graph/reach.ts';
+import { commonMultiple, windowStep } from '../../graph/windows.ts';
 import type { RgbaImage } from '../../image/image.ts';
 import type { Network } from '../../networks/network.ts';
 import type { Edge } from '../types.ts';
