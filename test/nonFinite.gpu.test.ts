@@ -64,7 +64,6 @@ const NETWORKS: Readonly<Record<string, Network>> = {
   }),
   asid: createNetwork('asid', tiny),
   omnisr: createNetwork('omnisr', { scale: 2, features: 8, groups: 1, heads: 2 }),
-  dat: createNetwork('dat', { scale: 2, features: 16, depths: [2], heads: 2, split: [4, 8] }),
   swinir: createNetwork('swinir', windows),
   srformer: createNetwork('srformer', windows),
   mosr: createNetwork('mosr', { ...tiny, upsampler: 'dys', folded: false }),
