@@ -27,7 +27,6 @@ const NAMES: Readonly<Record<string, string>> = {
   realplksr: 'RealPLKSR',
   plksr: 'PLKSR',
   mosr: 'MoSR',
-  'real-cugan': 'Real-CUGAN',
 };
 
 /** A description of an added model, in one line. */

@@ -3,8 +3,8 @@
  * another file or follow a rule.
  */
 import { asid } from '../networks/asid.ts';
-import { type MosrConfig, meanOfGroups, mosr } from '../networks/mosr.ts';
 import { dat } from '../networks/dat.ts';
+import { type MosrConfig, meanOfGroups, mosr } from '../networks/mosr.ts';
 import type { Network } from '../networks/network.ts';
 import { omnisr } from '../networks/omnisr.ts';
 import { foldDat } from '../networks/parts/foldDat.ts';
