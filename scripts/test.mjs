@@ -66,7 +66,7 @@ const CHUNK_LIMITS = {
   source: [6, 'images that are files: what their values mean'],
   statistics: [2.5, 'A2N on images that are cut into tiles'],
   tiler: [2, 'images that do not fit the memory budget whole'],
-  transformerOp: [1.5, 'windows of light transformers: their ops and tiles'],
+  transformerOp: [1.5, 'rules of the ops of light transformers'],
   transformer: [8, 'networks with ops of light transformers'],
   tuning: [1.5, 'the table of adapters and variants'],
   trunk: [2, 'non-local attention on images that do not fit whole'],

@@ -3,7 +3,6 @@ import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { datCheckpoint } from '../cli/golden-dat.ts';
 import { multiplyAddsPerPixel } from '../graph/analysis.ts';
-import { windowStep } from '../graph/windows.ts';
 import { fromFloat32 } from '../weights/convert.ts';
 import { readWeights } from '../weights/read.ts';
 import { writeSafetensors } from '../weights/writeSafetensors.ts';
@@ -58,7 +57,7 @@ describe('DAT', () => {
     ['2 x4', { scale: 4, depths: SIX }, 11_212_131, 13_123_834],
     ['x4', { scale: 4, depths: SIX, ratio: 4 }, 14_802_051, 16_681_354],
   ])('%s has the published size', (_, config, parameters, multiplyAdds) => {
-    const { graph } = dat(config);
+    const { graph, windows } = dat(config);
     const { features = 180, depths = SIX } = config;
     const stored = datCheckpoint(graph.weights, features);
     const learned = stored.filter(({ name }) => !/running_(mean|var)$/.test(name));
@@ -68,7 +67,7 @@ describe('DAT', () => {
     // Vectors, whose cost does not grow with the image, are left out here.
     const share = (multiplyAddsPerPixel(graph) - repeated) / multiplyAdds;
     expect(Math.abs(share - 1)).toBeLessThan(2e-2);
-    expect(windowStep(graph)).toBe(config.split?.[1] ?? 32);
+    expect(windows).toBe(config.split?.[1] ?? 32);
   });
 
   it.skipIf(!existsSync(folder)).each<[string, DatConfig]>([

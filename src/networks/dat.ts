@@ -73,7 +73,8 @@ export function dat(config: DatConfig): Network {
     constant(3, inputRange),
     DIV2K_MEAN.map((m) => m * inputRange),
   );
-  return { architecture: 'dat', scale, inputRange, graph: b.build(output) };
+  const windows = Math.max(...split);
+  return { architecture: 'dat', scale, inputRange, windows, graph: b.build(output) };
 }
 
 interface Names {

@@ -9,6 +9,8 @@ export interface Network {
   /** RGB input and output are in the range 0 to this: 255 for A2N's checkpoints, 1 for PAN's. */
   readonly inputRange: number;
   readonly graph: Graph;
+  /** Tiles begin at multiples of this many LR pixels, so that none begins inside a window; default 1. */
+  readonly windows?: number;
   /**
    * Given: an image runs in square tiles of this many pixels, each as a separate image. Where tiles
    * overlap, the result is their mean (`engine/tile/average.ts`).

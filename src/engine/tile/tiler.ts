@@ -3,7 +3,6 @@ import type { Rect, Tile } from '../../geometry.ts';
 import { sizeMultiple } from '../../graph/analysis.ts';
 import { looksFar, opRules } from '../../graph/ops.ts';
 import { tileOverlap } from '../../graph/reach.ts';
-import { commonMultiple, windowStep } from '../../graph/windows.ts';
 import type { RgbaImage } from '../../image/image.ts';
 import type { Network } from '../../networks/network.ts';
 import type { Edge } from '../types.ts';
@@ -42,11 +41,11 @@ const STRIP_BYTES = 2 ** 27;
  * @param squares cells of the grid where sources begin. Kernels that compute square by square give
  *   the same bits for a tile as for the whole image if both begin on it
  */
-export function tilerFor(image: RgbaImage, { graph, scale }: Network, edge: Edge, squares = 1) {
+export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares = 1) {
+  const { graph, scale, windows = 1 } = network;
   const { overlap, approximate } = tileOverlap(graph);
   const multiple = sizeMultiple(graph);
-  const windows = commonMultiple(windowStep(graph), multiple) / multiple;
-  const grid = commonMultiple(squares, windows);
+  const grid = windows % squares === 0 ? windows : windows * squares;
   // Alpha and colour differences are enlarged bilinearly from the same pixels.
   const cutting = { overlap: Math.max(1, overlap), multiple, grid, edge };
   return {
