@@ -18,8 +18,8 @@ export type Offer = Pick<
   'id' | 'task' | 'scale' | 'description' | 'kind' | 'best' | 'fast'
 >;
 
-/** Tasks for pictures. A page cannot show raw Bayer data. */
-export type PictureTask = Exclude<Task, 'demosaic'>;
+/** Tasks for pictures that shipped models can do. */
+export type PictureTask = Extract<Task, 'upscale' | 'dejpeg' | 'denoise'>;
 
 const ORDER: readonly PictureTask[] = ['upscale', 'dejpeg', 'denoise'];
 

@@ -330,6 +330,9 @@ export const de: Texts = {
   own: {
     dejpeg: 'entfernt JPEG-Spuren',
     denoise: 'entfernt Rauschen',
+    dehalo: 'entfernt Halos',
+    deband: 'entfernt Farbstufen',
+    deblur: 'schärft',
     demosaic: 'für Sensordaten',
     restore: 'behält die Größe',
     assumedScale: (what) => `${what} (angenommen)`,

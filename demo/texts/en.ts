@@ -323,6 +323,9 @@ export const en = {
   own: {
     dejpeg: 'removes JPEG traces',
     denoise: 'removes noise',
+    dehalo: 'removes halos',
+    deband: 'removes banding',
+    deblur: 'sharpens',
     demosaic: 'for sensor data',
     restore: 'keeps the size',
     assumedScale: (what: string) => `${what} (assumed)`,

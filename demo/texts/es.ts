@@ -326,6 +326,9 @@ export const es: Texts = {
   own: {
     dejpeg: 'quita restos de JPEG',
     denoise: 'quita ruido',
+    dehalo: 'elimina halos',
+    deband: 'elimina bandas',
+    deblur: 'enfoca',
     demosaic: 'para datos del sensor',
     restore: 'mantiene el tamaño',
     assumedScale: (what) => `${what} (supuesto)`,

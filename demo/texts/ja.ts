@@ -318,6 +318,9 @@ export const ja: Texts = {
   own: {
     dejpeg: 'JPEG の乱れを除去',
     denoise: 'ノイズを除去',
+    dehalo: 'ハローを除去',
+    deband: 'バンディングを除去',
+    deblur: 'ぼけを除去',
     demosaic: 'センサーのデータ用',
     restore: 'サイズはそのまま',
     assumedScale: (what) => `${what}（推定）`,

@@ -306,6 +306,9 @@ export const zh: Texts = {
   own: {
     dejpeg: '去除 JPEG 痕迹',
     denoise: '去除噪点',
+    dehalo: '去除光晕',
+    deband: '去除色带',
+    deblur: '去除模糊',
     demosaic: '用于传感器数据',
     restore: '保持尺寸',
     assumedScale: (what) => `${what}（推测）`,

@@ -11,6 +11,12 @@ it.each<[number, string, Task | undefined, AddedTask]>([
   [1, '1x_NoiseToner.pth', undefined, 'denoise'],
   [1, '1x_ISO_denoise.pth', 'dejpeg', 'dejpeg'],
   [1, 'acla-demosaic-x1.pth', undefined, 'demosaic'],
+  [1, '1x_SuperDeHalo.pth', undefined, 'dehalo'],
+  [1, '1x_Bandage-Debanding.pth', undefined, 'deband'],
+  [1, '1x_DeBLR_deblur.pth', undefined, 'deblur'],
+  [1, '1x_Filmgrain_remove.pth', undefined, 'denoise'],
+  [1, '1x_dehalo.pth', 'deblur', 'deblur'],
+  [1, '1x_band-photos.pth', undefined, 'restore'],
   [1, '1x_Focus.pth', undefined, 'restore'],
   [1, '1x_Focus.pth', 'denoise', 'denoise'],
 ])('a file of x%i called %s, asked for %s: %s', (scale, name, asked, task) => {

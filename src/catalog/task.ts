@@ -2,13 +2,25 @@ import { CrispenError } from '../errors.ts';
 
 /**
  * What to do to an image. `upscale` enlarges it. The others keep its size and use a network of
- * scale 1: `denoise` removes noise, `dejpeg` removes JPEG artifacts, and `demosaic` computes the
- * missing colours of raw Bayer data (`BayerMosaic`; there is no shipped model yet).
+ * scale 1: `denoise` removes noise, `dejpeg` removes JPEG artifacts, `dehalo` removes halos of
+ * sharpening, `deband` removes steps in gradients, `deblur` sharpens, and `demosaic` computes the
+ * missing colours of raw Bayer data (`BayerMosaic`). Shipped models denoise and dejpeg; the others
+ * need an added model.
  */
-export type Task = 'upscale' | 'denoise' | 'dejpeg' | 'demosaic';
+export type Task = 'upscale' | Restoration;
 
 /** A task for a network of scale 1. */
-export type Restoration = Exclude<Task, 'upscale'>;
+export type Restoration = 'denoise' | 'dejpeg' | 'dehalo' | 'deband' | 'deblur' | 'demosaic';
+
+/** Words in a file's name that tell what its network restores; the first match applies. */
+const NAMED: readonly (readonly [Restoration, RegExp])[] = [
+  ['dejpeg', /jpe?g|artifact/i],
+  ['demosaic', /mosaic/i],
+  ['dehalo', /halo/i],
+  ['deband', /deband|banding/i],
+  ['deblur', /blur/i],
+  ['denoise', /noise|grain/i],
+];
 
 /**
  * The task of an added model. `restore`: the scale is 1, and the file does not say what it
@@ -16,7 +28,7 @@ export type Restoration = Exclude<Task, 'upscale'>;
  */
 export type AddedTask = Task | 'restore';
 
-export const TASKS: readonly Task[] = ['upscale', 'denoise', 'dejpeg', 'demosaic'];
+export const TASKS: readonly Task[] = ['upscale', ...NAMED.map(([task]) => task)];
 
 /**
  * @param model `task`: the model's own task
@@ -46,7 +58,5 @@ export function taskOfFile(scale: number, name: string, asked?: Task): AddedTask
   }
   if (asked !== undefined) return asked;
   if (scale > 1) return 'upscale';
-  if (/jpe?g|artifact/i.test(name)) return 'dejpeg';
-  if (/mosaic/i.test(name)) return 'demosaic';
-  return /noise/i.test(name) ? 'denoise' : 'restore';
+  return NAMED.find(([, words]) => words.test(name))?.[0] ?? 'restore';
 }

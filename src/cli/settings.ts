@@ -1,5 +1,5 @@
 import type { ParseArgsConfig } from 'node:util';
-import type { Task } from '../catalog/task.ts';
+import { TASKS, type Task } from '../catalog/task.ts';
 import { timeLeft } from '../engine/progress.ts';
 import type { AdapterReport, Progress } from '../engine/types.ts';
 import type { SizeWish } from '../image/size.ts';
@@ -62,13 +62,13 @@ export interface ImageSettings {
 const TUNE_MODES: readonly TuneMode[] = ['off', 'quick', 'full'];
 
 /** The tasks for images. Raw Bayer data has no supported file format. */
-const TASKS: readonly Task[] = ['upscale', 'dejpeg', 'denoise'];
+const IMAGE_TASKS: readonly Task[] = TASKS.filter((task) => task !== 'demosaic');
 
 /** @throws UsageError for values that an option does not take, and options that contradict. */
 export function settingsOf(values: Values): ImageSettings {
   const device = choice('--device', values.device ?? 'auto', [...DEVICES, 'all'] as const);
   const method = parsed('--method', values.method ?? 'network', CALLS.upscale.method);
-  const task = values.task === undefined ? undefined : choice('--task', values.task, TASKS);
+  const task = values.task === undefined ? undefined : choice('--task', values.task, IMAGE_TASKS);
   if (method === 'lanczos' && task !== undefined && task !== 'upscale') {
     throw new UsageError(`--method lanczos cannot do the task "${task}".`);
   }

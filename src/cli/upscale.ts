@@ -33,8 +33,9 @@ error. Links are followed, permissions stay.
   --width N, --height N, --fit WxH
                    instead of --scale: a side in pixels, or a box that the result fits into
   --method NAME    network or lanczos (default network)
-  --task NAME      upscale (default); dejpeg removes JPEG artifacts, denoise removes noise. Both keep
-                   the image's size; with another size, the default models enlarge the result
+  --task NAME      upscale (default); dejpeg removes JPEG artifacts, denoise removes noise. They keep
+                   the image's size; with another size, the default models enlarge the result. With
+                   --weights also dehalo, deband and deblur (default: by the file's name)
   --model ID       a shipped model, such as a2n-x2; at another scale, the model of the same family
                    (default: the photo models)
   --weights FILE   a weight file (.safetensors, .pth, .pt, .ckpt) of a network that Crispen knows. With
