@@ -1,13 +1,14 @@
-/** Networks of attention within windows: tiles, and the memory of networks of real size. */
+/** Networks of attention within windows, in tiles. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { recipe2 } from '../src/cli/golden-hash.ts';
 import { CpuModel } from '../src/cpu/model.ts';
 import { upscale } from '../src/cpu/upscale.ts';
 import { Engine } from '../src/engine/engine.ts';
+import { dat } from '../src/networks/dat.ts';
 import type { Network } from '../src/networks/network.ts';
 import { srformer, swinir } from '../src/networks/swinir.ts';
 import { testGpu } from './gpu.ts';
 import { difference, picture } from './pictures.ts';
+import { datWeights, weightsOf } from './windowNetworks.ts';
 
 let engine: Engine;
 beforeAll(async () => {
@@ -27,12 +28,6 @@ const LOCAL: readonly (readonly [string, Network])[] = [
   ['SwinIR x1 of 7 pixels', swinir({ ...small, scale: 1, window: 7, upsampler: 'none' })],
   ['SRFormer x2', srformer({ ...small, scale: 2, window: 8 })],
 ];
-
-const weightsOf = (network: Network) =>
-  recipe2(network, 7, [
-    ['upsample', 0.5],
-    ['conv_last', 0.5],
-  ]);
 
 describe.each(LOCAL)('%s in tiles', (_, network) => {
   // Neither side is a multiple of a window, and tiles end within one.
@@ -54,5 +49,30 @@ describe.each(LOCAL)('%s in tiles', (_, network) => {
     const slow = await upscale(cpu, image, { tileSize });
     expect(slow.report.tiles).toBeGreaterThan(5);
     expect(difference(slow.image, whole.image).worst).toBeLessThanOrEqual(1);
+  });
+});
+
+/** Two blocks of each kind, the second window shifted. */
+const dual = dat({
+  scale: 2,
+  features: 32,
+  depths: [4],
+  heads: 4,
+  split: [4, 8],
+  upsampler: 'pixelshuffledirect',
+});
+
+describe('DAT in tiles', () => {
+  const weights = datWeights(dual, 32, [4, 8]);
+
+  it('as the whole image where everything but the end fits', async () => {
+    const image = picture(75, 50);
+    const model = await engine.loadModel(dual, weights);
+    const whole = await engine.upscale(model, image);
+    expect(whole.report.tiles).toBe(1);
+    const tiled = await engine.upscale(model, image, { tileSize: 24 });
+    expect(tiled.report.tiles).toBeGreaterThan(5);
+    expect(difference(tiled.image, whole.image).worst).toBeLessThanOrEqual(1);
+    await engine.unloadModel(model);
   });
 });

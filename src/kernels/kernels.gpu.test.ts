@@ -194,19 +194,21 @@ describe('global average pooling', () => {
 
 describe('vectors', () => {
   it.each([
-    [1, 1],
-    [40, 10],
-    [10, 2],
-    [130, 70],
-  ])('linear %i -> %i', async (lengthIn, lengthOut) => {
+    [1, 1, true],
+    [40, 10, false],
+    [10, 2, false],
+    [9, 5, true],
+    [130, 70, true],
+  ])('linear %i -> %i, with bias: %o', async (lengthIn, lengthOut, bias) => {
     const x = randomValues(lengthIn, 1);
     const w = randomValues(lengthIn * lengthOut, 2);
-    const [y] = await runKernel(linearKernel(lengthIn, lengthOut), {
+    const b = randomValues(lengthOut, 3);
+    const [y] = await runKernel(linearKernel(lengthIn, lengthOut, bias), {
       grid: [1, 1, 1],
-      reads: [padded(x), w],
+      reads: [padded(x), w, b],
       writes: [blocksOf(lengthOut) * 4],
     });
-    expectClose(written(y), padded(linearReference(x, w, lengthOut)));
+    expectClose(written(y), padded(linearReference(x, w, lengthOut, bias ? b : null)));
   });
 
   it('activation', async () => {

@@ -1,0 +1,24 @@
+/** Seeded weights of networks of attention within windows. */
+import { datCheckpoint } from '../src/cli/golden-dat.ts';
+import { recipe2 } from '../src/cli/golden-hash.ts';
+import type { Network } from '../src/networks/network.ts';
+import { foldDat } from '../src/networks/parts/foldDat.ts';
+
+export const weightsOf = (network: Network) =>
+  recipe2(network, 7, [
+    ['upsample', 0.5],
+    ['conv_last', 0.5],
+  ]);
+
+/** Weights of a checkpoint by the same rule, folded. */
+export function datWeights(
+  { graph, ...network }: Network,
+  features: number,
+  split: [number, number],
+) {
+  const stored = {
+    ...network,
+    graph: { ...graph, weights: datCheckpoint(graph.weights, features) },
+  };
+  return foldDat(recipe2(stored, 7, [['upsample', 0.5]]), split);
+}
