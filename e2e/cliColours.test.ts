@@ -9,6 +9,7 @@ import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { upscaleCommand } from '../src/cli/upscale.ts';
 import { chunk } from '../src/codecs/png/pngChunks.ts';
+import { DEPTH_NOTE } from '../src/node/images.ts';
 import {
   avifOf,
   CHROMATICITIES,
@@ -264,7 +265,8 @@ describe('on the command line', () => {
           mean: true,
         });
         const isHdr = name === 'PQ' || name === 'HLG';
-        expect(run.notes).toEqual(isHdr ? [CONVERTED] : []);
+        const wanted = [...(isHdr ? [CONVERTED] : []), ...('depth' in kind ? [DEPTH_NOTE] : [])];
+        expect(run.notes.toSorted()).toEqual(wanted.toSorted());
         const { icc } = await sharp(run.file).metadata();
         expect(icc === undefined).toBe(isHdr);
       }
