@@ -22,6 +22,7 @@ the GPU does at best, and the vectors that the loops load per multiply-add from 
 workgroup memory, counted on the source. Each step runs by itself: steps that would overlap take longer here.
 
   --model ID              default a2n-x2
+  --weights FILE          instead: a weight file of a network that Crispen knows
   --size WxH              of the LR picture, default 128x128
   --precision f32|f16     of maps and weights, default f32
   --fuse none|ops|blocks  level of fusion, default what the engine chooses
@@ -33,7 +34,8 @@ await runCommand(USAGE, async (args) => {
   const { values } = parseArgs({
     args,
     options: {
-      model: { type: 'string', default: 'a2n-x2' },
+      model: { type: 'string' },
+      weights: { type: 'string' },
       size: { type: 'string', default: '128x128' },
       precision: { type: 'string', default: 'f32' },
       fuse: { type: 'string' },
@@ -55,7 +57,10 @@ await runCommand(USAGE, async (args) => {
   const conv: ConvMethod | undefined =
     values.conv === undefined ? undefined : choice('--conv', values.conv, METHODS);
   const repeats = positiveInteger('--repeats', values.repeats);
-  const { network, weights, name } = await chooseModel({ model: values.model });
+  const { network, weights, name } = await chooseModel({
+    weights: values.weights,
+    model: values.model ?? (values.weights === undefined ? 'a2n-x2' : undefined),
+  });
   const gpu = await openGpu();
   const ceiling = await measureCeiling(gpu);
   const task = { name, network, weights, size, precision, repeats, fuse, conv };
