@@ -78,11 +78,11 @@ function poisoned(weights: TensorMap, name: string, random: () => number): Tenso
   const tensor = weights.get(name) as Tensor;
   const values = toFloat32(tensor);
   // The centre of a kernel: its border may meet nothing but padding, which the oracle leaves out.
-  const [, , height = 1, width = 1] = tensor.shape;
-  const [taps, kernel] = [
-    height * width,
-    Math.floor((random() * values.length) / (height * width)),
-  ];
+  const [rows, , height = 1, width = 1] = tensor.shape;
+  const taps = height * width;
+  // DySample's last convolution has rows of padding, which no pixel reads: one of the first row's.
+  const kernels = values.length / taps / (name.endsWith('end_conv.weight') ? rows : 1);
+  const kernel = Math.floor(random() * kernels);
   values[kernel * taps + (taps >> 1)] = Number.NaN;
   return new Map([...weights, [name, fromFloat32(values, tensor.shape, 'f32')]]);
 }

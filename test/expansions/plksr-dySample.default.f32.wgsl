@@ -23,6 +23,12 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
+// What max, min, clamp or a comparison made of v; NaN where v is NaN, which these may drop. NaN is told by
+// its bits, because a compiler may assume that floats are finite.
+fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
+  return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
+}
+
 @group(0) @binding(1) var<storage, read> z: array<E4>;
 @group(0) @binding(2) var<storage, read> o: array<E4>;
 @group(0) @binding(3) var<storage, read_write> y: array<E4>;
@@ -54,8 +60,8 @@ fn place_of(group: u32, row: u32, col: u32, width: u32, height: u32) -> Place {
   let far = min(near + 1u, last);
   return Place(
     vec4u(near.y * width + near.x, near.y * width + far.x, far.y * width + near.x, far.y * width + far.x),
-    // NaN offsets must not pass as numbers.
-    at - vec2f(near) + 0.0 * learned,
+    // The clamp drops NaN.
+    keep_nan(vec4f(learned, vec2f()), vec4f(at - vec2f(near), vec2f())).xy,
   );
 }
 

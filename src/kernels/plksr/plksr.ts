@@ -1,6 +1,7 @@
 /** Kernels of RealPLKSR and its relatives. `graph/plksrOp.ts` says what each op computes. */
 
 import mapSource from '../../shaders/lib/map.wgsl?raw';
+import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import dySampleSource from '../../shaders/plksr/dySample.wgsl?raw';
 import groupAffineSource from '../../shaders/plksr/groupAffine.wgsl?raw';
 import partialConvSource from '../../shaders/plksr/partialConv.wgsl?raw';
@@ -18,6 +19,7 @@ import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
   'lib/map': mapSource,
+  'lib/nan': nanSource,
   'plksr/dySample': dySampleSource,
   'plksr/groupAffine': groupAffineSource,
   'plksr/partialConv': partialConvSource,

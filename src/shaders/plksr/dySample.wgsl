@@ -5,6 +5,7 @@
 // Workgroup 8 x 8 x 1. Prelude: E, E4, SCALE, GROUPS, DEPTH (channels of a group), CHANNELS, SUM.
 
 #import lib/map
+#import lib/nan
 
 @group(0) @binding(1) var<storage, read> z: array<E4>;
 @group(0) @binding(2) var<storage, read> o: array<E4>;
@@ -37,8 +38,8 @@ fn place_of(group: u32, row: u32, col: u32, width: u32, height: u32) -> Place {
   let far = min(near + 1u, last);
   return Place(
     vec4u(near.y * width + near.x, near.y * width + far.x, far.y * width + near.x, far.y * width + far.x),
-    // NaN offsets must not pass as numbers.
-    at - vec2f(near) + 0.0 * learned,
+    // The clamp drops NaN.
+    keep_nan(vec4f(learned, vec2f()), vec4f(at - vec2f(near), vec2f())).xy,
   );
 }
 
