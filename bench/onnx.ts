@@ -116,9 +116,11 @@ class OnnxWriter {
       case 'globalAveragePool':
         this.#node('Flatten', [this.#node('GlobalAveragePool', [a])], to);
         return;
-      case 'linear':
-        this.#node('Gemm', [a, this.#weight(node.weight)], to, { transB: 1 });
+      case 'linear': {
+        const layer = [node.weight, ...(node.bias === null ? [] : [node.bias])];
+        this.#node('Gemm', [a, ...layer.map((name) => this.#weight(name))], to, { transB: 1 });
         return;
+      }
       case 'softmax':
         this.#node('Softmax', [this.#times(a, 1 / node.temperature)], to, { axis: 1 });
         return;

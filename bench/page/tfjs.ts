@@ -144,8 +144,10 @@ function applyNode(
     }
     case 'globalAveragePool':
       return tf.mean(a, [1, 2]);
-    case 'linear':
-      return tf.matMul(a, weight(node.weight), false, true);
+    case 'linear': {
+      const product = tf.matMul(a, weight(node.weight), false, true);
+      return node.bias === null ? product : tf.add(product, weight(node.bias));
+    }
     case 'softmax':
       return tf.softmax(tf.mul(a, 1 / node.temperature));
     case 'mix': {
