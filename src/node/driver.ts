@@ -28,7 +28,7 @@ export async function openRealGpu(): Promise<GPU | null> {
   const { VK_DRIVER_FILES } = process.env;
   try {
     const found = await firstGpu(await loadDawn(), choices);
-    const adapter = await found?.requestAdapter({ powerPreference: 'high-performance' });
+    const adapter = found && (await adapterOf(found));
     if (found && adapter && !reportAdapter(adapter).isFallbackAdapter) {
       opened ??= found;
       return opened;
@@ -58,7 +58,7 @@ export async function openRealGpus(): Promise<GPU[]> {
       const gpu = create([...FLAGS]);
       kept.push(gpu);
       // Makes the instance, which reads the variable.
-      await gpu.requestAdapter();
+      await adapterOf(gpu);
       gpus.push(gpu);
     }
     return await tellApart(gpus);
@@ -76,7 +76,7 @@ export async function tellApart(gpus: readonly GPU[]): Promise<GPU[]> {
   for (const gpu of gpus) {
     for (const powerPreference of ['high-performance', 'low-power'] as const) {
       const request: GPU['requestAdapter'] = (options) =>
-        gpu.requestAdapter({ ...options, powerPreference });
+        adapterOf(gpu, { ...options, powerPreference });
       const adapter = await request();
       if (!adapter) continue;
       const report = reportAdapter(adapter);
@@ -88,6 +88,11 @@ export async function tellApart(gpus: readonly GPU[]): Promise<GPU[]> {
   }
   return [...found.values()];
 }
+
+const adapterOf = (
+  gpu: GPU,
+  options: GPURequestAdapterOptions = { powerPreference: 'high-performance' },
+): Promise<GPUAdapter | null> => gpu.requestAdapter(options);
 
 async function findGpu(): Promise<GPU> {
   const dawn = await loadDawn();
@@ -112,7 +117,7 @@ async function firstGpu(
     // The Vulkan loader reads the variable for each new instance, so every attempt makes its own.
     if (driver !== null) process.env.VK_DRIVER_FILES = driver;
     const gpu = create([...FLAGS]);
-    if (await gpu.requestAdapter({ powerPreference: 'high-performance' })) return gpu;
+    if (await adapterOf(gpu)) return gpu;
   }
   return null;
 }
