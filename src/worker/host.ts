@@ -65,6 +65,8 @@ export class EngineHost {
 
   /** Frees a model after earlier jobs have ended; no effect if it is not loaded. */
   async drop(id: string): Promise<void> {
+    // A later model can have the same id.
+    this.#overflowed.delete(id);
     const current = this.#current;
     const model = current?.models.get(id);
     if (!current || !model) return;
