@@ -5,6 +5,7 @@
 import type { Activation } from './activations.ts';
 import { NONLOCAL, type NonlocalOp, type NonlocalRules } from './nonlocalOp.ts';
 import type { PlksrOp } from './plksrOp.ts';
+import { local, type Rules } from './rules.ts';
 import { areaOf, GraphError, mapOf, type Shape, sameMap, vectorOf } from './shape.ts';
 import type { TransformerOp } from './transformerOp.ts';
 
@@ -78,32 +79,6 @@ export type Op =
  * buffers. Kernels of several maps always bind this many; unused bindings repeat the first map.
  */
 export const MAX_PARTS = 5;
-
-interface Rules<O extends Op> {
-  /**
-   * The shape of the value, from the shapes of the inputs.
-   * @throws GraphError if they do not fit the op
-   */
-  readonly shape: (op: O, inputs: readonly Shape[], name: string) => Shape;
-  /**
-   * Multiply-adds per LR pixel. Vector ops cost 0, because their cost does not grow with the image.
-   */
-  readonly multiplyAdds: (op: O, shape: Shape, inputs: readonly Shape[]) => number;
-  /** The radius in pixels of the inputs that is needed for radius `r` of the value. */
-  readonly reach: (op: O, r: number) => number;
-  /**
-   * Whether each value depends on the whole image: on its `means`, which a pass over the image can
-   * compute in advance, or on single `pixels` anywhere. Null: only on pixels within reach.
-   */
-  readonly global: (op: O) => 'means' | 'pixels' | null;
-}
-
-/** For ops that work pixel by pixel. */
-const local = {
-  multiplyAdds: () => 0,
-  reach: (_: Op, r: number) => r,
-  global: () => null,
-};
 
 /** An op of one kind. */
 export type OpOf<K extends Op['op']> = Extract<Op, { readonly op: K }>;

@@ -4,8 +4,8 @@
  *
  * Notation: C channels, H x W the map's size.
  */
+import { local, type Rules } from './rules.ts';
 import { areaOf, GraphError, type MapShape, mapOf, vectorOf } from './shape.ts';
-import type { Rules } from './transformerOp.ts';
 
 export type PlksrOp =
   /**
@@ -54,8 +54,6 @@ export type PlksrOp =
       readonly groups: number;
       readonly sum: number | null;
     };
-
-const local = { multiplyAdds: () => 0, reach: (_: unknown, r: number) => r, global: () => null };
 
 type OpOf<K extends PlksrOp['op']> = Extract<PlksrOp, { readonly op: K }>;
 

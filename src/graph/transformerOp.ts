@@ -14,6 +14,7 @@
  *   row-major order.
  */
 import type { Size } from '../geometry.ts';
+import { local, type Rules } from './rules.ts';
 import { areaOf, GraphError, mapOf, type Reduction, type Shape, vectorOf } from './shape.ts';
 
 export interface Grouping {
@@ -127,16 +128,6 @@ export type TransformerOp =
    * clamped edges). `factor`: the approximate number of result pixels per pixel of the map.
    */
   | { readonly op: 'resize'; readonly factor: number };
-
-/** What the table of ops needs from an op: see `ops.ts`. */
-export interface Rules<O> {
-  readonly shape: (op: O, inputs: readonly Shape[], name: string) => Shape;
-  readonly multiplyAdds: (op: O, shape: Shape, inputs: readonly Shape[]) => number;
-  readonly reach: (op: O, r: number) => number;
-  readonly global: (op: O) => 'means' | 'pixels' | null;
-}
-
-const local = { multiplyAdds: () => 0, reach: (_: unknown, r: number) => r, global: () => null };
 
 type OpOf<K extends TransformerOp['op']> = Extract<TransformerOp, { readonly op: K }>;
 

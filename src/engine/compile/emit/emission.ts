@@ -265,6 +265,21 @@ export const mapStep = ({ channels, scale, reduced }: Omit<MapShape, 'kind'>) =>
   work: memoryWork(2 * channels, scale),
 });
 
+/** What all steps have in common that write the map of an op. */
+export const writesMap = (
+  emission: Emission,
+  {
+    name,
+    writes,
+    multiplyAdds,
+  }: Pick<FusedOp, 'name' | 'multiplyAdds'> & { readonly writes: { readonly y: ValueId } },
+) => ({
+  name,
+  ...mapStep(emission.map(writes.y)),
+  writes: { y: emission.write(writes.y) },
+  multiplyAdds,
+});
+
 export const poolParams = (size: Size) => ({
   pixels: pixelsOf(size),
   chunks: poolChunks(pixelsOf(size)),

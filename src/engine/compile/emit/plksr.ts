@@ -11,7 +11,7 @@ import {
   repeatChannelsKernel,
 } from '../../../kernels/plksr/plksr.ts';
 import type { FusedOpOf } from '../fused.ts';
-import { type Emission, type EmitterGroup, exact, mapStep, optional } from './emission.ts';
+import { type Emission, type EmitterGroup, exact, optional, writesMap } from './emission.ts';
 
 type Kinds = Exclude<PlksrOp['op'], 'meanOfSquares'>;
 
@@ -22,7 +22,7 @@ export const plksrEmitters: EmitterGroup<Kinds> = (emission) => ({
   groupNorm: (op) => emitGroupAffine(emission, op, op),
   repeatChannels: (op) =>
     emission.dispatch({
-      ...written(emission, op),
+      ...writesMap(emission, op),
       kernel: repeatChannelsKernel(op.times, emission.map(op.writes.y).channels, emission.element),
       reads: { x: emission.read(op.reads.inputs[0]) },
     }),
@@ -30,25 +30,17 @@ export const plksrEmitters: EmitterGroup<Kinds> = (emission) => ({
     const [z, o] = op.reads.inputs;
     const { channels } = emission.map(z);
     emission.dispatch({
-      ...written(emission, op),
+      ...writesMap(emission, op),
       kernel: dySampleKernel({ ...op, channels }, emission.element),
       reads: { z: emission.read(z), o: emission.read(o) },
     });
   },
 });
 
-/** The common part of steps that write a map, with one invocation per vector. */
-const written = (emission: Emission, { name, writes, multiplyAdds }: FusedOpOf<Kinds>) => ({
-  name,
-  ...mapStep(emission.map(writes.y)),
-  writes: { y: emission.write(writes.y) },
-  multiplyAdds,
-});
-
 function emitPartialConv(emission: Emission, op: FusedOpOf<'partialConv'>): void {
   const { channels } = emission.map(op.writes.y);
   const { kernel, count, weight, bias } = op;
-  const step = written(emission, op);
+  const step = writesMap(emission, op);
   emission.dispatch({
     ...step,
     kernel: partialConvKernel(op, emission.element),
@@ -100,7 +92,7 @@ function emitGroupAffine(
   });
   const a = emission.read(x);
   emission.dispatch({
-    ...written(emission, op),
+    ...writesMap(emission, op),
     kernel: pointwiseKernel('affine', null, emission.element),
     reads: { a, b: a, p: { resource: p } },
   });

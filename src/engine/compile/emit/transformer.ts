@@ -34,9 +34,9 @@ import {
   type EmitterGroup,
   exact,
   mapParams,
-  mapStep,
   memoryWork,
   optional,
+  writesMap,
 } from './emission.ts';
 
 type Kind = TransformerOp['op'] | 'groupAttention';
@@ -58,17 +58,9 @@ export const transformerEmitters: EmitterGroup<Kind> = (emission) => ({
 
 type Emitted = FusedOpOf<Kind>;
 
-/** The common part of steps that write a map, with one invocation per vector. */
-const written = (emission: Emission, { name, writes, multiplyAdds }: Emitted) => ({
-  name,
-  ...mapStep(emission.map(writes.y)),
-  writes: { y: emission.write(writes.y) },
-  multiplyAdds,
-});
-
 function emitSlice(emission: Emission, op: FusedOpOf<'slice'>): void {
   emission.dispatch({
-    ...written(emission, op),
+    ...writesMap(emission, op),
     kernel: sliceKernel(op.first, op.count, emission.element),
     reads: { x: emission.read(op.reads.inputs[0]) },
   });
@@ -78,7 +70,7 @@ function emitDepthwise(emission: Emission, op: FusedOpOf<'depthwise'>): void {
   const { channels } = emission.map(op.writes.y);
   const { kernel, weight, bias } = op;
   emission.dispatch({
-    ...written(emission, op),
+    ...writesMap(emission, op),
     kernel: depthwiseKernel(kernel, null, emission.element),
     reads: {
       x: emission.read(op.reads.inputs[0]),
@@ -96,7 +88,7 @@ function emitLayerNorm(emission: Emission, op: FusedOpOf<'layerNorm'>): void {
   const { channels } = emission.map(op.writes.y);
   const { weight, bias, epsilon } = op;
   emission.dispatch({
-    ...written(emission, op),
+    ...writesMap(emission, op),
     kernel: layerNormKernel(channels, epsilon, emission.element),
     reads: {
       x: emission.read(op.reads.inputs[0]),
@@ -111,7 +103,7 @@ function emitLayerNorm(emission: Emission, op: FusedOpOf<'layerNorm'>): void {
 function emitScale(emission: Emission, op: Emitted): void {
   const [x, factors] = op.reads.inputs.map((id) => emission.read(id));
   emission.dispatch({
-    ...written(emission, op),
+    ...writesMap(emission, op),
     kernel: pointwiseKernel('scale', null, emission.element),
     reads: { a: x, b: x, p: factors },
   });
@@ -146,7 +138,7 @@ function emitScores(emission: Emission, op: FusedOpOf<'groupScores'>): void {
 function emitMix(emission: Emission, op: FusedOpOf<'groupMix'>): void {
   const [x, scores] = op.reads.inputs.map((id) => emission.read(id));
   emission.dispatch({
-    ...written(emission, op),
+    ...writesMap(emission, op),
     kernel: groupMixKernel(op, emission.element),
     reads: { x, scores },
     grid: ({ width, height }) => groupGrid(op.grouping, width, height, blocksOf(op.channels)),
@@ -157,7 +149,7 @@ function emitMix(emission: Emission, op: FusedOpOf<'groupMix'>): void {
 function emitAttention(emission: Emission, op: FusedOpOf<'groupAttention'>): void {
   const [q, kv] = op.reads.inputs.map((id) => emission.read(id));
   emission.dispatch({
-    ...written(emission, op),
+    ...writesMap(emission, op),
     kernel: groupAttentionKernel({ ...op, table: op.table !== null }, emission.element),
     reads: { q, kv, table: positions(emission, op.table, q) },
     grid: ({ width, height }) => attentionGrid(op, width, height),
@@ -177,7 +169,7 @@ function emitChannelAttention(emission: Emission, op: FusedOpOf<'channelAttentio
     return;
   }
   emission.dispatch({
-    ...written(emission, op),
+    ...writesMap(emission, op),
     kernel: channelAttentionKernel({ grouping, heads, channels }, false, emission.element),
     reads: { x, temperature: factors, weights: factors, r: x },
     grid: ({ width, height }) => groupGrid(grouping, width, height, heads),
@@ -229,7 +221,7 @@ function emitWholeAttention(
     work: 0,
   });
   emission.dispatch({
-    ...written(emission, op),
+    ...writesMap(emission, op),
     kernel: channelMixKernel(spec, emission.element),
     reads: { x, weights: { resource: weights } },
     multiplyAdds: half,
@@ -241,7 +233,7 @@ function emitStridedConv(emission: Emission, op: FusedOpOf<'stridedConv'>): void
   const { kernel, stride, cOut, weight, bias } = op;
   const cIn = emission.map(op.reads.inputs[0]).channels;
   emission.dispatch({
-    ...written(emission, op),
+    ...writesMap(emission, op),
     ...betweenSizes(emission, op),
     kernel: stridedConvKernel({ kernel, stride, cIn }, emission.element),
     reads: {
@@ -263,7 +255,7 @@ function emitReduced(
   kernel: ReturnType<typeof maxPoolKernel>,
 ): void {
   emission.dispatch({
-    ...written(emission, op),
+    ...writesMap(emission, op),
     ...betweenSizes(emission, op),
     kernel,
     reads: { x: emission.read(op.reads.inputs[0]) },
