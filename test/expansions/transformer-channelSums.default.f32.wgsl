@@ -7,6 +7,7 @@ const HEADS = 6u;
 const SUMS = 5760u;
 const PIXELS = 1024u;
 const STEP = 32u;
+const PER_LANE = 4u;
 
 // Attention between channels over a whole map, first stage: sums over chunks of pixels of
 //   q[c] k[d]        for the channels c and d of each head, then
@@ -15,7 +16,8 @@ const STEP = 32u;
 //   partials [chunks][SUMS] f32, SUMS a multiple of 4; head h begins at h (DEPTH^2 + 2 DEPTH)
 // One workgroup of 256 sums PIXELS consecutive pixels of one head, STEP of them at a time in workgroup
 // memory. Grid: chunks in x, beyond 65535 in y, z = head.
-// Prelude: E, E4, CHANNELS, DEPTH (channels of a head), HEADS, PIXELS, STEP, SUMS.
+// Prelude: E, E4, CHANNELS, DEPTH (channels of a head), HEADS, PIXELS, STEP, SUMS, PER_LANE (sums of an
+// invocation).
 
 struct Params {
   pixels: u32, // H * W
@@ -29,9 +31,22 @@ struct Params {
 
 const PRODUCTS = DEPTH * DEPTH;
 const ALL = PRODUCTS + 2u * DEPTH;
-const PER_LANE = (ALL + 255u) / 256u;
+const_assert PER_LANE * 256u >= ALL;
 
 var<workgroup> memory: array<f32, 2u * DEPTH * STEP>;
+
+// Over the pixels in workgroup memory: product i of a query and a key, or a square.
+fn step_sum(i: u32) -> f32 {
+  var sum = 0.0;
+  if i < ALL {
+    let a = select(i - PRODUCTS, i / DEPTH, i < PRODUCTS);
+    let b = select(a, DEPTH + i % DEPTH, i < PRODUCTS);
+    for (var p = 0u; p < STEP; p++) {
+      sum += memory[a * STEP + p] * memory[b * STEP + p];
+    }
+  }
+  return sum;
+}
 
 @compute @workgroup_size(256)
 fn main(
@@ -42,7 +57,10 @@ fn main(
   let chunk = (group.y + params.group_row) * groups.x + group.x;
   let begin = chunk * PIXELS;
   let head = group.z * DEPTH;
-  var sums: array<f32, PER_LANE>;
+  var sum0 = 0.0;
+  var sum1 = 0.0;
+  var sum2 = 0.0;
+  var sum3 = 0.0;
   for (var start = 0u; start < PIXELS; start += STEP) {
     workgroupBarrier();
     for (var i = lane; i < 2u * DEPTH * STEP; i += 256u) {
@@ -56,28 +74,26 @@ fn main(
       memory[i] = v;
     }
     workgroupBarrier();
-    for (var n = 0u; n < PER_LANE; n++) {
-      let i = n * 256u + lane;
-      if i < ALL {
-        // A product of a query and a key, or a square.
-        let a = select(i - PRODUCTS, i / DEPTH, i < PRODUCTS);
-        let b = select(a, DEPTH + i % DEPTH, i < PRODUCTS);
-        var sum = 0.0;
-        for (var p = 0u; p < STEP; p++) {
-          sum += memory[a * STEP + p] * memory[b * STEP + p];
-        }
-        sums[n] += sum;
-      }
-    }
+    sum0 += step_sum(0u * 256u + lane);
+    sum1 += step_sum(1u * 256u + lane);
+    sum2 += step_sum(2u * 256u + lane);
+    sum3 += step_sum(3u * 256u + lane);
   }
   if chunk >= params.chunks {
     return;
   }
-  for (var n = 0u; n < PER_LANE; n++) {
-    let i = n * 256u + lane;
-    if i < ALL {
-      partials[chunk * SUMS + group.z * ALL + i] = sums[n];
-    }
+  let base = chunk * SUMS + group.z * ALL + lane;
+  if 0u * 256u + lane < ALL {
+    partials[base + 0u * 256u] = sum0;
+  }
+  if 1u * 256u + lane < ALL {
+    partials[base + 1u * 256u] = sum1;
+  }
+  if 2u * 256u + lane < ALL {
+    partials[base + 2u * 256u] = sum2;
+  }
+  if 3u * 256u + lane < ALL {
+    partials[base + 3u * 256u] = sum3;
   }
   if group.z == 0u && lane < SUMS - HEADS * ALL {
     partials[chunk * SUMS + HEADS * ALL + lane] = 0.0;

@@ -320,7 +320,13 @@ const CHANNEL_SUMS = contract(['x'], ['partials'], SUM_WORDS);
  */
 export function channelSumsKernel(spec: Omit<GroupSpec, 'grouping'>, element: ElementType = 'f32') {
   if (spec.channels / spec.heads > 64) throw internal(`heads of ${spec.channels / spec.heads}`);
-  const constants = { ...wholeConstants(spec), PIXELS: SUM_PIXELS, STEP: SUM_STEP };
+  const depth = spec.channels / spec.heads;
+  const constants = {
+    ...wholeConstants(spec),
+    PIXELS: SUM_PIXELS,
+    STEP: SUM_STEP,
+    PER_LANE: Math.ceil((depth ** 2 + 2 * depth) / 256),
+  };
   return {
     label: 'products of channels',
     code: source('channelSums', element, constants),

@@ -5,7 +5,8 @@
 //   partials [chunks][SUMS] f32, SUMS a multiple of 4; head h begins at h (DEPTH^2 + 2 DEPTH)
 // One workgroup of 256 sums PIXELS consecutive pixels of one head, STEP of them at a time in workgroup
 // memory. Grid: chunks in x, beyond 65535 in y, z = head.
-// Prelude: E, E4, CHANNELS, DEPTH (channels of a head), HEADS, PIXELS, STEP, SUMS.
+// Prelude: E, E4, CHANNELS, DEPTH (channels of a head), HEADS, PIXELS, STEP, SUMS, PER_LANE (sums of an
+// invocation).
 
 struct Params {
   pixels: u32, // H * W
@@ -19,9 +20,22 @@ struct Params {
 
 const PRODUCTS = DEPTH * DEPTH;
 const ALL = PRODUCTS + 2u * DEPTH;
-const PER_LANE = (ALL + 255u) / 256u;
+const_assert PER_LANE * 256u >= ALL;
 
 var<workgroup> memory: array<f32, 2u * DEPTH * STEP>;
+
+// Over the pixels in workgroup memory: product i of a query and a key, or a square.
+fn step_sum(i: u32) -> f32 {
+  var sum = 0.0;
+  if i < ALL {
+    let a = select(i - PRODUCTS, i / DEPTH, i < PRODUCTS);
+    let b = select(a, DEPTH + i % DEPTH, i < PRODUCTS);
+    for (var p = 0u; p < STEP; p++) {
+      sum += memory[a * STEP + p] * memory[b * STEP + p];
+    }
+  }
+  return sum;
+}
 
 @compute @workgroup_size(256)
 fn main(
@@ -32,7 +46,9 @@ fn main(
   let chunk = (group.y + params.group_row) * groups.x + group.x;
   let begin = chunk * PIXELS;
   let head = group.z * DEPTH;
-  var sums: array<f32, PER_LANE>;
+  #for n in 0..PER_LANE
+    var sum{n} = 0.0;
+  #end
   for (var start = 0u; start < PIXELS; start += STEP) {
     workgroupBarrier();
     for (var i = lane; i < 2u * DEPTH * STEP; i += 256u) {
@@ -46,29 +62,19 @@ fn main(
       memory[i] = v;
     }
     workgroupBarrier();
-    for (var n = 0u; n < PER_LANE; n++) {
-      let i = n * 256u + lane;
-      if i < ALL {
-        // A product of a query and a key, or a square.
-        let a = select(i - PRODUCTS, i / DEPTH, i < PRODUCTS);
-        let b = select(a, DEPTH + i % DEPTH, i < PRODUCTS);
-        var sum = 0.0;
-        for (var p = 0u; p < STEP; p++) {
-          sum += memory[a * STEP + p] * memory[b * STEP + p];
-        }
-        sums[n] += sum;
-      }
-    }
+    #for n in 0..PER_LANE
+      sum{n} += step_sum({n}u * 256u + lane);
+    #end
   }
   if chunk >= params.chunks {
     return;
   }
-  for (var n = 0u; n < PER_LANE; n++) {
-    let i = n * 256u + lane;
-    if i < ALL {
-      partials[chunk * SUMS + group.z * ALL + i] = sums[n];
+  let base = chunk * SUMS + group.z * ALL + lane;
+  #for n in 0..PER_LANE
+    if {n}u * 256u + lane < ALL {
+      partials[base + {n}u * 256u] = sum{n};
     }
-  }
+  #end
   if group.z == 0u && lane < SUMS - HEADS * ALL {
     partials[chunk * SUMS + HEADS * ALL + lane] = 0.0;
   }
