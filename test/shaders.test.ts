@@ -28,23 +28,3 @@ test.each(shaders)('%s ships without comments', (name) => {
   const tokens = (text: string) => text.replace(/\/\/.*/g, '').match(/[\w.]+|[^\s\w.]/g);
   expect(tokens(bare)).toEqual(tokens(source));
 });
-
-test('no two places among the shaders share more than 12 lines', () => {
-  const LINES = 13;
-  const seen = new Map<string, string>();
-  const copies: string[] = [];
-  for (const name of shaders) {
-    const lines = readFileSync(join(folder, name), 'utf8')
-      .split('\n')
-      .map((line, i) => ({ text: line.replace(/\/\/.*/, '').trim(), number: i + 1 }))
-      .filter(({ text }) => text !== '');
-    for (let i = 0; i + LINES <= lines.length; i++) {
-      const text = lines.slice(i, i + LINES).map((line) => line.text);
-      const place = `${name}:${lines[i].number}`;
-      const other = seen.get(text.join('\n'));
-      if (other) copies.push(`${place} is ${other}`);
-      seen.set(text.join('\n'), place);
-    }
-  }
-  expect(copies).toEqual([]);
-});

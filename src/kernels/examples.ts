@@ -13,7 +13,7 @@ import { stripConv } from './conv/convStrips.ts';
 import type { ElementType, Kernel } from './kernel.ts';
 import { enlargeKernel } from './maps/enlarge.ts';
 import { pointwiseKernel } from './maps/pointwise.ts';
-import { concatKernel, pixelShuffleKernel } from './maps/rearrange.ts';
+import { channelsKernel, concatKernel, pixelShuffleKernel } from './maps/rearrange.ts';
 import * as nonlocal from './nonlocal/nonlocal.ts';
 import { quadProducts } from './nonlocal/nonlocalQuad.ts';
 import { blendKernel } from './pixels/blend.ts';
@@ -95,6 +95,10 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>
   },
   'conv/matrix': { default: (e) => matrixConv(unit).kernel(conv({}), e) },
   'maps/bilinear': { default: (e) => enlargeKernel('bilinear', 2, e) },
+  'maps/channels': {
+    default: (e) => channelsKernel({ first: 12, times: 1, count: 36 }, e),
+    repeated: (e) => channelsKernel({ first: 0, times: 16, count: 48 }, e),
+  },
   'maps/concat': { default: (e) => concatKernel([6, 3], e) },
   'maps/nearest': { default: (e) => enlargeKernel('nearest', 2, e) },
   'maps/pixelShuffle': {
@@ -148,7 +152,6 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>
     default: (e) => plksr.partialConvKernel({ kernel: 17, count: 16 }, e),
     '21x21': (e) => plksr.partialConvKernel({ kernel: 21, count: 6 }, e),
   },
-  'plksr/repeatChannels': { default: (e) => plksr.repeatChannelsKernel(16, 48, e) },
   'transformer/channelAttention': {
     default: (e) =>
       transformer.channelAttentionKernel({ ...ASID, channels: 48, grouping: GRID }, false, e),
@@ -169,7 +172,6 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>
   'transformer/layerNorm': { default: (e) => transformer.layerNormKernel(36, 1e-5, e) },
   'transformer/maxPool': { default: (e) => transformer.maxPoolKernel(7, 3, e) },
   'transformer/resize': { default: (e) => transformer.resizeKernel(e) },
-  'transformer/slice': { default: (e) => transformer.sliceKernel(12, 36, e) },
   'transformer/stridedConv': {
     default: (e) => transformer.stridedConvKernel({ kernel: 3, stride: 2, cIn: 16 }, e),
   },

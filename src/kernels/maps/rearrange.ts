@@ -1,6 +1,7 @@
 import { internal } from '../../errors.ts';
 import { MAX_PARTS } from '../../graph/graph.ts';
 import mapSource from '../../shaders/lib/map.wgsl?raw';
+import channelsSource from '../../shaders/maps/channels.wgsl?raw';
 import concatSource from '../../shaders/maps/concat.wgsl?raw';
 import shuffleSource from '../../shaders/maps/pixelShuffle.wgsl?raw';
 import { assemble, contract, type ElementType, MAP_WORDS } from '../kernel.ts';
@@ -8,10 +9,12 @@ import type { Sources } from '../wgsl.ts';
 
 const SHADERS: Sources = {
   'lib/map': mapSource,
+  'maps/channels': channelsSource,
   'maps/concat': concatSource,
   'maps/pixelShuffle': shuffleSource,
 };
 
+const CHANNELS = contract(['x'], ['y'], MAP_WORDS);
 const CONCAT = contract(['x0', 'x1', 'x2', 'x3', 'x4'], ['y'], MAP_WORDS);
 const SHUFFLE = contract(['x'], ['y'], MAP_WORDS);
 
@@ -65,3 +68,22 @@ export function pixelShuffleKernel(
     ...SHUFFLE,
   };
 }
+
+interface ChannelsSpec {
+  /** The first channel that is read. */
+  readonly first: number;
+  /** How often each channel is written. */
+  readonly times: number;
+  /** Channels of the output. */
+  readonly count: number;
+}
+
+/** Bindings: x, y. Grid: `mapGrid(width, height, blocks of y)`. */
+export const channelsKernel = (
+  { first, times, count }: ChannelsSpec,
+  element: ElementType = 'f32',
+) => ({
+  label: `${count} channels from ${first}, ${times} times`,
+  code: assemble(element, { FIRST: first, TIMES: times, COUNT: count }, 'maps/channels', SHADERS),
+  ...CHANNELS,
+});

@@ -3,6 +3,7 @@ import { expectClose, randomMap, randomValues, runKernel, written } from '../../
 import { packBias, packConvWeights } from '../conv/conv.ts';
 import { blocksOf, concatFloats, mapGrid } from '../kernel.ts';
 import { affineReference } from '../maps/pointwise.reference.ts';
+import { channelsKernel } from '../maps/rearrange.ts';
 import { fromBlocked, type PlanarMap, toBlocked } from '../planar.ts';
 import { poolPartialGrid, poolPartialKernel } from '../vector/pool.ts';
 import {
@@ -12,13 +13,7 @@ import {
   partialConvReference,
   repeatChannelsReference,
 } from './plksr.reference.ts';
-import {
-  dySampleKernel,
-  groupAffineKernel,
-  partialConvGrid,
-  partialConvKernel,
-  repeatChannelsKernel,
-} from './plksr.ts';
+import { dySampleKernel, groupAffineKernel, partialConvGrid, partialConvKernel } from './plksr.ts';
 
 const words = (channels: number, width: number, height: number): number =>
   blocksOf(channels) * 4 * width * height;
@@ -73,7 +68,7 @@ describe.each(SIZES)('at %i x %i', (width, height) => {
   ])('channels %i times', async (times, channels) => {
     const x = randomMap(channels, height, width);
     const expected = repeatChannelsReference(x, times);
-    const [y] = await runKernel(repeatChannelsKernel(times, expected.channels), {
+    const [y] = await runKernel(channelsKernel({ first: 0, times, count: expected.channels }), {
       grid: mapGrid(width, height, blocksOf(expected.channels)),
       params: [width, height],
       reads: [toBlocked(x)],

@@ -1,11 +1,11 @@
 /** Kernels of RealPLKSR and its relatives. `graph/plksrOp.ts` says what each op computes. */
 
+import { internal } from '../../errors.ts';
 import mapSource from '../../shaders/lib/map.wgsl?raw';
 import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import dySampleSource from '../../shaders/plksr/dySample.wgsl?raw';
 import groupAffineSource from '../../shaders/plksr/groupAffine.wgsl?raw';
 import partialConvSource from '../../shaders/plksr/partialConv.wgsl?raw';
-import repeatChannelsSource from '../../shaders/plksr/repeatChannels.wgsl?raw';
 import {
   assemble,
   blocksOf,
@@ -23,7 +23,6 @@ const SHADERS: Sources = {
   'plksr/dySample': dySampleSource,
   'plksr/groupAffine': groupAffineSource,
   'plksr/partialConv': partialConvSource,
-  'plksr/repeatChannels': repeatChannelsSource,
 };
 
 const source = (name: string, element: ElementType, constants: Constants): string =>
@@ -57,11 +56,11 @@ const PARTIAL_CONV = contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS);
 
 /**
  * Weights: `packConvWeights`; bias: `packBias`. Grid: `partialConvGrid`.
- * @throws RangeError for a kernel above 21, which has no room in workgroup memory
+ * @throws CrispenError `INTERNAL` for a kernel above 21, which has no room in workgroup memory
  */
 export function partialConvKernel(spec: PartialConvSpec, element: ElementType = 'f32') {
   const strip = stripFor(spec.kernel);
-  if (strip === null) throw new RangeError(`a kernel of ${spec.kernel}`);
+  if (strip === null) throw internal(`a kernel of ${spec.kernel}`);
   const { dense, groups, per } = partialBlocks(spec);
   return {
     label: `partial conv ${spec.kernel}x${spec.kernel} ${spec.count}`,
@@ -107,19 +106,6 @@ export const groupAffineKernel = (channels: number, groups: number, epsilon: num
 
 /** Bytes of the factors and shifts of `groupAffineKernel`. */
 export const groupAffineBytes = (channels: number): number => blocksOf(channels) * 32;
-
-const REPEAT = contract(['x'], ['y'], MAP_WORDS);
-
-/** `channels` of the result. Grid: `mapGrid(width, height, blocks of y)`. */
-export const repeatChannelsKernel = (
-  times: number,
-  channels: number,
-  element: ElementType = 'f32',
-) => ({
-  label: `channels ${times} times`,
-  code: source('repeatChannels', element, { TIMES: times, CHANNELS: channels }),
-  ...REPEAT,
-});
 
 const DY_SAMPLE = contract(['z', 'o'], ['y'], MAP_WORDS);
 

@@ -3,6 +3,7 @@ import { expectClose, randomMap, randomValues, runKernel, written } from '../../
 import type { Grouping } from '../../graph/transformerOp.ts';
 import { packBias, packConvWeights } from '../conv/conv.ts';
 import { blocksOf, mapGrid } from '../kernel.ts';
+import { channelsKernel } from '../maps/rearrange.ts';
 import { fromBlocked, type PlanarMap, toBlocked } from '../planar.ts';
 import {
   channelAttentionReference,
@@ -35,7 +36,6 @@ import {
   packDepthwise,
   packNorm,
   resizeKernel,
-  sliceKernel,
   stridedConvKernel,
 } from './transformer.ts';
 
@@ -69,7 +69,7 @@ describe.each(SIZES)('at %i x %i', (width, height) => {
   ])('slice from %i on of %i channels', async (first, count) => {
     const x = randomMap(13, height, width);
     const expected = sliceReference(x, first, count);
-    const [y] = await runKernel(sliceKernel(first, count), {
+    const [y] = await runKernel(channelsKernel({ first, times: 1, count }), {
       grid: mapGrid(width, height, blocksOf(count)),
       params: [width, height],
       reads: [toBlocked(x)],

@@ -21,7 +21,6 @@ import groupScoresSource from '../../shaders/transformer/groupScores.wgsl?raw';
 import layerNormSource from '../../shaders/transformer/layerNorm.wgsl?raw';
 import maxPoolSource from '../../shaders/transformer/maxPool.wgsl?raw';
 import resizeSource from '../../shaders/transformer/resize.wgsl?raw';
-import sliceSource from '../../shaders/transformer/slice.wgsl?raw';
 import stridedConvSource from '../../shaders/transformer/stridedConv.wgsl?raw';
 import { activationConstants } from '../activation.ts';
 import {
@@ -53,7 +52,6 @@ const SHADERS: Sources = {
   'transformer/layerNorm': layerNormSource,
   'transformer/maxPool': maxPoolSource,
   'transformer/resize': resizeSource,
-  'transformer/slice': sliceSource,
   'transformer/stridedConv': stridedConvSource,
 };
 
@@ -84,15 +82,6 @@ export function groupGrid(grouping: Grouping, width: number, height: number, z: 
   const windows = windowsIn(grouping, { width, height });
   return [windows.width, windows.height, z];
 }
-
-const SLICE = contract(['x'], ['y'], MAP_WORDS);
-
-/** Grid: `mapGrid(width, height, blocks of y)`. */
-export const sliceKernel = (first: number, count: number, element: ElementType = 'f32') => ({
-  label: `channels ${first} to ${first + count - 1}`,
-  code: source('slice', element, { FIRST: first, COUNT: count }),
-  ...SLICE,
-});
 
 const DEPTHWISE = contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS);
 

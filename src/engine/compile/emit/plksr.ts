@@ -2,13 +2,13 @@ import type { PlksrOp } from '../../../graph/plksrOp.ts';
 import { packBias, packConvWeights } from '../../../kernels/conv/conv.ts';
 import { concatFloats } from '../../../kernels/kernel.ts';
 import { pointwiseKernel } from '../../../kernels/maps/pointwise.ts';
+import { channelsKernel } from '../../../kernels/maps/rearrange.ts';
 import {
   dySampleKernel,
   groupAffineBytes,
   groupAffineKernel,
   partialConvGrid,
   partialConvKernel,
-  repeatChannelsKernel,
 } from '../../../kernels/plksr/plksr.ts';
 import type { FusedOpOf } from '../fused.ts';
 import { type Emission, type EmitterGroup, exact, optional, writesMap } from './emission.ts';
@@ -23,7 +23,10 @@ export const plksrEmitters: EmitterGroup<Kinds> = (emission) => ({
   repeatChannels: (op) =>
     emission.dispatch({
       ...writesMap(emission, op),
-      kernel: repeatChannelsKernel(op.times, emission.map(op.writes.y).channels, emission.element),
+      kernel: channelsKernel(
+        { first: 0, times: op.times, count: emission.map(op.writes.y).channels },
+        emission.element,
+      ),
       reads: { x: emission.read(op.reads.inputs[0]) },
     }),
   dySample: (op) => {

@@ -4,6 +4,7 @@ import type { TransformerOp } from '../../../graph/transformerOp.ts';
 import { packBias, packConvWeights } from '../../../kernels/conv/conv.ts';
 import { blocksOf, mapGrid } from '../../../kernels/kernel.ts';
 import { pointwiseKernel } from '../../../kernels/maps/pointwise.ts';
+import { channelsKernel } from '../../../kernels/maps/rearrange.ts';
 import {
   attentionGrid,
   channelAttentionKernel,
@@ -24,7 +25,6 @@ import {
   packNorm,
   resizeKernel,
   scoreBytes,
-  sliceKernel,
   stridedConvKernel,
 } from '../../../kernels/transformer/transformer.ts';
 import type { FusedOpOf, ValueId } from '../fused.ts';
@@ -61,7 +61,7 @@ type Emitted = FusedOpOf<Kind>;
 function emitSlice(emission: Emission, op: FusedOpOf<'slice'>): void {
   emission.dispatch({
     ...writesMap(emission, op),
-    kernel: sliceKernel(op.first, op.count, emission.element),
+    kernel: channelsKernel({ ...op, times: 1 }, emission.element),
     reads: { x: emission.read(op.reads.inputs[0]) },
   });
 }

@@ -1,7 +1,7 @@
-// Each channel of a map TIMES times: y[c] = x[c / TIMES].
-//   x, y [..][H][W] vectors of 4 channels (Chw4c); channels of y from CHANNELS on are zero
+// Channels of a map, from FIRST on, each TIMES times: y[c] = x[FIRST + c / TIMES], c < COUNT.
+//   x [..][H][W], y [ceil(COUNT / 4)][H][W] vectors of 4 channels (Chw4c); lanes from COUNT on are zero
 // One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block of y.
-// Prelude: E, E4, TIMES, CHANNELS.
+// Prelude: E, E4, FIRST, TIMES, COUNT.
 
 #import lib/map
 
@@ -9,10 +9,10 @@
 @group(0) @binding(2) var<storage, read_write> y: array<E4>;
 
 fn gather(c: u32, pixel: u32) -> E {
-  if c >= CHANNELS {
+  if c >= COUNT {
     return E(0.0);
   }
-  let source = c / TIMES;
+  let source = FIRST + c / TIMES;
   return x[(source >> 2u) * params.width * params.height + pixel][source & 3u];
 }
 
