@@ -62,8 +62,12 @@ export interface Checkpoint {
   rows: number;
 }
 
-/** What a job got over: a device that was lost and made anew, values beyond f16 computed in f32. */
-export type Recovery = 'device-lost' | 'f16-overflow';
+/**
+ * What a job got over. `device-lost`: the device was lost and made anew. `f16-overflow`: values were too large
+ * for f16, so the model ran in f32. `f16-blank`: in f16, the model made one colour of the whole image, so it
+ * ran in f32.
+ */
+export type Recovery = 'device-lost' | 'f16-overflow' | 'f16-blank';
 
 type Draw = (
   encoder: GPUCommandEncoder,

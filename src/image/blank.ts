@@ -1,6 +1,9 @@
 import { CrispenError } from '../errors.ts';
-import type { RgbaImage, Samples } from './image.ts';
+import { type RgbaImage, type Samples, samplesOf } from './image.ts';
 import { OneColour } from './oneColour.ts';
+
+/** Rows over the full width of a result, and where they begin. */
+type Rows = RgbaImage & { readonly y: number };
 
 /** Pixels side by side whose mean is looked at: restoring may remove single ones and noise. */
 const RUN = 16;
@@ -28,6 +31,35 @@ export function checkBlank({ width, height, data }: RgbaImage, colour: Samples):
         for (let i = first; i < first + count; i++) sum += data[i * 4 + c];
         if (Math.abs(sum / count - colour[c]) > FAR * top) throw blankResult(colour);
       }
+    }
+  }
+}
+
+/** Rows of one colour, kept until another colour or the end comes. They take no memory. */
+export class HeldRows {
+  readonly #pixel: Samples;
+  readonly #held: { readonly width: number; readonly height: number; readonly y: number }[] = [];
+
+  constructor({ data }: RgbaImage) {
+    this.#pixel = data.slice(0, 4);
+  }
+
+  /** All pixels are equal to the first one. */
+  add({ width, height, y }: Rows): void {
+    this.#held.push({ width, height, y });
+  }
+
+  /** @throws CrispenError `BLANK_RESULT` as `checkBlank`, if these are all rows of the result */
+  check(image: RgbaImage): void {
+    checkBlank(image, this.#pixel.slice(0, 3));
+  }
+
+  /** What was added, from top to bottom. */
+  *strips(): Generator<Rows> {
+    for (const { width, height, y } of this.#held) {
+      const data = samplesOf(this.#pixel instanceof Uint16Array ? 16 : 8, width * height);
+      for (let i = 0; i < data.length; i += 4) data.set(this.#pixel, i);
+      yield { width, height, data, y } as Rows;
     }
   }
 }

@@ -1,9 +1,9 @@
-import { expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Engine, Model } from '../engine/engine.ts';
 import type { Checkpoint, StripSink, UpscaleOptions, UpscaleReport } from '../engine/types.ts';
 import { CrispenError, type ErrorCode } from '../errors.ts';
 import { createNetwork } from '../networks/registry.ts';
-import { EngineHost } from './host.ts';
+import { EngineHost, type LoadModel } from './host.ts';
 
 const network = createNetwork('a2n', { scale: 2 });
 
@@ -182,6 +182,106 @@ it('computes in f32 what overflows f16, from then on', async () => {
   await host.drop('m');
   await host.load('m', load);
   expect(asked).toEqual([false]);
+});
+
+describe('a blank result of f16', () => {
+  const rows = (y: number, ...colours: number[]) => ({
+    width: 1,
+    height: colours.length,
+    y,
+    data: Uint8ClampedArray.from(colours.flatMap((v) => [v, v, v, 255])),
+  });
+  const image = { ...rows(0, 0, 0, 255, 255), height: 4 };
+  /** A run that makes rows of these colours and takes the checkpoint along, as the engine does. */
+  const making =
+    (from: number, ...strips: ReturnType<typeof rows>[]) =>
+    async ({ checkpoint }: UpscaleOptions, sink: StripSink) => {
+      expect(checkpoint?.rows).toBe(from);
+      for (const strip of strips) {
+        await sink(strip);
+        (checkpoint as Checkpoint).rows = strip.y + strip.height;
+      }
+    };
+  const run = async (
+    host: EngineHost,
+    load: LoadModel = async (_, isF32) =>
+      ({ program: { element: isF32 ? 'f32' : 'f16' } }) as Model,
+  ) => {
+    const made: number[] = [];
+    const { recovered } = await host.upscale('m', load, image, {}, ({ y, data }) => {
+      expect(y).toBe(made.length);
+      for (let i = 0; i < data.length; i += 4) made.push(data[i]);
+    });
+    return { made, recovered };
+  };
+
+  it('is computed in f32, from the first row on, and so are later jobs', async () => {
+    const sound = [rows(0, 1, 2), rows(2, 8, 9)];
+    const engine = runningEngine(
+      making(0, rows(0, 7, 7), rows(2, 7, 7)),
+      making(0, ...sound),
+      making(0, ...sound),
+    );
+    const { host } = hostOf([engine]);
+    expect(await run(host)).toEqual({ made: [1, 2, 8, 9], recovered: ['f16-blank'] });
+    expect(await run(host)).toEqual({ made: [1, 2, 8, 9], recovered: [] });
+  });
+
+  it('is BLANK_RESULT in f32 if nothing else can be made', async () => {
+    const { host } = hostOf([runningEngine(failing('BLANK_RESULT'), failing('BLANK_RESULT'))]);
+    await expect(run(host)).rejects.toMatchObject({ code: 'BLANK_RESULT' });
+  });
+
+  it('is none with rows of another colour, which follow those that were held', async () => {
+    const engine = runningEngine(making(0, rows(0, 7, 7), rows(2, 7), rows(3, 8)));
+    expect(await run(hostOf([engine]).host)).toEqual({ made: [7, 7, 7, 8], recovered: [] });
+  });
+
+  it('is none where the image is nearly of the colour', async () => {
+    const engine = runningEngine(making(0, rows(0, 128, 128, 128, 128)));
+    const { host } = hostOf([engine]);
+    image.data.set([
+      120, 120, 120, 255, 130, 130, 130, 255, 128, 128, 128, 255, 125, 125, 125, 255,
+    ]);
+    expect(await run(host)).toEqual({ made: [128, 128, 128, 128], recovered: [] });
+    image.data.set(rows(0, 0, 0, 255, 255).data);
+  });
+
+  it('forgets held rows where f16 overflows later, and keeps them over a loss', async () => {
+    const strips = [rows(0, 1, 2), rows(2, 8, 9)];
+    const overflowing = runningEngine(
+      async (options, sink) => {
+        await making(0, rows(0, 7, 7))(options, sink);
+        throw new CrispenError('NON_FINITE', 'inf');
+      },
+      making(0, ...strips),
+    );
+    expect(await run(hostOf([overflowing]).host)).toEqual({
+      made: [1, 2, 8, 9],
+      recovered: ['f16-overflow'],
+    });
+    const losing = runningEngine(async (options, sink) => {
+      await making(0, rows(0, 7, 7))(options, sink);
+      throw new CrispenError('DEVICE_LOST', 'gone');
+    });
+    const { host } = hostOf([losing, runningEngine(making(2, rows(2, 7, 9)))]);
+    expect(await run(host)).toEqual({ made: [7, 7, 7, 9], recovered: ['device-lost'] });
+  });
+
+  it('that is drawn is drawn again in f32', async () => {
+    const { host } = hostOf([runningEngine()]);
+    const elements: string[] = [];
+    const { recovered } = await host.run(
+      'm',
+      async (_, isF32) => ({ program: { element: isF32 ? 'f32' : 'f16' } }) as Model,
+      async (_, { program }) => {
+        elements.push(program.element);
+        if (program.element === 'f16') throw new CrispenError('BLANK_RESULT', 'black');
+        return {} as UpscaleReport;
+      },
+    );
+    expect([elements, recovered]).toEqual([['f16', 'f32'], ['f16-blank']]);
+  });
 });
 
 it('loads models anew after values that are not finite, and the device after its own fault', async () => {

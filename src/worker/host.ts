@@ -8,7 +8,9 @@ import type {
   UpscaleReport,
 } from '../engine/types.ts';
 import { CrispenError, type ErrorCode } from '../errors.ts';
+import type { HeldRows } from '../image/blank.ts';
 import type { RgbaImage } from '../image/image.ts';
+import { OneColour } from '../image/oneColour.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 
@@ -19,6 +21,11 @@ const CANCEL_MS = 5000;
 /** After a loss, submissions are shorter by this factor, because drivers kill long ones. */
 const SMALLER = 4;
 const DEFAULT_SUBMIT_MS = 8;
+/** What a model in f16 may fail by where one in f32 does not: values too large or too small for f16. */
+const BEYOND_F16: Partial<Record<ErrorCode, Recovery>> = {
+  NON_FINITE: 'f16-overflow',
+  BLANK_RESULT: 'f16-blank',
+};
 
 interface Current {
   readonly engine: Promise<Engine>;
@@ -35,8 +42,8 @@ export type LoadModel = (engine: Engine, isF32: boolean) => Promise<Model>;
 export class EngineHost {
   readonly #create: () => Promise<Engine>;
   #current: Current | null = null;
-  /** Models whose values overflowed f16 once. */
-  readonly #overflowed = new Set<string>();
+  /** Models that failed in f16 once. */
+  readonly #beyondF16 = new Set<string>();
 
   constructor(create: () => Promise<Engine>) {
     this.#create = create;
@@ -66,7 +73,7 @@ export class EngineHost {
   /** Frees a model after earlier jobs have ended; no effect if it is not loaded. */
   async drop(id: string): Promise<void> {
     // A later model can have the same id.
-    this.#overflowed.delete(id);
+    this.#beyondF16.delete(id);
     const current = this.#current;
     const model = current?.models.get(id);
     if (!current || !model) return;
@@ -157,13 +164,43 @@ export class EngineHost {
 
   /** Puts a model onto the GPU before its first image, in the precision that `upscale` begins with. */
   async load(id: string, load: LoadModel): Promise<void> {
-    await this.retry((engine) => load(engine, this.#overflowed.has(id)));
+    await this.retry((engine) => load(engine, this.#beyondF16.has(id)));
+  }
+
+  /**
+   * As `retry`, with a model. A task that fails because values do not fit f16 runs again in f32, and so do
+   * later tasks of the model.
+   * @param id of the model and its weights
+   * @returns what the task returns, with the recoveries
+   */
+  async run<T extends UpscaleReport>(
+    id: string,
+    load: LoadModel,
+    task: (engine: Engine, model: Model, recovered: readonly Recovery[]) => Promise<T>,
+    signal?: AbortSignal,
+    progressOf?: () => number,
+  ): Promise<T> {
+    const attempt = async (engine: Engine, recovered: Recovery[]): Promise<T> => {
+      for (;;) {
+        const isF32 = this.#beyondF16.has(id);
+        const model = await load(engine, isF32);
+        try {
+          return { ...(await task(engine, model, recovered)), recovered };
+        } catch (error) {
+          const recovery = BEYOND_F16[codeOf(error) as ErrorCode];
+          if (!recovery || isF32 || model.program.element !== 'f16') throw error;
+          this.#beyondF16.add(id);
+          recovered.push(recovery);
+        }
+      }
+    };
+    return this.retry(attempt, signal, progressOf);
   }
 
   /**
    * Upscales an image as `Engine.upscaleStrips`. After a loss of the device it goes on with the first
-   * strip that the sink has not taken. Where f16 overflows, the rest is computed in f32, and so are later
-   * jobs of the model.
+   * strip that the sink has not taken. Where f16 overflows, the rest is computed in f32. Where it makes a
+   * blank result, all of it is: the sink gets no row before a second colour comes.
    * @param id of the model and its weights
    * @throws CrispenError as `Engine.upscaleStrips`; `DEVICE_LOST` after three losses in a row; what the
    * sink throws
@@ -185,27 +222,39 @@ export class EngineHost {
         throw new CrispenError('ABORTED', 'The sink failed.');
       }
     };
-    let isF32 = this.#overflowed.has(id);
+    const seen = new OneColour();
+    let held: HeldRows | null = null;
+    const release = async () => {
+      for (const strip of held?.strips() ?? []) await guarded(strip);
+      held = null;
+    };
+    const holding: StripSink = async (strip) => {
+      seen.add(strip.data);
+      if (seen.colour) {
+        // Lazily: most images begin with several colours.
+        held ??= new (await import('../image/blank.ts')).HeldRows(strip);
+        return held.add(strip);
+      }
+      await release();
+      await guarded(strip);
+    };
     const { submitMs = () => DEFAULT_SUBMIT_MS, signal } = options;
-    const run = async (engine: Engine, recovered: Recovery[]): Promise<UpscaleReport> => {
+    const task = async (engine: Engine, model: Model, recovered: readonly Recovery[]) => {
       const slower = recovered.includes('device-lost') ? SMALLER : 1;
       const given = { ...options, checkpoint, submitMs: () => submitMs() / slower };
-      for (;;) {
-        const model = await load(engine, isF32);
-        try {
-          const report = await engine.upscaleStrips(model, image, given, guarded);
-          return { ...report, recovered };
-        } catch (error) {
-          const overflowed = codeOf(error) === 'NON_FINITE' && model.program.element === 'f16';
-          if (!overflowed || isF32) throw error;
-          isF32 = true;
-          this.#overflowed.add(id);
-          recovered.push('f16-overflow');
-        }
+      if (model.program.element !== 'f16') {
+        // What f16 made of them is not to be trusted.
+        if (held) checkpoint.rows = 0;
+        held = null;
+        return engine.upscaleStrips(model, image, given, guarded);
       }
+      const report = await engine.upscaleStrips(model, image, given, holding);
+      held?.check(image);
+      await release();
+      return report;
     };
     try {
-      return await this.retry(run, signal, () => checkpoint.rows);
+      return await this.run(id, load, task, signal, () => checkpoint.rows);
     } catch (error) {
       throw sinkError ? (sinkError as { readonly error: unknown }).error : error;
     }

@@ -1,6 +1,7 @@
 import { type Chain, planChain, runsOf } from '../catalog/chain.ts';
 import { checkPixels } from '../codecs/limits.ts';
 import type { Carrier } from '../codecs/source.ts';
+import type { Engine, Model } from '../engine/engine.ts';
 import { enlarge, enlargeWhole, type Pass } from '../engine/pipeline/enlarge.ts';
 import type { UpscaleOptions, UpscaleReport } from '../engine/types.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
@@ -313,12 +314,11 @@ async function drawResult(
   if (backend === 'webgpu' && isExact && isPlain) {
     const load = loading(job, first);
     // What was drawn is lost with a device: all of it is drawn again.
-    const report = await services.host.retry(async (engine, recovered) => {
-      const model = await load(engine, false);
+    const draw = async (engine: Engine, model: Model) => {
       progress.report('upscale', 0);
-      const drawn = await drawOn(onto, engine, model, input as Rgba8Image, options);
-      return { ...drawn, recovered };
-    }, signal);
+      return drawOn(onto, engine, model, input as Rgba8Image, options);
+    };
+    const report = await services.host.run(first.id, load, draw, signal);
     throwIfAborted(signal);
     progress.report('encode', 0);
     const told = { ...report, passes: [first.id], networkScale: first.scale };

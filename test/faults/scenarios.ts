@@ -167,14 +167,9 @@ export const drawing =
         drawn = null;
         const size = { width: image.width * 2, height: image.height * 2 };
         const tags = { colorSpace: 'srgb' } as Parameters<typeof drawOn>[0]['tags'];
-        await host.retry(async (engine) =>
-          drawOn(
-            { canvas: canvas(), size, tags },
-            engine,
-            await load(engine, false),
-            image,
-            options,
-          ),
+        const onto = { canvas: canvas(), size, tags };
+        await host.run('model', load, (engine, model) =>
+          drawOn(onto, engine, model, image, options),
         );
         return (drawn as unknown as () => Promise<Uint8Array>)();
       },
