@@ -125,6 +125,14 @@ export const MODEL_FILES: readonly ModelFile[] = [
     sha256: 'af1c8cb4d042d2834a96b55acf8f021269be04f232a5d24d4876278bf10d910d',
   }),
   model({
+    id: 'a2nm-x4',
+    network: 'a2nm',
+    scale: 4,
+    f16: false,
+    bytes: 1_704_366,
+    sha256: '3a1a9665e3beb9024cf48f2f56ac9b686f2b52a76c320a600749c9c4c9356684',
+  }),
+  model({
     id: 'lcoan-x2',
     network: 'lcoan',
     scale: 2,
