@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { choicesAt, choose, tasksOf, titleOf } from './models.ts';
+import { choicesAt, choicesFor, choose, tasksOf, titleOf } from './models.ts';
 
 const none = { kind: null, best: false, fast: false } as const;
 const models = [
@@ -73,6 +73,21 @@ describe('choicesAt', () => {
   });
 });
 
+it('offers all models of a restoration, the default first', () => {
+  const denoise = ['a2n-denoise-x1', 'acla-denoise-x1', 'new-x1'].map(
+    (id) => ({ id, task: 'denoise', scale: 1, description: 'Calm.', ...none }) as const,
+  );
+  const all = [...models, ...denoise];
+  expect(choicesFor(all, 'denoise', 2.7).map(({ id, title }) => [id, title])).toEqual([
+    ['a2n-denoise-x1', 'Noise (A2N)'],
+    ['acla-denoise-x1', 'Noise (ACLA)'],
+    ['new-x1', 'new-x1'],
+  ]);
+  expect(choicesFor(all, 'dejpeg', 2).map(({ id }) => id)).toEqual(['a2n-jpeg-x1']);
+  expect(choose(all, 'denoise', 1, 'acla-denoise').id).toBe('acla-denoise-x1');
+  expect(choose(all, 'denoise', 1, 'photo').id).toBe('a2n-denoise-x1');
+});
+
 it('calls models by their cards', () => {
   expect(titleOf(models, 'a2n-photo-x2')).toBe('Photo');
   expect(titleOf(models, 'pan-x3')).toBe('Clean (fast)');
@@ -96,6 +111,6 @@ describe('choose', () => {
   });
 
   it('refuses a manifest without models', () => {
-    expect(() => choose([], 'upscale', 4, 'a2n')).toThrow('no model that enlarges');
+    expect(() => choose([], 'upscale', 4, 'a2n')).toThrow('no model for upscale');
   });
 });

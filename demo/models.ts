@@ -34,10 +34,13 @@ const KINDS: readonly string[] = [
   'clean',
   'clean-fast',
   'lcoan',
+  'acla',
   'asid',
   'a2nm',
   'a2n',
   'a2n-photo',
+  'a2n-denoise',
+  'acla-denoise',
 ] satisfies (keyof Texts['kinds'])[];
 
 const kindWords = (kind: string): Pick<ModelOption, 'title' | 'text'> | undefined =>
@@ -81,6 +84,16 @@ export function choicesAt(models: readonly Offer[], factor: number): ModelOption
     .sort((a, b) => rank(a.kind) - rank(b.kind));
 }
 
+/** The models for a task and a factor. Those that restore serve any factor, the default first. */
+export const choicesFor = (
+  models: readonly Offer[],
+  task: AddedTask,
+  factor: number,
+): ModelOption[] =>
+  task === 'upscale'
+    ? choicesAt(models, factor)
+    : models.filter((model) => model.task === task).map(described);
+
 function described(offer: Offer): ModelOption {
   const { id, description } = offer;
   const kind = kindOf(offer);
@@ -91,12 +104,12 @@ function described(offer: Offer): ModelOption {
 /** The title of a model on its card; the id of a model without one. */
 export function titleOf(models: readonly Offer[], id: string): string {
   const offer = models.find((model) => model.id === id);
-  return offer?.task === 'upscale' ? described(offer).title : id;
+  return offer ? described(offer).title : id;
 }
 
 /**
- * The model of a task. A restoring model serves any factor. Otherwise it is the model of the
- * requested kind, for `photo-fast` also `photo`, or else the first one.
+ * The model of a task: that of the requested kind, for `photo-fast` also `photo`, or else the first
+ * one.
  */
 export function choose(
   models: readonly Offer[],
@@ -104,14 +117,9 @@ export function choose(
   factor: number,
   kind: string,
 ): ModelOption {
-  if (task !== 'upscale') {
-    const restores = models.find((model) => model.task === task);
-    if (!restores) throw new Error(`The manifest has no model for ${task}.`);
-    return described(restores);
-  }
-  const choices = choicesAt(models, factor);
+  const choices = choicesFor(models, task, factor);
   const find = (wanted: string) => choices.find((candidate) => candidate.kind === wanted);
   const choice = find(kind) ?? find(kind.replace(/-fast$/, '')) ?? choices[0];
-  if (!choice) throw new Error('The manifest has no model that enlarges.');
+  if (!choice) throw new Error(`The manifest has no model for ${task}.`);
   return choice;
 }

@@ -6,10 +6,10 @@ import { isAtStake } from './leaving.ts';
 import { Session } from './session.ts';
 import { type Item, type Picture, type State, selectedOf } from './state.ts';
 
-const models = ['a2n-photo-x2', 'a2n-x2', 'a2n-x3', 'a2n-x4', 'a2n-jpeg-x1'].map((id) => ({
-  ...findModel(id),
-  description: '',
-}));
+const models = [
+  ...['a2n-photo-x2', 'a2n-x2', 'a2n-x3', 'a2n-x4', 'a2n-jpeg-x1'].map(findModel),
+  { ...findModel('a2n-jpeg-x1'), id: 'pan-jpeg-x1' },
+].map((model) => ({ ...model, description: '' }));
 const named = (name: string, change: Partial<Picture> = {}): Picture => ({
   file: new Blob(),
   name,
@@ -121,6 +121,22 @@ describe('one picture', () => {
     await settle();
     expect(jobs.at(-1)?.request).toMatchObject({ scale: 2, model: 'a2n-photo-x2' });
     expect(item(session).settings).toMatchObject({ task: 'upscale', size: { scale: 2 } });
+  });
+
+  it('takes another model that restores, and the default again after enlarging', async () => {
+    const { session, jobs, open, settle } = setUp();
+    await open(small);
+    session.setTask('dejpeg');
+    session.setKind('pan-jpeg');
+    await settle();
+    expect(jobs.at(-1)?.request).toMatchObject({ scale: 1, model: 'pan-jpeg-x1' });
+    session.setSize({ scale: 2 });
+    await settle();
+    expect(jobs.at(-1)?.request).toMatchObject({ scale: 2, model: 'pan-jpeg-x1' });
+    session.setKind('a2n');
+    expect(session.state.settings).toMatchObject({ task: 'upscale', model: { id: 'a2n-x2' } });
+    session.setTask('dejpeg');
+    expect(session.state.settings.model.id).toBe('a2n-jpeg-x1');
   });
 
   it('keeps its kind of model at every size', async () => {

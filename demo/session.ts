@@ -1,7 +1,7 @@
 import type { AddedTask, Detection, Task, Upscaler } from '../src/index.ts';
 import { Drawings } from './drawings.ts';
 import { attempt, type JobParts, type Outcome, resultKey } from './job.ts';
-import { choose, firstScale, type ModelOption, type Offer } from './models.ts';
+import { choicesFor, choose, firstScale, type ModelOption, type Offer } from './models.ts';
 import { factorOf, type Wish } from './sizes.ts';
 import {
   type Item,
@@ -143,8 +143,15 @@ export class Session {
     }));
   }
 
+  /** Uses the model of a kind for the task, or else enlarges with it. */
   setKind(kind: string): void {
     const { size, task } = this.#state.settings;
+    const restores = task === 'upscale' ? [] : choicesFor(this.#parts.models, task, 1);
+    const model = restores.find((choice) => choice.kind === kind);
+    if (model) {
+      this.#set({ ...this.#state.settings, model }, askAgain);
+      return;
+    }
     const wish: Wish = task === 'upscale' ? size : { scale: 2 };
     const settings = { task: 'upscale', size: wish, kind } as const;
     this.#set({ ...settings, model: this.#choose('upscale', wish, kind) }, askAgain);

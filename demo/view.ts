@@ -6,7 +6,7 @@ import { copyOf, get, say } from './dom.ts';
 import { decibels, dimensions } from './format.ts';
 import { type JobActions, JobView } from './job-view.ts';
 import { listenForKeys } from './keys.ts';
-import { choicesAt, tasksOf } from './models.ts';
+import { choicesFor, tasksOf } from './models.ts';
 import { SizeView } from './size-view.ts';
 import { factorOf, sizeOf, type Wish, wishKey, wishWords } from './sizes.ts';
 import { type Result, type State, selectedOf } from './state.ts';
@@ -240,7 +240,6 @@ export class PageView {
     this.#offerTasks();
     for (const input of get('task').querySelectorAll('input')) input.checked = input.value === task;
     get('same-size').hidden = task === 'upscale';
-    get('model').hidden = task !== 'upscale';
     for (const input of get('scale').querySelectorAll<HTMLInputElement>('[name=scale]')) {
       const wish = { scale: Number(input.value) };
       input.checked = wishKey(wish) === wishKey(size);
@@ -248,7 +247,8 @@ export class PageView {
       say(get(`size-${wish.scale}`), made ? dimensions(made.width, made.height) : '');
     }
     this.#size.render(size, source);
-    const choices = choicesAt(this.#models, factorOf(size, source) ?? 2);
+    const choices = choicesFor(this.#models, task, factorOf(size, source) ?? 2);
+    get('model').hidden = task !== 'upscale' && choices.length < 2;
     const offered = [language, ...choices.map((choice) => choice.id)].join();
     const container = get('model');
     if (offered !== this.#offered) {

@@ -177,6 +177,10 @@ export const de: Texts = {
       title: 'Sauber (LCoAN)',
       text: 'Wiederholungen einer Textur helfen einander. Langsam.',
     },
+    acla: {
+      title: 'Sauber (ACLA)',
+      text: 'Jedes Pixel wählt die Stellen, auf die es achtet. Langsam.',
+    },
     asid: {
       title: 'Sauber (ASID)',
       text: 'Ein kleiner Transformer. Seine Blöcke teilen ihre Aufmerksamkeitskarten. Langsam.',
@@ -186,6 +190,11 @@ export const de: Texts = {
     'a2n-photo': {
       title: 'Foto (A2N)',
       text: 'Für stark komprimierte Fotos: entfernt mehr Spuren, erhält weniger Details.',
+    },
+    'a2n-denoise': { title: 'Rauschen (A2N)', text: 'Die übliche Wahl.' },
+    'acla-denoise': {
+      title: 'Rauschen (ACLA)',
+      text: 'Jedes Pixel wählt die Stellen, auf die es achtet. Langsamer, und etwas mehr Rauschen bleibt.',
     },
   },
 

@@ -171,6 +171,10 @@ export const en = {
     clean: { title: 'Clean', text: 'Renders, artwork, lossless pictures: keeps every detail.' },
     'clean-fast': { title: 'Clean (fast)', text: 'Almost the same in a third of the time.' },
     lcoan: { title: 'Clean (LCoAN)', text: 'Repeats of a texture help each other. Slow.' },
+    acla: {
+      title: 'Clean (ACLA)',
+      text: 'Each pixel chooses the places that it attends to. Slow.',
+    },
     asid: {
       title: 'Clean (ASID)',
       text: 'A small transformer. Its blocks share their attention maps. Slow.',
@@ -180,6 +184,11 @@ export const en = {
     'a2n-photo': {
       title: 'Photo (A2N)',
       text: 'For strongly compressed photos: removes more traces, keeps less detail.',
+    },
+    'a2n-denoise': { title: 'Noise (A2N)', text: 'The usual choice.' },
+    'acla-denoise': {
+      title: 'Noise (ACLA)',
+      text: 'Each pixel chooses the places that it attends to. Slower, and a little noisier.',
     },
   },
 

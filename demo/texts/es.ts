@@ -176,6 +176,10 @@ export const es: Texts = {
       title: 'Limpia (LCoAN)',
       text: 'Las repeticiones de una textura se ayudan entre sí. Lenta.',
     },
+    acla: {
+      title: 'Limpia (ACLA)',
+      text: 'Cada píxel elige los lugares a los que atiende. Lenta.',
+    },
     asid: {
       title: 'Limpia (ASID)',
       text: 'Un transformer pequeño. Sus bloques comparten los mapas de atención. Lenta.',
@@ -185,6 +189,11 @@ export const es: Texts = {
     'a2n-photo': {
       title: 'Foto (A2N)',
       text: 'Para fotos muy comprimidas: quita más restos, conserva menos detalle.',
+    },
+    'a2n-denoise': { title: 'Ruido (A2N)', text: 'La opción habitual.' },
+    'acla-denoise': {
+      title: 'Ruido (ACLA)',
+      text: 'Cada píxel elige los lugares a los que atiende. Más lenta, y queda algo más de ruido.',
     },
   },
 

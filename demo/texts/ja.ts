@@ -169,6 +169,10 @@ export const ja: Texts = {
       title: 'きれいな画像（LCoAN）',
       text: '繰り返す模様どうしが補い合います。低速。',
     },
+    acla: {
+      title: 'きれいな画像（ACLA）',
+      text: '各ピクセルが注意を向ける場所を選びます。低速。',
+    },
     asid: {
       title: 'きれいな画像（ASID）',
       text: '小さな Transformer。ブロックが注意マップを共有します。低速。',
@@ -178,6 +182,11 @@ export const ja: Texts = {
     'a2n-photo': {
       title: '写真（A2N）',
       text: '強く圧縮された写真向け。乱れを多く除きますが、細部は減ります。',
+    },
+    'a2n-denoise': { title: 'ノイズ（A2N）', text: '通常はこちら。' },
+    'acla-denoise': {
+      title: 'ノイズ（ACLA）',
+      text: '各ピクセルが注意を向ける場所を選びます。低速で、ノイズがやや多く残ります。',
     },
   },
 

@@ -163,12 +163,18 @@ export const zh: Texts = {
     clean: { title: '干净图片', text: '渲染图、插画、无损图片：保留每个细节。' },
     'clean-fast': { title: '干净图片（快速）', text: '效果几乎相同，只需三分之一的时间。' },
     lcoan: { title: '干净图片（LCoAN）', text: '重复的纹理互相补充。较慢。' },
+    acla: { title: '干净图片（ACLA）', text: '每个像素自行选择所关注的位置。较慢。' },
     asid: { title: '干净图片（ASID）', text: '小型 Transformer，各模块共享注意力图。较慢。' },
     a2nm: { title: '干净图片（A2N-M）', text: '权重为五分之四的 A2N。' },
     a2n: { title: '干净图片（A2N）', text: '用途相同，网络大四倍。' },
     'a2n-photo': {
       title: '照片（A2N）',
       text: '适合压缩严重的照片：去除更多痕迹，保留较少细节。',
+    },
+    'a2n-denoise': { title: '去噪（A2N）', text: '常用选择。' },
+    'acla-denoise': {
+      title: '去噪（ACLA）',
+      text: '每个像素自行选择所关注的位置。较慢，残留噪点略多。',
     },
   },
 
