@@ -1,8 +1,10 @@
+import type { Rect } from '../src/geometry.ts';
 import type { UpscaleOutput, Upscaler } from '../src/index.ts';
 import { dimensions } from './format.ts';
+import { cropKey } from './job.ts';
 import type { Figures } from './measure/measure-worker.ts';
 import { choiceTitle } from './models.ts';
-import { type Wish, wishWords } from './sizes.ts';
+import { wishWords } from './sizes.ts';
 import { type Item, type Result, type State, selectedOf, type Trouble } from './state.ts';
 import { t } from './texts/texts.ts';
 import { trouble, troubleOf } from './texts/trouble.ts';
@@ -34,6 +36,16 @@ interface Parts {
   readonly onTrouble: (trouble: Trouble) => void;
 }
 
+/** A picture, or a part of it. */
+interface Part {
+  readonly id: string;
+  readonly crop: Rect | null;
+}
+
+/** Whether the visible result is of this part: those of others do not lie over it. */
+const isSamePart = ({ id, crop }: Part, state: State): boolean =>
+  id === state.selected && cropKey(crop) === cropKey(selectedOf(state)?.result?.crop ?? null);
+
 interface Drawn {
   readonly key: string;
   readonly image: ImageBitmap;
@@ -43,15 +55,17 @@ interface Drawn {
 export const resultTitle = ({ settings, backend }: Result): string =>
   `${backend === 'lanczos' ? 'Lanczos' : choiceTitle(settings.model)} ${wishWords(settings.size)}`.trim();
 
-const plainKey = ({ id }: Item, { width, height }: Result) => `${id} ${width}x${height}`;
+const plainKey = ({ id }: Item, { width, height, crop }: Result) =>
+  `${id} ${width}x${height} ${cropKey(crop)}`;
 
-/** An image enlarged with Lanczos. */
+/** What a result was made from, resized with Lanczos. */
 export async function resizePlainly(
   upscaler: Pick<Upscaler, 'upscale'>,
   file: Blob,
-  size: Wish,
+  { settings, crop }: Pick<Result, 'settings' | 'crop'>,
 ): Promise<ImageBitmap> {
-  const request = { ...size, method: 'lanczos', output: 'bitmap' } as const;
+  const part = crop && { region: crop };
+  const request = { ...settings.size, ...part, method: 'lanczos', output: 'bitmap' } as const;
   const { image } = (await upscaler.upscale(file, request)) as UpscaleOutput<ImageBitmap>;
   return image;
 }
@@ -63,10 +77,8 @@ export class Before {
   /** The selected picture enlarged with Lanczos, made on first use. */
   #plain: Drawn | null = null;
   #wanted = '';
-  #pin: { readonly id: string; readonly result: Result; readonly image: ImageBitmap } | null = null;
-
-  #reference: { readonly id: string; readonly file: Blob; readonly image: ImageBitmap } | null =
-    null;
+  #pin: (Part & { readonly result: Result; readonly image: ImageBitmap }) | null = null;
+  #reference: (Part & { readonly file: Blob; readonly image: ImageBitmap }) | null = null;
   /** By result; null: being measured. */
   readonly #figures = new WeakMap<Result, Figures | null>();
 
@@ -78,9 +90,9 @@ export class Before {
     return this.#mode;
   }
 
-  /** Whether a result of the picture on the stage is pinned. */
+  /** Whether a result of what is on the stage is pinned. */
   isPinned(state: State): boolean {
-    return this.#pin !== null && this.#pin.id === state.selected;
+    return this.#pin !== null && isSamePart(this.#pin, state);
   }
 
   setMode(mode: BeforeMode, state: State): void {
@@ -99,7 +111,7 @@ export class Before {
     if (!wasPinned && item && result?.file) {
       // A separate bitmap, because those of results may be freed.
       const image = await this.#parts.draw(result.file);
-      this.#pin = { id: item.id, result, image };
+      this.#pin = { id: item.id, crop: result.crop, result, image };
     }
     this.#mode = this.#pin ? 'pinned' : 'browser';
     this.#parts.onChange();
@@ -107,7 +119,7 @@ export class Before {
 
   /** Whether there is a reference for the picture on the stage. */
   hasReference(state: State): boolean {
-    return this.#reference !== null && this.#reference.id === state.selected;
+    return this.#reference !== null && isSamePart(this.#reference, state);
   }
 
   /** Compares the result with a picture that shows what it should be. */
@@ -132,7 +144,7 @@ export class Before {
     this.#reference?.image.close();
     // Its figures belong to the reference before.
     for (const made of item.results) this.#figures.delete(made);
-    this.#reference = { id: item.id, file, image };
+    this.#reference = { id: item.id, crop: result.crop, file, image };
     this.setMode('reference', state);
   }
 
@@ -218,10 +230,10 @@ export class Before {
     }
   }
 
-  async #makePlain({ picture }: Item, { settings }: Result, key: string): Promise<void> {
+  async #makePlain({ picture }: Item, result: Result, key: string): Promise<void> {
     const { upscaler, onChange, onTrouble } = this.#parts;
     try {
-      const image = await resizePlainly(upscaler, picture.file, settings.size);
+      const image = await resizePlainly(upscaler, picture.file, result);
       if (this.#wanted !== key) {
         image.close();
         return;

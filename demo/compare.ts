@@ -1,4 +1,5 @@
 import { splitAfterKey } from '../src/element/slider.ts';
+import type { Rect } from '../src/geometry.ts';
 import { t } from './texts/texts.ts';
 import {
   fitView,
@@ -28,8 +29,8 @@ export interface CompareElements {
 
 export interface Pictures {
   readonly before: CanvasImageSource;
-  /** Its own size, in pixels. */
-  readonly beforeSize: Size;
+  /** The part of it that is shown, in its own pixels. */
+  readonly beforePart: Rect;
   /** Draw it as pixels at every zoom. */
   readonly isPixels: boolean;
   /** Show how much `after` differs from `before` in its place. */
@@ -229,6 +230,7 @@ export class Compare {
       factor: number,
       isPixels: boolean,
       opacity = 1,
+      part?: Rect,
     ) => {
       context.save();
       context.beginPath();
@@ -238,16 +240,19 @@ export class Compare {
       context.imageSmoothingEnabled = !isPixels;
       // "high" is a bicubic filter for enlargements; browsers show pictures with a bilinear one.
       context.imageSmoothingQuality = factor >= 1 ? 'medium' : 'high';
-      context.drawImage(source, left, top, width, height);
+      if (part) {
+        const { x, y, width: partWidth, height: partHeight } = part;
+        context.drawImage(source, x, y, partWidth, partHeight, left, top, width, height);
+      } else context.drawImage(source, left, top, width, height);
       context.restore();
     };
-    const { before, beforeSize, after } = pictures;
+    const { before, beforePart, after } = pictures;
     const factor = scale * ratio;
-    const ownFactor = (factor * pictures.size.width) / beforeSize.width;
+    const ownFactor = (factor * pictures.size.width) / beforePart.width;
     // The browser enlarges an image of the original's size. Any other size is a result.
     const isResult = before instanceof ImageBitmap;
     const isPixels = pictures.isPixels ? ownFactor >= 1 : isResult && ownFactor > CLOSE;
-    paint(before, [0, splitPixel], ownFactor, isPixels);
+    paint(before, [0, splitPixel], ownFactor, isPixels, 1, beforePart);
     if (after && pictures.isDifference) {
       const place = { left, top, width, height };
       this.#subtract(after, splitPixel, place, factor > CLOSE);

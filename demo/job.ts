@@ -1,3 +1,4 @@
+import type { Rect } from '../src/geometry.ts';
 import {
   CPU_MAX_PIXELS,
   type Detection,
@@ -6,7 +7,14 @@ import {
   type Upscaler,
 } from '../src/index.ts';
 import { sizeOf, wishKey } from './sizes.ts';
-import type { Item, Phase, Result, Settings, Way } from './state.ts';
+import {
+  type Item,
+  type Phase,
+  type Result,
+  type Settings,
+  sourceSizeOf,
+  type Way,
+} from './state.ts';
 import { isBeyondCanvas, sizeWarning } from './words.ts';
 
 /** Longer jobs do not start without a question. */
@@ -25,10 +33,21 @@ export interface JobParts {
 export type Outcome = Extract<Phase, { kind: 'confirm' | 'choose' }> | Result;
 
 /**
- * Results with the same key are the same. A plain resize has another key than a network's result.
+ * Results with the same key are the same. A plain resize has another key than a network's result, and a
+ * part of the picture has another key than all of it.
  */
-export const resultKey = ({ task, size, model }: Settings, way: Way | null): string =>
-  [task, model.id, wishKey(size), ...(way === 'lanczos' ? [way] : [])].join(' ');
+export function resultKey(
+  { task, size, model }: Settings,
+  way: Way | null,
+  crop: Rect | null,
+): string {
+  const parts = [...(way === 'lanczos' ? [way] : []), ...(crop ? [cropKey(crop)] : [])];
+  return [task, model.id, wishKey(size), ...parts].join(' ');
+}
+
+/** Equal parts have equal keys; empty for the whole picture. */
+export const cropKey = (crop: Rect | null): string =>
+  crop ? `${crop.width}x${crop.height}+${crop.x}+${crop.y}` : '';
 
 /**
  * Makes the requested result of a picture, unless the visitor has to answer a question first.
@@ -37,21 +56,22 @@ export const resultKey = ({ task, size, model }: Settings, way: Way | null): str
  */
 export async function attempt(
   { upscaler, canPickFile, detect }: JobParts,
-  { picture, settings, way, confirmed }: Item,
+  { picture, crop, settings, way, confirmed }: Item,
   to: FileSystemFileHandle | null,
   signal: AbortSignal,
   onProgress: (progress: UpscaleProgress) => void,
 ): Promise<Outcome> {
   const { cpu } = await detect();
   const request = { ...settings.size, model: settings.model.id };
-  const size = sizeOf(settings.size, picture.size);
+  const source = sourceSizeOf({ crop, picture });
+  const size = sizeOf(settings.size, source);
   const warning = size && sizeWarning(size);
   const isLarge = size !== null && isBeyondCanvas(size);
   const toFile = isLarge && canPickFile;
   const isAgreed = toFile ? to !== null : confirmed;
   if (warning !== null && !isAgreed) return { kind: 'confirm', warning, toFile };
-  if (cpu && way === null && picture.size !== null) {
-    const { width, height } = picture.size;
+  if (cpu && way === null && source !== null) {
+    const { width, height } = source;
     // Without WebAssembly, loops run, up to a limited size.
     const isHopeless = cpu.code === 'loops' && width * height > CPU_MAX_PIXELS;
     const cpuMs = isHopeless ? null : await upscaler.estimateCpu(width, height, request);
@@ -64,11 +84,13 @@ export async function attempt(
     output: 'image/png',
     // A file that cannot be encoded again is made without metadata.
     metadata: isLarge ? 'drop' : 'keep',
+    ...(crop && { region: crop }),
     ...(way === 'lanczos' && { method: way }),
     ...(to && { to }),
     ...(isLarge && { preview: PREVIEW_SIDE }),
   });
   const { image, ...facts } = output;
   const file = image as Blob | null;
-  return { ...facts, key: resultKey(settings, way), settings, file, savedAs: to?.name ?? '' };
+  const key = resultKey(settings, way, crop);
+  return { ...facts, key, settings, crop, file, savedAs: to?.name ?? '' };
 }

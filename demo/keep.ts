@@ -1,3 +1,4 @@
+import type { Rect } from '../src/geometry.ts';
 import { readPicture } from './intake.ts';
 import type { Item, Result, Settings, State, Trouble } from './state.ts';
 import { t } from './texts/texts.ts';
@@ -18,6 +19,8 @@ interface Facts {
   readonly version: number;
   readonly id: string;
   readonly name: string;
+  /** Missing in facts of earlier versions. */
+  readonly crop?: Rect | null;
   readonly settings: Settings;
   readonly phase: 'done' | 'failed' | 'cancelled' | 'waiting';
   readonly trouble: Trouble | null;
@@ -183,12 +186,13 @@ export class Keeper {
   }
 
   #factsOf(item: Item): Omit<Facts, 'touched'> {
-    const { id, picture, settings, phase, trouble, result, saved, strength } = item;
+    const { id, picture, crop, settings, phase, trouble, result, saved, strength } = item;
     const isOver = ['done', 'failed', 'cancelled'].includes(phase.kind);
     return {
       version: VERSION,
       id,
       name: picture.name,
+      crop,
       settings,
       phase: isOver ? (phase.kind as Facts['phase']) : 'waiting',
       trouble,
@@ -203,12 +207,13 @@ export class Keeper {
   }
 
   async #read(folder: FileSystemDirectoryHandle, facts: Facts): Promise<Item> {
-    const { id, name, settings, trouble, saved, strength } = facts;
+    const { id, name, crop = null, settings, trouble, saved, strength } = facts;
     const source = await readFile(folder, `${id}.source`);
     const picture = await readPicture(source, name);
     const results: Result[] = [];
     for (const { stored, ...made } of facts.results) {
-      const result = { ...made, file: await readFile(folder, stored), preview: null };
+      const file = await readFile(folder, stored);
+      const result = { ...made, crop: made.crop ?? null, file, preview: null };
       results.push(result);
       this.#names.set(result, stored);
     }
@@ -217,7 +222,7 @@ export class Keeper {
     const isDone = facts.phase === 'done' && result !== null;
     const kind = facts.phase === 'done' && !isDone ? 'waiting' : facts.phase;
     const common = { way: null, strength, confirmed: false, phase: { kind } } as const;
-    const item: Item = { id, picture, settings, trouble, saved, results, result, ...common };
+    const item: Item = { id, picture, crop, settings, trouble, saved, results, result, ...common };
     this.#written.set(id, { item, facts: JSON.stringify(this.#factsOf(item)) });
     return item;
   }

@@ -15,7 +15,7 @@ import { recallSettings, rememberSettings } from './remember.ts';
 import { Saving } from './saving.ts';
 import { Session } from './session.ts';
 import { factorOf, wishName } from './sizes.ts';
-import { type State, selectedOf } from './state.ts';
+import { type State, selectedOf, sourceSizeOf } from './state.ts';
 import { startLanguage } from './texts/language.ts';
 import { t } from './texts/texts.ts';
 import { trouble, troubleOf } from './texts/trouble.ts';
@@ -46,6 +46,8 @@ const view = new PageView(MODELS, {
   inspect: () => void inspect(),
   undo: () => session.undo(),
   goBack: () => session.goHome(false),
+  crop: () => void crop(),
+  uncrop: () => session.setCrop(null),
   setStrength: (strength) => session.setStrength(strength),
   setBefore: (mode) => before.setMode(mode, session.state),
   setReference: (file) => void before.setReference(file, session.state),
@@ -110,7 +112,8 @@ const own = new OwnModels({
   upscaler,
   likelyScale: () => {
     const { settings } = session.state;
-    const factor = factorOf(settings.size, selectedOf(session.state)?.picture.size ?? null);
+    const item = selectedOf(session.state);
+    const factor = factorOf(settings.size, item && sourceSizeOf(item));
     return Math.max(2, Math.ceil(factor ?? 2));
   },
   onUse: (model) => {
@@ -162,11 +165,32 @@ async function openSample(url: string): Promise<void> {
 /** Shows what the attention did with the selected picture. */
 async function inspect(): Promise<void> {
   const { picture, result } = selectedOf(session.state) ?? {};
+  const part = result?.crop ?? null;
   const model = result?.passes[0];
   if (!picture || !model) return;
   try {
     const { openInspector } = await import('./inspector/inspector.ts');
-    openInspector({ upscaler, picture, model, onTrouble: (trouble) => session.report(trouble) });
+    openInspector({
+      upscaler,
+      picture,
+      part,
+      model,
+      onTrouble: (trouble) => session.report(trouble),
+    });
+  } catch (error) {
+    session.report(troubleOf(error));
+  }
+}
+
+/** Lets the visitor choose a part of the selected picture. */
+async function crop(): Promise<void> {
+  const item = selectedOf(session.state);
+  if (!item?.picture.image) return;
+  try {
+    const { chooseCrop } = await import('./crop/crop.ts');
+    const chosen = await chooseCrop(item.picture.image, item.crop);
+    // The picture may have been left in the meantime.
+    if (chosen !== 'cancelled' && session.state.selected === item.id) session.setCrop(chosen);
   } catch (error) {
     session.report(troubleOf(error));
   }

@@ -1,5 +1,5 @@
 import { sizeOf } from './sizes.ts';
-import type { Item, State } from './state.ts';
+import { type Item, type State, sourceSizeOf } from './state.ts';
 import { t } from './texts/texts.ts';
 
 /** Summaries of the queue. Pure functions. */
@@ -29,8 +29,8 @@ export function tally(items: readonly Item[]): Tally {
 }
 
 /** Pixels of a requested result. */
-function pixelsOf({ settings, picture }: Item): number | null {
-  const size = sizeOf(settings.size, picture.size);
+function pixelsOf(item: Item): number | null {
+  const size = sizeOf(item.settings.size, sourceSizeOf(item));
   return size && size.width * size.height;
 }
 

@@ -160,11 +160,12 @@ export class Saving {
     return isReady ? file : this.#parts.upscaler.encode(file, { type, metadata, quality });
   }
 
-  async #mix({ picture, strength }: Item, { settings, source, file }: Result): Promise<Blob> {
+  async #mix({ picture, strength }: Item, result: Result): Promise<Blob> {
+    const { source, file } = result;
     const { upscaler } = this.#parts;
     const [{ blend }, plain, whole] = await Promise.all([
       import('./blend.ts'),
-      resizePlainly(upscaler, picture.file, settings.size),
+      resizePlainly(upscaler, picture.file, result),
       createImageBitmap(file as Blob),
     ]);
     const space = source.colorSpace === 'display-p3' ? 'display-p3' : 'srgb';

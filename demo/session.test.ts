@@ -274,6 +274,68 @@ describe('results', () => {
   });
 });
 
+describe('a part of a picture', () => {
+  const part = { x: 3, y: 2, width: 15, height: 10 };
+
+  it('is enlarged, and going back to the whole runs nothing', async () => {
+    const { session, jobs, open, settle } = setUp();
+    await open(small);
+    await jobs[0]?.finish();
+    const whole = item(session).result;
+    session.setCrop(part);
+    await settle();
+    expect(jobs[1]?.request).toMatchObject({ region: part, scale: 2 });
+    // The whole stays until there is something else.
+    expect(item(session)).toMatchObject({ crop: part, result: { crop: null } });
+    await jobs[1]?.finish();
+    expect(item(session).result).toMatchObject({ crop: part });
+    session.setCrop(null);
+    expect(item(session)).toMatchObject({ crop: null, phase: { kind: 'done' }, result: whole });
+    session.setCrop({ ...part });
+    expect(item(session)).toMatchObject({ phase: { kind: 'done' }, result: { crop: part } });
+    expect(jobs).toHaveLength(2);
+    // Another size is of the same part.
+    session.setSize({ scale: 4 });
+    await settle();
+    expect(jobs[2]?.request).toMatchObject({ region: part, scale: 4 });
+    session.setCrop(null);
+    await settle();
+    expect(jobs[2]?.request.signal?.aborted).toBe(true);
+    expect(jobs[3]?.request).toMatchObject({ scale: 4 });
+    expect(jobs[3]?.request.region).toBeUndefined();
+  });
+
+  it('comes back with its result, and belongs to one picture alone', async () => {
+    const { session, jobs, open, settle } = setUp();
+    await open(named('a.png'), named('b.png'), named('c.png'));
+    await jobs[0]?.finish();
+    session.setSize({ scale: 4 });
+    await settle();
+    session.setCrop(part);
+    session.revert();
+    expect(item(session)).toMatchObject({ crop: null, settings: { size: { scale: 2 } } });
+    session.setCrop(part);
+    expect(session.state.items.map(({ crop }) => crop)).toEqual([part, null, null]);
+  });
+
+  it('has its own size, estimate and question', async () => {
+    const { session, upscaler, jobs, open, settle } = setUp(without);
+    await open({ ...small, size: { width: 20_000, height: 10 } });
+    expect(kind(session)).toBe('confirm');
+    session.setCrop(part);
+    await settle();
+    expect(upscaler.estimateCpu).toHaveBeenCalledWith(15, 10, { scale: 2, model: 'a2n-photo-x2' });
+    expect(jobs[0]?.request).toMatchObject({ region: part });
+    // 60 pixels are four times as wide as the part.
+    session.setSize({ width: 60 });
+    expect(item(session).settings.model.id).toBe('a2n-photo-x2');
+    session.setKind('a2n');
+    expect(item(session).settings.model.id).toBe('a2n-x4');
+    session.setCrop({ ...part, width: 30 });
+    expect(item(session).settings.model.id).toBe('a2n-x2');
+  });
+});
+
 describe('the queue', () => {
   const several = ['a.png', 'b.png', 'c.png', 'd.png'].map((name) => named(name));
 

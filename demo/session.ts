@@ -1,3 +1,4 @@
+import type { Rect } from '../src/geometry.ts';
 import type { AddedTask, Detection, Task, Upscaler } from '../src/index.ts';
 import { Drawings } from './drawings.ts';
 import { attempt, type JobParts, type Outcome, resultKey } from './job.ts';
@@ -10,11 +11,13 @@ import {
   type Settings,
   type State,
   selectedOf,
+  sourceSizeOf,
   type Trouble,
   type Way,
 } from './state.ts';
 import { t } from './texts/texts.ts';
 import { trouble, troubleOf } from './texts/trouble.ts';
+import type { Size } from './zoom.ts';
 
 export interface SessionParts {
   readonly upscaler: Pick<Upscaler, 'detect' | 'upscale' | 'estimateCpu'>;
@@ -92,6 +95,7 @@ export class Session {
       (picture): Item => ({
         id: this.#newId(),
         picture,
+        crop: null,
         settings,
         phase: { kind: 'waiting' },
         trouble: null,
@@ -143,6 +147,20 @@ export class Session {
     }));
   }
 
+  /** Processes a part of the selected picture; null: all of it. */
+  setCrop(crop: Rect | null): void {
+    const item = selectedOf(this.#state);
+    if (!item) return;
+    const source = crop ?? item.picture.size;
+    const { settings } = item;
+    // A requested width or height is another factor now.
+    const made = { ...settings, model: this.#modelAt(settings, settings.size, source) };
+    this.#update({ settings: made, trouble: null });
+    this.#want(item.id, made, { ...askAgain(item), confirmed: false, crop });
+    this.#urge(item.id);
+    this.#next();
+  }
+
   /** Uses the model of a kind for the task, or else enlarges with it. */
   setKind(kind: string): void {
     const { size, task } = this.#state.settings;
@@ -184,7 +202,9 @@ export class Session {
   /** Returns to the settings of the visible result. */
   revert(): void {
     const result = selectedOf(this.#state)?.result;
-    if (result) this.#set(result.settings, askAgain);
+    if (!result) return;
+    const { settings, crop } = result;
+    this.#set(settings, (item) => ({ ...askAgain(item), crop }));
   }
 
   /** Starts a picture again after an error, a cancellation or a warning. */
@@ -319,15 +339,20 @@ export class Session {
     this.#update({ items });
   }
 
-  #choose(task: Task, size: Wish, kind: string): ModelOption {
-    const factor = factorOf(size, selectedOf(this.#state)?.picture.size ?? null) ?? 2;
+  #source(): Size | null {
+    const item = selectedOf(this.#state);
+    return item && sourceSizeOf(item);
+  }
+
+  #choose(task: Task, size: Wish, kind: string, source = this.#source()): ModelOption {
+    const factor = factorOf(size, source) ?? 2;
     return choose(this.#parts.models, task, factor, kind);
   }
 
   /** The model at another size. Models that restore do so before any enlargement. */
-  #modelAt({ task, kind, model }: Settings, size: Wish): ModelOption {
+  #modelAt({ task, kind, model }: Settings, size: Wish, source = this.#source()): ModelOption {
     const isAdded = model.kind === model.id;
-    return task !== 'upscale' || isAdded ? model : this.#choose('upscale', size, kind);
+    return task !== 'upscale' || isAdded ? model : this.#choose('upscale', size, kind, source);
   }
 
   /**
@@ -352,11 +377,11 @@ export class Session {
   #want(id: string, settings: Settings, also: Partial<Item> = {}): void {
     const item = this.#find(id);
     if (!item) return;
-    const way = also.way === undefined ? item.way : also.way;
-    const key = resultKey(settings, way);
+    const { way, crop } = { ...item, ...also };
+    const key = resultKey(settings, way, crop);
     const result = item.results.find((made) => made.key === key);
-    if (!result && key === resultKey(item.settings, item.way) && item.phase.kind === 'working')
-      return;
+    const isSame = key === resultKey(item.settings, item.way, item.crop);
+    if (!result && isSame && item.phase.kind === 'working') return;
     this.#endJob(id);
     const phase: Phase = result ? { kind: 'done' } : { kind: 'waiting' };
     this.#change(id, { ...also, settings, phase, trouble: null, ...(result && { result }) });

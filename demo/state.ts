@@ -1,3 +1,4 @@
+import type { Rect } from '../src/geometry.ts';
 import type { AddedTask, Detection, UpscaleOutput, UpscaleProgress } from '../src/index.ts';
 import type { ModelOption } from './models.ts';
 import type { Wish } from './sizes.ts';
@@ -55,9 +56,10 @@ export interface Trouble {
 
 /** A finished result. */
 export type Result = Omit<UpscaleOutput, 'image'> & {
-  /** Key of the settings that made it. */
+  /** Key of what made it: the settings and the part of the picture. */
   readonly key: string;
   readonly settings: Settings;
+  readonly crop: Rect | null;
   /**
    * A PNG with everything that the picture had: exact values, profile, EXIF and XMP; without the
    * last two if there is a `preview`. Null: it was written to the file called `savedAs`.
@@ -70,6 +72,8 @@ export type Result = Omit<UpscaleOutput, 'image'> & {
 export interface Item {
   readonly id: string;
   readonly picture: Picture;
+  /** The part to process, in pixels of the picture; null: all of it. */
+  readonly crop: Rect | null;
   readonly settings: Settings;
   readonly phase: Phase;
   readonly trouble: Trouble | null;
@@ -109,6 +113,10 @@ export interface State {
 
 export const selectedOf = (state: State): Item | null =>
   state.items.find(({ id }) => id === state.selected) ?? null;
+
+/** Size of what is processed; null if the page could not read the picture. */
+export const sourceSizeOf = ({ crop, picture }: Pick<Item, 'crop' | 'picture'>): Size | null =>
+  crop ?? picture.size;
 
 /** Results that exist only on the page. */
 export const unsavedOf = (state: State): Result[] =>

@@ -1,18 +1,21 @@
+import type { Rect } from '../src/geometry.ts';
 import type { ModelEntry, Task } from '../src/index.ts';
 import type { BeforeMode, BeforeSide } from './before.ts';
 import { resultTitle } from './before.ts';
 import { Compare } from './compare.ts';
 import { copyOf, get, say } from './dom.ts';
 import { decibels, dimensions } from './format.ts';
+import { cropKey } from './job.ts';
 import { type JobActions, JobView } from './job-view.ts';
 import { listenForKeys } from './keys.ts';
 import { choicesFor, tasksOf } from './models.ts';
 import { SizeView } from './size-view.ts';
 import { factorOf, sizeOf, type Wish, wishKey, wishWords } from './sizes.ts';
-import { type Result, type State, selectedOf } from './state.ts';
+import { type Item, type Result, type State, selectedOf, sourceSizeOf } from './state.ts';
 import { Strip, type StripActions } from './strip.ts';
 import { language, t } from './texts/texts.ts';
 import { resultTag, workerWords } from './words.ts';
+import type { Size } from './zoom.ts';
 
 export interface Actions extends JobActions, StripActions {
   open(files: readonly File[], isFolder: boolean): void;
@@ -27,6 +30,8 @@ export interface Actions extends JobActions, StripActions {
   setReference(file: File): void;
   pin(): void;
   goBack(): void;
+  crop(): void;
+  uncrop(): void;
 }
 
 /** A choice with a title and, unless it is empty, a description. */
@@ -44,6 +49,8 @@ const tagOf = (result: Result, { mode }: BeforeSide): string =>
   mode === 'pinned'
     ? resultTitle(result)
     : resultTag(result.backend, wishWords(result.settings.size));
+
+const wholeOf = ({ width, height }: Size): Rect => ({ x: 0, y: 0, width, height });
 
 /** The side before the result, and what else it can be. */
 type Sides = BeforeSide & { readonly isPinned: boolean; readonly hasReference: boolean };
@@ -153,6 +160,8 @@ export class PageView {
     const strength = get<HTMLInputElement>('strength-percent');
     strength.addEventListener('input', () => actions.setStrength(Number(strength.value) / 100));
     get('apply-all').addEventListener('click', () => actions.applyToAll());
+    get('crop').addEventListener('click', () => actions.crop());
+    get('crop-none').addEventListener('click', () => actions.uncrop());
     get('undo').addEventListener('click', () => actions.undo());
     get('return').addEventListener('click', () => actions.goBack());
     addEventListener('keydown', (event) => {
@@ -192,21 +201,22 @@ export class PageView {
     const result = drawing && drawing.result === item.result ? drawing.result : null;
     const after = result && drawing ? drawing.image : null;
     const made = result?.settings ?? settings;
-    const natural = { width: image.naturalWidth, height: image.naturalHeight };
+    const crop = result ? result.crop : item.crop;
+    const part = crop ?? wholeOf({ width: image.naturalWidth, height: image.naturalHeight });
     // Until there is a result, its size is the requested one.
-    const size = result ?? sizeOf(made.size, natural) ?? natural;
+    const size = result ?? sizeOf(made.size, part) ?? part;
     this.#renderSides(side, result !== null && result.file !== null);
     const beforeSide = after ? side : null;
     const before = beforeSide?.image ?? image;
     const shown = [
       ...[before, after, size.width, size.height, side.mode, side.tag, side.plain, item.strength],
-      language,
+      ...[cropKey(crop), language],
     ];
     if (shown.every((value, index) => value === this.#shown[index])) return;
     this.#shown = shown;
     this.#compare.show({
       before,
-      beforeSize: beforeSide?.image ?? natural,
+      beforePart: beforeSide?.image ? wholeOf(beforeSide.image) : part,
       isPixels: beforeSide?.mode === 'pixels',
       isDifference: beforeSide?.mode === 'difference',
       after,
@@ -236,7 +246,9 @@ export class PageView {
   #renderSettings(state: State): void {
     const { settings, items } = state;
     const { task, size, model } = settings;
-    const source = state.isHome ? null : (selectedOf(state)?.picture.size ?? null);
+    const item = state.isHome ? null : selectedOf(state);
+    const source = item && sourceSizeOf(item);
+    this.#renderCrop(item);
     this.#offerTasks();
     for (const input of get('task').querySelectorAll('input')) input.checked = input.value === task;
     get('same-size').hidden = task === 'upscale';
@@ -264,12 +276,19 @@ export class PageView {
     for (const input of container.querySelectorAll('input'))
       input.checked = input.value === model.id;
     get('model-single').hidden = choices.length > 1;
-    const { result, strength } = selectedOf(state) ?? {};
-    get('strength').hidden = state.isHome || !result?.file || result.preview !== null;
+    const { result, strength } = item ?? {};
+    get('strength').hidden = !result?.file || result.preview !== null;
     const percent = Math.round((strength ?? 1) * 100);
     get<HTMLInputElement>('strength-percent').value = String(percent);
     say(get('strength-value'), `${percent} %`);
     get('several').hidden = items.length < 2 || state.isHome;
+  }
+
+  #renderCrop(item: Item | null): void {
+    const size = item && sourceSizeOf(item);
+    get('part').hidden = size === null;
+    get('crop-none').hidden = item?.crop == null;
+    if (size) say(get('part-size'), t.crop.size(dimensions(size.width, size.height)));
   }
 
   #renderUndo({ removed }: State): void {

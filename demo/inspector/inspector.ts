@@ -1,5 +1,6 @@
 /** The attention inspector: a dialog, loaded when it is first opened. */
 import './inspector.css';
+import type { Rect } from '../../src/geometry.ts';
 import type { AttentionInspection, Upscaler } from '../../src/index.ts';
 import { save } from '../download.ts';
 import type { Picture, Trouble } from '../state.ts';
@@ -25,6 +26,8 @@ import { drawOverlay } from './overlay.ts';
 interface Parts {
   readonly upscaler: Pick<Upscaler, 'inspect'>;
   readonly picture: Picture;
+  /** The part of it that was processed; null: all of it. */
+  readonly part: Rect | null;
   /** Id of a model. */
   readonly model: string;
   readonly onTrouble: (trouble: Trouble) => void;
@@ -84,9 +87,10 @@ class Inspector {
     this.#dialog.showModal();
   }
 
-  /** Inspects the whole picture, or a part of it at full size. */
+  /** Inspects everything that was processed, or a part of it at full size. */
   async run(region: AttentionInspection['region'] | null): Promise<void> {
-    const { upscaler, picture, model, onTrouble } = this.#parts;
+    const { upscaler, picture, part, model, onTrouble } = this.#parts;
+    const wanted = region ?? part;
     this.#controller.abort();
     this.#controller = new AbortController();
     const { signal } = this.#controller;
@@ -96,7 +100,7 @@ class Inspector {
     try {
       const inspection = await upscaler.inspect(picture.file, {
         model,
-        ...(region && { region }),
+        ...(wanted && { region: wanted }),
         signal,
         onProgress: ({ fraction }) => {
           bar.value = fraction;
@@ -176,7 +180,8 @@ class Inspector {
 
   #sizeRow(button: (label: string, testId: string, work: () => void) => HTMLElement): HTMLElement {
     const { width, height, reduction, region } = this.#inspection as AttentionInspection;
-    const { size } = this.#parts.picture;
+    const { part, picture } = this.#parts;
+    const size = part ?? picture.size;
     const isPart = size !== null && (region.width < size.width || region.height < size.height);
     const buttons = [
       ...(reduction > 1

@@ -68,6 +68,8 @@ export const de: Texts = {
     reload: 'Neu laden',
     undo: 'Rückgängig',
     task: 'Was zu tun ist',
+    crop: 'Zuschneiden',
+    wholePicture: 'Ganzes Bild',
     scale: 'Wie viel größer',
     or: 'Oder',
     anotherSize: 'Eine andere Größe',
@@ -434,6 +436,29 @@ export const de: Texts = {
       'Versuchen Sie es noch einmal, vielleicht mit einem kleineren Bild.',
     ],
     INTERNAL: ['Ein Fehler in Crispen ist aufgetreten.', 'Laden Sie die Seite neu.'],
+  },
+
+  crop: {
+    title: 'Zuschneiden',
+    size: (pixels) => `${pixels} Pixel`,
+    at: (pixels, x, y) => `${pixels}, ab ${x}, ${y}`,
+    frame:
+      'Der gewählte Ausschnitt. Pfeiltasten verschieben ihn, mit der Umschalttaste zehnmal so weit.',
+    grips: {
+      nw: 'Ecke oben links',
+      n: 'Oberer Rand',
+      ne: 'Ecke oben rechts',
+      e: 'Rechter Rand',
+      se: 'Ecke unten rechts',
+      s: 'Unterer Rand',
+      sw: 'Ecke unten links',
+      w: 'Linker Rand',
+    },
+    shape: 'Form',
+    free: 'Beliebige Form',
+    original: 'Wie das Bild',
+    cancel: 'Abbrechen',
+    use: 'Ausschnitt verwenden',
   },
 
   inspector: {

@@ -68,6 +68,8 @@ export const en = {
     reload: 'Reload',
     undo: 'Undo',
     task: 'What to do',
+    crop: 'Crop',
+    wholePicture: 'Whole picture',
     scale: 'How much larger',
     or: 'Or',
     anotherSize: 'Another size',
@@ -379,6 +381,28 @@ export const en = {
   },
   /** Errors of the library by code; its own words are English. Null: take those. */
   errors: null as ErrorTexts | null,
+
+  crop: {
+    title: 'Crop',
+    size: (pixels: string) => `${pixels} pixels`,
+    at: (pixels: string, x: number, y: number) => `${pixels}, from ${x}, ${y}`,
+    frame: 'The chosen part. Arrow keys move it, with Shift ten times as far.',
+    grips: {
+      nw: 'Top left corner',
+      n: 'Top edge',
+      ne: 'Top right corner',
+      e: 'Right edge',
+      se: 'Bottom right corner',
+      s: 'Bottom edge',
+      sw: 'Bottom left corner',
+      w: 'Left edge',
+    },
+    shape: 'Shape',
+    free: 'Any shape',
+    original: 'As the picture',
+    cancel: 'Cancel',
+    use: 'Use this part',
+  },
 
   inspector: {
     title: 'What the attention does',

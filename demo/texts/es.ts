@@ -68,6 +68,8 @@ export const es: Texts = {
     reload: 'Recargar',
     undo: 'Deshacer',
     task: 'Qué hacer',
+    crop: 'Recortar',
+    wholePicture: 'Imagen completa',
     scale: 'Cuánto más grande',
     or: 'O',
     anotherSize: 'Otro tamaño',
@@ -412,6 +414,28 @@ export const es: Texts = {
       'Inténtalo de nuevo, quizá con una imagen más pequeña.',
     ],
     INTERNAL: ['Ha ocurrido un error en Crispen.', 'Recarga la página.'],
+  },
+
+  crop: {
+    title: 'Recortar',
+    size: (pixels) => `${pixels} píxeles`,
+    at: (pixels, x, y) => `${pixels}, desde ${x}, ${y}`,
+    frame: 'La parte elegida. Las flechas la mueven; con Mayús, diez veces más lejos.',
+    grips: {
+      nw: 'Esquina superior izquierda',
+      n: 'Borde superior',
+      ne: 'Esquina superior derecha',
+      e: 'Borde derecho',
+      se: 'Esquina inferior derecha',
+      s: 'Borde inferior',
+      sw: 'Esquina inferior izquierda',
+      w: 'Borde izquierdo',
+    },
+    shape: 'Forma',
+    free: 'Cualquier forma',
+    original: 'Como la imagen',
+    cancel: 'Cancelar',
+    use: 'Usar esta parte',
   },
 
   inspector: {

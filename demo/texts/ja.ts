@@ -67,6 +67,8 @@ export const ja: Texts = {
     reload: '再読み込み',
     undo: '元に戻す',
     task: '処理の内容',
+    crop: '切り抜き',
+    wholePicture: '画像全体',
     scale: '拡大の倍率',
     or: 'または',
     anotherSize: '別のサイズ',
@@ -404,6 +406,28 @@ export const ja: Texts = {
     ABORTED: ['中止しました。', ''],
     WORKER_FAILED: ['処理が突然終了しました。', 'もう一度、できれば小さい画像でお試しください。'],
     INTERNAL: ['Crispen でエラーが起きました。', 'ページを再読み込みしてください。'],
+  },
+
+  crop: {
+    title: '切り抜き',
+    size: (pixels) => `${pixels} ピクセル`,
+    at: (pixels, x, y) => `${pixels}（位置 ${x}, ${y}）`,
+    frame: '選択した部分。矢印キーで移動、Shift を押すと 10 倍の距離を移動します。',
+    grips: {
+      nw: '左上の角',
+      n: '上の辺',
+      ne: '右上の角',
+      e: '右の辺',
+      se: '右下の角',
+      s: '下の辺',
+      sw: '左下の角',
+      w: '左の辺',
+    },
+    shape: '形',
+    free: '自由な形',
+    original: '元の画像と同じ',
+    cancel: 'キャンセル',
+    use: 'この部分を使う',
   },
 
   inspector: {

@@ -98,7 +98,7 @@ describe('no text is anywhere else', () => {
     );
   });
 
-  const files = ['demo', 'demo/inspector', 'demo/offline'].flatMap((folder) =>
+  const files = ['demo', 'demo/crop', 'demo/inspector', 'demo/offline'].flatMap((folder) =>
     readdirSync(folder)
       .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
       .map((name) => `${folder}/${name}`),

@@ -67,6 +67,8 @@ export const zh: Texts = {
     reload: '重新加载',
     undo: '撤销',
     task: '要做什么',
+    crop: '裁剪',
+    wholePicture: '整张图片',
     scale: '放大多少',
     or: '或',
     anotherSize: '其他尺寸',
@@ -359,6 +361,28 @@ export const zh: Texts = {
     ABORTED: ['已取消。', ''],
     WORKER_FAILED: ['计算意外中止。', '请重试，或换一张较小的图片。'],
     INTERNAL: ['Crispen 出现错误。', '请重新加载页面。'],
+  },
+
+  crop: {
+    title: '裁剪',
+    size: (pixels) => `${pixels} 像素`,
+    at: (pixels, x, y) => `${pixels}，起点 ${x}, ${y}`,
+    frame: '所选部分。用方向键移动，按住 Shift 移动十倍距离。',
+    grips: {
+      nw: '左上角',
+      n: '上边',
+      ne: '右上角',
+      e: '右边',
+      se: '右下角',
+      s: '下边',
+      sw: '左下角',
+      w: '左边',
+    },
+    shape: '形状',
+    free: '任意形状',
+    original: '与图片相同',
+    cancel: '取消',
+    use: '使用这一部分',
   },
 
   inspector: {

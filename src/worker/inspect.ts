@@ -9,7 +9,7 @@ import { findTaps, type PlanarInput } from '../engine/oracle/trace.ts';
 import { ProgressMeter } from '../engine/progress.ts';
 import type { RunOptions, TracedTensor } from '../engine/types.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
-import { pixelsOf, type Rect, type Size } from '../geometry.ts';
+import { pixelsOf, type Size } from '../geometry.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import { toRgba8 } from '../image/pixels.ts';
 import { Reduction } from '../image/reduce.ts';
@@ -20,6 +20,7 @@ import { findAdapter, type JobServices } from './job.ts';
 import type { JobProgress } from './progress.ts';
 import type { AttentionInspection, InspectPlan, Stage, WireSource } from './protocol.ts';
 import { readSource } from './readSource.ts';
+import { partOf } from './region.ts';
 
 /** The most bytes of tensors that a run keeps. */
 const MOST_BYTES = 2 ** 28;
@@ -40,7 +41,7 @@ export async function inspect(
   const decoded = await readSource(source, 'screen', signal);
   const whole = toRgba8(decoded.image);
   const region = plan.region ?? { x: 0, y: 0, width: whole.width, height: whole.height };
-  const part = cut(whole, region);
+  const part = partOf(whole, region);
   const { network, weights } = await loader.weights(runnable, progress, signal);
   throwIfAborted(signal);
 
@@ -119,22 +120,6 @@ export function buffersOf({ blocks, clusters, keys }: AttentionInspection): Tran
     ...keys.flatMap(({ weights, offsets, gates }) => [weights, offsets, gates]),
   ];
   return [...new Set(arrays.flatMap((array) => (array ? [array.buffer] : [])))];
-}
-
-/** @throws CrispenError `INVALID_INPUT` */
-function cut(image: Rgba8Image, { x, y, width, height }: Rect): Rgba8Image {
-  if (x + width > image.width || y + height > image.height) {
-    throw new CrispenError('INVALID_INPUT', 'The region is not within the image.', {
-      hint: `The image has ${image.width} x ${image.height} pixels.`,
-    });
-  }
-  if (width === image.width && height === image.height) return image;
-  const data = new Uint8ClampedArray(width * height * 4);
-  for (let row = 0; row < height; row++) {
-    const from = ((y + row) * image.width + x) * 4;
-    data.set(image.data.subarray(from, from + width * 4), row * width * 4);
-  }
-  return { width, height, data };
 }
 
 const reducedSize = ({ width, height }: Size, factor: number): Size => ({

@@ -109,7 +109,7 @@ export async function upscale(
   const progress = track(stagesOf(services, backend, plan.wish ? null : model));
 
   progress.report('decode', 0);
-  const decoded = await readSource(source, carrierOf(plan.output), signal);
+  const decoded = await readPart(source, plan, signal);
   const tags = keptTags(decoded.tags, plan.metadata);
   const canBeWide = depthOf(decoded.image) === 16 && plan.output === 'image/png';
   const depth = plan.depth ?? (canBeWide ? 16 : 8);
@@ -176,6 +176,18 @@ export async function upscale(
     adapter,
     diagnostics: { ...run, noGpu: reason ? reason.message : null, timings: progress.timings },
   };
+}
+
+/** The source, or the part of it that is enlarged. */
+async function readPart(
+  source: WireSource,
+  { output, region }: UpscalePlan,
+  signal: AbortSignal,
+): Promise<DecodedImage> {
+  const decoded = await readSource(source, carrierOf(output), signal);
+  if (!region) return decoded;
+  const { partOf } = await import('./region.ts');
+  return { ...decoded, image: partOf(decoded.image, region) };
 }
 
 /** @throws CrispenError `ABORTED` if the answer to a long job is no */

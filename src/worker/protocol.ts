@@ -136,6 +136,8 @@ export interface UpscalePlan {
   readonly scale: number;
   /** A size other than the model's own; null: its scale. */
   readonly wish: SizeWish | null;
+  /** The part of the image that is enlarged, in its pixels; null: all of it. */
+  readonly region: Rect | null;
   /** Null: the network. */
   readonly method: Method | null;
   /** Bits per sample of the result; null: the source's, if the output can have them. */

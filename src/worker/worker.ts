@@ -198,8 +198,9 @@ const api: WorkerApi = {
     answer(async () => {
       const { loader } = services;
       const model = plan.model === null ? null : await loader.find(plan.model);
-      const { models } = chainOf(config, { width, height }, plan, model);
-      const runs = await runsOf({ width, height }, models, (link) => loader.network(link));
+      const size = plan.region ?? { width, height };
+      const { models } = chainOf(config, size, plan, model);
+      const runs = await runsOf(size, models, (link) => loader.network(link));
       return (await openCpu()).estimate(runs);
     }),
 

@@ -92,9 +92,7 @@ export interface InspectOptions extends ModelChoice, JobOptions {
    * The part of the image to inspect, in its pixels; default: all of it. The branch weights of A2N depend
    * on all pixels that the network sees, so those of a part are others than those of the whole.
    */
-  readonly region?:
-    | { readonly x: number; readonly y: number; readonly width: number; readonly height: number }
-    | undefined;
+  readonly region?: Rect | undefined;
   /**
    * The most pixels that the network sees, 256 to 65536; default 16384. A larger part is reduced first
    * (`reduction` of the result). Also bounds the result: A2N has 3 KB per pixel.
@@ -139,6 +137,12 @@ export interface PlanChoice extends ModelChoice, Tiling {
   readonly width?: number | undefined;
   readonly height?: number | undefined;
   readonly fit?: { readonly width: number; readonly height: number } | undefined;
+  /**
+   * The part of the image to enlarge, in whole pixels of the upright image; default: all of it. Sizes are
+   * those of this part, and so is `inputWidth` of the result. A region outside the image is
+   * `INVALID_INPUT`.
+   */
+  readonly region?: Rect | undefined;
   /** `lanczos`: a resize without a network, on the GPU if there is one. Default `network`. */
   readonly method?: Method | undefined;
   /** Bits per sample of a PNG file; default: those of the source. */
@@ -230,6 +234,7 @@ export const memoryBudget = number({ min: 1, max: Number.MAX_SAFE_INTEGER });
 
 const sizing = { ...SIZE_RULES, model: MODEL_ID, task };
 const running = {
+  region,
   method,
   edge,
   tileSize: side(),

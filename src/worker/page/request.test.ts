@@ -11,6 +11,7 @@ it('fills in the defaults', () => {
     model: defaultModel(2).id,
     scale: 2,
     wish: null,
+    region: null,
     method: null,
     depth: null,
     output: 'bitmap',

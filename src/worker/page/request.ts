@@ -34,7 +34,7 @@ export const chooseModel = (
 export function planUpscale(request: PlanChoice, added: readonly Choosable[] = []): UpscalePlan {
   const { metadata = 'drop', to, preview = null, tileSize, edge } = request;
   const { output = to ? 'image/png' : 'bitmap', method = null, depth = null } = request;
-  const { quality = DEFAULT_QUALITY } = request;
+  const { quality = DEFAULT_QUALITY, region = null } = request;
   const asks = request.confirm !== undefined;
   checkOneSize(request);
   if (depth === 16 && output !== 'image/png') {
@@ -48,7 +48,7 @@ export function planUpscale(request: PlanChoice, added: readonly Choosable[] = [
   }
   const size = chooseSize(request, added);
   const tiling = { tileSize, edge };
-  return { ...size, output, metadata, preview, method, depth, quality, tiling, asks };
+  return { ...size, region, output, metadata, preview, method, depth, quality, tiling, asks };
 }
 
 /** The model with its own scale, or the requested size beyond that. */

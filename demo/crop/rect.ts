@@ -1,0 +1,101 @@
+/** The arithmetic of a crop rectangle, in pixels of the picture; fractions until `rounded`. */
+import type { Rect, Size } from '../../src/geometry.ts';
+import type { Point } from '../zoom.ts';
+
+/** The corners and edges that can be dragged, by compass points. */
+export const GRIPS = ['nw', 'n', 'ne', 'e', 'se', 's', 'sw', 'w'] as const;
+export type Grip = (typeof GRIPS)[number];
+
+/** A side is at least this long, if the picture is. */
+const LEAST = 16;
+
+/** The smaller bound wins: near an edge there may be less room than the least length. */
+const within = (value: number, least: number, most: number): number =>
+  Math.min(most, Math.max(least, value));
+
+export function moved(rect: Rect, dx: number, dy: number, { width, height }: Size): Rect {
+  return {
+    ...rect,
+    x: within(rect.x + dx, 0, width - rect.width),
+    y: within(rect.y + dy, 0, height - rect.height),
+  };
+}
+
+/** One axis of a rectangle that is resized: the fixed point and the length in reach. */
+function axis(start: number, length: number, whole: number, direction: number) {
+  if (direction < 0) return { fixed: start + length, room: start + length };
+  if (direction > 0) return { fixed: start, room: whole - start };
+  const middle = start + length / 2;
+  return { fixed: middle, room: 2 * Math.min(middle, whole - middle) };
+}
+
+const startOf = (fixed: number, length: number, direction: number): number =>
+  direction < 0 ? fixed - length : direction > 0 ? fixed : fixed - length / 2;
+
+/**
+ * The rectangle after a corner or an edge was dragged. The opposite one stays; with a ratio, an edge also
+ * changes the other side, around its middle.
+ * @param ratio width divided by height; null: free
+ */
+export function resized(
+  rect: Rect,
+  grip: Grip,
+  [dx, dy]: readonly [number, number],
+  ratio: number | null,
+  size: Size,
+): Rect {
+  const across = grip.includes('w') ? -1 : grip.includes('e') ? 1 : 0;
+  const down = grip.includes('n') ? -1 : grip.includes('s') ? 1 : 0;
+  const [horizontal, vertical] = [
+    axis(rect.x, rect.width, size.width, across),
+    axis(rect.y, rect.height, size.height, down),
+  ];
+  const [leastWidth, leastHeight] = [Math.min(LEAST, size.width), Math.min(LEAST, size.height)];
+  let width = rect.width + across * dx;
+  let height = rect.height + down * dy;
+  if (ratio === null) {
+    width = within(width, leastWidth, across === 0 ? rect.width : horizontal.room);
+    height = within(height, leastHeight, down === 0 ? rect.height : vertical.room);
+  } else {
+    const wanted =
+      across === 0 ? height * ratio : down === 0 ? width : Math.max(width, height * ratio);
+    const room = Math.min(horizontal.room, vertical.room * ratio);
+    width = within(wanted, Math.max(leastWidth, leastHeight * ratio), room);
+    height = width / ratio;
+  }
+  return {
+    x: startOf(horizontal.fixed, width, across),
+    y: startOf(vertical.fixed, height, down),
+    width,
+    height,
+  };
+}
+
+/** A new rectangle between two points. */
+export function drawn(from: Point, to: Point, ratio: number | null, size: Size): Rect {
+  const grip = `${to.y < from.y ? 'n' : 's'}${to.x < from.x ? 'w' : 'e'}` as Grip;
+  const start = { ...from, width: 0, height: 0 };
+  return resized(start, grip, [to.x - from.x, to.y - from.y], ratio, size);
+}
+
+/** The rectangle with another ratio: of the same area and around the same middle, as far as there is room. */
+export function shaped(rect: Rect, ratio: number, size: Size): Rect {
+  const wanted = Math.sqrt(rect.width * rect.height * ratio);
+  const width = Math.min(wanted, size.width, size.height * ratio);
+  const height = width / ratio;
+  const x = rect.x + (rect.width - width) / 2;
+  const y = rect.y + (rect.height - height) / 2;
+  return moved({ x, y, width, height }, 0, 0, size);
+}
+
+/** Whole pixels within the picture. */
+export function rounded(rect: Rect, size: Size): Rect {
+  const width = within(Math.round(rect.width), 1, size.width);
+  const height = within(Math.round(rect.height), 1, size.height);
+  return {
+    x: within(Math.round(rect.x), 0, size.width - width),
+    y: within(Math.round(rect.y), 0, size.height - height),
+    width,
+    height,
+  };
+}
