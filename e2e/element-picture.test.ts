@@ -32,7 +32,10 @@ async function open(path: string, options: Parameters<Browser['newPage']>[0] = {
   await page.route('**/file/**', (route) => {
     const name = new URL(route.request().url()).pathname.split('/').at(-1) ?? '';
     const headers = { 'cache-control': 'max-age=600', 'content-type': 'image/png' };
-    return route.fulfill({ headers, body: Buffer.from(files[name]) });
+    const body = files[name];
+    return body
+      ? route.fulfill({ headers, body: Buffer.from(body) })
+      : route.fulfill({ status: 404 });
   });
   await page.goto(`${site.url}${path}`);
 }
@@ -164,8 +167,8 @@ describe('the comparison', () => {
     const { outer, inner, border } = boxes;
     for (const split of [0.25, 0.75, 0, 1]) {
       await page.evaluate((at) => {
-        document.querySelector('crispen-image')!.split = at;
-      }, split);
+        document.querySelector('crispen-image')!.value = at;
+      }, split * 100);
       const { data, width } = await decode(await page.screenshot());
       const at = (x: number, y: number) => [
         ...data.subarray((Math.floor(y) * width + Math.floor(x)) * 4).subarray(0, 3),
@@ -207,8 +210,8 @@ describe('the comparison', () => {
     const shots = [];
     for (const split of [1, 0]) {
       await page.evaluate((at) => {
-        document.querySelector('crispen-image')!.split = at;
-      }, split);
+        document.querySelector('crispen-image')!.value = at;
+      }, split * 100);
       shots.push(await decode(await page.screenshot()));
     }
     const [before, after] = shots;
@@ -227,38 +230,162 @@ describe('the comparison', () => {
     expect(wrong).toBe(0);
   });
 
-  it('sets the divider within a link without following it', async () => {
+  it('moves the divider within a link without following it; a click follows it', async () => {
     const css = `${CSS} a { display: inline-block } crispen-image::part(divider) { display: block }`;
     await show(`<a href="#followed">${element(img)}<b>caption</b></a>`, css);
-    const split = () => page.evaluate(() => document.querySelector('crispen-image')!.split);
+    const value = () => page.evaluate(() => document.querySelector('crispen-image')!.value);
     const hash = () => page.evaluate(() => location.hash);
+    const back = async () => {
+      await page.evaluate(() => history.back());
+      await expect.poll(hash).toBe('');
+    };
     const { x, y } = (await page.locator('crispen-image').boundingBox())!;
-    await page.mouse.click(x + 40, y + 30);
-    expect([await split(), await hash()]).toEqual([0.25, '']);
-    // Dragging moves the divider and not the link.
-    await page.mouse.move(x + 40, y + 30);
-    await page.mouse.down();
-    for (const to of [60, 90, 120]) await page.mouse.move(x + to, y + 30);
-    await page.mouse.up();
-    expect([await split(), await hash()]).toEqual([0.75, '']);
+    const drag = async (from: number, ...to: number[]) => {
+      await page.mouse.move(x + from, y + 30);
+      await page.mouse.down();
+      for (const place of to) await page.mouse.move(x + place, y + 30);
+      await page.mouse.up();
+    };
+    // Dragging moves the divider and not the link, from the divider and from elsewhere.
+    await drag(80, 100, 130, 120);
+    expect([await value(), await hash()]).toEqual([75, '']);
+    await drag(20, 60, 40);
+    expect([await value(), await hash()]).toEqual([25, '']);
+    // A click, also of a hand that shakes, belongs to the link, and the divider stays.
+    await page.mouse.click(x + 120, y + 30);
+    expect([await value(), await hash()]).toEqual([25, '#followed']);
+    await back();
+    await drag(120, 122);
+    expect([await value(), await hash()]).toEqual([25, '#followed']);
+    await back();
+    // The divider itself is no link, and neither are its keys.
+    await page.mouse.click(x + 44, y + 30);
     await page.getByRole('slider').press('ArrowLeft');
     await page.getByRole('slider').press('Enter');
     await page.getByRole('slider').press(' ');
-    expect([await split(), await hash()]).toEqual([0.74, '']);
+    expect([await value(), await hash()]).toEqual([26.5, '']);
     await page.getByText('caption').click();
     expect(await hash()).toBe('#followed');
-    await page.evaluate(() => history.back());
-    await expect.poll(hash).toBe('');
+    await back();
     await page.locator('a').press('Enter');
     expect(await hash()).toBe('#followed');
-    await page.evaluate(() => history.back());
-    await expect.poll(hash).toBe('');
+    await back();
     // Without a divider, the image belongs to the link.
     await page.evaluate(() => {
       document.querySelector('crispen-image')!.compare = false;
     });
     await page.mouse.click(x + 40, y + 30);
     expect(await hash()).toBe('#followed');
+  });
+
+  it('without a link, a press moves the divider at once', async () => {
+    await show(element(img), CSS);
+    const { x, y } = (await page.locator('crispen-image').boundingBox())!;
+    await page.mouse.click(x + 40, y + 30);
+    expect(await page.evaluate(() => document.querySelector('crispen-image')!.value)).toBe(25);
+  });
+
+  it('is set by value, tells of each move by the visitor, and no other', async () => {
+    await show(element(img, 'value=25'), `${CSS} crispen-image::part(divider) { display: block }`);
+    await page.evaluate(() => {
+      const element = document.querySelector('crispen-image')!;
+      const slides: number[] = [];
+      Object.assign(window, { slides });
+      element.addEventListener('slide', ({ detail }) => slides.push(detail.value));
+    });
+    const state = () =>
+      page.evaluate(() => {
+        const { slides } = window as unknown as { slides: number[] };
+        const { value } = document.querySelector('crispen-image')!;
+        return [value, slides];
+      });
+    const set = (value: string | null) =>
+      page.evaluate((text) => {
+        const element = document.querySelector('crispen-image')!;
+        if (text === null) element.removeAttribute('value');
+        else element.setAttribute('value', text);
+      }, value);
+    expect(await state()).toEqual([25, []]);
+    const slider = page.getByRole('slider');
+    await slider.press('ArrowRight');
+    await slider.press('Home');
+    // At its end, it does not move.
+    await slider.press('ArrowLeft');
+    expect(await state()).toEqual([0, [26, 0]]);
+    for (const [text, value] of [
+      ['62.5', 62.5],
+      ['-7', 0],
+      ['1e9', 100],
+      ['left', 100],
+      [null, 50],
+    ] as const) {
+      await set(text);
+      expect((await state())[0]).toBe(value);
+    }
+    await page.evaluate(() => {
+      document.querySelector('crispen-image')!.value = 75;
+    });
+    const { x, y } = (await page.locator('crispen-image').boundingBox())!;
+    await page.mouse.click(x + 16, y + 30);
+    expect(await state()).toEqual([10, [26, 0, 10]]);
+    expect(await slider.getAttribute('aria-valuenow')).toBe('10');
+  });
+
+  it('moves up and down with vertical, with the original above', async () => {
+    await show(element(img, 'vertical value=25'), CSS);
+    const { x, y } = (await page.locator('crispen-image').boundingBox())!;
+    const seen = async () => {
+      const { data, width } = await decode(await page.screenshot());
+      const at = (top: number) => [
+        ...data.subarray((Math.floor(y + top) * width + Math.floor(x + 80)) * 4).subarray(0, 3),
+      ];
+      return [10, 26, 34, 86, 94, 110].map((top) => (at(top)[0] > 200 ? 'red' : 'cyan'));
+    };
+    expect(await seen()).toEqual(['red', 'red', 'cyan', 'cyan', 'cyan', 'cyan']);
+    await page.mouse.move(x + 5, y + 30);
+    await page.mouse.down();
+    await page.mouse.move(x + 150, y + 90, { steps: 3 });
+    await page.mouse.up();
+    expect(await seen()).toEqual(['red', 'red', 'red', 'red', 'cyan', 'cyan']);
+    await page.addStyleTag({
+      content: 'crispen-image::part(divider) { display: block !important }',
+    });
+    const slider = page.getByRole('slider');
+    expect(await slider.getAttribute('aria-orientation')).toBe('vertical');
+    const box = (await slider.boundingBox())!;
+    expect([box.width, box.y + box.height / 2]).toEqual([160, y + 90]);
+    await slider.press('ArrowUp');
+    await slider.press('ArrowUp');
+    await slider.press('ArrowDown');
+    const value = () => page.evaluate(() => document.querySelector('crispen-image')!.value);
+    expect(await value()).toBe(74);
+    await slider.press('End');
+    expect(await value()).toBe(100);
+  });
+
+  it('takes a handle of the page, whose image is not the picture', async () => {
+    const icon = '<span slot="handle"><img src="/file/none.png" alt=""><b>move</b></span>';
+    await show(
+      element(`${icon}${img}`),
+      `${CSS}crispen-image::part(divider) { display: block !important }`,
+    );
+    expect(await facts()).toEqual([['done', null, '80 x 60']]);
+    expect(
+      await page
+        .locator('crispen-image')
+        .evaluate((e) => e.shadowRoot!.querySelector('[part=handle]')!.checkVisibility()),
+    ).toBe(false);
+    const [host, handle] = await Promise.all([
+      page.locator('crispen-image').boundingBox(),
+      page.getByText('move').boundingBox(),
+    ]);
+    expect(Math.abs(handle!.y + handle!.height / 2 - (host!.y + 60))).toBeLessThan(14);
+    // It is grabbed by its handle.
+    await page.mouse.move(handle!.x + 3, handle!.y + 3);
+    await page.mouse.down();
+    await page.mouse.move(host!.x + 40, handle!.y + 3, { steps: 3 });
+    await page.mouse.up();
+    expect(await page.evaluate(() => document.querySelector('crispen-image')!.value)).toBe(25);
   });
 });
 
@@ -457,7 +584,7 @@ describe('properties set before the definition', () => {
           crossOrigin: 'anonymous',
           baseUrl: '/public/models/',
           maxPixels: 1e5,
-          split: 0.25,
+          value: 25,
         });
         document.body.append(element);
       },
@@ -475,9 +602,9 @@ describe('properties set before the definition', () => {
       page.evaluate(() => {
         const element = document.getElementById('e') as HTMLElementTagNameMap['crispen-image'];
         const { src, model, alt, scale, task, loading, compare, width, height } = element;
-        const { crossOrigin, baseUrl, maxPixels, split } = element;
+        const { crossOrigin, baseUrl, maxPixels, value } = element;
         const all = { src, model, alt, scale, task, loading, compare, width, height };
-        const more = { crossOrigin, baseUrl, maxPixels, split };
+        const more = { crossOrigin, baseUrl, maxPixels, value };
         return { ...all, ...more, own: Object.keys(element) };
       });
     const state = () => page.evaluate(() => document.querySelector('crispen-image')?.state);
@@ -495,7 +622,7 @@ describe('properties set before the definition', () => {
       crossOrigin: 'anonymous',
       baseUrl: `${site.url}public/models/`,
       maxPixels: 1e5,
-      split: 0.25,
+      value: 25,
       own: [],
     };
     expect(await read()).toEqual(wanted);
@@ -520,7 +647,7 @@ describe('properties set before the definition', () => {
       crossOrigin: null,
       baseUrl: `${site.url}models/`,
       maxPixels: 2e5,
-      split: 0.5,
+      value: 50,
       own: [],
     };
     await page.evaluate(({ own, ...values }) => {
@@ -537,7 +664,7 @@ describe('properties set before the definition', () => {
         task: null,
         maxPixels: null,
       };
-      Object.assign(document.querySelector('crispen-image')!, nothing, { split: Number.NaN });
+      Object.assign(document.querySelector('crispen-image')!, nothing, { value: Number.NaN });
     });
     expect(await read()).toMatchObject({
       model: '',
@@ -545,7 +672,7 @@ describe('properties set before the definition', () => {
       scale: 2,
       task: 'photo',
       maxPixels: 2 ** 24,
-      split: 0.5,
+      value: 50,
     });
   });
 });

@@ -173,3 +173,18 @@ it('the built library says in Node that it needs a page, and imports without har
     hint: expect.stringMatching(/crispen in\.jpg out\.png.*crispen\/engine/),
   });
 });
+
+it('the element and previews can be imported where there is no page, as in rendering on a server', () => {
+  const [element, preview] = ['element', 'preview'].map((name) =>
+    JSON.stringify(pathToFileURL(join(folder, `dist/lib/${name}.js`)).href),
+  );
+  const script = `import { CrispenImage } from ${element};
+    import * as preview from ${preview};
+    CrispenImage.idleMs = 5000;
+    console.log(JSON.stringify([typeof CrispenImage, Object.keys(preview).length > 0]));`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+    encoding: 'utf8',
+  });
+  expect(stderr).toBe('');
+  expect(JSON.parse(stdout)).toEqual(['function', true]);
+});

@@ -72,6 +72,12 @@ export class ImageAttributes extends Base {
   set compare(value: boolean) {
     this.toggleAttribute('compare', value);
   }
+  get vertical(): boolean {
+    return this.hasAttribute('vertical');
+  }
+  set vertical(value: boolean) {
+    this.toggleAttribute('vertical', value);
+  }
   get width(): number {
     return Number.parseInt(this.getAttribute('width') ?? '0', 10) || 0;
   }

@@ -27,9 +27,14 @@ export interface CrispenImageEventMap {
    * Waiting or work ended early: the element was removed, scrolled away while waiting, or changed.
    */
   abort: CustomEvent<null>;
+  /** The visitor moved the divider; `value` as the property. */
+  slide: CustomEvent<{ readonly value: number }>;
   /** The weights are on the GPU. */
   modelload: CustomEvent<{ readonly id: string; readonly name: string; readonly scale: number }>;
 }
+
+/** The divider's position without an attribute. */
+const MIDDLE = 50;
 
 /** Screen readers are only told about work that takes longer than this. */
 const LONG_MS = 1000;
@@ -57,7 +62,9 @@ const LONG_MS = 1000;
  * - `loading`: `lazy` (default) waits until the element is visible; `eager` does not, and also
  *   works
  *   if the visitor asked to save data.
- * - `compare`: a divider between before and after.
+ * - `compare`: a divider between before and after. `vertical`: it moves up and down, with the original above.
+ *   `value`: its position, 0 (all enlarged) to 100 (all original); default 50. The attribute sets it,
+ *   the property has it at any time.
  * - `base-url`: folder of the weight files. Elements with the same folder share one worker.
  * - `max-pixels`: larger results are not made; default 16,777,216.
  *
@@ -66,14 +73,26 @@ const LONG_MS = 1000;
  * borders, padding, corners and `object-fit`: only its pixels are replaced.
  *
  * The enlarged image can be dragged and has the browser's menu for images. With `compare`, dragging
- * moves the divider, and a click on the image does not follow a link around it.
+ * moves the divider. A click on the image moves it too, unless there is a link around the element: the
+ * click follows it, and dragging does not.
+ *
+ * Slot: `handle`, in place of the round handle of the divider. It should hold nothing that takes the focus.
  *
  * Parts: `original`, `stage`, `result`, `divider`, `handle`, `status`. Variables: `--crispen-fade`,
  * `--crispen-divider-width`, `--crispen-divider-color`, `--crispen-handle-size`,
  * `--crispen-handle-color`, `--crispen-handle-background`, `--crispen-focus-color`.
  */
 export class CrispenImage extends ImageAttributes {
-  static readonly observedAttributes = [...INPUTS, 'alt', 'loading', 'compare', 'width', 'height'];
+  static readonly observedAttributes = [
+    ...INPUTS,
+    'alt',
+    'loading',
+    'compare',
+    'vertical',
+    'value',
+    'width',
+    'height',
+  ];
 
   /** Options of the page's single upscaler; read when it is made. */
   static get options(): Omit<UpscalerOptions, 'baseUrl'> {
@@ -128,23 +147,25 @@ export class CrispenImage extends ImageAttributes {
     this.#view = new ResultView(this.#shadow, {
       host: this,
       image: () => this.#image,
-      split: () => (this.compare ? this.split : 0),
+      split: () => (this.compare ? this.value / 100 : 0),
+      isVertical: () => this.vertical,
     });
     this.#divider = new Divider(this.#shadow, {
       isOn: () => this.compare,
+      isVertical: () => this.vertical,
       position: () => this.#words.position,
       onMove: () => this.#view.cut(),
+      onSlide: (value) => this.#tell('slide', { value }),
     });
     root.addEventListener('slotchange', () => this.#change());
     // An image's events do not bubble, but the capture phase still passes here.
-    const own = (event: Event) =>
-      event.target instanceof HTMLImageElement && this.#imageEvent(event);
+    const own = (event: Event) => event.target === this.#image && this.#imageEvent(event);
     for (const target of [this, root]) {
       target.addEventListener('load', own, true);
       target.addEventListener('error', own, true);
     }
     upgrade(this, CrispenImage.prototype);
-    this.#divider.split = this.split;
+    this.#divider.value = this.value;
     this.#views = new IntersectionObserver((entries) => {
       this.#visible = entries.at(-1)?.isIntersecting ?? false;
       this.#consider();
@@ -155,12 +176,12 @@ export class CrispenImage extends ImageAttributes {
     });
   }
 
-  /** Position of the divider of `compare`, 0 (all enlarged) to 1 (all original). */
-  get split(): number {
-    return this.#divider.split;
+  /** Position of the divider of `compare`, 0 (all enlarged) to 100 (all original). */
+  get value(): number {
+    return this.#divider.value;
   }
-  set split(value: number) {
-    this.#divider.split = value;
+  set value(value: number | null | undefined) {
+    this.#divider.value = value ?? MIDDLE;
   }
 
   get state(): ElementState {
@@ -229,6 +250,7 @@ export class CrispenImage extends ImageAttributes {
 
   attributeChangedCallback(name: string, old: string | null, value: string | null): void {
     if (old === value) return;
+    if (name === 'value') this.value = value === null ? MIDDLE : Number.parseFloat(value);
     if (INPUTS.includes(name)) this.#key = '';
     this.#change();
   }
@@ -255,7 +277,8 @@ export class CrispenImage extends ImageAttributes {
   /** The image that is shown first: the inner one, unless `src` names another. */
   get #image(): HTMLImageElement {
     const { original } = this.#shadow;
-    const within = this.querySelector('img');
+    // Not an icon of the handle.
+    const within = this.querySelector<HTMLImageElement>('img:not([slot], [slot] *)');
     return within && (!this.hasAttribute('src') || within.src === this.src) ? within : original;
   }
 

@@ -3,80 +3,131 @@
 import { clampSplit, splitAfterKey } from './slider.ts';
 import type { Shadow } from './template.ts';
 
-/** What a divider asks of its element. */
+/** What a divider asks of its element, and tells it. */
 export interface Divided {
   readonly isOn: () => boolean;
+  /** Whether it divides the image into an upper and a lower part. */
+  readonly isVertical: () => boolean;
   /** Text of a position, with `{original}` and `{result}` for the percentages. */
   readonly position: () => string;
   readonly onMove: () => void;
+  /** The visitor moved it. */
+  readonly onSlide: (value: number) => void;
+}
+
+/** A press closer than this to its start is a click. In CSS pixels. */
+const CLICK_DISTANCE = 4;
+
+interface Press {
+  readonly x: number;
+  readonly y: number;
+  /** A link is around the element, and the press began beside the divider: a click belongs to the link. */
+  readonly isForLink: boolean;
+  /** The press has moved the divider. */
+  hasMoved: boolean;
 }
 
 export class Divider {
   readonly #shadow: Shadow;
   readonly #divided: Divided;
-  #split = 0.5;
+  #value = 50;
+  #press: Press | null = null;
 
   constructor(shadow: Shadow, divided: Divided) {
     this.#shadow = shadow;
     this.#divided = divided;
     const { stage, divider } = shadow;
     stage.addEventListener('pointerdown', (event) => this.#grab(event));
-    // A press sets the divider. It neither follows a link around it nor drags the link or the
-    // image.
-    for (const type of ['click', 'mousedown'] as const) {
-      stage.addEventListener(type, (event) => {
-        if (divided.isOn() && event.button === 0) event.preventDefault();
-      });
-    }
-    stage.addEventListener('pointermove', (event) => {
-      if (stage.hasPointerCapture(event.pointerId)) this.#moveTo(event);
+    // Otherwise a press would drag the link or the image.
+    stage.addEventListener('mousedown', (event) => {
+      if (divided.isOn() && event.button === 0) event.preventDefault();
     });
+    // A press that moved the divider does not follow a link around it.
+    stage.addEventListener('click', (event) => {
+      const isForLink = this.#press?.isForLink && !this.#press.hasMoved;
+      if (divided.isOn() && event.button === 0 && !isForLink) event.preventDefault();
+    });
+    stage.addEventListener('pointermove', (event) => this.#drag(event));
     divider.addEventListener('keydown', (event) => {
-      const split = splitAfterKey(event, this.#split);
+      const split = splitAfterKey(event, this.#value / 100, divided.isVertical());
       if (split === null) return;
       event.preventDefault();
-      this.split = split;
+      // Steps of a hundredth, without what sums of fractions leave.
+      this.#slide(Number((split * 100).toFixed(6)));
     });
   }
 
-  /** 0 (left edge) to 1. Values outside are clamped; NaN is ignored. */
-  get split(): number {
-    return this.#split;
+  /** 0 (left or upper edge) to 100. Values outside are clamped; NaN is ignored. */
+  get value(): number {
+    return this.#value;
   }
-  set split(value: number) {
-    const split = clampSplit(value);
-    if (Number.isNaN(split)) return;
-    this.#split = split;
+  set value(wanted: number) {
+    if (Number.isNaN(wanted)) return;
+    const value = clampSplit(wanted / 100) * 100;
+    this.#value = value === Math.round(wanted) ? Math.round(wanted) : value;
+    this.#render();
+  }
+
+  /** Shows or hides the divider, turns it, and names it for screen readers. */
+  update(label: string): void {
+    const { divider } = this.#shadow;
+    divider.hidden = !this.#divided.isOn();
+    divider.setAttribute('aria-label', label);
+    const orientation = this.#divided.isVertical() ? 'vertical' : 'horizontal';
+    divider.setAttribute('aria-orientation', orientation);
+    this.#render();
+  }
+
+  #render(): void {
     const { frame, divider } = this.#shadow;
-    const percent = Math.round(split * 100);
+    const percent = Math.round(this.#value);
     const text = this.#divided
       .position()
       .replace('{original}', String(percent))
       .replace('{result}', String(100 - percent));
     this.#divided.onMove();
-    frame.style.setProperty('--split', `${split * 100}%`);
+    frame.style.setProperty('--split', `${this.#value}%`);
     divider.setAttribute('aria-valuenow', String(percent));
     divider.setAttribute('aria-valuetext', text);
   }
 
-  /** Shows or hides the divider, and names it for screen readers. */
-  update(label: string): void {
-    const { divider } = this.#shadow;
-    divider.hidden = !this.#divided.isOn();
-    divider.setAttribute('aria-label', label);
-    this.split = this.#split;
+  #slide(value: number): void {
+    const before = this.#value;
+    this.value = value;
+    if (this.#value !== before) this.#divided.onSlide(this.#value);
   }
 
   #grab(event: PointerEvent): void {
     if (event.button !== 0 || !this.#divided.isOn()) return;
     const { stage, divider } = this.#shadow;
+    const path = event.composedPath();
+    const isLink = path.some((node) => node instanceof HTMLAnchorElement && node.href !== '');
+    const isForLink = isLink && !path.includes(divider);
+    const { clientX: x, clientY: y } = event;
+    this.#press = { x, y, isForLink, hasMoved: false };
     stage.setPointerCapture(event.pointerId);
+    if (isForLink) return;
     divider.focus({ preventScroll: true });
     this.#moveTo(event);
   }
 
-  #moveTo({ clientX }: PointerEvent): void {
-    const { left, width } = this.#shadow.stage.getBoundingClientRect();
-    this.split = (clientX - left) / Math.max(1, width);
+  #drag(event: PointerEvent): void {
+    const { stage, divider } = this.#shadow;
+    const press = this.#press;
+    if (!press || !stage.hasPointerCapture(event.pointerId)) return;
+    const { clientX, clientY } = event;
+    const distance = Math.hypot(clientX - press.x, clientY - press.y);
+    if (press.isForLink && !press.hasMoved && distance < CLICK_DISTANCE) return;
+    if (!press.hasMoved) divider.focus({ preventScroll: true });
+    press.hasMoved = true;
+    this.#moveTo(event);
+  }
+
+  #moveTo({ clientX, clientY }: PointerEvent): void {
+    const { left, top, width, height } = this.#shadow.stage.getBoundingClientRect();
+    const share = this.#divided.isVertical()
+      ? (clientY - top) / Math.max(1, height)
+      : (clientX - left) / Math.max(1, width);
+    this.#slide(share * 100);
   }
 }

@@ -39,13 +39,14 @@ function isOut(path: string, x: number, y: number): boolean {
     const end = values.slice(-2) as [number, number];
     if (kind === 'A' && values[0] > 0) {
       const [from, [r]] = [points.at(-1)!, values];
-      // Clockwise: the centre is to the right.
+      // Clockwise, the centre is to the right.
+      const turn = values[4] === 1 ? 1 : -1;
       const [dx, dy] = [end[0] - from[0], end[1] - from[1]];
       const half = Math.hypot(dx, dy) / 2;
-      const off = Math.sqrt(Math.max(0, r * r - half * half)) / (2 * half || 1);
+      const off = (turn * Math.sqrt(Math.max(0, r * r - half * half))) / (2 * half || 1);
       const centre = [(from[0] + end[0]) / 2 - dy * off, (from[1] + end[1]) / 2 + dx * off];
       const [a, b] = [from, end].map(([u, v]) => Math.atan2(v - centre[1], u - centre[0]));
-      const sweep = (b - a + 4 * Math.PI) % (2 * Math.PI);
+      const sweep = turn * ((turn * (b - a) + 4 * Math.PI) % (2 * Math.PI));
       for (let i = 1; i < 32; i++) {
         const angle = a + (sweep * i) / 32;
         points.push([centre[0] + r * Math.cos(angle), centre[1] + r * Math.sin(angle)]);
@@ -81,6 +82,36 @@ describe('the hole that the result shows through', () => {
       }
     },
   );
+
+  it.each([0, 0.1, 0.5, 0.9, 1])('is what is below %d, with corners of any radius', (split) => {
+    const radii = [
+      [24, 24],
+      [0, 0],
+      [12, 12],
+      [5, 5],
+    ] as const;
+    const path = hole(box, radii, split, true);
+    const corners = [
+      [box.x, box.y, 1, 1],
+      [box.x + box.width, box.y, -1, 1],
+      [box.x + box.width, box.y + box.height, -1, -1],
+      [box.x, box.y + box.height, 1, -1],
+    ] as const;
+    for (let y = 15.5; y < 85; y += 1.7) {
+      for (let x = 5.5; x < 115; x += 1.7) {
+        const isInBox = x > box.x && x < box.x + box.width && y > box.y && y < box.y + box.height;
+        const cut = corners.map(([cx, cy, across, down], i) => {
+          const [rx, ry] = radii[i];
+          const [dx, dy] = [rx - (x - cx) * across, ry - (y - cy) * down];
+          return rx > 0 && dx > 0 && dy > 0 ? (dx / rx) ** 2 + (dy / ry) ** 2 : 0;
+        });
+        const edge = y - (box.y + split * box.height);
+        if (cut.some((value) => Math.abs(value - 1) < 0.08) || Math.abs(edge) < 0.3) continue;
+        const isHole = isInBox && cut.every((value) => value < 1) && edge > 0;
+        expect([split, x, y, isOut(path, x, y)]).toEqual([split, x, y, isHole]);
+      }
+    }
+  });
 });
 
 describe('a picture shown at its own size', () => {

@@ -77,28 +77,39 @@ export function innerRadii(
 
 /**
  * A CSS `path()` that keeps everything except the part of a rounded box to the right of `split` (0
- * to 1 of its width). An image's border, outline and shadow stay when its pixels are replaced.
+ * to 1 of its width), or below it. An image's border, outline and shadow stay when its pixels are replaced.
  */
-export function hole({ x, y, width, height }: Box, radii: Radii, split: number): string {
+export function hole(box: Box, corners: Radii, split: number, isVertical = false): string {
+  // A vertical split is a horizontal one of the transposed box.
+  const turn = ([rx, ry]: Radius): Radius => (isVertical ? [ry, rx] : [rx, ry]);
+  const point = (px: number, py: number) => turn([px, py]).join();
+  const [x, y] = turn([box.x, box.y]);
+  const [width, height] = turn([box.width, box.height]);
+  const [first, second, third, fourth] = corners;
+  const order = isVertical ? [first, fourth, third, second] : corners;
+  const radii = order.map(turn) as unknown as Radii;
   const [right, bottom] = [x + width, y + height];
   const from = Math.max(x, Math.min(right, x + width * split));
   const [a, b, c, d] = radii;
   /** How far below the corner's edge an ellipse is, at `into` from its side. */
   const drop = ([rx, ry]: Radius, into: number) =>
     rx > into ? ry - ry * Math.sqrt(1 - ((rx - into) / rx) ** 2) : 0;
-  const arc = ([rx, ry]: Radius, px: number, py: number) => `A${rx},${ry} 0 0 1 ${px},${py}`;
+  const sweep = isVertical ? 0 : 1;
+  const arc = ([rx, ry]: Radius, px: number, py: number) =>
+    `A${point(rx, ry)} 0 0 ${sweep} ${point(px, py)}`;
+  const line = (px: number, py: number) => `L${point(px, py)}`;
   /** The split is in at most one of the two corners on an edge. */
   const edge = (left: Radius, end: Radius) =>
     Math.max(drop(left, from - x), drop(end, right - from));
   const top = y + edge(a, b);
   const low = bottom - edge(d, c);
-  const path = [`M${from},${top}`];
+  const path = [`M${point(from, top)}`];
   if (a[0] > from - x) path.push(arc(a, x + a[0], y));
-  path.push(`L${Math.max(from, right - b[0])},${from > right - b[0] ? top : y}`);
-  path.push(arc(b, right, y + b[1]), `L${right},${bottom - c[1]}`);
+  path.push(line(Math.max(from, right - b[0]), from > right - b[0] ? top : y));
+  path.push(arc(b, right, y + b[1]), line(right, bottom - c[1]));
   path.push(arc(c, Math.max(from, right - c[0]), from > right - c[0] ? low : bottom));
-  if (d[0] > from - x) path.push(`L${x + d[0]},${bottom}`, arc(d, from, low));
-  else path.push(`L${from},${low}`);
+  if (d[0] > from - x) path.push(line(x + d[0], bottom), arc(d, from, low));
+  else path.push(line(from, low));
   return `path(evenodd,"M-1e5,-1e5H2e5V2e5H-1e5Z${path.join('')}Z")`;
 }
 

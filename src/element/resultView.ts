@@ -8,8 +8,9 @@ export interface Viewed {
   readonly host: HTMLElement;
   /** The image under the result. */
   readonly image: () => HTMLImageElement;
-  /** Left share of the original that stays visible, 0 to 1. */
+  /** Left or upper share of the original that stays visible, 0 to 1. */
   readonly split: () => number;
+  readonly isVertical: () => boolean;
 }
 
 /** Shows one result at a time over the content box of the original, and frees it. */
@@ -140,6 +141,8 @@ export class ResultView {
   cut(): void {
     if (!this.#hole) return;
     const { box, radii } = this.#hole;
-    this.#shadow.frame.style.setProperty('--hole', hole(box, radii, this.#viewed.split()));
+    const { split, isVertical } = this.#viewed;
+    const path = hole(box, radii, split(), isVertical());
+    this.#shadow.frame.style.setProperty('--hole', path);
   }
 }

@@ -2,17 +2,23 @@
  * The new position of a divider at `split` (0 to 1) after a key: arrows move it by a hundredth
  * (with Shift by a tenth), PageUp and PageDown by a tenth, Home and End to the edges. Null for
  * every other key, and for combinations that belong to the browser.
+ * @param isVertical positions grow downwards, and so the keys for up make it smaller
  */
-export function splitAfterKey(event: KeyboardEvent, split: number): number | null {
+export function splitAfterKey(
+  event: KeyboardEvent,
+  split: number,
+  isVertical = false,
+): number | null {
   if (event.altKey || event.ctrlKey || event.metaKey) return null;
   const step = event.shiftKey ? 0.1 : 0.01;
+  const up = isVertical ? -1 : 1;
   const targets: Readonly<Record<string, number>> = {
     ArrowLeft: split - step,
-    ArrowDown: split - step,
+    ArrowDown: split - up * step,
     ArrowRight: split + step,
-    ArrowUp: split + step,
-    PageDown: split - 0.1,
-    PageUp: split + 0.1,
+    ArrowUp: split + up * step,
+    PageDown: split - up * 0.1,
+    PageUp: split + up * 0.1,
     Home: 0,
     End: 1,
   };

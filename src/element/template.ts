@@ -67,7 +67,23 @@ const CSS = `
 }
 [part='handle']::before { left: 24%; transform: translateY(-50%) rotate(45deg) }
 [part='handle']::after { right: 24%; transform: translateY(-50%) rotate(-135deg) }
-[part='divider']:focus-visible [part='handle'] {
+::slotted([slot='handle']) {
+  position: absolute;
+  top: 50%; left: 50%;
+  transform: translate(-50%, -50%);
+}
+:host([vertical][compare]) [part='stage'] { touch-action: pan-x; cursor: ns-resize }
+:host([vertical][compare]) .view { clip-path: inset(var(--split) 0 0 0) }
+:host([vertical]) [part='divider'] {
+  top: var(--split); bottom: auto; left: 0; right: 0; width: auto; height: 44px; margin: -22px 0 0;
+}
+:host([vertical]) [part='divider']::before {
+  top: 50%; bottom: auto; left: 0; right: 0;
+  width: auto; height: var(--crispen-divider-width, 2px);
+  transform: translateY(-50%);
+}
+:host([vertical]) [part='handle'] { transform: translate(-50%, -50%) rotate(90deg) }
+[part='divider']:focus-visible :is([part='handle'], ::slotted([slot='handle'])) {
   outline: 3px solid var(--crispen-focus-color, #f7bd1b);
   outline-offset: 2px;
 }
@@ -117,7 +133,10 @@ export function makeShadow(host: HTMLElement): Shadow {
   const stage = make('div', 'stage');
   const divider = make('div', 'divider');
   const status = make('span', 'status');
-  divider.append(make('span', 'handle'));
+  const handle = document.createElement('slot');
+  handle.name = 'handle';
+  handle.append(make('span', 'handle'));
+  divider.append(handle);
   divider.tabIndex = 0;
   for (const [name, value] of Object.entries({
     role: 'slider',
