@@ -3,8 +3,10 @@ import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findModel } from '../src/catalog/files.ts';
 import { shippedModel } from '../src/catalog/network.ts';
+import { cropTo } from '../src/cli/dataset.ts';
 import { attentionInput, attentionTaps, readAttention } from '../src/engine/oracle/attention.ts';
 import { interpret } from '../src/engine/oracle/interpreter.ts';
+import type { Size } from '../src/geometry.ts';
 import type { InspectOptions } from '../src/index.ts';
 import { readSafetensors } from '../src/weights/safetensors.ts';
 import { launch } from './browser.ts';
@@ -19,12 +21,13 @@ beforeAll(async () => {
 });
 afterAll(() => site.close());
 
-/** The photo's attention by the plain loops in Node. */
-async function expected(model: string) {
+/** The attention of the photo, or of its part at the top left, by the plain loops in Node. */
+async function expected(model: string, size?: Size) {
   const entry = findModel(model);
   const { tensors } = readSafetensors(await readFile(`public/models/${entry.file}`));
   const { network, weights } = await shippedModel(entry, tensors);
-  const image = await decode(await readFile(PHOTO));
+  const whole = await decode(await readFile(PHOTO));
+  const image = size ? cropTo(whole, size.width, size.height) : whole;
   const traced = await interpret(
     network,
     weights,
@@ -77,9 +80,15 @@ describe.each(['webgpu', 'cpu'] as const)('on the backend %s', (backend) => {
             neighbours: [...part.neighbours],
             weights: [...part.weights],
           }));
-          return { ...found, blocks, clusters, stages: [...stages], code: null };
+          const keys = found.keys.map((part) => ({
+            ...part,
+            weights: [...part.weights],
+            offsets: [...part.offsets],
+            gates: part.gates && [...part.gates],
+          }));
+          return { ...found, blocks, clusters, keys, stages: [...stages], code: null };
         } catch (error) {
-          return { ...crispen.failure(error), blocks: [], clusters: [] };
+          return { ...crispen.failure(error), blocks: [], clusters: [], keys: [] };
         }
       },
       [bytes, options] as const,
@@ -145,6 +154,24 @@ describe.each(['webgpu', 'cpu'] as const)('on the backend %s', (backend) => {
     expect(weights).toEqual([...weights].sort((a, b) => b - a));
     expect(weights[0]).toBeGreaterThan(0);
     expect(weights.reduce((a, b) => a + b, 0)).toBeLessThanOrEqual(1 + 1e-4);
+  });
+
+  it.each(['acla-x2', 'acla-denoise-x1'])('gives the keys and gates of %s', async (model) => {
+    const region = { x: 0, y: 0, width: 12, height: 10 };
+    const found = await inspect({ model, region });
+    expect(found).toMatchObject({ code: null, architecture: 'edsr-acla', clusters: [] });
+    const wanted = await expected(model, region);
+    expect(found.keys.map(({ name }) => name)).toEqual(wanted.keys.map(({ name }) => name));
+    expect(wanted.keys.length).toBeGreaterThan(0);
+    for (const [i, keys] of wanted.keys.entries()) {
+      const { weights, offsets, gates, references } = found.keys[i];
+      expect(references).toEqual(keys.references);
+      expect(worst(weights, keys.weights)).toBeLessThan(2e-4);
+      // Trained keys lie apart from the pixel that attends to them.
+      expect(Math.max(...offsets.map(Math.abs))).toBeGreaterThan(0.5);
+      expect(worst(offsets, keys.offsets)).toBeLessThan(1e-2);
+      expect(worst(gates ?? [], keys.gates ?? [])).toBeLessThan(2e-4);
+    }
   });
 
   it('stops when it is told to', async () => {
