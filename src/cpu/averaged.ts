@@ -58,5 +58,7 @@ export async function upscaleAveraged(
     gpuBytes: 0,
     dispatches: 0,
     precision: 'f32',
+    threads: model.threads,
+    ...(model.slow && { slow: true }),
   };
 }

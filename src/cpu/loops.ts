@@ -2,6 +2,7 @@
 import type { GroupAttentionOp, LoneOp } from '../engine/compile/fused.ts';
 import { applyOp } from '../engine/oracle/interpreter.ts';
 import type { Graph } from '../graph/graph.ts';
+import { paced } from '../kernels/steps.ts';
 import type { Constants } from './constants.ts';
 import { readValue, writePlanar } from './planar.ts';
 import type { Emission } from './tasks.ts';
@@ -14,9 +15,9 @@ export function emitLoop(op: SlowOp, constants: Constants, graph: Graph): Emissi
   const weight = (name: string) => constants.weight(name);
   return {
     tasks: (place) => [
-      (floats, { tables }) => {
+      async (floats, { tables, pause }) => {
         const inputs = reads.inputs.map((id) => readValue(graph, id, floats, place, tables));
-        const value = applyOp(op, inputs, weight);
+        const value = await paced(applyOp(op, inputs, weight), pause);
         if ('channels' in value) writePlanar(floats, place.map(writes.y), value.data);
         else if ('dims' in value) tables.set(writes.y, value);
         else floats.set(value, place.vector(writes.y) / 4);

@@ -177,6 +177,33 @@ describe('a job', () => {
     expect(after).toEqual(fresh);
   });
 
+  // Plain loops run their attention, norms and large kernels.
+  it.each([
+    ['lcoan_tiny_x2_9x7', 160],
+    ['edsr_cla_tiny_x2_9x7', 192],
+    ['asid_x2_21x19', 64],
+    ['dat_light_x2_13x10', 64],
+    ['swinir_x2_direct_21x18', 96],
+    ['realplksr_x2_dysample_11x9', 128],
+  ])('lets other events in while loops run %s', { retry: 3 }, async (name, side) => {
+    const { network, weights } = await golden(name);
+    const model = await CpuModel.load(network, weights);
+    let last = process.cpuUsage();
+    let longest = 0;
+    const turn = () => {
+      // A busy machine makes turns long, but they do not take more of its time.
+      const { user, system } = process.cpuUsage(last);
+      longest = Math.max(longest, (user + system) / 1000);
+      last = process.cpuUsage();
+    };
+    const timer = setInterval(turn, 1);
+    const { report } = await upscale(model, picture(side, side));
+    clearInterval(timer);
+    turn();
+    expect(report.slow).toBe(true);
+    expect(longest).toBeLessThan(100);
+  });
+
   it('refuses values that are none and images that are none, and goes on', async () => {
     const { network, weights } = await golden('compact_x2_11x7');
     const [name, tensor] = [...weights].find(([key]) => key.endsWith('.bias')) ?? [];

@@ -52,16 +52,16 @@ export type RunChoice = Pick<Run, 'signal' | 'onWork' | 'onStep' | 'means' | 'ta
 export async function runProgram(program: Program, run: Run): Promise<void> {
   const pixels = program.size.width * program.size.height;
   const first = FIRST_CALL * run.threads;
-  const own = { means: run.means ?? {}, tables: run.tables ?? new Map() };
   /** Multiply-adds of the next call of a function. */
   const sizes = new Map<RowFunction, number>();
   let since = performance.now();
-  const pause = async () => {
-    if (performance.now() - since < SLICE_MS) return;
+  const rest = async () => {
     await breathe();
     since = performance.now();
     throwIfAborted(run.signal);
   };
+  const pause = () => (performance.now() - since < SLICE_MS ? undefined : rest());
+  const own = { means: run.means ?? {}, tables: run.tables ?? new Map(), pause };
   throwIfAborted(run.signal);
   for (const step of program.steps) {
     const started = performance.now();

@@ -61,7 +61,12 @@ export type Tables = Map<ValueId, Value>;
 /** A step that the host runs. */
 export type HostTask = (
   floats: Float32Array,
-  run: { readonly means: Means; readonly tables: Tables },
+  run: {
+    readonly means: Means;
+    readonly tables: Tables;
+    /** Lets other events in if it is time, and ends a job that was cancelled. */
+    readonly pause: () => Promise<void> | undefined;
+  },
 ) => void | Promise<void>;
 
 export type Task = RowTask | HostTask;

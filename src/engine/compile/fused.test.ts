@@ -12,6 +12,7 @@ import {
 } from '../../kernels/maps/pointwise.reference.ts';
 import { concatReference } from '../../kernels/maps/rearrange.reference.ts';
 import { type PlanarMap, planarMap } from '../../kernels/planar.ts';
+import { finish } from '../../kernels/steps.ts';
 import { globalAveragePoolReference } from '../../kernels/vector/pool.reference.ts';
 import {
   linearReference,
@@ -144,7 +145,7 @@ function run(
         const args = op.reads.inputs.map(
           (id) => values.get(id) as PlanarMap | Float32Array<ArrayBuffer>,
         );
-        return [[op.writes.y, applyOp(op, args, weight) as Value]];
+        return [[op.writes.y, finish(applyOp(op, args, weight)) as Value]];
       }
     }
   };

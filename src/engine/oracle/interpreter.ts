@@ -3,8 +3,8 @@ import { consumers, multiplyAddsPerPixel, paddingOf } from '../../graph/analysis
 import type { Graph, NodeId, Op } from '../../graph/graph.ts';
 import type { NonlocalOp } from '../../graph/nonlocalOp.ts';
 import type { RgbaImage } from '../../image/image.ts';
-import { convReference } from '../../kernels/conv/conv.reference.ts';
-import { bilinearReference, nearestReference } from '../../kernels/maps/enlarge.reference.ts';
+import { convReference, convSteps } from '../../kernels/conv/conv.reference.ts';
+import { bilinearSteps, nearestReference } from '../../kernels/maps/enlarge.reference.ts';
 import {
   activationReference,
   addReference,
@@ -20,14 +20,14 @@ import {
 } from '../../kernels/maps/rearrange.reference.ts';
 import {
   argmaxReference,
-  attendReference,
-  attentionReference,
-  clusterMeansReference,
+  attendSteps,
+  attentionSteps,
+  clusterMeansSteps,
   inverseReference,
-  keySoftmaxReference,
+  keySoftmaxSteps,
   rankReference,
-  sampleKeysReference,
-  similarityReference,
+  sampleKeysSteps,
+  similaritySteps,
   startMeansReference,
   type Table,
 } from '../../kernels/nonlocal/nonlocal.reference.ts';
@@ -40,24 +40,25 @@ import {
 import { type PlanarMap, planarMap } from '../../kernels/planar.ts';
 import {
   centreReference,
-  dySampleReference,
+  dySampleSteps,
   groupNormReference,
-  partialConvReference,
+  partialConvSteps,
   repeatChannelsReference,
 } from '../../kernels/plksr/plksr.reference.ts';
+import { paced, type Steps } from '../../kernels/steps.ts';
 import {
-  channelAttentionReference,
-  depthwiseReference,
-  groupAttentionReference,
-  groupMixReference,
-  groupScoresReference,
-  layerNormReference,
-  maxPoolReference,
-  resizeReference,
+  channelAttentionSteps,
+  depthwiseSteps,
+  groupAttentionSteps,
+  groupMixSteps,
+  groupScoresSteps,
+  layerNormSteps,
+  maxPoolSteps,
+  resizeSteps,
   type Scores,
   scaleChannelsReference,
   sliceReference,
-  stridedConvReference,
+  stridedConvSteps,
 } from '../../kernels/transformer/transformer.reference.ts';
 import {
   globalAveragePoolReference,
@@ -77,6 +78,9 @@ import { averagedTiles, meanOfTiles } from '../tile/average.ts';
 import type { RunOptions, TracedTensor, UpscaleResult } from '../types.ts';
 import { findTaps, type PlanarInput, paddedInput, pixelFormats, tracedMap } from './trace.ts';
 
+/** Milliseconds between turns of other events. */
+const SLICE_MS = 20;
+
 export type Value = PlanarMap | Table | Float32Array<ArrayBuffer>;
 
 const isVector = (value: Value): value is Float32Array<ArrayBuffer> =>
@@ -84,8 +88,8 @@ const isVector = (value: Value): value is Float32Array<ArrayBuffer> =>
 
 /**
  * Runs a network on the CPU with the kernels' plain references: slow and obvious. It is the oracle
- * of the other backends. Returns the nodes named in `taps`. Yields to the event loop after each op,
- * so a worker can be cancelled.
+ * of the other backends. Returns the nodes named in `taps`. Yields to the event loop every few
+ * milliseconds, so a worker can be cancelled.
  *
  * @throws CrispenError `ABORTED`, `MODEL_UNSUPPORTED`, `INVALID_INPUT`.
  */
@@ -124,35 +128,55 @@ async function evaluate(
   const readers = consumers(graph);
   const values = new Map<NodeId, Value>();
   const meter = new ProgressMeter(multiplyAddsPerPixel(graph), onProgress);
-  for (let id = 0; id < graph.nodes.length; id++) {
+  let since = performance.now();
+  const rest = async () => {
+    await new Promise<void>((resolve) => setTimeout(resolve, 0));
     throwIfAborted(signal);
+    since = performance.now();
+  };
+  const pause = () => (performance.now() - since < SLICE_MS ? undefined : rest());
+  throwIfAborted(signal);
+  for (let id = 0; id < graph.nodes.length; id++) {
     const node = graph.nodes[id];
     const args = node.inputs.map((from) => values.get(from) as Value);
     const weight = (name: string) => weights.get(name) as Float32Array;
-    values.set(id, node.op === 'input' ? input : applyOp(node, args, weight));
+    values.set(id, node.op === 'input' ? input : await paced(applyOp(node, args, weight), pause));
     for (const from of new Set(node.inputs)) {
       const last = readers.get(from)?.at(-1) === id;
       if (last && !keep.has(from) && from !== graph.output) values.delete(from);
     }
     meter.advance(node.multiplyAdds);
-    await new Promise<void>((resolve) => setTimeout(resolve, 0));
+    await pause();
   }
   meter.finish();
   return values;
 }
 
-/** Applies an op to its inputs, in the op's order. */
-export function applyOp(
+/**
+ * Applies an op to its inputs, in the op's order, in steps that take some milliseconds at most on
+ * images of some megapixels.
+ */
+export function* applyOp(
   node: Op | Pick<GroupAttentionOp, 'op' | keyof AttentionSizes>,
   args: readonly Value[],
   weight: (name: string) => Float32Array,
-): Value {
+): Steps<Value> {
+  const value = begin(node, args, weight);
+  return 'next' in value ? yield* value : value;
+}
+
+/** The value, or the steps that make it. */
+function begin(
+  node: Op | Pick<GroupAttentionOp, 'op' | keyof AttentionSizes>,
+  args: readonly Value[],
+  weight: (name: string) => Float32Array,
+): Value | Steps<Value> {
   const map = (index: number) => args[index] as PlanarMap;
   const vector = (index: number) => args[index] as Float32Array;
   const optional = (name: string | null) => (name === null ? null : weight(name));
   switch (node.op) {
     case 'conv':
-      return convReference(
+      return convSteps(
         map(0),
         weight(node.weight),
         node.bias === null ? null : weight(node.bias),
@@ -188,31 +212,31 @@ export function applyOp(
     case 'nearest':
       return nearestReference(map(0), node.scale);
     case 'bilinear':
-      return bilinearReference(map(0), node.scale);
+      return bilinearSteps(map(0), node.scale);
     case 'slice':
       return sliceReference(map(0), node.first, node.count);
     case 'depthwise':
-      return depthwiseReference(map(0), weight(node.weight), optional(node.bias), node.kernel);
+      return depthwiseSteps(map(0), weight(node.weight), optional(node.bias), node.kernel);
     case 'layerNorm':
-      return layerNormReference(map(0), weight(node.weight), weight(node.bias), node.epsilon);
+      return layerNormSteps(map(0), weight(node.weight), weight(node.bias), node.epsilon);
     case 'scaleChannels':
       return scaleChannelsReference(map(0), vector(1));
     case 'groupScores':
-      return groupScoresReference(map(0), map(1), optional(node.table), node);
+      return groupScoresSteps(map(0), map(1), optional(node.table), node);
     case 'groupMix':
-      return groupMixReference(map(0), args[1] as Scores, node);
+      return groupMixSteps(map(0), args[1] as Scores, node);
     case 'groupAttention':
-      return groupAttentionReference(map(0), map(1), optional(node.table), node, node.first);
+      return groupAttentionSteps(map(0), map(1), optional(node.table), node, node.first);
     case 'channelAttention':
-      return channelAttentionReference(map(0), weight(node.temperature), node.grouping);
+      return channelAttentionSteps(map(0), weight(node.temperature), node.grouping);
     case 'stridedConv':
-      return stridedConvReference(map(0), weight(node.weight), optional(node.bias), node);
+      return stridedConvSteps(map(0), weight(node.weight), optional(node.bias), node);
     case 'maxPool':
-      return maxPoolReference(map(0), node.kernel, node.stride);
+      return maxPoolSteps(map(0), node.kernel, node.stride);
     case 'resize':
-      return resizeReference(map(0), map(1));
+      return resizeSteps(map(0), map(1));
     case 'partialConv':
-      return partialConvReference(map(0), weight(node.weight), optional(node.bias), node);
+      return partialConvSteps(map(0), weight(node.weight), optional(node.bias), node);
     case 'meanOfSquares':
       return meanOfSquaresReference(map(0));
     case 'centre':
@@ -222,7 +246,7 @@ export function applyOp(
     case 'repeatChannels':
       return repeatChannelsReference(map(0), node.times);
     case 'dySample':
-      return dySampleReference(map(0), map(1), node);
+      return dySampleSteps(map(0), map(1), node);
     case 'nonlocal':
       return applyNonlocal(node.spec, args, weight);
     case 'input':
@@ -234,14 +258,14 @@ function applyNonlocal(
   spec: NonlocalOp,
   args: readonly Value[],
   weight: (name: string) => Float32Array,
-): Value {
+): Value | Steps<Value> {
   const map = (index: number) => args[index] as PlanarMap;
   const table = (index: number) => args[index] as Table;
   switch (spec.kind) {
     case 'similarity': {
       const means =
         spec.weight === null ? (table(1).data as Float32Array) : finite(weight(spec.weight));
-      return similarityReference(map(0), means, spec);
+      return similaritySteps(map(0), means, spec);
     }
     case 'argmax':
       return argmaxReference(table(0), spec.chunk);
@@ -252,20 +276,20 @@ function applyNonlocal(
     case 'startMeans':
       return startMeansReference(map(0), spec.rounds, spec.clusters);
     case 'clusterMeans':
-      return clusterMeansReference(map(0), table(1), table(3));
+      return clusterMeansSteps(map(0), table(1), table(3));
     case 'attention':
-      return attentionReference(map(0), table(1), spec, args.length > 2 ? map(2) : null);
+      return attentionSteps(map(0), table(1), spec, args.length > 2 ? map(2) : null);
     case 'logSumExp': {
       const { dims, lse } = table(0);
       if (!lse) throw internal('the log-sum-exp of something else than an attention');
       return { dims: [dims[0], dims[1] * dims[2]], data: lse };
     }
     case 'attend':
-      return attendReference(map(0), table(1), table(2), table(3), table(4));
+      return attendSteps(map(0), table(1), table(2), table(3), table(4));
     case 'keySoftmax':
-      return keySoftmaxReference(map(0), spec.gate === null ? null : map(1), spec.gate);
+      return keySoftmaxSteps(map(0), spec.gate === null ? null : map(1), spec.gate);
     case 'sampleKeys':
-      return sampleKeysReference(map(0), map(1), map(2), args.length > 3 ? map(3) : null, spec);
+      return sampleKeysSteps(map(0), map(1), map(2), args.length > 3 ? map(3) : null, spec);
   }
 }
 

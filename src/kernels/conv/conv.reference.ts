@@ -1,22 +1,23 @@
 import { type PlanarMap, planarMap } from '../planar.ts';
+import { atOnce, each, type Steps } from '../steps.ts';
 
 /**
  * Zero-padded convolution of stride 1, `weights` oihw, `bias` [cOut] or null. Sums are f64, rounded
  * to f32 once. It works row by row, which keeps a whole network bearable on a CPU.
  */
-export function convReference(
+export function* convSteps(
   x: PlanarMap,
   weights: Float32Array,
   bias: Float32Array | null,
   cOut: number,
   kernel: 1 | 3,
-): PlanarMap {
+): Steps<PlanarMap> {
   const { channels: cIn, height, width } = x;
   const y = planarMap(cOut, height, width);
   const radius = kernel >> 1;
   const sum = new Float64Array(width);
   for (let o = 0; o < cOut; o++) {
-    for (let row = 0; row < height; row++) {
+    yield* each(height, (row) => {
       sum.fill(bias ? bias[o] : 0);
       for (let i = 0; i < cIn; i++) {
         for (let ky = 0; ky < kernel; ky++) {
@@ -34,7 +35,8 @@ export function convReference(
         }
       }
       y.data.set(sum, (o * height + row) * width);
-    }
+    });
   }
   return y;
 }
+export const convReference = atOnce(convSteps);

@@ -1,4 +1,5 @@
 import { type PlanarMap, planarMap } from '../planar.ts';
+import { atOnce, each, type Steps } from '../steps.ts';
 
 export function nearestReference(x: PlanarMap, scale: number): PlanarMap {
   const y = planarMap(x.channels, x.height * scale, x.width * scale);
@@ -13,10 +14,10 @@ export function nearestReference(x: PlanarMap, scale: number): PlanarMap {
 }
 
 /** Half-pixel centres, clamped edges (align_corners false); one scale, or one for each axis. */
-export function bilinearReference(
+export function* bilinearSteps(
   x: PlanarMap,
   scale: number | { readonly x: number; readonly y: number },
-): PlanarMap {
+): Steps<PlanarMap> {
   const by = typeof scale === 'number' ? { x: scale, y: scale } : scale;
   const y = planarMap(x.channels, Math.round(x.height * by.y), Math.round(x.width * by.x));
   const axis = (index: number, size: number, scale: number) => {
@@ -26,7 +27,7 @@ export function bilinearReference(
   };
   let at = 0;
   for (let c = 0; c < y.channels; c++) {
-    for (let row = 0; row < y.height; row++) {
+    yield* each(y.height, (row) => {
       const r = axis(row, x.height, by.y);
       const [top, bottom] = [(c * x.height + r.lo) * x.width, (c * x.height + r.hi) * x.width];
       for (let col = 0; col < y.width; col++) {
@@ -35,7 +36,8 @@ export function bilinearReference(
         const lower = x.data[bottom + lo] * (1 - f) + x.data[bottom + hi] * f;
         y.data[at++] = upper * (1 - r.f) + lower * r.f;
       }
-    }
+    });
   }
   return y;
 }
+export const bilinearReference = atOnce(bilinearSteps);

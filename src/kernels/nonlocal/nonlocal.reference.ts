@@ -1,6 +1,7 @@
 /** The ops of `graph/nonlocalOp.ts` as plain loops; sums in f64, values in f32. */
 import { bucketsOf, type Gate, type OffsetLayout, paddedRow } from '../../graph/nonlocalOp.ts';
 import { type PlanarMap, planarMap } from '../planar.ts';
+import { atOnce, each, type Steps } from '../steps.ts';
 
 type Floats = Float32Array<ArrayBuffer>;
 type Integers = Uint32Array<ArrayBuffer>;
@@ -42,14 +43,14 @@ function pixelMajor(x: PlanarMap): Float64Array {
   return rows;
 }
 
-export function similarityReference(
+export function* similaritySteps(
   x: PlanarMap,
   means: Float32Array,
   { rounds, clusters, normalised }: { rounds: number; clusters: number; normalised: boolean },
-): Table {
+): Steps<Table> {
   const length = pixelsOf(x);
   const data = new Float32Array(rounds * length * clusters);
-  for (let i = 0; i < length; i++) {
+  yield* each(length, (i) => {
     const row = rowOf(x, i);
     const factor = normalised ? 1 / Math.max(norm(row), 1e-12) : 1;
     for (let r = 0; r < rounds; r++) {
@@ -58,9 +59,10 @@ export function similarityReference(
         data[(r * length + i) * clusters + k] = dot(row, means, at) * factor;
       }
     }
-  }
+  });
   return { dims: [rounds, length, clusters], data };
 }
+export const similarityReference = atOnce(similaritySteps);
 
 /** @param chunk given: only the first clusters count (`bucketsOf`) */
 export function argmaxReference({ dims, data }: Table, chunk?: number): Table {
@@ -101,11 +103,12 @@ export function startMeansReference(x: PlanarMap, rounds: number, clusters: numb
   return { dims: [rounds, clusters, x.channels], data };
 }
 
-export function clusterMeansReference(x: PlanarMap, codes: Table, means: Table): Table {
+export function* clusterMeansSteps(x: PlanarMap, codes: Table, means: Table): Steps<Table> {
   const data = Float32Array.from(means.data);
   const length = pixelsOf(x);
   const sums = new Map<number, Float64Array>();
-  codes.data.forEach((code, i) => {
+  yield* each(codes.data.length, (i) => {
+    const code = codes.data[i];
     const sum = sums.get(code) ?? new Float64Array(x.channels);
     rowOf(x, i % length).forEach((v, c) => {
       sum[c] += v;
@@ -121,13 +124,14 @@ export function clusterMeansReference(x: PlanarMap, codes: Table, means: Table):
   }
   return { dims: means.dims, data };
 }
+export const clusterMeansReference = atOnce(clusterMeansSteps);
 
-export function attentionReference(
+export function* attentionSteps(
   x: PlanarMap,
   order: Table,
   { rounds, window, spans }: { rounds: number; window: number; spans: 1 | 3 },
   bias: PlanarMap | null = null,
-): Table & { lse: Floats } {
+): Steps<Table & { lse: Floats }> {
   const length = pixelsOf(x);
   const windows = Math.ceil(length / window);
   const keys = spans * window;
@@ -138,7 +142,10 @@ export function attentionReference(
       { length: windows * window },
       (_, j) => order.data[r * length + paddedRow(j, length, window)] - r * length,
     );
-    const rows = pixels.map((pixel) => rowOf(x, pixel));
+    const rows: Float64Array[] = [];
+    yield* each(pixels.length, (j) => {
+      rows.push(rowOf(x, pixels[j]));
+    });
     const unit = new Float64Array(rows.length * x.channels);
     rows.forEach((row, j) => {
       const size = Math.max(norm(row), 5e-5);
@@ -147,7 +154,8 @@ export function attentionReference(
         j * x.channels,
       );
     });
-    rows.forEach((row, j) => {
+    yield* each(rows.length, (j) => {
+      const row = rows[j];
       const first = Math.floor(j / window);
       const scores = Float64Array.from({ length: keys }, (_, k) => {
         const key = keyRow(first, k, window, windows);
@@ -166,6 +174,7 @@ export function attentionReference(
   }
   return { dims: [rounds, windows, window, keys], data, lse };
 }
+export const attentionReference = atOnce(attentionSteps);
 
 /** The row of key `k` of a window: its own rows, those before it, those after it. */
 export function keyRow(at: number, k: number, window: number, windows: number): number {
@@ -174,20 +183,20 @@ export function keyRow(at: number, k: number, window: number, windows: number): 
   return other * window + (k % window);
 }
 
-export function attendReference(
+export function* attendSteps(
   x: PlanarMap,
   order: Table,
   rank: Table,
   attention: Table,
   lse: Table,
-): PlanarMap {
+): Steps<PlanarMap> {
   const length = pixelsOf(x);
   const [rounds, windows, window, keys] = attention.dims;
   const padded = windows * window;
   const { channels } = x;
   const values = pixelMajor(x);
   const y = planarMap(channels, x.height, x.width);
-  for (let i = 0; i < length; i++) {
+  yield* each(length, (i) => {
     const rows = Array.from({ length: rounds }, (_, r) => rank.data[r * length + i] - r * length);
     const logs = rows.map((j, r) => lse.data[r * padded + j]);
     const top = Math.max(...logs);
@@ -204,20 +213,21 @@ export function attendReference(
       }
     });
     for (let c = 0; c < channels; c++) y.data[c * length + i] = sum[c];
-  }
+  });
   return y;
 }
+export const attendReference = atOnce(attendSteps);
 
 /** Softmax over channels. `Gate` describes `mask` and its readings. */
-export function keySoftmaxReference(
+export function* keySoftmaxSteps(
   logits: PlanarMap,
   mask: PlanarMap | null,
   gate: Gate | null,
-): PlanarMap {
+): Steps<PlanarMap> {
   const { channels, height, width } = logits;
   const plane = height * width;
   const y = planarMap(channels, height, width);
-  for (let i = 0; i < plane; i++) {
+  yield* each(plane, (i) => {
     const a = rowOf(logits, i);
     const b = mask ? rowOf(mask, i) : a;
     let open = Array.from(a, () => true);
@@ -244,9 +254,10 @@ export function keySoftmaxReference(
     open.forEach((is, c) => {
       y.data[c * plane + i] = is ? (left.shift() as number) : 0;
     });
-  }
+  });
   return y;
 }
+export const keySoftmaxReference = atOnce(keySoftmaxSteps);
 
 export function softmax(values: readonly number[]): number[] {
   const top = Math.max(...values);
@@ -255,18 +266,18 @@ export function softmax(values: readonly number[]): number[] {
   return raised.map((v) => v / total);
 }
 
-export function sampleKeysReference(
+export function* sampleKeysSteps(
   weights: PlanarMap,
   offsets: PlanarMap,
   x: PlanarMap,
   before: PlanarMap | null,
   spec: { first: number; keys: number; offsets: OffsetLayout },
-): PlanarMap {
+): Steps<PlanarMap> {
   const { channels, height, width } = x;
   const plane = height * width;
   const y = planarMap(channels, height, width);
   const sum = new Float64Array(channels);
-  for (let i = 0; i < plane; i++) {
+  yield* each(plane, (i) => {
     const [row, col] = [Math.floor(i / width), i % width];
     for (let c = 0; c < channels; c++) sum[c] = before ? before.data[c * plane + i] : 0;
     for (let t = spec.first; t < spec.first + spec.keys; t++) {
@@ -289,6 +300,7 @@ export function sampleKeysReference(
       }
     }
     for (let c = 0; c < channels; c++) y.data[c * plane + i] = sum[c];
-  }
+  });
   return y;
 }
+export const sampleKeysReference = atOnce(sampleKeysSteps);

@@ -1,12 +1,13 @@
 import { type PlanarMap, planarMap } from '../planar.ts';
+import { atOnce, each, type Steps } from '../steps.ts';
 
 /** Zero-padded convolution of the first channels among themselves; sums in f64. */
-export function partialConvReference(
+export function* partialConvSteps(
   x: PlanarMap,
   weights: Float32Array,
   bias: Float32Array | null,
   { kernel, count }: { readonly kernel: number; readonly count: number },
-): PlanarMap {
+): Steps<PlanarMap> {
   const { height, width } = x;
   const radius = kernel >> 1;
   const plane = height * width;
@@ -16,7 +17,7 @@ export function partialConvReference(
   for (let o = 0; o < count; o++) {
     sums.fill(bias ? bias[o] : 0);
     for (let c = 0; c < count; c++) {
-      for (let ky = 0; ky < kernel; ky++) {
+      yield* each(kernel, (ky) => {
         for (let kx = 0; kx < kernel; kx++) {
           const w = weights[((o * count + c) * kernel + ky) * kernel + kx];
           const [dy, dx] = [ky - radius, kx - radius];
@@ -29,12 +30,13 @@ export function partialConvReference(
             }
           }
         }
-      }
+      });
     }
     y.data.set(sums, o * plane);
   }
   return y;
 }
+export const partialConvReference = atOnce(partialConvSteps);
 
 /** Means over groups of consecutive elements, repeated for each element. */
 export function groupMeansReference(v: Float32Array, groups: number): Float64Array {
@@ -79,7 +81,7 @@ export function repeatChannelsReference(x: PlanarMap, times: number): PlanarMap 
 }
 
 /** See `dySample` of graph/plksrOp.ts. */
-export function dySampleReference(
+export function* dySampleSteps(
   z: PlanarMap,
   o: PlanarMap,
   {
@@ -87,14 +89,14 @@ export function dySampleReference(
     groups,
     sum,
   }: { readonly scale: number; readonly groups: number; readonly sum: number | null },
-): PlanarMap {
+): Steps<PlanarMap> {
   const { width, height } = z;
   const plane = width * height;
   const depth = z.channels / groups;
   const y = planarMap(sum ?? z.channels, height * s, width * s);
   const start = (k: number) => (k - (s - 1) / 2) / s;
   const clamped = (v: number, side: number) => Math.min(Math.max(v, 0), side - 1);
-  for (let row = 0; row < y.height; row++) {
+  yield* each(y.height, (row) => {
     for (let col = 0; col < y.width; col++) {
       const [Y, X, i, j] = [Math.floor(row / s), Math.floor(col / s), row % s, col % s];
       for (let q = 0; q < groups; q++) {
@@ -116,6 +118,7 @@ export function dySampleReference(
         }
       }
     }
-  }
+  });
   return y;
 }
+export const dySampleReference = atOnce(dySampleSteps);

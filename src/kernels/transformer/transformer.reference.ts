@@ -1,7 +1,8 @@
 import type { Size } from '../../geometry.ts';
 import { type Grouping, windowOf, windowsIn } from '../../graph/transformerOp.ts';
-import { bilinearReference } from '../maps/enlarge.reference.ts';
+import { bilinearSteps } from '../maps/enlarge.reference.ts';
 import { type PlanarMap, planarMap } from '../planar.ts';
+import { atOnce, each, type Steps } from '../steps.ts';
 
 /** Scores [groups, heads, tokens, tokens]. */
 export interface Scores {
@@ -17,17 +18,17 @@ export function sliceReference(x: PlanarMap, first: number, count: number): Plan
 }
 
 /** Zero-padded depthwise convolution; weights [C][k][k]. */
-export function depthwiseReference(
+export function* depthwiseSteps(
   x: PlanarMap,
   weights: Float32Array,
   bias: Float32Array | null,
   kernel: number,
-): PlanarMap {
+): Steps<PlanarMap> {
   const { channels, height, width } = x;
   const y = planarMap(channels, height, width);
   const radius = kernel >> 1;
   for (let c = 0; c < channels; c++) {
-    for (let row = 0; row < height; row++) {
+    yield* each(height, (row) => {
       for (let col = 0; col < width; col++) {
         let sum = bias ? bias[c] : 0;
         for (let ky = 0; ky < kernel; ky++) {
@@ -39,22 +40,23 @@ export function depthwiseReference(
         }
         y.data[(c * height + row) * width + col] = sum;
       }
-    }
+    });
   }
   return y;
 }
+export const depthwiseReference = atOnce(depthwiseSteps);
 
 /** Layer norm over the channels of each pixel, sums in f64. */
-export function layerNormReference(
+export function* layerNormSteps(
   x: PlanarMap,
   weight: Float32Array,
   bias: Float32Array,
   epsilon: number,
-): PlanarMap {
+): Steps<PlanarMap> {
   const { channels, height, width, data } = x;
   const plane = height * width;
   const y = planarMap(channels, height, width);
-  for (let i = 0; i < plane; i++) {
+  yield* each(plane, (i) => {
     let sum = 0;
     for (let c = 0; c < channels; c++) sum += data[c * plane + i];
     const mean = sum / channels;
@@ -64,9 +66,10 @@ export function layerNormReference(
     for (let c = 0; c < channels; c++) {
       y.data[c * plane + i] = (data[c * plane + i] - mean) * factor * weight[c] + bias[c];
     }
-  }
+  });
   return y;
 }
+export const layerNormReference = atOnce(layerNormSteps);
 
 export function scaleChannelsReference(x: PlanarMap, factors: Float32Array): PlanarMap {
   const plane = x.height * x.width;
@@ -205,27 +208,28 @@ function scoresOf(
   });
 }
 
-export function groupScoresReference(
+export function* groupScoresSteps(
   q: PlanarMap,
   k: PlanarMap,
   table: Float32Array | null,
   spec: ScoreSpec,
-): Scores {
+): Steps<Scores> {
   const { grouping, heads, merge } = spec;
   const groups = groupsOf(grouping, q.width, q.height);
   const { tokens } = windowOf(grouping);
   const keys = tokens / merge ** 2;
   const data = new Float32Array(groups.length * heads * tokens * keys);
-  groups.forEach((pixels, index) => {
-    for (let head = 0; head < heads; head++) {
+  for (const [index, pixels] of groups.entries()) {
+    yield* each(heads, (head) => {
       const rows = scoresOf([q, k], table, spec, { index, pixels }, head);
       rows.forEach((row, i) => {
         data.set(row, ((index * heads + head) * tokens + i) * keys);
       });
-    }
-  });
+    });
+  }
   return { dims: [groups.length, heads, tokens, keys], data };
 }
+export const groupScoresReference = atOnce(groupScoresSteps);
 
 /** Sizes of the sum of values, as `groupMix` has them. */
 export interface MixSpec {
@@ -258,44 +262,46 @@ function mixGroup(
   });
 }
 
-export function groupMixReference(x: PlanarMap, scores: Scores, spec: MixSpec): PlanarMap {
+export function* groupMixSteps(x: PlanarMap, scores: Scores, spec: MixSpec): Steps<PlanarMap> {
   const y = planarMap(spec.channels, x.height, x.width);
   const [, heads, tokens, keys] = scores.dims;
-  groupsOf(spec.grouping, x.width, x.height).forEach((pixels, group) => {
-    for (let head = 0; head < heads; head++) {
+  for (const [group, pixels] of groupsOf(spec.grouping, x.width, x.height).entries()) {
+    yield* each(heads, (head) => {
       const rows = Array.from({ length: tokens }, (_, i) => {
         const first = ((group * heads + head) * tokens + i) * keys;
         return scores.data.subarray(first, first + keys);
       });
       mixGroup(y, x, spec, pixels, head, rows);
-    }
-  });
+    });
+  }
   return y;
 }
+export const groupMixReference = atOnce(groupMixSteps);
 
 /** Both at once: the scores of one head of a group are in memory at a time. */
-export function groupAttentionReference(
+export function* groupAttentionSteps(
   q: PlanarMap,
   kv: PlanarMap,
   table: Float32Array | null,
   spec: ScoreSpec,
   first: number,
-): PlanarMap {
+): Steps<PlanarMap> {
   const y = planarMap(spec.channels, q.height, q.width);
-  groupsOf(spec.grouping, q.width, q.height).forEach((pixels, index) => {
-    for (let head = 0; head < spec.heads; head++) {
+  for (const [index, pixels] of groupsOf(spec.grouping, q.width, q.height).entries()) {
+    yield* each(spec.heads, (head) => {
       const rows = scoresOf([q, kv], table, spec, { index, pixels }, head);
       mixGroup(y, kv, { ...spec, first }, pixels, head, rows);
-    }
-  });
+    });
+  }
   return y;
 }
+export const groupAttentionReference = atOnce(groupAttentionSteps);
 
-export function channelAttentionReference(
+export function* channelAttentionSteps(
   x: PlanarMap,
   temperature: Float32Array,
   grouping: Grouping,
-): PlanarMap {
+): Steps<PlanarMap> {
   const channels = x.channels / 3;
   const heads = temperature.length;
   const depth = channels / heads;
@@ -313,7 +319,8 @@ export function channelAttentionReference(
       const own = Array.from({ length: depth }, (_, i) => head * depth + i);
       const keys = own.map((c) => unit(line(1, c)));
       const values = own.map((c) => line(2, c));
-      for (const c of own) {
+      yield* each(depth, (d) => {
+        const c = own[d];
         const query = unit(line(0, c));
         const weights = softmax(
           keys.map((key) => temperature[head] * key.reduce((sum, k, i) => sum + k * query[i], 0)),
@@ -325,23 +332,24 @@ export function channelAttentionReference(
           });
           y.data[c * plane + pixel] = sum;
         });
-      }
+      });
     }
   }
   return y;
 }
+export const channelAttentionReference = atOnce(channelAttentionSteps);
 
 /** Convolution without padding at every `stride`-th pixel; weights oihw. */
-export function stridedConvReference(
+export function* stridedConvSteps(
   x: PlanarMap,
   weights: Float32Array,
   bias: Float32Array | null,
   { kernel, stride, cOut }: Record<'kernel' | 'stride' | 'cOut', number>,
-): PlanarMap {
+): Steps<PlanarMap> {
   const small = (side: number) => Math.floor((side - kernel) / stride) + 1;
   const y = planarMap(cOut, small(x.height), small(x.width));
   for (let o = 0; o < cOut; o++) {
-    for (let row = 0; row < y.height; row++) {
+    yield* each(y.height, (row) => {
       for (let col = 0; col < y.width; col++) {
         let sum = bias ? bias[o] : 0;
         for (let i = 0; i < x.channels; i++) {
@@ -354,16 +362,17 @@ export function stridedConvReference(
         }
         y.data[(o * y.height + row) * y.width + col] = sum;
       }
-    }
+    });
   }
   return y;
 }
+export const stridedConvReference = atOnce(stridedConvSteps);
 
-export function maxPoolReference(x: PlanarMap, kernel: number, stride: number): PlanarMap {
+export function* maxPoolSteps(x: PlanarMap, kernel: number, stride: number): Steps<PlanarMap> {
   const small = (side: number) => Math.floor((side - kernel) / stride) + 1;
   const y = planarMap(x.channels, small(x.height), small(x.width));
   for (let c = 0; c < y.channels; c++) {
-    for (let row = 0; row < y.height; row++) {
+    yield* each(y.height, (row) => {
       for (let col = 0; col < y.width; col++) {
         let most = Number.NEGATIVE_INFINITY;
         for (let ky = 0; ky < kernel; ky++) {
@@ -374,16 +383,18 @@ export function maxPoolReference(x: PlanarMap, kernel: number, stride: number): 
         }
         y.data[(c * y.height + row) * y.width + col] = most;
       }
-    }
+    });
   }
   return y;
 }
+export const maxPoolReference = atOnce(maxPoolSteps);
 
 /** Bilinear enlargement to a size, with half-pixel centres and clamped edges. */
-export const resizeReference = (
+export const resizeSteps = (
   x: PlanarMap,
   { width, height }: { readonly width: number; readonly height: number },
-): PlanarMap => bilinearReference(x, { x: width / x.width, y: height / x.height });
+): Steps<PlanarMap> => bilinearSteps(x, { x: width / x.width, y: height / x.height });
+export const resizeReference = atOnce(resizeSteps);
 
 function softmax(values: readonly number[]): number[] {
   const most = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
