@@ -3,6 +3,7 @@ import { en } from './demo/texts/en.ts';
 import { TEXT_ATTRIBUTES } from './demo/texts/texts.ts';
 import { WORKER_CHUNKS } from './scripts/chunks.mjs';
 import { licences } from './scripts/licences.mjs';
+import { docsListings } from './scripts/listings.mjs';
 import { offline } from './scripts/offline.mjs';
 import { bareShaders } from './scripts/shaders.mjs';
 import { pageTexts } from './scripts/texts.mjs';
@@ -57,7 +58,14 @@ export default defineConfig({
     target: 'es2023',
     rolldownOptions: { input: ['index.html', 'bench.html', 'docs.html'] },
   },
-  plugins: [bareShaders(), pageTexts(texts), policy, licences({ emit: true }), offline()],
+  plugins: [
+    bareShaders(),
+    pageTexts(texts),
+    docsListings(),
+    policy,
+    licences({ emit: true }),
+    offline(),
+  ],
   worker: {
     format: 'es',
     plugins: () => [bareShaders(), licences({ emit: false })],

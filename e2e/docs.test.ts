@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { transform } from 'esbuild';
 import type { Browser, Page } from 'playwright';
@@ -70,7 +70,7 @@ describe('the documentation', () => {
       const state = () => element.evaluate((e) => (e as HTMLElement & { state: string }).state);
       await expect.poll(state, { timeout: 60_000 }).toBe('done');
     }
-    const text = await page.locator('[data-gallery] + pre').first().innerText();
+    const text = await page.locator('[data-gallery] + .listing pre').first().innerText();
     expect(text).toMatch(/^<crispen-image src=/);
     await page.close();
   });
@@ -103,15 +103,55 @@ describe('the documentation', () => {
     }
   });
 
-  it.each(['react.jsx', 'vue.js', 'svelte.js', 'service-worker.js'])(
-    'has a recipe that compiles: %s',
-    async (file) => {
-      const text = await readFile(`demo/docs/recipes/${file}`, 'utf8');
-      const { code, warnings } = await transform(text, { loader: 'jsx', jsx: 'automatic' });
-      expect(warnings).toEqual([]);
-      expect(code.length).toBeGreaterThan(100);
-    },
-  );
+  it.each(readdirSync('demo/docs/recipes'))('has a recipe that compiles: %s', async (file) => {
+    const text = await readFile(`demo/docs/recipes/${file}`, 'utf8');
+    const { code, warnings } = await transform(text, { loader: 'jsx', jsx: 'automatic' });
+    expect(warnings).toEqual([]);
+    expect(code.length).toBeGreaterThan(100);
+  });
+
+  it.each([
+    [1440, 900],
+    [390, 844],
+  ])('at %d x %d: can be read without scripts, and nothing moves', async (width, height) => {
+    const viewport = { width, height };
+    const context = await browser.newContext({ viewport, javaScriptEnabled: false });
+    const plain = await context.newPage();
+    await plain.goto(url());
+    expect(await plain.locator('.listing pre').count()).toBeGreaterThan(14);
+    for (const text of ["from 'crispen'", "'use client'", 'compare vertical', 'max-pixels']) {
+      await plain.getByText(text).first().waitFor();
+    }
+    await context.close();
+    const page = await browser.newPage({ viewport });
+    await page.addInitScript(() => {
+      Object.assign(window, { moved: 0 });
+      new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) {
+          (window as unknown as { moved: number }).moved += (
+            entry as PerformanceEntry & { value: number }
+          ).value;
+        }
+      }).observe({ type: 'layout-shift', buffered: true });
+    });
+    await page.goto(url(), { waitUntil: 'networkidle' });
+    await page.locator('[data-gallery]').first().scrollIntoViewIfNeeded();
+    await page.waitForTimeout(500);
+    expect(await page.evaluate(() => (window as unknown as { moved: number }).moved)).toBeLessThan(
+      0.02,
+    );
+    await page.close();
+  });
+
+  it('copies a listing as it stands', async () => {
+    const page = await open({ permissions: ['clipboard-read', 'clipboard-write'] });
+    const listing = page.locator('.listing').filter({ hasText: "'use client'" });
+    await listing.getByRole('button', { name: 'Copy' }).click();
+    await listing.getByRole('button', { name: 'Copied' }).waitFor();
+    const copied = await page.evaluate(() => navigator.clipboard.readText());
+    expect(copied).toBe((await readFile('demo/docs/recipes/next.jsx', 'utf8')).trim());
+    await page.close();
+  });
 
   it('has an API reference made of the docstrings', async () => {
     const { status, stderr } = spawnSync(process.execPath, ['scripts/build.mjs', '--only', 'api'], {

@@ -64,6 +64,20 @@ describe.each([
     await close();
   });
 
+  it('shows the welcome page from its top', async () => {
+    const { page, close } = await openDemo(browser, { viewport: { width, height } });
+    const tops = () =>
+      page.evaluate(() =>
+        ['.stage', '.loupe', '.invitation h2'].map(
+          (selector) => document.querySelector(selector)!.getBoundingClientRect().top,
+        ),
+      );
+    const [stage, ...others] = await tops();
+    expect(Math.min(...others)).toBeGreaterThanOrEqual(stage);
+    expect(await overflowing(page)).toEqual([]);
+    await close();
+  });
+
   it('has room for the sizes of a large picture', async () => {
     const { page, close } = await openDemo(browser, { viewport: { width, height } });
     // A model of scale 1, which makes the page offer all four sizes.

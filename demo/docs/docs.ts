@@ -1,64 +1,25 @@
-/** The documentation: shows each example's source, and runs the same source. */
+/** The documentation: runs the examples that the page shows, and copies its listings. */
 import { CrispenImage } from '../../src/element/crispen-image.ts';
-import canvasSource from './examples/canvas.ts?raw';
-import errorsSource from './examples/errors.ts?raw';
-import previewSource from './examples/preview.ts?raw';
-import upscaleSource from './examples/upscale.ts?raw';
-import react from './recipes/react.jsx?raw';
-import serviceWorker from './recipes/service-worker.js?raw';
-import svelte from './recipes/svelte.js?raw';
-import vue from './recipes/vue.js?raw';
 
-interface Example {
-  readonly source: string;
-  readonly load: () => Promise<{
-    run: (output: HTMLElement, source: Blob) => Promise<void>;
-  }>;
-}
+type Run = (output: HTMLElement, source: Blob) => Promise<void>;
 
-const EXAMPLES: Readonly<Record<string, Example>> = {
-  upscale: { source: upscaleSource, load: () => import('./examples/upscale.ts') },
-  canvas: { source: canvasSource, load: () => import('./examples/canvas.ts') },
-  preview: { source: previewSource, load: () => import('./examples/preview.ts') },
-  errors: { source: errorsSource, load: () => import('./examples/errors.ts') },
+const EXAMPLES: Readonly<Record<string, () => Promise<{ run: Run }>>> = {
+  upscale: () => import('./examples/upscale.ts'),
+  canvas: () => import('./examples/canvas.ts'),
+  preview: () => import('./examples/preview.ts'),
+  errors: () => import('./examples/errors.ts'),
 };
-const RECIPES: Readonly<Record<string, string>> = {
-  react,
-  vue,
-  svelte,
-  'service-worker': serviceWorker,
-};
-
-/** With the names that a site imports. */
-const published = (source: string) =>
-  source
-    .replace('../../../src/index.ts', 'crispen')
-    .replace('../../../src/element/preview.ts', 'crispen/preview');
-
-function listing(text: string): HTMLElement {
-  const pre = document.createElement('pre');
-  const code = document.createElement('code');
-  code.textContent = text.trim();
-  pre.append(code);
-  return pre;
-}
 
 for (const place of document.querySelectorAll<HTMLElement>('[data-example]')) {
-  const example = EXAMPLES[place.dataset.example ?? ''];
-  const button = Object.assign(document.createElement('button'), {
-    type: 'button',
-    className: 'button primary',
-    textContent: 'Run',
-  });
-  const output = document.createElement('div');
-  output.className = 'output';
-  output.role = 'status';
+  const load = EXAMPLES[place.dataset.example ?? ''];
+  const button = place.querySelector<HTMLButtonElement>('.run')!;
+  const output = place.querySelector<HTMLElement>('.output')!;
   button.addEventListener('click', async () => {
     button.disabled = true;
     place.dataset.state = 'working';
     output.replaceChildren();
     try {
-      const { run } = await example.load();
+      const { run } = await load();
       await run(output, await (await fetch('./samples/eye.png')).blob());
       place.dataset.state = 'done';
     } catch (error) {
@@ -67,22 +28,26 @@ for (const place of document.querySelectorAll<HTMLElement>('[data-example]')) {
     }
     button.disabled = false;
   });
-  place.append(listing(published(example.source)), button, output);
 }
 
-for (const place of document.querySelectorAll<HTMLElement>('[data-recipe]')) {
-  place.append(listing(RECIPES[place.dataset.recipe ?? '']));
-}
+/** How long a button says that it has copied, in milliseconds. */
+const COPIED_MS = 2000;
 
-// An element's source is the page's own markup, without the folder of this site's weights.
-for (const place of document.querySelectorAll<HTMLElement>('[data-gallery]')) {
-  const text = place.innerHTML.replaceAll(/\s+/g, ' ').replaceAll(/ base-url=".*?"|=""/g, '');
-  place.after(listing(text.replaceAll('> <', '>\n<')));
-}
-
-// They scroll sideways, with the keyboard too.
-for (const pre of document.querySelectorAll('pre')) {
-  Object.assign(pre, { tabIndex: 0, role: 'group', ariaLabel: 'Source' });
+for (const button of document.querySelectorAll<HTMLButtonElement>('.copy')) {
+  button.addEventListener('click', async () => {
+    const text = button.parentElement?.querySelector('pre')?.textContent ?? '';
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = 'Copied';
+    } catch {
+      // Without permission, the text is selected, for the keyboard's own copying.
+      button.textContent = 'Selected';
+      getSelection()?.selectAllChildren(button.previousElementSibling as Node);
+    }
+    setTimeout(() => {
+      button.textContent = 'Copy';
+    }, COPIED_MS);
+  });
 }
 
 // Readers come back to a picture after a while.

@@ -6,6 +6,9 @@ export const de: Texts = {
     description:
       'Ein kleines Bild hineinziehen und ein größeres, schärferes bekommen. Ein neuronales Netz rechnet auf Ihrer eigenen Grafikkarte; nichts wird hochgeladen.',
     skip: 'Zu den Einstellungen springen',
+    links: 'Seiten',
+    docs: 'Anleitung',
+    bench: 'Messung',
     promise: 'Nichts wird hochgeladen',
     addPictures: 'Bilder hinzufügen',
     files: 'Bilddateien',

@@ -6,6 +6,9 @@ export const en = {
     description:
       'Drop a small picture and get a larger, sharper one. A neural network does it on your own graphics card; nothing is uploaded.',
     skip: 'Skip to the settings',
+    links: 'Pages',
+    docs: 'Docs',
+    bench: 'Bench',
     promise: 'Nothing is uploaded',
     addPictures: 'Add pictures',
     files: 'Picture files',

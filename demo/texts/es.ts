@@ -6,6 +6,9 @@ export const es: Texts = {
     description:
       'Suelta una imagen pequeña y obtén una más grande y nítida. Lo hace una red neuronal en tu propia tarjeta gráfica; no se sube nada.',
     skip: 'Ir a los ajustes',
+    links: 'Páginas',
+    docs: 'Documentación',
+    bench: 'Rendimiento',
     promise: 'No se sube nada',
     addPictures: 'Añadir imágenes',
     files: 'Archivos de imagen',

@@ -6,6 +6,9 @@ export const ja: Texts = {
     description:
       '小さな画像をドロップすると、大きく鮮明になります。ニューラルネットワークがお使いのグラフィックカードで動作し、画像は送信されません。',
     skip: '設定へ移動',
+    links: 'ページ',
+    docs: 'ドキュメント',
+    bench: '速度測定',
     promise: '画像は送信されません',
     addPictures: '画像を追加',
     files: '画像ファイル',

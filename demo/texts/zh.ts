@@ -6,6 +6,9 @@ export const zh: Texts = {
     description:
       '拖入一张小图片，得到更大更清晰的图片。神经网络在您自己的显卡上运行，不会上传任何内容。',
     skip: '跳到设置',
+    links: '页面',
+    docs: '文档',
+    bench: '测速',
     promise: '不上传任何内容',
     addPictures: '添加图片',
     files: '图片文件',

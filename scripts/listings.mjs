@@ -1,0 +1,80 @@
+/**
+ * Writes listings and tables into docs.html when the site is built, so the page has its height from the start
+ * and needs no script to be read. Examples and recipes are files that tests run; tables are those of
+ * docs/element.md.
+ */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+
+const root = resolve(import.meta.dirname, '..');
+const file = (/** @type {string} */ path) => readFileSync(resolve(root, path), 'utf8');
+
+/** @returns {import('vite').Plugin} */
+export function docsListings() {
+  return {
+    name: 'docs-listings',
+    transformIndexHtml: {
+      order: 'pre',
+      handler: (html, { path }) => (path.endsWith('docs.html') ? fillDocs(html) : html),
+    },
+  };
+}
+
+const escaped = (/** @type {string} */ text) =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+
+/** A listing scrolls sideways, with the keyboard too. */
+const listing = (/** @type {string} */ code) =>
+  `<div class="listing"><pre tabindex="0" role="group" aria-label="Source"><code>${code}</code></pre><button type="button" class="button small copy">Copy</button></div>`;
+
+/** With the names that a site imports. */
+const published = (/** @type {string} */ source) =>
+  source
+    .replace('../../../src/index.ts', 'crispen')
+    .replace('../../../src/element/preview.ts', 'crispen/preview')
+    .trim();
+
+/** @param {string} html */
+export function fillDocs(html) {
+  return html
+    .replace(/<pre><code>(.*?)<\/code><\/pre>/gs, (_, code) => listing(code))
+    .replace(/<div data-example="(\w+)"><\/div>/g, (_, name) => {
+      const source = escaped(published(file(`demo/docs/examples/${name}.ts`)));
+      return `<div data-example="${name}">${listing(source)}<button type="button" class="button primary run">Run</button><div class="output" role="status"></div></div>`;
+    })
+    .replace(/<div data-recipe="([\w.-]+)"><\/div>/g, (_, name) =>
+      listing(escaped(file(`demo/docs/recipes/${name}`).trim())),
+    )
+    .replace(/<div data-gallery>(.*?)<\/div>/gs, (all, markup) => {
+      // Without the folder of this site's weights.
+      const text = markup
+        .trim()
+        .replaceAll(/\s+/g, ' ')
+        .replaceAll(/ base-url=".*?"|=""/g, '');
+      return `${all}${listing(escaped(text.replaceAll('> <', '>\n<')))}`;
+    })
+    .replace(/<div data-table="([^"]+)"><\/div>/g, (_, section) =>
+      table(file('docs/element.md'), section),
+    );
+}
+
+/**
+ * The table of a section, as HTML.
+ * @param {string} markdown
+ * @param {string} section its heading
+ */
+export function table(markdown, section) {
+  const text = markdown.split(/^## /m).find((part) => part.startsWith(`${section}\n`));
+  const rows = [...(text ?? '').matchAll(/^\|(.*)\|$/gm)].map(([, row]) =>
+    row.split('|').map((cell) => cell.trim()),
+  );
+  if (rows.length < 3) throw new Error(`docs/element.md has no table under "${section}".`);
+  const [head, , ...body] = rows;
+  const line = (/** @type {string[]} */ cells, /** @type {string} */ tag) =>
+    `<tr>${cells.map((cell) => `<${tag}>${inline(cell)}</${tag}>`).join('')}</tr>`;
+  const lines = body.map((cells) => line(cells, 'td')).join('');
+  return `<div class="scroll" tabindex="0" role="group" aria-label="${section}"><table><thead>${line(head, 'th')}</thead><tbody>${lines}</tbody></table></div>`;
+}
+
+const inline = (/** @type {string} */ text) =>
+  escaped(text).replaceAll(/`([^`]*)`/g, '<code>$1</code>');
