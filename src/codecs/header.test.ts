@@ -1,6 +1,9 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { Bytes } from './bytes.ts';
+import { gifFrames } from './frames.ts';
 import { isTruncated, readHeader } from './header.ts';
+import { checkStart } from './source.ts';
 
 const [WIDTH, HEIGHT] = [37, 21];
 const noise = sharp({
@@ -105,6 +108,38 @@ describe('readHeader', () => {
     file.writeUInt32BE(100_000, 16);
     file.writeUInt32BE(100_000, 20);
     expect(readHeader(file.subarray(0, 40)).size).toEqual([100_000, 100_000]);
+  });
+
+  it.each([
+    [0, [60, 25]],
+    [1, [WIDTH, HEIGHT]],
+  ])('extends a GIF to its frame %i, as decoders do', async (frame, size) => {
+    const pages = { width: WIDTH, height: 2 * HEIGHT, pageHeight: HEIGHT, channels: 3 } as const;
+    const data = Buffer.alloc(WIDTH * 2 * HEIGHT * 3, 70).fill(200, WIDTH * HEIGHT * 3);
+    const file = await sharp(data, { raw: pages }).gif({ effort: 1 }).toBuffer();
+    const frames = [...gifFrames(new Bytes(file), 9)];
+    expect(frames).toHaveLength(2);
+    const sides = Buffer.alloc(9);
+    sides[0] = 0x2c;
+    sides.writeUInt16LE(WIDTH, 5);
+    sides.writeUInt16LE(HEIGHT, 7);
+    let at = file.indexOf(sides);
+    if (frame === 1) at = file.indexOf(sides, at + 1);
+    file.writeUInt16LE(60 - WIDTH, at + 1);
+    file.writeUInt16LE(25 - HEIGHT, at + 3);
+    const { width, height } = await sharp(file).metadata();
+    expect(readHeader(file).size).toEqual([width, height]);
+    expect(readHeader(file).size).toEqual(size);
+  });
+
+  it('sees a bomb in the first frame of a GIF', async () => {
+    const file = await noise.clone().gif().toBuffer();
+    const [frame] = [...gifFrames(new Bytes(file), 1)];
+    expect(frame).toEqual([WIDTH, HEIGHT]);
+    const sides = Buffer.from([0x2c, 0, 0, 0, 0, WIDTH, 0, HEIGHT, 0]);
+    file.fill(0xff, file.indexOf(sides) + 5, file.indexOf(sides) + 9);
+    expect(readHeader(file).size).toEqual([65535, 65535]);
+    expect(() => checkStart(file)).toThrow(expect.objectContaining({ code: 'IMAGE_TOO_LARGE' }));
   });
 
   it('has no size for headers that end early, and never throws', async () => {

@@ -1,4 +1,5 @@
 import { Bytes } from './bytes.ts';
+import { gifFrames } from './frames.ts';
 import { avifProperties, isoBoxes } from './iso.ts';
 
 /**
@@ -86,7 +87,11 @@ type Size = readonly [width: number, height: number] | null;
 
 const SIZES: Partial<Record<ImageFormat, (bytes: Bytes) => Size>> = {
   PNG: (b) => [b.u32be(16), b.u32be(20)],
-  GIF: (b) => [b.u16le(6), b.u16le(8)],
+  GIF: (b) => {
+    // Decoders extend the screen to the first frame, and to no other.
+    const [[right, bottom] = [0, 0]] = gifFrames(b, 1);
+    return [Math.max(b.u16le(6), right || 0), Math.max(b.u16le(8), bottom || 0)];
+  },
   BMP: (b) =>
     b.u32le(14) === 12
       ? [b.u16le(18), b.u16le(20)]
