@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { isMoving } from '../../src/codecs/frames.ts';
 import { readHeader } from '../../src/codecs/header.ts';
+import { MAX_PIXELS } from '../../src/codecs/limits.ts';
 import { decodePng16 } from '../../src/codecs/png/png16.ts';
 import { openSource } from '../../src/codecs/source.ts';
 import { CrispenError } from '../../src/errors.ts';
@@ -18,6 +19,8 @@ import { PICKLE_CODE, repack, weightSeeds } from './weights.ts';
 
 const MIB = 2 ** 20;
 const SLOWEST_MS = 2000;
+/** Decoders have to make all declared pixels. */
+const PIXELS_PER_MS = 2 ** 16;
 
 /** A way to make a changed file of a format, and the reading of it. */
 interface Target {
@@ -123,12 +126,14 @@ function resetPeak(): void {
   }
 }
 
-/** Bytes that reading a file may take. */
-function allowance(file: Uint8Array): number {
+/** What reading a file may take. Beyond the limit of pixels, the size is refused. */
+function allowance(file: Uint8Array): { readonly bytes: number; readonly milliseconds: number } {
   const [width, height] = readHeader(file).size ?? [0, 0];
-  // Beyond the limit, the size is refused.
-  const declared = width * height <= 2 ** 28 ? width * height * 4 : 0;
-  return 4 * Math.max(file.length, declared) + 64 * MIB;
+  const declared = width * height <= MAX_PIXELS ? width * height : 0;
+  return {
+    bytes: 4 * Math.max(file.length, declared * 4),
+    milliseconds: SLOWEST_MS + declared / PIXELS_PER_MS,
+  };
 }
 
 export async function fuzz(options: FuzzOptions): Promise<Record<string, Counts>> {
@@ -192,10 +197,11 @@ async function measure(
   }
   const { user, system } = process.cpuUsage(start);
   const milliseconds = (user + system) / 1000;
-  const over = peak() - before - (allowance(file) - 64 * MIB);
+  const allowed = allowance(file);
+  const over = peak() - before - allowed.bytes;
   count.slowestMs = Math.max(count.slowestMs, Math.round(milliseconds));
   count.most = Math.max(count.most, over);
-  if (milliseconds > SLOWEST_MS) {
+  if (milliseconds > allowed.milliseconds) {
     count.slow++;
     onFault(`${Math.round(milliseconds)} ms`);
   }
