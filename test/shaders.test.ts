@@ -28,3 +28,13 @@ test.each(shaders)('%s ships without comments', (name) => {
   const tokens = (text: string) => text.replace(/\/\/.*/g, '').match(/[\w.]+|[^\s\w.]/g);
   expect(tokens(bare)).toEqual(tokens(source));
 });
+
+// naga 24, in Firefox of its time, has no constants made by select.
+test('no constant of a shader is made by select', () => {
+  const constants = shaders.flatMap(
+    (name) =>
+      readFileSync(join(folder, name), 'utf8').match(/^\s*(?:const|override) [^;]*;/gm) ?? [],
+  );
+  expect(constants.length).toBeGreaterThan(50);
+  expect(constants.filter((constant) => /\bselect\(/.test(constant))).toEqual([]);
+});

@@ -1,5 +1,6 @@
 /** Single faults, each of which once gave wrong pixels, hung or ended a job. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Device } from '../../src/engine/gpu/device.ts';
 import { DEFAULT_PATIENCE } from '../../src/engine/gpu/watchdog.ts';
 import { edsr } from '../../src/networks/edsr.ts';
 import type { TensorMap } from '../../src/weights/tensor.ts';
@@ -59,6 +60,7 @@ describe('a job whose device fails gives the right pixels, and so does the next'
     ['GPUDevice.popErrorScope', 'never'],
     ['GPUQueue.submit', 'loss'],
     ['GPUAdapter.requestDevice', 'loss'],
+    ['GPUDevice.createComputePipelineAsync', 'never'],
   ])('%s: %s', async (call, mode) => {
     const count = countOf(call);
     expect(count).toBeGreaterThan(0);
@@ -69,6 +71,35 @@ describe('a job whose device fails gives the right pixels, and so does the next'
       expect(next).toEqual(expected[1]);
     }
   });
+});
+
+it('a last kernel that did not run is noticed by its mark', async () => {
+  const call = 'GPUComputePassEncoder.dispatchWorkgroups';
+  const { first, next, struck } = await jobsWith({
+    call,
+    index: countOf(call) - 1,
+    mode: 'dropped',
+  });
+  expect(struck).toBe(true);
+  expect(first).toEqual({ status: 'fulfilled', value: expected[0] });
+  expect(next).toEqual(expected[1]);
+});
+
+it.each([
+  ['OUT_OF_MEMORY', (gpu: GPUDevice) => gpu.createBuffer({ size: 2 ** 50, usage: 8 })],
+  ['INTERNAL', (gpu: GPUDevice) => gpu.createBuffer({ size: 4, usage: 0 })],
+])('an error outside of all scopes is heard: %s', async (code, refused) => {
+  const device = await Device.open(testGpu());
+  try {
+    refused(device.gpu);
+    await device.idle();
+    // Events come when the event loop is free.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await expect(device.scoped('work', () => {})).rejects.toMatchObject({ code });
+    await device.scoped('more work', () => {});
+  } finally {
+    device.destroy();
+  }
 });
 
 describe('a job that is refused something ends in a typed error, and the next is right', () => {

@@ -44,6 +44,8 @@ export interface Call {
   readonly index: number;
   /** `src/FILE:LINE METHOD`; empty where the test itself calls. */
   readonly site: string;
+  /** Error scopes that were open. */
+  readonly scopes: number;
 }
 
 const RUNNING: readonly Mode[] = ['throw', 'loss', 'real-loss'];
@@ -325,7 +327,7 @@ export class FaultyGpu {
     if (!this.#counting || !MODES[owner]?.[method]) return made(normally());
     const index = this.#counts.get(call) ?? 0;
     this.#counts.set(call, index + 1);
-    this.calls.push({ call, index, site: siteOf(method) });
+    this.calls.push({ call, index, site: siteOf(method), scopes: state?.scopes.length ?? 0 });
     const fault = this.#fault;
     if (this.fired || fault?.call !== call || fault.index !== index) return made(normally());
     this.fired = true;
