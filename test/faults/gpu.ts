@@ -418,14 +418,20 @@ function mapped({ isLost, lost }: DeviceState, mapping: unknown): Promise<unknow
   return isLost ? Promise.resolve().then(gone) : Promise.race([mapping, lost.then(gone)]);
 }
 
+// GPUBufferUsage is a global of browsers only.
+const [UNIFORM, STORAGE] = [0x40, 0x80];
+
 const sharedBy = async (made: Promise<GPUDevice>): Promise<SharedDevice> =>
   new SharedDevice(await made);
 
 /** The arguments of `writeBuffer` with other data of the same length. */
 function replaced(args: readonly unknown[], mode: Mode): unknown[] {
-  const [buffer, offset, data] = args as [unknown, unknown, ArrayBufferView | ArrayBuffer];
+  const [buffer, offset, data] = args as [GPUBuffer, unknown, ArrayBufferView | ArrayBuffer];
   const words = new Uint32Array(Math.floor(data.byteLength / 4));
-  fill(words, mode);
+  const { usage } = buffer;
+  // Uniforms are sizes: with NaN for one, a kernel loops for minutes, and all devices of a software driver wait.
+  if (mode === 'nan' && (usage & UNIFORM) > 0 && (usage & STORAGE) === 0) words.fill(1);
+  else fill(words, mode);
   return [buffer, offset, words];
 }
 

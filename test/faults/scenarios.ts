@@ -33,8 +33,8 @@ export interface Scenario {
   readonly check?: (result: ArrayLike<number>) => void;
   /** Faults of each mode at each call site, at most; the first and the last call are among them. */
   readonly perSite: number;
-  /** Whether real devices are lost too, once for each kind of call. */
-  readonly realLoss?: boolean;
+  /** Kinds of calls at which real devices are lost too, once each. */
+  readonly realLoss?: RegExp;
   readonly isPolled?: boolean;
 }
 
@@ -296,19 +296,19 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'compact',
     open: onHost(small, { tileSize: 8, submitMs }),
     perSite: 4,
-    realLoss: true,
+    realLoss: /^GPU(Queue|Buffer)\./,
   },
   // A submission for each dispatch.
   { name: 'a2n', open: onHost(attention, { tileSize: 8, submitMs: () => 1e-9 }), perSite: 2 },
   { name: 'draw', open: drawing(small), perSite: 1 },
-  { name: 'resize', open: resizing, perSite: 2, realLoss: true },
+  { name: 'resize', open: resizing, perSite: 2, realLoss: /./ },
   { name: 'polled', open: resizing, perSite: 1, isPolled: true },
   { name: 'encode', open: encoding, perSite: 1 },
   { name: 'trunk', open: onHost(far, { tileSize: 8, submitMs }), perSite: 1 },
   { name: 'trace', open: tracing, perSite: 1 },
   {
     name: 'tune',
-    open: tuning({ side: 32, budgetMs: 1e6 }),
+    open: tuning({ side: 8, candidates: 2, budgetMs: 1e6 }),
     perSite: 1,
     check: positive,
     // Software adapters are not measured.

@@ -102,7 +102,8 @@ function faultsOf(
   return [...bySite.values()].flatMap((group) =>
     modesOf(group[0].call).flatMap((mode) => {
       const { call } = group[0];
-      const most = mode !== 'real-loss' ? perSite : realLoss && !lostReally.has(call) ? 1 : 0;
+      const most =
+        mode !== 'real-loss' ? perSite : realLoss?.test(call) && !lostReally.has(call) ? 1 : 0;
       if (mode === 'real-loss' && most > 0) lostReally.add(call);
       return sampled(group, most, random).map(({ index }) => ({ call, index, mode }));
     }),
@@ -266,7 +267,9 @@ await runCommand(USAGE, async (args) => {
   const sum = (of: (counts: Counts) => number) =>
     all.reduce((total, counts) => total + of(counts), 0);
   const unreached = sites.filter((site) => !reached.has(site));
-  if (!options.range) say(`not reached: ${unreached.join(', ') || 'none'}`);
+  say(`not reached: ${unreached.join(', ') || 'none'}`);
+  const { user, system } = process.cpuUsage();
+  say(`${((user + system) / 1e6).toFixed(0)} s of CPU time`);
   const verdict = {
     faults: sum(({ faults }) => faults),
     wrong: sum(({ outcomes }) => outcomes.wrong),

@@ -17,6 +17,8 @@ export interface QuickOptions {
   readonly budgetMs?: number;
   /** Pixels of a side of the timed map; default 256. */
   readonly side?: number;
+  /** Variants per precision, the table's choice among them; default 6. */
+  readonly candidates?: number;
 }
 
 export interface QuickResult {
@@ -108,12 +110,12 @@ async function timeCandidates(
   element: ElementType,
   usual: ConvMethod,
   budget: Budget,
-  { signal, side = SIDE }: QuickOptions,
+  { signal, side = SIDE, candidates = MOST_CANDIDATES }: QuickOptions,
 ): Promise<[ConvMethod, number][]> {
   const { adapter } = device;
   const methods = [...new Set<ConvMethod>([usual, ...CANDIDATES[element]])]
     .filter((method) => CONV_VARIANTS[method === 'quad' ? 'quad5' : method].offered(adapter))
-    .slice(0, MOST_CANDIDATES);
+    .slice(0, candidates);
   const size = { width: side, height: side };
   const layers = [TRUNK, SQUEEZE].map((spec) => ({
     small: makeLayer(spec, CHECKED, element),
