@@ -124,6 +124,11 @@ describe('XMP of many megabytes', () => {
 });
 
 describe('files of many parts', () => {
+  it('are more than the arguments of a call', () => {
+    const parts = Array.from({ length: 300_000 }, () => ascii('ab'));
+    expect(join(parts)).toHaveLength(600_000);
+  });
+
   it('WebP: 125,000 empty EXIF chunks', async () => {
     const file = new Uint8Array(await picture().webp({ lossless: true }).toBuffer());
     const whole = join([file, repeated(ascii('EXIF\0\0\0\0'), 1e6)]);

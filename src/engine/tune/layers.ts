@@ -128,15 +128,13 @@ export function withLayer<T>(
         y: make('tuning', outBytes, STORAGE | COPY_SRC),
       };
     });
-    const bound = bindKernel(device, kernelOf, pipeline, made.uniform, {
-      x: made.x,
-      weights: made.weights,
-      bias: made.bias,
-      multiplier: made.x,
-      addend: made.x,
-      y: made.y,
+    const bound = await device.scoped('tuning', () => {
+      const { x, weights, bias, y } = made;
+      const operands = { x, weights, bias, multiplier: x, addend: x, y };
+      const kernel = bindKernel(device, kernelOf, pipeline, made.uniform, operands);
+      kernel.set(convParams(spec, width, height));
+      return kernel;
     });
-    bound.set(convParams(spec, width, height));
     const encode = (pass: GPUComputePassEncoder, times: number) => {
       const grid = variant.grid(spec, width, height);
       for (let i = 0; i < times; i++) bound.dispatch(pass, grid);
