@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { Bytes } from './bytes.ts';
-import { gifFrames } from './frames.ts';
+import { gifFrames } from './gif.ts';
 import { isTruncated, readHeader } from './header.ts';
 import { checkStart } from './source.ts';
 

@@ -1,5 +1,5 @@
 import { Bytes } from './bytes.ts';
-import { gifFrames } from './frames.ts';
+import { gifFrames } from './gif.ts';
 import { avifProperties, isoBoxes } from './iso.ts';
 
 /**
