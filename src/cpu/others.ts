@@ -1,5 +1,11 @@
 /** Ops that A2N and PAN do not have; lazily loaded. */
-import type { FusedOp, FusedOpOf, PointwiseOp, ValueId } from '../engine/compile/fused.ts';
+import type {
+  FusedOp,
+  FusedOpOf,
+  MergedOp,
+  PointwiseOp,
+  ValueId,
+} from '../engine/compile/fused.ts';
 import { internal } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { activate } from '../kernels/activation.ts';
@@ -17,8 +23,8 @@ import { clearPadding, emitConcat, emitUnshuffle, move } from './moves.ts';
 import { ALL_PIXELS, activates, emitPointwise, pointwiseOf, pointwiseRecord } from './pointwise.ts';
 import type { Emission, HostTask, Place } from './tasks.ts';
 
-/** Ops of other fusion levels. */
-type Elsewhere = 'attentionGate' | 'attentionMix' | 'gatedConv' | 'skipPack';
+/** Ops of other fusion levels, and of the GPU. */
+type Elsewhere = 'attentionGate' | 'attentionMix' | 'gatedConv' | 'skipPack' | MergedOp['op'];
 
 /** Null: plain loops run it. */
 type Entry<K extends FusedOp['op']> = Emitter<K> | (K extends SlowOp['op'] ? null : never);

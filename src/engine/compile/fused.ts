@@ -206,6 +206,124 @@ export interface SkipPackOp extends Fused {
   readonly scale: number;
 }
 
+/** A layer norm over the channels of each pixel. */
+export interface NormLayer {
+  readonly epsilon: number;
+  readonly weight: string;
+  readonly bias: string;
+}
+
+/** activation(conv(norm(x))): a 1x1 convolution; without a norm, of x itself. */
+export interface PixelLayer {
+  readonly norm: NormLayer | null;
+  readonly conv: ConvLayer;
+  readonly activation: Activation | null;
+}
+
+/**
+ * The following ops only exist after `merge.ts`, for the GPU. A `next` is a layer of the op's
+ * result, computed with it.
+ *
+ * Channels `first` to `first + channels - 1` of a map, read where they are.
+ */
+export interface ViewOp extends Fused {
+  readonly op: 'view';
+  readonly first: number;
+  readonly reads: { readonly x: ValueId };
+  readonly writes: { readonly y: ValueId };
+}
+
+/**
+ * A layer of the concatenation of up to four maps, and one of the result's channels from `first`
+ * on.
+ */
+export interface PixelLayerOp extends Fused, PixelLayer {
+  readonly op: 'pixelLayer';
+  readonly reads: { readonly x: readonly ValueId[] };
+  readonly writes: { readonly y: ValueId; readonly next: ValueId | null };
+  readonly next: (PixelLayer & { readonly first: number }) | null;
+}
+
+/**
+ * y = r + conv(activation(u) * v), where u and v are the halves of a 3x3 depthwise convolution of
+ * x.
+ */
+export interface GatedProjectionOp extends Fused {
+  readonly op: 'gatedProjection';
+  readonly reads: { readonly x: ValueId; readonly r: ValueId };
+  readonly writes: { readonly y: ValueId; readonly next: ValueId | null };
+  readonly depthwise: DepthwiseLayer;
+  readonly activation: Activation | null;
+  readonly conv: ConvLayer;
+  readonly next: PixelLayer | null;
+}
+
+/** A 3x3 depthwise convolution. */
+export interface DepthwiseLayer {
+  readonly weight: string;
+  /** Null: no bias. */
+  readonly bias: string | null;
+}
+
+/**
+ * y = x + out(groupMix(values(norm(x)), scores)) with one head. Scores that are written are those
+ * of the layer: groupScores(queries(norm(x)), keys(norm(x))). Queries, keys and values are rows of
+ * one layer, of `channels` each, or values alone.
+ */
+export interface NormedAttentionOp extends Fused {
+  readonly op: 'normedAttention';
+  readonly reads: { readonly x: ValueId; readonly scores: ValueId | null };
+  readonly writes: {
+    readonly y: ValueId;
+    readonly scores: ValueId | null;
+    readonly next: ValueId | null;
+  };
+  readonly grouping: AttentionSizes['grouping'];
+  readonly channels: number;
+  readonly norm: NormLayer;
+  /** Without a bias. */
+  readonly rows: ConvLayer;
+  /** Of the scores that it computes; null: no table, or given scores. */
+  readonly table: string | null;
+  readonly out: ConvLayer;
+  readonly next: PixelLayer | null;
+}
+
+/** y = r + conv(channelAttention(x)) with one head; the convolution has no bias. */
+export interface ProjectedAttentionOp extends Fused {
+  readonly op: 'projectedAttention';
+  readonly reads: { readonly x: ValueId; readonly r: ValueId };
+  readonly writes: { readonly y: ValueId };
+  readonly grouping: AttentionSizes['grouping'];
+  readonly temperature: string;
+  readonly conv: ConvLayer;
+}
+
+/**
+ * y = r + conv(u * sigmoid(expand(inner(reduce(mean(u)))))), where u is an activation of a 3x3
+ * depthwise convolution of x. The linear layers have no bias.
+ */
+export interface WeighedProjectionOp extends Fused {
+  readonly op: 'weighedProjection';
+  readonly reads: { readonly x: ValueId; readonly r: ValueId };
+  readonly writes: { readonly y: ValueId };
+  readonly depthwise: DepthwiseLayer;
+  readonly activation: Activation;
+  readonly reduce: LinearLayer;
+  readonly inner: Activation;
+  readonly expand: LinearLayer;
+  readonly conv: ConvLayer;
+}
+
+/** y = x * sigmoid(gate(resize(small) + direct(a))), two 1x1 convolutions. */
+export interface SpatialGateOp extends Fused {
+  readonly op: 'spatialGate';
+  readonly reads: { readonly x: ValueId; readonly small: ValueId; readonly a: ValueId };
+  readonly writes: { readonly y: ValueId };
+  readonly direct: ConvLayer;
+  readonly gate: ConvLayer;
+}
+
 interface OneToOne {
   readonly reads: { readonly x: ValueId };
   readonly writes: { readonly y: ValueId };
@@ -228,7 +346,18 @@ type Lone<K extends Op['op']> = K extends K
  */
 export type LoneOp = Lone<Exclude<Op['op'], Woven>>;
 
+/** Ops that only the GPU backend has. */
+export type MergedOp =
+  | ViewOp
+  | PixelLayerOp
+  | GatedProjectionOp
+  | NormedAttentionOp
+  | ProjectedAttentionOp
+  | WeighedProjectionOp
+  | SpatialGateOp;
+
 export type FusedOp =
+  | MergedOp
   | ConvOp
   | PointwiseOp
   | DynamicWeightsOp

@@ -11,7 +11,10 @@ export type LowerOptions = EmitOptions & Pick<FuseOptions, 'fuse' | 'keep'>;
 export async function lower(graph: Graph, options: LowerOptions = {}): Promise<Program> {
   const { fuse: level, keep = new Set(), image, workgroup = DEFAULT_WORKGROUP_LIMITS } = options;
   const fits = (channels: number) => tileColumnsFor(channels, workgroup) !== null;
-  const fused = fuse(graph, { ...(level && { fuse: level }), keep, image, fits });
+  const whole = fuse(graph, { ...(level && { fuse: level }), keep, image, fits });
+  // Only transformers have larger ops than these.
+  const isMerged = level !== 'none' && whole.ops.some(({ op }) => op === 'layerNorm');
+  const fused = isMerged ? (await import('./merge.ts')).merge(whole, keep, options.element) : whole;
   const emitters = await loadEmitters(fused.ops);
   const emission = new Emission(fused, keep, options);
   const emit = emitters(emission);

@@ -25,8 +25,22 @@ export interface TileView extends Tile {
   readonly place?: { readonly x: number; readonly y: number };
 }
 
+/** A resource, or a part of it. */
+export interface Stored {
+  readonly resource: ResourceId;
+  readonly part?: Part | undefined;
+}
+
+/** Consecutive blocks of a map's channels. */
+export interface Part {
+  readonly first: number;
+  readonly blocks: number;
+  /** Of a block, for tiles of `size` LR pixels. */
+  readonly bytes: (size: Size) => number;
+}
+
 export type Operand =
-  | { readonly resource: ResourceId }
+  | Stored
   /** Key of `Program.constants`. */
   | { readonly constant: string };
 

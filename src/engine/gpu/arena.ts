@@ -7,7 +7,7 @@ import {
   PARAM_WORDS,
   paramWords,
 } from '../../kernels/kernel.ts';
-import type { Program, ResourceId, TileView } from '../compile/program.ts';
+import type { Operand, Program, ResourceId, Step, TileView } from '../compile/program.ts';
 import type { Buffers } from './buffers.ts';
 import { type Device, USAGE } from './device.ts';
 import type { Model } from './model.ts';
@@ -65,9 +65,11 @@ export function planProgram(program: Program, size: Size, keep: ReadonlySet<Reso
 export class Arena {
   readonly dispatches: readonly Dispatch[];
   readonly #device: Device;
+  readonly #model: Model;
   readonly #program: Program;
   /** By resource. */
   readonly #buffers: readonly GPUBuffer[];
+  readonly #size: Size;
   /** One slot per piece of a dispatch, at `uniformStride`. */
   readonly uniforms: GPUBuffer;
 
@@ -76,26 +78,19 @@ export class Arena {
     model: Model,
     buffers: readonly GPUBuffer[],
     uniforms: GPUBuffer,
+    size: Size,
   ) {
     this.#device = device;
+    this.#model = model;
     this.#program = model.program;
     this.#buffers = buffers;
     this.uniforms = uniforms;
-    this.dispatches = model.program.steps.map((step, i) => {
-      const pipeline = model.pipelines[i];
-      const reads = step.reads.map((operand): GPUBufferBinding => {
-        if ('resource' in operand) return { buffer: buffers[operand.resource] };
-        const span = model.spans.get(operand.constant);
-        if (!span) throw internal(`weight ${operand.constant} was not uploaded`);
-        return { buffer: model.weights, offset: span.offset, size: span.size };
-      });
-      const writes = step.writes.map((id) => ({ buffer: buffers[id] }));
-      return {
-        kernel: step.kernel,
-        pipeline,
-        bindGroup: this.#bind(pipeline, [...reads, ...writes]),
-      };
-    });
+    this.dispatches = model.program.steps.map((step, i) => ({
+      kernel: step.kernel,
+      pipeline: model.pipelines[i],
+      bindGroup: this.#bind(step, i, size),
+    }));
+    this.#size = size;
   }
 
   /**
@@ -120,7 +115,7 @@ export class Arena {
       );
       const bytes = uniformBytes(device, program, size);
       const uniforms = make('uniforms', bytes, USAGE.UNIFORM | USAGE.COPY_DST | USAGE.COPY_SRC);
-      return new Arena(device, model, buffers, uniforms);
+      return new Arena(device, model, buffers, uniforms, size);
     });
   }
 
@@ -135,7 +130,23 @@ export class Arena {
     this.#device.gpu.queue.writeBuffer(this.#buffers[resource], 0, content);
   }
 
-  #bind({ pipeline, layout }: Pipeline, buffers: readonly GPUBufferBinding[]): GPUBindGroup {
+  /** @param size LR pixels of the tile: it says where the parts of maps begin */
+  #bind({ reads, writes }: Step, index: number, size: Size): GPUBindGroup {
+    const { pipeline, layout } = this.#model.pipelines[index];
+    const bound = (operand: Operand): GPUBufferBinding => {
+      if ('constant' in operand) {
+        const span = this.#model.spans.get(operand.constant);
+        if (!span) throw internal(`weight ${operand.constant} was not uploaded`);
+        return { buffer: this.#model.weights, offset: span.offset, size: span.size };
+      }
+      const { part } = operand;
+      const bytes = part?.bytes(size) ?? 0;
+      return {
+        buffer: this.#buffers[operand.resource],
+        ...(part && { offset: part.first * bytes, size: part.blocks * bytes }),
+      };
+    };
+    const buffers = [...reads.map(bound), ...writes.map((resource) => bound({ resource }))];
     return this.#device.gpu.createBindGroup({
       label: pipeline.label,
       layout,
@@ -149,10 +160,13 @@ export class Arena {
   /** The program's dispatches for a tile. Its source may be smaller than the arena's size. */
   sized(tile: TileView): SizedDispatch[] {
     const { width, height } = tile.source;
+    const isFull = width === this.#size.width && height === this.#size.height;
     return this.#program.steps.map((step, i) => {
       const size = { width: width * step.scale, height: height * step.scale };
+      const moved = !isFull && step.reads.some((operand) => 'resource' in operand && operand.part);
       return {
         ...this.dispatches[i],
+        ...(moved && { bindGroup: this.#bind(step, i, tile.source) }),
         grid: step.grid(size, tile),
         params: paramWords(step.kernel, step.params(size, tile)),
         work: step.work * width * height * (step.share?.(size) ?? 1),

@@ -61,7 +61,7 @@ const source = (name: string, element: ElementType, constants: Constants): strin
 const GROUPINGS: Readonly<Record<Grouping['kind'], number>> = { windows: 0, spread: 1, grid: 2 };
 
 /** The constants of lib/groups.wgsl. */
-function groupingConstants(grouping: Grouping): Constants {
+export function groupingConstants(grouping: Grouping): Constants {
   const { kind, shift = { y: 0, x: 0 }, multiple = 1 } = grouping;
   const { rows, columns } = windowOf(grouping);
   return {
@@ -351,7 +351,7 @@ export const channelMixKernel = (
 });
 
 /** Words of kernels whose input has another size than the output. */
-const REDUCED_WORDS = { ...MAP_WORDS, in_width: 'u32', in_height: 'u32' } as const;
+export const REDUCED_WORDS = { ...MAP_WORDS, in_width: 'u32', in_height: 'u32' } as const;
 
 const STRIDED_CONV = contract(['x', 'weights', 'bias'], ['y'], REDUCED_WORDS);
 

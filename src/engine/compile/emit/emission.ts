@@ -31,6 +31,7 @@ import type {
   Resource,
   ResourceId,
   Step,
+  Stored,
   TileView,
 } from '../program.ts';
 import type { NetworkWeights } from '../weights.ts';
@@ -93,6 +94,7 @@ export class Emission {
   readonly #inputs: readonly ValueId[];
   readonly #resources: Resource[] = [];
   readonly #resourceOf = new Map<ValueId, ResourceId>();
+  readonly #parts = new Map<ValueId, Stored>();
   readonly #constants = new Map<string, ConstantSpec>();
 
   constructor({ graph, inputs }: FusedGraph, keep: ReadonlySet<NodeId>, options: EmitOptions) {
@@ -121,13 +123,21 @@ export class Emission {
     };
   }
 
-  /** The resource of a value that has been written. */
-  read(id: ValueId): { readonly resource: ResourceId } {
+  /** Where a value is that has been written. */
+  read(id: ValueId): Stored {
     const resource = this.#resourceOf.get(id);
-    if (resource === undefined) {
-      throw internal(`${this.graph.nodes[id].name} is read before it is written`);
-    }
-    return { resource };
+    if (resource !== undefined) return { resource };
+    const part = this.#parts.get(id);
+    if (!part) throw internal(`${this.graph.nodes[id].name} is read before it is written`);
+    return part;
+  }
+
+  /** Says that a map is a part of what is stored, from a block on. */
+  place(id: ValueId, { resource, part }: Stored, first: number): void {
+    const { channels } = this.map(id);
+    const bytes = this.mapBytes({ ...this.map(id), channels: 1 });
+    const own = { first: (part?.first ?? 0) + first, blocks: blocksOf(channels), bytes };
+    this.#parts.set(id, { resource, part: own });
   }
 
   /** Makes the resource of a feature map or a vector. */
@@ -135,14 +145,14 @@ export class Emission {
     const { name, shape } = this.graph.nodes[id];
     if (shape.kind === 'table') throw internal(`${name} has no layout of its own`);
     const bytes =
-      shape.kind === 'vector'
-        ? () => blocksOf(shape.length) * 16
-        : (size: Size) =>
-            blocksOf(shape.channels) *
-            pixelsOf(mapSize(shape, size)) *
-            4 *
-            ELEMENT_BYTES[this.element];
+      shape.kind === 'vector' ? () => blocksOf(shape.length) * 16 : this.mapBytes(shape);
     return this.assign(id, this.scratch(name, bytes));
+  }
+
+  /** Bytes of a map for tiles of a size. */
+  mapBytes(shape: MapShape): (size: Size) => number {
+    const perPixel = blocksOf(shape.channels) * 4 * ELEMENT_BYTES[this.element];
+    return (size) => perPixel * pixelsOf(mapSize(shape, size));
   }
 
   /** Sets the resource that holds a value. */

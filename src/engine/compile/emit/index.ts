@@ -8,6 +8,7 @@ type Kind = FusedOp['op'];
 
 const transformer = async () => (await import('./transformer.ts')).transformerEmitters;
 
+const merged = async () => (await import('./merged.ts')).mergedEmitters;
 const plksr = async () => (await import('./plksr.ts')).plksrEmitters;
 const attention = async () => (await import('./attention.ts')).attentionEmitters;
 const vectorAlone = async () => (await import('./vectorAlone.ts')).vectorAloneEmitters;
@@ -32,6 +33,13 @@ const LAZY = {
   stridedConv: transformer,
   maxPool: transformer,
   resize: transformer,
+  view: merged,
+  pixelLayer: merged,
+  gatedProjection: merged,
+  normedAttention: merged,
+  projectedAttention: merged,
+  weighedProjection: merged,
+  spatialGate: merged,
   partialConv: plksr,
   centre: plksr,
   groupNorm: plksr,

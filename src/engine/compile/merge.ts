@@ -1,0 +1,439 @@
+/**
+ * Larger ops of transformers, from fused ops: whatever one kernel of the GPU backend computes
+ * together because an invocation holds all channels of its pixels. Lazily loaded.
+ */
+
+import { paddingOf } from '../../graph/analysis.ts';
+import type { NodeId } from '../../graph/graph.ts';
+import { windowOf } from '../../graph/transformerOp.ts';
+import { blocksOf, ELEMENT_BYTES, type ElementType } from '../../kernels/kernel.ts';
+import {
+  type ConvLayer,
+  type ConvOp,
+  type FusedGraph,
+  type FusedOp,
+  type FusedOpOf,
+  mapShape,
+  type NormLayer,
+  type PixelLayer,
+  readsOf,
+  type ValueId,
+  writesOf,
+} from './fused.ts';
+
+/** Channels of a pixel that an invocation can hold. */
+const MAX_CHANNELS = 64;
+/** Maps that `pixelLayer` can bind. */
+const MAX_MAPS = 4;
+/** Offsets that every device can bind. */
+const ALIGNMENT = 256;
+
+/** Merges ops. A pure function; values of `keep` are still written. */
+export function merge(
+  fused: FusedGraph,
+  keep: ReadonlySet<NodeId>,
+  element: ElementType = 'f32',
+): FusedGraph {
+  return new Merger(fused, keep, element).merged();
+}
+
+/** A 1x1 convolution of one map at its own size. */
+type Layer = ConvOp & { readonly kernel: 1 };
+
+class Merger {
+  readonly #fused: FusedGraph;
+  readonly #keep: ReadonlySet<NodeId>;
+  readonly #element: ElementType;
+  readonly #writers = new Map<ValueId, FusedOp>();
+  readonly #readers = new Map<ValueId, FusedOp[]>();
+  /** What replaces an op; null: another op computes its value. */
+  readonly #replaced = new Map<FusedOp, FusedOp | null>();
+
+  constructor(fused: FusedGraph, keep: ReadonlySet<NodeId>, element: ElementType) {
+    this.#fused = fused;
+    this.#keep = keep;
+    this.#element = element;
+    for (const op of fused.ops) this.#link(op);
+  }
+
+  merged(): FusedGraph {
+    const { ops } = this.#fused;
+    const each = (rule: (op: FusedOp) => void) => {
+      for (const op of ops) if (!this.#replaced.has(op)) rule(op);
+    };
+    each((op) => {
+      if (op.op === 'groupMix') this.#attention(op);
+      else if (op.op === 'channelAttention') this.#projected(op);
+      else if (op.op === 'globalAveragePool') this.#weighed(op);
+      else if (op.op === 'resize') this.#gate(op);
+      else if (isLayer(op)) this.#gatedProjection(op);
+    });
+    each((op) => {
+      if (op.op === 'conv') this.#pixelLayer(op);
+    });
+    for (const op of ops) {
+      const own = this.#replaced.get(op);
+      if (own?.op === 'gatedProjection' || own?.op === 'normedAttention') this.#follow(op, own);
+    }
+    each((op) => {
+      if (op.op === 'slice') this.#view(op);
+    });
+    return {
+      ...this.#fused,
+      ops: ops.flatMap((op) => {
+        const own = this.#replaced.get(op);
+        return own === undefined ? [op] : own ? [own] : [];
+      }),
+    };
+  }
+
+  #link(op: FusedOp): void {
+    for (const id of writesOf(op)) this.#writers.set(id, op);
+    for (const id of readsOf(op)) this.#readers.set(id, [...(this.#readers.get(id) ?? []), op]);
+  }
+
+  /** `op` takes the place of `at`, and computes the values of `inner`. */
+  #replace(at: FusedOp, op: FusedOp, inner: readonly FusedOp[]): void {
+    for (const absorbed of inner) this.#replaced.set(absorbed, null);
+    this.#replaced.set(at, op);
+  }
+
+  /** The op of a kind that writes a value, if nothing else than its one reader needs the value. */
+  #inner<K extends FusedOp['op']>(id: ValueId | null, kind: K): FusedOpOf<K> | null {
+    return id !== null && this.#isPrivate(id) ? this.#writer(id, kind) : null;
+  }
+
+  #writer<K extends FusedOp['op']>(id: ValueId, kind: K): FusedOpOf<K> | null {
+    const op = this.#writers.get(id);
+    return op?.op === kind && !this.#replaced.has(op) ? (op as FusedOpOf<K>) : null;
+  }
+
+  #isPrivate(id: ValueId): boolean {
+    return this.#isFree(id) && this.#readers.get(id)?.length === 1;
+  }
+
+  /** Whether nobody outside the graph reads a value. */
+  #isFree(id: ValueId): boolean {
+    return !this.#keep.has(id) && id !== this.#fused.graph.output;
+  }
+
+  #onlyReader(id: ValueId): FusedOp | null {
+    const [op] = this.#readers.get(id) ?? [];
+    return op && this.#isPrivate(id) && !this.#replaced.has(op) ? op : null;
+  }
+
+  #channels(id: ValueId): number {
+    return mapShape(this.#fused.graph, id).channels;
+  }
+
+  /** conv(activation(first half) * second half) + r of a depthwise convolution. */
+  #gatedProjection(conv: Layer): void {
+    const { multiplier, addend, x } = conv.reads;
+    const gated = this.#inner(x[0], 'pointwise');
+    if (gated?.fn !== 'mul' || gated.activation || gated.reads.b === null) return;
+    const active = this.#inner(gated.reads.a, 'pointwise');
+    const gate = active?.fn === 'copy' ? this.#inner(active.reads.a, 'slice') : null;
+    const value = this.#inner(gated.reads.b, 'slice');
+    if (!active || !gate || !value) return;
+    const [local] = gate.reads.inputs;
+    const depthwise = this.#writer(local, 'depthwise');
+    const n = conv.cIn;
+    const halves =
+      value.reads.inputs[0] === local &&
+      [gate, value].every(({ count }) => count === n) &&
+      gate.first === 0 &&
+      value.first === n &&
+      this.#channels(local) === 2 * n;
+    const sound = depthwise?.kernel === 3 && halves && this.#isFree(local);
+    const fits = Math.max(n, conv.cOut) <= MAX_CHANNELS && n % 4 === 0;
+    const plain = multiplier === null && addend !== null && !conv.act0 && !conv.act1;
+    if (!sound || !fits || !plain || conv.factor !== 1) return;
+    if (this.#readers.get(local)?.length !== 2) return;
+    this.#replace(
+      conv,
+      {
+        op: 'gatedProjection',
+        name: conv.name,
+        reads: { x: depthwise.reads.inputs[0], r: addend },
+        writes: { y: conv.writes.y, next: null },
+        depthwise: { weight: depthwise.weight, bias: depthwise.bias },
+        activation: active.activation,
+        conv: layerOf(conv),
+        next: null,
+        multiplyAdds: conv.multiplyAdds + depthwise.multiplyAdds,
+      },
+      [gated, active, gate, value, depthwise],
+    );
+  }
+
+  /** x + out(mix(values(norm(x)), scores)), with the scores if they are computed from norm(x). */
+  #attention(mix: FusedOpOf<'groupMix'>): void {
+    const { grouping, heads, merge, channels, first } = mix;
+    const [values, table] = mix.reads.inputs;
+    const rows = this.#writer(values, 'conv');
+    if (!rows || !isLayer(rows) || !isBare(rows) || rows.bias !== null) return;
+    const norm = this.#inner(rows.reads.x[0], 'layerNorm');
+    const out = this.#onlyReader(mix.writes.y);
+    const whole = !grouping.shift && !grouping.multiple && windowOf(grouping).tokens === 64;
+    if (!norm || grouping.kind === 'grid' || !whole || heads !== 1 || merge !== 1) return;
+    if (out?.op !== 'conv' || !isLayer(out) || !isResidual(out)) return;
+    const [x] = norm.reads.inputs;
+    const square = [norm, out].every(({ writes }) => this.#channels(writes.y) === channels);
+    if (out.reads.addend !== x || !square || channels > MAX_ATTENTION) return;
+    const scores = this.#writer(table, 'groupScores');
+    const [q, k] = scores?.reads.inputs ?? [];
+    const isOwn = scores !== null && q === values && k === values;
+    const readers = this.#readers.get(values)?.length;
+    if (isOwn) {
+      const sizes = scores.query === 0 && scores.key === channels && first === 2 * channels;
+      if (!sizes || readers !== 3 || scores.channels !== channels) return;
+    } else if (first !== 0 || readers !== 1 || rows.cOut !== channels) return;
+    if (!this.#isFree(values)) return;
+    const own = isOwn && scores ? [scores] : [];
+    this.#replace(
+      out,
+      {
+        op: 'normedAttention',
+        name: out.name,
+        reads: { x, scores: isOwn ? null : table },
+        writes: { y: out.writes.y, scores: isOwn ? table : null, next: null },
+        grouping,
+        channels,
+        norm: normOf(norm),
+        rows: layerOf(rows),
+        table: scores && isOwn ? scores.table : null,
+        out: layerOf(out),
+        next: null,
+        multiplyAdds: [mix, rows, out, ...own].reduce((sum, op) => sum + op.multiplyAdds, 0),
+      },
+      [mix, rows, norm, ...own],
+    );
+  }
+
+  /** r + conv(channelAttention(x)). */
+  #projected(attention: FusedOpOf<'channelAttention'>): void {
+    const { grouping, heads, temperature, reads, writes } = attention;
+    const conv = this.#onlyReader(writes.y);
+    if (conv?.op !== 'conv' || !isLayer(conv) || !isResidual(conv) || conv.bias !== null) return;
+    const isWhole = grouping.kind === 'grid' && grouping.side === 1;
+    const fits = conv.cIn <= MAX_PROJECTED && conv.cOut === conv.cIn && conv.cIn % 4 === 0;
+    const { addend } = conv.reads;
+    if (heads !== 1 || isWhole || !fits || addend === null) return;
+    this.#replace(
+      conv,
+      {
+        op: 'projectedAttention',
+        name: conv.name,
+        reads: { x: reads.inputs[0], r: addend },
+        writes: conv.writes,
+        grouping,
+        temperature,
+        conv: layerOf(conv),
+        multiplyAdds: attention.multiplyAdds + conv.multiplyAdds,
+      },
+      [attention],
+    );
+  }
+
+  /** r + conv(u * sigmoid(expand(inner(reduce(mean(u)))))). */
+  #weighed(pool: FusedOpOf<'globalAveragePool'>): void {
+    const chain: FusedOp[] = [];
+    for (let op = this.#onlyReader(pool.writes.y); op; ) {
+      chain.push(op);
+      const [y] = writesOf(op);
+      op = y === undefined || chain.length > 5 ? null : this.#onlyReader(y);
+    }
+    const [reduce, inner, expand, sigmoid, scale, conv] = chain;
+    const [u] = pool.reads.inputs;
+    const active = this.#writer(u, 'pointwise');
+    const depthwise = active?.fn === 'copy' ? this.#inner(active.reads.a, 'depthwise') : null;
+    if (
+      !active?.activation ||
+      depthwise?.kernel !== 3 ||
+      !this.#isFree(u) ||
+      this.#readers.get(u)?.length !== 2 ||
+      reduce?.op !== 'linear' ||
+      reduce.bias !== null ||
+      inner?.op !== 'vectorActivation' ||
+      expand?.op !== 'linear' ||
+      expand.bias !== null ||
+      sigmoid?.op !== 'vectorActivation' ||
+      sigmoid.activation.fn !== 'sigmoid' ||
+      scale?.op !== 'scaleChannels' ||
+      scale.reads.inputs[0] !== u ||
+      conv?.op !== 'conv' ||
+      !isLayer(conv) ||
+      !isResidual(conv) ||
+      conv.reads.addend === null ||
+      Math.max(conv.cIn, reduce.lengthOut) > 256
+    ) {
+      return;
+    }
+    const { lengthOut } = reduce;
+    this.#replace(
+      conv,
+      {
+        op: 'weighedProjection',
+        name: conv.name,
+        reads: { x: depthwise.reads.inputs[0], r: conv.reads.addend },
+        writes: conv.writes,
+        depthwise: { weight: depthwise.weight, bias: depthwise.bias },
+        activation: active.activation,
+        reduce: { weight: reduce.weight, lengthIn: conv.cIn, lengthOut },
+        inner: inner.activation,
+        expand: { weight: expand.weight, lengthIn: lengthOut, lengthOut: expand.lengthOut },
+        conv: layerOf(conv),
+        multiplyAdds: depthwise.multiplyAdds + conv.multiplyAdds,
+      },
+      [active, depthwise, pool, ...chain.slice(0, -1)],
+    );
+  }
+
+  /** x * sigmoid(gate(resize(small) + direct(a))). */
+  #gate(resize: FusedOpOf<'resize'>): void {
+    const sum = this.#onlyReader(resize.writes.y);
+    if (sum?.op !== 'conv' || !isLayer(sum) || !isResidual(sum)) return;
+    const gate = this.#onlyReader(sum.writes.y);
+    if (gate?.op !== 'conv' || !isLayer(gate) || gate.act0?.fn !== 'sigmoid' || gate.act1) return;
+    const { multiplier, addend } = gate.reads;
+    const [small, a] = resize.reads.inputs;
+    const same = sum.reads.addend === resize.writes.y && sum.reads.x[0] === a;
+    const fits = Math.max(sum.cIn, gate.cIn) <= MAX_CHANNELS;
+    if (!same || !fits || multiplier === null || addend !== null) return;
+    this.#replace(
+      gate,
+      {
+        op: 'spatialGate',
+        name: gate.name,
+        reads: { x: multiplier, small, a },
+        writes: gate.writes,
+        direct: layerOf(sum),
+        gate: layerOf(gate),
+        multiplyAdds: sum.multiplyAdds + gate.multiplyAdds,
+      },
+      [resize, sum],
+    );
+  }
+
+  /** A layer with a norm, or of several maps, and the layer of a slice of its result. */
+  #pixelLayer(conv: ConvOp): void {
+    if (conv.kernel !== 1 || !isBare(conv)) return;
+    const { x } = conv.reads;
+    const norm = x.length === 1 ? this.#inner(x[0], 'layerNorm') : null;
+    const maps = norm ? norm.reads.inputs : x;
+    const blocks = maps.reduce((sum, id) => sum + blocksOf(this.#channels(id)), 0);
+    const isUseful = norm !== null || maps.length > 1;
+    if (!isUseful || maps.length > MAX_MAPS || blocks > MAX_CHANNELS / 4) return;
+    const layer = { ...layerFrom(conv), norm: norm && normOf(norm) };
+    const next = norm ? null : this.#next(conv);
+    this.#replace(
+      conv,
+      {
+        op: 'pixelLayer',
+        name: conv.name,
+        reads: { x: maps },
+        writes: { y: conv.writes.y, next: next?.conv.writes.y ?? null },
+        ...layer,
+        next: next && { ...layerFrom(next.conv), norm: null, first: next.first },
+        multiplyAdds: conv.multiplyAdds + (next?.conv.multiplyAdds ?? 0),
+      },
+      [...(norm ? [norm] : []), ...(next ? [next.conv] : [])],
+    );
+  }
+
+  /** A layer that reads a slice of a layer's result. */
+  #next(conv: ConvOp): { readonly conv: ConvOp; readonly first: number } | null {
+    const { y } = conv.writes;
+    if (!this.#isFree(y) || conv.cOut % 4 !== 0 || conv.act0 !== null) return null;
+    for (const slice of this.#readers.get(y) ?? []) {
+      if (slice.op !== 'slice' || !this.#isView(slice)) continue;
+      const next = this.#readers
+        .get(slice.writes.y)
+        ?.find((op) => op.op === 'conv' && isLayer(op) && isBare(op));
+      const isOpen = next && !this.#replaced.has(next) && this.#isFree(writesOf(next)[0]);
+      if (isOpen && next.op === 'conv') return { conv: next, first: slice.first };
+    }
+    return null;
+  }
+
+  /** A layer that alone reads what an op writes, beside its use as a summand. */
+  #follow(at: FusedOp, op: FusedOpOf<'gatedProjection' | 'normedAttention'>): void {
+    const layers = (this.#readers.get(op.writes.y) ?? [])
+      .map((reader) => this.#readersOfNorm(reader))
+      .filter((found) => found !== null);
+    const [found] = layers;
+    if (layers.length !== 1 || !found) return;
+    const { conv, own } = found;
+    this.#replaced.set(at, {
+      ...op,
+      writes: { ...op.writes, next: own.writes.y },
+      next: { norm: own.norm, conv: own.conv, activation: own.activation },
+      multiplyAdds: op.multiplyAdds + own.multiplyAdds,
+    } as FusedOp);
+    this.#replaced.set(conv, null);
+  }
+
+  /** The layer of one map whose norm is `op`. */
+  #readersOfNorm(op: FusedOp) {
+    if (op.op !== 'layerNorm') return null;
+    const [conv] = this.#readers.get(op.writes.y) ?? [];
+    const own = conv && this.#replaced.get(conv);
+    return own?.op === 'pixelLayer' && own.norm && !own.next ? { conv, own } : null;
+  }
+
+  #view(slice: FusedOpOf<'slice'>): void {
+    if (!this.#isView(slice)) return;
+    const { name, reads, writes, first } = slice;
+    this.#replace(
+      slice,
+      { op: 'view', name, first, reads: { x: reads.inputs[0] }, writes, multiplyAdds: 0 },
+      [],
+    );
+  }
+
+  /** Whether a slice is whole blocks that begin at an address that can be bound, at any size. */
+  #isView({ first, count, reads, writes }: FusedOpOf<'slice'>): boolean {
+    const { graph } = this.#fused;
+    const { channels, scale, reduced } = mapShape(graph, reads.inputs[0]);
+    const ends = count % 4 === 0 || first + count === channels;
+    const pixels = (paddingOf(graph).multiple * scale) ** 2;
+    const blockBytes = pixels * 4 * ELEMENT_BYTES[this.#element];
+    const aligned = first % 4 === 0 && (blockBytes * (first / 4)) % ALIGNMENT === 0;
+    return ends && aligned && !reduced && this.#isFree(writes.y);
+  }
+}
+
+/** Of one head, whose normalised pixels are in workgroup memory. */
+const MAX_ATTENTION = 60;
+/** Of `channelAttentionKernel`. */
+const MAX_PROJECTED = 60;
+
+const isLayer = (op: FusedOp): op is Layer =>
+  op.op === 'conv' && op.kernel === 1 && op.reads.x.length === 1;
+
+/** conv and an activation. */
+const isBare = ({ reads, act0, act1 }: ConvOp): boolean =>
+  reads.multiplier === null && reads.addend === null && act0?.fn !== 'prelu' && act1 === null;
+
+/** conv + addend. */
+const isResidual = ({ reads, act0, act1, factor }: ConvOp): boolean =>
+  reads.multiplier === null && reads.addend !== null && !act0 && !act1 && factor === 1;
+
+const layerOf = ({ kernel, cIn, cOut, weight, bias }: ConvOp): ConvLayer => ({
+  kernel,
+  cIn,
+  cOut,
+  weight,
+  bias,
+});
+
+const layerFrom = (op: ConvOp): Omit<PixelLayer, 'norm'> => ({
+  conv: layerOf(op),
+  activation: op.act0?.fn === 'prelu' ? null : op.act0,
+});
+
+const normOf = ({ epsilon, weight, bias }: FusedOpOf<'layerNorm'>): NormLayer => ({
+  epsilon,
+  weight,
+  bias,
+});

@@ -1,0 +1,313 @@
+/**
+ * Kernels whose invocations hold all channels of their pixels (`engine/compile/merge.ts`). Each shader states
+ * its formula. Weights: matrices of `packMatrices`, one after the other.
+ */
+import type { Activation } from '../../graph/graph.ts';
+import type { Grouping } from '../../graph/transformerOp.ts';
+import activationSource from '../../shaders/lib/activation.wgsl?raw';
+import groupsSource from '../../shaders/lib/groups.wgsl?raw';
+import mapSource from '../../shaders/lib/map.wgsl?raw';
+import nanSource from '../../shaders/lib/nan.wgsl?raw';
+import depthwiseSumsSource from '../../shaders/transformer/depthwiseSums.wgsl?raw';
+import enlargedSource from '../../shaders/transformer/enlarged.wgsl?raw';
+import gatedProjectionSource from '../../shaders/transformer/gatedProjection.wgsl?raw';
+import groupKeysSource from '../../shaders/transformer/groupKeys.wgsl?raw';
+import matricesSource from '../../shaders/transformer/matrices.wgsl?raw';
+import nextLayerSource from '../../shaders/transformer/nextLayer.wgsl?raw';
+import normSource from '../../shaders/transformer/norm.wgsl?raw';
+import normedAttentionSource from '../../shaders/transformer/normedAttention.wgsl?raw';
+import pixelLayerSource from '../../shaders/transformer/pixelLayer.wgsl?raw';
+import spatialGateSource from '../../shaders/transformer/spatialGate.wgsl?raw';
+import weighedWeightsSource from '../../shaders/transformer/weighedWeights.wgsl?raw';
+import finishMeanSource from '../../shaders/vector/finishMean.wgsl?raw';
+import { ACTIVATION_IDS, activationConstants } from '../activation.ts';
+import { packConvWeights } from '../conv/conv.ts';
+import {
+  assemble,
+  blocksOf,
+  type Constants,
+  contract,
+  type ElementType,
+  type Grid,
+  MAP_WORDS,
+  mapGrid,
+} from '../kernel.ts';
+import type { Sources } from '../wgsl.ts';
+import { groupingConstants, REDUCED_WORDS } from './transformer.ts';
+
+const SHADERS: Sources = {
+  'lib/activation': activationSource,
+  'lib/groups': groupsSource,
+  'lib/map': mapSource,
+  'lib/nan': nanSource,
+  'transformer/depthwiseSums': depthwiseSumsSource,
+  'transformer/enlarged': enlargedSource,
+  'transformer/gatedProjection': gatedProjectionSource,
+  'transformer/groupKeys': groupKeysSource,
+  'transformer/matrices': matricesSource,
+  'transformer/norm': normSource,
+  'transformer/normedAttention': normedAttentionSource,
+  'transformer/pixelLayer': pixelLayerSource,
+  'transformer/spatialGate': spatialGateSource,
+  'transformer/nextLayer': nextLayerSource,
+  'transformer/weighedWeights': weighedWeightsSource,
+  'vector/finishMean': finishMeanSource,
+};
+
+/** The lanes of a quad share a row of matrices. WGSL cannot see that branches are the same for them. */
+const QUADS = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
+
+/**
+ * How matrices are loaded. `quads`: by the lanes of a quad together, for devices with `subgroups` on which
+ * loads are expensive. An invocation next also has more pixels.
+ */
+export interface Loading {
+  readonly quads: boolean;
+}
+
+const source = (
+  name: string,
+  element: ElementType,
+  { quads }: Loading,
+  constants: Constants,
+): string => {
+  const code = assemble(element, { QUAD: quads, ...constants }, `transformer/${name}`, SHADERS);
+  return quads ? QUADS + code : code;
+};
+
+/** Pixels of an invocation. */
+const stripOf = ({ quads }: Loading): number => (quads ? 4 : 2);
+
+/** Matrices of a 1x1 convolution [cOut][cIn], as `packConvWeights`; with `quads` each one transposed. */
+export function packMatrices(
+  weights: Float32Array,
+  cOut: number,
+  cIn: number,
+  { quads }: Loading,
+  parts: readonly number[] = [cIn],
+): Float32Array<ArrayBuffer> {
+  const packed = packConvWeights(weights, cOut, cIn, 1, parts);
+  if (!quads) return packed;
+  return packed.map((_, i) => packed[(i & ~15) | ((i & 3) << 2) | ((i >> 2) & 3)]);
+}
+
+/** The layer that follows within the kernel. */
+export interface Next {
+  readonly channels: number;
+  /** Null: no norm. */
+  readonly epsilon: number | null;
+  readonly activation: Activation | null;
+}
+
+const nextConstants = (next: Next | null): Constants => ({
+  NEXT: next !== null,
+  NEXT_BLOCKS: blocksOf(next?.channels ?? 0),
+  NEXT_NORM: (next?.epsilon ?? null) !== null,
+  ...activationConstants(1, next?.activation ?? null),
+});
+
+const PIXEL_LAYER = contract(['x0', 'x1', 'x2', 'x3', 'weights', 'bias'], ['next'], MAP_WORDS);
+
+export interface PixelLayerSpec extends Next {
+  /** Channels of the maps, at most 64 in blocks together; one map with a norm. */
+  readonly parts: readonly number[];
+  /** The first channel whose activation is computed, a multiple of 4. */
+  readonly active: number;
+}
+
+/** Matrices: with `parts`. Grid: `pixelGrid`. */
+export function pixelLayerKernel(
+  spec: PixelLayerSpec,
+  loading: Loading,
+  element: ElementType = 'f32',
+) {
+  const counts = spec.parts.map(blocksOf);
+  const [b0, b1 = 0, b2 = 0, b3 = 0] = counts;
+  return {
+    label: `${spec.epsilon === null ? '' : 'norm, '}layer ${spec.parts.join('+')}->${spec.channels}`,
+    code: source('pixelLayer', element, loading, {
+      WEIGHTS_BINDING: 5,
+      CHANNELS: spec.parts[0],
+      BLOCKS: counts.reduce((sum, n) => sum + n, 0),
+      ...{ B0: b0, B1: b1, B2: b2, B3: b3 },
+      STRIP: stripOf(loading),
+      EPSILON: { f32: spec.epsilon ?? 0 },
+      ACTIVE: spec.active / 4,
+      ...nextConstants(spec),
+    }),
+    ...PIXEL_LAYER,
+  };
+}
+
+export function pixelGrid(loading: Loading, width: number, height: number): Grid {
+  const groups = Math.ceil((width * height) / (64 * stripOf(loading)));
+  const x = Math.ceil(groups / 65535);
+  return [x, Math.ceil(groups / x), 1];
+}
+
+const GATED = contract(['x', 'taps', 'weights', 'bias', 'r'], ['y'], MAP_WORDS);
+const GATED_NEXT = contract(['x', 'taps', 'weights', 'bias', 'r'], ['y', 'next'], MAP_WORDS);
+
+export interface GatedProjectionSpec {
+  /** Channels of either half, a multiple of 4. */
+  readonly hidden: number;
+  readonly channels: number;
+  readonly activation: Activation | null;
+  readonly next: Next | null;
+}
+
+/** Taps: `packDepthwise`. Grid: `columnGrid`. */
+export function gatedProjectionKernel(
+  { hidden, channels, activation, next }: GatedProjectionSpec,
+  loading: Loading,
+  element: ElementType = 'f32',
+) {
+  const [blocks, gates] = [blocksOf(channels), hidden / 4];
+  return {
+    label: `gated projection ${hidden}->${channels}${next ? `, layer ->${next.channels}` : ''}`,
+    code: source('gatedProjection', element, loading, {
+      WEIGHTS_BINDING: 3,
+      CHANNELS: channels,
+      BLOCKS: blocks,
+      HIDDEN: gates,
+      STRIP: stripOf(loading),
+      EPSILON: { f32: next?.epsilon ?? 0 },
+      FIRST_MATRIX: blocks * gates,
+      FIRST_BIAS: 2 * gates + blocks,
+      ...activationConstants(0, activation),
+      ...nextConstants(next),
+    }),
+    ...(next ? GATED_NEXT : GATED),
+  };
+}
+
+/** Grid of kernels whose invocations have strips of columns. */
+export const columnGrid = (loading: Loading, width: number, height: number, blocks = 1): Grid =>
+  mapGrid(width, height, blocks, 1, stripOf(loading));
+
+const GIVEN = contract(['x', 'weights', 'bias', 'scores'], ['y'], MAP_WORDS);
+const GIVEN_NEXT = contract(['x', 'weights', 'bias', 'scores'], ['y', 'next'], MAP_WORDS);
+const OWN = contract(['x', 'weights', 'bias', 'table'], ['scores', 'y'], MAP_WORDS);
+const OWN_NEXT = contract(['x', 'weights', 'bias', 'table'], ['scores', 'y', 'next'], MAP_WORDS);
+
+export interface NormedAttentionSpec {
+  /** Groups of 64 pixels. */
+  readonly grouping: Grouping;
+  /** At most 60. */
+  readonly channels: number;
+  readonly epsilon: number;
+  /** Whether the scores are computed, and whether with a table; null: they are given. */
+  readonly own: { readonly table: boolean } | null;
+  readonly next: Next | null;
+}
+
+/** Grid: `groupGrid(grouping, width, height, 1)`. */
+export function normedAttentionKernel(
+  { grouping, channels, epsilon, own, next }: NormedAttentionSpec,
+  loading: Loading,
+  element: ElementType = 'f32',
+) {
+  const blocks = blocksOf(channels);
+  const parts = own ? 2 : 1;
+  const own64 = { TOKENS: 64, KEYS: 64, MERGE: 1, ...groupingConstants(grouping) };
+  return {
+    label: `${own ? 'scores and ' : ''}attention of ${channels} in ${grouping.kind}`,
+    code: source('normedAttention', element, loading, {
+      WEIGHTS_BINDING: 2,
+      CHANNELS: channels,
+      BLOCKS: blocks,
+      STRIP: loading.quads ? 4 : 1,
+      OWN: own !== null,
+      TABLE: own?.table ?? false,
+      EPSILON: { f32: epsilon },
+      NEXT_EPSILON: { f32: next?.epsilon ?? 0 },
+      FIRST_MATRIX: parts * blocks ** 2,
+      FIRST_BIAS: parts * blocks,
+      ...own64,
+      ...nextConstants(next),
+    }),
+    ...(own ? (next ? OWN_NEXT : OWN) : next ? GIVEN_NEXT : GIVEN),
+  };
+}
+
+const DEPTHWISE_SUMS = contract(['x', 'weights', 'bias'], ['y', 'partials'], MAP_WORDS);
+
+/** Weights: `packDepthwise`. Grid: `columnGrid` with blocks; its groups are the partial sums. */
+export const depthwiseSumsKernel = (
+  channels: number,
+  activation: Activation,
+  loading: Loading,
+  element: ElementType = 'f32',
+) => ({
+  label: 'depthwise 3x3, sums',
+  code: source(
+    'depthwiseSums',
+    element,
+    { quads: false },
+    {
+      BLOCKS: blocksOf(channels),
+      STRIP: stripOf(loading),
+      ...activationConstants(0, activation),
+    },
+  ),
+  ...DEPTHWISE_SUMS,
+});
+
+const WEIGHED_WEIGHTS = contract(['partials', 'w1', 'w2', 'weights'], ['weighed'], {
+  pixels: 'u32',
+  chunks: 'u32',
+});
+
+export interface WeighedWeightsSpec {
+  readonly lengthIn: number;
+  readonly hidden: number;
+  readonly channels: number;
+  readonly inner: Activation;
+  /** Whether the convolution reads transposed matrices. */
+  readonly transposed: boolean;
+}
+
+/** Grid: one workgroup. */
+export const weighedWeightsKernel = (
+  { lengthIn, hidden, channels, inner, transposed }: WeighedWeightsSpec,
+  element: ElementType = 'f32',
+) => ({
+  label: 'weighed weights',
+  code: source(
+    'weighedWeights',
+    element,
+    { quads: false },
+    {
+      BLOCKS: blocksOf(lengthIn),
+      OUT_BLOCKS: blocksOf(channels),
+      LENGTH_IN: lengthIn,
+      HIDDEN: hidden,
+      TRANSPOSED: transposed,
+      ...activationConstants(0, inner),
+    },
+  ),
+  ...WEIGHED_WEIGHTS,
+});
+
+const SPATIAL_GATE = contract(['x', 'a', 'weights', 'bias', 'map'], ['y'], REDUCED_WORDS);
+
+/** Channels of a, of the small map, and of the gated one. Grid: `spatialGateGrid`. */
+export const spatialGateKernel = (
+  [direct, inner, channels]: readonly [number, number, number],
+  loading: Loading,
+  element: ElementType = 'f32',
+) => ({
+  label: `spatial gate ${direct}->${inner}->${channels}`,
+  code: source('spatialGate', element, loading, {
+    WEIGHTS_BINDING: 3,
+    DIRECT: blocksOf(direct),
+    INNER: blocksOf(inner),
+    BLOCKS: blocksOf(channels),
+    STRIP: stripOf(loading),
+    ...ACTIVATION_IDS,
+  }),
+  ...SPATIAL_GATE,
+});
+
+export const spatialGateGrid = (loading: Loading, width: number, height: number): Grid =>
+  mapGrid(width, height, 1, stripOf(loading));

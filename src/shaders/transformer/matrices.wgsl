@@ -1,0 +1,37 @@
+// Matrices of 4 x 4 as conv/weights.wgsl has them, for kernels whose invocations multiply them by several
+// pixels. With QUAD the lanes of a quad load one column each: all four must ask for the same matrix.
+// Prelude: QUAD, WEIGHTS_BINDING.
+
+#if QUAD
+  @group(0) @binding({WEIGHTS_BINDING}) var<storage, read> weights: array<E4>;
+
+  fn matrix(at: u32, lane: u32) -> mat4x4f {
+    let own = vec4f(weights[at * 4u + lane]);
+    let below = quadSwapY(own);
+    return mat4x4f(own, quadSwapX(own), below, quadSwapX(below));
+  }
+
+  fn times(m: mat4x4f, v: vec4f) -> vec4f {
+    return v * m;
+  }
+
+  // From the order of the columns that a lane has to that of the channels.
+  fn ordered(v: vec4f, lane: u32) -> vec4f {
+    let pairs = select(v, v.yxwz, (lane & 1u) != 0u);
+    return select(pairs, pairs.zwxy, (lane & 2u) != 0u);
+  }
+#else
+  @group(0) @binding({WEIGHTS_BINDING}) var<storage, read> weights: array<E4x4>;
+
+  fn matrix(at: u32, lane: u32) -> mat4x4f {
+    return mat4x4f(weights[at]);
+  }
+
+  fn times(m: mat4x4f, v: vec4f) -> vec4f {
+    return m * v;
+  }
+
+  fn ordered(v: vec4f, lane: u32) -> vec4f {
+    return v;
+  }
+#end

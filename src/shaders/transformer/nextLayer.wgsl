@@ -1,0 +1,33 @@
+// A 1x1 convolution of the pixels that an invocation holds, with NEXT_NORM after a layer norm
+// (transformer/norm; the weights contain its factors and shifts), and with on=1 its activation:
+//   next[o] = act( root * sum_i w[o,i] * v[i] + bias[o] )   for the blocks o from begin to end
+//   v=PREFIX of the values vC_B; root=PREFIX of the norm's factors; begin, end; on;
+//   matrices=INDEX of the first matrix, [NEXT_BLOCKS][BLOCKS]; biases=INDEX of the first bias
+// Needs atC (index of the pixel in a plane), isC (whether to store it), plane and lane.
+for (var o = {begin}u; o < {end}u; o++) {
+  #for c in 0..STRIP
+    var t{c} = vec4f(0.0);
+  #end
+  #for i in 0..BLOCKS
+    {
+      let w = matrix({matrices}u + o * BLOCKS + {i}u, lane);
+      #for c in 0..STRIP
+        t{c} += times(w, {v}{c}_{i});
+      #end
+    }
+  #end
+  let shift = vec4f(bias[{biases}u + o]);
+  #for c in 0..STRIP
+    #if NEXT_NORM
+      t{c} *= {root}{c};
+    #end
+    t{c} = ordered(t{c}, lane) + shift;
+    if is{c} {
+      #if on
+        next[o * plane + at{c}] = E4(activate(ACT1, SLOPE1, t{c}));
+      #else
+        next[o * plane + at{c}] = E4(t{c});
+      #end
+    }
+  #end
+}

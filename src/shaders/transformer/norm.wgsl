@@ -1,0 +1,20 @@
+// Subtracts the mean of the CHANNELS of each pixel, in variables vC_B, and declares rootC, the
+// reciprocal of the root of their variance: what a layer norm multiplies by.
+//   v=PREFIX of the values; root=PREFIX of the factors; epsilon=NAME of the constant
+#for c in 0..STRIP
+  var {root}{c} = 0.0;
+  {
+    var sum = vec4f(0.0);
+    #for b in 0..BLOCKS
+      sum += {v}{c}_{b};
+    #end
+    let mean = dot(sum, vec4f(1.0)) / f32(CHANNELS);
+    var squares = 0.0;
+    #for b in 0..BLOCKS
+      // Absent channels stay zero.
+      {v}{c}_{b} = select(vec4f(0.0), {v}{c}_{b} - mean, vec4u(0u, 1u, 2u, 3u) + 4u * {b}u < vec4u(CHANNELS));
+      squares += dot({v}{c}_{b}, {v}{c}_{b});
+    #end
+    {root}{c} = inverseSqrt(squares / f32(CHANNELS) + {epsilon});
+  }
+#end

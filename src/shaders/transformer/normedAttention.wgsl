@@ -1,0 +1,194 @@
+// Attention within groups of 64 pixels with one head, from the norm to the sum, for groups that need no
+// padding (graph/transformerOp.ts, `groupMix`):
+//   y[i] = x[i] + V sum_j P[i,j] n[j] + bias,  n[j] = layer norm of x[j] without factors and shifts
+// V combines the layers of values and of the result; both contain the norm's factors, and the bias its
+// shifts: the sum over j of P[i,j] is 1. With OWN also
+//   P[i,j] = softmax_j( (Q n[i] + b).n[j] + T )
+// where Q combines the layers of queries and keys and 1 / sqrt(C): what does not depend on j drops out.
+// With NEXT a layer of y follows (transformer/nextLayer).
+//   x, y    [BLOCKS][H][W] vectors of 4 channels (Chw4c); next [NEXT_BLOCKS][H][W]
+//   weights matrices (transformer/matrices): V [BLOCKS][BLOCKS], with OWN Q [BLOCKS][BLOCKS], then
+//           [NEXT_BLOCKS][BLOCKS]
+//   bias    [BLOCKS] of V, with OWN [BLOCKS] b, [NEXT_BLOCKS]
+//   table   [rows] f32: T, with TABLE
+//   scores  [groups][64][16] vec4f: P
+// A workgroup computes a group, an invocation STRIP pixels of it. Grid: groups in x and y.
+// Prelude: E, E4, E4x4, CHANNELS, BLOCKS, STRIP, OWN, TABLE, EPSILON, NEXT, NEXT_BLOCKS, NEXT_NORM, ACT1,
+// SLOPE1, QUAD, and those of transformer/groupKeys.
+
+#import lib/activation
+#import lib/groups
+#import lib/map
+#import transformer/groupKeys
+#import transformer/matrices
+
+@group(0) @binding(1) var<storage, read> x: array<E4>;
+@group(0) @binding(3) var<storage, read> bias: array<E4>;
+#if OWN
+  @group(0) @binding(4) var<storage, read> table: array<f32>;
+  @group(0) @binding(5) var<storage, read_write> scores: array<vec4f>;
+  @group(0) @binding(6) var<storage, read_write> y: array<E4>;
+  #if NEXT
+    @group(0) @binding(7) var<storage, read_write> next: array<E4>;
+  #end
+#else
+  @group(0) @binding(4) var<storage, read> scores: array<vec4f>;
+  @group(0) @binding(5) var<storage, read_write> y: array<E4>;
+  #if NEXT
+    @group(0) @binding(6) var<storage, read_write> next: array<E4>;
+  #end
+#end
+
+const LANES = 64u / STRIP;
+
+var<workgroup> pixels: array<vec4f, 64u * BLOCKS>;
+
+@compute @workgroup_size(LANES)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) index: u32,
+  #if QUAD
+    @builtin(subgroup_invocation_id) subgroup_lane: u32,
+  #end
+) {
+  #if QUAD
+    let lane = subgroup_lane & 3u;
+  #else
+    const lane = 0u;
+  #end
+  let place = vec2u(group.x, group.y + params.group_row);
+  let first_row = (place.y * groups.x + place.x) * 64u;
+  let plane = params.width * params.height;
+  #for c in 0..STRIP
+    const is{c} = true;
+    let token{c} = index + {c}u * LANES;
+    let row{c} = (first_row + token{c}) * 16u;
+    let at{c} = group_pixel(place, token{c}, params.width, params.height);
+    #for b in 0..BLOCKS
+      var v{c}_{b} = vec4f(x[{b}u * plane + at{c}]);
+    #end
+  #end
+  #import transformer/norm v=v root=scale epsilon=EPSILON
+  #for c in 0..STRIP
+    #for b in 0..BLOCKS
+      v{c}_{b} *= scale{c};
+      pixels[token{c} * BLOCKS + {b}u] = v{c}_{b};
+    #end
+  #end
+  workgroupBarrier();
+  #for c in 0..STRIP
+    #for b in 0..BLOCKS
+      var m{c}_{b} = vec4f(0.0);
+    #end
+  #end
+  #if OWN
+    #for o in 0..BLOCKS
+      #for c in 0..STRIP
+        var q{c}_{o} = vec4f(0.0);
+      #end
+      #for i in 0..BLOCKS
+        {
+          let w = matrix(BLOCKS * BLOCKS + {o}u * BLOCKS + {i}u, lane);
+          #for c in 0..STRIP
+            q{c}_{o} += times(w, v{c}_{i});
+          #end
+        }
+      #end
+      #for c in 0..STRIP
+        q{c}_{o} = ordered(q{c}_{o}, lane) + vec4f(bias[BLOCKS + {o}u]);
+      #end
+    #end
+    #for c in 0..STRIP
+      var most{c} = -3.0e38;
+      var total{c} = 0.0;
+    #end
+    for (var jb = 0u; jb < 16u; jb++) {
+      #for c in 0..STRIP
+        var s{c} = vec4f(0.0);
+      #end
+      for (var l = 0u; l < 4u; l++) {
+        let j = jb * 4u + l;
+        #for c in 0..STRIP
+          var sum{c} = 0.0;
+          if TABLE {
+            sum{c} = table[table_row(token{c}, j)];
+          }
+        #end
+        #for b in 0..BLOCKS
+          {
+            let key = pixels[j * BLOCKS + {b}u];
+            #for c in 0..STRIP
+              sum{c} += dot(q{c}_{b}, key);
+            #end
+          }
+        #end
+        #for c in 0..STRIP
+          s{c}[l] = sum{c};
+          most{c} = max(most{c}, sum{c});
+        #end
+      }
+      #for c in 0..STRIP
+        scores[row{c} + jb] = s{c};
+      #end
+    }
+    for (var jb = 0u; jb < 16u; jb++) {
+      #for c in 0..STRIP
+        {
+          let e = exp(scores[row{c} + jb] - most{c});
+          scores[row{c} + jb] = e;
+          total{c} += dot(e, vec4f(1.0));
+        }
+      #end
+    }
+  #end
+  for (var jb = 0u; jb < 16u; jb++) {
+    #for c in 0..STRIP
+      #if OWN
+        let p{c} = scores[row{c} + jb] / total{c};
+        scores[row{c} + jb] = p{c};
+      #else
+        let p{c} = scores[row{c} + jb];
+      #end
+    #end
+    #for l in 0..4
+      #for b in 0..BLOCKS
+        {
+          let value = pixels[(jb * 4u + {l}u) * BLOCKS + {b}u];
+          #for c in 0..STRIP
+            m{c}_{b} += p{c}[{l}u] * value;
+          #end
+        }
+      #end
+    #end
+  }
+  for (var o = 0u; o < BLOCKS; o++) {
+    #for c in 0..STRIP
+      var t{c} = vec4f(0.0);
+    #end
+    #for i in 0..BLOCKS
+      {
+        let w = matrix(o * BLOCKS + {i}u, lane);
+        #for c in 0..STRIP
+          t{c} += times(w, m{c}_{i});
+        #end
+      }
+    #end
+    let shift = vec4f(bias[o]);
+    #for c in 0..STRIP
+      y[o * plane + at{c}] = E4(vec4f(x[o * plane + at{c}]) + ordered(t{c}, lane) + shift);
+    #end
+  }
+  #if NEXT
+    // What this invocation wrote.
+    #for c in 0..STRIP
+      #for b in 0..BLOCKS
+        v{c}_{b} = vec4f(y[{b}u * plane + at{c}]);
+      #end
+    #end
+    #if NEXT_NORM
+      #import transformer/norm v=v root=root epsilon=NEXT_EPSILON
+    #end
+    #import transformer/nextLayer v=v root=root begin=0 end=NEXT_BLOCKS on=1 matrices=FIRST_MATRIX biases=FIRST_BIAS
+  #end
+}
