@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { byKernel, formatProfile, type StepTime } from './kernels.ts';
+import { byKernel, dispatchesOf, formatProfile, type StepTime } from './kernels.ts';
 
 const ceiling = { multiplyAdds: { f32: 1e9, f16: null }, bandwidth: 1e9 };
 const step = (kernel: string, milliseconds: number, work: number): StepTime => ({
@@ -31,12 +31,18 @@ it('prints shares of time, and a line of all', () => {
     adapter: 'none',
     clock: 'wall',
     ceiling,
+    blocks: dispatchesOf(
+      ['block0.a', 'block0.b', 'up', 'block1.a', 'block1.b:sums', 'block2.a.b1.c'].map((name) => ({
+        name,
+      })),
+    ),
     kernels: byKernel(times, ceiling, 'f32'),
   });
   const lines = text.split('\n');
   expect(lines[0]).toContain('a2n-x2 at 4 x 3 in f32, fused to ops, convolutions quad');
-  expect(lines[3]).toMatch(
+  expect(lines[1]).toBe('dispatches: 3 in all; 2 in each of block0 to block1; 1 in block2');
+  expect(lines[4]).toMatch(
     /^conv +2 +8\.000 +88\.9 % +0\.5 +50\.0 % +1\.0 +100 % +125\.0 +0\.0 +250\.0$/,
   );
-  expect(lines[5]).toMatch(/^all +3 +9\.000 +100 % +0\.4 +44\.4 %/);
+  expect(lines[6]).toMatch(/^all +3 +9\.000 +100 % +0\.4 +44\.4 %/);
 });

@@ -60,6 +60,8 @@ export interface Profile {
   /** The clock: on the GPU, or from submission to completion. */
   readonly clock: 'timestamps' | 'wall';
   readonly ceiling: Ceiling;
+  /** Dispatches of each block of the network: those whose step has its name. */
+  readonly blocks: Readonly<Record<string, number>>;
   /** The longest first. */
   readonly kernels: readonly KernelTime[];
 }
@@ -145,6 +147,7 @@ export async function profile(gpu: GPU, task: ProfileTask, ceiling: Ceiling): Pr
           adapter: [vendor, architecture, description].filter(Boolean).join(' '),
           clock: device.gpu.features.has('timestamp-query') ? 'timestamps' : 'wall',
           ceiling,
+          blocks: dispatchesOf(program.steps),
           kernels: byKernel(times, ceiling, precision),
         };
       } finally {
@@ -154,6 +157,16 @@ export async function profile(gpu: GPU, task: ProfileTask, ceiling: Ceiling): Pr
   } finally {
     engine.destroy();
   }
+}
+
+/** Steps by the first part of their names, where it ends with a number: `block0.LB1.gelu`. */
+export function dispatchesOf(steps: readonly { readonly name: string }[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { name } of steps) {
+    const [, block] = /^(\w*\d)\./.exec(name) ?? [];
+    if (block !== undefined) counts[block] = (counts[block] ?? 0) + 1;
+  }
+  return counts;
 }
 
 async function timeStep(
@@ -215,8 +228,23 @@ export function byKernel(
     .sort((a, b) => b.milliseconds - a.milliseconds);
 }
 
+/** Neighbouring blocks of the same number as one. */
+function listOf(blocks: Profile['blocks']): string {
+  const runs: { first: string; last: string; count: number }[] = [];
+  for (const [name, count] of Object.entries(blocks)) {
+    const run = runs.at(-1);
+    if (run?.count === count) run.last = name;
+    else runs.push({ first: name, last: name, count });
+  }
+  return runs
+    .map(({ first, last, count }) =>
+      first === last ? `; ${count} in ${first}` : `; ${count} in each of ${first} to ${last}`,
+    )
+    .join('');
+}
+
 /** A table with a line of totals. */
-export function formatProfile({ kernels, size, ceiling, ...run }: Profile): string {
+export function formatProfile({ kernels, size, ceiling, blocks, ...run }: Profile): string {
   const total = (pick: (kernel: KernelTime) => number) =>
     kernels.reduce((sum, kernel) => sum + pick(kernel), 0);
   const all = byKernel(
@@ -265,6 +293,7 @@ export function formatProfile({ kernels, size, ceiling, ...run }: Profile): stri
     row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ');
   return [
     `${run.model} at ${size.width} x ${size.height} in ${run.precision}, fused to ${run.fuse}, convolutions ${run.conv}, on ${run.adapter}, timed by ${run.clock}`,
+    `dispatches: ${all[0].steps} in all${listOf(blocks)}`,
     'storage, uniform, workgroup: vectors of four loaded from there per 1000 multiply-adds, by counts on the source',
     line(head),
     ...rows.map(line),

@@ -6,6 +6,7 @@ import { openGpu } from '../src/node/driver.ts';
 import { chooseModel } from '../src/node/model.ts';
 import { measureCeiling } from './ceiling.ts';
 import { formatProfile, profile } from './kernels.ts';
+import { withOwnMaps } from './ownMaps.ts';
 
 const LEVELS = ['none', 'ops', 'blocks'] as const;
 const METHODS = [
@@ -28,6 +29,7 @@ workgroup memory, counted on the source. Each step runs by itself: steps that wo
   --fuse none|ops|blocks  level of fusion, default what the engine chooses
   --conv V                of ${METHODS.join(', ')}; default what the engine chooses
   --repeats N             of each step, the median counts; default 5
+  --own-maps              of ASID: times it again with attention maps of each block, from the same weights
   --json                  one JSON object instead of the table`;
 
 await runCommand(USAGE, async (args) => {
@@ -41,6 +43,7 @@ await runCommand(USAGE, async (args) => {
       fuse: { type: 'string' },
       conv: { type: 'string' },
       repeats: { type: 'string', default: '5' },
+      'own-maps': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
   });
@@ -64,7 +67,14 @@ await runCommand(USAGE, async (args) => {
   const gpu = await openGpu();
   const ceiling = await measureCeiling(gpu);
   const task = { name, network, weights, size, precision, repeats, fuse, conv };
-  const result = await profile(gpu, task, ceiling);
-  console.log(values.json ? JSON.stringify(result) : formatProfile(result));
+  const tasks = [task];
+  if (values['own-maps']) {
+    const own = withOwnMaps(network, weights);
+    tasks.push({ ...task, ...own, name: `${name} with maps of each block` });
+  }
+  for (const each of tasks) {
+    const result = await profile(gpu, each, ceiling);
+    console.log(values.json ? JSON.stringify(result) : formatProfile(result));
+  }
   return 0;
 });

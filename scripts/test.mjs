@@ -53,6 +53,8 @@ const CHUNK_LIMITS = {
   'nonlocal.reference': [2.5, 'loops of non-local attention, for inspect() and the oracle'],
   nonlocal: [10, 'networks with non-local attention'],
   averagedModel: [2, 'networks that run in averaged tiles'],
+  merge: [3, 'larger ops of transformers on a GPU'],
+  merged: [8, 'their kernels'],
   plksr: [3.5, 'RealPLKSR and relatives: large kernels, group norm, DySample'],
   pngChunks: [1.5, 'PNG files, read or written'],
   png16: [9, 'PNG of 16 bits per sample'],

@@ -6,6 +6,7 @@ import { type Detection, identify } from '../networks/detect.ts';
 import { detectIn, type ModelOptions, readWeightFile } from '../node/model.ts';
 import type { WeightFile } from '../weights/read.ts';
 import { positiveInteger, UsageError } from './command.ts';
+import type { KeyCount } from './keys.ts';
 import { NETWORK_OPTIONS, NETWORK_USAGE, networkOf } from './network.ts';
 
 export const INSPECT_USAGE = `
@@ -15,6 +16,8 @@ Describes a weight file: its format, its network, and how the scale was found. F
 cannot run, the command prints the reason and fails.
 
   --scale N        the scale, if the file does not say
+  --keys PICTURE   of a network with attention to earlier layers (ACLA): how many keys a pixel uses, as means over the
+                   picture; several times for several pictures
 ${NETWORK_USAGE}
   --json           one JSON object {format, architecture, scale, scaleSource, parameters,
                    receptiveField, multiplyAddsPerPixel, tensors, ...}
@@ -63,15 +66,22 @@ export async function inspectCommand(args: string[]): Promise<number> {
     options: {
       scale: { type: 'string' },
       ...NETWORK_OPTIONS,
+      keys: { type: 'string', multiple: true },
       json: { type: 'boolean', default: false },
     },
   });
   const [path, ...rest] = positionals;
   if (path === undefined || rest.length > 0) throw new UsageError('Name one weight file.');
-  const inspection = await inspect(path, {
+  const options = {
     scale: values.scale === undefined ? undefined : positiveInteger('--scale', values.scale),
     wish: networkOf(values),
-  });
+  };
+  if (values.keys) {
+    const { countKeys } = await import('./keys.ts');
+    for (const count of await countKeys(path, values.keys, options)) console.log(keyLine(count));
+    return 0;
+  }
+  const inspection = await inspect(path, options);
   if (values.json) console.log(JSON.stringify(inspection));
   else for (const line of report(path, inspection)) console.log(line);
   return inspection.problem === null ? 0 : 1;
@@ -110,6 +120,9 @@ export async function inspect(
     problem,
   };
 }
+
+const keyLine = ({ name, keys, kept, effective }: KeyCount): string =>
+  `${name.padEnd(16)} ${keys} keys, ${kept.toFixed(2)} kept, ${effective.toFixed(2)} by weight`;
 
 function report(path: string, found: Inspection): string[] {
   const lines: [string, string][] = [

@@ -20,6 +20,7 @@ import { blendKernel } from './pixels/blend.ts';
 import { resampleColumnsKernel, resampleRowsKernel } from './pixels/resample.ts';
 import { packRgba8Kernel, unpackRgba8Kernel } from './pixels/rgba8.ts';
 import * as plksr from './plksr/plksr.ts';
+import * as merged from './transformer/merged.ts';
 import * as transformer from './transformer/transformer.ts';
 import { poolPartialKernel } from './vector/pool.ts';
 import { dynamicWeightsKernel } from './vector/vector.ts';
@@ -53,6 +54,14 @@ const SHIFTED = {
 } as const;
 const DAT = { heads: 6, channels: 180 } as const;
 const GRID = { kind: 'grid', side: 8 } as const;
+/** What follows the first attention of ASID: a norm and a layer of twice the channels. */
+const NEXT = { channels: 72, epsilon: 1e-6, activation: null } as const;
+const NORMED = { ...ASID, epsilon: 1e-5, own: null, next: null } as const;
+const GATED = { hidden: 36, channels: 36, activation: { fn: 'gelu' }, next: null } as const;
+const LAYER = { parts: [36, 12], channels: 84, epsilon: null, active: 48 } as const;
+const NORM = { parts: [48], channels: 144, epsilon: 1e-6, active: 0 } as const;
+const GELU: Activation = { fn: 'gelu' };
+const [ALONE, QUADS] = [{ quads: false }, { quads: true }];
 const rgb = { range: 1, channels: 3, scale: 2 } as const;
 const strips = { pixels: 8, blocks: 2 } as const;
 const shared = { ...strips, weights: 'workgroup' } as const;
@@ -159,6 +168,35 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>
   'transformer/channelMix': { default: (e) => transformer.channelMixKernel(DAT, e) },
   'transformer/channelSums': { default: (e) => transformer.channelSumsKernel(DAT, e) },
   'transformer/channelWeights': { default: () => transformer.channelWeightsKernel(DAT) },
+  'transformer/depthwiseSums': {
+    default: (e) => merged.depthwiseSumsKernel(48, GELU, e),
+  },
+  'transformer/gatedProjection': {
+    default: (e) => merged.gatedProjectionKernel(GATED, ALONE, e),
+    next: (e) => merged.gatedProjectionKernel({ ...GATED, next: NEXT }, QUADS, e),
+  },
+  'transformer/normedAttention': {
+    default: (e) => merged.normedAttentionKernel(NORMED, ALONE, e),
+    next: (e) => merged.normedAttentionKernel({ ...NORMED, next: NEXT }, QUADS, e),
+    scores: (e) => merged.normedAttentionKernel({ ...NORMED, own: { table: true } }, ALONE, e),
+    'scores-next': (e) =>
+      merged.normedAttentionKernel({ ...NORMED, own: { table: true }, next: NEXT }, QUADS, e),
+  },
+  'transformer/pixelLayer': {
+    default: (e) => merged.pixelLayerKernel({ ...LAYER, activation: GELU }, ALONE, e),
+    norm: (e) => merged.pixelLayerKernel({ ...NORM, activation: null }, QUADS, e),
+  },
+  'transformer/spatialGate': {
+    default: (e) => merged.spatialGateKernel([16, 16, 48], ALONE, e),
+    quads: (e) => merged.spatialGateKernel([16, 16, 48], QUADS, e),
+  },
+  'transformer/weighedWeights': {
+    default: (e) =>
+      merged.weighedWeightsKernel(
+        { lengthIn: 48, hidden: 12, channels: 48, inner: { fn: 'silu' }, transposed: false },
+        e,
+      ),
+  },
   'transformer/depthwise': { default: (e) => transformer.depthwiseKernel(3, null, e) },
   'transformer/groupAttention': {
     default: (e) => transformer.groupAttentionKernel({ ...ATTENTION, first: 72 }, e),

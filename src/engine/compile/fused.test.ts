@@ -140,6 +140,13 @@ function run(
       case 'unpack':
       case 'pack':
       case 'skipPack':
+      case 'view':
+      case 'pixelLayer':
+      case 'gatedProjection':
+      case 'normedAttention':
+      case 'projectedAttention':
+      case 'weighedProjection':
+      case 'spatialGate':
         throw new Error(`${op.op} is not expected here`);
       default: {
         const args = op.reads.inputs.map(

@@ -3,15 +3,13 @@
  * its formula. Weights: matrices of `packMatrices`, one after the other.
  */
 import type { Activation } from '../../graph/graph.ts';
-import type { Grouping } from '../../graph/transformerOp.ts';
+import { type Grouping, windowOf } from '../../graph/transformerOp.ts';
 import activationSource from '../../shaders/lib/activation.wgsl?raw';
-import groupsSource from '../../shaders/lib/groups.wgsl?raw';
 import mapSource from '../../shaders/lib/map.wgsl?raw';
 import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import depthwiseSumsSource from '../../shaders/transformer/depthwiseSums.wgsl?raw';
 import enlargedSource from '../../shaders/transformer/enlarged.wgsl?raw';
 import gatedProjectionSource from '../../shaders/transformer/gatedProjection.wgsl?raw';
-import groupKeysSource from '../../shaders/transformer/groupKeys.wgsl?raw';
 import matricesSource from '../../shaders/transformer/matrices.wgsl?raw';
 import nextLayerSource from '../../shaders/transformer/nextLayer.wgsl?raw';
 import normSource from '../../shaders/transformer/norm.wgsl?raw';
@@ -33,17 +31,15 @@ import {
   mapGrid,
 } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
-import { groupingConstants, REDUCED_WORDS } from './transformer.ts';
+import { REDUCED_WORDS } from './transformer.ts';
 
 const SHADERS: Sources = {
   'lib/activation': activationSource,
-  'lib/groups': groupsSource,
   'lib/map': mapSource,
   'lib/nan': nanSource,
   'transformer/depthwiseSums': depthwiseSumsSource,
   'transformer/enlarged': enlargedSource,
   'transformer/gatedProjection': gatedProjectionSource,
-  'transformer/groupKeys': groupKeysSource,
   'transformer/matrices': matricesSource,
   'transformer/norm': normSource,
   'transformer/normedAttention': normedAttentionSource,
@@ -75,8 +71,8 @@ const source = (
   return quads ? QUADS + code : code;
 };
 
-/** Pixels of an invocation. */
-const stripOf = ({ quads }: Loading): number => (quads ? 4 : 2);
+/** Pixels of an invocation. More need fewer loads, but take more registers and longer to compile. */
+const STRIP = 2;
 
 /** Matrices of a 1x1 convolution [cOut][cIn], as `packConvWeights`; with `quads` each one transposed. */
 export function packMatrices(
@@ -130,7 +126,7 @@ export function pixelLayerKernel(
       CHANNELS: spec.parts[0],
       BLOCKS: counts.reduce((sum, n) => sum + n, 0),
       ...{ B0: b0, B1: b1, B2: b2, B3: b3 },
-      STRIP: stripOf(loading),
+      STRIP,
       EPSILON: { f32: spec.epsilon ?? 0 },
       ACTIVE: spec.active / 4,
       ...nextConstants(spec),
@@ -139,8 +135,8 @@ export function pixelLayerKernel(
   };
 }
 
-export function pixelGrid(loading: Loading, width: number, height: number): Grid {
-  const groups = Math.ceil((width * height) / (64 * stripOf(loading)));
+export function pixelGrid(width: number, height: number): Grid {
+  const groups = Math.ceil((width * height) / (64 * STRIP));
   const x = Math.ceil(groups / 65535);
   return [x, Math.ceil(groups / x), 1];
 }
@@ -170,7 +166,7 @@ export function gatedProjectionKernel(
       CHANNELS: channels,
       BLOCKS: blocks,
       HIDDEN: gates,
-      STRIP: stripOf(loading),
+      STRIP,
       EPSILON: { f32: next?.epsilon ?? 0 },
       FIRST_MATRIX: blocks * gates,
       FIRST_BIAS: 2 * gates + blocks,
@@ -182,13 +178,14 @@ export function gatedProjectionKernel(
 }
 
 /** Grid of kernels whose invocations have strips of columns. */
-export const columnGrid = (loading: Loading, width: number, height: number, blocks = 1): Grid =>
-  mapGrid(width, height, blocks, 1, stripOf(loading));
+export const columnGrid = (width: number, height: number, blocks = 1): Grid =>
+  mapGrid(width, height, blocks, 1, STRIP);
 
-const GIVEN = contract(['x', 'weights', 'bias', 'scores'], ['y'], MAP_WORDS);
-const GIVEN_NEXT = contract(['x', 'weights', 'bias', 'scores'], ['y', 'next'], MAP_WORDS);
-const OWN = contract(['x', 'weights', 'bias', 'table'], ['scores', 'y'], MAP_WORDS);
-const OWN_NEXT = contract(['x', 'weights', 'bias', 'table'], ['scores', 'y', 'next'], MAP_WORDS);
+const GROUP_WORDS = { ...MAP_WORDS, spread: 'u32' } as const;
+const GIVEN = contract(['x', 'weights', 'bias', 'scores'], ['y'], GROUP_WORDS);
+const GIVEN_NEXT = contract(['x', 'weights', 'bias', 'scores'], ['y', 'next'], GROUP_WORDS);
+const OWN = contract(['x', 'weights', 'bias', 'table'], ['scores', 'y'], GROUP_WORDS);
+const OWN_NEXT = contract(['x', 'weights', 'bias', 'table'], ['scores', 'y', 'next'], GROUP_WORDS);
 
 export interface NormedAttentionSpec {
   /** Groups of 64 pixels. */
@@ -201,7 +198,7 @@ export interface NormedAttentionSpec {
   readonly next: Next | null;
 }
 
-/** Grid: `groupGrid(grouping, width, height, 1)`. */
+/** Grid: `groupGrid(grouping, width, height, 1)`. The kernel does not depend on the kind of the grouping. */
 export function normedAttentionKernel(
   { grouping, channels, epsilon, own, next }: NormedAttentionSpec,
   loading: Loading,
@@ -209,21 +206,23 @@ export function normedAttentionKernel(
 ) {
   const blocks = blocksOf(channels);
   const parts = own ? 2 : 1;
-  const own64 = { TOKENS: 64, KEYS: 64, MERGE: 1, ...groupingConstants(grouping) };
+  const window = windowOf(grouping);
   return {
-    label: `${own ? 'scores and ' : ''}attention of ${channels} in ${grouping.kind}`,
+    label: `${own ? 'scores and ' : ''}attention of ${channels}`,
     code: source('normedAttention', element, loading, {
       WEIGHTS_BINDING: 2,
       CHANNELS: channels,
       BLOCKS: blocks,
-      STRIP: loading.quads ? 4 : 1,
+      // More need fewer loads; loads are what is expensive where quads share them.
+      STRIP: loading.quads ? 2 : 1,
       OWN: own !== null,
       TABLE: own?.table ?? false,
       EPSILON: { f32: epsilon },
       NEXT_EPSILON: { f32: next?.epsilon ?? 0 },
       FIRST_MATRIX: parts * blocks ** 2,
       FIRST_BIAS: parts * blocks,
-      ...own64,
+      ROWS: window.rows,
+      COLUMNS: window.columns,
       ...nextConstants(next),
     }),
     ...(own ? (next ? OWN_NEXT : OWN) : next ? GIVEN_NEXT : GIVEN),
@@ -236,7 +235,6 @@ const DEPTHWISE_SUMS = contract(['x', 'weights', 'bias'], ['y', 'partials'], MAP
 export const depthwiseSumsKernel = (
   channels: number,
   activation: Activation,
-  loading: Loading,
   element: ElementType = 'f32',
 ) => ({
   label: 'depthwise 3x3, sums',
@@ -246,7 +244,7 @@ export const depthwiseSumsKernel = (
     { quads: false },
     {
       BLOCKS: blocksOf(channels),
-      STRIP: stripOf(loading),
+      STRIP,
       ...activationConstants(0, activation),
     },
   ),
@@ -303,11 +301,11 @@ export const spatialGateKernel = (
     DIRECT: blocksOf(direct),
     INNER: blocksOf(inner),
     BLOCKS: blocksOf(channels),
-    STRIP: stripOf(loading),
+    STRIP,
     ...ACTIVATION_IDS,
   }),
   ...SPATIAL_GATE,
 });
 
-export const spatialGateGrid = (loading: Loading, width: number, height: number): Grid =>
-  mapGrid(width, height, 1, stripOf(loading));
+export const spatialGateGrid = (width: number, height: number): Grid =>
+  mapGrid(width, height, 1, STRIP);

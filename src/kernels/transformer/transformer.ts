@@ -61,7 +61,7 @@ const source = (name: string, element: ElementType, constants: Constants): strin
 const GROUPINGS: Readonly<Record<Grouping['kind'], number>> = { windows: 0, spread: 1, grid: 2 };
 
 /** The constants of lib/groups.wgsl. */
-export function groupingConstants(grouping: Grouping): Constants {
+function groupingConstants(grouping: Grouping): Constants {
   const { kind, shift = { y: 0, x: 0 }, multiple = 1 } = grouping;
   const { rows, columns } = windowOf(grouping);
   return {

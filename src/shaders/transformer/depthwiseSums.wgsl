@@ -36,23 +36,21 @@ fn main(
   #for c in 0..STRIP
     var sum{c} = vec4f(bias[group.z]);
   #end
-  #for j in 0..3
-    {
-      let in_col = left + {j}u - 1u < width;
-      let col = min(max(left + {j}u, 1u) - 1u, width - 1u);
+  for (var j = 0u; j < 3u; j++) {
+    let in_col = left + j - 1u < width;
+    let col = min(max(left + j, 1u) - 1u, width - 1u);
+    #for t in 0..3
+      let w{t} = vec4f(weights[group.z * 9u + {t}u * 3u + j]);
+    #end
+    #for k in 0..STRIP+2
+      let p{k} = select(vec4f(0.0), vec4f(x[row{k} + col]), in_row{k} && in_col);
+    #end
+    #for c in 0..STRIP
       #for t in 0..3
-        let w{t} = vec4f(weights[group.z * 9u + {t}u * 3u + {j}u]);
+        sum{c} += w{t} * p{c+t};
       #end
-      #for k in 0..STRIP+2
-        let p{k} = select(vec4f(0.0), vec4f(x[row{k} + col]), in_row{k} && in_col);
-      #end
-      #for c in 0..STRIP
-        #for t in 0..3
-          sum{c} += w{t} * p{c+t};
-        #end
-      #end
-    }
-  #end
+    #end
+  }
   var total = vec4f(0.0);
   #for c in 0..STRIP
     if left < width && top + {c}u < height {

@@ -48,10 +48,6 @@ fn main(
     let in_row{k} = top + {k}u - 1u < height;
     let row{k} = min(max(top + {k}u, 1u) - 1u, height - 1u) * width;
   #end
-  #for j in 0..3
-    let in_col{j} = left + {j}u - 1u < width;
-    let col{j} = min(max(left + {j}u, 1u) - 1u, width - 1u);
-  #end
   #for c in 0..STRIP
     let is{c} = left < width && top + {c}u < height;
     let at{c} = row{c+1} + col;
@@ -66,24 +62,24 @@ fn main(
       var gate{c} = vec4f(bias[h]);
       var value{c} = vec4f(bias[h + HIDDEN]);
     #end
-    #for j in 0..3
-      {
+    for (var j = 0u; j < 3u; j++) {
+      let in_col = left + j - 1u < width;
+      let near = min(max(left + j, 1u) - 1u, width - 1u);
+      #for t in 0..3
+        let g{t} = vec4f(taps[h * 9u + {t}u * 3u + j]);
+        let w{t} = vec4f(taps[(h + HIDDEN) * 9u + {t}u * 3u + j]);
+      #end
+      #for k in 0..STRIP+2
+        let p{k} = select(vec4f(0.0), vec4f(x[gate + row{k} + near]), in_row{k} && in_col);
+        let q{k} = select(vec4f(0.0), vec4f(x[value + row{k} + near]), in_row{k} && in_col);
+      #end
+      #for c in 0..STRIP
         #for t in 0..3
-          let g{t} = vec4f(taps[h * 9u + {t}u * 3u + {j}u]);
-          let w{t} = vec4f(taps[(h + HIDDEN) * 9u + {t}u * 3u + {j}u]);
+          gate{c} += g{t} * p{c+t};
+          value{c} += w{t} * q{c+t};
         #end
-        #for k in 0..STRIP+2
-          let p{k} = select(vec4f(0.0), vec4f(x[gate + row{k} + col{j}]), in_row{k} && in_col{j});
-          let q{k} = select(vec4f(0.0), vec4f(x[value + row{k} + col{j}]), in_row{k} && in_col{j});
-        #end
-        #for c in 0..STRIP
-          #for t in 0..3
-            gate{c} += g{t} * p{c+t};
-            value{c} += w{t} * q{c+t};
-          #end
-        #end
-      }
-    #end
+      #end
+    }
     #for c in 0..STRIP
       let product{c} = activate(ACT0, SLOPE0, gate{c}) * value{c};
     #end

@@ -13,14 +13,21 @@
 //   table   [rows] f32: T, with TABLE
 //   scores  [groups][64][16] vec4f: P
 // A workgroup computes a group, an invocation STRIP pixels of it. Grid: groups in x and y.
-// Prelude: E, E4, E4x4, CHANNELS, BLOCKS, STRIP, OWN, TABLE, EPSILON, NEXT, NEXT_BLOCKS, NEXT_NORM, ACT1,
-// SLOPE1, QUAD, and those of transformer/groupKeys.
+// Windows and spread groups share a pipeline: the uniform says which they are.
+// Prelude: E, E4, E4x4, CHANNELS, BLOCKS, STRIP, ROWS, COLUMNS, OWN, TABLE, EPSILON, NEXT, NEXT_BLOCKS,
+// NEXT_NORM, NEXT_EPSILON, FIRST_MATRIX, FIRST_BIAS, ACT1, SLOPE1, QUAD.
 
 #import lib/activation
-#import lib/groups
-#import lib/map
-#import transformer/groupKeys
 #import transformer/matrices
+
+struct Params {
+  width: u32,
+  height: u32,
+  group_row: u32,
+  spread: u32, // 1 for spread groups
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
 
 @group(0) @binding(1) var<storage, read> x: array<E4>;
 @group(0) @binding(3) var<storage, read> bias: array<E4>;
@@ -43,6 +50,12 @@ const LANES = 64u / STRIP;
 
 var<workgroup> pixels: array<vec4f, 64u * BLOCKS>;
 
+fn table_row(query: u32, key: u32) -> u32 {
+  let dy = query / COLUMNS + ROWS - 1u - key / COLUMNS;
+  let dx = query % COLUMNS + COLUMNS - 1u - key % COLUMNS;
+  return dy * (2u * COLUMNS - 1u) + dx;
+}
+
 @compute @workgroup_size(LANES)
 fn main(
   @builtin(workgroup_id) group: vec3u,
@@ -60,21 +73,35 @@ fn main(
   let place = vec2u(group.x, group.y + params.group_row);
   let first_row = (place.y * groups.x + place.x) * 64u;
   let plane = params.width * params.height;
+  let is_spread = params.spread != 0u;
+  let size = vec2u(COLUMNS, ROWS);
+  let corner = select(place * size, place, is_spread);
+  let steps = select(vec2u(1u), vec2u(params.width, params.height) / size, is_spread);
   #for c in 0..STRIP
     const is{c} = true;
     let token{c} = index + {c}u * LANES;
     let row{c} = (first_row + token{c}) * 16u;
-    let at{c} = group_pixel(place, token{c}, params.width, params.height);
-    #for b in 0..BLOCKS
-      var v{c}_{b} = vec4f(x[{b}u * plane + at{c}]);
-    #end
-  #end
-  #import transformer/norm v=v root=scale epsilon=EPSILON
-  #for c in 0..STRIP
-    #for b in 0..BLOCKS
-      v{c}_{b} *= scale{c};
-      pixels[token{c} * BLOCKS + {b}u] = v{c}_{b};
-    #end
+    let pixel{c} = corner + vec2u(token{c} % COLUMNS, token{c} / COLUMNS) * steps;
+    let at{c} = pixel{c}.y * params.width + pixel{c}.x;
+    {
+      var sum = vec4f(0.0);
+      for (var b = 0u; b < BLOCKS; b++) {
+        sum += vec4f(x[b * plane + at{c}]);
+      }
+      let mean = dot(sum, vec4f(1.0)) / f32(CHANNELS);
+      var squares = 0.0;
+      for (var b = 0u; b < BLOCKS; b++) {
+        // Absent channels stay zero.
+        let present = vec4u(0u, 1u, 2u, 3u) + 4u * b < vec4u(CHANNELS);
+        let v = select(vec4f(0.0), vec4f(x[b * plane + at{c}]) - mean, present);
+        squares += dot(v, v);
+        pixels[token{c} * BLOCKS + b] = v;
+      }
+      let scale = inverseSqrt(squares / f32(CHANNELS) + EPSILON);
+      for (var b = 0u; b < BLOCKS; b++) {
+        pixels[token{c} * BLOCKS + b] *= scale;
+      }
+    }
   #end
   workgroupBarrier();
   #for c in 0..STRIP
@@ -87,14 +114,12 @@ fn main(
       #for c in 0..STRIP
         var q{c}_{o} = vec4f(0.0);
       #end
-      #for i in 0..BLOCKS
-        {
-          let w = matrix(BLOCKS * BLOCKS + {o}u * BLOCKS + {i}u, lane);
-          #for c in 0..STRIP
-            q{c}_{o} += times(w, v{c}_{i});
-          #end
-        }
-      #end
+      for (var i = 0u; i < BLOCKS; i++) {
+        let w = matrix(BLOCKS * BLOCKS + {o}u * BLOCKS + i, lane);
+        #for c in 0..STRIP
+          q{c}_{o} += times(w, pixels[token{c} * BLOCKS + i]);
+        #end
+      }
       #for c in 0..STRIP
         q{c}_{o} = ordered(q{c}_{o}, lane) + vec4f(bias[BLOCKS + {o}u]);
       #end
@@ -103,33 +128,24 @@ fn main(
       var most{c} = -3.0e38;
       var total{c} = 0.0;
     #end
-    for (var jb = 0u; jb < 16u; jb++) {
+    for (var j = 0u; j < 64u; j++) {
       #for c in 0..STRIP
-        var s{c} = vec4f(0.0);
+        var s{c} = 0.0;
+        if TABLE {
+          s{c} = table[table_row(token{c}, j)];
+        }
       #end
-      for (var l = 0u; l < 4u; l++) {
-        let j = jb * 4u + l;
-        #for c in 0..STRIP
-          var sum{c} = 0.0;
-          if TABLE {
-            sum{c} = table[table_row(token{c}, j)];
-          }
-        #end
-        #for b in 0..BLOCKS
-          {
-            let key = pixels[j * BLOCKS + {b}u];
-            #for c in 0..STRIP
-              sum{c} += dot(q{c}_{b}, key);
-            #end
-          }
-        #end
-        #for c in 0..STRIP
-          s{c}[l] = sum{c};
-          most{c} = max(most{c}, sum{c});
-        #end
-      }
+      #for b in 0..BLOCKS
+        {
+          let key = pixels[j * BLOCKS + {b}u];
+          #for c in 0..STRIP
+            s{c} += dot(q{c}_{b}, key);
+          #end
+        }
+      #end
       #for c in 0..STRIP
-        scores[row{c} + jb] = s{c};
+        scores[row{c} + (j >> 2u)][j & 3u] = s{c};
+        most{c} = max(most{c}, s{c});
       #end
     }
     for (var jb = 0u; jb < 16u; jb++) {
@@ -141,25 +157,23 @@ fn main(
         }
       #end
     }
+    for (var jb = 0u; jb < 16u; jb++) {
+      #for c in 0..STRIP
+        scores[row{c} + jb] /= total{c};
+      #end
+    }
   #end
-  for (var jb = 0u; jb < 16u; jb++) {
+  for (var j = 0u; j < 64u; j++) {
     #for c in 0..STRIP
-      #if OWN
-        let p{c} = scores[row{c} + jb] / total{c};
-        scores[row{c} + jb] = p{c};
-      #else
-        let p{c} = scores[row{c} + jb];
-      #end
+      let p{c} = scores[row{c} + (j >> 2u)][j & 3u];
     #end
-    #for l in 0..4
-      #for b in 0..BLOCKS
-        {
-          let value = pixels[(jb * 4u + {l}u) * BLOCKS + {b}u];
-          #for c in 0..STRIP
-            m{c}_{b} += p{c}[{l}u] * value;
-          #end
-        }
-      #end
+    #for b in 0..BLOCKS
+      {
+        let value = pixels[j * BLOCKS + {b}u];
+        #for c in 0..STRIP
+          m{c}_{b} += p{c} * value;
+        #end
+      }
     #end
   }
   for (var o = 0u; o < BLOCKS; o++) {
@@ -183,7 +197,7 @@ fn main(
     // What this invocation wrote.
     #for c in 0..STRIP
       #for b in 0..BLOCKS
-        v{c}_{b} = vec4f(y[{b}u * plane + at{c}]);
+        var v{c}_{b} = vec4f(y[{b}u * plane + at{c}]);
       #end
     #end
     #if NEXT_NORM

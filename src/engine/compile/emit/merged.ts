@@ -55,7 +55,7 @@ export const mergedEmitters: EmitterGroup<MergedOp['op']> = (emission) => {
     gatedProjection: (op) => emitGatedProjection(emission, loading, op),
     normedAttention: (op) => emitNormedAttention(emission, loading, op),
     projectedAttention: (op) => emitProjectedAttention(emission, op),
-    weighedProjection: (op) => emitWeighedProjection(emission, loading, op),
+    weighedProjection: (op) => emitWeighedProjection(emission, op),
     spatialGate: (op) => emitSpatialGate(emission, loading, op),
   };
 };
@@ -177,7 +177,7 @@ function emitPixelLayer(emission: Emission, loading: Loading, op: FusedOpOf<'pix
     writes: { next: written },
     scale: shape.scale,
     reduced: shape.reduced,
-    grid: ({ width, height }) => pixelGrid(loading, width, height),
+    grid: ({ width, height }) => pixelGrid(width, height),
     params: mapParams,
     multiplyAdds: op.multiplyAdds,
     work: op.multiplyAdds + memoryWork(conv.cIn + channels, shape.scale),
@@ -232,7 +232,7 @@ function emitGatedProjection(
       r: emission.read(reads.r),
     },
     writes: { ...step.writes, ...follow.writes } as never,
-    grid: ({ width, height }) => columnGrid(loading, width, height),
+    grid: ({ width, height }) => columnGrid(width, height),
     work: op.multiplyAdds + memoryWork(2 * cIn + 2 * cOut, step.scale) + follow.work,
   });
 }
@@ -292,6 +292,7 @@ function emitNormedAttention(
     } as never,
     writes: { ...step.writes, ...(scores !== null && { scores }), ...follow.writes } as never,
     grid: ({ width, height }: Size) => groupGrid(grouping, width, height, 1),
+    params: (size: Size) => ({ ...mapParams(size), spread: grouping.kind === 'spread' ? 1 : 0 }),
     work: op.multiplyAdds + memoryWork(2 * channels, step.scale) + follow.work,
   });
 }
@@ -359,16 +360,12 @@ function emitProjectedAttention(emission: Emission, op: FusedOpOf<'projectedAtte
   });
 }
 
-function emitWeighedProjection(
-  emission: Emission,
-  loading: Loading,
-  op: FusedOpOf<'weighedProjection'>,
-): void {
+function emitWeighedProjection(emission: Emission, op: FusedOpOf<'weighedProjection'>): void {
   const { reads, depthwise, activation, reduce, inner, expand, conv } = op;
   const { cIn, cOut } = conv;
   const { element } = emission;
   const { scale } = emission.map(reads.x);
-  const grid = ({ width, height }: Size) => columnGrid(loading, width, height, blocksOf(cIn));
+  const grid = ({ width, height }: Size) => columnGrid(width, height, blocksOf(cIn));
   const chunks = (size: Size) => {
     const [x, y] = grid(size);
     return x * y;
@@ -384,7 +381,7 @@ function emitWeighedProjection(
   );
   emission.dispatch({
     name: `${op.name}:u`,
-    kernel: depthwiseSumsKernel(cIn, activation, loading, element),
+    kernel: depthwiseSumsKernel(cIn, activation, element),
     reads: {
       x: emission.read(reads.x),
       weights: depthwiseTaps(emission, depthwise, cIn),
@@ -484,7 +481,7 @@ function emitSpatialGate(emission: Emission, loading: Loading, op: FusedOpOf<'sp
       ...both,
       map: emission.read(reads.x),
     },
-    grid: ({ width, height }) => spatialGateGrid(loading, width, height),
+    grid: ({ width, height }) => spatialGateGrid(width, height),
     params: (size) => {
       const { width, height } = small(size);
       return { ...mapParams(size), in_width: width, in_height: height };

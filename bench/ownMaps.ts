@@ -1,0 +1,37 @@
+/** An ASID whose blocks compute their own attention maps, to time what sharing them saves. */
+import { asid } from '../src/networks/asid.ts';
+import type { Network } from '../src/networks/network.ts';
+import { fromFloat32, toFloat32 } from '../src/weights/convert.ts';
+import type { TensorMap } from '../src/weights/tensor.ts';
+
+/**
+ * The network of the same sizes and weights. The file has layers of queries and keys for the first block only, so the
+ * others have copies of them: the work is that of blocks with their own maps, the result is not.
+ * @throws Error for other networks than ASID
+ */
+export function withOwnMaps(
+  { architecture, scale, inputRange, graph }: Network,
+  weights: TensorMap,
+): { readonly network: Network; readonly weights: TensorMap } {
+  if (architecture !== 'asid') throw new Error('Only blocks of ASID share attention maps.');
+  const [features] = graph.weights.find(({ name }) => name === 'input.weight')?.shape ?? [];
+  if (features === undefined) throw new Error('The network has no first layer.');
+  const blocks = graph.weights.filter(({ name }) => name.endsWith('.res_end.weight')).length;
+  const network = asid({ scale, inputRange, blocks, features, shared: false });
+  const floats = (name: string): Float32Array => {
+    const tensor = weights.get(name);
+    if (!tensor) throw new Error(`The file has no ${name}.`);
+    return toFloat32(tensor);
+  };
+  const own = network.graph.weights.map(({ name, shape }) => {
+    const known = weights.get(name);
+    if (known) return [name, known] as const;
+    const first = floats(name.replace(/^block\d+\.residual_layer/, 'block0.residual_layer.0'));
+    const data = Float32Array.from(first);
+    // Queries and keys come first, and the values are the block's.
+    if (name.includes('to_qkv'))
+      data.set(floats(name.replace('to_qkv', 'to_v')), (data.length / 3) * 2);
+    return [name, fromFloat32(data, shape, 'f32')] as const;
+  });
+  return { network, weights: new Map(own) };
+}

@@ -1,0 +1,71 @@
+/** How many of its keys an attention to earlier layers (ACLA) uses. */
+import { attentionInput, attentionTaps, readAttention } from '../engine/oracle/attention.ts';
+import { CrispenError } from '../errors.ts';
+import { openBackend } from '../node/backend.ts';
+import { readImage } from '../node/images.ts';
+import { chooseModel, type ModelOptions } from '../node/model.ts';
+
+/** Means over all pixels of some pictures. */
+export interface KeyCount {
+  /** Of the attention. */
+  readonly name: string;
+  /** Keys of a pixel. */
+  readonly keys: number;
+  /** Keys that the gate keeps, those above 1/2 for a soft gate; all without a gate. */
+  readonly kept: number;
+  /** The number of equal weights with the same sum of squares: 1 / sum of w^2. */
+  readonly effective: number;
+}
+
+/** @throws CrispenError `MODEL_UNSUPPORTED` for networks without such an attention */
+export async function countKeys(
+  weights: string,
+  pictures: readonly string[],
+  options: Pick<ModelOptions, 'scale' | 'wish'> = {},
+): Promise<KeyCount[]> {
+  const model = await chooseModel({ ...options, weights });
+  const { network } = model;
+  const backend = await openBackend('cpu');
+  try {
+    const counts = new Map<string, { keys: number; pixels: number; kept: number; own: number }>();
+    for (const path of pictures) {
+      const image = await readImage(path);
+      const input = attentionInput(network, image);
+      const traced = await backend.trace(network, model.weights, input, attentionTaps(network));
+      for (const found of readAttention(network, traced, image).keys) {
+        const { name, weights, gates, width, height } = found;
+        const pixels = width * height;
+        const keys = weights.length / pixels;
+        const count = counts.get(name) ?? { keys, pixels: 0, kept: 0, own: 0 };
+        for (let i = 0; i < pixels; i++) {
+          let squares = 0;
+          for (let t = 0; t < keys; t++) {
+            squares += weights[t * pixels + i] ** 2;
+            count.kept += !gates || gates[t * pixels + i] > 0.5 ? 1 : 0;
+          }
+          // Without any open key the result is zero, and so are the weights.
+          count.own += squares > 0 ? 1 / squares : 0;
+        }
+        count.pixels += pixels;
+        counts.set(name, count);
+      }
+    }
+    if (counts.size === 0) {
+      throw new CrispenError(
+        'MODEL_UNSUPPORTED',
+        `${weights} has no attention to earlier layers.`,
+        {
+          hint: '--keys counts the keys of ACLA.',
+        },
+      );
+    }
+    return [...counts].map(([name, { keys, pixels, kept, own }]) => ({
+      name,
+      keys,
+      kept: kept / pixels,
+      effective: own / pixels,
+    }));
+  } finally {
+    backend.close();
+  }
+}

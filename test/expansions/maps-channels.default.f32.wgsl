@@ -1,0 +1,49 @@
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
+const FIRST = 12u;
+const TIMES = 1u;
+const COUNT = 36u;
+
+// Channels of a map, from FIRST on, each TIMES times: y[c] = x[FIRST + c / TIMES], c < COUNT.
+//   x [..][H][W], y [ceil(COUNT / 4)][H][W] vectors of 4 channels (Chw4c); lanes from COUNT on are zero
+// One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block of y.
+// Prelude: E, E4, FIRST, TIMES, COUNT.
+
+// The uniform of kernels that run over one feature map.
+
+struct Params {
+  width: u32,
+  height: u32,
+  group_row: u32, // first row of workgroups of this dispatch: large maps run in several dispatches
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+@group(0) @binding(1) var<storage, read> x: array<E4>;
+@group(0) @binding(2) var<storage, read_write> y: array<E4>;
+
+fn gather(c: u32, pixel: u32) -> E {
+  if c >= COUNT {
+    return E(0.0);
+  }
+  let source = FIRST + c / TIMES;
+  return x[(source >> 2u) * params.width * params.height + pixel][source & 3u];
+}
+
+@compute @workgroup_size(8, 8, 1)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let col = group.x * 8u + local.x;
+  let row = (group.y + params.group_row) * 8u + local.y;
+  if row >= params.height || col >= params.width {
+    return;
+  }
+  let pixel = row * params.width + col;
+  let c = group.z * 4u;
+  y[group.z * params.width * params.height + pixel] = E4(
+    gather(c, pixel),
+    gather(c + 1u, pixel),
+    gather(c + 2u, pixel),
+    gather(c + 3u, pixel),
+  );
+}
