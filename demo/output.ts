@@ -1,6 +1,6 @@
 /** How results are saved: the quality, the format of the last time, and the pattern of names. */
 import { FORMATS } from '../src/codecs/formats.ts';
-import type { Upscaler } from '../src/index.ts';
+import type { OutputType, Upscaler } from '../src/index.ts';
 import { get, say } from './dom.ts';
 import type { SaveFormat } from './download.ts';
 import { fileSize } from './format.ts';
@@ -10,6 +10,11 @@ const DEFAULT_QUALITY = 0.92;
 /** Larger results are only encoded when they are saved: one trial would take seconds. */
 const MOST_PIXELS = 8e6;
 const SETTLED_MS = 400;
+/**
+ * Of larger results, AVIF is weighed by a square of so many pixels: its encoder takes a second per
+ * megapixel, in which the worker does nothing else.
+ */
+const SAMPLE_PIXELS = 262_144;
 
 const NAMES: readonly SaveFormat[] = Object.values(FORMATS).map(({ name }) => name);
 
@@ -23,6 +28,26 @@ interface Weighed {
 
 interface Parts {
   readonly upscaler: Pick<Upscaler, 'encode'>;
+}
+
+/** The size of an AVIF file. Of large results it is as much of the WebP file's as in the middle. */
+async function weighAvif(
+  { file, width, height }: Weighed,
+  weigh: (image: Blob | ImageBitmap, type: OutputType) => Promise<number>,
+): Promise<string> {
+  if (width * height <= SAMPLE_PIXELS) return fileSize(await weigh(file, 'image/avif'));
+  const side = Math.sqrt(SAMPLE_PIXELS);
+  const across = Math.min(width, Math.max(side, Math.ceil(SAMPLE_PIXELS / height)));
+  const down = Math.min(height, Math.floor(SAMPLE_PIXELS / across));
+  const [x, y] = [(width - across) >> 1, (height - down) >> 1];
+  const sample = await createImageBitmap(file, x, y, across, down);
+  try {
+    const whole = await weigh(file, 'image/webp');
+    const share = (await weigh(sample, 'image/avif')) / (await weigh(sample, 'image/webp'));
+    return `≈ ${fileSize(whole * share)}`;
+  } finally {
+    sample.close();
+  }
 }
 
 /** Remembers how the visitor saves, and shows how large the files would be. */
@@ -98,15 +123,23 @@ export class Output {
     this.#timer = setTimeout(() => void this.#weigh(shown, this.#turn), SETTLED_MS);
   }
 
-  async #weigh({ file }: Weighed, turn: number): Promise<void> {
-    for (const type of ['image/jpeg', 'image/webp'] as const) {
-      try {
-        const encoded = await this.#parts.upscaler.encode(file, { type, quality: this.#quality });
-        if (turn !== this.#turn) return;
-        say(get(`bytes-${FORMATS[type].name}`), fileSize(encoded.size));
-      } catch {
-        // Saving will say why.
-      }
+  /** Ends between two encodings when the quality or the result changes. */
+  async #weigh(weighed: Weighed, turn: number): Promise<void> {
+    const { file } = weighed;
+    const weigh = async (image: Blob | ImageBitmap, type: OutputType): Promise<number> => {
+      if (turn !== this.#turn) throw new Error('outdated');
+      return (await this.#parts.upscaler.encode(image, { type, quality: this.#quality })).size;
+    };
+    const works = {
+      jpeg: async () => fileSize(await weigh(file, 'image/jpeg')),
+      webp: async () => fileSize(await weigh(file, 'image/webp')),
+      avif: () => weighAvif(weighed, weigh),
+    };
+    for (const [format, work] of Object.entries(works)) {
+      // Saving will say what is wrong.
+      const text = await work().catch(() => '');
+      if (turn !== this.#turn) return;
+      say(get(`bytes-${format}`), text);
     }
   }
 

@@ -1,5 +1,6 @@
 /** How results are saved: quality with live sizes, the format of the last time, names. */
 import type { Browser } from 'playwright';
+import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { launch } from './browser.ts';
 import { downloadBy, dropOn, fileAt, openDemo, status } from './demo-page.ts';
@@ -31,6 +32,13 @@ it('shows the size by quality before saving, saves with it, and remembers how', 
   const [small, large] = [await at(40), await at(95)];
   expect(large).toBeGreaterThan(2 * small);
 
+  // A result of 420 x 420 pixels is weighed as a whole.
+  await page.getByTestId('quality').fill('60');
+  const avif = await size('avif');
+  const saved = (await downloadBy(page, 'download-avif')).bytes.length;
+  expect(Math.abs(saved - avif)).toBeLessThanOrEqual(500);
+  await page.getByTestId('quality').fill('95');
+
   await page.getByTestId('name-pattern').fill('{name} {model} {width}x{height}');
   expect((await downloadBy(page, 'download-webp')).name).toBe('astronaut Photo 420x420.webp');
   await page.reload();
@@ -39,6 +47,26 @@ it('shows the size by quality before saving, saves with it, and remembers how', 
   expect(await page.getByTestId('download-webp').getAttribute('class')).toContain('primary');
   expect(await page.locator('#queue-format').inputValue()).toBe('webp');
   expect((await downloadBy(page, 'download-webp')).name).toBe('astronaut Photo 420x420.webp');
+  await close();
+});
+
+it('weighs AVIF of a large result by its middle, and only at the last quality', async () => {
+  const { page, close } = await openDemo(browser);
+  const photo = await sharp('public/samples/coffee.jpg').resize(1200).png().toBuffer();
+  await dropOn(page, { name: 'large.png', bytes: photo });
+  await page.getByTestId('run-lanczos').click();
+  await status(page, /^Done/);
+  const quality = page.getByTestId('quality');
+  await quality.fill('90');
+  await page.waitForTimeout(450);
+  await quality.fill('50');
+  const shown = page.locator('#bytes-avif').filter({ hasText: /^≈ \d.* [KM]B$/ });
+  await shown.waitFor({ timeout: 60_000 });
+  const text = (await shown.textContent()) ?? '';
+  const about = Number.parseFloat(text.slice(2)) * (text.endsWith('MB') ? 1e6 : 1e3);
+  const { bytes } = await downloadBy(page, 'download-avif');
+  expect(about / bytes.length).toBeGreaterThan(0.7);
+  expect(about / bytes.length).toBeLessThan(1.4);
   await close();
 });
 
