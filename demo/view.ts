@@ -44,6 +44,14 @@ function card(choice: { name: string; value: string; title: string; text: string
   return label;
 }
 
+/** What pictures of a kind look like: a photo, or a drawing. */
+const THUMBNAILS = { photo: './samples/cat.jpg', drawing: './samples/drawing.svg' } as const;
+
+function thumbnailOf(kind: string): string | null {
+  if (/photo/.test(kind)) return THUMBNAILS.photo;
+  return /^(clean|lcoan|asid|a2n)/.test(kind) ? THUMBNAILS.drawing : null;
+}
+
 /** Next to another result, the model distinguishes the two. */
 const tagOf = (result: Result, { mode }: BeforeSide): string =>
   mode === 'pinned'
@@ -269,6 +277,9 @@ export class PageView {
         ...choices.map(({ id, kind, title, text }) => {
           const label = card({ name: 'model', value: id, title, text });
           label.querySelector('input')!.dataset.kind = kind;
+          const src = task === 'upscale' ? thumbnailOf(kind) : null;
+          if (src)
+            label.append(Object.assign(new Image(44, 44), { alt: '', loading: 'lazy', src }));
           return label;
         }),
       );

@@ -86,6 +86,22 @@ describe.each([
     await dropOn(page, { name: 'large.png', bytes: await plain(2600, 1740) });
     await page.getByText('10400 × 6960').waitFor();
     expect(await overflowing(page)).toEqual([]);
+    const wrapped = () =>
+      page.evaluate(() =>
+        [...document.querySelectorAll('.segments :is(b, small), .zoom button, #crop')]
+          .filter((element) => element.checkVisibility())
+          .filter((element) => {
+            const range = document.createRange();
+            range.selectNodeContents(element);
+            return new Set([...range.getClientRects()].map(({ top }) => top)).size > 1;
+          })
+          .map(({ textContent }) => textContent),
+      );
+    expect(await wrapped()).toEqual([]);
+    await page.locator('#task input').nth(1).check({ force: true });
+    await page.locator('#size-1').waitFor();
+    expect(await wrapped()).toEqual([]);
+    expect(await overflowing(page)).toEqual([]);
     await close();
   });
 });
