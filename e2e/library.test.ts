@@ -468,7 +468,10 @@ describe('with an adapter', () => {
         },
       });
       const first = await crispen.attempt(upscaler, crispen.bytes(bytes));
-      new BroadcastChannel('mortal-worker').postMessage('close');
+      const channel = new BroadcastChannel('mortal-worker');
+      const closed = new Promise((resolve) => channel.addEventListener('message', resolve));
+      channel.postMessage('close');
+      await closed;
       const next = await crispen.attempt(upscaler, crispen.bytes(bytes));
       upscaler.destroy();
       return [first, next, made] as const;

@@ -4,7 +4,11 @@
  */
 import '../src/worker/worker.ts';
 
-new BroadcastChannel('mortal-worker').onmessage = ({ data }) => {
-  if (data === 'close') self.close();
-  else throw new Error('killed by the test');
+const channel = new BroadcastChannel('mortal-worker');
+channel.onmessage = ({ data }) => {
+  if (data === 'throw') throw new Error('killed by the test');
+  if (data !== 'close') return;
+  // Nothing that comes later is answered.
+  self.close();
+  channel.postMessage('closed');
 };

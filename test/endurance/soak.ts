@@ -7,8 +7,8 @@ const USAGE = `
 npm run soak -- [--images N] [--browser] [--seed N]
 
 Enlarges N small images one after the other, in Node on the GPU and on the CPU in turn. Some jobs are
-cancelled, some files are damaged. Prints what is held on the GPU and in memory on the way. The last line is
-JSON: {images, wrong, stuck, untyped, buffers, bytes, heap, process, flat}, with first and last values. Exit
+cancelled, some files are damaged. Prints what is held on the GPU and in memory on the way and, in Node, what
+the process grows by when only the driver works. The last line is JSON: {images, wrong, stuck, untyped, buffers, bytes, heap, process, flat}, with first and last values. Exit
 code 1 unless the counts are 0 and everything is flat.
 
   --images N  default 200

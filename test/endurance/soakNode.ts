@@ -22,6 +22,8 @@ const STEPS = 10;
 const SCALE = 2;
 const IMAGES = [picture(12, 10), picture(9, 13), picture(30, 24)];
 const STUCK = Symbol('stuck');
+// GPUBufferUsage is a global of browsers only.
+const [MAP_READ, COPY_SRC, COPY_DST, STORAGE] = [0x1, 0x4, 0x8, 0x80];
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
@@ -128,5 +130,41 @@ export async function soakInNode(
     say(`${i + 1} images: ${told(now)}`);
   }
   const ends = endsOf(samples);
+  say(`control: ${await control(images)}`);
   return { ...counts, held: ends, flat: isFlat(ends.first, ends.last) };
+}
+
+/**
+ * As many rounds of the driver without Crispen: a buffer is made, filled, copied, read and destroyed. What the
+ * process grows by here is the driver's own.
+ */
+async function control(rounds: number): Promise<string> {
+  const adapter = await testGpu().requestAdapter();
+  const device = await adapter?.requestDevice();
+  if (!device) throw new Error('no device for the control');
+  const size = 2 ** 16;
+  const data = new Uint32Array(size / 4).fill(7);
+  const round = async () => {
+    const [from, to] = [STORAGE | COPY_SRC | COPY_DST, MAP_READ | COPY_DST].map((usage) =>
+      device.createBuffer({ size, usage }),
+    );
+    device.queue.writeBuffer(from, 0, data);
+    const encoder = device.createCommandEncoder();
+    encoder.copyBufferToBuffer(from, 0, to, 0, size);
+    device.queue.submit([encoder.finish()]);
+    await to.mapAsync(MAP_READ);
+    to.getMappedRange();
+    to.unmap();
+    for (const buffer of [from, to]) buffer.destroy();
+  };
+  const sizes: number[] = [];
+  for (let i = 0; i < rounds; i++) {
+    await round();
+    if (i === Math.floor(rounds / 10) || i === rounds - 1) {
+      sizes.push(held(new Map()).process);
+    }
+  }
+  device.destroy();
+  const grown = (sizes[sizes.length - 1] - sizes[0]) / 2 ** 20;
+  return `the process grew by ${grown.toFixed(1)} MiB in ${rounds} rounds of the driver without Crispen`;
 }
