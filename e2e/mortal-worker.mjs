@@ -8,7 +8,7 @@ const channel = new BroadcastChannel('mortal-worker');
 channel.onmessage = ({ data }) => {
   if (data === 'throw') throw new Error('killed by the test');
   if (data !== 'close') return;
-  // Nothing that comes later is answered.
-  self.close();
   channel.postMessage('closed');
+  // In the same task: nothing that comes later is answered.
+  self.close();
 };
