@@ -12,7 +12,7 @@ import {
   prelude,
 } from '../src/kernels/kernel.ts';
 import { type PlanarMap, planarMap } from '../src/kernels/planar.ts';
-import { requestTestDevice } from './gpu.ts';
+import { requestF16Adapter, requestTestAdapter, requestTestDevice } from './gpu.ts';
 import { randomStream } from './random.ts';
 
 /** Unwritten memory before a kernel runs: a quiet NaN with a recognisable pattern. */
@@ -26,6 +26,14 @@ const HALF_POISON = 0x7ead;
  * kernels' sources only differ in three aliases.
  */
 export const ELEMENT: ElementType = process.env.CRISPEN_ELEMENT === 'f16' ? 'f16' : 'f32';
+
+/**
+ * For kernel tests that ask for an adapter while they load. Null in the f16 tests on a machine
+ * without `shader-f16`, which skip every test; otherwise throws without an adapter.
+ */
+export function requestKernelAdapter(): Promise<GPUAdapter | null> {
+  return ELEMENT === 'f16' ? requestF16Adapter() : requestTestAdapter();
+}
 
 /** Values in -1..1 that the element type can represent, never all zero. */
 export function randomValues(length: number, seed: number): Float32Array<ArrayBuffer> {

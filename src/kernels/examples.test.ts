@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { EXAMPLES } from './examples.ts';
 import type { ElementType } from './kernel.ts';
@@ -19,11 +20,31 @@ const MORE: readonly [name: string, variant: string, element: ElementType][] = [
 ];
 
 // What A2N x2 compiles to is kept by test/a2nExpansions.test.ts.
-test.each([
+const KEPT = [
   ...Object.keys(EXAMPLES).map((name) => [name, Object.keys(EXAMPLES[name])[0], 'f32'] as const),
   ...MORE,
-])('%s (%s, %s) expands as before', async (name, variant, element) => {
+];
+const fileOf = ([name, variant, element]: (typeof KEPT)[number]): string =>
+  `${name.replace('/', '-')}.${variant}.${element}.wgsl`;
+
+test.each(KEPT)('%s (%s, %s) expands as before', async (...kept) => {
+  const [name, variant, element] = kept;
   const { code } = EXAMPLES[name][variant](element);
-  const file = `${name.replace('/', '-')}.${variant}.${element}.wgsl`;
-  await expect(code).toMatchFileSnapshot(`../../test/expansions/${file}`);
+  await expect(code).toMatchFileSnapshot(`../../test/expansions/${fileOf(kept)}`);
+});
+
+test('no expansion is kept that nothing has any more', () => {
+  const files = readdirSync('test/expansions').filter((name) => name.endsWith('.wgsl'));
+  expect(files.toSorted()).toEqual(KEPT.map(fileOf).toSorted());
+});
+
+// The f16 group also loads the kernel tests on machines without an adapter.
+test('kernel tests that need an adapter while they load ask requestKernelAdapter()', () => {
+  const files = readdirSync('src/kernels', { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.gpu.test.ts'))
+    .map((name) => `src/kernels/${name}`);
+  expect(files.length).toBeGreaterThan(10);
+  expect(
+    files.filter((file) => /requestTest(Adapter|Device)\(/.test(readFileSync(file, 'utf8'))),
+  ).toEqual([]);
 });

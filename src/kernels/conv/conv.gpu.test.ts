@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { requestF16Adapter, requestTestAdapter, TEST_MATRIX_BYTES } from '../../../test/gpu.ts';
+import { TEST_MATRIX_BYTES } from '../../../test/gpu.ts';
 import {
   ELEMENT,
   expectClose,
   randomMap,
   randomValues,
+  requestKernelAdapter,
   runKernel,
   written,
 } from '../../../test/kernels.ts';
@@ -118,7 +119,7 @@ async function check(
   }
 }
 
-const adapter = await (ELEMENT === 'f16' ? requestF16Adapter() : requestTestAdapter());
+const adapter = await requestKernelAdapter();
 const OFFER = {
   features: [...(adapter?.features ?? [])],
   matrix: adapter ? matrixUnit(adapter, TEST_MATRIX_BYTES) : undefined,

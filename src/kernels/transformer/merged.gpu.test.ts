@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { requestTestAdapter } from '../../../test/gpu.ts';
-import { expectClose, randomMap, randomValues, runKernel, written } from '../../../test/kernels.ts';
+import {
+  expectClose,
+  randomMap,
+  randomValues,
+  requestKernelAdapter,
+  runKernel,
+  written,
+} from '../../../test/kernels.ts';
 import type { Activation } from '../../graph/graph.ts';
 import type { Grouping } from '../../graph/transformerOp.ts';
 import { convReference } from '../conv/conv.reference.ts';
@@ -37,10 +43,10 @@ import {
 } from './transformer.reference.ts';
 import { groupGrid, packDepthwise } from './transformer.ts';
 
-const { features } = await requestTestAdapter();
+const features = (await requestKernelAdapter())?.features;
 const LOADINGS: readonly Loading[] = [
   { quads: false },
-  ...(features.has('subgroups') ? [{ quads: true }] : []),
+  ...(features?.has('subgroups') ? [{ quads: true }] : []),
 ];
 /** One pixel, thin, odd, exactly one workgroup, beyond one workgroup in both directions. */
 const SIZES = [

@@ -2,12 +2,13 @@ alias E = f32;
 alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 const FIRST = 12u;
+const TIMES = 1u;
 const COUNT = 36u;
 
-// Channels FIRST .. FIRST + COUNT - 1 of a map, as a gather.
-//   x [..][H][W], y [ceil(COUNT / 4)][H][W] vectors of 4 channels (Chw4c)
+// Channels of a map, from FIRST on, each TIMES times: y[c] = x[FIRST + c / TIMES], c < COUNT.
+//   x [..][H][W], y [ceil(COUNT / 4)][H][W] vectors of 4 channels (Chw4c); lanes from COUNT on are zero
 // One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block of y.
-// Prelude: E, E4, FIRST, COUNT.
+// Prelude: E, E4, FIRST, TIMES, COUNT.
 
 // The uniform of kernels that run over one feature map.
 
@@ -26,7 +27,7 @@ fn gather(c: u32, pixel: u32) -> E {
   if c >= COUNT {
     return E(0.0);
   }
-  let source = FIRST + c;
+  let source = FIRST + c / TIMES;
   return x[(source >> 2u) * params.width * params.height + pixel][source & 3u];
 }
 
