@@ -1,7 +1,18 @@
 import type { Bytes } from './bytes.ts';
 
-/** The first frames of a GIF: where their right and lower edges are on the screen. */
-export function* gifFrames(bytes: Bytes, most: number): Generator<readonly [number, number]> {
+/** A frame of a GIF: a rectangle of the screen. */
+export interface GifFrame {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  /** Where its description is in the file, and where its compressed samples are. */
+  readonly at: number;
+  readonly samplesAt: number;
+}
+
+/** The first frames of a GIF. Numbers beyond the end of the file are NaN. */
+export function* gifFrames(bytes: Bytes, most: number): Generator<GifFrame> {
   const tableSize = (flags: number) => (flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0);
   let frames = 0;
   let at = 13 + tableSize(bytes.at(10));
@@ -10,11 +21,34 @@ export function* gifFrames(bytes: Bytes, most: number): Generator<readonly [numb
     if (kind === 0x21) at += 2;
     else if (kind === 0x2c) {
       const [x, y, width, height] = [1, 3, 5, 7].map((word) => bytes.u16le(at + word));
-      yield [x + width, y + height];
+      const samplesAt = at + 11 + tableSize(bytes.at(at + 9));
+      yield { x, y, width, height, at, samplesAt };
       if (++frames === most) return;
-      at += 11 + tableSize(bytes.at(at + 9));
+      at = samplesAt;
     } else return;
-    while (bytes.at(at) > 0) at += 1 + bytes.at(at);
-    at++;
+    at = afterBlocks(bytes, at);
   }
+}
+
+/** The offset after a chain of blocks and the empty one that ends it. */
+function afterBlocks(bytes: Bytes, start: number): number {
+  let at = start;
+  while (bytes.at(at) > 0) at += 1 + bytes.at(at);
+  return at + 1;
+}
+
+/**
+ * The most samples that a byte of LZW expresses. A code of b bits stands for at most 2^b samples,
+ * because each new entry of the table is one sample longer than an earlier one. Codes have at most
+ * 12 bits.
+ */
+const LZW_SAMPLES = 2 ** 12 / (12 / 8);
+
+/** Whether the bytes of the first frame cannot express all of its samples. */
+export function lacksGifSamples(bytes: Bytes): boolean {
+  const [frame] = gifFrames(bytes, 1);
+  if (!frame) return false;
+  const { width, height, samplesAt } = frame;
+  const end = Math.min(afterBlocks(bytes, samplesAt), bytes.data.length);
+  return width * height > (end - samplesAt) * LZW_SAMPLES;
 }

@@ -135,7 +135,7 @@ describe('readHeader', () => {
   it('sees a bomb in the first frame of a GIF', async () => {
     const file = await noise.clone().gif().toBuffer();
     const [frame] = [...gifFrames(new Bytes(file), 1)];
-    expect(frame).toEqual([WIDTH, HEIGHT]);
+    expect(frame).toMatchObject({ x: 0, y: 0, width: WIDTH, height: HEIGHT });
     const sides = Buffer.from([0x2c, 0, 0, 0, 0, WIDTH, 0, HEIGHT, 0]);
     file.fill(0xff, file.indexOf(sides) + 5, file.indexOf(sides) + 9);
     expect(readHeader(file).size).toEqual([65535, 65535]);
@@ -153,7 +153,74 @@ describe('readHeader', () => {
   });
 });
 
+/**
+ * A GIF of one colour, compressed as well as LZW can: each code stands for one sample more than the
+ * one before it, and at last every code for 4091. It has 4091 columns and 2046 rows, and one more
+ * row for each of `more`.
+ */
+function densestGif(more: number): Buffer {
+  const [width, height, first, last] = [4091, 2046 + more, 6, 4095];
+  const bits: number[] = [];
+  const put = (code: number, length: number) => {
+    for (let bit = 0; bit < length; bit++) bits.push((code >> bit) & 1);
+  };
+  const [clear, end] = [4, 5];
+  put(clear, 3);
+  put(0, 3);
+  for (let code = first; code <= last; code++) put(code, 32 - Math.clz32(code));
+  for (let i = 0; i < more; i++) put(last, 12);
+  put(end, 12);
+  const codes = Buffer.alloc(Math.ceil(bits.length / 8));
+  bits.forEach((bit, i) => {
+    codes[i >> 3] |= bit << (i & 7);
+  });
+  const blocks: Buffer[] = [];
+  for (let at = 0; at < codes.length; at += 255) {
+    const block = codes.subarray(at, at + 255);
+    blocks.push(Buffer.of(block.length), block);
+  }
+  const head = Buffer.from('GIF89a----\x80\0\0\x0a\x14\x1e\0\0\0,----====\0\x02', 'latin1');
+  for (const at of [6, head.length - 6]) {
+    head.writeUInt16LE(width, at);
+    head.writeUInt16LE(height, at + 2);
+  }
+  head.fill(0, head.length - 10, head.length - 6);
+  return Buffer.concat([head, ...blocks, Buffer.of(0, 0x3b)]);
+}
+
 describe('isTruncated', () => {
+  it('accepts a GIF that is compressed as well as LZW can, and no GIF of fewer bytes', async () => {
+    const whole = densestGif(0);
+    const { data, info } = await sharp(whole, { failOn: 'warning' })
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    expect([info.width, info.height]).toEqual([4091, 2046]);
+    expect([...data.subarray(-3)]).toEqual([10, 20, 30]);
+    expect(isTruncated('GIF', whole)).toBe(false);
+
+    const large = densestGif(60_000);
+    expect(large.length).toBeLessThan(100_000);
+    expect(isTruncated('GIF', large)).toBe(false);
+    expect(isTruncated('GIF', large.subarray(0, large.length * 0.95))).toBe(true);
+    const { samplesAt } = [...gifFrames(new Bytes(large), 1)][0];
+    large.writeUInt16LE(65_165, samplesAt - 4);
+    expect(isTruncated('GIF', large)).toBe(true);
+  });
+
+  it.each(['b-w', 'srgb', 'rgb16'] as const)(
+    'accepts a blank PNG (%s), and none that claims more than deflate can express',
+    async (space) => {
+      const blank = { width: 2000, height: 2000, channels: 3, background: '#000' } as const;
+      const file = await sharp({ create: blank })
+        .toColourspace(space)
+        .png({ compressionLevel: 9, palette: false })
+        .toBuffer();
+      expect(isTruncated('PNG', file)).toBe(false);
+      file.writeUInt32BE(2200, 20);
+      expect(isTruncated('PNG', file)).toBe(true);
+    },
+  );
+
   it.each(['png', 'jpeg', 'webp'] as const)('tells a cut %s from a whole one', async (name) => {
     const file = await noise.clone().toFormat(name).toBuffer();
     const { format } = readHeader(file);

@@ -1,5 +1,5 @@
 import { Bytes } from './bytes.ts';
-import { gifFrames } from './gif.ts';
+import { gifFrames, lacksGifSamples } from './gif.ts';
 import { avifProperties, isoBoxes } from './iso.ts';
 
 /**
@@ -89,7 +89,8 @@ const SIZES: Partial<Record<ImageFormat, (bytes: Bytes) => Size>> = {
   PNG: (b) => [b.u32be(16), b.u32be(20)],
   GIF: (b) => {
     // Decoders extend the screen to the first frame, and to no other.
-    const [[right, bottom] = [0, 0]] = gifFrames(b, 1);
+    const [frame] = gifFrames(b, 1);
+    const [right, bottom] = frame ? [frame.x + frame.width, frame.y + frame.height] : [0, 0];
     return [Math.max(b.u16le(6), right || 0), Math.max(b.u16le(8), bottom || 0)];
   },
   BMP: (b) =>
@@ -165,11 +166,13 @@ function* jpegSegments(bytes: Bytes): Generator<{ marker: number; offset: number
 
 /**
  * Whether the file ends too early for its format: no EOI marker (JPEG), no IEND chunk (PNG), fewer
- * bytes than the RIFF header states (WebP). False for other formats.
+ * bytes than the RIFF header states (WebP), fewer compressed bytes than the samples need at the
+ * best (PNG, GIF). False for other formats.
  *
  * Chromium rejects such files, and other browsers may paint the missing part grey. This check gives
- * the same error everywhere and names the cause. An EOI inside an embedded thumbnail does not
- * count, because segments are skipped by their length.
+ * the same error everywhere and names the cause. It also spares the decoder from allocating a large
+ * image that a small file only claims to have. An EOI inside an embedded thumbnail does not count,
+ * because segments are skipped by their length.
  */
 export function isTruncated(format: ImageFormat, data: Uint8Array): boolean {
   const bytes = new Bytes(data);
@@ -179,11 +182,26 @@ export function isTruncated(format: ImageFormat, data: Uint8Array): boolean {
   }
   if (format === 'PNG') {
     let at = 8;
+    let samples = 0;
     while (at + 8 <= data.length) {
-      if (bytes.ascii(at + 4, 4) === 'IEND') return false;
+      const type = bytes.ascii(at + 4, 4);
+      if (type === 'IEND') return lacksPngSamples(bytes, samples);
+      if (type === 'IDAT') samples += bytes.u32be(at);
       at += 12 + bytes.u32be(at);
     }
     return true;
   }
+  if (format === 'GIF') return lacksGifSamples(bytes);
   return format === 'WebP' && data.length < bytes.u32le(4) + 8;
+}
+
+/** The most bytes that one of deflate expresses: 258 by a length and a distance of one bit each. */
+const DEFLATE_BYTES = 258 * 4;
+/** Samples of a pixel by a PNG's colour type. */
+const PNG_SAMPLES = [1, Number.NaN, 3, 1, 2, Number.NaN, 4];
+
+/** Whether the compressed bytes of a PNG cannot express all of its samples. */
+function lacksPngSamples(bytes: Bytes, compressed: number): boolean {
+  const bits = bytes.at(24) * PNG_SAMPLES[bytes.at(25)];
+  return (bytes.u32be(16) * bytes.u32be(20) * bits) / 8 > compressed * DEFLATE_BYTES;
 }

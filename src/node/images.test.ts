@@ -49,6 +49,42 @@ describe('reading', () => {
     expect([...(await readImage(at('deep.png'))).data]).toEqual([0, 128, 255, 255]);
   });
 
+  // As Chromium shows them. libvips paints the rest black, and leaves it out of large screens.
+  test.each([
+    ['inside of the screen', 100, 60, [100, 60]],
+    ['beyond the screen', 24, 20, [54, 30]],
+    ['on a wide screen', 3000, 60, [3000, 60]],
+  ])('what the first frame of a GIF leaves free is transparent: %s', async (_, w, h, size) => {
+    const frame = noise(24, 20, () => 255);
+    const file = await sharp(frame.data, { raw: { width: 24, height: 20, channels: 4 } })
+      .gif()
+      .toBuffer();
+    const shown = await sharp(file).ensureAlpha().raw().toBuffer();
+    const frameAt = file.indexOf(Buffer.of(0x2c, 0, 0, 0, 0, 24, 0, 20, 0));
+    file.writeUInt16LE(30, frameAt + 1);
+    file.writeUInt16LE(10, frameAt + 3);
+    file.writeUInt16LE(w, 6);
+    file.writeUInt16LE(h, 8);
+    await writeFile(at('frame.gif'), file);
+    const { width, height, data } = await readImage(at('frame.gif'));
+    expect([width, height]).toEqual(size);
+    const expected = new Uint8ClampedArray(width * height * 4);
+    for (let y = 0; y < 20; y++) {
+      const row = shown.subarray(y * 96, (y + 1) * 96);
+      expected.set(row, ((y + 10) * width + 30) * 4);
+    }
+    expect(Buffer.compare(Buffer.from(data.buffer), Buffer.from(expected.buffer))).toBe(0);
+  });
+
+  test('a GIF without pixels is refused', async () => {
+    const { data } = noise(24, 20, () => 255);
+    const raw = { width: 24, height: 20, channels: 4 } as const;
+    const file = await sharp(data, { raw }).gif().toBuffer();
+    file.writeUInt16LE(0, file.indexOf(Buffer.of(0x2c, 0, 0, 0, 0, 24, 0, 20, 0)) + 5);
+    await writeFile(at('empty.gif'), file);
+    await expect(readImage(at('empty.gif'))).rejects.toMatchObject({ code: 'DECODE_FAILED' });
+  });
+
   test('EXIF orientation is applied', async () => {
     const image = noise(4, 2, () => 255);
     // 6: the camera was turned; the first stored row is the right column.

@@ -10,6 +10,7 @@ import { depthOf, type Rgba8Image, type RgbaImage } from '../image/image.ts';
 import { isGrey, isOpaque, toRgba8, turn } from '../image/pixels.ts';
 import { type DecodedImage, type ImageTags, NO_TAGS } from '../image/tags.ts';
 import { decodeAvif } from './avif.ts';
+import { decodeGif } from './gif.ts';
 import { hdrToSrgb } from './hdr.ts';
 import { findOutput, type Output, STDIO, writeOutput } from './output.ts';
 import { FLOAT_NOTE, readUnusual } from './samples.ts';
@@ -106,6 +107,7 @@ export async function decodePicture(
     const stored =
       unusual ??
       (format === 'AVIF' && isRaw ? await decodeAvif(file, decode) : null) ??
+      (format === 'GIF' ? await decodeGif(file, decode) : null) ??
       (await decode<RgbaImage>(file));
     const isConverted = hdr !== null && output !== 'png';
     const image = turn(isConverted ? hdrToSrgb(stored, hdr) : stored, orientation);

@@ -7,8 +7,8 @@ const USAGE = `
 npm run fuzz -- [--mutations N | --seconds N] [--format NAME,NAME] [--seed N] [--from N]
 
 Changes image and weight files at random and reads them as the command line does, N files of each format.
-Every file has to give an image, a network or a CrispenError, within 2 s of CPU time (and 1 s more for each 64
-million declared pixels) and within four times the larger of the file and its declared pixels, plus 64 MiB. The last line is JSON:
+Every file has to give an image, a network or a CrispenError, within 2 s of CPU time and within four times the
+larger of the file and its declared pixels, plus 64 MiB. The last line is JSON:
 {files, untyped, slow, large, formats}. Exit code 1 unless the middle three are 0.
 
   --mutations N       of each format

@@ -19,8 +19,6 @@ import { PICKLE_CODE, repack, weightSeeds } from './weights.ts';
 
 const MIB = 2 ** 20;
 const SLOWEST_MS = 2000;
-/** Decoders have to make all declared pixels. */
-const PIXELS_PER_MS = 2 ** 16;
 
 /** A way to make a changed file of a format, and the reading of it. */
 interface Target {
@@ -126,14 +124,11 @@ function resetPeak(): void {
   }
 }
 
-/** What reading a file may take. Beyond the limit of pixels, the size is refused. */
-function allowance(file: Uint8Array): { readonly bytes: number; readonly milliseconds: number } {
+/** The bytes that reading a file may take. Beyond the limit of pixels, the size is refused. */
+function allowance(file: Uint8Array): number {
   const [width, height] = readHeader(file).size ?? [0, 0];
   const declared = width * height <= MAX_PIXELS ? width * height : 0;
-  return {
-    bytes: 4 * Math.max(file.length, declared * 4),
-    milliseconds: SLOWEST_MS + declared / PIXELS_PER_MS,
-  };
+  return 4 * Math.max(file.length, declared * 4);
 }
 
 export async function fuzz(options: FuzzOptions): Promise<Record<string, Counts>> {
@@ -197,11 +192,10 @@ async function measure(
   }
   const { user, system } = process.cpuUsage(start);
   const milliseconds = (user + system) / 1000;
-  const allowed = allowance(file);
-  const over = peak() - before - allowed.bytes;
+  const over = peak() - before - allowance(file);
   count.slowestMs = Math.max(count.slowestMs, Math.round(milliseconds));
   count.most = Math.max(count.most, over);
-  if (milliseconds > allowed.milliseconds) {
+  if (milliseconds > SLOWEST_MS) {
     count.slow++;
     onFault(`${Math.round(milliseconds)} ms`);
   }

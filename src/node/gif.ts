@@ -1,0 +1,41 @@
+import { Bytes } from '../codecs/bytes.ts';
+import { gifFrames } from '../codecs/gif.ts';
+import { readHeader } from '../codecs/header.ts';
+import { CrispenError } from '../errors.ts';
+import type { Rgba8Image } from '../image/image.ts';
+
+/** Returns the pixels of a file that libvips decodes, as RGBA. */
+type Decode = (file: Uint8Array) => Promise<Rgba8Image>;
+
+/**
+ * Decodes a GIF like browsers: what the first frame leaves free of the screen is transparent.
+ * libvips paints it black, or leaves it out if the screen is large, and holds the whole screen
+ * several times. So libvips gets the frame as a screen of its own.
+ *
+ * @returns null if the frame covers the screen, or there is none
+ * @throws CrispenError `DECODE_FAILED` if the frame has no pixels
+ */
+export async function decodeGif(file: Uint8Array, decode: Decode): Promise<Rgba8Image | null> {
+  const [frame] = gifFrames(new Bytes(file), 1);
+  const { size } = readHeader(file);
+  if (!frame || !size) return null;
+  const { x, y, at } = frame;
+  if (frame.width * frame.height === 0) {
+    throw new CrispenError('DECODE_FAILED', 'The first frame of the GIF file has no pixels.', {
+      hint: 'Choose another file, or export it anew.',
+    });
+  }
+  const [width, height] = size;
+  if (frame.width === width && frame.height === height) return null;
+
+  const alone = Uint8Array.from(file);
+  alone.copyWithin(6, at + 5, at + 9);
+  alone.fill(0, at + 1, at + 5);
+  const image = await decode(alone);
+  const data = new Uint8ClampedArray(width * height * 4);
+  for (let row = 0; row < image.height; row++) {
+    const from = row * image.width * 4;
+    data.set(image.data.subarray(from, from + image.width * 4), ((y + row) * width + x) * 4);
+  }
+  return { width, height, data };
+}
