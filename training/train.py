@@ -120,7 +120,7 @@ def main(given: list[str] | None = None) -> None:
         for key in ("init", "test", "perceptual"):
             recipe[key] = recipe[key] and name_of(recipe[key])
         recipe["data"] = ", ".join(name_of(source) for source in a.data)
-        done = {"photos": data.count, "megapixels": data.megapixels, "step": trainer.step,
+        done = {"precision": "bf16" if trainer.half else "f32", "photos": data.count, "megapixels": data.megapixels, "step": trainer.step,
                 "minutes": round(minutes(), 1), "hardware": hardware(device), "torch": torch.__version__}
         with open(path["run"], "w") as file:
             json.dump({**recipe, **done}, file, indent=2)

@@ -16,8 +16,11 @@ import type {
 import { nonFinite } from '../errors.ts';
 import { pixelsOf } from '../geometry.ts';
 import type { RgbaImage } from '../image/image.ts';
-import { packRgba8Reference, unpackRgba8Reference } from '../kernels/pixels/rgba8.reference.ts';
+import { packRgba8Steps, unpackRgba8Steps } from '../kernels/pixels/rgba8.reference.ts';
+import type { PlanarMap } from '../kernels/planar.ts';
+import { paced } from '../kernels/steps.ts';
 import type { CpuModel } from './model.ts';
+import { pacer } from './runner.ts';
 import { traceOnCpu } from './trace.ts';
 
 /** As `upscaleStrips`, of a network that runs in averaged tiles. The result is one strip. */
@@ -31,19 +34,21 @@ export async function upscaleAveraged(
   const { network } = model;
   checkEdge(edge);
   const formats = pixelFormats(network);
-  const lr = unpackRgba8Reference(image, formats.input);
+  const pause = pacer(signal);
+  const lr = await paced(unpackRgba8Steps(image, formats.input), pause);
   const rects = averagedTiles(image, tiles);
   const work = rects.reduce((sum, rect) => sum + pixelsOf(rect), 0) * model.work();
   const meter = new ProgressMeter(work, onProgress);
   const onWork = (done: number) => meter.advance(done);
-  const sr = await meanOfTiles(lr, tiles, network.scale, async (tile) => {
+  const run = async (tile: PlanarMap): Promise<PlanarMap> => {
     const { name } = network.graph.nodes[network.graph.output];
     const traced = await traceOnCpu(model, tile, [name], { signal, onWork });
     const { shape, data } = traced.get(name) as TracedTensor;
     const [channels, height, width] = shape;
     return { channels, height, width, data: data as Float32Array<ArrayBuffer> };
-  });
-  const { data, finite } = packRgba8Reference(sr, image, formats.output);
+  };
+  const sr = await meanOfTiles(lr, tiles, network.scale, run, pause);
+  const { data, finite } = await paced(packRgba8Steps(sr, image, formats.output), pause);
   if (!finite) throw nonFinite();
   await sink({ width: sr.width, height: sr.height, data, y: 0 } as Strip);
   meter.finish();

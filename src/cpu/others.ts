@@ -10,6 +10,7 @@ import { internal } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { activate } from '../kernels/activation.ts';
 import { groupMeansReference } from '../kernels/plksr/plksr.reference.ts';
+import { each, paced } from '../kernels/steps.ts';
 import {
   linearReference,
   softmaxReference,
@@ -161,15 +162,18 @@ function emitAnyPointwise(op: PointwiseOp, constants: Constants, graph: Graph): 
   return {
     tasks: (place) => {
       const map = place.map(op.writes.y);
-      const bend: HostTask = (floats) => {
-        for (let y = 0; y < map.height; y++) {
-          for (let x = 0; x < map.width; x++) {
-            const at = pixelAt(map, y, x) / 4;
-            for (let c = 0; c < map.channels; c++)
-              floats[at + c] = activate(activation, floats[at + c]);
-          }
+      const bendRow = (floats: Float32Array, y: number) => {
+        for (let x = 0; x < map.width; x++) {
+          const at = pixelAt(map, y, x) / 4;
+          for (let c = 0; c < map.channels; c++)
+            floats[at + c] = activate(activation, floats[at + c]);
         }
       };
+      const bend: HostTask = (floats, { pause }) =>
+        paced(
+          each(map.height, (y) => bendRow(floats, y)),
+          pause,
+        );
       return [...tasks(place), bend];
     },
   };

@@ -39,3 +39,14 @@ export function fromBlocked(
   }
   return map;
 }
+
+/** sums[i] += weight * line[i + shift], where there is such a value. */
+export function addShifted(
+  sums: Float64Array,
+  weight: number,
+  line: Float32Array,
+  shift: number,
+): void {
+  const end = Math.min(line.length, line.length - shift);
+  for (let i = Math.max(0, -shift); i < end; i++) sums[i] += weight * line[i + shift];
+}

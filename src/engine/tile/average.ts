@@ -6,6 +6,7 @@
 import { CrispenError } from '../../errors.ts';
 import type { Rect, Size } from '../../geometry.ts';
 import { type PlanarMap, planarMap } from '../../kernels/planar.ts';
+import { each, paced } from '../../kernels/steps.ts';
 import type { Edge } from '../types.ts';
 
 export interface AveragedTiles {
@@ -61,12 +62,14 @@ function cut(map: PlanarMap, { x, y, width, height }: Rect): PlanarMap {
 /**
  * Runs an image in tiles and averages their results where they overlap, summed in f64.
  * @param run gives a tile enlarged by `scale`
+ * @param pause lets other events in (`paced`)
  */
 export async function meanOfTiles(
   image: PlanarMap,
   tiles: AveragedTiles,
   scale: number,
   run: (tile: PlanarMap) => Promise<PlanarMap>,
+  pause: () => Promise<void> | undefined = () => undefined,
 ): Promise<PlanarMap> {
   const [width, height] = [image.width * scale, image.height * scale];
   let total: Float64Array | null = null;
@@ -85,10 +88,15 @@ export async function meanOfTiles(
   const columns = coverageAlong(startsAlong(image.width, tiles));
   const rows = coverageAlong(startsAlong(image.height, tiles));
   const mean = planarMap(channels, height, width);
-  total?.forEach((sum, i) => {
-    const [x, y] = [i % width, Math.floor(i / width) % height];
-    mean.data[i] = sum / (columns[Math.floor(x / scale)] * rows[Math.floor(y / scale)]);
-  });
+  const sums = total ?? new Float64Array();
+  const divideRow = (row: number) => {
+    const inRow = rows[Math.floor((row % height) / scale)];
+    for (let x = 0; x < width; x++) {
+      const i = row * width + x;
+      mean.data[i] = sums[i] / (columns[Math.floor(x / scale)] * inRow);
+    }
+  };
+  await paced(each(channels * height, divideRow), pause);
   return mean;
 }
 

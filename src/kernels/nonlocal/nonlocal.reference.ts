@@ -35,11 +35,23 @@ function addScaled(sum: Float64Array, weight: number, rows: Float64Array, at: nu
   for (let c = 0; c < sum.length; c++) sum[c] += weight * rows[at + c];
 }
 
+/** NaN where a value is. */
+function logSumExp(values: Float64Array): number {
+  let top = -Infinity;
+  for (const v of values) top = Math.max(top, v);
+  let sum = 0;
+  for (const v of values) sum += Math.exp(v - top);
+  return top + Math.log(sum);
+}
+
 /** [pixels, channels]: loops over channels read neighbours, which is ten times as fast. */
 function pixelMajor(x: PlanarMap): Float64Array {
+  const { channels, data } = x;
   const length = pixelsOf(x);
-  const rows = new Float64Array(length * x.channels);
-  for (let i = 0; i < length; i++) rows.set(rowOf(x, i), i * x.channels);
+  const rows = new Float64Array(length * channels);
+  for (let c = 0; c < channels; c++) {
+    for (let i = 0; i < length; i++) rows[i * channels + c] = data[c * length + i];
+  }
   return rows;
 }
 
@@ -137,6 +149,7 @@ export function* attentionSteps(
   const keys = spans * window;
   const data = new Float32Array(rounds * windows * window * keys);
   const lse = new Float32Array(rounds * windows * window);
+  const scores = new Float64Array(keys);
   for (let r = 0; r < rounds; r++) {
     const pixels = Array.from(
       { length: windows * window },
@@ -157,19 +170,15 @@ export function* attentionSteps(
     yield* each(rows.length, (j) => {
       const row = rows[j];
       const first = Math.floor(j / window);
-      const scores = Float64Array.from({ length: keys }, (_, k) => {
+      for (let k = 0; k < keys; k++) {
         const key = keyRow(first, k, window, windows);
         const score = dot(row, unit, key * x.channels);
-        return bias ? score + bias.data[(j % window) * length + pixels[key]] : score;
-      });
-      const top = scores.reduce((a, b) => Math.max(a, b));
-      const total = top + Math.log(scores.reduce((sum, s) => sum + Math.exp(s - top), 0));
+        scores[k] = bias ? score + bias.data[(j % window) * length + pixels[key]] : score;
+      }
+      const total = logSumExp(scores);
       const at = r * windows * window + j;
       lse[at] = total;
-      data.set(
-        scores.map((s) => Math.exp(s - total)),
-        at * keys,
-      );
+      for (let k = 0; k < keys; k++) data[at * keys + k] = Math.exp(scores[k] - total);
     });
   }
   return { dims: [rounds, windows, window, keys], data, lse };
@@ -276,6 +285,7 @@ export function* sampleKeysSteps(
   const { channels, height, width } = x;
   const plane = height * width;
   const y = planarMap(channels, height, width);
+  const values = pixelMajor(x);
   const sum = new Float64Array(channels);
   yield* each(plane, (i) => {
     const [row, col] = [Math.floor(i / width), i % width];
@@ -294,9 +304,7 @@ export function* sampleKeysSteps(
         [top + 1, left + 1, (v - top) * (u - left)],
       ]) {
         if (r < 0 || r >= height || q < 0 || q >= width) continue;
-        for (let c = 0; c < channels; c++) {
-          sum[c] += weight * share * x.data[c * plane + r * width + q];
-        }
+        addScaled(sum, weight * share, values, (r * width + q) * channels);
       }
     }
     for (let c = 0; c < channels; c++) y.data[c * plane + i] = sum[c];

@@ -1,7 +1,8 @@
 import { paddedSide } from '../../graph/analysis.ts';
 import type { Padding } from '../../graph/ops.ts';
-import { bilinearReference } from '../maps/enlarge.reference.ts';
+import { bilinearSteps } from '../maps/enlarge.reference.ts';
 import { type PlanarMap, planarMap } from '../planar.ts';
+import { atOnce, each, type Steps } from '../steps.ts';
 import type { PixelFormat } from './rgba8.ts';
 
 /** Interleaved RGBA of 8 or 16 bits per sample. */
@@ -62,47 +63,63 @@ export function cropReference(map: PlanarMap, height: number, width: number): Pl
 const luma = (r: number, g: number, b: number): number => 0.299 * r + 0.587 * g + 0.114 * b;
 
 /** RGBA -> planar RGB in 0..range, or luma if the format has one channel. */
-export function unpackRgba8Reference(image: Pixels, { range, channels }: PixelFormat): PlanarMap {
+export function* unpackRgba8Steps(
+  image: Pixels,
+  { range, channels }: PixelFormat,
+): Steps<PlanarMap> {
   const { width, height, data } = image;
   const map = planarMap(channels, height, width);
   const plane = width * height;
-  for (let i = 0; i < plane; i++) {
+  const store = (i: number) => {
     const rgb = [0, 1, 2].map((c) => data[i * 4 + c] * (range / topOf(data)));
     if (channels === 1) map.data[i] = luma(rgb[0], rgb[1], rgb[2]);
     else for (let c = 0; c < 3; c++) map.data[c * plane + i] = rgb[c];
-  }
+  };
+  yield* each(height, (y) => {
+    for (let x = 0; x < width; x++) store(y * width + x);
+  });
   return map;
 }
+export const unpackRgba8Reference = atOnce(unpackRgba8Steps);
 
 /**
  * Planar RGB or luma in 0..range -> RGBA with the bits of the LR image, clamped, rounded half to
  * even. Alpha comes from the LR image, enlarged bilinearly. With luma, so do the colour
  * differences.
  */
-export function packRgba8Reference(
+export function* packRgba8Steps(
   map: PlanarMap,
   lr: Pixels,
   { range, channels, scale }: PixelFormat & { readonly scale: number },
-): { data: Uint8ClampedArray<ArrayBuffer> | Uint16Array<ArrayBuffer>; finite: boolean } {
-  const plane = map.width * map.height;
+): Steps<{ data: Uint8ClampedArray<ArrayBuffer> | Uint16Array<ArrayBuffer>; finite: boolean }> {
+  const { width, height } = map;
+  const plane = width * height;
   const source = planarMap(4, lr.height, lr.width);
   const lrPlane = lr.width * lr.height;
   const top = topOf(lr.data);
   const data = top === 255 ? new Uint8ClampedArray(plane * 4) : new Uint16Array(plane * 4);
-  for (let i = 0; i < 4 * lrPlane; i++)
-    source.data[i] = lr.data[(i % lrPlane) * 4 + Math.floor(i / lrPlane)];
-  const below = bilinearReference(source, scale).data;
+  yield* each(4 * lr.height, (row) => {
+    for (let i = row * lr.width; i < (row + 1) * lr.width; i++)
+      source.data[i] = lr.data[(i % lrPlane) * 4 + Math.floor(i / lrPlane)];
+  });
+  const { data: below } = yield* bilinearSteps(source, scale);
+  let finite = true;
   const store = (at: number, v: number): void => {
     data[at] = roundHalfToEven(Math.min(Math.max(v, 0), top));
   };
-  for (let i = 0; i < plane; i++) {
+  const pack = (i: number): void => {
     const [r, g, b, alpha] = [0, 1, 2, 3].map((c) => below[c * plane + i]);
     const grey = luma(r, g, b);
     [r, g, b].forEach((colour, c) => {
       const v = map.data[(channels === 1 ? 0 : c * plane) + i] * (top / range);
+      finite &&= Number.isFinite(v);
       store(i * 4 + c, channels === 1 ? v + colour - grey : v);
     });
     store(i * 4 + 3, alpha);
-  }
-  return { data, finite: map.data.every(Number.isFinite) };
+  };
+  yield* each(height, (y) => {
+    for (let x = 0; x < width; x++) pack(y * width + x);
+  });
+  return { data, finite };
 }
+export const packRgba8Reference = atOnce(packRgba8Steps);

@@ -1,4 +1,4 @@
-import { type PlanarMap, planarMap } from '../planar.ts';
+import { addShifted, type PlanarMap, planarMap } from '../planar.ts';
 import { atOnce, each, type Steps } from '../steps.ts';
 
 /** Zero-padded convolution of the first channels among themselves; sums in f64. */
@@ -13,26 +13,21 @@ export function* partialConvSteps(
   const plane = height * width;
   const y = planarMap(x.channels, height, width);
   y.data.set(x.data);
-  const sums = new Float64Array(plane);
+  const sums = new Float64Array(width);
   for (let o = 0; o < count; o++) {
-    sums.fill(bias ? bias[o] : 0);
-    for (let c = 0; c < count; c++) {
-      yield* each(kernel, (ky) => {
-        for (let kx = 0; kx < kernel; kx++) {
-          const w = weights[((o * count + c) * kernel + ky) * kernel + kx];
-          const [dy, dx] = [ky - radius, kx - radius];
-          for (let row = Math.max(0, -dy); row < Math.min(height, height - dy); row++) {
-            const from = c * plane + (row + dy) * width + dx;
-            const to = row * width;
-            const end = Math.min(width, width - dx);
-            for (let col = Math.max(0, -dx); col < end; col++) {
-              sums[to + col] += w * x.data[from + col];
-            }
-          }
+    yield* each(height, (row) => {
+      sums.fill(bias ? bias[o] : 0);
+      for (let c = 0; c < count; c++) {
+        for (let ky = 0; ky < kernel; ky++) {
+          const from = row + ky - radius;
+          if (from < 0 || from >= height) continue;
+          const line = x.data.subarray(c * plane + from * width, c * plane + (from + 1) * width);
+          const at = ((o * count + c) * kernel + ky) * kernel;
+          for (let kx = 0; kx < kernel; kx++) addShifted(sums, weights[at + kx], line, kx - radius);
         }
-      });
-    }
-    y.data.set(sums, o * plane);
+      }
+      y.data.set(sums, o * plane + row * width);
+    });
   }
   return y;
 }

@@ -1,7 +1,7 @@
 import type { Size } from '../../geometry.ts';
 import { type Grouping, windowOf, windowsIn } from '../../graph/transformerOp.ts';
 import { bilinearSteps } from '../maps/enlarge.reference.ts';
-import { type PlanarMap, planarMap } from '../planar.ts';
+import { addShifted, type PlanarMap, planarMap } from '../planar.ts';
 import { atOnce, each, type Steps } from '../steps.ts';
 
 /** Scores [groups, heads, tokens, tokens]. */
@@ -27,19 +27,19 @@ export function* depthwiseSteps(
   const { channels, height, width } = x;
   const y = planarMap(channels, height, width);
   const radius = kernel >> 1;
+  const sums = new Float64Array(width);
   for (let c = 0; c < channels; c++) {
     yield* each(height, (row) => {
-      for (let col = 0; col < width; col++) {
-        let sum = bias ? bias[c] : 0;
-        for (let ky = 0; ky < kernel; ky++) {
-          for (let kx = 0; kx < kernel; kx++) {
-            const [r, q] = [row + ky - radius, col + kx - radius];
-            if (r < 0 || q < 0 || r >= height || q >= width) continue;
-            sum += weights[(c * kernel + ky) * kernel + kx] * x.data[(c * height + r) * width + q];
-          }
+      sums.fill(bias ? bias[c] : 0);
+      for (let ky = 0; ky < kernel; ky++) {
+        const r = row + ky - radius;
+        if (r < 0 || r >= height) continue;
+        const line = x.data.subarray((c * height + r) * width, (c * height + r + 1) * width);
+        for (let kx = 0; kx < kernel; kx++) {
+          addShifted(sums, weights[(c * kernel + ky) * kernel + kx], line, kx - radius);
         }
-        y.data[(c * height + row) * width + col] = sum;
       }
+      y.data.set(sums, (c * height + row) * width);
     });
   }
   return y;
