@@ -21,8 +21,11 @@ const CHAINS = 8;
 const UNROLLED = 4;
 const COPY_BYTES = 64 * 2 ** 20;
 
-/** @throws Error without an adapter. */
-export async function measureCeiling(gpu: GPU): Promise<Omit<Ceiling, 'core'>> {
+/** @throws Error without an adapter, and the reason of `signal` between two measurements. */
+export async function measureCeiling(
+  gpu: GPU,
+  signal?: AbortSignal,
+): Promise<Omit<Ceiling, 'core'>> {
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) throw new Error('There is no adapter to measure.');
   const f16 = adapter.features.has('shader-f16');
@@ -30,10 +33,10 @@ export async function measureCeiling(gpu: GPU): Promise<Omit<Ceiling, 'core'>> {
   try {
     return {
       multiplyAdds: {
-        f32: await multiplyAdds(device, 'f32'),
-        f16: f16 ? await multiplyAdds(device, 'f16') : null,
+        f32: await multiplyAdds(device, 'f32', signal),
+        f16: f16 ? await multiplyAdds(device, 'f16', signal) : null,
       },
-      bandwidth: await bandwidth(device),
+      bandwidth: await bandwidth(device, signal),
     };
   } finally {
     device.destroy();
@@ -65,7 +68,11 @@ ${Array(UNROLLED).fill(step).join('\n')}
 }`;
 }
 
-async function multiplyAdds(device: GPUDevice, element: ElementType): Promise<number> {
+async function multiplyAdds(
+  device: GPUDevice,
+  element: ElementType,
+  signal: AbortSignal | undefined,
+): Promise<number> {
   const module = device.createShaderModule({ code: multiplyAddShader(element) });
   const pipeline = await device.createComputePipelineAsync({
     layout: 'auto',
@@ -81,7 +88,7 @@ async function multiplyAdds(device: GPUDevice, element: ElementType): Promise<nu
       { binding: 1, resource: { buffer: result } },
     ],
   });
-  const loopsPerSecond = await best(device, (encoder, loops) => {
+  const loopsPerSecond = await best(device, signal, (encoder, loops) => {
     const words = new ArrayBuffer(16);
     new Float32Array(words).set([0.999, 0.001]);
     new Uint32Array(words)[2] = loops;
@@ -95,10 +102,10 @@ async function multiplyAdds(device: GPUDevice, element: ElementType): Promise<nu
   return loopsPerSecond * INVOCATIONS * CHAINS * UNROLLED * 4;
 }
 
-async function bandwidth(device: GPUDevice): Promise<number> {
+async function bandwidth(device: GPUDevice, signal: AbortSignal | undefined): Promise<number> {
   const usage = 0x4 | 0x8; // COPY_SRC | COPY_DST
   const [from, to] = [0, 1].map(() => device.createBuffer({ size: COPY_BYTES, usage }));
-  const copiesPerSecond = await best(device, (encoder, copies) => {
+  const copiesPerSecond = await best(device, signal, (encoder, copies) => {
     for (let i = 0; i < copies; i++) encoder.copyBufferToBuffer(from, 0, to, 0, COPY_BYTES);
   });
   return copiesPerSecond * COPY_BYTES * 2;
@@ -110,9 +117,11 @@ async function bandwidth(device: GPUDevice): Promise<number> {
  */
 async function best(
   device: GPUDevice,
+  signal: AbortSignal | undefined,
   encode: (encoder: GPUCommandEncoder, rounds: number) => void,
 ): Promise<number> {
   const run = async (rounds: number): Promise<number> => {
+    signal?.throwIfAborted();
     const encoder = device.createCommandEncoder();
     encode(encoder, rounds);
     const started = performance.now();

@@ -15,7 +15,12 @@ export interface Task {
   readonly network: Network;
   readonly weights: TensorMap;
   readonly image: Rgba8Image;
+  /** Ends what a contender does for the task as soon as it can. */
+  readonly signal?: AbortSignal | undefined;
 }
+
+/** Receives the part that is done, 0 to 1. */
+export type OnProgress = (done: number) => void;
 
 export interface Contender {
   readonly engine: EngineId;
@@ -28,9 +33,9 @@ export interface Contender {
 
 export interface Runner {
   /** From the image in memory to the enlarged image in memory. */
-  run(): Promise<void>;
+  run(onProgress?: OnProgress): Promise<void>;
   /** The output of `run`, planar (chw), unclamped, in units of 0..1. */
-  output(): Promise<Float32Array>;
+  output(onProgress?: OnProgress): Promise<Float32Array>;
   /** From a plan, if there is one. CPU engines have the multiply-adds of the graph. */
   readonly cost?: Partial<PlanCost>;
   close(): Promise<void>;

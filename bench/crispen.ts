@@ -13,8 +13,12 @@ export function crispenContenders(gpu: GPU): Contender[] {
   const contender = (engine: EngineId, precision: ElementType, fused: boolean): Contender => ({
     engine,
     precision,
-    async open({ network, weights, image }) {
+    async open({ network, weights, image, signal }) {
       const engine = await Engine.create({ gpu });
+      // Whatever the engine waits for fails at once without its device.
+      const stop = () => engine.destroy();
+      signal?.addEventListener('abort', stop, { once: true });
+      if (signal?.aborted) stop();
       const fuse = fused ? engine.fusion : 'none';
       const model = await engine
         .loadModel(network, weights, { fuse, precision })
@@ -25,19 +29,29 @@ export function crispenContenders(gpu: GPU): Contender[] {
       const { width, height } = image;
       const { graph, inputRange } = network;
       return {
-        async run() {
-          await engine.upscale(model, image, { submitMs: () => SUBMIT_MS });
+        async run(onProgress) {
+          await engine.upscale(model, image, {
+            submitMs: () => SUBMIT_MS,
+            signal,
+            onProgress: ({ fraction }) => onProgress?.(fraction),
+          });
         },
-        async output() {
+        async output(onProgress) {
           const { name } = graph.nodes[graph.output];
           const input = { width, height, data: toPlanar(image, inputRange) };
-          const options = { fuse, precision };
+          const options = {
+            fuse,
+            precision,
+            signal,
+            onProgress: ({ fraction }: { readonly fraction: number }) => onProgress?.(fraction),
+          };
           const traced = await trace(engine, network, weights, input, [name], options);
           const { data } = traced.get(name)!;
           return data.map((value) => value / inputRange);
         },
         cost: planCost(model.program, image, (key) => model.spans.get(key)!.size),
         async close() {
+          signal?.removeEventListener('abort', stop);
           engine.destroy();
         },
       };

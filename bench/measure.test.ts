@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createNetwork } from '../src/networks/registry.ts';
 import type { Contender, EngineId } from './contender.ts';
 import { maxAbsDifference, measure, median, PATIENCE_MS } from './measure.ts';
@@ -107,6 +107,82 @@ describe('measure', () => {
     expect(rows[2]).toMatchObject({ gflopsPerThread: 0.001, multiplyAddShare: 0.125 });
     expect(rows[0].bandwidthShare).toBeUndefined();
   });
+
+  it('tells how far it is: every step once, and within a first run', async () => {
+    const { contender, options } = stage();
+    const plain = contender('crispen-unfused', [1]);
+    const fused: Contender = {
+      ...contender('crispen-fused', [1]),
+      open: async (task) => {
+        const runner = await contender('crispen-fused', [1]).open(task);
+        return {
+          ...runner,
+          async run(onProgress) {
+            onProgress?.(0.5);
+            await runner.run();
+          },
+        };
+      },
+    };
+    const seen: number[] = [];
+    await measure([fused], task, {
+      ...options,
+      reference: plain,
+      onProgress: (done) => seen.push(done),
+    });
+    // The output of the reference, the first run and three others.
+    expect(seen).toEqual([0, 0.2, 0.3, 0.4, 0.6, 0.8, 1, 1]);
+  });
+
+  it.each(['opening', 'the first run', 'a run that counts', 'the output'])(
+    'ends at once when it is cancelled: %s',
+    async (when) => {
+      const { contender, log, options } = stage();
+      const plain = contender('crispen-unfused', [1]);
+      const cancel = new AbortController();
+      const reason = new Error('cancelled');
+      const never = () => {
+        queueMicrotask(() => cancel.abort(reason));
+        return new Promise<never>(() => {});
+      };
+      let openLate = () => {};
+      const stuck: Contender = {
+        ...contender('crispen-fused', [1]),
+        async open(task) {
+          const runner = await contender('crispen-fused', [1]).open(task);
+          if (when === 'opening') {
+            void never();
+            await new Promise<void>((resolve) => {
+              openLate = resolve;
+            });
+          }
+          let runs = 0;
+          return {
+            ...runner,
+            run: () =>
+              when === (runs++ === 0 ? 'the first run' : 'a run that counts')
+                ? never()
+                : runner.run(),
+            output: () => (when === 'the output' ? never() : runner.output()),
+          };
+        },
+      };
+      const other = contender('crispen-cpu', [1]);
+      const measured = measure(
+        [stuck, other],
+        { ...task, signal: cancel.signal },
+        {
+          ...options,
+          reference: plain,
+        },
+      );
+      await expect(measured).rejects.toBe(reason);
+      openLate();
+      await vi.waitFor(() => expect(log).toContain('close crispen-fused'));
+      const isOtherOpen = when === 'a run that counts';
+      expect(log.includes('close crispen-cpu')).toBe(isOtherOpen);
+    },
+  );
 
   it('runs who takes too long once more only', async () => {
     const { contender, log, options } = stage();

@@ -1,5 +1,6 @@
+import { abortable } from './abortable.ts';
 import type { Ceiling } from './ceiling.ts';
-import type { Contender, Row, Runner, Task } from './contender.ts';
+import type { Contender, OnProgress, Row, Runner, Task } from './contender.ts';
 
 /** What is counted during a run: `GpuGauge`, or nothing in a test. */
 export interface Gauge {
@@ -16,6 +17,8 @@ export interface MeasureOptions {
   readonly reference: Contender;
   readonly now?: () => number;
   readonly onStage?: (what: string) => void;
+  /** Within a first run too, but not within the runs that count. */
+  readonly onProgress?: OnProgress;
   /** Receives the reference's output in the form of `Runner.output`. */
   readonly onReference?: (output: Float32Array) => void;
 }
@@ -42,6 +45,7 @@ interface Entry {
  * Runs every contender on one task: first each once, and compares the outputs; then all in turn,
  * `repeats` times. Other work on the machine then affects all of them alike. A contender that fails
  * becomes a row with an error and does not stop the others.
+ * @throws the reason of the task's signal, as soon as it fires. The contenders are closed.
  */
 export async function measure(
   contenders: readonly Contender[],
@@ -49,7 +53,17 @@ export async function measure(
   options: MeasureOptions,
 ): Promise<Row[]> {
   const { repeats, gauge, reference, now = () => performance.now(), onStage } = options;
-  const wanted = await outputOf(reference, task, onStage);
+  const { signal } = task;
+  const steps = 1 + contenders.length * (1 + repeats);
+  let step = 0;
+  const progress: OnProgress = (done) => options.onProgress?.((step + done) / steps);
+  const nextStep = () => {
+    step++;
+    progress(0);
+  };
+  progress(0);
+  const wanted = await outputOf(reference, task, onStage, progress);
+  nextStep();
   options.onReference?.(wanted);
   const failed = new Map<Contender, string>();
   const entries: Entry[] = [];
@@ -60,16 +74,16 @@ export async function measure(
     let runner: Runner | null = null;
     try {
       const started = now();
-      runner = await contender.open(task);
+      runner = await open(contender, task);
       gauge.takeDispatches();
       const opened = now();
-      await runner.run();
+      await abortable(runner.run(progress), signal);
       const ended = now();
       const first = {
         firstMs: ended - started,
         gpuBytes: gauge.memory(engine).peak,
         dispatches: gauge.takeDispatches(),
-        maxAbsDiff: maxAbsDifference(await runner.output(), wanted),
+        maxAbsDiff: maxAbsDifference(await abortable(runner.output(), signal), wanted),
       };
       const entry: Entry = {
         contender,
@@ -87,21 +101,27 @@ export async function measure(
       failed.set(contender, messageOf(error));
       await runner?.close().catch(() => {});
     }
+    if (signal?.aborted) break;
+    nextStep();
   }
   for (let repeat = 0; repeat < repeats; repeat++) {
     for (const entry of entries) {
+      if (signal?.aborted) break;
       if (entry.error !== undefined || (entry.slow && repeat > 0)) continue;
       onStage?.(`${nameOf(entry.contender)}: run ${repeat + 1} of ${entry.slow ? 1 : repeats}`);
       try {
         const started = now();
-        await entry.runner.run();
+        await abortable(entry.runner.run(), signal);
         entry.times.push(now() - started);
       } catch (error) {
         entry.error = messageOf(error);
       }
+      nextStep();
     }
   }
   for (const { runner } of entries) await runner.close().catch(() => {});
+  signal?.throwIfAborted();
+  options.onProgress?.(1);
   const { image, network } = task;
   return contenders.map((contender) => {
     const { engine, precision, threads } = contender;
@@ -128,13 +148,25 @@ async function outputOf(
   reference: Contender,
   task: Task,
   onStage: MeasureOptions['onStage'],
+  onProgress: OnProgress,
 ): Promise<Float32Array> {
   onStage?.(`${reference.engine}: the output that all are compared with`);
-  const runner = await reference.open(task);
+  const runner = await open(reference, task);
   try {
-    return await runner.output();
+    return await abortable(runner.output(onProgress), task.signal);
   } finally {
     await runner.close();
+  }
+}
+
+/** Opens a contender. If the signal fires before it is open, it is closed once it is. */
+async function open(contender: Contender, task: Task): Promise<Runner> {
+  const opening = contender.open(task);
+  try {
+    return await abortable(opening, task.signal);
+  } catch (error) {
+    opening.then((runner) => runner.close()).catch(() => {});
+    throw error;
   }
 }
 

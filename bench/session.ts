@@ -6,8 +6,9 @@ import { detect, recognise } from '../src/networks/detect.ts';
 import type { Network } from '../src/networks/network.ts';
 import { readWeights } from '../src/weights/read.ts';
 import type { TensorMap } from '../src/weights/tensor.ts';
+import { abortable } from './abortable.ts';
 import { type Ceiling, measureCeiling } from './ceiling.ts';
-import type { Contender, EngineId, Row } from './contender.ts';
+import type { Contender, EngineId, OnProgress, Row } from './contender.ts';
 import { type Gauge, measure } from './measure.ts';
 import { cropPhoto } from './photo.ts';
 
@@ -28,13 +29,18 @@ export interface BenchWeights {
 export interface BenchEvents {
   readonly onRows?: (rows: Row[], ceiling: Ceiling) => void;
   readonly onStage?: (what: string) => void;
+  readonly onProgress?: OnProgress;
   /** An image and the output of `crispen-unfused` for it: planar (chw), in units of 0..1. */
   readonly onReference?: (image: Rgba8Image, output: Float32Array) => void;
 }
 
+/** The part of a session that measuring the ceilings takes, for the progress. */
+const CEILING_PART = 0.05;
+
 /** The bench's model if no weight file is named. */
 export const modelOf = (scale: number) => findModel(`a2n-x${scale}`);
 
+/** @throws the reason of `signal`, as soon as it fires. */
 export async function runSession(
   { engines, sizes, repeats, scale }: BenchRequest,
   all: readonly Contender[],
@@ -45,23 +51,30 @@ export async function runSession(
     readonly photo: Rgba8Image;
     /** Multiply-adds per second of one core, if the bench has engines on the CPU. */
     readonly core?: number;
+    readonly signal?: AbortSignal | undefined;
   },
-  { onRows, onStage, onReference }: BenchEvents = {},
+  { onRows, onStage, onProgress, onReference }: BenchEvents = {},
 ): Promise<Row[]> {
-  const { gpu, gauge, photo, core } = platform;
+  const { gpu, gauge, photo, core, signal } = platform;
   const { network, weights } = await openWeights(platform.weights, scale);
   onStage?.('the ceilings of the adapter');
   gauge.begin('ceiling');
-  const ceiling = { ...(await measureCeiling(gpu)), ...(core !== undefined && { core }) };
+  const ceiling = {
+    ...(await abortable(measureCeiling(gpu, signal), signal)),
+    ...(core !== undefined && { core }),
+  };
   const contenders = engines.flatMap((id) => all.filter(({ engine }) => engine === id));
   const reference = all.find(({ engine }) => engine === 'crispen-unfused')!;
   const rows: Row[] = [];
-  for (const [width, height] of sizes) {
-    const task = { network, weights, image: cropPhoto(photo, width, height) };
+  for (const [index, [width, height]] of sizes.entries()) {
+    const image = cropPhoto(photo, width, height);
+    const task = { network, weights, image, signal };
     const options = { repeats, gauge, ceiling, reference };
     const measured = await measure(contenders, task, {
       ...options,
-      onReference: (output) => onReference?.(task.image, output),
+      onReference: (output) => onReference?.(image, output),
+      onProgress: (done) =>
+        onProgress?.(CEILING_PART + ((1 - CEILING_PART) * (index + done)) / sizes.length),
       ...(onStage && { onStage: (what: string) => onStage(`${width}x${height}: ${what}`) }),
     });
     rows.push(...measured);

@@ -1,7 +1,8 @@
-import type { Browser } from 'playwright';
-import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import type { Browser, Page } from 'playwright';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { Row } from '../bench/contender.ts';
 import type { PageRequest, PageResult } from '../bench/page/page.ts';
+import { violations } from './axe.ts';
 import { launch } from './browser.ts';
 
 /** Set by bench/page/page.ts. */
@@ -59,3 +60,153 @@ it('the bench runs fused and unfused, which agree, and knows what they cost', as
   expect(cpu.maxAbsDiff).toBeLessThan(1e-5);
   await page.close();
 });
+
+describe('for a visitor', () => {
+  it.each([
+    [390, 844],
+    [844, 390],
+    [720, 450],
+    [1440, 900],
+  ])(
+    'at %d x %d the page fits, nothing moves, and axe finds nothing serious',
+    async (width, height) => {
+      for (const colorScheme of ['light', 'dark'] as const) {
+        const { page, close } = await open({ viewport: { width, height }, colorScheme });
+        const [moved, beyond] = await page.evaluate(() => [
+          (window as unknown as { moved: number }).moved,
+          document.documentElement.scrollWidth - innerWidth,
+        ]);
+        expect(moved).toBeLessThan(0.02);
+        expect(beyond).toBeLessThanOrEqual(0);
+        await page.getByRole('navigation').getByRole('link', { name: 'Docs' }).waitFor();
+        expect(await violations(page)).toEqual([]);
+        await close();
+      }
+    },
+  );
+
+  it('a measurement is cancelled at once, in its first run too, and another one works', async () => {
+    const { page, close } = await open();
+    page.setDefaultTimeout(200_000);
+    const start = page.getByRole('button', { name: 'Measure' });
+    const cancel = page.getByRole('button', { name: 'Cancel' });
+    const bar = page.getByRole('progressbar');
+    expect([await cancel.isVisible(), await bar.isVisible()]).toEqual([false, false]);
+    const stop = async (by: () => Promise<unknown>) => {
+      const began = performance.now();
+      await by();
+      await page.getByText('Cancelled.').waitFor();
+      expect(performance.now() - began).toBeLessThan(1000);
+      expect([await start.isEnabled(), await bar.isVisible()]).toEqual([true, false]);
+    };
+    // Runs of 512 x 512 take minutes here.
+    await page.locator('#size').selectOption('512 × 512');
+    await start.click();
+    await page.getByText(/^Measuring the ceilings/).waitFor();
+    expect(await start.isDisabled()).toBe(true);
+    await stop(() => cancel.click());
+    await start.click();
+    await page.getByText(/^Measuring 512x512: one kernel per operation/).waitFor();
+    // Within the run, whose progress moves the bar.
+    const done = () => bar.evaluate((e) => Number(e.style.getPropertyValue('--fraction')));
+    const before = await done();
+    await expect.poll(done, { timeout: 120_000 }).toBeGreaterThan(before);
+    await stop(() => page.keyboard.press('Escape'));
+    expect(await page.getByRole('region', { name: 'Results' }).isVisible()).toBe(false);
+    await smallSize(page);
+    await start.click();
+    await page.getByText('Done.').waitFor();
+    await close();
+  });
+
+  it('the results are a chart, a table and a report to copy', async () => {
+    const { page, close } = await open({
+      viewport: { width: 390, height: 844 },
+      permissions: ['clipboard-read', 'clipboard-write'],
+    });
+    page.setDefaultTimeout(200_000);
+    await smallSize(page);
+    await page.locator('#repeats').fill('2');
+    await page.getByRole('button', { name: 'Measure' }).click();
+    await page.getByText('Done.').waitFor();
+    const figures = await page
+      .locator('#table tr')
+      .evaluateAll((rows) =>
+        rows.map((row) => [...row.children].map(({ textContent }) => textContent ?? '')),
+      );
+    const [columns, fused, unfused] = figures;
+    expect(figures.length).toBe(4);
+    // The slower of the two has a bar of full length, the other one in proportion.
+    const at = columns.indexOf('median ms');
+    const medians = [fused, unfused].map((row) => Number(row[at]));
+    const bars = await page.locator('#times li').evaluateAll((items) =>
+      items.map((item) => {
+        const bar = item.querySelector('.length');
+        return {
+          text: item.textContent,
+          whole: bar?.clientWidth ?? 0,
+          length: bar ? Number.parseFloat(getComputedStyle(bar, '::before').width) : 0,
+        };
+      }),
+    );
+    for (const [index, median] of medians.entries()) {
+      expect(bars[index].whole).toBeGreaterThan(100);
+      expect(bars[index].length / bars[index].whole).toBeCloseTo(median / Math.max(...medians), 1);
+    }
+    expect(bars.map(({ text }) => text)).toEqual([
+      expect.stringMatching(/^Fused kernels[\d.]+ m?s$/),
+      expect.stringMatching(/^One kernel per operation[\d.]+ m?s$/),
+      expect.stringMatching(/^Fused, half precision(Not measured: .*f16|[\d.]+ m?s$)/),
+    ]);
+    expect(await page.locator('#shares li').count()).toBeGreaterThanOrEqual(4);
+    await page.getByText(/^32 × 32 pixels in [\d.]+ m?s: /).waitFor();
+    const beyond = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    expect(await beyond()).toBeLessThanOrEqual(0);
+    await page.getByRole('button', { name: 'Copy' }).click();
+    await page.getByRole('button', { name: 'Copied' }).waitFor();
+    const report = await page.evaluate(() => navigator.clipboard.readText());
+    expect(report).toMatch(/^Crispen bench, \d{4}-\d\d-\d\d\n/);
+    for (const part of ['Browser: Mozilla', 'Adapter: ', 'Network: a2n x2, 2 runs each', '16x16'])
+      expect(report).toContain(part);
+    for (const cell of fused.filter((cell) => cell !== '-')) expect(report).toContain(cell);
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      expect(await violations(page)).toEqual([]);
+    }
+    await close();
+  });
+});
+
+/** Offers a picture of 16 x 16, for which a software adapter takes seconds. */
+async function smallSize(page: Page): Promise<void> {
+  await page.locator('#size').evaluate((select: HTMLSelectElement) => {
+    select.add(new Option('16 × 16', '16x16'));
+    select.value = '16x16';
+  });
+}
+
+/** The bench; `close` fails if its console had an error. */
+async function open(options: Parameters<Browser['newPage']>[0] = {}) {
+  const page = await browser.newPage(options);
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text());
+  });
+  await page.addInitScript(() => {
+    Object.assign(window, { moved: 0 });
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) {
+        const { value } = entry as PerformanceEntry & { readonly value: number };
+        (window as unknown as { moved: number }).moved += value;
+      }
+    }).observe({ type: 'layout-shift', buffered: true });
+  });
+  await page.goto(`${inject('siteUrl')}bench.html`, { waitUntil: 'networkidle' });
+  await page.getByText('Ready.').waitFor();
+  const close = async () => {
+    await page.close();
+    expect(complaints).toEqual([]);
+  };
+  return { page, close };
+}

@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Other pages of the site, and what is too large to be loaded before it is wanted. */
-const APART = /^(docs|bench)\.html$|^(LICENSE|THIRD-PARTY)\.txt$|^assets\/(docs|bench)-|\.map$/;
+const APART =
+  /^(docs|bench)\.html$|^(LICENSE|THIRD-PARTY)\.txt$|^assets\/(docs|bench|copy)-|\.map$/;
 const LARGE = 500_000;
 
 /**

@@ -2,13 +2,13 @@
 import { decodeImage } from '../../src/codecs/decode.ts';
 import { toRgba8 } from '../../src/image/pixels.ts';
 import type { Ceiling } from '../ceiling.ts';
-import type { Contender, Row } from '../contender.ts';
+import type { Contender } from '../contender.ts';
 import { crispenContenders } from '../crispen.ts';
 import { GpuGauge } from '../gauge.ts';
 import { measureCore, type Registers } from '../registers.ts';
 import { type BenchRequest, modelOf, runSession } from '../session.ts';
-import { COLUMNS, cells, formatCeiling } from '../table.ts';
 import { cpuContender } from './cpu.ts';
+import { type Outcome, startView, type Watcher } from './view.ts';
 
 /** A request from outside. URLs are relative to the page. */
 export interface PageRequest extends BenchRequest {
@@ -22,11 +22,7 @@ export interface PageRequest extends BenchRequest {
   readonly registers: Registers | null;
 }
 
-export interface PageResult {
-  readonly rows: Row[];
-  readonly ceiling: Ceiling;
-  readonly adapter: string;
-}
+export type PageResult = Outcome;
 
 declare global {
   interface Window {
@@ -48,16 +44,14 @@ export function startPage(rivals: (threads: readonly number[]) => Contender[]): 
 
   async function bench(
     request: PageRequest,
-    onStage: (what: string) => unknown = () => {},
-    onRows: (rows: Row[], ceiling: Ceiling) => void = () => {},
+    { signal, onStage, onProgress }: Watcher,
   ): Promise<PageResult> {
-    const adapter = await navigator.gpu?.requestAdapter({ powerPreference: 'high-performance' });
+    const adapter = await findAdapter();
     if (!gauge || !adapter) throw new Error('This browser offers no WebGPU adapter.');
-    const { vendor, architecture, device, description } = adapter.info;
     const shipped = modelOf(request.scale).file;
     const { url, name } = request.weights ?? { url: `./models/${shipped}`, name: shipped };
-    const bytes = new Uint8Array(await (await load(url)).arrayBuffer());
-    const { image } = await decodeImage(await (await load(PHOTO)).blob());
+    const bytes = new Uint8Array(await (await load(url, signal)).arrayBuffer());
+    const { image } = await decodeImage(await (await load(PHOTO, signal)).blob());
     const photo = toRgba8(image);
     let ceiling: Ceiling | null = null;
     const threads =
@@ -70,70 +64,42 @@ export function startPage(rivals: (threads: readonly number[]) => Contender[]): 
         gpu: navigator.gpu,
         gauge,
         photo,
+        signal,
         weights: { bytes, name, shipped: !request.weights },
         ...(core !== null && { core }),
       },
       {
-        onStage,
-        onRows: (rows, measured) => {
+        ...(onStage && { onStage }),
+        ...(onProgress && { onProgress }),
+        onRows: (_, measured) => {
           ceiling = measured;
-          onRows(rows, measured);
         },
       },
     );
     if (!ceiling) throw new Error('Nothing was measured.');
-    const names = [vendor, architecture, device, description].filter(Boolean);
-    return { rows, ceiling, adapter: names.join(' ') };
+    return { rows, ceiling, adapter: namesOf(adapter.info) };
   }
 
-  window.crispenBench = (request, onStage) => bench(request, onStage);
-  const find = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
-  find<HTMLFormElement>('form').addEventListener('submit', async (event) => {
-    event.preventDefault();
-    const [status, start] = [find('status'), find<HTMLButtonElement>('start')];
-    const [width, height] = find<HTMLSelectElement>('size').value.split('x').map(Number);
-    start.disabled = true;
-    try {
-      const { adapter } = await bench(
-        {
-          engines: ['crispen-fused', 'crispen-unfused', 'crispen-f16'],
-          sizes: [[width, height]],
-          repeats: Math.max(1, find<HTMLInputElement>('repeats').valueAsNumber || 1),
-          scale: 2,
-          weights: null,
-          threads: [],
-          registers: null,
-        },
-        (what) => {
-          status.textContent = `Measuring ${what}…`;
-        },
-        show,
-      );
-      status.textContent = `Done: ${adapter}`;
-    } catch (error) {
-      status.textContent = error instanceof Error ? error.message : String(error);
-    } finally {
-      start.disabled = false;
-    }
-  });
-
-  function show(rows: Row[], ceiling: Ceiling): void {
-    const table = find<HTMLTableElement>('table');
-    table.replaceChildren();
-    const line = (kind: 'th' | 'td', texts: readonly string[]) => {
-      const row = table.insertRow();
-      for (const text of texts) row.appendChild(document.createElement(kind)).textContent = text;
-    };
-    line('th', [...COLUMNS, '']);
-    for (const row of rows) line('td', [...cells(row, rows), row.error ?? '']);
-    table.hidden = false;
-    find('ceiling').textContent = formatCeiling(ceiling, rows);
-  }
+  window.crispenBench = (request, onStage) => bench(request, onStage ? { onStage } : {});
+  startView(
+    (request, watcher) =>
+      bench({ ...request, weights: null, threads: [], registers: null }, watcher),
+    async () => {
+      const info = (await findAdapter())?.info;
+      return info ? { name: namesOf(info), isSoftware: info.isFallbackAdapter } : null;
+    },
+  );
 }
 
+const findAdapter = async () =>
+  navigator.gpu?.requestAdapter({ powerPreference: 'high-performance' });
+
+const namesOf = ({ vendor, architecture, device, description }: GPUAdapterInfo): string =>
+  [vendor, architecture, device, description].filter(Boolean).join(' ');
+
 /** @throws Error */
-export async function load(url: string): Promise<Response> {
-  const response = await fetch(new URL(url, document.baseURI));
+export async function load(url: string, signal?: AbortSignal): Promise<Response> {
+  const response = await fetch(new URL(url, document.baseURI), signal ? { signal } : {});
   if (!response.ok) throw new Error(`${url} could not be loaded: status ${response.status}.`);
   return response;
 }

@@ -1,5 +1,6 @@
 /** The documentation: runs the examples that the page shows, and copies its listings. */
 import { CrispenImage } from '../../src/element/crispen-image.ts';
+import { copies } from './copy.ts';
 
 type Run = (output: HTMLElement, source: Blob) => Promise<void>;
 
@@ -30,24 +31,8 @@ for (const place of document.querySelectorAll<HTMLElement>('[data-example]')) {
   });
 }
 
-/** How long a button says that it has copied, in milliseconds. */
-const COPIED_MS = 2000;
-
 for (const button of document.querySelectorAll<HTMLButtonElement>('.copy')) {
-  button.addEventListener('click', async () => {
-    const text = button.parentElement?.querySelector('pre')?.textContent ?? '';
-    try {
-      await navigator.clipboard.writeText(text);
-      button.textContent = 'Copied';
-    } catch {
-      // Without permission, the text is selected, for the keyboard's own copying.
-      button.textContent = 'Selected';
-      getSelection()?.selectAllChildren(button.previousElementSibling as Node);
-    }
-    setTimeout(() => {
-      button.textContent = 'Copy';
-    }, COPIED_MS);
-  });
+  copies(button, button.previousElementSibling as HTMLElement);
 }
 
 // Readers come back to a picture after a while.

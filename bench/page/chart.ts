@@ -1,0 +1,105 @@
+/** Results as bars, as words and as a table. */
+import type { Ceiling } from '../ceiling.ts';
+import type { EngineId, Row } from '../contender.ts';
+import { COLUMNS, cells } from '../table.ts';
+
+const NAMES: Readonly<Partial<Record<EngineId, string>>> = {
+  'crispen-fused': 'Fused kernels',
+  'crispen-unfused': 'One kernel per operation',
+  'crispen-f16': 'Fused, half precision',
+};
+
+export const nameOf = ({ engine }: Pick<Row, 'engine'>): string => NAMES[engine] ?? engine;
+
+interface Bar {
+  readonly name: string;
+  readonly value: string;
+  /** 0 to 1; null: not measured. */
+  readonly length: number | null;
+  readonly isBest?: boolean;
+}
+
+/** One bar per engine: its median. The fastest one is marked. */
+export function timeBars(rows: readonly Row[]): Bar[] {
+  const times = rows.flatMap(({ medianMs }) => medianMs ?? []);
+  const [least, most] = [Math.min(...times), Math.max(...times)];
+  return rows.map((row) => {
+    const { medianMs, error } = row;
+    return {
+      name: nameOf(row),
+      value: medianMs === null ? `Not measured: ${error ?? 'unknown'}` : timeOf(medianMs),
+      length: medianMs === null ? null : medianMs / most,
+      isBest: medianMs === least,
+    };
+  });
+}
+
+/** The shares that are known, of multiply-adds and of memory bandwidth. */
+export function shareBars(rows: readonly Row[]): Bar[] {
+  return rows.flatMap((row) =>
+    (
+      [
+        ['multiply-adds', row.multiplyAddShare],
+        ['memory', row.bandwidthShare],
+      ] as const
+    ).flatMap(([of, share]) =>
+      share === undefined
+        ? []
+        : [
+            {
+              name: `${nameOf(row)}, ${of}`,
+              value: `${(share * 100).toPrecision(3)} %`,
+              length: Math.min(1, share),
+            },
+          ],
+    ),
+  );
+}
+
+/** What a visitor wants to know first; empty if nothing was measured. */
+export function summaryOf(rows: readonly Row[]): string {
+  const timed = rows.filter(({ medianMs }) => medianMs !== null);
+  const [best] = timed.sort((a, b) => a.medianMs! - b.medianMs!);
+  if (!best) return '';
+  const [width, height] = [best.width * best.scale, best.height * best.scale];
+  const perSecond = (width * height) / (best.medianMs! / 1000) / 1e6;
+  return `${width} × ${height} pixels in ${timeOf(best.medianMs!)}: ${perSecond.toPrecision(2)} megapixels a second`;
+}
+
+const timeOf = (ms: number): string =>
+  ms < 1000 ? `${ms.toPrecision(3)} ms` : `${(ms / 1000).toPrecision(3)} s`;
+
+export function showBars(list: HTMLElement, bars: readonly Bar[]): void {
+  list.replaceChildren(
+    ...bars.map(({ name, value, length, isBest = false }) => {
+      const item = document.createElement('li');
+      item.classList.toggle('is-best', isBest);
+      item.classList.toggle('is-failed', length === null);
+      const part = (className: string, text: string) => {
+        const span = document.createElement('span');
+        Object.assign(span, { className, textContent: text });
+        return item.appendChild(span);
+      };
+      part('name', name);
+      if (length !== null) part('length', '').style.setProperty('--share', String(length));
+      part('value', value);
+      return item;
+    }),
+  );
+}
+
+export function showTable(table: HTMLTableElement, rows: readonly Row[]): void {
+  const line = (kind: 'th' | 'td', texts: readonly string[]) => {
+    const row = table.insertRow();
+    for (const text of texts) row.appendChild(document.createElement(kind)).textContent = text;
+  };
+  table.replaceChildren();
+  line('th', COLUMNS);
+  for (const row of rows) line('td', cells(row, rows));
+}
+
+/** Why some shares are missing, if they are. */
+export const noteOf = ({ multiplyAdds }: Ceiling): string =>
+  multiplyAdds.f16 === null
+    ? 'How much of this GPU’s measured peak each one reaches. This GPU has no half precision.'
+    : 'How much of this GPU’s measured peak each one reaches.';
