@@ -452,8 +452,23 @@ function fill(words: Uint32Array, mode: Mode): void {
   });
 }
 
-/** Where in `src` a call stands. */
+/** What `siteOf` found, by the place in the code that runs. */
+const sites = new Map<string, string>();
+
+/** Where in `src` a call stands. Source maps are slow, so each place is looked up once. */
 function siteOf(method: string): string {
+  const prepare = Error.prepareStackTrace;
+  Error.prepareStackTrace = (_, frames) => frames;
+  const frames = new Error().stack as unknown as NodeJS.CallSite[];
+  Error.prepareStackTrace = prepare;
+  const place = frames
+    .map((frame) => `${frame.getScriptNameOrSourceURL()}:${frame.getPosition()}`)
+    .find((text) => text.includes('/src/'));
+  const key = `${place} ${method}`;
+  const known = sites.get(key);
+  if (known !== undefined) return known;
   const frame = /\/(src\/[^():?]+)(?:\?[^():]*)?:(\d+):\d+/.exec(new Error().stack ?? '');
-  return frame ? `${frame[1]}:${frame[2]} ${method}` : '';
+  const site = frame ? `${frame[1]}:${frame[2]} ${method}` : '';
+  sites.set(key, site);
+  return site;
 }

@@ -201,33 +201,43 @@ async function sweep(
     outcomes: { right: 0, typed: 0, untyped: 0, wrong: 0, hang: 0 },
     nextBroken: 0,
   };
-  for (const fault of faults) {
-    let found = await runWith(scenario, fault, results, reached);
-    if (isWrong(found)) {
-      DEFAULT_PATIENCE.ms = 4 * patienceMs;
-      found = await runWith(scenario, fault, results, reached);
-      DEFAULT_PATIENCE.ms = patienceMs;
-    }
+  const again: Fault[] = [];
+  const tell = (found: Found) => {
     const { first, next, fired } = found;
     if (!fired) counts.unfired++;
     counts.outcomes[first.outcome]++;
-    const broken = next.outcome !== 'right';
-    if (broken) counts.nextBroken++;
-    if (isWrong(found)) {
-      const { call, index, mode } = fault;
-      const site = calls.find((made) => made.call === call && made.index === index)?.site;
-      say(
-        `  ${first.outcome}${broken ? `, next ${next.outcome}` : ''}: ${mode} at ${call} #${index} (${site})`,
-        first.detail,
-        next.detail,
-      );
+    if (next.outcome !== 'right') counts.nextBroken++;
+  };
+  const runAll = async (some: readonly Fault[]) => {
+    for (const fault of some) {
+      const found = await runWith(scenario, fault, results, reached);
+      if (isWrong(found)) again.push(fault);
+      else tell(found);
     }
+  };
+  // Waits that never end keep no processor busy, so they go on beside the other faults.
+  const waits = faults.filter(({ mode }) => mode === 'never');
+  await Promise.all([runAll(waits), runAll(faults.filter(({ mode }) => mode !== 'never'))]);
+  DEFAULT_PATIENCE.ms = 4 * patienceMs;
+  for (const fault of again) {
+    const found = await runWith(scenario, fault, results, reached);
+    tell(found);
+    if (!isWrong(found)) continue;
+    const { call, index, mode } = fault;
+    const { first, next } = found;
+    const site = calls.find((made) => made.call === call && made.index === index)?.site;
+    const broken = next.outcome !== 'right' ? `, next ${next.outcome}` : '';
+    say(
+      `  ${first.outcome}${broken}: ${mode} at ${call} #${index} (${site})`,
+      first.detail,
+      next.detail,
+    );
   }
   const { right, typed, untyped, wrong, hang } = counts.outcomes;
   say(
     `${scenario.name}: ${counts.faults} faults: ${right} right, ${typed} typed, ${untyped} untyped, ` +
       `${wrong} wrong, ${hang} hang, ${counts.nextBroken} next job broken; ` +
-      `${counts.unfired} never struck; ${((performance.now() - started) / 1000).toFixed(0)} s`,
+      `${counts.unfired} never struck; ${again.length} tried again; ${((performance.now() - started) / 1000).toFixed(0)} s`,
   );
   return counts;
 }
