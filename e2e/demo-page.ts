@@ -58,6 +58,22 @@ export async function downloadBy(page: Page, testId: string) {
   return { name: file.suggestedFilename(), bytes: await readFile(await file.path()) };
 }
 
+/** Visible elements whose content is wider than they are, or that stick out of the window. */
+export const overflowing = (page: Page) =>
+  page.evaluate(() =>
+    [...document.querySelectorAll<HTMLElement>('.panel, .panel *, .bar, .bar *, .view, .zoom')]
+      .filter((element) => element.checkVisibility() && !element.matches('input, svg, svg *'))
+      .filter(
+        (element) =>
+          (getComputedStyle(element).display !== 'inline' &&
+            element.scrollWidth > element.clientWidth + 1) ||
+          element.getBoundingClientRect().right > innerWidth + 0.5,
+      )
+      .map(
+        ({ tagName, id, textContent }) => `${tagName}#${id} ${textContent?.trim().slice(0, 40)}`,
+      ),
+  );
+
 /** Opens the demo in a page; `close` fails if anything went unhandled on it. */
 export async function openDemo(browser: Browser, options: Parameters<Browser['newPage']>[0] = {}) {
   const page = await browser.newPage(options);

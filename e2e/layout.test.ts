@@ -1,11 +1,11 @@
 /** What people look for is in view, and nothing is cut off, on small screens and large ones. */
-import type { Browser, Page } from 'playwright';
+import type { Browser } from 'playwright';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tinyCheckpoint } from '../test/checkpoints/tiny.ts';
 import { picture } from '../test/pictures.ts';
 import { launch } from './browser.ts';
-import { dropOn, fileAt, openDemo, status } from './demo-page.ts';
+import { dropOn, fileAt, openDemo, overflowing, status } from './demo-page.ts';
 import { encode } from './oracle.ts';
 
 let browser: Browser;
@@ -19,22 +19,6 @@ const plain = (width: number, height: number): Promise<Buffer> =>
   sharp({ create: { width, height, channels: 3, background: '#456' } })
     .png()
     .toBuffer();
-
-/** Visible elements whose content is wider than they are, or that stick out of the window. */
-const overflowing = (page: Page) =>
-  page.evaluate(() =>
-    [...document.querySelectorAll<HTMLElement>('.panel, .panel *, .bar, .bar *, .view, .zoom')]
-      .filter((element) => element.checkVisibility() && !element.matches('input, svg, svg *'))
-      .filter(
-        (element) =>
-          (getComputedStyle(element).display !== 'inline' &&
-            element.scrollWidth > element.clientWidth + 1) ||
-          element.getBoundingClientRect().right > innerWidth + 0.5,
-      )
-      .map(
-        ({ tagName, id, textContent }) => `${tagName}#${id} ${textContent?.trim().slice(0, 40)}`,
-      ),
-  );
 
 describe.each([
   [390, 844],
