@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { choicesAt, choicesFor, choose, tasksOf, titleOf } from './models.ts';
+import { choicesAt, choicesFor, choose, tasksOf, thumbnailOf, titleOf } from './models.ts';
 
 const none = { kind: null, best: false, fast: false } as const;
 const models = [
@@ -92,6 +92,22 @@ it('calls models by their cards', () => {
   expect(titleOf(models, 'a2n-photo-x2')).toBe('Photo');
   expect(titleOf(models, 'pan-x3')).toBe('Clean (fast)');
   expect(titleOf(models, 'own-1')).toBe('own-1');
+});
+
+it('every card has a picture, restorations too', () => {
+  const drawings = ['clean', 'clean-fast', 'lcoan', 'acla', 'asid', 'a2nm', 'a2n'];
+  const photos = [
+    'photo',
+    'photo-fast',
+    'a2n-photo',
+    'a2n-denoise',
+    'acla-denoise',
+    'a2n-jpeg',
+    'new',
+  ];
+  for (const kind of drawings)
+    expect([kind, thumbnailOf(kind)]).toEqual([kind, './samples/drawing.svg']);
+  for (const kind of photos) expect([kind, thumbnailOf(kind)]).toEqual([kind, './samples/cat.jpg']);
 });
 
 describe('choose', () => {

@@ -43,6 +43,12 @@ const KINDS: readonly string[] = [
   'acla-denoise',
 ] satisfies (keyof Texts['kinds'])[];
 
+/** A picture of the kind that a model is for: a drawing for clean ones, a photo for restoration and the rest. */
+export const thumbnailOf = (kind: string): string =>
+  /photo|denoise|jpeg/.test(kind) || !/^(clean|lcoan|acla|asid|a2n)/.test(kind)
+    ? './samples/cat.jpg'
+    : './samples/drawing.svg';
+
 const kindWords = (kind: string): Pick<ModelOption, 'title' | 'text'> | undefined =>
   (t.kinds as Readonly<Record<string, Pick<ModelOption, 'title' | 'text'>>>)[kind];
 

@@ -8,7 +8,7 @@ import { decibels, dimensions } from './format.ts';
 import { cropKey } from './job.ts';
 import { type JobActions, JobView } from './job-view.ts';
 import { listenForKeys } from './keys.ts';
-import { choicesFor, tasksOf } from './models.ts';
+import { choicesFor, tasksOf, thumbnailOf } from './models.ts';
 import { SizeView } from './size-view.ts';
 import { factorOf, sizeOf, type Wish, wishKey, wishWords } from './sizes.ts';
 import { type Item, type Result, type State, selectedOf, sourceSizeOf } from './state.ts';
@@ -42,14 +42,6 @@ function card(choice: { name: string; value: string; title: string; text: string
   label.querySelector('b')!.textContent = title;
   label.querySelector('small')!.textContent = text;
   return label;
-}
-
-/** What pictures of a kind look like: a photo, or a drawing. */
-const THUMBNAILS = { photo: './samples/cat.jpg', drawing: './samples/drawing.svg' } as const;
-
-function thumbnailOf(kind: string): string | null {
-  if (/photo/.test(kind)) return THUMBNAILS.photo;
-  return /^(clean|lcoan|asid|a2n)/.test(kind) ? THUMBNAILS.drawing : null;
 }
 
 /** Next to another result, the model distinguishes the two. */
@@ -277,9 +269,8 @@ export class PageView {
         ...choices.map(({ id, kind, title, text }) => {
           const label = card({ name: 'model', value: id, title, text });
           label.querySelector('input')!.dataset.kind = kind;
-          const src = task === 'upscale' ? thumbnailOf(kind) : null;
-          if (src)
-            label.append(Object.assign(new Image(44, 44), { alt: '', loading: 'lazy', src }));
+          const src = thumbnailOf(kind);
+          label.append(Object.assign(new Image(44, 44), { alt: '', loading: 'lazy', src }));
           return label;
         }),
       );
