@@ -1,3 +1,6 @@
+/** What is drawn at a time: without a GPU, the page's own thread does it. */
+const BAND_PIXELS = 1e6;
+
 /**
  * Blends a result with the plain resize of the same size, in the picture's colours, with 8 bits.
  * @param strength of the result, 0 to 1
@@ -13,12 +16,18 @@ export async function blend(
   const context = canvas.getContext('2d', { colorSpace })!;
   // The weighted sum of both, including alpha.
   context.globalCompositeOperation = 'lighter';
-  for (const [image, weight] of [
-    [plain, 1 - strength],
-    [result, strength],
-  ] as const) {
-    context.globalAlpha = weight;
-    context.drawImage(image, 0, 0);
+  context.imageSmoothingEnabled = false;
+  const rows = Math.max(1, Math.floor(BAND_PIXELS / width));
+  for (let y = 0; y < height; y += rows) {
+    const band = Math.min(rows, height - y);
+    for (const [image, weight] of [
+      [plain, 1 - strength],
+      [result, strength],
+    ] as const) {
+      context.globalAlpha = weight;
+      context.drawImage(image, 0, y, width, band, 0, y, width, band);
+    }
+    await new Promise((resolve) => setTimeout(resolve));
   }
   return canvas.convertToBlob({ type: 'image/png' });
 }
