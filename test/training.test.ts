@@ -17,6 +17,7 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 const python = findPython();
 
 const CASES = [
+  ['a2n', 1],
   ['a2n', 2],
   ['a2n', 3],
   ['a2n', 4],
@@ -25,6 +26,7 @@ const CASES = [
   ['pan', 4],
   ['lcoan', 2],
   ['lcoan', 4],
+  ['acla', 1],
   ['acla', 2],
   ['acla', 3],
   ['asid', 2],

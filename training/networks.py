@@ -678,4 +678,6 @@ def create(name: str, scale: int, **sizes) -> nn.Module:
     """A network with random weights. Sizes are its constructor's keywords."""
     if name not in NETWORKS:
         raise SystemExit(f"no network {name!r}; there are {', '.join(NETWORKS)}")
+    if name == "pan" and scale == 1:
+        raise SystemExit("Crispen runs PAN at x2, x3 and x4 only")
     return NETWORKS[name](scale, **sizes)

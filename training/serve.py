@@ -18,7 +18,13 @@ import tensors
 
 
 def sizes(weights: dict[str, torch.Tensor]) -> dict[str, int]:
-    """Channels and blocks of an A2N or a PAN, from its tensors."""
+    """Channels and blocks of an A2N or a PAN, and ACLA's keys, from its tensors."""
+    if "cla.0.conv_refer.weight" in weights:
+        return {
+            "features": weights["head.0.weight"].shape[0],
+            "blocks": sum(bool(re.fullmatch(r"body\.\d+\.\d+\.body\.0\.weight", name)) for name in weights),
+            "keys": weights["cla.0.conv_attn.0.weight"].shape[0],
+        }
     trunk = (re.match(r"\w+_trunk\.(\d+)\.", name) for name in weights)
     return {
         "features": weights["conv_first.weight"].shape[0],

@@ -144,6 +144,14 @@ export const MODEL_FILES: readonly ModelFile[] = [
     sha256: '161656e4af0b434443a9af36ef69d1add3b49ffeb9597a9737775b93ab1f6be1',
   }),
   model({
+    id: 'acla-x2',
+    network: 'edsr-acla',
+    scale: 2,
+    f16: false,
+    bytes: 2_817_882,
+    sha256: '21d691d077f560528f018a0e72fb153eb9955f252816cbb9a9dd1568de102321',
+  }),
+  model({
     id: 'asid-x2',
     network: 'asid',
     scale: 2,
@@ -171,6 +179,16 @@ export const MODEL_FILES: readonly ModelFile[] = [
     f16: false,
     bytes: 1_048_198,
     sha256: '5e64ef1cdbba7eb9bf7b0cd8cd7cd13ef68358ca47425f6fe05b79c19512d2cc',
+  }),
+  model({
+    id: 'acla-denoise-x1',
+    network: 'edsr-acla',
+    task: 'denoise',
+    scale: 1,
+    kind: null,
+    f16: false,
+    bytes: 2_522_266,
+    sha256: 'b2dabe2eb6925392d361abce505cba883c989517023f205300b8f2e373b645ea',
   }),
 ];
 

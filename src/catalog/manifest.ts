@@ -220,6 +220,19 @@ const NOTES: Readonly<Record<string, Omit<ModelEntry, keyof ModelFile>>> = {
     },
     quality: { set5: 36.985, set14: 32.689 },
   },
+  'acla-x2': {
+    description:
+      'Twice the size, for clean images: ACLA, where each pixel chooses the places that it attends to. Slow.',
+    training: {
+      data: `${SHARP_PHOTOS}, reduced by bicubic`,
+      steps: 1900,
+      minutes: 131,
+      hardware: ONE_CORE,
+      seed: 1,
+      startedFrom: null,
+    },
+    quality: { set5: 35.847, set14: 31.994 },
+  },
   'asid-x2': {
     description:
       'Twice the size, for clean images: ASID, a small transformer whose blocks share their attention maps. Slow.',
@@ -256,6 +269,19 @@ const NOTES: Readonly<Record<string, Omit<ModelEntry, keyof ModelFile>>> = {
       startedFrom: 'a2n-jpeg-x1',
     },
     quality: { set5: 33.561, set14: 32.179, input: { noise: 25, set5: 25.435, set14: 25.34 } },
+  },
+  'acla-denoise-x1': {
+    description:
+      'The same size, without noise: ACLA, where each pixel chooses the places that it attends to. Slow.',
+    training: {
+      data: `${SHARP_PHOTOS} with white noise of up to 30 levels`,
+      steps: 400,
+      minutes: 21,
+      hardware: ONE_CORE,
+      seed: 1,
+      startedFrom: 'acla-x2',
+    },
+    quality: { set5: 32.606, set14: 31.237, input: { noise: 25, set5: 25.435, set14: 25.34 } },
   },
 };
 

@@ -11,7 +11,12 @@ import type { TensorMap } from '../weights/tensor.ts';
 import { writeSafetensors } from '../weights/writeSafetensors.ts';
 
 /** The names in `training/networks.py` by architecture. */
-const NETWORKS: Readonly<Record<string, string>> = { a2n: 'a2n', a2nm: 'a2nm', pan: 'pan' };
+const NETWORKS: Readonly<Record<string, string>> = {
+  a2n: 'a2n',
+  a2nm: 'a2nm',
+  pan: 'pan',
+  'edsr-acla': 'acla',
+};
 
 /** The command of a Python that can run training/, or undefined. */
 export function findPython(): string | undefined {
@@ -64,9 +69,9 @@ class TorchServer {
     if (!name) {
       throw new CrispenError(
         'MODEL_UNSUPPORTED',
-        `training/networks.py has no ${network.architecture}.`,
+        `PyTorch does not measure ${network.architecture}.`,
         {
-          hint: 'Measure it with --device gpu.',
+          hint: 'Measure it with --device gpu or cpu.',
         },
       );
     }

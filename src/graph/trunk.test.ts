@@ -13,7 +13,6 @@ describe('trunk', () => {
     ['lcoan x3', lcoan({ ...small, scale: 3, groups: 2, blocks: 1 }), 'body_sum', 2],
     ['lcoan x4', lcoan({ ...small, scale: 4, groups: 2, blocks: 1 }), 'body_sum', 2],
     ['edsr-acla x2', edsrAcla({ ...small, scale: 2 }), 'global_skip', 3],
-    // The input is added to the output, with only two convolutions in between.
     ['edsr-acla x1', edsrAcla({ ...small, scale: 1 }), 'global_skip', 2],
   ])('of %s ends with %s', (_, { graph }, name, radius) => {
     const cut = trunkEnd(graph) as number;

@@ -22,7 +22,7 @@ export interface CrossLayerConfig {
 
 /** Sizes of an EDSR with cross-layer attention. The defaults are the released ones. */
 export interface EdsrAclaConfig extends CrossLayerConfig {
-  /** With 1 the network restores: it has no upsampler and adds the input to the output. */
+  /** With 1 the network restores: it has no upsampler. */
   readonly scale: number;
   readonly features?: number;
   readonly blocks?: number;
@@ -80,7 +80,7 @@ export function edsrAcla(config: EdsrAclaConfig): Network {
   const skip = b.add('global_skip', x, head);
   const up = shuffleUp(b, conv('tail.conv', skip, 'tail.0'), scale, 'tail.1');
   const last = conv('tail.rgb', up, 'tail.2', mean.length);
-  const output = scale === 1 ? b.add('output', last, input) : shift('output', last, 1);
+  const output = shift('output', last, 1);
   return { architecture: 'edsr-acla', scale, inputRange, graph: b.build(output) };
 }
 
@@ -172,7 +172,6 @@ export function matchEdsrAcla(outline: Outline): Match | null {
       ['no depthwise convolution behind the attention', 'depthwise'],
       ['offsets of a key in neighbouring channels (paired)', 'offsets'],
       ...(gated ? [['keys with a closed gate leave the softmax', 'gate'] as const] : []),
-      ...(scale === 1 ? ['the input is added to the output'] : []),
     ],
     storedRange: (tensors) => storedMean(tensors)?.range ?? null,
     build: (choice, tensors) => {
