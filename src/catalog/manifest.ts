@@ -159,7 +159,7 @@ const NOTES: Readonly<Record<string, Omit<ModelEntry, keyof ModelFile>>> = {
   },
   'pan-photo-x3': {
     description:
-      'Three times the size, for ordinary photos: keeps fine detail, removes JPEG artifacts.',
+      'Three times the size, for ordinary photos: keeps fine detail, removes JPEG traces.',
     training: {
       data: `${SHARP_PHOTOS}, reduced, then milder wear: JPEG of quality 50 to 95 on 70 %, a fifth clean`,
       steps: 1600,
@@ -222,7 +222,7 @@ const NOTES: Readonly<Record<string, Omit<ModelEntry, keyof ModelFile>>> = {
   },
   'acla-x2': {
     description:
-      'Twice the size, for clean images: ACLA, where each pixel chooses the places that it attends to. Slow.',
+      'Twice the size, for clean images: ACLA, where each pixel chooses where it attends. Slow.',
     training: {
       data: `${SHARP_PHOTOS}, reduced by bicubic`,
       steps: 1900,
@@ -234,8 +234,7 @@ const NOTES: Readonly<Record<string, Omit<ModelEntry, keyof ModelFile>>> = {
     quality: { set5: 35.847, set14: 31.994 },
   },
   'asid-x2': {
-    description:
-      'Twice the size, for clean images: ASID, a small transformer whose blocks share their attention maps. Slow.',
+    description: 'Twice the size, for clean images: ASID, a small transformer. Slow.',
     training: {
       data: `${SHARP_PHOTOS}, reduced by bicubic`,
       steps: 3200,
@@ -271,8 +270,7 @@ const NOTES: Readonly<Record<string, Omit<ModelEntry, keyof ModelFile>>> = {
     quality: { set5: 33.561, set14: 32.179, input: { noise: 25, set5: 25.435, set14: 25.34 } },
   },
   'acla-denoise-x1': {
-    description:
-      'The same size, without noise: ACLA, where each pixel chooses the places that it attends to. Slow.',
+    description: 'The same size, without the noise of dark photos: ACLA. Slow.',
     training: {
       data: `${SHARP_PHOTOS} with white noise of up to 30 levels`,
       steps: 400,

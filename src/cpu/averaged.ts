@@ -13,14 +13,13 @@ import type {
   UpscaleOptions,
   UpscaleReport,
 } from '../engine/types.ts';
-import { nonFinite } from '../errors.ts';
+import { nonFinite, throwIfAborted } from '../errors.ts';
 import { pixelsOf } from '../geometry.ts';
 import type { RgbaImage } from '../image/image.ts';
 import { packRgba8Steps, unpackRgba8Steps } from '../kernels/pixels/rgba8.reference.ts';
 import type { PlanarMap } from '../kernels/planar.ts';
-import { paced } from '../kernels/steps.ts';
+import { paced, timerPause } from '../kernels/steps.ts';
 import type { CpuModel } from './model.ts';
-import { pacer } from './runner.ts';
 import { traceOnCpu } from './trace.ts';
 
 /** As `upscaleStrips`, of a network that runs in averaged tiles. The result is one strip. */
@@ -34,7 +33,7 @@ export async function upscaleAveraged(
   const { network } = model;
   checkEdge(edge);
   const formats = pixelFormats(network);
-  const pause = pacer(signal);
+  const pause = timerPause(() => throwIfAborted(signal));
   const lr = await paced(unpackRgba8Steps(image, formats.input), pause);
   const rects = averagedTiles(image, tiles);
   const work = rects.reduce((sum, rect) => sum + pixelsOf(rect), 0) * model.work();

@@ -33,17 +33,6 @@ function breathe(): Promise<void> {
   });
 }
 
-/** A function that lets other events in if it is time, and then ends a job that was cancelled. */
-export function pacer(signal: AbortSignal | undefined): () => Promise<void> | undefined {
-  let since = performance.now();
-  const rest = async () => {
-    await breathe();
-    since = performance.now();
-    throwIfAborted(signal);
-  };
-  return () => (performance.now() - since < SLICE_MS ? undefined : rest());
-}
-
 export interface Run extends Pick<RunOptions, 'signal'> {
   readonly floats: Float32Array;
   readonly rows: RunRows;
@@ -65,7 +54,13 @@ export async function runProgram(program: Program, run: Run): Promise<void> {
   const first = FIRST_CALL * run.threads;
   /** Multiply-adds of the next call of a function. */
   const sizes = new Map<RowFunction, number>();
-  const pause = pacer(run.signal);
+  let since = performance.now();
+  const rest = async () => {
+    await breathe();
+    since = performance.now();
+    throwIfAborted(run.signal);
+  };
+  const pause = () => (performance.now() - since < SLICE_MS ? undefined : rest());
   const own = { means: run.means ?? {}, tables: run.tables ?? new Map(), pause };
   throwIfAborted(run.signal);
   for (const step of program.steps) {

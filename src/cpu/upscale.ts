@@ -8,10 +8,10 @@ import type {
   UpscaleReport,
   UpscaleResult,
 } from '../engine/types.ts';
-import { CrispenError, nonFinite, throwIfAborted } from '../errors.ts';
+import { nonFinite, throwIfAborted } from '../errors.ts';
 import { pixelsOf, type Rect, type Size } from '../geometry.ts';
 import { sizeMultiple } from '../graph/analysis.ts';
-import type { RgbaImage } from '../image/image.ts';
+import { checkImage, depthOf, type RgbaImage, samplesOf } from '../image/image.ts';
 import type { CpuModel } from './model.ts';
 import type { Means } from './tasks.ts';
 import { Pooling, type TileRunner } from './tiles.ts';
@@ -45,7 +45,7 @@ export async function upscaleStrips(
 ): Promise<UpscaleReport> {
   const { signal, onProgress, memoryBudget: budget = DEFAULT_BUDGET } = options;
   throwIfAborted(signal);
-  checkImage(image);
+  checkImage(image, 4 * image.data.BYTES_PER_ELEMENT);
   const started = performance.now();
   const { network } = model;
   if (network.averagedTiles) {
@@ -206,7 +206,7 @@ async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promis
       } = queue[next++];
       while (index - delivered >= threads && !stop.signal.aborted) await change();
       const strip = strips[index];
-      open[index].data ??= pixelsLike(image, width * strip.height * scale);
+      open[index].data ??= samplesOf(depthOf(image), width * strip.height * scale);
       const data = open[index].data;
       const region = run.region(source);
       const [x, y] = [core.x - source.x, core.y - source.y];
@@ -239,12 +239,6 @@ async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promis
   if (failure) throw failure;
 }
 
-function pixelsLike({ data }: RgbaImage, pixels: number): RgbaImage['data'] {
-  return data instanceof Uint16Array
-    ? new Uint16Array(pixels * 4)
-    : new Uint8ClampedArray(pixels * 4);
-}
-
 /** Upscales a whole image. @throws like `upscaleStrips` */
 export async function upscale<T extends RgbaImage>(
   model: CpuModel,
@@ -264,14 +258,4 @@ export async function upscale<T extends RgbaImage>(
   const data = new (first.data.constructor as Uint8ClampedArrayConstructor)(width * height * 4);
   for (const strip of strips) data.set(strip.data, strip.y * width * 4);
   return { image: { width, height, data } as unknown as T, report };
-}
-
-function checkImage({ width, height, data }: RgbaImage): void {
-  const sound = Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0;
-  if (!sound || data.length !== width * height * 4) {
-    throw new CrispenError(
-      'INVALID_INPUT',
-      `An image of ${width} x ${height} cannot have ${data.length} samples of RGBA.`,
-    );
-  }
 }

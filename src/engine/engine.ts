@@ -1,7 +1,7 @@
-import { CrispenError, throwIfAborted } from '../errors.ts';
+import { throwIfAborted } from '../errors.ts';
 import type { Size } from '../geometry.ts';
 import { sizeMultiple } from '../graph/analysis.ts';
-import type { Rgba8Image, RgbaImage } from '../image/image.ts';
+import { checkImage, type Rgba8Image, type RgbaImage } from '../image/image.ts';
 import type { ElementType } from '../kernels/kernel.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
@@ -247,7 +247,7 @@ export class Engine {
   ): Promise<UpscaleReport> {
     const { signal, onProgress, edge = 'zero', tileSize = Number.POSITIVE_INFINITY } = options;
     throwIfAborted(signal);
-    checkImage(image, model);
+    checkImage(image, imageResources(model.program).pixelBytes);
     const started = performance.now();
     const { scale, averagedTiles } = model.network;
     const multiple = sizeMultiple(model.network.graph);
@@ -379,14 +379,3 @@ export class Engine {
 
 /** Reserve for uniforms and everything else that does not grow with the tile. */
 const SMALL_BYTES = 2 ** 18;
-
-function checkImage({ width, height, data }: RgbaImage, { program }: Model): void {
-  const sound = Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0;
-  const { pixelBytes } = imageResources(program);
-  if (!sound || data.byteLength !== width * height * pixelBytes) {
-    throw new CrispenError(
-      'INVALID_INPUT',
-      `An image of ${width} x ${height} cannot have ${data.byteLength} bytes of RGBA for this model.`,
-    );
-  }
-}

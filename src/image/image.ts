@@ -1,3 +1,5 @@
+import { CrispenError } from '../errors.ts';
+
 /**
  * An image of 8-bit samples. `data` holds R, G, B, A per pixel, rows from top to bottom, `width *
  * height * 4` bytes; alpha is not premultiplied.
@@ -29,3 +31,13 @@ export type Samples = RgbaImage['data'];
 /** Room for so many pixels. */
 export const samplesOf = (depth: Depth, pixels: number): Samples =>
   depth === 16 ? new Uint16Array(pixels * 4) : new Uint8ClampedArray(pixels * 4);
+
+/** @throws CrispenError `INVALID_INPUT` unless the sides are positive integers and fit the data */
+export function checkImage({ width, height, data }: RgbaImage, pixelBytes: number): void {
+  const sound = Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0;
+  if (sound && data.byteLength === width * height * pixelBytes) return;
+  throw new CrispenError(
+    'INVALID_INPUT',
+    `An image of ${width} x ${height} cannot have ${data.byteLength} bytes of RGBA.`,
+  );
+}

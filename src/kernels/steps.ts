@@ -23,6 +23,23 @@ export const atOnce =
   (...args: A): T =>
     finish(begin(...args));
 
+/** Milliseconds between turns of other events: a job is cancelled within 100. */
+const SLICE_MS = 20;
+
+/**
+ * A `pause` for `paced`: now and then a timer's turn for other events.
+ * @param check is called after each and may throw
+ */
+export function timerPause(check: () => void): () => Promise<void> | undefined {
+  let since = performance.now();
+  const rest = async () => {
+    await new Promise<void>((resolve) => setTimeout(resolve, 0));
+    check();
+    since = performance.now();
+  };
+  return () => (performance.now() - since < SLICE_MS ? undefined : rest());
+}
+
 /** Does the steps, and waits between two of them whenever `pause` returns a promise. */
 export async function paced<T>(
   steps: Steps<T>,

@@ -45,7 +45,7 @@ import {
   partialConvSteps,
   repeatChannelsReference,
 } from '../../kernels/plksr/plksr.reference.ts';
-import { paced, type Steps } from '../../kernels/steps.ts';
+import { paced, type Steps, timerPause } from '../../kernels/steps.ts';
 import {
   channelAttentionSteps,
   depthwiseSteps,
@@ -77,9 +77,6 @@ import { ProgressMeter } from '../progress.ts';
 import { averagedTiles, meanOfTiles } from '../tile/average.ts';
 import type { RunOptions, TracedTensor, UpscaleResult } from '../types.ts';
 import { findTaps, type PlanarInput, paddedInput, pixelFormats, tracedMap } from './trace.ts';
-
-/** Milliseconds between turns of other events. */
-const SLICE_MS = 20;
 
 export type Value = PlanarMap | Table | Float32Array<ArrayBuffer>;
 
@@ -128,13 +125,7 @@ async function evaluate(
   const readers = consumers(graph);
   const values = new Map<NodeId, Value>();
   const meter = new ProgressMeter(multiplyAddsPerPixel(graph), onProgress);
-  let since = performance.now();
-  const rest = async () => {
-    await new Promise<void>((resolve) => setTimeout(resolve, 0));
-    throwIfAborted(signal);
-    since = performance.now();
-  };
-  const pause = () => (performance.now() - since < SLICE_MS ? undefined : rest());
+  const pause = timerPause(() => throwIfAborted(signal));
   throwIfAborted(signal);
   for (let id = 0; id < graph.nodes.length; id++) {
     const node = graph.nodes[id];

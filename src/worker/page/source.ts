@@ -1,5 +1,5 @@
 import { CrispenError } from '../../errors.ts';
-import { type BayerMosaic, checkMosaic } from '../../image/bayer.ts';
+import type { BayerMosaic } from '../../image/bayer.ts';
 import { invalid } from '../../options.ts';
 import type { WireSource } from '../protocol.ts';
 import {
@@ -47,9 +47,12 @@ export async function toWireSource(
   if (typeof source === 'string' || isUrl(source)) {
     return { source: { kind: 'url', url: resolve(source) }, transfer: [] };
   }
-  // The samples are copied when they are sent.
   if (isMosaic(source)) {
-    return { source: { kind: 'mosaic', mosaic: checkMosaic(source) }, transfer: [] };
+    // Samples are read at the time of the call. A transferred buffer has none, which the check tells.
+    const data = source.data?.length > 0 ? source.data.slice() : source.data;
+    const { checkMosaic } = await import('../../image/bayer.ts');
+    const mosaic = checkMosaic({ ...source, data });
+    return { source: { kind: 'mosaic', mosaic }, transfer: [mosaic.data.buffer] };
   }
   if (isImageData(source) && isPlain(source)) {
     const { width, height } = source;
