@@ -36,6 +36,8 @@ const PUBLISHED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'a2n 2': { Set5: '38.06 / 0.9608', Set14: '33.75 / 0.9194' },
   'a2n 3': { Set5: '34.47 / 0.9279', Set14: '30.44 / 0.8437' },
   'a2n 4': { Set5: '32.30 / 0.8966', Set14: '28.71 / 0.7842' },
+  'a2nm 2': { Set5: '38.06 / 0.9601', Set14: '33.73 / 0.9190' },
+  'a2nm 4': { Set5: '32.27 / 0.8963', Set14: '28.70 / 0.7842' },
   'pan 2': { Set5: '38.00 / 0.9605', Set14: '33.59 / 0.9181' },
   'pan 3': { Set5: '34.40 / 0.9272', Set14: '30.36 / 0.8422' },
   'pan 4': { Set5: '32.13 / 0.8948', Set14: '28.61 / 0.7822' },
@@ -129,7 +131,8 @@ class Report {
       `Made by \`${command}\` on ${new Date().toISOString().slice(0, 10)} (${on}). Other devices give the same`,
       'digits: `npm run quality -- --device gpu|cpu|torch` measures any line. PSNR is in dB, and PSNR and SSIM',
       'are on unrounded BT.601 Y with `scale` pixels shaved, of whole images, with output rounded to 8 bits. LR',
-      'images are made by bicubic reduction. Published figures are from the papers.',
+      'images are made by bicubic reduction. Published figures are from the papers. Those of A2N at x4 and of A2N-M were',
+      'not checked against a second source, and those of LCoAN, ACLA and ASID were not at hand.',
     ];
   }
 
@@ -150,7 +153,7 @@ class Report {
         const family = `${entry.network} ${entry.scale}`;
         const ours = await this.#mean(await chooseModel({ model: entry.id }), set, {});
         const authors = await this.#official(family, set);
-        const published = PUBLISHED[family]?.[set.name] ?? 'none';
+        const published = PUBLISHED[family]?.[set.name] ?? 'not known';
         lines.push(
           `| ${entry.id} | ${pair(ours)} | ${bicubic(ours)} | ${published} | ${authors ? pair(authors) : 'not available'} |`,
         );

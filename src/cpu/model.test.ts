@@ -64,8 +64,9 @@ describe('shipped models on pixels', () => {
     }
   });
 
-  // LCoAN attends across the whole image. ASID always runs in tiles of 64 that are averaged.
-  const local = MODEL_FILES.filter(({ network }) => !['lcoan', 'asid'].includes(network));
+  // LCoAN and ACLA attend to far pixels. ASID always runs in tiles of 64 that are averaged.
+  const far = ['lcoan', 'edsr-acla', 'asid'];
+  const local = MODEL_FILES.filter(({ network }) => !far.includes(network));
   it.each(local.map(({ id }) => id))('%s in tiles equals the whole', async (id) => {
     const { network, weights } = await loadShipped(id);
     const model = await CpuModel.load(network, weights);
