@@ -107,22 +107,7 @@ describe('with an adapter', () => {
     expect(adapter?.isFallbackAdapter).toBe(true);
   });
 
-  it('enlarges a part of a photo, and refuses one outside', async () => {
-    const file = [...(await readFile(PHOTO))];
-    const region = { x: 6, y: 5, width: 12, height: 10 };
-    const outcome = succeeded(await upscale(page, file, { region }));
-    expect(outcome).toMatchObject({ inputWidth: 12, inputHeight: 10, width: 24, height: 20 });
-    await expectPhoto(outcome);
-    const deep = [...(await sharp(PHOTO).toColourspace('rgb16').png().toBuffer())];
-    const plain = { width: 6, method: 'lanczos', output: 'image/png' } as const;
-    const small = succeeded(await upscale(page, deep, { ...plain, region }));
-    expect(small).toMatchObject({ width: 6, height: 5, source: { depth: 16 } });
-    expect((await sharp(Buffer.from(small.file)).metadata()).depth).toBe('ushort');
-    const outside = await upscale(page, file, { region: { ...region, x: 13 } });
-    expect(outside).toMatchObject({ code: 'INVALID_INPUT', hint: 'The image has 24 x 20 pixels.' });
-    await expectPhoto(await upscale(page, photo));
-  });
-
+  // Before other jobs: the first one downloads and prepares the model.
   it('enlarges a photo as the interpreter does', async () => {
     const file = [...(await readFile(PHOTO))];
     const outcome = succeeded(await upscale(page, file));
@@ -143,6 +128,22 @@ describe('with an adapter', () => {
       new Set(['decode', 'download', 'prepare', 'upscale', 'encode']),
     );
     expect(outcome.progress.at(-1)).toEqual({ stage: 'encode', fraction: 1, remainingMs: 0 });
+  });
+
+  it('enlarges a part of a photo, and refuses one outside', async () => {
+    const file = [...(await readFile(PHOTO))];
+    const region = { x: 6, y: 5, width: 12, height: 10 };
+    const outcome = succeeded(await upscale(page, file, { region }));
+    expect(outcome).toMatchObject({ inputWidth: 12, inputHeight: 10, width: 24, height: 20 });
+    await expectPhoto(outcome);
+    const deep = [...(await sharp(PHOTO).toColourspace('rgb16').png().toBuffer())];
+    const plain = { width: 6, method: 'lanczos', output: 'image/png' } as const;
+    const small = succeeded(await upscale(page, deep, { ...plain, region }));
+    expect(small).toMatchObject({ width: 6, height: 5, source: { depth: 16 } });
+    expect((await sharp(Buffer.from(small.file)).metadata()).depth).toBe('ushort');
+    const outside = await upscale(page, file, { region: { ...region, x: 13 } });
+    expect(outside).toMatchObject({ code: 'INVALID_INPUT', hint: 'The image has 24 x 20 pixels.' });
+    await expectPhoto(await upscale(page, photo));
   });
 
   it.each(['a2n-x3', 'a2n-photo-x4', 'pan-x4'])('enlarges with %s', async (model) => {
