@@ -11,7 +11,7 @@ interface LongTask {
 }
 type WatchedWindow = Window & { longTasks: () => LongTask[] };
 
-// With one retry, because other work on a busy machine can lengthen any task.
+// With retries, because other work on a busy machine can lengthen any task.
 it('the page stays responsive during an upscale', { retry: 3 }, async () => {
   const browser = await launch({ webgpu: true });
   try {
