@@ -11,8 +11,8 @@ interface LongTask {
 }
 type WatchedWindow = Window & { longTasks: () => LongTask[] };
 
-// With retries, because other work on a busy machine can lengthen any task.
-it('the page stays responsive during an upscale', { retry: 3 }, async () => {
+// With one retry, because other work on a busy machine can lengthen any task.
+it('the page stays responsive during an upscale', { retry: 1 }, async () => {
   const browser = await launch({ webgpu: true });
   try {
     const page = await browser.newPage();

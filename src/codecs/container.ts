@@ -275,22 +275,22 @@ interface Segment {
 }
 
 /** The segments of a JPEG file before its scan. */
-function* jpegSegments(bytes: Bytes): Generator<Segment> {
-  const { data } = bytes;
+function* jpegSegments({ data }: Bytes): Generator<Segment> {
   for (let at = 2; at + 4 <= data.length; ) {
-    const marker = bytes.at(at + 1);
-    if (bytes.at(at) !== 0xff || marker === 0) {
+    const marker = data[at + 1];
+    if (data[at] !== 0xff || marker === 0) {
       // Decoders skip bytes between segments. After a removed segment they might not.
-      const next = data.indexOf(0xff, at + 1);
-      if (next < 0) return;
+      let next = at + 1;
+      while (next < data.length && data[next] !== 0xff) next++;
+      if (next === data.length) return;
       yield { marker: 0, at, body: at, end: next };
       at = next;
     } else if (marker === 0xff) {
       at++; // fill byte
     } else {
       if (marker === 0xda || marker === 0xd9) return;
-      const end = at + 2 + bytes.u16be(at + 2);
-      if (!(end <= data.length)) return;
+      const end = at + 2 + data[at + 2] * 256 + data[at + 3];
+      if (end > data.length) return;
       yield { marker, at, body: at + 4, end };
       at = end;
     }

@@ -156,7 +156,7 @@ describe('files of many parts', () => {
 
   it('PNG: an animation of empty frames', async () => {
     const control = chunk('acTL', Uint8Array.of(0, 0, 0, 9, 0, 0, 0, 0));
-    const file = await pngWith(control, repeated(chunk('fdAT', ascii('')), 5 * MIB));
+    const file = await pngWith(control, repeated(chunk('fdAT', ascii('')), 10 * MIB));
     const { bare } = await bounded(file, () => openSource(file));
     await expectPicture(bare);
   });
@@ -164,7 +164,7 @@ describe('files of many parts', () => {
   it('JPEG: strays between segments', async () => {
     const file = new Uint8Array(await picture().jpeg().toBuffer());
     const part = Uint8Array.of(0xff, 0xe9, 0, 2, 0);
-    const whole = join([file.subarray(0, 2), repeated(part, 5 * MIB), file.subarray(2)]);
+    const whole = join([file.subarray(0, 2), repeated(part, 10 * MIB), file.subarray(2)]);
     const { bare } = await bounded(whole, () => openSource(whole));
     expect((await sharp(join(bare)).metadata()).width).toBe(SIDE);
   });

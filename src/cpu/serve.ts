@@ -1,7 +1,7 @@
 /** What runs in a thread without shared memory; `team.ts` is the host's side. */
 import type { ValueId } from '../engine/compile/fused.ts';
 import { CrispenError, internal } from '../errors.ts';
-
+import { depthOf, samplesOf } from '../image/image.ts';
 import { CpuModel } from './model.ts';
 import type { RowSums } from './tasks.ts';
 import type { Port, Reply, Request } from './tiles.ts';
@@ -38,10 +38,7 @@ export function serve(port: Port): void {
       const model = await models.get(key);
       if (!model) throw internal(`no model ${key}`);
       const width = core.width * model.network.scale;
-      const samples = width * core.height * model.network.scale * 4;
-      const { data: like } = source;
-      const data =
-        like instanceof Uint16Array ? new Uint16Array(samples) : new Uint8ClampedArray(samples);
+      const data = samplesOf(depthOf(source), width * core.height * model.network.scale);
       const means = { given, ...(band && { band: { ...band, combine } }) };
       const packing = { core, to: { data, offset: 0, width } };
       const { signal } = job;

@@ -35,7 +35,7 @@ function addScaled(sum: Float64Array, weight: number, rows: Float64Array, at: nu
   for (let c = 0; c < sum.length; c++) sum[c] += weight * rows[at + c];
 }
 
-/** NaN where a value is. */
+/** The logarithm of the sum of exponentials; NaN if a value is NaN. */
 function logSumExp(values: Float64Array): number {
   let top = -Infinity;
   for (const v of values) top = Math.max(top, v);
