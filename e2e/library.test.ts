@@ -9,7 +9,6 @@ import type { UpscaleRequest } from '../src/index.ts';
 import { detect, recognise } from '../src/networks/detect.ts';
 import { readWeights } from '../src/weights/read.ts';
 import { largeCheckpoint } from '../test/checkpoints/esrgan.ts';
-import { patience } from '../test/patience.ts';
 import { launch } from './browser.ts';
 import { decode, encode, expected, expectSamePicture, resized } from './oracle.ts';
 import type { Outcome } from './page.ts';
@@ -602,7 +601,7 @@ describe('without an adapter', () => {
       return { code, milliseconds: performance.now() - cancelled };
     }, large);
     expect(code).toBe('AbortError');
-    expect(milliseconds).toBeLessThan(patience(300));
+    expect(milliseconds).toBeLessThan(300);
     await expectPhoto(succeeded(await upscale(page, photo)));
   });
 
