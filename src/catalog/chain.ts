@@ -35,16 +35,16 @@ export function planChain<M extends { readonly scale: number } = ModelFile>(
   return { size: { width, height }, factor, models };
 }
 
-/** The networks of a chain, each with the size of the image that it reads. */
+/** The models of a chain, each with its network and the size of the image that it reads. */
 export async function runsOf<M extends { readonly scale: number }>(
   image: Size,
   models: readonly M[],
   networkOf: (model: M) => Promise<Network>,
-): Promise<(Size & { readonly network: Network })[]> {
+): Promise<(Size & { readonly model: M; readonly network: Network })[]> {
   let { width, height } = image;
   const runs = [];
   for (const model of models) {
-    runs.push({ network: await networkOf(model), width, height });
+    runs.push({ model, network: await networkOf(model), width, height });
     width *= model.scale;
     height *= model.scale;
   }

@@ -38,13 +38,14 @@ export function serve(port: Port): void {
       const model = await models.get(key);
       if (!model) throw internal(`no model ${key}`);
       const width = core.width * model.network.scale;
-      const data = samplesOf(depthOf(source), width * core.height * model.network.scale);
+      const pixels = width * core.height * model.network.scale;
+      const data = samplesOf(depthOf(source), pixels) as Uint8ClampedArray<ArrayBuffer>;
       const means = { given, ...(band && { band: { ...band, combine } }) };
       const packing = { core, to: { data, offset: 0, width } };
       const { signal } = job;
       const done = await model.run(source, size, packing, { signal, onWork, means });
       reply({ work });
-      reply({ done, data: data as Uint8ClampedArray<ArrayBuffer> }, [data.buffer]);
+      reply({ done, data }, [data.buffer]);
     } catch (error) {
       reply({ error: CrispenError.from(error).serialize() });
     }

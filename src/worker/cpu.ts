@@ -12,6 +12,7 @@ import type { Port } from '../cpu/tiles.ts';
 import { upscaleStrips } from '../cpu/upscale.ts';
 import type { Pass } from '../engine/pipeline/enlarge.ts';
 import { CrispenError } from '../errors.ts';
+import type { Size } from '../geometry.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import type { WireDetection, WorkerConfig } from './protocol.ts';
@@ -34,6 +35,9 @@ const KEPT_BYTES = 2 ** 28;
 /** The number of models kept for later jobs. A chain has two at most. */
 const KEPT_MODELS = 2;
 
+/** Shorter jobs say little about longer ones. */
+const TELLING_MS = 500;
+
 interface Loaded {
   readonly model: CpuModel;
   readonly drop: () => void;
@@ -49,6 +53,8 @@ export class CpuHost {
   #team: Team | undefined;
   /** By id, the most recently used one last. */
   readonly #models = new Map<string, Promise<Loaded>>();
+  /** Milliseconds per LR pixel that the last job of a model took. */
+  readonly #paces = new Map<string, number>();
 
   constructor({ threads, memoryBudget }: Pick<WorkerConfig, 'threads' | 'memoryBudget'>) {
     this.#threads = threads ?? defaultThreads();
@@ -88,7 +94,11 @@ export class CpuHost {
     return async (image, options, sink) => {
       try {
         const memoryBudget = options.memoryBudget ?? this.#memoryBudget;
-        return await upscaleStrips(model, image, { ...options, memoryBudget }, sink);
+        const report = await upscaleStrips(model, image, { ...options, memoryBudget }, sink);
+        const { milliseconds } = report;
+        if (milliseconds > TELLING_MS)
+          this.#paces.set(id, milliseconds / (image.width * image.height));
+        return report;
       } finally {
         if (model.held > KEPT_BYTES) await this.drop(id);
       }
@@ -116,9 +126,16 @@ export class CpuHost {
     );
   }
 
-  /** Milliseconds that networks take for LR images. @throws CrispenError `INVALID_INPUT` */
+  /**
+   * Milliseconds that models take for LR images: by the last job of the same model, else by a
+   * short measurement of the machine.
+   * @throws CrispenError `INVALID_INPUT`
+   */
   async estimate(
-    runs: readonly { readonly network: Network; readonly width: number; readonly height: number }[],
+    runs: readonly (Size & {
+      readonly model: { readonly id: string };
+      readonly network: Network;
+    })[],
   ): Promise<number> {
     const module = await this.#compile();
     if (module instanceof CrispenError) {
@@ -132,8 +149,11 @@ export class CpuHost {
     const speed = await measureSpeed(await this.#openCrew());
     const teamed = isIsolated() ? 1 : this.#threads;
     let total = 0;
-    for (const { network, width, height } of runs) {
-      total += await estimateMilliseconds(network, width, height, speed, teamed);
+    for (const { model, network, width, height } of runs) {
+      const pace = this.#paces.get(model.id);
+      total += pace
+        ? pace * width * height
+        : await estimateMilliseconds(network, width, height, speed, teamed);
     }
     return total;
   }
