@@ -1,7 +1,9 @@
 /**
  * npm test: everything that must hold before a change lands. Every step runs even if an earlier one
  * failed. The last line counts the tests of all steps; a check counts as one test. `--only
- * check|unit|gpu|f16|size|package|e2e` runs one group, `--only unit,f16` several.
+ * check|unit|gpu|f16|size|package|e2e` runs one group, `--only unit,f16` several. `--only bare` runs
+ * what depends on reference material or on a driver with shader-f16, without either: as on a
+ * newcomer's machine.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -87,11 +89,13 @@ const PACKED =
 
 const root = resolve(import.meta.dirname, '..');
 const GROUPS = ['check', 'unit', 'gpu', 'f16', 'size', 'package', 'e2e'];
+/** Where there is neither reference material nor a driver with shader-f16. */
+const BARE = { CRISPEN_SHARED: '/nonexistent', CRISPEN_F16_ICD: '/nonexistent' };
 
 const { values } = parseArgs({ options: { only: { type: 'string' } } });
 const groups = values.only?.split(',') ?? GROUPS;
-if (!groups.every((group) => GROUPS.includes(group))) {
-  console.error(`--only takes one or more of: ${GROUPS.join(', ')}`);
+if (!groups.every((group) => [...GROUPS, 'bare'].includes(group))) {
+  console.error(`--only takes one or more of: ${GROUPS.join(', ')}, bare`);
   process.exit(2);
 }
 const wanted = (/** @type {string} */ group) => groups.includes(group);
@@ -106,15 +110,20 @@ const temporary = mkdtempSync(join(tmpdir(), 'crispen-test-'));
 try {
   if (wanted('gpu') || wanted('e2e')) setUp();
   if (wanted('check')) await checks();
-  if (wanted('unit')) await project('unit');
-  if (wanted('gpu')) await project('gpu');
-  if (wanted('f16')) await project('f16');
+  if (wanted('unit')) await tests('unit', ['unit', 'unit-timed']);
+  if (wanted('gpu')) await tests('gpu', ['gpu']);
+  if (wanted('f16')) await tests('f16', ['f16']);
+  if (wanted('bare')) {
+    const readers = filesNaming('CRISPEN_SHARED', ['src', 'test', 'bench']);
+    await tests('bare unit', ['unit', 'unit-timed'], ['related', ...readers], BARE);
+    await tests('bare f16', ['f16'], ['run'], BARE);
+  }
   if (wanted('size')) await step('library size', size);
   if (wanted('package')) {
     await step('package', packed);
     await step('examples with the package', () => runExamples(archiveOfPack(), temporary));
   }
-  if (wanted('e2e')) await project('e2e');
+  if (wanted('e2e')) await tests('e2e', ['e2e']);
 } finally {
   rmSync(temporary, { recursive: true, force: true });
 }
@@ -171,10 +180,30 @@ async function step(name, run) {
 }
 
 /**
- * Runs a Vitest project and counts its tests.
- * @param {string} name
+ * Sources that contain a word.
+ * @param {string} word
+ * @param {string[]} folders
  */
-async function project(name) {
+function filesNaming(word, folders) {
+  return folders
+    .flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) =>
+        join(folder, name),
+      ),
+    )
+    .filter(
+      (name) => name.endsWith('.ts') && readFileSync(join(root, name), 'utf8').includes(word),
+    );
+}
+
+/**
+ * Runs Vitest projects and counts their tests.
+ * @param {string} name
+ * @param {string[]} projects
+ * @param {string[]} what a command of Vitest and its files
+ * @param {Record<string, string>} env
+ */
+async function tests(name, projects, what = ['run'], env = {}) {
   const start = performance.now();
   heading(`tests: ${name}`);
   const report = join(temporary, `${name}.json`);
@@ -182,13 +211,14 @@ async function project(name) {
     process.execPath,
     [
       'node_modules/vitest/vitest.mjs',
-      'run',
-      ...['--project', name],
+      ...what,
+      '--run',
+      ...projects.flatMap((project) => ['--project', project]),
       // A snapshot that is missing fails here as on a fresh machine. Vitest alone writes it.
       '--update=none',
       ...['--reporter', 'default', '--reporter', 'json', `--outputFile.json=${report}`],
     ],
-    { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] },
+    { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...env } },
   );
   const { status } = await ended(vitest);
   const before = count.failed;

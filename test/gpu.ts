@@ -7,6 +7,11 @@ let gpu: GPU | undefined;
 let reported = false;
 /** Workgroup memory for kernels with subgroup matrices. */
 export const TEST_MATRIX_BYTES = 32768;
+/**
+ * Subgroup matrices and f16, if the adapter has them. Memory of workgroups is not set to zero, as it is in
+ * browsers: no kernel relies on it, and software adapters compile kernels in two thirds of the time.
+ */
+const TOGGLES = ['allow_unsafe_apis', 'vulkan_enable_f16_on_nvidia', 'disable_workgroup_init'];
 const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
 
 /** WebGPU in Node, on the driver that gpu-setup.ts chose; always the same object. */
@@ -14,8 +19,7 @@ export function testGpu(): GPU {
   if (!gpu) {
     loadVulkan();
     Object.assign(globalThis, globals);
-    // Enables subgroup matrices and f16, if the adapter has them.
-    gpu = create(['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia']);
+    gpu = create([`enable-dawn-features=${TOGGLES.join(',')}`]);
   }
   return gpu;
 }
