@@ -211,7 +211,7 @@ export async function compareGolden(
   const traced = await run(taps);
   const comparisons = [...expected].map(([name, tensor]) => {
     if (name.startsWith(FOLDED)) return compareFolded(golden, name, tensor);
-    const whole = traced.get(nodeOf(name));
+    const whole = partFrom(traced.get(nodeOf(name)), golden.starts?.get(nodeOf(name)), tensor);
     const view = nodes.has(name) ? null : viewOf(name);
     if (!view || !whole) return compareTensor(golden.name, name, tensor, whole);
     // Scores have no batch dimension.
@@ -225,6 +225,23 @@ export async function compareGolden(
     comparisons.push(compareTensor(golden.name, FUSED_OUTPUT, output, fused.get('output')));
   }
   return comparisons;
+}
+
+/** The part of a map that has a golden's height and width, from row and column `first` on. */
+function partFrom(
+  map: TracedTensor | undefined,
+  first: number | undefined,
+  golden: Tensor,
+): TracedTensor | undefined {
+  if (!map || first === undefined) return map;
+  const [channels, rows, columns] = map.shape;
+  const [height, width] = golden.shape.slice(-2);
+  const data = new Float32Array(channels * height * width);
+  for (let row = 0; row < channels * height; row++) {
+    const from = (Math.floor(row / height) * rows + first + (row % height)) * columns + first;
+    data.set(map.data.subarray(from, from + width), row * width);
+  }
+  return { shape: [channels, height, width], data };
 }
 
 /** The output of a network that runs in averaged tiles. */

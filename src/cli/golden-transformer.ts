@@ -7,14 +7,17 @@ import { dat } from '../networks/dat.ts';
 import { type MosrConfig, meanOfGroups, mosr } from '../networks/mosr.ts';
 import type { Network } from '../networks/network.ts';
 import { omnisr } from '../networks/omnisr.ts';
+import { arrangeCugan } from '../networks/parts/arrangeCugan.ts';
 import { foldDat } from '../networks/parts/foldDat.ts';
 import { DIV2K_MEAN } from '../networks/parts/mean.ts';
 import type { Upsampler } from '../networks/parts/swin.ts';
 import { type PlksrConfig, plksr } from '../networks/plksr.ts';
 import { rcan } from '../networks/rcan.ts';
+import { realcugan } from '../networks/realcugan.ts';
 import { type SwinConfig, srformer, swinir } from '../networks/swinir.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import type { GoldenCase } from './golden-case.ts';
+import { cuganCheckpoint, cuganStarts } from './golden-cugan.ts';
 import { datCheckpoint } from './golden-dat.ts';
 import { readSafetensorsFile } from './golden-file.ts';
 import { recipe2 } from './golden-hash.ts';
@@ -87,6 +90,7 @@ const BUILDERS: Readonly<Record<string, (metadata: Metadata) => Network>> = {
       imageRange: Number(metadata.internal_range),
       mean: metadata.norm === 'true' ? DIV2K_MEAN : null,
     }),
+  realcugan: ({ scale, pro }) => realcugan({ scale: Number(scale), pro: pro === 'true' }),
   mosr: (metadata) => {
     const features = Number(metadata.dim);
     return mosr({
@@ -135,6 +139,7 @@ const ownName = (tensor: string): string =>
   tensor
     .replace(/^(g\d+\.b\d+)\.se$/, '$1.mbconv.se')
     .replace(/\.spatial_map$/, '.spatial_map.first1')
+    .replace(/^(unet1\.conv2)\.se\.(first\d)$/, '$1.$2')
     .replace(/^l(\d+)\.b(\d+)\.pos(\d)$/, 'folded.layers.$1.blocks.$2.attn.attns.$3.table');
 
 /** The case of a file, or null if it is of another kind. */
@@ -170,7 +175,8 @@ export async function transformerCases(
   }
   const stored = await weightsOf(path, metadata, inside, network);
   const weights = network.architecture === 'mosr' ? meanOfGroups(stored) : stored;
-  if (metadata.tile === undefined) return [{ name, network, weights, input, expected }];
+  const starts = network.architecture === 'realcugan' ? cuganStarts(network) : undefined;
+  if (metadata.tile === undefined) return [{ name, network, weights, input, expected, starts }];
   const tiles = { side: Number(metadata.tile), overlap: Number(metadata.overlap) };
   return [{ name, network, weights, input, expected, tiles }];
 }
@@ -188,6 +194,10 @@ async function weightsOf(
     const stored = { ...network, graph: { ...graph, weights } };
     const own = inside.size > 0 ? inside : recipe2(stored, Number(seed), JSON.parse(gains));
     return foldDat(own, JSON.parse(split));
+  }
+  if (model === 'realcugan') {
+    const graph = { ...network.graph, weights: cuganCheckpoint(network) };
+    return arrangeCugan(recipe2({ ...network, graph }, Number(seed), JSON.parse(gains)));
   }
   if (inside.size > 0) return inside;
   if (other === undefined) return recipe2(network, Number(seed), JSON.parse(gains));

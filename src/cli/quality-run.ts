@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { tilerFor } from '../engine/tile/tiler.ts';
+import { tilerFor } from '../engine/tile/bordered.ts';
 import { CrispenError } from '../errors.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import { resample } from '../image/resample.ts';

@@ -5,6 +5,7 @@ import { interpret } from '../engine/oracle/interpreter.ts';
 import { ACTIVATIONS, type ActivationName } from '../graph/activations.ts';
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import type { Activation } from '../graph/ops.ts';
+import { TransformerBuilder } from '../graph/transformer.ts';
 import type { Network } from '../networks/network.ts';
 import { fromFloat32 } from '../weights/convert.ts';
 import type { Tensor } from '../weights/tensor.ts';
@@ -93,13 +94,14 @@ const GRAPHS: Readonly<Record<string, readonly [channels: number, build: Build]>
   'pixel shuffle by 3': [36, (b, x) => b.pixelShuffle('y', x, 3)],
   'pixel unshuffle and shuffle': [
     3,
-    (b, x) => b.pixelShuffle('s', conv(3, 12)(b, b.pixelUnshuffle('u', x, 2)), 2),
+    (b, x) =>
+      b.pixelShuffle('s', conv(3, 12)(b, new TransformerBuilder(b).pixelUnshuffle('u', x, 2)), 2),
   ],
   'maps of several sizes one after the other in the same memory': [
     12,
     (b, x) => {
       const large = b.relu('large', b.pixelShuffle('s', x, 2));
-      const small = b.pixelUnshuffle('u', b.prelu('p', large, 'slopes'), 2);
+      const small = new TransformerBuilder(b).pixelUnshuffle('u', b.prelu('p', large, 'slopes'), 2);
       return conv(3, 8)(b, conv(3, 8)(b, conv(3, 8)(b, small)));
     },
   ],

@@ -8,6 +8,7 @@ import type {
 } from '../engine/compile/fused.ts';
 import { internal } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
+import { mapOf } from '../graph/shape.ts';
 import { activate } from '../kernels/activation.ts';
 import { groupMeansReference } from '../kernels/plksr/plksr.reference.ts';
 import { each, paced } from '../kernels/steps.ts';
@@ -22,7 +23,7 @@ import { channelsOf, lengthOf, mapAt, mapBytes, padded, pixelAt } from './layout
 import type { SlowOp } from './loops.ts';
 import { clearPadding, emitConcat, emitUnshuffle, move } from './moves.ts';
 import { ALL_PIXELS, activates, emitPointwise, pointwiseOf, pointwiseRecord } from './pointwise.ts';
-import type { Emission, HostTask, Place } from './tasks.ts';
+import type { Band, Emission, HostTask, Place } from './tasks.ts';
 
 /** Ops of other fusion levels, and of the GPU. */
 type Elsewhere = 'attentionGate' | 'attentionMix' | 'gatedConv' | 'skipPack' | MergedOp['op'];
@@ -67,8 +68,7 @@ const OTHERS: {
     },
   }),
   pixelUnshuffle: emitUnshuffle,
-  globalAveragePool: ({ reads, writes }, _, graph) =>
-    emitPool({ reads: { x: reads.inputs[0] }, writes }, graph, (mean) => mean),
+  globalAveragePool: emitMean,
   meanOfSquares: emitMeanOfSquares,
   linear: ({ reads, writes, weight, bias, lengthOut }, constants, graph) => {
     const w = constants.weight(weight);
@@ -92,6 +92,14 @@ const OTHERS: {
       const [x, y] = [place.map(reads.inputs[0]), place.map(writes.y)];
       const part = { ...x, address: x.address + first * 4 };
       return [...clearPadding(y), move(place, part, y, { channels: y.channels })];
+    },
+  }),
+  shift: ({ reads, writes, by }) => ({
+    tasks: (place) => {
+      const [x, y] = [place.map(reads.inputs[0]), place.map(writes.y)];
+      // The border of x has the zeros.
+      const moved = { ...x, address: pixelAt(x, by, by) };
+      return [...clearPadding(y), move(place, moved, y, { channels: x.channels })];
     },
   }),
   depthwise: null,
@@ -175,6 +183,45 @@ function emitAnyPointwise(op: PointwiseOp, constants: Constants, graph: Graph): 
           pause,
         );
       return [...tasks(place), bend];
+    },
+  };
+}
+
+/** The means of a map, or of what remains of it without its first and last rows and columns. */
+function emitMean(
+  { reads, writes, inset }: FusedOpOf<'globalAveragePool'>,
+  _: Constants,
+  graph: Graph,
+): Emission {
+  const [x] = reads.inputs;
+  const pool = emitPool({ reads: { x }, writes }, graph, (mean) => mean);
+  if (!inset) return pool;
+  const [first, last] = inset;
+  const { scale } = mapOf(graph.nodes[x].shape, graph.nodes[x].name);
+  return {
+    ...pool,
+    tasks: (place) => {
+      const map = place.map(x);
+      // Maps of small tiles have nothing inside; tiles are given the means of the image.
+      const [width, height] = [map.width, map.height].map((side) =>
+        Math.max(1, side - first - last),
+      );
+      const inner = { ...map, address: pixelAt(map, first, first), width, height };
+      const tasks = pool.tasks({ ...place, map: (id) => (id === x ? inner : place.map(id)) });
+      /** Rows of a band, in LR rows of the inner map. */
+      const within = ({ from, to, combine }: Band): Band => ({
+        from: Math.max(0, from - first / scale),
+        to: Math.min(height / scale, to - first / scale),
+        combine,
+      });
+      return tasks.map((task) =>
+        typeof task === 'function'
+          ? (floats, run) => {
+              const { band, ...means } = run.means;
+              return task(floats, { ...run, means: { ...means, band: band && within(band) } });
+            }
+          : task,
+      );
     },
   };
 }

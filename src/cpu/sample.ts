@@ -1,10 +1,10 @@
 /** Means over an image that is cut into tiles; lazily loaded. */
 import type { ProgressMeter } from '../engine/progress.ts';
+import { paddedSize, withBorder } from '../engine/tile/bordered.ts';
 import { samplesOf } from '../engine/tile/collage.ts';
-import { wholeImage } from '../engine/tile/strips.ts';
 import type { UpscaleOptions } from '../engine/types.ts';
 import { pixelsOf, type Size } from '../geometry.ts';
-import { sizeMultiple } from '../graph/analysis.ts';
+import { paddingOf } from '../graph/analysis.ts';
 import type { RgbaImage } from '../image/image.ts';
 import type { CpuModel } from './model.ts';
 
@@ -22,13 +22,13 @@ export async function sampleMeans(
   image: RgbaImage,
   { signal, statistics, meter, budget }: Sampling,
 ) {
-  const multiple = sizeMultiple(model.network.graph);
-  const cells = (size: Size) => wholeImage(size, multiple).tiles[0].source;
-  const fits = (size: Size) => model.bytes(cells(size), 'pooling') <= budget;
-  const [sample] = samplesOf(image, multiple, fits, statistics);
-  const size = cells(sample.image);
+  const padding = paddingOf(model.network.graph);
+  const fits = (size: Size) => model.bytes(paddedSize(padding, size), 'pooling') <= budget;
+  const [sample] = samplesOf(image, padding.multiple, fits, statistics);
+  const size = paddedSize(padding, sample.image);
   meter.expect(pixelsOf(size) * model.work('pooling'));
   const onWork = (work: number) => meter.advance(work);
-  const given = await model.means(sample.image, size, { signal, onWork });
+  const pixels = withBorder(sample.image, padding);
+  const given = await model.means(pixels, size, { signal, onWork });
   return { statistics: sample.kind, given };
 }

@@ -10,7 +10,7 @@ import type {
 } from '../engine/types.ts';
 import { nonFinite, throwIfAborted } from '../errors.ts';
 import { pixelsOf, type Rect, type Size } from '../geometry.ts';
-import { sizeMultiple } from '../graph/analysis.ts';
+import { paddingOf } from '../graph/analysis.ts';
 import { checkImage, depthOf, type RgbaImage, samplesOf } from '../image/image.ts';
 import type { CpuModel } from './model.ts';
 import type { Means } from './tasks.ts';
@@ -106,23 +106,25 @@ async function plan(
   budget: number,
 ): Promise<Plan> {
   const { network, helpers } = model;
-  const multiple = sizeMultiple(network.graph);
+  const { multiple, border } = paddingOf(network.graph);
   const bytes = (size: Size) => model.bytes(wholeImage(size, multiple).tiles[0].source);
   const side = Math.max(1, Math.floor(Math.min(tileSize, Number.MAX_SAFE_INTEGER)));
   const most = helpers.length + 1;
   const undivided = edge === 'zero' && Math.max(image.width, image.height) <= side;
   let best: Plan | null = null;
-  if (undivided && bytes(image) <= budget) {
+  if (undivided && !border && bytes(image) <= budget) {
     const strips = [wholeImage(image, multiple)];
     best = { strips, threads: 1, whole: true, region: () => image, approximate: false };
     if (most === 1) return best;
   }
-  const { tilerFor } = await import('../engine/tile/tiler.ts');
+  const { tilerFor } = await (border
+    ? import('../engine/tile/bordered.ts')
+    : import('../engine/tile/tiler.ts'));
   const tiler = tilerFor(image, network, edge, TILE_SIDE);
   const { region, approximate } = tiler;
   if (undivided) {
     const time = ({ strips }: Plan) => largestSource(strips).height;
-    for (let count = 2; count <= most && !approximate; count++) {
+    for (let count = border ? 1 : 2; count <= most && !approximate; count++) {
       const strips = tiler.bands(count);
       const total = strips.reduce((sum, { tiles: [{ source }] }) => sum + bytes(source), 0);
       const bands = { strips, threads: strips.length, whole: true, region, approximate };
@@ -211,9 +213,11 @@ async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promis
       const region = run.region(source);
       const [x, y] = [core.x - source.x, core.y - source.y];
       const offset = ((core.y - strip.y) * width + core.x) * scale * 4;
+      const ends = index === strips.length - 1;
       const band = pooling && {
-        from: y,
-        to: y + core.height,
+        // The rows around the image belong to its first and its last band.
+        from: index === 0 ? 0 : y,
+        to: ends ? source.height : y + core.height,
         combine: pooling.combine(index),
       };
       const finite = await runner.run(

@@ -1,6 +1,6 @@
 import { throwIfAborted } from '../errors.ts';
 import type { Size } from '../geometry.ts';
-import { sizeMultiple } from '../graph/analysis.ts';
+import { paddingOf } from '../graph/analysis.ts';
 import { checkImage, type Rgba8Image, type RgbaImage } from '../image/image.ts';
 import type { ElementType } from '../kernels/kernel.ts';
 import type { Network } from '../networks/network.ts';
@@ -250,11 +250,15 @@ export class Engine {
     checkImage(image, imageResources(model.program).pixelBytes);
     const started = performance.now();
     const { scale, averagedTiles } = model.network;
-    const multiple = sizeMultiple(model.network.graph);
+    const { multiple, border } = paddingOf(model.network.graph);
     const budget = options.memoryBudget ?? this.#budget;
     const fits = this.#fits(model, multiple, budget);
     const loadTiler = async () =>
-      (await import('./tile/tiler.ts')).tilerFor(image, model.network, edge);
+      (await (border ? import('./tile/bordered.ts') : import('./tile/tiler.ts'))).tilerFor(
+        image,
+        model.network,
+        edge,
+      );
     const meter = new ProgressMeter(0, onProgress);
     const pace = this.#pace.withTarget(options.submitMs ?? (() => DEFAULT_SUBMIT_MS));
     const paced = { pace, signal, onWork: (work: number) => meter.advance(work) };
@@ -268,6 +272,7 @@ export class Engine {
       strips = planAveraged(model, image, averagedTiles, edge);
       part = await averagedModel(this.#device, model, image, averagedTiles);
     } else if (
+      border ||
       edge !== 'zero' ||
       Math.max(image.width, image.height) > tileSize ||
       !fits(image, 1)

@@ -14,8 +14,8 @@ export function paddingOf(graph: Graph): Padding {
 }
 
 /** A side of the LR image with its padding. */
-export const paddedSide = ({ multiple, least }: Padding, side: number): number =>
-  Math.max(least, Math.ceil(side / multiple) * multiple);
+export const paddedSide = ({ multiple, least, border = 0 }: Padding, side: number): number =>
+  Math.max(least, Math.ceil((side + 2 * border) / multiple) * multiple);
 
 /** Width and height of the LR image must be multiples of this number; see `paddingOf`. */
 export const sizeMultiple = (graph: Graph): number => paddingOf(graph).multiple;

@@ -128,11 +128,6 @@ export class GraphBuilder {
     return this.append(name, { op: 'pixelShuffle', scale }, [x]);
   }
 
-  /** `scale` is a power of two. */
-  pixelUnshuffle(name: string, x: NodeId, scale: number): NodeId {
-    return this.append(name, { op: 'pixelUnshuffle', scale }, [x]);
-  }
-
   globalAveragePool(name: string, x: NodeId): NodeId {
     return this.append(name, { op: 'globalAveragePool' }, [x]);
   }

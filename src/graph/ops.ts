@@ -11,11 +11,13 @@ import type { TransformerOp } from './transformerOp.ts';
 
 export type { Activation } from './activations.ts';
 
-/** How the LR image is enlarged to the right and below before it becomes the input. */
+/** How the LR image is enlarged before it becomes the input: to the right and below, unless said. */
 export interface Padding {
   /** Its sides become multiples of this, and no smaller than `least`. */
   readonly multiple: number;
   readonly least: number;
+  /** Pixels of the reflected image on all four sides, before that; absent: none. */
+  readonly border?: number;
   /** What the pixels become, on 0..1; absent: the image reflected. */
   readonly value?: number;
 }
@@ -50,10 +52,11 @@ export type Op =
   | { readonly op: 'concat' }
   /** Channel c * scale^2 + dy * scale + dx at (y, x) -> channel c at (y * scale + dy, x * scale + dx). */
   | { readonly op: 'pixelShuffle'; readonly scale: number }
-  /** The inverse of `pixelShuffle`, with the same channel order. */
-  | { readonly op: 'pixelUnshuffle'; readonly scale: number }
-  /** Mean of each channel over all pixels: map -> vector. */
-  | { readonly op: 'globalAveragePool' }
+  /**
+   * Mean of each channel over all pixels: map -> vector. `inset`: without the first and the last so many
+   * rows and columns.
+   */
+  | { readonly op: 'globalAveragePool'; readonly inset?: readonly [first: number, last: number] }
   /** Matrix times vector, plus bias; weights [lengthOut, lengthIn], bias [lengthOut] if given. */
   | {
       readonly op: 'linear';
@@ -153,18 +156,6 @@ const OPS: { readonly [K in Exclude<Op['op'], Later>]: Rules<OpOf<K>> } = {
       return { kind: 'map', channels, scale: shape.scale * scale };
     },
     reach: ({ scale }, r) => Math.ceil(r / scale),
-  },
-  pixelUnshuffle: {
-    ...local,
-    shape: ({ scale }, [x], name) => {
-      const shape = mapOf(x, name);
-      // A power of two, because the map's scale then stays an exact number.
-      if (!Number.isInteger(Math.log2(scale)) || scale < 1) {
-        throw new GraphError(`${name}: unshuffled by ${scale}, which is not a power of two`);
-      }
-      return { kind: 'map', channels: shape.channels * scale ** 2, scale: shape.scale / scale };
-    },
-    reach: ({ scale }, r) => r * scale,
   },
   globalAveragePool: {
     ...local,

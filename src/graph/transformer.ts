@@ -11,8 +11,18 @@ export class TransformerBuilder {
     addOps(TRANSFORMER);
   }
 
+  /** `scale` is a power of two. */
+  pixelUnshuffle(name: string, x: NodeId, scale: number): NodeId {
+    return this.#b.append(name, { op: 'pixelUnshuffle', scale }, [x]);
+  }
+
   slice(name: string, x: NodeId, first: number, count: number): NodeId {
     return this.#b.append(name, { op: 'slice', first, count }, [x]);
+  }
+
+  /** The map moved by one pixel: y[c, i, j] = x[c, i + by, j + by]. */
+  shift(name: string, x: NodeId, by: 1 | -1): NodeId {
+    return this.#b.append(name, { op: 'shift', by }, [x]);
   }
 
   depthwise(

@@ -47,8 +47,12 @@ export function windowsIn(grouping: Grouping, { width, height }: Size): Size {
 }
 
 export type TransformerOp =
+  /** The inverse of `pixelShuffle`, with the same channel order. */
+  | { readonly op: 'pixelUnshuffle'; readonly scale: number }
   /** Channels `first` .. `first + count - 1` of a map. */
   | { readonly op: 'slice'; readonly first: number; readonly count: number }
+  /** y[c, i, j] = x[c, i + by, j + by], and zero where x has no such pixel; `by` is 1 or -1. */
+  | { readonly op: 'shift'; readonly by: 1 | -1 }
   /** Zero-padded depthwise convolution; weights [C, 1, k, k], bias [C]. */
   | {
       readonly op: 'depthwise';
@@ -144,6 +148,18 @@ function reduced(x: Shape, step: Reduction, channels: number, name: string): Sha
 }
 
 export const TRANSFORMER: { readonly [K in TransformerOp['op']]: Rules<OpOf<K>> } = {
+  pixelUnshuffle: {
+    ...local,
+    shape: ({ scale }, [x], name) => {
+      const shape = mapOf(x, name);
+      // A power of two, because the map's scale then stays an exact number.
+      if (!Number.isInteger(Math.log2(scale)) || scale < 1) {
+        throw new GraphError(`${name}: unshuffled by ${scale}, which is not a power of two`);
+      }
+      return { kind: 'map', channels: shape.channels * scale ** 2, scale: shape.scale / scale };
+    },
+    reach: ({ scale }, r) => r * scale,
+  },
   slice: {
     ...local,
     shape: ({ first, count }, [x], name) => {
@@ -154,6 +170,7 @@ export const TRANSFORMER: { readonly [K in TransformerOp['op']]: Rules<OpOf<K>> 
       return { ...shape, channels: count };
     },
   },
+  shift: { ...local, shape: (_, [x], name) => mapOf(x, name), reach: (_, r) => r + 1 },
   depthwise: {
     ...local,
     shape: (_, [x], name) => mapOf(x, name),

@@ -56,8 +56,11 @@ const TENSORS = shaped('tensors', 'a map of tensors by name, such as readWeights
 
 const MATCHERS: readonly Matcher[] = Object.values(FAMILIES).map(({ match }) => match);
 
-/** Known networks that Crispen does not run, with a part of a name that identifies them. */
-const OTHERS: readonly (readonly [string, RegExp])[] = [
+/**
+ * Known networks that Crispen does not run, with a part of a name that identifies them, and the second
+ * number of that tensor's shape if only that does.
+ */
+const OTHERS: readonly (readonly [string, RegExp, number?])[] = [
   ['ASID without position tables', /^block0\.residual_layer\.0\.SLA1\./],
   ['SPANPlus', /^feats\.\d/],
   ['HAT', /\.overlap_attn\./],
@@ -67,6 +70,8 @@ const OTHERS: readonly (readonly [string, RegExp])[] = [
   ['DAT without the offsets of its windows', /^layers\.0\.blocks\.0\.attn\.attns\./],
   ['a relative of OmniSR', /^residual_layer\.0\./],
   ['SAFMN', /^feats\.0\.safm\./],
+  ['the fast x2 variant of Real-CUGAN', /^unet1\.conv1\.conv\.0\.weight$/, 12],
+  ['a relative of Real-CUGAN', /^unet[12]\.conv_bottom\.weight$/],
 ];
 
 /** True if the tensors are those of a network that Crispen runs. */
@@ -200,7 +205,12 @@ function checkChannels({ graph, architecture }: Network): void {
 
 function unknown(outline: Outline): CrispenError {
   const names = [...outline.keys()];
-  const other = OTHERS.find(([, mark]) => names.some((name) => mark.test(name)))?.[0];
+  const other = OTHERS.find(([, mark, columns]) =>
+    names.some(
+      (name) =>
+        mark.test(name) && (columns === undefined || outline.get(name)?.shape[1] === columns),
+    ),
+  )?.[0];
   const shown = names.slice(0, 4).map((name) => {
     const text = JSON.stringify(name).slice(1, -1);
     return text.length > 60 ? `${text.slice(0, 57)}...` : text;

@@ -60,7 +60,7 @@ export function rcan(config: RcanConfig): Network {
   const input = b.input('input', channels);
   const shift = means.map((m) => -m * imageRange);
   const shifted = shifts ? b.affine('sub_mean', input, constant(channels, gain), shift) : input;
-  const cells = unshuffle === 1 ? shifted : b.pixelUnshuffle('unshuffled', shifted, unshuffle);
+  const cells = unshuffle === 1 ? shifted : t.pixelUnshuffle('unshuffled', shifted, unshuffle);
   const head = conv('head', cells, unshuffle === 1 ? 'head.0' : 'head.1');
   let x = head;
   for (let g = 0; g < groups; g++) {

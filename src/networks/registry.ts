@@ -24,6 +24,7 @@ import { matchOmniSr, type OmniSrConfig, omnisr } from './omnisr.ts';
 import { matchPan, type PanConfig, pan } from './pan.ts';
 import { matchPlksr, type PlksrConfig, plksr } from './plksr.ts';
 import { matchRcan, type RcanConfig, rcan } from './rcan.ts';
+import { type CuganConfig, matchCugan, realcugan } from './realcugan.ts';
 import { matchRrdb, type RrdbConfig, rrdb } from './rrdb.ts';
 import { matchSpan, type SpanConfig, span } from './span.ts';
 import { matchSrformer, matchSwinir, type SwinConfig, srformer, swinir } from './swinir.ts';
@@ -47,6 +48,7 @@ export interface NetworkConfigs {
   readonly srformer: SwinConfig;
   readonly mosr: MosrConfig;
   readonly rcan: RcanConfig;
+  readonly realcugan: CuganConfig;
   readonly realplksr: PlksrConfig;
   readonly plksr: PlksrConfig;
 }
@@ -112,6 +114,7 @@ export const FAMILIES: { readonly [K in Architecture]: Family<NetworkConfigs[K]>
   srformer: { title: 'SRFormer', build: srformer, match: matchSrformer },
   mosr: { title: 'MoSR', build: mosr, match: matchMosr },
   rcan: { title: 'RCAN', build: rcan, match: matchRcan },
+  realcugan: { title: 'Real-CUGAN', build: realcugan, match: matchCugan },
   realplksr: { title: 'RealPLKSR', build: plksr, match: matchPlksr },
   plksr: {
     title: 'PLKSR',

@@ -1,4 +1,5 @@
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
+import { TransformerBuilder } from '../graph/transformer.ts';
 import { countBlocks, indices, type Match, type Outline, renamed, shapeOf } from './match.ts';
 import type { Network } from './network.ts';
 
@@ -45,7 +46,10 @@ export function rrdb(config: RrdbConfig): Network {
   const lrelu = (name: string, x: NodeId): NodeId => b.leakyRelu(name, x, SLOPE);
 
   const input = b.input('input', channels);
-  const cells = unshuffle === 1 ? input : b.pixelUnshuffle('unshuffled', input, unshuffle);
+  const cells =
+    unshuffle === 1
+      ? input
+      : new TransformerBuilder(b).pixelUnshuffle('unshuffled', input, unshuffle);
   const head = conv('conv_first', cells, 'conv_first');
   let x = head;
   for (let i = 0; i < blocks; i++) {

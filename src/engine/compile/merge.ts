@@ -248,6 +248,7 @@ class Merger {
     const active = this.#writer(u, 'pointwise');
     const depthwise = active?.fn === 'copy' ? this.#inner(active.reads.a, 'depthwise') : null;
     if (
+      pool.inset ||
       !active?.activation ||
       depthwise?.kernel !== 3 ||
       !this.#isFree(u) ||

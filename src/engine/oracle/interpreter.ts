@@ -32,7 +32,6 @@ import {
   type Table,
 } from '../../kernels/nonlocal/nonlocal.reference.ts';
 import {
-  cropReference,
   packRgba8Reference,
   padReference,
   unpackRgba8Reference,
@@ -57,6 +56,7 @@ import {
   resizeSteps,
   type Scores,
   scaleChannelsReference,
+  shiftReference,
   sliceReference,
   stridedConvSteps,
 } from '../../kernels/transformer/transformer.reference.ts';
@@ -76,7 +76,14 @@ import { bindWeights, finite, type NetworkWeights } from '../compile/weights.ts'
 import { ProgressMeter } from '../progress.ts';
 import { averagedTiles, meanOfTiles } from '../tile/average.ts';
 import type { RunOptions, TracedTensor, UpscaleResult } from '../types.ts';
-import { findTaps, type PlanarInput, paddedInput, pixelFormats, tracedMap } from './trace.ts';
+import {
+  findTaps,
+  type PlanarInput,
+  paddedInput,
+  pixelFormats,
+  tracedMap,
+  withoutPadding,
+} from './trace.ts';
 
 export type Value = PlanarMap | Table | Float32Array<ArrayBuffer>;
 
@@ -195,7 +202,7 @@ function begin(
     case 'mix':
       return mixReference(map(0), map(1), vector(2));
     case 'globalAveragePool':
-      return globalAveragePoolReference(map(0));
+      return globalAveragePoolReference(map(0), node.inset);
     case 'linear':
       return linearReference(vector(0), weight(node.weight), node.lengthOut, optional(node.bias));
     case 'softmax':
@@ -206,6 +213,8 @@ function begin(
       return bilinearSteps(map(0), node.scale);
     case 'slice':
       return sliceReference(map(0), node.first, node.count);
+    case 'shift':
+      return shiftReference(map(0), node.by);
     case 'depthwise':
       return depthwiseSteps(map(0), weight(node.weight), optional(node.bias), node.kernel);
     case 'layerNorm':
@@ -302,8 +311,7 @@ export async function upscaleOnCpu<T extends RgbaImage>(
   const run = async (lr: PlanarMap): Promise<PlanarMap> => {
     const padded = padReference(lr, paddingOf(graph), network.inputRange);
     const values = await evaluate(graph, bound, padded, new Set(), options);
-    const sr = values.get(graph.output) as PlanarMap;
-    return cropReference(sr, lr.height * scale, lr.width * scale);
+    return withoutPadding(network, values.get(graph.output) as PlanarMap, lr);
   };
   const lr = unpackRgba8Reference(image, formats.input);
   const { averagedTiles: tiles } = network;

@@ -3,6 +3,7 @@
  * wanted nodes, and the meaning of the pixels at both ends.
  */
 import { CrispenError } from '../../errors.ts';
+import type { Size } from '../../geometry.ts';
 import { paddingOf } from '../../graph/analysis.ts';
 import type { Graph, NodeId } from '../../graph/graph.ts';
 import { cropReference, padReference } from '../../kernels/pixels/rgba8.reference.ts';
@@ -39,14 +40,20 @@ export function paddedInput(
 
 /** A map of a trace. The output is cropped to remove the padding; inner maps are unchanged. */
 export function tracedMap(
-  { graph, scale }: Network,
+  network: Network,
   id: NodeId,
   map: PlanarMap,
   input: PlanarInput,
 ): TracedTensor {
   const { channels, height, width, data } =
-    id === graph.output ? cropReference(map, input.height * scale, input.width * scale) : map;
+    id === network.graph.output ? withoutPadding(network, map, input) : map;
   return { shape: [channels, height, width], data };
+}
+
+/** The output for an image of a size, without what comes from its padding. */
+export function withoutPadding({ graph, scale }: Network, map: PlanarMap, image: Size): PlanarMap {
+  const { border = 0 } = paddingOf(graph);
+  return cropReference(map, image.height * scale, image.width * scale, border * scale);
 }
 
 /** The formats of a network's input and output pixels. */

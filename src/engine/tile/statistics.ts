@@ -7,7 +7,7 @@
  */
 import { CrispenError, nonFinite } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
-import { sizeMultiple } from '../../graph/analysis.ts';
+import { paddingOf } from '../../graph/analysis.ts';
 import type { RgbaImage } from '../../image/image.ts';
 import type { Program, ResourceId, Step, Sums } from '../compile/program.ts';
 import { Arena, markBytes, planProgram } from '../gpu/arena.ts';
@@ -16,6 +16,7 @@ import { type Device, USAGE } from '../gpu/device.ts';
 import type { Model } from '../gpu/model.ts';
 import type { Pace } from '../gpu/pace.ts';
 import { Receipt } from '../gpu/receipt.ts';
+import { paddedSize, withBorder } from './bordered.ts';
 import { samplesOf } from './collage.ts';
 import { imageResources, wholeImage, workOf } from './strips.ts';
 
@@ -119,10 +120,11 @@ export function planStatistics(
   const poolings = poolingSteps(model.program);
   const wanted = new Set(poolings.map(({ resource }) => resource));
   const pass = onlyFor(model, wanted);
-  const multiple = sizeMultiple(model.network.graph);
+  const padding = paddingOf(model.network.graph);
+  const { multiple } = padding;
   const binding = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
-  const fits = ({ width, height }: Size): boolean => {
-    const size = wholeImage({ width, height }, multiple).tiles[0].source;
+  const fits = (image: Size): boolean => {
+    const size = paddedSize(padding, image);
     const plan = planProgram(pass.program, size, wanted);
     const total = plan.totalBytes + plan.externalBytes + model.weights.size;
     return plan.largest <= binding && total <= budget;
@@ -130,7 +132,7 @@ export function planStatistics(
   const samples = () => samplesOf(image, multiple, fits, kind);
   const [{ image: first }] = samples();
   return {
-    work: workOf(pass.program, [wholeImage(first, multiple)]),
+    work: workOf(pass.program, [wholeImage(paddedSize(padding, first), multiple)]),
 
     /** @throws CrispenError like `Arena.run`; `OUT_OF_MEMORY` only if not even one part fits. */
     async gather(options: {
@@ -141,7 +143,7 @@ export function planStatistics(
       let refused: unknown;
       for (const sample of samples()) {
         try {
-          const given = await means(sample.image);
+          const given = await means(withBorder(sample.image, padding));
           const { model: running, inputs } = givenModel(model);
           const { kind } = sample;
           return { kind, model: running, inputs: inputs.map((id, i) => [id, given[i]]) };

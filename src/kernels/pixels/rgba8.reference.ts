@@ -29,16 +29,18 @@ export function reflect(i: number, size: number): number {
   return Math.min(at, period - at);
 }
 
-/** A map with its padding to the right and below; `range`: what 1 becomes of the padding's value. */
+/** A map with its padding; `range`: what 1 becomes of the padding's value. */
 export function padReference(map: PlanarMap, padding: Padding, range: number): PlanarMap {
   const [width, height] = [map.width, map.height].map((side) => paddedSide(padding, side));
   const y = planarMap(map.channels, height, width);
-  const { value } = padding;
+  const { value, border = 0 } = padding;
+  // The reflected image is the same on both sides of its first pixel.
+  const at = (i: number, size: number) => reflect(Math.abs(i - border), size);
   for (let c = 0; c < y.channels; c++) {
     for (let i = 0; i < y.height; i++) {
       for (let j = 0; j < y.width; j++) {
         const outside = i >= map.height || j >= map.width;
-        const from = (c * map.height + reflect(i, map.height)) * map.width + reflect(j, map.width);
+        const from = (c * map.height + at(i, map.height)) * map.width + at(j, map.width);
         y.data[(c * y.height + i) * y.width + j] =
           outside && value !== undefined ? value * range : map.data[from];
       }
@@ -47,13 +49,13 @@ export function padReference(map: PlanarMap, padding: Padding, range: number): P
   return y;
 }
 
-/** The upper left part of a map. */
-export function cropReference(map: PlanarMap, height: number, width: number): PlanarMap {
+/** A part of a map: from row and column `first` on, by default the upper left part. */
+export function cropReference(map: PlanarMap, height: number, width: number, first = 0): PlanarMap {
   if (map.height === height && map.width === width) return map;
   const y = planarMap(map.channels, height, width);
   for (let c = 0; c < y.channels; c++) {
     for (let i = 0; i < height; i++) {
-      const from = (c * map.height + i) * map.width;
+      const from = (c * map.height + first + i) * map.width + first;
       y.data.set(map.data.subarray(from, from + width), (c * height + i) * width);
     }
   }

@@ -17,6 +17,22 @@ export function sliceReference(x: PlanarMap, first: number, count: number): Plan
   return y;
 }
 
+/** y[c, i, j] = x[c, i + by, j + by], and zero where x has no such pixel. */
+export function shiftReference(x: PlanarMap, by: number): PlanarMap {
+  const { channels, height, width } = x;
+  const y = planarMap(channels, height, width);
+  for (let c = 0; c < channels; c++) {
+    for (let i = 0; i < height; i++) {
+      for (let j = 0; j < width; j++) {
+        const [row, column] = [i + by, j + by];
+        if (row < 0 || row >= height || column < 0 || column >= width) continue;
+        y.data[(c * height + i) * width + j] = x.data[(c * height + row) * width + column];
+      }
+    }
+  }
+  return y;
+}
+
 /** Zero-padded depthwise convolution; weights [C][k][k]. */
 export function* depthwiseSteps(
   x: PlanarMap,

@@ -21,6 +21,7 @@ import groupScoresSource from '../../shaders/transformer/groupScores.wgsl?raw';
 import layerNormSource from '../../shaders/transformer/layerNorm.wgsl?raw';
 import maxPoolSource from '../../shaders/transformer/maxPool.wgsl?raw';
 import resizeSource from '../../shaders/transformer/resize.wgsl?raw';
+import shiftSource from '../../shaders/transformer/shift.wgsl?raw';
 import stridedConvSource from '../../shaders/transformer/stridedConv.wgsl?raw';
 import { activationConstants } from '../activation.ts';
 import {
@@ -52,6 +53,7 @@ const SHADERS: Sources = {
   'transformer/layerNorm': layerNormSource,
   'transformer/maxPool': maxPoolSource,
   'transformer/resize': resizeSource,
+  'transformer/shift': shiftSource,
   'transformer/stridedConv': stridedConvSource,
 };
 
@@ -363,6 +365,15 @@ export const stridedConvKernel = (
   label: `conv ${kernel}x${kernel} / ${stride}`,
   code: source('stridedConv', element, { IN_BLOCKS: blocksOf(cIn), K: kernel, STRIDE: stride }),
   ...STRIDED_CONV,
+});
+
+const SHIFT = contract(['x'], ['y'], MAP_WORDS);
+
+/** Grid: `mapGrid(width, height, blocks)`. */
+export const shiftKernel = (by: 1 | -1, element: ElementType = 'f32') => ({
+  label: `shift by ${by}`,
+  code: source('shift', element, { FORWARD: by === 1 }),
+  ...SHIFT,
 });
 
 const REDUCED = contract(['x'], ['y'], REDUCED_WORDS);

@@ -7,7 +7,7 @@ const SHADERS: Sources = {
 };
 
 /** Pixels that one workgroup of the first stage sums. */
-const POOL_CHUNK = 4096;
+export const POOL_CHUNK = 4096;
 
 export const poolChunks = (pixels: number): number => Math.ceil(pixels / POOL_CHUNK);
 

@@ -4,11 +4,13 @@ import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import poolFinishLibrary from '../../shaders/vector/finishMean.wgsl?raw';
 import linearSource from '../../shaders/vector/linear.wgsl?raw';
 import poolFinishSource from '../../shaders/vector/poolFinish.wgsl?raw';
+import poolInnerSource from '../../shaders/vector/poolInner.wgsl?raw';
 import softmaxSource from '../../shaders/vector/softmax.wgsl?raw';
 import vectorActivationSource from '../../shaders/vector/vectorActivation.wgsl?raw';
 import { activationConstants } from '../activation.ts';
-import { assemble, blocksOf, contract } from '../kernel.ts';
+import { assemble, blocksOf, contract, type ElementType } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
+import { POOL_CHUNK } from './pool.ts';
 
 const SHADERS: Sources = {
   'lib/nan': nanSource,
@@ -16,6 +18,7 @@ const SHADERS: Sources = {
   'vector/finishMean': poolFinishLibrary,
   'vector/linear': linearSource,
   'vector/poolFinish': poolFinishSource,
+  'vector/poolInner': poolInnerSource,
   'vector/softmax': softmaxSource,
   'vector/vectorActivation': vectorActivationSource,
 };
@@ -25,6 +28,14 @@ const SHADERS: Sources = {
 // kernels except the first are a single workgroup, grid [1, 1, 1].
 
 const FINISH = contract(['partials'], ['mean'], { pixels: 'u32', chunks: 'u32' });
+const INNER = contract(['x'], ['partials'], {
+  pixels: 'u32',
+  chunks: 'u32',
+  group_row: 'u32',
+  inner_width: 'u32',
+  width: 'u32',
+  plane: 'u32',
+});
 const LINEAR = contract(['x', 'w', 'bias'], ['y']);
 const VECTOR = contract(['x'], ['y']);
 
@@ -36,6 +47,22 @@ export function poolFinishKernel(channels: number) {
     ...FINISH,
   };
 }
+
+/**
+ * The first stage of a pooling of a rectangle, whose first row and column are `first`. Bindings: x,
+ * partials. Uniform: pixels and inner_width of the rectangle, chunks, width and plane of the map.
+ * Grid: `poolPartialGrid` of the rectangle's pixels.
+ */
+export const poolInnerKernel = (channels: number, first: number, element: ElementType = 'f32') => ({
+  label: 'pool inner',
+  code: assemble(
+    element,
+    { BLOCKS: blocksOf(channels), CHUNK: POOL_CHUNK, FIRST: first },
+    'vector/poolInner',
+    SHADERS,
+  ),
+  ...INNER,
+});
 
 /** Bindings: x [lengthIn], w [lengthOut][lengthIn], bias [lengthOut] (not read without `bias`), y. */
 export function linearKernel(lengthIn: number, lengthOut: number, bias = false) {

@@ -23,6 +23,7 @@ const LAZY = {
   softmax: vectorAlone,
   vectorActivation: vectorAlone,
   slice: transformer,
+  shift: transformer,
   depthwise: transformer,
   layerNorm: transformer,
   scaleChannels: transformer,

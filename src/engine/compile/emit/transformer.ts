@@ -25,6 +25,7 @@ import {
   packNorm,
   resizeKernel,
   scoreBytes,
+  shiftKernel,
   stridedConvKernel,
 } from '../../../kernels/transformer/transformer.ts';
 import type { FusedOpOf, ValueId } from '../fused.ts';
@@ -39,11 +40,17 @@ import {
   writesMap,
 } from './emission.ts';
 
-type Kind = TransformerOp['op'] | 'groupAttention';
+type Kind = Exclude<TransformerOp['op'], 'pixelUnshuffle'> | 'groupAttention';
 
 /** Ops of lightweight transformers, one dispatch each. */
 export const transformerEmitters: EmitterGroup<Kind> = (emission) => ({
   slice: (op) => emitSlice(emission, op),
+  shift: (op) =>
+    emission.dispatch({
+      ...writesMap(emission, op),
+      kernel: shiftKernel(op.by, emission.element),
+      reads: { x: emission.read(op.reads.inputs[0]) },
+    }),
   depthwise: (op) => emitDepthwise(emission, op),
   layerNorm: (op) => emitLayerNorm(emission, op),
   scaleChannels: (op) => emitScale(emission, op),

@@ -1,15 +1,29 @@
 import { internal } from '../../../errors.ts';
+import { pixelsOf, type Size } from '../../../geometry.ts';
 import { blocksOf, type Kernel } from '../../../kernels/kernel.ts';
+import { poolPartialBytes, poolPartialGrid } from '../../../kernels/vector/pool.ts';
 import {
   linearKernel,
   poolFinishKernel,
+  poolInnerKernel,
   softmaxKernel,
   vectorActivationKernel,
 } from '../../../kernels/vector/vectorAlone.ts';
 import type { FusedOpOf } from '../fused.ts';
 import type { Operand } from '../program.ts';
-import { type EmitterGroup, exact, poolParams, poolSums } from './emission.ts';
+import { type EmitterGroup, exact, memoryWork, poolParams, poolSums } from './emission.ts';
 import { linearWeights } from './vector.ts';
+
+type Inset = readonly [first: number, last: number];
+
+/**
+ * What remains of a map without its first and last rows and columns. Maps of small tiles have nothing
+ * inside; tiles are given the means of the image.
+ */
+const innerOf = ({ width, height }: Size, [first, last]: Inset): Size => ({
+  width: Math.max(1, width - first - last),
+  height: Math.max(1, height - first - last),
+});
 
 /** Poolings and ops on their vectors that are not fused. */
 export const vectorAloneEmitters: EmitterGroup<
@@ -37,13 +51,40 @@ export const vectorAloneEmitters: EmitterGroup<
     if (shape.kind !== 'vector') throw internal(`${name} is not a vector`);
     return shape.length;
   };
+  /** The first stage of a pooling without the first and the last rows and columns of a map. */
+  const poolInner = (x: number, name: string, inset: Inset): number => {
+    const { channels, scale } = emission.map(x);
+    const partials = emission.scratch(name, ({ width, height }) => {
+      const inner = innerOf({ width: width * scale, height: height * scale }, inset);
+      return poolPartialBytes(channels, pixelsOf(inner));
+    });
+    emission.dispatch({
+      name,
+      kernel: poolInnerKernel(channels, inset[0], emission.element),
+      reads: { x: emission.read(x) },
+      writes: { partials },
+      scale,
+      grid: (size) => poolPartialGrid(channels, pixelsOf(innerOf(size, inset))),
+      params: (size) => {
+        const inner = innerOf(size, inset);
+        const words = { inner_width: inner.width, width: size.width, plane: pixelsOf(size) };
+        return { ...poolParams(inner), ...words };
+      },
+      multiplyAdds: 0,
+      work: memoryWork(channels, scale),
+    });
+    return partials;
+  };
   const pool = (
     { name, reads, writes }: FusedOpOf<'globalAveragePool' | 'meanOfSquares'>,
     squares: boolean,
+    inset?: Inset,
   ): void => {
     const [x] = reads.inputs;
     const { channels, scale } = emission.map(x);
-    const partials = emission.poolPartial(x, `${name}:partials`, squares);
+    const partials = inset
+      ? poolInner(x, `${name}:partials`, inset)
+      : emission.poolPartial(x, `${name}:partials`, squares);
     emission.dispatch({
       name,
       kernel: poolFinishKernel(channels),
@@ -51,14 +92,14 @@ export const vectorAloneEmitters: EmitterGroup<
       writes: { mean: emission.write(writes.y) },
       scale,
       grid: () => [blocksOf(channels), 1, 1],
-      params: poolParams,
+      params: (size) => poolParams(inset ? innerOf(size, inset) : size),
       sums: poolSums(channels),
       multiplyAdds: 0,
       work: 0,
     });
   };
   return {
-    globalAveragePool: (op) => pool(op, false),
+    globalAveragePool: (op) => pool(op, false, op.inset),
     meanOfSquares: (op) => pool(op, true),
     linear: (op) => {
       const [x] = op.reads.inputs;

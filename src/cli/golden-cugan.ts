@@ -1,0 +1,28 @@
+/** Real-CUGAN's golden files: weights as checkpoints have them, and smaller maps. */
+import type { WeightSpec } from '../graph/graph.ts';
+import type { Network } from '../networks/network.ts';
+
+/** The weights as checkpoints have them, from those of the graph: see `arrangeCugan`. */
+export const cuganCheckpoint = ({ graph, scale }: Network): WeightSpec[] => {
+  const [factor, side] = scale === 3 ? [3, 5] : [2, 4];
+  return graph.weights.map(({ name, shape }): WeightSpec => {
+    const [rows, columns] = shape;
+    const up = /^unet\d\.conv\d_up\./.test(name);
+    const part = up ? 4 : name.startsWith('unet1.conv_bottom.') ? factor ** 2 : 1;
+    if (name.endsWith('_down.weight')) return { name, shape: [rows, columns / 4, 2, 2] };
+    if (part === 1) return { name, shape };
+    if (shape.length === 1) return { name, shape: [rows / part] };
+    const kernel = up ? 2 : side;
+    return { name, shape: [columns, rows / part, kernel, kernel] };
+  });
+};
+
+/** The row and column where the authors' map begins in ours, by the name of the node. */
+export function cuganStarts({ graph }: Network): ReadonlyMap<string, number> {
+  const means = graph.nodes.flatMap((node) =>
+    node.op === 'globalAveragePool' && node.inset
+      ? [[node.name.replace(/\.mean$/, ''), node.inset[0]] as const]
+      : [],
+  );
+  return new Map([['unet1.conv1', 2], ...means]);
+}

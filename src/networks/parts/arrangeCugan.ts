@@ -1,0 +1,72 @@
+import { fromFloat32, toFloat32 } from '../../weights/convert.ts';
+import type { Tensor, TensorMap } from '../../weights/tensor.ts';
+
+/**
+ * The layers of a Real-CUGAN that change the size of a map, as convolutions of stride 1 before a pixel
+ * shuffle or after a pixel unshuffle:
+ * - 2x2 of stride 2, [cOut, cIn, 2, 2]: 1x1 of the four pixels of a cell, [cOut, 4 cIn, 1, 1].
+ * - transposed 2x2 of stride 2, [cIn, cOut, 2, 2]: 1x1, [4 cOut, cIn, 1, 1].
+ * - transposed 4x4 of stride 2 and padding 3, or 5x5 of stride 3 and padding 2: 3x3, [s^2 cOut, cIn, 3, 3].
+ *
+ * Other tensors are returned as they are.
+ */
+export function arrangeCugan(tensors: TensorMap): TensorMap {
+  const result = new Map(tensors);
+  for (const [name, tensor] of tensors) {
+    const [, layer] = /^(.+)\.weight$/.exec(name) ?? [];
+    if (layer === undefined || tensor.shape.length !== 4) continue;
+    const [rows, columns, side] = tensor.shape;
+    if (side === 2 && layer.endsWith('_down')) {
+      result.set(name, { ...tensor, shape: [rows, 4 * columns, 1, 1] });
+    } else if (layer.endsWith('_up') || layer === 'unet1.conv_bottom') {
+      const stride = STRIDES.get(side);
+      if (stride === undefined) continue;
+      result.set(name, transposed(tensor, stride));
+      const bias = tensors.get(`${layer}.bias`);
+      if (bias) result.set(`${layer}.bias`, repeated(bias, stride ** 2));
+    }
+  }
+  return result;
+}
+
+/** The strides of transposed convolutions by the side of their kernels. */
+const STRIDES: ReadonlyMap<number, number> = new Map([
+  [2, 2],
+  [4, 2],
+  [5, 3],
+]);
+
+/**
+ * A transposed convolution as one of stride 1. Tap t of the pixels of phase p reads pixel i + t - 1,
+ * and pixel i has the outputs s i + k - 1 for k = 0 .. side - 1 (side 2: s i + k), so that k = p + s (1 - t) + 1.
+ */
+function transposed(tensor: Tensor, stride: number): Tensor {
+  const [cIn, cOut, side] = tensor.shape;
+  const taps = side === 2 ? 1 : 3;
+  const from = toFloat32(tensor);
+  const data = new Float32Array(cOut * stride ** 2 * cIn * taps ** 2);
+  const at = (phase: number, tap: number) => (side === 2 ? phase : phase + stride * (1 - tap) + 1);
+  let to = 0;
+  for (let o = 0; o < cOut; o++) {
+    for (let phase = 0; phase < stride ** 2; phase++) {
+      const [py, px] = [Math.floor(phase / stride), phase % stride];
+      for (let i = 0; i < cIn; i++) {
+        for (let tap = 0; tap < taps ** 2; tap++, to++) {
+          const [ky, kx] = [at(py, Math.floor(tap / taps)), at(px, tap % taps)];
+          if (Math.min(ky, kx) < 0 || Math.max(ky, kx) >= side) continue;
+          data[to] = from[((i * cOut + o) * side + ky) * side + kx];
+        }
+      }
+    }
+  }
+  return fromFloat32(data, [cOut * stride ** 2, cIn, taps, taps], 'f32');
+}
+
+function repeated(tensor: Tensor, times: number): Tensor {
+  const values = toFloat32(tensor);
+  const data = Float32Array.from(
+    { length: values.length * times },
+    (_, i) => values[Math.floor(i / times)],
+  );
+  return fromFloat32(data, [data.length], 'f32');
+}
