@@ -27,6 +27,7 @@ const NAMES: Readonly<Record<string, string>> = {
   realplksr: 'RealPLKSR',
   plksr: 'PLKSR',
   mosr: 'MoSR',
+  realcugan: 'Real-CUGAN',
 };
 
 /** A description of an added model, in one line. */

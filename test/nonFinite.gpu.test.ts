@@ -68,6 +68,7 @@ const NETWORKS: Readonly<Record<string, Network>> = {
   srformer: createNetwork('srformer', windows),
   mosr: createNetwork('mosr', { ...tiny, upsampler: 'dys', folded: false }),
   rcan: createNetwork('rcan', { ...tiny, groups: 1, reduction: 4 }),
+  realcugan: createNetwork('realcugan', { scale: 2, features: 4 }),
   realplksr: createNetwork('realplksr', { ...tiny, kernel: 5, sampling: 4 }),
   'realplksr with layer norm': createNetwork('realplksr', { ...tiny, kernel: 5, norm: 'layer' }),
   plksr: createNetwork('plksr', { ...tiny, kernel: 5 }),

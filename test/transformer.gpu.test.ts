@@ -20,6 +20,7 @@ const cases = [
   ...findGoldenCases('*plksr_*'),
   ...findGoldenCases('rcan_*'),
   ...findGoldenCases('mosr_*'),
+  ...findGoldenCases('realcugan_*'),
 ];
 if (cases.length < 20)
   console.warn('SKIPPED: most goldens of transformers; set CRISPEN_SHARED to test them.');

@@ -77,6 +77,36 @@ test.each(['oracle', 'cpu'] as const)(
   120_000,
 );
 
+// Released sizes only, which take plain loops half a minute each: the oracle runs the smallest.
+test.each([
+  ['cpu', 'realcugan_*'],
+  ['oracle', 'realcugan_x2_*'],
+] as const)(
+  'Real-CUGAN computes on %s what the published code did',
+  async (device, pattern) => {
+    const files = findGoldenCases(pattern);
+    if (files.length === 0)
+      console.warn('SKIPPED: goldens of Real-CUGAN; set CRISPEN_SHARED to test them.');
+    const backend = await openBackend(device);
+    try {
+      for (const file of files) {
+        const read = await readGoldenCases(file);
+        if ('missing' in read) throw new Error(`no network ${read.missing}`);
+        for (const comparison of await compareGolden(read[0], backend, {
+          fuse: device === 'cpu',
+        })) {
+          const { tensor, error, maxRel } = comparison;
+          expect(error, `${basename(file)} ${tensor}`).toBeNull();
+          expect(maxRel, `${basename(file)} ${tensor}`).toBeLessThan(1e-5);
+        }
+      }
+    } finally {
+      backend.close();
+    }
+  },
+  300_000,
+);
+
 test('global attention computes what the authors’ code did, with its rotations', async () => {
   const files = [...findGoldenCases('gla_*'), ...findGoldenCases('dlsn_*')];
   expect(files.length).toBeGreaterThanOrEqual(3);

@@ -1,7 +1,8 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { tilerFor } from '../engine/tile/bordered.ts';
+import { around } from '../engine/tile/bordered.ts';
+import { tilerFor } from '../engine/tile/tiler.ts';
 import { CrispenError } from '../errors.ts';
 import type { Rgba8Image } from '../image/image.ts';
 import { resample } from '../image/resample.ts';
@@ -305,7 +306,7 @@ async function measure(
  * @throws UsageError if the image is a single tile, or was cut smaller for lack of memory.
  */
 function tileBorders(lr: Rgba8Image, network: Network, side: number, made: number): Line[] {
-  const strips = tilerFor(lr, network, 'zero').plan(side, () => true);
+  const strips = around(tilerFor)(lr, network, 'zero').plan(side, () => true);
   const { tiles } = strips[0];
   if (made === 1 || made !== strips.length * tiles.length) {
     throw new UsageError(

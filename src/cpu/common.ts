@@ -103,10 +103,7 @@ export function emitPool(
         const mean =
           given?.get(writes.y) ??
           (band
-            ? await band.combine(
-                writes.y,
-                sumsOf(floats, Math.round(band.from * scale), Math.round(band.to * scale)),
-              )
+            ? await band.combine(writes.y, sumsOf(floats, band.from * scale, band.to * scale))
             : meansOf([sumsOf(floats, 0, x.height)]));
         found?.set(writes.y, mean);
         floats.set(then(mean), to / 4);

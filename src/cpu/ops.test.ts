@@ -105,6 +105,22 @@ const GRAPHS: Readonly<Record<string, readonly [channels: number, build: Build]>
       return conv(3, 8)(b, conv(3, 8)(b, conv(3, 8)(b, small)));
     },
   ],
+  'moved by one pixel, both ways': [
+    5,
+    (b, x) => {
+      const t = new TransformerBuilder(b);
+      return b.concat('c', [t.shift('s', x, 1), t.shift('r', x, -1)]);
+    },
+  ],
+  'channels times the means inside': [
+    6,
+    (b, x) => {
+      const wide = b.nearest('n', x, 4);
+      const op = { op: 'globalAveragePool', inset: [1, 2] } as const;
+      const mean = b.append('mean', op, [wide]);
+      return new TransformerBuilder(b).scaleChannels('y', wide, mean);
+    },
+  ],
   'bilinear x2': [3, (b, x) => b.bilinear('y', x, 2)],
   'bilinear x3': [9, (b, x) => b.bilinear('y', x, 3)],
   affine: [3, (b, x) => b.affine('y', x, [2, 0.5, -1], [0.1, -0.2, 3])],

@@ -208,12 +208,14 @@ function emitMean(
       );
       const inner = { ...map, address: pixelAt(map, first, first), width, height };
       const tasks = pool.tasks({ ...place, map: (id) => (id === x ? inner : place.map(id)) });
-      /** Rows of a band, in LR rows of the inner map. */
-      const within = ({ from, to, combine }: Band): Band => ({
-        from: Math.max(0, from - first / scale),
-        to: Math.min(height / scale, to - first / scale),
-        combine,
-      });
+      /**
+       * Rows of a band, in LR rows of the inner map, and a little more: at three halves or quarters of the
+       * LR size, they would otherwise be rounded to the rows before.
+       */
+      const within = ({ from, to, combine }: Band): Band => {
+        const row = (at: number) => (Math.min(height, Math.max(0, at * scale - first)) + 1e-4) / scale;
+        return { from: row(from), to: row(to), combine };
+      };
       return tasks.map((task) =>
         typeof task === 'function'
           ? (floats, run) => {

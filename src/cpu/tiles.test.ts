@@ -1,7 +1,9 @@
 import { afterAll, expect, it } from 'vitest';
 import { difference, picture } from '../../test/pictures.ts';
+import { seededWeights } from '../../test/seeded.ts';
 import { findGoldenCases, readGoldenCases, SEEDED_GOLDENS } from '../cli/golden-cases.ts';
 import type { Network } from '../networks/network.ts';
+import { createNetwork } from '../networks/registry.ts';
 import { chooseModel } from '../node/model.ts';
 import { fromFloat32 } from '../weights/convert.ts';
 import type { TensorMap } from '../weights/tensor.ts';
@@ -58,6 +60,30 @@ it('a shipped A2N in bands equals the whole image, bit for bit', async () => {
   const { network, weights } = await chooseModel({ model: 'a2n-photo-x2' });
   const { alone, together } = await loadAll(network, weights);
   // Of 203 rows, the second band would begin at an odd one.
+  for (const image of [picture(24, 300), picture(25, 203)]) {
+    const actual = await upscale(together, image);
+    expect(actual.report.tiles).toBeGreaterThan(1);
+    expect(actual.image).toEqual((await upscale(alone, image)).image);
+  }
+});
+
+it.each([
+  ['Real-CUGAN x2', createNetwork('realcugan', { scale: 2, features: 4 })],
+  ['Real-CUGAN x3', createNetwork('realcugan', { scale: 3, features: 4 })],
+  // Its cells of 2 x 2 pixels reach beyond an odd side.
+  [
+    'RCAN with an unshuffled input',
+    createNetwork('rcan', {
+      scale: 2,
+      unshuffle: 2,
+      features: 8,
+      groups: 1,
+      blocks: 1,
+      reduction: 4,
+    }),
+  ],
+] as const)('%s in bands has the means of the whole image', async (_, network) => {
+  const { alone, together } = await loadAll(network, seededWeights(network));
   for (const image of [picture(24, 300), picture(25, 203)]) {
     const actual = await upscale(together, image);
     expect(actual.report.tiles).toBeGreaterThan(1);

@@ -117,10 +117,9 @@ async function plan(
     best = { strips, threads: 1, whole: true, region: () => image, approximate: false };
     if (most === 1) return best;
   }
-  const { tilerFor } = await (border
-    ? import('../engine/tile/bordered.ts')
-    : import('../engine/tile/tiler.ts'));
-  const tiler = tilerFor(image, network, edge, TILE_SIDE);
+  const { tilerFor } = await import('../engine/tile/tiler.ts');
+  const make = border ? (await import('../engine/tile/bordered.ts')).around(tilerFor) : tilerFor;
+  const tiler = make(image, network, edge, TILE_SIDE);
   const { region, approximate } = tiler;
   if (undivided) {
     const time = ({ strips }: Plan) => largestSource(strips).height;
@@ -213,11 +212,10 @@ async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promis
       const region = run.region(source);
       const [x, y] = [core.x - source.x, core.y - source.y];
       const offset = ((core.y - strip.y) * width + core.x) * scale * 4;
-      const ends = index === strips.length - 1;
       const band = pooling && {
         // The rows around the image belong to its first and its last band.
-        from: index === 0 ? 0 : y,
-        to: ends ? source.height : y + core.height,
+        from: index ? y : 0,
+        to: index + 1 < strips.length ? y + core.height : source.height,
         combine: pooling.combine(index),
       };
       const finite = await runner.run(

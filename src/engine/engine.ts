@@ -253,12 +253,11 @@ export class Engine {
     const { multiple, border } = paddingOf(model.network.graph);
     const budget = options.memoryBudget ?? this.#budget;
     const fits = this.#fits(model, multiple, budget);
-    const loadTiler = async () =>
-      (await (border ? import('./tile/bordered.ts') : import('./tile/tiler.ts'))).tilerFor(
-        image,
-        model.network,
-        edge,
-      );
+    const loadTiler = async () => {
+      const { tilerFor } = await import('./tile/tiler.ts');
+      const make = border ? (await import('./tile/bordered.ts')).around(tilerFor) : tilerFor;
+      return make(image, model.network, edge);
+    };
     const meter = new ProgressMeter(0, onProgress);
     const pace = this.#pace.withTarget(options.submitMs ?? (() => DEFAULT_SUBMIT_MS));
     const paced = { pace, signal, onWork: (work: number) => meter.advance(work) };

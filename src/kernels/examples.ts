@@ -186,6 +186,7 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>
     default: (e) => merged.pixelLayerKernel({ ...LAYER, activation: GELU }, ALONE, e),
     norm: (e) => merged.pixelLayerKernel({ ...NORM, activation: null }, QUADS, e),
   },
+  'transformer/shift': { default: (e) => transformer.shiftKernel(1, e) },
   'transformer/spatialGate': {
     default: (e) => merged.spatialGateKernel([16, 16, 48], ALONE, e),
     quads: (e) => merged.spatialGateKernel([16, 16, 48], QUADS, e),
@@ -222,6 +223,7 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>
     bias: () => alone.linearKernel(64, 4, true),
   },
   'vector/poolFinish': { default: () => alone.poolFinishKernel(40) },
+  'vector/poolInner': { default: (e) => alone.poolInnerKernel(64, 3, e) },
   'vector/poolPartial': {
     default: (e) => poolPartialKernel(40, e),
     squares: (e) => poolPartialKernel(64, e, true),

@@ -33,6 +33,7 @@ import { dynamicWeightsKernel } from './vector/vector.ts';
 import {
   linearKernel,
   poolFinishKernel,
+  poolInnerKernel,
   softmaxKernel,
   vectorActivationKernel,
 } from './vector/vectorAlone.ts';
@@ -166,6 +167,33 @@ describe('global average pooling', () => {
       writes: [8],
     });
     const expected = padded(globalAveragePoolReference(x));
+    expectClose(written(mean), expected, { abs: 1e-7, rel: 1e-6 });
+  });
+
+  it.each([
+    [1, 1, 0, 0],
+    [9, 7, 3, 4],
+    [80, 67, 5, 1], // more than one chunk
+  ])('of %i x %i without the first %i and the last %i', async (width, height, first, last) => {
+    const x = randomMap(6, height, width);
+    const [innerWidth, pixels] = [
+      width - first - last,
+      (width - first - last) * (height - first - last),
+    ];
+    const chunks = poolChunks(pixels);
+    const [partials] = await runKernel(poolInnerKernel(6, first), {
+      grid: poolPartialGrid(6, pixels),
+      params: [pixels, chunks, 0, innerWidth, width, width * height],
+      reads: [toBlocked(x)],
+      writes: [chunks * 8],
+    });
+    const [mean] = await runKernel(poolFinishKernel(6), {
+      grid: [2, 1, 1],
+      params: [pixels, chunks],
+      reads: [written(partials) as Float32Array<ArrayBuffer>],
+      writes: [8],
+    });
+    const expected = padded(globalAveragePoolReference(x, [first, last]));
     expectClose(written(mean), expected, { abs: 1e-7, rel: 1e-6 });
   });
 

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { randomStream } from '../../test/random.ts';
+import { cuganCheckpoint } from '../cli/golden-cugan.ts';
 import { datCheckpoint } from '../cli/golden-dat.ts';
 import { CrispenError } from '../errors.ts';
 import { fromFloat32 } from '../weights/convert.ts';
 import { DTYPE_BYTES, type Tensor } from '../weights/tensor.ts';
 import { detect, identify, recognise } from './detect.ts';
+import type { Network } from './network.ts';
 import { type Architecture, createNetwork, FAMILIES, type NetworkConfigs } from './registry.ts';
 
 const SIZES: Partial<{ readonly [K in Architecture]: Partial<NetworkConfigs[K]> }> = {
@@ -20,6 +22,7 @@ const SIZES: Partial<{ readonly [K in Architecture]: Partial<NetworkConfigs[K]> 
   swinir: { features: 12, depths: [2, 1], heads: [3, 3] },
   srformer: { features: 12, depths: [2], heads: [3], window: 8 },
   rcan: { features: 8, groups: 2, blocks: 2, reduction: 4 },
+  realcugan: { features: 8 },
   realplksr: { features: 8, blocks: 2, kernel: 5 },
   plksr: { features: 8, blocks: 2, kernel: 5 },
 };
@@ -36,6 +39,12 @@ const tensor = (shape: readonly number[], fill: number): Tensor => {
   return { dtype: 'f32', shape, bytes };
 };
 
+/** Names and shapes as in a file. */
+function storedWeights(name: Architecture, network: Network) {
+  if (name === 'dat') return datCheckpoint(network.graph.weights, 32);
+  return name === 'realcugan' ? cuganCheckpoint(network) : network.graph.weights;
+}
+
 /** The offsets within a window of these sides, as DAT's files have them. */
 function offsets([rows, columns]: readonly [number, number]): Tensor {
   const values: number[] = [];
@@ -47,8 +56,8 @@ function offsets([rows, columns]: readonly [number, number]): Tensor {
 
 describe('networks whose tensors were changed', () => {
   it.each(ARCHITECTURES)('%s: a network or MODEL_UNSUPPORTED', (name) => {
-    const { graph } = createNetwork(name, { scale: 2, ...SIZES[name] });
-    const stored = name === 'dat' ? datCheckpoint(graph.weights, 32) : graph.weights;
+    const network = createNetwork(name, { scale: 2, ...SIZES[name] });
+    const stored = storedWeights(name, network);
     const whole = new Map(stored.map(({ name, shape }) => [name, tensor(shape, -0.4488)]));
     if (name === 'dat') whole.set('layers.0.blocks.0.attn.attns.0.rpe_biases', offsets([4, 8]));
     expect(identify(whole)).not.toBeNull();

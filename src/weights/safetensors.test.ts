@@ -7,7 +7,7 @@ import { DTYPE_BYTES, elementCount, type Tensor, type TensorMap } from './tensor
 import { writeSafetensors } from './writeSafetensors.ts';
 
 /** Golden files with the network under `model`. */
-const MODELS = /\/(asid|dlsn|gla_module|swinir|srformer|omnisr|dat|realplksr|rcan|mosr)_/;
+const MODELS = /\/(asid|dlsn|gla_module|swinir|srformer|omnisr|dat|realplksr|rcan|mosr|realcugan)_/;
 const root = new URL('../../', import.meta.url);
 const filesIn = (folder: string): string[] =>
   readdirSync(new URL(folder, root))

@@ -44,6 +44,7 @@ const networks: Readonly<Record<string, Network>> = {
   edsr: createNetwork('edsr', { scale: 3, features: 8, blocks: 2 }),
   mosr: createNetwork('mosr', { scale: 2, features: 8, blocks: 1 }),
   rcan: createNetwork('rcan', { scale: 2, features: 8, groups: 1, blocks: 2, reduction: 4 }),
+  realcugan: createNetwork('realcugan', { scale: 2, features: 4, pro: true }),
   realplksr: createNetwork('realplksr', { scale: 2, features: 8, blocks: 2, sampling: 4 }),
 };
 const LEVELS: readonly Fusion[] = ['none', 'ops', 'blocks'];

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requestTestDevice } from '../../../test/gpu.ts';
 import { difference, picture } from '../../../test/pictures.ts';
+import { seededWeights } from '../../../test/seeded.ts';
 import { detect } from '../../networks/detect.ts';
 import { createNetwork } from '../../networks/registry.ts';
 import { readSafetensors } from '../../weights/safetensors.ts';
@@ -103,8 +104,11 @@ describe('a network in somebody else\u2019s command encoder', () => {
     expect(await device.popErrorScope()).toBeNull();
   });
 
-  it('runs non-local attention too', async () => {
-    const { network: lcoan, weights: named } = detect(goldenWeights('lcoan_tiny_x2_9x7'));
+  const cugan = createNetwork('realcugan', { scale: 2, features: 4 });
+  it.each([
+    ['non-local attention', detect(goldenWeights('lcoan_tiny_x2_9x7'))],
+    ['reflected pixels around the image', { network: cugan, weights: seededWeights(cugan) }],
+  ])('runs %s too', async (_, { network: lcoan, weights: named }) => {
     const [w, h] = [9, 7];
     const network = await prepareNetwork(device, lcoan, named, { width: w, height: h });
     const input = texture(w, h, COPY_DST | TEXTURE_BINDING);

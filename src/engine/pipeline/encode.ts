@@ -4,7 +4,7 @@
  */
 import { CrispenError, internal } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
-import { sizeMultiple } from '../../graph/analysis.ts';
+import { paddedSide, paddingOf } from '../../graph/analysis.ts';
 import { GROUP_ROW_WORD } from '../../kernels/kernel.ts';
 import { pixelsToTexture, textureToPixels } from '../../kernels/pixels/texture.ts';
 import type { Network } from '../../networks/network.ts';
@@ -88,10 +88,12 @@ export async function prepareNetwork(
   const model = await uploadModel(device, network, program, bindWeights(graph, weights));
   const { image } = program;
   if (!image) throw internal('the program was lowered without image conversion');
-  // Networks that unshuffle pixels work on whole cells. Pixels beyond the image are reflected.
-  const multiple = sizeMultiple(graph);
-  const up = (side: number) => Math.ceil(side / multiple) * multiple;
-  const size = { width: up(width), height: up(height) };
+  // Networks that unshuffle pixels work on whole cells. Pixels beyond the image are reflected: those of a
+  // border when the texture is read, others when the pixels become a map.
+  const padding = paddingOf(graph);
+  const { border = 0 } = padding;
+  const size = { width: paddedSide(padding, width), height: paddedSide(padding, height) };
+  const held = border > 0 ? size : { width, height };
   const buffers = new Buffers(device);
   const release = () => {
     buffers.destroy();
@@ -100,11 +102,10 @@ export async function prepareNetwork(
   try {
     const arena = await Arena.create(buffers, model, size);
     const mark = device.mark();
-    const at = { x: 0, y: 0 };
     const sized = arena.sized({
-      core: { ...at, width, height },
-      source: { ...at, ...size },
-      image: { width, height },
+      core: { x: border, y: border, width, height },
+      source: { x: 0, y: 0, ...size },
+      image: held,
       mark,
     });
     // Some steps have no work at some sizes.
@@ -117,7 +118,7 @@ export async function prepareNetwork(
     });
     await upload(device, 'preparing the network', [{ buffer: arena.uniforms, data: words }]);
     const [read, write] = await Promise.all([
-      device.compileShader('texture to pixels', textureToPixels),
+      device.compileShader('texture to pixels', textureToPixels(held, border)),
       device.compileShader('pixels to texture', pixelsToTexture),
     ]);
     const status = arena.buffer(image.status);
@@ -148,7 +149,7 @@ export async function prepareNetwork(
         checkSize('output', output, width * scale, height * scale);
         device.called(() => {
           encoder.clearBuffer(status);
-          pass(encoder, read, [input.createView(), { buffer: pixels }], input);
+          pass(encoder, read, [input.createView(), { buffer: pixels }], held);
           const run = encoder.beginComputePass();
           dispatches.forEach(({ pipeline, bindGroup, grid }, i) => {
             run.setPipeline(pipeline.pipeline);

@@ -5,23 +5,36 @@
 import type { Rect, Size } from '../../geometry.ts';
 import { paddedSide, paddingOf } from '../../graph/analysis.ts';
 import type { Padding } from '../../graph/ops.ts';
-import type { RgbaImage } from '../../image/image.ts';
+import { depthOf, type RgbaImage, samplesOf } from '../../image/image.ts';
 import type { Network } from '../../networks/network.ts';
-import type { Edge } from '../types.ts';
-import { tilerFor as plainTiler, regionOf, type StripPlan } from './tiler.ts';
+import type { StripPlan, tilerFor } from './tiler.ts';
 
-type Tiler = ReturnType<typeof plainTiler>;
+type MakeTiler = typeof tilerFor;
+type Tiler = ReturnType<MakeTiler>;
 
 /**
- * As `tilerFor` of `tiler.ts`. With an edge other than `zero`, tiles read what the edge continues the
- * image with, and the network needs no border.
+ * A `tilerFor` for all networks, from that of `tiler.ts`. With an edge other than `zero`, tiles read
+ * what the edge continues the image with, and need no border.
  */
-export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares?: number): Tiler {
+export const around =
+  (tilerFor: MakeTiler): MakeTiler =>
+  (image, network, edge, squares) => {
+    const padding = paddingOf(network.graph);
+    return padding.border === undefined || edge !== 'zero'
+      ? tilerFor(image, network, edge, squares)
+      : bordered(tilerFor, image, network, padding.border, squares);
+  };
+
+function bordered(
+  tilerFor: MakeTiler,
+  image: RgbaImage,
+  network: Network,
+  border: number,
+  squares?: number,
+): Tiler {
   const padding = paddingOf(network.graph);
-  const { border = 0 } = padding;
-  if (border === 0 || edge !== 'zero') return plainTiler(image, network, edge, squares);
   const whole = withBorder(image, padding);
-  const tiler = plainTiler(whole, network, edge, squares);
+  const tiler = tilerFor(whole, network, 'zero', squares);
   const inside = (strips: readonly StripPlan[]) => withoutBorder(strips, image, border);
   /** Whether the image is one tile, which finds its own statistics. */
   let single = false;
@@ -43,7 +56,7 @@ export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares
       const halves = tiler.halve(inCells(moved(strips, border), padding.multiple));
       return halves && inside(halves);
     },
-    region: (rect) => regionOf(whole, shifted(rect, border), edge),
+    region: (rect) => partOf(whole, shifted(rect, border)),
   };
 }
 
@@ -58,17 +71,30 @@ export function withBorder(image: RgbaImage, padding: Padding): RgbaImage {
   const { border } = padding;
   if (border === undefined) return image;
   const { width, height } = paddedSize(padding, image);
-  const columns = reflected(width, border, image.width);
-  const rows = reflected(height, border, image.height);
-  const data = image.data.slice(0, 0);
-  const pixels = new (data.constructor as Uint16ArrayConstructor)(width * height * 4);
+  return gather(
+    image,
+    reflected(width, border, image.width),
+    reflected(height, border, image.height),
+  );
+}
+
+function partOf(image: RgbaImage, { x, y, width, height }: Rect): RgbaImage {
+  const columns = Array.from({ length: width }, (_, i) => x + i);
+  const rows = Array.from({ length: height }, (_, i) => y + i);
+  return gather(image, columns, rows);
+}
+
+/** The pixels of these columns and rows. */
+function gather(image: RgbaImage, columns: readonly number[], rows: readonly number[]): RgbaImage {
+  const [width, height] = [columns.length, rows.length];
+  const pixels = samplesOf(depthOf(image), width * height);
   rows.forEach((y, i) => {
     columns.forEach((x, j) => {
       const from = (y * image.width + x) * 4;
       pixels.set(image.data.subarray(from, from + 4), (i * width + j) * 4);
     });
   });
-  return { width, height, data: pixels } as unknown as RgbaImage;
+  return { width, height, data: pixels } as RgbaImage;
 }
 
 /** The pixels of a line of `length`, which begins `border` pixels before one of `size`. */

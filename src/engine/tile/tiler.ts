@@ -59,7 +59,12 @@ export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares
       planStrips(image, scale, cutting, tileSize, fits),
     /** Strips of one tile each, all of the same height. */
     bands: (count: number) =>
-      cutTiles(image, { width: image.width, height: Math.ceil(image.height / count) }, cutting),
+      cutTiles(
+        image,
+        // Whole cells, or there would be more bands than that.
+        { width: image.width, height: Math.ceil(image.height / multiple / count) * multiple },
+        cutting,
+      ),
     halve: (strips: readonly StripPlan[]) => halveTiles(image, strips, cutting),
     region: (rect: Rect) => regionOf(image, rect, edge),
   };

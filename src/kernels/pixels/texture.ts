@@ -3,4 +3,13 @@
  * uniform.
  */
 export { default as pixelsToTexture } from '../../shaders/pixels/pixelsToTexture.wgsl?raw';
-export { default as textureToPixels } from '../../shaders/pixels/textureToPixels.wgsl?raw';
+
+import type { Size } from '../../geometry.ts';
+import textureToPixelsSource from '../../shaders/pixels/textureToPixels.wgsl?raw';
+
+/**
+ * The shader for images of a size, which begin `border` pixels before the texture and are reflected
+ * around it.
+ */
+export const textureToPixels = ({ width, height }: Size, border: number): string =>
+  `const WIDTH = ${width}u;\nconst HEIGHT = ${height}u;\nconst BORDER = ${border};\n${textureToPixelsSource}`;

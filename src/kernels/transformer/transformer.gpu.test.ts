@@ -14,6 +14,7 @@ import {
   layerNormReference,
   maxPoolReference,
   resizeReference,
+  shiftReference,
   sliceReference,
   stridedConvReference,
 } from './transformer.reference.ts';
@@ -36,6 +37,7 @@ import {
   packDepthwise,
   packNorm,
   resizeKernel,
+  shiftKernel,
   stridedConvKernel,
 } from './transformer.ts';
 
@@ -333,6 +335,17 @@ describe.each([
       writes: [words(5, expected.width, expected.height)],
     });
     expectClose(mapOf(y, expected), expected.data, { abs: 5e-5 });
+  });
+
+  it.each([1, -1] as const)('shift by %i', async (by) => {
+    const x = randomMap(6, height, width);
+    const [y] = await runKernel(shiftKernel(by), {
+      grid: mapGrid(width, height, 2),
+      params: [width, height],
+      reads: [toBlocked(x)],
+      writes: [words(6, width, height)],
+    });
+    expect(mapOf(y, x)).toEqual(shiftReference(x, by).data);
   });
 
   it('max pool and resize', async () => {

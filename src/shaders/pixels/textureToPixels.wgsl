@@ -1,16 +1,25 @@
-// The texels of a texture as 8-bit RGBA, rounded: pixels[i, j] = image[j, i].
+// The texels of a texture as 8-bit RGBA, rounded, with a border of reflected texels on each side:
+//   pixels[i, j] = image[j - BORDER, i - BORDER]
 //   image  [H][W] texels of floats, 0 to 1
-//   pixels [H][W] u32, red in the lowest byte
-// One invocation converts one pixel; workgroup 8 x 8 x 1.
+//   pixels [HEIGHT][WIDTH] u32, red in the lowest byte
+// One invocation converts one pixel; workgroup 8 x 8 x 1. Prelude: WIDTH, HEIGHT, BORDER.
 
 @group(0) @binding(0) var image: texture_2d<f32>;
 @group(0) @binding(1) var<storage, read_write> pixels: array<u32>;
 
+fn reflected(i: i32, size: i32) -> i32 {
+  let period = max(2 * size - 2, 1);
+  let at = abs(i) % period;
+  return min(at, period - at);
+}
+
 @compute @workgroup_size(8, 8, 1)
 fn main(@builtin(global_invocation_id) at: vec3u) {
-  let size = textureDimensions(image);
-  if at.x >= size.x || at.y >= size.y {
+  if at.x >= WIDTH || at.y >= HEIGHT {
     return;
   }
-  pixels[at.y * size.x + at.x] = pack4x8unorm(textureLoad(image, at.xy, 0));
+  let size = vec2i(textureDimensions(image));
+  let from = vec2i(at.xy) - BORDER;
+  let texel = vec2i(reflected(from.x, size.x), reflected(from.y, size.y));
+  pixels[at.y * WIDTH + at.x] = pack4x8unorm(textureLoad(image, texel, 0));
 }
