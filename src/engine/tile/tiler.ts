@@ -1,6 +1,6 @@
 import { CrispenError } from '../../errors.ts';
 import type { Rect, Tile } from '../../geometry.ts';
-import { sizeMultiple } from '../../graph/analysis.ts';
+import { paddingOf } from '../../graph/analysis.ts';
 import { looksFar, opRules } from '../../graph/ops.ts';
 import { tileOverlap } from '../../graph/reach.ts';
 import type { RgbaImage } from '../../image/image.ts';
@@ -44,7 +44,7 @@ const STRIP_BYTES = 2 ** 27;
 export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares = 1) {
   const { graph, scale, windows = 1 } = network;
   const { overlap, approximate } = tileOverlap(graph);
-  const multiple = sizeMultiple(graph);
+  const { multiple } = paddingOf(graph);
   const grid = windows % squares === 0 ? windows : windows * squares;
   // Alpha and colour differences are enlarged bilinearly from the same pixels.
   const cutting = { overlap: Math.max(1, overlap), multiple, grid, edge };
@@ -61,8 +61,11 @@ export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares
     bands: (count: number) =>
       cutTiles(
         image,
-        // Whole cells, or there would be more bands than that.
-        { width: image.width, height: Math.ceil(image.height / multiple / count) * multiple },
+        // Whole cells, or there would be more bands than that, and bands of several tiles.
+        {
+          width: image.width + multiple,
+          height: Math.ceil(image.height / multiple / count) * multiple,
+        },
         cutting,
       ),
     halve: (strips: readonly StripPlan[]) => halveTiles(image, strips, cutting),
