@@ -311,6 +311,7 @@ class Fuser {
       chain.push(next);
     const [, first, relu, second, softmax] = chain.map((i) => this.#graph.nodes[i]);
     if (
+      pool.inset ||
       first?.op !== 'linear' ||
       relu?.op !== 'activation' ||
       relu.activation.fn !== 'relu' ||

@@ -27,9 +27,8 @@ const NETWORKS: readonly (readonly [string, Network])[] = [
   ['RealPLKSR with layer norm', createNetwork('realplksr', { ...plksr, scale: 3, norm: 'layer' })],
   ['MoSR', createNetwork('mosr', { scale: 2, features: 8, blocks: 1 })],
   ['RCAN', createNetwork('rcan', { scale: 2, features: 8, groups: 1, blocks: 2, reduction: 4 })],
-  ['Real-CUGAN x2', createNetwork('realcugan', { scale: 2, features: 4 })],
-  ['Real-CUGAN x3', createNetwork('realcugan', { scale: 3, features: 4 })],
-  ['Real-CUGAN x4 pro', createNetwork('realcugan', { scale: 4, features: 4, pro: true })],
+  ['Real-CUGAN x3', createNetwork('realcugan', { scale: 3, features: 8 })],
+  ['Real-CUGAN x4 pro', createNetwork('realcugan', { scale: 4, features: 8, pro: true })],
   ['PLKSR', createNetwork('plksr', { ...plksr, scale: 4 })],
 ];
 
@@ -37,7 +36,10 @@ const NETWORKS: readonly (readonly [string, Network])[] = [
 const strong = (weights: TensorMap): TensorMap =>
   new Map(
     [...weights].map(([name, tensor]) => {
-      const factor = /(conv_du\.\d|seblock\.conv\d)\.weight$/.test(name) ? 8 : 1;
+      const gates = /(conv_du\.\d|seblock\.conv\d)\.weight$/.test(name);
+      // Real-CUGAN's maps would become small before they reach the gates.
+      const inner = /^unet\d\.conv\d(\.conv\.\d)?\.weight$/.test(name);
+      const factor = gates ? 8 : inner ? 2 : 1;
       return [
         name,
         fromFloat32(
