@@ -109,7 +109,7 @@ const GRAPHS: Readonly<Record<string, readonly [channels: number, build: Build]>
     5,
     (b, x) => {
       const t = new TransformerBuilder(b);
-      return b.concat('c', [t.shift('s', x, 1), t.shift('r', x, -1)]);
+      return b.concat('c', [t.shift('s', x, 1), x, t.shift('r', x, -1)]);
     },
   ],
   'channels times the means inside': [

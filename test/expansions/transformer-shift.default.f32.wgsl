@@ -1,0 +1,41 @@
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
+const FORWARD = true;
+
+// A map moved by one pixel along both axes: y[c, i, j] = x[c, i + by, j + by], by = 1 (FORWARD) or -1.
+// Where x has no such pixel, y is zero.
+//   x, y [BLOCKS][H][W] vectors of 4 channels (Chw4c)
+// One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block.
+// Prelude: E, E4, FORWARD.
+
+// The uniform of kernels that run over one feature map.
+
+struct Params {
+  width: u32,
+  height: u32,
+  group_row: u32, // first row of workgroups of this dispatch: large maps run in several dispatches
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+@group(0) @binding(1) var<storage, read> x: array<E4>;
+@group(0) @binding(2) var<storage, read_write> y: array<E4>;
+
+@compute @workgroup_size(8, 8, 1)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let col = group.x * 8u + local.x;
+  let row = (group.y + params.group_row) * 8u + local.y;
+  if row >= params.height || col >= params.width {
+    return;
+  }
+  // Row and column -1 wrap to the largest numbers.
+  let from_row = select(row - 1u, row + 1u, FORWARD);
+  let from_col = select(col - 1u, col + 1u, FORWARD);
+  let plane = group.z * params.width * params.height;
+  var v = E4();
+  if from_row < params.height && from_col < params.width {
+    v = x[plane + from_row * params.width + from_col];
+  }
+  y[plane + row * params.width + col] = v;
+}
