@@ -213,7 +213,8 @@ function emitMean(
        * LR size, they would otherwise be rounded to the rows before.
        */
       const within = ({ from, to, combine }: Band): Band => {
-        const row = (at: number) => (Math.min(height, Math.max(0, at * scale - first)) + 1e-4) / scale;
+        const row = (at: number) =>
+          (Math.min(height, Math.max(0, at * scale - first)) + 1e-4) / scale;
         return { from: row(from), to: row(to), combine };
       };
       return tasks.map((task) =>

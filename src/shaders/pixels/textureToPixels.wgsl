@@ -19,7 +19,7 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
     return;
   }
   let size = vec2i(textureDimensions(image));
-  let from = vec2i(at.xy) - BORDER;
-  let texel = vec2i(reflected(from.x, size.x), reflected(from.y, size.y));
+  let place = vec2i(at.xy) - BORDER;
+  let texel = vec2i(reflected(place.x, size.x), reflected(place.y, size.y));
   pixels[at.y * WIDTH + at.x] = pack4x8unorm(textureLoad(image, texel, 0));
 }
