@@ -304,14 +304,13 @@ class Fuser {
     this.#claimed.set(next, pointwise(node, this.#name(next), next, follower.activation));
   }
 
-  /** pool, linear, relu, linear, softmax: the dynamic attention module. */
+  /** pool (of whole maps, as A2N has it), linear, relu, linear, softmax: the dynamic attention module. */
   #claimDynamicWeights(pool: Node<'globalAveragePool'>, id: NodeId): void {
     const chain = [id];
     for (let next = this.#follower(id); next !== null; next = this.#follower(next))
       chain.push(next);
     const [, first, relu, second, softmax] = chain.map((i) => this.#graph.nodes[i]);
     if (
-      pool.inset ||
       first?.op !== 'linear' ||
       relu?.op !== 'activation' ||
       relu.activation.fn !== 'relu' ||
