@@ -68,16 +68,16 @@ export async function measureSpeed(crew?: Crew): Promise<Speed> {
   const multiplying = await probe(crew, 40, 32, PROBE_MS, (b, x) =>
     b.conv('y', x, { layer: 'conv', kernel: 3, cOut: 40, bias: false }),
   );
-  const { time, values, multiplyAdds, slowdown } = multiplying;
+  const { time, values, multiplyAdds } = multiplying;
   const perValue = moving.time / moving.values;
   // The numbers of the convolution are in the cache, so the moving never takes most of its time.
   const perMultiplyAdd = Math.max(time / 2, time - values * perValue) / multiplyAdds;
-  return { perMultiplyAdd: perMultiplyAdd * slowdown, perValue: perValue * slowdown };
+  return { perMultiplyAdd, perValue };
 }
 
 /**
- * Times a network of one op: milliseconds per pixel, and the factor by which other work on the machine
- * slows it down. The job will slow down likewise.
+ * Times a network of one op: milliseconds per pixel. Other work on the machine slows it down, as it will
+ * the job; a single long pause counts little.
  */
 async function probe(
   crew: Crew | undefined,
@@ -116,12 +116,8 @@ async function probe(
   do await once();
   while (performance.now() < until || times.length < 5);
   const middle = times.sort((a, b) => a - b)[times.length >> 1];
-  const mean = times.reduce((sum, time) => sum + time, 0) / times.length;
-  return {
-    ...(await workOf(graph)),
-    time: middle / side ** 2,
-    slowdown: middle > 0 ? Math.min(2, mean / middle) : 1,
-  };
+  const mean = times.reduce((a, b) => a + b) / times.length;
+  return { ...(await workOf(graph)), time: Math.min(2 * middle, mean) / side ** 2 };
 }
 
 /**
@@ -169,7 +165,5 @@ async function shareOf(network: Network, size: Size, threads: number): Promise<n
 
 function checkSize(...sides: readonly number[]): void {
   if (sides.every((side) => Number.isInteger(side) && side > 0)) return;
-  throw new CrispenError('INVALID_INPUT', `There is no image of ${sides.join(' x ')} pixels.`, {
-    hint: 'Width and height are positive integers.',
-  });
+  throw new CrispenError('INVALID_INPUT', `Sides are positive integers, not ${sides}.`);
 }

@@ -54,7 +54,7 @@ export class CpuHost {
   /** By id, the most recently used one last. */
   readonly #models = new Map<string, Promise<Loaded>>();
   /** Milliseconds per LR pixel that the last job of a model took. */
-  readonly #paces = new Map<string, number>();
+  readonly #paces: Record<string, number> = {};
 
   constructor({ threads, memoryBudget }: Pick<WorkerConfig, 'threads' | 'memoryBudget'>) {
     this.#threads = threads ?? defaultThreads();
@@ -96,8 +96,7 @@ export class CpuHost {
         const memoryBudget = options.memoryBudget ?? this.#memoryBudget;
         const report = await upscaleStrips(model, image, { ...options, memoryBudget }, sink);
         const { milliseconds } = report;
-        if (milliseconds > TELLING_MS)
-          this.#paces.set(id, milliseconds / (image.width * image.height));
+        if (milliseconds > TELLING_MS) this.#paces[id] = milliseconds / image.width / image.height;
         return report;
       } finally {
         if (model.held > KEPT_BYTES) await this.drop(id);
@@ -147,13 +146,13 @@ export class CpuHost {
       );
     }
     const speed = await measureSpeed(await this.#openCrew());
-    const teamed = isIsolated() ? 1 : this.#threads;
+    const team = isIsolated() ? 1 : this.#threads;
     let total = 0;
     for (const { model, network, width, height } of runs) {
-      const pace = this.#paces.get(model.id);
-      total += pace
-        ? pace * width * height
-        : await estimateMilliseconds(network, width, height, speed, teamed);
+      total +=
+        // Not a number, where there was no job.
+        this.#paces[model.id] * width * height ||
+        (await estimateMilliseconds(network, width, height, speed, team));
     }
     return total;
   }
