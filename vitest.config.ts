@@ -14,6 +14,16 @@ const TIMED_TESTS = [
   'test/fuzz/fuzz.test.ts',
 ];
 
+/**
+ * Kernels that llvmpipe compiles for a minute each where it has no AVX-512 and has not compiled them before:
+ * only with `CRISPEN_LARGE=1`, as f16-setup.ts says aloud.
+ */
+const SLOW_IN_F16 = [
+  'src/cli/precision.f16.test.ts',
+  'src/engine/f16.f16.test.ts',
+  'src/kernels/{attention,conv,maps,nonlocal,transformer}/*.test.ts',
+];
+
 /** By default one core stays free, which on a machine with two is half of it. */
 const TOGETHER = { maxWorkers: '100%', sequence: { groupOrder: 0 } };
 /**
@@ -57,6 +67,7 @@ export default defineConfig({
           name: 'f16',
           // The kernel tests once more, with maps and weights in f16.
           include: ['src/**/*.f16.test.ts', 'src/kernels/**/*.gpu.test.ts'],
+          exclude: process.env.CRISPEN_LARGE ? [] : SLOW_IN_F16,
           env: { CRISPEN_ELEMENT: 'f16' },
           environment: 'node',
           globalSetup: 'test/f16-setup.ts',

@@ -9,6 +9,10 @@ import { findVulkanDrivers } from '../src/node/drivers.mjs';
  * is used. Without any, the tests print a message and are skipped.
  */
 export default function setup(): void {
+  if (!process.env.CRISPEN_LARGE)
+    console.warn(
+      'SKIPPED in f16: models and larger kernels. CRISPEN_LARGE=1 runs them, maybe for an hour.',
+    );
   const driver = candidates().find((icd) => existsSync(icd) && hasF16(icd));
   if (driver === undefined) process.env.CRISPEN_NO_F16 = '1';
   else process.env.VK_DRIVER_FILES = driver;

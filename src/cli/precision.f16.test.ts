@@ -30,11 +30,7 @@ describe.skipIf(!adapter)('shipped models in f16', () => {
   });
   afterAll(() => engine.destroy());
 
-  it.for(MODEL_FILES)('$id keeps to the bound', async ({ id, f16, network }, { skip }) => {
-    if (network === 'asid' && !process.env.CRISPEN_LARGE) {
-      console.warn(`SKIPPED: ${id} in f16, whose kernels llvmpipe may compile for minutes each.`);
-      skip();
-    }
+  it.each(MODEL_FILES)('$id keeps to the bound', async ({ id, f16 }) => {
     const model = await chooseModel({ model: id });
     const photo = await readImage('e2e/images/chelsea-24x20.png');
     // Models that default to f16 must also pass on the hardest pictures.
