@@ -90,6 +90,8 @@ const PACKED =
 
 const root = resolve(import.meta.dirname, '..');
 const GROUPS = ['check', 'unit', 'gpu', 'f16', 'size', 'package', 'e2e'];
+/** Skipped tests of one file that the summary names. It counts the others. */
+const SKIPS_NAMED = 3;
 /** Where there is neither reference material nor a driver with shader-f16. */
 const BARE = { CRISPEN_SHARED: '/nonexistent', CRISPEN_F16_ICD: '/nonexistent' };
 
@@ -104,8 +106,8 @@ const wanted = (/** @type {string} */ group) => groups.includes(group);
 const count = { passed: 0, failed: 0 };
 /** @type {string[]} */
 const failures = [];
-/** @type {string[]} */
-const skips = [];
+/** Titles of skipped tests by the path of their file. @type {Map<string, string[]>} */
+const skips = new Map();
 const temporary = mkdtempSync(join(tmpdir(), 'crispen-test-'));
 
 try {
@@ -129,10 +131,16 @@ try {
   rmSync(temporary, { recursive: true, force: true });
 }
 
-if (skips.length > 0) console.log(`\nSkipped:\n${skips.map((name) => `  ${name}`).join('\n')}`);
+let skipped = 0;
+if (skips.size > 0) console.log('\nSkipped:');
+for (const [path, titles] of skips) {
+  skipped += titles.length;
+  const more = titles.length > SKIPS_NAMED ? ` and ${titles.length - SKIPS_NAMED} more` : '';
+  console.log(`  ${path}: ${titles.slice(0, SKIPS_NAMED).join('; ')}${more}`);
+}
 if (failures.length > 0)
   console.log(`\nFailed:\n${failures.map((name) => `  ${name}`).join('\n')}`);
-console.log(`\n${count.passed} passed, ${count.failed} failed, ${skips.length} skipped`);
+console.log(`\n${count.passed} passed, ${count.failed} failed, ${skipped} skipped`);
 process.exitCode = count.failed > 0 ? 1 : 0;
 
 /** Throws, because nothing works without a browser and an adapter. */
@@ -228,16 +236,27 @@ async function tests(name, projects, what = ['run'], env = {}) {
     : []) {
     const path = relative(root, file.name);
     for (const test of file.assertionResults) {
-      const title = `${path}: ${test.fullName}`;
       if (test.status === 'passed') count.passed++;
-      else if (test.status === 'failed') fail(title);
-      else skips.push(title);
+      else if (test.status === 'failed')
+        fail(`${path}: ${test.fullName}${reason(test.failureMessages.join('\n'))}`);
+      else skips.set(path, [...(skips.get(path) ?? []), test.fullName]);
     }
     // A file that fails to load reports no tests.
-    if (file.status === 'failed' && !file.assertionResults.some(isFailed)) fail(path);
+    if (file.status === 'failed' && !file.assertionResults.some(isFailed))
+      fail(`${path}${reason(file.message)}`);
   }
   if (status !== 0 && count.failed === before) fail(`${name}: vitest ended with ${status}`);
   console.log(`tests: ${name} (${seconds(start)})`);
+}
+
+/**
+ * The first lines of an error, indented, for the list of failures at the end: a log may keep no more.
+ * @param {string} message
+ */
+function reason(message) {
+  const escapes = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, 'g');
+  const lines = message.replace(escapes, '').split('\n').filter(Boolean).slice(0, 4);
+  return lines.map((line) => `\n    ${line.trim().slice(0, 200)}`).join('');
 }
 
 /** @param {{ status: string }} test */
