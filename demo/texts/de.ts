@@ -99,7 +99,7 @@ export const de: Texts = {
     modelFile: 'Modelldatei',
     addModel: 'Modelldatei hinzufügen',
     ownModelsNote:
-      'ESRGAN, Compact, SPAN, RealPLKSR, DAT, SwinIR, OmniSR, RCAN und andere als .pth, .pt oder .safetensors. Die Datei bleibt in diesem Browser.',
+      'ESRGAN, Compact, SPAN, RealPLKSR, DAT, SwinIR, OmniSR, RCAN, Real-CUGAN und andere als .pth, .pt oder .safetensors. Die Datei bleibt in diesem Browser.',
     result: 'Ergebnis',
     progress: 'Fortschritt',
     cancel: 'Abbrechen',

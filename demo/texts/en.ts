@@ -98,7 +98,7 @@ export const en = {
     modelFile: 'Model file',
     addModel: 'Add a model file',
     ownModelsNote:
-      'ESRGAN, Compact, SPAN, RealPLKSR, DAT, SwinIR, OmniSR, RCAN and others, as .pth, .pt or .safetensors. The file stays in this browser.',
+      'ESRGAN, Compact, SPAN, RealPLKSR, DAT, SwinIR, OmniSR, RCAN, Real-CUGAN and others, as .pth, .pt or .safetensors. The file stays in this browser.',
     result: 'Result',
     progress: 'Progress',
     cancel: 'Cancel',

@@ -98,7 +98,7 @@ export const es: Texts = {
     modelFile: 'Archivo de modelo',
     addModel: 'Añadir un archivo de modelo',
     ownModelsNote:
-      'ESRGAN, Compact, SPAN, RealPLKSR, DAT, SwinIR, OmniSR, RCAN y otros, como .pth, .pt o .safetensors. El archivo se queda en este navegador.',
+      'ESRGAN, Compact, SPAN, RealPLKSR, DAT, SwinIR, OmniSR, RCAN, Real-CUGAN y otros, como .pth, .pt o .safetensors. El archivo se queda en este navegador.',
     result: 'Resultado',
     progress: 'Progreso',
     cancel: 'Cancelar',

@@ -97,7 +97,7 @@ export const ja: Texts = {
     modelFile: 'モデルのファイル',
     addModel: 'モデルを追加',
     ownModelsNote:
-      'ESRGAN、Compact、SPAN、RealPLKSR、DAT、SwinIR、OmniSR、RCAN などの .pth、.pt、.safetensors。ファイルはこのブラウザーの中だけに置かれます。',
+      'ESRGAN、Compact、SPAN、RealPLKSR、DAT、SwinIR、OmniSR、RCAN、Real-CUGAN などの .pth、.pt、.safetensors。ファイルはこのブラウザーの中だけに置かれます。',
     result: '結果',
     progress: '進み具合',
     cancel: '中止',

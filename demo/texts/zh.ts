@@ -96,7 +96,7 @@ export const zh: Texts = {
     modelFile: '模型文件',
     addModel: '添加模型文件',
     ownModelsNote:
-      '支持 ESRGAN、Compact、SPAN、RealPLKSR、DAT、SwinIR、OmniSR、RCAN 等，格式为 .pth、.pt 或 .safetensors。文件只保存在此浏览器中。',
+      '支持 ESRGAN、Compact、SPAN、RealPLKSR、DAT、SwinIR、OmniSR、RCAN、Real-CUGAN 等，格式为 .pth、.pt 或 .safetensors。文件只保存在此浏览器中。',
     result: '结果',
     progress: '进度',
     cancel: '取消',

@@ -1,0 +1,4 @@
+import { engineReverts } from './engine.ts';
+import { pageReverts } from './page.ts';
+
+export const reverts = [...pageReverts, ...engineReverts];

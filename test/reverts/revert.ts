@@ -1,0 +1,19 @@
+/** A mended fault and the test that holds it: with the mend taken back, the test must fail. */
+export interface Revert {
+  /** Its name: `B3` for bugs of the page, `F4` for faults of the engine; `F4b` where a fault has several causes. */
+  readonly name: string;
+  /** What happened, in a few words. */
+  readonly fault: string;
+  /** What takes the mend back. */
+  readonly edits: readonly Edit[];
+  readonly project: 'unit' | 'unit-timed' | 'gpu' | 'e2e';
+  /** The test's file, and its title or the start of it. */
+  readonly test: readonly [file: string, title: string];
+}
+
+/** `from` occurs once in the file. */
+export interface Edit {
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
