@@ -4,7 +4,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { violations } from './axe.ts';
 import { launch } from './browser.ts';
-import { downloadBy, dropOn, fileAt, openDemo, status } from './demo-page.ts';
+import { downloadBy, dropOn, fileAt, kept, openDemo, status } from './demo-page.ts';
 import { decode, expected, expectSamePicture, resized } from './oracle.ts';
 
 const PHOTO = 'e2e/images/chelsea-24x20.png';
@@ -82,6 +82,8 @@ it('everything is of the part: result, comparison, files; also after a reload', 
   expectSamePicture(await decode([...mixed.bytes]), await resized(await decode([...part]), 32, 32));
   await page.getByTestId('strength').fill('100');
 
+  const done = { name: 'chelsea-24x20.png', phase: 'done', strength: 1 };
+  await expect.poll(async () => (await kept(page)).pictures).toEqual([done]);
   await page.reload();
   await status(page, /^Done/);
   expect(await page.getByTestId('part-size').textContent()).toBe('16 × 16 pixels');

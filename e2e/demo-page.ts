@@ -89,3 +89,31 @@ export async function openDemo(browser: Browser, options: Parameters<Browser['ne
   };
   return { page, close };
 }
+
+/**
+ * What the demo has written for a later visit. It writes shortly after each change, so a test that
+ * reloads the page waits for what it needs.
+ */
+export const kept = (page: Page) =>
+  page.evaluate(async () => {
+    const root = await navigator.storage.getDirectory();
+    const folder = await root.getDirectoryHandle('crispen-pictures', { create: true });
+    const files: string[] = [];
+    const pictures: { name: string; id: string; phase: string; strength: number }[] = [];
+    let selected: string | null = null;
+    for await (const [name, handle] of folder.entries()) {
+      if (!name.endsWith('.json')) files.push(name.replace(/^.*(?=\.\w+$)/, ''));
+      else {
+        const text = await (await (handle as FileSystemFileHandle).getFile()).text();
+        // A new file is empty until it is closed.
+        const facts = text ? JSON.parse(text) : {};
+        if (name === 'queue.json') selected = facts.selected ?? null;
+        else pictures.push(facts);
+      }
+    }
+    return {
+      files: files.sort(),
+      pictures: pictures.map(({ name, phase, strength }) => ({ name, phase, strength })),
+      selected: pictures.find(({ id }) => id === selected)?.name,
+    };
+  });

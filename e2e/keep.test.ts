@@ -4,7 +4,7 @@ import type { Browser, Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { picture } from '../test/pictures.ts';
 import { launch } from './browser.ts';
-import { downloadBy, dropOn, openDemo, queueStatus, status } from './demo-page.ts';
+import { downloadBy, dropOn, kept, openDemo, queueStatus, status } from './demo-page.ts';
 import { encode } from './oracle.ts';
 
 let browser: Browser;
@@ -19,14 +19,8 @@ beforeEach(async () => {
 });
 afterEach(() => close());
 
-const kept = () =>
-  page.evaluate(async () => {
-    const root = await navigator.storage.getDirectory();
-    const names: string[] = [];
-    const folder = await root.getDirectoryHandle('crispen-pictures', { create: true });
-    for await (const name of folder.keys()) names.push(name.replace(/^.*(?=\.\w+$)/, ''));
-    return names.filter((name) => name !== '.json').sort();
-  });
+/** The endings of the kept files. */
+const endings = async () => (await kept(page)).files;
 
 const png = async (name: string, side: number) => ({
   name,
@@ -46,7 +40,13 @@ it('brings back 20 pictures and their results after a reload in the middle, and 
   const tiles = page.getByTestId('strip-list').getByRole('button');
   await tiles.nth(7).click();
   const { bytes } = await downloadBy(page, 'download-png');
-  await expect.poll(kept).toEqual([...Array(10).fill('.result'), ...Array(20).fill('.source')]);
+  await expect.poll(endings).toEqual([...Array(10).fill('.result'), ...Array(20).fill('.source')]);
+  const phases = async () => {
+    const { pictures, selected } = await kept(page);
+    const of = (wanted: string) => pictures.filter(({ phase }) => phase === wanted).length;
+    return { done: of('done'), failed: of('failed'), waiting: of('waiting'), selected };
+  };
+  await expect.poll(phases).toEqual({ done: 10, failed: 1, waiting: 9, selected: 'p07.png' });
   await page.reload();
   await queueStatus(page, /^10 of 20 done, 1 failed/);
   const labels = await tiles.evaluateAll((all) =>
@@ -72,21 +72,21 @@ it('brings back 20 pictures and their results after a reload in the middle, and 
 it('forgets what is a week old, and everything when told to', async () => {
   await dropOn(page, await png('a.png', 12));
   await status(page, /^Done/);
-  await expect.poll(kept).toEqual(['.result', '.source']);
+  await expect.poll(endings).toEqual(['.result', '.source']);
   await page.getByText('Kept in this browser').click();
   const switched = page.getByTestId('keep-pictures');
   await switched.uncheck();
-  await expect.poll(kept).toEqual([]);
+  await expect.poll(endings).toEqual([]);
   await switched.check();
-  await expect.poll(kept).toEqual(['.result', '.source']);
+  await expect.poll(endings).toEqual(['.result', '.source']);
   page.once('dialog', (dialog) => void dialog.accept());
   await page.getByRole('button', { name: 'Forget all now' }).click();
-  await expect.poll(kept).toEqual([]);
+  await expect.poll(endings).toEqual([]);
   await page.getByTestId('status').filter({ hasText: 'Ready' }).waitFor();
 
   await dropOn(page, await png('b.png', 12));
   await status(page, /^Done/);
-  await expect.poll(kept).toEqual(['.result', '.source']);
+  await expect.poll(endings).toEqual(['.result', '.source']);
   // A week and a minute later.
   await page.addInitScript(() => {
     const now = Date.now.bind(Date);
@@ -94,5 +94,5 @@ it('forgets what is a week old, and everything when told to', async () => {
   });
   await page.reload();
   await page.getByTestId('status').filter({ hasText: 'Ready' }).waitFor();
-  await expect.poll(kept).toEqual([]);
+  await expect.poll(endings).toEqual([]);
 });
