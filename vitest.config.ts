@@ -86,6 +86,8 @@ export default defineConfig({
           environment: 'node',
           globalSetup: 'test/site-setup.ts',
           pool: 'forks',
+          // A browser, a server and a software adapter share two cores. `npm test` lists what needed this.
+          retry: 1,
           testTimeout: 300_000,
           hookTimeout: 300_000,
         },

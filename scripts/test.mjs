@@ -106,6 +106,8 @@ const wanted = (/** @type {string} */ group) => groups.includes(group);
 const count = { passed: 0, failed: 0 };
 /** @type {string[]} */
 const failures = [];
+/** Tests of the browser that passed at the second try only. @type {string[]} */
+const unsteady = [];
 /** Titles of skipped tests by the path of their file. @type {Map<string, string[]>} */
 const skips = new Map();
 const temporary = mkdtempSync(join(tmpdir(), 'crispen-test-'));
@@ -138,6 +140,8 @@ for (const [path, titles] of skips) {
   const more = titles.length > SKIPS_NAMED ? ` and ${titles.length - SKIPS_NAMED} more` : '';
   console.log(`  ${path}: ${titles.slice(0, SKIPS_NAMED).join('; ')}${more}`);
 }
+if (unsteady.length > 0)
+  console.log(`\nFailed at first:\n${unsteady.map((name) => `  ${name}`).join('\n')}`);
 if (failures.length > 0)
   console.log(`\nFailed:\n${failures.map((name) => `  ${name}`).join('\n')}`);
 console.log(`\n${count.passed} passed, ${count.failed} failed, ${skipped} skipped`);
@@ -236,9 +240,11 @@ async function tests(name, projects, what = ['run'], env = {}) {
     : []) {
     const path = relative(root, file.name);
     for (const test of file.assertionResults) {
-      if (test.status === 'passed') count.passed++;
-      else if (test.status === 'failed')
-        fail(`${path}: ${test.fullName}${reason(test.failureMessages.join('\n'))}`);
+      const title = `${path}: ${test.fullName}${reason(test.failureMessages.join('\n'))}`;
+      if (test.status === 'passed') {
+        count.passed++;
+        if (test.failureMessages.length > 0) unsteady.push(title);
+      } else if (test.status === 'failed') fail(title);
       else skips.set(path, [...(skips.get(path) ?? []), test.fullName]);
     }
     // A file that fails to load reports no tests.
