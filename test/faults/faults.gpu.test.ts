@@ -126,6 +126,15 @@ describe('a job that is refused something ends in a typed error, and the next is
   });
 });
 
+it('pixels of a tile for which there is no memory end in OUT_OF_MEMORY', async () => {
+  const call = 'GPUQueue.writeBuffer';
+  const index = countOf(call) - 1;
+  const { first, next, struck } = await jobsWith({ call, index, mode: 'out-of-memory' });
+  expect(struck).toBe(true);
+  expect(first).toMatchObject({ status: 'rejected', reason: { code: 'OUT_OF_MEMORY' } });
+  expect(next).toEqual(expected[1]);
+});
+
 it('a drawn result of one colour is BLANK_RESULT', async () => {
   const network = edsr({ scale: 2, features: 4, blocks: 1 });
   const zeros: TensorMap = new Map(
