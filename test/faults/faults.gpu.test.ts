@@ -85,6 +85,21 @@ it('a last kernel that did not run is noticed by its mark', async () => {
   expect(next).toEqual(expected[1]);
 });
 
+it('a submission amid others that was dropped is noticed by its mark', async () => {
+  const { open } = scenario('a2n');
+  const sound = new FaultyGpu(testGpu(), null);
+  const subject = open(sound);
+  const wanted = await subject.job(0);
+  subject.close();
+  const call = 'GPUQueue.submit';
+  const count = sound.calls.filter((made) => made.call === call).length;
+  const faulty = new FaultyGpu(testGpu(), { call, index: count >> 1, mode: 'dropped' });
+  const struck = open(faulty);
+  expect(await struck.job(0)).toEqual(wanted);
+  expect(faulty.fired).toBe(true);
+  struck.close();
+});
+
 const sized = (gpu: GPUDevice) => void gpu.createBuffer({ size: 4, usage: 0 });
 /** No driver can be made to run out of memory at will. */
 const full = (gpu: GPUDevice) => {

@@ -144,6 +144,19 @@ export const engineReverts: readonly Revert[] = [
     test: [FAULTS_TEST, 'GPUBuffer.getMappedRange: short'],
   },
   {
+    name: 'F2d',
+    fault: 'a submission that a driver had dropped counted as done',
+    edits: [
+      {
+        file: 'src/engine/gpu/arena.ts',
+        from: '          receipt?.expect(encoder, this.uniforms, mark * 4, words.subarray(mark, mark + 1));\n',
+        to: '',
+      },
+    ],
+    project: 'gpu',
+    test: [FAULTS_TEST, 'a submission amid others that was dropped is noticed by its mark'],
+  },
+  {
     name: 'F3a',
     fault: "the sigmoid's clamp dropped NaN",
     edits: [
@@ -220,7 +233,7 @@ export const engineReverts: readonly Revert[] = [
   },
   {
     name: 'F3f',
-    fault: 'a centroid that was NaN was no cluster’s',
+    fault: 'a centroid that was NaN was left out without a word',
     edits: [
       {
         file: 'src/engine/compile/weights.ts',
@@ -232,7 +245,7 @@ export const engineReverts: readonly Revert[] = [
     test: [NAN_TEST, 'lcoan with one NaN on the CPU'],
   },
   {
-    name: 'F3h',
+    name: 'F3g',
     fault: 'places of attention that were NaN became places of the image',
     edits: [
       {
@@ -245,7 +258,7 @@ export const engineReverts: readonly Revert[] = [
     test: [NAN_TEST, 'edsr-acla with one NaN on the GPU, fused ops'],
   },
   {
-    name: 'F3i',
+    name: 'F3h',
     fault: 'places that DySample reads became places of the image where they were NaN',
     edits: [
       {
@@ -258,7 +271,7 @@ export const engineReverts: readonly Revert[] = [
     test: [NAN_TEST, 'mosr with one NaN on the GPU, fused ops'],
   },
   {
-    name: 'F3g',
+    name: 'F3i',
     fault: 'what overflowed in f16 was not computed in f32',
     edits: [{ file: HOST, from: `  NON_FINITE: 'f16-overflow',\n`, to: '' }],
     project: 'unit',
@@ -412,7 +425,7 @@ export const engineReverts: readonly Revert[] = [
   },
   {
     name: 'F7a',
-    fault: 'a Blob’s stream was iterated, which Safari cannot',
+    fault: 'the stream of a Blob was iterated, which Safari cannot',
     edits: [
       {
         file: 'src/worker/sinks.ts',
@@ -484,6 +497,26 @@ export const engineReverts: readonly Revert[] = [
     test: [ADDED_TEST, 'files from addresses are refused by the length that they state'],
   },
   {
+    name: 'F8d',
+    fault: 'a file at an address was read whole before it was known to hold weights',
+    edits: [{ file: ADDED, from: '    sniff(start);\n', to: '' }],
+    project: 'unit',
+    test: [ADDED_TEST, 'files from addresses are refused by their first bytes'],
+  },
+  {
+    name: 'F8e',
+    fault: 'the element read whatever came in the place of its image',
+    edits: [
+      {
+        file: 'src/element/look.ts',
+        from: 'const judge = (start: Uint8Array) => mostBytes(readHeader(start));',
+        to: 'const judge = () => 2 ** 28;',
+      },
+    ],
+    project: 'e2e',
+    test: ['e2e/edges.test.ts', 'an image of the element that is another one'],
+  },
+  {
     name: 'F9a',
     fault: 'stored weights were used after they had been altered',
     edits: [
@@ -494,7 +527,7 @@ export const engineReverts: readonly Revert[] = [
   },
   {
     name: 'F9b',
-    fault: 'the element took weights of another site without the page’s word',
+    fault: 'the element took weights of another site without asking the page',
     edits: [{ file: 'src/element/jobs.ts', from: '  checkModel(element);\n', to: '' }],
     project: 'e2e',
     test: ['e2e/edges.test.ts', '<crispen-image> with weights of another site asks the page'],
