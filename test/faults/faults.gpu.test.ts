@@ -85,19 +85,35 @@ it('a last kernel that did not run is noticed by its mark', async () => {
   expect(next).toEqual(expected[1]);
 });
 
-it('a submission amid others that was dropped is noticed by its mark', async () => {
-  const { open } = scenario('a2n');
-  const sound = new FaultyGpu(testGpu(), null);
-  const subject = open(sound);
-  const wanted = await subject.job(0);
+/** The first job of a scenario where nothing fails, and how many calls of a name it makes. */
+async function soundJob({ open }: Scenario, call: string) {
+  const faulty = new FaultyGpu(testGpu(), null);
+  const subject = open(faulty);
+  const result = await subject.job(0);
   subject.close();
+  return { result, count: faulty.calls.filter((made) => made.call === call).length };
+}
+
+it('a submission amid others that was dropped is noticed by its mark', async () => {
+  const a2n = scenario('a2n');
   const call = 'GPUQueue.submit';
-  const count = sound.calls.filter((made) => made.call === call).length;
+  const { result, count } = await soundJob(a2n, call);
   const faulty = new FaultyGpu(testGpu(), { call, index: count >> 1, mode: 'dropped' });
-  const struck = open(faulty);
-  expect(await struck.job(0)).toEqual(wanted);
+  const subject = a2n.open(faulty);
+  expect(await subject.job(0)).toEqual(result);
   expect(faulty.fired).toBe(true);
-  struck.close();
+  subject.close();
+});
+
+it('rows to resize for which there is no memory end in OUT_OF_MEMORY', async () => {
+  const resize = scenario('resize');
+  const call = 'GPUQueue.writeBuffer';
+  const { result, count } = await soundJob(resize, call);
+  const faulty = new FaultyGpu(testGpu(), { call, index: count - 1, mode: 'out-of-memory' });
+  const subject = resize.open(faulty);
+  await expect(subject.job(0)).rejects.toMatchObject({ code: 'OUT_OF_MEMORY' });
+  expect(await subject.job(0)).toEqual(result);
+  subject.close();
 });
 
 const sized = (gpu: GPUDevice) => void gpu.createBuffer({ size: 4, usage: 0 });

@@ -105,6 +105,28 @@ export const engineReverts: readonly Revert[] = [
     test: [FAULTS_TEST, 'GPUQueue.writeBuffer: dropped'],
   },
   {
+    name: 'F1g',
+    fault: 'rows to resize were written outside of error scopes',
+    edits: [
+      {
+        file: READING,
+        from: `    await device.scoped(what, () => {
+      const mark = `,
+        to: `    (() => {
+      const mark = `,
+      },
+      {
+        file: READING,
+        from: `      device.gpu.queue.submit([encoder.finish()]);
+    });`,
+        to: `      device.gpu.queue.submit([encoder.finish()]);
+    })();`,
+      },
+    ],
+    project: 'gpu',
+    test: [FAULTS_TEST, 'rows to resize for which there is no memory'],
+  },
+  {
     name: 'F2a',
     fault: 'a status that no kernel had written counted as good',
     edits: [
