@@ -290,6 +290,20 @@ describe('files from addresses', () => {
     expect(await ids()).toEqual([given.id]);
   });
 
+  it('are refused by the length that they state', async () => {
+    const headers = { 'content-length': String(2 ** 30) };
+    const adding = addModel(
+      new Response(files[0].data, { headers }),
+      'a.pth',
+      {},
+      { ...parts, store },
+    );
+    await expect(adding).rejects.toMatchObject({
+      code: 'MODEL_UNSUPPORTED',
+      message: expect.stringContaining('more than'),
+    });
+  });
+
   it('are refused by their first bytes, and never read without end', async () => {
     const endless = (start: Uint8Array) => {
       let read = 0;

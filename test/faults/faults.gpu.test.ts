@@ -85,6 +85,37 @@ it('a last kernel that did not run is noticed by its mark', async () => {
   expect(next).toEqual(expected[1]);
 });
 
+/** The first job of a scenario where nothing fails, and how many calls of a name it makes. */
+async function soundJob({ open }: Scenario, call: string) {
+  const faulty = new FaultyGpu(testGpu(), null);
+  const subject = open(faulty);
+  const result = await subject.job(0);
+  subject.close();
+  return { result, count: faulty.calls.filter((made) => made.call === call).length };
+}
+
+it('a submission amid others that was dropped is noticed by its mark', async () => {
+  const a2n = scenario('a2n');
+  const call = 'GPUQueue.submit';
+  const { result, count } = await soundJob(a2n, call);
+  const faulty = new FaultyGpu(testGpu(), { call, index: count >> 1, mode: 'dropped' });
+  const subject = a2n.open(faulty);
+  expect(await subject.job(0)).toEqual(result);
+  expect(faulty.fired).toBe(true);
+  subject.close();
+});
+
+it('rows to resize for which there is no memory end in OUT_OF_MEMORY', async () => {
+  const resize = scenario('resize');
+  const call = 'GPUQueue.writeBuffer';
+  const { result, count } = await soundJob(resize, call);
+  const faulty = new FaultyGpu(testGpu(), { call, index: count - 1, mode: 'out-of-memory' });
+  const subject = resize.open(faulty);
+  await expect(subject.job(0)).rejects.toMatchObject({ code: 'OUT_OF_MEMORY' });
+  expect(await subject.job(0)).toEqual(result);
+  subject.close();
+});
+
 const sized = (gpu: GPUDevice) => void gpu.createBuffer({ size: 4, usage: 0 });
 /** No driver can be made to run out of memory at will. */
 const full = (gpu: GPUDevice) => {
@@ -124,6 +155,15 @@ describe('a job that is refused something ends in a typed error, and the next is
     expect(first).toMatchObject({ status: 'rejected', reason: { code } });
     expect(next).toEqual(expected[1]);
   });
+});
+
+it('pixels of a tile for which there is no memory end in OUT_OF_MEMORY', async () => {
+  const call = 'GPUQueue.writeBuffer';
+  const index = countOf(call) - 1;
+  const { first, next, struck } = await jobsWith({ call, index, mode: 'out-of-memory' });
+  expect(struck).toBe(true);
+  expect(first).toMatchObject({ status: 'rejected', reason: { code: 'OUT_OF_MEMORY' } });
+  expect(next).toEqual(expected[1]);
 });
 
 it('a drawn result of one colour is BLANK_RESULT', async () => {

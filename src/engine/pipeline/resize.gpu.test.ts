@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { testGpu } from '../../../test/gpu.ts';
 import { picture } from '../../../test/pictures.ts';
 import type { Rgba8Image, Rgba16Image, RgbaImage } from '../../image/image.ts';
@@ -88,4 +88,20 @@ it('stops when asked, and works again', async () => {
   await expect(running).rejects.toMatchObject({ code: 'ABORTED' });
   const again = await resize(picture(9, 9), { width: 5, height: 5 }, { device });
   expect(again.data.length).toBe(100);
+});
+
+it('frees its buffers where something cannot be made', async () => {
+  const made = vi.spyOn(GPUDevice.prototype, 'createBuffer');
+  const freed = vi.spyOn(GPUBuffer.prototype, 'destroy');
+  vi.spyOn(GPUDevice.prototype, 'createBindGroup').mockImplementation(() => {
+    throw new TypeError('refused');
+  });
+  try {
+    const resizing = resize(picture(9, 9), { width: 5, height: 5 }, { device });
+    await expect(resizing).rejects.toMatchObject({ code: 'INTERNAL' });
+    expect(made.mock.calls.length).toBeGreaterThan(8);
+    expect(freed).toHaveBeenCalledTimes(made.mock.calls.length);
+  } finally {
+    vi.restoreAllMocks();
+  }
 });

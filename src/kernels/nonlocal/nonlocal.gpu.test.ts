@@ -475,6 +475,22 @@ describe('sparse keys', () => {
     }
   });
 
+  it.each(['zero', 'exclude'] as const)('gives NaN where a mask is NaN: %s', async (gate) => {
+    const a = randomMap(3, 1, 2, 1);
+    const b = { ...a, data: new Float32Array(6).fill(1) };
+    b.data[0] = Number.NaN;
+    const [y] = await runKernel(keySoftmaxKernel(3, gate), {
+      grid: mapGrid(2, 1, 1),
+      params: [2, 1],
+      reads: [toBlocked(a), toBlocked(b)],
+      writes: [8],
+    });
+    for (const { data } of [fromBlocked(written(y), 3, 1, 2), keySoftmaxReference(a, b, gate)]) {
+      expect(data[0]).toBeNaN();
+      expect(data[1]).toBeGreaterThan(0);
+    }
+  });
+
   it('gives zero where every gate is closed', async () => {
     const a = randomMap(3, 2, 2, 1);
     const b = { ...a, data: new Float32Array(12).fill(-1) };
