@@ -216,7 +216,10 @@ export const pageReverts: readonly Revert[] = [
     fault: 'Offline, the message was the browser\u2019s own, without advice',
     edits: [{ file: 'src/errors.ts', from: 'if (NOT_LOADED.test(message)) {', to: 'if (false) {' }],
     project: 'unit',
-    test: ['src/errors.test.ts', 'CrispenError.from says what to do where a part cannot be fetched'],
+    test: [
+      'src/errors.test.ts',
+      'CrispenError.from says what to do where a part cannot be fetched',
+    ],
   },
   {
     name: 'B10b',
@@ -277,7 +280,7 @@ export const pageReverts: readonly Revert[] = [
       {
         file: 'README.md',
         from: '<script type="module" src="./dist/lib/element.js"></script>',
-        to: "<script type=\"module\">import 'crispen/element';</script>",
+        to: '<script type="module">import \'crispen/element\';</script>',
       },
     ],
     project: 'e2e',
@@ -290,7 +293,7 @@ export const pageReverts: readonly Revert[] = [
       {
         file: 'docs.html',
         from: '&lt;script type="module" src="./dist/lib/element.js"&gt;&lt;/script&gt;',
-        to: "&lt;script type=\"module\"&gt;import 'crispen/element';&lt;/script&gt;",
+        to: '&lt;script type="module"&gt;import \'crispen/element\';&lt;/script&gt;',
       },
     ],
     project: 'e2e',
