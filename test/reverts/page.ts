@@ -366,6 +366,19 @@ export const pageReverts: readonly Revert[] = [
     test: [QUEUE, 'a result is behind the welcome page after Back'],
   },
   {
+    name: 'B17c',
+    fault: 'The browser was not told to ask before unsaved results are lost',
+    edits: [
+      {
+        file: 'demo/leaving.ts',
+        from: "    if (isGuarded) addEventListener('beforeunload', ask);\n",
+        to: "    if (isGuarded) removeEventListener('beforeunload', ask);\n",
+      },
+    ],
+    project: 'e2e',
+    test: [QUEUE, 'a result is asked for before the page is left'],
+  },
+  {
     name: 'B18a',
     fault: 'Going back to settings computed their result again',
     edits: [
