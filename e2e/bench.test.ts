@@ -95,7 +95,7 @@ describe('for a visitor', () => {
     const stop = async (by: () => Promise<unknown>) => {
       const began = performance.now();
       await by();
-      await page.getByText('Cancelled.').waitFor();
+      await page.getByText('Cancelled.').waitFor({ timeout: 10_000 });
       expect(performance.now() - began).toBeLessThan(1000);
       expect([await start.isEnabled(), await bar.isVisible()]).toEqual([true, false]);
     };

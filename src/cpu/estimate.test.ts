@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { picture } from '../../test/pictures.ts';
+import { GraphBuilder } from '../graph/graph.ts';
 import { chooseModel } from '../node/model.ts';
 import { openCrew } from '../node/threads.ts';
 import { estimateMilliseconds, measureSpeed } from './estimate.ts';
@@ -44,4 +45,19 @@ it('counts pixels, threads with a memory of their own, and a pass for the statis
   expect(await time(100, 20, 7)).toBeCloseTo(one / 5, 3);
   expect(await time(1000, 1000)).toBeCloseTo(200 * one, 1);
   await expect(time(0, 5)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+});
+
+it('counts what a convolution computes, which is more than its products', async () => {
+  const time = (cOut: number) => {
+    const b = new GraphBuilder();
+    const spec = { layer: 'conv', kernel: 1, cOut, bias: false } as const;
+    const graph = b.build(b.conv('y', b.input('x', 40), spec));
+    const network = { architecture: 'none', scale: 1, inputRange: 1, graph };
+    return estimateMilliseconds(network, 10, 10, { perMultiplyAdd: 1, perValue: 0 });
+  };
+  // Of 100 pixels 4 channels, each 40 products and the worth of 10 at the ends of a tile, and half as
+  // much again for what is not counted.
+  expect(await time(4)).toBeCloseTo(1.5 * 100 * 4 * (40 + 10), 6);
+  // Channels are computed four at a time.
+  expect(await time(1)).toBe(await time(4));
 });
