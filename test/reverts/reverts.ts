@@ -6,7 +6,15 @@
  * is `{reverts, noticed, unnoticed}`. Exit code 1 unless all are noticed.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -107,6 +115,7 @@ function run({ project, test: [file, title] }: Revert): Outcome {
       env: { ...process.env, CRISPEN_SHARED: shared },
     },
   );
+  if (!existsSync(report)) return { passed: 0, failed: 0, reason: 'no report' };
   const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as Report;
   const results = testResults.flatMap(({ assertionResults }) => assertionResults);
   const failures = results.filter(({ status }) => status === 'failed');
