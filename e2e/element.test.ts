@@ -2,14 +2,20 @@ import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { CpuModel } from '../src/cpu/model.ts';
+import { upscale as upscaleInWasm } from '../src/cpu/upscale.ts';
 import { upscaleOnCpu } from '../src/engine/oracle/interpreter.ts';
 import { detect, recognise } from '../src/networks/detect.ts';
+import { chooseModel } from '../src/node/model.ts';
 import { readWeights } from '../src/weights/read.ts';
+import { patience } from '../test/patience.ts';
 import { launch } from './browser.ts';
 import { decode, expected, expectSamePicture } from './oracle.ts';
 import { type Served, serveSources } from './server.ts';
 
 const PHOTO = 'e2e/images/chelsea-24x20.png';
+/** 300 x 200 pixels. */
+const CAT = 'public/samples/cat.jpg';
 /** Tiny networks, because the software adapter is slow. */
 const X2 = 'test/checkpoints/compact_x2_params_views_zip.pth';
 const X3 = 'test/checkpoints/compact_x3_params_bf16_zip.pth';
@@ -405,6 +411,21 @@ describe('the element without an adapter', () => {
     await add('e', base);
     await until('e', 'done');
     expect(await log()).toContain('e load');
+    await close();
+  });
+
+  it('enlarges a photo of 300 x 200 in less than 20 s, right to the bit', async () => {
+    await open(undefined, {}, '?backend=auto');
+    const started = performance.now();
+    await add('cat', { src: `/${CAT}`, scale: '2', width: '600', height: '400', alt: 'A cat' });
+    await page.waitForFunction(() => window.element.get('cat').state === 'done');
+    const seconds = (performance.now() - started) / 1000;
+    console.info(`300 x 200 in the element without a GPU: ${seconds.toFixed(1)} s`);
+    expect(seconds).toBeLessThan(patience(20));
+    const { network, weights } = await chooseModel({ scale: 2 });
+    const model = await CpuModel.load(network, weights);
+    const { image } = await upscaleInWasm(model, await decode(await readFile(CAT)));
+    expectSamePicture(await picture('cat'), image);
     await close();
   });
 
