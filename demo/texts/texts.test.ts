@@ -8,7 +8,8 @@ import { de } from './de.ts';
 import { en } from './en.ts';
 import { es } from './es.ts';
 import { ja } from './ja.ts';
-import { isLanguage, LANGUAGES, preferredLanguage, TEXT_ATTRIBUTES, useLanguage } from './texts.ts';
+import { isLanguage, LANGUAGES, preferredLanguage, TEXT_ATTRIBUTES } from './languages.ts';
+import { useLanguage } from './texts.ts';
 import { troubleOf } from './trouble.ts';
 import { zh } from './zh.ts';
 
