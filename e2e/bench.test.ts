@@ -241,6 +241,14 @@ describe('in the visitor’s language', () => {
   });
 });
 
+it('can be read in English without scripts', async () => {
+  const page = await browser.newPage({ javaScriptEnabled: false });
+  await page.goto(`${inject('siteUrl')}bench.html`);
+  await page.getByRole('heading', { name: en.page.howFast }).waitFor();
+  await page.getByText(en.page.intro).waitFor();
+  await page.close();
+});
+
 /** Visible texts and labels, without the report, that are those of another language. */
 async function untranslated(page: Page, other: Texts, wanted: Texts): Promise<string[]> {
   const shown = await page.evaluate(() => {
