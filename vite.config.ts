@@ -1,6 +1,7 @@
 import { defineConfig, type Plugin } from 'vite';
-import { en } from './demo/texts/en.ts';
-import { TEXT_ATTRIBUTES } from './demo/texts/texts.ts';
+import { en as bench } from './bench/page/texts/en.ts';
+import { en as demo } from './demo/texts/en.ts';
+import { TEXT_ATTRIBUTES } from './demo/texts/languages.ts';
 import { WORKER_CHUNKS } from './scripts/chunks.mjs';
 import { licences } from './scripts/licences.mjs';
 import { docsListings } from './scripts/listings.mjs';
@@ -44,7 +45,7 @@ const policy: Plugin = {
         },
 };
 
-const texts = async () => ({ page: en.page, attributes: TEXT_ATTRIBUTES });
+const texts = { 'index.html': demo.page, 'bench.html': bench.page };
 
 /**
  * The site: index.html and demo/, bench.html and docs.html as separate pages. URLs are relative, so
@@ -60,7 +61,7 @@ export default defineConfig({
   },
   plugins: [
     bareShaders(),
-    pageTexts(texts),
+    pageTexts(texts, TEXT_ATTRIBUTES),
     docsListings(),
     policy,
     licences({ emit: true }),

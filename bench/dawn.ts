@@ -16,6 +16,7 @@ import { COMMON_USAGE, parseOptions } from './options.ts';
 import { toPlanar } from './photo.ts';
 import { printResult } from './print.ts';
 import { modelOf, runSession } from './session.ts';
+import { stageLine } from './stage.ts';
 
 const USAGE = `
 npm run bench:dawn -- [options]
@@ -46,7 +47,7 @@ await runCommand(USAGE, async (args) => {
     crispenContenders(gpu),
     { gpu, gauge, photo, weights },
     {
-      onStage: (what) => console.error(what),
+      onStage: (stage) => console.error(stageLine(stage)),
       onRows: (_, measured) => {
         ceiling = measured;
       },

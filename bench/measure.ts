@@ -1,6 +1,7 @@
 import { abortable } from './abortable.ts';
 import type { Ceiling } from './ceiling.ts';
 import type { Contender, OnProgress, Row, Runner, Task } from './contender.ts';
+import type { Stage } from './stage.ts';
 
 /** What is counted during a run: `GpuGauge`, or nothing in a test. */
 export interface Gauge {
@@ -16,7 +17,7 @@ export interface MeasureOptions {
   /** The contender with the correct output, with which the others are compared. */
   readonly reference: Contender;
   readonly now?: () => number;
-  readonly onStage?: (what: string) => void;
+  readonly onStage?: (stage: Stage) => void;
   /** Within a first run too, but not within the runs that count. */
   readonly onProgress?: OnProgress;
   /** Receives the reference's output in the form of `Runner.output`. */
@@ -53,7 +54,11 @@ export async function measure(
   options: MeasureOptions,
 ): Promise<Row[]> {
   const { repeats, gauge, reference, now = () => performance.now(), onStage } = options;
-  const { signal } = task;
+  const { signal, image, network } = task;
+  const at = ({ engine, threads }: Contender) => {
+    const { width, height } = image;
+    return { engine, width, height, ...(threads !== undefined && { threads }) };
+  };
   const steps = 1 + contenders.length * (1 + repeats);
   let step = 0;
   const progress: OnProgress = (done) => options.onProgress?.((step + done) / steps);
@@ -62,14 +67,15 @@ export async function measure(
     progress(0);
   };
   progress(0);
-  const wanted = await outputOf(reference, task, onStage, progress);
+  onStage?.({ what: 'reference', ...at(reference) });
+  const wanted = await outputOf(reference, task, progress);
   nextStep();
   options.onReference?.(wanted);
   const failed = new Map<Contender, string>();
   const entries: Entry[] = [];
   for (const contender of contenders) {
     const { engine, precision } = contender;
-    onStage?.(`${nameOf(contender)}: first run`);
+    onStage?.({ what: 'first', ...at(contender) });
     gauge.begin(engine);
     let runner: Runner | null = null;
     try {
@@ -108,7 +114,8 @@ export async function measure(
     for (const entry of entries) {
       if (signal?.aborted) break;
       if (entry.error !== undefined || (entry.slow && repeat > 0)) continue;
-      onStage?.(`${nameOf(entry.contender)}: run ${repeat + 1} of ${entry.slow ? 1 : repeats}`);
+      const of = entry.slow ? 1 : repeats;
+      onStage?.({ what: 'run', ...at(entry.contender), n: repeat + 1, of });
       try {
         const started = now();
         await abortable(entry.runner.run(), signal);
@@ -122,7 +129,6 @@ export async function measure(
   for (const { runner } of entries) await runner.close().catch(() => {});
   signal?.throwIfAborted();
   options.onProgress?.(1);
-  const { image, network } = task;
   return contenders.map((contender) => {
     const { engine, precision, threads } = contender;
     const entry = entries.find((one) => one.contender === contender);
@@ -147,10 +153,8 @@ export async function measure(
 async function outputOf(
   reference: Contender,
   task: Task,
-  onStage: MeasureOptions['onStage'],
   onProgress: OnProgress,
 ): Promise<Float32Array> {
-  onStage?.(`${reference.engine}: the output that all are compared with`);
   const runner = await open(reference, task);
   try {
     return await abortable(runner.output(onProgress), task.signal);
@@ -200,11 +204,6 @@ function shares(
     ...(bytes !== null && { bandwidthShare: bytes / ceiling.bandwidth }),
   };
 }
-
-const nameOf = ({ engine, threads }: Contender): string =>
-  threads === undefined
-    ? engine
-    : `${engine}, ${threads === 1 ? 'one thread' : `${threads} threads`}`;
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);

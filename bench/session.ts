@@ -11,6 +11,7 @@ import { type Ceiling, measureCeiling } from './ceiling.ts';
 import type { Contender, EngineId, OnProgress, Row } from './contender.ts';
 import { type Gauge, measure } from './measure.ts';
 import { cropPhoto } from './photo.ts';
+import type { Stage } from './stage.ts';
 
 export interface BenchRequest {
   readonly engines: readonly EngineId[];
@@ -28,7 +29,7 @@ export interface BenchWeights {
 
 export interface BenchEvents {
   readonly onRows?: (rows: Row[], ceiling: Ceiling) => void;
-  readonly onStage?: (what: string) => void;
+  readonly onStage?: (stage: Stage) => void;
   readonly onProgress?: OnProgress;
   /** An image and the output of `crispen-unfused` for it: planar (chw), in units of 0..1. */
   readonly onReference?: (image: Rgba8Image, output: Float32Array) => void;
@@ -57,7 +58,7 @@ export async function runSession(
 ): Promise<Row[]> {
   const { gpu, gauge, photo, core, signal } = platform;
   const { network, weights } = await openWeights(platform.weights, scale);
-  onStage?.('the ceilings of the adapter');
+  onStage?.({ what: 'ceilings' });
   gauge.begin('ceiling');
   const ceiling = {
     ...(await abortable(measureCeiling(gpu, signal), signal)),
@@ -75,7 +76,7 @@ export async function runSession(
       onReference: (output) => onReference?.(image, output),
       onProgress: (done) =>
         onProgress?.(CEILING_PART + ((1 - CEILING_PART) * (index + done)) / sizes.length),
-      ...(onStage && { onStage: (what: string) => onStage(`${width}x${height}: ${what}`) }),
+      ...(onStage && { onStage }),
     });
     rows.push(...measured);
     onRows?.(measured, ceiling);

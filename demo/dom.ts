@@ -1,7 +1,7 @@
-/** The element of index.html with an id. A missing one is a bug in the page. */
+/** The element of the page with an id. A missing one is a bug in the page. */
 export function get<E extends HTMLElement = HTMLElement>(id: string): E {
   const element = document.getElementById(id);
-  if (!element) throw new Error(`index.html lacks #${id}.`);
+  if (!element) throw new Error(`The page lacks #${id}.`);
   return element as E;
 }
 

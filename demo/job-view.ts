@@ -6,7 +6,8 @@ import { dimensions, duration, roughly, timeLeft } from './format.ts';
 import { choiceTitle, type Offer, titleOf } from './models.ts';
 import { wishWords } from './sizes.ts';
 import { type Item, type Result, type State, selectedOf, type Way } from './state.ts';
-import { type Language, language, t } from './texts/texts.ts';
+import type { Language } from './texts/languages.ts';
+import { language, t } from './texts/texts.ts';
 import { advice, keptWords, madeBy, noAdapterWords, stageWords, workerWords } from './words.ts';
 
 export interface JobActions {

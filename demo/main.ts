@@ -17,7 +17,7 @@ import { Session } from './session.ts';
 import { factorOf, wishName } from './sizes.ts';
 import { type State, selectedOf, sourceSizeOf } from './state.ts';
 import { startLanguage } from './texts/language.ts';
-import { t } from './texts/texts.ts';
+import { t, useLanguage } from './texts/texts.ts';
 import { trouble, troubleOf } from './texts/trouble.ts';
 import { PageView } from './view.ts';
 
@@ -289,7 +289,7 @@ get('share').hidden = navigator.canShare?.({ files: [probe] }) !== true;
 get('copy').hidden = typeof ClipboardItem === 'undefined';
 recallSettings(session);
 render(session.state);
-void startLanguage(() => {
+void startLanguage(useLanguage, () => {
   own.render();
   elsewhere.render(session.state);
   render(session.state);

@@ -7,6 +7,11 @@ const APART =
   /^(docs|bench)\.html$|^(LICENSE|THIRD-PARTY)\.txt$|^assets\/(docs|bench|copy)-|\.map$/;
 const LARGE = 500_000;
 
+/** Whether a file holds the bench page's texts in a language. Its name is that of the demo's in that language. */
+const isOfBench = (
+  /** @type {import('vite').Rolldown.OutputChunk | import('vite').Rolldown.OutputAsset} */ file,
+) => file.type === 'chunk' && (file.facadeModuleId ?? '').includes('/bench/page/');
+
 /**
  * Writes service-worker.js: `demo/offline/service-worker.js` with the files of the demo page.
  * @returns {import('vite').Plugin}
@@ -25,7 +30,7 @@ export function offline() {
       handler(_options, bundle) {
         /** @type {[string, string | Uint8Array][]} */
         const files = Object.values(bundle)
-          .filter(({ fileName }) => !APART.test(fileName))
+          .filter((file) => !APART.test(file.fileName) && !isOfBench(file))
           .map((file) => [file.fileName, file.type === 'chunk' ? file.code : file.source]);
         for (const name of readdirSync(publicDir, { recursive: true, encoding: 'utf8' })) {
           if (/\.(svg|png|jpg|webp|webmanifest)$/.test(name)) {

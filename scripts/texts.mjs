@@ -1,18 +1,17 @@
 /**
- * Writes the English texts of the demo into index.html, whose elements name their keys: the page can be read
- * before its script runs. `demo/texts` is the only place of a text.
- * @param {() => Promise<{ page: Readonly<Record<string, string>>, attributes: Readonly<Record<string, string>> }>} load
+ * Writes English texts into pages whose elements name their keys: a page can be read before its script runs.
+ * @param {Readonly<Record<string, Readonly<Record<string, string>>>>} pages texts by the name of the HTML file
+ * @param {Readonly<Record<string, string>>} attributes attributes by the one with their key
  * @returns {import('vite').Plugin}
  */
-export function pageTexts(load) {
+export function pageTexts(pages, attributes) {
   return {
     name: 'page-texts',
     transformIndexHtml: {
       order: 'pre',
-      async handler(html, { path }) {
-        if (!path.endsWith('index.html')) return html;
-        const { page, attributes } = await load();
-        return fillHtml(html, page, attributes);
+      handler(html, { path }) {
+        const page = pages[path.slice(path.lastIndexOf('/') + 1)];
+        return page ? fillHtml(html, page, attributes) : html;
       },
     },
   };
@@ -25,14 +24,13 @@ export function pageTexts(load) {
  */
 export function fillHtml(html, page, attributes) {
   const text = (/** @type {string} */ key) => {
-    if (!Object.hasOwn(page, key))
-      throw new Error(`index.html names a text that is missing: ${key}`);
+    if (!Object.hasOwn(page, key)) throw new Error(`The page names a text that is missing: ${key}`);
     return page[key].replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
   };
   return html
     .replace(/\b(data-t-\w+)="(\w+)"/g, (all, name, key) => {
       const attribute = attributes[name];
-      if (!attribute) throw new Error(`index.html has an unknown attribute: ${name}`);
+      if (!attribute) throw new Error(`The page has an unknown attribute: ${name}`);
       return `${all} ${attribute}="${text(key)}"`;
     })
     .replace(/\bdata-t="(\w+)"([^>]*)><\//g, (_, key, rest) => {

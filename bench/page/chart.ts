@@ -1,15 +1,13 @@
 /** Results as bars, as words and as a table. */
 import type { Ceiling } from '../ceiling.ts';
 import type { EngineId, Row } from '../contender.ts';
-import { COLUMNS, cells } from '../table.ts';
+import { cells } from '../table.ts';
+import { t } from './texts/texts.ts';
 
-const NAMES: Readonly<Partial<Record<EngineId, string>>> = {
-  'crispen-fused': 'Fused kernels',
-  'crispen-unfused': 'One kernel per operation',
-  'crispen-f16': 'Fused, half precision',
-};
-
-export const nameOf = ({ engine }: Pick<Row, 'engine'>): string => NAMES[engine] ?? engine;
+export function nameOf({ engine }: Pick<Row, 'engine'>): string {
+  const names: Readonly<Partial<Record<EngineId, string>>> = t.engines;
+  return names[engine] ?? engine;
+}
 
 interface Bar {
   readonly name: string;
@@ -20,14 +18,17 @@ interface Bar {
 }
 
 /** One bar per engine: its median. The fastest one is marked. */
-export function timeBars(rows: readonly Row[]): Bar[] {
+export function timeBars(rows: readonly Row[], { multiplyAdds }: Ceiling): Bar[] {
   const times = rows.flatMap(({ medianMs }) => medianMs ?? []);
   const [least, most] = [Math.min(...times), Math.max(...times)];
   return rows.map((row) => {
-    const { medianMs, error } = row;
+    const { medianMs, precision } = row;
+    // The library's own words are English. This reason is known.
+    const isWithoutHalf = precision === 'f16' && multiplyAdds.f16 === null;
+    const error = isWithoutHalf ? t.noHalf : (row.error ?? t.unknown);
     return {
       name: nameOf(row),
-      value: medianMs === null ? `Not measured: ${error ?? 'unknown'}` : timeOf(medianMs),
+      value: medianMs === null ? t.notMeasured(error) : timeOf(medianMs),
       length: medianMs === null ? null : medianMs / most,
       isBest: medianMs === least,
     };
@@ -39,15 +40,15 @@ export function shareBars(rows: readonly Row[]): Bar[] {
   return rows.flatMap((row) =>
     (
       [
-        ['multiply-adds', row.multiplyAddShare],
-        ['memory', row.bandwidthShare],
+        [t.multiplyAdds, row.multiplyAddShare],
+        [t.memory, row.bandwidthShare],
       ] as const
-    ).flatMap(([of, share]) =>
+    ).flatMap(([nameIn, share]) =>
       share === undefined
         ? []
         : [
             {
-              name: `${nameOf(row)}, ${of}`,
+              name: nameIn(nameOf(row)),
               value: `${(share * 100).toPrecision(3)} %`,
               length: Math.min(1, share),
             },
@@ -63,11 +64,11 @@ export function summaryOf(rows: readonly Row[]): string {
   if (!best) return '';
   const [width, height] = [best.width * best.scale, best.height * best.scale];
   const perSecond = (width * height) / (best.medianMs! / 1000) / 1e6;
-  return `${width} × ${height} pixels in ${timeOf(best.medianMs!)}: ${perSecond.toPrecision(2)} megapixels a second`;
+  return t.summary(width, height, timeOf(best.medianMs!), perSecond.toPrecision(2));
 }
 
 const timeOf = (ms: number): string =>
-  ms < 1000 ? `${ms.toPrecision(3)} ms` : `${(ms / 1000).toPrecision(3)} s`;
+  ms < 1000 ? t.milliseconds(ms.toPrecision(3)) : t.seconds((ms / 1000).toPrecision(3));
 
 export function showBars(list: HTMLElement, bars: readonly Bar[]): void {
   list.replaceChildren(
@@ -94,12 +95,10 @@ export function showTable(table: HTMLTableElement, rows: readonly Row[]): void {
     for (const text of texts) row.appendChild(document.createElement(kind)).textContent = text;
   };
   table.replaceChildren();
-  line('th', COLUMNS);
-  for (const row of rows) line('td', cells(row, rows));
+  line('th', t.columns);
+  for (const row of rows) line('td', [nameOf(row), ...cells(row, rows).slice(1)]);
 }
 
-/** Why some shares are missing, if they are. */
+/** Also why some shares are missing, if they are. */
 export const noteOf = ({ multiplyAdds }: Ceiling): string =>
-  multiplyAdds.f16 === null
-    ? 'How much of this GPU’s measured peak each one reaches. This GPU has no half precision.'
-    : 'How much of this GPU’s measured peak each one reaches.';
+  multiplyAdds.f16 === null ? t.peakWithoutHalf : t.peak;

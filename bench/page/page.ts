@@ -7,6 +7,7 @@ import { crispenContenders } from '../crispen.ts';
 import { GpuGauge } from '../gauge.ts';
 import { measureCore, type Registers } from '../registers.ts';
 import { type BenchRequest, modelOf, runSession } from '../session.ts';
+import { stageLine } from '../stage.ts';
 import { cpuContender } from './cpu.ts';
 import { type Outcome, startView, type Watcher } from './view.ts';
 
@@ -80,7 +81,8 @@ export function startPage(rivals: (threads: readonly number[]) => Contender[]): 
     return { rows, ceiling, adapter: namesOf(adapter.info) };
   }
 
-  window.crispenBench = (request, onStage) => bench(request, onStage ? { onStage } : {});
+  window.crispenBench = (request, onStage) =>
+    bench(request, onStage ? { onStage: (stage) => onStage(stageLine(stage)) } : {});
   startView(
     (request, watcher) =>
       bench({ ...request, weights: null, threads: [], registers: null }, watcher),

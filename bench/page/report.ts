@@ -1,4 +1,4 @@
-/** Results as text, for an issue or a mail. */
+/** Results as text, for an issue or a mail. In English in every language, because maintainers read it. */
 import type { Ceiling } from '../ceiling.ts';
 import type { Row } from '../contender.ts';
 import { formatCeiling, formatTable } from '../table.ts';

@@ -1,10 +1,13 @@
 /** The page for visitors: the form, the progress, Cancel and the results. */
 import { copies } from '../../demo/docs/copy.ts';
+import { startLanguage } from '../../demo/texts/language.ts';
 import type { Ceiling } from '../ceiling.ts';
-import type { EngineId, OnProgress, Row } from '../contender.ts';
+import type { OnProgress, Row } from '../contender.ts';
 import type { BenchRequest } from '../session.ts';
+import { type Stage, stageWords } from '../stage.ts';
 import { nameOf, noteOf, shareBars, showBars, showTable, summaryOf, timeBars } from './chart.ts';
 import { report } from './report.ts';
+import { t, useLanguage } from './texts/texts.ts';
 
 export interface Outcome {
   readonly rows: Row[];
@@ -14,27 +17,37 @@ export interface Outcome {
 
 export interface Watcher {
   readonly signal?: AbortSignal;
-  readonly onStage?: (what: string) => unknown;
+  readonly onStage?: (stage: Stage) => unknown;
   readonly onProgress?: OnProgress;
 }
 
-/** A stage with names in place of the ids of engines. */
-const inWords = (what: string): string =>
-  what.replace(/crispen-\w+/, (engine) => nameOf({ engine: engine as EngineId }).toLowerCase());
+interface Adapter {
+  readonly name: string;
+  readonly isSoftware: boolean;
+}
 
 const find = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
 
 /** @param describeAdapter its names; null if there is none */
 export function startView(
   measure: (request: BenchRequest, watcher: Watcher) => Promise<Outcome>,
-  describeAdapter: () => Promise<{ name: string; isSoftware: boolean } | null>,
+  describeAdapter: () => Promise<Adapter | null>,
 ): void {
   const [status, working, results] = ['status', 'working', 'results'].map((id) => find(id));
   const [start, cancel] = ['start', 'cancel'].map((id) => find<HTMLButtonElement>(id));
   const size = find<HTMLSelectElement>('size');
   const repeats = find<HTMLInputElement>('repeats');
   let job: AbortController | null = null;
+  let adapter: Adapter | null = null;
+  let shown: { readonly outcome: Outcome; readonly count: number; readonly date: Date } | null =
+    null;
 
+  /** The status in the current language, also after a change of it. */
+  let message = () => '';
+  const say = (words: () => string) => {
+    message = words;
+    status.textContent = message();
+  };
   const showJob = (isWorking: boolean) => {
     working.hidden = !isWorking;
     for (const control of [size, repeats, start]) control.disabled = isWorking;
@@ -64,18 +77,20 @@ export function startView(
     try {
       const outcome = await measure(request, {
         signal: mine.signal,
-        onStage(what) {
-          if (job === mine) status.textContent = `Measuring ${inWords(what)}…`;
+        onStage(stage) {
+          if (job === mine) say(() => t.status.measuring(stageWords(stage, t.stages, nameOf)));
         },
         onProgress(done) {
           if (job === mine) progress(done);
         },
       });
-      status.textContent = 'Done.';
-      show(outcome, request.repeats);
+      say(() => t.status.done);
+      shown = { outcome, count: request.repeats, date: new Date() };
+      renderResults();
+      results.hidden = false;
     } catch (error) {
-      if (mine.signal.aborted) status.textContent = 'Cancelled.';
-      else status.textContent = error instanceof Error ? error.message : String(error);
+      const why = error instanceof Error ? error.message : String(error);
+      say(() => (mine.signal.aborted ? t.status.cancelled : t.status.failed(why)));
     }
     job = null;
     showJob(false);
@@ -89,32 +104,47 @@ export function startView(
   // What scrolls can be scrolled with the keyboard.
   for (const area of document.querySelectorAll<HTMLElement>('.scroll')) area.tabIndex = 0;
   results.tabIndex = -1;
-  copies(find<HTMLButtonElement>('copy'), find('report'));
+  copies(find<HTMLButtonElement>('copy'), find('report'), () => {
+    const { copied, selected, page } = t;
+    return { copy: page.copy, copied, selected };
+  });
 
-  function show({ rows, ceiling, adapter }: Outcome, count: number): void {
+  function renderResults(): void {
+    if (!shown) return;
+    const { rows, ceiling, adapter } = shown.outcome;
     const { userAgent, hardwareConcurrency: cores } = navigator;
     find('summary').textContent = summaryOf(rows);
     find('shares-note').textContent = noteOf(ceiling);
-    showBars(find('times'), timeBars(rows));
+    showBars(find('times'), timeBars(rows, ceiling));
     showBars(find('shares'), shareBars(rows));
     showTable(find<HTMLTableElement>('table'), rows);
     const machine = { userAgent, cores, adapter };
-    find('report').textContent = report(rows, ceiling, machine, count, new Date());
-    results.hidden = false;
+    find('report').textContent = report(rows, ceiling, machine, shown.count, shown.date);
+  }
+
+  function renderAdapter(): void {
+    if (!adapter) return;
+    const words = adapter.isSoftware ? t.softwareAdapter : t.adapter;
+    find('adapter').textContent = words(adapter.name);
   }
 
   async function greet(): Promise<void> {
-    const adapter = await describeAdapter();
+    adapter = await describeAdapter();
     start.disabled = adapter === null || job !== null;
     if (!adapter) {
-      status.textContent = 'This browser offers no WebGPU adapter, so there is nothing to measure.';
+      say(() => t.status.noAdapter);
       return;
     }
-    status.textContent ||= 'Ready.';
-    find('adapter').textContent = adapter.isSoftware
-      ? `GPU: ${adapter.name}. This is a software renderer, which takes minutes.`
-      : `GPU: ${adapter.name}`;
+    if (!message()) say(() => t.status.ready);
+    renderAdapter();
     if (adapter.isSoftware) size.value = '64x64';
   }
   void greet();
+  void startLanguage(useLanguage, () => {
+    say(message);
+    renderAdapter();
+    renderResults();
+  }).finally(() => {
+    document.body.dataset.ready = '';
+  });
 }

@@ -4,20 +4,24 @@ import {
   isLanguage,
   LANGUAGES,
   type Language,
-  language,
+  type PageTexts,
   preferredLanguage,
-  useLanguage,
-} from './texts.ts';
+} from './languages.ts';
 
-/** The visitor's own choice. */
+/** The visitor's own choice, for all pages. */
 const KEY = 'crispen-language';
 
 /**
  * Shows the page in the visitor's language: the chosen one, or else the browser's.
- * @param onChange renders everything that does not come from index.html
+ * @param load makes a language the current one, and returns the texts of the page's HTML
+ * @param onChange renders everything that does not come from the HTML
  */
-export async function startLanguage(onChange: () => void): Promise<void> {
+export async function startLanguage(
+  load: (name: Language) => Promise<PageTexts>,
+  onChange: () => void,
+): Promise<void> {
   const select = get<HTMLSelectElement>('language');
+  const root = document.documentElement;
   select.replaceChildren(
     ...Object.entries(LANGUAGES).map(([value, name]) => {
       const option = new Option(name, value);
@@ -26,16 +30,16 @@ export async function startLanguage(onChange: () => void): Promise<void> {
     }),
   );
   const show = async (wanted: Language) => {
-    try {
-      await useLanguage(wanted);
-    } catch (error) {
+    const page = await load(wanted).catch((error: unknown) => {
       // Not loaded: the page stays in its language.
       console.warn(error);
-    }
-    select.value = language;
-    if (document.documentElement.lang === language) return;
-    document.documentElement.lang = language;
-    fillPage(document);
+      return null;
+    });
+    const isNew = page !== null && root.lang !== wanted;
+    if (isNew) root.lang = wanted;
+    select.value = root.lang;
+    if (!isNew) return;
+    fillPage(document, page);
     onChange();
   };
   select.addEventListener('change', () => {

@@ -1,6 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import ts from 'typescript';
 import { afterEach, describe, expect, it } from 'vitest';
+import { de as benchDe } from '../../bench/page/texts/de.ts';
+import { en as benchEn } from '../../bench/page/texts/en.ts';
+import { es as benchEs } from '../../bench/page/texts/es.ts';
+import { ja as benchJa } from '../../bench/page/texts/ja.ts';
+import { zh as benchZh } from '../../bench/page/texts/zh.ts';
 import { fillHtml } from '../../scripts/texts.mjs';
 import { roughly, timeLeft } from '../format.ts';
 import { choicesAt, choiceTitle } from '../models.ts';
@@ -8,17 +13,26 @@ import { de } from './de.ts';
 import { en } from './en.ts';
 import { es } from './es.ts';
 import { ja } from './ja.ts';
-import { isLanguage, LANGUAGES, preferredLanguage, TEXT_ATTRIBUTES, useLanguage } from './texts.ts';
+import { isLanguage, LANGUAGES, preferredLanguage, TEXT_ATTRIBUTES } from './languages.ts';
+import { useLanguage } from './texts.ts';
 import { troubleOf } from './trouble.ts';
 import { zh } from './zh.ts';
 
 const OTHERS = { de, es, ja, zh };
+const OTHERS_OF_BENCH = { de: benchDe, es: benchEs, ja: benchJa, zh: benchZh };
 
 /** Paths of all texts below an object; functions count with the number of their arguments. */
 function paths(value: unknown, path = ''): string[] {
   if (typeof value === 'function') return [`${path}(${value.length})`];
   if (typeof value !== 'object' || value === null) return [path];
   return Object.entries(value).flatMap(([key, inner]) => paths(inner, `${path}.${key}`));
+}
+
+/** All texts below an object, by path; functions with numbers as their arguments. */
+function texts(value: unknown): string[] {
+  if (typeof value === 'function') return texts(value(...Array(value.length).fill(7)));
+  if (typeof value !== 'object' || value === null) return [String(value)];
+  return Object.values(value).flatMap(texts);
 }
 
 describe('languages', () => {
@@ -43,6 +57,28 @@ describe('languages', () => {
     },
   );
 
+  it.each(Object.entries(OTHERS_OF_BENCH))(
+    'the bench in %s has the texts of English, and no others, translated',
+    (_, others) => {
+      expect(paths(others)).toEqual(paths(benchEn));
+      const english = texts(benchEn);
+      const same = texts(others).filter((text, i) => text === english[i]);
+      // Units and names are the same; so are words such as Threads, in single languages.
+      expect(same.filter((text) => !/^(7 m?s|GPU: 7)$/.test(text)).length).toBeLessThanOrEqual(3);
+    },
+  );
+
+  it.each(Object.entries({ en: [en, benchEn], ...pairs() }))(
+    'in %s, the bench has the words of the demo',
+    (_, [{ page: ofDemo }, { page }]) => {
+      const shared = Object.keys(page).filter((key) => key in ofDemo && !OWN.has(key));
+      expect(shared.length).toBeGreaterThanOrEqual(9);
+      for (const key of shared) {
+        expect(page[key as keyof typeof page], key).toBe(ofDemo[key as keyof typeof ofDemo]);
+      }
+    },
+  );
+
   it('the browser chooses one', () => {
     expect(preferredLanguage(['de-AT', 'en'])).toBe('de');
     expect(preferredLanguage(['zh-Hant-TW'])).toBe('zh');
@@ -52,6 +88,16 @@ describe('languages', () => {
     expect(isLanguage('toString')).toBe(false);
     expect(Object.keys(LANGUAGES)).toHaveLength(5);
   });
+});
+
+/** Keys that mean something else in the demo. */
+const OWN = new Set(['title', 'description']);
+
+const pairs = () => ({
+  de: [de, benchDe] as const,
+  es: [es, benchEs] as const,
+  ja: [ja, benchJa] as const,
+  zh: [zh, benchZh] as const,
 });
 
 describe('in another language', () => {
@@ -73,34 +119,39 @@ describe('in another language', () => {
 
 /** Names and signs, which are the same in all languages. */
 const NAMES =
-  /^(Crispen|Lanczos|PNG|JPEG|WebP|AVIF|Esc|[\d.]+×|\d+ %|[−+←→()]|A\d|(Full HD|QHD|4K), \d+ × \d+)$/;
+  /^(Crispen|API|Lanczos|PNG|JPEG|WebP|AVIF|Esc|[\d.]+×|\d+ %|[−+←→()]|A\d|((Full HD|QHD|4K), )?\d+ × \d+)$/;
 
-describe('no text is anywhere else', () => {
-  const html = readFileSync('index.html', 'utf8');
+describe.each([
+  ['index.html', en.page],
+  ['bench.html', benchEn.page],
+])('no text is in %s', (file, page) => {
+  const html = readFileSync(file, 'utf8');
 
-  it('not in index.html', () => {
+  it('itself', () => {
     const strays = [...html.replace(/<!--.*?-->/gs, '').matchAll(/>([^<>]+)</g)]
       .map(([, text]) => text.replace(/\s+/g, ' ').trim())
       .filter((text) => text !== '' && !NAMES.test(text));
     expect(strays).toEqual([]);
     const attributes = [...html.matchAll(/\s(aria-label|title|alt|placeholder)="([^"]+)"/g)];
-    expect(attributes.map(([, , text]) => text)).toEqual(['{name}{size}']);
+    expect(attributes.filter(([, , text]) => text !== '{name}{size}')).toEqual([]);
   });
 
-  it('and index.html names all of them', () => {
+  it('and it names all of them', () => {
     const named = [...html.matchAll(/data-t(?:-\w+)?="(\w+)"/g)].map(([, key]) => key);
-    expect([...new Set(named)].sort()).toEqual(Object.keys(en.page).sort());
-    const filled = fillHtml(html, en.page, TEXT_ATTRIBUTES);
-    expect(filled).toContain(`>${en.page.choose}</button>`);
-    expect(filled).toContain(`aria-label="${en.page.divider}"`);
-    expect(() => fillHtml('<p data-t="nonsense"></p>', en.page, TEXT_ATTRIBUTES)).toThrow(
-      /nonsense/,
-    );
+    expect([...new Set(named)].sort()).toEqual(Object.keys(page).sort());
+    const filled = fillHtml(html, page, TEXT_ATTRIBUTES);
+    expect(filled).toContain(`>${page.cancel}</`);
+    expect(filled).toContain(`aria-label="${page.links}"`);
+    expect(() => fillHtml('<p data-t="nonsense"></p>', page, TEXT_ATTRIBUTES)).toThrow(/nonsense/);
   });
+});
 
-  const files = ['demo', 'demo/crop', 'demo/inspector', 'demo/offline'].flatMap((folder) =>
+describe('no text is in code', () => {
+  const folders = ['demo', 'demo/crop', 'demo/inspector', 'demo/offline', 'bench/page'];
+  const files = folders.flatMap((folder) =>
     readdirSync(folder)
-      .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+      // The report of the bench is English in every language.
+      .filter((name) => name.endsWith('.ts') && !/\.test\.ts$|^report\.ts$/.test(name))
       .map((name) => `${folder}/${name}`),
   );
 

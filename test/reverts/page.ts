@@ -473,11 +473,11 @@ export const pageReverts: readonly Revert[] = [
       },
       {
         file: 'bench.html',
-        from: `      <nav class="links" aria-label="Crispen">
-        <a href="./index.html">Demo</a>
-        <a href="./docs.html">Docs</a>
+        from: `      <nav class="links" data-t-label="links">
+        <a data-t="demo" href="./index.html"></a>
+        <a data-t="docs" href="./docs.html"></a>
         <a href="./api/index.html">API</a>
-        <a href="./bench.html" aria-current="page">Bench</a>
+        <a data-t="bench" href="./bench.html" aria-current="page"></a>
       </nav>
 `,
         to: '',

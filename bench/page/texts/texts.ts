@@ -1,0 +1,21 @@
+/** The bench page's texts in the visitor's language. They are apart from the demo's, which does not load them. */
+import type { Language, PageTexts } from '../../../demo/texts/languages.ts';
+import { en, type Texts } from './en.ts';
+
+/** English is bundled, because the page is written in it. */
+const LOADERS: Readonly<Record<Language, () => Promise<Texts>>> = {
+  en: async () => en,
+  de: async () => (await import('./de.ts')).de,
+  es: async () => (await import('./es.ts')).es,
+  ja: async () => (await import('./ja.ts')).ja,
+  zh: async () => (await import('./zh.ts')).zh,
+};
+
+/** The current texts; `useLanguage` changes them. */
+export let t: Texts = en;
+
+/** @returns the texts of bench.html */
+export async function useLanguage(name: Language): Promise<PageTexts> {
+  t = await LOADERS[name]();
+  return t.page;
+}
