@@ -86,7 +86,8 @@ export default defineConfig({
           environment: 'node',
           globalSetup: 'test/site-setup.ts',
           pool: 'forks',
-          // A browser, a server and a software adapter share two cores. `npm test` lists what needed this.
+          // The browser and the software adapter share the cores, so measurements and waits may end too
+          // late on a busy machine. `npm test` lists each test that needed its second try.
           retry: 1,
           testTimeout: 300_000,
           hookTimeout: 300_000,

@@ -136,7 +136,7 @@ it('is blended with a plain resize, on the stage and in every file', async () =>
     await expect.poll(async () => worst(await shown(), mixed)).toBeLessThanOrEqual(1);
     const saved = await decode((await downloadBy(page, 'download-png')).bytes);
     expect(worst(saved, mixed)).toBeLessThanOrEqual(percent === 100 ? 0 : 1);
-    // Where pixels are lost in coding: they are those of the browser's encoder for the same picture.
+    // A lossy file is what the browser's encoder makes of the same picture, in every pixel.
     for (const format of ['jpeg', 'webp']) {
       const lossy = await decode((await downloadBy(page, `download-${format}`)).bytes);
       expect(worst(lossy, await decode(await encodedByBrowser(saved, format)))).toBe(0);

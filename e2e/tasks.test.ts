@@ -15,10 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-// With one retry: on a busy machine, a thread that loses its caches computes for longer.
-it('from the first byte to the saved files, no task takes longer than 50 ms', {
-  retry: 1,
-}, async () => {
+it('from the first byte to the saved files, no task takes longer than 50 ms', async () => {
   const site = inject('siteUrl');
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
   const photo = (width: number) =>

@@ -3,8 +3,7 @@ import { expect, it } from 'vitest';
 import { launch } from './browser.ts';
 import { serveSources } from './server.ts';
 
-// With one retry: measuring gives up after two minutes, which a busy machine may need.
-it('measures its adapter once and goes by that from then on', { retry: 1 }, async () => {
+it('measures its adapter once and goes by that from then on', async () => {
   const site = await serveSources();
   const browser = await launch({ webgpu: true });
   try {

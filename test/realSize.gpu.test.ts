@@ -92,6 +92,27 @@ describe.runIf(wanted)('networks of real size', () => {
     },
     3_600_000,
   );
+
+  it('SwinIR-M x4 at 512x512 has tiles that keep to a budget of 1 GiB', async () => {
+    const [[, medium, weights]] = realSize();
+    const { own, peak } = await counted();
+    const model = await own.loadModel(medium, weights);
+    const memoryBudget = 2 ** 30;
+    const whole = plannedBytes(own.device, model, { width: 512, height: 512 }, 1);
+    expect(whole.maps).toBeGreaterThan(memoryBudget);
+    // All tiles have the same buffers, which exist before the first one is computed. All of them would
+    // take hours here.
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), 90_000);
+    const { signal } = controller;
+    await expect(
+      own.upscale(model, picture(512, 512), { memoryBudget, signal }),
+    ).rejects.toMatchObject({ code: 'ABORTED' });
+    console.log(`held at most ${peak()} bytes`);
+    expect(peak()).toBeLessThanOrEqual(memoryBudget);
+    expect(peak()).toBeGreaterThan(memoryBudget / 2);
+    own.destroy();
+  }, 900_000);
 });
 
 it.skipIf(wanted)('networks of real size: skipped without CRISPEN_REAL_SIZE=1', ({ skip }) =>

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { reverts } from './list.ts';
 
-describe('what `npm run reverts` takes back', () => {
+describe('the fixes that `npm run reverts` reverts', () => {
   it.each(reverts)('$name is still there: $fault', ({ edits, test: [file, title] }) => {
     expect(edits.length).toBeGreaterThan(0);
     for (const { file: path, from, to } of edits) {

@@ -1,9 +1,9 @@
 /**
  * npm run reverts -- [--only NAME,NAME] [--json]
  *
- * Shows that every mended fault of the list has a test that notices. In a copy of the working tree, each
- * test runs as it is and must pass; then the mend is taken back and it must fail. `--json`: the last line
- * is `{reverts, noticed, unnoticed}`. Exit code 1 unless all are noticed.
+ * Shows that every fix of the list has a test that fails without it. In a copy of the working tree, each
+ * test runs as it is and must pass. Then the fix is reverted, and the test must fail. `--json`: the last
+ * line is `{reverts, noticed, unnoticed}`. Exit code 1 unless all are noticed.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
@@ -40,13 +40,13 @@ try {
   for (const revert of wanted) {
     const start = performance.now();
     const before = run(revert);
-    const after = before.failed === 0 && before.passed > 0 ? taken(revert) : null;
+    const after = before.failed === 0 && before.passed > 0 ? withoutFix(revert) : null;
     const isNoticed = after !== null && after.failed > 0;
     if (!isNoticed) unnoticed.push(revert.name);
     const verdict =
       after === null
         ? `the test did not pass as it is (${before.passed} passed, ${before.failed} failed)`
-        : `${after.failed} failed, ${after.passed} passed without the mend${isNoticed ? `: ${after.reason}` : ''}`;
+        : `${after.failed} failed, ${after.passed} passed without the fix${isNoticed ? `: ${after.reason}` : ''}`;
     const time = ((performance.now() - start) / 1000).toFixed(0);
     console.log(
       `${revert.name} ${isNoticed ? 'noticed' : 'NOT NOTICED'} (${time} s): ${revert.fault}`,
@@ -70,13 +70,13 @@ function copyTree(to: string): void {
     encoding: 'utf8',
     maxBuffer: 2 ** 26,
   });
-  for (const name of new Set(listed.split('\0').filter(Boolean)))
+  for (const name of new Set(listed.split('\0').filter(existsSync)))
     cpSync(name, join(to, name), { recursive: true });
   symlinkSync(resolve('node_modules'), join(to, 'node_modules'));
 }
 
-/** The test's result with the mend taken back. */
-function taken(revert: Revert): Outcome {
+/** The test's result without the fix. */
+function withoutFix(revert: Revert): Outcome {
   const kept = new Map<string, string>();
   try {
     for (const { file, from, to } of revert.edits) {
