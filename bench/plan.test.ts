@@ -18,7 +18,7 @@ describe('planCost', () => {
   it('counts seven maps for each fused block, and more without fusion', async () => {
     const bytes = async (fuse: 'none' | 'ops' | 'blocks') =>
       planCost(await lower(graph, { fuse, image: { range: 255 } }), size, () => 0).bytesPerPixel;
-    const program = await lower(graph, { image: { range: 255 } });
+    const program = await lower(graph, { fuse: 'blocks', image: { range: 255 } });
     const blocks = program.steps.filter(({ name }) => /^block[1-9]\./.test(name));
     const nine = planCost({ ...program, steps: blocks }, size, () => 0);
     // 7 maps of 40 channels in f32, and the partial sums, which are less than one percent.

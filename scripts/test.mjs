@@ -38,7 +38,7 @@ const TOTAL_LIMIT = 349 * 1024;
  */
 const CHUNK_LIMITS = {
   added: [11, 'weight files that people add: checkpoint readers, the store'],
-  attention: [3, 'attention-in-attention blocks in two kernels, where a tuning has chosen them'],
+  blocks: [6, 'larger ops of A2N and PAN, where a tuning has chosen them'],
   inspect: [8, 'what attention does, read from traced tensors'],
   avif: [9, 'results as AVIF; the encoder itself is a file of its own'],
   container: [4, 'what images hold beside pixels, with the first file'],

@@ -4,73 +4,12 @@ alias E4x4 = mat4x4f;
 const LENGTH_IN = 40u;
 const LENGTH_OUT = 10u;
 const BIAS = false;
-const ACTIVATION_NONE = 0u;
-const ACTIVATION_LEAKY_RELU = 1u;
-const ACTIVATION_RELU = 2u;
-const ACTIVATION_SIGMOID = 3u;
-const ACTIVATION_SILU = 4u;
-const ACTIVATION_GELU = 5u;
-const ACTIVATION_MISH = 6u;
-const ACTIVATION_CENTRED_SIGMOID = 7u;
-const ACTIVATION_PRELU = 8u;
-const ACT0 = 0u;
-const SLOPE0 = 1.0f;
 
-// Matrix times vector: y[o] = act( sum_i w[o, i] * x[i] + b[o] ).
+// Matrix times vector: y[o] = sum_i w[o, i] * x[i] + b[o].
 //   x [LENGTH_IN], w [LENGTH_OUT][LENGTH_IN] row-major, bias [LENGTH_OUT], read with BIAS,
 //   y [ceil(LENGTH_OUT / 4) * 4], the tail zero; all f32.
 // The vectors have tens of elements: one workgroup of 64, one row per invocation.
-// Prelude: LENGTH_IN, LENGTH_OUT, BIAS, ACT0, SLOPE0.
-
-// Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
-
-// What max, min, clamp or a comparison made of v; NaN where v is NaN, which these may drop. NaN is told by
-// its bits, because a compiler may assume that floats are finite.
-fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
-  return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
-}
-
-// The clamp keeps exp() finite on every device. Beyond it the logistic function is 0 or 1 to within
-// f32.
-fn logistic(v: vec4f) -> vec4f {
-  return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
-}
-
-// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0 and stays.
-fn leaky(slope: vec4f, v: vec4f) -> vec4f {
-  return select(v, v * slope, v < vec4f(0.0));
-}
-
-fn relu(v: vec4f) -> vec4f {
-  return keep_nan(v, max(v, vec4f(0.0)));
-}
-
-// erf to 1.5e-7 (Abramowitz and Stegun, 7.1.26).
-fn erf(v: vec4f) -> vec4f {
-  let a = min(abs(v), vec4f(6.0));
-  let t = 1.0 / (1.0 + 0.3275911 * a);
-  let series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
-  return sign(v) * (1.0 - series * exp(-a * a));
-}
-
-fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
-  switch id {
-    case ACTIVATION_LEAKY_RELU: { return leaky(vec4f(slope), v); }
-    case ACTIVATION_RELU: { return relu(v); }
-    case ACTIVATION_SIGMOID: { return logistic(v); }
-    case ACTIVATION_SILU: { return v * logistic(v); }
-    case ACTIVATION_GELU: { return 0.5 * v * (1.0 + erf(v * 0.70710678)); }
-    // tanh(ln(1 + e^v)) is n / (n + 2) with n = e^v (e^v + 2).
-    case ACTIVATION_MISH: {
-      let e = exp(min(v, vec4f(20.0)));
-      let n = e * (e + 2.0);
-      return v * (n / (n + 2.0));
-    }
-    // tanh keeps its relative precision near zero; 1 / (1 + e) - 0.5 would cancel there.
-    case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
-    default: { return v; }
-  }
-}
+// Prelude: LENGTH_IN, LENGTH_OUT, BIAS.
 
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> w: array<f32>;
@@ -89,6 +28,6 @@ fn main(@builtin(local_invocation_index) lane: u32) {
         sum += bias[o];
       }
     }
-    y[o] = activate(ACT0, SLOPE0, vec4f(sum, 0.0, 0.0, 0.0)).x;
+    y[o] = sum;
   }
 }

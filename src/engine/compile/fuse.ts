@@ -15,25 +15,25 @@ import {
   linearLayer,
   type PRelu,
 } from './fused.ts';
-import { type AttentionBlock, type GatedConv, PatternFinder } from './patterns.ts';
 
 /**
  * Fusion levels. `none`: one fused op per node, against which the others are checked. `ops`:
- * convolutions with their epilogues and similar. `blocks` (the default): also whole
- * attention-in-attention blocks and the two ends of the network.
+ * convolutions with their epilogues and similar. `blocks`: also whole attention-in-attention blocks,
+ * pixel attention and the end of the network (`blocks.ts`).
  */
 export type Fusion = 'none' | 'ops' | 'blocks';
 
 export interface FuseOptions {
-  readonly fuse?: Fusion;
+  /** Default: `ops`. */
+  readonly fuse?: Exclude<Fusion, 'blocks'>;
   /** Nodes that must be written out. Fusion stops at them. */
   readonly keep?: ReadonlySet<NodeId>;
   /** Given: the list begins and ends with pixels, of 16 bits if `wide`. */
   readonly image?: { readonly wide?: boolean } | undefined;
-  /** For `blocks`: whether the backend can hold a tile of all these channels; default: always. */
-  readonly fits?: (channels: number) => boolean;
   /** Whether the backend's kernels have an activation; others stay alone. Default: all. */
   readonly activates?: (activation: Activation) => boolean;
+  /** Whether the backend's convolutions can mix their result with a map. Default: no. */
+  readonly mixes?: boolean;
 }
 
 type Node<K extends GraphNode['op']> = GraphNode & { readonly op: K };
@@ -43,35 +43,41 @@ export function fuse(graph: Graph, options: FuseOptions = {}): FusedGraph {
   return new Fuser(graph, options).fused();
 }
 
-class Fuser {
-  readonly #graph: Graph;
-  readonly #level: Fusion;
-  readonly #keep: ReadonlySet<NodeId>;
-  readonly #image: FuseOptions['image'];
-  readonly #readers: ReadonlyMap<NodeId, readonly NodeId[]>;
-  readonly #patterns: PatternFinder;
+/** Fuses a graph. Larger patterns claim their nodes before `fused` is called. */
+export class Fuser {
+  readonly graph: Graph;
+  readonly keep: ReadonlySet<NodeId>;
+  readonly image: FuseOptions['image'];
+  readonly readers: ReadonlyMap<NodeId, readonly NodeId[]>;
+  readonly #isFusing: boolean;
   readonly #activates: (activation: Activation) => boolean;
+  readonly #mixes: boolean;
   /** The op that is emitted at a node; null: the node is inside another node's op. */
   readonly #claimed = new Map<NodeId, FusedOp | null>();
 
-  constructor(graph: Graph, { fuse, keep, image, fits, activates }: FuseOptions) {
-    this.#graph = graph;
-    this.#level = fuse ?? 'blocks';
-    this.#keep = keep ?? new Set();
-    this.#image = image;
-    this.#readers = consumers(graph);
+  constructor(graph: Graph, { fuse, keep, image, activates, mixes }: FuseOptions) {
+    this.graph = graph;
+    this.keep = keep ?? new Set();
+    this.image = image;
+    this.readers = consumers(graph);
+    this.#isFusing = fuse !== 'none';
     this.#activates = activates ?? (() => true);
-    this.#patterns = new PatternFinder(graph, this.#readers, this.#keep, fits ?? (() => true));
+    this.#mixes = mixes ?? false;
   }
 
-  /**
-   * The largest patterns claim their nodes first. A fused op is emitted at the position of its last
-   * node, where all of its operands exist.
-   */
+  /** Emits an op at a node, its last one. */
+  claim(id: NodeId, op: FusedOp): void {
+    this.#claimed.set(id, op);
+  }
+
+  /** Says that nodes are inside another node's op. */
+  absorb(inner: readonly NodeId[]): void {
+    for (const id of inner) this.#claimed.set(id, null);
+  }
+
+  /** A fused op is emitted at the position of its last node, where all of its operands exist. */
   fused(): FusedGraph {
-    const { nodes, output } = this.#graph;
-    if (this.#level === 'blocks') this.#claimAttentionBlocks();
-    const end = this.#claimSkipOutput();
+    const { nodes, output } = this.graph;
     nodes.forEach((node, id) => {
       if (this.#claimed.has(id)) return;
       if (node.op === 'conv') this.#claimConv(node, id);
@@ -83,117 +89,35 @@ class Fuser {
     const ops = nodes.flatMap((node, id): readonly FusedOp[] => {
       const claimed = this.#claimed.get(id);
       if (claimed !== undefined) return claimed ? [claimed] : [];
-      if (node.op === 'input') return this.#image ? [unpackOp(id)] : [];
+      if (node.op === 'input') return this.image ? [unpackOp(id)] : [];
       return [this.#alone(node, id)];
     });
-    if (this.#image && !end) {
+    if (this.image && this.#claimed.get(output)?.op !== 'skipPack') {
       ops.push({ op: 'pack', name: 'pack', reads: { x: output }, writes: {}, multiplyAdds: 0 });
     }
     const inputs = nodes.flatMap(({ op }, id) => (op === 'input' ? [id] : []));
-    return { graph: this.#graph, ops, inputs };
-  }
-
-  /** Each whole attention-in-attention block, and the beginning of the next one. */
-  #claimAttentionBlocks(): void {
-    const blocks = this.#graph.nodes
-      .map((_, id) => this.#patterns.attentionBlock(id))
-      .filter((block) => block !== null);
-    const byInput = new Map(blocks.map((block) => [block.x, block]));
-    const byOutput = new Map(blocks.map((block) => [block.out, block]));
-    /** The block whose t this one computes, unless first(x) must be written. */
-    const fedBy = (block: AttentionBlock): AttentionBlock | null => {
-      const next = byInput.get(block.out);
-      return next && next.features === block.features && !this.#keep.has(next.firstId)
-        ? next
-        : null;
-    };
-    for (const block of blocks) {
-      this.#absorb(block.inner);
-      const before = byOutput.get(block.x);
-      if (before && fedBy(before) === block) this.#absorb([block.firstId, block.t]);
-      this.#claimed.set(block.gated, this.#attentionGate(block));
-      this.#claimed.set(block.out, this.#attentionMix(block, fedBy(block)));
-    }
-  }
-
-  #attentionGate({ gated, t, k1, k2, k3, features, slope }: AttentionBlock): FusedOp {
-    return {
-      op: 'attentionGate',
-      name: this.#name(gated),
-      reads: { t },
-      writes: { gated },
-      k1: convLayer(k1),
-      k2: convLayer(k2),
-      k3: convLayer(k3),
-      features,
-      slope,
-      multiplyAdds: sumOf([k1, k2, k3]),
-    };
-  }
-
-  #attentionMix(block: AttentionBlock, next: AttentionBlock | null): FusedOp {
-    const { gated, t, x, out, k4, non, last, w1, w2, features, slope, temperature } = block;
-    const first = next?.first ?? null;
-    return {
-      op: 'attentionMix',
-      name: this.#name(out),
-      reads: { gated, t, x },
-      writes: { out, nextT: next?.t ?? null },
-      k4: convLayer(k4),
-      non: convLayer(non),
-      last: convLayer(last),
-      first: first && convLayer(first),
-      w1: linearLayer(w1, features),
-      w2: linearLayer(w2, w1.lengthOut),
-      temperature,
-      features,
-      slope,
-      multiplyAdds: sumOf([k4, non, last, ...(first ? [first] : [])]),
-    };
-  }
-
-  /** The end of the network with its conversion to pixels; false if there is none. */
-  #claimSkipOutput(): boolean {
-    const wanted = this.#level === 'blocks' && this.#image && !this.#image.wide;
-    const end = wanted ? this.#patterns.skipOutput() : null;
-    if (!end) return false;
-    const { output } = this.#graph;
-    const { conv, scale, inner, skip } = end;
-    this.#absorb(inner);
-    this.#claimed.set(output, {
-      op: 'skipPack',
-      name: this.#name(output),
-      reads: { x: conv.inputs[0], skip },
-      writes: {},
-      conv: convLayer(conv),
-      scale,
-      multiplyAdds: conv.multiplyAdds,
-    });
-    return true;
+    return { graph: this.graph, ops, inputs };
   }
 
   /**
    * conv [activation] [mul other] [add other] [activation], preceded by a nearest enlargement or a
-   * concatenation. A convolution of a concatenation has no multiplier, and its addend needs a
-   * binding.
+   * concatenation; also mix for mul and add. A convolution of a concatenation has no multiplier, and
+   * its addend needs a binding.
    */
   #claimConv(node: Node<'conv'>, id: NodeId): void {
-    const parts = this.#readParts(node);
-    const gated = this.#level === 'blocks' && parts === null ? this.#patterns.gatedConv(id) : null;
-    if (gated) {
-      this.#claimGatedConv(gated);
-      return;
-    }
+    const parts = this.partsOf(node);
+    if (parts) this.absorb(node.inputs);
     let last = id;
     let act0: Activation | PRelu | null = null;
     let act1: Activation | null = null;
     let multiplier: NodeId | null = null;
     let addend: NodeId | null = null;
     let factor = 1;
+    let mix: 0 | 1 | undefined;
     const canBind = (id: NodeId) => !parts || parts.includes(id) || parts.length < MAX_PARTS;
     for (let next = this.#follower(last); next !== null; next = this.#follower(last)) {
-      const follower = this.#graph.nodes[next];
-      const squares = follower.inputs.length === 2 && follower.inputs[0] === follower.inputs[1];
+      const follower = this.graph.nodes[next];
+      const squares = follower.inputs[0] === follower.inputs[1];
       if (squares) break; // both operands are the sum itself, which would have to be written
       if (follower.op === 'activation' && act1 === null) {
         if (!this.#activates(follower.activation)) break;
@@ -210,6 +134,17 @@ class Fuser {
         act1 === null
       ) {
         multiplier = other(follower, last);
+      } else if (
+        follower.op === 'mix' &&
+        this.#mixes &&
+        parts === null &&
+        multiplier === null &&
+        addend === null &&
+        act1 === null
+      ) {
+        multiplier = follower.inputs[2];
+        addend = other(follower, last);
+        mix = follower.inputs[0] === last ? 0 : 1;
       } else if (follower.op === 'add' && addend === null && act1 === null) {
         const summand = other(follower, last);
         // The sum is a + factor * b, and the epilogue can only scale its own value.
@@ -218,13 +153,13 @@ class Fuser {
         addend = summand;
         factor = follower.factor;
       } else break;
-      this.#absorb([last]);
+      this.absorb([last]);
       last = next;
     }
-    const { upsample, source } = this.#readThrough(node);
+    const { upsample, source } = this.readThrough(node);
     const conv: ConvOp = {
       op: 'conv',
-      name: this.#name(last),
+      name: this.name(last),
       reads: { x: parts ?? [source], multiplier, addend },
       writes: { y: last },
       ...convLayer(node),
@@ -232,56 +167,38 @@ class Fuser {
       act0,
       factor,
       act1,
+      mix,
       multiplyAdds: node.multiplyAdds,
     };
     this.#claimed.set(last, conv);
   }
 
-  #claimGatedConv({ conv, gate, last, activation, inner }: GatedConv): void {
-    this.#absorb(inner);
-    const { upsample, source } = this.#readThrough(conv);
-    this.#claimed.set(last, {
-      op: 'gatedConv',
-      name: this.#name(last),
-      reads: { x: source },
-      writes: { y: last },
-      conv: convLayer(conv),
-      gate: convLayer(gate),
-      upsample,
-      activation,
-      multiplyAdds: sumOf([conv, gate]),
-    });
-  }
-
   /** Convolutions read the parts of a concatenation, unless another node needs it as one map. */
-  #readParts({ inputs: [source] }: Node<'conv'>): readonly NodeId[] | null {
-    const from = this.#graph.nodes[source];
-    if (from.op !== 'concat' || !this.#readOnlyBy(source, (reader) => reader.op === 'conv')) {
-      return null;
-    }
-    this.#absorb([source]);
-    return from.inputs;
+  partsOf({ inputs: [source] }: Node<'conv'>): readonly NodeId[] | null {
+    const from = this.graph.nodes[source];
+    const isRead = from.op === 'concat' && this.#readOnlyBy(source, ({ op }) => op === 'conv');
+    return isRead ? from.inputs : null;
   }
 
   /** A 3x3 convolution reads through a nearest enlargement, unless that must be written. */
-  #readThrough({ kernel, inputs: [source] }: Node<'conv'>): { upsample: number; source: NodeId } {
-    const from = this.#graph.nodes[source];
+  readThrough({ kernel, inputs: [source] }: Node<'conv'>): { upsample: number; source: NodeId } {
+    const from = this.graph.nodes[source];
     const through =
       kernel === 3 &&
       from.op === 'nearest' &&
       this.#readOnlyBy(source, (reader) => reader.op === 'conv' && reader.kernel === 3);
     if (!through) return { upsample: 1, source };
-    this.#absorb([source]);
+    this.absorb([source]);
     return { upsample: from.scale, source: from.inputs[0] };
   }
 
   /** Scores within groups and the sum of values, unless something else needs the scores. */
   #claimAttention(mix: Node<'groupMix'>, id: NodeId): void {
     const [values, from] = mix.inputs;
-    const scores = this.#graph.nodes[from];
+    const scores = this.graph.nodes[from];
     const alone = scores.op === 'groupScores' && this.#follower(from) === id;
     if (!alone || scores.inputs[1] !== values || !attendsInOne(scores)) return;
-    this.#absorb([from]);
+    this.absorb([from]);
     const { inputs, shape: _, ...sizes } = scores;
     this.#claimed.set(id, {
       ...sizes,
@@ -297,11 +214,11 @@ class Fuser {
   /** mul, add or mix, and the following activation. */
   #claimPointwise(node: Node<'mul' | 'add' | 'mix'>, id: NodeId): void {
     const next = this.#follower(id);
-    const follower = next === null ? null : this.#graph.nodes[next];
+    const follower = next === null ? null : this.graph.nodes[next];
     if (next === null || follower?.op !== 'activation') return;
     if (!this.#activates(follower.activation)) return;
-    this.#absorb([id]);
-    this.#claimed.set(next, pointwise(node, this.#name(next), next, follower.activation));
+    this.absorb([id]);
+    this.#claimed.set(next, pointwise(node, this.name(next), next, follower.activation));
   }
 
   /** pool (of whole maps, as A2N has it), linear, relu, linear, softmax: the dynamic attention module. */
@@ -309,7 +226,7 @@ class Fuser {
     const chain = [id];
     for (let next = this.#follower(id); next !== null; next = this.#follower(next))
       chain.push(next);
-    const [, first, relu, second, softmax] = chain.map((i) => this.#graph.nodes[i]);
+    const [, first, relu, second, softmax] = chain.map((i) => this.graph.nodes[i]);
     if (
       first?.op !== 'linear' ||
       relu?.op !== 'activation' ||
@@ -322,7 +239,7 @@ class Fuser {
     ) {
       return;
     }
-    this.#absorb(chain.slice(0, 4));
+    this.absorb(chain.slice(0, 4));
     this.#claimed.set(chain[4], {
       op: 'dynamicWeights',
       name: softmax.name,
@@ -366,23 +283,19 @@ class Fuser {
 
   /** The only reader of a node whose value need not be written, or null. */
   #follower(id: NodeId): NodeId | null {
-    if (this.#level === 'none' || this.#keep.has(id) || id === this.#graph.output) return null;
-    const readers = this.#readers.get(id) ?? [];
+    if (!this.#isFusing || this.keep.has(id) || id === this.graph.output) return null;
+    const readers = this.readers.get(id) ?? [];
     return readers.length === 1 && !this.#claimed.has(readers[0]) ? readers[0] : null;
   }
 
   /** Whether a node's value need not be written if all of its readers compute it themselves. */
   #readOnlyBy(id: NodeId, can: (reader: GraphNode) => boolean): boolean {
-    if (this.#level === 'none' || this.#keep.has(id) || id === this.#graph.output) return false;
-    return (this.#readers.get(id) ?? []).every((reader) => can(this.#graph.nodes[reader]));
+    if (!this.#isFusing || this.keep.has(id) || id === this.graph.output) return false;
+    return (this.readers.get(id) ?? []).every((reader) => can(this.graph.nodes[reader]));
   }
 
-  #absorb(inner: readonly NodeId[]): void {
-    for (const id of inner) this.#claimed.set(id, null);
-  }
-
-  #name(id: NodeId): string {
-    return this.#graph.nodes[id].name;
+  name(id: NodeId): string {
+    return this.graph.nodes[id].name;
   }
 }
 
@@ -416,7 +329,7 @@ const unpackOp = (y: NodeId): FusedOp => ({
   multiplyAdds: 0,
 });
 
-const sumOf = (nodes: readonly GraphNode[]): number =>
+export const sumOf = (nodes: readonly GraphNode[]): number =>
   nodes.reduce((sum, { multiplyAdds }) => sum + multiplyAdds, 0);
 
 /** The operand of a binary node that is not `id`. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { randomStream } from '../../../test/random.ts';
-import type { Activation, NodeId } from '../../graph/graph.ts';
+import { type Activation, type Graph, GraphBuilder, type NodeId } from '../../graph/graph.ts';
 import { convReference } from '../../kernels/conv/conv.reference.ts';
 import { nearestReference } from '../../kernels/maps/enlarge.reference.ts';
 import {
@@ -24,7 +24,8 @@ import { createNetwork } from '../../networks/registry.ts';
 import { fromFloat32 } from '../../weights/convert.ts';
 import { applyOp, interpret } from '../oracle/interpreter.ts';
 import { paddedInput, withoutPadding } from '../oracle/trace.ts';
-import { type Fusion, fuse } from './fuse.ts';
+import { fuseBlocks } from './blocks.ts';
+import { type FuseOptions, fuse } from './fuse.ts';
 import {
   type ConvLayer,
   type FusedGraph,
@@ -48,7 +49,13 @@ const networks: Readonly<Record<string, Network>> = {
   realcugan: createNetwork('realcugan', { scale: 2, features: 4, pro: true }),
   realplksr: createNetwork('realplksr', { scale: 2, features: 8, blocks: 2, sampling: 4 }),
 };
-const LEVELS: readonly Fusion[] = ['none', 'ops', 'blocks'];
+type By = (graph: Graph, options?: Pick<FuseOptions, 'image'>) => FusedGraph;
+const LEVELS: readonly (readonly [string, By])[] = [
+  ['none', (graph, options) => fuse(graph, { ...options, fuse: 'none' })],
+  ['ops', fuse],
+  ['ops, with mixing convolutions', (graph, options) => fuse(graph, { ...options, mixes: true })],
+  ['blocks', (graph, options) => fuseBlocks(graph, { ...options, mixes: true })],
+];
 const size = { width: 8, height: 6 };
 
 /** Seeded weights that keep values bounded through all layers. */
@@ -95,8 +102,14 @@ function run(
         let y = conv(op.upsample > 1 ? nearestReference(x, op.upsample) : x, op);
         y = op.act0?.fn === 'prelu' ? preluReference(y, weight(op.act0.slopes)) : act(y, op.act0);
         const { multiplier, addend } = op.reads;
-        if (multiplier !== null) y = mulReference(y, map(multiplier));
-        if (addend !== null) y = addReference(map(addend), y, op.factor);
+        if (op.mix !== undefined) {
+          const w = vector(multiplier as NodeId);
+          const own = op.mix === 0 ? w : w.toReversed();
+          y = mixReference(y, map(addend as NodeId), own);
+        } else {
+          if (multiplier !== null) y = mulReference(y, map(multiplier));
+          if (addend !== null) y = addReference(map(addend), y, op.factor);
+        }
         return [[op.writes.y, act(y, op.act1)]];
       }
       case 'pointwise': {
@@ -180,7 +193,7 @@ describe.each(Object.entries(networks))('the fused ops of %s', (_, network) => {
 
   it.each(LEVELS)(
     'compute at level %s what the interpreter computes of the graph',
-    async (level) => {
+    async (_, by) => {
       const tensors = new Map(
         graph.weights.map(({ name, shape }) => [
           name,
@@ -191,7 +204,7 @@ describe.each(Object.entries(networks))('the fused ops of %s', (_, network) => {
       const traced = await interpret(network, tensors, { ...size, data: input.data }, [name]);
       const expected = traced.get(name)?.data as Float32Array;
       const padded = paddedInput(network, { ...size, data: input.data });
-      const whole = run(fuse(graph, { fuse: level }), weights, padded);
+      const whole = run(by(graph), weights, padded);
       const actual = withoutPadding(network, whole, size);
       expect([actual.width, actual.height]).toEqual([size.width * scale, size.height * scale]);
       const largest = expected.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
@@ -201,9 +214,9 @@ describe.each(Object.entries(networks))('the fused ops of %s', (_, network) => {
     },
   );
 
-  it.each(LEVELS)('name at level %s values that are written before they are read', (level) => {
+  it.each(LEVELS)('name at level %s values that are written before they are read', (_, by) => {
     for (const image of [undefined, {}, { wide: true }]) {
-      const { ops, inputs } = fuse(graph, { fuse: level, image });
+      const { ops, inputs } = by(graph, { image });
       const written = new Set(image ? [] : inputs);
       for (const op of ops) {
         for (const id of readsOf(op)) expect(written).toContain(id);
@@ -225,4 +238,25 @@ it('keeps a value to the end for whoever wants to see it', () => {
   const fused = fuse(graph, { keep: new Set([id]) });
   expect(lifetimes(fused, new Set([id])).get(id)?.last).toBe(fused.ops.length);
   expect(lifetimes(fused).get(id)?.last).toBeLessThan(fused.ops.length);
+});
+
+it('mixes the branches of an attention-in-attention block where one ends, if the backend can', () => {
+  const { graph } = networks.a2n;
+  const mixes = (fused: FusedGraph) =>
+    fused.ops.map((op) => ('fn' in op ? op.fn : op.op === 'conv' ? op.mix : undefined));
+  const mixed = mixes(fuse(graph, { mixes: true }));
+  expect(mixed.filter((mix) => mix !== undefined && typeof mix === 'number')).toHaveLength(3);
+  expect(mixed).not.toContain('mix');
+  expect(mixes(fuse(graph)).filter((fn) => fn === 'mix')).toHaveLength(3);
+});
+
+it.each([0, 1] as const)('mixes a convolution that comes as operand %i', (at) => {
+  const b = new GraphBuilder();
+  const x = b.input('x', 4);
+  const pooled = b.globalAveragePool('pooled', x);
+  const weights = b.softmax('p', b.linear('l', pooled, { layer: 'l', lengthOut: 2 }), 1);
+  const y = b.conv('y', x, { layer: 'y', kernel: 1, cOut: 4, bias: true });
+  const graph = b.build(b.mix('mixed', at === 0 ? y : x, at === 0 ? x : y, weights));
+  const mixed = fuse(graph, { mixes: true }).ops.at(-1);
+  expect(mixed).toMatchObject({ op: 'conv', name: 'mixed', mix: at, reads: { addend: x } });
 });

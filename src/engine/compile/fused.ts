@@ -51,6 +51,8 @@ interface Fused {
 
 /**
  * y = act1(factor * act0(conv(x) + bias) * multiplier + addend). Null parts are left out.
+ * With `mix`, the multiplier is a vector of two weights, and there is an addend:
+ * y = act1(multiplier[mix] * act0(conv(x) + bias) + multiplier[1 - mix] * addend).
  *
  * `x` is one map, enlarged by `upsample` (nearest) before the convolution, or two to five maps of
  * the same size, whose channels are concatenated. A convolution of several maps has no enlargement
@@ -67,8 +69,10 @@ export interface ConvOp extends Fused, ConvLayer {
   /** Whole factor of the nearest enlargement; 1 for none, and for 1x1 convolutions. */
   readonly upsample: number;
   readonly act0: Activation | PRelu | null;
-  /** 1 where nothing is added. */
+  /** 1 where nothing is added, and with `mix`. */
   readonly factor: number;
+  /** Only for backends that ask for it (`FuseOptions.mixes`). */
+  readonly mix?: 0 | 1 | undefined;
   readonly act1: Activation | null;
 }
 

@@ -9,6 +9,7 @@ import { lower } from './lower.ts';
 import type { Program } from './program.ts';
 
 const image = { range: 255 };
+const fuse = 'blocks';
 const names = (program: Program) => program.steps.map(({ name }) => name);
 
 describe('lower', () => {
@@ -19,7 +20,7 @@ describe('lower', () => {
   ] as const)(
     'takes A2N x%i to %i dispatches, two of them per block',
     async (scale, dispatches) => {
-      const program = await lower(a2n({ scale }).graph, { image });
+      const program = await lower(a2n({ scale }).graph, { image, fuse });
       expect(program.steps.length).toBe(dispatches);
       for (let i = 0; i < 16; i++) {
         expect(names(program).filter((name) => name.startsWith(`block${i}.`))).toEqual(
@@ -51,7 +52,7 @@ describe('lower', () => {
   });
 
   it('moves seven feature maps per block: 1,120 bytes per LR pixel', async () => {
-    const program = await lower(a2n({ scale: 2 }).graph, { image });
+    const program = await lower(a2n({ scale: 2 }).graph, { image, fuse });
     const size = { width: 512, height: 512 };
     const block = program.steps.filter(({ name }) => name.startsWith('block7.'));
     const bytes = block
@@ -69,7 +70,7 @@ describe('lower', () => {
   it('stops fusing at nodes that are to be seen, and writes them', async () => {
     const { graph } = a2n({ scale: 2, blocks: 2 });
     const id = graph.nodes.findIndex(({ name }) => name === 'block0.mix_lrelu');
-    const program = await lower(graph, { keep: new Set([id]) });
+    const program = await lower(graph, { keep: new Set([id]), fuse });
     expect(program.resourceOf.has(id)).toBe(true);
     expect(names(program)).toContain('block0.mix_lrelu');
     // The other block is still fused.
@@ -84,7 +85,7 @@ describe('lower', () => {
   it('writes every resource before it is read, whatever is kept', async () => {
     const { graph } = a2n({ scale: 4, blocks: 2 });
     for (let keep = 0; keep < graph.nodes.length; keep++) {
-      const program = await lower(graph, { keep: new Set([keep]) });
+      const program = await lower(graph, { keep: new Set([keep]), fuse });
       const written = new Set([program.input]);
       for (const { reads, writes } of program.steps) {
         for (const operand of reads) {
@@ -97,7 +98,7 @@ describe('lower', () => {
   });
 
   it('never gives one slot to a buffer that is written and another of the same dispatch', async () => {
-    const program = await lower(a2n({ scale: 3 }).graph, { image });
+    const program = await lower(a2n({ scale: 3 }).graph, { image, fuse });
     const { slotOf } = planProgram(program, { width: 33, height: 21 }, new Set());
     for (const { reads, writes } of program.steps) {
       const read = reads.flatMap((operand) => ('resource' in operand ? [operand.resource] : []));

@@ -2,16 +2,25 @@ import type { Graph } from '../../graph/graph.ts';
 import { DEFAULT_WORKGROUP_LIMITS, tileColumnsFor } from '../../kernels/kernel.ts';
 import { Emission, type EmitOptions } from './emit/emission.ts';
 import { loadEmitters } from './emit/index.ts';
-import { type FuseOptions, fuse } from './fuse.ts';
+import { type FuseOptions, type Fusion, fuse } from './fuse.ts';
 import type { Program } from './program.ts';
 
-export type LowerOptions = EmitOptions & Pick<FuseOptions, 'fuse' | 'keep'>;
+export interface LowerOptions extends EmitOptions, Pick<FuseOptions, 'keep'> {
+  /** Default: `ops`. */
+  readonly fuse?: Fusion | undefined;
+}
 
 /** Lowers a graph: fuses ops, then turns each fused op into dispatches. No device is involved. */
 export async function lower(graph: Graph, options: LowerOptions = {}): Promise<Program> {
-  const { fuse: level, keep = new Set(), image, workgroup = DEFAULT_WORKGROUP_LIMITS } = options;
+  const { fuse: level = 'ops', keep = new Set(), image } = options;
+  const { workgroup = DEFAULT_WORKGROUP_LIMITS } = options;
+  const own = { keep, image, mixes: true };
   const fits = (channels: number) => tileColumnsFor(channels, workgroup) !== null;
-  const whole = fuse(graph, { ...(level && { fuse: level }), keep, image, fits });
+  // No family of adapters has blocks by default.
+  const whole =
+    level === 'blocks'
+      ? (await import('./emit/blocks.ts')).fuseBlocks(graph, { ...own, fits })
+      : fuse(graph, { ...own, fuse: level });
   // Only transformers have larger ops than these.
   const isMerged = level !== 'none' && whole.ops.some(({ op }) => op === 'layerNorm');
   const fused = isMerged ? (await import('./merge.ts')).merge(whole, keep, options.element) : whole;

@@ -5,7 +5,7 @@ import {
   plainConv,
 } from '../../kernels/conv/conv.ts';
 import type { MatrixUnit } from '../../kernels/conv/convMatrix.ts';
-import type { StripCut } from '../../kernels/conv/convStrips.ts';
+import { type StripCut, stripConv } from '../../kernels/conv/convStrips.ts';
 import type { TileColumns } from '../../kernels/kernel.ts';
 import type { Fusion } from '../compile/fuse.ts';
 import type { AdapterReport } from '../types.ts';
@@ -59,7 +59,8 @@ const strips = (cut: StripCut): VariantInfo => ({
   weights: cut.weights ?? 'invocation',
   isRough: cut.half ?? false,
   offered: ({ features }) => !cut.half || features.includes('shader-f16'),
-  load: async () => (await import('../../kernels/conv/convStrips.ts')).stripConv(cut),
+  // Every GPU has them: no chunk of its own.
+  load: async () => stripConv(cut),
 });
 
 /** All variants. `npm run tune` measures this list, and the tests of kernels run over it. */

@@ -17,6 +17,7 @@ import { nearestReference } from '../maps/enlarge.reference.ts';
 import {
   activationReference,
   addReference,
+  mixReference,
   mulReference,
   preluReference,
 } from '../maps/pointwise.reference.ts';
@@ -90,6 +91,11 @@ async function check(
   let expected: PlanarMap = convReference(nearestReference(x, upsample), w, b, cOut, kernel);
   if (spec.act0 === 'prelu') expected = preluReference(expected, slopes);
   else if (spec.act0) expected = activationReference(expected, spec.act0);
+  const weights = randomValues(4, 7);
+  if (spec.mix !== undefined) {
+    const own = spec.mix === 0 ? weights : weights.subarray(0, 2).toReversed();
+    expected = mixReference(expected, r, own);
+  }
   if (spec.multiply) expected = mulReference(expected, m);
   if (spec.add) expected = addReference(r, expected, spec.factor);
   if (spec.act1) expected = activationReference(expected, spec.act1);
@@ -102,7 +108,7 @@ async function check(
       toBlocked(x),
       variant.packing?.arrange(packed, spec) ?? packed,
       packBias(b, cOut, spec.act0 === 'prelu' ? slopes : null),
-      toBlocked(m),
+      spec.mix === undefined ? toBlocked(m) : weights,
       toBlocked(r),
     ],
     writes: [blocksOf(cOut) * 4 * W * H],
@@ -179,6 +185,8 @@ describe.each(ALL)('convolution (%s), side %i', (_, kernel, variant) => {
     ['PReLU', { act0: 'prelu' }],
     ['residual', { add: true }],
     ['a fifth of a PReLU added', { act0: 'prelu', add: true, factor: 0.2 }],
+    ['mixed with a map', { mix: 0, act1: lrelu }],
+    ['a map mixed with an activation', { act0: lrelu, mix: 1 }],
     ['everything', { act0: lrelu, multiply: true, add: true, act1: { fn: 'relu' } }],
   ])('with the epilogue %s', async (_, epilogue) => {
     const spec = { ...plain, ...epilogue, kernel, cIn: 6, cOut: 8 };

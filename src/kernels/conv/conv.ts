@@ -37,7 +37,10 @@ const SHADERS: Sources = {
   'lib/activation': activationSource,
 };
 
-/** A convolution and its whole epilogue: act1(factor * act0(conv + bias) * m + r). */
+/**
+ * A convolution and its whole epilogue: act1(factor * act0(conv + bias) * m + r), or with `mix`
+ * act1(m[mix] * act0(conv + bias) + m[1 - mix] * r) for a vector m of two weights.
+ */
 export interface ConvSpec {
   readonly kernel: 1 | 3;
   readonly cIn: number;
@@ -53,6 +56,8 @@ export interface ConvSpec {
   /** Factor of the product before the sum; 1 where nothing is added. */
   readonly factor: number;
   readonly act1: Activation | null;
+  /** Which of the two weights is the convolution's. Then `multiply` and `add` are false. */
+  readonly mix?: 0 | 1 | undefined;
 }
 
 /** Words of conv/store.wgsl. */
@@ -161,9 +166,14 @@ export const STORE: Constants = {
   SIGMOID: false,
   MULTIPLY: true,
   ADD: true,
+  MIX: false,
   PRELU: true,
   ...ACTIVATION_IDS,
 };
+
+/** Overrides them for a layer that mixes. */
+export const mixing = ({ mix }: Pick<ConvSpec, 'mix'>): Constants =>
+  mix === undefined ? {} : { MULTIPLY: false, ADD: false, MIX: true };
 
 /**
  * Sums of an invocation that go through an unrolled epilogue. With more, drivers take seconds to compile
@@ -245,9 +255,9 @@ export const plainShape = (kernel: 1 | 3): ConvShape =>
 
 /** The variant that runs on every device. Layers share a pipeline unless their enlargement differs. */
 export const plainConv: ConvVariant = {
-  kernel: ({ kernel, upsample }, element) => ({
+  kernel: ({ kernel, upsample, ...spec }, element) => ({
     label: `conv${kernel}x${kernel}${upsample > 1 ? ` nearest x${upsample}` : ''}`,
-    code: convSource(element, kernel, plainShape(kernel), { UPSAMPLE: upsample }),
+    code: convSource(element, kernel, plainShape(kernel), { UPSAMPLE: upsample, ...mixing(spec) }),
     ...CONV,
   }),
   grid: ({ kernel, cOut }, width, height) => shapeGrid(plainShape(kernel), cOut, width, height),
@@ -255,13 +265,17 @@ export const plainConv: ConvVariant = {
 
 /** The uniform's words for an output of `width` x `height` pixels. */
 export function convParams(spec: ConvSpec, width: number, height: number): ConvParams {
-  const { cIn, cOut, upsample, act0, act1, multiply, add, factor } = spec;
+  const { cIn, cOut, upsample, act0, act1, multiply, add, factor, mix = 0 } = spec;
   return {
     width,
     height,
     in_blocks: blocksOf(cIn),
     epilogue:
-      activationId(act0) | (activationId(act1) << 4) | (multiply ? 256 : 0) | (add ? 512 : 0),
+      activationId(act0) |
+      (activationId(act1) << 4) |
+      (multiply ? 256 : 0) |
+      (add ? 512 : 0) |
+      (mix << 10),
     slope0: slopeOf(act0),
     slope1: slopeOf(act1),
     factor,

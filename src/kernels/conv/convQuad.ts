@@ -28,14 +28,15 @@ export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
   // The adapters that need it have no f16.
   only: 'f32',
   kernel: (spec, element) => {
-    const { kernel, act0, multiply, add } = spec;
+    const { kernel, act0, multiply, add, mix } = spec;
     const shape = quadShape(spec, blocks);
     // What the epilogue can do. 3x3 kernels take a second or two to compile, so there are two: one
     // can do everything, and the other, which most layers use, nothing. 1x1 kernels are specialised
     // for the layer.
-    const whole = kernel === 3 && shape.blocks === 3;
+    const whole = kernel === 3 && shape.blocks === 3 && mix === undefined;
     const sigmoid = typeof act0 === 'object' && act0?.fn === 'sigmoid';
     const constants = {
+      MIX: mix !== undefined,
       LINEAR: true,
       SIGMOID: sigmoid,
       MULTIPLY: whole || multiply,

@@ -6,6 +6,7 @@ import {
   type ConvVariant,
   convSource,
   fitsUniform,
+  mixing,
   padUniform,
   shapeGrid,
 } from './conv.ts';
@@ -62,7 +63,7 @@ export function stripConv({ pixels, blocks, weights, halo, half }: StripCut): Co
       return {
         label: `conv${kernel}x${kernel} by strips of ${name}${upsample > 1 ? ', nearest' : ''}`,
         // 0: the uniform's factor, because enlargements then share a pipeline.
-        code: convSource(element, kernel, own, { UPSAMPLE: upsample > 1 ? 0 : 1 }),
+        code: convSource(element, kernel, own, { UPSAMPLE: upsample > 1 ? 0 : 1, ...mixing(spec) }),
         ...boundFor(CONV, own),
       };
     },

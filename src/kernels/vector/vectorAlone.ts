@@ -70,7 +70,7 @@ export function linearKernel(lengthIn: number, lengthOut: number, bias = false) 
     label: `linear ${lengthIn}->${lengthOut}`,
     code: assemble(
       'f32',
-      { LENGTH_IN: lengthIn, LENGTH_OUT: lengthOut, BIAS: bias, ...activationConstants(0, null) },
+      { LENGTH_IN: lengthIn, LENGTH_OUT: lengthOut, BIAS: bias },
       'vector/linear',
       SHADERS,
     ),

@@ -1,7 +1,8 @@
 // Bindings and epilogue of convolutions:
-//   y = act1( act0( sum + b[o] ) * m * factor + r )
-// m and r are feature maps of the output's shape; either may be absent. With PARTS, x is a
-// concatenation, r is one of the five bound maps, and there is no m.
+//   y = act1( act0( sum + b[o] ) * m * factor + r ), or with MIX
+//   y = act1( act0( sum + b[o] ) * m[own] + r * m[1 - own] )    (arXiv 2104.09497, eq. 5)
+// m and r are feature maps of the output's shape; either may be absent. With MIX, m is a vector of
+// two weights. With PARTS, x is a concatenation, r is one of the five bound maps, and there is no m.
 //
 // Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, absent channels zero.
 //   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
@@ -13,7 +14,7 @@
 // LINEAR therefore limits both activations to none, ReLU and leaky ReLU, and SIGMOID allows a
 // sigmoid as act0. MULTIPLY, ADD and PRELU say what the epilogue may do; the uniform says what it
 // does.
-// Prelude: PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, PRELU.
+// Prelude: PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, MIX, PRELU.
 
 #import lib/activation
 
@@ -22,7 +23,7 @@ struct Params {
   height: u32,      // H
   group_row: u32, // first row of workgroups of this dispatch: large layers run in several dispatches
   in_blocks: u32,
-  epilogue: u32, // act0 | act1 << 4 | (m present) << 8 | (r present) << 9 | (index of the part that is r) << 10
+  epilogue: u32, // act0 | act1 << 4 | (m present) << 8 | (r present) << 9 | (own, or index of the part that is r) << 10
   slope0: f32,
   slope1: f32,
   factor: f32,
@@ -40,7 +41,11 @@ struct Params {
 #else
   @group(0) @binding(1) var<storage, read> x: array<E4>;
   @group(0) @binding(3) var<storage, read> bias: array<E4>;
-  @group(0) @binding(4) var<storage, read> multiplier: array<E4>;
+  #if MIX
+    @group(0) @binding(4) var<storage, read> multiplier: array<f32>;
+  #else
+    @group(0) @binding(4) var<storage, read> multiplier: array<E4>;
+  #end
   @group(0) @binding(5) var<storage, read> addend: array<E4>;
   @group(0) @binding(6) var<storage, read_write> y: array<E4>;
 #end
@@ -69,6 +74,10 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
     if (params.epilogue & 15u) == ACTIVATION_PRELU {
       v = leaky(vec4f(bias[params.out_blocks + block]), sum);
     }
+  #end
+  #if MIX
+    let own = params.epilogue >> 10u;
+    v = v * multiplier[own] + vec4f(addend[at]) * multiplier[1u - own];
   #end
   #if MULTIPLY
     if (params.epilogue & 256u) != 0u {

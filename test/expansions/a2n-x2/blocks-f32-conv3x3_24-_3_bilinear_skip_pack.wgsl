@@ -23,6 +23,7 @@ const LINEAR = false;
 const SIGMOID = false;
 const MULTIPLY = true;
 const ADD = true;
+const MIX = false;
 const PRELU = true;
 const ACTIVATION_NONE = 0u;
 const ACTIVATION_LEAKY_RELU = 1u;

@@ -5,24 +5,25 @@ const REACH = 1u;
 const STRIP = 8u;
 const LINES = 1u;
 const DOWN = true;
-const BLOCKS = 1u;
+const BLOCKS = 2u;
 const WIDTH = 32u;
 const HEIGHT = 4u;
 const QUAD = false;
 const SHARED = true;
-const CHUNK = 7u;
+const CHUNK = 3u;
 const UNIFORM = 0u;
 const WEIGHTS_BINDING = 2u;
 const HALO = false;
 const STAGED = true;
 const HALF = false;
-const GATHER = false;
+const GATHER = true;
 const PACK = false;
 const PARTS = false;
 const LINEAR = false;
 const SIGMOID = false;
-const MULTIPLY = true;
-const ADD = true;
+const MULTIPLY = false;
+const ADD = false;
+const MIX = true;
 const PRELU = true;
 const ACTIVATION_NONE = 0u;
 const ACTIVATION_LEAKY_RELU = 1u;
@@ -51,9 +52,10 @@ const UPSAMPLE = 1u;
 // QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER.
 
 // Bindings and epilogue of convolutions:
-//   y = act1( act0( sum + b[o] ) * m * factor + r )
-// m and r are feature maps of the output's shape; either may be absent. With PARTS, x is a
-// concatenation, r is one of the five bound maps, and there is no m.
+//   y = act1( act0( sum + b[o] ) * m * factor + r ), or with MIX
+//   y = act1( act0( sum + b[o] ) * m[own] + r * m[1 - own] )    (arXiv 2104.09497, eq. 5)
+// m and r are feature maps of the output's shape; either may be absent. With MIX, m is a vector of
+// two weights. With PARTS, x is a concatenation, r is one of the five bound maps, and there is no m.
 //
 // Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, absent channels zero.
 //   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
@@ -65,7 +67,7 @@ const UPSAMPLE = 1u;
 // LINEAR therefore limits both activations to none, ReLU and leaky ReLU, and SIGMOID allows a
 // sigmoid as act0. MULTIPLY, ADD and PRELU say what the epilogue may do; the uniform says what it
 // does.
-// Prelude: PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, PRELU.
+// Prelude: PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, MIX, PRELU.
 
 // Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
 
@@ -122,7 +124,7 @@ struct Params {
   height: u32,      // H
   group_row: u32, // first row of workgroups of this dispatch: large layers run in several dispatches
   in_blocks: u32,
-  epilogue: u32, // act0 | act1 << 4 | (m present) << 8 | (r present) << 9 | (index of the part that is r) << 10
+  epilogue: u32, // act0 | act1 << 4 | (m present) << 8 | (r present) << 9 | (own, or index of the part that is r) << 10
   slope0: f32,
   slope1: f32,
   factor: f32,
@@ -135,7 +137,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<E4>;
 @group(0) @binding(3) var<storage, read> bias: array<E4>;
-@group(0) @binding(4) var<storage, read> multiplier: array<E4>;
+@group(0) @binding(4) var<storage, read> multiplier: array<f32>;
 @group(0) @binding(5) var<storage, read> addend: array<E4>;
 @group(0) @binding(6) var<storage, read_write> y: array<E4>;
 
@@ -154,12 +156,8 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
   if (params.epilogue & 15u) == ACTIVATION_PRELU {
     v = leaky(vec4f(bias[params.out_blocks + block]), sum);
   }
-  if (params.epilogue & 256u) != 0u {
-    v *= vec4f(multiplier[at]);
-  }
-  if (params.epilogue & 512u) != 0u {
-    v = v * params.factor + vec4f(addend[at]);
-  }
+  let own = params.epilogue >> 10u;
+  v = v * multiplier[own] + vec4f(addend[at]) * multiplier[1u - own];
   y[at] = E4(activate((params.epilogue >> 4u) & 15u, params.slope1, v));
 }
 
@@ -236,6 +234,15 @@ fn main(
   var s0_0_5 = bias0;
   var s0_0_6 = bias0;
   var s0_0_7 = bias0;
+  let bias1 = bias_of(block + 1u);
+  var s1_0_0 = bias1;
+  var s1_0_1 = bias1;
+  var s1_0_2 = bias1;
+  var s1_0_3 = bias1;
+  var s1_0_4 = bias1;
+  var s1_0_5 = bias1;
+  var s1_0_6 = bias1;
+  var s1_0_7 = bias1;
   for (var i = 0u; i < in_blocks; i++) {
     const SIDE = 3u;
     const TAPS = SIDE * SIDE;
@@ -297,16 +304,65 @@ fn main(
         s0_0_7 += w1 * v8;
         s0_0_7 += w2 * v9;
       }
+      {
+        let taps = (1u * CHUNK + i % CHUNK) * TAPS + (k - 0u) * ACROSS_TAPS;
+        let w0 = P4x4(shared_weights[taps + 0u * ALONG_TAPS]);
+        let w1 = P4x4(shared_weights[taps + 1u * ALONG_TAPS]);
+        let w2 = P4x4(shared_weights[taps + 2u * ALONG_TAPS]);
+        s1_0_0 += w0 * v0;
+        s1_0_0 += w1 * v1;
+        s1_0_0 += w2 * v2;
+        s1_0_1 += w0 * v1;
+        s1_0_1 += w1 * v2;
+        s1_0_1 += w2 * v3;
+        s1_0_2 += w0 * v2;
+        s1_0_2 += w1 * v3;
+        s1_0_2 += w2 * v4;
+        s1_0_3 += w0 * v3;
+        s1_0_3 += w1 * v4;
+        s1_0_3 += w2 * v5;
+        s1_0_4 += w0 * v4;
+        s1_0_4 += w1 * v5;
+        s1_0_4 += w2 * v6;
+        s1_0_5 += w0 * v5;
+        s1_0_5 += w1 * v6;
+        s1_0_5 += w2 * v7;
+        s1_0_6 += w0 * v6;
+        s1_0_6 += w1 * v7;
+        s1_0_6 += w2 * v8;
+        s1_0_7 += w0 * v7;
+        s1_0_7 += w1 * v8;
+        s1_0_7 += w2 * v9;
+      }
     }
   }
 
-  const last0 = vec4f(0.0);
-  store_pixel(block + 0u, first_row + 0u, col + 0u, s0_0_0 + last0);
-  store_pixel(block + 0u, first_row + 1u, col + 0u, s0_0_1 + last0);
-  store_pixel(block + 0u, first_row + 2u, col + 0u, s0_0_2 + last0);
-  store_pixel(block + 0u, first_row + 3u, col + 0u, s0_0_3 + last0);
-  store_pixel(block + 0u, first_row + 4u, col + 0u, s0_0_4 + last0);
-  store_pixel(block + 0u, first_row + 5u, col + 0u, s0_0_5 + last0);
-  store_pixel(block + 0u, first_row + 6u, col + 0u, s0_0_6 + last0);
-  store_pixel(block + 0u, first_row + 7u, col + 0u, s0_0_7 + last0);
+  // A loop, because the epilogue is then compiled once and not once per sum. Real GPUs would put an
+  // array that it indexes into memory, and software drivers run every branch of a switch.
+  for (var n = 0u; n < BLOCKS * LINES * STRIP; n++) {
+    var sum: vec4f;
+    switch n {
+      case (0u * LINES + 0u) * STRIP + 0u: { sum = s0_0_0; }
+      case (0u * LINES + 0u) * STRIP + 1u: { sum = s0_0_1; }
+      case (0u * LINES + 0u) * STRIP + 2u: { sum = s0_0_2; }
+      case (0u * LINES + 0u) * STRIP + 3u: { sum = s0_0_3; }
+      case (0u * LINES + 0u) * STRIP + 4u: { sum = s0_0_4; }
+      case (0u * LINES + 0u) * STRIP + 5u: { sum = s0_0_5; }
+      case (0u * LINES + 0u) * STRIP + 6u: { sum = s0_0_6; }
+      case (0u * LINES + 0u) * STRIP + 7u: { sum = s0_0_7; }
+      case (1u * LINES + 0u) * STRIP + 0u: { sum = s1_0_0; }
+      case (1u * LINES + 0u) * STRIP + 1u: { sum = s1_0_1; }
+      case (1u * LINES + 0u) * STRIP + 2u: { sum = s1_0_2; }
+      case (1u * LINES + 0u) * STRIP + 3u: { sum = s1_0_3; }
+      case (1u * LINES + 0u) * STRIP + 4u: { sum = s1_0_4; }
+      case (1u * LINES + 0u) * STRIP + 5u: { sum = s1_0_5; }
+      case (1u * LINES + 0u) * STRIP + 6u: { sum = s1_0_6; }
+      case (1u * LINES + 0u) * STRIP + 7u: { sum = s1_0_7; }
+      default: {}
+    }
+    let b = block + n / (LINES * STRIP);
+    let l = n / STRIP % LINES;
+    let c = n % STRIP;
+    store_pixel(b, first_row + c, col + l, sum);
+  }
 }

@@ -25,6 +25,7 @@ const LINEAR = true;
 const SIGMOID = true;
 const MULTIPLY = true;
 const ADD = false;
+const MIX = false;
 const PRELU = false;
 const ACTIVATION_NONE = 0u;
 const ACTIVATION_LEAKY_RELU = 1u;
@@ -53,9 +54,10 @@ const UPSAMPLE = 1u;
 // QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER.
 
 // Bindings and epilogue of convolutions:
-//   y = act1( act0( sum + b[o] ) * m * factor + r )
-// m and r are feature maps of the output's shape; either may be absent. With PARTS, x is a
-// concatenation, r is one of the five bound maps, and there is no m.
+//   y = act1( act0( sum + b[o] ) * m * factor + r ), or with MIX
+//   y = act1( act0( sum + b[o] ) * m[own] + r * m[1 - own] )    (arXiv 2104.09497, eq. 5)
+// m and r are feature maps of the output's shape; either may be absent. With MIX, m is a vector of
+// two weights. With PARTS, x is a concatenation, r is one of the five bound maps, and there is no m.
 //
 // Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, absent channels zero.
 //   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
@@ -67,7 +69,7 @@ const UPSAMPLE = 1u;
 // LINEAR therefore limits both activations to none, ReLU and leaky ReLU, and SIGMOID allows a
 // sigmoid as act0. MULTIPLY, ADD and PRELU say what the epilogue may do; the uniform says what it
 // does.
-// Prelude: PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, PRELU.
+// Prelude: PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, MIX, PRELU.
 
 // Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
 
@@ -124,7 +126,7 @@ struct Params {
   height: u32,      // H
   group_row: u32, // first row of workgroups of this dispatch: large layers run in several dispatches
   in_blocks: u32,
-  epilogue: u32, // act0 | act1 << 4 | (m present) << 8 | (r present) << 9 | (index of the part that is r) << 10
+  epilogue: u32, // act0 | act1 << 4 | (m present) << 8 | (r present) << 9 | (own, or index of the part that is r) << 10
   slope0: f32,
   slope1: f32,
   factor: f32,

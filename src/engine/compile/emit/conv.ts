@@ -9,38 +9,24 @@ import {
   plainConv,
 } from '../../../kernels/conv/conv.ts';
 import {
-  convGateGrid,
-  convGateKernel,
-  packConvGate,
-  packGateBias,
-} from '../../../kernels/conv/convFused.ts';
-import {
   convPartsGrid,
   convPartsKernel,
   convPartsParams,
   partsShape,
 } from '../../../kernels/conv/convParts.ts';
 import { blocksOf } from '../../../kernels/kernel.ts';
-import type { ConvLayer, ConvOp, FusedOpOf } from '../fused.ts';
+import type { ConvLayer, ConvOp } from '../fused.ts';
 import type { Operand } from '../program.ts';
 import type { NetworkWeights } from '../weights.ts';
-import {
-  type Emission,
-  type EmitterGroup,
-  exact,
-  mapParams,
-  memoryWork,
-  optional,
-} from './emission.ts';
+import { type Emission, type EmitterGroup, exact, memoryWork, optional } from './emission.ts';
 
-/** Convolutions of one or several maps with their epilogues, and pixel attention. */
-export const convEmitters: EmitterGroup<'conv' | 'gatedConv'> = (emission) => ({
+/** Convolutions of one or several maps with their epilogues. */
+export const convEmitters: EmitterGroup<'conv'> = (emission) => ({
   conv: (op) => emitConv(emission, op),
-  gatedConv: (op) => emitGatedConv(emission, op),
 });
 
 function emitConv(emission: Emission, op: ConvOp): void {
-  const { kernel, cIn, cOut, upsample, act0, act1, factor, reads, multiplyAdds } = op;
+  const { kernel, cIn, cOut, upsample, act0, act1, factor, mix, reads, multiplyAdds } = op;
   const { multiplier, addend } = reads;
   const spec: ConvSpec = {
     kernel,
@@ -48,10 +34,11 @@ function emitConv(emission: Emission, op: ConvOp): void {
     cOut,
     upsample,
     act0: act0?.fn === 'prelu' ? 'prelu' : act0,
-    multiply: multiplier !== null,
-    add: addend !== null,
+    multiply: multiplier !== null && mix === undefined,
+    add: addend !== null && mix === undefined,
     factor,
     act1,
+    mix,
   };
   const { scale, reduced } = emission.map(op.writes.y);
   const shared = {
@@ -158,31 +145,3 @@ export const layerBias = (emission: Emission, { bias, cOut }: ConvLayer): Operan
   emission.constant(`bias of ${cOut}`, [bias], emission.element, (w) =>
     packBias(optional(w, bias), cOut),
   );
-
-function emitGatedConv(emission: Emission, op: FusedOpOf<'gatedConv'>): void {
-  const { conv, gate, upsample, activation, multiplyAdds } = op;
-  const { cIn, cOut } = conv;
-  const { element } = emission;
-  const { scale } = emission.map(op.writes.y);
-  const tileColumns = emission.tileColumns(cOut);
-  const spec = { cIn, cOut, upsample, act1: activation, tileColumns };
-  emission.dispatch({
-    name: op.name,
-    kernel: convGateKernel(spec, element),
-    reads: {
-      x: emission.read(op.reads.x),
-      weights: emission.constant('gated conv', [conv.weight, gate.weight], element, (w) =>
-        packConvGate(spec, exact(w, conv.weight), exact(w, gate.weight)),
-      ),
-      bias: emission.constant(`biases of ${cOut}`, [conv.bias, gate.bias], element, (w) =>
-        packGateBias(spec, optional(w, conv.bias), optional(w, gate.bias)),
-      ),
-    },
-    writes: { y: emission.write(op.writes.y) },
-    scale,
-    grid: ({ width, height }) => convGateGrid(spec, width, height),
-    params: mapParams,
-    multiplyAdds,
-    work: multiplyAdds + memoryWork(cIn / upsample ** 2 + cOut, scale),
-  });
-}

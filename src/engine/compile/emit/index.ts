@@ -10,13 +10,15 @@ const transformer = async () => (await import('./transformer.ts')).transformerEm
 
 const merged = async () => (await import('./merged.ts')).mergedEmitters;
 const plksr = async () => (await import('./plksr.ts')).plksrEmitters;
-const attention = async () => (await import('./attention.ts')).attentionEmitters;
+const blocks = async () => (await import('./blocks.ts')).blockEmitters;
 const vectorAlone = async () => (await import('./vectorAlone.ts')).vectorAloneEmitters;
 
 /** Lazily loaded groups: few networks have these ops, or have them outside of larger ones. */
 const LAZY = {
-  attentionGate: attention,
-  attentionMix: attention,
+  attentionGate: blocks,
+  attentionMix: blocks,
+  gatedConv: blocks,
+  skipPack: blocks,
   globalAveragePool: vectorAlone,
   meanOfSquares: vectorAlone,
   linear: vectorAlone,

@@ -1,6 +1,5 @@
 import { paddingOf } from '../../../graph/analysis.ts';
-import { packBias, plainShape } from '../../../kernels/conv/conv.ts';
-import { convPackGrid, convPackKernel } from '../../../kernels/conv/convFused.ts';
+import { packBias } from '../../../kernels/conv/conv.ts';
 import { type Kernel, type MAP_WORDS, mapGrid } from '../../../kernels/kernel.ts';
 import { enlargeKernel } from '../../../kernels/maps/enlarge.ts';
 import { packAffine, pointwiseKernel } from '../../../kernels/maps/pointwise.ts';
@@ -8,7 +7,6 @@ import { concatKernel, pixelShuffleKernel } from '../../../kernels/maps/rearrang
 import { packRgba8Kernel, unpackRgba8Kernel } from '../../../kernels/pixels/rgba8.ts';
 import type { FusedOpOf, ValueId } from '../fused.ts';
 import type { Operand } from '../program.ts';
-import { layerBias, layerWeights, shapeFor } from './conv.ts';
 import { type Emission, type EmitterGroup, exact, mapStep, memoryWork } from './emission.ts';
 
 /** Everything that runs over a map pixel by pixel: arithmetic, rearrangement, conversion. */
@@ -23,7 +21,6 @@ export const pixelEmitters: EmitterGroup<
   | 'pixelUnshuffle'
   | 'unpack'
   | 'pack'
-  | 'skipPack'
 > = (emission) => {
   const { element } = emission;
   /** A step that writes a map, with one invocation per vector. */
@@ -86,7 +83,6 @@ export const pixelEmitters: EmitterGroup<
     pixelUnshuffle: shuffle,
     unpack: (op) => emitUnpack(emission, op),
     pack: (op) => emitPack(emission, op),
-    skipPack: (op) => emitSkipPack(emission, op),
   };
 };
 
@@ -139,38 +135,5 @@ function emitPack(emission: Emission, { name, reads }: FusedOpOf<'pack'>): void 
     }),
     multiplyAdds: 0,
     work: memoryWork(5, scale),
-  });
-}
-
-function emitSkipPack(emission: Emission, op: FusedOpOf<'skipPack'>): void {
-  const { conv, scale, reads, multiplyAdds } = op;
-  const { range } = emission.format(emission.graph.output);
-  const { packed, status } = emission.image();
-  const { cIn, cOut, kernel } = conv;
-  const plain = { act0: null, act1: null, multiply: false, add: false, factor: 1, upsample: 1 };
-  const own = shapeFor(emission, { kernel, cIn, cOut, ...plain }, plainShape(3));
-  emission.dispatch({
-    name: `${op.name}:packed`,
-    kernel: convPackKernel({ cIn, scale, range }, emission.element, own.shape),
-    reads: {
-      x: emission.read(reads.x),
-      weights: layerWeights(emission, conv, own),
-      bias: layerBias(emission, conv),
-      lr: emission.read(reads.skip),
-    },
-    writes: { image: packed, status },
-    scale,
-    grid: (_, { core }) => convPackGrid(core.width * scale, core.height * scale, own.shape),
-    params: (size, { core, source, mark = 1 }) => ({
-      width: core.width * scale,
-      height: core.height * scale,
-      map_width: size.width,
-      map_height: size.height,
-      col0: (core.x - source.x) * scale,
-      row0: (core.y - source.y) * scale,
-      mark,
-    }),
-    multiplyAdds,
-    work: multiplyAdds + memoryWork(conv.cIn + 4, scale),
   });
 }

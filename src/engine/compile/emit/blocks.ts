@@ -9,12 +9,28 @@ import {
   packAttentionMix,
   statGroups,
 } from '../../../kernels/attention/attentionBlock.ts';
+import { plainShape } from '../../../kernels/conv/conv.ts';
+import {
+  convGateGrid,
+  convGateKernel,
+  convPackGrid,
+  convPackKernel,
+  packConvGate,
+  packGateBias,
+} from '../../../kernels/conv/convFused.ts';
 import { blocksOf } from '../../../kernels/kernel.ts';
 import { poolChunks } from '../../../kernels/vector/pool.ts';
 import type { FusedOpOf, ValueId } from '../fused.ts';
 import type { ResourceId } from '../program.ts';
-import { layerBias } from './conv.ts';
-import { type Emission, type EmitterGroup, exact, memoryWork } from './emission.ts';
+import { layerBias, layerWeights, shapeFor } from './conv.ts';
+import {
+  type Emission,
+  type EmitterGroup,
+  exact,
+  mapParams,
+  memoryWork,
+  optional,
+} from './emission.ts';
 
 /** Partial sums of a map, and their number for a map of a given size. */
 interface PartialSums {
@@ -22,12 +38,19 @@ interface PartialSums {
   readonly count: (size: Size) => number;
 }
 
-/** The two halves of attention-in-attention blocks. */
-export const attentionEmitters: EmitterGroup<'attentionGate' | 'attentionMix'> = (emission) => {
+// Loaded with the emitters: the level needs both.
+export { fuseBlocks } from '../blocks.ts';
+
+/** What level `blocks` adds: attention-in-attention blocks, pixel attention, a network's end. */
+export const blockEmitters: EmitterGroup<
+  'attentionGate' | 'attentionMix' | 'gatedConv' | 'skipPack'
+> = (emission) => {
   const blocks = new AttentionBlocks(emission);
   return {
     attentionGate: (op) => blocks.gate(op),
     attentionMix: (op) => blocks.mix(op),
+    gatedConv: (op) => emitGatedConv(emission, op),
+    skipPack: (op) => emitSkipPack(emission, op),
   };
 };
 
@@ -170,4 +193,65 @@ class AttentionBlocks {
     }
     return stats;
   }
+}
+
+function emitGatedConv(emission: Emission, op: FusedOpOf<'gatedConv'>): void {
+  const { conv, gate, upsample, activation, multiplyAdds } = op;
+  const { cIn, cOut } = conv;
+  const { element } = emission;
+  const { scale } = emission.map(op.writes.y);
+  const tileColumns = emission.tileColumns(cOut);
+  const spec = { cIn, cOut, upsample, act1: activation, tileColumns };
+  emission.dispatch({
+    name: op.name,
+    kernel: convGateKernel(spec, element),
+    reads: {
+      x: emission.read(op.reads.x),
+      weights: emission.constant('gated conv', [conv.weight, gate.weight], element, (w) =>
+        packConvGate(spec, exact(w, conv.weight), exact(w, gate.weight)),
+      ),
+      bias: emission.constant(`biases of ${cOut}`, [conv.bias, gate.bias], element, (w) =>
+        packGateBias(spec, optional(w, conv.bias), optional(w, gate.bias)),
+      ),
+    },
+    writes: { y: emission.write(op.writes.y) },
+    scale,
+    grid: ({ width, height }) => convGateGrid(spec, width, height),
+    params: mapParams,
+    multiplyAdds,
+    work: multiplyAdds + memoryWork(cIn / upsample ** 2 + cOut, scale),
+  });
+}
+
+function emitSkipPack(emission: Emission, op: FusedOpOf<'skipPack'>): void {
+  const { conv, scale, reads, multiplyAdds } = op;
+  const { range } = emission.format(emission.graph.output);
+  const { packed, status } = emission.image();
+  const { cIn, cOut, kernel } = conv;
+  const plain = { act0: null, act1: null, multiply: false, add: false, factor: 1, upsample: 1 };
+  const own = shapeFor(emission, { kernel, cIn, cOut, ...plain }, plainShape(3));
+  emission.dispatch({
+    name: `${op.name}:packed`,
+    kernel: convPackKernel({ cIn, scale, range }, emission.element, own.shape),
+    reads: {
+      x: emission.read(reads.x),
+      weights: layerWeights(emission, conv, own),
+      bias: layerBias(emission, conv),
+      lr: emission.read(reads.skip),
+    },
+    writes: { image: packed, status },
+    scale,
+    grid: (_, { core }) => convPackGrid(core.width * scale, core.height * scale, own.shape),
+    params: (size, { core, source, mark = 1 }) => ({
+      width: core.width * scale,
+      height: core.height * scale,
+      map_width: size.width,
+      map_height: size.height,
+      col0: (core.x - source.x) * scale,
+      row0: (core.y - source.y) * scale,
+      mark,
+    }),
+    multiplyAdds,
+    work: multiplyAdds + memoryWork(conv.cIn + 4, scale),
+  });
 }
