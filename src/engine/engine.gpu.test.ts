@@ -9,6 +9,7 @@ import { readSafetensors } from '../weights/safetensors.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import { Engine, type Model } from './engine.ts';
 import { upscaleOnCpu } from './oracle/interpreter.ts';
+import { tuningOf } from './tune/tuning.ts';
 import type { Strip } from './types.ts';
 
 /** The seeded A2N of two blocks, x4. It is tiny, so images can be larger than tiles. */
@@ -79,6 +80,35 @@ describe('Engine.upscale', () => {
         expect(share).toBeLessThanOrEqual(0.001);
       }
       await engine.unloadModel(loaded);
+    },
+  );
+
+  // Software adapters take neither, so networks would not run here as they do on real GPUs.
+  it.each(['shared', 'strips', 'halo'] as const)(
+    'with convolutions by %s, which also pool: the same picture, in tiles too',
+    async (conv) => {
+      const image = picture(45, 34, true);
+      const choice = { fuse: 'ops', conv, tileColumns: 8 } as const;
+      const strips = await Engine.create({
+        gpu: testGpu(),
+        tuning: (adapter) => tuningOf(choice, adapter),
+      });
+      const loaded = await strips.loadModel(tiny, weights);
+      const names = loaded.program.steps.map(({ kernel }) => kernel.label);
+      expect(names.some((name) => name.includes('strips'))).toBe(true);
+      expect(names.filter((name) => name.includes('pool'))).toEqual([]);
+      for (const tileSize of [64, 24]) {
+        const pooled = await strips.upscale(loaded, image, { tileSize });
+        const plain = await engine.upscale(model, image, { tileSize });
+        expect(pooled.report).toMatchObject({
+          tiles: tileSize === 64 ? 1 : 4,
+          statistics: 'exact',
+        });
+        const { worst, share } = difference(pooled.image, plain.image);
+        expect(worst).toBeLessThanOrEqual(1);
+        expect(share).toBeLessThanOrEqual(0.001);
+      }
+      strips.destroy();
     },
   );
 

@@ -89,6 +89,7 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>
     halo: (e) => stripConv({ ...shared, halo: true }).kernel(conv({}), e),
     half: (e) => stripConv({ ...shared, half: true }).kernel(conv({}), e),
     mixing: (e) => stripConv(shared).kernel(conv({ mix: 0, act1: LRELU }), e),
+    pooling: (e) => stripConv(shared).kernel(conv({ kernel: 1, act0: LRELU, pool: true }), e),
     'quad-mixing': (e) => quadConv(5).kernel(conv({ mix: 0, act1: LRELU }), e),
     quad5: (e) => quadConv(5).kernel(conv({}), e),
     quad3: (e) => quadConv(3).kernel(conv({}), e),

@@ -17,6 +17,8 @@ const HALO = false;
 const STAGED = false;
 const HALF = false;
 const GATHER = true;
+const POOL = false;
+const STAYS = false;
 const PACK = false;
 const PARTS = false;
 const LINEAR = false;
@@ -49,7 +51,10 @@ const UPSAMPLE = 1u;
 // epilogue are uniforms rather than constants, and layers share a pipeline: compiling a pipeline per
 // layer costs more time than the branches. How weights and pixels are loaded: conv/weights.wgsl.
 // Prelude: E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT, PACK, PARTS,
-// QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER.
+// QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER, POOL, STAYS (STAGED or POOL).
+//
+// With POOL, a workgroup also sums its results for a global average pooling:
+//   partials [workgroups of x and y][out_blocks] vec4f
 
 // Bindings and epilogue of convolutions:
 //   y = act1( act0( sum + b[o] ) * m * factor + r ), or with MIX
@@ -146,10 +151,10 @@ fn bias_of(block: u32) -> vec4f {
   return vec4f(bias[min(block, params.out_blocks - 1u)]);
 }
 
-// Pixels outside the map are dropped.
-fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
+// Returns what it stores. Pixels outside the map are dropped.
+fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   if row >= params.height || col >= params.width || block >= params.out_blocks {
-    return;
+    return vec4f(0.0);
   }
   let at = (block * params.height + row) * params.width + col;
   var v = activate(params.epilogue & 15u, params.slope0, sum);
@@ -162,7 +167,9 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
   if (params.epilogue & 512u) != 0u {
     v = v * params.factor + vec4f(addend[at]);
   }
-  y[at] = E4(activate((params.epilogue >> 4u) & 15u, params.slope1, v));
+  v = activate((params.epilogue >> 4u) & 15u, params.slope1, v);
+  y[at] = E4(v);
+  return v;
 }
 
 // The type of products: f32, or with HALF the type of maps and weights. Real GPUs compute two
@@ -190,7 +197,7 @@ fn main(
   let col = (group.x * WIDTH + local.x) * LINES;
   let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * STRIP;
   let block = group.z * BLOCKS;
-  // Invocations that help to load must not return early. The lanes of a quad share a row.
+  // Invocations that help to load or to sum must not return early. The lanes of a quad share a row.
   if first_row >= params.height {
     return;
   }
@@ -362,6 +369,6 @@ fn main(
     let b = block + n / (LINES * STRIP);
     let l = n / STRIP % LINES;
     let c = n % STRIP;
-    store_pixel(b, first_row + c, col + l, sum);
+    let stored = store_pixel(b, first_row + c, col + l, sum);
   }
 }

@@ -152,10 +152,10 @@ fn bias_of(block: u32) -> vec4f {
   return vec4f(bias[min(block, params.out_blocks - 1u)]);
 }
 
-// Pixels outside the map are dropped.
-fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
+// Returns what it stores. Pixels outside the map are dropped.
+fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   if row >= params.height || col >= params.width || block >= params.out_blocks {
-    return;
+    return vec4f(0.0);
   }
   let at = (block * params.height + row) * params.width + col;
   var v = activate(params.epilogue & 15u, params.slope0, sum);
@@ -168,7 +168,9 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
   if (params.epilogue & 512u) != 0u {
     v = v * params.factor + vec4f(addend[at]);
   }
-  y[at] = E4(activate((params.epilogue >> 4u) & 15u, params.slope1, v));
+  v = activate((params.epilogue >> 4u) & 15u, params.slope1, v);
+  y[at] = E4(v);
+  return v;
 }
 
 @group(0) @binding(2) var<storage, read> weights: array<E>;

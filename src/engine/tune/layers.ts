@@ -130,7 +130,7 @@ export function withLayer<T>(
     });
     const bound = await device.scoped('tuning', () => {
       const { x, weights, bias, y } = made;
-      const operands = { x, weights, bias, multiplier: x, addend: x, y };
+      const operands = { x, weights, bias, multiplier: x, addend: x, y, partials: y };
       const kernel = bindKernel(device, kernelOf, pipeline, made.uniform, operands);
       kernel.set(convParams(spec, width, height));
       return kernel;

@@ -22,6 +22,7 @@ import {
   preluReference,
 } from '../maps/pointwise.reference.ts';
 import { fromBlocked, type PlanarMap, toBlocked } from '../planar.ts';
+import { globalAveragePoolReference } from '../vector/pool.reference.ts';
 import { convReference } from './conv.reference.ts';
 import {
   type ConvSpec,
@@ -101,8 +102,10 @@ async function check(
   if (spec.act1) expected = activationReference(expected, spec.act1);
 
   const packed = packConvWeights(w, cOut, cIn, kernel);
-  const [y] = await runKernel(variant.kernel(spec, 'f32'), {
-    grid: variant.grid(spec, W, H),
+  const grid = variant.grid(spec, W, H);
+  const parts = grid[0] * grid[1];
+  const [y, sums] = await runKernel(variant.kernel(spec, 'f32'), {
+    grid,
     params: convParams(spec, W, H),
     reads: [
       toBlocked(x),
@@ -111,12 +114,21 @@ async function check(
       spec.mix === undefined ? toBlocked(m) : weights,
       toBlocked(r),
     ],
-    writes: [blocksOf(cOut) * 4 * W * H],
+    writes: [blocksOf(cOut) * 4 * W * H, ...(spec.pool ? [parts * blocksOf(cOut) * 4] : [])],
     ...(rowsPerDispatch === undefined ? {} : { rowsPerDispatch }),
   });
   const blocked = written(y);
   const abs = variant.shape?.(spec).half ? halfSums(x, w, spec) : 2e-5;
   expectClose(fromBlocked(blocked, cOut, H, W).data, expected.data, { abs });
+  if (spec.pool) {
+    const partials = written(sums);
+    const mean = Array.from({ length: cOut }, (_, c) => {
+      let sum = 0;
+      for (let part = 0; part < parts; part++) sum += partials[part * blocksOf(cOut) * 4 + c];
+      return sum / (W * H);
+    });
+    expectClose(mean, globalAveragePoolReference(expected), { abs: abs as number });
+  }
   // Absent channels must stay zero where nothing is added to them, because the next layer reads
   // them.
   if (!spec.act0 && cOut % 4 !== 0) {
@@ -211,6 +223,34 @@ describe.each(ALL)('convolution (%s), side %i', (_, kernel, variant) => {
       rowsPerDispatch: 2,
     }));
 });
+
+describe.each(ALL.filter(([, , { pools }]) => pools))(
+  'sums of convolution (%s), side %i',
+  (_, kernel, variant) => {
+    it.each([
+      [1, 1, 8, 4],
+      [9, 1, 4, 5],
+      [13, 11, 8, 40],
+      [32, 32, 4, 12],
+      [33, 33, 4, 3],
+      [65, 9, 3, 24],
+    ])('at %i x %i, %i -> %i channels', (width, height, cIn, cOut) =>
+      check(variant, {
+        spec: { ...plain, kernel, cIn, cOut, act0: lrelu, pool: true },
+        width,
+        height,
+      }),
+    );
+
+    it('cut into pieces along y', () =>
+      check(variant, {
+        spec: { ...plain, kernel, cIn: 4, cOut: 4, pool: true },
+        width: 70,
+        height: 61,
+        rowsPerDispatch: 1,
+      }));
+  },
+);
 
 describe.each(VARIANTS)('convolution 3x3 (%s) through a nearest enlargement', (_, variant) => {
   it.each([

@@ -58,6 +58,8 @@ export interface ConvSpec {
   readonly act1: Activation | null;
   /** Which of the two weights is the convolution's. Then `multiply` and `add` are false. */
   readonly mix?: 0 | 1 | undefined;
+  /** Whether workgroups also sum the results for a pooling (`ConvVariant.pools`). */
+  readonly pool?: boolean | undefined;
 }
 
 /** Words of conv/store.wgsl. */
@@ -78,8 +80,17 @@ export type ConvParams = Params<keyof typeof CONV_WORDS>;
 
 /** The operands of all variants: weights by `packConvWeights`, bias by `packBias`. */
 export const CONV = contract(['x', 'weights', 'bias', 'multiplier', 'addend'], ['y'], CONV_WORDS);
+const POOLING = contract(CONV.reads, ['y', 'partials'], CONV_WORDS);
 
-export type ConvKernel = Kernel<(typeof CONV.reads)[number], 'y', keyof typeof CONV_WORDS>;
+/** Writes `partials` [workgroups of x and y][blocks] vec4f, f32, with `pool` only. */
+export type ConvKernel = Kernel<
+  (typeof CONV.reads)[number],
+  (typeof POOLING.writes)[number],
+  keyof typeof CONV_WORDS
+>;
+
+/** The operands of a layer's kernel. */
+export const convContract = ({ pool }: ConvSpec) => (pool ? POOLING : CONV);
 
 /**
  * One way to compute convolutions of plain maps. All variants have the bindings, the epilogue and
@@ -91,6 +102,11 @@ export interface ConvVariant {
   readonly takes?: (spec: ConvSpec) => boolean;
   /** The only element type that it supports. Absent: both. */
   readonly only?: ElementType;
+  /**
+   * Whether its workgroups can sum results (`ConvSpec.pool`). Software drivers take longer for the
+   * barriers than for a step of its own, and small workgroups make too many sums.
+   */
+  readonly pools?: boolean;
   readonly kernel: (spec: ConvSpec, element: ElementType) => ConvKernel;
   readonly grid: (spec: ConvSpec, width: number, height: number) => Grid;
   /**
@@ -171,9 +187,11 @@ export const STORE: Constants = {
   ...ACTIVATION_IDS,
 };
 
-/** Overrides them for a layer that mixes. */
-export const mixing = ({ mix }: Pick<ConvSpec, 'mix'>): Constants =>
-  mix === undefined ? {} : { MULTIPLY: false, ADD: false, MIX: true };
+/** Overrides them for a layer that mixes or pools. */
+export const extras = ({ mix, pool }: ConvSpec): Constants => ({
+  ...(mix !== undefined && { MULTIPLY: false, ADD: false, MIX: true }),
+  ...(pool && { POOL: true, GATHER: true, STAYS: true }),
+});
 
 /**
  * Sums of an invocation that go through an unrolled epilogue. With more, drivers take seconds to compile
@@ -219,6 +237,8 @@ export const convSource = (
       STAGED: weights === 'workgroup' || halo,
       HALF: half,
       GATHER: strip * lines * blocks > MAX_UNROLLED,
+      POOL: false,
+      STAYS: weights === 'workgroup' || halo,
       PACK: false,
       ...STORE,
       ...constants,
@@ -255,11 +275,17 @@ export const plainShape = (kernel: 1 | 3): ConvShape =>
 
 /** The variant that runs on every device. Layers share a pipeline unless their enlargement differs. */
 export const plainConv: ConvVariant = {
-  kernel: ({ kernel, upsample, ...spec }, element) => ({
-    label: `conv${kernel}x${kernel}${upsample > 1 ? ` nearest x${upsample}` : ''}`,
-    code: convSource(element, kernel, plainShape(kernel), { UPSAMPLE: upsample, ...mixing(spec) }),
-    ...CONV,
-  }),
+  kernel: (spec, element) => {
+    const { kernel, upsample } = spec;
+    return {
+      label: `conv${kernel}x${kernel}${upsample > 1 ? ` nearest x${upsample}` : ''}`,
+      code: convSource(element, kernel, plainShape(kernel), {
+        UPSAMPLE: upsample,
+        ...extras(spec),
+      }),
+      ...CONV,
+    };
+  },
   grid: ({ kernel, cOut }, width, height) => shapeGrid(plainShape(kernel), cOut, width, height),
 };
 

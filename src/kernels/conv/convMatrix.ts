@@ -5,7 +5,7 @@ import activationSource from '../../shaders/lib/activation.wgsl?raw';
 import nanSource from '../../shaders/lib/nan.wgsl?raw';
 import { assemble, blocksOf } from '../kernel.ts';
 import type { Sources } from '../wgsl.ts';
-import { CONV, type ConvSpec, type ConvVariant, mixing, STORE } from './conv.ts';
+import { CONV, type ConvSpec, type ConvVariant, extras, STORE } from './conv.ts';
 import { stripConv } from './convStrips.ts';
 
 const SHADERS: Sources = {
@@ -138,7 +138,7 @@ export const matrixConv = (unit: MatrixUnit): ConvVariant => {
         GOES: goes,
         GO_FRAGMENTS: fragments / goes,
         ...STORE,
-        ...mixing(spec),
+        ...extras(spec),
       };
       return {
         label: `conv${kernel}x${kernel} by matrices of ${m} x ${n} x ${k}`,

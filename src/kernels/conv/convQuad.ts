@@ -6,6 +6,7 @@ import {
   type ConvSpec,
   type ConvVariant,
   convSource,
+  extras,
   shapeGrid,
 } from './conv.ts';
 
@@ -36,7 +37,7 @@ export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
     const whole = kernel === 3 && shape.blocks === 3 && mix === undefined;
     const sigmoid = typeof act0 === 'object' && act0?.fn === 'sigmoid';
     const constants = {
-      MIX: mix !== undefined,
+      ...extras(spec),
       LINEAR: true,
       SIGMOID: sigmoid,
       MULTIPLY: whole || multiply,

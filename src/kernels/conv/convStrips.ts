@@ -1,12 +1,12 @@
 import { blocksOf } from '../kernel.ts';
 import {
   boundFor,
-  CONV,
   type ConvShape,
   type ConvVariant,
+  convContract,
   convSource,
+  extras,
   fitsUniform,
-  mixing,
   padUniform,
   shapeGrid,
 } from './conv.ts';
@@ -57,14 +57,15 @@ export function stripConv({ pixels, blocks, weights, halo, half }: StripCut): Co
       packing: { name: 'uniform', arrange: padUniform },
     }),
     shape,
+    pools: true,
     kernel: (spec, element) => {
       const { kernel, upsample } = spec;
       const own = shape(spec);
       return {
         label: `conv${kernel}x${kernel} by strips of ${name}${upsample > 1 ? ', nearest' : ''}`,
         // 0: the uniform's factor, because enlargements then share a pipeline.
-        code: convSource(element, kernel, own, { UPSAMPLE: upsample > 1 ? 0 : 1, ...mixing(spec) }),
-        ...boundFor(CONV, own),
+        code: convSource(element, kernel, own, { UPSAMPLE: upsample > 1 ? 0 : 1, ...extras(spec) }),
+        ...boundFor(convContract(spec), own),
       };
     },
     grid: (spec, width, height) => shapeGrid(shape(spec), spec.cOut, width, height),

@@ -11,7 +11,10 @@
 // epilogue are uniforms rather than constants, and layers share a pipeline: compiling a pipeline per
 // layer costs more time than the branches. How weights and pixels are loaded: conv/weights.wgsl.
 // Prelude: E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT, PACK, PARTS,
-// QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER.
+// QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER, POOL, STAYS (STAGED or POOL).
+//
+// With POOL, a workgroup also sums its results for a global average pooling:
+//   partials [workgroups of x and y][out_blocks] vec4f
 
 #if PACK
   #import conv/pack
@@ -20,6 +23,11 @@
 #end
 #import conv/arithmetic
 #import conv/weights
+#if POOL
+  @group(0) @binding(7) var<storage, read_write> partials: array<vec4f>;
+  const INVOCATIONS = WIDTH * HEIGHT;
+  var<workgroup> pooled: array<vec4f, BLOCKS * INVOCATIONS>;
+#end
 
 @compute @workgroup_size(WIDTH, HEIGHT, 1)
 fn main(
@@ -28,8 +36,11 @@ fn main(
   #if QUAD
     @builtin(subgroup_invocation_id) subgroup_lane: u32,
   #end
-  #if STAGED
+  #if STAYS
     @builtin(local_invocation_index) index: u32,
+  #end
+  #if POOL
+    @builtin(num_workgroups) groups: vec3u,
   #end
 ) {
   #if DOWN
@@ -40,14 +51,16 @@ fn main(
     let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * LINES;
   #end
   let block = group.z * BLOCKS;
-  // Invocations that help to load must not return early. The lanes of a quad share a row.
-  #if STAGED
+  #if QUAD
+    let lane = subgroup_lane & 3u;
+  #end
+  // Invocations that help to load or to sum must not return early. The lanes of a quad share a row.
+  #if STAYS
   #else
     if first_row >= params.height {
       return;
     }
     #if QUAD
-      let lane = subgroup_lane & 3u;
     #else
       if col >= params.width {
         return;
@@ -114,6 +127,11 @@ fn main(
         #end
       #end
     #end
+    #if POOL
+      #for p in 0..BLOCKS
+        var pool{p} = vec4f(0.0);
+      #end
+    #end
     for (var n = 0u; n < BLOCKS * LINES * STRIP; n++) {
       #if QUAD
         var sum = reorder(sums[n], lane);
@@ -138,9 +156,14 @@ fn main(
         sum += bias_of(b);
       #end
       #if DOWN
-        store_pixel(b, first_row + c, col + l, sum);
+        let stored = store_pixel(b, first_row + c, col + l, sum);
       #else
-        store_pixel(b, first_row + l, col + c, sum);
+        let stored = store_pixel(b, first_row + l, col + c, sum);
+      #end
+      #if POOL
+        #for p in 0..BLOCKS
+          pool{p} += select(vec4f(0.0), stored, b == block + {p}u);
+        #end
       #end
     }
   #else
@@ -160,6 +183,25 @@ fn main(
         #end
       #end
     #end
+  #end
+  #if POOL
+    #for p in 0..BLOCKS
+      pooled[{p}u * INVOCATIONS + index] = pool{p};
+    #end
+    for (var half = INVOCATIONS / 2u; half > 0u; half /= 2u) {
+      workgroupBarrier();
+      if index < half {
+        for (var at = index; at < BLOCKS * INVOCATIONS; at += INVOCATIONS) {
+          pooled[at] += pooled[at + half];
+        }
+      }
+    }
+    if index == 0u {
+      let part = (group.y + params.group_row) * groups.x + group.x;
+      for (var b = 0u; b < min(BLOCKS, params.out_blocks - block); b++) {
+        partials[part * params.out_blocks + block + b] = pooled[b * INVOCATIONS];
+      }
+    }
   #end
   #if PACK
     if all(local.xy == vec2u(0u)) {

@@ -49,9 +49,9 @@ fn skip(row: u32, col: u32) -> vec4f {
 }
 
 // The only block. Pixels outside the rectangle are dropped.
-fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
+fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   if row >= params.height || col >= params.width {
-    return;
+    return vec4f(0.0);
   }
   let v = sum + skip(row + params.row0, col + params.col0);
   // Tests the bits: a compiler may assume that floats are finite.
@@ -62,4 +62,5 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
   let bytes = vec4u(round(clamp(v * (255.0 / RANGE), vec4f(0.0), vec4f(255.0))));
   image[row * params.width + col] =
     bytes.x | (bytes.y << 8u) | (bytes.z << 16u) | (bytes.w << 24u);
+  return v;
 }

@@ -55,10 +55,10 @@ fn bias_of(block: u32) -> vec4f {
   return vec4f(bias[min(block, params.out_blocks - 1u)]);
 }
 
-// Pixels outside the map are dropped.
-fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
+// Returns what it stores. Pixels outside the map are dropped.
+fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   if row >= params.height || col >= params.width || block >= params.out_blocks {
-    return;
+    return vec4f(0.0);
   }
   let at = (block * params.height + row) * params.width + col;
   #if SIGMOID
@@ -94,8 +94,10 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
     }
   #end
   #if LINEAR
-    y[at] = E4(leaky(vec4f(params.slope1), v));
+    v = leaky(vec4f(params.slope1), v);
   #else
-    y[at] = E4(activate((params.epilogue >> 4u) & 15u, params.slope1, v));
+    v = activate((params.epilogue >> 4u) & 15u, params.slope1, v);
   #end
+  y[at] = E4(v);
+  return v;
 }

@@ -18,6 +18,8 @@ const HALO = false;
 const STAGED = false;
 const HALF = false;
 const GATHER = false;
+const POOL = false;
+const STAYS = false;
 const PACK = true;
 const PARTS = false;
 const LINEAR = false;
@@ -53,7 +55,10 @@ const RANGE = 1.0f;
 // epilogue are uniforms rather than constants, and layers share a pipeline: compiling a pipeline per
 // layer costs more time than the branches. How weights and pixels are loaded: conv/weights.wgsl.
 // Prelude: E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT, PACK, PARTS,
-// QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER.
+// QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER, POOL, STAYS (STAGED or POOL).
+//
+// With POOL, a workgroup also sums its results for a global average pooling:
+//   partials [workgroups of x and y][out_blocks] vec4f
 
 // Bindings and end of conv.wgsl for a network's last layer: a 3x3 convolution to RGB plus the
 // bilinear skip, stored as 8-bit RGBA:
@@ -106,9 +111,9 @@ fn skip(row: u32, col: u32) -> vec4f {
 }
 
 // The only block. Pixels outside the rectangle are dropped.
-fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
+fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   if row >= params.height || col >= params.width {
-    return;
+    return vec4f(0.0);
   }
   let v = sum + skip(row + params.row0, col + params.col0);
   // Tests the bits: a compiler may assume that floats are finite.
@@ -119,6 +124,7 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) {
   let bytes = vec4u(round(clamp(v * (255.0 / RANGE), vec4f(0.0), vec4f(255.0))));
   image[row * params.width + col] =
     bytes.x | (bytes.y << 8u) | (bytes.z << 16u) | (bytes.w << 24u);
+  return v;
 }
 
 // The type of products: f32, or with HALF the type of maps and weights. Real GPUs compute two
@@ -146,7 +152,7 @@ fn main(
   let col = (group.x * WIDTH + local.x) * LINES;
   let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * STRIP;
   let block = group.z * BLOCKS;
-  // Invocations that help to load must not return early. The lanes of a quad share a row.
+  // Invocations that help to load or to sum must not return early. The lanes of a quad share a row.
   if first_row >= params.height {
     return;
   }

@@ -1,5 +1,4 @@
 import { internal } from '../../../errors.ts';
-import { pixelsOf, type Size } from '../../../geometry.ts';
 import {
   attentionGateKernel,
   attentionGrid,
@@ -19,7 +18,6 @@ import {
   packGateBias,
 } from '../../../kernels/conv/convFused.ts';
 import { blocksOf } from '../../../kernels/kernel.ts';
-import { poolChunks } from '../../../kernels/vector/pool.ts';
 import type { FusedOpOf, ValueId } from '../fused.ts';
 import type { ResourceId } from '../program.ts';
 import { layerBias, layerWeights, shapeFor } from './conv.ts';
@@ -31,12 +29,6 @@ import {
   memoryWork,
   optional,
 } from './emission.ts';
-
-/** Partial sums of a map, and their number for a map of a given size. */
-interface PartialSums {
-  readonly partials: ResourceId;
-  readonly count: (size: Size) => number;
-}
 
 // Loaded with the emitters: the level needs both.
 export { fuseBlocks } from '../blocks.ts';
@@ -56,8 +48,6 @@ export const blockEmitters: EmitterGroup<
 
 class AttentionBlocks {
   readonly #emission: Emission;
-  /** For a map t whose sums the previous block has computed together with it. */
-  readonly #sumsOf = new Map<ValueId, PartialSums>();
   /** The sums of t that the gate kernel reduced, by the gated map. */
   readonly #statsOf = new Map<ValueId, ResourceId>();
 
@@ -74,10 +64,7 @@ class AttentionBlocks {
     const tileColumns = emission.tileColumns(features);
     const spec = { features, slope, tileColumns };
     // The sums come from the previous block together with t, or from a separate pooling.
-    const sums = this.#sumsOf.get(t) ?? {
-      partials: emission.poolPartial(t, `${emission.graph.nodes[t].name}:partials`),
-      count: (size: Size) => poolChunks(pixelsOf(size)),
-    };
+    const sums = emission.sumsOf(t, `${emission.graph.nodes[t].name}:partials`);
     const stats = emission.scratch(
       `${name}:stats`,
       ({ width, height }) =>
@@ -156,7 +143,7 @@ class AttentionBlocks {
         : attentionGroups(tileColumns, width * scale, height * scale) * blocksOf(features) * 16,
     );
     if (nextT !== null) {
-      this.#sumsOf.set(nextT, {
+      emission.summed(nextT, {
         partials,
         count: ({ width, height }) => attentionGroups(tileColumns, width, height),
       });

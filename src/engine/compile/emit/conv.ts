@@ -1,4 +1,5 @@
 import type { Size } from '../../../geometry.ts';
+import { mapSize } from '../../../graph/shape.ts';
 import {
   type ConvShape,
   type ConvSpec,
@@ -14,7 +15,7 @@ import {
   convPartsParams,
   partsShape,
 } from '../../../kernels/conv/convParts.ts';
-import { blocksOf } from '../../../kernels/kernel.ts';
+import { blocksOf, type Grid } from '../../../kernels/kernel.ts';
 import type { ConvLayer, ConvOp } from '../fused.ts';
 import type { Operand } from '../program.ts';
 import type { NetworkWeights } from '../weights.ts';
@@ -43,7 +44,6 @@ function emitConv(emission: Emission, op: ConvOp): void {
   const { scale, reduced } = emission.map(op.writes.y);
   const shared = {
     name: op.name,
-    writes: { y: emission.write(op.writes.y) },
     scale,
     reduced,
     multiplyAdds,
@@ -53,12 +53,15 @@ function emitConv(emission: Emission, op: ConvOp): void {
   else emission.dispatch({ ...overParts(emission, op, spec), ...shared });
 }
 
-function oneMap(emission: Emission, op: ConvOp, spec: ConvSpec) {
+function oneMap(emission: Emission, op: ConvOp, layer: ConvSpec) {
   const { element } = emission;
   const { x, multiplier, addend } = op.reads;
-  const wanted = emission.conv(spec);
+  const wanted = emission.conv(layer);
   const variant = (wanted.only ?? element) === element ? wanted : plainConv;
   const { packing } = variant;
+  const y = emission.write(op.writes.y);
+  const spec = { ...layer, pool: variant.pools && emission.pools(op.writes.y) };
+  const grid = ({ width, height }: Size) => variant.grid(spec, width, height);
   const weights = packing
     ? emission.constant(`conv ${packing.name}`, [op.weight], element, (w) =>
         packing.arrange(packLayer(w, op), spec),
@@ -75,9 +78,23 @@ function oneMap(emission: Emission, op: ConvOp, spec: ConvSpec) {
       multiplier: emission.read(multiplier ?? source),
       addend: emission.read(addend ?? source),
     },
-    grid: ({ width, height }: Size) => variant.grid(spec, width, height),
+    writes: { y, partials: spec.pool ? sums(emission, op, grid) : y },
+    grid,
     params: ({ width, height }: Size) => convParams(spec, width, height),
   };
+}
+
+/** The sums that each workgroup of a convolution makes of its results. */
+function sums(emission: Emission, { name, writes: { y } }: ConvOp, grid: (size: Size) => Grid) {
+  const shape = emission.map(y);
+  const count = (size: Size) => {
+    const [columns, rows] = grid(size);
+    return columns * rows;
+  };
+  const bytes = (size: Size) => count(mapSize(shape, size)) * blocksOf(shape.channels) * 16;
+  const partials = emission.scratch(`${name}:partials`, bytes);
+  emission.summed(y, { partials, count });
+  return partials;
 }
 
 /** A convolution that reads the parts of a concatenation as one map. */
@@ -101,6 +118,7 @@ function overParts(emission: Emission, op: ConvOp, spec: ConvSpec) {
   return {
     kernel: convPartsKernel(spec.kernel, emission.element, shape),
     reads: { x0, x1, x2, x3, x4, weights, bias: biases(emission, op) },
+    writes: { y: emission.write(op.writes.y) },
     grid: ({ width, height }: Size) => convPartsGrid(spec, width, height, shape),
     params: ({ width, height }: Size) => convPartsParams(partsSpec, width, height),
   };

@@ -78,6 +78,13 @@ export interface Dispatch<R extends string, W extends string, P extends string>
   };
 }
 
+/** Sums of parts of a map, and their number for a map of a given size. */
+export interface PartialSums {
+  /** [count][blocks] vec4f, always f32. */
+  readonly partials: ResourceId;
+  readonly count: (size: Size) => number;
+}
+
 /** A program under construction. */
 export class Emission {
   readonly graph: Graph;
@@ -96,8 +103,10 @@ export class Emission {
   readonly #resourceOf = new Map<ValueId, ResourceId>();
   readonly #parts = new Map<ValueId, Stored>();
   readonly #constants = new Map<string, ConstantSpec>();
+  readonly #sums = new Map<ValueId, PartialSums>();
+  readonly #pooled: ReadonlySet<ValueId>;
 
-  constructor({ graph, inputs }: FusedGraph, keep: ReadonlySet<NodeId>, options: EmitOptions) {
+  constructor({ graph, inputs, ops }: FusedGraph, keep: ReadonlySet<NodeId>, options: EmitOptions) {
     this.graph = graph;
     this.keep = keep;
     this.element = options.element ?? 'f32';
@@ -108,6 +117,7 @@ export class Emission {
     this.#pixels = options.image;
     this.#image = options.image ? this.#imageResources(options.image.wide) : null;
     this.#inputs = inputs;
+    this.#pooled = new Set(ops.flatMap((op) => (op.op === 'dynamicWeights' ? [op.reads.x] : [])));
     for (const id of inputs) this.write(id);
   }
 
@@ -223,6 +233,26 @@ export class Emission {
       writes: kernel.writes.map((name) => writes[name]),
       ...(sums ? { sums: { ...sums, operand: kernel.reads.indexOf(sums.operand) } } : {}),
     });
+  }
+
+  /** Whether the sums of a map are wanted, by who computes it. */
+  pools(id: ValueId): boolean {
+    return this.#pooled.has(id);
+  }
+
+  /** Says that sums of a map were computed together with it. */
+  summed(id: ValueId, sums: PartialSums): void {
+    this.#sums.set(id, sums);
+  }
+
+  /** The sums of parts of a map: computed together with it, or by a step of their own. */
+  sumsOf(id: ValueId, name: string): PartialSums {
+    return (
+      this.#sums.get(id) ?? {
+        partials: this.poolPartial(id, name),
+        count: (size) => poolChunks(pixelsOf(size)),
+      }
+    );
   }
 
   /**

@@ -443,8 +443,11 @@ function emitWeighedProjection(emission: Emission, op: FusedOpOf<'weighedProject
     multiplyAdds: 0,
     work: 0,
   });
+  const { writes, ...step } = writesMap(emission, op);
   emission.dispatch({
-    ...writesMap(emission, op),
+    ...step,
+    // Nothing pools.
+    writes: { ...writes, partials: writes.y },
     kernel: variant.kernel(spec, element),
     reads: {
       x: { resource: u },

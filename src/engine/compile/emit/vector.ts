@@ -1,13 +1,14 @@
+import { pixelsOf } from '../../../geometry.ts';
 import { dynamicWeightsKernel } from '../../../kernels/vector/vector.ts';
 import type { LinearLayer } from '../fused.ts';
 import type { Operand } from '../program.ts';
-import { type Emission, type EmitterGroup, exact, poolParams, poolSums } from './emission.ts';
+import { type Emission, type EmitterGroup, exact, poolSums } from './emission.ts';
 
 /** The dynamic attention module as one op. */
 export const vectorEmitters: EmitterGroup<'dynamicWeights'> = (emission) => ({
   dynamicWeights: ({ name, reads, writes, first, second, temperature }) => {
     const { channels, scale } = emission.map(reads.x);
-    const partials = emission.poolPartial(reads.x, `${name}:partials`);
+    const { partials, count } = emission.sumsOf(reads.x, `${name}:partials`);
     emission.dispatch({
       name,
       kernel: dynamicWeightsKernel({
@@ -24,7 +25,7 @@ export const vectorEmitters: EmitterGroup<'dynamicWeights'> = (emission) => ({
       writes: { p: emission.write(writes.y) },
       scale,
       grid: () => [1, 1, 1],
-      params: poolParams,
+      params: (size) => ({ pixels: pixelsOf(size), chunks: count(size) }),
       sums: poolSums(channels),
       multiplyAdds: 0,
       work: 0,

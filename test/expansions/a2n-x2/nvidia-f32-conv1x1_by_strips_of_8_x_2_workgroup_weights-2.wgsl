@@ -1,0 +1,328 @@
+alias E = f32;
+alias E4 = vec4f;
+alias E4x4 = mat4x4f;
+const REACH = 0u;
+const STRIP = 8u;
+const LINES = 1u;
+const DOWN = true;
+const BLOCKS = 2u;
+const WIDTH = 32u;
+const HEIGHT = 4u;
+const QUAD = false;
+const SHARED = true;
+const CHUNK = 8u;
+const UNIFORM = 0u;
+const WEIGHTS_BINDING = 2u;
+const HALO = false;
+const STAGED = true;
+const HALF = false;
+const GATHER = true;
+const POOL = false;
+const STAYS = true;
+const PACK = false;
+const PARTS = false;
+const LINEAR = false;
+const SIGMOID = false;
+const MULTIPLY = true;
+const ADD = true;
+const MIX = false;
+const PRELU = true;
+const ACTIVATION_NONE = 0u;
+const ACTIVATION_LEAKY_RELU = 1u;
+const ACTIVATION_RELU = 2u;
+const ACTIVATION_SIGMOID = 3u;
+const ACTIVATION_SILU = 4u;
+const ACTIVATION_GELU = 5u;
+const ACTIVATION_MISH = 6u;
+const ACTIVATION_CENTRED_SIGMOID = 7u;
+const ACTIVATION_PRELU = 8u;
+const UPSAMPLE = 1u;
+
+// Convolution, 3x3 (REACH 1) or 1x1 (REACH 0), stride 1, zero padding, with bias and epilogue:
+//   y = act1( act0( sum_{i,ky,kx} w[o,i,ky,kx] * x[i, y+ky-REACH, x+kx-REACH] + b[o] ) * m * factor + r )
+// x is read through a nearest enlargement by UPSAMPLE (0: the uniform's factor), which is never
+// materialised. Bindings and layouts: conv/store.wgsl, or conv/pack.wgsl with PACK (the last layer
+// of a network). Weights: conv/weights.wgsl. A 1x1 convolution with act0 = sigmoid and m = x is
+// pixel attention (arXiv 2010.01073, section 3.2).
+//
+// One invocation computes BLOCKS blocks of output channels of LINES strips of STRIP pixels
+// (conv/strip.wgsl). Larger shapes share more loads and need more registers. Workgroup WIDTH x
+// HEIGHT x 1; grid z = BLOCKS blocks, so weights are uniform across a workgroup. Channels and
+// epilogue are uniforms rather than constants, and layers share a pipeline: compiling a pipeline per
+// layer costs more time than the branches. How weights and pixels are loaded: conv/weights.wgsl.
+// Prelude: E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT, PACK, PARTS,
+// QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER, POOL, STAYS (STAGED or POOL).
+//
+// With POOL, a workgroup also sums its results for a global average pooling:
+//   partials [workgroups of x and y][out_blocks] vec4f
+
+// Bindings and epilogue of convolutions:
+//   y = act1( act0( sum + b[o] ) * m * factor + r ), or with MIX
+//   y = act1( act0( sum + b[o] ) * m[own] + r * m[1 - own] )    (arXiv 2104.09497, eq. 5)
+// m and r are feature maps of the output's shape; either may be absent. With MIX, m is a vector of
+// two weights. With PARTS, x is a concatenation, r is one of the five bound maps, and there is no m.
+//
+// Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, absent channels zero.
+//   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
+//   bias    [out_blocks]         (zeros if the layer has none), then the slopes [out_blocks] of a PReLU
+//   m, r, y [out_blocks][H][W]
+// The code that reads the weights declares them.
+//
+// Software drivers run every branch of a switch, and one exp() costs them as much as a convolution.
+// LINEAR therefore limits both activations to none, ReLU and leaky ReLU, and SIGMOID allows a
+// sigmoid as act0. MULTIPLY, ADD and PRELU say what the epilogue may do; the uniform says what it
+// does.
+// Prelude: PARTS, LINEAR, SIGMOID, MULTIPLY, ADD, MIX, PRELU.
+
+// Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
+
+// What max, min, clamp or a comparison made of v; NaN where v is NaN, which these may drop. NaN is told by
+// its bits, because a compiler may assume that floats are finite.
+fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
+  return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
+}
+
+// The clamp keeps exp() finite on every device. Beyond it the logistic function is 0 or 1 to within
+// f32.
+fn logistic(v: vec4f) -> vec4f {
+  return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
+}
+
+// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0 and stays.
+fn leaky(slope: vec4f, v: vec4f) -> vec4f {
+  return select(v, v * slope, v < vec4f(0.0));
+}
+
+fn relu(v: vec4f) -> vec4f {
+  return keep_nan(v, max(v, vec4f(0.0)));
+}
+
+// erf to 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+fn erf(v: vec4f) -> vec4f {
+  let a = min(abs(v), vec4f(6.0));
+  let t = 1.0 / (1.0 + 0.3275911 * a);
+  let series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+  return sign(v) * (1.0 - series * exp(-a * a));
+}
+
+fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
+  switch id {
+    case ACTIVATION_LEAKY_RELU: { return leaky(vec4f(slope), v); }
+    case ACTIVATION_RELU: { return relu(v); }
+    case ACTIVATION_SIGMOID: { return logistic(v); }
+    case ACTIVATION_SILU: { return v * logistic(v); }
+    case ACTIVATION_GELU: { return 0.5 * v * (1.0 + erf(v * 0.70710678)); }
+    // tanh(ln(1 + e^v)) is n / (n + 2) with n = e^v (e^v + 2).
+    case ACTIVATION_MISH: {
+      let e = exp(min(v, vec4f(20.0)));
+      let n = e * (e + 2.0);
+      return v * (n / (n + 2.0));
+    }
+    // tanh keeps its relative precision near zero; 1 / (1 + e) - 0.5 would cancel there.
+    case ACTIVATION_CENTRED_SIGMOID: { return keep_nan(v, 0.5 * tanh(clamp(0.5 * v, vec4f(-20.0), vec4f(20.0)))); }
+    default: { return v; }
+  }
+}
+
+struct Params {
+  width: u32, // W of the output
+  height: u32,      // H
+  group_row: u32, // first row of workgroups of this dispatch: large layers run in several dispatches
+  in_blocks: u32,
+  epilogue: u32, // act0 | act1 << 4 | (m present) << 8 | (r present) << 9 | (own, or index of the part that is r) << 10
+  slope0: f32,
+  slope1: f32,
+  factor: f32,
+  out_blocks: u32,
+  upsample: u32,
+  ends01: u32, // for PARTS: see conv/parts.wgsl
+  ends23: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<E4>;
+@group(0) @binding(3) var<storage, read> bias: array<E4>;
+@group(0) @binding(4) var<storage, read> multiplier: array<E4>;
+@group(0) @binding(5) var<storage, read> addend: array<E4>;
+@group(0) @binding(6) var<storage, read_write> y: array<E4>;
+
+// Blocks beyond the last one get its bias and are not stored.
+fn bias_of(block: u32) -> vec4f {
+  return vec4f(bias[min(block, params.out_blocks - 1u)]);
+}
+
+// Returns what it stores. Pixels outside the map are dropped.
+fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
+  if row >= params.height || col >= params.width || block >= params.out_blocks {
+    return vec4f(0.0);
+  }
+  let at = (block * params.height + row) * params.width + col;
+  var v = activate(params.epilogue & 15u, params.slope0, sum);
+  if (params.epilogue & 15u) == ACTIVATION_PRELU {
+    v = leaky(vec4f(bias[params.out_blocks + block]), sum);
+  }
+  if (params.epilogue & 256u) != 0u {
+    v *= vec4f(multiplier[at]);
+  }
+  if (params.epilogue & 512u) != 0u {
+    v = v * params.factor + vec4f(addend[at]);
+  }
+  v = activate((params.epilogue >> 4u) & 15u, params.slope1, v);
+  y[at] = E4(v);
+  return v;
+}
+
+// The type of products: f32, or with HALF the type of maps and weights. Real GPUs compute two
+// products of f16 at a time. Prelude: E4, E4x4, HALF.
+
+alias P4 = vec4f;
+alias P4x4 = mat4x4f;
+
+// How a convolution loads its weights, [out_blocks][in_blocks][taps] matrices of 4 x 4, and its
+// pixels. Each invocation loads its own matrices, from a storage buffer or from a uniform buffer
+// (UNIFORM: the number of matrices that it holds). The four lanes of a quad load together (QUAD), or
+// the workgroup copies those of CHUNK input blocks to workgroup memory (SHARED). With HALO it also
+// copies the pixels that it reads of an input block. STAGED: SHARED or HALO. Column c of a matrix
+// holds the taps of input channel c for the block's four output channels: M * v sums over input
+// channels. With QUAD they are transposed: column r holds the taps of output channel r. Prelude:
+// PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT, STRIP, LINES, DOWN.
+
+@group(0) @binding(2) var<storage, read> weights: array<E4x4>;
+const SHARED_MATRICES = BLOCKS * CHUNK * (2u * REACH + 1u) * (2u * REACH + 1u);
+var<workgroup> shared_weights: array<E4x4, SHARED_MATRICES>;
+
+@compute @workgroup_size(WIDTH, HEIGHT, 1)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+  @builtin(local_invocation_index) index: u32,
+) {
+  let col = (group.x * WIDTH + local.x) * LINES;
+  let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * STRIP;
+  let block = group.z * BLOCKS;
+  // Invocations that help to load or to sum must not return early. The lanes of a quad share a row.
+  const upsample = UPSAMPLE;
+  let width = params.width;
+  let height = params.height;
+  let left = col;
+  let row = first_row;
+  let in_blocks = params.in_blocks;
+  let in_width = width / upsample;
+  let plane = in_width * (height / upsample);
+  let start = row;
+  let extent = height;
+  let across = left;
+  let breadth = width;
+  let at1 = min(max(start + 1u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let at2 = min(max(start + 2u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let at3 = min(max(start + 3u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let at4 = min(max(start + 4u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let at5 = min(max(start + 5u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let at6 = min(max(start + 6u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let at7 = min(max(start + 7u, 1u) - 1u, extent - 1u) / upsample * in_width;
+  let at8 = min(max(start + 8u, 1u) - 1u, extent - 1u) / upsample * in_width;
+
+  // 1x1: the bias is added last, as in the reference. Sums before a gate cancel to near zero, where
+  // the order of rounding is visible.
+  const bias0 = vec4f(0.0);
+  var s0_0_0 = bias0;
+  var s0_0_1 = bias0;
+  var s0_0_2 = bias0;
+  var s0_0_3 = bias0;
+  var s0_0_4 = bias0;
+  var s0_0_5 = bias0;
+  var s0_0_6 = bias0;
+  var s0_0_7 = bias0;
+  const bias1 = vec4f(0.0);
+  var s1_0_0 = bias1;
+  var s1_0_1 = bias1;
+  var s1_0_2 = bias1;
+  var s1_0_3 = bias1;
+  var s1_0_4 = bias1;
+  var s1_0_5 = bias1;
+  var s1_0_6 = bias1;
+  var s1_0_7 = bias1;
+  for (var i = 0u; i < in_blocks; i++) {
+    const SIDE = 1u;
+    const TAPS = SIDE * SIDE;
+    // From a tap to the next one along a strip, and across strips.
+    const ALONG_TAPS = SIDE;
+    const ACROSS_TAPS = 1u;
+    let base = i * plane;
+    if i % CHUNK == 0u {
+      workgroupBarrier();
+      for (var m = index; m < SHARED_MATRICES; m += WIDTH * HEIGHT) {
+        let source = ((block + m / (CHUNK * TAPS)) * in_blocks + i) * TAPS + m % (CHUNK * TAPS);
+        shared_weights[m] = weights[source];
+      }
+      workgroupBarrier();
+    }
+    const k = 0u;
+    {
+      let along = min(across + k, breadth - 1u) / upsample;
+      let line = base + along;
+      let v1 = P4(x[line + at1]);
+      let v2 = P4(x[line + at2]);
+      let v3 = P4(x[line + at3]);
+      let v4 = P4(x[line + at4]);
+      let v5 = P4(x[line + at5]);
+      let v6 = P4(x[line + at6]);
+      let v7 = P4(x[line + at7]);
+      let v8 = P4(x[line + at8]);
+      {
+        let taps = (0u * CHUNK + i % CHUNK) * TAPS + (k - 0u) * ACROSS_TAPS;
+        let w0 = P4x4(shared_weights[taps + 0u * ALONG_TAPS]);
+        s0_0_0 += w0 * v1;
+        s0_0_1 += w0 * v2;
+        s0_0_2 += w0 * v3;
+        s0_0_3 += w0 * v4;
+        s0_0_4 += w0 * v5;
+        s0_0_5 += w0 * v6;
+        s0_0_6 += w0 * v7;
+        s0_0_7 += w0 * v8;
+      }
+      {
+        let taps = (1u * CHUNK + i % CHUNK) * TAPS + (k - 0u) * ACROSS_TAPS;
+        let w0 = P4x4(shared_weights[taps + 0u * ALONG_TAPS]);
+        s1_0_0 += w0 * v1;
+        s1_0_1 += w0 * v2;
+        s1_0_2 += w0 * v3;
+        s1_0_3 += w0 * v4;
+        s1_0_4 += w0 * v5;
+        s1_0_5 += w0 * v6;
+        s1_0_6 += w0 * v7;
+        s1_0_7 += w0 * v8;
+      }
+    }
+  }
+
+  // A loop, because the epilogue is then compiled once and not once per sum. Real GPUs would put an
+  // array that it indexes into memory, and software drivers run every branch of a switch.
+  for (var n = 0u; n < BLOCKS * LINES * STRIP; n++) {
+    var sum: vec4f;
+    switch n {
+      case (0u * LINES + 0u) * STRIP + 0u: { sum = s0_0_0; }
+      case (0u * LINES + 0u) * STRIP + 1u: { sum = s0_0_1; }
+      case (0u * LINES + 0u) * STRIP + 2u: { sum = s0_0_2; }
+      case (0u * LINES + 0u) * STRIP + 3u: { sum = s0_0_3; }
+      case (0u * LINES + 0u) * STRIP + 4u: { sum = s0_0_4; }
+      case (0u * LINES + 0u) * STRIP + 5u: { sum = s0_0_5; }
+      case (0u * LINES + 0u) * STRIP + 6u: { sum = s0_0_6; }
+      case (0u * LINES + 0u) * STRIP + 7u: { sum = s0_0_7; }
+      case (1u * LINES + 0u) * STRIP + 0u: { sum = s1_0_0; }
+      case (1u * LINES + 0u) * STRIP + 1u: { sum = s1_0_1; }
+      case (1u * LINES + 0u) * STRIP + 2u: { sum = s1_0_2; }
+      case (1u * LINES + 0u) * STRIP + 3u: { sum = s1_0_3; }
+      case (1u * LINES + 0u) * STRIP + 4u: { sum = s1_0_4; }
+      case (1u * LINES + 0u) * STRIP + 5u: { sum = s1_0_5; }
+      case (1u * LINES + 0u) * STRIP + 6u: { sum = s1_0_6; }
+      case (1u * LINES + 0u) * STRIP + 7u: { sum = s1_0_7; }
+      default: {}
+    }
+    let b = block + n / (LINES * STRIP);
+    let l = n / STRIP % LINES;
+    let c = n % STRIP;
+    sum += bias_of(b);
+    let stored = store_pixel(b, first_row + c, col + l, sum);
+  }
+}
