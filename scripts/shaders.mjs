@@ -19,7 +19,7 @@ export function bareShaders() {
 const SUBSTITUTION = /(\{\s*\w+(?:\s*[+-]\s*\w+)*\s*\})/;
 
 /**
- * WGSL without line comments, indentation, empty lines and most other white space. Directives keep
+ * WGSL without line comments, indentation, and most other white space and line ends. Directives keep
  * their lines. (WGSL has no strings that could contain a `//`, and the shaders use no block comments.)
  * @param {string} source
  */
@@ -31,13 +31,23 @@ export function compactShader(source) {
     return (
       bare
         .split(SUBSTITUTION)
-        // Not around + and -, because `a - -b` must not become a decrement. Not around
-        // substitutions, which may become part of a word.
+        // Not around substitutions, which may become part of a word, and not between two signs:
+        // `a - -b` must not become a decrement.
         .map((part) =>
-          SUBSTITUTION.test(part) ? part : part.replace(/\s*([,;:{}()=<>&|*])\s*/g, '$1'),
+          SUBSTITUTION.test(part)
+            ? part
+            : part
+                .replace(/\s*([,;:{}()=<>&|*])\s*/g, '$1')
+                .replace(/(?<=[\w)\]]) (?:([-+/]) (?=[\w(])|(?=[-+/]=))/g, '$1'),
         )
         .join('')
     );
   });
-  return `${lines.filter(Boolean).join('\n')}\n`;
+  const kept = lines.filter(Boolean);
+  // Statements need no line ends.
+  const ends = kept.map((line, i) => {
+    const next = kept[i + 1] ?? '#';
+    return line.startsWith('#') || next.startsWith('#') || !/[;{},]$/.test(line) ? '\n' : '';
+  });
+  return kept.map((line, i) => `${line}${ends[i]}`).join('');
 }

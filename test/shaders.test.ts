@@ -6,10 +6,14 @@ import { PACKAGE_ROOT } from '../src/node/model.ts';
 
 test('comments and white space go, the code stays', () => {
   expect(compactShader('// head\n\nfn f() { // why\n  return 4.0 / 2.0 - -x;\n}\n')).toBe(
-    'fn f(){\nreturn 4.0 / 2.0 - -x;\n}\n',
+    'fn f(){return 4.0/2.0 - -x;}\n',
   );
   expect(compactShader('  #if A // why\n  return {p} + v{p+1} * w;\n  #end\n')).toBe(
     '#if A\nreturn {p} + v{p+1}*w;\n#end\n',
+  );
+  // Neither a decrement nor a line of a directive.
+  expect(compactShader('let a = b - -c;\nx += 1;\n#for p in 0..2\nf();\ng();\n#end\n')).toBe(
+    'let a=b - -c;x+=1;\n#for p in 0..2\nf();g();\n#end\n',
   );
   expect(() => compactShader('/* a\n// b */')).toThrow();
 });
