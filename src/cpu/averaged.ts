@@ -22,7 +22,7 @@ import { paced, timerPause } from '../kernels/steps.ts';
 import type { CpuModel } from './model.ts';
 import { traceOnCpu } from './trace.ts';
 
-/** As `upscaleStrips`, of a network that runs in averaged tiles. The result is one strip. */
+/** Like `upscaleStrips`, for networks that run in averaged tiles. The result is one strip. */
 export async function upscaleAveraged(
   model: CpuModel,
   image: RgbaImage,

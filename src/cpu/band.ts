@@ -1,5 +1,5 @@
 /**
- * The words of a crew's control block, by their index. They are only accessed with atomic
+ * The indices of the words in a crew's control block. The words are only accessed with atomic
  * operations.
  */
 export const WORDS = {
@@ -22,7 +22,7 @@ export const WORDS = {
   share: 8,
 } as const;
 
-/** What a thread needs to work for one model. */
+/** What a thread needs to run the tasks of one model. */
 export interface Seat {
   readonly control: Int32Array<SharedArrayBuffer>;
   readonly words: typeof WORDS;
@@ -30,15 +30,15 @@ export interface Seat {
   readonly module: WebAssembly.Module;
   /** A shared memory. */
   readonly memory: WebAssembly.Memory;
-  /** Of the thread; the host is 0. */
+  /** The thread's number; the host is 0. */
   readonly thread: number;
   /** Names of the module's functions. */
   readonly functions: readonly string[];
 }
 
 /**
- * The work of one thread: it computes rows of each task that the crew's host offers, and returns
- * when the host changes the model. The thread is blocked until then.
+ * Runs one thread: computes rows of each task that the crew's host offers, and returns when the
+ * host changes the model. The thread is blocked until then.
  *
  * The function uses nothing outside its own body, because Node runs its text in a worker.
  */
@@ -67,7 +67,8 @@ export function serveBands({
   };
   let seen = -1;
   for (;;) {
-    // The next task usually comes within microseconds, which is faster than sleeping and waking up.
+    // The next task usually comes within microseconds, so spinning is faster than sleeping and
+    // waking up.
     for (let i = 0; i < 20_000 && Atomics.load(control, turn) === seen; i++);
     Atomics.wait(control, turn, seen);
     seen = Atomics.load(control, turn);

@@ -18,7 +18,7 @@ export type Emitter<K extends FusedOp['op'] = FusedOp['op']> = (
   graph: Graph,
 ) => Emission;
 
-/** The ops of A2N and PAN, which most visitors run. `others.ts` has the others. */
+/** The ops of A2N and PAN, which most visitors run. `others.ts` has the rest. */
 export const COMMON = {
   // The host converts pixels.
   unpack: () => ({ tasks: () => [] }),
@@ -37,7 +37,7 @@ export const COMMON = {
   },
 } satisfies { readonly [K in FusedOp['op']]?: Emitter<K> };
 
-/** Ops that compute means over the image, which tiles may be given instead. */
+/** Ops that compute means over the image. A tile can be given these means instead. */
 export const POOLS: ReadonlySet<FusedOp['op']> = new Set([
   'globalAveragePool',
   'meanOfSquares',
@@ -46,7 +46,7 @@ export const POOLS: ReadonlySet<FusedOp['op']> = new Set([
 
 export type CommonOp = keyof typeof COMMON;
 
-/** What the CPU backend has for the ops of a network. */
+/** The CPU backend's emitters for the ops of a network. */
 export interface Emitters {
   of(op: FusedOp): Emitter;
   /** Whether plain loops run an op. */
@@ -73,7 +73,9 @@ function emitBilinear({ reads, writes, scale }: FusedOpOf<'bilinear'>): Emission
   };
 }
 
-/** The module sums rows; the host computes the mean and the following ops. */
+/**
+ * Emits a pooling: the module sums rows, and the host computes the mean and the ops that follow it.
+ */
 export function emitPool(
   { reads, writes }: Pick<FusedOpOf<'dynamicWeights'>, 'reads' | 'writes'>,
   graph: Graph,

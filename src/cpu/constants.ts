@@ -26,7 +26,7 @@ export class Constants {
     return this.#end;
   }
 
-  /** The address of the data that `make` returns. Each key is made once. */
+  /** Returns the address of the data that `make` returns. Calls `make` once per key. */
   address(key: string, make: () => Float32Array): number {
     const known = this.#known.get(key);
     if (known !== undefined) return known;
@@ -44,13 +44,13 @@ export class Constants {
     return data;
   }
 
-  /** `value` for each channel. */
+  /** Returns the address of `value`, repeated for each channel. */
   repeated(value: number, channels: number): number {
     const count = padded(channels);
     return this.address(`${value} x ${count}`, () => new Float32Array(count).fill(value));
   }
 
-  /** One value per channel, zero for padding channels. */
+  /** Returns the address of one value per channel, with zeros for padding channels. */
   perChannel(key: string, values: () => ArrayLike<number>): number {
     return this.address(key, () => {
       const given = values();
@@ -60,7 +60,7 @@ export class Constants {
     });
   }
 
-  /** Writes all constants. The object and the packed arrays can be dropped afterwards. */
+  /** Writes all constants and drops the packed arrays. */
   write(buffer: ArrayBufferLike): void {
     for (const { address, data } of this.#data) {
       new Float32Array(buffer, address, data.length).set(data);
@@ -70,8 +70,8 @@ export class Constants {
 }
 
 /**
- * Positions of a kernel that read one pixel of the input: its distance from the output pixel, and
- * the kernel's own positions. There are several if the input is read through a nearest enlargement.
+ * An input pixel that a kernel reads: its distance from the output pixel, and the kernel positions
+ * that read it. There are several positions if the input is read through a nearest enlargement.
  */
 export interface Tap {
   readonly distance: number;
@@ -79,8 +79,8 @@ export interface Tap {
 }
 
 /**
- * The taps along one axis. An enlargement by `upsample` has as many phases; in each phase, the
- * output pixels read different pixels. Weights that read the same pixel are added.
+ * Returns the taps along one axis. An enlargement has `upsample` phases, and output pixels of each
+ * phase read different input pixels. Weights that read the same pixel are added.
  */
 export function tapsOf(kernel: 1 | 3, upsample = 1, phase = 0): readonly Tap[] {
   const taps: { distance: number; positions: number[] }[] = [];
@@ -94,9 +94,9 @@ export function tapsOf(kernel: 1 | 3, upsample = 1, phase = 0): readonly Tap[] {
 }
 
 /**
- * Weights [cOut][cIn][kernel][kernel] in the module's order: [blocks of 8 channels][k][8], and
- * [k][4] if four channels remain. k runs over the parts of the input, the rows, the columns and the
- * channels of the part with its padding.
+ * Packs weights [cOut][cIn][kernel][kernel] in the module's order: [blocks of 8 channels][k][8],
+ * and [k][4] if four channels remain. k runs over the parts of the input, the rows, the columns and
+ * the channels of the part with its padding.
  */
 export function packWeights(
   oihw: Float32Array,

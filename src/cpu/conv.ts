@@ -1,4 +1,4 @@
-/** Convolutions: by runs of numbers at a pixel, or by tiles of 2x2 pixels. */
+/** Emits convolutions, either by runs of numbers at each pixel or by tiles of 2x2 pixels. */
 import type { ConvOp } from '../engine/compile/fused.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type Constants, packWeights, tapsOf } from './constants.ts';
@@ -50,7 +50,7 @@ export function emitConv(op: ConvOp, constants: Constants, graph: Graph): Emissi
 
 /** What both methods have in common. */
 interface Shared {
-  /** Channels of the parts of the input. */
+  /** Channels of each part of the input. */
   readonly parts: readonly number[];
   /** Addresses. */
   readonly slopes: number;
@@ -58,14 +58,16 @@ interface Shared {
   readonly epilogue: ReturnType<typeof pointwiseRecord>;
 }
 
-/** Whether a convolution runs by tiles of 2x2 pixels. Does not depend on the size of the image. */
+/** Whether a convolution runs by tiles of 2x2 pixels. This does not depend on the image's size. */
 const byTiles = ({ kernel, upsample, cIn, cOut }: ConvOp): boolean =>
   kernel === 3 && upsample === 1 && worthTiles(cIn, cOut);
 
-/** Multiply-adds that a tile's start and end are worth, per pixel and output channel. */
+/** The cost of a tile's start and end, in multiply-adds per pixel and output channel. */
 const TILE_ENDS = 10;
 
-/** What a convolution costs per LR pixel, in multiply-adds and in numbers that are moved. */
+/**
+ * Returns what a convolution costs per LR pixel, in multiply-adds and in numbers that are moved.
+ */
 export function costOf(op: ConvOp): { readonly multiplyAdds: number; readonly values: number } {
   const { kernel, upsample, cIn, cOut, multiplyAdds } = op;
   const pixels = multiplyAdds / (kernel ** 2 * cIn * cOut);
@@ -84,7 +86,7 @@ export function costOf(op: ConvOp): { readonly multiplyAdds: number; readonly va
   return { multiplyAdds: pixels * (depth + TILE_ENDS) * padded(cOut), values };
 }
 
-/** One convolution for each phase of an enlargement. */
+/** Emits one convolution for each phase of an enlargement. */
 function emitRuns(
   op: ConvOp,
   constants: Constants,
@@ -138,7 +140,10 @@ function emitRuns(
   };
 }
 
-/** By tiles (`winograd.ts`). The products of one position are a 1x1 convolution of the tiles. */
+/**
+ * Emits a convolution by tiles (`winograd.ts`). The products at one position are a 1x1 convolution
+ * of the tiles.
+ */
 function emitTiles(
   op: ConvOp,
   constants: Constants,
@@ -203,7 +208,7 @@ function emitTiles(
   };
 }
 
-/** [positions], each in the order of `packWeights`. */
+/** Transforms and packs filters: [positions], each in the order of `packWeights`. */
 function packTiles(
   oihw: Float32Array,
   channels: Pick<ConvOp, 'cIn' | 'cOut'>,

@@ -128,7 +128,7 @@ it('works with threads that never start', async () => {
 
 it('says so when a thread fails, and goes on', async () => {
   const { run, memory } = await watched();
-  // Beyond the end of the memory: the thread that takes the rows traps.
+  // Rows beyond the end of the memory: the thread that takes them traps.
   new Uint32Array(memory.buffer).set([memory.buffer.byteLength, 16, 2 ** 19, 1, 16], 16);
   expect(() => run({ fn: 'sums', record: 64, rows: 9 }, 0, 9)).toThrow();
   const { network, weights } = await golden('compact_x2_11x7');

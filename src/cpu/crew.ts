@@ -4,7 +4,7 @@ import type { Functions, RowFunction } from './module.ts';
 import { RECORDS } from './records.ts';
 import { onThisThread, type RunRows } from './runner.ts';
 
-/** Names of functions and of what is no function, by the index that threads know. */
+/** Names of all records, by the index that threads know. Some records have no function. */
 const FUNCTIONS = Object.keys(RECORDS) as RowFunction[];
 
 /** A worker that runs `serveBands` for each seat that it receives. */
@@ -13,9 +13,9 @@ export interface BandThread {
   terminate(): void;
 }
 
-/** Shares of a task per thread. More shares balance threads of different speed. */
+/** Shares of a task per thread. More shares balance threads of different speeds. */
 const SHARES = 16;
-/** How often the host looks whether the others are ready before it sleeps. */
+/** How many times the host checks whether the other threads are done before it sleeps. */
 const LOOKS = 20_000;
 
 /**
@@ -24,7 +24,7 @@ const LOOKS = 20_000;
  * rows. Rows depend only on the task's inputs, so results equal those of one thread, bit for bit.
  */
 export class Crew {
-  /** The requested number, including the host's. */
+  /** The requested number of threads, including the host. */
   readonly threads: number;
   readonly #workers: readonly BandThread[];
   readonly #control = new Int32Array(
@@ -32,7 +32,7 @@ export class Crew {
   );
   #memory: WebAssembly.Memory | null = null;
 
-  /** @param start makes a thread; called once for each except the host's */
+  /** @param start makes a thread; called once for each thread except the host */
   constructor(threads: number, start: () => BandThread) {
     this.threads = threads;
     this.#control[WORDS.gate] = -1;
@@ -92,7 +92,7 @@ export class Crew {
   #closeGate(): void {
     const control = this.#control;
     for (;;) {
-      // The last rows usually take microseconds, which is faster than sleeping and waking up.
+      // The last rows usually take microseconds, so spinning is faster than sleeping and waking up.
       for (let i = 0; i < LOOKS && Atomics.load(control, WORDS.gate) !== 0; i++);
       const inside = Atomics.compareExchange(control, WORDS.gate, 0, -1);
       if (inside === 0) return;

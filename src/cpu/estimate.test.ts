@@ -55,8 +55,8 @@ it('counts what a convolution computes, which is more than its products', async 
     const network = { architecture: 'none', scale: 1, inputRange: 1, graph };
     return estimateMilliseconds(network, 10, 10, { perMultiplyAdd: 1, perValue: 0 });
   };
-  // Of 100 pixels 4 channels, each 40 products and the worth of 10 at the ends of a tile, and half as
-  // much again for what is not counted.
+  // 100 pixels with 4 channels, each with 40 products and a cost of 10 at the ends of a tile, and
+  // half as much again for what is not counted.
   expect(await time(4)).toBeCloseTo(1.5 * 100 * 4 * (40 + 10), 6);
   // Channels are computed four at a time.
   expect(await time(1)).toBe(await time(4));

@@ -15,28 +15,31 @@ import { CpuModel } from './model.ts';
 import { activates } from './pointwise.ts';
 import { TILE_SIDE } from './winograd.ts';
 
-/** Milliseconds of measurement. */
+/** Milliseconds for which the convolution is measured. */
 const PROBE_MS = 20;
-/** Pixels of an image that run whole within most budgets. */
+/** Images of up to this many pixels run whole within most budgets. */
 const WHOLE_PIXELS = 6e5;
 /** The cost of the pixel conversions, in values written per LR and SR pixel. */
 const PIXEL_VALUES = 16;
 
-/** What is not counted: borders, waiting for threads, code that is not optimised yet. */
+/**
+ * A factor for what is not counted: borders, waiting for threads, code that is not optimised yet.
+ */
 const REST = 1.5;
 
-/** The cost of non-local ops besides their multiply-adds. */
+/** A factor for what ops in plain loops do besides their multiply-adds, such as sorting. */
 const SORTING = 2;
 
 /** The speed of a machine, in milliseconds. */
 export interface Speed {
   readonly perMultiplyAdd: number;
-  /** Per number that an op writes. */
+  /** Time per number that an op writes. */
   readonly perValue: number;
 }
 
 /**
- * Computed multiply-adds per LR pixel, and numbers that ops write for it; those of non-local ops separately.
+ * Counts the multiply-adds that are computed per LR pixel and the numbers that ops write for it.
+ * Multiply-adds of ops that run in plain loops are `slow`.
  */
 async function workOf(graph: Graph) {
   const work = { multiplyAdds: 0, values: 0, slow: 0 };
@@ -58,8 +61,8 @@ async function workOf(graph: Graph) {
 }
 
 /**
- * Measures this machine for 20 ms: with a 3x3 convolution, on which networks spend most of their
- * time, and with a ReLU, which only moves numbers.
+ * Measures this machine for about 25 ms, with a 3x3 convolution, on which networks spend most of
+ * their time, and with a ReLU, which only moves numbers.
  * @param crew the threads that will do the work
  * @throws CrispenError `NO_WASM`, `OUT_OF_MEMORY`
  */
@@ -70,14 +73,14 @@ export async function measureSpeed(crew?: Crew): Promise<Speed> {
   );
   const { time, values, multiplyAdds } = multiplying;
   const perValue = moving.time / moving.values;
-  // The numbers of the convolution are in the cache, so the moving never takes most of its time.
+  // The convolution's numbers are in the cache, so moving them never takes most of its time.
   const perMultiplyAdd = Math.max(time / 2, time - values * perValue) / multiplyAdds;
   return { perMultiplyAdd, perValue };
 }
 
 /**
- * Times a network of one op: milliseconds per pixel. Other work on the machine slows it down, as it will
- * the job; a single long pause counts little.
+ * Times a network of one op, in milliseconds per pixel. Other work on the machine slows it down, as
+ * it will slow the job down. A single long pause has little effect.
  */
 async function probe(
   crew: Crew | undefined,
@@ -109,7 +112,7 @@ async function probe(
     await model.compute({ width: side, height: side }, fill, { onStep });
     times.push(spent);
   };
-  // Compiles, and waits for threads.
+  // Gives the runtime time to compile and the threads time to start.
   for (let i = 0; i < 3; i++) await once();
   times.length = 0;
   const until = performance.now() + ms;
@@ -121,8 +124,8 @@ async function probe(
 }
 
 /**
- * Milliseconds of a network for an LR image. Ops that run as the oracle's loops count at their
- * speed.
+ * Estimates how many milliseconds a network takes for an LR image. Ops that run in the oracle's
+ * loops are estimated at the speed of these loops.
  * @param teamed threads without shared memory that compute bands of the image
  * @throws CrispenError `INVALID_INPUT`
  */
@@ -139,7 +142,7 @@ export async function estimateMilliseconds(
   const pixels = PIXEL_VALUES * (1 + scale ** 2);
   const area = width * height;
   const pools = graph.nodes.some((node) => opRules(node).global(node) === 'means');
-  // Before the tiles, which overlap, there is a pass for the statistics.
+  // Tiles overlap. If the network pools, a pass for the statistics precedes them.
   const passes = area <= WHOLE_PIXELS ? 1 : pools ? 2 : 1.2;
   const fast =
     REST *
@@ -151,11 +154,11 @@ export async function estimateMilliseconds(
   return fast + estimateCpuMilliseconds(network, width, height) * share * SORTING;
 }
 
-/** The share of the work that each of the threads does, including overlap. */
+/** Returns the share of the work that each thread does, including overlap. */
 async function shareOf(network: Network, size: Size, threads: number): Promise<number> {
   if (threads === 1) return 1;
   const { tilerFor } = await import('../engine/tile/tiler.ts');
-  // Only sizes are asked for.
+  // Only the size matters.
   const image = { ...size, data: new Uint8ClampedArray() };
   const { approximate, bands } = tilerFor(image, network, 'zero', TILE_SIDE);
   if (approximate) return 1;

@@ -4,9 +4,9 @@ import { mapOf, vectorOf } from '../graph/shape.ts';
 
 /**
  * The layout of values in linear memory. A map is [height + 2][width + 1][channels] f32, channels
- * innermost and padded to a multiple of four, with a border of zeros: the padding of a convolution.
- * One border column serves both sides, because the pixel after the last of a row precedes the first
- * of the next row.
+ * innermost and padded to a multiple of four, with a border of zeros, which is the padding of
+ * convolutions. One border column serves both sides, because the pixel after the last of a row
+ * precedes the first of the next row.
  */
 
 /** A feature map in memory; addresses and distances in bytes. */
@@ -28,13 +28,11 @@ export const padded = (channels: number): number => Math.ceil(channels / 4) * 4;
 const pixelBytes = (channels: number): number => padded(channels) * 4;
 const rowBytes = (channels: number, width: number): number => (width + 1) * pixelBytes(channels);
 
-/**
- * Bytes of a map with its border, and with one more pixel, which convolutions by tiles may read.
- */
+/** Bytes of a map with its border and one more pixel, which convolutions by tiles may read. */
 export const mapBytes = (channels: number, width: number, height: number): number =>
   (height + 2) * rowBytes(channels, width) + 2 * pixelBytes(channels);
 
-/** The map whose border begins at `start`. */
+/** Returns the map whose border begins at `start`. */
 export function mapAt(start: number, channels: number, width: number, height: number): MapView {
   const pixel = pixelBytes(channels);
   const row = rowBytes(channels, width);

@@ -1,4 +1,7 @@
-/** Ops for which the module has no function: the oracle's plain loops, a hundred times as slow. */
+/**
+ * Runs ops in the oracle's plain loops if the module has no function for them. The loops take a
+ * hundred times as long.
+ */
 import type { GroupAttentionOp, LoneOp } from '../engine/compile/fused.ts';
 import { applyOp } from '../engine/oracle/interpreter.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -7,7 +10,7 @@ import type { Constants } from './constants.ts';
 import { readValue, writePlanar } from './planar.ts';
 import type { Emission } from './tasks.ts';
 
-/** Ops that the loops can run: those of the graph that stand alone, and attention. */
+/** Ops that the loops can run: unfused ops of the graph, and attention within groups. */
 export type SlowOp = LoneOp | GroupAttentionOp;
 
 export function emitLoop(op: SlowOp, constants: Constants, graph: Graph): Emission {

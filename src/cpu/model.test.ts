@@ -192,7 +192,7 @@ describe('a job', () => {
     let last = process.cpuUsage();
     let longest = 0;
     const turn = () => {
-      // A busy machine makes turns long, but they do not take more of its time.
+      // A busy machine makes turns last longer, but they do not take more CPU time.
       const { user, system } = process.cpuUsage(last);
       longest = Math.max(longest, (user + system) / 1000);
       last = process.cpuUsage();

@@ -20,8 +20,8 @@ import type { TileRunner } from './tiles.ts';
 /** Options of a model. */
 export interface ModelOptions {
   /**
-   * Default: the best variant that the runtime supports (`compileModule`). With a crew, it must be
-   * for a shared memory.
+   * Default: the best variant that the runtime supports (`compileModule`). If there is a crew, the
+   * module must be for a shared memory.
    */
   readonly module?: WebAssembly.Module | undefined;
   /** Threads that help; default none. */
@@ -33,23 +33,23 @@ export interface ModelOptions {
   /** Default `ops`; `none` runs each node separately. */
   readonly fuse?: 'ops' | 'none';
   /**
-   * Whether 3x3 convolutions avoid tiles of 2x2 pixels, which save time and round a little more. For
-   * values that people read, such as softmaxes of steep logits.
+   * Whether 3x3 convolutions avoid tiles of 2x2 pixels, which save time and round a little more.
+   * Meant for values that people read, such as softmaxes of steep logits.
    */
   readonly exact?: boolean | undefined;
 }
 
-/** The part of a network that ends with its last pooling, or all of it. */
+/** All of a network, or the part that ends with its last pooling. */
 type Part = 'all' | 'pooling';
 
 /**
  * A network with its weights in WebAssembly memory. It runs one image or tile at a time. The memory
- * grows to the size of the largest and is freed with the object.
+ * grows to fit the largest one and is freed with the object.
  */
 export class CpuModel {
   readonly network: Network;
   readonly helpers: readonly TileRunner[];
-  /** Threads that divide its rows. */
+  /** The number of threads that divide the rows. */
   readonly threads: number;
   readonly #compiled: Compiled;
   readonly #memory: WebAssembly.Memory;
@@ -92,7 +92,7 @@ export class CpuModel {
     return new CpuModel(network, options, compiled, memory, rows);
   }
 
-  /** True if plain loops run some ops, which take a hundred times as long. */
+  /** True if some ops run in plain loops, which take a hundred times as long. */
   get slow(): boolean {
     return this.#compiled.slow;
   }
@@ -124,7 +124,7 @@ export class CpuModel {
     return part === 'all' ? fused.ops.length : poolingOps;
   }
 
-  /** The means over an image that the network uses, by the value that they become. */
+  /** Computes the means over an image that the network uses, by the value that they become. */
   async means(
     image: RgbaImage,
     size: Size,
@@ -139,7 +139,8 @@ export class CpuModel {
 
   /**
    * Runs the network on the pixels of `source` and packs a part of the result.
-   * @param size of the map that the network sees; larger than the source if that is reflected
+   * @param size of the map that the network sees; larger than the source if reflected pixels are
+   *   added
    * @returns false if a value was not finite
    * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`
    */
@@ -160,8 +161,8 @@ export class CpuModel {
   }
 
   /**
-   * Runs the network on the numbers that `fill` writes into the input. What it returns is valid
-   * until the next run.
+   * Runs the network on the numbers that `fill` writes into the input. The returned values are
+   * valid until the next run.
    * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`
    */
   async compute(
@@ -185,7 +186,7 @@ export class CpuModel {
     const program = this.#compiled.program({ width, height }, count);
     growMemory(this.#memory, program.bytes);
     const { buffer } = this.#memory;
-    // Data from other sizes are finite, unless a network produced NaN or infinity.
+    // Clears what runs at other sizes left behind, which may contain NaN or infinity.
     new Float32Array(buffer).fill(0, this.#compiled.start / 4);
     new Uint32Array(buffer, program.records, program.words.length).set(program.words);
     this.#program = program;

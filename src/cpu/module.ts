@@ -2,7 +2,7 @@ import { CrispenError } from '../errors.ts';
 import { PROBES } from './generated/probes.ts';
 import type { RecordName } from './records.ts';
 
-/** Names of the module's functions: those of all records except parts of others. */
+/** Names of the module's functions: all records except those that are parts of others. */
 export type RowFunction = Exclude<RecordName, 'segment' | 'part'>;
 
 /** Each function computes the rows `from` .. `to` - 1 for the record at an address. */
@@ -12,10 +12,10 @@ export type Functions = Readonly<
 
 export type VariantName = keyof typeof PROBES;
 
-/** Variants in the order of preference: the fastest first. */
+/** Variants in order of preference, the fastest first. */
 const ORDER: readonly VariantName[] = ['relaxed', 'simd'];
 
-/** Each in a chunk of its own, because a visitor needs only one. */
+/** Each variant has a chunk of its own, because a visitor needs only one. */
 const LOADERS: Readonly<Record<VariantName, () => Promise<{ readonly MODULE: string }>>> = {
   relaxed: () => import('./generated/relaxed.ts'),
   simd: () => import('./generated/simd.ts'),
@@ -24,7 +24,10 @@ const LOADERS: Readonly<Record<VariantName, () => Promise<{ readonly MODULE: str
 /** The maximum of a module's memory in pages of 64 KiB: 4 GiB. */
 const MAX_PAGES = 65536;
 
-/** The variant that this runtime supports, or null. Browsers got SIMD between 2021 and 2023. */
+/**
+ * Returns the fastest variant that this runtime supports, or null. Browsers got SIMD between 2021
+ * and 2023.
+ */
 export function supportedVariant(): VariantName | null {
   if (typeof WebAssembly === 'undefined') return null;
   return ORDER.find(hasVariant) ?? null;
@@ -35,8 +38,8 @@ const hasVariant = (name: VariantName): boolean => WebAssembly.validate(bytesOf(
 const compiled = new Map<string, Promise<WebAssembly.Module>>();
 
 /**
- * Compiles the module, once: runtimes optimise its code as it runs, and a later model begins with
- * the result.
+ * Compiles the module once. Runtimes optimise its code as it runs, and later models start with the
+ * optimised code.
  * @param shared for a memory that threads share
  * @throws CrispenError `NO_WASM` if the runtime has no SIMD or the page's policy forbids
  *   WebAssembly.
@@ -70,7 +73,7 @@ async function compile(variant: VariantName, shared: boolean): Promise<WebAssemb
   return WebAssembly.compile(bytesOf(digits));
 }
 
-/** A memory of at least `bytes`. @throws CrispenError `OUT_OF_MEMORY` */
+/** Makes a memory of at least `bytes`. @throws CrispenError `OUT_OF_MEMORY` */
 export function makeMemory(bytes: number, shared = false): WebAssembly.Memory {
   const initial = pagesOf(bytes);
   // 32-bit runtimes reserve a shared memory as a whole and may refuse 4 GiB.
@@ -114,7 +117,7 @@ const outOfMemory = (bytes: number, cause: unknown): CrispenError =>
     { hint: 'Set a smaller memory budget or enlarge a smaller image.', cause },
   );
 
-/** In the module's import: "memory", a memory that is not shared, with a maximum. */
+/** The module's import of "memory" in hexadecimal: a memory that is not shared, with a maximum. */
 const MEMORY_IMPORT = '6d656d6f72790201';
 /** The same for a shared memory. */
 const SHARED_IMPORT = '6d656d6f72790203';

@@ -43,7 +43,7 @@ export function emitUnshuffle({ reads, writes, scale }: FusedOpOf<'pixelUnshuffl
   };
 }
 
-/** Moves values into all pixels of y. Distances are in bytes. */
+/** Makes a task that moves values into all pixels of y. Distances are in bytes. */
 export function move(
   place: Place,
   from: MapView,
@@ -75,7 +75,7 @@ export function move(
   return { fn: 'move', record, rows: y.height };
 }
 
-/** Padding channels must be finite, because convolutions multiply them by zero. */
+/** Clears padding channels. They must be finite, because convolutions multiply them by zero. */
 export function clearPadding(map: MapView): HostTask[] {
   if (map.channels % 4 === 0) return [];
   const start = map.address / 4;

@@ -27,7 +27,7 @@ const activated =
   (build: Build, activation: Activation): Build =>
   (b, x) =>
     b.activation('activated', build(b, x), activation);
-/** All that the table has: one that the module lacks runs by its formula. */
+/** All activations in the table. The host computes those that the module lacks by their formula. */
 const ALL = (Object.keys(ACTIVATIONS) as ActivationName[]).map(
   (fn): Activation => (fn === 'leakyRelu' ? { fn, slope: 0.2 } : { fn }),
 );

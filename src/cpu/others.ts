@@ -25,10 +25,10 @@ import { clearPadding, emitConcat, emitUnshuffle, move } from './moves.ts';
 import { ALL_PIXELS, activates, emitPointwise, pointwiseOf, pointwiseRecord } from './pointwise.ts';
 import type { Band, Emission, HostTask, Place } from './tasks.ts';
 
-/** Ops of other fusion levels, and of the GPU. */
+/** Ops that only level `blocks` or the GPU backend has. */
 type Elsewhere = 'attentionGate' | 'attentionMix' | 'gatedConv' | 'skipPack' | MergedOp['op'];
 
-/** Null: plain loops run it. */
+/** Null: plain loops run the op. */
 type Entry<K extends FusedOp['op']> = Emitter<K> | (K extends SlowOp['op'] ? null : never);
 
 const OTHERS: {
@@ -97,7 +97,7 @@ const OTHERS: {
   shift: ({ reads, writes, by }) => ({
     tasks: (place) => {
       const [x, y] = [place.map(reads.inputs[0]), place.map(writes.y)];
-      // The border of x has the zeros.
+      // The border of x provides the zeros.
       const moved = { ...x, address: pixelAt(x, by, by) };
       return [...clearPadding(y), move(place, moved, y, { channels: x.channels })];
     },
@@ -145,7 +145,7 @@ const OTHERS: {
 
 const entryOf = ({ op }: FusedOp) => (OTHERS as Readonly<Record<string, Emitter | null>>)[op];
 
-/** As `emittersFor`, for networks that have other ops. */
+/** Like `emittersFor`, for networks with ops that `COMMON` lacks. */
 export async function othersFor(
   ops: readonly FusedOp[],
   common: Emitters['of'],
@@ -162,7 +162,7 @@ export async function othersFor(
   };
 }
 
-/** Also with activations that the module lacks: the host computes them by their formula. */
+/** Emits pointwise ops. The host computes activations that the module lacks by their formula. */
 function emitAnyPointwise(op: PointwiseOp, constants: Constants, graph: Graph): Emission {
   const { activation } = op;
   if (activation === null || activates(activation)) return emitPointwise(op, constants, graph);
@@ -187,7 +187,7 @@ function emitAnyPointwise(op: PointwiseOp, constants: Constants, graph: Graph): 
   };
 }
 
-/** The means of a map, or of what remains of it without its first and last rows and columns. */
+/** Emits the means of a map, or of what remains without its first and last rows and columns. */
 function emitMean(
   { reads, writes, inset }: FusedOpOf<'globalAveragePool'>,
   _: Constants,
@@ -202,15 +202,15 @@ function emitMean(
     ...pool,
     tasks: (place) => {
       const map = place.map(x);
-      // Maps of small tiles have nothing inside; tiles are given the means of the image.
+      // Nothing may remain of a small tile, but tiles are given the means of the image anyway.
       const [width, height] = [map.width, map.height].map((side) =>
         Math.max(1, side - first - last),
       );
       const inner = { ...map, address: pixelAt(map, first, first), width, height };
       const tasks = pool.tasks({ ...place, map: (id) => (id === x ? inner : place.map(id)) });
       /**
-       * Rows of a band, in LR rows of the inner map, and a little more: at three halves or quarters of the
-       * LR size, they would otherwise be rounded to the rows before.
+       * Converts a band's rows to LR rows of the inner map and adds a little. At three halves or
+       * quarters of the LR size, rounding would otherwise give the previous rows.
        */
       const within = ({ from, to, combine }: Band): Band => {
         const row = (at: number) =>
@@ -229,7 +229,7 @@ function emitMean(
   };
 }
 
-/** The squares of a map in scratch, and their means. */
+/** Emits the squares of a map, in scratch memory, and their means. */
 function emitMeanOfSquares(
   { reads, writes }: FusedOpOf<'meanOfSquares'>,
   constants: Constants,
@@ -253,7 +253,9 @@ function emitMeanOfSquares(
   };
 }
 
-/** y = scale * x + shift by channel, which the host computes from a vector. */
+/**
+ * Emits y = scale * x + shift. The host computes scale and shift for each channel from a vector.
+ */
 function emitGroupAffine(
   constants: Constants,
   graph: Graph,

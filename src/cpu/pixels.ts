@@ -3,13 +3,15 @@ import { type MapView, pixelAt } from './layout.ts';
 
 const topOf = (data: RgbaImage['data']): number => (data instanceof Uint16Array ? 65535 : 255);
 
-/** Index within 0 .. size - 1 of a position beyond the end, mirrored without repeating the edge. */
+/** Mirrors a position beyond the end into 0 .. size - 1 without repeating the edge. */
 function reflected(i: number, size: number): number {
   const period = Math.max(1, 2 * size - 2);
   return Math.min(i % period, period - (i % period));
 }
 
-/** Converts pixels to a network's input, reflected to the right and below if the map is larger. */
+/**
+ * Converts pixels to a network's input. If the map is larger, it continues with reflected pixels.
+ */
 export function unpack(floats: Float32Array, map: MapView, image: RgbaImage, range: number): void {
   const { data } = image;
   const factor = range / topOf(data);
@@ -42,9 +44,12 @@ export interface Packing {
     readonly height: number;
   };
   readonly scale: number;
-  /** The pixels that the network saw. They give alpha and, with luma, the colours. */
+  /**
+   * The pixels that the network saw. They provide alpha and, if the network only produces luma, the
+   * colours.
+   */
   readonly source: RgbaImage;
-  /** The position of the core's first pixel, and the pixels per row there. */
+  /** Where the core goes: an array, the index of the first sample, and the pixels per row. */
   readonly to: {
     readonly data: RgbaImage['data'];
     readonly offset: number;
@@ -53,8 +58,8 @@ export interface Packing {
 }
 
 /**
- * Converts values to pixels: clamped, rounded half to even. Alpha is enlarged bilinearly. If the
- * network only produces luma, so are the differences of colours from luma.
+ * Converts values to pixels: clamps them and rounds half to even. Alpha is enlarged bilinearly. If
+ * the network only produces luma, so are the differences between colours and luma.
  * @returns false if a value was not finite
  */
 export function pack(
@@ -102,7 +107,10 @@ function isOpaque(data: RgbaImage['data'], top: number): boolean {
   return true;
 }
 
-/** The four samples at a pixel of the enlarged source: half-pixel centres, clamped edges. */
+/**
+ * Interpolates the four samples of a pixel of the enlarged source (half-pixel centres, clamped
+ * edges) and writes them to `to`.
+ */
 function bilinear(
   { width, height, data }: RgbaImage,
   scale: number,

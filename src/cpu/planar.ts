@@ -1,4 +1,4 @@
-/** Values as planar maps and tables: for traces, and for loops in place of the module. */
+/** Converts values to planar maps and tables, for traces and for ops that run in plain loops. */
 import type { ValueId } from '../engine/compile/fused.ts';
 import type { Value } from '../engine/oracle/interpreter.ts';
 import { internal } from '../errors.ts';
@@ -19,7 +19,7 @@ export function writePlanar(floats: Float32Array, map: MapView, data: Float32Arr
   }
 }
 
-/** The map as planar f32, [channels][height][width]. */
+/** Reads a map as planar f32, [channels][height][width]. */
 export function readPlanar(floats: Float32Array, map: MapView): Float32Array<ArrayBuffer> {
   const { channels, width, height } = map;
   const data = new Float32Array(channels * height * width);
@@ -33,7 +33,7 @@ export function readPlanar(floats: Float32Array, map: MapView): Float32Array<Arr
   return data;
 }
 
-/** A value of a run, in memory or not. */
+/** Reads a value of a run from memory or from the tables. */
 export function readValue(
   graph: Graph,
   id: ValueId,

@@ -25,7 +25,7 @@ export function emitPointwise(
   });
 }
 
-/** Whether the module has an activation. */
+/** Whether the module can compute an activation. */
 export const activates = (activation: Activation): boolean =>
   slopeOf(activation) !== null || activation.fn in KINDS;
 
@@ -33,7 +33,7 @@ export const activates = (activation: Activation): boolean =>
 interface PointwiseSpec {
   readonly a: ValueId;
   readonly y: ValueId;
-  /** Addresses of one value per channel, instead of a map. `slopes` belong to act0. */
+  /** Addresses of one value per channel, instead of a map. `slopes` belongs to act0. */
   readonly slopes?: number;
   readonly scale?: number | ((place: Place) => number);
   readonly shift?: number | ((place: Place) => number);
@@ -56,7 +56,7 @@ interface Strides {
 
 export const ALL_PIXELS: Strides = { dy: 0, dx: 0, every: 1 };
 
-/** Makes the constants of a pointwise record, and yields the function that writes it. */
+/** Makes the constants of a pointwise record and returns the function that writes the record. */
 export function pointwiseRecord(constants: Constants, channels: number, spec: PointwiseSpec) {
   const ones = constants.repeated(1, channels);
   const zeros = constants.repeated(0, channels);
@@ -112,7 +112,7 @@ export function pointwiseOf(constants: Constants, channels: number, spec: Pointw
   };
 }
 
-/** The slope of an activation that is linear on both sides; null for others. */
+/** Returns the negative slope of an activation that is linear on both sides; null for others. */
 export function slopeOf(activation: ConvOp['act0']): number | null {
   if (activation === null) return 1;
   if (activation.fn === 'leakyRelu') return activation.slope;

@@ -16,13 +16,11 @@ import { clearBorder, type MapView, mapAt, mapBytes, padded } from './layout.ts'
 import { type Field, RECORDS, type RecordName, recordBytes } from './records.ts';
 import type { Emission, HostTask, Place, Places, Task } from './tasks.ts';
 
-/**
- * A network at one size of the image: the steps in order, and the records that the module reads.
- */
+/** A network for one image size: the steps in order, and the records that the module reads. */
 export interface Program {
   readonly size: Size;
   readonly steps: readonly Step[];
-  /** Values that are written and not overwritten: the output, and those to keep. */
+  /** The addresses of values. Only the output and the values to keep are never overwritten. */
   readonly places: Places;
   /** The address of `words`. */
   readonly records: number;
@@ -31,7 +29,7 @@ export interface Program {
   readonly bytes: number;
 }
 
-/** An op's tasks. */
+/** An op with its tasks. */
 export interface Step {
   readonly op: FusedOp;
   readonly tasks: readonly Task[];
@@ -40,7 +38,7 @@ export interface Step {
 /** A network with its constants, which can be planned for any size. */
 export class Compiled {
   readonly fused: FusedGraph;
-  /** Whether plain loops run some ops, which take a hundred times as long. */
+  /** Whether some ops run in plain loops, which take a hundred times as long. */
   readonly slow: boolean;
   readonly #emissions: readonly Emission[];
   readonly #constants: Constants;
@@ -68,7 +66,7 @@ export class Compiled {
     this.#emissions = fused.ops.map((op) => emitters.of(op)(op, constants, fused.graph));
   }
 
-  /** The number of ops from the first to the last pooling. */
+  /** The number of ops up to and including the last pooling. */
   get poolingOps(): number {
     return this.fused.ops.findLastIndex(({ op }) => POOLS.has(op)) + 1;
   }
@@ -80,7 +78,7 @@ export class Compiled {
 
   /**
    * Lays out values and records for LR images of a size.
-   * @param count number of ops from the first; default: all
+   * @param count how many ops to include, from the first on; default: all
    */
   program(size: Size, count = this.fused.ops.length): Program {
     const { graph, inputs } = this.fused;
@@ -113,7 +111,7 @@ export class Compiled {
       end += bytes;
       return start;
     });
-    // The same for all ops, so it stays in the cache.
+    // All ops use the same memory, so it stays in the cache.
     const perThread = end;
     const perThreadStride = Math.max(0, ...this.#emissions.map(({ perThread }) => perThread ?? 0));
     end += perThreadStride * this.#threads;
@@ -168,7 +166,7 @@ function known<T>(values: ReadonlyMap<ValueId, T>, id: ValueId): T {
   return value;
 }
 
-/** The words of a record. The names of f32 words begin with `slope` and end with a digit. */
+/** Returns the words of a record. Only `slope1` is f32. */
 function wordsOf<R extends RecordName>(
   name: R,
   fields: Readonly<Record<Field<R>, number>>,

@@ -1,13 +1,16 @@
 /**
  * The records that the host writes into linear memory for the module's functions: 32-bit words in
- * this order. Addresses and distances are in bytes. Words named `slope…` are f32.
+ * this order. Addresses and distances are in bytes. The word `slope1` is f32.
  *
- * A map in memory consists of rows of pixels, channels innermost (`layout.ts`). It is described by
- * the address of its pixel (0, 0), the distance of its rows (`…Row`) and the distance of its pixels
- * (`…Pixel`) or the gap between two pixels (`…Skip`).
+ * A map in memory consists of rows of pixels, channels innermost (`layout.ts`). A record describes
+ * it by the address of its pixel (0, 0), the distance between rows (`…Row`), and the distance
+ * between pixels (`…Pixel`) or the gap between them (`…Skip`).
  */
 export const RECORDS = {
-  /** conv: y = act(sum over segments + bias), act(v) = v >= 0 ? v : slope[channel] * v; v if `slopes` is 0. */
+  /**
+   * conv: y = act(sum over segments + bias), where act(v) = v if `slopes` is 0, else v >= 0 ? v :
+   * slope[channel] * v.
+   */
   conv: [
     'segments',
     'segmentsEnd',
@@ -26,23 +29,23 @@ export const RECORDS = {
     'epilogue',
   ],
   /**
-   * winograd: a 3x3 convolution, as `conv`, by tiles of 2x2 pixels. Its rows are rows of tiles.
+   * winograd: a 3x3 convolution like `conv`, by tiles of 2x2 pixels. Its rows are rows of tiles.
    */
   winograd: [
     ...['parts', 'partsEnd'],
     /**
-     * A `conv` record of the products of one position: from `v` to `m`, whose rows are the threads'
-     * own and whose pixels are [positions][tiles].
+     * A `conv` record for the products at one position. It reads `v` and writes `m`, where each
+     * thread has a row and pixels are [positions][tiles].
      */
     ...['conv', 'v', 'm'],
-    /** From a thread's `v` and `m` to the next thread's. */
+    /** Distance from a thread's `v` and `m` to the next thread's. */
     'stride',
     /** Bytes of a transformed window's channels at one position. */
     'depth',
     /** [positions], each as in `conv`. */
     'weights',
     ...['bias', 'slopes', 'y', 'yRow'],
-    /** Of y, in pixels. */
+    /** Size of y in pixels. */
     ...['width', 'height'],
     ...['channelBytes', 'epilogue'],
   ],
@@ -52,8 +55,8 @@ export const RECORDS = {
   segment: ['base', 'row', 'pixel', 'count'],
   /**
    * pointwise: y = act1(act0(a) * m * factorA + r * factorR). act0 and act1 are v >= 0 ? v : slope
-   * * v, or the function that `kind…` names (`KINDS`). m and r are maps, or a pixel that repeats:
-   * row is then 0, and skip leads back.
+   * * v, or the function that `kind…` names (`KINDS`). m and r are maps or one pixel that repeats,
+   * whose row distance is 0 and whose skip leads back.
    */
   pointwise: [
     ...['a', 'aRow', 'aSkip'],
@@ -99,8 +102,8 @@ export function fieldOffset<R extends RecordName>(record: R, field: Field<R>): n
 }
 
 /**
- * The meaning of `kind0` and `kind1`: a slope on the negative side, or a function. The host computes
- * those that no network of the catalogue's families has, such as Mish.
+ * The meaning of `kind0` and `kind1`: a slope on the negative side, or a function. The host
+ * computes functions that no family in the catalogue uses, such as Mish.
  */
 export const KINDS = {
   slope: 0,

@@ -4,13 +4,15 @@ import type { Functions, RowFunction } from './module.ts';
 import type { Program, Step } from './program.ts';
 import type { HostTask, Means, RowTask, Tables } from './tasks.ts';
 
-/** Multiply-adds of each thread in the first call of a function: some milliseconds on a slow core. */
+/** Multiply-adds per thread in the first call of a function: some milliseconds on a slow core. */
 const FIRST_CALL = 2e7;
-/** How many times as many a later call may have, however fast the clock says that they are. */
+/**
+ * The largest factor by which a later call may exceed `FIRST_CALL`, however fast calls seem to be.
+ */
 const GROWTH = 16;
-/** Milliseconds that a call should take: as much as possible, because threads wait at its end. */
+/** Milliseconds that a call should take: as long as possible, because threads wait at its end. */
 const CALL_MS = 8;
-/** Milliseconds between turns of other events. A job is cancelled within 100. */
+/** Milliseconds between turns for other events. Cancelling a job must take less than 100. */
 const SLICE_MS = 20;
 
 /** Runs the rows of a task on one or several cores. */
@@ -38,21 +40,21 @@ export interface Run extends Pick<RunOptions, 'signal'> {
   readonly rows: RunRows;
   readonly threads: number;
   readonly means?: Means | undefined;
-  /** Keeps the values that are not in memory. */
+  /** Receives the values that are not in memory. */
   readonly tables?: Tables | undefined;
   readonly onWork?: ((multiplyAdds: number) => void) | undefined;
-  /** Called with each op's index and milliseconds, if given. */
+  /** Called with each step and its milliseconds. */
   readonly onStep?: ((step: Step, milliseconds: number) => void) | undefined;
 }
 
-/** The caller's options of a run. */
+/** The caller's options for a run. */
 export type RunChoice = Pick<Run, 'signal' | 'onWork' | 'onStep' | 'means' | 'tables'>;
 
 /** Runs a program whose inputs are in memory. @throws CrispenError `ABORTED` */
 export async function runProgram(program: Program, run: Run): Promise<void> {
   const pixels = program.size.width * program.size.height;
   const first = FIRST_CALL * run.threads;
-  /** Multiply-adds of the next call of a function. */
+  /** Multiply-adds of the next call, by function. */
   const sizes = new Map<RowFunction, number>();
   let since = performance.now();
   const rest = async () => {
@@ -67,7 +69,8 @@ export async function runProgram(program: Program, run: Run): Promise<void> {
     const started = performance.now();
     const work = step.op.multiplyAdds * pixels;
     const rowsInAll = step.tasks.reduce((sum, task) => sum + (isRowTask(task) ? task.rows : 0), 0);
-    // Ops without multiply-adds move memory, which counts as a few per number.
+    // Ops without multiply-adds move memory, which counts as at least 100 multiply-adds per LR
+    // pixel.
     const perRow = Math.max(work / Math.max(1, rowsInAll), 100 * program.size.width);
     for (const task of step.tasks) {
       if (!isRowTask(task)) {

@@ -14,8 +14,8 @@ interface Sampling extends Pick<UpscaleOptions, 'signal' | 'statistics'> {
 }
 
 /**
- * Of the whole image, if the part of the network that computes them fits the budget, otherwise of a
- * collage of its parts.
+ * Computes means over the whole image if the part of the network that computes them fits the
+ * budget, otherwise over a collage of the image's parts.
  */
 export async function sampleMeans(
   model: CpuModel,

@@ -1,4 +1,4 @@
-/** What runs in a thread without shared memory; `team.ts` is the host's side. */
+/** The code of a thread without shared memory; `team.ts` is the host's side. */
 import type { ValueId } from '../engine/compile/fused.ts';
 import { CrispenError, internal } from '../errors.ts';
 import { depthOf, samplesOf } from '../image/image.ts';

@@ -22,13 +22,13 @@ export interface Means {
   readonly given?: ReadonlyMap<ValueId, Float32Array<ArrayBuffer>> | undefined;
   /** Receives the computed means. */
   readonly found?: Map<ValueId, Float32Array<ArrayBuffer>> | undefined;
-  /** The current image is part of an image whose other parts run at the same time. */
+  /** Given if the current image is part of an image whose other parts run at the same time. */
   readonly band?: Band | undefined;
 }
 
 /** A full-width part of an image. */
 export interface Band {
-  /** The part's own LR rows. The others also belong to its neighbours. */
+  /** The part's own LR rows. Its other rows belong to its neighbours too. */
   readonly from: number;
   readonly to: number;
   /** Returns the means over all parts once all parts have reached this pooling. */
@@ -44,7 +44,7 @@ export interface RowSums {
   readonly channels: number;
 }
 
-/** The means of a map's channels, from its rows from top to bottom. */
+/** Computes the means of a map's channels from the sums of its rows, from top to bottom. */
 export function meansOf(parts: readonly RowSums[]): Float32Array<ArrayBuffer> {
   const [{ stride, width, channels }] = parts;
   const pixels = parts.reduce((sum, { data }) => sum + (data.length / stride) * width, 0);
@@ -64,7 +64,7 @@ export type HostTask = (
   run: {
     readonly means: Means;
     readonly tables: Tables;
-    /** Lets other events in if it is time, and ends a job that was cancelled. */
+    /** Lets other events run if it is time, and ends a job that was cancelled. */
     readonly pause: () => Promise<void> | undefined;
   },
 ) => void | Promise<void>;
@@ -84,9 +84,9 @@ export interface Place extends Places {
   readonly scratch: number;
   /** Address of the bytes that `Emission.perThread` asked for, for the first thread. */
   readonly perThread: number;
-  /** From there to the bytes of the next thread. */
+  /** Distance from there to the bytes of the next thread. */
   readonly perThreadStride: number;
-  /** Writes a record. Missing words are zero. @returns its address */
+  /** Writes a record. @returns its address */
   record<R extends RecordName>(name: R, fields: Readonly<Record<Field<R>, number>>): number;
   /** Writes consecutive records of one kind. */
   records<R extends RecordName>(

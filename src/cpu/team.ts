@@ -1,6 +1,6 @@
 /**
- * Threads without shared memory: each has the model in a memory of its own and computes tiles. This is
- * the host's side; `serve.ts` is the threads'.
+ * Threads without shared memory: each has the model in a memory of its own and computes tiles. This
+ * is the host's side; `serve.ts` is the threads' side.
  */
 import { CrispenError, throwIfAborted } from '../errors.ts';
 import type { RgbaImage } from '../image/image.ts';
@@ -26,7 +26,7 @@ export class Team {
     );
   }
 
-  /** A model in all threads, which load it in the background; `drop` frees it. */
+  /** Sends a model to all threads, which load it in the background; `drop` frees it. */
   async load(
     network: Network,
     tensors: TensorMap,
@@ -93,7 +93,7 @@ class TileThread {
         if ('work' in reply) onWork(reply.work);
         else if ('done' in reply) resolve(reply);
         else if ('error' in reply) reject(CrispenError.deserialize(reply.error));
-        // A job that failed elsewhere is cancelled here by its signal.
+        // If the job fails in another thread, its signal cancels it here.
         else if ('sums' in reply)
           combine?.(reply.id, reply.sums).then(
             (mean) => this.send({ mean }),

@@ -1,4 +1,4 @@
-/** Tiles that several threads compute: what is asked and answered, and how bands pool together. */
+/** Tiles that several threads compute: the messages between threads, and pooling across bands. */
 import type { ValueId } from '../engine/compile/fused.ts';
 import type { SerializedError } from '../errors.ts';
 import type { Rect, Size } from '../geometry.ts';
@@ -38,7 +38,7 @@ export type Request =
   | { readonly mean: Vector }
   | { readonly cancel: true };
 
-/** A thread's answer. `load` and `drop` have none; the next `run` reports their failure. */
+/** A thread's answer. `load` and `drop` have none; the next `run` reports a failed `load`. */
 export type Reply =
   | { readonly ready: true }
   | { readonly work: number }
@@ -62,7 +62,7 @@ export class Pooling {
     this.#bands = bands;
   }
 
-  /** The requests of band `index`, counted from the top. */
+  /** Returns the function with which band `index`, counted from the top, requests means. */
   combine(index: number): Band['combine'] {
     return (id, sums) =>
       new Promise((resolve, reject) => {
@@ -78,7 +78,7 @@ export class Pooling {
       });
   }
 
-  /** Rejects everyone who waits for a band that failed. */
+  /** Rejects all requests because a band failed. */
   fail(error: unknown): void {
     this.#failure = error;
     for (const { asking } of this.#waiting.values()) {

@@ -6,8 +6,8 @@ import type { RunChoice } from './runner.ts';
 import type { Tables } from './tasks.ts';
 
 /**
- * The named values of one run on planar numbers in the network's range. They must be among those
- * that the model keeps, except for the output.
+ * Runs a network on planar numbers in its range and returns the named values. The model must keep
+ * these values, except for the output.
  */
 export async function traceOnCpu(
   model: CpuModel,

@@ -20,9 +20,7 @@ import { TILE_SIDE } from './winograd.ts';
 /** The default memory limit of a job, in bytes. */
 const DEFAULT_BUDGET = 2 ** 30;
 
-/**
- * More bands are worth their overlap if they take less than this share of the time of fewer bands.
- */
+/** More bands are worth their overlap if they reduce the time to less than this share. */
 const WORTHWHILE = 0.9;
 
 /**
@@ -88,16 +86,17 @@ interface Plan {
   readonly strips: readonly StripPlan[];
   /** The number of tiles that run at the same time. */
   readonly threads: number;
-  /** The image is one tile, or bands that pool together. */
+  /** Whether the image is one tile, or bands that pool together. */
   readonly whole: boolean;
-  /** The pixels of a tile. */
+  /** Returns the pixels of a tile. */
   readonly region: (rect: Rect) => RgbaImage;
   /** Whether tiles differ from the whole image. */
   readonly approximate: boolean;
 }
 
 /**
- * How to cut an image into tiles that fit the budget together. @throws CrispenError `OUT_OF_MEMORY`
+ * Plans how to cut an image into tiles that fit the budget together. @throws CrispenError
+ * `OUT_OF_MEMORY`
  */
 async function plan(
   model: CpuModel,
@@ -157,7 +156,7 @@ async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promis
   const { strips, threads, whole, given, onWork } = run;
   const { scale } = model.network;
   const width = image.width * scale;
-  // One failure ends the others, so none is left running.
+  // One failure ends the other runs, so none is left running.
   const stop = new AbortController();
   const onAbort = () => stop.abort();
   if (run.signal?.aborted) stop.abort();
@@ -175,7 +174,7 @@ async function runTiles(model: CpuModel, image: RgbaImage, run: TileRun): Promis
     pooling?.fail(error);
     wake();
   };
-  /** By the index of the strip: its pixels, and the number of missing tiles. */
+  /** The pixels of each strip, and the number of missing tiles. */
   const open = strips.map(({ tiles }) => ({
     data: null as RgbaImage['data'] | null,
     left: tiles.length,

@@ -5,29 +5,32 @@
  */
 import { padded } from './layout.ts';
 
-/** Pixels. Images and their parts must begin between tiles to give the same bits. */
+/**
+ * Side of a tile in pixels. A part of an image gives the same bits as the whole image only if it
+ * begins between tiles.
+ */
 export const TILE_SIDE = 2;
 /** Tiles that are transformed at a time. */
 export const TILES = 16;
-/** Room for them. The last products are computed for a few more tiles, which are not used. */
+/** Room for these tiles. The last products include a few more tiles, which are not used. */
 export const TILE_SLOTS = TILES + 2;
-/** Values of a transformed window. */
+/** Number of values in a transformed window. */
 export const POSITIONS = 16;
 
-/** Sides of a transformed filter. */
+/** Side of a transformed filter. */
 export const SIDE = 4;
 
 /** Bytes that a thread needs for the transformed windows and for the sums of products. */
 export const windowBytes = (channels: number): number =>
   POSITIONS * TILE_SLOTS * padded(channels) * 4;
 
-/** The transforms cost as much as the products that they save if there are few channels. */
+/** Whether tiles save time. With few channels, the transforms cost as much as they save. */
 export const worthTiles = (cIn: number, cOut: number): boolean => (cIn * cOut) / (cIn + cOut) >= 6;
 
-/** g in the rows of G g: of each column, or of each row. */
+/** Multiplies G by one column, or by one row transposed. */
 const spread = ([a, b, c]: readonly number[]): number[] => [a, (a + b + c) / 2, (a - b + c) / 2, c];
 
-/** Filters [cOut * cIn][3][3] to G g G^T, [cOut * cIn][4][4]. */
+/** Transforms filters g, [cOut * cIn][3][3], to G g G^T, [cOut * cIn][4][4]. */
 export function transformFilters(filters: Float32Array): Float32Array {
   const count = filters.length / 9;
   const transformed = new Float32Array(count * POSITIONS);

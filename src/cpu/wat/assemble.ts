@@ -14,8 +14,8 @@ export async function assemble(text: string): Promise<Uint8Array> {
 }
 
 /**
- * The modules of all variants, and what only a runtime that has a variant can validate. As
- * hexadecimal digits, which compress better than base64.
+ * Assembles the modules of all variants, and for each variant a probe that only runtimes with that
+ * variant can validate. Both are hexadecimal digits, which compress better than base64.
  */
 export async function assembledModules(): Promise<{
   readonly modules: Readonly<Record<string, string>>;

@@ -21,11 +21,11 @@ export interface ConvTile {
 }
 
 /**
- * Tiles for eight and for four output channels, and single-pixel tiles for narrow maps. Each turn
- * of the inner loop takes one input channel. V8 up to 12.4 (Node
- * 22) moves all loads of a turn to its start. The loads, sums and one product of a turn fill the 15
- *     vector registers of x64. With more channels per turn or more pixels, V8 keeps sums in memory
- *     and reaches half the speed.
+ * Tiles for eight and for four output channels, and single-pixel tiles for narrow maps. Each
+ * iteration of the inner loop takes one input channel. V8 up to 12.4 (Node 22) moves all loads of
+ * an iteration to its start. The loads, the sums and one product fill the 15 vector registers of
+ * x64. With more channels per iteration or more pixels, V8 keeps sums in memory and reaches half
+ * the speed.
  */
 const TILES: readonly ConvTile[] = [
   { pixels: 4, channels: 8 },
@@ -38,7 +38,7 @@ const tileName = ({ pixels, channels }: ConvTile): string => `tile${pixels}x${ch
 
 /**
  * Computes one tile at the pixel (`$x`, `$row`), for the output channels from byte `$c` of a pixel
- * on. `$w` is the address of their weights. Returns the address after these.
+ * on. `$w` is the address of their weights. Returns the address after the weights.
  */
 function tileText(tile: ConvTile, madd: MultiplyAdd): string {
   const { pixels, channels } = tile;

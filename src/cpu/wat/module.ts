@@ -25,12 +25,12 @@ const multiplyAdd =
   (a, b, acc) =>
     relaxed ? `(f32x4.relaxed_madd ${a} ${b} ${acc})` : `(f32x4.add (f32x4.mul ${a} ${b}) ${acc})`;
 
-/** The text of a module of one multiply-add. */
+/** The text of a module with one multiply-add. */
 export const probeText = ({ relaxed }: Variant): string => `(module (func (result v128)
 ${multiplyAdd(relaxed)(...(Array(3).fill('(v128.const i32x4 0 0 0 0)') as [string, string, string]))}))`;
 
 /**
- * The text of the module. It imports its memory. Every function takes a record and rows from..to.
+ * The text of the module. It imports its memory. Every function takes a record and a range of rows.
  */
 export function moduleText({ relaxed }: Variant): string {
   const madd = multiplyAdd(relaxed);

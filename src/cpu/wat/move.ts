@@ -12,7 +12,10 @@ import {
   set,
 } from './text.ts';
 
-/** move: see `RECORDS`. Number by number, because it moves little compared with convolutions. */
+/**
+ * move: see `RECORDS`. It copies number by number, because it moves little compared with
+ * convolutions.
+ */
 export function moveText(): string {
   const divide = get('divide');
   const body = lines(

@@ -17,8 +17,8 @@ const splat = (value: number): string =>
   `(v128.const f32x4 ${Array(4).fill(value.toString()).join(' ')})`;
 
 /**
- * exp(v) to two units in the last place: v = n ln 2 + r, a polynomial for e^r (Cephes expf), n in
- * the exponent. v is clamped to the range of f32; NaN stays NaN.
+ * exp(v) to within two units in the last place: v = n ln 2 + r, a polynomial for e^r (Cephes expf),
+ * n in the exponent. v is clamped to the range of f32; NaN stays NaN.
  */
 const expText = (madd: MultiplyAdd): string => `(func $exp (param $v v128) (result v128)
 ${locals('v128', ['n', 'r', 'y'])}
@@ -32,7 +32,7 @@ ${[1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001
   .join('\n')}
 (f32x4.mul ${get('y')} (i32x4.shl (i32x4.add (i32x4.trunc_sat_f32x4_s ${get('n')}) (v128.const i32x4 127 127 127 127)) (i32.const 23))))`;
 
-/** erf to 1.5e-7 (Abramowitz and Stegun, 7.1.26), with the sign of v. */
+/** erf to within 1.5e-7 (Abramowitz and Stegun, 7.1.26), with the sign of v. */
 const erfText = (madd: MultiplyAdd): string => `(func $erf (param $v v128) (result v128)
 ${locals('v128', ['a', 't', 's'])}
 ${set('a', `(f32x4.pmin (f32x4.abs ${get('v')}) ${splat(6)})`)}

@@ -12,7 +12,10 @@ import {
   set,
 } from './text.ts';
 
-/** sums: see `RECORDS`. Four channels at a time, in f32 along a row; the host adds rows in f64. */
+/**
+ * sums: see `RECORDS`. It sums four channels at a time, in f32 along a row; the host adds rows in
+ * f64.
+ */
 export function sumsText(): string {
   const body = lines(
     set('c', int(0)),

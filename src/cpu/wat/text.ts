@@ -6,7 +6,7 @@ export type MultiplyAdd = (a: string, b: string, acc: string) => string;
 /** Consecutive instructions. */
 export const lines = (...parts: readonly string[]): string => parts.join('\n');
 
-/** `make` for each of 0 .. count - 1. */
+/** Calls `make` for each of 0 .. count - 1. */
 export const each = (count: number, make: (index: number) => string): string =>
   Array.from({ length: count }, (_, i) => make(i)).join('\n');
 

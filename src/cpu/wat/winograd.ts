@@ -21,7 +21,7 @@ const sum = (a: string, b: string) => `(f32x4.add ${get(a)} ${get(b)})`;
 const difference = (a: string, b: string) => `(f32x4.sub ${get(a)} ${get(b)})`;
 const twice = (value: string) => mul(value, int(2));
 
-/** Reads the next column of a window's four rows and transforms it: names `${column}0` .. `3`. */
+/** Reads the next column of a window's four rows and transforms it into `${column}0` .. `3`. */
 const columnText = (column: string): string =>
   lines(
     each(SIDE, (i) => set(`d${i}`, `(v128.load ${get(`p${i}`)})`)),
@@ -35,7 +35,10 @@ const columnText = (column: string): string =>
 const storeNext = (value: string): string =>
   lines(`(v128.store ${get('q')} ${value})`, advance('q', get('plane')));
 
-/** The windows of `$n` tiles from `$x` on, to the thread's scratch. Neighbours share two columns. */
+/**
+ * Transforms the windows of `$n` tiles from `$x` on into the thread's scratch memory. Neighbouring
+ * windows share two columns.
+ */
 const inputText = (): string => {
   const part = (name: 'x' | 'row' | 'pixel') => field('part', name).replace('$d', '$part');
   return lines(
@@ -74,7 +77,7 @@ const inputText = (): string => {
   );
 };
 
-/** For each position, a 1x1 convolution of the tiles by the convolution's own functions. */
+/** Computes a 1x1 convolution of the tiles for each position, with the functions of `conv`. */
 const productsText = (): string => {
   const block = (channels: 4 | 8, pixels: 4 | 6) =>
     lines(
@@ -99,7 +102,9 @@ const productsText = (): string => {
   );
 };
 
-/** The pixels of the tiles, with bias and activation. The last ones may be beyond the map. */
+/**
+ * Computes the pixels of the tiles, with bias and activation. Pixels beyond the map are left out.
+ */
 const outputText = (madd: MultiplyAdd): string => {
   const finished = (value: string) =>
     lines(
