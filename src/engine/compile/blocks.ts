@@ -4,7 +4,7 @@ import { convLayer, type FusedGraph, type FusedOp, linearLayer } from './fused.t
 import { type AttentionBlock, PatternFinder } from './patterns.ts';
 
 export interface BlockOptions extends Omit<FuseOptions, 'fuse'> {
-  /** Whether the backend can hold a tile of all these channels; default: always. */
+  /** Whether the backend can hold a tile with this many channels; default: always. */
   readonly fits?: (channels: number) => boolean;
 }
 
@@ -18,14 +18,17 @@ export function fuseBlocks(graph: Graph, { fits, ...options }: BlockOptions = {}
   return fuser.fused();
 }
 
-/** Each whole attention-in-attention block, and the beginning of the next one. */
+/** Claims each whole attention-in-attention block and the beginning of the next one. */
 function claimAttentionBlocks(fuser: Fuser, patterns: PatternFinder): void {
   const blocks = fuser.graph.nodes
     .map((_, id) => patterns.attentionBlock(id))
     .filter((block) => block !== null);
   const byInput = new Map(blocks.map((block) => [block.x, block]));
   const byOutput = new Map(blocks.map((block) => [block.out, block]));
-  /** The block whose t this one computes, unless first(x) must be written. */
+  /**
+   * Returns the next block if this one computes its t, which it does unless first(x) must be
+   * written.
+   */
   const fedBy = (block: AttentionBlock): AttentionBlock | null => {
     const next = byInput.get(block.out);
     return next && next.features === block.features && !fuser.keep.has(next.firstId) ? next : null;
@@ -79,7 +82,7 @@ function attentionMix(name: string, block: AttentionBlock, next: AttentionBlock 
   };
 }
 
-/** The end of the network with its conversion to pixels. */
+/** Claims the end of the network with its conversion to pixels. */
 function claimSkipOutput(fuser: Fuser, patterns: PatternFinder): void {
   const { image, graph } = fuser;
   const end = image && !image.wide ? patterns.skipOutput() : null;
@@ -97,7 +100,7 @@ function claimSkipOutput(fuser: Fuser, patterns: PatternFinder): void {
   });
 }
 
-/** Pixel attention, except over the parts of a concatenation. */
+/** Claims pixel attention, except over the parts of a concatenation. */
 function claimGatedConvs(fuser: Fuser, patterns: PatternFinder): void {
   fuser.graph.nodes.forEach((node, id) => {
     const found = node.op === 'conv' && !fuser.partsOf(node) ? patterns.gatedConv(id) : null;

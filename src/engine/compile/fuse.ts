@@ -17,9 +17,9 @@ import {
 } from './fused.ts';
 
 /**
- * Fusion levels. `none`: one fused op per node, against which the others are checked. `ops`:
- * convolutions with their epilogues and similar. `blocks`: also whole attention-in-attention blocks,
- * pixel attention and the end of the network (`blocks.ts`).
+ * Fusion levels. `none`: one fused op per node; the other levels are checked against it. `ops`:
+ * convolutions with their epilogues, and similar patterns. `blocks`: also whole
+ * attention-in-attention blocks, pixel attention and the end of the network (`blocks.ts`).
  */
 export type Fusion = 'none' | 'ops' | 'blocks';
 
@@ -28,9 +28,12 @@ export interface FuseOptions {
   readonly fuse?: Exclude<Fusion, 'blocks'>;
   /** Nodes that must be written out. Fusion stops at them. */
   readonly keep?: ReadonlySet<NodeId>;
-  /** Given: the list begins and ends with pixels, of 16 bits if `wide`. */
+  /** If given, the list begins and ends with pixels, which have 16 bits if `wide` is set. */
   readonly image?: { readonly wide?: boolean } | undefined;
-  /** Whether the backend's kernels have an activation; others stay alone. Default: all. */
+  /**
+   * Whether the backend's kernels have an activation; other activations are not fused. Default:
+   * all.
+   */
   readonly activates?: (activation: Activation) => boolean;
   /** Whether the backend's convolutions can mix their result with a map. Default: no. */
   readonly mixes?: boolean;
@@ -65,17 +68,20 @@ export class Fuser {
     this.#mixes = mixes ?? false;
   }
 
-  /** Emits an op at a node, its last one. */
+  /** Emits an op at `id`, its last node. */
   claim(id: NodeId, op: FusedOp): void {
     this.#claimed.set(id, op);
   }
 
-  /** Says that nodes are inside another node's op. */
+  /** Records that nodes are inside another node's op. */
   absorb(inner: readonly NodeId[]): void {
     for (const id of inner) this.#claimed.set(id, null);
   }
 
-  /** A fused op is emitted at the position of its last node, where all of its operands exist. */
+  /**
+   * Fuses the remaining nodes. An op is emitted at the position of its last node, where all of its
+   * operands exist.
+   */
   fused(): FusedGraph {
     const { nodes, output } = this.graph;
     nodes.forEach((node, id) => {
@@ -100,9 +106,9 @@ export class Fuser {
   }
 
   /**
-   * conv [activation] [mul other] [add other] [activation], preceded by a nearest enlargement or a
-   * concatenation; also mix for mul and add. A convolution of a concatenation has no multiplier, and
-   * its addend needs a binding.
+   * Claims conv [activation] [mul other] [add other] [activation], preceded by a nearest
+   * enlargement or a concatenation. A mix can replace mul and add. A convolution of a concatenation
+   * has no multiplier, and its addend needs a binding.
    */
   #claimConv(node: Node<'conv'>, id: NodeId): void {
     const parts = this.partsOf(node);
@@ -118,7 +124,7 @@ export class Fuser {
     for (let next = this.#follower(last); next !== null; next = this.#follower(last)) {
       const follower = this.graph.nodes[next];
       const squares = follower.inputs[0] === follower.inputs[1];
-      if (squares) break; // both operands are the sum itself, which would have to be written
+      if (squares) break; // both operands are this value, which would have to be written
       if (follower.op === 'activation' && act1 === null) {
         if (!this.#activates(follower.activation)) break;
         const first = act0 === null && multiplier === null && addend === null;
@@ -173,14 +179,14 @@ export class Fuser {
     this.#claimed.set(last, conv);
   }
 
-  /** Convolutions read the parts of a concatenation, unless another node needs it as one map. */
+  /** Returns the parts of a concatenation if only convolutions read it; otherwise null. */
   partsOf({ inputs: [source] }: Node<'conv'>): readonly NodeId[] | null {
     const from = this.graph.nodes[source];
     const isRead = from.op === 'concat' && this.#readOnlyBy(source, ({ op }) => op === 'conv');
     return isRead ? from.inputs : null;
   }
 
-  /** A 3x3 convolution reads through a nearest enlargement, unless that must be written. */
+  /** Lets a 3x3 convolution read through a nearest enlargement, unless that map must be written. */
   readThrough({ kernel, inputs: [source] }: Node<'conv'>): { upsample: number; source: NodeId } {
     const from = this.graph.nodes[source];
     const through =
@@ -192,7 +198,9 @@ export class Fuser {
     return { upsample: from.scale, source: from.inputs[0] };
   }
 
-  /** Scores within groups and the sum of values, unless something else needs the scores. */
+  /**
+   * Claims scores within groups and the weighted sum of values, unless another op needs the scores.
+   */
   #claimAttention(mix: Node<'groupMix'>, id: NodeId): void {
     const [values, from] = mix.inputs;
     const scores = this.graph.nodes[from];
@@ -211,7 +219,7 @@ export class Fuser {
     });
   }
 
-  /** mul, add or mix, and the following activation. */
+  /** Claims mul, add or mix with the following activation. */
   #claimPointwise(node: Node<'mul' | 'add' | 'mix'>, id: NodeId): void {
     const next = this.#follower(id);
     const follower = next === null ? null : this.graph.nodes[next];
@@ -221,7 +229,10 @@ export class Fuser {
     this.#claimed.set(next, pointwise(node, this.name(next), next, follower.activation));
   }
 
-  /** pool (of whole maps, as A2N has it), linear, relu, linear, softmax: the dynamic attention module. */
+  /**
+   * Claims the dynamic attention module: pool (of whole maps, as in A2N), linear, relu, linear,
+   * softmax.
+   */
   #claimDynamicWeights(pool: Node<'globalAveragePool'>, id: NodeId): void {
     const chain = [id];
     for (let next = this.#follower(id); next !== null; next = this.#follower(next))
@@ -252,7 +263,7 @@ export class Fuser {
     });
   }
 
-  /** A node that is not part of a larger op. */
+  /** Makes the op of a node that is not part of a larger op. */
   #alone(node: GraphNode, id: NodeId): FusedOp {
     const { name } = node;
     switch (node.op) {
@@ -281,14 +292,14 @@ export class Fuser {
     }
   }
 
-  /** The only reader of a node whose value need not be written, or null. */
+  /** Returns the only reader of a node whose value need not be written, or null. */
   #follower(id: NodeId): NodeId | null {
     if (!this.#isFusing || this.keep.has(id) || id === this.graph.output) return null;
     const readers = this.readers.get(id) ?? [];
     return readers.length === 1 && !this.#claimed.has(readers[0]) ? readers[0] : null;
   }
 
-  /** Whether a node's value need not be written if all of its readers compute it themselves. */
+  /** Whether a node's value need not be written because all of its readers satisfy `can`. */
   #readOnlyBy(id: NodeId, can: (reader: GraphNode) => boolean): boolean {
     if (!this.#isFusing || this.keep.has(id) || id === this.graph.output) return false;
     return (this.readers.get(id) ?? []).every((reader) => can(this.graph.nodes[reader]));

@@ -19,7 +19,7 @@ import type { Op, OpOf } from '../../graph/ops.ts';
 /** Index in `Graph.nodes`. */
 export type ValueId = NodeId;
 
-/** v >= 0 ? v : slope[channel] * v, with the slopes under `slopes`. */
+/** v >= 0 ? v : slope[channel] * v. `slopes` names the weight that holds the slopes. */
 export interface PRelu {
   readonly fn: 'prelu';
   readonly slopes: string;
@@ -50,9 +50,9 @@ interface Fused {
 }
 
 /**
- * y = act1(factor * act0(conv(x) + bias) * multiplier + addend). Null parts are left out.
- * With `mix`, the multiplier is a vector of two weights, and there is an addend:
- * y = act1(multiplier[mix] * act0(conv(x) + bias) + multiplier[1 - mix] * addend).
+ * y = act1(factor * act0(conv(x) + bias) * multiplier + addend). Null parts are left out. If `mix`
+ * is given, the multiplier is a vector of two weights, and there is an addend: y =
+ * act1(multiplier[mix] * act0(conv(x) + bias) + multiplier[1 - mix] * addend).
  *
  * `x` is one map, enlarged by `upsample` (nearest) before the convolution, or two to five maps of
  * the same size, whose channels are concatenated. A convolution of several maps has no enlargement
@@ -69,7 +69,7 @@ export interface ConvOp extends Fused, ConvLayer {
   /** Whole factor of the nearest enlargement; 1 for none, and for 1x1 convolutions. */
   readonly upsample: number;
   readonly act0: Activation | PRelu | null;
-  /** 1 where nothing is added, and with `mix`. */
+  /** 1 if nothing is added or `mix` is given. */
   readonly factor: number;
   /** Only for backends that ask for it (`FuseOptions.mixes`). */
   readonly mix?: 0 | 1 | undefined;
@@ -105,7 +105,7 @@ export interface DynamicWeightsOp extends Fused, OneToOne {
   readonly temperature: number;
 }
 
-/** The sizes of both ops of an attention within groups, and where values begin. */
+/** The sizes of the two ops of attention within groups, and the first channel of the values. */
 export interface AttentionSizes extends Omit<OpOf<'groupScores'>, 'op'> {
   readonly first: number;
 }
@@ -157,7 +157,7 @@ export interface AttentionMixOp extends Fused {
   readonly k4: ConvLayer;
   readonly non: ConvLayer;
   readonly last: ConvLayer;
-  /** The next block's; null without `nextT`. */
+  /** The next block's first layer; null without `nextT`. */
   readonly first: ConvLayer | null;
   readonly w1: LinearLayer;
   readonly w2: LinearLayer;
@@ -189,8 +189,8 @@ export interface UnpackOp extends Fused {
 }
 
 /**
- * Converts the network's output to pixels: clamped, rounded, with alpha and colours of the LR
- * image.
+ * Converts the network's output to pixels: clamps and rounds it, and adds alpha and, for luma, the
+ * colours of the LR image.
  */
 export interface PackOp extends Fused {
   readonly op: 'pack';
@@ -217,7 +217,7 @@ export interface NormLayer {
   readonly bias: string;
 }
 
-/** activation(conv(norm(x))): a 1x1 convolution; without a norm, of x itself. */
+/** activation(conv(norm(x))) with a 1x1 convolution. If `norm` is null, the convolution reads x. */
 export interface PixelLayer {
   readonly norm: NormLayer | null;
   readonly conv: ConvLayer;
@@ -225,10 +225,10 @@ export interface PixelLayer {
 }
 
 /**
- * The following ops only exist after `merge.ts`, for the GPU. A `next` is a layer of the op's
- * result, computed with it.
+ * The following ops only exist after `merge.ts`, for the GPU. A `next` is a layer that reads the
+ * op's result and is computed together with it.
  *
- * Channels `first` to `first + channels - 1` of a map, read where they are.
+ * Channels `first` to `first + channels - 1` of a map, read in place.
  */
 export interface ViewOp extends Fused {
   readonly op: 'view';
@@ -238,8 +238,8 @@ export interface ViewOp extends Fused {
 }
 
 /**
- * A layer of the concatenation of up to four maps, and one of the result's channels from `first`
- * on.
+ * A layer that reads the concatenation of up to four maps, and a next layer that reads the result's
+ * channels from `first` on.
  */
 export interface PixelLayerOp extends Fused, PixelLayer {
   readonly op: 'pixelLayer';
@@ -270,9 +270,9 @@ export interface DepthwiseLayer {
 }
 
 /**
- * y = x + out(groupMix(values(norm(x)), scores)) with one head. Scores that are written are those
- * of the layer: groupScores(queries(norm(x)), keys(norm(x))). Queries, keys and values are rows of
- * one layer, of `channels` each, or values alone.
+ * y = x + out(groupMix(values(norm(x)), scores)) with one head. If the op writes scores, it
+ * computes them: groupScores(queries(norm(x)), keys(norm(x))). The layer `rows` makes queries, keys
+ * and values of `channels` each, or only values.
  */
 export interface NormedAttentionOp extends Fused {
   readonly op: 'normedAttention';
@@ -285,9 +285,11 @@ export interface NormedAttentionOp extends Fused {
   readonly grouping: AttentionSizes['grouping'];
   readonly channels: number;
   readonly norm: NormLayer;
-  /** Without a bias. */
+  /** A layer without a bias. */
   readonly rows: ConvLayer;
-  /** Of the scores that it computes; null: no table, or given scores. */
+  /**
+   * The position table of the scores that it computes; null if there is none or scores are given.
+   */
   readonly table: string | null;
   readonly out: ConvLayer;
   readonly next: PixelLayer | null;
@@ -304,8 +306,8 @@ export interface ProjectedAttentionOp extends Fused {
 }
 
 /**
- * y = r + conv(u * sigmoid(expand(inner(reduce(mean(u)))))), where u is an activation of a 3x3
- * depthwise convolution of x. The linear layers have no bias.
+ * y = r + conv(u * sigmoid(expand(inner(reduce(mean(u)))))), where u is an activated 3x3 depthwise
+ * convolution of x. The linear layers have no bias.
  */
 export interface WeighedProjectionOp extends Fused {
   readonly op: 'weighedProjection';
@@ -333,7 +335,7 @@ interface OneToOne {
   readonly writes: { readonly y: ValueId };
 }
 
-/** Ops of the graph that the compiler splits or combines. They become one of the above. */
+/** Ops of the graph that the compiler splits or combines. They become ops of the kinds above. */
 type Woven = 'input' | 'conv' | 'activation' | 'mul' | 'add' | 'mix';
 
 type Lone<K extends Op['op']> = K extends K
@@ -382,7 +384,7 @@ export interface FusedGraph {
   readonly graph: Graph;
   /** Every value is written before it is read. */
   readonly ops: readonly FusedOp[];
-  /** Nodes that have a value before the first op, unless an `unpack` makes it: the inputs. */
+  /** The input nodes. They have a value before the first op, unless an `unpack` makes it. */
   readonly inputs: readonly ValueId[];
 }
 
@@ -393,7 +395,7 @@ const listed = (values: Named): ValueId[] =>
     value === null ? [] : typeof value === 'number' ? [value] : value,
   );
 
-/** The values that an op reads. A value that is read twice appears twice. */
+/** Returns the values that an op reads. A value that is read twice appears twice. */
 export const readsOf = ({ reads }: FusedOp): ValueId[] => listed({ ...reads });
 
 export const writesOf = ({ writes }: FusedOp): ValueId[] => listed({ ...writes });
@@ -401,11 +403,11 @@ export const writesOf = ({ writes }: FusedOp): ValueId[] => listed({ ...writes }
 /** From the op that writes a value (-1: it exists from the start) to the last op that reads it. */
 export interface Lifetime {
   readonly first: number;
-  /** Index in `ops`, or their number for the output and for values that are kept. */
+  /** Index in `ops`, or the length of `ops` for the output and for values that are kept. */
   readonly last: number;
 }
 
-/** How long each value is needed. @param keep values that are read after the last op */
+/** Returns how long each value is needed. @param keep values that are read after the last op */
 export function lifetimes(
   { graph, ops, inputs }: FusedGraph,
   keep: ReadonlySet<ValueId> = new Set(),
@@ -424,7 +426,7 @@ export function lifetimes(
   return lives;
 }
 
-/** The shape of a node's feature map. */
+/** Returns the shape of a node's feature map. */
 export function mapShape({ nodes }: Graph, id: NodeId): MapShape {
   const { shape, name } = nodes[id];
   if (shape.kind !== 'map') throw internal(`${name} is not a feature map`);
@@ -440,7 +442,7 @@ export const convLayer = ({
   bias,
 }: GraphNode & { op: 'conv' }): ConvLayer => ({ kernel, cIn, cOut, weight, bias });
 
-/** The same of a linear layer, for an input of `lengthIn` values. */
+/** The same for a linear layer with an input of `lengthIn` values. */
 export const linearLayer = (
   { weight, lengthOut }: GraphNode & { op: 'linear' },
   lengthIn: number,

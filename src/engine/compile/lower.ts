@@ -16,12 +16,12 @@ export async function lower(graph: Graph, options: LowerOptions = {}): Promise<P
   const { workgroup = DEFAULT_WORKGROUP_LIMITS } = options;
   const own = { keep, image, mixes: true };
   const fits = (channels: number) => tileColumnsFor(channels, workgroup) !== null;
-  // No family of adapters has blocks by default.
+  // No family of adapters uses `blocks` by default, so its code is loaded lazily.
   const whole =
     level === 'blocks'
       ? (await import('./emit/blocks.ts')).fuseBlocks(graph, { ...own, fits })
       : fuse(graph, { ...own, fuse: level });
-  // Only transformers have larger ops than these.
+  // Only transformers have ops that can be merged further.
   const isMerged = level !== 'none' && whole.ops.some(({ op }) => op === 'layerNorm');
   const fused = isMerged ? (await import('./merge.ts')).merge(whole, keep, options.element) : whole;
   const emitters = await loadEmitters(fused.ops);

@@ -55,7 +55,8 @@ describe('merge', () => {
     expect(countOf(network, 'view')).toBe(slices.length + 12);
     const kept = new Set([idOf(network, 'block1.LB2.left')]);
     expect(countOf(network, 'slice', kept)).toBe(1);
-    // Three channels are held back: no slice of this network begins with a vector but those at 0.
+    // Three channels are held back, so no slice of this network begins with a whole vector, except
+    // at 0.
     const narrow = asid({ scale: 2, features: 12 });
     expect(countOf(narrow, 'slice')).toBeGreaterThan(0);
   });

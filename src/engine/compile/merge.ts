@@ -1,6 +1,6 @@
 /**
- * Larger ops of transformers, from fused ops: whatever one kernel of the GPU backend computes
- * together because an invocation holds all channels of its pixels. Lazily loaded.
+ * Merges fused ops of transformers into larger ones that a kernel of the GPU backend can compute
+ * because an invocation holds all channels of its pixels. Lazily loaded.
  */
 
 import { paddingOf } from '../../graph/analysis.ts';
@@ -25,10 +25,10 @@ import {
 const MAX_CHANNELS = 64;
 /** Maps that `pixelLayer` can bind. */
 const MAX_MAPS = 4;
-/** Offsets that every device can bind. */
+/** Every device can bind offsets that are multiples of this. */
 const ALIGNMENT = 256;
 
-/** Merges ops. A pure function; values of `keep` are still written. */
+/** Merges ops. This is a pure function. Values in `keep` are still written. */
 export function merge(
   fused: FusedGraph,
   keep: ReadonlySet<NodeId>,
@@ -92,13 +92,13 @@ class Merger {
     for (const id of readsOf(op)) this.#readers.set(id, [...(this.#readers.get(id) ?? []), op]);
   }
 
-  /** `op` takes the place of `at`, and computes the values of `inner`. */
+  /** Replaces `at` with `op`, which also computes the values of `inner`. */
   #replace(at: FusedOp, op: FusedOp, inner: readonly FusedOp[]): void {
     for (const absorbed of inner) this.#replaced.set(absorbed, null);
     this.#replaced.set(at, op);
   }
 
-  /** The op of a kind that writes a value, if nothing else than its one reader needs the value. */
+  /** Returns the op of a kind that writes a value, if only one reader needs the value. */
   #inner<K extends FusedOp['op']>(id: ValueId | null, kind: K): FusedOpOf<K> | null {
     return id !== null && this.#isPrivate(id) ? this.#writer(id, kind) : null;
   }
@@ -126,7 +126,9 @@ class Merger {
     return mapShape(this.#fused.graph, id).channels;
   }
 
-  /** conv(activation(first half) * second half) + r of a depthwise convolution. */
+  /**
+   * Merges conv(activation(u) * v) + r, where u and v are the halves of a depthwise convolution.
+   */
   #gatedProjection(conv: Layer): void {
     const { multiplier, addend, x } = conv.reads;
     const gated = this.#inner(x[0], 'pointwise');
@@ -166,7 +168,9 @@ class Merger {
     );
   }
 
-  /** x + out(mix(values(norm(x)), scores)), with the scores if they are computed from norm(x). */
+  /**
+   * Merges x + out(mix(values(norm(x)), scores)), and the scores if they are computed from norm(x).
+   */
   #attention(mix: FusedOpOf<'groupMix'>): void {
     const { grouping, heads, merge, channels, first } = mix;
     const [values, table] = mix.reads.inputs;
@@ -210,7 +214,7 @@ class Merger {
     );
   }
 
-  /** r + conv(channelAttention(x)). */
+  /** Merges r + conv(channelAttention(x)). */
   #projected(attention: FusedOpOf<'channelAttention'>): void {
     const { grouping, heads, temperature, reads, writes } = attention;
     const conv = this.#onlyReader(writes.y);
@@ -235,7 +239,7 @@ class Merger {
     );
   }
 
-  /** r + conv(u * sigmoid(expand(inner(reduce(mean(u)))))). */
+  /** Merges r + conv(u * sigmoid(expand(inner(reduce(mean(u)))))). */
   #weighed(pool: FusedOpOf<'globalAveragePool'>): void {
     const chain: FusedOp[] = [];
     for (let op = this.#onlyReader(pool.writes.y); op; ) {
@@ -290,7 +294,7 @@ class Merger {
     );
   }
 
-  /** x * sigmoid(gate(resize(small) + direct(a))). */
+  /** Merges x * sigmoid(gate(resize(small) + direct(a))). */
   #gate(resize: FusedOpOf<'resize'>): void {
     const sum = this.#onlyReader(resize.writes.y);
     if (sum?.op !== 'conv' || !isLayer(sum) || !isResidual(sum)) return;
@@ -316,7 +320,10 @@ class Merger {
     );
   }
 
-  /** A layer with a norm, or of several maps, and the layer of a slice of its result. */
+  /**
+   * Merges a layer with its norm, or a layer of several maps with one that reads a slice of its
+   * result.
+   */
   #pixelLayer(conv: ConvOp): void {
     if (conv.kernel !== 1 || !isBare(conv)) return;
     const { x } = conv.reads;
@@ -342,7 +349,7 @@ class Merger {
     );
   }
 
-  /** A layer that reads a slice of a layer's result. */
+  /** Finds a layer that reads a slice of a layer's result. */
   #next(conv: ConvOp): { readonly conv: ConvOp; readonly first: number } | null {
     const { y } = conv.writes;
     if (!this.#isFree(y) || conv.cOut % 4 !== 0 || conv.act0 !== null) return null;
@@ -357,7 +364,7 @@ class Merger {
     return null;
   }
 
-  /** A layer that alone reads what an op writes, beside its use as a summand. */
+  /** Merges an op with the layer that reads its result through a norm, if there is exactly one. */
   #follow(at: FusedOp, op: FusedOpOf<'gatedProjection' | 'normedAttention'>): void {
     const layers = (this.#readers.get(op.writes.y) ?? [])
       .map((reader) => this.#readersOfNorm(reader))
@@ -374,7 +381,7 @@ class Merger {
     this.#replaced.set(conv, null);
   }
 
-  /** The layer of one map whose norm is `op`. */
+  /** Returns the layer of one map whose norm is `op`, or null. */
   #readersOfNorm(op: FusedOp) {
     if (op.op !== 'layerNorm') return null;
     const [conv] = this.#readers.get(op.writes.y) ?? [];
@@ -392,7 +399,9 @@ class Merger {
     );
   }
 
-  /** Whether a slice is whole blocks that begin at an address that can be bound, at any size. */
+  /**
+   * Whether a slice consists of whole blocks and begins at an offset that can be bound at any size.
+   */
   #isView({ first, count, reads, writes }: FusedOpOf<'slice'>): boolean {
     const { graph } = this.#fused;
     const { channels, scale, reduced } = mapShape(graph, reads.inputs[0]);
@@ -404,19 +413,19 @@ class Merger {
   }
 }
 
-/** Of one head, whose normalised pixels are in workgroup memory. */
+/** The most channels of a head whose normalised pixels are in workgroup memory. */
 const MAX_ATTENTION = 60;
-/** Of `channelAttentionKernel`. */
+/** The most channels of `channelAttentionKernel`. */
 const MAX_PROJECTED = 60;
 
 const isLayer = (op: FusedOp): op is Layer =>
   op.op === 'conv' && op.kernel === 1 && op.reads.x.length === 1;
 
-/** conv and an activation. */
+/** Whether an op is a convolution with an activation at most. */
 const isBare = ({ reads, act0, act1 }: ConvOp): boolean =>
   reads.multiplier === null && reads.addend === null && act0?.fn !== 'prelu' && act1 === null;
 
-/** conv + addend. */
+/** Whether an op is conv + addend and nothing else. */
 const isResidual = ({ reads, act0, act1, factor }: ConvOp): boolean =>
   reads.multiplier === null && reads.addend !== null && !act0 && !act1 && factor === 1;
 

@@ -51,14 +51,14 @@ export interface SkipOutput {
   readonly inner: readonly NodeId[];
 }
 
-/** Finds patterns in a graph. A pattern only matches if no other node reads its inside. */
+/** Finds patterns in a graph. A pattern only matches if no other node reads its inner nodes. */
 export class PatternFinder {
   readonly #graph: Graph;
   readonly #readers: ReadonlyMap<NodeId, readonly NodeId[]>;
   readonly #keep: ReadonlySet<NodeId>;
   readonly #fits: (channels: number) => boolean;
 
-  /** @param fits whether a kernel can hold a tile of all these channels */
+  /** @param fits whether a kernel can hold a tile with this many channels */
   constructor(
     graph: Graph,
     readers: ReadonlyMap<NodeId, readonly NodeId[]>,
@@ -72,7 +72,8 @@ export class PatternFinder {
   }
 
   /**
-   * The block that ends in node `out`: x + last(lrelu(mix(k4(gated), non(t), p))), walked backwards.
+   * Returns the block that ends in node `out`, or null. It walks backwards from x +
+   * last(lrelu(mix(k4(gated), non(t), p))).
    */
   attentionBlock(out: NodeId): AttentionBlock | null {
     const end = this.#node(out, 'add');
@@ -143,7 +144,7 @@ export class PatternFinder {
     };
   }
 
-  /** The pixel attention that starts with convolution `id`. */
+  /** Returns the pixel attention that starts with convolution `id`, or null. */
   gatedConv(id: NodeId): GatedConv | null {
     const conv = this.#node(id, 'conv');
     const readers = this.#readers.get(id) ?? [];
@@ -176,7 +177,9 @@ export class PatternFinder {
     };
   }
 
-  /** The end of the graph, if it is a convolution to RGB plus the bilinear skip of the input. */
+  /**
+   * Returns the end of the graph if it is a convolution to RGB plus a bilinear skip of the input.
+   */
   skipOutput(): SkipOutput | null {
     const { output } = this.#graph;
     const add = this.#node(output, 'add');

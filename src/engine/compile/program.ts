@@ -5,12 +5,12 @@ import type { NetworkWeights } from './weights.ts';
 
 export type ResourceId = number;
 
-/** A buffer that steps write and read: a node's value, sums of a pooling, 8-bit pixels. */
+/** A buffer that steps write and read: a node's value, the sums of a pooling, or pixels. */
 export interface Resource {
   readonly name: string;
   /** Bytes for tiles of `size` LR pixels, overlap included. */
   readonly bytes: (size: Size) => number;
-  /** Made by the code that runs the program, and not planned into slots. */
+  /** Whether it has a buffer of its own instead of a shared slot. */
   readonly external: boolean;
 }
 
@@ -19,7 +19,7 @@ export interface Resource {
  */
 export interface TileView extends Tile {
   readonly image: Size;
-  /** What the last kernel's workgroups add to the status word; default 1. */
+  /** What each workgroup of the last kernel adds to the status word; default 1. */
   readonly mark?: number | undefined;
   /** The tile's position in the whole image, for steps that need it. */
   readonly place?: { readonly x: number; readonly y: number };
@@ -35,7 +35,7 @@ export interface Stored {
 export interface Part {
   readonly first: number;
   readonly blocks: number;
-  /** Of a block, for tiles of `size` LR pixels. */
+  /** Bytes of a block, for tiles of `size` LR pixels. */
   readonly bytes: (size: Size) => number;
 }
 
@@ -62,7 +62,8 @@ export interface Step {
   readonly reads: readonly Operand[];
   readonly writes: readonly ResourceId[];
   /**
-   * The end of a pooling. Its sums may be replaced with those of a larger image (statistics.ts).
+   * Given if the step ends a pooling. Its sums may be replaced with those of a larger image
+   * (statistics.ts).
    */
   readonly sums?: Sums;
   readonly scale: number;
@@ -83,7 +84,9 @@ export interface Program {
   readonly element: ElementType;
   readonly resources: readonly Resource[];
   readonly steps: readonly Step[];
-  /** Packed weights, made when a model is uploaded. Those of convolutions have the element type. */
+  /**
+   * Weights that are packed when a model is uploaded. Those of convolutions have the element type.
+   */
   readonly constants: ReadonlyMap<string, ConstantSpec>;
   readonly input: ResourceId;
   readonly resourceOf: ReadonlyMap<NodeId, ResourceId>;
@@ -99,8 +102,8 @@ export interface ImageResources {
   /** 4, or 8 for 16 bits per sample. */
   readonly pixelBytes: number;
   /**
-   * Two u32; external. The first becomes 1 if a value was not finite; each workgroup of the last kernel adds the
-   * tile's mark to the second.
+   * Two u32; external. The first becomes 1 if a value was not finite; each workgroup of the last
+   * kernel adds the tile's mark to the second.
    */
   readonly status: ResourceId;
 }

@@ -12,7 +12,8 @@ export interface NetworkWeights {
 }
 
 /**
- * Weights that only choose, such as centroids: no result shows that one of them is not a number.
+ * Checks weights that only select, such as centroids. If one of them is not finite, no result shows
+ * it.
  * @throws CrispenError `NON_FINITE`
  */
 export function finite<T extends Float32Array>(weights: T): T {

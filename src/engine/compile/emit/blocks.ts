@@ -30,10 +30,13 @@ import {
   optional,
 } from './emission.ts';
 
-// Loaded with the emitters: the level needs both.
+// Loaded together with the emitters, because the level needs both.
 export { fuseBlocks } from '../blocks.ts';
 
-/** What level `blocks` adds: attention-in-attention blocks, pixel attention, a network's end. */
+/**
+ * Emitters for what level `blocks` adds: attention-in-attention blocks, pixel attention and a
+ * network's end.
+ */
 export const blockEmitters: EmitterGroup<
   'attentionGate' | 'attentionMix' | 'gatedConv' | 'skipPack'
 > = (emission) => {
@@ -134,7 +137,8 @@ class AttentionBlocks {
       ),
       stats: { resource: this.#stats(gated) },
     };
-    // Without a next block, the kernel does not write its last two outputs, but they must be bound.
+    // If there is no next block, the kernel does not write its last two outputs, but they must be
+    // bound.
     const next =
       nextT === null ? emission.scratch(`${name}:no t`, () => 16) : emission.write(nextT);
     const partials = emission.scratch(`${name}:partials`, ({ width, height }) =>

@@ -21,7 +21,7 @@ import type { Operand } from '../program.ts';
 import type { NetworkWeights } from '../weights.ts';
 import { type Emission, type EmitterGroup, exact, memoryWork, optional } from './emission.ts';
 
-/** Convolutions of one or several maps with their epilogues. */
+/** Emitters for convolutions of one or several maps with their epilogues. */
 export const convEmitters: EmitterGroup<'conv'> = (emission) => ({
   conv: (op) => emitConv(emission, op),
 });
@@ -84,7 +84,9 @@ function oneMap(emission: Emission, op: ConvOp, layer: ConvSpec) {
   };
 }
 
-/** The sums that each workgroup of a convolution makes of its results. */
+/**
+ * Makes the resource for the sums that each workgroup of a convolution computes from its results.
+ */
 function sums(emission: Emission, { name, writes: { y } }: ConvOp, grid: (size: Size) => Grid) {
   const shape = emission.map(y);
   const count = (size: Size) => {
@@ -97,7 +99,7 @@ function sums(emission: Emission, { name, writes: { y } }: ConvOp, grid: (size: 
   return partials;
 }
 
-/** A convolution that reads the parts of a concatenation as one map. */
+/** Describes the dispatch of a convolution that reads the parts of a concatenation as one map. */
 function overParts(emission: Emission, op: ConvOp, spec: ConvSpec) {
   const { x, addend } = op.reads;
   const channels = x.map((id) => emission.map(id).channels);
@@ -124,7 +126,9 @@ function overParts(emission: Emission, op: ConvOp, spec: ConvSpec) {
   };
 }
 
-/** The shape of a layer whose kernel is not the variant's, and what it does to packed weights. */
+/**
+ * Returns the shape of a layer whose kernel is not the variant's, and how packed weights change.
+ */
 export function shapeFor(emission: Emission, spec: ConvSpec, otherwise: ConvShape) {
   const wanted = emission.conv(spec);
   const isFree = (wanted.only ?? emission.element) === emission.element;
@@ -146,7 +150,9 @@ function biases(emission: Emission, { cOut, bias, act0 }: ConvOp): Operand {
 
 const PLAIN = { packing: '', packed: (own: Float32Array<ArrayBuffer>) => own };
 
-/** The weights of a convolution of one map, for kernels that read them like the plain one. */
+/**
+ * Registers the weights of a convolution of one map, for kernels that read them like the plain one.
+ */
 export const layerWeights = (
   emission: Emission,
   layer: ConvLayer,

@@ -51,13 +51,17 @@ export interface EmitOptions {
   readonly workgroup?: WorkgroupLimits | undefined;
   /** Default: `plainConv` for all. */
   readonly conv?: ConvChoice | undefined;
-  /** Given: the program converts from and to pixels, and values are in the range 0 to `range`. */
+  /**
+   * If given, the program converts from and to pixels, and values are in the range 0 to `range`.
+   */
   readonly image?: Pick<PixelFormat, 'range' | 'wide'> | undefined;
   /**
    * The most bytes of attention weights that are kept in memory (`planSlabs`); default: no limit.
    */
   readonly attentionBytes?: number | undefined;
-  /** Whether subgroup quads share products of rows (kernels/nonlocalQuad.ts); default: no. */
+  /**
+   * Whether subgroup quads share products of rows (kernels/nonlocal/nonlocalQuad.ts); default: no.
+   */
   readonly quads?: boolean | undefined;
 }
 
@@ -78,7 +82,7 @@ export interface Dispatch<R extends string, W extends string, P extends string>
   };
 }
 
-/** Sums of parts of a map, and their number for a map of a given size. */
+/** Sums over parts of a map, and their number for a map of a given size. */
 export interface PartialSums {
   /** [count][blocks] vec4f, always f32. */
   readonly partials: ResourceId;
@@ -133,7 +137,7 @@ export class Emission {
     };
   }
 
-  /** Where a value is that has been written. */
+  /** Returns where a written value is. */
   read(id: ValueId): Stored {
     const resource = this.#resourceOf.get(id);
     if (resource !== undefined) return { resource };
@@ -142,7 +146,7 @@ export class Emission {
     return part;
   }
 
-  /** Says that a map is a part of what is stored, from a block on. */
+  /** Records that a map is part of a stored value, from block `first` on. */
   place(id: ValueId, { resource, part }: Stored, first: number): void {
     const { channels } = this.map(id);
     const bytes = this.mapBytes({ ...this.map(id), channels: 1 });
@@ -150,7 +154,7 @@ export class Emission {
     this.#parts.set(id, { resource, part: own });
   }
 
-  /** Makes the resource of a feature map or a vector. */
+  /** Makes the resource for a feature map or a vector. */
   write(id: ValueId): ResourceId {
     const { name, shape } = this.graph.nodes[id];
     if (shape.kind === 'table') throw internal(`${name} has no layout of its own`);
@@ -159,7 +163,7 @@ export class Emission {
     return this.assign(id, this.scratch(name, bytes));
   }
 
-  /** Bytes of a map for tiles of a size. */
+  /** Returns the bytes of a map as a function of the tile's size. */
   mapBytes(shape: MapShape): (size: Size) => number {
     const perPixel = blocksOf(shape.channels) * 4 * ELEMENT_BYTES[this.element];
     return (size) => perPixel * pixelsOf(mapSize(shape, size));
@@ -178,7 +182,7 @@ export class Emission {
   }
 
   /**
-   * Weights in the form that a kernel reads.
+   * Registers weights in the form that a kernel reads.
    * @param packing identifies this packing; equally packed weights are uploaded once
    */
   constant(
@@ -196,14 +200,14 @@ export class Emission {
     return mapShape(this.graph, id);
   }
 
-  /** Rows of the workgroup tile of a kernel that computes all of this many channels. */
+  /** Columns of the workgroup tile of a kernel that computes all channels of a map. */
   tileColumns(channels: number): TileColumns {
     const rows = tileColumnsFor(channels, this.workgroup);
     if (!rows) throw internal(`a tile of ${channels} channels does not fit a workgroup`);
     return rows;
   }
 
-  /** The resources of pixels. */
+  /** The resources that hold pixels. */
   image(): ImageResources {
     if (!this.#image) throw internal('the program converts no pixels');
     return this.#image;
@@ -235,17 +239,17 @@ export class Emission {
     });
   }
 
-  /** Whether the sums of a map are wanted, by who computes it. */
+  /** Whether the op that computes a map should also compute its sums. */
   pools(id: ValueId): boolean {
     return this.#pooled.has(id);
   }
 
-  /** Says that sums of a map were computed together with it. */
+  /** Records that sums of a map were computed together with it. */
   summed(id: ValueId, sums: PartialSums): void {
     this.#sums.set(id, sums);
   }
 
-  /** The sums of parts of a map: computed together with it, or by a step of their own. */
+  /** Returns the sums over parts of a map, computed together with it or by a step of their own. */
   sumsOf(id: ValueId, name: string): PartialSums {
     return (
       this.#sums.get(id) ?? {
@@ -256,8 +260,8 @@ export class Emission {
   }
 
   /**
-   * The first stage of a pooling, of squares if so. Returns the resource of its sums, each over a
-   * part of the map.
+   * Appends the first stage of a pooling, or of a pooling of squares. Returns the resource that
+   * holds its sums, each over a part of the map.
    */
   poolPartial(from: ValueId, name: string, squares = false): ResourceId {
     const { channels, scale } = this.map(from);
@@ -290,7 +294,7 @@ export class Emission {
   }
 }
 
-/** The cost of moving `channels` values per pixel in multiply-adds: roughly 8 each. */
+/** The cost of moving `channels` values per pixel: roughly 8 multiply-adds each. */
 export const memoryWork = (channels: number, scale: number): number => 8 * channels * scale ** 2;
 
 export const mapParams = ({ width, height }: Size) => ({ width, height });
@@ -305,7 +309,7 @@ export const mapStep = ({ channels, scale, reduced }: Omit<MapShape, 'kind'>) =>
   work: memoryWork(2 * channels, scale),
 });
 
-/** What all steps have in common that write the map of an op. */
+/** The common properties of steps that write the map of an op. */
 export const writesMap = (
   emission: Emission,
   {
@@ -325,7 +329,7 @@ export const poolParams = (size: Size) => ({
   chunks: poolChunks(pixelsOf(size)),
 });
 
-/** For kernels that take `poolParams` and the partial sums. */
+/** The `sums` of kernels that take `poolParams` and partial sums. */
 export const poolSums = (channels: number) =>
   ({ operand: 'partials', blocks: blocksOf(channels), count: 'chunks', pixels: 'pixels' }) as const;
 

@@ -13,7 +13,7 @@ const plksr = async () => (await import('./plksr.ts')).plksrEmitters;
 const blocks = async () => (await import('./blocks.ts')).blockEmitters;
 const vectorAlone = async () => (await import('./vectorAlone.ts')).vectorAloneEmitters;
 
-/** Lazily loaded groups: few networks have these ops, or have them outside of larger ones. */
+/** Lazily loaded groups: few networks have these ops, or have them outside larger ops. */
 const LAZY = {
   attentionGate: blocks,
   attentionMix: blocks,
@@ -63,7 +63,8 @@ const loaded = (emission: Emission): Loaded => ({
 type AnyEmitters = Partial<Record<Kind, (op: FusedOp) => void>>;
 
 /**
- * Loads the emitters of a list of fused ops. @returns appends each op's dispatches to an emission
+ * Loads the emitters of a list of fused ops. @returns a function that appends each op's dispatches
+ * to an emission
  */
 export async function loadEmitters(
   ops: readonly FusedOp[],

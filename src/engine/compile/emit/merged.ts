@@ -46,7 +46,7 @@ import {
 } from './emission.ts';
 import { linearWeights } from './vector.ts';
 
-/** The ops of `merge.ts`. */
+/** Emitters for the ops of `merge.ts`. */
 export const mergedEmitters: EmitterGroup<MergedOp['op']> = (emission) => {
   const loading: Loading = { quads: emission.quads };
   return {
@@ -66,7 +66,7 @@ interface Dense {
   readonly bias: Float32Array<ArrayBuffer>;
 }
 
-/** A layer's convolution with the factors and shifts of its norm. */
+/** Folds the factors and shifts of a layer's norm into its convolution. */
 function dense(w: NetworkWeights, { conv, norm }: Omit<PixelLayer, 'activation'>): Dense {
   const { cIn, cOut } = conv;
   const weights = exact(w, conv.weight);
@@ -84,7 +84,7 @@ function dense(w: NetworkWeights, { conv, norm }: Omit<PixelLayer, 'activation'>
   return { rows, bias: Float32Array.from(bias) };
 }
 
-/** The product of `a` [rows][inner] and `b` [inner][columns], in f64. */
+/** Multiplies `a` [rows][inner] by `b` [inner][columns], in f64. */
 function product(
   a: ArrayLike<number>,
   b: ArrayLike<number>,
@@ -113,7 +113,7 @@ const namesOf = (layer: Pick<PixelLayer, 'conv' | 'norm'> | null): (string | nul
 
 const normNames = (norm: NormLayer | null): string[] => (norm ? [norm.weight, norm.bias] : []);
 
-/** Matrices and biases of several convolutions, as constants. */
+/** Registers the matrices and biases of several convolutions as constants. */
 function constants(
   emission: Emission,
   loading: Loading,
@@ -184,7 +184,7 @@ function emitPixelLayer(emission: Emission, loading: Loading, op: FusedOpOf<'pix
   });
 }
 
-/** A convolution, and another one of its channels from `first` on, as one. */
+/** Combines a convolution with one that reads its channels from `first` on. */
 function stacked(own: Dense, next: Dense, first: number): Dense {
   const inner = next.rows.length / next.bias.length;
   const columns = own.rows.length / own.bias.length;
@@ -196,7 +196,7 @@ function stacked(own: Dense, next: Dense, first: number): Dense {
   };
 }
 
-/** What a layer that follows adds to a step. */
+/** Returns what a following layer adds to a step. */
 function followed(emission: Emission, next: PixelLayer | null, id: ValueId | null) {
   const writes = id === null ? {} : { next: emission.write(id) };
   const layers = (w: NetworkWeights) => (next ? [{ layer: dense(w, next) }] : []);
@@ -297,7 +297,9 @@ function emitNormedAttention(
   });
 }
 
-/** The layers of values and of the result as one, of normalised pixels. */
+/**
+ * Combines the layers of values and of the result into one layer, which reads normalised pixels.
+ */
 function valuesOf(
   w: NetworkWeights,
   { norm, rows, out, channels: n }: FusedOpOf<'normedAttention'>,
@@ -315,8 +317,8 @@ function valuesOf(
 }
 
 /**
- * The layers of queries and keys as one: q.k / sqrt(n) is (Q v + b).u plus what only depends on v, for the
- * normalised pixels v of the query and u of the key.
+ * Combines the layers of queries and keys into one layer: q.k / sqrt(n) is (Q v + b).u plus a term
+ * that only depends on v, where v and u are the normalised pixels of query and key.
  */
 function queriesOf(
   w: NetworkWeights,
@@ -446,7 +448,7 @@ function emitWeighedProjection(emission: Emission, op: FusedOpOf<'weighedProject
   const { writes, ...step } = writesMap(emission, op);
   emission.dispatch({
     ...step,
-    // Nothing pools.
+    // Nothing pools the result, so these sums are never written.
     writes: { ...writes, partials: writes.y },
     kernel: variant.kernel(spec, element),
     reads: {

@@ -34,7 +34,7 @@ import { finite } from '../weights.ts';
 import { type Dispatch, type Emission, type EmitterGroup, exact, mapParams } from './emission.ts';
 import { planSlabs, SLABS, type SlabPlan } from './slabs.ts';
 
-/** The attention data that its readers need. */
+/** What the readers of an attention's weights need. */
 interface Pattern {
   readonly spec: WindowSpec & { readonly rounds: number };
   readonly rows: ResourceId;
@@ -46,7 +46,7 @@ interface Pattern {
   readonly plan: (size: Size) => SlabPlan;
 }
 
-/** Non-local attention: clustered, sorted and shared, and sparse keys. */
+/** Emitters for non-local attention, to sorted clusters and to sparse keys. */
 export const nonlocalEmitters: EmitterGroup<'nonlocal'> = (emission) => {
   const steps = new NonlocalSteps(emission);
   return { nonlocal: (op) => steps.emit(op) };
@@ -259,7 +259,7 @@ class NonlocalSteps {
     });
   }
 
-  /** Computes the weights of some windows; no dispatch if there are none. */
+  /** Computes the weights of some windows. If there are none, the grid is empty. */
   #scores(
     name: string,
     { spec, rows, norms, weights, lse, bias }: Pattern,
@@ -383,7 +383,7 @@ class NonlocalSteps {
     }
   }
 
-  /** Rows of a map in sorted order; made once per pair. */
+  /** Gathers the rows of a map in sorted order, once per map and order. */
   #gather(map: ValueId, order: ValueId, spec: Pattern['spec']): ResourceId {
     const key = `${map}/${order}`;
     const found = this.#rows.get(key);
@@ -407,7 +407,7 @@ class NonlocalSteps {
     return rows;
   }
 
-  /** Rows of all rounds, with the last window padded. */
+  /** Counts the rows of all rounds, with the last window padded. */
   #padded({ window, rounds }: Pattern['spec'], size: Size): number {
     return rounds * Math.ceil(pixelsOf(size) / window) * window;
   }

@@ -9,7 +9,7 @@ import type { FusedOpOf, ValueId } from '../fused.ts';
 import type { Operand } from '../program.ts';
 import { type Emission, type EmitterGroup, exact, mapStep, memoryWork } from './emission.ts';
 
-/** Everything that runs over a map pixel by pixel: arithmetic, rearrangement, conversion. */
+/** Emitters for what runs over a map pixel by pixel: arithmetic, rearrangement and conversion. */
 export const pixelEmitters: EmitterGroup<
   | 'pointwise'
   | 'prelu'
@@ -23,7 +23,7 @@ export const pixelEmitters: EmitterGroup<
   | 'pack'
 > = (emission) => {
   const { element } = emission;
-  /** A step that writes a map, with one invocation per vector. */
+  /** Appends a step that writes a map, with one invocation per vector. */
   const push = <R extends string>(
     { name, writes }: { name: string; writes: { y: ValueId } },
     kernel: Kernel<R, 'y', keyof typeof MAP_WORDS>,

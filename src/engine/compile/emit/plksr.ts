@@ -15,7 +15,7 @@ import { type Emission, type EmitterGroup, exact, optional, writesMap } from './
 
 type Kinds = Exclude<PlksrOp['op'], 'meanOfSquares'>;
 
-/** Ops of RealPLKSR and its relatives. */
+/** Emitters for ops of RealPLKSR and its relatives. */
 export const plksrEmitters: EmitterGroup<Kinds> = (emission) => ({
   partialConv: (op) => emitPartialConv(emission, op),
   centre: (op) => emitGroupAffine(emission, op, null),
@@ -61,7 +61,7 @@ function emitPartialConv(emission: Emission, op: FusedOpOf<'partialConv'>): void
   });
 }
 
-/** Factors and shifts from the vector, then their product with the map. */
+/** Computes factors and shifts from the vector, then applies them to the map. */
 function emitGroupAffine(
   emission: Emission,
   op: FusedOpOf<'centre' | 'groupNorm'>,

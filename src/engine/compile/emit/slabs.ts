@@ -1,8 +1,8 @@
 import { keyBlocks, type WindowSpec } from '../../../kernels/nonlocal/nonlocal.ts';
 
 /**
- * The most dispatches of an attention whose weights are not kept whole. With more than one, each
- * group of layers computes the weights again, one slab of windows at a time.
+ * The most slabs of an attention whose weights are not kept. Each group of layers then computes the
+ * weights again, one slab of windows at a time.
  */
 export const SLABS = 8;
 
@@ -10,7 +10,7 @@ export const SLABS = 8;
 export interface SlabPlan {
   readonly windows: number;
   readonly perSlab: number;
-  /** True: the weights are computed once and kept for all groups that share them. */
+  /** Whether the weights are computed once and kept for all groups that share them. */
   readonly kept: boolean;
   readonly bytes: number;
 }

@@ -42,7 +42,7 @@ import {
 
 type Kind = Exclude<TransformerOp['op'], 'pixelUnshuffle'> | 'groupAttention';
 
-/** Ops of lightweight transformers, one dispatch each. */
+/** Emitters for ops of lightweight transformers. */
 export const transformerEmitters: EmitterGroup<Kind> = (emission) => ({
   slice: (op) => emitSlice(emission, op),
   shift: (op) =>
@@ -116,7 +116,9 @@ function emitScale(emission: Emission, op: Emitted): void {
   });
 }
 
-/** The position table of an attention, or any buffer: a binding that is not read still needs one. */
+/**
+ * The position table of an attention, or any buffer, because a binding that is not read needs one.
+ */
 const positions = (emission: Emission, table: string | null, other: Operand): Operand =>
   table === null
     ? other
@@ -184,7 +186,7 @@ function emitChannelAttention(emission: Emission, op: FusedOpOf<'channelAttentio
   });
 }
 
-/** The map is one group: its sums are a pooling, which tiles can share. */
+/** Emits channel attention over the whole map. Its sums are a pooling, which tiles can share. */
 function emitWholeAttention(
   emission: Emission,
   op: FusedOpOf<'channelAttention'>,
@@ -269,7 +271,7 @@ function emitReduced(
   });
 }
 
-/** A step whose input and output differ in size. */
+/** The sizes of a step whose input and output differ in size. */
 function betweenSizes(emission: Emission, { reads, writes }: Emitted) {
   const sizeOf = (id: ValueId) => {
     const { reduced = [] } = emission.map(id);

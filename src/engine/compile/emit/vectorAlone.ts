@@ -17,19 +17,19 @@ import { linearWeights } from './vector.ts';
 type Inset = readonly [first: number, last: number];
 
 /**
- * What remains of a map without its first and last rows and columns. Maps of small tiles have nothing
- * inside; tiles are given the means of the image.
+ * The size of what remains of a map without its first and last rows and columns. Nothing may remain
+ * of a small tile, but tiles are given the means of the image anyway.
  */
 const innerOf = ({ width, height }: Size, [first, last]: Inset): Size => ({
   width: Math.max(1, width - first - last),
   height: Math.max(1, height - first - last),
 });
 
-/** Poolings and ops on their vectors that are not fused. */
+/** Emitters for poolings and ops on their vectors that are not fused. */
 export const vectorAloneEmitters: EmitterGroup<
   'globalAveragePool' | 'meanOfSquares' | 'linear' | 'softmax' | 'vectorActivation'
 > = (emission) => {
-  /** A kernel of one workgroup that writes a vector. */
+  /** Appends a step of one workgroup that writes a vector. */
   const push = <R extends string>(
     { name, writes }: { name: string; writes: { y: number } },
     kernel: Kernel<R, 'y', never>,
@@ -51,7 +51,7 @@ export const vectorAloneEmitters: EmitterGroup<
     if (shape.kind !== 'vector') throw internal(`${name} is not a vector`);
     return shape.length;
   };
-  /** The first stage of a pooling without the first and the last rows and columns of a map. */
+  /** Appends the first stage of a pooling without a map's first and last rows and columns. */
   const poolInner = (x: number, name: string, inset: Inset): number => {
     const { channels, scale } = emission.map(x);
     const partials = emission.scratch(name, ({ width, height }) => {
