@@ -43,7 +43,7 @@ describe('networks of checkpoints on 8-bit images', () => {
     const cpu = await upscaleOnCpu(network, weights, image);
     const { worst, share } = difference(gpu.image, cpu.image);
     expect(worst).toBeLessThanOrEqual(1);
-    // Enlarged by 2, alpha of whole numbers is sometimes exactly a half.
+    // When whole numbers of alpha are enlarged by 2, some results are exactly a half.
     expect(share).toBeLessThanOrEqual(0.02);
     expect(gpu.report).toMatchObject({ tiles: 1, statistics: 'exact', approximate: false });
     expect(new Set(gpu.image.data).size).toBeGreaterThan(width === 1 ? 1 : 8);

@@ -83,7 +83,7 @@ describe('Engine.upscale', () => {
     },
   );
 
-  // Software adapters take neither, so networks would not run here as they do on real GPUs.
+  // Software adapters use none of these by default, so networks would not run here as on real GPUs.
   it.each(['shared', 'strips', 'halo'] as const)(
     'with convolutions by %s, which also pool: the same picture, in tiles too',
     async (conv) => {

@@ -73,7 +73,7 @@ export interface EngineParts extends LoweringTarget {
  * Runs networks on one GPU device. It does not use the DOM: with a `GPU` and images as bytes in
  * memory, it works in a worker, a page and Node.
  *
- * Jobs on one engine run in turn, in the order of the calls. An error only ends its job. After
+ * Jobs on one engine run in turn, in the order of the calls. An error ends only its own job. After
  * `DEVICE_LOST`, the engine is unusable and a new one is needed.
  */
 export class Engine {
@@ -121,7 +121,7 @@ export class Engine {
     return this.#device.isLost;
   }
 
-  /** Gives the device up: what runs on it fails with `DEVICE_LOST`. */
+  /** Gives up the device. Whatever runs on it fails with `DEVICE_LOST`. */
   abandon(reason: string): void {
     this.#device.abandon(reason);
   }
@@ -133,7 +133,8 @@ export class Engine {
 
   /**
    * Uploads a network's weights and compiles its kernels.
-   * @param options.fuse default: the tuning's, `ops` unless it was measured (engine/tune/tuning.ts).
+   * @param options.fuse default: the tuning's level, which is `ops` unless it was measured
+   *   (engine/tune/tuning.ts).
    * @param options.precision of feature maps and weights in memory, default f32; sums are always
    *   f32.
    * @param options.wide whether input and output images have 16 bits; default 8.
@@ -203,7 +204,7 @@ export class Engine {
     return this.#enqueue(() => this.#upscale(model, image, options, sink));
   }
 
-  /** Runs other work on the device, in its turn: `trace` of traceNetwork.ts. */
+  /** Runs other work on the device when its turn comes, such as `trace` of traceNetwork.ts. */
   run<T>(work: (parts: EngineParts) => Promise<T>): Promise<T> {
     return this.#enqueue(() => work(this.#parts()));
   }
@@ -295,7 +296,8 @@ export class Engine {
     const tile = largestSource(strips);
     const { checkpoint = { rows: 0 } } = options;
     const done = checkpoint.rows / scale;
-    // Rows that are left need the sums of all tiles that cover them, also of rows that are done.
+    // The remaining rows need the sums of all tiles that cover them, even of tiles that begin in
+    // finished rows.
     strips = averagedTiles
       ? strips.filter(({ y }) => y + averagedTiles.side > done)
       : rest(strips, done);
@@ -368,7 +370,7 @@ export class Engine {
     };
   }
 
-  /** The job's buffers: those of the last job if they have the same shape. */
+  /** Returns the job's buffers: those of the last job if it had the same model and tile size. */
   async #prepare(model: Model, strips: readonly StripPlan[]): Promise<Job> {
     const tile = largestSource(strips);
     const ahead = strips.length > 1 || strips[0].tiles.length > 1;

@@ -18,21 +18,23 @@ export interface LoweringTarget {
 export interface NetworkOptions {
   /** Default: the tuning's level. */
   readonly fuse?: Fusion | undefined;
-  /** Of feature maps and weights in memory; default f32. */
+  /** Element type of feature maps and weights in memory; default f32. */
   readonly precision?: ElementType | undefined;
   /** Nodes that must be written out. */
   readonly keep?: ReadonlySet<NodeId> | undefined;
-  /** From and to pixels of 8 or 16 (`wide`) bits; null: from and to feature maps. */
+  /** Input and output are pixels of 8 or 16 (`wide`) bits; null: they are feature maps. */
   readonly image: { readonly wide: boolean } | null;
 }
 
 const MAX_DEFAULT_BUDGET = 2 ** 30;
 
-/** The device's largest buffer, the only figure that it gives about its memory; at most 1 GiB. */
+/**
+ * The device's largest buffer, the only figure that it gives about its memory, but at most 1 GiB.
+ */
 export const defaultBudget = ({ limits }: Device): number =>
   Math.min(MAX_DEFAULT_BUDGET, limits.maxBufferSize);
 
-/** The tuning's methods for maps of an element type. */
+/** Returns the tuning's methods for maps of an element type. */
 export const methodsFor = (tuning: Tuning, element: ElementType): Methods =>
   (element === 'f16' && tuning.half) || tuning;
 
@@ -57,7 +59,7 @@ export async function lowerFor(
     workgroup: { ...device.workgroup, tileColumns: methods.tileColumns },
     image: image ? { range, wide: image.wide } : undefined,
     // Attention weights are kept for the layers that share them if they take at most a quarter of
-    // it.
+    // the budget.
     attentionBytes: Math.min(memoryBudget / 4, device.limits.maxStorageBufferBindingSize),
   });
 }

@@ -29,7 +29,7 @@ function replay(reports: Reports): Told[] {
   return told;
 }
 
-/** The same with the library's meter of a whole job, as a page gets it. */
+/** The same with the library's meter for a whole job, as a page sees it. */
 function replayJob(reports: Reports): Told[] {
   const told: Told[] = [];
   let now = 0;
@@ -70,7 +70,7 @@ describe('recorded jobs', () => {
         expect(known[0].at - reports[0][0]).toBeLessThan(5000);
         for (const { at, left } of known) {
           const actual = endMs - at;
-          // The last seconds, which a job adds to those of the encoder.
+          // In the last seconds, a job adds the time of its encoder.
           if (actual < Math.max(1000, 0.03 * endMs)) continue;
           expect(left, `at ${at} ms`).toBeGreaterThan(actual / 3);
           expect(left, `at ${at} ms`).toBeLessThan(actual * 3);
@@ -116,7 +116,7 @@ describe('the time left', () => {
     const told = replay([...slow, ...fast]);
     const known = (from: number, to: number) =>
       told.filter(({ at, left }) => at >= from && at < to && left !== null).length;
-    // Steady at first, as far as could be known; not when the rate changes sixtyfold.
+    // The rate seems steady at first, but not once it changes sixtyfold.
     expect(known(10_400, 15_000)).toBe(0);
     for (const { at, left } of told.filter(({ at }) => at > 10_400)) {
       if (left !== null) expect(left / (16_800 - at)).toBeLessThan(3);

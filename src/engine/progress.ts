@@ -1,11 +1,9 @@
 import type { Progress } from './types.ts';
 
-/** No estimate before the work was observed for this long. */
+/** There is no estimate before the work has been observed for this long. */
 const LEAST_MS = 2000;
 const LEAST_REPORTS = 8;
-/**
- * The largest ratio between the rates of the two halves: to begin with estimates, and to continue.
- */
+/** The largest ratio between the rates of the two halves at which estimates begin or continue. */
 const STEADY = 1.5;
 const UNSTEADY = 3;
 /**
@@ -43,7 +41,7 @@ export class TimeLeft {
     const before = (meanwhile - begun) / (middle - start);
     const after = (done - meanwhile) / (now - middle);
     const ratio = Math.max(before, after) / Math.min(before, after);
-    // False for both if a half has no work.
+    // False if a half has no work, because the ratio is then infinite or NaN.
     this.#steady = ratio <= (this.#steady ? UNSTEADY : STEADY);
     return this.#steady ? (total - done) / after : null;
   }
@@ -94,13 +92,13 @@ export class ProgressMeter {
     this.#report?.({ fraction: this.#fraction, remainingMs });
   }
 
-  /** Reports the end once, whatever rounding left over. */
+  /** Reports the end, whatever rounding left over. */
   finish(): void {
     this.#report?.({ fraction: 1, remainingMs: 0 });
   }
 }
 
-/** An estimate, rounded to its precision, in a fitting unit. */
+/** Rounds an estimate to its precision, in a suitable unit. */
 export function rounded(milliseconds: number): readonly [n: number, unit: 's' | 'min' | 'h'] {
   const seconds = milliseconds / 1000;
   if (seconds < 20) return [Math.max(1, Math.round(seconds)), 's'];
@@ -115,7 +113,7 @@ export function roughly(milliseconds: number): string {
   return `about ${n} ${unit}`;
 }
 
-/** The time left of a job as text; empty while unknown. */
+/** Describes the time left for a job; empty while unknown. */
 export function timeLeft(milliseconds: number | null): string {
   if (milliseconds === null) return '';
   return milliseconds < 1000 ? 'a moment left' : `${roughly(milliseconds)} left`;

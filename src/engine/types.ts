@@ -52,20 +52,20 @@ export interface UpscaleOptions extends RunOptions {
   readonly draw?: Draw | undefined;
   /** GPU milliseconds per submission, read before each one; default 8. */
   readonly submitMs?: (() => number) | undefined;
-  /** Rows that the sink has taken before are left out; kept up to date. */
+  /** Leaves out rows that the sink has already taken. The job keeps it up to date. */
   readonly checkpoint?: Checkpoint | undefined;
 }
 
-/** How far a job has come: for going on with it on another device. */
+/** How far a job has come, so it can continue on another device. */
 export interface Checkpoint {
-  /** Of the result, taken by the sink. */
+  /** Rows of the result that the sink has taken. */
   rows: number;
 }
 
 /**
- * What a job got over. `device-lost`: the device was lost and made anew. `f16-overflow`: values were too large
- * for f16, so the model ran in f32. `f16-blank`: in f16, the model made one colour of the whole image, so it
- * ran in f32.
+ * What a job recovered from. `device-lost`: the device was lost and replaced. `f16-overflow`:
+ * values were too large for f16, so the model ran in f32. `f16-blank`: in f16, the model gave the
+ * whole image one colour, so it ran in f32.
  */
 export type Recovery = 'device-lost' | 'f16-overflow' | 'f16-blank';
 
@@ -86,7 +86,7 @@ export type Edge = 'zero' | 'replicate' | 'wrap';
 /** How a result was made. */
 export interface UpscaleReport {
   readonly backend: 'webgpu' | 'cpu';
-  /** Of the enlargement alone, without decoding, download and encoding. */
+  /** Time of the enlargement alone, without decoding, download and encoding. */
   readonly milliseconds: number;
   /** 1: the image was processed whole. */
   readonly tiles: number;
@@ -111,15 +111,15 @@ export interface UpscaleReport {
   readonly precision: ElementType;
   /** Threads on the CPU; absent on a GPU. */
   readonly threads?: number | undefined;
-  /** True if plain loops ran some ops on the CPU, which take a hundred times as long. */
+  /** True if some ops ran in plain loops on the CPU, which take a hundred times as long. */
   readonly slow?: boolean | undefined;
-  /** In their order; empty or absent: nothing went wrong. */
+  /** In order; empty or absent if nothing went wrong. */
   readonly recovered?: readonly Recovery[];
 }
 
 /** Rows of the result over its full width. */
 export type Strip = RgbaImage & {
-  /** Of its first row, in SR pixels. */
+  /** Position of its first row, in SR pixels. */
   readonly y: number;
 };
 
@@ -134,9 +134,9 @@ export interface UpscaleResult<T extends RgbaImage = Rgba8Image> {
   readonly report: UpscaleReport;
 }
 
-/** A tensor by name, in the form of the goldens: planar, row-major, f32. */
+/** A traced tensor in the layout of the goldens: planar, row-major, f32. */
 export interface TracedTensor {
-  /** [channels, height, width] of a feature map, [length] of a vector. */
+  /** [channels, height, width] for a feature map, [length] for a vector. */
   readonly shape: readonly number[];
   readonly data: Float32Array;
 }

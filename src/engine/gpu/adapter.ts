@@ -1,6 +1,6 @@
 import type { AdapterReport } from '../types.ts';
 
-/** What is known of an adapter. */
+/** Reports what is known about an adapter. */
 export function reportAdapter(adapter: Pick<GPUAdapter, 'info' | 'features'>): AdapterReport {
   const { info } = adapter;
   const { vendor = '', architecture = '', device = '', description = '' } = info ?? {};

@@ -23,14 +23,14 @@ export interface Dispatch {
   readonly bindGroup: GPUBindGroup;
 }
 
-/** A dispatch at the size of a tile. */
+/** A dispatch for the size of a tile. */
 export interface SizedDispatch extends Dispatch {
   readonly grid: Grid;
   readonly params: readonly number[];
   readonly work: number;
 }
 
-/** The slots of a program's resources for tiles of `size`; external ones have none. */
+/** Plans the slots of a program's resources for tiles of `size`; external resources have none. */
 export function planProgram(program: Program, size: Size, keep: ReadonlySet<ResourceId>) {
   const end = program.steps.length;
   const first = new Map<ResourceId, number>([[program.input, -1]]);
@@ -58,9 +58,9 @@ export function planProgram(program: Program, size: Size, keep: ReadonlySet<Reso
 }
 
 /**
- * One model for tiles up to a size: its buffers (external ones, feature maps by slot, uniforms) and
- * bind groups. It is made once and used for every tile and image of that size. The buffers belong
- * to the set in which they were made.
+ * A model's bind groups and buffers (external resources, feature maps by slot, uniforms) for tiles
+ * up to a size. An arena is made once and used for every tile and image of that size. The buffers
+ * belong to the set in which they were made.
  */
 export class Arena {
   readonly dispatches: readonly Dispatch[];
@@ -119,7 +119,7 @@ export class Arena {
     });
   }
 
-  /** The buffer of a resource. Resources with disjoint lifetimes share slots. */
+  /** Returns the buffer of a resource. Resources with disjoint lifetimes share slots. */
   buffer(resource: ResourceId): GPUBuffer {
     return this.#buffers[resource];
   }
@@ -130,7 +130,7 @@ export class Arena {
     this.#device.gpu.queue.writeBuffer(this.#buffers[resource], 0, content);
   }
 
-  /** @param size LR pixels of the tile: it says where the parts of maps begin */
+  /** @param size LR pixels of the tile, which determine where the parts of maps begin */
   #bind({ reads, writes }: Step, index: number, size: Size): GPUBindGroup {
     const { pipeline, layout } = this.#model.pipelines[index];
     const bound = (operand: Operand): GPUBufferBinding => {
@@ -157,7 +157,9 @@ export class Arena {
     });
   }
 
-  /** The program's dispatches for a tile. Its source may be smaller than the arena's size. */
+  /**
+   * Returns the program's dispatches for a tile. Its source may be smaller than the arena's size.
+   */
   sized(tile: TileView): SizedDispatch[] {
     const { width, height } = tile.source;
     const isFull = width === this.#size.width && height === this.#size.height;
@@ -176,8 +178,8 @@ export class Arena {
 
   /**
    * Submits dispatches in order, cut into pieces and grouped into submissions of about the paced
-   * length. At most two of them are in flight, also when the function returns, so the next run or a
-   * readback can follow without a gap. Stops between submissions when `signal` fires.
+   * length. At most two submissions are in flight, even when the function returns, so the next run
+   * or a readback can follow without a gap. Stops between submissions when `signal` fires.
    *
    * @returns the number of dispatches made.
    * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST`; nothing is left
@@ -202,12 +204,12 @@ export class Arena {
     const stride = uniformStride(this.#device);
     const pieces = dispatches.flatMap((dispatch) => cut(dispatch, pace.submissionWork()));
     const marksAt = pieces.length * stride;
-    // A mark for each submission, of which there are no more than pieces.
+    // One mark per submission. There are at most as many submissions as pieces.
     const words = new Uint32Array(marksAt / 4 + pieces.length);
     pieces.forEach(({ dispatch, row }, i) => {
       const at = (i * stride) / 4;
       words.set(dispatch.params.slice(0, PARAM_WORDS), at);
-      // Kernels without rows of workgroups have another third word.
+      // The third word is something else in kernels whose grid has no rows.
       if (dispatch.grid[1] > 1 || row > 0) words[at + GROUP_ROW_WORD] = row;
     });
     for (let i = marksAt / 4; i < words.length; i++) words[i] = this.#device.mark();
@@ -264,10 +266,10 @@ export const uniformStride = (device: Device): number =>
 export const uniformBytes = (device: Device, program: Program, size: Size): number =>
   mostPieces(program, size) * (uniformStride(device) + 4);
 
-/** Bytes that the marks of a run's submissions take in a receipt, at most. */
+/** The most bytes that the marks of a run's submissions take in a receipt. */
 export const markBytes = (program: Program, size: Size): number => 4 * mostPieces(program, size);
 
-/** Pieces that a program's dispatches may be cut into, for tiles up to `size`. */
+/** The most pieces that a program's dispatches are cut into, for tiles up to `size`. */
 function mostPieces({ steps }: Program, size: Size): number {
   const whole = { x: 0, y: 0, ...size };
   const tile = { image: size, core: whole, source: whole };
@@ -285,8 +287,8 @@ interface Piece {
 }
 
 /**
- * Cuts a dispatch along y into pieces of at most one submission, as few as possible. Each cut
- * leaves idle threads at its end, above all on CPUs.
+ * Cuts a dispatch along y into as few pieces as possible that each fit a submission. Each piece
+ * leaves threads idle at its end, above all on CPUs.
  */
 function cut(dispatch: SizedDispatch, most: number): Piece[] {
   const rows = dispatch.grid[1];

@@ -6,8 +6,8 @@ import { PARAM_BYTES, type Pipeline } from './pipelines.ts';
 export interface BoundKernel<P extends string> {
   readonly uniform: GPUBuffer;
   /**
-   * Writes the words of the uniform for all dispatches that are submitted later, and gives them; call it
-   * within error scopes.
+   * Writes the words of the uniform for all later submissions and returns them. Call it within
+   * error scopes.
    */
   set(params: Params<P>): Uint32Array<ArrayBuffer>;
   dispatch(pass: GPUComputePassEncoder, grid: Grid): void;
@@ -16,8 +16,8 @@ export interface BoundKernel<P extends string> {
 export const uniformUsage = USAGE.UNIFORM | USAGE.COPY_DST | USAGE.COPY_SRC;
 
 /**
- * Binds a kernel's buffers by the names of its contract; call it within error scopes.
- * @param uniform `PARAM_BYTES`, with `uniformUsage`
+ * Binds a kernel's buffers by the names in its contract. Call it within error scopes.
+ * @param uniform a buffer of `PARAM_BYTES` with `uniformUsage`
  */
 export function bindKernel<R extends string, W extends string, P extends string>(
   device: Device,

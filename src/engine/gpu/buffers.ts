@@ -4,7 +4,7 @@ import type { Pace } from './pace.ts';
 /** Makes a buffer of a set. */
 export type MakeBuffer = (label: string, bytes: number, usage: number) => GPUBuffer;
 
-/** GPU buffers of one piece of work: made within error scopes and freed together. */
+/** GPU buffers for one piece of work. They are made within error scopes and freed together. */
 export class Buffers {
   readonly device: Device;
   readonly #made = new Set<GPUBuffer>();
@@ -50,7 +50,7 @@ export class Buffers {
   }
 }
 
-/** Lends buffers for one piece of work. They are freed when it ends, also after an error. */
+/** Lends buffers for one piece of work. They are freed when it ends, even after an error. */
 export async function withBuffers<T>(
   device: Device,
   work: (buffers: Buffers) => Promise<T>,

@@ -30,12 +30,12 @@ const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix' as GPUFeatureName
 const MAP_MODE_READ = 0x1;
 /** Outermost first. */
 const SCOPES: readonly GPUErrorFilter[] = ['internal', 'out-of-memory', 'validation'];
-/** How long the news of a loss may take after its first effects. */
+/** Milliseconds by which the report of a loss may follow its first effects. */
 const LOSS_MS = 1000;
 
 /**
- * A GPU device as the engine needs it: pipelines cached by source, buffers made within error scopes,
- * and reports of a loss or a hang. Nothing else in Crispen touches `GPUDevice`.
+ * A GPU device as the engine needs it: pipelines cached by source, buffers made within error
+ * scopes, and reports of a loss or a hang. Other code reaches the `GPUDevice` only through it.
  */
 export class Device {
   readonly gpu: GPUDevice;
@@ -49,11 +49,14 @@ export class Device {
   #marks = 0;
   readonly #polling: Polling | null;
   readonly #watchdog: Watchdog;
-  /** Rejects what waits for the GPU. A plain race with `lost` would leak a handler per wait. */
+  /**
+   * Functions that reject the waits for the GPU. A plain race with `lost` would leak a handler per
+   * wait.
+   */
   readonly #waiting = new Set<(error: CrispenError) => void>();
   readonly #pipelines = new Pipelines(this);
 
-  /** For devices of somebody else, who keeps them; others are made by `open`. */
+  /** Wraps a device that stays the caller's. `open` makes a new one. */
   constructor(gpu: GPUDevice, adapter: AdapterReport, patience: Patience = {}) {
     this.gpu = gpu;
     this.adapter = adapter;
@@ -156,7 +159,7 @@ export class Device {
     return this.#lostReason !== null;
   }
 
-  /** Gives the device up: whatever waits for it fails with `DEVICE_LOST`. */
+  /** Gives up the device. Whatever waits for it fails with `DEVICE_LOST`. */
   abandon(reason: string): void {
     this.#lose(reason);
     try {
@@ -171,14 +174,16 @@ export class Device {
     this.#uncaught ??= isMemory ? outOfMemory(message) : new CrispenError('INTERNAL', message);
   }
 
-  /** @throws CrispenError what was heard beside all scopes, once */
+  /** @throws CrispenError the error that no scope caught, once */
   #throwIfUncaught(): void {
     const error = this.#uncaught;
     this.#uncaught = null;
     if (error) throw error;
   }
 
-  /** A number other than zero, by which what this device wrote can be told from what it wrote before. */
+  /**
+   * Returns a number other than zero that distinguishes what the device writes from earlier writes.
+   */
   mark(): number {
     this.#marks = (this.#marks + 1) >>> 0 || 1;
     return Math.imul(this.#marks, 2654435761) >>> 0;
@@ -210,7 +215,7 @@ export class Device {
     } finally {
       for (; open > 0; open--) {
         const verdict = this.#popScope();
-        verdict.catch(() => {}); // a lost device rejects; `lost` tells the story
+        verdict.catch(() => {}); // a lost device rejects; `lost` reports the loss
         popped.unshift(verdict);
       }
     }
@@ -233,7 +238,7 @@ export class Device {
     }
   }
 
-  /** Whatever a call of WebGPU threw as an error of this library. */
+  /** Turns whatever a WebGPU call threw into an error of this library. */
   #typed(error: unknown): CrispenError {
     if (error instanceof CrispenError) return error;
     if (this.#lostReason !== null) return deviceLost(this.#lostReason);
@@ -241,11 +246,11 @@ export class Device {
   }
 
   /**
-   * Awaits a promise of the GPU, which may never settle.
+   * Awaits a promise from the GPU, which may never settle.
    * @param what is awaited, for the error's message
-   * @param work multiply-adds that were asked for: large work is waited for longer
+   * @param work multiply-adds that were submitted; more work gets more time
    * @param isCompiling see `Watchdog.watch`
-   * @throws CrispenError `DEVICE_LOST`, also where the GPU does not answer, and `INTERNAL`
+   * @throws CrispenError `DEVICE_LOST`, also if the GPU does not answer, and `INTERNAL`
    */
   race<T>(what: string, promise: Promise<T>, work = 0, isCompiling = false): Promise<T> {
     this.throwIfLost();
@@ -258,7 +263,8 @@ export class Device {
           resolve(value);
         },
         (error: unknown) => {
-          // What fails because the device goes can fail before the loss is told; nobody else aborts.
+          // A call may fail because of a loss before the loss is reported. Nothing else causes an
+          // abort.
           const isAbort = error instanceof Error && error.name === 'AbortError';
           const told = new Promise<void>((done) => setTimeout(done, isAbort ? LOSS_MS : 0));
           void Promise.race([told, this.lost]).then(() => {
@@ -271,7 +277,7 @@ export class Device {
     });
   }
 
-  /** As `race`, for the end of submitted work. */
+  /** Like `race`, for the end of submitted work. */
   #wait<T>(what: string, promise: Promise<T>, work?: number): Promise<T> {
     return this.race(what, this.#polling?.hasten(promise) ?? promise, work);
   }
@@ -288,7 +294,7 @@ export class Device {
     );
   }
 
-  /** A call of WebGPU outside of `scoped`. @throws CrispenError `INTERNAL`, `DEVICE_LOST` */
+  /** Makes a WebGPU call outside `scoped`. @throws CrispenError `INTERNAL`, `DEVICE_LOST` */
   called<T>(call: () => T): T {
     try {
       return call();
@@ -308,7 +314,7 @@ export class Device {
   }
 
   /**
-   * As `compile`, for a shader that binds textures: its layout is taken from the source.
+   * Like `compile`, for a shader that binds textures. Its layout is taken from the source.
    * @throws CrispenError `INTERNAL`, `DEVICE_LOST`
    */
   compileShader(label: string, code: string): Promise<Pipeline> {
@@ -321,15 +327,15 @@ export class Device {
   }
 
   /**
-   * What `use` makes of the content of a `MAP_READ` buffer, which is mapped for that long.
-   * @throws CrispenError `DEVICE_LOST`, also for a mapping that has not the length asked for;
-   * `INTERNAL`; what `use` throws
+   * Maps a `MAP_READ` buffer while `use` works on its content, and returns the result of `use`.
+   * @throws CrispenError `DEVICE_LOST`, also if the mapping has the wrong length; `INTERNAL`;
+   *   errors of `use`
    */
   async mapped<T>(buffer: GPUBuffer, bytes: number, use: (content: ArrayBuffer) => T): Promise<T> {
     const { result, verdict } = this.scopes('reading', () => ({
       mapping: buffer.mapAsync(MAP_MODE_READ, 0, bytes),
     }));
-    // Whatever goes wrong below, nothing may go unheard.
+    // Whatever goes wrong below, no rejection may stay unhandled.
     result.mapping.catch(() => {});
     await Promise.all([this.#wait('reading', result.mapping), verdict]);
     this.throwIfLost();
@@ -342,12 +348,12 @@ export class Device {
     }
   }
 
-  /** A copy of the content of a `MAP_READ` buffer. */
+  /** Returns a copy of the content of a `MAP_READ` buffer. */
   read(buffer: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
     return this.mapped(buffer, bytes, (content) => content.slice(0));
   }
 
-  /** Gives a device up that did not do what it was told, without a word; the error to throw. */
+  /** Gives up a device that silently failed to do its work. Returns the error to throw. */
   broken(what: string): CrispenError {
     this.abandon(`it ${what}`);
     return deviceLost(this.#lostReason ?? '');

@@ -1,4 +1,4 @@
-/** What goes wrong with a device, as errors for people. */
+/** Errors with messages and hints for what can go wrong with a device. */
 import { CrispenError } from '../../errors.ts';
 import type { AdapterReport } from '../types.ts';
 

@@ -12,9 +12,9 @@ interface MatrixInfo {
 }
 
 /**
- * The matrices that kernels can use on an adapter: f16 with f32 sums, and subgroups of a fixed
- * size, because that size divides a workgroup. If there are several, the one with the least padding of
- * output channels, then the one with the largest K: smaller ones run at half the rate.
+ * Returns the matrices that kernels can use on an adapter: f16 with f32 sums, and subgroups of a
+ * fixed size, because that size divides a workgroup. Among several, it prefers the least padding of
+ * output channels, then the largest K, because smaller matrices run at half the rate.
  * @param bytes of workgroup memory that kernels may use
  */
 export function matrixUnit(

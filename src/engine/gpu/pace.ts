@@ -20,7 +20,7 @@ export class Pace {
     this.#rate = software ? 2e6 : 2e8;
   }
 
-  /** A new pace with another target that starts at the speed learned so far. */
+  /** Returns a new pace with another target, which starts at the speed learned so far. */
   withTarget(targetMs: () => number): Pace {
     const pace = new Pace(targetMs, false);
     pace.#rate = this.#rate;
@@ -43,7 +43,7 @@ export class Pace {
       // The GPU began this submission when it was submitted or when the previous one ended.
       const took = now - Math.max(started, this.#lastDone);
       this.#lastDone = now;
-      // Tiny submissions measure latency, not speed, so sudden drops from them are ignored.
+      // Tiny submissions measure latency, not speed, so sudden drops in speed are limited.
       if (took > 0.5) {
         const measured = work / took;
         const bounded = Math.min(measured, this.#rate * 2);

@@ -30,7 +30,7 @@ export class Pipelines {
     this.#device = device;
   }
 
-  /** How many were compiled, or are being compiled. */
+  /** How many kernels were compiled or are being compiled. */
   get count(): number {
     return this.#compiled.size;
   }
@@ -41,7 +41,7 @@ export class Pipelines {
   }
 
   /**
-   * As `compile`, for a shader that binds textures: its layout is taken from the source.
+   * Like `compile`, for a shader that binds textures. Its layout is taken from the source.
    * @throws CrispenError `INTERNAL`, `DEVICE_LOST`
    */
   compileShader(label: string, code: string): Promise<Pipeline> {
@@ -79,7 +79,7 @@ export class Pipelines {
     const { result: made, verdict } = this.#device.scopes(`compiling "${label}"`, () => {
       const layout = layoutOf();
       module = gpu.createShaderModule({ label, code });
-      // A promise, so that its rejection is heard below and not here.
+      // Not awaited here, because its rejection is handled below.
       const compiled = gpu.createComputePipelineAsync({
         label,
         layout,
@@ -98,7 +98,7 @@ export class Pipelines {
     }
   }
 
-  /** What compilers print, with the line that they complain about. */
+  /** Makes an error of the compiler's messages and the lines that they refer to. */
   async #compileError(
     { label, code }: Pick<Kernel, 'label' | 'code'>,
     module: GPUShaderModule | undefined,

@@ -14,7 +14,7 @@ export interface MemoryPlan {
 }
 
 /**
- * Assigns lifetimes to few bytes of reusable slots, greedily. In order of first use, each takes the
+ * Assigns lifetimes greedily to reusable slots of few bytes. In order of first use, each takes the
  * free slot with the tightest fit, or else the largest free one, enlarged. Lifetimes without bytes
  * take no slot. A slot is free again after the last dispatch that reads it, so lifetimes in one
  * slot never overlap.

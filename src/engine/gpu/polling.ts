@@ -3,7 +3,7 @@
  * 1870699). There, empty submissions make it ask every millisecond while Crispen waits.
  */
 
-/** Queues that take longer to report an empty queue are polled. */
+/** A queue that takes longer than this to report that it is empty is polled. */
 const POLLED_MS = 50;
 /** A busy machine is slow once or twice; a polled queue is slow every time. */
 const TRIALS = 3;
@@ -24,7 +24,7 @@ export class Polling {
     const nudge = () => {
       try {
         queue.submit([this.#device.createCommandEncoder().finish()]);
-      } catch {} // a device that goes, which those who wait will hear of
+      } catch {} // the device was lost, and whoever waits for it gets an error
     };
     const timer = setInterval(nudge, 1);
     try {

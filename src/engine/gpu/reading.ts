@@ -4,7 +4,7 @@ import { Receipt, receiptBytes } from './receipt.ts';
 
 const MARK_BYTES = 4;
 
-/** Submissions beside the runs of networks: each is read back at once, with a receipt. */
+/** Submissions other than runs of networks. Each is read back at once, with a receipt. */
 export class Reading {
   readonly #device: Device;
   readonly #staging: GPUBuffer;
@@ -17,8 +17,8 @@ export class Reading {
   }
 
   /**
-   * @param buffers take what it needs
-   * @param bytes of a result and of what its receipt holds beside a mark, at most
+   * @param buffers receives the buffers that it makes
+   * @param bytes the most bytes of a result and its receipt, without the mark
    * @throws CrispenError `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST`
    */
   static async create(buffers: Buffers, bytes: number): Promise<Reading> {
@@ -31,9 +31,10 @@ export class Reading {
   }
 
   /**
-   * Submits what `encode` encodes, which copies `bytes` to the start of the staging buffer, and reads
-   * them.
-   * @throws CrispenError `DEVICE_LOST`, also where the GPU did not do all of it; `OUT_OF_MEMORY`, `INTERNAL`
+   * Submits the commands of `encode`, which copy `bytes` to the start of the staging buffer, and
+   * reads them.
+   * @throws CrispenError `DEVICE_LOST`, also if the GPU did not do all of its work;
+   *   `OUT_OF_MEMORY`, `INTERNAL`
    */
   async run<T>(
     what: string,
@@ -58,7 +59,7 @@ export class Reading {
   }
 }
 
-/** The content of a buffer of usage `COPY_SRC`. @throws CrispenError as `Reading.run` */
+/** Reads back a buffer with usage `COPY_SRC`. @throws CrispenError like `Reading.run` */
 export const download = (device: Device, buffer: GPUBuffer, bytes: number): Promise<ArrayBuffer> =>
   withBuffers(device, async (buffers) => {
     const reading = await Reading.create(buffers, bytes);
@@ -70,7 +71,7 @@ export const download = (device: Device, buffer: GPUBuffer, bytes: number): Prom
     );
   });
 
-/** Bytes for a buffer, which has to have the usages `COPY_DST` and `COPY_SRC`. */
+/** Bytes to write to a buffer, which must have the usages `COPY_DST` and `COPY_SRC`. */
 export interface Upload {
   readonly buffer: GPUBuffer;
   /** In bytes; default 0. */
@@ -79,14 +80,14 @@ export interface Upload {
   readonly data: ArrayBufferView;
 }
 
-/** As much is read back at a time. */
+/** The most bytes that are read back at a time. */
 const PART_BYTES = 2 ** 24;
 
 /**
- * Writes buffers and reads them back: a driver that runs out of memory may drop what it was given.
- * For what is written once and used for long.
+ * Writes buffers and reads them back, because a driver that runs out of memory may drop writes.
+ * This is for data that are written once and used for long.
  * @param what for the error's message
- * @throws CrispenError `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST`, also for bytes that did not arrive
+ * @throws CrispenError `OUT_OF_MEMORY`, `INTERNAL`, `DEVICE_LOST`, also if bytes did not arrive
  */
 export function upload(device: Device, what: string, uploads: readonly Upload[]): Promise<void> {
   const parts = uploads.flatMap(partsOf);

@@ -1,12 +1,12 @@
 import type { Device } from './device.ts';
 
-/** Bytes that a part of a receipt takes; copies are of whole words. */
+/** Bytes that a part of a receipt takes, because only whole words can be copied. */
 export const receiptBytes = (bytes: number): number => Math.ceil(bytes / 4) * 4;
 
 /**
- * Shows that the GPU did what it was told. Parts of its buffers are copied behind a result and have to
- * be what the caller knows: marks that are different for each run, and the very bytes that were
- * uploaded. A submission or an upload that was dropped without a word leaves other bytes there.
+ * Shows that the GPU did its work. Parts of its buffers are copied behind a result and must match
+ * what the caller expects: marks that differ from run to run, and the bytes that were uploaded. A
+ * submission or an upload that was silently dropped leaves other bytes there.
  */
 export class Receipt {
   readonly #device: Device;
@@ -15,8 +15,8 @@ export class Receipt {
   #end: number;
 
   /**
-   * @param buffer of usage `MAP_READ | COPY_DST`
-   * @param start of the receipt in it, in bytes; a multiple of 4
+   * @param buffer with usage `MAP_READ | COPY_DST`
+   * @param start of the receipt in the buffer, in bytes; a multiple of 4
    */
   constructor(device: Device, buffer: GPUBuffer, start: number) {
     this.#device = device;
@@ -29,7 +29,7 @@ export class Receipt {
     return this.#end;
   }
 
-  /** Has bytes of a buffer come back that must equal `data`. */
+  /** Copies bytes of a buffer into the receipt. They must equal `data`. */
   expect(encoder: GPUCommandEncoder, from: GPUBuffer, offset: number, data: ArrayBufferView): void {
     const bytes = receiptBytes(data.byteLength);
     encoder.copyBufferToBuffer(from, offset, this.#buffer, this.#end, bytes);

@@ -1,13 +1,13 @@
 /**
- * Milliseconds without any answer of the GPU after which it counts as hung; slow GPUs are healthy. Tests
- * shorten it.
+ * Milliseconds without any answer from the GPU after which it is taken to be hung. Slow GPUs are
+ * healthy, so this is long; tests shorten it.
  */
 export const DEFAULT_PATIENCE = { ms: 60_000 };
-/** While nobody looks, browsers slow pages down. */
+/** Browsers slow hidden pages down. */
 const HIDDEN_FACTOR = 10;
 const TICKS = 20;
 const LONGEST_TICK_MS = 1000;
-/** Multiply-adds in a millisecond of the slowest GPU that is waited for. */
+/** Multiply-adds per millisecond of the slowest GPU that Crispen waits for. */
 const SLOWEST_RATE = 1e5;
 
 interface Wait {
@@ -19,14 +19,14 @@ interface Wait {
 export interface Patience {
   /** Default `DEFAULT_PATIENCE`. */
   readonly patienceMs?: number | undefined;
-  /** Whether nobody looks at the page; then waits take ten times as long. */
+  /** Whether the page is hidden, in which case waits may take ten times as long. */
   readonly isHidden?: (() => boolean) | undefined;
 }
 
 /**
- * Watches all waits for one GPU. Any of them that ends is a sign of life and starts the clock anew.
- * The clock counts its own ticks rather than the time of day, so a machine that sleeps, and a thread
- * that is busy, use up a tick at most.
+ * Watches all waits for one GPU. Each wait that ends is a sign of life and restarts the clock. The
+ * clock counts its own ticks rather than the time of day, so a sleeping machine or a busy thread
+ * uses up one tick at most.
  */
 export class Watchdog {
   readonly #patienceMs: number;
@@ -48,10 +48,10 @@ export class Watchdog {
   }
 
   /**
-   * Watches a promise of the GPU.
+   * Watches a promise from the GPU.
    * @param what is waited for, for the error's message
-   * @param work multiply-adds that were asked for
-   * @param isCompiling whether a driver's compiler works, which may take a minute for one kernel
+   * @param work multiply-adds that were submitted
+   * @param isCompiling whether the driver is compiling, which may take a minute for one kernel
    */
   watch<T>(what: string, promise: Promise<T>, work = 0, isCompiling = false): Promise<T> {
     const wait = Symbol(what);
@@ -96,9 +96,9 @@ export class Watchdog {
 }
 
 /**
- * A promise of the GPU where there is no device yet, if it settles in time.
- * @param late what to do with a value that comes too late
- * @throws Error where it does not
+ * Awaits a promise from the GPU while there is no device yet.
+ * @param late receives a value that comes too late
+ * @throws Error if the promise does not settle in time
  */
 export function within<T>(
   patience: Patience,

@@ -1,4 +1,4 @@
-/** What the attention of a network did with one image, from the tensors of one run. */
+/** Extracts what a network's attention did with one image from the tensors of one run. */
 
 import { internal } from '../../errors.ts';
 import { pixelsOf, type Size } from '../../geometry.ts';
@@ -28,12 +28,12 @@ export interface AttentionMaps {
   readonly data: Float32Array<ArrayBuffer>;
 }
 
-/** One channel of the features that a pixel attention multiplies, before it does. */
+/** One channel of the features that pixel attention multiplies, before the multiplication. */
 export interface GatedFeature {
   readonly channel: number;
   /** The channel's mean attention over the image. */
   readonly mean: number;
-  /** `width * height` values of the block's `attention`. */
+  /** `width * height` values, as many as in a channel of the block's `attention`. */
   readonly data: Float32Array<ArrayBuffer>;
 }
 
@@ -41,13 +41,13 @@ export interface GatedFeature {
 export interface AttentionBlock {
   readonly name: string;
   /**
-   * The dynamic weights of the attention branch and the non-attention branch for this image (A2N). Their sum
+   * The dynamic weights of the attention and non-attention branches for this image (A2N). Their sum
    * is 1.
    */
   readonly branches: readonly [attention: number, nonAttention: number] | null;
   /**
-   * Pixel attention: the factor of each channel and pixel, 0 to 1 (-0.5 to 0.5 in SPAN). A gate of an
-   * upsampler is larger than the image.
+   * Pixel attention: the factor of each channel and pixel, 0 to 1 (-0.5 to 0.5 in SPAN). A gate in
+   * an upsampler is larger than the image.
    */
   readonly attention: AttentionMaps | null;
   /** The features of the channel with the largest mean attention. */
@@ -58,7 +58,7 @@ export interface AttentionBlock {
   readonly channelFactors: Float32Array<ArrayBuffer> | null;
 }
 
-/** A clustered attention (LCoAN, DLSN). Pixels are numbered row by row. */
+/** Clustered attention (LCoAN, DLSN). Pixels are numbered row by row. */
 export interface AttentionClusters extends Size {
   readonly name: string;
   readonly rounds: number;
@@ -70,16 +70,16 @@ export interface AttentionClusters extends Size {
   /** `[pixels, count]`: the pixels that each pixel attends to most, the largest weight first. */
   readonly neighbours: Uint32Array<ArrayBuffer>;
   /**
-   * `[pixels, count]`: their weights. The weights of one pixel over all others have the sum 1; what is
-   * missing belongs to pixels beyond `count`. Entries of weight 0 are unused.
+   * `[pixels, count]`: their weights. All weights of one pixel sum to 1; the remainder belongs to
+   * pixels beyond `count`. Entries of weight 0 are unused.
    */
   readonly weights: Float32Array<ArrayBuffer>;
 }
 
-/** An attention to a few keys per pixel, at offsets that the network computes (ACLA). */
+/** Attention to a few keys per pixel, at offsets that the network computes (ACLA). */
 export interface AttentionKeys extends Size {
   readonly name: string;
-  /** The earlier layers that have the keys `first` to `first + keys - 1`. */
+  /** The earlier layers that provide the keys `first` to `first + keys - 1`. */
   readonly references: readonly {
     readonly name: string;
     readonly first: number;
@@ -89,31 +89,40 @@ export interface AttentionKeys extends Size {
   readonly weights: Float32Array<ArrayBuffer>;
   /** `[keys, 2, height, width]`: dy and dx of each key in pixels, from the pixel that attends. */
   readonly offsets: Float32Array<ArrayBuffer>;
-  /** `[keys, height, width]`: what the gate makes of each key, 0 (closed) to 1; null without a gate. */
+  /**
+   * `[keys, height, width]`: the gate's factor for each key, 0 (closed) to 1; null if there is no
+   * gate.
+   */
   readonly gates: Float32Array<ArrayBuffer> | null;
 }
 
-/** The attention of one run, in the order of the network. Networks without any have empty lists. */
+/**
+ * The attention of one run, in the order of the network. Networks without attention have empty
+ * lists.
+ */
 export interface Attention {
   readonly blocks: readonly AttentionBlock[];
   readonly clusters: readonly AttentionClusters[];
   readonly keys: readonly AttentionKeys[];
 }
 
-/** Pixels that `AttentionClusters` names per pixel. */
+/** Pixels that `AttentionClusters` lists per pixel. */
 const NEIGHBOURS = 32;
 
-/** The names of the tensors that `readAttention` needs. Empty: the network has no attention. */
+/**
+ * Returns the names of the tensors that `readAttention` needs; empty if the network has no
+ * attention.
+ */
 export function attentionTaps({ graph }: Network): string[] {
   return [...tapped(attentionPoints(graph))].map((id) => graph.nodes[id].name);
 }
 
-/** An image as the input of the run that is traced. */
+/** Converts an image to the input of the run that is traced. */
 export function attentionInput(network: Network, image: Rgba8Image): PlanarInput {
   return unpackRgba8Reference(image, pixelFormats(network).input);
 }
 
-/** Bytes of these tensors for an LR image. */
+/** Bytes of the tensors that `attentionTaps` names, for an LR image. */
 export function attentionBytes({ graph }: Network, image: Size): number {
   const padded = paddedSize(graph, image);
   let total = 0;
@@ -127,6 +136,7 @@ export function attentionBytes({ graph }: Network, image: Size): number {
 }
 
 /**
+ * Reads the attention of a traced run.
  * @param traced the tensors that `attentionTaps` names
  * @param image the LR image's size; padding is cut off the maps
  */
@@ -218,7 +228,7 @@ function readBlock(
 
 const NO_EXTREMES = { enhanced: null, suppressed: null };
 
-/** The mean of each channel over the pixels. */
+/** Returns the mean of each channel over the pixels. */
 export function channelMeans({ channels, width, height, data }: AttentionMaps): number[] {
   const plane = width * height;
   return Array.from({ length: channels }, (_, c) => {
@@ -310,7 +320,7 @@ function readKeys(
   return { name, width, height, references, weights, offsets, gates };
 }
 
-/** What a gate makes of each key: see `Gate`. */
+/** Computes the gate's factor for each key; see `Gate`. */
 function gateFactors(mask: AttentionMaps, gate: Gate): Float32Array<ArrayBuffer> {
   const { channels, width, height, data } = mask;
   if (gate === 'zero' || gate === 'exclude') return data.map((v) => (v > 0 ? 1 : 0));

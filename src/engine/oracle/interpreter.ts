@@ -92,7 +92,7 @@ const isVector = (value: Value): value is Float32Array<ArrayBuffer> =>
 
 /**
  * Runs a network on the CPU with the kernels' plain references: slow and obvious. It is the oracle
- * of the other backends. Returns the nodes named in `taps`. Yields to the event loop every few
+ * for the other backends. Returns the nodes named in `taps`. Yields to the event loop every few
  * milliseconds, so a worker can be cancelled.
  *
  * @throws CrispenError `ABORTED`, `MODEL_UNSUPPORTED`, `INVALID_INPUT`.
@@ -151,8 +151,8 @@ async function evaluate(
 }
 
 /**
- * Applies an op to its inputs, in the op's order, in steps that take some milliseconds at most on
- * images of some megapixels.
+ * Applies an op to its inputs, given in the op's order. Each step takes a few milliseconds at most
+ * on images of some megapixels.
  */
 export function* applyOp(
   node: Op | Pick<GroupAttentionOp, 'op' | keyof AttentionSizes>,
@@ -163,7 +163,7 @@ export function* applyOp(
   return 'next' in value ? yield* value : value;
 }
 
-/** The value, or the steps that make it. */
+/** Returns an op's value, or the steps that compute it. */
 function begin(
   node: Op | Pick<GroupAttentionOp, 'op' | keyof AttentionSizes>,
   args: readonly Value[],
@@ -337,8 +337,8 @@ export async function upscaleOnCpu<T extends RgbaImage>(
 }
 
 /**
- * Milliseconds that the CPU path needs for an LR image, estimated from a probe of about 50 ms: a
- * 3x3 convolution of 40 channels, the network's most expensive shape.
+ * Estimates the milliseconds that these loops need for an LR image, from a probe of about 50 ms: a
+ * 3x3 convolution of 40 channels, A2N's most expensive shape.
  * @throws CrispenError `INVALID_INPUT` for invalid sizes.
  */
 export function estimateCpuMilliseconds(network: Network, width: number, height: number): number {

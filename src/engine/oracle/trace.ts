@@ -20,7 +20,7 @@ export interface PlanarInput {
 }
 
 /**
- * The input of a trace as a map, with the padding that the graph needs.
+ * Converts the input of a trace to a map, with the padding that the graph needs.
  * @throws CrispenError `INVALID_INPUT` unless it has one value per channel and pixel.
  */
 export function paddedInput(
@@ -38,7 +38,10 @@ export function paddedInput(
   return padReference(map, paddingOf(graph), inputRange);
 }
 
-/** A map of a trace. The output is cropped to remove the padding; inner maps are unchanged. */
+/**
+ * Converts a map to a traced tensor. The output is cropped to remove the padding; inner maps are
+ * unchanged.
+ */
 export function tracedMap(
   network: Network,
   id: NodeId,
@@ -50,13 +53,13 @@ export function tracedMap(
   return { shape: [channels, height, width], data };
 }
 
-/** The output for an image of a size, without what comes from its padding. */
+/** Crops the output for an image of a size by what comes from the image's padding. */
 export function withoutPadding({ graph, scale }: Network, map: PlanarMap, image: Size): PlanarMap {
   const { border = 0 } = paddingOf(graph);
   return cropReference(map, image.height * scale, image.width * scale, border * scale);
 }
 
-/** The formats of a network's input and output pixels. */
+/** Returns the formats of a network's input and output pixels. */
 export function pixelFormats({ graph, inputRange: range, scale }: Network): {
   readonly input: PixelFormat;
   readonly output: PixelFormat & { readonly scale: number };
@@ -69,7 +72,10 @@ export function pixelFormats({ graph, inputRange: range, scale }: Network): {
   };
 }
 
-/** Ids of nodes by name. @throws CrispenError `INVALID_INPUT` for a name that the graph lacks. */
+/**
+ * Finds the ids of nodes by name. @throws CrispenError `INVALID_INPUT` for a name that the graph
+ * lacks.
+ */
 export function findTaps(graph: Graph, names: readonly string[]): Set<NodeId> {
   const ids = new Map(graph.nodes.map((node, id) => [node.name, id]));
   return new Set(

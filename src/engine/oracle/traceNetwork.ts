@@ -80,7 +80,7 @@ async function traceNetwork(
       onWork: (work) => meter.advance(work),
       receipt,
       write: () => arena.write(program.input, content),
-      // Before the run: the input's memory may be used again.
+      // Copied before the run, because the input's memory may be reused.
       start: (encoder) => receipt.expect(encoder, arena.buffer(program.input), 0, content),
     });
     await device.mapped(proof, receipt.end, (bytes) => receipt.check(bytes));

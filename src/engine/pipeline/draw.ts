@@ -5,20 +5,21 @@ import { pixelsToTexture } from '../../kernels/pixels/texture.ts';
 import type { Device } from '../gpu/device.ts';
 import type { UpscaleOptions } from '../types.ts';
 
-// GPUTextureUsage is a global of browsers only.
+// The global GPUTextureUsage exists only in browsers.
 const [COPY_SRC, COPY_DST, STORAGE_BINDING] = [0x1, 0x2, 0x8];
 
 export interface Surface {
-  /** Of the result's size, `rgba8unorm`; usages `COPY_SRC` and `COPY_DST`. */
+  /** A texture of the result's size, `rgba8unorm`, with usages `COPY_SRC` and `COPY_DST`. */
   readonly texture: GPUTexture;
-  /** Draws a tile; for `UpscaleOptions`. */
+  /** Draws a tile, as `UpscaleOptions.draw`. */
   readonly draw: NonNullable<UpscaleOptions['draw']>;
-  /** Bytes of textures so far. */
+  /** Bytes of all textures made so far. */
   readonly bytes: number;
   destroy(): void;
 }
 
 /**
+ * Makes a surface for one result.
  * @param size of the result
  * @param scale factor between a tile and its core
  * @throws CrispenError `OUT_OF_MEMORY`, `DEVICE_LOST`

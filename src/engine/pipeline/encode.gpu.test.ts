@@ -29,7 +29,7 @@ function goldenWeights(name: string): TensorMap {
   );
 }
 
-// GPUTextureUsage and GPUBufferUsage are globals of browsers only.
+// The globals GPUTextureUsage and GPUBufferUsage exist only in browsers.
 const [COPY_SRC, COPY_DST, TEXTURE_BINDING, STORAGE_BINDING] = [1, 2, 4, 8];
 const [MAP_READ, BUFFER_COPY_DST] = [1, 8];
 

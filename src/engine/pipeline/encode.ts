@@ -24,7 +24,7 @@ import { doneWord } from '../tile/strips.ts';
 import { tuningFor } from '../tune/tuning.ts';
 
 export interface EncodableOptions extends Size {
-  /** The fusion level; default `blocks`, on software adapters `ops`. */
+  /** The fusion level. Default: that of the adapter's family, which is `ops` for all families. */
   readonly fuse?: Fusion;
 }
 
@@ -36,15 +36,15 @@ const RULES: Rules<EncodableOptions> = {
 
 /** A network that is prepared for images of one size. */
 export interface EncodableNetwork {
-  /** Of the output, in pixels. */
+  /** Size of the output in pixels. */
   readonly width: number;
   readonly height: number;
   /** Bytes of GPU buffers, including weights. */
   readonly bytes: number;
   /**
-   * Two u32, cleared at the start of each run. The first becomes 1 when the network gives a value that is not
-   * finite. The second is `done` once the whole run has ended; anything else means that the texture is not
-   * the result.
+   * Two u32, cleared at the start of each run. The first becomes 1 if the network produces a value
+   * that is not finite. The second is `done` once the whole run has ended; anything else means that
+   * the texture is not the result.
    */
   readonly status: GPUBuffer;
   readonly done: number;
@@ -52,9 +52,9 @@ export interface EncodableNetwork {
    * Encodes one run: two compute passes for the textures and one for the network. It can be called
    * any number of times. Runs share their buffers and execute in queue order.
    *
-   * @param input of the prepared size, with usage `TEXTURE_BINDING`, 0 to 1 in sRGB, not
-   *   premultiplied; such as `rgba8unorm`
-   * @param output `scale` times as large, `rgba8unorm` with usage `STORAGE_BINDING`
+   * @param input texture of the prepared size, such as `rgba8unorm`, with usage `TEXTURE_BINDING`;
+   *   values are 0 to 1 in sRGB, not premultiplied
+   * @param output texture that is `scale` times as large, `rgba8unorm` with usage `STORAGE_BINDING`
    * @throws CrispenError `INVALID_INPUT` for textures of another size
    */
   encode(encoder: GPUCommandEncoder, input: GPUTexture, output: GPUTexture): void;
@@ -88,8 +88,8 @@ export async function prepareNetwork(
   const model = await uploadModel(device, network, program, bindWeights(graph, weights));
   const { image } = program;
   if (!image) throw internal('the program was lowered without image conversion');
-  // Networks that unshuffle pixels work on whole cells. Pixels beyond the image are reflected: those of a
-  // border when the texture is read, others when the pixels become a map.
+  // Networks that unshuffle pixels work on whole cells. Pixels beyond the image are reflected, in a
+  // border when the texture is read, otherwise when the pixels become a map.
   const padding = paddingOf(graph);
   const { border = 0 } = padding;
   const size = { width: paddedSide(padding, width), height: paddedSide(padding, height) };

@@ -1,5 +1,5 @@
 /**
- * The way from an image to its result: runs of networks, then a resize to the exact size. Alpha is resized
+ * Takes an image to its result: runs of networks, then a resize to the exact size. Alpha is resized
  * separately, grey images stay grey, and samples have 8 or 16 bits.
  */
 import { throwIfAborted } from '../../errors.ts';
@@ -30,9 +30,9 @@ export interface EnlargePlan {
   readonly size: Size;
   /** Bits of the result. */
   readonly depth: Depth;
-  /** In order; empty: resized by Lanczos alone. */
+  /** In order; if empty, the image is only resized by Lanczos. */
   readonly passes: readonly Pass[];
-  /** Where alpha and sizes are resampled; null: on the CPU. */
+  /** The device that resizes alpha and the result; null: the CPU. */
   readonly device: Device | DeviceSource | null;
 }
 
@@ -52,8 +52,8 @@ export interface EnlargeReport extends UpscaleReport {
  * pass and the resize to the exact size run on strips. Colours are rounded to the depth after each
  * step.
  *
- * @throws CrispenError like `Engine.upscale`; `BLANK_RESULT` (image/blank.ts), after the last row; errors of
- *   the sink.
+ * @throws CrispenError like `Engine.upscale`; `BLANK_RESULT` (image/blank.ts) after the last row;
+ *   errors of the sink.
  */
 export async function enlarge(
   image: RgbaImage,
@@ -76,7 +76,7 @@ export async function enlarge(
   );
   const opened: RowResizer[] = [];
   const open = async (from: Size, to: Size, depthOut: Depth): Promise<RowResizer> => {
-    // Lazily: most images are opaque and keep a network's own scale.
+    // Loaded lazily, because most images are opaque and keep a network's own scale.
     const { RowResizer } = await import('./resize.ts');
     const resizer = await RowResizer.open({ from, to, depthIn, depthOut, device });
     opened.push(resizer);
@@ -103,7 +103,7 @@ export async function enlarge(
     if (passes.length === 0) await finish(image.data);
     else {
       const opaque = isOpaque(source.data);
-      // Lazily, as the resizer.
+      // Loaded lazily, like the resizer.
       let current = opaque ? source : (await import('../../image/fill.ts')).opaqueColours(source);
       // Tests the network's input, because invisible colours do not count.
       const grey = isGrey(current.data);
@@ -139,7 +139,7 @@ export async function enlarge(
   }
 }
 
-/** `enlarge` with the result as one image. */
+/** Like `enlarge`, but returns the result as one image. */
 export async function enlargeWhole(
   image: RgbaImage,
   plan: EnlargePlan,
@@ -188,14 +188,14 @@ function toLuma(rows: Samples): void {
   }
 }
 
-/** The image with 16 bits per sample. */
+/** Returns the image with 16 bits per sample. */
 function widened(image: RgbaImage): RgbaImage {
   if (image.data instanceof Uint16Array) return image as RgbaImage;
   const { width, height } = image;
   return { width, height, data: Uint16Array.from(image.data, (v) => v * 257) };
 }
 
-/** The cost of each pass in pixels read and made. */
+/** Returns the cost of each pass, in pixels read and written. */
 function costsOf(passes: readonly Pass[], { width, height }: Size): number[] {
   let pixels = width * height;
   return passes.map(({ scale }) => {
@@ -214,7 +214,9 @@ function partOf(meter: ProgressMeter, cost: number): (progress: Progress) => voi
   };
 }
 
-/** One report of several runs: tiles from the last run, exactness from all of them. */
+/**
+ * Combines the reports of several runs: tiles come from the last run, exactness from all of them.
+ */
 function summed(reports: readonly UpscaleReport[], device: EnlargePlan['device']): UpscaleReport {
   const last: UpscaleReport = reports.at(-1) ?? {
     backend: device ? 'webgpu' : 'cpu',

@@ -30,13 +30,13 @@ export interface ResizeSpec {
   /** Depth of incoming and of resized rows. */
   readonly depthIn: Depth;
   readonly depthOut: Depth;
-  /** Null: on the CPU, with the kernels' references. */
+  /** Null: the CPU, with the kernels' references. */
   readonly device: Device | DeviceSource | null;
-  /** About the bytes of rows that pass through at a time; default 16 MiB. */
+  /** The approximate bytes of rows that are processed at a time; default 16 MiB. */
   readonly stripBytes?: number | undefined;
 }
 
-/** Both passes over rows, on the CPU. */
+/** Both passes over rows, on the GPU or the CPU. */
 interface Passes {
   /** Resizes rows horizontally into the ring. The first is row `row` of the source. */
   columns(pixels: Samples, row: number): Promise<void>;
@@ -61,9 +61,9 @@ const STRIP_BYTES = 2 ** 24;
  * Resizes an image whose rows arrive from top to bottom, with memory for only a few rows.
  *
  * Lanczos with three lobes, widened by the reduction factor for antialiasing; edges are mirrored.
- * It works in linear light by the sRGB curve, which is also Display P3's and close to the gamma of
- * other profiles, with premultiplied alpha, in f32. The weights sum to one, so flat areas keep
- * their value, both transparent and opaque ones.
+ * It works in f32, with premultiplied alpha, in linear light by the sRGB curve. Display P3 has the
+ * same curve, and the gamma of other profiles is close to it. The weights sum to one, so flat areas
+ * keep their values, whether transparent or opaque.
  */
 export class RowResizer {
   readonly #plan: Plan;
@@ -76,7 +76,9 @@ export class RowResizer {
     this.#passes = passes;
   }
 
-  /** @throws CrispenError `INVALID_INPUT` for impossible sizes, `IMAGE_TOO_LARGE`, `OUT_OF_MEMORY`. */
+  /**
+   * @throws CrispenError `INVALID_INPUT` for impossible sizes, `IMAGE_TOO_LARGE`, `OUT_OF_MEMORY`
+   */
   static async open(spec: ResizeSpec): Promise<RowResizer> {
     const { from, to, device, stripBytes = STRIP_BYTES } = spec;
     for (const side of [from.width, from.height, to.width, to.height]) {
@@ -124,7 +126,7 @@ export class RowResizer {
 }
 
 export interface ResizeOptions extends RunOptions {
-  /** A source of devices makes another one after a loss. */
+  /** After a loss, a `DeviceSource` provides another device. */
   readonly device: Device | DeviceSource | null;
   /** Bits of the result; default the image's own. */
   readonly depth?: Depth | undefined;
@@ -188,17 +190,17 @@ function cpuPasses({ from, to, columns, rows, ringRows, depthOut }: Plan): Passe
   };
 }
 
-/** Devices that may be lost one after the other in one pass. */
+/** The number of losses in a row that end the work. */
 const MOST_LOSSES = 3;
 
-/** Passes on a device, and on another one after a loss. */
+/** Passes on a device, and on another device after a loss. */
 class GpuPasses implements Passes {
   readonly #open: () => Promise<Passes>;
   readonly #canRenew: boolean;
   readonly #ringRows: number;
   readonly #stride: number;
   #passes: Passes;
-  /** The rows that are in the ring, as they came. */
+  /** The source rows that are in the ring. */
   #recent: { readonly pixels: Samples; readonly row: number }[] = [];
 
   private constructor(open: () => Promise<Passes>, passes: Passes, canRenew: boolean, plan: Plan) {
@@ -293,7 +295,7 @@ async function gpuPasses(plan: Plan, device: Device): Promise<Passes> {
   const reading = await Reading.create(buffers, Math.max(outBytes, sourceBytes) + PARAM_BYTES);
   const { columnPass, rowPass } = await prepared();
 
-  /** Uploads what stays. @throws CrispenError, with everything freed */
+  /** Uploads the data that stay the same. @throws CrispenError, with everything freed */
   async function prepared() {
     try {
       await upload(device, 'preparing a resize', [

@@ -2,13 +2,13 @@ import { CrispenError } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
 import { type Depth, type RgbaImage, samplesOf } from '../../image/image.ts';
 
-/** An image put together from its rows. */
+/** An image assembled from its rows. */
 export class WholeImage {
   readonly image: RgbaImage;
   #at = 0;
 
   /**
-   * @param of has the size and the depth of an image; there is room for one so many times larger
+   * @param of the size and depth of an image that `scale` enlarges
    * @throws CrispenError `OUT_OF_MEMORY`
    */
   constructor(of: Size & { readonly depth: Depth }, scale: number) {

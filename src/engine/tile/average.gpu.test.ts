@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => engine.destroy());
 
-/** The smallest there is: plain loops take a while. */
+/** The smallest possible network, because plain loops take a while. */
 const network = asid({ scale: 2, features: 8, blocks: 1 });
 const weights = recipe2(network, 7, [['up.0', 0.5]]);
 
@@ -34,7 +34,7 @@ const apart = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
 };
 
 describe('a network in averaged tiles', () => {
-  // One tile, smaller ones with padding, one pixel beyond a tile, and tiles that overlap in both ways.
+  // One tile, a smaller one with padding, one pixel beyond a tile, and overlap along both axes.
   it.each([
     [64, 64, 1],
     [9, 13, 1],

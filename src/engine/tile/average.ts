@@ -17,7 +17,7 @@ export interface AveragedTiles {
 
 /** Where tiles begin along an axis: every `stride` pixels, and the last one ends with the image. */
 export interface Starts {
-  /** Pixels of the axis. */
+  /** Length of the axis in pixels. */
   readonly length: number;
   /** Length of a tile: its side, or the whole axis if that is shorter. */
   readonly tile: number;
@@ -33,7 +33,7 @@ export function startsAlong(length: number, { side, overlap }: AveragedTiles): S
   return { length, tile, starts: [...starts, last] };
 }
 
-/** How many tiles cover each pixel of an axis. */
+/** Counts the tiles that cover each pixel of an axis. */
 export function coverageAlong({ length, tile, starts }: Starts): number[] {
   return Array.from(
     { length },
@@ -41,7 +41,7 @@ export function coverageAlong({ length, tile, starts }: Starts): number[] {
   );
 }
 
-/** The tiles of an image, row by row. */
+/** Returns the tiles of an image, row by row. */
 export function averagedTiles({ width, height }: Size, tiles: AveragedTiles): Rect[] {
   const [columns, rows] = [startsAlong(width, tiles), startsAlong(height, tiles)];
   return rows.starts.flatMap((y) =>
@@ -49,7 +49,7 @@ export function averagedTiles({ width, height }: Size, tiles: AveragedTiles): Re
   );
 }
 
-/** A rectangle of a map. */
+/** Cuts a rectangle out of a map. */
 function cut(map: PlanarMap, { x, y, width, height }: Rect): PlanarMap {
   const part = planarMap(map.channels, height, width);
   for (let row = 0; row < map.channels * height; row++) {
@@ -61,8 +61,8 @@ function cut(map: PlanarMap, { x, y, width, height }: Rect): PlanarMap {
 
 /**
  * Runs an image in tiles and averages their results where they overlap, summed in f64.
- * @param run gives a tile enlarged by `scale`
- * @param pause lets other events in (`paced`)
+ * @param run returns a tile enlarged by `scale`
+ * @param pause lets other events run (`paced`)
  */
 export async function meanOfTiles(
   image: PlanarMap,
@@ -101,8 +101,8 @@ export async function meanOfTiles(
 }
 
 /**
- * Tiles of these networks are images of their own, with the padding that they were trained with.
- * @throws CrispenError `INVALID_INPUT` for an edge that would change that
+ * Checks the edge. Tiles of these networks are images of their own, with the padding from training.
+ * @throws CrispenError `INVALID_INPUT` for an edge that would change the padding
  */
 export function checkEdge(edge: Edge = 'zero'): void {
   if (edge === 'zero') return;

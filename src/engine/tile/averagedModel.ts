@@ -1,7 +1,7 @@
 /**
- * Networks that run in averaged tiles (`average.ts`), on the GPU. The end of the program, which turns the
- * output into pixels, turns the mean of all tiles so far into pixels instead. A tile's core is what no
- * later tile covers, so that it is done when the tile is.
+ * Runs networks in averaged tiles (`average.ts`) on the GPU. The last step of the program converts
+ * the mean of all tiles so far to pixels, instead of the output. A tile's core is what no later
+ * tile covers, so it is finished when the tile is.
  */
 import { CrispenError, internal } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
@@ -17,8 +17,8 @@ import { imageResources } from './strips.ts';
 import type { StripPlan } from './tiler.ts';
 
 /**
- * The tiles of an image in the order in which they run; sources have the network's padding.
- * @throws CrispenError as `checkEdge`
+ * Plans the tiles of an image in the order in which they run. Sources have the network's padding.
+ * @throws CrispenError like `checkEdge`
  */
 export function planAveraged(
   { network }: Model,
@@ -34,7 +34,7 @@ export function planAveraged(
       at,
       core: (starts[i + 1] ?? length) - at,
       span: paddedSide(padding, tile),
-      // Alpha is enlarged bilinearly, so the core's first pixels depend on the one before.
+      // Alpha is enlarged bilinearly, so the core's first pixels depend on the pixels before them.
       margin: Math.min(1, at),
     }));
   };
@@ -54,8 +54,8 @@ export function planAveraged(
 }
 
 /**
- * The model for an image of a size, with the sums of its tiles as a resource of its own.
- * @throws CrispenError `OUT_OF_MEMORY` if a binding cannot hold those of a row of tiles
+ * Makes the model for an image size, with a resource for the sums of its tiles.
+ * @throws CrispenError `OUT_OF_MEMORY` if a binding cannot hold the sums of a row of tiles
  */
 export async function averagedModel(
   device: Device,
@@ -96,7 +96,7 @@ export async function averagedModel(
   ];
   const columns = startsAlong(image.width, tiles);
   const rows = startsAlong(image.height, tiles);
-  /** Pixels of a tile that the one before it covers. */
+  /** Columns or rows of a tile that the previous tile covers. */
   const covered = ({ starts, tile }: typeof rows, at: number) => {
     const before = starts[starts.indexOf(at) - 1];
     return before === undefined ? 0 : before + tile - at;

@@ -1,6 +1,6 @@
 /**
- * Tiles of networks that read reflected pixels around the image (`Padding.border`). They are those of
- * an image with its border, without what lies outside of the image.
+ * Tiles for networks that read reflected pixels around the image (`Padding.border`). They are the
+ * tiles of the image with its border, without what lies outside the image.
  */
 import type { Rect, Size } from '../../geometry.ts';
 import { paddedSide, paddingOf } from '../../graph/analysis.ts';
@@ -13,8 +13,8 @@ type MakeTiler = typeof tilerFor;
 type Tiler = ReturnType<MakeTiler>;
 
 /**
- * A `tilerFor` for all networks, from that of `tiler.ts`. With an edge other than `zero`, tiles read
- * what the edge continues the image with, and need no border.
+ * Makes a `tilerFor` for all networks from the one in `tiler.ts`. If the edge is not `zero`, it
+ * defines the pixels beyond the image, and tiles need no border.
  */
 export const around =
   (tilerFor: MakeTiler): MakeTiler =>
@@ -36,7 +36,7 @@ function bordered(
   const whole = withBorder(image, padding);
   const tiler = tilerFor(whole, network, 'zero', squares);
   const inside = (strips: readonly StripPlan[]) => withoutBorder(strips, image, border);
-  /** Whether the image is one tile, which finds its own statistics. */
+  /** Whether the image is one tile, which computes its own statistics. */
   let single = false;
   return {
     ...tiler,
@@ -60,13 +60,13 @@ function bordered(
   };
 }
 
-/** The sides of an image with the network's padding. */
+/** Returns the size of an image with the network's padding. */
 export const paddedSize = (padding: Padding, { width, height }: Size): Size => ({
   width: paddedSide(padding, width),
   height: paddedSide(padding, height),
 });
 
-/** An image with the border that a network needs, reflected without repeating the edge. */
+/** Adds the border that a network needs to an image, reflected without repeating the edge. */
 export function withBorder(image: RgbaImage, padding: Padding): RgbaImage {
   const { border } = padding;
   if (border === undefined) return image;
@@ -84,7 +84,7 @@ function partOf(image: RgbaImage, { x, y, width, height }: Rect): RgbaImage {
   return gather(image, columns, rows);
 }
 
-/** The pixels of these columns and rows. */
+/** Collects the pixels of these columns and rows. */
 function gather(image: RgbaImage, columns: readonly number[], rows: readonly number[]): RgbaImage {
   const [width, height] = [columns.length, rows.length];
   const pixels = samplesOf(depthOf(image), width * height);
@@ -97,7 +97,10 @@ function gather(image: RgbaImage, columns: readonly number[], rows: readonly num
   return { width, height, data: pixels } as RgbaImage;
 }
 
-/** The pixels of a line of `length`, which begins `border` pixels before one of `size`. */
+/**
+ * Returns the index in a line of `size` pixels for each of `length` pixels, the first of which is
+ * `border` pixels before the line.
+ */
 function reflected(length: number, border: number, size: number): number[] {
   const period = Math.max(1, 2 * size - 2);
   return Array.from({ length }, (_, i) => {
@@ -112,7 +115,7 @@ const shifted = <R extends Rect>(rect: R, by: number): R => ({
   y: rect.y + by,
 });
 
-/** Strips whose image begins `by` pixels later. */
+/** Moves strips by `by` pixels along both axes. */
 const moved = (strips: readonly StripPlan[], by: number): StripPlan[] =>
   strips.map(({ y, height, tiles }) => ({
     y: y + by,
@@ -123,7 +126,7 @@ const moved = (strips: readonly StripPlan[], by: number): StripPlan[] =>
     })),
   }));
 
-/** Strips whose cores begin between cells, as before the border was cut off. */
+/** Extends cores to begin between cells, as they did before the border was cut off. */
 const inCells = (strips: readonly StripPlan[], multiple: number): StripPlan[] =>
   strips.map((strip) => ({
     ...strip,
@@ -141,7 +144,7 @@ const inCells = (strips: readonly StripPlan[], multiple: number): StripPlan[] =>
     }),
   }));
 
-/** The parts of strips that lie within the image, in its pixels. */
+/** Cuts strips to the image and converts them to its coordinates. */
 function withoutBorder(strips: readonly StripPlan[], image: Size, border: number): StripPlan[] {
   return moved(strips, -border).flatMap(({ tiles, ...strip }) => {
     const rows = within(strip.y, strip.height, image.height);

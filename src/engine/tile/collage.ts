@@ -16,8 +16,8 @@ export interface Sample {
 }
 
 /**
- * Samples of an image to try in turn: the whole image, then collages of its parts, in decreasing
- * size.
+ * Yields samples of an image to try in turn: the whole image, then collages of its parts, in
+ * decreasing size.
  * @param multiple sides of the parts are multiples of it
  * @param kind `estimated`: always collages
  */
@@ -35,7 +35,7 @@ export function* samplesOf(
   }
 }
 
-/** The size of a collage of `parts` x `parts` pieces of an image. */
+/** Returns the size of a collage of `parts` x `parts` pieces of an image. */
 function collageSize({ width, height }: Size, parts: number, multiple: number): Size {
   const wanted = Math.sqrt((width * height * COLLAGE_SHARE) / parts ** 2);
   // Whole cells, so each part is divided like the image.
@@ -43,7 +43,7 @@ function collageSize({ width, height }: Size, parts: number, multiple: number): 
   return { width: Math.min(width, parts * side), height: Math.min(height, parts * side) };
 }
 
-/** Parts from the centres of a grid over the image, side by side. */
+/** Puts parts from the centres of a grid over the image side by side. */
 function collage(image: RgbaImage, parts: number, { width, height }: Size): RgbaImage {
   const data = image.data.slice(0, width * height * 4);
   const columns = spread(image.width, width, parts);
@@ -60,7 +60,10 @@ function collage(image: RgbaImage, parts: number, { width, height }: Size): Rgba
   return { width, height, data } as RgbaImage;
 }
 
-/** Pieces of `size` pixels that sum to `total`, each from the centre of its share. */
+/**
+ * Chooses pieces of a line of `size` pixels. They sum to `total` pixels, and each comes from the
+ * centre of its share.
+ */
 function spread(size: number, total: number, parts: number) {
   return Array.from({ length: parts }, (_, i) => {
     const to = Math.floor((i * total) / parts);

@@ -1,4 +1,6 @@
-/** Tiles of networks that normalise or weigh channels over the whole image, and of their relatives. */
+/**
+ * Tiles of networks that normalise or weight channels over the whole image, and their relatives.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { testGpu } from '../../../test/gpu.ts';
 import { difference, picture } from '../../../test/pictures.ts';
@@ -20,7 +22,7 @@ beforeAll(async () => {
 afterAll(() => engine.destroy());
 
 const plksr = { features: 8, blocks: 2, kernel: 5 } as const;
-/** Small reach, so tiles with their overlap are smaller than a small image. */
+/** The reach is small, so tiles with their overlap are smaller than a small image. */
 const NETWORKS: readonly (readonly [string, Network])[] = [
   ['RealPLKSR', createNetwork('realplksr', { ...plksr, scale: 2, attention: false })],
   ['RealPLKSR with DySample', createNetwork('realplksr', { ...plksr, scale: 2, sampling: 4 })],

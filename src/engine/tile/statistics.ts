@@ -1,5 +1,5 @@
 /**
- * Statistics of a whole image for a network that runs in tiles. A2N weighs its branches by means
+ * Statistics of a whole image for a network that runs in tiles. A2N weights its branches by means
  * over the image. All tiles must use the same means, or their borders would be visible. A first
  * pass gathers the means with the network without its enlarging end, which needs far less memory
  * than the whole network. If the image is too large even for that, the means come from a collage of
@@ -37,7 +37,7 @@ interface PoolingStep {
 
 const givenModels = new WeakMap<Model, GivenModel>();
 
-/** The model with given poolings; the same object at every call. */
+/** Returns the model with given poolings, the same object at every call. */
 function givenModel(model: Model): GivenModel {
   const known = givenModels.get(model);
   if (known) return known;
@@ -74,7 +74,7 @@ function givenModel(model: Model): GivenModel {
   return given;
 }
 
-/** The steps of a model that lead to the wanted resources. */
+/** Reduces a model to the steps that lead to the wanted resources. */
 export function onlyFor(model: Model, wanted: ReadonlySet<ResourceId>): Model {
   const needed = new Set(wanted);
   const steps: Step[] = [];
@@ -107,7 +107,7 @@ export interface Statistics {
 
 /**
  * Plans how to gather a model's statistics over an image.
- * @param kind `exact`: if the memory allows it; `estimated`: always by a collage.
+ * @param kind `exact`: over the whole image if the memory allows it; `estimated`: over a collage.
  * @returns the expected work, and the function that gathers them.
  */
 export function planStatistics(
@@ -206,7 +206,7 @@ export function planStatistics(
   };
 }
 
-/** Turns sums [count][channels] over this many pixels into means, added in f64. */
+/** Adds sums [count][channels] over this many pixels in f64 and returns their means. */
 function mean(
   sums: Float32Array,
   channels: number,

@@ -15,7 +15,10 @@ import type { StripPlan } from './tiler.ts';
 /** The buffers of a job. */
 export interface Job {
   readonly arena: Arena;
-  /** One tile is read while the next one computes, so there are two if there are two tiles. */
+  /**
+   * One tile is read while the next one computes, so there are two buffers unless there is only one
+   * tile.
+   */
   readonly staging: readonly GPUBuffer[];
   /** All buffers of the job. */
   readonly buffers: Buffers;
@@ -25,7 +28,7 @@ export interface Job {
 const STATUS_BYTES = 16;
 const [FINITE_WORD, DONE_WORD] = [0, 1];
 
-/** Status, the result and its receipt: the pixels of the source, and marks. */
+/** Bytes for the status, the result and its receipt: the source's pixels, and marks. */
 function stagingBytes({ network, program }: Model, size: Size): number {
   const { pixelBytes } = imageResources(program);
   const pixels = size.width * size.height;
@@ -45,7 +48,7 @@ export function plannedBytes(device: Device, model: Model, size: Size, stagings:
   };
 }
 
-/** The largest size of a tile's source, in LR pixels. */
+/** Returns the largest size of a tile's source, in LR pixels. */
 export function largestSource(strips: readonly StripPlan[]): Size {
   let [width, height] = [0, 0];
   for (const { tiles } of strips) {
@@ -57,7 +60,7 @@ export function largestSource(strips: readonly StripPlan[]): Size {
   return { width, height };
 }
 
-/** An image as its only tile, of whole cells of `multiple` pixels. */
+/** Plans an image as a single tile of whole cells of `multiple` pixels. */
 export function wholeImage({ width, height }: Size, multiple: number): StripPlan {
   const core = { x: 0, y: 0, width, height };
   const up = (size: number) => Math.ceil(size / multiple) * multiple;
@@ -68,7 +71,7 @@ export function wholeImage({ width, height }: Size, multiple: number): StripPlan
   };
 }
 
-/** The part of strips that lies below the first `rows` LR rows. */
+/** Returns the part of strips that lies below the first `rows` LR rows. */
 export const rest = (strips: readonly StripPlan[], rows: number): readonly StripPlan[] =>
   strips
     .filter(({ y, height }) => y + height > rows)
@@ -76,7 +79,7 @@ export const rest = (strips: readonly StripPlan[], rows: number): readonly Strip
       ...below(strip, rows),
       tiles: strip.tiles
         .filter(({ core }) => core.y + core.height > rows)
-        // Sources stay: they hold more than enough.
+        // Sources stay the same. They hold more than enough.
         .map(({ core, source }) => ({ core: below(core, rows), source })),
     }));
 
@@ -117,7 +120,7 @@ export async function makeJob(
   return { arena: await Arena.create(buffers, model, tile), staging, buffers };
 }
 
-/** Writes a tile's part of the data that are on the GPU for the whole image. */
+/** Copies a tile's part of data that the GPU holds for the whole image. */
 export type TileFill = (encoder: GPUCommandEncoder, source: Tile['source'], arena: Arena) => void;
 
 /** Runs an image through a network, strip by strip. */
@@ -149,7 +152,7 @@ export class StripRun {
     this.#sink = sink;
   }
 
-  /** The remaining strips: all before the first run, fewer after one that failed. */
+  /** The remaining strips: all before the first run, fewer after a run that failed. */
   get left(): readonly StripPlan[] {
     return this.#left;
   }
@@ -167,8 +170,8 @@ export class StripRun {
   }
 
   /**
-   * Computes the remaining strips. While a tile is read and its strip delivered, the GPU computes
-   * the next one, and only that.
+   * Computes the remaining strips. While a tile is read and its strip is delivered, the GPU
+   * computes the next tile and nothing else.
    * @throws CrispenError like `Arena.run`, `NON_FINITE`; errors of the sink. The GPU is idle then.
    */
   async run(
@@ -235,7 +238,7 @@ export class StripRun {
         await delivery;
         throwIfAborted(signal);
         delivery = this.#deliver(to, bytes, strip, tile, receipt, doneWord(sized, view.mark));
-        delivery.catch(() => {}); // awaited behind the next tile
+        delivery.catch(() => {}); // awaited after the next tile
       }
       await delivery;
     } finally {
@@ -283,13 +286,13 @@ export class StripRun {
   }
 }
 
-/** What the workgroups of the last kernel leave in the status, if all of them ran. */
+/** Returns the status word that the last kernel leaves if all of its workgroups ran. */
 export function doneWord(dispatches: readonly SizedDispatch[], mark: number): number {
   const [x, y, z] = (dispatches.at(-1) as SizedDispatch).grid;
   return Math.imul(x * y * z, mark) >>> 0;
 }
 
-/** Models for upscaling convert images; traces do not. */
+/** Returns a program's resources for pixels. Models for upscaling have them; traces do not. */
 export function imageResources({ image }: Program): ImageResources {
   if (!image) throw internal('the model was lowered without image conversion');
   return image;

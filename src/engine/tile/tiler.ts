@@ -23,7 +23,7 @@ export interface Cutting {
    * sources consist of whole cells.
    */
   readonly multiple: number;
-  /** Sources begin at multiples of so many cells; default 1. */
+  /** Sources begin at multiples of this many cells; default 1. */
   readonly grid?: number;
   /** `zero`: sources end with the image, so the network's own padding is at the border. */
   readonly edge: Edge;
@@ -32,14 +32,13 @@ export interface Cutting {
 /** Smaller cores would spend nearly all work on overlap. */
 export const MIN_CORE = 16;
 
-/** The largest size of a strip in CPU memory, if tiles can be smaller. */
+/** The most bytes of a strip in CPU memory, unless the smallest tiles need more. */
 const STRIP_BYTES = 2 ** 27;
 
 /**
- * How one image is cut for one network.
- * Sources begin between windows.
- * @param squares cells of the grid where sources begin. Kernels that compute square by square give
- *   the same bits for a tile as for the whole image if both begin on it
+ * Returns how one image is cut for one network. Sources begin between windows.
+ * @param squares cells per square: sources also begin between squares. Kernels that compute square
+ *   by square then give the same bits for a tile as for the whole image
  */
 export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares = 1) {
   const { graph, scale, windows = 1 } = network;
@@ -61,7 +60,7 @@ export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares
     bands: (count: number) =>
       cutTiles(
         image,
-        // Whole cells, or there would be more bands than that, and bands of several tiles.
+        // Whole cells. Otherwise there would be more bands, and bands of several tiles.
         {
           width: image.width + multiple,
           height: Math.ceil(image.height / multiple / count) * multiple,
@@ -153,8 +152,8 @@ export function planStrips(
 }
 
 /**
- * The same strips with tiles of half the side; null if they would be below the minimum. Strips keep
- * their height, because one may be in progress.
+ * Cuts the same strips into tiles of half the side. Returns null if they would be below the
+ * minimum. Strips keep their height, because one may be in progress.
  */
 export function halveTiles(
   image: { readonly width: number; readonly height: number },
@@ -178,8 +177,8 @@ export function halveTiles(
 }
 
 /**
- * The pixels of a rectangle. With the edge `zero` it ends with the image. Otherwise it continues
- * with the nearest pixels, or with those of the opposite side.
+ * Returns the pixels of a rectangle. If the edge is `zero`, the rectangle is clipped to the image.
+ * Otherwise it continues with the nearest pixels, or with those of the opposite side.
  */
 export function regionOf(image: RgbaImage, rect: Rect, edge: Edge): RgbaImage {
   const columns = indices(rect.x, rect.width, image.width, edge);
@@ -206,7 +205,7 @@ export function regionOf(image: RgbaImage, rect: Rect, edge: Edge): RgbaImage {
   return { width, height, data } as RgbaImage;
 }
 
-/** The pixels of a line that a span covers. */
+/** Returns the pixels of a line that a span covers. */
 function indices(start: number, length: number, size: number, edge: Edge): number[] {
   const span = Array.from({ length }, (_, i) => start + i);
   if (edge === 'zero') return span.filter((i) => i >= 0 && i < size);

@@ -1,8 +1,8 @@
 /**
- * For networks with non-local attention that do not fit into memory although everything up to their
- * last attention does. The enlarging end takes most of the memory. The trunk therefore runs over
- * the whole image, its last map stays on the GPU, and tiles compute only the end, from their part
- * of the map. Nothing is approximate: codes, order and attention are those of the whole image.
+ * Runs networks with non-local attention that do not fit into memory, although everything up to
+ * their last attention does. The enlarging end takes most of the memory. The trunk therefore runs
+ * over the whole image, its last map stays on the GPU, and tiles compute only the end, from their
+ * part of the map. Nothing is approximate: codes, order and attention are those of the whole image.
  */
 import { CrispenError } from '../../errors.ts';
 import type { Rect, Size } from '../../geometry.ts';
@@ -34,7 +34,7 @@ export interface Trunk {
   readonly model: Model;
   readonly tiler: ReturnType<typeof tilerFor>;
   readonly strips: readonly StripPlan[];
-  /** GPU bytes of the trunk's last map, which stays; and the peak, including weights. */
+  /** GPU bytes of the trunk's last map, which stays, and at the peak, including weights. */
   readonly bytes: number;
   readonly peakBytes: number;
   /** Copies a tile's part of the map. */
@@ -44,7 +44,7 @@ export interface Trunk {
 
 const cutModels = new WeakMap<Model, CutModel | null>();
 
-/** The parts of a model; the same objects at every call. */
+/** Returns the parts of a model, the same objects at every call. */
 function cutModel(model: Model): CutModel | null {
   let cut = cutModels.get(model);
   if (cut === undefined) {
@@ -89,7 +89,7 @@ export async function runTrunk(
   image: RgbaImage,
   options: {
     readonly budget: number;
-    /** Of the largest core. */
+    /** Side of the largest core. */
     readonly side: number;
     /** Whether tiles of a model fit a budget. */
     readonly fits: (model: Model, budget: number) => (size: Size, stagings: number) => boolean;
@@ -152,7 +152,7 @@ export async function runTrunk(
     throw error;
   }
 
-  /** A rectangle of a map, row by row and block by block. */
+  /** Copies a rectangle of a map, block by block and row by row. */
   function copyPart(encoder: GPUCommandEncoder, from: GPUBuffer, to: GPUBuffer, rect: Rect): void {
     const vector = 4 * ELEMENT_BYTES[program.element];
     const blocks = bytes / (width * height * vector);

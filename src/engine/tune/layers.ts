@@ -22,7 +22,7 @@ import { Reading } from '../gpu/reading.ts';
 const TOLERANCE: Readonly<Record<ElementType, number>> = { f32: 1e-4, f16: 1e-3 };
 
 const plain = { act0: null, multiply: false, add: false, factor: 1, act1: null } as const;
-/** A2N's layers, weighted by their work: trunk, squeeze, upsampler. */
+/** Typical layers of A2N: trunk, squeeze, upsampler. */
 export const LAYERS: readonly ConvSpec[] = [
   { ...plain, kernel: 3, cIn: 40, cOut: 40, upsample: 1 },
   { ...plain, kernel: 1, cIn: 40, cOut: 40, upsample: 1 },
@@ -47,11 +47,11 @@ export interface Measurement {
   readonly error: string | null;
 }
 
-/** A convolution with content. */
+/** A convolution with data. */
 export interface Layer {
   readonly spec: ConvSpec;
   readonly element: ElementType;
-  /** Of the output. */
+  /** Size of the output. */
   readonly width: number;
   readonly height: number;
   readonly x: PlanarMap;
@@ -61,7 +61,10 @@ export interface Layer {
   readonly expected: PlanarMap | null;
 }
 
-/** @param isChecked whether to compute the expected result, in plain loops */
+/**
+ * Makes a layer with noise as data.
+ * @param isChecked whether to compute the expected result, in plain loops
+ */
 export function makeLayer(
   spec: ConvSpec,
   { width, height }: Size,
@@ -90,9 +93,11 @@ export function makeLayer(
 /** A variant with the buffers of a layer. */
 export interface BoundLayer {
   readonly compileMs: number;
-  /** Whether the result is right, and its largest difference, relative to the largest value. */
+  /**
+   * Returns whether the result is right, and its largest difference relative to the largest value.
+   */
   check(): Promise<{ readonly difference: number; readonly isRight: boolean }>;
-  /** GPU milliseconds of `times` runs, one after the other. */
+  /** Returns the GPU milliseconds of `times` runs, one after the other. */
   time(times?: number): Promise<number>;
 }
 
@@ -161,7 +166,7 @@ export function withLayer<T>(
   });
 }
 
-/** Checks and times a variant. What fails is part of the measurement. */
+/** Checks and times a variant. A failure is part of the measurement. */
 export async function measureConv(
   device: Device,
   variant: ConvVariant,
@@ -193,8 +198,8 @@ export async function measureConv(
 }
 
 /**
- * Milliseconds of a pass, by timestamp queries if the GPU has them, otherwise from submission to
- * completion.
+ * Times a pass in milliseconds, with timestamp queries if the GPU has them, otherwise from
+ * submission to completion.
  * @param encode also ends the pass
  */
 export async function timePass(
@@ -244,17 +249,17 @@ export async function timePass(
   }
 }
 
-/** Two times of 64 bits. */
+/** Two timestamps of 64 bits. */
 const STAMP_BYTES = 16;
 const QUERY_RESOLVE = 0x200;
 
-/** The values as rounded by the element type. */
+/** Rounds values to the element type. */
 export const rounded = (values: Float32Array<ArrayBuffer>, element: ElementType): Float32Array => {
   const { buffer, byteOffset, byteLength } = encodeElements(values, element);
   return decodeElements(buffer.slice(byteOffset, byteOffset + byteLength), element);
 };
 
-/** Values in -1..1, identical at every call. */
+/** Returns values in -1..1, identical at every call. */
 export function noise(length: number, seed: number): Float32Array<ArrayBuffer> {
   let state = seed * 2654435761;
   return Float32Array.from({ length }, () => {

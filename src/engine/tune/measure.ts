@@ -34,7 +34,10 @@ export interface TuneOptions {
   /** In LR pixels. */
   readonly sizes: readonly Size[];
   readonly repeats: number;
-  /** Levels to compare on a small A2N, `blocks` with both tiles; empty: only convolutions. */
+  /**
+   * Fusion levels to compare on a small A2N, `blocks` with both tile sizes; empty: only
+   * convolutions are measured.
+   */
   readonly fusions: readonly Fusion[];
   readonly signal?: AbortSignal | undefined;
   readonly onMeasurement?: (measurement: Measurement) => void;
@@ -87,13 +90,13 @@ export async function tune(gpu: GPU, options: TuneOptions): Promise<TuneResult> 
     device.destroy();
   }
   const { family, fuse, tileColumns, half } = familyOf(adapter);
-  // If the large tile does not fit, both ran with the small one.
+  // If the large tile does not fit, both candidates would run with the small one.
   const room = tileColumnsFor(A2N_FEATURES, device.workgroup) ?? 8;
   const choose = async (element: ElementType, otherwise: MethodChoice): Promise<MethodChoice> => {
     const own = () => measurements.filter((measurement) => measurement.element === element);
     const exact = METHODS.filter((method) => !CONV_VARIANTS[method].isRough);
     const fastestConv = fastest(own(), exact) ?? 'plain';
-    // Each layer uses the one of the two with fewer idle blocks.
+    // With `quad`, each layer uses whichever of the two has fewer idle blocks.
     const conv: ConvMethod = fastestConv.startsWith('quad') ? 'quad' : fastestConv;
     const candidates = options.fusions.flatMap((fuse) =>
       TILE_COLUMNS.filter((wide) => (fuse === 'blocks' ? wide <= room : wide === 8)).map(
@@ -125,7 +128,7 @@ const levelName = (fuse: Fusion, tileColumns: TileColumns): string =>
   fuse === 'blocks' ? `${fuse} ${tileColumns}` : fuse;
 
 /**
- * The variant with the shortest total time over all kernels that every variant computed correctly.
+ * Returns the variant with the shortest total time among those that computed all kernels correctly.
  */
 function fastest<T extends string>(
   measurements: readonly Measurement[],
@@ -148,7 +151,7 @@ interface Contest {
   readonly size: Size;
 }
 
-/** A small A2N, run with each choice. The first is the reference of the others. */
+/** Runs a small A2N with each choice. The first result is the reference for the others. */
 async function measureFusions(
   gpu: GPU,
   { adapter, element, candidates, size }: Contest,

@@ -7,7 +7,7 @@ import type { AdapterReport } from '../types.ts';
 export type Precision = ElementType | 'auto';
 
 /**
- * Software adapters gain nothing from f16.
+ * Chooses the precision. Software adapters gain nothing from f16.
  * @param measured whether these weights meet the bound in f16 (`npm run precision`)
  */
 export const choosePrecision = (

@@ -3,7 +3,7 @@ import { testGpu } from '../../../test/gpu.ts';
 import { Device } from '../gpu/device.ts';
 import { tuneQuickly } from './quick.ts';
 
-/** A device that claims to be a real one of NVIDIA's. */
+/** A device that claims to be a real NVIDIA GPU. */
 async function realDevice(): Promise<Device> {
   const { gpu, adapter } = await Device.open(testGpu());
   return new Device(gpu, {

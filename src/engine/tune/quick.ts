@@ -13,11 +13,11 @@ import {
 
 export interface QuickOptions {
   readonly signal?: AbortSignal | undefined;
-  /** GPU milliseconds that the measurement may take, compilation apart; default 250. */
+  /** GPU milliseconds that the measurement may take, without compilation; default 250. */
   readonly budgetMs?: number;
-  /** Pixels of a side of the timed map; default 256. */
+  /** Side of the timed map in pixels; default 256. */
   readonly side?: number;
-  /** Variants per precision, the table's choice among them; default 6. */
+  /** Variants per precision, including the table's choice; default 6. */
   readonly candidates?: number;
 }
 
@@ -31,13 +31,13 @@ export interface QuickResult {
 
 const BUDGET_MS = 250;
 const SIDE = 256;
-/** Beyond a workgroup's tile and odd, and small enough for plain loops. */
+/** Odd, larger than a workgroup's tile, and small enough for plain loops. */
 const CHECKED = { width: 35, height: 33 };
 /** Browsers round timestamps to 0.1 ms, so runs are repeated until they take this long. */
 const SAMPLE_MS = 3;
 const MOST_RUNS = 32;
 const MOST_CANDIDATES = 6;
-/** In order of hope, behind the choice of the table. */
+/** The most promising first. The table's choice precedes them. */
 const CANDIDATES: Readonly<Record<ElementType, readonly (keyof typeof CONV_VARIANTS)[]>> = {
   f32: ['shared', 'uniform', 'strips', 'halo', 'short', 'wide'],
   f16: ['matrix', 'shared', 'uniform', 'strips', 'halo', 'short'],
@@ -64,9 +64,9 @@ class Budget {
 
 /**
  * Times a few variants of the convolutions on two layers, each checked against the plain reference,
- * and chooses the fastest for f32 and, where the device has it, for f16. Fusion stays as the table
- * has it. Candidates for which no time is left are not chosen.
- * @returns null on a software adapter, and where not even one candidate could be timed
+ * and chooses the fastest for f32 and, if the device has it, for f16. The fusion level stays that
+ * of the table. Candidates for which no time is left are not chosen.
+ * @returns null on a software adapter, and if no candidate could be timed
  * @throws CrispenError `ABORTED`, `DEVICE_LOST`
  */
 export async function tuneQuickly(
@@ -90,7 +90,7 @@ export async function tuneQuickly(
     const [best] = found.toSorted(([, a], [, b]) => a - b);
     return { ...usual, conv: best?.[0] ?? usual.conv };
   };
-  // f16 gets half of the time, and what f32 left.
+  // f16 gets half of the time, and whatever f32 leaves over.
   const elements: readonly ElementType[] = device.hasF16 ? ['f32', 'f16'] : ['f32'];
   const first = new Budget(budgetMs / elements.length);
   const f32 = await choose('f32', own, first);
@@ -104,7 +104,9 @@ export async function tuneQuickly(
   };
 }
 
-/** The candidates that were right and timed on both layers, with the sum of their times. */
+/**
+ * Returns the candidates that were right and timed on both layers, with the sums of their times.
+ */
 async function timeCandidates(
   device: Device,
   element: ElementType,
@@ -146,7 +148,10 @@ async function timeCandidates(
   return found;
 }
 
-/** Milliseconds of one run, from as many as fill a sample; null if no time is left. */
+/**
+ * Returns the milliseconds of one run, the mean of as many runs as fill a sample, or null if no
+ * time is left.
+ */
 async function sample(
   time: (times?: number) => Promise<number>,
   budget: Budget,

@@ -12,30 +12,33 @@ import type { AdapterReport } from '../types.ts';
 
 /** The kernel variants and the fusion level for an adapter. */
 export interface Tuning extends Methods {
-  /** For f16 maps, if these differ. */
+  /** The methods for f16 maps, if they differ. */
   readonly half?: Methods | undefined;
 }
 
 export interface Methods {
   readonly fuse: Fusion;
   readonly conv: ConvChoice;
-  /** Whether quads also share products of rows (kernels/nonlocalQuad.ts). */
+  /** Whether quads also share products of rows (kernels/nonlocal/nonlocalQuad.ts). */
   readonly quads: boolean;
-  /** Rows of the tile of fused blocks, if the device has room for them; default 16. */
+  /** Columns of the tile of fused blocks, if the device has room for them; default 16. */
   readonly tileColumns?: TileColumns;
 }
 
-/** A kernel's variant as data, with its loader: few adapters use any but the plain one. */
+/** A kernel's variant as data. It has a loader because few adapters use some of the variants. */
 export interface VariantInfo {
   /** Pixels and blocks of output channels per invocation of a 3x3 convolution. */
   readonly pixels: number;
   readonly blocks: number;
   /**
-   * What loads a matrix of weights: each invocation, from storage or a uniform, four of them, a
-   * subgroup or the workgroup.
+   * What loads a matrix of weights: each invocation (from storage or a uniform), four invocations,
+   * a subgroup or the workgroup.
    */
   readonly weights: 'invocation' | 'uniform' | 'quad' | 'subgroup' | 'workgroup';
-  /** Whether it rounds more than the f16 of the models was measured with: only chosen by name. */
+  /**
+   * Whether it rounds more than the variants with which models were measured in f16. Such a variant
+   * is only chosen by name.
+   */
   readonly isRough: boolean;
   readonly offered: (adapter: Offering) => boolean;
   readonly load: (adapter: Offering) => Promise<ConvVariant>;
@@ -59,11 +62,11 @@ const strips = (cut: StripCut): VariantInfo => ({
   weights: cut.weights ?? 'invocation',
   isRough: cut.half ?? false,
   offered: ({ features }) => !cut.half || features.includes('shader-f16'),
-  // Every GPU has them: no chunk of its own.
+  // Most GPUs use them, so they have no chunk of their own.
   load: async () => stripConv(cut),
 });
 
-/** All variants. `npm run tune` measures this list, and the tests of kernels run over it. */
+/** All variants. `npm run tune` measures this list, and the tests of kernels cover it. */
 export const CONV_VARIANTS = {
   plain: {
     pixels: 8,
@@ -79,7 +82,7 @@ export const CONV_VARIANTS = {
   shared: strips({ pixels: 8, blocks: 2, weights: 'workgroup' }),
   wide: strips({ pixels: 4, blocks: 5, weights: 'workgroup' }),
   halo: strips({ pixels: 8, blocks: 2, weights: 'workgroup', halo: true }),
-  // Only for f16 maps. Products of f16 need the precision of a model measured anew.
+  // Only for f16 maps. Before a model uses f16 products, its precision must be measured again.
   half: strips({ pixels: 8, blocks: 2, weights: 'workgroup', half: true }),
   halfUniform: strips({ pixels: 8, blocks: 2, weights: 'uniform', half: true }),
   quad3: quad(3),
@@ -106,7 +109,10 @@ export interface Choice extends MethodChoice {
 
 export interface MethodChoice {
   readonly fuse: Fusion;
-  /** Another if the device lacks what the variant needs (`FALLBACK`, or `plain` for quads). */
+  /**
+   * If the device lacks what the variant needs, another one is used (`FALLBACK`, or `plain` for
+   * quads).
+   */
   readonly conv: ConvMethod;
   readonly tileColumns: TileColumns;
 }
@@ -118,15 +124,16 @@ export interface Family extends Choice {
 }
 
 /**
- * The choice for each family of adapters; the first match counts. `npm run tune` measures an
- * adapter and prints its line. SwiftShader was measured, and the shapes before these on one NVIDIA
- * H200 (BENCHMARKS.md). There `blocks` moved a third of the bytes of `ops` and was no faster, so no family
- * has it. The others are chosen by their properties, and `tune: 'quick'` measures them.
+ * The choice for each family of adapters; the first match wins. `npm run tune` measures an adapter
+ * and prints its line. SwiftShader was measured. So were earlier shapes on one NVIDIA H200
+ * (BENCHMARKS.md), where `blocks` moved a third of the bytes of `ops` and was no faster, so no
+ * family uses it. The other choices follow from the adapters' properties, and `tune: 'quick'`
+ * measures them.
  */
 export const FAMILIES: readonly Family[] = [
   { family: 'swiftshader', matches: /swiftshader/i, fuse: 'ops', conv: 'quad', tileColumns: 8 },
   {
-    // Workgroup memory is ordinary memory there, and large kernels take long to compile.
+    // In software, workgroup memory is ordinary memory, and large kernels take long to compile.
     family: 'software',
     matches: /llvmpipe|lavapipe|basic render|warp/i,
     fuse: 'ops',
@@ -134,7 +141,8 @@ export const FAMILIES: readonly Family[] = [
     tileColumns: 8,
   },
   {
-    // Loads were the bottleneck. Workgroup memory broadcasts weights to a subgroup at the cost of one.
+    // Loads were the bottleneck. Workgroup memory broadcasts a weight to a subgroup at the cost of
+    // one load.
     family: 'nvidia',
     matches: /nvidia|geforce/i,
     fuse: 'ops',
@@ -146,7 +154,7 @@ export const FAMILIES: readonly Family[] = [
   { family: 'amd', matches: /\bamd\b|radeon|rdna/i, fuse: 'ops', conv: 'uniform', tileColumns: 16 },
   { family: 'apple', matches: /apple/i, fuse: 'ops', conv: 'shared', tileColumns: 8 },
   { family: 'intel', matches: /intel/i, fuse: 'ops', conv: 'shared', tileColumns: 16 },
-  // A constant memory of its own, and few registers.
+  // It has separate constant memory and few registers.
   { family: 'qualcomm', matches: /qualcomm|adreno/i, fuse: 'ops', conv: 'short', tileColumns: 8 },
   // Workgroup memory is ordinary cached memory, as in software, and registers are few.
   {
@@ -159,7 +167,7 @@ export const FAMILIES: readonly Family[] = [
   { family: 'default', matches: /(?:)/, fuse: 'ops', conv: 'strips', tileColumns: 16 },
 ];
 
-/** What layers that a variant does not support use, and adapters that lack what it needs. */
+/** Used for layers that a variant does not support, and on adapters that lack what it needs. */
 const FALLBACK = 'strips';
 
 export function familyOf(adapter: AdapterReport): Family {
@@ -175,13 +183,13 @@ const isSoftware = (family: Family): boolean => FAMILIES.indexOf(family) < 2;
 export const tuningFor = (adapter: AdapterReport): Promise<Tuning> =>
   tuningOf(familyOf(adapter), adapter);
 
-/** A tuning from its description. Rarely used kernels are loaded lazily. */
+/** Makes a tuning from its description. Rarely used kernels are loaded lazily. */
 export async function tuningOf({ half, ...own }: Choice, adapter: Offering): Promise<Tuning> {
   const methods = await methodsOf(own, adapter);
   if (half && variantOf(half).offered(adapter)) {
     return { ...methods, half: await methodsOf(half, adapter) };
   }
-  // The same as for f32, as far as f16 has it.
+  // f16 uses the methods of f32, as far as they support it.
   return methods;
 }
 
