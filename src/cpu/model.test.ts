@@ -16,7 +16,7 @@ const goldens = ['tiny_*', 'compact_*', 'span_*', 'rrdb_*', 'edsr_*', 'lcoan_*',
   .flatMap((pattern) => findGoldenCases(pattern))
   .filter((file) => file.startsWith(SEEDED_GOLDENS));
 
-/** The networks of a seeded golden: one, except for those of non-local attention. */
+/** Reads the networks of a seeded golden. There is one, except for non-local attention. */
 async function goldensOf(pattern: string) {
   const file = findGoldenCases(pattern).find((path) => path.startsWith(SEEDED_GOLDENS));
   const found = await readGoldenCases(file ?? pattern);

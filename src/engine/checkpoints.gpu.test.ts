@@ -84,7 +84,7 @@ describe('networks of checkpoints on 8-bit images', () => {
 
   it('runs a network of luma and keeps the colours', async () => {
     const network = createNetwork('compact', { scale: 2, features: 4, blocks: 1, channels: 1 });
-    // With zeros everywhere only the skip remains, so the result is the nearest luma with soft
+    // If all weights are zero, only the skip remains, so the result is the nearest luma with soft
     // colour.
     const weights: TensorMap = new Map(
       network.graph.weights.map(({ name, shape }) => {

@@ -108,7 +108,7 @@ export class Engine {
     return this.#tuning.fuse;
   }
 
-  /** For kernels outside networks, such as those of `resize.ts`. */
+  /** The device, for kernels outside networks, such as those of `resize.ts`. */
   get device(): Device {
     return this.#device;
   }

@@ -41,8 +41,9 @@ export interface UpscaleOptions extends RunOptions {
    */
   readonly edge?: Edge | undefined;
   /**
-   * For a network with statistics of the whole image that runs in tiles. `exact` (the default)
-   * takes them from the whole image if the memory allows it, `estimated` always from parts of it.
+   * Applies to a network with statistics of the whole image that runs in tiles. `exact` (the
+   * default) takes them from the whole image if the memory allows it, `estimated` always from parts
+   * of it.
    */
   readonly statistics?: 'exact' | 'estimated' | undefined;
   /**
@@ -52,7 +53,7 @@ export interface UpscaleOptions extends RunOptions {
   readonly draw?: Draw | undefined;
   /** GPU milliseconds per submission, read before each one; default 8. */
   readonly submitMs?: (() => number) | undefined;
-  /** Leaves out rows that the sink has already taken. The job keeps it up to date. */
+  /** Rows that the sink has already taken. The job skips them and keeps this up to date. */
   readonly checkpoint?: Checkpoint | undefined;
 }
 

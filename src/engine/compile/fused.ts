@@ -45,7 +45,7 @@ export interface LinearLayer {
 interface Fused {
   /** Name of the last node that the op computes. */
   readonly name: string;
-  /** Multiply-adds of its convolutions and attentions per LR pixel. */
+  /** Multiply-adds of its convolutions and its attention per LR pixel. */
   readonly multiplyAdds: number;
 }
 

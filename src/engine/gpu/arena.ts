@@ -67,7 +67,7 @@ export class Arena {
   readonly #device: Device;
   readonly #model: Model;
   readonly #program: Program;
-  /** By resource. */
+  /** Indexed by resource. */
   readonly #buffers: readonly GPUBuffer[];
   readonly #size: Size;
   /** One slot per piece of a dispatch, at `uniformStride`. */
@@ -193,10 +193,10 @@ export class Arena {
       readonly onWork?: (work: number) => void;
       /** Shows that all submissions ran: each of them leaves a mark in it. */
       readonly receipt?: Receipt;
-      /** Encoded at the start of the first submission and at the end of the last one. */
+      /** Called at the start of the first submission and at the end of the last one. */
       readonly start?: (encoder: GPUCommandEncoder) => void;
       readonly finish?: (encoder: GPUCommandEncoder) => void;
-      /** Uploads of the run, within its error scopes. */
+      /** Makes the run's uploads, within its error scopes. */
       readonly write?: () => void;
     },
   ): Promise<number> {

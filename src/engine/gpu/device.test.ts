@@ -12,7 +12,7 @@ const adapter = {
   limits: { maxComputeWorkgroupStorageSize: 16384 },
 };
 
-/** The code of the error that a promise ended with so far. */
+/** Returns a function that gives the code with which a promise was rejected, or null so far. */
 function failure(promise: Promise<unknown>): () => string | null {
   let code: string | null = null;
   promise.catch((error) => {

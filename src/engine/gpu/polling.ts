@@ -3,7 +3,7 @@
  * 1870699). There, empty submissions make it ask every millisecond while Crispen waits.
  */
 
-/** A queue that takes longer than this to report that it is empty is polled. */
+/** If a queue takes longer than this to report that it is empty, the browser polls it. */
 const POLLED_MS = 50;
 /** A busy machine is slow once or twice; a polled queue is slow every time. */
 const TRIALS = 3;

@@ -337,7 +337,7 @@ export async function upscaleOnCpu<T extends RgbaImage>(
 }
 
 /**
- * Estimates the milliseconds that these loops need for an LR image, from a probe of about 50 ms: a
+ * Estimates the milliseconds that the oracle needs for an LR image, from a probe of about 50 ms: a
  * 3x3 convolution of 40 channels, A2N's most expensive shape.
  * @throws CrispenError `INVALID_INPUT` for invalid sizes.
  */

@@ -91,10 +91,10 @@ describe('a network in averaged tiles', () => {
     const read = await readGoldenCases(tiled);
     if ('missing' in read) throw new Error('no ASID');
     const { weights, input, expected } = read[0];
-    // The case's own network takes -1..1.
+    // The network of this case takes values in -1..1.
     const network = asid({ scale: 2, features: 16 });
     const [, , height, width] = input.shape;
-    // From -1..1 to 16 bits and back.
+    // Converts values in -1..1 to 16 bits and back.
     const values = toFloat32(input);
     const data = new Uint16Array(width * height * 4).fill(65535);
     for (let i = 0; i < width * height; i++) {

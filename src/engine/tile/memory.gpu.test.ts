@@ -153,7 +153,7 @@ describe('edges', () => {
       const result = await engine.upscale(model, square, options);
       const other = await engine.upscale(model, moved(square, 7, 13), options);
       expect(difference(moved(result.image, 14, 26), other.image).worst).toBeLessThanOrEqual(1);
-      // With zeros beyond the border it does not.
+      // If zeros continue the image, moving it changes the result.
       const zero = await engine.upscale(model, square, { submitMs });
       expect(difference(zero.image, result.image).worst).toBeGreaterThan(2);
     },

@@ -138,7 +138,7 @@ describe('tiles with image-wide statistics', () => {
     const tiler = tilerFor(image, network, 'zero');
     const output = program.resourceOf.get(network.graph.output) as number;
 
-    /** The network's output for tiles, before it becomes pixels. */
+    /** Returns the network's output for tiles, before it becomes pixels. */
     const outputs = async (running: Model, strips: ReturnType<typeof tiler.plan>) => {
       const all = new Float32Array(3 * image.width * image.height * scale ** 2);
       const { source, status } = imageResources(program);

@@ -39,7 +39,7 @@ import type { NetworkWeights } from '../weights.ts';
 /** Appends the dispatches of a fused op to an emission. */
 export type Emitter<K extends FusedOp['op']> = (op: FusedOpOf<K>) => void;
 
-/** The emitters of some ops, made anew for each emission because they may keep state. */
+/** The emitters of some ops, made for each emission separately because they may keep state. */
 export type EmitterGroup<K extends FusedOp['op']> = (emission: Emission) => {
   readonly [Op in K]: Emitter<Op>;
 };
@@ -65,7 +65,7 @@ export interface EmitOptions {
   readonly quads?: boolean | undefined;
 }
 
-/** A step with its operands by their names in the kernel. */
+/** A step whose operands have their names in the kernel. */
 export interface Dispatch<R extends string, W extends string, P extends string>
   extends Omit<Step, 'kernel' | 'reads' | 'writes' | 'params' | 'sums'> {
   readonly kernel: Kernel<R, W, P>;

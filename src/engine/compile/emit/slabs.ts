@@ -1,8 +1,8 @@
 import { keyBlocks, type WindowSpec } from '../../../kernels/nonlocal/nonlocal.ts';
 
 /**
- * The most slabs of an attention whose weights are not kept. Each group of layers then computes the
- * weights again, one slab of windows at a time.
+ * The most slabs into which attention weights are divided if they are not kept. Each group of
+ * layers then computes the weights again, one slab of windows at a time.
  */
 export const SLABS = 8;
 

@@ -117,7 +117,7 @@ function emitScale(emission: Emission, op: Emitted): void {
 }
 
 /**
- * The position table of an attention, or any buffer, because a binding that is not read needs one.
+ * The position table of an attention op, or any buffer, because even an unused binding needs one.
  */
 const positions = (emission: Emission, table: string | null, other: Operand): Operand =>
   table === null
