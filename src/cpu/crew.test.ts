@@ -100,7 +100,7 @@ it.each([
     const model = await CpuModel.load(network, weights, { crew: own });
     const controller = new AbortController();
     // A layer of 40 channels takes 150 ms on a fast core. If other events get no turn, the timer
-    // itself is late. The time when it was due counts.
+    // itself is late. The delay is therefore measured from the time when it was due.
     const wait = 500;
     const due = performance.now() + wait;
     setTimeout(() => controller.abort(), wait);

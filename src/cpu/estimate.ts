@@ -30,7 +30,7 @@ const REST = 1.5;
 /** A factor for what ops in plain loops do besides their multiply-adds, such as sorting. */
 const SORTING = 2;
 
-/** The speed of a machine, in milliseconds. */
+/** A machine's speed, in milliseconds per unit of work. */
 export interface Speed {
   readonly perMultiplyAdd: number;
   /** Time per number that an op writes. */

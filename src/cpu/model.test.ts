@@ -164,13 +164,14 @@ describe('a job', () => {
     const { network, weights } = await loadShipped('a2n-x2');
     const model = await CpuModel.load(network, weights);
     const controller = new AbortController();
-    // If other events get no turn, the timer itself is late. The time when it was due counts.
+    // If other events get no turn, the timer itself is late. The delay is therefore measured from
+    // the time when it was due.
     const due = performance.now() + 300;
     const running = upscale(model, picture(300, 300), { signal: controller.signal });
     setTimeout(() => controller.abort(), 300);
     await expect(running).rejects.toMatchObject({ code: 'ABORTED' });
     expect(performance.now()).toBeGreaterThanOrEqual(due - 1);
-    // 100 on an idle machine; the job takes seconds.
+    // The delay is 100 ms at most on an idle machine; the job takes seconds.
     expect(performance.now() - due).toBeLessThan(patience(200));
     const image = picture(9, 8);
     const { image: after } = await upscale(model, image);

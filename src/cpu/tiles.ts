@@ -22,7 +22,7 @@ export interface TileRunner {
 
 type Vector = Float32Array<ArrayBuffer>;
 
-/** A message to a thread, which processes them in order. */
+/** A message to a thread. Threads process messages in order. */
 export type Request =
   | { readonly load: number; readonly network: Network; readonly tensors: TensorMap }
   | { readonly drop: number }

@@ -30,7 +30,7 @@ const WORTHWHILE = 0.9;
  * its parts.
  *
  * Helpers of the model share the work. An image that fits is divided into bands that pool together,
- * so the result equals that of the whole image, bit for bit. Otherwise they share the tiles.
+ * so the result equals that of the whole image, bit for bit. Otherwise the helpers share the tiles.
  *
  * @throws CrispenError `ABORTED`, `OUT_OF_MEMORY`, `NON_FINITE`, `INVALID_INPUT`; errors of the
  *   sink

@@ -104,7 +104,7 @@ describe('networks of checkpoints on 8-bit images', () => {
       for (let x = 0; x < 18; x++) {
         const at = (y * 18 + x) * 4;
         const from = ((y >> 1) * 9 + (x >> 1)) * 4;
-        // Colours that luma moves outside 0..255 are clamped; the others keep it.
+        // Colours that luma moves outside 0..255 are clamped; other colours keep the luma.
         const inside = [0, 1, 2].every((c) => gpu.image.data[at + c] % 255 !== 0);
         if (inside && Math.abs(luma(gpu.image.data, at) - luma(image.data, from)) > 1.5) off++;
       }

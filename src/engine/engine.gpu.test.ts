@@ -154,7 +154,7 @@ describe('Engine.upscale', () => {
 
   it('ends with what the sink throws, and works again', async () => {
     const image = picture(40, 40);
-    // Not a shortage of the GPU's memory, for which tiles would be halved.
+    // This is no shortage of GPU memory, which would halve the tiles.
     const full = new CrispenError('OUT_OF_MEMORY', 'The disk is full.');
     let calls = 0;
     const running = engine.upscaleStrips(model, image, { tileSize: 20 }, async () => {

@@ -7,8 +7,8 @@ const LEAST_REPORTS = 8;
 const STEADY = 1.5;
 const UNSTEADY = 3;
 /**
- * The most reports that are kept. When full, every other one is dropped, and new ones are recorded
- * half as often.
+ * The most reports that are kept. Beyond that, every other report is dropped, and new ones are
+ * recorded half as often.
  */
 const MOST_REPORTS = 256;
 

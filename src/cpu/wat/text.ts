@@ -34,7 +34,7 @@ export const leaky = (v: string, slope: string, madd: MultiplyAdd) => {
   return madd(slope, `(f32x4.pmin ${v} ${zero})`, `(f32x4.pmax ${v} ${zero})`);
 };
 
-/** A function that runs `body` for each row `$row` from `$row` to `$end` of the record `$d`. */
+/** A function that runs `body` for each row from `$row` to `$end` - 1 of the record `$d`. */
 export const rowFunction = (
   name: string,
   declared: string,

@@ -99,7 +99,7 @@ export interface ImageResources {
   readonly source: ResourceId;
   /** The tile's core, enlarged. */
   readonly packed: ResourceId;
-  /** 4, or 8 for 16 bits per sample. */
+  /** Bytes of a pixel: 4, or 8 for 16 bits per sample. */
   readonly pixelBytes: number;
   /**
    * Two u32; external. The first becomes 1 if a value was not finite; each workgroup of the last

@@ -56,7 +56,7 @@ export class Device {
   readonly #waiting = new Set<(error: CrispenError) => void>();
   readonly #pipelines = new Pipelines(this);
 
-  /** Wraps a device that stays the caller's. `open` makes a new one. */
+  /** Wraps a device that the caller owns. `open` makes a new one. */
   constructor(gpu: GPUDevice, adapter: AdapterReport, patience: Patience = {}) {
     this.gpu = gpu;
     this.adapter = adapter;
@@ -80,7 +80,7 @@ export class Device {
   }
 
   /**
-   * Requests the fastest adapter and the largest buffers that it allows.
+   * Requests the fastest adapter, and a device with the largest buffers that it allows.
    * @throws CrispenError `NO_WEBGPU` if there is no adapter or it gives no device.
    */
   static async open(gpu: GPU, options: OpenOptions = {}): Promise<Device> {

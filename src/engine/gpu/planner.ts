@@ -6,7 +6,7 @@ export interface Lifetime {
 }
 
 export interface MemoryPlan {
-  /** Slot of each lifetime, by its index; none for those without bytes. */
+  /** Slot of each lifetime, by its index; none for lifetimes without bytes. */
   readonly slotOf: readonly number[];
   /** Size of each slot. */
   readonly slotBytes: readonly number[];

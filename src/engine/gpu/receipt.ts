@@ -39,6 +39,7 @@ export class Receipt {
   }
 
   /**
+   * Compares the receipt with what was expected.
    * @param content of the buffer, from its start
    * @throws CrispenError `DEVICE_LOST` if anything differs; the device is given up
    */

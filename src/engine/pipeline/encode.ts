@@ -63,7 +63,7 @@ export interface EncodableNetwork {
 
 /**
  * Uploads a network to a device, compiles its kernels and allocates its feature maps for images of
- * `width` x `height` pixels, which run whole, without tiles. The device stays the caller's.
+ * `width` x `height` pixels, which run whole, without tiles. The caller keeps the device.
  *
  * @throws CrispenError `INVALID_INPUT` for invalid options, `MODEL_UNSUPPORTED` for weights that do
  *   not fit the network, `OUT_OF_MEMORY`, `DEVICE_LOST`

@@ -250,7 +250,7 @@ class GpuPasses implements Passes {
   }
 }
 
-/** Tries again while the device is lost, three times in all. */
+/** Tries up to three times if the device is lost and can be replaced. */
 async function whileLost<T>(work: () => Promise<T>, canRenew: boolean): Promise<T> {
   for (let losses = 1; ; losses++) {
     try {

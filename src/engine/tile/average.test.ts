@@ -5,7 +5,8 @@ import { averagedTiles, checkEdge, coverageAlong, meanOfTiles, startsAlong } fro
 const TILES = { side: 64, overlap: 24 };
 
 describe('averaged tiles', () => {
-  // The authors' procedure: rows and columns start at 0, 40, 80, ... below the last, then at the last.
+  // The authors' procedure: rows and columns start at 0, 40, 80, ..., and the last ones end with
+  // the image.
   it.each([
     [64, [0]],
     [65, [0, 1]],
@@ -32,7 +33,7 @@ describe('averaged tiles', () => {
     });
     const small = { side: 4, overlap: 2 };
     const seen: PlanarMap[] = [];
-    // Each tile gives its own number everywhere.
+    // Each tile is filled with its own number.
     const mean = await meanOfTiles(image, small, 1, async (tile) => {
       seen.push(tile);
       return { ...tile, data: tile.data.map(() => seen.length) };

@@ -84,7 +84,7 @@ describe.each(NETWORKS)('%s in tiles', (_, network) => {
       statistics: 'estimated',
     });
     expect(estimated.report.statistics).toBe('estimated');
-    // A tile by itself has other statistics, so the comparison above would detect them.
+    // A tile alone has different statistics, so the comparison above would detect them.
     const rect = { x: 0, y: 0, width: 36, height: 29 };
     const part = await engine.upscale(model, regionOf(image, rect, 'zero') as Rgba8Image);
     const { scale } = network;

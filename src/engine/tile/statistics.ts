@@ -20,7 +20,7 @@ import { paddedSize, withBorder } from './bordered.ts';
 import { samplesOf } from './collage.ts';
 import { imageResources, wholeImage, workOf } from './strips.ts';
 
-/** A model with given poolings: it reads means from `inputs` instead of computing sums. */
+/** A model whose poolings are given. It reads means from `inputs` instead of computing sums. */
 interface GivenModel {
   readonly model: Model;
   /** External resources for the means, [channels] f32 padded to whole blocks, in order of use. */
@@ -37,7 +37,7 @@ interface PoolingStep {
 
 const givenModels = new WeakMap<Model, GivenModel>();
 
-/** Returns the model with given poolings, the same object at every call. */
+/** Returns the model whose poolings are given, the same object at every call. */
 function givenModel(model: Model): GivenModel {
   const known = givenModels.get(model);
   if (known) return known;
@@ -100,7 +100,7 @@ function poolingSteps({ steps }: Program): PoolingStep[] {
 
 export interface Statistics {
   readonly kind: 'exact' | 'estimated';
-  /** The model with given poolings, and its inputs. */
+  /** The model whose poolings are given, and its inputs. */
   readonly model: Model;
   readonly inputs: readonly (readonly [ResourceId, Float32Array<ArrayBuffer>])[];
 }

@@ -74,7 +74,7 @@ export function tilerFor(image: RgbaImage, network: Network, edge: Edge, squares
 
 /**
  * Cuts a rectangle into cores of nearly equal size, at most `width` x `height` pixels. A source is
- * the core plus the overlap (half the receptive field). With the edge `zero`, sources are clipped
+ * the core plus the overlap (half the receptive field). If the edge is `zero`, sources are clipped
  * to the image, whose last cells may reach beyond it. The network's zero padding is then only at
  * the true border.
  */

@@ -79,8 +79,8 @@ function makeCut(model: Model): CutModel | null {
 }
 
 /**
- * Runs a model's trunk over the whole image and plans the tiles of its end. Null if the model has
- * no trunk, or if the budget or the device has no room for it.
+ * Runs a model's trunk over the whole image and plans the tiles of its end. Returns null if the
+ * model has no trunk, or if the budget or the device has no room for it.
  * @throws CrispenError like `Arena.run`, except for lack of memory; everything is released then.
  */
 export async function runTrunk(

@@ -30,7 +30,8 @@ export const LAYERS: readonly ConvSpec[] = [
 ];
 
 /**
- * A variant of a kernel at a size. It was checked against the plain reference before it was timed.
+ * The measurement of a kernel variant at one size. The variant was checked against the plain
+ * reference before it was timed.
  */
 export interface Measurement {
   readonly kernel: string;
