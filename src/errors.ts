@@ -24,14 +24,17 @@ export type ErrorCode =
   | 'WORKER_FAILED' // the worker could not start or died
   | 'INTERNAL'; // a bug in Crispen, such as a WebGPU validation error
 
-/** An error as data, which crosses the worker boundary in place of the object. */
+/** An error as data, which crosses the worker boundary instead of the object. */
 export interface SerializedError {
   readonly code: ErrorCode;
   readonly message: string;
   readonly hint: string;
 }
 
-/** What browsers say of a chunk, and Emscripten of its program, that could not be fetched. */
+/**
+ * Messages for a file that could not be fetched: chunks (from browsers) and WebAssembly (from
+ * Emscripten).
+ */
 const NOT_LOADED =
   /dynamically imported module|importing a module script failed|fetching of the wasm failed/i;
 
@@ -82,11 +85,11 @@ export function throwIfAborted(signal: { readonly aborted: boolean } | undefined
   if (signal?.aborted) throw new CrispenError('ABORTED', 'The upscale was cancelled.');
 }
 
-/** The error for what only a bug in Crispen can cause. */
+/** Makes the error for something that only a bug in Crispen can cause. */
 export const internal = (what: string): CrispenError =>
   new CrispenError('INTERNAL', `Crispen has a bug: ${what}.`, { hint: 'Please report it.' });
 
-/** The error for a result that contains NaN or infinity. */
+/** Makes the error for a result that contains NaN or infinity. */
 export const nonFinite = (): CrispenError =>
   new CrispenError('NON_FINITE', 'The network produced values that are not numbers.', {
     hint: 'The weights may be damaged, or may expect another input range (0..1 or 0..255).',

@@ -16,7 +16,7 @@ export interface Rect extends Size {
 export interface Tile {
   readonly core: Rect;
   readonly source: Rect;
-  /** The pixels that it needs, where alpha needs more than the network reads; default: `source`. */
+  /** The pixels that it needs, if alpha needs more than the network reads; default: `source`. */
   readonly pixels?: Rect;
 }
 

@@ -1,12 +1,12 @@
 /**
- * Options as data. The rule of an option says what its value must be, in words and as a test. The
- * library checks calls by it before any work, the command line reads its arguments by it, and the
- * tests derive wrong values from it.
+ * Options as data. The rule of an option says what its value must be, in words and as a test. With
+ * the rules, the library checks calls before any work, the command line reads its arguments, and
+ * the tests generate wrong values.
  */
 import { CrispenError } from './errors.ts';
 
 export interface Rule {
-  /** The kind of value. Tests make wrong values by it. */
+  /** The kind of value. Tests generate wrong values from it. */
   readonly kind: string;
   /** What the value must be, such as `a number from 0 to 1`. */
   readonly wants: string;
@@ -25,7 +25,7 @@ export interface Choice<T extends string | number> extends Rule {
 /** The longest side in pixels of any image, which is PNG's limit. */
 const MAX_SIDE = 2 ** 31 - 1;
 
-/** A finite number from `min`, or above `above`, to `max`. */
+/** Accepts a finite number from `min`, or above `above`, to `max`. */
 export function number(range: {
   readonly min?: number;
   readonly above?: number;
@@ -44,7 +44,8 @@ export function number(range: {
 }
 
 /**
- * A whole number from `min` to `max`, inclusive. The default maximum is the largest exact integer.
+ * Accepts a whole number from `min` to `max`, inclusive. The default maximum is the largest exact
+ * integer.
  */
 export function whole(min: number, max = Number.MAX_SAFE_INTEGER, unit = ''): Rule {
   const range = max === Number.MAX_SAFE_INTEGER ? `of ${min} or more` : `from ${min} to ${max}`;
@@ -55,10 +56,10 @@ export function whole(min: number, max = Number.MAX_SAFE_INTEGER, unit = ''): Ru
   };
 }
 
-/** A side of an image. */
+/** Accepts a side of an image. */
 export const side = (min = 1): Rule => whole(min, MAX_SIDE, 'pixels');
 
-/** The largest value of a network's input, such as 1 or 255. */
+/** Accepts the largest value of a network's input, such as 1 or 255. */
 export const inputRange = number({ above: 0, max: 2 ** 32 });
 
 export const choice = <T extends string | number>(of: readonly T[]): Choice<T> => ({
@@ -81,7 +82,7 @@ export const text = (what: string): Rule => ({
   accepts: (value) => typeof value === 'string',
 });
 
-/** An object with methods or properties of these types, of any class or realm. */
+/** Accepts an object with methods or properties of these types, of any class or realm. */
 export const shaped = (
   kind: string,
   wants: string,
@@ -103,11 +104,11 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null;
 
 /**
- * The options of a call, each checked by its rule. Undefined options are left out. The result is a
- * new object, so later changes by the caller have no effect.
+ * Checks each option of a call by its rule. Undefined options are left out. The result is a new
+ * object, so later changes by the caller have no effect.
  *
- * Unknown names are errors, because most are typing errors. Ignoring one would silently give
- * another result than the caller asked for.
+ * Unknown names are errors, because most of them are typos. If one were ignored, the caller would
+ * silently get a different result.
  *
  * @param call its name, for messages
  * @throws CrispenError `INVALID_INPUT`
@@ -118,7 +119,7 @@ export function checkOptions<Options extends object>(
   rules: Rules<Options>,
 ): Options {
   const given: unknown = options === undefined ? {} : options;
-  // Rejects lists and objects of the platform, such as a bare signal.
+  // Rejects arrays, and objects of the platform such as a bare signal.
   if (!isObject(given) || Object.prototype.toString.call(given) !== '[object Object]') {
     throw invalid(`The options of ${call} are ${show(given)}.`, 'Give an object, or nothing.');
   }
@@ -133,7 +134,7 @@ export function checkOptions<Options extends object>(
 }
 
 /**
- * The fields of an object that have a rule, each checked by it. Undefined fields are left out.
+ * Checks the fields of an object that have a rule. Undefined fields are left out.
  * @param what the name of a field in messages, such as `The option`
  * @throws CrispenError `INVALID_INPUT`
  */
@@ -156,7 +157,7 @@ export function checkValue<T>(what: string, value: T, rule: Rule): T {
   return (rule.copy ? rule.copy(value as never) : value) as T;
 }
 
-/** Any value as text for a message, cut to a readable length. */
+/** Converts any value to text for a message, cut to a readable length. */
 function show(value: unknown): string {
   if (typeof value === 'function') return 'a function';
   if (isObject(value)) return `an object (${Object.prototype.toString.call(value).slice(8, -1)})`;

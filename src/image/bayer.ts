@@ -26,7 +26,7 @@ const FULL: Readonly<Record<string, number>> = {
 };
 const level = number({ min: -(2 ** 32), max: 2 ** 32 });
 const RULES: Rules<BayerMosaic> = {
-  // Below 2 x 2, some colour is missing.
+  // Below 2 x 2 pixels, a colour is missing.
   width: side(2),
   height: side(2),
   data: {
@@ -40,19 +40,19 @@ const RULES: Rules<BayerMosaic> = {
 };
 const NEEDED = ['width', 'height', 'data', 'pattern'] as const;
 
-/** `Uint8Array` and so on, whatever the array's realm. */
+/** Returns `Uint8Array` and so on, whatever the array's realm. */
 const kindOf = (data: ArrayBufferView): string => Object.prototype.toString.call(data).slice(8, -1);
 
 /**
- * The mosaic as an opaque 16-bit RGB image: the input of a demosaicing network of scale 1, which
- * improves on bilinear interpolation. Black becomes 0 and white becomes 65535; samples beyond them
- * are clamped. There is no white balance and no transfer curve, so samples of linear light must be
- * encoded first, as the network was trained.
+ * Interpolates a mosaic to an opaque 16-bit RGB image. This is the input of a demosaicing network
+ * of scale 1, which improves on bilinear interpolation. Black becomes 0 and white becomes 65535;
+ * samples outside that range are clamped. There is no white balance and no transfer curve. Samples
+ * of linear light must therefore be encoded first, in the way that the network was trained for.
  *
  * A missing colour is the mean of the samples of that colour among the pixel's eight neighbours:
- * two or four (bilinear interpolation), or fewer at the border.
+ * two or four samples (bilinear interpolation), or fewer at the border.
  *
- * @throws CrispenError `INVALID_INPUT` for sizes below 2 x 2, where some colour is missing, and for
+ * @throws CrispenError `INVALID_INPUT` for sizes below 2 x 2, where a colour is missing, and for
  *   invalid samples, levels and patterns
  */
 export function demosaicBilinear(mosaic: BayerMosaic): Rgba16Image {
@@ -60,7 +60,7 @@ export function demosaicBilinear(mosaic: BayerMosaic): Rgba16Image {
   const range = white - black;
   const share = (i: number): number => Math.min(1, Math.max(0, (data[i] - black) / range));
   const result = new Uint16Array(width * height * 4);
-  // Channel by parity of row and column.
+  // The channel of each pixel, by the parity of its row and column.
   const channels = [...pattern].map((colour) => 'RGB'.indexOf(colour));
   const [sums, counts] = [new Float64Array(3), new Uint8Array(3)];
   for (let y = 0; y < height; y++) {
@@ -86,7 +86,7 @@ export function demosaicBilinear(mosaic: BayerMosaic): Rgba16Image {
 }
 
 /**
- * The mosaic with default levels filled in.
+ * Checks a mosaic and fills in the default levels.
  * @throws CrispenError `INVALID_INPUT` like `demosaicBilinear`
  */
 export function checkMosaic(mosaic: BayerMosaic): Required<BayerMosaic> {

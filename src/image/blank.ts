@@ -2,18 +2,20 @@ import { CrispenError } from '../errors.ts';
 import { type RgbaImage, type Samples, samplesOf } from './image.ts';
 import { OneColour } from './oneColour.ts';
 
-/** Rows over the full width of a result, and where they begin. */
+/** Full-width rows of a result, and the row at which they begin. */
 type Rows = RgbaImage & { readonly y: number };
 
-/** Pixels side by side whose mean is looked at: restoring may remove single ones and noise. */
+/**
+ * Pixels side by side that are averaged, because restoration may remove single pixels and noise.
+ */
 const RUN = 16;
-/** Of the range: as far from the image a result may be. */
+/** The largest distance of the result from that mean, as a share of the range. */
 const FAR = 24 / 255;
 
 /**
- * Refuses a result of one colour that cannot come from the image, as a broken driver and weights for another
- * input range give: in some places the image is of another colour. What is nearly of that colour may become
- * it, such as noise.
+ * Rejects a result of one colour that cannot come from the image, because the image has a different
+ * colour somewhere. Broken drivers and weights for another input range cause such results. Parts of
+ * the image that are close to the result's colour, such as noise, do not count as different.
  * @param image the network's input: opaque, of the result's depth
  * @throws CrispenError `BLANK_RESULT`
  */
@@ -35,7 +37,7 @@ export function checkBlank({ width, height, data }: RgbaImage, colour: Samples):
   }
 }
 
-/** Rows of one colour, kept until another colour or the end comes. They take no memory. */
+/** Rows of one colour, held back until another colour or the end arrives. They take no memory. */
 export class HeldRows {
   readonly #pixel: Samples;
   readonly #held: { readonly width: number; readonly height: number; readonly y: number }[] = [];
@@ -44,17 +46,17 @@ export class HeldRows {
     this.#pixel = data.slice(0, 4);
   }
 
-  /** All pixels are equal to the first one. */
+  /** Adds rows whose pixels all equal the first pixel. */
   add({ width, height, y }: Rows): void {
     this.#held.push({ width, height, y });
   }
 
-  /** @throws CrispenError `BLANK_RESULT` as `checkBlank`, if these are all rows of the result */
+  /** @throws CrispenError `BLANK_RESULT` like `checkBlank`, if these are all rows of the result */
   check(image: RgbaImage): void {
     checkBlank(image, this.#pixel.slice(0, 3));
   }
 
-  /** What was added, from top to bottom. */
+  /** Returns the added rows, from top to bottom. */
   *strips(): Generator<Rows> {
     for (const { width, height, y } of this.#held) {
       const data = samplesOf(this.#pixel instanceof Uint16Array ? 16 : 8, width * height);

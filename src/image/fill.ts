@@ -1,8 +1,8 @@
 import type { RgbaImage } from './image.ts';
 
 /**
- * Red, green, blue and a weight per pixel. Colours are not multiplied by the weight; 0 means
- * unknown.
+ * Red, green, blue and a weight per pixel. Colours are not multiplied by the weight. A weight of 0
+ * means that the colour is unknown.
  */
 interface Level {
   readonly width: number;
@@ -11,14 +11,14 @@ interface Level {
 }
 
 /**
- * An opaque image of the colours. Pixels that are not fully transparent keep their colours exactly.
- * The others get the colours of visible pixels nearby. A network sees far beyond an edge, and the
- * hidden colour of transparent pixels, usually black, would darken it.
+ * Makes an opaque image of the colours. Pixels that are not fully transparent keep their colours
+ * exactly. The others get the colours of visible pixels nearby. A network sees far beyond an edge,
+ * so the hidden colour of transparent pixels, usually black, would darken it.
  *
  * The function averages 2 x 2 visible pixels, weighted by alpha, then 2 x 2 averages, until nothing
  * is empty. Then it goes back and interpolates each empty pixel from the coarser level. This
- * happens before an image is cut, so all tiles agree. An image without any visible pixel keeps its
- * colours.
+ * happens before an image is cut into tiles, so all tiles agree. An image without any visible pixel
+ * keeps its colours.
  */
 export function opaqueColours(image: RgbaImage): RgbaImage {
   const { width, height } = image;
@@ -42,7 +42,7 @@ function hasGaps({ data }: Level): boolean {
   return false;
 }
 
-/** Half the size, rounded up: mean colours by weight, and mean weights. */
+/** Halves the size, rounded up: colours are means by weight, and weights are means. */
 function halved({ width, height, data }: Level): Level {
   const half = { width: Math.ceil(width / 2), height: Math.ceil(height / 2) };
   const means = new Float32Array(half.width * half.height * 4);
@@ -76,7 +76,8 @@ function fill({ width, height, data }: Level, coarse: Level): void {
     for (let x = 0; x < width; x++) {
       const at = (y * width + x) * 4;
       if (data[at + 3] !== 0) continue;
-      // Bilinear: a quarter off the centre of a coarse pixel, towards the neighbours on this side.
+      // Bilinear: the centre is a quarter of a coarse pixel off the coarse centre, towards this
+      // neighbour.
       const [cx, cy] = [x >> 1, y >> 1];
       const nx = Math.min(Math.max(cx + (x % 2 ? 1 : -1), 0), coarse.width - 1);
       const ny = Math.min(Math.max(cy + (y % 2 ? 1 : -1), 0), coarse.height - 1);

@@ -28,7 +28,7 @@ export const depthOf = ({ data }: RgbaImage): Depth => (data instanceof Uint16Ar
 /** RGBA of any number of whole rows, as in `RgbaImage`. */
 export type Samples = RgbaImage['data'];
 
-/** Room for so many pixels. */
+/** Allocates samples for this many pixels. */
 export const samplesOf = (depth: Depth, pixels: number): Samples =>
   depth === 16 ? new Uint16Array(pixels * 4) : new Uint8ClampedArray(pixels * 4);
 

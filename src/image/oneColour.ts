@@ -1,6 +1,6 @@
 import type { Samples } from './image.ts';
 
-/** Tells whether all rows that it saw are of one colour. */
+/** Checks whether all rows that it has seen are of one colour. */
 export class OneColour {
   #first: Samples | null = null;
   #differs = false;
@@ -16,7 +16,7 @@ export class OneColour {
     }
   }
 
-  /** RGB; null if there are several colours, or no rows. */
+  /** The colour as RGB; null if there are several colours, or no rows. */
   get colour(): Samples | null {
     return this.#differs ? null : this.#first;
   }

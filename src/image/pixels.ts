@@ -2,14 +2,14 @@ import type { Rgba8Image, RgbaImage } from './image.ts';
 
 type Samples = RgbaImage['data'];
 
-/** Whether every pixel is opaque. */
+/** Returns whether every pixel is opaque. */
 export function isOpaque(rgba: Samples): boolean {
   const most = rgba instanceof Uint16Array ? 65535 : 255;
   for (let i = 3; i < rgba.length; i += 4) if (rgba[i] !== most) return false;
   return true;
 }
 
-/** Whether every pixel has R = G = B. Stops at the first that has not. */
+/** Returns whether every pixel has R = G = B. Stops at the first pixel that does not. */
 export function isGrey(rgba: Samples): boolean {
   for (let i = 0; i < rgba.length; i += 4) {
     if (rgba[i] !== rgba[i + 1] || rgba[i] !== rgba[i + 2]) return false;
@@ -22,10 +22,7 @@ export function makeGrey(rgba: Samples): void {
   for (let i = 0; i < rgba.length; i += 4) rgba[i + 1] = rgba[i + 2] = rgba[i];
 }
 
-/**
- * The image with 8 bits per sample, rounded to the nearest; the same object if it has 8 bits
- * already.
- */
+/** Rounds an image to 8 bits per sample. Returns the same object if it has 8 bits already. */
 export function toRgba8(image: RgbaImage): Rgba8Image {
   const { width, height, data } = image;
   if (data instanceof Uint8ClampedArray) return { width, height, data };
@@ -35,16 +32,16 @@ export function toRgba8(image: RgbaImage): Rgba8Image {
 }
 
 /**
- * The image turned upright by its EXIF orientation; the same object for 1. 2: mirrored, 3: upside
- * down, 4: both, 5: mirrored about the diagonal from the top left, 6: its left side is up, 7:
- * mirrored about the other diagonal, 8: its right side is up.
+ * Turns an image upright by its EXIF orientation. 1: the same object is returned. 2: mirrored, 3:
+ * upside down, 4: both, 5: mirrored about the diagonal from the top left, 6: its left side is up,
+ * 7: mirrored about the other diagonal, 8: its right side is up.
  */
 export function turn<Image extends RgbaImage>(image: Image, orientation: number): Image {
   if (orientation === 1) return image;
   const { width, height } = image;
   const swaps = orientation >= 5;
   const [outWidth, outHeight] = swaps ? [height, width] : [width, height];
-  // A pixel is one or two words.
+  // A pixel is one or two 32-bit words.
   const words = image.data instanceof Uint16Array ? 2 : 1;
   const { buffer, byteOffset } = byteOffsetFits(image.data) ? image.data : image.data.slice();
   const from = new Uint32Array(buffer, byteOffset, width * height * words);

@@ -5,8 +5,8 @@ const SIDE = side();
 const LIMIT = number({ min: 1, max: Number.MAX_VALUE });
 
 /**
- * A small picture for previews, made from rows that pass by. Each of its pixels is the mean of a
- * square of k x k stored values, weighted by alpha. 8 bits.
+ * A small 8-bit picture for previews, made from rows as they arrive. Each of its pixels is the mean
+ * of a square of k x k stored values, weighted by alpha.
  */
 export class Reduction {
   readonly #width: number;
@@ -14,7 +14,7 @@ export class Reduction {
   readonly #image: Rgba8Image;
   /** Per column of the small picture: sums of R * A, G * A, B * A, A. */
   readonly #sums: Float64Array;
-  /** Number of rows in the sums, and of finished rows of the small picture. */
+  /** Number of rows in the sums, and number of finished rows of the small picture. */
   #rows = 0;
   #done = 0;
   #left: number;
@@ -51,7 +51,7 @@ export class Reduction {
 
   #add(rows: RgbaImage['data'], from: number): void {
     const [sums, factor, width] = [this.#sums, this.#factor, this.#width];
-    // Counts the existing cells, so the loop ends for every factor.
+    // Counts the cells that exist, so the loop ends for every factor.
     for (let cell = 0, start = 0; cell < sums.length; cell += 4, start += factor) {
       const end = Math.min(width, start + factor);
       let [r, g, b, a] = [0, 0, 0, 0];

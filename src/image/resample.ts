@@ -10,8 +10,8 @@ export type { ResampleKernel } from './taps.ts';
  * The function matches MATLAB's imresize: half-pixel centres, the kernel widened by the reduction
  * factor (antialiasing), edges mirrored with the edge pixel doubled, weights normalised to sum 1.
  * It resizes the vertical dimension first, then the horizontal one. Opaque images are rounded (half
- * up) and clamped to 8 bits after each of the two, which reproduces the usual LR test images bit
- * for bit.
+ * up) and clamped to 8 bits after each of the two steps, which reproduces the usual LR test images
+ * bit for bit.
  *
  * An image with any translucent pixel is filtered with premultiplied alpha and rounded once, at the
  * end. The hidden colour of transparent pixels therefore does not bleed. Fully transparent results
@@ -36,7 +36,7 @@ export function resample(
     );
   }
   try {
-    // The result first: a refused allocation then costs no work.
+    // The result is allocated first, so a refused allocation wastes no work.
     const data = new Uint8ClampedArray(width * height * 4);
     const rows = axisTaps(image.height, height, kernel);
     const columns = axisTaps(image.width, width, kernel);
@@ -106,7 +106,7 @@ function resampleTranslucent(
   }
 }
 
-/** Uint8ClampedArray would round half to even. */
+/** Rounds half up; Uint8ClampedArray would round half to even. */
 const roundHalfUp = (value: number): number => Math.floor(value + 0.5);
 const unchanged = (value: number): number => value;
 

@@ -1,13 +1,13 @@
 import { CrispenError } from '../errors.ts';
 
-/** The wanted size of the result. Exactly one of the four is given. */
+/** The wanted size of the result, given in exactly one of the four ways. */
 export interface SizeWish {
   /** A factor. */
   readonly scale?: number | undefined;
   /** Sides in pixels. */
   readonly width?: number | undefined;
   readonly height?: number | undefined;
-  /** A box: the result is as large as fits into it. */
+  /** A box. The result is as large as fits into it. */
   readonly fit?: { readonly width: number; readonly height: number } | undefined;
 }
 
@@ -15,9 +15,9 @@ export interface SizeWish {
 export const MAX_FACTOR = 16;
 
 /**
- * The size of the result, with the image's aspect. A given side is exact. The other one, and with a
- * factor both, are rounded to the nearest (half up), and no side is below 1. In a box, the limiting
- * side has the box's size.
+ * Computes the size of the result, with the image's aspect ratio. A given side is exact. The other
+ * side, or both sides for a factor, are rounded to the nearest (half up), and no side is below 1.
+ * In a box, the limiting side has the box's size.
  *
  * @param wish one that satisfies `SIZE_RULES`, given in one way
  * @returns the size and the exact factor, from which the network's scale is chosen.
@@ -36,7 +36,7 @@ export function wishedSize(
         : fit
           ? Math.min(fit.width / width, fit.height / height)
           : scale;
-  // NaN is refused too.
+  // The negated test also rejects NaN.
   if (!(factor <= MAX_FACTOR)) {
     throw new CrispenError(
       'INVALID_INPUT',

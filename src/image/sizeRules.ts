@@ -10,7 +10,7 @@ const box: Rule = {
     const { width, height } = Object(value);
     return typeof value === 'object' && pixels.accepts(width) && pixels.accepts(height);
   },
-  // Copies any object, because a framework's or the page's own cannot be sent to a worker.
+  // Makes a plain copy, because objects of a page or its framework may not be sendable to a worker.
   copy: ({ width, height }: { width: number; height: number }) => ({ width, height }),
 };
 

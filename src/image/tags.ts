@@ -1,18 +1,18 @@
 import type { RgbaImage } from './image.ts';
 
 /**
- * What a file says about its image besides the pixels, in the form that goes into the enlarged
- * file. Byte arrays are copies; nothing else refers to them.
+ * What a file says about its image besides the pixels, in the form that is written to the enlarged
+ * file. Byte arrays are copies that nothing else refers to.
  */
 export interface ImageTags {
   /**
-   * ICC profile of the RGB values, uncompressed. Null: the values are sRGB, or only `pngColours`
-   * describes them. Never a CMYK or grey profile.
+   * ICC profile of the RGB values, uncompressed. Null if the values are sRGB, or if only
+   * `pngColours` describes them. Never a CMYK or grey profile.
    */
   readonly icc: Uint8Array<ArrayBuffer> | null;
   /**
-   * The colour chunks of a PNG, unchanged, grey ones included. They mean the same as `icc`, or HDR,
-   * which a profile cannot express.
+   * The colour chunks of a PNG, unchanged, including those for grey. They mean the same as `icc`,
+   * or they describe HDR, which a profile cannot express.
    */
   readonly pngColours: Uint8Array<ArrayBuffer> | null;
   /** The meaning of the values. `other`: only the profile or the chunks describe it. */
@@ -24,7 +24,7 @@ export interface ImageTags {
   readonly exif: Uint8Array<ArrayBuffer> | null;
   /** An XMP packet, UTF-8, with orientation 1. */
   readonly xmp: Uint8Array<ArrayBuffer> | null;
-  /** Every pixel is grey (R = G = B), and the enlarged image must be grey too. */
+  /** Whether every pixel is grey (R = G = B) and the enlarged image must be grey too. */
   readonly grey: boolean;
 }
 
@@ -42,9 +42,9 @@ export const NO_TAGS: ImageTags = {
 export interface DecodedImage {
   readonly image: RgbaImage;
   readonly tags: ImageTags;
-  /** Such as `JPEG`; null if the source was pixels. */
+  /** A name such as `JPEG`; null if the source was pixels. */
   readonly format: string | null;
   readonly animated: boolean;
-  /** What of the source is not kept, as sentences for people. */
+  /** What is lost from the source, as sentences for people. */
   readonly notes: readonly string[];
 }

@@ -1,7 +1,10 @@
-/** `bicubic`: Keys' cubic with a = -0.5; `lanczos3`: sinc windowed by the lobe of a sinc. */
+/**
+ * `bicubic`: Keys' cubic with a = -0.5. `lanczos3`: a sinc windowed by the central lobe of a wider
+ * sinc.
+ */
 export type ResampleKernel = 'bicubic' | 'lanczos3';
 
-/** A kernel as a function of the distance in source pixels; zero from `radius` on. */
+/** A kernel as a function of the distance in source pixels. It is zero from `radius` on. */
 interface KernelFunction {
   readonly radius: number;
   readonly at: (distance: number) => number;
@@ -36,8 +39,9 @@ export interface Taps {
 }
 
 /**
- * The taps of one dimension, like MATLAB's imresize: half-pixel centres, the kernel widened by the
- * reduction factor (antialiasing), edges mirrored with the edge pixel doubled, sum 1.
+ * Computes the taps of one dimension, like MATLAB's imresize: half-pixel centres, the kernel
+ * widened by the reduction factor (antialiasing), edges mirrored with the edge pixel doubled,
+ * weights of sum 1.
  */
 export function axisTaps(lengthIn: number, lengthOut: number, name: ResampleKernel): Taps {
   const kernel = KERNELS[name];
@@ -63,7 +67,9 @@ export function axisTaps(lengthIn: number, lengthOut: number, name: ResampleKern
   return { length: lengthOut, count, positions, weights };
 }
 
-/** ... 1 0 | 0 1 2 ... length-1 | length-1 ... for any distance from the image. */
+/**
+ * Mirrors a position at any distance from the image: ... 1 0 | 0 1 2 ... length-1 | length-1 ...
+ */
 function mirror(position: number, length: number): number {
   const period = 2 * length;
   const p = ((position % period) + period) % period;
@@ -71,10 +77,10 @@ function mirror(position: number, length: number): number {
 }
 
 /**
- * The same taps as runs of consecutive positions, for kernels that walk along them: output `i` is
+ * The same taps as runs of consecutive positions, for kernels that walk along them. Output `i` is
  * the sum of `weights[i * count + t]` times source `first[i] + t`. The weights of mirrored
  * positions are added to the positions inside the image, which are always within the run. Runs stay
- * inside the source, and `first` never decreases, so rows can be resized as they arrive and then be
+ * inside the source, and `first` never decreases. So rows can be resized as they arrive and then
  * dropped.
  */
 export interface TapRuns {

@@ -5,11 +5,12 @@ import { psnr } from './psnr.ts';
 import { SSIM_WINDOW, ssim } from './ssim.ts';
 
 /**
- * PSNR (dB, Infinity for equal images) and SSIM of a result against the ground truth, on unrounded
- * BT.601 Y with `border` pixels shaved on every side (usually the scale). Alpha is ignored.
+ * Computes PSNR (dB, Infinity for equal images) and SSIM of a result against the ground truth, on
+ * unrounded BT.601 Y. `border` pixels (usually the scale) are shaved on every side. Alpha is
+ * ignored.
  *
- * At least 11x11 pixels must remain: SSIM is not defined below its window, and figures with a
- * smaller window cannot be compared with others.
+ * At least 11x11 pixels must remain. SSIM is not defined for less than its window, and figures with
+ * a smaller window cannot be compared with others.
  * @throws CrispenError `INVALID_INPUT` if the sizes differ, the border is not a whole number or too
  *   little remains.
  */

@@ -8,8 +8,8 @@ export interface Plane {
 }
 
 /**
- * The luma Y of BT.601 YCbCr in studio range, 16..235, not rounded. Alpha is ignored. `border`
- * pixels are shaved on every side; at least one pixel must remain.
+ * Computes the luma Y of BT.601 YCbCr in studio range, 16..235, not rounded. Alpha is ignored.
+ * `border` pixels are shaved on every side; at least one pixel must remain.
  */
 export function luma(image: Rgba8Image, border: number): Plane {
   const width = image.width - 2 * border;

@@ -1,18 +1,21 @@
 import type { Rgba8Image } from '../image/image.ts';
 
 /**
- * A line of an image: between the columns `at - 1` and `at`, or between such rows. 0 is between the
- * last and the first.
+ * A line of an image: between the columns (or rows) `at - 1` and `at`. Line 0 is between the last
+ * and the first.
  */
 export interface Line {
   readonly axis: 'x' | 'y';
   readonly at: number;
 }
 
-/** Interior lines on each side that a border is compared with. */
+/** Interior lines on each side with which a border is compared. */
 const NEIGHBOURS = 8;
 
-/** The mean absolute RGB difference of the two rows or columns beside a line, in levels. */
+/**
+ * Computes the mean absolute RGB difference across a line, between the two rows or columns next to
+ * it, in levels.
+ */
 export function stepAcross({ width, height, data }: Rgba8Image, { axis, at }: Line): number {
   const [length, along, across] = axis === 'x' ? [height, width * 4, 4] : [width, 4, width * 4];
   const before = (at === 0 ? (axis === 'x' ? width : height) - 1 : at - 1) * across;
@@ -25,9 +28,9 @@ export function stepAcross({ width, height, data }: Rgba8Image, { axis, at }: Li
 }
 
 /**
- * The mean steps of an image across the borders of its tiles and across interior lines: the eight
- * on each side of each border. All lines are between LR pixels, as borders are, because steps
- * within LR pixels differ.
+ * Computes the mean steps of an image across the borders of its tiles, and across the eight
+ * interior lines on each side of each border. All lines are between LR pixels, as borders are,
+ * because steps within LR pixels differ.
  * @param borders in SR pixels, multiples of `scale`
  * @returns the mean steps in levels; NaN where there is no line.
  */

@@ -18,9 +18,9 @@ function gaussian(): Float64Array {
 }
 
 /**
- * Mean structural similarity of two planes of the same size for a peak of 255: Gaussian window of
- * 11x11 with sigma 1.5, K1 = 0.01, K2 = 0.03, only at positions where the window is inside the
- * plane.
+ * Computes the mean structural similarity of two planes of the same size for a peak of 255, with a
+ * Gaussian window of 11x11 and sigma 1.5, K1 = 0.01, K2 = 0.03. Only positions at which the window
+ * is inside the plane are used.
  *
  * Source: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error visibility to
  * structural similarity", 2004, equation 13.
@@ -49,7 +49,9 @@ function product(a: Float64Array, b: Float64Array): Float64Array {
   return a.map((value, i) => value * b[i]);
 }
 
-/** The Gaussian mean at each of the (width - 10) x (height - 10) positions of the window. */
+/**
+ * Computes the Gaussian mean at each of the (width - 10) x (height - 10) positions of the window.
+ */
 function blur(data: Float64Array, width: number, height: number): Float64Array {
   const widthOut = width - SSIM_WINDOW + 1;
   const heightOut = height - SSIM_WINDOW + 1;

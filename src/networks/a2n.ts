@@ -6,10 +6,10 @@ import { upsampler } from './parts/upsampler.ts';
 /** Sizes of an A2N. The defaults are the paper's. */
 export interface A2NConfig {
   /**
-   * 2, 3 or 4. With 1 the network restores: it has no upsampler and adds the input to the output.
+   * 2, 3 or 4. At 1, the network restores: it has no upsampler and adds the input to its output.
    */
   readonly scale: number;
-  /** `a2nm` replaces the 3x3 convolution of the non-attention branch with a 1x1. */
+  /** `a2nm` has a 1x1 convolution in the non-attention branch instead of a 3x3 convolution. */
   readonly variant?: 'a2n' | 'a2nm';
   /** Channels of the trunk (nf). */
   readonly features?: number;
@@ -29,12 +29,12 @@ const SLOPE = 0.2;
 const TEMPERATURE = 30;
 
 /**
- * Attention in attention network for super-resolution (A2N and its smaller variant A2N-M).
+ * Builds an attention in attention network for super-resolution (A2N or its smaller variant A2N-M).
  *
  * Source: Chen, Gu, Zhang, "Attention in Attention Network for Image Super-Resolution", arXiv
  * 2104.09497, section 3. Layers have the names of the authors' checkpoints, nodes those of the
  * golden tensors.
- * @throws CrispenError `MODEL_UNSUPPORTED` for another scale.
+ * @throws CrispenError `MODEL_UNSUPPORTED` for any other scale.
  */
 export function a2n(config: A2NConfig): Network {
   const {
@@ -72,7 +72,7 @@ export function a2n(config: A2NConfig): Network {
   };
 }
 
-/** One attention-in-attention block: X + conv_last(lrelu(p_att * A + p_non * N)). */
+/** Appends one attention-in-attention block: X + conv_last(lrelu(p_att * A + p_non * N)). */
 function attentionInAttention(
   b: GraphBuilder,
   x: NodeId,
@@ -89,7 +89,8 @@ function attentionInAttention(
   const linear = conv('reduce_linear', x, 'conv_first', 1);
   const t = b.leakyRelu(`${name}.reduce_lrelu`, linear, SLOPE);
 
-  // Dynamic attention module: the weights of the two branches, from the mean over the image.
+  // Dynamic attention module: computes the weights of the two branches from the mean over the
+  // image.
   const pooled = b.globalAveragePool(`${name}.pooled`, t);
   const hidden = b.relu(
     `${name}.adm_relu`,
@@ -104,7 +105,7 @@ function attentionInAttention(
   // Attention branch.
   const k1 = b.leakyRelu(`${name}.att.k1_lrelu`, conv('att.k1', t, 'attention.k1', 3), SLOPE);
   const gate = b.sigmoid(`${name}.att.gate`, conv('att.k2', k1, 'attention.k2', 1, true));
-  // k3 comes after the gate, because the product is then part of the 1x1 convolution's epilogue,
+  // k3 is appended after the gate. The product then becomes part of the 1x1 convolution's epilogue,
   // which is cheaper.
   const k3 = conv('att.k3', t, 'attention.k3', 3);
   const gated = b.mul(`${name}.att.gated`, k3, gate);
@@ -121,8 +122,8 @@ function attentionInAttention(
 }
 
 /**
- * A2N or A2N-M of any size; without an upsampler it restores at x1. x2 and x3 have the same layers,
- * and only the file's name distinguishes them. x4 has a second stage.
+ * Recognises an A2N or A2N-M of any size. A network without an upsampler restores at x1. x2 and x3
+ * have the same layers, so only the file's name distinguishes them. x4 has a second stage.
  */
 export const matchA2N =
   (variant: 'a2n' | 'a2nm'): Matcher =>
@@ -134,7 +135,7 @@ export const matchA2N =
     const last = shapeOf(outline, 'conv_last.weight', 4);
     if (!head || !hidden || !branch || !last) return null;
     if ((branch[2] === 1) !== (variant === 'a2nm')) return null;
-    // Without an upsampler, the last convolution reads the trunk.
+    // If there is no upsampler, the last convolution reads the trunk.
     if (!up && last[1] !== head[0]) return null;
     const [features, channels] = head;
     const config = {
@@ -143,7 +144,8 @@ export const matchA2N =
       channels,
       ...(up && { upsamplerFeatures: up[0] }),
       blocks: countBlocks(outline, 'AAB_trunk.#.'),
-      // The middle of the reductions that give this width, where rounding cannot change it.
+      // The middle of the range of reductions that give this width, so that rounding cannot change
+      // it.
       reduction: features / (hidden[0] + 0.5),
     } as const;
     return {

@@ -9,26 +9,27 @@ import type { Network } from './network.ts';
 import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
-/** Options of an attention to earlier layers. */
+/** Options for attention to earlier layers. */
 export interface CrossLayerConfig {
   /** Keys per reference. */
   readonly keys?: number;
   readonly offsets?: OffsetLayout;
-  /** A depthwise 3x3 convolution, batch norm and a skip after the sum. */
+  /** Whether a depthwise 3x3 convolution, batch norm and a skip follow the sum. */
   readonly depthwise?: boolean;
-  /** What the gate of the adaptive module does; null: the module has no gate. */
+  /** What the gate of the adaptive module does; null if the module has no gate. */
   readonly gate?: Gate | null;
 }
 
 /** Sizes of an EDSR with cross-layer attention. The defaults are the released ones. */
 export interface EdsrAclaConfig extends CrossLayerConfig {
-  /** With 1 the network restores: it has no upsampler. */
+  /** At 1, the network restores: it has no upsampler. */
   readonly scale: number;
   readonly features?: number;
   readonly blocks?: number;
   /**
-   * An attention follows each of these numbers of blocks, ascending. Default: after each quarter.
-   * It attends to the outputs of the head and of the blocks before the earlier attentions.
+   * The numbers of blocks after which attention modules stand, ascending. Default: after each
+   * quarter. Each module attends to the outputs of the head and of the blocks before the earlier
+   * modules.
    */
   readonly positions?: readonly number[];
   readonly residualScale?: number;
@@ -37,13 +38,13 @@ export interface EdsrAclaConfig extends CrossLayerConfig {
 }
 
 /**
- * EDSR with cross-layer attention (ACLA).
+ * Builds an EDSR with cross-layer attention (ACLA).
  *
  * Source: "Adaptive Cross-Layer Attention for Image Restoration", arXiv 2203.03619. Each attention
- * samples a few keys per pixel and earlier layer, at offsets that it computes. The released network
- * does not run. This is the network with the smallest repairs: blocks in sequence, and the skip
- * from the head's output. Layers have the released names, except that batch norm is folded into
- * `cla.#.depthwise` (`prepareAcla`).
+ * module samples a few keys per pixel and earlier layer, at offsets that it computes. The released
+ * code does not run. This network has the smallest repairs: the blocks run in sequence, and the
+ * skip starts at the head's output. Layers have the released names, except that batch norm is
+ * folded into `cla.#.depthwise` (`prepareAcla`).
  */
 export function edsrAcla(config: EdsrAclaConfig): Network {
   const { scale, features = 64, blocks = 16, residualScale = 1, inputRange = 255 } = config;
@@ -84,13 +85,13 @@ export function edsrAcla(config: EdsrAclaConfig): Network {
   return { architecture: 'edsr-acla', scale, inputRange, graph: b.build(output) };
 }
 
-/** After each quarter of the blocks, where the released network has its attentions. */
+/** The ends of the quarters, where the released network has its attention modules. */
 const quarters = (blocks: number): number[] => [1, 2, 3, 4].map((q) => (q * blocks) / 4);
 
 /**
- * Attention of a query to earlier maps: the sum over references l and keys j of w_lj times the
- * reference, through a 1x1 convolution, at the pixel's offset o_lj. The weights w are one softmax
- * over all keys. Logits, offsets and gate are 1x1 convolutions of the query.
+ * Appends the attention of a query to earlier maps: the sum over references l and keys j of w_lj
+ * times reference l, which a 1x1 convolution has mapped, at the pixel's offset o_lj. The weights w
+ * come from one softmax over all keys. Logits, offsets and gate are 1x1 convolutions of the query.
  */
 export function crossLayerAttention(
   b: GraphBuilder,
@@ -99,7 +100,7 @@ export function crossLayerAttention(
   name: string,
   layer: string,
   config: CrossLayerConfig & {
-    /** Names of the logits' layer and of the mask's logits, where a test adds noise. */
+    /** Names of the logits' layer and of the mask's logits. A test adds noise to them. */
     readonly logitsLayer?: string;
     readonly mask?: NodeId;
   } = {},
@@ -144,7 +145,7 @@ export function crossLayerAttention(
   return b.add(`${name}.attended`, spread, query);
 }
 
-/** An EDSR with cross-layer attention under the released names. */
+/** Recognises an EDSR with cross-layer attention by the released names. */
 export function matchEdsrAcla(outline: Outline): Match | null {
   const head = shapeOf(outline, 'head.0.weight', 4);
   const first = shapeOf(outline, 'body.0.0.body.0.weight', 4);
@@ -198,9 +199,9 @@ export function matchEdsrAcla(outline: Outline): Match | null {
 const EPSILON = 1e-5;
 
 /**
- * Folds the batch norm after each depthwise convolution into it. The result is a plain 3x3
- * convolution `<layer>.depthwise` with zeros between different channels. It also renames the logits
- * of the adaptive module to the name in the other modules.
+ * Folds the batch norm after each depthwise convolution into that convolution. The result is a
+ * plain 3x3 convolution `<layer>.depthwise`, whose weights between different channels are zero.
+ * Also gives the logits of the adaptive module the name that they have in the other modules.
  */
 export function prepareAcla(tensors: TensorMap): TensorMap {
   const result = new Map<string, Tensor>();

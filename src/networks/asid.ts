@@ -6,19 +6,21 @@ import type { Network } from './network.ts';
 import { constant } from './parts/mean.ts';
 import { FeedForward, LocalBlock, SpatialGate } from './parts/transformer.ts';
 
-/** Sizes of an ASID. The defaults are the released ones. 8 blocks are ASIDd8. */
+/** Sizes of an ASID. The defaults are the released sizes. An ASID with 8 blocks is ASIDd8. */
 export interface AsidConfig {
   readonly scale: number;
-  /** A multiple of 4, and at least 8: channel weights are computed by a quarter of half of them. */
+  /**
+   * A multiple of 4, at least 8. A quarter of half of the channels computes the channel weights.
+   */
   readonly features?: number;
   readonly blocks?: number;
   readonly inputRange?: number;
   /**
-   * Whether values are converted to -1..1 inside, as in the authors' code; default true. False: the
-   * network sees its input unchanged.
+   * Whether values are converted to -1..1 inside, as in the authors' code; default true. If false,
+   * the network sees its input unchanged.
    */
   readonly centred?: boolean;
-  /** False: every block computes its own attention maps. Used to measure what sharing saves. */
+  /** If false, every block computes its own attention maps. Used to measure what sharing saves. */
   readonly shared?: boolean;
 }
 
@@ -27,16 +29,17 @@ const WINDOWS: Grouping = { kind: 'windows', side: SIDE };
 const SPREAD: Grouping = { kind: 'spread', side: SIDE };
 const GRID: Grouping = { kind: 'grid', side: SIDE };
 
-/** The authors' tiles: the size in training, and the overlap over which results are averaged. */
+/** The authors' tiles: the size used in training, and the overlap, where results are averaged. */
 const TILES = { side: 64, overlap: 24 };
 
 /**
- * ASID, attention-sharing information distillation: a lightweight transformer.
+ * Builds an ASID (attention-sharing information distillation), a lightweight transformer.
  *
  * Source: "Efficient Attention-Sharing Information Distillation Transformer for Lightweight Single
- * Image Super-Resolution", arXiv 2501.15774. Each block holds back a quarter of the channels three
- * times. The others attend within windows, and within pixels that are spread over the whole map.
- * The first block computes the attention maps. The others apply them to their own values.
+ * Image Super-Resolution", arXiv 2501.15774. Each block sets a quarter of the channels aside three
+ * times. The other channels attend within windows, and then within sets of pixels that are spread
+ * over the whole map. The first block computes the attention maps. The other blocks apply these
+ * maps to their own values.
  *
  * Layers have the names of the authors' checkpoints.
  */
@@ -44,7 +47,7 @@ export function asid(config: AsidConfig): Network {
   const { scale, features = 48, blocks = 3, inputRange = 1 } = config;
   const { centred = true, shared = true } = config;
   const b = new GraphBuilder();
-  // The authors pad with zeros on -1..1, and the strided gate needs 16 pixels.
+  // The authors pad with zeros in the range -1..1, and the strided gate needs 16 pixels.
   const padding = { multiple: SIDE, least: 2 * SIDE, value: centred ? 0.5 : 0 };
   const image = b.input('input', 3, padding);
   const input = centred
@@ -79,10 +82,10 @@ class Block {
   readonly #t: TransformerBuilder;
   readonly #name: string;
   readonly #prefix: string;
-  /** Prefix of the distillation's layers. */
+  /** Prefix of the distillation layers. */
   readonly #layers: string;
   readonly #features: number;
-  /** Maps of the first block; null: this block computes its own. */
+  /** The maps of the first block; null if this block computes its own. */
   readonly #known: readonly NodeId[] | null;
 
   constructor(b: GraphBuilder, index: number, features: number, known: readonly NodeId[] | null) {
@@ -125,7 +128,9 @@ class Block {
     return new SpatialGate(b, `${this.#prefix}.esa`).append(`${this.#name}.esa`, sum);
   }
 
-  /** Attention within groups and a feed-forward layer. Keeps the attention map. */
+  /**
+   * Appends attention within groups and a feed-forward layer. Stores the attention map in `maps`.
+   */
   #attention(step: string, x: NodeId, grouping: Grouping, channels: number): NodeId {
     const b = this.#b;
     const [name, layer] = [`${this.#name}.${step}`, `${this.#layers}.${step}`];
@@ -151,7 +156,7 @@ class Block {
     return forward.append(name, attended);
   }
 
-  /** Attention between channels, in windows and in a grid. */
+  /** Appends attention between channels, in windows and in a grid. */
   #channelBlock(input: NodeId): NodeId {
     const b = this.#b;
     const channels = this.#features;
@@ -181,7 +186,8 @@ class Block {
 }
 
 /**
- * An ASID with the authors' names. Without position tables it is another function and is rejected.
+ * Recognises an ASID by the authors' names. A file without position tables computes a different
+ * function and is rejected.
  */
 export function matchAsid(outline: Outline): Match | null {
   const first = 'block0.residual_layer.0.SLA1.attn';

@@ -22,12 +22,12 @@ export interface CompactConfig {
   readonly inputRange?: number;
 }
 
-/** The slope of networks that were trained with leaky ReLU. */
+/** The slope for networks that were trained with leaky ReLU. */
 const SLOPE = 0.1;
 
 /**
- * SRVGGNetCompact: a plain stack of convolutions, a pixel shuffle, and the enlarged image as the
- * only skip.
+ * Builds an SRVGGNetCompact: a plain stack of convolutions and a pixel shuffle. The only skip adds
+ * the enlarged image.
  *
  * Source: the released code of Real-ESRGAN (BSD 3), arXiv 2107.10833. Its general and anime video
  * models are Compact networks. Layers have the checkpoints' names, nodes those of the golden
@@ -71,8 +71,8 @@ function activate(
 }
 
 /**
- * A Compact network: convolutions at the even indices of `body`, slopes at the odd ones. Without
- * slopes, the file does not say which activation it needs.
+ * Recognises a Compact network. Convolutions have the even indices of `body`, slopes the odd
+ * indices. If there are no slopes, the file does not say which activation it needs.
  */
 export function matchCompact(outline: Outline): Match | null {
   const head = shapeOf(outline, 'body.0.weight', 4);

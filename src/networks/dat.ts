@@ -17,7 +17,10 @@ export interface DatConfig {
   /** Blocks of each group. */
   readonly depths?: readonly number[];
   readonly heads?: number;
-  /** Rows and columns of a window of the first half of the channels; the other half has them swapped. */
+  /**
+   * Rows and columns of a window for the first half of the channels. For the other half they are
+   * swapped.
+   */
   readonly split?: readonly [number, number];
   /** Channels inside the feed-forward layers, per feature. */
   readonly ratio?: number;
@@ -30,11 +33,12 @@ export interface DatConfig {
 const EPSILON = 1e-5;
 
 /**
- * DAT: attention within rectangular windows and between channels of the whole map, in turn.
+ * Builds a DAT. Attention within rectangular windows alternates with attention between the channels
+ * of the whole map.
  *
  * Source: Chen et al., "Dual Aggregation Transformer for Image Super-Resolution", arXiv 2308.03364.
- * Layers have the names of the authors' checkpoints. `foldDat` changes their weights: batch norms are
- * folded, position tables are computed, and the spatial gate gives its value for every channel.
+ * Layers have the names of the authors' checkpoints. `foldDat` changes their weights: it folds
+ * batch norms, computes position tables, and makes the spatial gate give a value for every channel.
  */
 export function dat(config: DatConfig): Network {
   const { scale, features = 180, depths = constant(6, 6), heads = 6, split = [8, 32] } = config;
@@ -86,7 +90,7 @@ interface BlockSpec {
   readonly heads: number;
   readonly split: readonly [number, number];
   readonly shifted: boolean;
-  /** Attention within windows; otherwise between channels. */
+  /** Whether attention is within windows; otherwise it is between channels. */
   readonly spatial: boolean;
   readonly ratio: number;
 }
@@ -104,7 +108,7 @@ class Block {
     this.#spec = spec;
   }
 
-  /** x + attention(norm(x)), then x + feed-forward(norm(x)). */
+  /** Appends x + attention(norm(x)), then x + feed-forward(norm(x)). */
   append(x: NodeId): NodeId {
     const { name, layer } = this.#names;
     const normed = this.#t.layerNorm(`${name}.norm1`, x, `${layer}.norm1`, EPSILON);
@@ -113,8 +117,8 @@ class Block {
   }
 
   /**
-   * Attention and a convolution of the values, each scaled by a gate that the other one gives: one of
-   * the pair by channels, the other by pixels.
+   * Appends attention and a convolution of the values. Each scales the other by a gate: one gate
+   * has a factor per channel, the other a factor per pixel.
    */
   #attention(x: NodeId): NodeId {
     const [b, t, { name, layer }] = [this.#b, this.#t, this.#names];
@@ -137,7 +141,10 @@ class Block {
     return b.conv(`${name}.attn`, both, { ...linear, layer: `${attn}.proj`, cOut: channels });
   }
 
-  /** Half of the channels in windows of split, the others in windows of the swapped sides. */
+  /**
+   * Appends attention in windows: `split` for half of the channels, the swapped sides for the
+   * others.
+   */
   #windows(qkv: NodeId, channels: number): NodeId {
     const [b, t, { name, layer }] = [this.#b, this.#t, this.#names];
     const { heads, split, shifted } = this.#spec;
@@ -172,7 +179,7 @@ class Block {
     return this.#t.channelAttention(`${name}.attended`, qkv, spec);
   }
 
-  /** A factor for each channel, from the means of a map. */
+  /** Computes a factor for each channel from the means of a map. */
   #channelGate(x: NodeId, channels: number): NodeId {
     const [b, { name, layer }] = [this.#b, this.#names];
     const linear = (node: string, from: NodeId, index: number, lengthOut: number) =>
@@ -187,7 +194,7 @@ class Block {
     return b.sigmoid(`${name}.byChannel`, linear('channel_map', inner, 4, channels));
   }
 
-  /** A factor for each pixel, the same in all channels. */
+  /** Computes a factor for each pixel, the same in all channels. */
   #pixelGate(x: NodeId, channels: number): NodeId {
     const [b, { name, layer }] = [this.#b, this.#names];
     const conv = (node: string, from: NodeId, index: number, cOut: number) =>
@@ -201,7 +208,7 @@ class Block {
     return b.sigmoid(`${name}.byPixel`, conv('spatial_map', inner, 3, channels));
   }
 
-  /** fc2(u * conv(norm(v))), where u and v are the halves of gelu(fc1(norm(x))). */
+  /** Appends fc2(u * conv(norm(v))), where u and v are the halves of gelu(fc1(norm(x))). */
   #forward(x: NodeId): NodeId {
     const [b, t, { name, layer }] = [this.#b, this.#t, this.#names];
     const { channels } = b.map(x);
@@ -223,8 +230,8 @@ const FIRST = 'layers.0.blocks.0';
 const OFFSETS = `${FIRST}.attn.attns.0.rpe_biases`;
 
 /**
- * A DAT under the authors' names. The sides of its windows are only in a buffer of offsets, so files
- * without it are not matched.
+ * Recognises a DAT by the authors' names. Only a buffer of offsets gives the sides of the windows,
+ * so files without that buffer are not matched.
  */
 export function matchDat(outline: Outline): Match | null {
   const first = shapeOf(outline, 'conv_first.weight', 4);
@@ -260,8 +267,8 @@ export function matchDat(outline: Outline): Match | null {
 }
 
 /**
- * The sides of a window of the first half, from the largest offset within it.
- * @throws CrispenError `MODEL_UNSUPPORTED` if the buffer cannot be that of a window
+ * Finds the sides of a window for the first half of the channels from the largest offset in it.
+ * @throws CrispenError `MODEL_UNSUPPORTED` if the buffer cannot belong to a window
  */
 function splitOf(tensors: TensorMap): readonly [number, number] {
   const buffer = tensors.get(OFFSETS);

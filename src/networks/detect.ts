@@ -15,7 +15,8 @@ import type { Network } from './network.ts';
 import { FAMILIES } from './registry.ts';
 
 /**
- * Where the scale came from. `default`: nothing determined it, and the more likely one was taken.
+ * Where the scale came from. `default`: nothing determined the scale, so the more likely one was
+ * taken.
  */
 export type ScaleSource = 'shapes' | 'name' | 'option' | 'default';
 
@@ -23,7 +24,10 @@ export interface DetectOptions extends Omit<NetworkChoice, 'scale'> {
   readonly scale?: number | undefined;
   /** The file's name, which is often the only difference between x2 and x3. */
   readonly name?: string | undefined;
-  /** Used if neither shapes nor option nor name determine the scale; it counts as `default`. */
+  /**
+   * Used if neither shapes nor option nor name determine the scale; `scaleSource` is then
+   * `default`.
+   */
   readonly likelyScale?: number | undefined;
 }
 
@@ -34,10 +38,10 @@ export interface Detection {
   readonly scaleSource: ScaleSource;
   readonly inputRange: number;
   readonly inputRangeSource: 'network' | 'weights' | 'option';
-  /** What the file does not say and the usual values taken instead, as sentences. */
+  /** What the file does not say, with the usual value that was taken, as sentences. */
   readonly assumptions: readonly string[];
   readonly network: Network;
-  /** The tensors by the names of the network's layers, folded where necessary. */
+  /** The tensors by the names of the network's layers, folded where the network needs that. */
   readonly weights: TensorMap;
 }
 
@@ -57,8 +61,8 @@ const TENSORS = shaped('tensors', 'a map of tensors by name, such as readWeights
 const MATCHERS: readonly Matcher[] = Object.values(FAMILIES).map(({ match }) => match);
 
 /**
- * Known networks that Crispen does not run, with a part of a name that identifies them, and the second
- * number of that tensor's shape if only that does.
+ * Known networks that Crispen does not run. A part of a tensor's name identifies each. The number
+ * is the second number of that tensor's shape, given only where the name is not enough.
  */
 const OTHERS: readonly (readonly [string, RegExp, number?])[] = [
   ['ASID without position tables', /^block0\.residual_layer\.0\.SLA1\./],
@@ -78,14 +82,14 @@ const OTHERS: readonly (readonly [string, RegExp, number?])[] = [
 export const recognise = (outline: Outline): boolean =>
   MATCHERS.some((match) => match(outline) !== null);
 
-/** The architecture of a weight file, or null. `detect` says more, including why not. */
+/** Names the architecture of a weight file, or returns null. `detect` also says why it fails. */
 export const identify = (outline: Outline): string | null =>
   firstMatch(outline)?.architecture ?? null;
 
 /**
- * The network of a weight file. Architecture and sizes follow from names and shapes. The scale
- * comes from the shapes, from `options.scale` or from the file's name. The input range comes from
- * the option, from the weights, or is the usual one of the architecture.
+ * Recognises the network of a weight file. Architecture and sizes follow from names and shapes. The
+ * scale comes from the shapes, from `options.scale` or from the file's name. The input range comes
+ * from the option, from the weights, or from the architecture's usual value.
  *
  * @throws CrispenError `MODEL_UNSUPPORTED` for other networks, for an undetermined scale and for a
  *   scale that the file cannot have; `INVALID_INPUT` for invalid options.
@@ -118,7 +122,7 @@ export function detect(tensors: TensorMap, options: DetectOptions = {}): Detecti
   };
 }
 
-/** The layers of a file may not fit together, although their names do. */
+/** Builds the network. The layers of a file may not fit together although their names do. */
 function build(match: Match, choice: NetworkChoice, tensors: TensorMap): Network {
   try {
     return match.build(choice, tensors);
@@ -177,7 +181,7 @@ function chooseScale(
   );
 }
 
-/** The scales that a name mentions, as `x4` or `4x`. */
+/** Returns the scales that a name mentions, as `x4` or `4x`. */
 export function scaleInName(name: string): number[] {
   const found = new Set<number>();
   for (const [, after, before] of name.matchAll(/x([1-8])(?!\d|x\d)|(?<!\d)([1-8])x(?!\d)/gi)) {

@@ -8,14 +8,14 @@ import type { Network } from './network.ts';
 import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
-/** Sizes of a global learnable attention. */
+/** Sizes of a global learnable attention module. */
 export interface GlaConfig {
   /** Channels of the embedding: features / reduction. */
   readonly reduction: number;
-  /** Rows of a window in sorted order. */
+  /** Rows of a window in the sorted order. */
   readonly chunk: number;
   readonly rounds?: number;
-  /** Buckets of a hashing, at most; the number in use follows from the image (`bucketsOf`). */
+  /** The most buckets that a hash has. `bucketsOf` computes the number in use from the image. */
   readonly buckets?: number;
 }
 
@@ -23,9 +23,9 @@ export interface GlaConfig {
 export interface DlsnConfig extends Partial<GlaConfig> {
   readonly scale: number;
   readonly features?: number;
-  /** Modules of residual blocks and an attention. */
+  /** Modules, each with residual blocks and attention. */
   readonly groups?: number;
-  /** Residual blocks of a module. */
+  /** Residual blocks in a module. */
   readonly blocks?: number;
   readonly residualScale?: number;
   readonly inputRange?: number;
@@ -37,12 +37,14 @@ const BUCKETS = 128;
 const CHUNK = 128;
 
 /**
- * Global learnable attention: pixels are hashed by random projections of their embedding, sorted by
- * bucket, and attend to their own window of the sorted order and the two beside it. The score of a query
- * and a key is their similarity and what two layers make of the key for the query's place.
+ * Appends global learnable attention. Pixels are hashed by random projections of their embedding
+ * and sorted by bucket. They attend to their own window of the sorted order and to the two next to
+ * it. The score of a query and a key is their similarity plus a value that two layers compute from
+ * the key for the query's position in its window.
  *
- * The name of the result is `name`; layers lie under `layer`. The projections of a round are rows of the
- * weight `rotations.KEY`, [rounds, buckets, embedding], which no checkpoint has (`prepareDlsn`).
+ * The name of the result is `name`; the names of the layers begin with `layer`. The projections of
+ * a round are rows of the weight `rotations.KEY`, [rounds, buckets, embedding], which no checkpoint
+ * has (`prepareDlsn`).
  *
  * Source: "Global Learnable Attention for Single Image Super-Resolution", TPAMI 2022.
  */
@@ -82,7 +84,7 @@ export function globalAttention(
   return b.add(name, u, nonlocal.attend(`${prefix}attended`, inputs));
 }
 
-/** DLSN: modules of residual blocks, each with a global learnable attention. */
+/** Builds a DLSN: modules of residual blocks, each with global learnable attention. */
 export function dlsn(config: DlsnConfig): Network {
   const { scale, features = 256, groups = 10, blocks = 4, residualScale = 0.1 } = config;
   const { reduction = 4, chunk = CHUNK, inputRange = 1, mean = DIV2K_MEAN } = config;
@@ -113,7 +115,7 @@ export function dlsn(config: DlsnConfig): Network {
   return { architecture: 'dlsn', scale, inputRange, graph: b.build(output) };
 }
 
-/** A DLSN under the authors' names. */
+/** Recognises a DLSN by the authors' names. */
 export function matchDlsn(outline: Outline): Match | null {
   const head = shapeOf(outline, 'head.0.weight', 4);
   const [at] = indices(outline, 'body.0.body.#.conv_match.0.weight');
@@ -155,8 +157,9 @@ export function matchDlsn(outline: Outline): Match | null {
 }
 
 /**
- * The tensors with rotations for every module, unless they are there, and with the mean in the last
- * layer. The released code draws rotations anew at every run; these are the same each time.
+ * Returns the tensors with rotations for every module, unless they are there, and with the mean
+ * folded into the last layer. The released code draws new rotations in every run; these rotations
+ * are always the same.
  */
 export function prepareDlsn(
   tensors: TensorMap,
@@ -173,7 +176,9 @@ export function prepareDlsn(
   return result;
 }
 
-/** [rounds, buckets, width]: of each round, `width` orthonormal vectors of `buckets` numbers. */
+/**
+ * Makes [rounds, buckets, width]: in each round, `width` orthonormal vectors of `buckets` numbers.
+ */
 function seededRotations(seed: number, rounds: number, buckets: number, width: number): Tensor {
   const normal = normals(seed + 1);
   const data = new Float32Array(rounds * buckets * width);
@@ -181,7 +186,8 @@ function seededRotations(seed: number, rounds: number, buckets: number, width: n
     const rows: Float64Array[] = [];
     for (let d = 0; d < width; d++) {
       const row = Float64Array.from({ length: buckets }, normal);
-      // Beyond as many as there are dimensions, nothing is orthogonal to all before.
+      // At most `buckets` vectors can be orthogonal, so vectors are orthogonal in groups of that
+      // size.
       for (const other of rows.slice(d - (d % buckets))) {
         const along = row.reduce((sum, v, i) => sum + v * other[i], 0);
         row.forEach((_, i) => {
@@ -200,7 +206,7 @@ function seededRotations(seed: number, rounds: number, buckets: number, width: n
   return fromFloat32(data, [rounds, buckets, width], 'f32');
 }
 
-/** Normally distributed numbers, by Box and Muller from a xorshift generator. */
+/** Draws normally distributed numbers (Box-Muller, from a xorshift generator). */
 function normals(seed: number): () => number {
   let state = Math.imul(seed, 0x9e3779b9) | 1;
   const uniform = () => {

@@ -13,7 +13,7 @@ import type { Network } from './network.ts';
 import { constant, DIV2K_MEAN, storedMean } from './parts/mean.ts';
 import { shuffleUp } from './parts/shuffleUp.ts';
 
-/** Sizes of an EDSR. The defaults are the baseline's. */
+/** Sizes of an EDSR. The defaults are those of the baseline. */
 export interface EdsrConfig {
   readonly scale: number;
   readonly features?: number;
@@ -21,23 +21,26 @@ export interface EdsrConfig {
   /** Factor of each block's residual: 1 for the baseline, 0.1 for the large network. */
   readonly residualScale?: number;
   readonly channels?: number;
-  /** Range of the input pixels. */
+  /** Upper end of the range of the input pixels. */
   readonly inputRange?: number;
-  /** Range that the network works on. BasicSR takes 0..1 and works on 0..255. */
+  /** Upper end of the range inside the network. BasicSR takes 0..1 and works on 0..255. */
   readonly imageRange?: number;
-  /** Subtracted from the input and added to the output, on 0..1. None: the input stays as it is. */
+  /**
+   * Subtracted from the input and added to the output, for 0..1. If absent, the input is not
+   * shifted.
+   */
   readonly mean?: readonly number[] | null;
-  /** Names of the golden tensors: those of EDSR-PyTorch or those of BasicSR. */
+  /** The style of the golden tensors' names: EDSR-PyTorch or BasicSR. */
   readonly style?: 'edsr' | 'basicsr';
 }
 
 /**
- * Enhanced deep residual network.
+ * Builds an enhanced deep residual network.
  *
  * Source: Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution", arXiv
  * 1707.02921, section 3. Layers have EDSR-PyTorch's names; BasicSR's are renamed when a checkpoint
- * is read. The stored convolutions for the mean are not used. They are a shift, which is an op
- * here.
+ * is read. The stored convolutions for the mean are not used. They only shift the values, and the
+ * shift is an op here.
  */
 export function edsr(config: EdsrConfig): Network {
   const { scale, features = 64, blocks = 16, residualScale = 1, channels = 3 } = config;
@@ -82,11 +85,12 @@ export function edsr(config: EdsrConfig): Network {
 }
 
 /**
- * Residuals are scaled in networks with many channels, because training did not converge otherwise.
+ * The usual factor of the residuals. Networks with many channels did not converge in training
+ * without scaling.
  */
 const usualResidualScale = (features: number): number => (features >= 256 ? 0.1 : 1);
 
-/** An EDSR under the names of EDSR-PyTorch or of BasicSR. */
+/** Recognises an EDSR by the names of EDSR-PyTorch or of BasicSR. */
 export function matchEdsr(outline: Outline): Match | null {
   return matchOriginal(outline) ?? matchBasicSr(outline);
 }
@@ -109,7 +113,7 @@ function matchOriginal(outline: Outline): Match | null {
       inputRange,
       scale: choice.scale,
       residualScale: choice.residualScale ?? usualResidualScale(features),
-      // The shift belongs to the weights. For another input range it is converted.
+      // The shift belongs to the weights. It is converted for any other input range.
       imageRange: stored?.range ?? inputRange,
       mean: stored?.mean ?? null,
       style: 'edsr',
@@ -157,7 +161,7 @@ function matchBasicSr(outline: Outline): Match | null {
   };
 }
 
-/** EDSR-PyTorch's name for a layer of BasicSR. */
+/** Returns EDSR-PyTorch's name for a layer of BasicSR. */
 function originalName(name: string, blocks: number): string {
   return name
     .replace(/^conv_first\./, 'head.0.')

@@ -11,25 +11,23 @@ import { shuffleUp } from './parts/shuffleUp.ts';
 export interface LcoanConfig {
   readonly scale: number;
   readonly features?: number;
-  /** Groups of residual blocks, each followed by an attention. */
+  /** Groups of residual blocks, each followed by attention. */
   readonly groups?: number;
-  /** Residual blocks of a group. */
+  /** Residual blocks in a group. */
   readonly blocks?: number;
   /** Channels of the embedding: features / reduction. */
   readonly reduction?: number;
   readonly clusters?: number;
-  /** Rows of a window in sorted order. */
+  /** Rows of a window in the sorted order. */
   readonly window?: number;
   readonly rounds?: number;
   readonly residualScale?: number;
   readonly inputRange?: number;
-  /**
-   * Subtracted from the input, on 0..1. The last bias contains the mean that is added at the end.
-   */
+  /** Subtracted from the input, for 0..1. The mean that is added at the end is in the last bias. */
   readonly mean?: readonly number[];
-  /** False: the centroids are computed for each image, from fixed starts (`initialMeans`). */
+  /** If false, the centroids are computed for each image, from fixed starts (`initialMeans`). */
   readonly initialised?: boolean;
-  /** False: every group computes its own attention. Used to measure what sharing saves. */
+  /** If false, every group computes its own attention. Used to measure what sharing saves. */
   readonly shared?: boolean;
 }
 
@@ -42,13 +40,13 @@ interface Pattern {
 }
 
 /**
- * Learnable collaborative attention network.
+ * Builds a learnable collaborative attention network.
  *
  * Source: "Learnable Collaborative Attention", arXiv 2404.04922, section 3. Each group has a few
- * residual blocks and an attention between similar pixels that may be far apart. Pixels are
- * clustered by their embedding and sorted by cluster. Each attends to the rows of its own window of
- * the sorted order and of the two windows beside it. Only the first group searches; the others
- * reuse its weights.
+ * residual blocks and attention between similar pixels that may be far apart. Pixels are clustered
+ * by their embedding and sorted by cluster. Each pixel attends to its own window of the sorted
+ * order and to the two windows next to it. Only the first group searches; the other groups reuse
+ * its weights.
  *
  * Layers have the names of the authors' checkpoints, except that `prepareLcoan` renames the last
  * convolution to `tail.folded`; its bias contains the mean that is added back. (The mean that is
@@ -113,7 +111,7 @@ export function lcoan(config: LcoanConfig): Network {
   return { architecture: 'lcoan', scale, inputRange, graph: b.build(output) };
 }
 
-/** Clusters, sorted order and attention of an embedding. */
+/** Computes clusters, sorted order and attention from an embedding. */
 function findPattern(
   nonlocal: NonlocalBuilder,
   prefix: string,
@@ -131,14 +129,14 @@ function findPattern(
   return { order, rank, attention, lse };
 }
 
-/** Rounds of k-means that compute the centroids of a checkpoint without any. */
+/** Rounds of k-means that compute the centroids for a checkpoint that has none. */
 const INITIAL_ROUNDS = 10;
 
 /**
- * Centroids for a checkpoint without any. The released code starts from random pixels. Here the
- * start is the pixels floor(k * L / K), which makes results reproducible. There are ten rounds:
- * each embedding, not normalised, joins the centroid with the largest dot product; then a centroid
- * becomes the normalised sum of its members.
+ * Computes centroids for a checkpoint that has none. The released code starts from random pixels.
+ * This code starts from the pixels floor(k * L / K), so results are reproducible. In each of ten
+ * rounds, every embedding (not normalised) joins the centroid with the largest dot product. Then
+ * each centroid becomes the normalised sum of its members.
  */
 function initialMeans(
   nonlocal: NonlocalBuilder,
@@ -162,7 +160,7 @@ function initialMeans(
 
 const MEANS = 'body.0.attention.0.kmeans.means';
 
-/** An LCoAN under the authors' names. */
+/** Recognises an LCoAN by the authors' names. */
 export function matchLcoan(outline: Outline): Match | null {
   const head = shapeOf(outline, 'head.0.weight', 4);
   const means = shapeOf(outline, MEANS, 3);
@@ -206,7 +204,7 @@ export function matchLcoan(outline: Outline): Match | null {
   };
 }
 
-/** Whether the centroids were ever set. A file that does not say counts as set. */
+/** Returns whether the centroids were ever set. If the file does not say, they are taken as set. */
 function initialised(tensors: TensorMap): boolean {
   const flag = tensors.get('body.0.attention.0.kmeans.initted');
   return flag === undefined || toFloat32(flag)[0] !== 0;

@@ -2,13 +2,13 @@ import type { Gate, OffsetLayout } from '../graph/nonlocalOp.ts';
 import type { Tensor, TensorMap } from '../weights/tensor.ts';
 import type { Network } from './network.ts';
 
-/** The activations of a Compact network, by the names of its training code. */
+/** The activations of a Compact network, under the names in its training code. */
 export type CompactActivation = 'prelu' | 'relu' | 'leakyrelu';
 
 /** Names and shapes of a weight file. The architecture follows from them. */
 export type Outline = ReadonlyMap<string, Pick<Tensor, 'dtype' | 'shape'>>;
 
-/** Choices that a file does not always contain. All but the scale have a usual value. */
+/** Choices that a file does not always contain. Each of them except the scale has a usual value. */
 export interface NetworkChoice {
   readonly scale: number;
   readonly inputRange?: number | undefined;
@@ -18,7 +18,7 @@ export interface NetworkChoice {
   readonly residualScale?: number | undefined;
   /** Internal range of SPAN and BasicSR's EDSR. */
   readonly imageRange?: number | undefined;
-  /** Rows of a window of LCoAN's attention; default 384. */
+  /** Rows of a window in LCoAN's attention; default 384. */
   readonly window?: number | undefined;
   /** Which offsets belong to a key of ACLA's attention; default `paired`. */
   readonly offsets?: OffsetLayout | undefined;
@@ -31,7 +31,7 @@ export interface NetworkChoice {
   readonly gate?: Gate | undefined;
 }
 
-/** An assumption, for people, and the option that changes it, if there is one. */
+/** An assumption as text for people, with the option that changes it, if there is one. */
 export type Assumption =
   | string
   | readonly [text: string, settledBy: Exclude<keyof NetworkChoice, 'scale' | 'inputRange'>];
@@ -40,7 +40,9 @@ export type Assumption =
 export interface Match {
   /** The family's id in `registry.ts`. */
   readonly architecture: string;
-  /** The scales that fit the shapes, the most likely first. `ask`: only a name can decide. */
+  /**
+   * The scales that fit the shapes, the most likely first. `ask`: only the file's name can decide.
+   */
   readonly scales: readonly number[];
   readonly ask?: boolean;
   readonly inputRange: number;
@@ -55,13 +57,13 @@ export interface Match {
 /** Recognises a network by its tensors; null if they belong to another network. */
 export type Matcher = (outline: Outline) => Match | null;
 
-/** The shape of a tensor with a rank, or null if there is no such tensor. */
+/** Returns the shape of a tensor that has this rank, or null if there is no such tensor. */
 export function shapeOf(outline: Outline, name: string, rank: number): readonly number[] | null {
   const shape = outline.get(name)?.shape;
   return shape?.length === rank ? shape : null;
 }
 
-/** The numbers at the position of `#` in names that begin with `pattern`, ascending. */
+/** Returns the numbers at the position of `#` in names that begin with `pattern`, ascending. */
 export function indices(outline: Outline, pattern: string): number[] {
   const [before, after = ''] = pattern.split('#');
   const found = new Set<number>();
@@ -75,7 +77,7 @@ export function indices(outline: Outline, pattern: string): number[] {
   return [...found].sort((a, b) => a - b);
 }
 
-/** The number of blocks 0, 1, ... without a gap. */
+/** Counts the blocks 0, 1, ... up to the first gap. */
 export function countBlocks(outline: Outline, pattern: string): number {
   const found = indices(outline, pattern);
   const gap = found.findIndex((index, i) => index !== i);
@@ -83,8 +85,8 @@ export function countBlocks(outline: Outline, pattern: string): number {
 }
 
 /**
- * Scale and channels of a pixel shuffle's output from its rows: the first of the likely channel
- * numbers that gives a square number.
+ * Finds scale and channels of a pixel shuffle's output from its input channels: the first likely
+ * number of channels that leaves a square number.
  */
 export function shuffled(
   rows: number,
@@ -98,8 +100,8 @@ export function shuffled(
 }
 
 /**
- * The product of the factors of all stages. Each has factor^2 times as many output channels as
- * input channels.
+ * Returns the product of the factors of all stages. Each stage has factor^2 times as many output
+ * channels as input channels.
  */
 export function shuffleScale(outline: Outline, prefix: string): number | null {
   const stages = indices(outline, `${prefix}#.weight`).map((index) => {
@@ -110,7 +112,7 @@ export function shuffleScale(outline: Outline, prefix: string): number | null {
   return stages.length > 0 && Number.isInteger(scale) ? scale : null;
 }
 
-/** The tensors under new names. Names for which `rename` returns null are left out. */
+/** Renames tensors. Those for which `rename` returns null are left out. */
 export function renamed(tensors: TensorMap, rename: (name: string) => string | null): TensorMap {
   const result = new Map<string, Tensor>();
   for (const [name, tensor] of tensors) {
@@ -120,7 +122,7 @@ export function renamed(tensors: TensorMap, rename: (name: string) => string | n
   return result;
 }
 
-/** The scales that fit the upsampler of a file. */
+/** Returns the scales that fit the upsampler of a file. */
 export function upsamplerScales(outline: Outline): { scales: readonly number[]; ask: boolean } {
   return outline.has('upconv2.weight')
     ? { scales: [4], ask: false }

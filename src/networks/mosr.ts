@@ -14,13 +14,13 @@ export interface MosrConfig {
   readonly blocks?: number;
   /** Channels of each of a block's two parts before the gate; default 1.5 times the features. */
   readonly hidden?: number;
-  /** Channels of the depthwise convolution; default the features. */
+  /** Channels of the depthwise convolution; default: the features. */
   readonly local?: number;
   /** Side of the depthwise kernel. */
   readonly kernel?: 3 | 5 | 7;
   /**
-   * The end: a convolution and a pixel shuffle (`ps`), the same from the mean of eight
-   * (`gps`; `meanOfGroups` makes it one), or DySample (`dys`).
+   * The end of the network: a convolution and a pixel shuffle (`ps`); the same, with the mean of
+   * eight convolutions (`gps`, which `meanOfGroups` turns into one); or DySample (`dys`).
    */
   readonly upsampler?: 'ps' | 'gps' | 'dys';
   /** Whether the last convolution precedes DySample's sampling (`foldDySample`); default true. */
@@ -29,12 +29,12 @@ export interface MosrConfig {
   readonly inputRange?: number;
 }
 
-/** Convolutions whose mean is the image of `gps`. */
+/** The number of convolutions that `gps` averages. */
 const GROUPS = 8;
 const SAMPLING_GROUPS = 4;
 
 /**
- * MoSR, a network of gated convolutions.
+ * Builds a MoSR, a network of gated convolutions.
  *
  * Source: the training code neosr, with the block of "MambaOut", arXiv 2405.07992. Layers have the
  * names of the checkpoints, nodes those of the golden tensors.
@@ -93,7 +93,7 @@ export function mosr(config: MosrConfig): Network {
   return { architecture: 'mosr', scale, inputRange, graph: b.build(build()) };
 }
 
-/** The mean of the eight convolutions of `gps`, as one convolution. */
+/** Averages the eight convolutions of `gps` into one. */
 export function meanOfGroups(tensors: TensorMap): TensorMap {
   const result = new Map(tensors);
   for (const part of ['weight', 'bias']) {
@@ -142,7 +142,7 @@ export function matchMosr(outline: Outline): Match | null {
   };
 }
 
-/** The scale from the rows of the last layers. */
+/** Finds the scale and the upsampler from the rows of the last layers. */
 function endOf(outline: Outline, channels: number) {
   const rows = (layer: string) => shapeOf(outline, `upsampler.${layer}.weight`, 4)?.[0];
   const ends = [

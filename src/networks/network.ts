@@ -6,14 +6,14 @@ export interface Network {
   readonly architecture: string;
   /** Integer factor from LR to SR. */
   readonly scale: number;
-  /** RGB input and output are in the range 0 to this: 255 for A2N's checkpoints, 1 for PAN's. */
+  /** RGB input and output range from 0 to this: 255 for A2N's checkpoints, 1 for PAN's. */
   readonly inputRange: number;
   readonly graph: Graph;
   /** Tiles begin at multiples of this many LR pixels, so that none begins inside a window; default 1. */
   readonly windows?: number;
   /**
-   * Given: an image runs in square tiles of this many pixels, each as a separate image. Where tiles
-   * overlap, the result is their mean (`engine/tile/average.ts`).
+   * If given, an image runs in square tiles of this many pixels, each as a separate image. Where
+   * tiles overlap, the result is their mean (`engine/tile/average.ts`).
    */
   readonly averagedTiles?: { readonly side: number; readonly overlap: number };
 }

@@ -21,12 +21,12 @@ export interface PanConfig {
 const SLOPE = 0.2;
 
 /**
- * Pixel attention network.
+ * Builds a pixel attention network.
  *
  * Source: Zhao, Kong, He, Qiao, Dong, "Efficient Image Super-Resolution Using Pixel Attention",
- * arXiv 2010.01073, section
- * 3. Layers have the names of the authors' checkpoints, nodes those of the golden tensors.
- * @throws CrispenError `MODEL_UNSUPPORTED` for another scale.
+ * arXiv 2010.01073, section 3. Layers have the names of the authors' checkpoints, nodes those of
+ * the golden tensors.
+ * @throws CrispenError `MODEL_UNSUPPORTED` for any other scale.
  */
 export function pan(config: PanConfig): Network {
   const {
@@ -54,7 +54,9 @@ export function pan(config: PanConfig): Network {
   };
 }
 
-/** Two branches of half the channels; pixel attention gates the lower one: X + conv3([a', b']). */
+/**
+ * Appends two branches with half the channels each: X + conv3([a', b']). Pixel attention gates b'.
+ */
 function selfCalibrated(b: GraphBuilder, x: NodeId, index: number): NodeId {
   const name = `block${index}`;
   const { channels } = b.map(x);
@@ -87,7 +89,7 @@ function selfCalibrated(b: GraphBuilder, x: NodeId, index: number): NodeId {
   return b.add(`${name}.out`, x, fused);
 }
 
-/** PAN of any size. As with A2N, x2 and x3 have the same shapes. */
+/** Recognises a PAN of any size. As with A2N, x2 and x3 have the same shapes. */
 export function matchPan(outline: Outline): Match | null {
   const head = shapeOf(outline, 'conv_first.weight', 4);
   const branch = shapeOf(outline, 'SCPA_trunk.0.PAConv.k3.weight', 4);

@@ -12,17 +12,17 @@ export interface PlksrConfig {
   readonly scale: number;
   readonly features?: number;
   readonly blocks?: number;
-  /** Side of the large kernel, which is odd. */
+  /** Side of the large kernel, an odd number. */
   readonly kernel?: number;
   /** Channels that the large kernel convolves. */
   readonly partial?: number;
   /** Whether blocks have element-wise attention. */
   readonly attention?: boolean;
-  /** `group` and `layer` are RealPLKSR's norms. PLKSR has none. */
+  /** `group` and `layer` are the norms of RealPLKSR. PLKSR has no norm. */
   readonly norm?: 'group' | 'layer' | 'none';
   /** Sides of the two kernels of a channel mixer. */
   readonly mixer?: readonly [1 | 3, 1 | 3];
-  /** Groups of DySample; absent: the end is a pixel shuffle. */
+  /** Groups of DySample; if absent, the network ends with a pixel shuffle. */
   readonly sampling?: number | null;
   /** Whether the last convolution precedes DySample's sampling (`foldDySample`); default true. */
   readonly folded?: boolean;
@@ -31,14 +31,14 @@ export interface PlksrConfig {
 }
 
 const NORM_GROUPS = 4;
-/** Above it, no kernel of the engine has room in every device's workgroup memory. */
+/** If the kernel is larger, no kernel of the engine fits into every device's workgroup memory. */
 const MAX_KERNEL = 21;
 
 /**
- * PLKSR, partial large kernel network, and RealPLKSR, its variant with norms and Mish.
+ * Builds a PLKSR (partial large kernel network) or a RealPLKSR, its variant with norms and Mish.
  *
- * Sources: Lee et al., "Partial Large Kernel CNNs for Efficient Super-Resolution", arXiv 2404.11848;
- * RealPLKSR and DySample's use in it are from the training code neosr. DySample: Liu et al.,
+ * Sources: PLKSR: Lee et al., "Partial Large Kernel CNNs for Efficient Super-Resolution", arXiv
+ * 2404.11848. RealPLKSR, and its use of DySample: the training code neosr. DySample: Liu et al.,
  * "Learning to Upsample by Learning to Sample", arXiv 2308.15085.
  *
  * Layers have the names of the checkpoints, nodes those of the golden tensors.
@@ -95,7 +95,7 @@ export function plksr(config: PlksrConfig): Network {
   return { architecture: real ? 'realplksr' : 'plksr', scale, inputRange, graph: b.build(build()) };
 }
 
-/** A RealPLKSR or a PLKSR with one dense large kernel per block. */
+/** Recognises a RealPLKSR, or a PLKSR with one dense large kernel per block. */
 export function matchPlksr(outline: Outline): Match | null {
   const real = outline.has('feats.1.channel_mixer.0.weight');
   const mixerName = real ? 'channel_mixer' : 'channe_mixer';
@@ -108,7 +108,7 @@ export function matchPlksr(outline: Outline): Match | null {
   const sides = mixer.map((shape) => shape?.[3]);
   const sound = kernel % 2 === 1 && kernel <= MAX_KERNEL;
   if (!sound || !sides.every((side) => side === 1 || side === 3)) return null;
-  // Other large kernels of PLKSR have further layers.
+  // PLKSR's other large kernels have additional layers.
   if ([...outline.keys()].some((name) => /\.lk\.(convs|mn_conv)\b/.test(name))) return null;
   const blocks = countBlocks(
     new Map([...outline].map(([name, tensor]) => [fromZero(name), tensor])),
@@ -143,6 +143,6 @@ export function matchPlksr(outline: Outline): Match | null {
   };
 }
 
-/** `feats.1` becomes block 0, because blocks count from one. */
+/** Renames `feats.1` to block 0, because the file counts blocks from one. */
 const fromZero = (name: string): string =>
   name.replace(/^feats\.(\d{1,4})\.(?=lk\.)/, (_, index) => `block${Number(index) - 1}.`);

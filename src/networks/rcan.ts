@@ -7,32 +7,32 @@ import { shuffleUp } from './parts/shuffleUp.ts';
 
 /** Sizes of an RCAN. The defaults are the published ones. */
 export interface RcanConfig {
-  /** From input to output image: 4 / unshuffle, if that is not 1. */
+  /** From input to output image. If `unshuffle` is not 1, the scale is 4 / unshuffle. */
   readonly scale: number;
   /** Factor of the pixel unshuffle at the start: 1, 2 or 4. The upsampler is then that of x4. */
   readonly unshuffle?: number;
   readonly features?: number;
   readonly groups?: number;
-  /** Blocks of a group. */
+  /** Blocks in a group. */
   readonly blocks?: number;
-  /** Channels per hidden element of the channel attention. */
+  /** Channels per hidden element in the channel attention. */
   readonly reduction?: number;
   /** Factor of each block's residual: 1 in the published code. */
   readonly residualScale?: number;
   readonly channels?: number;
   readonly inputRange?: number;
-  /** Range that the network works on, with a mean. */
+  /** Upper end of the range inside the network, which is used together with a mean. */
   readonly imageRange?: number;
-  /** Subtracted from the input and added to the output, on 0..1. */
+  /** Subtracted from the input and added to the output, for 0..1. */
   readonly mean?: readonly number[] | null;
 }
 
 /**
- * Residual channel attention network.
+ * Builds a residual channel attention network.
  *
  * Source: Zhang et al., "Image Super-Resolution Using Very Deep Residual Channel Attention
- * Networks", arXiv 1807.02758, section 3. Layers have the names of the authors' code, nodes those of
- * the golden tensors. Pixel unshuffle is from the training code traiNNer.
+ * Networks", arXiv 1807.02758, section 3. Layers have the names from the authors' code, nodes those
+ * of the golden tensors. Pixel unshuffle is from the training code traiNNer.
  */
 export function rcan(config: RcanConfig): Network {
   const { scale, unshuffle = 1, features = 64, groups = 10, blocks = 20 } = config;
@@ -46,7 +46,7 @@ export function rcan(config: RcanConfig): Network {
   const shifts = mean !== null || gain !== 1;
   const means = mean ?? constant(channels, 0);
 
-  /** t * sigmoid(W2 relu(W1 mean(t))), with one factor per channel. */
+  /** Appends t * sigmoid(W2 relu(W1 mean(t))), with one factor per channel. */
   const channelAttention = (name: string, x: NodeId, layer: string): NodeId => {
     const hidden = { lengthOut: Math.floor(features / reduction), bias: true, conv: true };
     const pooled = b.globalAveragePool(`${name}.ca_mean`, x);
@@ -88,7 +88,7 @@ export function rcan(config: RcanConfig): Network {
   return { architecture: 'rcan', scale, inputRange, graph: b.build(output) };
 }
 
-/** An RCAN of the authors' code, or with a pixel unshuffle. */
+/** Recognises an RCAN from the authors' code, or one with a pixel unshuffle. */
 export function matchRcan(outline: Outline): Match | null {
   const direct = shapeOf(outline, 'head.0.weight', 4);
   const head = direct ?? shapeOf(outline, 'head.1.weight', 4);
@@ -99,7 +99,7 @@ export function matchRcan(outline: Outline): Match | null {
   const [channels] = tail;
   const unshuffle = direct ? 1 : Math.sqrt(taken / channels);
   if (![1, 2, 4].includes(unshuffle)) return null;
-  // Without an upsampler, the output has the size of the cells.
+  // If there is no upsampler, the output has one pixel per cell of the pixel unshuffle.
   const enlarged = shuffleScale(outline, 'tail.0.') ?? 1;
   const groups = indices(outline, 'body.#.').at(-1) ?? 0;
   const blocks = indices(outline, 'body.0.body.#.').at(-1) ?? 0;

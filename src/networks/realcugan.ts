@@ -10,7 +10,7 @@ import { noUpsampler } from './parts/upsampler.ts';
 export interface CuganConfig {
   /** 2, 3 or 4. */
   readonly scale: number;
-  /** Whether the network works on 0.15 to 0.85, as the files called "pro". */
+  /** Whether the network works on 0.15 to 0.85, as in the files called "pro". */
   readonly pro?: boolean;
   /** Channels of the first layer: a multiple of 4. */
   readonly features?: number;
@@ -20,18 +20,19 @@ export interface CuganConfig {
 type Inset = readonly [first: number, last: number];
 
 /**
- * What depends on the scale. The authors' convolutions have no padding, so their maps are smaller than
- * ours, which have the size of the padded image throughout. The values that both have are the same. Means
- * are taken over the authors' maps: `first` gives the number of rows and columns of each map before theirs.
+ * What depends on the scale. The authors' convolutions have no padding, so their maps are smaller
+ * than ours, which have the size of the padded image throughout. Where both have values, the values
+ * are the same. Means are taken over the authors' maps: an `Inset` gives the rows and columns of
+ * our map that lie before and after theirs.
  */
 interface Plan {
   /** Pixels of the reflected image on each side. */
   readonly border: number;
-  /** What the sides of the padded image are multiples of. */
+  /** The sides of the padded image are multiples of this. */
   readonly multiple: number;
   /**
-   * Whether the first U-Net begins one pixel later than the second. Their halved and quartered maps begin
-   * at different pixels at x2 and x4.
+   * Whether the first U-Net begins one pixel later than the second. At x2 and x4, their halved and
+   * quartered maps begin at different pixels.
    */
   readonly shifted: boolean;
   /** Factor of the first U-Net. */
@@ -49,7 +50,7 @@ const TWICE = {
 } as const;
 
 const PLANS: ReadonlyMap<number, Plan> = new Map<number, Plan>([
-  // The authors reflect 18 and 19 pixels. One more on each side makes room for the shift.
+  // The authors reflect 18 and 19 pixels. One more pixel on each side makes room for the shift.
   [2, { ...TWICE, border: 19 }],
   [4, { ...TWICE, border: 20 }],
   [
@@ -68,19 +69,20 @@ const PLANS: ReadonlyMap<number, Plan> = new Map<number, Plan>([
 const SLOPE = 0.1;
 /** Channels per hidden element of the channel weights. */
 const REDUCTION = 8;
-/** Of "pro": the image is multiplied by the first, and the second is added. */
+/** For "pro", the image is multiplied by the factor and then shifted. */
 const [PRO_FACTOR, PRO_SHIFT] = [0.7, 0.15];
 
 /**
- * Real-CUGAN: two U-Nets without padding, the first of which enlarges. The second corrects its result. At x4 both
- * work at x2, a last layer enlarges, and the enlarged image is added.
+ * Builds a Real-CUGAN: two U-Nets without padding. The first enlarges, and the second corrects its
+ * result. At x4 both work at x2; then a last layer enlarges, and the enlarged image is added.
  *
- * Source: bilibili, "Real-CUGAN" (2022), whose U-Nets are waifu2x's. Layers have the names of the authors'
- * checkpoints, nodes those of the golden tensors. Weights are in the form of `arrangeCugan`. Images smaller
- * than the border are reflected repeatedly; the authors' code refuses them. Channel weights come from means over
- * the whole image, where the authors' tool uses each tile's own.
+ * Source: bilibili, "Real-CUGAN" (2022), whose U-Nets are those of waifu2x. Layers have the names
+ * of the authors' checkpoints, nodes those of the golden tensors. Weights have the form that
+ * `arrangeCugan` returns. Images smaller than the border are reflected repeatedly; the authors'
+ * code refuses them. Channel weights come from means over the whole image; the authors' tool takes
+ * the mean of each tile.
  *
- * @throws CrispenError `MODEL_UNSUPPORTED` for another scale
+ * @throws CrispenError `MODEL_UNSUPPORTED` for any other scale
  */
 export function realcugan(config: CuganConfig): Network {
   const { scale, pro = false, features = 32, inputRange = 1 } = config;
@@ -100,7 +102,7 @@ export function realcugan(config: CuganConfig): Network {
     ? b.affine('lifted', image, constant(channels, gain), constant(channels, lift))
     : image;
 
-  // From here on, the image is that of the authors, with all of their layers' names.
+  // From here on, the image begins where the authors' begins, and the layers have their names.
   const own = shifted ? t.shift('unet1.input', input, 1) : input;
   const a = doubles('unet1.conv1', own, features, 2 * features);
   const low = doubles(
@@ -150,13 +152,15 @@ export function realcugan(config: CuganConfig): Network {
   return { architecture: 'realcugan', scale, inputRange, graph: b.build(output) };
 }
 
-/** The layers of both U-Nets. A layer's name is also that of its node. */
+/**
+ * Returns functions that append the layers of both U-Nets. A layer and its node have the same name.
+ */
 function layersOf(b: GraphBuilder, t: TransformerBuilder) {
   const conv = (name: string, x: NodeId, cOut: number, kernel: 1 | 3 = 3, layer = name): NodeId =>
     b.conv(name, x, { layer, kernel, cOut, bias: true });
   const active = (name: string, x: NodeId): NodeId => b.leakyRelu(`${name}_lrelu`, x, SLOPE);
 
-  /** x * sigmoid(W2 relu(W1 mean(x))), with one factor per channel. */
+  /** Appends x * sigmoid(W2 relu(W1 mean(x))), with one factor per channel. */
   const weighed = (name: string, x: NodeId, layer: string, inset: Inset): NodeId => {
     const { channels } = b.map(x);
     const sizes = { bias: true, conv: true } as const;
@@ -170,13 +174,13 @@ function layersOf(b: GraphBuilder, t: TransformerBuilder) {
 
   return {
     conv,
-    /** A 2x2 convolution of stride 2. */
+    /** Appends a 2x2 convolution of stride 2. */
     halves: (name: string, x: NodeId, cOut: number): NodeId =>
       active(name, conv(name, t.pixelUnshuffle(`${name}.cells`, x, 2), cOut, 1)),
-    /** A transposed 2x2 convolution of stride 2. */
+    /** Appends a transposed 2x2 convolution of stride 2. */
     up: (name: string, x: NodeId, cOut: number): NodeId =>
       b.pixelShuffle(`${name}.pixels`, active(name, conv(name, x, 4 * cOut, 1)), 2),
-    /** Two convolutions, and channel weights if there is an `inset` of their means. */
+    /** Appends two convolutions, and channel weights if an `inset` for their means is given. */
     doubles(name: string, x: NodeId, middle: number, cOut: number, inset?: Inset): NodeId {
       const first = active(`${name}.0`, conv(`${name}.0`, x, middle, 3, `${name}.conv.0`));
       const second = conv(`${name}.2`, first, cOut, 3, `${name}.conv.2`);
@@ -186,7 +190,10 @@ function layersOf(b: GraphBuilder, t: TransformerBuilder) {
   };
 }
 
-/** A Real-CUGAN under its authors' names; not its variant for fast x2, which reads cells of 2x2 pixels. */
+/**
+ * Recognises a Real-CUGAN by its authors' names, but not the fast variant for x2, which reads cells
+ * of 2x2 pixels.
+ */
 export function matchCugan(outline: Outline): Match | null {
   const head = shapeOf(outline, 'unet1.conv1.conv.0.weight', 4);
   const bottom = shapeOf(outline, 'unet1.conv_bottom.weight', 4);

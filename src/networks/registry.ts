@@ -29,7 +29,9 @@ import { matchRrdb, type RrdbConfig, rrdb } from './rrdb.ts';
 import { matchSpan, type SpanConfig, span } from './span.ts';
 import { matchSrformer, matchSwinir, type SwinConfig, srformer, swinir } from './swinir.ts';
 
-/** The sizes of each family, by its id. All but the scale default to the published values. */
+/**
+ * The sizes of each family, by its id. All sizes except the scale default to the published values.
+ */
 export interface NetworkConfigs {
   readonly a2n: Omit<A2NConfig, 'variant'>;
   readonly a2nm: Omit<A2NConfig, 'variant'>;
@@ -56,7 +58,7 @@ export interface NetworkConfigs {
 export type Architecture = keyof NetworkConfigs;
 
 const count = whole(1, 2 ** 16);
-/** The sizes that callers can give, with one rule for all families that have them. */
+/** The sizes that callers can give. One rule holds for all families that have the size. */
 type CheckedSizes = Omit<A2NConfig, 'variant'> &
   Pick<RrdbConfig, 'growth' | 'unshuffle' | 'plus'> &
   Pick<EdsrConfig, 'residualScale'> &
@@ -78,7 +80,7 @@ const RULES: Rules<CheckedSizes> = {
 };
 
 interface Family<Config> {
-  /** The name for people. */
+  /** The name to show to people. */
   readonly title: string;
   readonly build: (config: Config) => Network;
   readonly match: Matcher;
@@ -126,8 +128,8 @@ export const FAMILIES: { readonly [K in Architecture]: Family<NetworkConfigs[K]>
 export const isArchitecture = (name: string): name is Architecture => Object.hasOwn(FAMILIES, name);
 
 /**
- * The network of a family at a scale.
- * @throws CrispenError `MODEL_UNSUPPORTED` for an unknown family or a scale that it lacks;
+ * Builds the network of a family at a scale.
+ * @throws CrispenError `MODEL_UNSUPPORTED` for an unknown family or for a scale that it lacks;
  *   `INVALID_INPUT` for invalid sizes.
  */
 export function createNetwork<K extends Architecture>(

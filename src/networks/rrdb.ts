@@ -10,14 +10,15 @@ export interface RrdbConfig {
   /** Factor of the pixel unshuffle at the start: 1, 2 or 4. */
   readonly unshuffle?: number;
   readonly features?: number;
-  /** Channels that each dense convolution adds (growth). */
+  /** Channels that each dense convolution adds (the growth). */
   readonly growth?: number;
-  /** Residual in residual dense blocks. */
+  /** Number of residual in residual dense blocks. */
   readonly blocks?: number;
-  /** ESRGAN+: a 1x1 convolution parallel to the dense ones. */
+  /** ESRGAN+: whether a 1x1 convolution runs parallel to the dense convolutions. */
   readonly plus?: boolean;
   /**
-   * Factor of an old network's single stage, which may be 3. Otherwise each stage enlarges by 2.
+   * Factor of the single stage of an old network, which may be 3. In all others, each stage
+   * enlarges by 2.
    */
   readonly stage?: 2 | 3;
   readonly channels?: number;
@@ -30,11 +31,12 @@ const SLOPE = 0.2;
 const FACTOR = 0.2;
 
 /**
- * RRDBNet: the generator of ESRGAN, Real-ESRGAN and most community models.
+ * Builds an RRDBNet, the generator of ESRGAN, Real-ESRGAN and most community models.
  *
- * Source: Wang et al., "ESRGAN", arXiv 1809.00219, section 3.1; pixel unshuffle: Real-ESRGAN, arXiv
- * 2107.10833; the 1x1 convolution: ESRGAN+, arXiv 2001.08073. Layers have BasicSR's names; other
- * styles are renamed when a checkpoint is read. Nodes have the names of the golden tensors.
+ * Sources: Wang et al., "ESRGAN", arXiv 1809.00219, section 3.1; for pixel unshuffle, Real-ESRGAN,
+ * arXiv 2107.10833; for the 1x1 convolution, ESRGAN+, arXiv 2001.08073. Layers have BasicSR's
+ * names; other styles are renamed when a checkpoint is read. Nodes have the names of the golden
+ * tensors.
  */
 export function rrdb(config: RrdbConfig): Network {
   const { scale, unshuffle = 1, features = 64, growth = 32, blocks = 23 } = config;
@@ -72,7 +74,7 @@ export function rrdb(config: RrdbConfig): Network {
   return { architecture: 'esrgan', scale, inputRange, graph: b.build(output) };
 }
 
-/** z + 0.2 * x5. Each convolution reads z and all earlier results. */
+/** Appends z + 0.2 * x5. Each convolution reads z and all earlier results. */
 function denseBlock(
   b: GraphBuilder,
   z: NodeId,
@@ -113,10 +115,10 @@ function denseBlock(
   return b.add(name, z, x5, FACTOR);
 }
 
-/** Converts a style of names to BasicSR's; null for names that belong to no layer. */
+/** Converts names to BasicSR's style; null for names that belong to no layer. */
 type Renaming = (name: string) => string | null;
 
-/** An RRDBNet with any of its three styles of names. */
+/** Recognises an RRDBNet in any of the three styles of names. */
 export function matchRrdb(outline: Outline): Match | null {
   const rename = renamingOf(outline);
   if (rename === null) return null;
@@ -132,7 +134,8 @@ export function matchRrdb(outline: Outline): Match | null {
   if (!head || !dense || !last) return null;
   const [features, taken] = head;
   const [outputChannels] = last;
-  // 4 or 16 times as many input as output channels mean a pixel unshuffle by 2 or 4.
+  // If there are 4 or 16 times as many input as output channels, a pixel unshuffle by 2 or 4 is
+  // assumed.
   const unshuffle = [2, 4].find((u) => taken === outputChannels * u ** 2) ?? 1;
   const stages = countBlocks(new Map([...layers].map(upTo)), 'conv_up#.');
   const old = outline.has('model.0.weight');
@@ -148,7 +151,7 @@ export function matchRrdb(outline: Outline): Match | null {
   };
   return {
     architecture: 'esrgan',
-    // An old network of one stage enlarges by 2 or, rarely, by 3. Both have the same shapes.
+    // An old network with one stage enlarges by 2 or, rarely, by 3. Both have the same shapes.
     scales: old && stages === 1 ? [2, 3] : [scale],
     inputRange: 1,
     build: ({ scale: chosen, inputRange = 1 }) =>
@@ -157,7 +160,7 @@ export function matchRrdb(outline: Outline): Match | null {
   };
 }
 
-/** `conv_up1` becomes block 0, because stages count from one. */
+/** Renames `conv_up1` to block 0, because the file counts stages from one. */
 function upTo<T>([name, tensor]: readonly [string, T]): readonly [string, T] {
   const stage = /^conv_up(\d)\./.exec(name)?.[1];
   return [stage === undefined ? name : `conv_up${Number(stage) - 1}.`, tensor];
@@ -169,7 +172,7 @@ function renamingOf(outline: Outline): Renaming | null {
   return outline.has('body.0.rdb1.conv1.weight') ? (name) => name : null;
 }
 
-/** ESRGAN's released code, BSRGAN, RealSR. */
+/** The style of ESRGAN's released code, BSRGAN and RealSR. */
 function trunkName(name: string): string {
   return name
     .replace(/^RRDB_trunk\.(\d+)\.RDB(\d)\./, 'body.$1.rdb$2.')
@@ -179,7 +182,8 @@ function trunkName(name: string): string {
 }
 
 /**
- * The first ESRGAN code: indices in a sequence. The order identifies the layers after the trunk.
+ * Returns the renaming for the first ESRGAN code, where names are indices in a sequence. The order
+ * identifies the layers after the trunk.
  */
 function oldNames(outline: Outline): Renaming {
   const places = indices(outline, 'model.#.weight').filter((place) => place > 1);

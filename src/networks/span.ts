@@ -11,7 +11,7 @@ export interface SpanConfig {
   readonly features?: number;
   readonly channels?: number;
   readonly outputChannels?: number;
-  /** Whether the input is shifted by the mean and scaled to 0..imageRange first. */
+  /** Whether the input is first shifted by the mean and scaled to 0..imageRange. */
   readonly normalise?: boolean;
   readonly imageRange?: number;
   readonly inputRange?: number;
@@ -20,13 +20,12 @@ export interface SpanConfig {
 const BLOCKS = 6;
 
 /**
- * Swift parameter-free attention network with folded convolutions: `foldSpan` turns the training
- * weights into one 3x3 convolution per layer.
+ * Builds a swift parameter-free attention network with folded convolutions. `foldSpan` turns the
+ * training weights into one 3x3 convolution per layer.
  *
  * Source: Wan et al., "Swift Parameter-free Attention Network for Efficient Super-Resolution",
- * arXiv 2311.12770, section
- * 3. Nodes have the names of the golden tensors. Layers are called `eval_conv`, as in stripped
- *    checkpoints.
+ * arXiv 2311.12770, section 3. Nodes have the names of the golden tensors. Layers are called
+ * `eval_conv`, as in stripped checkpoints.
  */
 export function span(config: SpanConfig): Network {
   const { scale, features = 48, normalise = true, imageRange = 255, inputRange = 1 } = config;
@@ -81,7 +80,7 @@ export function span(config: SpanConfig): Network {
   return { architecture: 'span', scale, inputRange, graph: b.build(output) };
 }
 
-/** A SPAN with its training weights or stripped to its folded layers. */
+/** Recognises a SPAN with its training weights, or one that is stripped to its folded layers. */
 export function matchSpan(outline: Outline): Match | null {
   const trained = shapeOf(outline, 'conv_1.sk.weight', 4);
   const head = trained ?? shapeOf(outline, 'conv_1.eval_conv.weight', 4);

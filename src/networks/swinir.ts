@@ -10,9 +10,9 @@ import { bodyConv, swinTail, type Upsampler, upsamplerOf } from './parts/swin.ts
 export interface SwinConfig {
   readonly scale: number;
   readonly features?: number;
-  /** Blocks of each layer. */
+  /** Blocks in each layer. */
   readonly depths?: readonly number[];
-  /** Heads of each layer. */
+  /** Heads in each layer. */
   readonly heads?: readonly number[];
   /** Side of a window. */
   readonly window?: number;
@@ -24,7 +24,10 @@ export interface SwinConfig {
   readonly upsamplerFeatures?: number;
   readonly channels?: number;
   readonly inputRange?: number;
-  /** Range inside; default 1, and 255 for windows of 7 pixels, as in the released files. */
+  /**
+   * Upper end of the range inside; default 1, or 255 for windows of 7 pixels, as in the released
+   * files.
+   */
   readonly imageRange?: number;
 }
 
@@ -33,7 +36,8 @@ type Kind = 'swinir' | 'srformer';
 const EPSILON = 1e-5;
 
 /**
- * SwinIR: attention within windows, which are shifted by half a window in every second block.
+ * Builds a SwinIR. Attention is within windows, which are shifted by half a window in every second
+ * block.
  *
  * Source: Liang et al., "SwinIR: Image Restoration Using Swin Transformer", arXiv 2108.10257.
  * Layers have the names of the authors' checkpoints.
@@ -41,7 +45,7 @@ const EPSILON = 1e-5;
 export const swinir = (config: SwinConfig): Network => swin('swinir', config);
 
 /**
- * SRFormer: SwinIR with large windows, in which the keys of 2 x 2 pixels are one.
+ * Builds an SRFormer: a SwinIR with large windows, in which 2 x 2 pixels share one key.
  *
  * Source: Zhou et al., "SRFormer: Permuted Self-Attention for Single Image Super-Resolution", arXiv
  * 2303.09735.
@@ -99,7 +103,7 @@ interface BlockSpec {
   readonly hidden: number;
 }
 
-/** x + attention(norm(x)), then x + feed-forward(norm(x)). */
+/** Appends x + attention(norm(x)), then x + feed-forward(norm(x)). */
 function block(b: GraphBuilder, kind: Kind, x: NodeId, spec: BlockSpec): NodeId {
   const { name, layer, grouping, heads, hidden } = spec;
   const t = new TransformerBuilder(b);
@@ -141,11 +145,14 @@ function block(b: GraphBuilder, kind: Kind, x: NodeId, spec: BlockSpec): NodeId 
 
 const FIRST_BLOCK = 'layers.0.residual_group.blocks.0';
 
-/** Names in networks that are built like SwinIR and compute something else. */
+/** Names that only occur in networks that resemble SwinIR but compute something else. */
 const RELATIVES =
   /\.conv_block\.|\.overlap_attn\.|^patch_embed\.proj|\.attn\.logit_scale$|^absolute_pos_embed|^conv_first\.1\./;
 
-/** A SwinIR or an SRFormer under its authors' names. Relatives (HAT, Swin2SR) are not matched. */
+/**
+ * Recognises a SwinIR or an SRFormer by its authors' names. Relatives (HAT, Swin2SR) are not
+ * matched.
+ */
 function matchSwin(kind: Kind): Matcher {
   const project = kind === 'swinir' ? 'attn.qkv' : 'attn.q';
   const tableName = (l: number) =>

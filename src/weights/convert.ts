@@ -2,7 +2,7 @@ import { CrispenError } from '../errors.ts';
 import { DTYPE_BYTES, elementCount, type Tensor } from './tensor.ts';
 
 /**
- * The elements of a tensor as f32, row-major, in a new array.
+ * Copies the elements of a tensor as f32, row-major.
  *
  * Exact for f16, bf16, i16, i8, u8 and bool (0 or 1). f64, i64 and i32 are rounded to nearest.
  * Infinities and NaN are kept.
@@ -19,8 +19,8 @@ export function toFloat32(tensor: Tensor): Float32Array {
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const out = new Float32Array(count);
-  // 16-bit and 32-bit types are moved as bits, because a NaN that passes as a number may lose its
-  // payload.
+  // 16-bit and 32-bit types are copied as bits, because a NaN may lose its payload when it is read
+  // as a number.
   const bits = new Uint32Array(out.buffer);
   switch (dtype) {
     case 'f64':
@@ -58,8 +58,8 @@ export function toFloat32(tensor: Tensor): Float32Array {
 }
 
 /**
- * A tensor of the given type from row-major f32 values; a copy. Rounds to nearest, ties to even.
- * Too large values become infinity, NaN becomes a quiet NaN.
+ * Makes a tensor of the given type from a copy of row-major f32 values. Rounds to nearest, ties to
+ * even. Values that are too large become infinity, and NaN becomes a quiet NaN.
  * @throws CrispenError `INVALID_INPUT` if the number of values does not fit the shape.
  */
 export function fromFloat32(
@@ -96,19 +96,19 @@ const F32_HIDDEN_BIT = 0x0080_0000;
 /** Difference of the exponent biases, 127 - 15, shifted to the f32 exponent. */
 const REBIAS = 112 << 23;
 
-/** The bits of a binary16 as the bits of a binary32. Every value is exact. */
+/** Converts the bits of a binary16 to those of a binary32. Every value is exact. */
 function float32BitsOfHalf(half: number): number {
   const sign = (half & 0x8000) << 16;
   const magnitude = half & 0x7fff;
   if (magnitude >= 0x7c00) return sign | F32_INFINITY | ((magnitude & 0x3ff) << 13);
   if (magnitude >= 0x0400) return sign | ((magnitude << 13) + REBIAS);
   if (magnitude === 0) return sign;
-  // Subnormal, magnitude * 2^-24: its highest bit, number e, becomes the hidden bit.
+  // Subnormal, magnitude * 2^-24. Its highest set bit, bit e, becomes the hidden bit.
   const e = 31 - Math.clz32(magnitude);
   return sign | ((e + 127 - 24) << 23) | ((magnitude << (23 - e)) & (F32_HIDDEN_BIT - 1));
 }
 
-/** The bits of a binary32 as the bits of a binary16, to nearest with ties to even. */
+/** Converts the bits of a binary32 to those of a binary16, to nearest with ties to even. */
 function halfOfFloat32Bits(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fff_ffff;
@@ -124,7 +124,7 @@ function halfOfFloat32Bits(bits: number): number {
   return sign | roundToEven(fraction, 126 - exponent);
 }
 
-/** The bits of a binary32 as the bits of a bfloat16, to nearest with ties to even. */
+/** Converts the bits of a binary32 to those of a bfloat16, to nearest with ties to even. */
 function bfloatOfFloat32Bits(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fff_ffff;
@@ -132,7 +132,7 @@ function bfloatOfFloat32Bits(bits: number): number {
   return sign | roundToEven(magnitude, 16);
 }
 
-/** value / 2^shift, rounded to nearest, ties to even. */
+/** Computes value / 2^shift, rounded to nearest, ties to even. */
 function roundToEven(value: number, shift: number): number {
   const odd = (value >>> shift) & 1;
   return (value + (2 ** (shift - 1) - 1) + odd) >>> shift;

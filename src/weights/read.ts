@@ -11,7 +11,7 @@ import { type Recognise, stripPrefixes, unwrap } from './torch/unwrap.ts';
 const BYTES: Rule = {
   kind: 'bytes',
   wants: 'a Uint8Array, such as new Uint8Array(await response.arrayBuffer())',
-  // Of any realm, including Node's Buffer.
+  // An array from any realm, or Node's Buffer.
   accepts: (value) => Object.prototype.toString.call(value) === '[object Uint8Array]',
 };
 
@@ -30,15 +30,16 @@ export interface WeightFile {
 }
 
 /**
- * Reads a weight file. Its first bytes determine the format: safetensors, or a PyTorch checkpoint,
- * zip or legacy. Nothing in a checkpoint is executed.
+ * Reads a weight file. Its first bytes determine the format: safetensors, or a PyTorch checkpoint
+ * (zip or legacy). Nothing in a checkpoint is executed.
  *
- * Tensors are views into `bytes` wherever their elements are in order there, so a file is in memory
- * once. Deflated archives and transposed tensors are copied. `bytes` must not change afterwards.
- * Memory besides `bytes` is at most 3 times its length plus 56 MiB, whatever the file says.
+ * A tensor is a view into `bytes` if its elements lie there contiguously and in row-major order, so
+ * they are not in memory twice. The tensors of deflated archives and transposed tensors are copied.
+ * `bytes` must not change afterwards. Memory besides `bytes` is at most 3 times its length plus 56
+ * MiB, whatever the file says.
  *
- * `recognise` decides whether a `model.` before all names belongs to them. Without it, `model.`
- * stays.
+ * `recognise` decides whether a `model.` at the start of all names belongs to the names. If it is
+ * absent, `model.` is kept.
  * @throws CrispenError `MODEL_CORRUPT` if the file is damaged; `MODEL_UNSUPPORTED` for another
  *   format or unsupported content, which the message names; `INVALID_INPUT` for anything but bytes.
  */
@@ -58,15 +59,16 @@ export async function readWeights(bytes: Uint8Array, recognise?: Recognise): Pro
 }
 
 /**
- * The format, by the first bytes of a file.
- * @throws CrispenError `MODEL_UNSUPPORTED` for anything but weights; `MODEL_CORRUPT` for no bytes
+ * Determines the format from the first bytes of a file.
+ * @throws CrispenError `MODEL_UNSUPPORTED` for anything but weights; `MODEL_CORRUPT` for an empty
+ *   file
  */
 export function sniff(bytes: Uint8Array): WeightFormat {
   const starts = (text: string, at = 0) =>
     [...text].every((character, i) => bytes[at + i] === character.charCodeAt(0));
   if (bytes.length === 0) throw new CrispenError('MODEL_CORRUPT', 'The weight file is empty.');
-  // Comes first: a safetensors file starts with a length, which may look like the marks of the
-  // others.
+  // This test comes first: a safetensors file starts with a length, whose bytes may look like the
+  // marks of the other formats.
   if (starts('{', 8)) return 'safetensors';
   if (starts('PK')) return 'torch-zip';
   if (starts('\x80')) return 'torch-legacy';

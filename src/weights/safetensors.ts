@@ -1,7 +1,7 @@
 import { CrispenError } from '../errors.ts';
 import { DTYPE_BYTES, type DType, elementCount, type Tensor, type TensorMap } from './tensor.ts';
 
-// The core compiles without the DOM library; it exists in pages, workers and Node alike.
+// The core compiles without the DOM library. Pages, workers and Node all have it.
 declare const TextDecoder: new (
   label: 'utf-8',
   options: { fatal: true; ignoreBOM: true },
@@ -19,7 +19,10 @@ const DTYPES: ReadonlyMap<unknown, DType> = new Map([
   ['U8', 'u8'],
   ['BOOL', 'bool'],
 ]);
-/** Bits per element of the format's other types. Files with them are valid but not supported. */
+/**
+ * Bits per element of the format's other types. Files that contain them are valid but not
+ * supported.
+ */
 const UNREAD: ReadonlyMap<unknown, number> = new Map([
   ['F4', 4],
   ['F6_E2M3', 6],
@@ -37,8 +40,8 @@ const UNREAD: ReadonlyMap<unknown, number> = new Map([
 export const METADATA = '__metadata__';
 export const LENGTH_BYTES = 8;
 /**
- * Of the header of a network that Crispen runs, which is a hundredth of it. As objects, a header takes ten
- * times its size.
+ * About a hundred times the header of a network that Crispen runs. Once parsed, a header takes ten
+ * times its size in memory.
  */
 const MAX_HEADER_BYTES = 2 ** 23;
 
@@ -136,8 +139,8 @@ function parseHeader(bytes: Uint8Array): object {
 }
 
 /**
- * The first key that occurs twice in one object of `text`, which is known to be valid JSON.
- * JSON.parse silently keeps the last of them.
+ * Returns the first key that occurs twice in one object of `text`, which is known to be valid JSON.
+ * JSON.parse silently keeps the last value of such a key.
  */
 function findDuplicateKey(text: string): string | null {
   const colon = /\s*:/y;
@@ -189,7 +192,7 @@ function readEntry(
   if (begin > end || end > dataLength) {
     throw corrupt(`${tensor} claims bytes ${begin} to ${end} of ${dataLength}`);
   }
-  // A product beyond 2^53 is inexact, but no file is that long, so it is rejected as well.
+  // A product beyond 2^53 is inexact. But no file is that long, so it is rejected too.
   const expected = (elementCount(shape) * bits) / 8;
   if (end - begin !== expected) {
     throw corrupt(
@@ -221,7 +224,7 @@ function isSizeArray(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
 }
 
-/** A value of the header as text for a message, cut to a readable length. */
+/** Converts a value of the header to text for a message, cut to a readable length. */
 function quote(value: unknown): string {
   let text: string;
   try {

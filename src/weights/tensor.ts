@@ -28,7 +28,7 @@ export interface Tensor {
 /** The tensors of one weight file by name. */
 export type TensorMap = ReadonlyMap<string, Tensor>;
 
-/** Number of elements of a shape; 1 for a scalar (rank 0). */
+/** Returns the number of elements in a shape; 1 for a scalar (rank 0). */
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((count, size) => count * size, 1);
 }

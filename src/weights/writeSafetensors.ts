@@ -6,9 +6,9 @@ import { DTYPE_BYTES, elementCount, type TensorMap } from './tensor.ts';
 declare const TextEncoder: new () => { encode(text: string): Uint8Array };
 
 /**
- * Writes a safetensors file. Tensors are ordered by falling element size, then by the order of the
- * map, and the header is padded to a multiple of 8. Every tensor therefore starts at a multiple of
- * its element size.
+ * Writes a safetensors file. Tensors are sorted by element size, the largest first, and then keep
+ * the order of the map. The header is padded to a multiple of 8. Every tensor therefore starts at a
+ * multiple of its element size.
  * @throws CrispenError `INVALID_INPUT` if a tensor's bytes do not fit its shape or a tensor is
  *   named `__metadata__`.
  */

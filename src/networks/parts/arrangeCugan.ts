@@ -2,13 +2,14 @@ import { fromFloat32, toFloat32 } from '../../weights/convert.ts';
 import type { Tensor, TensorMap } from '../../weights/tensor.ts';
 
 /**
- * The layers of a Real-CUGAN that change the size of a map, as convolutions of stride 1 before a pixel
- * shuffle or after a pixel unshuffle:
- * - 2x2 of stride 2, [cOut, cIn, 2, 2]: 1x1 of the four pixels of a cell, [cOut, 4 cIn, 1, 1].
+ * Rewrites the layers of a Real-CUGAN that change the size of a map. They become convolutions of
+ * stride 1 after a pixel unshuffle or before a pixel shuffle:
+ * - 2x2 of stride 2, [cOut, cIn, 2, 2]: 1x1 over the four pixels of a cell, [cOut, 4 cIn, 1, 1].
  * - transposed 2x2 of stride 2, [cIn, cOut, 2, 2]: 1x1, [4 cOut, cIn, 1, 1].
- * - transposed 4x4 of stride 2 and padding 3, or 5x5 of stride 3 and padding 2: 3x3, [s^2 cOut, cIn, 3, 3].
+ * - transposed 4x4 of stride 2 and padding 3, or 5x5 of stride 3 and padding 2: 3x3, [s^2 cOut,
+ *   cIn, 3, 3].
  *
- * Other tensors are returned as they are.
+ * Other tensors are returned unchanged.
  */
 export function arrangeCugan(tensors: TensorMap): TensorMap {
   const result = new Map(tensors);
@@ -29,7 +30,7 @@ export function arrangeCugan(tensors: TensorMap): TensorMap {
   return result;
 }
 
-/** The strides of transposed convolutions by the side of their kernels. */
+/** The strides of transposed convolutions, by the side of their kernels. */
 const STRIDES: ReadonlyMap<number, number> = new Map([
   [2, 2],
   [4, 2],
@@ -37,8 +38,9 @@ const STRIDES: ReadonlyMap<number, number> = new Map([
 ]);
 
 /**
- * A transposed convolution as one of stride 1. Tap t of the pixels of phase p reads pixel i + t - 1,
- * and pixel i has the outputs s i + k - 1 for k = 0 .. side - 1 (side 2: s i + k), so that k = p + s (1 - t) + 1.
+ * Turns a transposed convolution into a convolution of stride 1. Tap t for the pixels of phase p
+ * reads pixel i + t - 1. Pixel i contributes to the outputs s i + k - 1 for k = 0 .. side - 1 (side
+ * 2: s i + k), so k = p + s (1 - t) + 1.
  */
 function transposed(tensor: Tensor, stride: number): Tensor {
   const [cIn, cOut, side] = tensor.shape;

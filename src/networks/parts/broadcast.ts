@@ -1,7 +1,7 @@
 import type { GraphBuilder, NodeId } from '../../graph/graph.ts';
 
 /**
- * A map of one channel repeated to `channels`, as PyTorch's broadcasting does. Other maps are
+ * Repeats a map of one channel to `channels`, as PyTorch's broadcasting does. Other maps are
  * returned unchanged.
  */
 export function broadcast(b: GraphBuilder, name: string, x: NodeId, channels: number): NodeId {

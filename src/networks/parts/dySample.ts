@@ -11,9 +11,8 @@ export interface DySample {
   /** Channels of the result. */
   readonly channels: number;
   /**
-   * `folded`: the last 1x1 convolution comes before the sampling, as `foldDySample` prepares it. The
-   * result is the same, because sampling is linear, and four channels per group are sampled instead
-   * of all.
+   * Whether the last 1x1 convolution precedes the sampling, as `foldDySample` prepares it. The
+   * result is the same, because sampling is linear, but only four channels per group are sampled.
    */
   readonly folded: boolean;
 }
@@ -21,7 +20,7 @@ export interface DySample {
 /** The authors use four groups, or three for odd scales; the last layer is absent at scale 1. */
 export const dySampleGroups = (scale: number): number => (scale % 2 === 1 ? 3 : 4);
 
-/** The image from a map, by sampling at learned offsets. */
+/** Computes the image from a map by sampling at learned offsets. */
 export function dySample(
   b: GraphBuilder,
   output: string,
@@ -47,7 +46,9 @@ export function dySample(
   return b.conv(output, sampled, { ...last, cOut: channels });
 }
 
-/** Scale and groups of a DySample under a prefix; null if it has none or another form. */
+/**
+ * Returns scale and groups of a DySample under a prefix; null if there is none or its form differs.
+ */
 export function dySampleOf(
   outline: Outline,
   layer: string,
@@ -59,8 +60,8 @@ export function dySampleOf(
 }
 
 /**
- * The last 1x1 convolution W [n, C] as one before the sampling, [4 g, C]: row 4 q + k has the weights
- * of W's row k for the channels of group q. The first group has the bias.
+ * Moves the last 1x1 convolution W [n, C] before the sampling, as [4 g, C]. Row 4 q + k has the
+ * weights of W's row k for the channels of group q. Only the first group has the bias.
  */
 export function foldDySample(tensors: TensorMap, layer: string, groups: number): TensorMap {
   const weight = tensors.get(`${layer}.end_conv.weight`);

@@ -64,7 +64,7 @@ function foldLayer(tensors: TensorMap, layer: string): { weight: Tensor; bias: T
     );
   }
 
-  // Inner: [n][i * 9 + tap] of W2 W1, and the sum of the biases before W3.
+  // `inner`: W2 W1 as [n][i * 9 + tap]. `carried`: the sum of the biases before W3.
   const inner = new Float64Array(ns * ci * 9);
   const carried = new Float64Array(ns);
   for (let n = 0; n < ns; n++) {

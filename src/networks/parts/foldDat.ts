@@ -4,19 +4,20 @@ import type { Tensor, TensorMap } from '../../weights/tensor.ts';
 
 const EPSILON = 1e-5;
 
-/** Layers with a batch norm behind them, and the layer that gives the spatial gate. */
+/** Layers that a batch norm follows, and the layer that computes the spatial gate. */
 const NORMED =
   /^(.*\.attn\.(?:dwconv|channel_interaction|spatial_interaction)\.)(\d)\.running_mean$/;
 const GATE = /^(.*\.attn\.spatial_interaction\.3)\.weight$/;
 const POSITIONS = /^(.*\.attns\.([01]))\.pos\.pos_proj\.weight$/;
 
 /**
- * The weights of a DAT as its graph needs them. Sums are f64; other tensors are left as they are.
+ * Converts the weights of a DAT to the form that its graph needs. Sums are f64; other tensors are
+ * unchanged.
  * - Batch norms (with their stored statistics) are folded into the layers before them.
  * - The last layer of a spatial gate has one output channel, which is repeated for all features.
- * - `attns.K.table`: the position table, which a small network computes from the offsets within a
- *   window. Row (dy + rows - 1) (2 columns - 1) + dx + columns - 1 is that of the offset (dy, dx).
- * @param split rows and columns of a window of the first half
+ * - `attns.K.table` is the position table, which a small network computes from the offsets within a
+ *   window. Row (dy + rows - 1) (2 columns - 1) + dx + columns - 1 belongs to the offset (dy, dx).
+ * @param split rows and columns of a window for the first half of the channels
  */
 export function foldDat(tensors: TensorMap, split: readonly [number, number]): TensorMap {
   const result = new Map(tensors);
@@ -79,7 +80,10 @@ function foldNorm(
   );
 }
 
-/** Rows of the position table of a window: a linear layer, then three of norm, ReLU and linear. */
+/**
+ * Computes the rows of a window's position table: a linear layer, then norm, ReLU and linear three
+ * times.
+ */
 function positionTable(
   values: (part: string) => Float64Array,
   rows: number,

@@ -1,8 +1,8 @@
 import type { GraphBuilder, NodeId } from '../../graph/graph.ts';
 
 /**
- * EDSR's upsampler: for each stage, a 3x3 convolution to factor^2 times the channels and a pixel
- * shuffle. x4 and x8 have two and three stages of 2. x1 has none.
+ * Appends EDSR's upsampler. Each stage is a 3x3 convolution, which multiplies the channels by
+ * factor^2, and a pixel shuffle. x4 and x8 have two and three stages of 2. x1 has no stage.
  */
 export function shuffleUp(b: GraphBuilder, from: NodeId, scale: number, layer: string): NodeId {
   const { channels } = b.map(from);

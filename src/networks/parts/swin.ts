@@ -3,10 +3,10 @@ import type { GraphBuilder, NodeId } from '../../graph/graph.ts';
 import { type Outline, shapeOf, shuffled, shuffleScale } from '../match.ts';
 import { shuffleUp } from './shuffleUp.ts';
 
-/** The end of a network, by the names of its training code. `none`: the scale is 1. */
+/** The end of a network, under the names in its training code. `none`: the scale is 1. */
 export type Upsampler = 'pixelshuffle' | 'pixelshuffledirect' | 'nearest+conv' | 'none';
 
-/** A 3x3 convolution, or three with a quarter of the channels between them. */
+/** Appends a 3x3 convolution, or three with a quarter of the channels between them. */
 export function bodyConv(
   b: GraphBuilder,
   name: string,
@@ -25,7 +25,7 @@ export function bodyConv(
   return b.conv(name, ready, { ...spec, layer: `${layer}.4`, cOut: channels });
 }
 
-/** From the features of a body to the enlarged image, in the range of the body. */
+/** Appends the layers from a body's features to the enlarged image, in the range of the body. */
 export function swinTail(
   b: GraphBuilder,
   x: NodeId,
@@ -52,7 +52,7 @@ export function swinTail(
   return conv('last', hr, 'conv_last', channels);
 }
 
-/** The upsampler of a file; null if there is none of these. */
+/** Recognises the upsampler of a file; null if it has none of these. */
 export function upsamplerOf(
   outline: Outline,
   channels: number,

@@ -2,7 +2,7 @@
 import type { GraphBuilder, NodeId } from '../../graph/graph.ts';
 import { TransformerBuilder } from '../../graph/transformer.ts';
 
-/** The layers of a local block, after its prefix. */
+/** The names of a local block's layers, after its prefix. */
 interface LocalLayers {
   readonly first: string;
   readonly depthwise: string;
@@ -12,7 +12,7 @@ interface LocalLayers {
 }
 
 /**
- * An inverted residual with channel weights:
+ * An inverted residual block with channel weights:
  * x + project(u * sigmoid(expand(silu(reduce(mean(u)))))), u = gelu(depthwise(gelu(first(x)))).
  */
 export class LocalBlock {
@@ -26,7 +26,10 @@ export class LocalBlock {
     this.#layers = layers;
   }
 
-  /** The result's node is `name`, and that of the channel weights is `name.se`. */
+  /**
+   * Appends the block. The result's node is `name`, and the node of the channel weights is
+   * `name.se`.
+   */
   append(name: string, x: NodeId, hidden: number): NodeId {
     const b = this.#b;
     const t = new TransformerBuilder(b);
@@ -50,8 +53,8 @@ export class LocalBlock {
 }
 
 /**
- * x + project_out(gelu(u) * v), where u and v are the halves of dwconv(project_in(norm(x))). Only
- * the norm has a bias.
+ * A gated feed-forward layer: x + project_out(gelu(u) * v), where u and v are the halves of
+ * dwconv(project_in(norm(x))). Only the norm has a bias.
  */
 export class FeedForward {
   readonly #b: GraphBuilder;

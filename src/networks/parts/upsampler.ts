@@ -3,7 +3,7 @@ import type { Graph, GraphBuilder, NodeId } from '../../graph/graph.ts';
 
 const SLOPE = 0.2;
 
-/** The factors of the nearest enlargements. */
+/** The factor of each nearest-neighbour enlargement, by scale. */
 const STAGES: ReadonlyMap<number, readonly number[]> = new Map([
   [1, []],
   [2, [2]],
@@ -17,9 +17,9 @@ export const noUpsampler = (scale: number): CrispenError =>
   });
 
 /**
- * The upsampler of PAN and A2N: nearest enlargement, convolution, pixel attention, convolution
- * (twice for x4), then the last convolution plus the bilinear skip. x1 restores: only the last
- * convolution, plus the input.
+ * Appends the upsampler of PAN and A2N. A stage is a nearest-neighbour enlargement, a convolution,
+ * pixel attention and a convolution; x4 has two stages. The last convolution plus the bilinear skip
+ * follow. At x1, which restores, the upsampler is only the last convolution plus the input.
  * @throws CrispenError `MODEL_UNSUPPORTED` for a scale other than 1 to 4
  */
 export function upsampler(

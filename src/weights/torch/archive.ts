@@ -10,8 +10,8 @@ const PICKLE = '/data.pkl';
 
 /**
  * Opens a checkpoint of PyTorch 1.6 or later: a zip archive with `<name>/data.pkl`, a pickle, and
- * `<name>/data/<key>`, the raw storages. Nothing in it is executed (see `readPickle`). A storage is
- * checked against its CRC-32 when it is first loaded, and then kept.
+ * `<name>/data/<key>`, the raw storages. Nothing in it is executed (see `readPickle`). When a
+ * storage is first loaded, it is checked against its CRC-32; then it is kept.
  *
  * The elements of a stored (not deflated) archive are never copied: tensors are views of `bytes`.
  * @throws CrispenError `MODEL_CORRUPT`, or `MODEL_UNSUPPORTED` (also for big-endian files).
@@ -53,7 +53,9 @@ export async function openArchive(bytes: Uint8Array): Promise<Checkpoint> {
   return { root: value, load };
 }
 
-/** The folder around all entries. Its name is that of the file when it was first saved. */
+/**
+ * Finds the folder around all entries. It has the name that the file had when it was first saved.
+ */
 function findTop(names: ReadonlySet<string>): string {
   const found = [...names].filter(
     (name) => name.indexOf('/') === name.length - PICKLE.length && name.endsWith(PICKLE),

@@ -22,8 +22,8 @@ const STORAGE_TYPES: Readonly<Record<string, DType>> = {
   BoolStorage: 'bool',
 };
 /**
- * How PyTorch writes tensors of unsupported element types, with names for messages. Such files are
- * valid.
+ * Names that PyTorch uses for tensors of unsupported element types, with descriptions for messages.
+ * Such files are valid.
  */
 const UNREAD: Readonly<Record<string, string>> = {
   'torch ComplexFloatStorage': 'complex numbers',
@@ -42,7 +42,8 @@ const UNREAD: Readonly<Record<string, string>> = {
 const MAX_RANK = 16;
 
 /**
- * Kept by name only: training checkpoints contain them beside the weights, and nothing reads them.
+ * Calls of which only the name is kept. Training checkpoints contain them next to the weights, and
+ * nothing reads them.
  */
 const INERT_CALLS = [
   'torch device',
@@ -56,7 +57,7 @@ const INERT_CALLS = [
   'numpy._core.multiarray _reconstruct',
   'argparse Namespace',
 ];
-/** Mentioned but never called. */
+/** Names that are mentioned but never called. */
 const INERT_NAMES = [
   'numpy ndarray',
   ...['float64', 'float32', 'float16', 'bfloat16'].map((name) => `torch ${name}`),
@@ -137,7 +138,7 @@ function makeDictionary(args: readonly PickleValue[]): PickleValue {
   throw corrupt('a dictionary is made from values that are not entries');
 }
 
-/** Python 2's form: `OrderedDict([[key, value], ...])`. */
+/** Reads Python 2's form: `OrderedDict([[key, value], ...])`. */
 function dictionaryOfPairs(pairs: readonly PickleValue[]): PickleValue {
   const result = new Map<PickleValue, PickleValue>();
   for (const pair of pairs) {
@@ -154,14 +155,14 @@ function firstList(args: readonly PickleValue[]): PickleValue {
   return args[0];
 }
 
-/** `(storage, offset, shape, strides, ...)`; gradients, hooks and metadata are ignored. */
+/** Takes `(storage, offset, shape, strides, ...)`; ignores gradients, hooks and metadata. */
 function rebuildTensor(args: readonly PickleValue[]): PickleValue {
   const [view, offset, shape, strides] = args;
   if (!(view instanceof StorageView)) throw corrupt('a tensor has no storage');
   return new TensorRef(view, toSize(offset), toSizes(shape), toSizes(strides));
 }
 
-/** `(tensor, requires_grad, hooks)`. */
+/** Takes `(tensor, requires_grad, hooks)`. */
 function rebuildParameter(args: readonly PickleValue[]): PickleValue {
   if (!(args[0] instanceof TensorRef)) throw corrupt('a parameter has no tensor');
   return args[0];

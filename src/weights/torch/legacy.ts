@@ -11,9 +11,10 @@ const PROTOCOL = 1001;
 const COUNT_BYTES = 8;
 
 /**
- * Opens a checkpoint in PyTorch's format before 1.6: five pickles in a row (magic number, protocol,
- * system information, the value, the keys of the storages), then the storages in the order of the
- * keys, each an int64 count of elements and the elements. Nothing in it is executed.
+ * Opens a checkpoint in the format that PyTorch used before 1.6: five pickles in a row (magic
+ * number, protocol, system information, the value, the keys of the storages), then the storages in
+ * the order of the keys. Each storage is an int64 count of elements and then the elements. Nothing
+ * in the file is executed.
  *
  * The format has no checksum, but keys, counts and the end of the file must match. Elements are
  * never copied: tensors are views of `bytes`.

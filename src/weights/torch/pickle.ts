@@ -12,7 +12,7 @@ declare const TextDecoder: new (
   options: { fatal: boolean; ignoreBOM: boolean },
 ) => { decode(bytes: Uint8Array): string };
 
-// Charges in bytes, rounded up from the size in V8.
+// Charges in bytes, rounded up from the sizes in V8.
 const PER_OPCODE = 16;
 const PER_VALUE = 96;
 const PER_ITEM = 16;
@@ -23,7 +23,7 @@ const MAX_LONG_BYTES = 255;
 const MAX_NAME_BYTES = 256;
 const HIGHEST_PROTOCOL = 5;
 
-/** Valid opcodes that no state dictionary needs, with names for the message. */
+/** Valid opcodes that no state dictionary needs, with their names for the message. */
 const REFUSED_OPCODES: ReadonlyMap<number, string> = new Map([
   [0x50, 'PERSID'],
   [0x49, 'INT'],
@@ -50,9 +50,9 @@ const REFUSED_OPCODES: ReadonlyMap<number, string> = new Map([
 
 /**
  * Reads one pickle of protocol 2 to 5 that starts at byte `start` of `bytes`, and returns where it
- * ends. Nothing in it is executed: a name outside `options.globals` is an error where it is
- * mentioned, and a call reaches only our stand-ins. `options.budget` limits the memory; the
- * pickle's length and the budget limit the time. There is no recursion.
+ * ends. Nothing in it is executed: mentioning a name outside `options.globals` is an error, and
+ * calls only reach our stand-ins. `options.budget` limits the memory; the pickle's length and the
+ * budget limit the time. There is no recursion.
  *
  * Source: the opcode table of CPython's Lib/pickletools.py.
  * @throws CrispenError `MODEL_CORRUPT` for malformed bytes; `MODEL_UNSUPPORTED` for an opcode or a
@@ -145,7 +145,7 @@ class PickleMachine {
       case 0x8b: // LONG4
         stack.push(this.#long(this.#u32()));
         return;
-      case 0x47: // BINFLOAT, the one big-endian number
+      case 0x47: // BINFLOAT, the only big-endian number
         this.#charge(PER_ITEM);
         stack.push(this.#view.getFloat64(this.#take(8), false));
         return;
@@ -291,12 +291,12 @@ class PickleMachine {
     return this.#view.getUint32(this.#take(4), true);
   }
 
-  /** Inexact beyond 2^53, which is longer than any file. */
+  /** Reads a number that is inexact beyond 2^53, which is longer than any file. */
   #u64(): number {
     return Number(this.#view.getBigUint64(this.#take(8), true));
   }
 
-  /** A two's complement integer of `count` bytes. */
+  /** Reads a two's complement integer of `count` bytes. */
   #long(count: number): number | bigint {
     if (count > MAX_LONG_BYTES) throw unsupported(`it has an integer of ${count} bytes`);
     this.#charge(PER_VALUE + count);
@@ -324,7 +324,7 @@ class PickleMachine {
     this.#stack.push(new Inert('bytes'));
   }
 
-  /** One line of a GLOBAL. */
+  /** Reads one line of a GLOBAL. */
   #line(): string {
     const end = this.#bytes.indexOf(0x0a, this.#at);
     const count = end - this.#at;
@@ -354,7 +354,7 @@ class PickleMachine {
     return this.#stack.splice(mark);
   }
 
-  /** The value on top of the stack, which stays there. */
+  /** Returns the value on top of the stack without removing it. */
   #top(): PickleValue {
     if (this.#stack.length <= (this.#marks.at(-1) ?? 0)) {
       throw corrupt(`its pickle needs a missing value before byte ${this.#at}`);

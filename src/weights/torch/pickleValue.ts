@@ -2,7 +2,7 @@ import { unsupported } from './refusal.ts';
 import type { StorageType, StorageView, TensorRef } from './storage.ts';
 
 /**
- * A Python value. Dictionaries are Maps, so keys of a file cannot reach a JavaScript prototype.
+ * A Python value. Dictionaries are Maps, so keys from a file cannot reach a JavaScript prototype.
  * Lists and sets are arrays, tuples are frozen arrays. Integers beyond 2^53 are bigints. Values may
  * be shared and, in a hostile file, cyclic.
  */
@@ -21,7 +21,7 @@ export type PickleValue =
   | TensorRef;
 export type PickleMap = Map<PickleValue, PickleValue>;
 
-/** A Python value that nothing reads: only its name is kept, its content is dropped. */
+/** A Python value that nothing reads. Its name is kept, and its content is dropped. */
 export class Inert {
   readonly name: string;
   constructor(name: string) {
@@ -33,7 +33,10 @@ export class Inert {
 export class PickleGlobal {
   /** Module and name with a space between them, such as `collections OrderedDict`. */
   readonly name: string;
-  /** Stands in for a call of it; null for a name that may be mentioned but not called. */
+  /**
+   * Called instead of the Python function or class; null for a name that may be mentioned but not
+   * called.
+   */
   readonly call: ((args: readonly PickleValue[]) => PickleValue) | null;
   constructor(name: string, call: PickleGlobal['call'] = null) {
     this.name = name;
@@ -43,7 +46,7 @@ export class PickleGlobal {
 
 /** A name that a valid pickle may use for tensors of an unsupported element type. */
 export class UnreadElements {
-  /** For people, such as `complex numbers`. */
+  /** Text for people, such as `complex numbers`. */
   readonly what: string;
   constructor(what: string) {
     this.what = what;
@@ -53,8 +56,8 @@ export class UnreadElements {
 export type KnownGlobal = PickleGlobal | StorageType | UnreadElements;
 
 /**
- * Limits the memory of pickle values: one byte of pickle can create an object of hundreds. Each
- * value is charged roughly its size in memory, before it is made.
+ * Limits the memory of pickle values. One byte of a pickle can create an object of hundreds of
+ * bytes. Each value is charged with roughly its size in memory before it is made.
  */
 export class Budget {
   #left: number;
@@ -74,7 +77,7 @@ export class Budget {
 export interface PickleOptions {
   /** The only names that the pickle may mention, by `module name`. */
   readonly globals: ReadonlyMap<string, KnownGlobal>;
-  /** The value of a persistent id. Without it, the pickle may not contain any. */
+  /** Returns the value of a persistent id. If absent, the pickle may not contain such ids. */
   readonly persistent?: (id: PickleValue) => PickleValue;
   readonly budget: Budget;
 }

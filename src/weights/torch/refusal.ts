@@ -22,7 +22,7 @@ export function unsupported(
   );
 }
 
-/** Text from a file, safe for a message: printable ASCII, cut to 80 characters. */
+/** Makes text from a file safe for a message: printable ASCII, cut to 80 characters. */
 export function printable(text: string): string {
   const shown = text.slice(0, 80).replace(/[^\x20-\x7e]/g, '?');
   return text.length > 80 ? `${shown}...` : shown;

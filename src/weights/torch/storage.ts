@@ -13,12 +13,13 @@ export class StorageType {
 export interface Storage {
   readonly key: string;
   readonly dtype: DType;
-  /** In elements. */
+  /** Number of elements. */
   readonly count: number;
 }
 
 /**
- * `count` elements of a storage from element `offset` on: a window of an old file, or all of it.
+ * `count` elements of a storage from element `offset` on. Only in legacy files, a view can be a
+ * part of its storage.
  */
 export class StorageView {
   readonly storage: Storage;
@@ -34,7 +35,7 @@ export class StorageView {
 /** A tensor as described by its pickle. Its elements are not loaded yet. */
 export class TensorRef {
   readonly storage: Storage;
-  /** Of the first element, in elements of the storage. */
+  /** Position of the first element, in elements of the storage. */
   readonly offset: number;
   readonly shape: readonly number[];
   /** In elements, one per axis of `shape`; zero where an axis repeats. */
@@ -64,22 +65,22 @@ export class TensorRef {
     return this.storage.dtype;
   }
 
-  /** In elements. */
+  /** Number of elements. */
   get count(): number {
     return elementCount(this.shape);
   }
 }
 
-/** Loads the bytes of a storage; exactly `count` elements of it. */
+/** Loads the bytes of a storage: exactly `count` elements. */
 export type StorageLoader = (storage: Storage) => Promise<Uint8Array> | Uint8Array;
 
 /**
- * The tensors that `refs` describe. A contiguous tensor is a view of its storage's bytes, so the
- * elements of an uncompressed file are in memory once. Others (channels last, transposed, expanded)
- * are gathered into a row-major copy.
+ * Loads the tensors that `refs` describe. A contiguous tensor is a view of its storage's bytes, so
+ * the elements of an uncompressed file are in memory once. Other tensors (channels last,
+ * transposed, expanded) are gathered into a row-major copy.
  *
- * `copyBytes` limits the total size of the copies: strides of zero make tensors of any size from
- * one element.
+ * `copyBytes` limits the total size of the copies, because strides of zero make a tensor of any
+ * size from one element.
  * @throws CrispenError `MODEL_UNSUPPORTED` beyond the limit, and all errors of `load`.
  */
 export async function loadTensors(
@@ -105,7 +106,10 @@ export async function loadTensors(
   return tensors;
 }
 
-/** Row-major without gaps. Strides of axes of length 1 do not matter. */
+/**
+ * Returns whether the elements are row-major without gaps. Strides for axes of length 1 do not
+ * matter.
+ */
 function isContiguous({ shape, strides }: TensorRef): boolean {
   if (shape.includes(0)) return true;
   let expected = 1;
@@ -116,7 +120,10 @@ function isContiguous({ shape, strides }: TensorRef): boolean {
   return true;
 }
 
-/** Steps through the axes like an odometer. `source` is the current element. */
+/**
+ * Copies the elements in row-major order. Steps through the axes like an odometer; `source` is the
+ * current element.
+ */
 function gather({ dtype, offset, shape, strides }: TensorRef, storage: Uint8Array, length: number) {
   const size = DTYPE_BYTES[dtype];
   const result = new Uint8Array(length);

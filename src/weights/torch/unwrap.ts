@@ -7,10 +7,12 @@ import { TensorRef } from './storage.ts';
 /** The names of the tensors, their types and shapes. They identify a network. */
 export type TensorOutline = ReadonlyMap<string, Pick<Tensor, 'dtype' | 'shape'>>;
 
-/** True if the tensors belong to a known network. */
+/** Returns true if the tensors belong to a known network. */
 export type Recognise = (tensors: TensorOutline) => boolean;
 
-/** Entries that contain the network, in order of preference: averaged weights before plain ones. */
+/**
+ * Entries that contain the network, in order of preference: averaged weights before plain weights.
+ */
 const WRAPPERS = [
   'params_ema',
   'params-ema',
@@ -25,18 +27,18 @@ const WRAPPERS = [
 ];
 /** Prefixes that training wrappers add to every name. */
 const PREFIXES = ['module.', 'netG.', 'generator.', 'net_g.', '_orig_mod.'];
-/** Also the first part of the names of old ESRGAN files, where it must stay. */
+/** This prefix also begins the names in old ESRGAN files, where it must stay. */
 const MODEL_PREFIX = 'model.';
-/** Such as that of a training wrapper around another one. */
+/** Training wrappers can be nested, and each adds this prefix. */
 const MAX_MODEL_PREFIXES = 4;
-/** Characters of a name, which takes part in comparisons with all others. */
+/** Characters of a name. The limit exists because each name is compared with all others. */
 const MAX_NAME = 512;
 const MAX_DEPTH = 8;
 
 /**
- * Finds the state dictionary in the saved value: through entries called `params_ema`, `params`,
- * `state_dict`, ... (the first that leads to tensors) and through dictionaries with a single entry.
- * Entries that are not tensors are left out. `stripPrefixes` removes prefixes of training wrappers.
+ * Finds the state dictionary in the saved value. Follows entries called `params_ema`, `params`,
+ * `state_dict`, ... (the first that leads to tensors) and dictionaries with a single entry. Entries
+ * that are not tensors are left out. `stripPrefixes` removes prefixes of training wrappers.
  *
  * `path` is the text before the names: `params_ema/` for an entry, `state_dict/module.` for an
  * entry and a prefix, empty for a plain state dictionary.
@@ -100,7 +102,7 @@ function find(
   return tensors.size > 0 ? { tensors, path } : null;
 }
 
-/** The text with which all names begin, and which no name consists of. */
+/** Returns the longest text that all names begin with and that is shorter than each name. */
 function sharedStart(tensors: ReadonlyMap<string, unknown>): string {
   let shared: string | null = null;
   for (const name of tensors.keys()) {
@@ -115,7 +117,7 @@ function sharedStart(tensors: ReadonlyMap<string, unknown>): string {
   return shared ?? '';
 }
 
-/** The position after the prefixes of training wrappers that begin at a position. */
+/** Returns the position after the training wrappers' prefixes that begin at `start`. */
 function afterWrappers(shared: string, start: number): number {
   let at = start;
   for (;;) {
@@ -140,7 +142,7 @@ function unsupportedNames(what: string): CrispenError {
   });
 }
 
-/** For messages: the entries of a dictionary, or the kind of value. */
+/** Describes, for messages, the entries of a dictionary or the kind of value. */
 function describe(root: PickleValue): string {
   if (!(root instanceof Map)) {
     return Array.isArray(root) ? 'a list' : 'a single value';

@@ -36,7 +36,7 @@ const IN_ZIP64_SHORT = 0xffff;
 const ENCRYPTED = 1;
 const STORED = 0;
 const DEFLATED = 8;
-/** An entry takes more memory than its 46 bytes in the file. */
+/** Limited, because an entry takes more memory than its 46 bytes in the file. */
 const MAX_ENTRIES = 100_000;
 
 interface Entry {
@@ -52,9 +52,9 @@ interface Entry {
 }
 
 /**
- * A zip archive of stored and deflated entries, with zip64. Only its central directory is read; the
- * local header just gives the position of the data, because PyTorch leaves sizes and checksums out
- * of it.
+ * A zip archive of stored and deflated entries, with zip64. Sizes and checksums come from the
+ * central directory only, because PyTorch leaves them out of the local headers. A local header only
+ * gives the position of the data.
  *
  * Source: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3 and 4.5.3.
  */
@@ -64,10 +64,10 @@ export class ZipArchive {
   #unpackLeft: number;
 
   /**
-   * `unpackBytes` limits the total size of unpacked entries.
+   * Reads the directory. `unpackBytes` limits the total size of unpacked entries.
    * @throws CrispenError `MODEL_CORRUPT` for a malformed directory, or entries that are outside the
-   *   file, overlap or share a name; `MODEL_UNSUPPORTED` for encryption, other methods and split
-   *   archives.
+   *   file, overlap or share a name; `MODEL_UNSUPPORTED` for encryption, other compression methods
+   *   and split archives.
    */
   constructor(bytes: Uint8Array, unpackBytes: number) {
     this.#bytes = bytes;
@@ -80,8 +80,8 @@ export class ZipArchive {
   }
 
   /**
-   * The content of an entry, checked against its CRC-32. A stored entry is a view of the file's
-   * bytes. A deflated entry is unpacked anew by each call.
+   * Returns the content of an entry, checked against its CRC-32. A stored entry is a view of the
+   * file's bytes. A deflated entry is unpacked again in each call.
    * @throws CrispenError `MODEL_CORRUPT` if there is no such entry, or size or checksum do not
    *   match; `MODEL_UNSUPPORTED` if the archive unpacks to more than the limit.
    */
@@ -237,7 +237,7 @@ function zip64Reader(view: DataView, headerAt: number, shown: string): () => num
   throw corrupt(`${shown} lacks its zip64 sizes`);
 }
 
-/** Overlapping entries can be bombs: many names for one block of bytes. */
+/** Rejects overlapping entries. They can be bombs: many names for one block of bytes. */
 function checkOverlap(entries: Iterable<Entry>): void {
   const sorted = [...entries].sort((a, b) => a.headerAt - b.headerAt);
   let end = 0;
@@ -276,7 +276,7 @@ async function inflate(packed: Uint8Array, size: number, name: string): Promise<
   return result;
 }
 
-/** Inexact beyond 2^53, which exceeds every limit. */
+/** Reads a number that is inexact beyond 2^53, which exceeds every limit. */
 function u64(view: DataView, at: number): number {
   return Number(view.getBigUint64(at, true));
 }
@@ -300,7 +300,7 @@ function makeCrcTables(): readonly Uint32Array[] {
   return tables;
 }
 
-/** The CRC-32 of zip, gzip and PNG, four bytes per step. */
+/** Computes the CRC-32 of zip, gzip and PNG, four bytes per step. */
 export function crc32(bytes: Uint8Array): number {
   const [t0, t1, t2, t3] = CRC_TABLES;
   let crc = 0xffffffff;
