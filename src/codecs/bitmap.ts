@@ -5,14 +5,14 @@ import { checkPixels } from './limits.ts';
 
 /** Pixels per pass through a canvas; limits the extra memory. */
 const STRIP_PIXELS = 2 ** 22;
-/** The largest side of a canvas that works in every browser. */
+/** The largest canvas side that works in every browser. */
 const MAX_SIDE = 8192;
 
 /**
- * The pixels of a bitmap; closes the bitmap. A 2D canvas stores premultiplied colours and destroys
+ * Reads the pixels of a bitmap and closes it. A 2D canvas stores premultiplied colours and destroys
  * those under a low alpha (200, 100, 50 at alpha 3 comes back as 170, 85, 85). Bitmaps with any
- * transparency are therefore read through WebGL. Without WebGL2, the canvas's rounded colours are
- * used.
+ * transparency are therefore read through WebGL. If WebGL2 is missing, the canvas's rounded colours
+ * are used.
  */
 export async function readBitmap(bitmap: ImageBitmap): Promise<Rgba8Image> {
   const { width, height } = bitmap;

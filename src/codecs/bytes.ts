@@ -1,6 +1,9 @@
 import { throwIfAborted } from '../errors.ts';
 
-/** Reads beyond the end give NaN instead of an exception, so a short file has no size. */
+/**
+ * Reads the bytes of a file. Reads beyond the end give NaN, not an exception, so a short file has
+ * no size.
+ */
 export class Bytes {
   readonly data: Uint8Array;
 
@@ -40,7 +43,7 @@ export class Bytes {
     return text;
   }
 
-  /** The offset after the next zero byte, at most `end`. */
+  /** Returns the offset after the next zero byte, at most `end`. */
   afterZero(offset: number, end: number): number {
     const zero = this.data.subarray(offset, end).indexOf(0);
     return zero < 0 ? end : offset + zero + 1;
@@ -50,7 +53,7 @@ export class Bytes {
 export const ascii = (text: string): Uint8Array<ArrayBuffer> =>
   Uint8Array.from(text, (c) => c.charCodeAt(0));
 
-/** One character per byte, of any number of bytes. */
+/** Converts any number of bytes to text, one character per byte. */
 export function latin1(bytes: Uint8Array): string {
   let text = '';
   for (let at = 0; at < bytes.length; at += 4096) {
@@ -59,7 +62,7 @@ export function latin1(bytes: Uint8Array): string {
   return text;
 }
 
-/** Takes a list, because a file can have more parts than a call may have arguments. */
+/** Joins parts. Takes a list, because a file can have more parts than a call may have arguments. */
 export function join(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
@@ -71,10 +74,10 @@ export function join(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
 }
 
 export interface PipeOptions {
-  /** Of the bytes that come out; default: any number. */
+  /** The most bytes that may come out; default: any number. */
   readonly limit?: number;
   readonly signal?: AbortSignal | undefined;
-  /** Default: all bytes are kept, and returned. */
+  /** Takes the bytes that come out. By default, all of them are kept and returned. */
   readonly take?: (part: Uint8Array) => void;
 }
 

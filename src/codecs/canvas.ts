@@ -10,7 +10,7 @@ import type { OutputType } from './formats.ts';
  *
  * @param quality 0 to 1
  * @param embed puts the tags into files of `type`
- * @param background a CSS colour put under transparent pixels, null to keep them
+ * @param background a CSS colour that is put under transparent pixels, or null to keep them
  * @throws CrispenError `ENCODE_FAILED` if the browser has no encoder for `type` (it would silently
  *   write PNG) or cannot make a canvas of this size
  */

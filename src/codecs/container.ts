@@ -15,27 +15,32 @@ import { type PngPart, pngParts } from './png/pngParts.ts';
 export interface Container {
   /** The profile as stored, uncompressed. */
   readonly icc: Uint8Array | null;
-  /** Colour primaries and transfer function by ITU H.273, if they apply to full-range RGB. */
+  /**
+   * H.273 code points of the primaries and the transfer function, if they apply to full-range RGB.
+   */
   readonly cicp: CodePoints | null;
   /** PNG's gAMA and cHRM, unless an sRGB chunk overrides them. */
   readonly gamma: Gamma | null;
   /** PNG's cICP, gAMA, cHRM, mDCV and cLLI as stored, concatenated. */
   readonly chunks: Uint8Array<ArrayBuffer> | null;
-  /** The pixels are stored as grey. */
+  /** Whether the pixels are stored as grey. */
   readonly isGrey: boolean;
-  /** A JPEG with four components, which are not RGB. */
+  /** Whether it is a JPEG with four components, which are not RGB. */
   readonly isCmyk: boolean;
   /** Bits per sample, for formats with more than one choice. */
   readonly bits: number;
   /** A TIFF structure. */
   readonly exif: Uint8Array | null;
   readonly xmp: Uint8Array<ArrayBuffer> | null;
-  /** What a decoder of `bare` returns of an animation; null: the file has a single image. */
+  /**
+   * What a decoder returns when it gets `bare` for an animation; null if the file has a single
+   * image.
+   */
   readonly animation: 'first frame' | 'still picture' | null;
   /**
-   * The file for a decoder that must return the stored values. EXIF is removed, because decoders
-   * differ in applying its orientation. With `colours`, everything is removed that could make a
-   * decoder convert values.
+   * Returns the file for a decoder that must return the stored values. EXIF is removed, because
+   * decoders differ in how they apply its orientation. If `colours` is true, everything is removed
+   * that could make a decoder convert values.
    */
   bare(colours: boolean): Uint8Array<ArrayBuffer>[];
 }
@@ -43,7 +48,7 @@ export interface Container {
 export type CodePoints = readonly [primaries: number, transfer: number];
 
 export interface Gamma {
-  /** Light is the sample to the power of this. */
+  /** Light is the sample raised to this power. */
   readonly exponent: number;
   /** x and y of white, red, green and blue. */
   readonly chromaticities: readonly number[] | null;
@@ -63,7 +68,7 @@ const PLAIN = {
 } as const;
 
 /**
- * Bytes that the compressed parts of a PNG may inflate to. Larger ones are treated as damaged.
+ * Bytes that the compressed parts of a PNG may inflate to. Larger parts are treated as damaged.
  * libpng's limit for profiles is similar.
  */
 const MAX_PROFILE = 2 ** 23;
@@ -83,10 +88,10 @@ const READERS: Readonly<Record<string, Reader>> = {
 };
 
 /**
- * Where an image ends, whatever follows in the file: exports with several images, padded or joined
- * downloads. Decoders read no further. The readers here must stop too and must not pass on the
- * rest, because a reassembled file would contain it. The readers of other formats stop on their
- * own.
+ * Finds where the image ends in a file that goes on: exports with several images, and downloads
+ * that are padded or joined. Decoders read no further. The readers here must stop there too and
+ * must not pass on the rest, because a reassembled file would contain it. The readers of other
+ * formats stop on their own.
  */
 const ENDS: Readonly<Record<string, (bytes: Bytes) => number>> = {
   PNG: pngEnd,
@@ -95,9 +100,9 @@ const ENDS: Readonly<Record<string, (bytes: Bytes) => number>> = {
 };
 
 /**
- * Never fails for damaged files; unreadable parts are treated as absent. The memory that it takes is
- * bounded by the length of the file, whatever the file says.
- * @param format of `readHeader`
+ * Reads a file without decoding its pixels. Never fails for damaged files: unreadable parts are
+ * treated as absent. Its memory is bounded by the length of the file, whatever the file says.
+ * @param format the format that `readHeader` found
  * @throws CrispenError `ABORTED`
  */
 export async function readContainer(
@@ -110,12 +115,12 @@ export async function readContainer(
     if (read) return await read(data.subarray(0, ENDS[format]?.(new Bytes(data))), signal);
   } catch (error) {
     if (error instanceof CrispenError) throw error;
-    // Left to the decoder, which knows best whether it matters.
+    // Left to the decoder, which decides whether the damage matters.
   }
   return { ...PLAIN, bare: () => [data] };
 }
 
-/** Chunks besides iCCP and sRGB that describe the samples, and the length of their data. */
+/** Chunks (except iCCP and sRGB) that describe the samples, and the length of their data. */
 const COLOUR_CHUNKS: Readonly<Record<string, number>> = {
   cICP: 4,
   gAMA: 4,
@@ -130,8 +135,8 @@ function pngEnd(bytes: Bytes): number {
 }
 
 /**
- * A second file begins with a box that occurs once per file. Some decoders would take it for this
- * file's.
+ * Returns where a second file begins: at a box that occurs once per file. Some decoders would take
+ * it for the box of the first file.
  */
 function avifEnd(bytes: Bytes): number {
   const seen = new Set<string>();
@@ -154,7 +159,7 @@ async function readPng(
   signal: AbortSignal | undefined,
 ): Promise<Container> {
   const bytes = new Bytes(data);
-  /** The first of each type that is read. */
+  /** The first chunk of each type that is read. */
   const parts = new Map<string, PngPart>();
   let packet: PngPart | null = null;
   for (const part of pngParts(bytes)) {
@@ -201,14 +206,14 @@ async function readPng(
   };
 }
 
-/** Null for the matrix or the range of a video, which a PNG cannot have. */
+/** Reads the code points; null for the matrix or the range of a video, which a PNG cannot have. */
 function pngCodePoints(cicp: Uint8Array | null): CodePoints | null {
   if (!cicp) return null;
   const [primaries, transfer, matrix, isFullRange] = cicp;
   return matrix === 0 && isFullRange === 1 ? [primaries, transfer] : null;
 }
 
-/** Chromaticities mean nothing without a gamma; browsers read them in the same way. */
+/** Chromaticities mean nothing without a gamma. Browsers read them in the same way. */
 function pngGamma(gamma: Uint8Array | null, primaries: Uint8Array | null): Gamma | null {
   const parts = (data: Uint8Array) =>
     Array.from({ length: data.length / 4 }, (_, i) => new Bytes(data).u32be(i * 4) / 100_000);
@@ -216,7 +221,7 @@ function pngGamma(gamma: Uint8Array | null, primaries: Uint8Array | null): Gamma
   return exponent > 0 ? { exponent, chromaticities: primaries && parts(primaries) } : null;
 }
 
-/** Null if the data are damaged or inflate to more than the limit. */
+/** Inflates data; null if they are damaged or inflate to more than the limit. */
 async function inflated(
   packed: Uint8Array<ArrayBuffer>,
   limit: number,
@@ -235,7 +240,7 @@ async function pngProfile(
   { start, end }: PngPart,
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
-  // A name, and one byte for the compression method, of which there is only one.
+  // The data begin with a name and one byte for the compression method. There is only one method.
   const packed = bytes.data.slice(bytes.afterZero(start, end) + 1, end);
   return inflated(packed, MAX_PROFILE, signal);
 }
@@ -267,19 +272,19 @@ export const [EXIF_MARK, XMP_MARK, ICC_MARK] = [
 ];
 
 interface Segment {
-  /** 0 for bytes between segments. */
+  /** The segment's marker; 0 for bytes between segments. */
   readonly marker: number;
   readonly at: number;
   readonly body: number;
   readonly end: number;
 }
 
-/** The segments of a JPEG file before its scan. */
+/** Finds the segments of a JPEG file before its scan. */
 function* jpegSegments({ data }: Bytes): Generator<Segment> {
   for (let at = 2; at + 4 <= data.length; ) {
     const marker = data[at + 1];
     if (data[at] !== 0xff || marker === 0) {
-      // Decoders skip bytes between segments. After a removed segment they might not.
+      // Decoders skip bytes between segments. After a removed segment, they might not.
       let next = at + 1;
       while (next < data.length && data[next] !== 0xff) next++;
       if (next === data.length) return;
@@ -319,7 +324,7 @@ function readJpeg(data: Uint8Array<ArrayBuffer>): Container {
       components = bytes.at(body + 5);
     }
   }
-  // Numbered from 1. A profile with a missing part is ignored.
+  // The parts are numbered from 1. A profile with a missing part is ignored.
   const whole = parts.length > 1 && Array.from(parts.slice(1)).every(Boolean);
   function* bareEdits(all: boolean): Generator<Edit> {
     for (const segment of jpegSegments(bytes)) {
@@ -341,10 +346,10 @@ function readJpeg(data: Uint8Array<ArrayBuffer>): Container {
   };
 }
 
-/** Bits of the feature byte of a VP8X chunk. */
+/** Bits in the feature byte of a VP8X chunk. */
 export const WEBP = { icc: 0x20, alpha: 0x10, exif: 0x08, xmp: 0x04 } as const;
 
-/** The chunks of a WebP file with their data. */
+/** Finds the chunks of a WebP file with their data. */
 export function* webpChunks(bytes: Bytes): Generator<{ type: string; start: number; end: number }> {
   for (let at = 12; at + 8 <= bytes.data.length; ) {
     const [start, end] = [at + 8, at + 8 + bytes.u32le(at + 4)];
@@ -387,7 +392,7 @@ function readWebp(data: Uint8Array<ArrayBuffer>): Container {
   };
 }
 
-/** Bits of the third byte of an av1C box. */
+/** Bits in the third byte of an av1C box. */
 const AV1 = { highDepth: 0x40, twelveBit: 0x20, monochrome: 0x10 } as const;
 
 /** Transfer functions of cameras. For still images, browsers use sRGB's instead. */
@@ -421,7 +426,7 @@ function readAvif(data: Uint8Array<ArrayBuffer>): Container {
       const view = new DataView(copy.buffer);
       for (const box of colours) {
         if (kind(box) === 'nclx') {
-          // sRGB. The matrix after these stays, because RGB values need it.
+          // sRGB. The matrix that follows stays, because it is needed to get RGB values.
           view.setUint16(box.body + 4, 1);
           view.setUint16(box.body + 6, 13);
         } else copy.set(ascii('free'), box.start + 4);

@@ -6,12 +6,12 @@ import { checkPixels } from './limits.ts';
 import type { Carrier } from './source.ts';
 
 /**
- * Any source as RGBA pixels with exact values, alpha not premultiplied, turned upright by its EXIF
- * orientation. 16-bit PNGs have 16 bits per sample, all others 8. The values of a file are those
- * stored, and the tags describe their meaning. Those of bitmaps are sRGB. An animation gives its
- * first frame. Runs in a worker or a page.
+ * Decodes any source to RGBA pixels with exact values, alpha not premultiplied, turned upright by
+ * its EXIF orientation. 16-bit PNGs have 16 bits per sample, all other sources 8. The values of a
+ * file are those that it stores, and the tags describe their meaning. The values of a bitmap are
+ * sRGB. An animation gives its first frame. Runs in a worker or a page.
  *
- * The function closes a bitmap. Pixels are returned unchanged.
+ * The function closes a bitmap. It returns pixels unchanged.
  *
  * @param carrier what the result will be; colours that it cannot express become sRGB
  *

@@ -34,8 +34,8 @@ async function decodePixels(
     }
     const bitmap = await createImageBitmap(new Blob([...bare]), {
       premultiplyAlpha: 'none',
-      // A raw file no longer contains anything to convert by. The option covers decoders with a
-      // default conversion.
+      // A raw file no longer contains anything that could cause a conversion. The option is for
+      // decoders that convert by default.
       colorSpaceConversion: isRaw ? 'none' : 'default',
     });
     return await readBitmap(bitmap);

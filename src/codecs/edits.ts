@@ -2,15 +2,15 @@
 
 import { join } from './bytes.ts';
 
-/** A range and its replacement. Without a replacement, the range is removed. */
+/** A range and its replacement. If there is no replacement, the range is removed. */
 export type Edit = readonly [start: number, end: number, inPlace?: Uint8Array<ArrayBuffer>];
 
 /** A view takes more memory than the bytes of a short part, so such parts are copied together. */
 const MAX_PARTS = 1024;
 
 /**
- * The bytes after edits, which do not overlap and are in the order of the file. However many there are,
- * they take no more memory than the file.
+ * Applies edits, which must not overlap and must be in the order of the file. The result takes no
+ * more memory than the file, however many edits there are.
  */
 export function edited(
   data: Uint8Array<ArrayBuffer>,

@@ -5,7 +5,7 @@ import { embedJpeg } from './jpeg/embed.ts';
 import { embedPng } from './png/embed.ts';
 import { embedWebp } from './webp/embed.ts';
 
-/** Puts tags into an encoded file in place of the profile and metadata that it has. */
+/** Puts tags into an encoded file instead of the profile and metadata that it has. */
 export type Embed = (
   file: Uint8Array<ArrayBuffer>,
   tags: ImageTags,
@@ -19,8 +19,8 @@ const EMBED: Readonly<Record<OutputType, Embed>> = {
 };
 
 /**
- * An encoded file with these tags and no other profile or metadata. Encoders know no profile but sRGB and
- * take no metadata, so their files are rewritten. AVIF takes the profile only.
+ * Gives an encoded file these tags and no other profile or metadata. Encoders know no profile but
+ * sRGB and take no metadata, so their files are rewritten. AVIF files get the profile only.
  */
 export const embed = async (
   file: Uint8Array<ArrayBuffer>,

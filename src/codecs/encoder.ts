@@ -6,7 +6,7 @@ import type { OutputType } from './formats.ts';
 export interface Encoder {
   readonly type: OutputType;
   /**
-   * @param image 16-bit samples stay 16-bit if the format has them, and are rounded otherwise
+   * @param image 16-bit samples stay 16-bit if the format supports them, and are rounded otherwise
    * @param quality 0 to 1; lossless formats ignore it.
    * @param tags written unchanged; remove first what must not be kept
    * @throws CrispenError `ENCODE_FAILED`

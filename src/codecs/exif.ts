@@ -1,6 +1,6 @@
 /**
  * Updates metadata for pixels that were turned upright and enlarged. Works on copies and never
- * moves a value, so offsets inside stay valid (maker notes have their own). Sources: EXIF 2.32
+ * moves a value, so the offsets inside stay valid (maker notes have their own). Sources: EXIF 2.32
  * (TIFF 6.0), XMP part 1 and 2.
  */
 
@@ -13,11 +13,13 @@ export type Orientation = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 const ORIENTATION = 0x0112;
 const EXIF_FOLDER = 0x8769;
 const [THUMBNAIL_START, THUMBNAIL_LENGTH] = [0x0201, 0x0202];
-/** ImageWidth, ImageLength, PixelXDimension, PixelYDimension: of the original file. */
+/**
+ * ImageWidth, ImageLength, PixelXDimension and PixelYDimension, which describe the original file.
+ */
 const SIZES = new Set([0x0100, 0x0101, 0xa002, 0xa003]);
 
 export interface CleanExif {
-  /** 1 if the structure contains none. */
+  /** 1 if the structure contains no orientation. */
   readonly orientation: Orientation;
   /** Like `ImageTags.exif`; null if the structure is damaged. */
   readonly exif: Uint8Array<ArrayBuffer> | null;
@@ -35,7 +37,7 @@ export function cleanExif(stored: Uint8Array): CleanExif {
     const u16 = (at: number) => view.getUint16(at, little);
     const u32 = (at: number) => view.getUint32(at, little);
 
-    /** Removes the entries of sizes from a folder. @returns the remaining entries by tag. */
+    /** Removes the entries for sizes from a folder. @returns the remaining entries by tag. */
     const tidy = (folder: number): Map<number, number> => {
       const count = u16(folder);
       const entries = new Map<number, number>();
@@ -85,7 +87,7 @@ export function cleanExif(stored: Uint8Array): CleanExif {
   }
 }
 
-/** The XMP packet with orientation 1 and without sizes in pixels. Non-ASCII bytes stay. */
+/** Returns the XMP packet with orientation 1 and without sizes in pixels. Non-ASCII bytes stay. */
 export function cleanXmp(stored: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const text = latin1(stored);
   function* edits(): Generator<Edit> {
@@ -98,7 +100,7 @@ export function cleanXmp(stored: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffe
 }
 
 const SIZE_NAMES = 'tiff:Image(?:Width|Length)|exif:Pixel[XY]Dimension';
-/** An orientation with its value, or a size, as an attribute or as an element. */
+/** Matches an orientation with its value, or a size, as an attribute or as an element. */
 const PACKET_PARTS = new RegExp(
   `(tiff:Orientation(?:\\s*=\\s*["']|>))\\d+|\\s(?:${SIZE_NAMES})\\s*=\\s*(?:"[^"]*"|'[^']*')|<(${SIZE_NAMES})>[^<]*</\\2>`,
   'g',

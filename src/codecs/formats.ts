@@ -3,13 +3,13 @@ import { jpeg } from './jpeg/meta.ts';
 import { png } from './png/meta.ts';
 import { webp } from './webp/meta.ts';
 
-/** What is known of an output format without its encoder. */
+/** What is known about an output format without its encoder. */
 export interface FormatFacts {
   /** The name in commands and on buttons. */
   readonly name: string;
   /** File extensions, the usual one first. */
   readonly extensions: readonly string[];
-  /** The largest width and height of the format. */
+  /** The largest width and height that the format allows. */
   readonly maxSide: number;
 }
 

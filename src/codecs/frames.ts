@@ -4,9 +4,10 @@ import type { ImageFormat } from './header.ts';
 import { isoBoxes } from './iso.ts';
 
 /**
- * Whether a browser shows more than one still image for a file: an animation of two frames or more,
- * or a PNG whose animation does not begin with its default image, which is for viewers without
- * animation. Sources: PNG third edition 11.3.6, RFC 9649, ISO 14496-12 8.7.3, GIF89a.
+ * Returns whether a browser shows more than one still image for a file. That is an animation of two
+ * frames or more, or a PNG whose animation does not begin with its default image, which is for
+ * viewers without animation. Sources: PNG third edition 11.3.6, RFC 9649, ISO 14496-12 8.7.3,
+ * GIF89a.
  */
 export function isMoving(format: ImageFormat, data: Uint8Array): boolean {
   return MOVING[format]?.(new Bytes(data)) ?? false;
@@ -18,7 +19,7 @@ const MOVING: Partial<Record<ImageFormat, (bytes: Bytes) => boolean>> = {
     for (let at = 8; at + 12 <= bytes.data.length; at += 12 + bytes.u32be(at)) {
       const type = bytes.ascii(at + 4, 4);
       if (type === 'acTL') frames = bytes.u32be(at + 8);
-      // The frame's control chunk precedes the pixels if they are the first frame.
+      // If the pixels are the first frame, the frame's control chunk precedes them.
       else if (type === 'fcTL') return frames > 1;
       else if (type === 'IDAT') return frames > 0;
     }

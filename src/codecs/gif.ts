@@ -6,12 +6,12 @@ export interface GifFrame {
   readonly y: number;
   readonly width: number;
   readonly height: number;
-  /** Where its description is in the file, and where its compressed samples are. */
+  /** Where in the file its description and its compressed samples begin. */
   readonly at: number;
   readonly samplesAt: number;
 }
 
-/** The first frames of a GIF. Numbers beyond the end of the file are NaN. */
+/** Reads the first frames of a GIF. Numbers beyond the end of the file are NaN. */
 export function* gifFrames(bytes: Bytes, most: number): Generator<GifFrame> {
   const tableSize = (flags: number) => (flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0);
   let frames = 0;
@@ -30,7 +30,7 @@ export function* gifFrames(bytes: Bytes, most: number): Generator<GifFrame> {
   }
 }
 
-/** The offset after a chain of blocks and the empty one that ends it. */
+/** Returns the offset after a chain of blocks and the empty block that ends it. */
 function afterBlocks(bytes: Bytes, start: number): number {
   let at = start;
   while (bytes.at(at) > 0) at += 1 + bytes.at(at);
@@ -44,7 +44,7 @@ function afterBlocks(bytes: Bytes, start: number): number {
  */
 const LZW_SAMPLES = 2 ** 12 / (12 / 8);
 
-/** Whether the bytes of the first frame cannot express all of its samples. */
+/** Returns whether the bytes of the first frame cannot express all of its samples. */
 export function lacksGifSamples(bytes: Bytes): boolean {
   const [frame] = gifFrames(bytes, 1);
   if (!frame) return false;

@@ -29,7 +29,7 @@ export type ImageFormat =
 
 export interface ImageHeader {
   readonly format: ImageFormat;
-  /** Stored pixels, before any EXIF rotation; null if the header of the format is not read. */
+  /** Stored pixels, before any EXIF rotation; null if the format's header is not read. */
   readonly size: readonly [width: number, height: number] | null;
 }
 
@@ -37,7 +37,7 @@ const AVIF_BRANDS = new Set(['avif', 'avis']);
 const HEIC_BRANDS = new Set(['heic', 'heix', 'hevc', 'hevx', 'heim', 'heis', 'mif1', 'msf1']);
 
 /**
- * The format by magic bytes (never by name or MIME type) and the stored size.
+ * Determines the format by magic bytes (never by name or MIME type), and the stored size.
  *
  * Sizes are read for PNG, JPEG, WebP, GIF, BMP, AVIF and JPEG XL. Source: the formats'
  * specifications (PNG 11.2.1, ITU T.81 B.2.2, RFC 9649, GIF89a 18, BITMAPCOREHEADER and
@@ -77,7 +77,9 @@ function sniff(bytes: Bytes): ImageFormat {
   return 'unknown';
 }
 
-/** Text has no control characters except white space; 512 bytes are enough to decide. */
+/**
+ * Recognises text: it has no control characters except white space. 512 bytes are enough to decide.
+ */
 function isText(data: Uint8Array): boolean {
   const head = data.subarray(0, 512);
   return head.length > 0 && head.every((b) => b >= 32 || b === 9 || b === 10 || b === 13);
@@ -88,7 +90,7 @@ type Size = readonly [width: number, height: number] | null;
 const SIZES: Partial<Record<ImageFormat, (bytes: Bytes) => Size>> = {
   PNG: (b) => [b.u32be(16), b.u32be(20)],
   GIF: (b) => {
-    // Decoders extend the screen to the first frame, and to no other.
+    // Decoders extend the screen to fit the first frame, but not for later frames.
     const [frame] = gifFrames(b, 1);
     const [right, bottom] = frame ? [frame.x + frame.width, frame.y + frame.height] : [0, 0];
     return [Math.max(b.u16le(6), right || 0), Math.max(b.u16le(8), bottom || 0)];
@@ -113,7 +115,7 @@ const SIZES: Partial<Record<ImageFormat, (bytes: Bytes) => Size>> = {
     return null;
   },
   AVIF: (b) => {
-    // A grid also has a size for each of its cells. The largest size is that of the whole.
+    // A grid also has a size for each of its cells. The largest size is that of the whole grid.
     const sizes = avifProperties(b)
       .filter(({ type }) => type === 'ispe')
       .map(({ body }) => [b.u32be(body + 4), b.u32be(body + 8)] as const);
@@ -132,7 +134,7 @@ const SIZES: Partial<Record<ImageFormat, (bytes: Bytes) => Size>> = {
 /** Aspect ratios (width by height) that a JPEG XL header encodes as numbers. */
 const JXL_RATIOS = [1, 1.2, 4 / 3, 1.5, 16 / 9, 1.25, 2];
 
-/** Size of a JPEG XL codestream. Bits are read from the lowest up. */
+/** Reads the size of a JPEG XL codestream. Bits are read from the lowest up. */
 function jxlSize(bytes: Bytes, offset: number): Size {
   let bit = offset * 8;
   const read = (count: number) => {
@@ -148,7 +150,10 @@ function jxlSize(bytes: Bytes, offset: number): Size {
   return [ratio === 0 ? side() : Math.floor(height * JXL_RATIOS[ratio - 1]), height];
 }
 
-/** Markers of a JPEG file up to EOI or the end of the data; `offset` is that of the length field. */
+/**
+ * Finds the markers of a JPEG file up to EOI or the end of the data. `offset` is where the length
+ * is.
+ */
 function* jpegSegments(bytes: Bytes): Generator<{ marker: number; offset: number }> {
   let at = 2;
   for (;;) {
@@ -165,14 +170,14 @@ function* jpegSegments(bytes: Bytes): Generator<{ marker: number; offset: number
 }
 
 /**
- * Whether the file ends too early for its format: no EOI marker (JPEG), no IEND chunk (PNG), fewer
- * bytes than the RIFF header states (WebP), fewer compressed bytes than the samples need at the
- * best (PNG, GIF). False for other formats.
+ * Returns whether the file ends too early for its format: no EOI marker (JPEG), no IEND chunk
+ * (PNG), fewer bytes than the RIFF header states (WebP), fewer compressed bytes than the samples
+ * need at best (PNG, GIF). False for other formats.
  *
  * Chromium rejects such files, and other browsers may paint the missing part grey. This check gives
- * the same error everywhere and names the cause. It also spares the decoder from allocating a large
- * image that a small file only claims to have. An EOI inside an embedded thumbnail does not count,
- * because segments are skipped by their length.
+ * the same error everywhere and names the cause. It also keeps the decoder from allocating a large
+ * image for a small file that only claims to have one. An EOI inside an embedded thumbnail does not
+ * count, because segments are skipped by their length.
  */
 export function isTruncated(format: ImageFormat, data: Uint8Array): boolean {
   const bytes = new Bytes(data);
@@ -195,12 +200,15 @@ export function isTruncated(format: ImageFormat, data: Uint8Array): boolean {
   return format === 'WebP' && data.length < bytes.u32le(4) + 8;
 }
 
-/** The most bytes that one of deflate expresses: 258 by a length and a distance of one bit each. */
+/**
+ * The most bytes that one byte of deflate expresses: 258 for a length and a distance of one bit
+ * each.
+ */
 const DEFLATE_BYTES = 258 * 4;
-/** Samples of a pixel by a PNG's colour type. */
+/** Samples per pixel, by a PNG's colour type. */
 const PNG_SAMPLES = [1, Number.NaN, 3, 1, 2, Number.NaN, 4];
 
-/** Whether the compressed bytes of a PNG cannot express all of its samples. */
+/** Returns whether the compressed bytes of a PNG cannot express all of its samples. */
 function lacksPngSamples(bytes: Bytes, compressed: number): boolean {
   const bits = bytes.at(24) * PNG_SAMPLES[bytes.at(25)];
   return (bytes.u32be(16) * bytes.u32be(20) * bits) / 8 > compressed * DEFLATE_BYTES;

@@ -4,8 +4,8 @@ import { Bytes } from './bytes.ts';
 import type { Matrix, Vector } from './matrix.ts';
 
 /**
- * Colour profiles. Source: ICC.1:2022. The colours of Display P3, adapted to D50, are those in
- * Apple's profile of this name.
+ * Reads colour profiles. Source: ICC.1:2022. The colours of Display P3, adapted to D50, are those
+ * in Apple's profile of this name.
  */
 
 /** X, Y, Z of red, green and blue, adapted to D50. */
@@ -24,26 +24,26 @@ export const PRIMARIES: Readonly<Record<'srgb' | 'display-p3', Primaries>> = {
   ],
 };
 
-/** A profile of red, green and blue by matrix and curves, or of anything else. */
+/** A profile of red, green and blue by matrix and curves, or any other profile. */
 export interface Profile {
   /** Whether it is a profile of RGB values at all. */
   readonly isRgb: boolean;
   readonly colorSpace: ImageTags['colorSpace'];
-  /** Null if the profile is not by matrix and curves. Curves map 0..1 to 0..1. */
+  /** The matrix and the curves, which map 0..1 to 0..1; null if the profile has another form. */
   readonly shape: {
     readonly primaries: Primaries;
     readonly curves: readonly ((x: number) => number)[];
   } | null;
 }
 
-/** Never throws. An unreadable profile counts as not RGB. */
+/** Reads a profile. Never throws: an unreadable profile is reported as not RGB. */
 export function readProfile(icc: Uint8Array): Profile {
   const bytes = new Bytes(icc);
   const tags = readTags(bytes);
   if (!tags || bytes.ascii(16, 4) !== 'RGB ') {
     return { isRgb: false, colorSpace: 'other', shape: null };
   }
-  // If there are tables, the matrix is only for programs that cannot use them.
+  // If there are tables, the matrix is only for programs that cannot use the tables.
   if (tags.has('A2B0')) return { isRgb: true, colorSpace: 'other', shape: null };
   const primaries = ['rXYZ', 'gXYZ', 'bXYZ'].map((name) => readXyz(bytes, tags.get(name)));
   const curves = ['rTRC', 'gTRC', 'bTRC'].map((name) => readCurve(bytes, tags.get(name)));
@@ -64,7 +64,8 @@ export function readProfile(icc: Uint8Array): Profile {
 }
 
 /**
- * Offsets of a profile's tags by name; null if the bytes are not a profile or a part is missing.
+ * Returns the offsets of a profile's tags by name; null if the bytes are not a profile or a part is
+ * missing.
  */
 function readTags(bytes: Bytes): Map<string, number> | null {
   const { length } = bytes.data;
@@ -79,7 +80,7 @@ function readTags(bytes: Bytes): Map<string, number> | null {
   return tags.size > 0 ? tags : null;
 }
 
-/** The curve tag of a grey profile; null for any other profile. */
+/** Returns the curve tag of a grey profile; null for any other profile. */
 export function readGreyCurve(icc: Uint8Array): Uint8Array | null {
   const bytes = new Bytes(icc);
   if (bytes.ascii(16, 8) !== 'GRAYXYZ ') return null;

@@ -3,13 +3,13 @@ import type { Bytes } from './bytes.ts';
 /** A box of an AVIF, HEIC or JPEG XL file. Source: ISO 14496-12, ISO 23008-12. */
 export interface Box {
   readonly type: string;
-  /** Of the whole box, including its header. */
+  /** Start of the whole box, including its header. */
   readonly start: number;
   readonly body: number;
   readonly end: number;
 }
 
-/** The boxes of an ISO media file between two offsets. */
+/** Finds the boxes of an ISO media file between two offsets. */
 export function* isoBoxes(bytes: Bytes, from: number, to: number): Generator<Box> {
   for (let start = from; start + 8 <= to; ) {
     const size = bytes.u32be(start);
@@ -25,7 +25,7 @@ export function* isoBoxes(bytes: Bytes, from: number, to: number): Generator<Box
 /** Items refer to properties by numbers of 15 bits. */
 const MAX_PROPERTIES = 2 ** 15 - 1;
 
-/** The properties of a still AVIF's items. */
+/** Returns the properties of a still AVIF's items. */
 export function avifProperties(bytes: Bytes): Box[] {
   const find = (type: string, from: number, to: number) => {
     for (const box of isoBoxes(bytes, from, to)) if (box.type === type) return box;

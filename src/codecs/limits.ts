@@ -3,12 +3,12 @@ import { FORMATS, type OutputType } from './formats.ts';
 import type { ImageHeader } from './header.ts';
 
 /**
- * The most pixels of an input or output image: 2^28, 1 GiB of RGBA. It is the largest canvas that
- * Chromium makes. A tab cannot hold several images of this size.
+ * The most pixels of an input or output image: 2^28, which is 1 GiB of RGBA. It is also the largest
+ * canvas that Chromium makes. A tab cannot hold several images of this size.
  */
 export const MAX_PIXELS = 2 ** 28;
 
-/** @throws CrispenError `IMAGE_TOO_LARGE` when `width` x `height` exceeds `MAX_PIXELS`. */
+/** @throws CrispenError `IMAGE_TOO_LARGE` if `width` x `height` exceeds `MAX_PIXELS`. */
 export function checkPixels(width: number, height: number, what: string): void {
   if (width * height <= MAX_PIXELS) return;
   const limit = Math.floor(MAX_PIXELS / 1e6);
@@ -28,14 +28,14 @@ export function checkSides(type: OutputType, width: number, height: number): voi
   );
 }
 
-/** An image file has at most 16 bits for each of four samples, and other contents. */
+/** An image file has four samples of at most 16 bits per pixel, and other contents. */
 const BYTES_PER_PIXEL = 8;
-/** Other frames, previews, videos and metadata. */
+/** Room for other frames, previews, videos and metadata. */
 const OTHER_BYTES = 2 ** 28;
-/** Files of unknown formats, which a browser might read, such as icons. */
+/** The limit for files of unknown formats that a browser might read, such as icons. */
 const UNKNOWN_BYTES = 2 ** 24;
 
-/** The most bytes that an image file with a header can need. */
+/** Returns the most bytes that an image file with this header can need. */
 export function mostBytes({ format, size }: ImageHeader): number {
   if (format === 'unknown' || format === 'text') return UNKNOWN_BYTES;
   const pixels = size ? size[0] * size[1] : MAX_PIXELS;

@@ -1,4 +1,4 @@
-/** Three by three numbers, in rows. */
+/** Three by three numbers, row by row. */
 export type Vector = readonly [number, number, number];
 export type Matrix = readonly [Vector, Vector, Vector];
 
@@ -12,13 +12,13 @@ export const transposed = ([[a, b, c], [d, e, f], [g, h, i]]: Matrix): Matrix =>
   [c, f, i],
 ];
 
-/** First `second`, then `first`. */
+/** Multiplies two matrices. The product applies `second` first, then `first`. */
 export const product = (first: Matrix, second: Matrix): Matrix => {
   const [a, b, c] = transposed(second);
   return transposed([times(first, a), times(first, b), times(first, c)]);
 };
 
-/** Null for a singular matrix. */
+/** Inverts a matrix; null if it is singular. */
 export function inverse([[a, b, c], [d, e, f], [g, h, i]]: Matrix): Matrix | null {
   const [A, B, C] = [e * i - f * h, f * g - d * i, d * h - e * g];
   const determinant = a * A + b * B + c * C;

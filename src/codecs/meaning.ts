@@ -16,7 +16,7 @@ import {
 export interface Meaning extends Pick<ImageTags, 'icc' | 'pngColours' | 'colorSpace'> {
   /** Code points of HDR, which only a PNG can express. */
   readonly hdr: CodePoints | null;
-  /** The file has a profile for another kind of pixels, which is ignored. */
+  /** The file has a profile for a different kind of pixels, which is ignored. */
   readonly isProfileUnfit: boolean;
 }
 
@@ -29,9 +29,9 @@ const SRGB: Meaning = {
 };
 
 /**
- * The meaning of the stored values; null: only a decoder can tell. Code points come before a
- * profile, and a profile before gamma. Unusable information is ignored (PNG, third edition, 4.3;
- * Chromium does the same).
+ * Finds the meaning of the stored values; null if only a decoder knows it. Code points take
+ * precedence over a profile, and a profile over gamma. Unusable information is ignored (PNG, third
+ * edition, 4.3; Chromium does the same).
  */
 export async function meaningOf(
   format: ImageFormat,

@@ -3,17 +3,17 @@ import { type PngHeader, pngWriter, type Rows } from './png/pngStream.ts';
 
 /** Receives the bytes of one file in order. Every failure ends in `abort`. */
 export interface Sink<T> {
-  /** Resolves when it can take more. */
+  /** Resolves when the sink can take more. */
   write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
-  /** After the last byte; the file is complete. */
+  /** Called after the last byte; the file is then complete. */
   close(): Promise<T>;
-  /** Instead of `close`; leaves no part of the file behind. */
+  /** Called instead of `close`; leaves no part of the file behind. */
   abort(reason: unknown): Promise<void>;
 }
 
 export interface Saved<T> {
   readonly bytes: number;
-  /** The result of the sink's `close`. */
+  /** What the sink's `close` returned. */
   readonly file: T;
 }
 
@@ -47,14 +47,14 @@ export async function save<T>(
     if (!file) throw internal('a file was not closed');
     return { bytes, file: (file as { made: T }).made };
   } catch (error) {
-    // A failed sink may fail again when it is aborted. The first error counts.
+    // A failed sink may fail again when it is aborted. Only the first error is reported.
     await sink.abort(error).catch(() => {});
     throw error;
   }
 }
 
 /**
- * Saves a PNG. `produce` hands over its rows strip by strip and waits for each write.
+ * Saves a PNG. `produce` writes its rows strip by strip and waits for each write.
  * @throws CrispenError like `save`, and all errors of `produce`
  */
 export async function savePng<T, R>(
@@ -68,7 +68,7 @@ export async function savePng<T, R>(
   const saved = await save(open, async (to) => {
     const writer = pngWriter(header, to).getWriter();
     const stop = () =>
-      writer.abort(new CrispenError('ABORTED', 'Writing the file was cancelled.')).catch(() => {}); // `produce` and `close` tell the reason
+      writer.abort(new CrispenError('ABORTED', 'Writing the file was cancelled.')).catch(() => {}); // `produce` and `close` report why
     signal?.addEventListener('abort', stop);
     try {
       produced = { made: await produce((rows) => writer.write(rows)) };
@@ -107,7 +107,9 @@ async function orWriteFailed<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A sink's failure as a `CrispenError` `WRITE_FAILED`. An existing `CrispenError` stays. */
+/**
+ * Turns a sink's failure into a `CrispenError` `WRITE_FAILED`. An existing `CrispenError` is kept.
+ */
 export function writeFailed(cause: unknown): CrispenError {
   if (cause instanceof CrispenError) return cause;
   const { name, code, message } = (cause ?? {}) as {

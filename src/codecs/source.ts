@@ -21,10 +21,10 @@ export interface SourceFile {
    */
   readonly bare: readonly Uint8Array<ArrayBuffer>[];
   readonly isRaw: boolean;
-  /** Code points of HDR by H.273, if the values are raw HDR. */
+  /** H.273 code points of HDR, if the values are raw HDR. */
   readonly hdr: CodePoints | null;
   readonly isAnimated: boolean;
-  /** What of the file is not kept, as sentences for people. */
+  /** What is lost from the file, as sentences for people. */
   readonly notes: readonly string[];
 }
 
@@ -52,7 +52,7 @@ const carries = ({ hdr, colorSpace }: Meaning, carrier: Carrier): boolean =>
   carrier === 'png' || (carrier === 'profile' ? hdr === null : colorSpace !== 'other');
 
 /**
- * Judges a file by its first bytes.
+ * Checks the first bytes of a file.
  * @param data the file, or its start
  * @throws CrispenError `DECODE_FAILED`, `IMAGE_TOO_LARGE`
  */
@@ -82,8 +82,8 @@ export function checkStart(
 }
 
 /**
- * Inspects a file without decoding it. Rejects files that cannot be decoded, with the cause, before
- * any pixel is allocated. Separates the values from their meaning.
+ * Inspects a file without decoding it. A file that cannot be decoded is rejected with the cause,
+ * before any pixel is allocated. Separates the values from their meaning.
  *
  * @throws CrispenError `DECODE_FAILED`, `IMAGE_TOO_LARGE`, `ABORTED`
  */

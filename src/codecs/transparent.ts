@@ -2,8 +2,8 @@
 const TILE_SIDE = 2048;
 
 /**
- * Writes the exact pixels of a bitmap with transparency into `data`. Without WebGL2, `data` stays
- * untouched or partly exact.
+ * Writes the exact pixels of a bitmap with transparency into `data`. If WebGL2 is missing or its
+ * context is lost, some or all of `data` stays as it was.
  */
 export async function readThroughWebGl(
   bitmap: ImageBitmap,
@@ -27,7 +27,7 @@ export async function readThroughWebGl(
       gl.framebufferTexture2D(gl.FRAMEBUFFER, target, gl.TEXTURE_2D, texture, 0);
       const pixels = new Uint8Array(w * h * 4);
       gl.readPixels(0, 0, w, h, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
-      // A lost context reads zeros. Keep the canvas's colours then.
+      // After a lost context, pixels read as zeros. Keep the canvas's colours then.
       if (gl.getError() !== gl.NO_ERROR) return;
       for (let row = 0; row < h; row++) {
         const at = ((y + row) * width + x) * 4;
@@ -35,6 +35,6 @@ export async function readThroughWebGl(
       }
     }
   }
-  // Browsers allow only a few contexts. This returns one before the garbage collector does.
+  // Browsers allow only a few contexts. This frees the context before the garbage collector does.
   gl.getExtension('WEBGL_lose_context')?.loseContext();
 }

@@ -11,7 +11,7 @@ export const INPUTS = [
   'crossorigin',
 ];
 
-/** A server can import the module to render the tag. */
+/** A stand-in on servers, which can import the module to render the tag. */
 const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
 
 /** Reflects each attribute of `<crispen-image>` as a property; `CrispenImage` describes them. */
@@ -47,7 +47,7 @@ export class ImageAttributes extends Base {
   set integrity(value: string) {
     reflect(this, 'integrity', value);
   }
-  /** Null: none. */
+  /** Null if the attribute is absent. */
   get allowModels(): string | null {
     return this.getAttribute('allow-models');
   }
@@ -115,12 +115,12 @@ export class ImageAttributes extends Base {
     try {
       return new URL(value, document.baseURI).href;
     } catch {
-      return value; // like an image: a value that cannot be resolved is returned unchanged
+      return value; // as for an image, a value that cannot be resolved is returned unchanged
     }
   }
 }
 
-/** Null and undefined, which frameworks use for "no value", remove the attribute. */
+/** Sets an attribute. Null and undefined, which frameworks use for "no value", remove it. */
 export function reflect(
   element: Element,
   name: string,
@@ -130,13 +130,13 @@ export function reflect(
   else element.setAttribute(name, String(value));
 }
 
-/** The task if it is one that restores. */
+/** Returns the task if it is one that restores. */
 export const restorationOf = (task: string): Restoration | undefined =>
   task === 'denoise' || task === 'dejpeg' ? task : undefined;
 
 /**
- * Properties that were set before the element was defined are its own and would hide the
- * accessors.
+ * Moves properties that were set before the element was defined to their accessors. Otherwise they
+ * would hide the accessors.
  */
 export function upgrade(element: ImageAttributes, prototype: object): void {
   if (prototype === Base.prototype) return;

@@ -13,7 +13,7 @@ import { arrange, makeShadow, type Shadow } from './template.ts';
 
 export type { SkipReason } from './sizing.ts';
 
-/** The element's state, also a custom state for styles: `crispen-image:state(done)`. */
+/** The element's state. It is also a custom state for styles: `crispen-image:state(done)`. */
 export type ElementState = 'idle' | 'waiting' | 'working' | 'done' | 'skipped' | 'failed';
 
 /** The element's events. None bubbles. */
@@ -27,44 +27,43 @@ export interface CrispenImageEventMap {
    * Waiting or work ended early: the element was removed, scrolled away while waiting, or changed.
    */
   abort: CustomEvent<null>;
-  /** The visitor moved the divider; `value` as the property. */
+  /** The visitor moved the divider; `value` is that of the property. */
   slide: CustomEvent<{ readonly value: number }>;
   /** The weights are on the GPU. */
   modelload: CustomEvent<{ readonly id: string; readonly name: string; readonly scale: number }>;
 }
 
-/** The divider's position without an attribute. */
+/** The divider's position when `value` is not set. */
 const MIDDLE = 50;
 
 /** Screen readers are only told about work that takes longer than this. */
 const LONG_MS = 1000;
 
 /**
- * `<crispen-image>`: an image that becomes sharper if WebGPU is available, and stays unchanged if
- * not. Register it by importing `crispen/element`.
+ * `<crispen-image>`: an image that becomes sharper if WebGPU is available, and otherwise stays
+ * unchanged. Register it by importing `crispen/element`.
  *
- * Content: an optional `<img>` (or a `<picture>` with one). It is shown first, and also if no
- * script runs. Without it, the element shows `src` in an image of its own.
+ * Content: an optional `<img>` (or a `<picture>` with an `<img>`). It is shown first, and also if
+ * no script runs. If it is absent, the element shows `src` in an image of its own.
  *
  * Attributes, each with a property of the same name:
- * - `src`: the image; default: what the inner `<img>` shows. `alt`, `crossorigin`, `width`,
- *   `height`
- *   as for an image.
+ * - `src`: the image; default: what the inner `<img>` shows. `alt`, `crossorigin`, `width` and
+ *   `height` are as for an image.
  * - `scale`: 2 (default), 3, 4 or `auto`, the smallest that fills the box on this screen.
  * - `task`: `photo` (default); `clean`, for images that were never saved as JPEG; `dejpeg` or
- *   `denoise`, which remove JPEG artifacts or noise at the image's own size. Their default `scale` is
- *   1; another scale enlarges the restored image.
- * - `model`: the id of a model, or the URL of a weight file (.pth, .safetensors). A file of another site needs
- *   one of the next two.
- * - `integrity`: the file's hash, such as `sha256-` and base64. Another file is refused.
- * - `allow-models`: the sites whose files are used without a hash, such as `https://weights.example`, with
- *   spaces between them. An empty value allows all.
- * - `loading`: `lazy` (default) waits until the element is visible; `eager` does not, and also
- *   works
- *   if the visitor asked to save data.
- * - `compare`: a divider between before and after. `vertical`: it moves up and down, with the original above.
- *   `value`: its position, 0 (all enlarged) to 100 (all original); default 50. The attribute sets it,
- *   the property has it at any time.
+ *   `denoise`, which remove JPEG artifacts or noise at the image's own size. Their default `scale`
+ *   is 1; at another scale, the restored image is also enlarged.
+ * - `model`: the id of a model, or the URL of a weight file (.pth, .safetensors). A file from
+ *   another site needs one of the next two attributes.
+ * - `integrity`: the file's hash, such as `sha256-` and base64. A file with another hash is
+ *   refused.
+ * - `allow-models`: the sites whose files are used without a hash, such as
+ *   `https://weights.example`, separated by spaces. An empty value allows all sites.
+ * - `loading`: `lazy` (default) waits until the element is visible. `eager` does not wait, and also
+ *   works if the visitor asked to save data.
+ * - `compare`: shows a divider between before and after. `vertical`: the divider moves up and down,
+ *   with the original above. `value`: its position, 0 (all enlarged) to 100 (all original); default
+ *   50. The attribute sets the position; the property always has the current one.
  * - `base-url`: folder of the weight files. Elements with the same folder share one worker.
  * - `max-pixels`: larger results are not made; default 16,777,216.
  *
@@ -73,10 +72,11 @@ const LONG_MS = 1000;
  * borders, padding, corners and `object-fit`: only its pixels are replaced.
  *
  * The enlarged image can be dragged and has the browser's menu for images. With `compare`, dragging
- * moves the divider. A click on the image moves it too, unless there is a link around the element: the
- * click follows it, and dragging does not.
+ * moves the divider, and so does a click on the image. If there is a link around the element, a
+ * click follows the link instead.
  *
- * Slot: `handle`, in place of the round handle of the divider. It should hold nothing that takes the focus.
+ * Slot: `handle`, which replaces the round handle of the divider. It should not contain anything
+ * that takes the focus.
  *
  * Parts: `original`, `stage`, `result`, `divider`, `handle`, `status`. Variables: `--crispen-fade`,
  * `--crispen-divider-width`, `--crispen-divider-color`, `--crispen-handle-size`,
@@ -101,7 +101,7 @@ export class CrispenImage extends ImageAttributes {
   static set options(options: Omit<UpscalerOptions, 'baseUrl'>) {
     settings.options = options;
   }
-  /** Milliseconds without work after which worker and GPU are freed; default 10,000. */
+  /** Milliseconds without work after which the worker and the GPU are freed; default 10,000. */
   static get idleMs(): number {
     return settings.idleMs;
   }
@@ -188,23 +188,23 @@ export class CrispenImage extends ImageAttributes {
     return this.#state;
   }
 
-  /** Why the state is `skipped`; null in any other state. */
+  /** Why the state is `skipped`; null in all other states. */
   get skipped(): SkipReason | null {
     return this.#skipped;
   }
 
-  /** What made the visible result; null while the original is shown. */
+  /** Describes what made the visible result; null while the original is shown. */
   get result(): Omit<UpscaleOutput, 'image'> | null {
     return this.#result;
   }
 
   /**
-   * The enlarged image as a file, whether the layout shows it or not. It is made now if necessary,
-   * also if the original has a profile or 16 bits per sample, which the file keeps as with
-   * `Upscaler.upscale`.
+   * Returns the enlarged image as a file, whether the layout shows it or not. The image is made now
+   * if necessary. If the original has a profile or 16 bits per sample, the image is made again as a
+   * file, which keeps them as `Upscaler.upscale` does.
    *
    * @param options.quality 0 to 1 for JPEG and WebP, default 0.92
-   * @throws CrispenError the errors of making it; see `Upscaler.upscale`
+   * @throws CrispenError the errors of making the image; see `Upscaler.upscale`
    */
   async toBlob(options: { type?: OutputType; quality?: number } = {}): Promise<Blob> {
     const { type = 'image/png', quality } = options;
@@ -237,7 +237,7 @@ export class CrispenImage extends ImageAttributes {
   }
 
   disconnectedCallback(): void {
-    // An element that is only moved is connected again at the end of the turn.
+    // If an element is only moved, it is connected again by the end of the turn.
     queueMicrotask(() => {
       if (this.isConnected) return;
       this.#views.disconnect();
@@ -274,15 +274,15 @@ export class CrispenImage extends ImageAttributes {
     super.addEventListener(type, listener, options);
   }
 
-  /** The image that is shown first: the inner one, unless `src` names another. */
+  /** The image that is shown first: the inner image, unless `src` names another one. */
   get #image(): HTMLImageElement {
     const { original } = this.#shadow;
-    // Not an icon of the handle.
+    // Skips an icon inside the handle.
     const within = this.querySelector<HTMLImageElement>('img:not([slot], [slot] *)');
     return within && (!this.hasAttribute('src') || within.src === this.src) ? within : original;
   }
 
-  /** Once per turn, however many attributes changed in it. */
+  /** Runs once per turn, however many attributes changed in it. */
   #change(): void {
     if (this.#updating || !this.isConnected) return;
     this.#updating = true;
@@ -331,7 +331,7 @@ export class CrispenImage extends ImageAttributes {
     }
   }
 
-  /** Everything that the result depends on, except the size on the screen. */
+  /** Lists everything that the result depends on, except the size on the screen. */
   #inputs(): string {
     const attributes = INPUTS.map((name) => this.getAttribute(name));
     return JSON.stringify([this.#source(), ...attributes]);
@@ -385,10 +385,13 @@ export class CrispenImage extends ImageAttributes {
       if (!controller.signal.aborted) this.#fail(CrispenError.from(error));
       throw error;
     });
-    this.#run.catch(() => {}); // events report it, and `toBlob` receives it as well
+    this.#run.catch(() => {}); // events report the error, and `toBlob` receives it as well
   }
 
-  /** From inspecting the file to the result, unless the file shows that there is nothing to do. */
+  /**
+   * Does all steps from inspecting the file to showing the result, or stops if there is nothing to
+   * do.
+   */
   async #make(signal: AbortSignal): Promise<void> {
     const { doing } = this.#words;
     const late = setTimeout(() => this.#say(doing), LONG_MS);
@@ -421,7 +424,7 @@ export class CrispenImage extends ImageAttributes {
     }
   }
 
-  /** Leaves the picture as it is. */
+  /** Leaves the picture unchanged. */
   #leave(reason: SkipReason): void {
     const key = this.#key;
     this.#controller = null;
@@ -450,7 +453,7 @@ export class CrispenImage extends ImageAttributes {
     this.#tell('error', error);
   }
 
-  /** Returns to the original and cancels what waits or runs. */
+  /** Returns to the original and cancels work that is waiting or running. */
   #reset(): void {
     const running = this.#controller !== null && this.#view.shown === null;
     this.#controller?.abort();

@@ -3,27 +3,30 @@
 import { clampSplit, splitAfterKey } from './slider.ts';
 import type { Shadow } from './template.ts';
 
-/** What a divider asks of its element, and tells it. */
+/** What a divider asks its element, and what it tells it. */
 export interface Divided {
   readonly isOn: () => boolean;
   /** Whether it divides the image into an upper and a lower part. */
   readonly isVertical: () => boolean;
-  /** Text of a position, with `{original}` and `{result}` for the percentages. */
+  /** The text for a position, with `{original}` and `{result}` for the percentages. */
   readonly position: () => string;
   readonly onMove: () => void;
-  /** The visitor moved it. */
+  /** Called when the visitor moves the divider. */
   readonly onSlide: (value: number) => void;
 }
 
-/** A press closer than this to its start is a click. In CSS pixels. */
+/** A press that stays closer than this to its start is a click. In CSS pixels. */
 const CLICK_DISTANCE = 4;
 
 interface Press {
   readonly x: number;
   readonly y: number;
-  /** A link is around the element, and the press began beside the divider: a click belongs to the link. */
+  /**
+   * Whether a link is around the element and the press began away from the divider: a click then
+   * belongs to the link.
+   */
   readonly isForLink: boolean;
-  /** The press has moved the divider. */
+  /** Whether the press has moved the divider. */
   hasMoved: boolean;
 }
 
@@ -38,11 +41,11 @@ export class Divider {
     this.#divided = divided;
     const { stage, divider } = shadow;
     stage.addEventListener('pointerdown', (event) => this.#grab(event));
-    // Otherwise a press would drag the link or the image.
+    // Otherwise, a press would drag the link or the image.
     stage.addEventListener('mousedown', (event) => {
       if (divided.isOn() && event.button === 0) event.preventDefault();
     });
-    // A press that moved the divider does not follow a link around it.
+    // A press that moved the divider must not follow a link around it.
     stage.addEventListener('click', (event) => {
       const isForLink = this.#press?.isForLink && !this.#press.hasMoved;
       if (divided.isOn() && event.button === 0 && !isForLink) event.preventDefault();
@@ -52,7 +55,7 @@ export class Divider {
       const split = splitAfterKey(event, this.#value / 100, divided.isVertical());
       if (split === null) return;
       event.preventDefault();
-      // Steps of a hundredth, without what sums of fractions leave.
+      // Steps are hundredths. Rounding removes the errors that sums of fractions leave.
       this.#slide(Number((split * 100).toFixed(6)));
     });
   }
@@ -68,7 +71,7 @@ export class Divider {
     this.#render();
   }
 
-  /** Shows or hides the divider, turns it, and names it for screen readers. */
+  /** Shows or hides the divider, sets its direction, and names it for screen readers. */
   update(label: string): void {
     const { divider } = this.#shadow;
     divider.hidden = !this.#divided.isOn();

@@ -6,8 +6,8 @@ import { CrispenError } from '../errors.ts';
 export { createUpscaler } from '../worker/page/client.ts';
 
 /**
- * Id of the shipped model for a task of the element: `photo` or `upscale`; `clean`, for images that
- * were never saved as JPEG; `denoise` or `dejpeg`, which have one model for all scales.
+ * Returns the id of the shipped model for a task of the element: `photo` or `upscale`; `clean`, for
+ * images that were never saved as JPEG; `denoise` or `dejpeg`, which have one model for all scales.
  * @throws CrispenError `INVALID_INPUT` for other tasks and for scales that no model has,
  *   `MODEL_UNKNOWN` if no shipped model restores this
  */

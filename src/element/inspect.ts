@@ -1,4 +1,4 @@
-/** What is known about an image on the page, and what follows from it: a scale, or why to skip it. */
+/** What is known about an image on the page, and what follows: a scale, or a reason to skip it. */
 
 import { type ImageAttributes, restorationOf } from './attributes.ts';
 import { measure } from './layout.ts';
@@ -13,7 +13,7 @@ export interface Inspected extends Look {
 }
 
 /**
- * Reads the file from the browser's cache, where the page has just put it, if that is allowed.
+ * Reads the file, if that is allowed, from the browser's cache, where the page has just put it.
  * @param image shows the file
  */
 export async function inspect(
@@ -36,9 +36,10 @@ export async function inspect(
 }
 
 /**
+ * Chooses a scale, or a reason to skip the image.
  * @param source URL of the file that `image` shows
  * @param known facts about that file; null before `inspect`
- * @param forced the result is needed even if the layout does not show it
+ * @param forced whether the result is needed even if the layout does not show it
  */
 export function choose(
   element: ImageAttributes,
@@ -53,7 +54,7 @@ export function choose(
   const { naturalWidth, naturalHeight } = image;
   const [width, height] = known?.size ?? [naturalWidth, naturalHeight];
   const { content } = measure(image);
-  // EXIF may have rotated it.
+  // EXIF may have rotated the image.
   const isUpright = width > height === naturalWidth > naturalHeight;
   const choice = chooseScale({
     width: isUpright ? width : height,
@@ -74,6 +75,6 @@ export function choose(
   return isGuess ? { scale: 1 } : choice;
 }
 
-/** Whether the browser chose among files of different densities. */
+/** Returns whether the browser chose among files of different densities. */
 const hasCandidates = (image: HTMLImageElement): boolean =>
   image.srcset !== '' || image.parentElement instanceof HTMLPictureElement;

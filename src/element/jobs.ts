@@ -1,4 +1,4 @@
-/** What an element asks of the page's upscaler. */
+/** The work that an element asks of the page's upscaler. */
 
 import type { OutputType } from '../codecs/formats.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
@@ -8,9 +8,9 @@ import { isAddress, type ReadyModel, readyModel, type Tool } from './shared.ts';
 
 export interface Events {
   readonly signal: AbortSignal;
-  /** Whether somebody waits for the result however long it takes. */
+  /** Whether somebody waits for the result, however long it takes. */
   readonly isWanted: () => boolean;
-  /** The upscaler can work here, and begins. */
+  /** Called when the upscaler can work here and begins. */
   readonly onStart: () => void;
   readonly onModel: (model: ReadyModel) => void;
   readonly onProgress: (progress: UpscaleProgress) => void;
@@ -19,8 +19,9 @@ export interface Events {
 /**
  * Enlarges or restores an image as the element's attributes say.
  * @returns null if it would take more than a minute and nobody waits for it
- * @throws CrispenError `INVALID_INPUT` if `scale` is not above 0; the tool's refusal; `CROSS_ORIGIN` for
- *   weights of another site that the element does not allow; and as `readyModel` and `Upscaler.upscale`
+ * @throws CrispenError `INVALID_INPUT` if `scale` is not above 0; the tool's refusal;
+ *   `CROSS_ORIGIN` for weights from another site that the element does not allow; and as
+ *   `readyModel` and `Upscaler.upscale`
  */
 export async function enlarge(
   tool: Tool,
@@ -60,7 +61,7 @@ export async function enlarge(
     });
   try {
     return await upscale(model).catch(async (error) => {
-      // Another page may have needed the room of a file from an address.
+      // The file may have been removed from storage to make room for another page.
       if (error.code !== 'MODEL_UNKNOWN' || !isAddress(wanted)) throw error;
       tool.models.clear();
       return upscale(await ready());
@@ -72,13 +73,13 @@ export async function enlarge(
 }
 
 /**
- * Weights of another site stay in this site's storage, so the page has to name them: the file by its hash, or
- * the site.
+ * Rejects weights from another site, unless the page gives the file's hash or names the site. Such
+ * weights are kept in this site's storage.
  */
 function checkModel({ model, integrity, allowModels }: ImageAttributes): void {
   if (!isAddress(model) || integrity !== '') return;
   const url = URL.canParse(model, document.baseURI) ? new URL(model, document.baseURI) : null;
-  // `addModel` reports what is no URL.
+  // `addModel` reports values that are not URLs.
   if (!url || url.origin === location.origin || url.protocol === 'data:') return;
   const allowed = allowModels?.trim();
   if (allowed === '' || allowed?.split(/\s+/).includes(url.origin)) return;
@@ -88,7 +89,7 @@ function checkModel({ model, integrity, allowModels }: ImageAttributes): void {
 }
 
 /**
- * A result as a file.
+ * Encodes a result as a file.
  * @param shown the result on the page
  * @param address URL of the original
  * @throws CrispenError as `Upscaler.upscale` and `Upscaler.encode`
@@ -100,7 +101,8 @@ export async function encodeResult(
   address: string,
   { type, quality }: { readonly type: OutputType; readonly quality: number | undefined },
 ): Promise<Blob> {
-  // A canvas has 8 bits and no profile, so other images are made again, as a file.
+  // A canvas has 8 bits and no profile. If the original has more, the result is made again as a
+  // file.
   if (model && (source.hasProfile || source.depth === 16)) {
     return (await upscaler.upscale(address, { model, output: type, quality })).image as Blob;
   }

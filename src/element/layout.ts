@@ -15,7 +15,7 @@ export type Radii = readonly [Radius, Radius, Radius, Radius];
 export interface Layout {
   /** The box of the pixels, relative to the image's border box. */
   readonly content: Box;
-  /** Of the content's corners. */
+  /** Radii of the content's corners. */
   readonly radii: Radii;
   /** The factor by which transforms scale a CSS pixel. */
   readonly zoom: number;
@@ -24,7 +24,7 @@ export interface Layout {
 const CORNERS = ['TopLeft', 'TopRight', 'BottomRight', 'BottomLeft'] as const;
 
 /**
- * Where an image draws its pixels, to fractions of a pixel and before any transform. An image
+ * Finds where an image draws its pixels, to fractions of a pixel and before any transform. An image
  * without layout has width and height 0.
  */
 export function measure(image: HTMLImageElement): Layout {
@@ -53,8 +53,8 @@ export function measure(image: HTMLImageElement): Layout {
 }
 
 /**
- * Radii of a box inside another one, whose radii may overlap. Source: CSS Backgrounds 3, 4.2 and
- * 4.5.
+ * Computes the radii of a box inside another box, whose radii may overlap. Source: CSS Backgrounds
+ * 3, 4.2 and 4.5.
  */
 export function innerRadii(
   radii: Radii,
@@ -76,11 +76,12 @@ export function innerRadii(
 }
 
 /**
- * A CSS `path()` that keeps everything except the part of a rounded box to the right of `split` (0
- * to 1 of its width), or below it. An image's border, outline and shadow stay when its pixels are replaced.
+ * Makes a CSS `path()` that keeps everything except the part of a rounded box to the right of
+ * `split` (0 to 1 of its width), or below it. An image's border, outline and shadow stay when its
+ * pixels are replaced.
  */
 export function hole(box: Box, corners: Radii, split: number, isVertical = false): string {
-  // A vertical split is a horizontal one of the transposed box.
+  // A vertical split is a horizontal split of the transposed box.
   const turn = ([rx, ry]: Radius): Radius => (isVertical ? [ry, rx] : [rx, ry]);
   const point = (px: number, py: number) => turn([px, py]).join();
   const [x, y] = turn([box.x, box.y]);
@@ -91,7 +92,7 @@ export function hole(box: Box, corners: Radii, split: number, isVertical = false
   const [right, bottom] = [x + width, y + height];
   const from = Math.max(x, Math.min(right, x + width * split));
   const [a, b, c, d] = radii;
-  /** How far below the corner's edge an ellipse is, at `into` from its side. */
+  /** How far below the corner's edge an ellipse is, at the distance `into` from its side. */
   const drop = ([rx, ry]: Radius, into: number) =>
     rx > into ? ry - ry * Math.sqrt(1 - ((rx - into) / rx) ** 2) : 0;
   const sweep = isVertical ? 0 : 1;
@@ -114,9 +115,9 @@ export function hole(box: Box, corners: Radii, split: number, isVertical = false
 }
 
 /**
- * Where an enlarged image is drawn in the content box of an original that `object-fit: none` or
- * `scale-down` shows at its own size; null for all other values, under which an enlarged image is
- * drawn in the same place.
+ * Finds where an enlarged image is drawn in the content box of an original that `object-fit: none`
+ * or `scale-down` shows at its own size. Null for all other values, because the enlarged image is
+ * then drawn in the same place.
  * @param natural CSS pixels of the image
  * @param position computed `object-position`
  */
@@ -128,7 +129,7 @@ export function ownSize(
 ): Box | null {
   const fits = natural.width <= content.width && natural.height <= content.height;
   if (fit !== 'none' && !(fit === 'scale-down' && fits)) return null;
-  // Two of "50%", "8px" and "calc(100% - 8px)".
+  // Two values such as "50%", "8px" and "calc(100% - 8px)".
   const [across, down] = position.match(/calc\([^)]*\)|\S+/g) ?? [];
   const place = (value = '50%', room: number) => {
     const flat = value.replaceAll(/([+-]) /g, '$1');

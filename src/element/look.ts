@@ -7,7 +7,7 @@ import { mostBytes } from '../codecs/limits.ts';
 import { readAll } from '../worker/reading.ts';
 
 export interface Look {
-  /** It moves or is a drawing, whatever its URL says. */
+  /** Whether it moves or is a drawing, whatever its URL says. */
   readonly isLeft: boolean;
   /** Stored pixels; null if the format's header does not say. */
   readonly size: readonly [width: number, height: number] | null;
@@ -19,7 +19,10 @@ export async function look(file: Blob): Promise<Look> {
   return { isLeft: format === 'SVG' || isMoving(format, data), size };
 }
 
-/** The file of a response, which never ends in the worst case. @throws RangeError for such files */
+/**
+ * Reads the file of a response. In the worst case, a response never ends. @throws RangeError for
+ * such files
+ */
 export async function readFile(response: Response, signal: AbortSignal): Promise<Blob> {
   const judge = (start: Uint8Array) => mostBytes(readHeader(start));
   const tooLarge = (limit: number) => new RangeError(`more than ${limit} bytes`);

@@ -9,9 +9,11 @@ import { isCanvasElement, isInputElement } from '../worker/page/realm.ts';
 export type PreviewStage = 'drawn' | 'refined';
 
 export interface PreviewOptions {
-  /** Where the image appears, as large as fits into the canvas's box, with its own aspect. */
+  /** Where the image appears: as large as fits into the canvas's box, with its own aspect ratio. */
   readonly canvas: HTMLCanvasElement;
-  /** Default: its own, made when an image needs it and ended by `detach`. */
+  /**
+   * Default: an upscaler of its own, which is made when an image needs it and closed by `detach`.
+   */
   readonly upscaler?: Upscaler;
   /** Model or scale for images smaller than the canvas; default x2, the photo model. */
   readonly request?: Pick<UpscaleRequest, 'model' | 'scale' | 'onProgress'>;
@@ -19,7 +21,7 @@ export interface PreviewOptions {
    * `drawn`: the image is visible, scaled by the browser. `refined`: the final quality is visible.
    */
   readonly onStage?: (stage: PreviewStage, file: File) => void;
-  /** The image stays as it is. */
+  /** Called if an error occurs; the image on the canvas stays as it is. */
   readonly onError?: (error: CrispenError, file: File) => void;
 }
 
@@ -32,8 +34,9 @@ export interface FileOptions {
 
 export interface Preview {
   /**
-   * The picked image as a file: enlarged if it is smaller than the canvas, otherwise reduced to it.
-   * @throws CrispenError `INVALID_INPUT` if nothing is picked; the errors of making it
+   * Returns the picked image as a file: enlarged if it is smaller than the canvas, otherwise
+   * reduced to it.
+   * @throws CrispenError `INVALID_INPUT` if nothing is picked; the errors of making the file
    */
   toBlob(options?: FileOptions): Promise<Blob>;
   /** Stops listening and working. The canvas stays as it is. */
@@ -158,10 +161,10 @@ function aborted(bitmap: ImageBitmap): CrispenError {
   return new CrispenError('ABORTED', 'Another image was picked.');
 }
 
-/** The size in device pixels at which an image fits into the canvas's box. */
+/** Returns the size in device pixels at which an image fits into the canvas's box. */
 function fitInto(canvas: HTMLCanvasElement, { width, height }: ImageBitmap) {
   const ratio = devicePixelRatio;
-  // A canvas without layout shows as many pixels as it has.
+  // A canvas without layout is taken to show as many pixels as it has.
   const across = canvas.clientWidth * ratio || canvas.width;
   const down = canvas.clientHeight * ratio || canvas.height;
   const factor = Math.min(across / width, down / height);
@@ -171,7 +174,7 @@ function fitInto(canvas: HTMLCanvasElement, { width, height }: ImageBitmap) {
 
 function draw(canvas: HTMLCanvasElement, bitmap: ImageBitmap, width: number, height: number): void {
   if (canvas.width !== width || canvas.height !== height) {
-    // The box keeps its size, and the image keeps its aspect in it.
+    // The box keeps its size, and the image keeps its aspect ratio inside it.
     const { clientWidth, clientHeight } = canvas;
     if (clientWidth > 0) {
       canvas.style.width ||= `${clientWidth}px`;

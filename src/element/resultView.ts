@@ -1,14 +1,17 @@
-/** The enlarged image on the page: its canvas or image, its place, and the hole it needs in the original. */
+/**
+ * The enlarged image on the page: its canvas or image, its place, and the hole it needs in the
+ * original.
+ */
 
 import { type Box, hole, measure, ownSize, type Radii } from './layout.ts';
 import type { Shadow } from './template.ts';
 
-/** What a view reads of its element whenever it draws. */
+/** What a view asks its element whenever it draws. */
 export interface Viewed {
   readonly host: HTMLElement;
   /** The image under the result. */
   readonly image: () => HTMLImageElement;
-  /** Left or upper share of the original that stays visible, 0 to 1. */
+  /** The left or upper share of the original that stays visible, 0 to 1. */
   readonly split: () => number;
   readonly isVertical: () => boolean;
 }
@@ -18,7 +21,7 @@ export class ResultView {
   readonly #shadow: Shadow;
   readonly #viewed: Viewed;
   #shown: HTMLCanvasElement | HTMLImageElement | null = null;
-  /** The canvas from which an image is being made. */
+  /** The canvas that is being converted to an image. */
   #copied: HTMLCanvasElement | null = null;
   #hole: { readonly box: Box; readonly radii: Radii } | null = null;
 
@@ -33,7 +36,7 @@ export class ResultView {
     return this.#shown;
   }
 
-  /** Takes ownership of the bitmap. */
+  /** Shows a bitmap and takes ownership of it. */
   show(bitmap: ImageBitmap): void {
     const canvas = document.createElement('canvas');
     canvas.width = bitmap.width;
@@ -58,7 +61,7 @@ export class ResultView {
     this.#shadow.stage.hidden = true;
   }
 
-  /** Frees memory now instead of at the next garbage collection. */
+  /** Frees memory now, not at the next garbage collection. */
   #release(): void {
     const shown = this.#shown;
     if (shown instanceof HTMLCanvasElement) {
@@ -71,8 +74,8 @@ export class ResultView {
   }
 
   /**
-   * Replaces the canvas with an image, for the browser's own dragging, copying and saving. Encoding
-   * takes time, so it waits for a pointer.
+   * Replaces the canvas with an image, so the browser can drag, copy and save it. Encoding takes
+   * time, so the view waits for a pointer.
    */
   #makeImage(): void {
     const canvas = this.#shown;
@@ -84,7 +87,7 @@ export class ResultView {
       image.src = URL.createObjectURL(file);
       image.alt = this.#viewed.image().alt;
       image.style.animation = 'none';
-      // A policy may forbid blob images. The canvas stays then.
+      // A policy may forbid blob images. The canvas then stays.
       const isDrawn = await image.decode().then(
         () => true,
         () => false,

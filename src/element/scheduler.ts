@@ -4,7 +4,9 @@ import { CrispenError } from '../errors.ts';
 export interface Work<Tool, T> {
   /** Tasks with the same key share a tool. */
   readonly key: string;
-  /** Read when a turn is given. The smallest rank goes first; ties go to the oldest. */
+  /**
+   * Read when the next task is chosen. The smallest rank goes first; ties go to the oldest task.
+   */
   readonly rank: () => number;
   readonly signal: AbortSignal;
   readonly run: (tool: Tool) => Promise<T>;
@@ -17,8 +19,8 @@ interface Waiting<Tool> {
 }
 
 /**
- * Runs tasks one at a time, the most urgent first, and keeps the tools that they need: one per key,
- * made for its first task and closed after some idle time.
+ * Runs tasks one at a time, the most urgent first, and keeps the tools that they need. There is one
+ * tool per key. It is made for its first task and closed after some idle time.
  */
 export class Scheduler<Tool> {
   readonly #open: (key: string) => Promise<Tool>;
@@ -54,7 +56,8 @@ export class Scheduler<Tool> {
       task.signal.addEventListener('abort', abort, { once: true });
       this.#waiting.push(waiting);
       clearTimeout(this.#timer);
-      // After the current turn of the event loop, so tasks that arrive together are compared.
+      // Waits for the end of the turn of the event loop, so tasks that arrive together are
+      // compared.
       queueMicrotask(() => this.#next());
     });
   }

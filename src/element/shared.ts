@@ -1,4 +1,4 @@
-/** What all elements of a page share: one upscaler, and so one worker and one GPU device. */
+/** What all elements of a page share: one upscaler, and therefore one worker and one GPU device. */
 
 import type { Restoration } from '../catalog/task.ts';
 import type { CrispenError } from '../errors.ts';
@@ -9,7 +9,7 @@ import { Scheduler } from './scheduler.ts';
 /** A model on the GPU. */
 export interface ReadyModel {
   readonly id: string;
-  /** For a model by URL: a description of its file. */
+  /** For a model by URL, a description of its file. */
   readonly name: string;
   readonly scale: number;
 }
@@ -19,7 +19,9 @@ export interface Tool {
   readonly upscaler: Upscaler;
   /** Why nothing can be enlarged here, determined before any weights are downloaded. */
   readonly refusal: CrispenError | null;
-  /** Id of the shipped model for a task at a scale. @throws CrispenError `INVALID_INPUT` */
+  /**
+   * Returns the id of the shipped model for a task at a scale. @throws CrispenError `INVALID_INPUT`
+   */
   readonly modelFor: (task: string, scale: number) => string;
   readonly models: Map<string, ReadyModel>;
 }
@@ -33,7 +35,7 @@ export interface Words {
   unchanged: string;
   divider: string;
   dividerRestored: string;
-  /** The divider's position, with percentages for `{original}` and `{result}`. */
+  /** The divider's position, with `{original}` and `{result}` for the percentages. */
   position: string;
   positionRestored: string;
 }
@@ -58,7 +60,7 @@ export const settings: {
   },
 };
 
-/** The texts for a task of the element. */
+/** Returns the texts for a task of the element. */
 export function wordsFor(task: string): {
   readonly doing: string;
   readonly done: string;
@@ -81,7 +83,7 @@ export function wordsFor(task: string): {
       };
 }
 
-/** Keys are base URLs, empty for the default. */
+/** Keys are base URLs. The empty key stands for the default. */
 export const scheduler = new Scheduler<Tool>(
   async (key) => {
     // Loaded when the first image needs it; the page has painted by then.
@@ -95,11 +97,11 @@ export const scheduler = new Scheduler<Tool>(
   () => settings.idleMs,
 );
 
-/** Whether `model` is the URL of a weight file and not an id. */
+/** Returns whether `model` is the URL of a weight file, not an id. */
 export const isAddress = (model: string): boolean => /\/|\.(pth|pt|ckpt|safetensors)$/i.test(model);
 
 /**
- * A model by id or by URL, loaded once per tool.
+ * Loads a model by id or by URL, once per tool.
  * @param scale for URLs: used if the file does not determine it
  * @param options.task what a file of scale 1 is for
  * @throws CrispenError like `Upscaler.addModel` and `Upscaler.preload`

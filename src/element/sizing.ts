@@ -21,18 +21,19 @@ export interface Sizing {
   /** CSS `object-fit` of the box. */
   readonly fit: string;
   readonly scale: number | 'auto';
-  /** The image is also restored, which is useful at its own size too. */
+  /** Whether the image is also restored, which is useful at its own size too. */
   readonly restores: boolean;
   /** Largest result, in pixels. */
   readonly maxPixels: number;
-  /** The result is needed even if the layout does not show it. */
+  /** Whether the result is needed even if the layout does not show it. */
   readonly forced: boolean;
 }
 
 /**
- * The scale at which an image is worth enlarging, or why it is not: a screen cannot show more than
- * `shown x ratio` pixels. `auto` is the smallest scale within `maxPixels` that fills them. Restored
- * images are always restored, but not enlarged beyond what is visible.
+ * Chooses the scale for an image, or the reason why it is not worth enlarging: a screen cannot show
+ * more than `shown x ratio` pixels. `auto` is the smallest scale within `maxPixels` that fills
+ * these pixels. If restoration is asked for, the image is always restored, but never enlarged
+ * beyond what is visible.
  */
 export function chooseScale(sizing: Sizing): { scale: number } | { skip: SkipReason } {
   const { width, height, shownWidth, shownHeight, ratio, fit, maxPixels, restores, forced } =
@@ -51,7 +52,7 @@ export function chooseScale(sizing: Sizing): { scale: number } | { skip: SkipRea
   const unneeded = !forced && needed < WORTHWHILE;
   if (unneeded && (!restores || needed === 0)) return { skip: 'unneeded' };
   const scale = unneeded ? 1 : sizing.scale;
-  // NaN passes, and the later check reports it.
+  // NaN passes here; a later check reports it.
   const fits = (s: number) => !(width * s * height * s > maxPixels);
   if (scale !== 'auto') return fits(scale) ? { scale } : { skip: 'too-large' };
   const possible = (restores ? [1, ...SCALES] : SCALES).filter(fits);

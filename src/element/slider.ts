@@ -1,8 +1,8 @@
 /**
- * The new position of a divider at `split` (0 to 1) after a key: arrows move it by a hundredth
- * (with Shift by a tenth), PageUp and PageDown by a tenth, Home and End to the edges. Null for
- * every other key, and for combinations that belong to the browser.
- * @param isVertical positions grow downwards, and so the keys for up make it smaller
+ * Returns the new position of a divider at `split` (0 to 1) after a key. Arrows move it by a
+ * hundredth (by a tenth with Shift), PageUp and PageDown by a tenth, Home and End to the edges.
+ * Null for every other key, and for combinations that belong to the browser.
+ * @param isVertical if true, positions grow downwards, so the keys for up make the position smaller
  */
 export function splitAfterKey(
   event: KeyboardEvent,

@@ -106,7 +106,7 @@ export interface Shadow {
   readonly size: CSSStyleSheet;
   /** Wraps the element's content. */
   readonly before: HTMLElement;
-  /** Has no box; holds the variables. */
+  /** Has no box; its variables place what is inside. */
   readonly frame: HTMLElement;
   readonly original: HTMLImageElement;
   readonly stage: HTMLElement;
@@ -161,8 +161,8 @@ export function makeShadow(host: HTMLElement): Shadow {
 }
 
 /**
- * Brings the shadow in step with the attributes.
- * @param own whether the element shows an image of its own and not one within
+ * Updates the shadow to match the attributes.
+ * @param own whether the element shows an image of its own, not one in its content
  */
 export function arrange(shadow: Shadow, element: ImageAttributes, own: boolean): void {
   const { before, original, size } = shadow;
@@ -171,7 +171,7 @@ export function arrange(shadow: Shadow, element: ImageAttributes, own: boolean):
   if (own) {
     original.alt = element.alt;
     original.loading = element.loading;
-    // Setting them to the same values would load the image again.
+    // Setting the attributes to the same values would load the image again.
     for (const [name, value] of [
       ['crossorigin', element.crossOrigin],
       ['src', element.src || null],

@@ -9,7 +9,7 @@ export interface Network {
   /** RGB input and output range from 0 to this: 255 for A2N's checkpoints, 1 for PAN's. */
   readonly inputRange: number;
   readonly graph: Graph;
-  /** Tiles begin at multiples of this many LR pixels, so that none begins inside a window; default 1. */
+  /** Tiles begin at multiples of this many LR pixels, so none begins inside a window; default 1. */
   readonly windows?: number;
   /**
    * If given, an image runs in square tiles of this many pixels, each as a separate image. Where

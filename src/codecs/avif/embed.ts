@@ -3,8 +3,8 @@ import { ascii, Bytes, join } from '../bytes.ts';
 import { isoBoxes } from '../iso.ts';
 
 /**
- * Adds a property with the profile to the primary item: 12 bytes and the profile in `ipco`, an
- * association in `ipma`, and the same number of bytes to every file offset in `iloc`.
+ * Adds a property with the profile to the primary item: 12 bytes and the profile in `ipco`, and an
+ * association in `ipma`. The file offsets in `iloc` grow by the number of bytes added.
  */
 export function embedAvif(
   file: Uint8Array<ArrayBuffer>,
@@ -70,7 +70,9 @@ export function embedAvif(
   return whole;
 }
 
-/** Adds to the offsets of an item location box that point beyond the old end of the metadata. */
+/**
+ * Adds `by` to the offsets of an item location box that point beyond the old end of the metadata.
+ */
 function shiftOffsets(file: Uint8Array, body: number, from: number, by: number): void {
   const bytes = new Bytes(file);
   const view = new DataView(file.buffer, file.byteOffset);

@@ -12,7 +12,7 @@ export function embedJpeg(file: Uint8Array<ArrayBuffer>, tags: ImageTags): Uint8
     const length = 2 + content.reduce((sum, part) => sum + part.length, 0);
     return join([Uint8Array.of(0xff, marker, length >> 8, length & 255), ...content]);
   };
-  // JFIF must come first if present. EXIF would like to be first too.
+  // If there is a JFIF segment, it must come first. EXIF comes right after it.
   const kept: Uint8Array[] = [];
   let at = 2;
   while (bytes.at(at + 1) >= 0xe0 && bytes.at(at + 1) <= 0xef) {

@@ -3,7 +3,7 @@ import { encodeByCanvas } from '../canvas.ts';
 import type { Encoder } from '../encoder.ts';
 import { embedJpeg } from './embed.ts';
 
-/** JPEG has no transparency; transparent pixels are drawn over white. */
+/** Encodes JPEG. It has no transparency, so transparent pixels are drawn over white. */
 export const jpeg: Encoder = {
   type: 'image/jpeg',
   encode: (image, quality, tags) =>

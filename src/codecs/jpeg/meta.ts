@@ -1,5 +1,5 @@
 /**
- * The header allows 65,535 pixels, but libjpeg, which browsers and the command line use, stops at
+ * The header allows 65,535 pixels. But libjpeg, which browsers and the command line use, stops at
  * 65,500.
  */
 export const jpeg = {

@@ -4,9 +4,9 @@ import type { Encoder } from '../encoder.ts';
 import { pngWriter } from './pngStream.ts';
 
 /**
- * PNG, lossless to the last bit. It does not use a canvas, which would destroy colours under low
- * alpha. 8 or 16 bits per sample like the image; grey if the tags say so; with alpha unless every
- * pixel is opaque.
+ * Encodes PNG, lossless to the last bit. It does not use a canvas, which would destroy colours
+ * under low alpha. The file has 8 or 16 bits per sample like the image. It is grey if the tags say
+ * so, and it has alpha unless every pixel is opaque.
  */
 export const png: Encoder = {
   type: 'image/png',

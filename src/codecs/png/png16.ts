@@ -23,7 +23,7 @@ export async function decodePng16(
   for (let from = 0, to = 0; to < rgba.length; from += channels, to += 4) {
     for (let k = 0; k < 3; k++) rgba[to + k] = data[hasColour ? from + k : from];
     if (hasAlpha) rgba[to + 3] = data[from + channels - 1];
-    // Without alpha, one colour can be transparent.
+    // If there is no alpha, one colour can be transparent.
     else {
       const isClear = transparency?.length && transparency.every((v, k) => v === data[from + k]);
       rgba[to + 3] = isClear ? 0 : 65535;
@@ -33,8 +33,8 @@ export async function decodePng16(
 }
 
 /**
- * Rejects data that inflate to more than the header's size needs, because the decoder holds all of
- * them, and to less, before memory is allocated for the pixels.
+ * Rejects data that inflate to more bytes than the header's size needs, because the decoder holds
+ * all of them. Also rejects data that inflate to fewer, before memory is allocated for the pixels.
  */
 async function checkLength(
   file: Uint8Array<ArrayBuffer>,
@@ -62,5 +62,5 @@ async function checkLength(
   if (inflated < pixels) throw new RangeError('fewer data than pixels');
 }
 
-/** Samples per pixel, by the colour type. */
+/** Samples per pixel, by colour type. */
 const CHANNELS: Readonly<Record<number, number>> = { 0: 1, 2: 3, 4: 2, 6: 4 };

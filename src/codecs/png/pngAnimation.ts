@@ -6,13 +6,14 @@ import { type PngPart, pngParts } from './pngParts.ts';
 const KINDS: readonly string[] = ['acTL', 'fcTL', 'fdAT', 'IDAT'];
 
 /**
- * Makes a still PNG of an animated one, so every decoder returns the same image: the first frame.
- * If that covers only a part of the canvas and is not a frame of its own, it is the image in IDAT,
- * which viewers without animation show. Source: the PNG specification, W3C, third edition.
+ * Turns an animated PNG into a still one, so every decoder returns the same image: the first frame.
+ * If the first frame covers only a part of the canvas and is not the image in IDAT, the image in
+ * IDAT is used instead, which viewers without animation show. Source: the PNG specification, W3C,
+ * third edition.
  */
 export function stillOf(bytes: Bytes): {
   readonly animation: 'first frame' | 'still picture' | null;
-  /** What to do with each of the file's chunks, in their order; undefined: it stays. */
+  /** Returns what to do with each of the file's chunks, in their order; undefined keeps a chunk. */
   readonly edits: () => (part: PngPart) => Edit | undefined;
 } {
   let isAnimated = false;
@@ -31,7 +32,7 @@ export function stillOf(bytes: Bytes): {
     KINDS.includes(type) && type !== 'IDAT' ? [at, next] : undefined;
   if (isFrameFirst && control) return { animation: 'first frame', edits: () => dropped };
 
-  // Width, height and a position at the corner, as in the header.
+  // The frame must have the header's width and height, and its position must be the corner.
   const start = control?.start ?? Number.NaN;
   const isWhole =
     [16, 20].every((at, i) => bytes.u32be(at) === bytes.u32be(start + 4 + i * 4)) &&
@@ -46,7 +47,7 @@ export function stillOf(bytes: Bytes): {
         if (!KINDS.includes(type)) return undefined;
         if (type === 'fcTL') frames++;
         if (type !== 'fdAT' || frames !== 1) return [at, next];
-        // The data follow a four-byte number and equal those of IDAT.
+        // The data follow a four-byte number and have the same form as in IDAT.
         return [at, next, chunk('IDAT', bytes.data.subarray(start + 4, end))];
       };
     },

@@ -7,7 +7,7 @@ export const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a,
 /** Colour types that Crispen writes: grey, RGB, grey and alpha, RGBA. */
 export type PngColour = 0 | 2 | 4 | 6;
 
-/** The first chunk. @param depth bits per sample */
+/** Makes the first chunk. @param depth bits per sample */
 export function headerChunk(
   width: number,
   height: number,
@@ -24,15 +24,15 @@ export function headerChunk(
 
 const PERCEPTUAL_INTENT = 0;
 
-/** Grey for grey images, unless they have an RGB profile, which a grey PNG cannot hold. */
+/** Returns grey for grey images, unless they have an RGB profile, which a grey PNG cannot hold. */
 export function colourType({ grey, icc, pngColours }: ImageTags, hasAlpha: boolean): PngColour {
   const isGrey = grey && (icc === null || pngColours !== null);
   return ((isGrey ? 0 : 2) + (hasAlpha ? 4 : 0)) as PngColour;
 }
 
 /**
- * The chunks between the header and the pixels: colour space, EXIF and XMP. RGB images with colour
- * chunks get a profile too, because many programs read nothing else.
+ * Makes the chunks between the header and the pixels: colour space, EXIF and XMP. RGB images with
+ * colour chunks get a profile too, because many programs read nothing else.
  */
 export async function tagChunks(
   { icc, pngColours, exif, xmp }: ImageTags,
@@ -55,7 +55,7 @@ export async function profileChunk(icc: Uint8Array<ArrayBuffer>): Promise<Uint8A
   return chunk('iCCP', join([ascii('ICC profile\0\0'), packed]));
 }
 
-/** Length, type, data and checksum. */
+/** Joins length, type, data and checksum. */
 export function chunk(type: string, data: Uint8Array): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(data.length + 12);
   const view = new DataView(out.buffer);
@@ -72,7 +72,7 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
   return c;
 });
 
-/** The CRC-32 of ISO 3309 at the end of PNG chunks. */
+/** Computes the CRC-32 of ISO 3309 that ends each PNG chunk. */
 export function crc32(bytes: Uint8Array): number {
   let c = 0xffffffff;
   for (const byte of bytes) c = CRC_TABLE[(c ^ byte) & 0xff] ^ (c >>> 8);

@@ -3,16 +3,16 @@ import type { Bytes } from '../bytes.ts';
 /** A chunk of a PNG file. */
 export interface PngPart {
   readonly type: string;
-  /** Of the whole chunk: its length, type, data and checksum. */
+  /** Start of the whole chunk: its length, type, data and checksum. */
   readonly at: number;
-  /** Of its data. */
+  /** Start of its data. */
   readonly start: number;
   readonly end: number;
-  /** Of the whole chunk. */
+  /** End of the whole chunk. */
   readonly next: number;
 }
 
-/** The complete chunks of a PNG file, read one at a time: a file can have millions. */
+/** Reads the complete chunks of a PNG file one at a time, because a file can have millions. */
 export function* pngParts(bytes: Bytes): Generator<PngPart> {
   for (let at = 8; at + 12 <= bytes.data.length; ) {
     const start = at + 8;

@@ -22,28 +22,28 @@ export type Rows = RgbaImage['data'];
 export interface PngHeader {
   readonly width: number;
   readonly height: number;
-  /** False: every pixel is opaque, and alpha is left out. Must be known before the first row. */
+  /** False if every pixel is opaque; alpha is then left out. Must be known before the first row. */
   readonly alpha: boolean;
   /** Default 8. */
   readonly depth?: Depth;
   /**
-   * With `grey` the file is grey, unless it has an RGB profile. Default: sRGB without further
+   * If `grey` is set, the file is grey, unless it has an RGB profile. Default: sRGB without further
    * information.
    */
   readonly tags?: ImageTags;
 }
 
-/** Filtered bytes that go to the compressor at a time. */
+/** Filtered bytes that are passed to the compressor at a time. */
 const STRIP_BYTES = 2 ** 20;
 /** Compressed bytes per IDAT chunk. */
 const IDAT_BYTES = 2 ** 18;
-/** Samples of a row that decide on its filter. */
+/** Samples of a row that decide which filter it gets. */
 const SAMPLES = 4096;
 
 /**
- * A PNG file as a stream. It takes rows, writes the file to `to`, and closes `to` after the last
- * row. A write resolves when its rows are compressed and passed on, so a producer that waits holds
- * little memory. If the stream fails or is aborted, it aborts `to`.
+ * Makes a stream that takes rows, writes a PNG file to `to`, and closes `to` after the last row. A
+ * write resolves when its rows are compressed and passed on, so a producer that waits holds little
+ * memory. If the stream fails or is aborted, it aborts `to`.
  *
  * @throws CrispenError (as the stream's failure) `INVALID_INPUT` for too few or too many rows, and
  *   all failures of `to`
@@ -75,7 +75,7 @@ export function pngWriter(
   return new WritableStream<Rows>(
     {
       start({ signal }) {
-        // Immediately: `abort` is only called after the write in progress.
+        // The listener acts immediately; `abort` is only called after the write in progress.
         signal.addEventListener('abort', () => stop.abort(signal.reason));
       },
       write: (rows) =>
@@ -94,7 +94,7 @@ export function pngWriter(
   );
 }
 
-/** Writes everything around the compressed bytes, and these in IDAT chunks of one size. */
+/** Writes the compressed bytes in IDAT chunks of one size, and all other parts of the file. */
 class Idat implements Transformer<Uint8Array, Uint8Array<ArrayBuffer>> {
   readonly #header: PngHeader;
   readonly #colour: PngColour;
@@ -145,9 +145,9 @@ const STORED: Readonly<Record<PngColour, readonly number[]>> = {
 class RowFilters {
   readonly #header: PngHeader;
   readonly #stored: readonly number[];
-  /** Bytes of a pixel in the file, which is the distance of the filters' left neighbour. */
+  /** Bytes of a pixel in the file; the filters' left neighbour is at this distance. */
   readonly #pixel: number;
-  /** The current row and the row above in the file's samples, after one pixel of zeros. */
+  /** The current row and the row above, as the file's samples, after one pixel of zeros. */
   #row: Uint8Array;
   #above: Uint8Array;
   #y = 0;
@@ -184,7 +184,9 @@ class RowFilters {
     if (this.#y !== this.#header.height) throw this.#misfit(0);
   }
 
-  /** One row in the file's form: only the stored samples, the high byte of 16 bits first. */
+  /**
+   * Converts one row to the file's form: only the stored samples, the high byte of 16 bits first.
+   */
   #read(rows: Rows, from: number): void {
     const [row, stored, isDeep] = [this.#row, this.#stored, this.#header.depth === 16];
     let at = this.#pixel;
@@ -208,13 +210,13 @@ class RowFilters {
 
 /**
  * Writes the row with the filter whose residuals, read as signed bytes, have the smallest sum of
- * magnitudes. The specification recommends this heuristic (12.7). For long rows, a sample decides.
- * `row` and `above` begin with a pixel of zeros.
+ * magnitudes. The specification recommends this heuristic (12.7). For long rows, a sample of the
+ * bytes decides. `row` and `above` begin with a pixel of zeros.
  */
 function filterRow(out: Uint8Array, row: Uint8Array, above: Uint8Array, pixel: number): void {
   const end = row.length;
   const sums = [0, 0, 0, 0, 0];
-  // One more than whole pixels, so every channel is sampled.
+  // The step is one more than whole pixels, so every channel is sampled.
   const step = end < SAMPLES ? 1 : Math.ceil(end / SAMPLES / pixel) * pixel + 1;
   for (let i = pixel; i < end; i += step) {
     const [value, left, up, corner] = [row[i], row[i - pixel], above[i], above[i - pixel]];

@@ -3,7 +3,7 @@ import { encodeByCanvas } from '../canvas.ts';
 import type { Encoder } from '../encoder.ts';
 import { embedWebp } from './embed.ts';
 
-/** WebP by the browser's encoder: lossy, with transparency. Not every browser has one. */
+/** Encodes WebP with the browser's encoder: lossy, with transparency. Not every browser has one. */
 export const webp: Encoder = {
   type: 'image/webp',
   encode: (image, quality, tags) =>
