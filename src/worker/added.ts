@@ -15,23 +15,23 @@ export { ModelStore } from './store.ts';
 
 /** Larger files are not treated as weights, and could not be read in one piece. */
 const MAX_BYTES = 2 ** 31 - 1;
-/** Three times the largest known file of a network that Crispen runs. */
+/** Three times the largest known file for a network that Crispen runs. */
 const MAX_FETCHED_BYTES = 2 ** 29;
 
 interface AddParts {
   readonly store: ModelStore;
-  /** Of `crypto.subtle`; undefined in insecure contexts. */
+  /** The function of `crypto.subtle`; undefined in insecure contexts. */
   readonly digest: Digest | undefined;
   readonly signal: AbortSignal;
-  /** Fraction of the file that has been read. */
+  /** Receives the fraction of the file that has been read. */
   readonly onProgress: (fraction: number) => void;
 }
 
 /**
  * Reads a weight file, recognises it and stores it. The file is in memory once: its tensors are
  * views of it.
- * @throws CrispenError `MODEL_UNSUPPORTED`; `MODEL_CORRUPT`, also for bytes that do not match `integrity`;
- *   `INSECURE_CONTEXT` if they cannot be compared with it; `FETCH_FAILED`, `ABORTED`
+ * @throws CrispenError `MODEL_UNSUPPORTED`; `MODEL_CORRUPT`, also for bytes that do not match
+ *   `integrity`; `INSECURE_CONTEXT` if `integrity` cannot be checked; `FETCH_FAILED`, `ABORTED`
  */
 export async function addModel(
   file: Blob | Response,
@@ -49,7 +49,7 @@ export async function addModel(
   const { architecture, scale, scaleSource, inputRange, assumptions, network } = found;
   const key = hash === '' ? `${Date.now().toString(36)}` : hash.slice(0, 16);
   const facts: AddedModel = {
-    // The same file at another scale or range is another model.
+    // The same file at another scale or range is a different model.
     id: `${ADDED_PREFIX}${key}-x${scale}${options.inputRange === undefined ? '' : `-r${inputRange}`}`,
     name: name.replace(/\.(pth|pt|ckpt|safetensors)$/i, ''),
     architecture,
@@ -69,14 +69,14 @@ export async function addModel(
   return store.write(facts, bytes, file instanceof Response);
 }
 
-/** Network and weights of an added model, read from the store. */
+/** Reads the network and the weights of an added model from the store. */
 export async function loadAdded(store: ModelStore, id: string): Promise<Detection> {
   const { name, scale, inputRange } = await store.find(id);
   const { tensors } = await readWeights(await store.read(id), recognise);
   return detect(tensors, { name, scale, inputRange });
 }
 
-/** The model's tensors as safetensors, unwrapped but otherwise unchanged. */
+/** Writes the model's tensors as safetensors, unwrapped but otherwise unchanged. */
 export async function exportAdded(store: ModelStore, id: string, f16: boolean): Promise<Blob> {
   const { tensors, metadata } = await readWeights(await store.read(id), recognise);
   const file = writeSafetensors(f16 ? halve(tensors) : tensors, metadata);
@@ -84,8 +84,8 @@ export async function exportAdded(store: ModelStore, id: string, f16: boolean): 
 }
 
 /**
- * Compares bytes with hashes in the form of subresource integrity: one of those of the strongest algorithm
- * must match. Source: W3C, Subresource Integrity, 3.3.
+ * Compares bytes with hashes in the form of subresource integrity. One of the hashes of the
+ * strongest algorithm must match. Source: W3C, Subresource Integrity, 3.3.
  */
 async function checkIntegrity(
   bytes: Uint8Array<ArrayBuffer>,

@@ -1,5 +1,5 @@
 /**
- * Runs networks without a GPU; lazily loaded. It uses WebAssembly. If a page's policy forbids
+ * Runs networks without a GPU, in WebAssembly; lazily loaded. If a page's policy forbids
  * WebAssembly or the browser has no SIMD, the oracle's plain loops run.
  */
 import type { Crew } from '../cpu/crew.ts';
@@ -20,7 +20,7 @@ import { defaultThreads, startThread } from './threads.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
 
-/** Serves a host: bands of a shared memory, or tiles in a memory of its own. */
+/** Serves a host: computes bands in shared memory, or tiles in a memory of its own. */
 export async function serveThread(port: Port): Promise<void> {
   if (!isIsolated()) return serve(port);
   const { serveBands } = await import('./crew.ts');
@@ -35,7 +35,7 @@ const KEPT_BYTES = 2 ** 28;
 /** The number of models kept for later jobs. A chain has two at most. */
 const KEPT_MODELS = 2;
 
-/** Shorter jobs say little about longer ones. */
+/** Jobs shorter than this say little about longer jobs. */
 const TELLING_MS = 500;
 
 interface Loaded {
@@ -51,7 +51,7 @@ export class CpuHost {
   #module: Promise<WebAssembly.Module | CrispenError> | null = null;
   #crew: Promise<Crew> | undefined;
   #team: Team | undefined;
-  /** By id, the most recently used one last. */
+  /** Models by id, the most recently used last. */
   readonly #models = new Map<string, Promise<Loaded>>();
   /** Milliseconds per LR pixel that the last job of a model took. */
   readonly #paces: Record<string, number> = {};
@@ -72,9 +72,9 @@ export class CpuHost {
   }
 
   /**
-   * A model as a pass, kept for later jobs.
-   * @throws CrispenError `MODEL_UNSUPPORTED`, `OUT_OF_MEMORY`, and errors of `load`; when it runs
-   *   as the oracle's loops, also `IMAGE_TOO_LARGE`
+   * Returns a model as a pass, and keeps the model for later jobs.
+   * @throws CrispenError `MODEL_UNSUPPORTED`, `OUT_OF_MEMORY`, and errors of `load`; if the
+   *   oracle's loops run it, also `IMAGE_TOO_LARGE`
    */
   async pass(
     id: string,
@@ -104,7 +104,7 @@ export class CpuHost {
     };
   }
 
-  /** A model that is not kept, for runs of other kinds; null without WebAssembly. */
+  /** Returns a model that is not kept, for runs of other kinds; null if there is no WebAssembly. */
   async model(
     network: Network,
     weights: TensorMap,
@@ -115,7 +115,7 @@ export class CpuHost {
     return CpuModel.load(network, weights, { ...options, module, crew: await this.#openCrew() });
   }
 
-  /** Frees a model; no effect if it is not loaded. */
+  /** Frees a model. Has no effect if the model is not loaded. */
   async drop(id: string): Promise<void> {
     const loading = this.#models.get(id);
     this.#models.delete(id);
@@ -126,8 +126,8 @@ export class CpuHost {
   }
 
   /**
-   * Milliseconds that models take for LR images: by the last job of the same model, else by a
-   * short measurement of the machine.
+   * Estimates how many milliseconds models take for LR images, from the last job of the same model,
+   * or else from a short measurement of the machine.
    * @throws CrispenError `INVALID_INPUT`
    */
   async estimate(
@@ -150,14 +150,14 @@ export class CpuHost {
     let total = 0;
     for (const { model, network, width, height } of runs) {
       total +=
-        // Not a number, where there was no job.
+        // NaN if the model had no job yet.
         this.#paces[model.id] * width * height ||
         (await estimateMilliseconds(network, width, height, speed, team));
     }
     return total;
   }
 
-  /** The compiled module, or why there is no WebAssembly. */
+  /** Returns the compiled module, or the reason why there is no WebAssembly. */
   #compile(): Promise<WebAssembly.Module | CrispenError> {
     this.#module ??= compileModule(undefined, isIsolated()).catch((error) => {
       if (error instanceof CrispenError && error.code === 'NO_WASM') return error;
@@ -188,5 +188,5 @@ export class CpuHost {
   }
 }
 
-/** Whether memory can be shared. */
+/** Returns whether memory can be shared. */
 const isIsolated = (): boolean => self.crossOriginIsolated === true;

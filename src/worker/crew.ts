@@ -1,4 +1,4 @@
-/** Threads that share memory, in a chunk of its own: for cross-origin isolated pages. */
+/** Threads that share memory, in a separate chunk, for cross-origin isolated pages. */
 import { type BandThread, Crew } from '../cpu/crew.ts';
 import { startThread } from './threads.ts';
 
@@ -6,7 +6,7 @@ export { serveBands } from '../cpu/band.ts';
 
 export const openCrew = (threads: number): Crew => new Crew(threads, startBandThread);
 
-/** What a thread is sent waits until it has started; it ends with this worker. */
+/** Starts a thread. Messages to it wait until it has started. It ends with this worker. */
 function startBandThread(): BandThread {
   const started = startThread();
   return {

@@ -1,4 +1,4 @@
-/** Results on a canvas; lazily loaded. */
+/** Draws results on a canvas; lazily loaded. */
 
 import type { Engine, Model } from '../engine/engine.ts';
 import { withBuffers } from '../engine/gpu/buffers.ts';
@@ -19,7 +19,7 @@ interface Onto {
   readonly tags: ImageTags;
 }
 
-/** Rows of a drawn result that are read back to see whether it is blank. */
+/** Rows of a drawn result that are read back to check whether it is blank. */
 const LOOKS = 16;
 
 const [COPY_DST, RENDER_ATTACHMENT] = [0x2, 0x10];
@@ -28,7 +28,7 @@ const colorSpaceOf = ({ colorSpace }: ImageTags) =>
 
 /**
  * Upscales into a texture, tile by tile, and copies it to the canvas when it is complete. A
- * canvas's texture only lasts for one task, and a partial image should not be visible.
+ * canvas's texture lasts for only one task, and a partial image must not be visible.
  * @throws CrispenError `IMAGE_TOO_LARGE`, `INVALID_INPUT`, `BLANK_RESULT`; like `Engine.upscale`
  */
 export async function drawOn(
@@ -95,7 +95,7 @@ export async function drawOn(
   }
 }
 
-/** The rows of an image that became these rows of the result. */
+/** Returns the rows of an image from which these rows of the result were made. */
 function rowsOf({ width, data }: Rgba8Image, rows: readonly number[], scale: number): Rgba8Image {
   const stacked = new Uint8ClampedArray(rows.length * width * 4);
   rows.forEach((row, i) => {

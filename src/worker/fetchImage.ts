@@ -1,12 +1,12 @@
-/** Images at addresses; lazily loaded. */
+/** Fetches images from URLs; lazily loaded. */
 import { mostBytes } from '../codecs/limits.ts';
 import { checkStart } from '../codecs/source.ts';
 import { CrispenError } from '../errors.ts';
 import { fetchFailed, readAll, request } from './reading.ts';
 
 /**
- * The image file at an address. Nothing is read beyond the first bytes if they are not those of an image that
- * can be read, and never more than an image of its size can have.
+ * Fetches the image file at a URL. If the first bytes are not those of an image that can be read,
+ * nothing more is read. Never reads more than an image of its size can have.
  * @throws CrispenError `FETCH_FAILED`, `DECODE_FAILED`, `IMAGE_TOO_LARGE`, `ABORTED`
  */
 export async function fetchImage(url: string, signal: AbortSignal): Promise<Blob> {

@@ -14,14 +14,14 @@ import { OneColour } from '../image/oneColour.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 
-/** Devices that a job may lose one after the other without getting any further. */
+/** Devices that a job may lose in a row without making progress. */
 const MOST_LOSSES = 3;
-/** How long a cancelled job may take to end before it loses its device. */
+/** How long a cancelled job may take to end before its device is given up. */
 const CANCEL_MS = 5000;
 /** After a loss, submissions are shorter by this factor, because drivers kill long ones. */
 const SMALLER = 4;
 const DEFAULT_SUBMIT_MS = 8;
-/** What a model in f16 may fail by where one in f32 does not: values too large or too small for f16. */
+/** Errors that a model in f16 can have because values are too large or too small for f16. */
 const BEYOND_F16: Partial<Record<ErrorCode, Recovery>> = {
   NON_FINITE: 'f16-overflow',
   BLANK_RESULT: 'f16-blank',
@@ -32,17 +32,17 @@ interface Current {
   readonly models: Map<string, Promise<Model>>;
 }
 
-/** Puts a model onto an engine, or finds it there. */
+/** Loads a model onto an engine, or finds it there. */
 export type LoadModel = (engine: Engine, isF32: boolean) => Promise<Model>;
 
 /**
- * Holds the one engine of the worker and the models that it has loaded; both are made on first use.
- * When the device is lost, both are dropped and made anew, and jobs go on where they were.
+ * Holds the one engine of the worker and the models that it has loaded. Both are made on first use.
+ * If the device is lost, both are dropped and made again, and jobs continue where they were.
  */
 export class EngineHost {
   readonly #create: () => Promise<Engine>;
   #current: Current | null = null;
-  /** Models that failed in f16 once. */
+  /** Models that have failed in f16. */
   readonly #beyondF16 = new Set<string>();
 
   constructor(create: () => Promise<Engine>) {
@@ -58,19 +58,19 @@ export class EngineHost {
     return this.#open().engine;
   }
 
-  /** The device at the time of the call, for work that outlives one. */
+  /** Returns the current device, for work that goes on after the device is lost. */
   readonly device = async (): Promise<Device> => (await this.engine()).device;
 
   has(id: string): boolean {
     return this.#current?.models.has(id) ?? false;
   }
 
-  /** The model, if it is on the GPU or being loaded. */
+  /** Returns the model if it is on the GPU or being loaded. */
   loaded(id: string): Promise<Model> | undefined {
     return this.#current?.models.get(id);
   }
 
-  /** Frees a model after earlier jobs have ended; no effect if it is not loaded. */
+  /** Frees a model after earlier jobs have ended. Has no effect if the model is not loaded. */
   async drop(id: string): Promise<void> {
     // A later model can have the same id.
     this.#beyondF16.delete(id);
@@ -81,7 +81,7 @@ export class EngineHost {
     await (await current.engine).unloadModel(await model);
   }
 
-  /** The model on the GPU, loaded once per engine. */
+  /** Returns the model on the GPU. It is loaded once per engine. */
   async model(
     id: string,
     network: Network,
@@ -109,9 +109,10 @@ export class EngineHost {
   }
 
   /**
-   * Runs `task` on the engine. What a failure may have spoilt is made anew at the next use: the device
-   * after its loss or a fault of the engine's own, the models after values that are not finite. A task
-   * that does not end soon after its cancellation loses its device, so the next one is not held up.
+   * Runs `task` on the engine. Whatever a failure may have spoilt is made again on the next use:
+   * the device after its loss or an internal fault, the models after values that are not finite. If
+   * a task does not end soon after its cancellation, its device is given up, so the next task is
+   * not held up.
    */
   async use<T>(task: (engine: Engine) => Promise<T>, signal?: AbortSignal): Promise<T> {
     await this.engine();
@@ -137,10 +138,10 @@ export class EngineHost {
   }
 
   /**
-   * As `use`; when the device is lost, the task runs again on a new one. It fails after three losses
-   * in a row.
+   * Like `use`, but if the device is lost, the task runs again on a new device. It fails after
+   * three losses in a row.
    * @param task gets the recoveries so far, and may add to them
-   * @param progressOf grows when a task gets further than those before
+   * @param progressOf grows when a task gets further than the tasks before it
    */
   async retry<T>(
     task: (engine: Engine, recovered: Recovery[]) => Promise<T>,
@@ -162,15 +163,17 @@ export class EngineHost {
     }
   }
 
-  /** Puts a model onto the GPU before its first image, in the precision that `upscale` begins with. */
+  /**
+   * Loads a model onto the GPU before its first image, in the precision in which `upscale` begins.
+   */
   async load(id: string, load: LoadModel): Promise<void> {
     await this.retry((engine) => load(engine, this.#beyondF16.has(id)));
   }
 
   /**
-   * As `retry`, with a model. A task that fails because values do not fit f16 runs again in f32, and so do
-   * later tasks of the model.
-   * @param id of the model and its weights
+   * Like `retry`, with a model. A task that fails because values do not fit f16 runs again in f32,
+   * and so do later tasks of the model.
+   * @param id identifies the model and its weights
    * @returns what the task returns, with the recoveries
    */
   async run<T extends UpscaleReport>(
@@ -198,12 +201,13 @@ export class EngineHost {
   }
 
   /**
-   * Upscales an image as `Engine.upscaleStrips`. After a loss of the device it goes on with the first
-   * strip that the sink has not taken. Where f16 overflows, the rest is computed in f32. Where it makes a
-   * blank result, all of it is: the sink gets no row before a second colour comes.
-   * @param id of the model and its weights
-   * @throws CrispenError as `Engine.upscaleStrips`; `DEVICE_LOST` after three losses in a row; what the
-   * sink throws
+   * Upscales an image like `Engine.upscaleStrips`. After a loss of the device, it continues with
+   * the first strip that the sink has not taken. If f16 overflows, the rest is computed in f32. If
+   * f16 makes a blank result, all of it is computed in f32: the sink gets no row before a second
+   * colour appears.
+   * @param id identifies the model and its weights
+   * @throws CrispenError like `Engine.upscaleStrips`; `DEVICE_LOST` after three losses in a row;
+   *   the errors of the sink
    */
   async upscale(
     id: string,
@@ -231,7 +235,7 @@ export class EngineHost {
     const holding: StripSink = async (strip) => {
       seen.add(strip.data);
       if (seen.colour) {
-        // Lazily: most images begin with several colours.
+        // Lazily loaded, because most images begin with several colours.
         held ??= new (await import('../image/blank.ts')).HeldRows(strip);
         return held.add(strip);
       }
@@ -243,7 +247,7 @@ export class EngineHost {
       const slower = recovered.includes('device-lost') ? SMALLER : 1;
       const given = { ...options, checkpoint, submitMs: () => submitMs() / slower };
       if (model.program.element !== 'f16') {
-        // What f16 made of them is not to be trusted.
+        // Rows of one colour that f16 computed are not to be trusted.
         if (held) checkpoint.rows = 0;
         held = null;
         return engine.upscaleStrips(model, image, given, guarded);
@@ -260,7 +264,7 @@ export class EngineHost {
     }
   }
 
-  /** Gives the engine and its models up; another use makes new ones. */
+  /** Gives up the engine and its models. The next use makes new ones. */
   destroy(): void {
     if (this.#current) this.#drop(this.#current);
   }

@@ -1,6 +1,6 @@
 /**
- * Runs a task once, when no job has run for a while. A job that begins cancels it, and it is tried
- * again after that job.
+ * Runs a task once, when no job has run for a while. A job that begins cancels the task, which is
+ * tried again after that job.
  */
 export class IdleTask {
   readonly #task: (signal: AbortSignal) => Promise<void>;
@@ -16,7 +16,7 @@ export class IdleTask {
     this.#idleMs = idleMs;
   }
 
-  /** Wraps a job. The task waits for the first job that ends well. */
+  /** Wraps a job. The task waits until the first job has succeeded. */
   async during<T>(job: () => Promise<T>): Promise<T> {
     this.#jobs++;
     if (this.#timer !== null) clearTimeout(this.#timer);

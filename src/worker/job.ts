@@ -41,7 +41,7 @@ export interface JobServices {
   readonly host: EngineHost;
   readonly loader: ModelLoader;
   readonly config: WorkerConfig;
-  /** Runs networks without a GPU. */
+  /** Returns the host that runs networks without a GPU. */
   readonly cpu: () => Promise<CpuHost>;
   /** Whether the page is visible. */
   readonly isVisible: () => boolean;
@@ -73,7 +73,7 @@ export async function detect(services: JobServices): Promise<WireDetection> {
   return { ...found, cpu: onCpu ? await (await services.cpu()).report() : null };
 }
 
-/** The chain of a request, for an image of a size. @throws CrispenError as `planChain` */
+/** Plans the chain of a request for an image of this size. @throws CrispenError as `planChain` */
 export function chainOf(
   { files }: Pick<WorkerConfig, 'files'>,
   image: Size,
@@ -89,7 +89,7 @@ export function chainOf(
   return { ...chain, models };
 }
 
-/** One image from source to result. */
+/** Enlarges one image, from source to result. */
 export async function upscale(
   services: JobServices,
   ask: Ask,
@@ -178,7 +178,7 @@ export async function upscale(
   };
 }
 
-/** The source, or the part of it that is enlarged. */
+/** Reads the source, or the part of it that is enlarged. */
 async function readPart(
   source: WireSource,
   { output, region }: UpscalePlan,
@@ -190,7 +190,7 @@ async function readPart(
   return { ...decoded, image: partOf(decoded.image, region) };
 }
 
-/** @throws CrispenError `ABORTED` if the answer to a long job is no */
+/** @throws CrispenError `ABORTED` if the page declines a long job */
 async function askFirst(
   { loader, cpu }: JobServices,
   ask: Ask,
@@ -203,7 +203,7 @@ async function askFirst(
   throw new CrispenError('ABORTED', 'The upscale was not begun: it would have taken too long.');
 }
 
-/** Profiles are part of the image, EXIF and XMP are not. */
+/** Removes EXIF and XMP unless they are to be kept. Profiles are part of the image and stay. */
 export const keptTags = (tags: ImageTags, metadata: Metadata): ImageTags =>
   metadata === 'keep' ? tags : { ...tags, exif: null, xmp: null };
 
@@ -229,7 +229,10 @@ type Enlarged = {
   readonly report: UpscaleReport & Pick<UpscaleOutput, 'passes' | 'networkScale'>;
 };
 
-/** Loaded models need no stage. Null: a model that is not known yet. */
+/**
+ * Lists the stages of a job. Loaded models need no stage. Null stands for a model that is not known
+ * yet.
+ */
 function stagesOf(
   { host, loader }: JobServices,
   backend: Backend,
@@ -244,7 +247,7 @@ function stagesOf(
   return [...stages, 'upscale', 'encode'];
 }
 
-/** From the pixels of a source to those of the result. */
+/** How the pixels of a source become those of the result. */
 interface Way {
   readonly size: Size;
   readonly depth: Depth;
@@ -266,8 +269,8 @@ interface Job {
 }
 
 /**
- * Runs the models of a chain. All are loaded before the first one runs. Without `take` the strips become one
- * image.
+ * Runs the models of a chain. All models are loaded before the first one runs. If `take` is not
+ * given, the strips become one image.
  */
 async function enlargeBy(job: Job, take?: TakeStrip): Promise<Enlarged> {
   const { services, input, way, options, progress, signal } = job;
@@ -304,8 +307,8 @@ async function passOnGpu(host: EngineHost, id: string, load: LoadModel): Promise
 }
 
 /**
- * Puts the result on a canvas. What one run makes at its own scale is drawn by the GPU, with no pixel read
- * back; everything else is made as an image first.
+ * Puts the result on a canvas. A result that one run makes at its own scale is drawn by the GPU,
+ * and no pixel is read back; every other result is made as an image first.
  */
 async function drawResult(
   job: Job,
@@ -325,7 +328,7 @@ async function drawResult(
   const isPlain = depth === 8 && isOpaque(input.data) && !isGrey(input.data);
   if (backend === 'webgpu' && isExact && isPlain) {
     const load = loading(job, first);
-    // What was drawn is lost with a device: all of it is drawn again.
+    // If the device is lost, what was drawn is lost too, so all of it is drawn again.
     const draw = async (engine: Engine, model: Model) => {
       progress.report('upscale', 0);
       return drawOn(onto, engine, model, input as Rgba8Image, options);

@@ -18,7 +18,7 @@ declare const self: DedicatedWorkerGlobalScope;
 export interface Runnable {
   readonly id: string;
   readonly scale: number;
-  /** Null: the model was added, and its weights are in the store. */
+  /** Null if the model was added; its weights are then in the store. */
   readonly entry: ModelFile | null;
 }
 
@@ -27,9 +27,9 @@ interface LoadedWeights {
   readonly weights: TensorMap;
 }
 
-/** Suffix of the id of a model that takes 16-bit images. */
+/** Suffix of the id of a model for 16-bit images. */
 const WIDE = ':16';
-/** Behind the id of a model that computes in f32 because f16 overflowed. */
+/** Suffix of the id of a model that computes in f32 because f16 overflowed. */
 const F32 = ':f32';
 
 /** Finds models, downloads their weights once and uploads them to the GPU. */
@@ -45,7 +45,7 @@ export class ModelLoader {
     this.#host = host;
   }
 
-  /** The page chose from the same list. @throws CrispenError `MODEL_UNKNOWN` */
+  /** Finds a model. The page chose from the same list. @throws CrispenError `MODEL_UNKNOWN` */
   async find(id: string): Promise<Runnable> {
     if (id.startsWith(ADDED_PREFIX)) {
       const { store } = await this.added();
@@ -56,7 +56,7 @@ export class ModelLoader {
     return { id, scale: entry.scale, entry };
   }
 
-  /** Reads, recognises and stores added weight files. */
+  /** Returns functions that read, recognise and store added weight files. */
   async added() {
     const added = await import('./added.ts');
     const digest: Digest | undefined = self.isSecureContext
@@ -69,12 +69,12 @@ export class ModelLoader {
     return { ...added, digest, store: this.#store };
   }
 
-  /** The network alone. For an added model, this requires reading its weights. */
+  /** Returns the network alone. For an added model, this requires reading its weights. */
   async network({ id, entry }: Runnable): Promise<Network> {
     return entry ? shippedNetwork(entry) : (await this.#loadAdded(id)).network;
   }
 
-  /** Whether the weights of a model are available without a download. */
+  /** Returns whether the weights of a model are available without a download. */
   hasWeights(id: string): boolean {
     return this.#weightsById.has(id);
   }
@@ -92,8 +92,8 @@ export class ModelLoader {
     signal: AbortSignal,
   ): Promise<LoadedWeights> {
     if (!entry) {
-      // Read again when needed and not kept in memory besides the GPU, because such files can be
-      // large.
+      // Such files can be large. They are therefore not kept in memory in addition to the GPU, but
+      // read again when needed.
       progress.report('download', 0);
       const loaded = await this.#loadAdded(id);
       progress.report('download', 1);
@@ -116,8 +116,8 @@ export class ModelLoader {
   }
 
   /**
-   * The model on the GPU; its kernels are compiled while its weights are on their way.
-   * @param isF32 whether it has to compute in f32, whatever was configured
+   * Returns the model on the GPU. Its kernels compile while its weights are loading.
+   * @param isF32 whether it has to compute in f32, whatever is configured
    */
   async onGpu(
     runnable: Runnable,
@@ -131,7 +131,7 @@ export class ModelLoader {
     if (loaded) return loaded;
     const { entry } = runnable;
     const { adapter } = await this.#host.engine();
-    // Samples of 16 bits are finer than f16.
+    // 16-bit samples are finer than f16.
     const wanted = choosePrecision(this.#config.precision, !wide && entry?.f16, adapter);
     const precision = isF32 ? 'f32' : wanted;
     const options = { wide, precision };

@@ -3,21 +3,24 @@ import { CrispenError, throwIfAborted } from '../errors.ts';
 /** One weight file as the manifest describes it. */
 export interface WeightFile {
   readonly id: string;
-  /** Absolute. */
+  /** An absolute URL. */
   readonly url: string;
   readonly bytes: number;
   /** 64 lower-case hexadecimal digits. */
   readonly sha256: string;
 }
 
-/** The used part of the platform. Tests pass their own. */
+/** The part of the platform that is used. Tests pass their own. */
 export interface WeightPlatform {
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
-  /** Undefined: nothing is kept. Missing in insecure contexts; throws in some private windows. */
+  /**
+   * Undefined if nothing is to be kept. Missing in insecure contexts; throws in some private
+   * windows.
+   */
   readonly caches: Pick<CacheStorage, 'open'> | undefined;
   /**
-   * Undefined in insecure contexts, which have no `crypto.subtle`. Then only the length and, when
-   * the file is read, its structure are checked.
+   * Undefined in insecure contexts, which have no `crypto.subtle`. Only the length is then checked
+   * and, when the file is read, its structure.
    */
   readonly sha256: ((bytes: Uint8Array<ArrayBuffer>) => Promise<ArrayBuffer>) | undefined;
 }
@@ -28,18 +31,20 @@ export interface WeightOptions {
   readonly onProgress?: ((fraction: number) => void) | undefined;
 }
 
-/** Bytes as lower-case hexadecimal digits. */
+/** Formats bytes as lower-case hexadecimal digits. */
 export const hexadecimal = (bytes: ArrayBuffer): string =>
   Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, '0')).join('');
 
 const CACHE_NAME = 'crispen-weights';
 
 /**
- * The bytes of a weight file, checked against the manifest, from the Cache API or the network.
+ * Loads the bytes of a weight file from the Cache API or the network, and checks them against the
+ * manifest.
  *
  * Cached files are found by URL and hash, so a changed model never returns the old file. A file
- * that does not match is downloaded once more past every cache, which repairs half-written cache
- * entries and stale HTTP caches. Failures of the cache (quota, privacy modes) never fail the load.
+ * that does not match is downloaded once more, bypassing every cache, which repairs half-written
+ * cache entries and stale HTTP caches. Failures of the cache (quota, privacy modes) never fail the
+ * load.
  *
  * @throws CrispenError `FETCH_FAILED`, `MODEL_CORRUPT`, `ABORTED`
  */
@@ -73,7 +78,7 @@ export async function loadWeightFile(
   });
 }
 
-/** Null if the bytes match the manifest, otherwise what is wrong with them. */
+/** Returns null if the bytes match the manifest, otherwise what is wrong with them. */
 async function findFault(
   file: WeightFile,
   bytes: Uint8Array<ArrayBuffer>,
@@ -86,7 +91,7 @@ async function findFault(
   return hexadecimal(digest) === file.sha256 ? null : 'its SHA-256 is not that of the manifest';
 }
 
-/** Whether an address belongs to another site, which may not allow this one to read it. */
+/** Returns whether a URL belongs to another site, which may not allow this site to read it. */
 const isForeign = (url: string): boolean =>
   new URL(url, globalThis.location?.href).origin !== globalThis.location?.origin;
 
@@ -120,9 +125,9 @@ async function download(
 }
 
 /**
- * The body, with progress relative to the manifest's length, because Content-Length may be that of
- * the compressed bytes. Reading stops one byte after this length, so a wrong file of any size ends
- * soon.
+ * Reads the body, with progress relative to the manifest's length, because Content-Length may be
+ * that of the compressed bytes. Reading stops one byte after this length, so a wrong file of any
+ * size ends soon.
  */
 async function readBody(
   response: Response,
@@ -145,8 +150,7 @@ async function readBody(
 }
 
 /**
- * The cached copy of one file. Every method ignores the cache's failures, because it is only a
- * cache.
+ * The cached copy of one file. No method fails if the cache does, because the cache is optional.
  */
 class WeightCache {
   readonly #file: WeightFile;

@@ -1,4 +1,4 @@
-/** Networks without WebAssembly, by the oracle's plain loops; lazily loaded. */
+/** Runs networks without WebAssembly, with the oracle's plain loops; lazily loaded. */
 import { upscaleOnCpu } from '../engine/oracle/interpreter.ts';
 import type { Pass } from '../engine/pipeline/enlarge.ts';
 import { CrispenError } from '../errors.ts';

@@ -2,7 +2,7 @@ import type { Stage, UpscaleProgress } from './protocol.ts';
 
 /**
  * Shares of the stages in percent, for a photo that takes a few seconds. They only shape the
- * progress bar. Stages that do not happen are left out of the sum.
+ * progress bar. Stages that are not needed are left out of the sum.
  */
 const WEIGHTS: Readonly<Record<Stage, number>> = {
   decode: 2,
@@ -17,13 +17,13 @@ export class JobProgress {
   readonly #stages: readonly Stage[];
   readonly #emit: (progress: UpscaleProgress) => void;
   readonly #now: () => number;
-  /** Milliseconds between reports. They count for the stage of the earlier report. */
+  /** Milliseconds between reports, added to the stage of the earlier report. */
   readonly timings: Partial<Record<Stage, number>> = {};
   #last = 0;
   #stage: Stage | null = null;
   #stageStart = 0;
   #fraction = 0;
-  /** Of the last stage that gave its time left. */
+  /** The rate of the last stage that reported its time left. */
   #rate: { readonly stage: Stage; readonly msPerWeight: number } | null = null;
 
   /** @param stages the job's stages, in order */
@@ -38,13 +38,14 @@ export class JobProgress {
   }
 
   /**
+   * Reports progress.
    * @param fraction of the stage, 0 to 1
-   * @param remainingMs of the stage, if known; the later stages are added in proportion to their
-   *   weights
+   * @param remainingMs time left in the stage, if known; the later stages are added in proportion
+   *   to their weights
    */
   report(stage: Stage, fraction: number, remainingMs: number | null = null): void {
     const index = this.#stages.indexOf(stage);
-    // Models that are loaded once more, after a loss of the device.
+    // Models are loaded again after a loss of the device, which is not a stage.
     if (index < 0) return;
     const now = this.#now();
     const before = this.#stage;

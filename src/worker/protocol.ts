@@ -18,12 +18,12 @@ import type { ImageTags } from '../image/tags.ts';
 
 /**
  * The largest LR image, in pixels, that is enlarged without a GPU and without WebAssembly. Plain
- * loops reach about 1 GFLOP/s; A2N costs 2.1 MFLOP per LR pixel at x2 and more than twice that at
- * x4.
+ * loops reach about 1 GFLOP/s; A2N costs 2.1 MFLOP per LR pixel at x2 and more than twice as much
+ * at x4.
  */
 export const CPU_MAX_PIXELS = 128 * 128;
 
-/** An image, or a file of it. */
+/** A bitmap, or the type of a file. */
 export type OutputFormat = 'bitmap' | OutputType;
 
 /** Where a result is written while it is made: a file that the user chose, or a stream. */
@@ -32,7 +32,7 @@ export type UpscaleTarget = FileSystemFileHandle | WritableStream<Uint8Array>;
 /** A target as the worker gets it. A port leads to a stream of the page that cannot be transferred. */
 export type WireTarget = UpscaleTarget | MessagePort;
 
-/** What the page shall do with such a stream. Every request is answered, in order. */
+/** What the page is to do with such a stream. Every request is answered, in order. */
 export type PumpRequest =
   | { readonly kind: 'write'; readonly bytes: Uint8Array }
   | { readonly kind: 'close' }
@@ -50,14 +50,14 @@ export type Method = 'network' | 'lanczos';
  */
 export type BackendChoice = 'auto' | 'webgpu' | 'cpu';
 
-/** Longer jobs ask first. */
+/** Jobs longer than this ask first. */
 export const LONG_MS = 60_000;
 
 export type Stage = 'decode' | 'download' | 'prepare' | 'upscale' | 'encode';
 
 export interface UpscaleProgress {
   readonly stage: Stage;
-  /** Of the whole job, 0 to 1; never decreases. */
+  /** Fraction of the whole job, 0 to 1; never decreases. */
   readonly fraction: number;
   /** Milliseconds to the end of the job; null while unknown. */
   readonly remainingMs: number | null;
@@ -68,19 +68,19 @@ export type Metadata = 'keep' | 'drop';
 
 /** Facts about a source. */
 export interface SourceFacts {
-  /** Of a file, such as `JPEG`; null for an element, a bitmap or pixels. */
+  /** The format of a file, such as `JPEG`; null for an element, a bitmap or pixels. */
   readonly format: string | null;
   /** Bits per sample of its decoded pixels. */
   readonly depth: Depth;
   /** The meaning of its values and of the result's. `other`: the result file describes it. */
   readonly colorSpace: ImageTags['colorSpace'];
-  /** The file had a profile, which result files have too. */
+  /** Whether the file had a profile, which result files have too. */
   readonly hasProfile: boolean;
-  /** There is EXIF or XMP that can be kept. */
+  /** Whether there is EXIF or XMP that can be kept. */
   readonly hasMetadata: boolean;
-  /** Every pixel is grey, and so are those of the result. */
+  /** Whether every pixel is grey; the result's pixels are then grey too. */
   readonly grey: boolean;
-  /** An animation: the first frame was enlarged. */
+  /** Whether it is an animation, of which the first frame was enlarged. */
   readonly animated: boolean;
   /** What could not be kept, as sentences for people. */
   readonly notes: readonly string[];
@@ -91,17 +91,17 @@ export interface Diagnostics extends Omit<UpscaleReport, 'backend'> {
   /** Why no GPU was used, for people; null if one was used, or none was wanted. */
   readonly noGpu: string | null;
   /**
-   * Milliseconds per stage; missing for stages that were not needed. Encoding strip by strip counts
-   * as `upscale`.
+   * Milliseconds per stage. Stages that were not needed are absent. Encoding strip by strip is part
+   * of `upscale`.
    */
   readonly timings: Readonly<Partial<Record<Stage, number>>>;
 }
 
 export interface UpscaleOutput<Image = ImageBitmap | Blob> {
   /**
-   * A bitmap for the output `bitmap`, else a file; null if it was written to a target. Close the
-   * bitmap when you no longer need it. A file of more than 64 MiB may be in the origin private file
-   * system. It can be read until the upscaler is destroyed or the page is left.
+   * A bitmap for the output `bitmap`, otherwise a file; null if it was written to a target. Close
+   * the bitmap when you no longer need it. A file of more than 64 MiB may be in the origin private
+   * file system. It can be read until the upscaler is destroyed or the page is left.
    */
   readonly image: Image;
   /** Size of the file; null for a bitmap. */
@@ -116,8 +116,8 @@ export interface UpscaleOutput<Image = ImageBitmap | Blob> {
   /** The first model that ran; null for Lanczos, which is not a network. */
   readonly model: string | null;
   /**
-   * Models in the order of their runs. With more than one, the image was enlarged several times.
-   * Later runs work on the first one's output: they add size, but no true detail.
+   * Models in the order of their runs. If there is more than one, the image was enlarged several
+   * times. Later runs work on the output of the run before: they add size, but no true detail.
    */
   readonly passes: readonly string[];
   /** The total enlargement by networks. A resize makes up the difference to the size. */
@@ -130,15 +130,15 @@ export interface UpscaleOutput<Image = ImageBitmap | Blob> {
 
 /** An upscale request with every default filled in and every value checked. */
 export interface UpscalePlan {
-  /** Null: the default models. */
+  /** Null for the default models. */
   readonly model: string | null;
-  /** The model's own. */
+  /** The model's own scale. */
   readonly scale: number;
-  /** A size other than the model's own; null: its scale. */
+  /** A size that the model's scale does not give; null for the model's scale. */
   readonly wish: SizeWish | null;
   /** The part of the image that is enlarged, in its pixels; null: all of it. */
   readonly region: Rect | null;
-  /** Null: the network. */
+  /** Null for the network. */
   readonly method: Method | null;
   /** Bits per sample of the result; null: the source's, if the output can have them. */
   readonly depth: Depth | null;
@@ -146,7 +146,7 @@ export interface UpscalePlan {
   /** 0 to 1. */
   readonly quality: number;
   readonly metadata: Metadata;
-  /** Longest side of a small picture of the result; null: none. */
+  /** Longest side of a small picture of the result; null for no picture. */
   readonly preview: number | null;
   readonly tiling: Tiling;
   /** Whether the page must be asked before a long job on the CPU. */
@@ -167,8 +167,8 @@ export interface AddOptions {
   /** What a network of scale 1 is for, if the file's name does not say. */
   readonly task?: Task | undefined;
   /**
-   * Hashes of the file as for the elements of a page, such as `sha256-` and base64. Another file is
-   * refused.
+   * Hashes of the file, such as `sha256-` and base64, as for the elements of a page. A file with
+   * another hash is refused.
    */
   readonly integrity?: string | undefined;
 }
@@ -177,24 +177,27 @@ export interface AddOptions {
 export interface AttentionInspection extends Attention {
   readonly model: string;
   readonly architecture: string;
-  /** Of the model. */
+  /** The model's scale. */
   readonly scale: number;
   readonly backend: 'webgpu' | 'cpu';
-  /** Size of what the network saw, in pixels. */
+  /** Size of the image that the network saw, in pixels. */
   readonly width: number;
   readonly height: number;
   /** The part of the image that was inspected, in its pixels. */
   readonly region: Rect;
-  /** Each pixel that the network saw is the mean of a square of this side; 1: as in the image. */
+  /**
+   * Each pixel that the network saw is the mean of a square with this side; 1 for the pixels of the
+   * image.
+   */
   readonly reduction: number;
-  /** Of the run, without decoding and download. */
+  /** Duration of the run, without decoding and download. */
   readonly milliseconds: number;
 }
 
 /** What to inspect, with every value checked. */
 export interface InspectPlan {
   readonly model: string;
-  /** Null: the whole image. */
+  /** Null for the whole image. */
   readonly region: Rect | null;
   readonly maxPixels: number;
 }
@@ -204,7 +207,7 @@ export const ADDED_PREFIX = 'own-';
 
 /** An added weight file, and what it was recognised as. */
 export interface AddedModel {
-  /** For `model` of a request. */
+  /** The value for `model` of a request. */
   readonly id: string;
   /** The file's name, without its extension. */
   readonly name: string;
@@ -214,16 +217,16 @@ export interface AddedModel {
   readonly scale: number;
   readonly scaleSource: 'shapes' | 'name' | 'option' | 'default';
   readonly inputRange: number;
-  /** What the file does not say and the usual values taken instead, as sentences. */
+  /** What the file does not say, with the usual values that were taken, as sentences. */
   readonly assumptions: readonly string[];
   readonly format: 'safetensors' | 'torch-zip' | 'torch-legacy';
   readonly parameters: number;
   readonly bytes: number;
-  /** Of the file; empty in insecure contexts. */
+  /** Hash of the file; empty in insecure contexts. */
   readonly sha256: string;
   /** Milliseconds since 1970. */
   readonly added: number;
-  /** False: in memory only, until the page is left. */
+  /** False if it is only in memory, until the page is left. */
   readonly kept: boolean;
 }
 
@@ -238,7 +241,8 @@ export type WireSource =
 /** How networks run on the CPU. */
 export interface CpuReport {
   /**
-   * WebAssembly, or `loops`: plain JavaScript, a hundred times as slow, for images up to 128x128.
+   * WebAssembly, or `loops`: plain JavaScript, which is a hundred times as slow, for images up to
+   * 128x128.
    */
   readonly code: 'relaxed-simd' | 'simd' | 'loops';
   /** The threads that a job may use. */
@@ -268,16 +272,16 @@ export interface WorkerConfig {
   readonly baseUrl: string;
   /** Absolute URLs of weight files in other places, by file name. */
   readonly packaged: Readonly<Record<string, string>>;
-  /** Keep weights in the Cache API. */
+  /** Whether to keep weights in the Cache API. */
   readonly cache: boolean;
   /** Bytes of memory for a job; null: the engine's default. */
   readonly memoryBudget: number | null;
   readonly backend: BackendChoice;
-  /** On the CPU; null: all cores except one. */
+  /** Threads on the CPU; null for all cores except one. */
   readonly threads: number | null;
   readonly precision: Precision;
   readonly tune: TuneMode;
-  /** Name of a lock that the worker holds while it lives; null: no lock. */
+  /** Name of a lock that the worker holds while it lives; null for no lock. */
   readonly lifeline: string | null;
   readonly visible: boolean;
 }
@@ -289,30 +293,31 @@ export interface WorkerConfig {
 export type TuneMode = 'off' | 'quick' | 'full';
 
 /**
- * A message of the worker besides comlink's own. Comlink ignores it, because it has no `id`. It
- * uses the same port as the results, so progress never arrives after the end of its job.
+ * A message from the worker in addition to comlink's own messages. Comlink ignores it, because it
+ * has no `id`. It uses the same port as the results, so progress never arrives after the end of its
+ * job.
  */
 export interface ProgressEvent {
   readonly job: number;
   readonly progress: UpscaleProgress;
 }
 
-/** Posted in the same way: a job asks whether to continue. `WorkerApi.answer` answers. */
+/** Posted in the same way when a job asks whether to continue. `WorkerApi.answer` answers. */
 export interface QuestionEvent {
   readonly job: number;
-  /** Milliseconds that it would take. */
+  /** Milliseconds that the job would take. */
   readonly question: number;
 }
 
 /**
- * Sent to a worker to make a thread of it, which serves the other end of the port. A worker that cannot
- * start another one sends it to the page, which can.
+ * Sent to a worker to turn it into a thread that serves the other end of the port. A worker that
+ * cannot start another worker sends it to the page, which can.
  */
 export interface ThreadEvent {
   readonly thread: MessagePort;
 }
 
-/** The worker's interface. Job ids are the page's and unique per worker. */
+/** The worker's interface. The page chooses job ids, which are unique per worker. */
 export interface WorkerApi {
   /** Must come first. Resolves when the worker holds its lock. */
   configure(config: WorkerConfig): Promise<void>;
@@ -344,7 +349,7 @@ export interface WorkerApi {
   models(): Promise<Result<AddedModel[]>>;
   removeModel(model: string): Promise<Result<null>>;
   exportModel(model: string, f16: boolean): Promise<Result<Blob>>;
-  /** Whether the asking job continues. */
+  /** Answers whether the asking job is to continue. */
   answer(id: number, yes: boolean): void;
   /** Ends a job, queued or running, with `ABORTED`; no effect on any other id. */
   cancel(id: number): void;

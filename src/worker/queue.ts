@@ -1,13 +1,13 @@
 import { CrispenError } from '../errors.ts';
 
-/** Runs one job at a time, in order. Each can be cancelled by its id, queued or running. */
+/** Runs one job at a time, in order. Each job can be cancelled by its id, queued or running. */
 export class JobQueue {
   readonly #controllers = new Map<number, AbortController>();
   #last: Promise<unknown> = Promise.resolve();
 
   /**
    * Runs `task` when all earlier jobs have ended. A job that is cancelled in the queue ends
-   * immediately with `ABORTED` and never starts. A running one ends when its task reacts to the
+   * immediately with `ABORTED` and never starts. A running job ends when its task reacts to the
    * signal.
    */
   run<T>(id: number, task: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -34,7 +34,7 @@ export class JobQueue {
     });
   }
 
-  /** No effect on ids that are not in the queue. */
+  /** Cancels a job. Has no effect on ids that are not in the queue. */
   cancel(id: number): void {
     this.#controllers.get(id)?.abort();
   }

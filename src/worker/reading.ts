@@ -1,7 +1,9 @@
 /** Reads files and responses within limits; lazily loaded. */
 import { CrispenError, throwIfAborted } from '../errors.ts';
 
-/** A successful response. @throws CrispenError `FETCH_FAILED`, `ABORTED` */
+/**
+ * Fetches a URL and returns a successful response. @throws CrispenError `FETCH_FAILED`, `ABORTED`
+ */
 export async function request(
   url: string,
   what: 'image' | 'model',
@@ -34,12 +36,12 @@ export function fetchFailed(url: string, what: 'image' | 'model', cause: unknown
 export interface ReadOptions {
   readonly signal: AbortSignal;
   /**
-   * Judges the file by its first bytes, before the rest is read.
+   * Checks the first bytes of the file before the rest is read.
    * @returns the most bytes that it may have
    */
   readonly judge: (start: Uint8Array) => number;
   readonly tooLarge: (limit: number) => Error;
-  /** Fraction that has been read, if the length is stated. */
+  /** Receives the fraction that has been read, if the length is stated. */
   readonly onProgress?: ((fraction: number) => void) | undefined;
 }
 
@@ -47,8 +49,8 @@ export interface ReadOptions {
 const START_BYTES = 2 ** 16;
 
 /**
- * All bytes of a file or response in one buffer. It only has to grow if a response does not give its
- * length, or gives the length of its compressed form.
+ * Reads all bytes of a file or response into one buffer. The buffer only has to grow if a response
+ * does not give its length, or gives the length of its compressed form.
  * @throws the errors of `judge` and `tooLarge`; CrispenError `ABORTED`; those of the stream
  */
 export async function readAll(
@@ -72,7 +74,7 @@ export async function readAll(
       if (done) break;
       if (limit !== null && length + value.length > limit) throw tooLarge(limit);
       if (length + value.length > bytes.length) {
-        // The stated length counts once it is known to be possible.
+        // The stated length is used once it is known to be possible.
         const wanted = limit === null ? START_BYTES : Math.max(stated, 2 * bytes.length);
         const larger = new Uint8Array(Math.max(length + value.length, wanted));
         larger.set(bytes.subarray(0, length));

@@ -1,4 +1,4 @@
-/** The part of an image that a request is about; lazily loaded. */
+/** Cuts out the part of an image that a request is about; lazily loaded. */
 import { regionOf } from '../engine/tile/tiler.ts';
 import { CrispenError } from '../errors.ts';
 import type { Rect } from '../geometry.ts';

@@ -1,4 +1,4 @@
-/** File results; lazily loaded. */
+/** Writes file results; lazily loaded. */
 import { checkPixels, checkSides, encodeImage, type OutputType } from '../codecs/index.ts';
 import { type Saved, save, savePng } from '../codecs/sink.ts';
 import type { Depth, Rgba8Image, RgbaImage } from '../image/image.ts';
@@ -18,9 +18,9 @@ export interface ResultRequest<R> {
   readonly output: OutputType;
   readonly quality: number;
   readonly tags?: ImageTags;
-  /** Null: a Blob. */
+  /** Null for a Blob. */
   readonly target: WireTarget | null;
-  /** Largest side of a small picture of the result; null: none. */
+  /** Largest side of a small picture of the result; null for no picture. */
   readonly preview: number | null;
   readonly lifeline: string | null;
   readonly signal: AbortSignal;
@@ -37,10 +37,10 @@ export interface WrittenResult<R> {
 }
 
 /**
- * Writes a result as a file: PNG strip by strip, without holding the whole; other formats with the
- * browser's encoder, which needs the whole.
+ * Writes a result as a file. PNG is written strip by strip and never held whole. Other formats need
+ * the whole image, because the browser's encoder does.
  * @throws CrispenError `WRITE_FAILED`, `IMAGE_TOO_LARGE` and `ENCODE_FAILED` for formats other than
- *   PNG, `ABORTED`; errors of `produce`. No part of the file is left then.
+ *   PNG, `ABORTED`; errors of `produce`. No part of the file is then left.
  */
 export async function writeResult<R>(request: ResultRequest<R>): Promise<WrittenResult<R>> {
   const {
@@ -70,7 +70,7 @@ export async function writeResult<R>(request: ResultRequest<R>): Promise<Written
   const open = () =>
     target ? openTarget(target) : blobSink(type, () => spillFolder(request.lifeline));
   if (type === 'image/png') {
-    // Enlarged alpha is between its neighbours, so opaque stays opaque.
+    // Enlarged alpha lies between its neighbours, so opaque stays opaque.
     const header = { width, height, alpha: !isOpaque(input.data), depth, tags };
     const saved = await savePng(
       header,

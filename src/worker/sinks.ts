@@ -10,8 +10,8 @@ export async function openTarget(target: WireTarget): Promise<Sink<null>> {
 }
 
 /**
- * The file's content is replaced only after the last byte is written. An abort keeps the old
- * content. If there was none, the page removes the file, because a picker has just made it.
+ * Opens a sink that replaces the file's content only after the last byte is written. An abort keeps
+ * the old content. If there was none, the page removes the file, because a picker has just made it.
  */
 async function fileSink(handle: FileSystemFileHandle): Promise<Sink<null>> {
   const stream = await handle.createWritable();
@@ -40,7 +40,7 @@ async function streamSink(stream: WritableStream<Uint8Array>): Promise<Sink<null
   };
 }
 
-/** A stream of the page. */
+/** Opens a sink that writes to a stream of the page. */
 export function portSink(port: MessagePort): Sink<null> {
   const waiting: ((answer: PumpAnswer) => void)[] = [];
   port.onmessage = ({ data }: MessageEvent<PumpAnswer>) => waiting.shift()?.(data);
@@ -59,7 +59,7 @@ export function portSink(port: MessagePort): Sink<null> {
   };
 }
 
-/** The part of OPFS that is used, as in workers. Tests pass their own. */
+/** The part of the origin private file system that workers use. Tests pass their own. */
 export interface SpillFolder {
   getFileHandle(name: string, options: { create: true }): Promise<SpillFile>;
   removeEntry(name: string): Promise<void>;
@@ -79,10 +79,10 @@ interface SpillFile {
 const SPILL_BYTES = 2 ** 26;
 
 /**
- * A Blob. Beyond 64 MiB its data are in a file of the origin private file system and are read on
- * demand. Without that file system, the browser keeps the bytes.
+ * Opens a sink that makes a Blob. Beyond 64 MiB, its data are in a file of the origin private file
+ * system and are read on demand. If there is no such file system, the browser keeps the bytes.
  *
- * @param spill opens the folder and names a new file in it; null: there is none
+ * @param spill opens the folder and names a new file in it; null if there is none
  */
 export async function blobSink(
   type: string,
@@ -133,7 +133,7 @@ export async function blobSink(
   };
 }
 
-/** With a reader, because Safari's streams cannot be iterated. */
+/** Reads a Blob part by part. Uses a reader, because Safari's streams cannot be iterated. */
 async function eachPart(blob: Blob, take: (part: Bytes) => void): Promise<void> {
   const reader = blob.stream().getReader();
   for (;;) {
@@ -159,11 +159,11 @@ const FOLDER = 'crispen-results';
 let spilled = 0;
 
 /**
- * The folder of large results. A file in it has the name of its worker's lock, which the worker
- * holds while it lives. Files of dead workers are removed first.
+ * Opens the folder of large results. A file in it has the name of its worker's lock, which the
+ * worker holds while it lives. Files of dead workers are removed first.
  *
- * @param lifeline the name of this worker's lock; without it, dead and living workers could not be
- *   distinguished
+ * @param lifeline the name of this worker's lock; if it were absent, dead and living workers could
+ *   not be distinguished
  */
 export async function spillFolder(
   lifeline: string | null,

@@ -2,7 +2,7 @@ import { CrispenError } from '../errors.ts';
 import { hexadecimal } from './models.ts';
 import type { AddedModel } from './protocol.ts';
 
-/** The part of OPFS that is used, as in workers. Tests pass their own. */
+/** The part of the origin private file system that workers use. Tests pass their own. */
 export interface Folder {
   getDirectoryHandle(name: string, options: { create: true }): Promise<Folder>;
   getFileHandle(name: string, options?: { create: boolean }): Promise<FileHandle>;
@@ -24,9 +24,9 @@ const FOLDER = 'crispen-models';
 const FACTS = '.json';
 const WEIGHTS = '.weights';
 
-/** The facts as they are stored. Older ones lack what is optional. */
+/** The facts as they are stored. Older entries lack the optional fields. */
 interface StoredFacts extends AddedModel {
-  /** Whether the file came from an address, from where it can be fetched again. */
+  /** Whether the file came from a URL, from which it can be fetched again. */
   readonly fetched?: boolean;
   /** Milliseconds since 1970. */
   readonly used?: number;
@@ -34,7 +34,7 @@ interface StoredFacts extends AddedModel {
 
 export type Digest = (algorithm: string, bytes: Uint8Array<ArrayBuffer>) => Promise<ArrayBuffer>;
 
-/** Bytes that files from addresses may take together. */
+/** Bytes that files from URLs may take together. */
 const MAX_FETCHED_BYTES = 2 ** 28;
 
 /**
@@ -42,18 +42,19 @@ const MAX_FETCHED_BYTES = 2 ** 28;
  * to the facts about it. If there is no such file system (insecure contexts, some private windows)
  * or it is full, a model stays in memory until the worker ends, and its `kept` is false.
  *
- * Files from addresses make room for each other and, if the storage is full, for others: those that were
- * not used for the longest time go first. Files that were given stay until they are removed.
+ * Files from URLs are removed to make room for each other and, if the storage is full, for other
+ * files. The files that were not used for the longest time go first. Files that were given directly
+ * stay until they are removed.
  */
 export class ModelStore {
   readonly #open: () => Promise<Folder | null>;
   readonly #digest: Digest | undefined;
   readonly #maxFetched: number;
   readonly #inMemory = new Map<string, { facts: AddedModel; bytes: Uint8Array<ArrayBuffer> }>();
-  /** Models of this worker, which may need them again. */
+  /** Models that this worker has used and may need again. */
   readonly #inUse = new Set<string>();
 
-  /** @param digest of `crypto.subtle`; undefined in insecure contexts */
+  /** @param digest the function of `crypto.subtle`; undefined in insecure contexts */
   constructor(root: () => Promise<Folder>, digest?: Digest, maxFetched = MAX_FETCHED_BYTES) {
     this.#digest = digest;
     this.#maxFetched = maxFetched;
@@ -66,7 +67,7 @@ export class ModelStore {
     };
   }
 
-  /** All models, the oldest first. Damaged or half-written entries are skipped. */
+  /** Lists all models, the oldest first. Damaged or half-written entries are skipped. */
   async list(): Promise<AddedModel[]> {
     const folder = await this.#open();
     const models = [...this.#inMemory.values()].map(({ facts }) => facts);
@@ -87,9 +88,9 @@ export class ModelStore {
   }
 
   /**
-   * The original weight file.
-   * @throws CrispenError `MODEL_UNKNOWN`; `MODEL_CORRUPT` if the stored bytes are not those that were
-   *   added
+   * Reads the original weight file.
+   * @throws CrispenError `MODEL_UNKNOWN`; `MODEL_CORRUPT` if the stored bytes are not those that
+   *   were added
    */
   async read(id: string): Promise<Uint8Array<ArrayBuffer>> {
     const facts = await this.find(id);
@@ -105,14 +106,14 @@ export class ModelStore {
       if (digest !== facts.sha256) throw damaged(id);
     }
     const stored = await readFacts(folder, id + FACTS);
-    // Another worker may be writing it.
+    // Ignored, because another worker may be writing the facts.
     if (stored) await writeFacts(folder, { ...stored, used: Date.now() }).catch(() => {});
     return bytes;
   }
 
   /**
    * Stores a model. The result says whether it will outlast this page.
-   * @param fetched whether the file came from an address
+   * @param fetched whether the file came from a URL
    */
   async write(
     facts: AddedModel,
@@ -127,7 +128,7 @@ export class ModelStore {
         if (fetched) await this.#limitFetched(folder, id, bytes.length);
         await this.#makingRoom(folder, id, async () => {
           await writeFile(folder, id + WEIGHTS, bytes);
-          // The facts are written last. An entry without them does not count.
+          // The facts are written last. An entry without facts is ignored.
           await writeFacts(folder, { ...kept, fetched, used: Date.now() });
         });
         this.#inMemory.delete(id);
@@ -143,7 +144,7 @@ export class ModelStore {
     return inMemory;
   }
 
-  /** No effect for an unknown id. */
+  /** Removes a model. Has no effect for an unknown id. */
   async remove(id: string): Promise<void> {
     this.#inMemory.delete(id);
     this.#inUse.delete(id);
@@ -151,7 +152,7 @@ export class ModelStore {
     if (folder) await removeFiles(folder, id);
   }
 
-  /** Removes fetched files until another one fits into their share. */
+  /** Removes fetched files until the new file fits into their share. */
   async #limitFetched(folder: Folder, id: string, bytes: number): Promise<void> {
     const fetched = (await storedFacts(folder)).filter((one) => one.fetched && one.id !== id);
     let total = fetched.reduce((sum, one) => sum + one.bytes, bytes);
@@ -163,7 +164,7 @@ export class ModelStore {
     if (total > this.#maxFetched) throw new Error('other models from addresses are in use');
   }
 
-  /** Repeats a write that fails with fewer fetched files, as long as there are any. */
+  /** Repeats a write that fails, each time with one fetched file less, as long as there are any. */
   async #makingRoom(folder: Folder, id: string, write: () => Promise<void>): Promise<void> {
     for (;;) {
       try {
@@ -177,7 +178,7 @@ export class ModelStore {
     }
   }
 
-  /** What this worker has not used, the longest unused first. */
+  /** Returns the models that this worker has not used, the longest unused first. */
   #unused(models: readonly StoredFacts[]): readonly StoredFacts[] {
     const lastUse = ({ used, added }: StoredFacts) => used ?? added;
     return models.filter(({ id }) => !this.#inUse.has(id)).sort((a, b) => lastUse(a) - lastUse(b));
@@ -202,7 +203,7 @@ async function storedFacts(folder: Folder): Promise<StoredFacts[]> {
   return found;
 }
 
-/** Those of version 0.1 have no task. */
+/** The facts of version 0.1 have no task. */
 type Facts = Omit<StoredFacts, 'task'> & Partial<Pick<StoredFacts, 'task'>>;
 
 async function readFacts(folder: Folder, name: string): Promise<StoredFacts | null> {
@@ -223,7 +224,7 @@ async function removeFiles(folder: Folder, id: string): Promise<void> {
   for (const name of [id + FACTS, id + WEIGHTS]) await folder.removeEntry(name).catch(() => {});
 }
 
-/** Uses a synchronous handle, which every browser with OPFS has in workers. */
+/** Writes a file with a synchronous handle, which every browser with OPFS has in workers. */
 async function writeFile(folder: Folder, name: string, bytes: Uint8Array<ArrayBuffer>) {
   const handle = await folder.getFileHandle(name, { create: true });
   const access = await handle.createSyncAccessHandle();

@@ -7,11 +7,14 @@ declare const self: DedicatedWorkerGlobalScope;
 /** Milliseconds that a thread may take to start. */
 const START_MS = 5000;
 
-/** Leaves one core to the page. */
+/** Returns the default number of threads, which leaves one core to the page. */
 export const defaultThreads = (): number =>
   Math.min(8, Math.max(1, (navigator.hardwareConcurrency || 2) - 1));
 
-/** Bundlers make workers of either kind. Only a classic one may import scripts. */
+/**
+ * Returns the kind of this worker. Bundlers make both kinds. Only a classic worker may import
+ * scripts.
+ */
 function kindOfWorker(): WorkerType {
   try {
     importScripts();
@@ -23,8 +26,8 @@ function kindOfWorker(): WorkerType {
 
 /**
  * Starts this worker's own script again as a thread, so no other script needs a URL, a policy or a
- * bundler's attention. If the worker cannot do that, because the browser does not allow it or the script's
- * URL was revoked, the page does.
+ * bundler's attention. If the worker cannot do that, because the browser does not allow it or the
+ * script's URL was revoked, the page starts the thread.
  * @returns the thread's port, or null if no thread could be started
  */
 export async function startThread(): Promise<Port | null> {

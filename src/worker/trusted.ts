@@ -1,4 +1,4 @@
-/** Trusted Types, for pages whose policy says `require-trusted-types-for 'script'`. */
+/** Supports Trusted Types, for pages whose policy says `require-trusted-types-for 'script'`. */
 
 interface ScriptPolicy {
   createScriptURL(url: string): object;
@@ -13,12 +13,12 @@ interface PolicyFactory {
 let policy: ScriptPolicy | null | undefined;
 
 /**
- * The URL of one of Crispen's own scripts in the form that the page's policy demands: trusted by the policy
- * `crispen`, which the page can allow by `trusted-types crispen`.
+ * Returns the URL of one of Crispen's own scripts in the form that the page's policy demands. The
+ * policy `crispen` makes it trusted; the page can allow that policy with `trusted-types crispen`.
  */
 export function trustedUrl(url: string | URL): string {
   policy ??= makePolicy();
-  // A Worker takes both.
+  // The constructor of Worker accepts both types.
   return policy ? (policy.createScriptURL(String(url)) as unknown as string) : String(url);
 }
 
@@ -27,14 +27,15 @@ function makePolicy(): ScriptPolicy | null {
   try {
     return trustedTypes?.createPolicy('crispen', { createScriptURL: (url) => url }) ?? null;
   } catch {
-    // The page does not allow the name, or another copy of Crispen has it. The page may have a default policy.
+    // The page forbids the name, or another copy of Crispen has it. The page may have a default
+    // policy.
     return null;
   }
 }
 
 /**
- * Runs a function that makes a worker with a plain URL. Bundlers only know `new Worker(new URL(…))`, so
- * the URL cannot be wrapped there.
+ * Runs a function that makes a worker from a plain URL. Bundlers only know `new Worker(new
+ * URL(…))`, so the URL cannot be wrapped there.
  */
 export function withTrustedWorkers(make: () => Worker): Worker {
   if (!('trustedTypes' in globalThis)) return make();

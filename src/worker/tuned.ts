@@ -7,29 +7,29 @@ import { familyOf, type Tuning, tuningOf } from '../engine/tune/tuning.ts';
 import type { AdapterReport } from '../engine/types.ts';
 import type { TuneMode } from './protocol.ts';
 
-/** Keeps values of JSON. Failures (quota, privacy modes) may throw: then nothing is kept. */
+/** Stores JSON values. If it fails (quota, privacy modes), it may throw, and nothing is kept. */
 export interface TuningStore {
-  /** Null if there is none. */
+  /** Returns null if there is no such value. */
   read(key: string): Promise<unknown>;
   write(key: string, value: unknown): Promise<void>;
 }
 
-/** The used part of the platform. Tests pass their own. */
+/** The part of the platform that is used. Tests pass their own. */
 export interface TunedPlatform {
   readonly measure: (options: TuneOptions) => Promise<TuneResult>;
-  /** Undefined: nothing is kept. */
+  /** Undefined if nothing is to be kept. */
   readonly store: TuningStore | undefined;
-  /** Drivers change with the browser. */
+  /** Part of the key, because drivers change with the browser. */
   readonly userAgent: string;
 }
 
 /** Increased when kernels change so much that old measurements are invalid. */
 const VERSION = 3;
 const CACHE_NAME = 'crispen-tuning';
-/** Slower adapters are not worth the wait. */
+/** Time limit. Slower adapters are not worth the wait. */
 const PATIENCE_MS = 120_000;
 
-/** @param origin of the page. Kept values have URLs there, which are never fetched. */
+/** @param origin the page's origin. Kept values have URLs there, which are never fetched. */
 export const cacheStore = (caches: Pick<CacheStorage, 'open'>, origin: string): TuningStore => {
   const urlOf = (key: string) => new URL(`/crispen-tuning?${key}`, origin).href;
   return {
@@ -44,11 +44,12 @@ export const cacheStore = (caches: Pick<CacheStorage, 'open'>, origin: string): 
 };
 
 /**
- * The tuning for an adapter.
- * - `full`: from the store, or measured now, which takes a few seconds. On a software adapter, where a
- *   run takes as long as compiling, the measurement is small and uses the table's fusion level. If
- *   anything fails, the table of families decides, and the next visit tries again.
- * - `quick`: from the store, where a full measurement counts more than a quick one, or the table's.
+ * Finds the tuning for an adapter.
+ * - `full`: from the store, or measured now, which takes a few seconds. On a software adapter,
+ *   where a run takes as long as compiling, the measurement is small and uses the table's fusion
+ *   level. If anything fails, the table of families decides, and the next visit tries again.
+ * - `quick`: from the store, where a full measurement takes precedence over a quick one, or from
+ *   the table.
  */
 export async function tunedFor(
   adapter: AdapterReport,
@@ -76,10 +77,10 @@ export async function tunedFor(
 }
 
 /**
- * Measures an adapter quickly and keeps the result, for the next engine. Does nothing on a software
- * adapter, where a choice is kept, and where none can be kept.
+ * Measures an adapter quickly and keeps the result for the next engine. Does nothing on a software
+ * adapter, if a choice is already kept, or if none can be kept.
  * @returns whether it measured
- * @throws CrispenError `ABORTED`, `DEVICE_LOST`; nothing is kept then
+ * @throws CrispenError `ABORTED`, `DEVICE_LOST`; nothing is then kept
  */
 export async function tuneOnce(
   device: Device,

@@ -66,7 +66,7 @@ async function createEngine(): Promise<Engine> {
   });
 }
 
-/** Lazily loaded. Software adapters have the table's by default. */
+/** Finds the tuning; lazily loaded. By default, software adapters use the table. */
 async function tunedHere(adapter: AdapterReport, mode: 'quick' | 'full'): Promise<Tuning> {
   if (mode === 'quick' && adapter.isFallbackAdapter) {
     return (await import('../engine/tune/tuning.ts')).tuningFor(adapter);
@@ -82,7 +82,7 @@ async function tunedHere(adapter: AdapterReport, mode: 'quick' | 'full'): Promis
   });
 }
 
-/** After the first image, while nothing else runs. */
+/** Measures after the first image, while nothing else runs. */
 const tuning = new IdleTask(async (signal) => {
   const { adapter } = await findAdapter(services);
   if (config.tune !== 'quick' || !config.cache || !adapter || adapter.isFallbackAdapter) return;
@@ -94,7 +94,7 @@ const tuning = new IdleTask(async (signal) => {
 
 let cpu: Promise<CpuHost> | null = null;
 
-/** Lazily loaded, because it is not needed with a GPU. */
+/** Loads the CPU backend lazily, because it is not needed with a GPU. */
 function openCpu(): Promise<CpuHost> {
   if (cpu) return cpu;
   const opening = import('./cpu.ts').then(({ CpuHost }) => new CpuHost(config));
@@ -268,7 +268,7 @@ async function answer<T>(work: () => Promise<T>): Promise<Result<T>> {
   }
 }
 
-/** Resolves when the lock is held. Only the end of this worker releases it. */
+/** Resolves when the lock is held. The lock is only released when this worker ends. */
 function holdLock(name: string): Promise<void> {
   return new Promise((resolve, reject) => {
     navigator.locks

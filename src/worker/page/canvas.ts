@@ -7,13 +7,13 @@ const CANVAS = {
   accepts: (value: unknown) => isCanvasElement(value) || isOffscreenCanvas(value),
 };
 
-/** @throws CrispenError `INVALID_INPUT` for anything but a canvas, of any realm */
+/** @throws CrispenError `INVALID_INPUT` for anything but a canvas (of any realm) */
 export function checkCanvas(canvas: HTMLCanvasElement | OffscreenCanvas): void {
   checkValue('The canvas', canvas, CANVAS);
 }
 
 /**
- * Control of a canvas, to be sent to the worker: of an element, or an offscreen canvas itself.
+ * Takes control of a canvas, as an offscreen canvas that can be sent to the worker.
  * @throws CrispenError `INVALID_INPUT` if it has a context or was transferred before
  */
 export function takeOver(canvas: HTMLCanvasElement | OffscreenCanvas): OffscreenCanvas {

@@ -127,7 +127,7 @@ class WorkerUpscaler implements Upscaler {
       return await this.#upscale(image, request, request.to ?? null);
     } catch (error) {
       const to = options?.to;
-      // Lazily loaded: most results go back to the page.
+      // Lazily loaded, because most results go back to the page.
       if (isFileHandle(to)) await (await import('./target.ts')).removeEmpty(to);
       throw error;
     }
@@ -215,8 +215,8 @@ class WorkerUpscaler implements Upscaler {
   }
 
   /**
-   * The information that planning with a model needs. Shipped models need no question to the
-   * worker.
+   * Returns the facts about added models that planning needs. For shipped models, the worker is not
+   * asked.
    */
   async #added(model: string | undefined): Promise<AddedModel[]> {
     return model?.startsWith(ADDED_PREFIX) ? this.models() : [];
@@ -242,8 +242,8 @@ class WorkerUpscaler implements Upscaler {
   }
 
   /**
-   * One job with progress and cancellation. `discard` frees a result that comes too late. With
-   * `settle`, a cancelled job ends when the worker has cleaned up.
+   * Runs one job with progress and cancellation. `discard` frees a result that comes too late. If
+   * `settle` is set, a cancelled job ends when the worker has cleaned up.
    */
   async #job<T>(
     { signal, onProgress, confirm }: JobOptions & Pick<UpscaleRequest, 'confirm'>,
@@ -281,7 +281,10 @@ class WorkerUpscaler implements Upscaler {
     return (await this.#ready()).call(send);
   }
 
-  /** A session whose worker is there: what one has not begun, another does. */
+  /**
+   * Returns a session with a live worker. If a worker died before it began a job, another gets the
+   * job.
+   */
   async #ready(): Promise<WorkerSession> {
     const session = this.#open();
     try {
@@ -326,7 +329,7 @@ class WorkerUpscaler implements Upscaler {
   }
 }
 
-/** The request with the model of its task, if it has one. */
+/** Adds the model of its task to a request, if the task has one. */
 async function withTask<R extends ModelChoice>(
   request: R,
   added: AddedModel[],
@@ -336,7 +339,7 @@ async function withTask<R extends ModelChoice>(
   return (await import('./task.ts')).forTask(request, added, source);
 }
 
-/** A target in the form that is sent to the worker. */
+/** Converts a target to the form that is sent to the worker. */
 async function sent(target: UpscaleTarget | null): Promise<WireTarget | null> {
   return isStream(target) ? (await import('./target.ts')).sendable(target) : target;
 }
@@ -371,7 +374,7 @@ const WORKER = shaped('worker', 'a function that returns a Worker, and no promis
   terminate: 'function',
 });
 
-/** Absolute and with a slash at the end, so file names can be appended. */
+/** Makes a URL absolute and ends it with a slash, so file names can be appended. */
 function folderUrl(baseUrl: string | URL): string {
   const url = absolute(baseUrl);
   if (!url) {
@@ -382,12 +385,12 @@ function folderUrl(baseUrl: string | URL): string {
   return url.href;
 }
 
-/** Workers have none. */
+/** False in workers. */
 const hasDocument = (): boolean => typeof document !== 'undefined';
 
 const isVisible = (): boolean => !hasDocument() || document.visibilityState === 'visible';
 
-/** The last part of a URL; empty for bytes without one. */
+/** Returns the last part of a URL; empty for bytes without a name. */
 function fileName(source: Blob | string): string {
   if (typeof source !== 'string') return '';
   const last = new URL(source).pathname.split('/').at(-1) ?? '';

@@ -39,9 +39,12 @@ export interface UpscalerOptions {
    * Default: next to the library, where the package has the weights of `a2n-photo-x2`.
    */
   readonly baseUrl?: string | URL;
-  /** Makes the worker, for bundlers with special needs. See `inlineWorker` for other sites. */
+  /**
+   * Makes the worker, for bundlers with special needs. See `inlineWorker` for a worker from another
+   * site.
+   */
   readonly worker?: () => Worker;
-  /** Keep weights in the Cache API; default true. */
+  /** Whether to keep weights in the Cache API; default true. */
   readonly cache?: boolean;
   /** Bytes of memory that a job may use, on the GPU or on the CPU. */
   readonly memoryBudget?: number;
@@ -59,7 +62,8 @@ export interface UpscalerOptions {
   /**
    * Precision of maps and weights in GPU memory. Default `auto`: f16 for 8-bit images and shipped
    * models whose f16 output keeps 99.9 % of the values within 1/255 of f32, on a GPU with
-   * `shader-f16`; otherwise f32. With `f16`, jobs fail with `INVALID_INPUT` on a GPU without it.
+   * `shader-f16`; otherwise f32. If it is `f16`, jobs fail with `INVALID_INPUT` on a GPU without
+   * `shader-f16`.
    */
   readonly precision?: Precision;
   /**
@@ -83,30 +87,31 @@ export interface EncodeOptions {
   readonly type: OutputType;
   /** 0 to 1, for all but PNG; default 0.92. */
   readonly quality?: number | undefined;
-  /** EXIF and XMP of a file; default `drop`. */
+  /** What happens to the EXIF and XMP of a file; default `drop`. */
   readonly metadata?: Metadata | undefined;
 }
 
 export interface InspectOptions extends ModelChoice, JobOptions {
   /**
-   * The part of the image to inspect, in its pixels; default: all of it. The branch weights of A2N depend
-   * on all pixels that the network sees, so those of a part are others than those of the whole.
+   * The part of the image to inspect, in its pixels; default: all of it. The branch weights of A2N
+   * depend on all pixels that the network sees, so a part has different branch weights from the
+   * whole image.
    */
   readonly region?: Rect | undefined;
   /**
-   * The most pixels that the network sees, 256 to 65536; default 16384. A larger part is reduced first
-   * (`reduction` of the result). Also bounds the result: A2N has 3 KB per pixel.
+   * The most pixels that the network sees, 256 to 65536; default 16384. A larger part is reduced
+   * first (`reduction` of the result). This also bounds the result: A2N has 3 KB per pixel.
    */
   readonly maxPixels?: number | undefined;
 }
 
 export interface AddModelOptions extends AddOptions, JobOptions {
-  /** The file's name, which may give the scale. A `File` and a URL have their own. */
+  /** The file's name, which may give the scale. A `File` and a URL have names of their own. */
   readonly name?: string;
 }
 
 export interface ExportOptions {
-  /** Store f16 instead of the file's element type; default false. */
+  /** Whether to store f16 instead of the file's element type; default false. */
   readonly f16?: boolean;
 }
 
@@ -133,25 +138,25 @@ export interface PlanChoice extends ModelChoice, Tiling {
    * resized.
    */
   readonly scale?: number | undefined;
-  /** Instead of `scale`: width or height in pixels, or a box that the result fits into. */
+  /** Instead of `scale`: width or height in pixels, or a box into which the result fits. */
   readonly width?: number | undefined;
   readonly height?: number | undefined;
   readonly fit?: { readonly width: number; readonly height: number } | undefined;
   /**
-   * The part of the image to enlarge, in whole pixels of the upright image; default: all of it. Sizes are
-   * those of this part, and so is `inputWidth` of the result. A region outside the image is
-   * `INVALID_INPUT`.
+   * The part of the image to enlarge, in whole pixels of the upright image; default: all of it.
+   * Sizes, such as `inputWidth` of the result, are those of this part. A region outside the image
+   * is `INVALID_INPUT`.
    */
   readonly region?: Rect | undefined;
   /** `lanczos`: a resize without a network, on the GPU if there is one. Default `network`. */
   readonly method?: Method | undefined;
   /** Bits per sample of a PNG file; default: those of the source. */
   readonly depth?: Depth | undefined;
-  /** Default `bitmap`, or PNG with `to`. */
+  /** Default: `bitmap`, or PNG if `to` is given. */
   readonly output?: OutputFormat | undefined;
-  /** Where the file is written while it is made, instead of `image` in the result. */
+  /** Where the file is written as it is made. The result then has no `image`. */
   readonly to?: UpscaleTarget | undefined;
-  /** Longest side of a small picture to make of a file result; 1 or more. */
+  /** If given, a file result also gets a small picture whose longest side is this; 1 or more. */
   readonly preview?: number | undefined;
   /** 0 to 1, for all but PNG; default 0.92. */
   readonly quality?: number | undefined;
@@ -219,7 +224,7 @@ const region: Rule = {
       (isRight) => isRight,
     );
   },
-  // As for boxes: a framework's own object cannot be sent to a worker.
+  // Copied, because a framework's own object cannot be sent to a worker.
   copy: ({ x, y, width, height }: Rect) => ({ x, y, width, height }),
 };
 
@@ -244,7 +249,7 @@ const written = {
   depth: choice<Depth>([8, 16]),
   output: choice<OutputFormat>(['bitmap', ...OUTPUT_TYPES]),
   to: target,
-  // A bound, which may be a product with the device's pixel ratio.
+  // An upper bound, which may be a product with the device's pixel ratio.
   preview: number({ min: 1, max: 2 ** 31 - 1 }),
   quality,
   metadata,
@@ -257,7 +262,7 @@ const tune: Rule = {
   accepts: (value) => typeof value === 'boolean' || TUNE_MODES.includes(value as TuneMode),
 };
 
-/** The rules of each call, by its name. */
+/** The rules for each call, by its name. */
 export const CALLS = {
   createUpscaler: {
     baseUrl: url,
@@ -280,7 +285,7 @@ export const CALLS = {
     maxPixels: whole(256, 65536),
     ...job,
   } satisfies Rules<InspectOptions>,
-  // The options of `upscale`, so callers can pass theirs.
+  // The same options as for `upscale`, so callers can pass theirs.
   estimateCpu: { ...sizing, ...running, ...written, ...job } satisfies Rules<UpscaleRequest>,
   addModel: {
     scale: whole(1, 8),

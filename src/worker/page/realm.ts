@@ -1,6 +1,6 @@
 /**
  * Recognises objects of the platform. `instanceof` only knows the classes of its own realm, so it
- * rejects a Blob of an iframe. It also needs classes that workers lack.
+ * rejects a Blob from an iframe. It also needs classes that workers lack.
  */
 
 interface Class {
@@ -8,11 +8,11 @@ interface Class {
 }
 
 /**
- * Whether a value is an object of one of the platform's classes, of any realm. It calls a getter of
- * the class, which throws for anything else.
+ * Returns whether a value is an object of one of the platform's classes, from any realm. It calls a
+ * getter of the class, which throws for anything else.
  *
  * @param name of the class, which need not exist here
- * @param property one that the class itself defines by a getter
+ * @param property a property that the class itself defines with a getter
  */
 function is(value: unknown, name: string, property: string): boolean {
   const type = (globalThis as unknown as Record<string, Class | undefined>)[name];
@@ -46,8 +46,8 @@ export const isFileHandle = (value: unknown): value is FileSystemFileHandle =>
   is(value, 'FileSystemHandle', 'kind') && (value as FileSystemHandle).kind === 'file';
 
 /**
- * The base of relative URLs: the document's base, or in a worker its script; for a script without a
- * folder (`blob:`) the site. Undefined if there is neither, as in Node.
+ * Returns the base for relative URLs: the document's base, or in a worker its script. If the script
+ * has no folder (`blob:`), the base is the site. Undefined if there is neither, as in Node.
  */
 export function baseAddress(): string | undefined {
   if (typeof document !== 'undefined') return document.baseURI;
@@ -55,7 +55,7 @@ export function baseAddress(): string | undefined {
   return location.protocol === 'blob:' ? location.origin : location.href;
 }
 
-/** An absolute URL, or null if the address is invalid. */
+/** Makes a URL absolute; null if the address is invalid. */
 export function absolute(address: string | URL): URL | null {
   try {
     return new URL(address, baseAddress());

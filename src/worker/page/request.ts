@@ -15,7 +15,7 @@ export interface Choosable {
 }
 
 /**
- * The model by its id, or the default model of the scale.
+ * Returns the model with this id, or the default model for the scale.
  * @param added the user's added models
  * @throws CrispenError `MODEL_UNKNOWN`; `INVALID_INPUT` for a scale that no model has.
  */
@@ -28,7 +28,8 @@ export const chooseModel = (
     : (added.find(({ id }) => id === model) ?? findModel(model));
 
 /**
- * @param request one that satisfies the rules of its call
+ * Plans a request.
+ * @param request a request that satisfies the rules of its call
  * @throws CrispenError `MODEL_UNKNOWN`; `INVALID_INPUT` for options that cannot be combined
  */
 export function planUpscale(request: PlanChoice, added: readonly Choosable[] = []): UpscalePlan {
@@ -51,7 +52,7 @@ export function planUpscale(request: PlanChoice, added: readonly Choosable[] = [
   return { ...size, region, output, metadata, preview, method, depth, quality, tiling, asks };
 }
 
-/** The model with its own scale, or the requested size beyond that. */
+/** Returns the model with its own scale, and the requested size if that differs. */
 function chooseSize(
   { model, scale, width, height, fit }: PlanChoice,
   added: readonly Choosable[],

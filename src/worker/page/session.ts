@@ -20,8 +20,8 @@ export interface JobListener {
 }
 
 /**
- * One worker from its start to its end. Comlink leaves calls pending forever if a worker dies. Here
- * they are rejected.
+ * One worker from its start to its end. Comlink leaves calls pending forever if a worker dies. This
+ * class rejects them.
  */
 export class WorkerSession {
   readonly #worker: Worker;
@@ -34,7 +34,7 @@ export class WorkerSession {
   #isConfigured = false;
   #greeting: Promise<null> | null = null;
   readonly #start: () => Worker;
-  /** Threads of the worker, where it could not start them itself. */
+  /** Threads that the page started for the worker, which could not start them itself. */
   readonly #threads: Worker[] = [];
   readonly #onEnd: () => void;
 
@@ -95,8 +95,9 @@ export class WorkerSession {
   }
 
   /**
-   * Settles when the worker is known to be there. An idle one may have died without an event. One that is
-   * busy or starts is not asked: what ends it ends its calls.
+   * Settles when it is known whether the worker is alive. An idle worker may have died without an
+   * event. A worker that is busy or starting is not asked, because whatever ends it also ends its
+   * calls.
    * @throws CrispenError the reason why the session ended
    */
   async alive(): Promise<void> {
@@ -131,7 +132,7 @@ export class WorkerSession {
     worker.postMessage({ thread: port } satisfies ThreadEvent, [port]);
   }
 
-  /** The page's answer. If asking fails, the job does not start. */
+  /** Passes on the page's answer. If asking fails, the job does not start. */
   async #ask(id: number, { confirm }: JobListener, milliseconds: number): Promise<void> {
     let yes = true;
     try {
@@ -147,7 +148,7 @@ export class WorkerSession {
     void this.#remote.setVisible(visible);
   }
 
-  /** Ends the worker and rejects all pending calls. Further calls have no effect. */
+  /** Ends the worker and rejects all pending calls. Later calls have no effect. */
   end(error: CrispenError): void {
     if (this.#end) return;
     this.#end = error;
@@ -160,9 +161,9 @@ export class WorkerSession {
   }
 
   /**
-   * No event reports a worker that was terminated, closed itself or was killed for its memory. But
-   * the browser then releases the worker's lock, and the page, which waits for the lock, receives
-   * it.
+   * Waits for the worker's lock. No event reports a worker that was terminated, closed itself or
+   * was killed for its memory. But the browser then releases the worker's lock, and the page, which
+   * is waiting for it, gets it.
    */
   async #watchOver(configured: Promise<void>, lifeline: string): Promise<void> {
     try {
@@ -171,7 +172,8 @@ export class WorkerSession {
         this.end(workerFailed('It ended unexpectedly.'));
       });
     } catch {
-      // Ended by `end`, or a context without locks. There, only error events report a dead worker.
+      // The session was ended by `end`, or there are no locks. Then only error events report a dead
+      // worker.
     }
   }
 }

@@ -31,7 +31,7 @@ export type UpscaleSource =
   | BayerMosaic;
 
 /**
- * A source in the form that is sent to the worker, and the objects to transfer.
+ * Converts a source to the form that is sent to the worker, and lists the objects to transfer.
  *
  * The caller's own bitmaps and pixels stay usable: they are copied once, and the copy is
  * transferred. Files are passed by reference. Strings and URLs are resolved against the document,
@@ -48,7 +48,8 @@ export async function toWireSource(
     return { source: { kind: 'url', url: resolve(source) }, transfer: [] };
   }
   if (isMosaic(source)) {
-    // Samples are read at the time of the call. A transferred buffer has none, which the check tells.
+    // Samples are read at the time of the call. A transferred buffer has none, and the check
+    // reports that.
     const data = source.data?.length > 0 ? source.data.slice() : source.data;
     const { checkMosaic } = await import('../../image/bayer.ts');
     const mosaic = checkMosaic({ ...source, data });
@@ -68,13 +69,12 @@ export async function toWireSource(
 }
 
 /**
- * Recognised by properties that no object of the platform has besides its pattern, which input
- * elements have too.
+ * Recognises raw Bayer data by `pattern`, which no other source has. Input elements also have it.
  */
 export const isMosaic = (source: unknown): source is BayerMosaic =>
   'pattern' in Object(source) && !isInputElement(source);
 
-/** A transferable copy of the caller's bitmap, with colours under low alpha intact. */
+/** Makes a transferable copy of the caller's bitmap, with colours under low alpha intact. */
 export async function copyBitmap(bitmap: ImageBitmap): Promise<ImageBitmap> {
   if (!isBitmap(bitmap)) throw notASource();
   return toBitmap(bitmap);
@@ -89,7 +89,10 @@ function resolve(address: string | URL): string {
   );
 }
 
-/** 8-bit sRGB can be used directly. Other image data are converted through a bitmap. */
+/**
+ * Returns whether image data can be used directly, as 8-bit sRGB can. Other image data are
+ * converted through a bitmap.
+ */
 function isPlain(image: ImageData): boolean {
   const kind = Object.prototype.toString.call(image.data);
   return image.colorSpace === 'srgb' && kind === '[object Uint8ClampedArray]';
@@ -138,7 +141,7 @@ async function loaded(image: HTMLImageElement): Promise<void> {
   }
 }
 
-/** Reading one pixel shows whether the browser allows reading. */
+/** Reads one pixel to find out whether the browser allows reading. */
 function isReadable(bitmap: ImageBitmap): boolean {
   const context = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
   context?.drawImage(bitmap, 0, 0);

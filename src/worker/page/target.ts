@@ -1,18 +1,18 @@
-/** What targets of results need on the page; lazily loaded. */
+/** What the page needs for writing results to targets; lazily loaded. */
 import type { PumpAnswer, PumpRequest } from '../protocol.ts';
 
-/** Removes a file that a picker has just made. A file that had content keeps it. */
+/** Removes a file that a picker has just made. A file that has content is kept. */
 export async function removeEmpty(file: FileSystemFileHandle & { remove?(): Promise<void> }) {
   try {
     if ((await file.getFile()).size === 0) await file.remove?.();
   } catch {
-    // Gone already, or not allowed. The first error is reported.
+    // The file is gone already, or removing it is not allowed. The first error is reported.
   }
 }
 
 /**
- * A stream for the worker. Safari cannot transfer streams, so there the page writes what the worker
- * sends.
+ * Makes a stream sendable to the worker. Safari cannot transfer streams, so there the page writes
+ * what the worker sends.
  */
 export function sendable(stream: WritableStream<Uint8Array>): WritableStream | MessagePort {
   const probe = new WritableStream();
@@ -24,7 +24,7 @@ export function sendable(stream: WritableStream<Uint8Array>): WritableStream | M
   }
 }
 
-/** Like a transfer, it locks the stream. */
+/** Writes what arrives at a port into a stream. Like a transfer, this locks the stream. */
 function pumpInto(stream: WritableStream<Uint8Array>): MessagePort {
   const { port1, port2 } = new MessageChannel();
   const writer = stream.getWriter();

@@ -8,7 +8,7 @@ import { type Choosable, chooseModel } from './request.ts';
 import { isMosaic, type UpscaleSource } from './source.ts';
 
 /**
- * The request with the model of its task.
+ * Adds the model of its task to a request.
  * @param source the image
  * @throws CrispenError `INVALID_INPUT` for a model, a method or a source that does not fit the
  *   task; `MODEL_UNKNOWN`

@@ -32,14 +32,14 @@ export interface Detection {
    */
   readonly reason: CrispenError | null;
   /**
-   * How the CPU runs networks; null if the GPU does. With `loops`, `reason` says why there is no
+   * How the CPU runs networks; null if the GPU does. For `loops`, `reason` says why there is no
    * WebAssembly (`NO_WASM`) and what to allow.
    */
   readonly cpu: (CpuReport & { readonly reason: CrispenError | null }) | null;
 }
 
 export interface Upscaler {
-  /** Tests the adapter, not only `navigator.gpu`. */
+  /** Reports how networks run here. Tests the adapter, not only `navigator.gpu`. */
   detect(): Promise<Detection>;
   /**
    * Downloads a model and prepares it, so the first image does not wait for it.
@@ -80,8 +80,8 @@ export interface Upscaler {
     request?: DrawRequest,
   ): Promise<UpscaleOutput<null>>;
   /**
-   * Milliseconds that the CPU would take for an LR image of this size, measured on this machine:
-   * the sum over all networks that the request runs.
+   * Estimates how many milliseconds the CPU would take for an LR image of this size, measured on
+   * this machine: the sum over all networks that the request runs.
    * @throws CrispenError `INVALID_INPUT`, `MODEL_UNKNOWN`
    */
   estimateCpu(width: number, height: number, request?: PlanChoice): Promise<number>;
@@ -95,23 +95,23 @@ export interface Upscaler {
    */
   inspect(image: UpscaleSource, options?: InspectOptions): Promise<AttentionInspection>;
   /**
-   * Adds a weight file (.pth, .pt, .ckpt, .safetensors) or the file at a URL: recognises its
+   * Adds a weight file (.pth, .pt, .ckpt, .safetensors) or the file at a URL. Recognises its
    * network and scale, and stores it with the page's origin. Its `id` can then be used as `model`.
    *
-   * A file from an address may be removed from the storage again when others need the room, the one that was
-   * not used for the longest time first.
+   * A file from a URL may later be removed from the storage if other files need the room. The file
+   * that was not used for the longest time is removed first.
    *
    * @throws CrispenError `MODEL_UNSUPPORTED` for other networks and if a scale is needed,
-   *   `MODEL_CORRUPT`, also for a file that does not match `integrity`, `FETCH_FAILED`, `INVALID_INPUT`,
-   *   `ABORTED`.
+   *   `MODEL_CORRUPT`, also for a file that does not match `integrity`, `FETCH_FAILED`,
+   *   `INVALID_INPUT`, `ABORTED`.
    */
   addModel(file: Blob | string | URL, options?: AddModelOptions): Promise<AddedModel>;
-  /** The added models, the oldest first. */
+  /** Lists the added models, the oldest first. */
   models(): Promise<AddedModel[]>;
-  /** Removes an added model; no effect for an unknown id. */
+  /** Removes an added model. Has no effect for an unknown id. */
   removeModel(id: string): Promise<void>;
   /**
-   * An added model's tensors as a safetensors file.
+   * Writes an added model's tensors to a safetensors file.
    * @throws CrispenError `MODEL_UNKNOWN`; with `f16` also `INVALID_INPUT` for values too large for
    *   it.
    */
@@ -126,6 +126,6 @@ export interface Upscaler {
    * Rejects pending calls with `ABORTED` and ends the worker. The upscaler cannot be used again.
    */
   destroy(): void;
-  /** `destroy`, for `await using`. */
+  /** Calls `destroy`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
