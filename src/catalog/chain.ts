@@ -4,24 +4,26 @@ import type { Network } from '../networks/network.ts';
 import type { ModelFile } from './find.ts';
 import { modelsAfter, modelsFor } from './passes.ts';
 
-/** The size of a result and the models that lead there. */
+/** The size of a result, and the models that produce it. */
 export interface Chain<M> {
-  /** Of the result, in pixels. */
+  /** Size of the result in pixels. */
   readonly size: Size;
   /** The exact factor from the image to the result. */
   readonly factor: number;
-  /** The models in the order of their runs. A resize follows where their product is not the factor. */
+  /**
+   * The models in the order of their runs. If their product is not the factor, a resize follows.
+   */
   readonly models: readonly (M | ModelFile)[];
 }
 
 /**
- * Plans the runs for one image. A shipped model stands for its family at every scale. Without a model, the
- * default models enlarge. A model of the user's own runs as often as the factor needs. A model that restores
- * runs once and first; the default models enlarge its result.
+ * Plans the runs for one image. A shipped model stands for its family at every scale. If no model
+ * is given, the default models enlarge. A user's own model runs as often as the factor needs. A
+ * model that restores runs first, once, and the default models enlarge its result.
  *
  * @param files the shipped models
  * @param wish exactly one way to state the size
- * @param by the id of a shipped model, or a model of the user's own; neither: the default models
+ * @param by the id of a shipped model, or a user's own model; if absent, the default models
  * @throws CrispenError `INVALID_INPUT` beyond `MAX_FACTOR`, `MODEL_UNKNOWN`
  */
 export function planChain<M extends { readonly scale: number } = ModelFile>(
@@ -35,7 +37,7 @@ export function planChain<M extends { readonly scale: number } = ModelFile>(
   return { size: { width, height }, factor, models };
 }
 
-/** The models of a chain, each with its network and the size of the image that it reads. */
+/** Returns the models of a chain, each with its network and the size of the image that it reads. */
 export async function runsOf<M extends { readonly scale: number }>(
   image: Size,
   models: readonly M[],

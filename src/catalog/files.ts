@@ -18,7 +18,7 @@ const model = (
   ...own,
 });
 
-/** The shipped weight files. The manifest has the information for people. */
+/** The shipped weight files. The manifest has the information that people need. */
 export const MODEL_FILES: readonly ModelFile[] = [
   model({
     id: 'a2n-x2',
@@ -192,19 +192,19 @@ export const MODEL_FILES: readonly ModelFile[] = [
   }),
 ];
 
-/** A shipped model. @throws CrispenError as `findIn` */
+/** Finds a shipped model. @throws CrispenError as `findIn` */
 export const findModel = (id: string): ModelFile => findIn(MODEL_FILES, id);
 
-/** The shipped model of a kind, as `kindIn`. */
+/** Finds the shipped model of a kind, like `kindIn`. */
 export const modelOfKind = (
   kind: Kind,
   scale: number,
   speed?: 'best' | 'fast',
 ): ModelFile | undefined => kindIn(MODEL_FILES, kind, scale, speed);
 
-/** The default among the shipped models. @throws CrispenError as `defaultIn` */
+/** Finds the default among the shipped models. @throws CrispenError as `defaultIn` */
 export const defaultModel = (scale: number, speed?: 'best' | 'fast'): ModelFile =>
   defaultIn(MODEL_FILES, scale, speed);
 
-/** The shipped model of a task. @throws CrispenError as `restorationIn` */
+/** Finds the shipped model for a task. @throws CrispenError as `restorationIn` */
 export const restorationModel = (task: Restoration): ModelFile => restorationIn(MODEL_FILES, task);

@@ -1,4 +1,4 @@
-/** Models in a list. The worker gets its list from the page, so that it does not contain one. */
+/** Finds models in a list. The worker gets its list from the page, so it does not contain one. */
 import { CrispenError } from '../errors.ts';
 import type { Restoration, Task } from './task.ts';
 
@@ -8,7 +8,7 @@ import type { Restoration, Task } from './task.ts';
  */
 export type Kind = 'photo' | 'clean';
 
-/** One shipped weight file and the facts that running it needs. */
+/** One shipped weight file, and the facts that are needed to run it. */
 export interface ModelFile {
   readonly id: string;
   /** The family's id, for `createNetwork`. */
@@ -16,22 +16,22 @@ export interface ModelFile {
   readonly task: Task;
   /** 1 for every task but `upscale`. */
   readonly scale: 1 | 2 | 3 | 4;
-  /** null for models that restore */
+  /** Null for models that restore. */
   readonly kind: Kind | null;
   /** Whether it is the best shipped model of its kind and scale, by Set5 and Set14. */
   readonly best: boolean;
-  /** Whether it is the fastest of its kind and scale. */
+  /** Whether it is the fastest shipped model of its kind and scale. */
   readonly fast: boolean;
   /** Sizes for `createNetwork`, if they differ from the family's defaults. */
   readonly features?: number;
   readonly blocks?: number;
   /** Groups of blocks of an LCoAN. */
   readonly groups?: number;
-  /** RGB input and output are in the range 0 to this. */
+  /** RGB input and output range from 0 to this. */
   readonly inputRange: number;
   /** Whether maps and weights may be f16, as measured by `npm run precision`. */
   readonly f16: boolean;
-  /** Name within the models folder. */
+  /** Name in the models folder. */
   readonly file: string;
   readonly bytes: number;
   /** 64 lower-case hexadecimal digits. */
@@ -39,7 +39,7 @@ export interface ModelFile {
 }
 
 /**
- * The model with an id.
+ * Finds the model with an id.
  * @throws CrispenError `MODEL_UNKNOWN`; the hint lists the existing ids.
  */
 export function findIn(files: readonly ModelFile[], id: string): ModelFile {
@@ -50,7 +50,7 @@ export function findIn(files: readonly ModelFile[], id: string): ModelFile {
   });
 }
 
-/** The best or the fastest model of a kind at a scale; undefined if there is none. */
+/** Finds the best or the fastest model of a kind at a scale; undefined if there is none. */
 export const kindIn = (
   files: readonly ModelFile[],
   kind: Kind,
@@ -60,8 +60,8 @@ export const kindIn = (
   files.find((file) => file.kind === kind && file.scale === scale && file[speed]);
 
 /**
- * The model that suits most images at a scale: the photo model if there is one. On JPEG files,
- * clean models give worse results, and from quality 60 down worse than bicubic.
+ * Finds the model that suits most images at a scale: the photo model if there is one. On JPEG
+ * files, clean models give worse results; at quality 60 and below, they are worse than bicubic.
  * @throws CrispenError `INVALID_INPUT` for a scale that no model has.
  */
 export function defaultIn(
@@ -76,7 +76,7 @@ export function defaultIn(
   });
 }
 
-/** The model of a task. @throws CrispenError `MODEL_UNKNOWN` */
+/** Finds the model for a task. @throws CrispenError `MODEL_UNKNOWN` */
 export function restorationIn(files: readonly ModelFile[], task: Restoration): ModelFile {
   const entry = files.find((file) => file.task === task);
   if (entry) return entry;

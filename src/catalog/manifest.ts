@@ -11,13 +11,13 @@ export interface ModelEntry extends ModelFile {
     readonly hardware: string;
     /** The seed of the last stage. `training/runs` has those of earlier stages. */
     readonly seed: number;
-    /** Id of the model whose weights training started from; null: random weights. */
+    /** Id of the model from whose weights training started; null for random weights. */
     readonly startedFrom: string | null;
   };
   /**
    * Mean PSNR in dB on unrounded BT.601 Y with borders of `scale` pixels shaved, output rounded to
-   * 8 bits, LR images made by bicubic reduction. Photo models lose some of it for their robustness.
-   * Restoration is measured on the images themselves, degraded as `input` says.
+   * 8 bits, LR images made by bicubic reduction. Photo models give up some PSNR for their
+   * robustness. Restoration is measured on the images themselves, degraded as `input` says.
    */
   readonly quality: SetFigures & {
     /**
@@ -39,7 +39,7 @@ const WORN_PHOTOS = `${PHOTOS}, then soft focus, noise and JPEG of quality 30 to
 const SAMPLES = '777 photos of research data sets (BSDS500, Sun-Hays 80, ImageNet samples)';
 const SMALLER = `${SAMPLES} made smaller, 360 pictures of shapes and 150 of patterns`;
 const CLEANED = `${SMALLER}, reduced by bicubic`;
-/** Like CLEANED, with large pictures among them. */
+/** Like CLEANED, but with tiles of large pictures. */
 const WIDENED = `${SMALLER}, 445 tiles of large pictures, reduced by bicubic`;
 /** The newer photos; THIRD-PARTY.md lists their sources. */
 const SHARP_PHOTOS = '407 photos of 318 megapixels';

@@ -5,8 +5,8 @@ import { pan } from '../networks/pan.ts';
 import type { ModelFile } from './files.ts';
 
 /**
- * The network of a shipped model, known before its weights. Most are A2N or PAN, which need no
- * registry; the other families are loaded with it.
+ * Returns the network of a shipped model, which is known before its weights. Most are A2N or PAN,
+ * which need no registry. The other families are loaded together with the registry.
  */
 export async function shippedNetwork({ network, ...sizes }: ModelFile): Promise<Network> {
   if (network === 'pan') return pan(sizes);
@@ -16,8 +16,8 @@ export async function shippedNetwork({ network, ...sizes }: ModelFile): Promise<
 }
 
 /**
- * The network of a shipped model and the weights by the names of its layers. Constants of the
- * network that the file contains, such as the mean of its training images, come from the file.
+ * Returns the network of a shipped model, and the weights by the names of its layers. If the file
+ * contains constants of the network, such as the mean of its training images, they are used.
  * @param tensors the content of the model's file
  */
 export async function shippedModel(
@@ -29,6 +29,9 @@ export async function shippedModel(
   return detect(tensors, { scale: entry.scale, inputRange: entry.inputRange });
 }
 
-/** Whether the tensors of the file have the names of the network's layers and nothing is folded. */
+/**
+ * Returns whether the tensors in the file have the names of the network's layers and nothing is
+ * folded.
+ */
 const isSelfNamed = ({ network }: ModelFile): boolean =>
   network === 'pan' || network === 'a2n' || network === 'a2nm';

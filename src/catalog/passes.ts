@@ -2,16 +2,16 @@ import { internal } from '../errors.ts';
 import { defaultIn, findIn, type ModelFile } from './find.ts';
 
 /**
- * The scales of the networks to run in turn. Their product is at least `factor`. The function
- * prefers few networks, then the smallest product, and puts the smaller scale first, because later
- * networks work on larger images. Empty for a factor of at most 1.
+ * Returns the scales of the networks to run in turn. Their product is at least `factor`. The
+ * function prefers few networks, then the smallest product. It puts the smaller scale first,
+ * because later networks work on larger images. The list is empty for a factor of at most 1.
  *
- * @param factor finite
- * @param scales of the available networks, above 1, at least one
+ * @param factor a finite number
+ * @param scales the scales of the available networks: at least one, each above 1
  */
 export function choosePasses(factor: number, scales: readonly number[]): number[] {
   if (factor <= 1) return [];
-  // The loop would not end otherwise.
+  // Otherwise, the loop would not end.
   if (!Number.isFinite(factor) || !scales.every((scale) => scale > 1) || scales.length === 0) {
     throw internal(`no networks of ${scales} reach ${factor}`);
   }
@@ -20,7 +20,7 @@ export function choosePasses(factor: number, scales: readonly number[]): number[
   const enough = (product: number) => product >= factor * (1 - 1e-9);
   let chains: number[][] = [[]];
   for (;;) {
-    // Ascending chains only: the order within a chain is fixed.
+    // Chains are built in ascending order only, because the order within a chain is fixed.
     chains = chains.flatMap((chain) =>
       sorted.filter((scale) => scale >= (chain.at(-1) ?? 0)).map((scale) => [...chain, scale]),
     );
@@ -34,9 +34,9 @@ export function choosePasses(factor: number, scales: readonly number[]): number[
 const family = (id: string): string => id.replace(/-x\d+$/, '');
 
 /**
- * The models of a list to run in turn for a factor: those of the family of `model` (`a2n-photo-x2`
- * stands for `a2n-photo` at any scale), or the default models. A restoring model runs first, at any
- * factor, and the default models follow.
+ * Returns the models to run in turn for a factor: the family of `model` (`a2n-photo-x2` stands for
+ * `a2n-photo` at any scale), or the default models. A restoring model runs first, at any factor,
+ * and the default models follow.
  * @throws CrispenError `MODEL_UNKNOWN`
  */
 export function modelsFor(
@@ -53,7 +53,7 @@ export function modelsFor(
   return choosePasses(factor, scales).map((scale) => entries[scales.indexOf(scale)]);
 }
 
-/** The same for an added model. It runs as often as needed, unless it restores. */
+/** Does the same for an added model. It runs as often as needed, unless it restores. */
 export const modelsAfter = <M extends { readonly scale: number }>(
   files: readonly ModelFile[],
   factor: number,

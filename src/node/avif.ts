@@ -2,10 +2,10 @@ import { Bytes } from '../codecs/bytes.ts';
 import { avifProperties } from '../codecs/iso.ts';
 import type { Rgba8Image } from '../image/image.ts';
 
-/** Returns the samples of a file that libheif decodes, as RGBA. */
+/** Decodes a file with libheif and returns its samples as RGBA. */
 type Decode = (file: Uint8Array) => Promise<Rgba8Image>;
 
-/** Weights of red and blue in the luma of H.273's matrices. */
+/** Weights of red and blue in the luma, by H.273 matrix. */
 const LUMA: Readonly<Record<number, readonly [red: number, blue: number]>> = {
   1: [0.2126, 0.0722],
   5: [0.299, 0.114],
@@ -14,9 +14,9 @@ const LUMA: Readonly<Record<number, readonly [red: number, blue: number]>> = {
 };
 
 /**
- * Decodes an 8-bit AVIF like Chromium (libyuv). libheif rounds differently and repeats chroma
- * samples instead of interpolating; one level of PQ becomes 13 levels of sRGB. The planes come from
- * libheif, which returns them unchanged if a file claims to be RGB.
+ * Decodes an 8-bit AVIF as Chromium (libyuv) does. libheif rounds differently and repeats chroma
+ * samples instead of interpolating them; one level of PQ becomes 13 levels of sRGB. The planes come
+ * from libheif, which returns them unchanged if a file claims to be RGB.
  *
  * @returns null if this is not possible: other depths, grey, no code points or another matrix
  */
@@ -46,10 +46,10 @@ export async function decodeAvif(file: Uint8Array, decode: Decode): Promise<Rgba
 
 const [CR, CB] = [0, 2];
 
-/** Interpolates chroma for samples in the middle of two or four pixels. */
+/** Interpolates chroma for samples that lie between two or four pixels. */
 function interpolate({ width, height, data }: Rgba8Image, halfHeight: boolean): void {
   const stored = data.slice();
-  /** The sample of a pixel, and the next one on its side. */
+  /** Returns the sample of a pixel, and the next sample on its side. */
   const pair = (at: number, length: number): readonly [near: number, far: number] => {
     const near = at & ~1;
     const far = near + (at & 1 ? 2 : -2);
@@ -68,7 +68,7 @@ function interpolate({ width, height, data }: Rgba8Image, halfHeight: boolean): 
   }
 }
 
-/** Cr, Y, Cb to R, G, B, in libyuv's whole numbers: 64ths. */
+/** Converts Cr, Y, Cb to R, G, B in libyuv's integers (64ths). */
 function toRgb(
   data: Rgba8Image['data'],
   [red, blue]: readonly [number, number],
@@ -76,7 +76,7 @@ function toRgb(
 ): void {
   const green = 1 - red - blue;
   const [light, colour] = isFull ? [1, 1] : [255 / 219, 255 / 224];
-  // libyuv stores these in bytes.
+  // libyuv stores these numbers in bytes.
   const part = (value: number) => Math.min(128, Math.round(value * colour * 64));
   const [crRed, cbBlue] = [part(2 - 2 * red), part(2 - 2 * blue)];
   const [crGreen, cbGreen] = [

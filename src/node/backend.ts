@@ -24,13 +24,13 @@ import type { ChosenModel } from './model.ts';
 
 /**
  * `gpu`: WebGPU, on a software adapter if there is no other. `cpu`: WebAssembly. `oracle`: plain
- * loops, slow and obviously correct. `auto`: a real GPU, or else the CPU.
+ * loops, slow and obviously correct. `auto`: a real GPU, otherwise the CPU.
  */
 export type DeviceName = 'gpu' | 'cpu' | 'oracle';
 export const DEVICES: readonly (DeviceName | 'auto')[] = ['auto', 'gpu', 'cpu'];
 
 /**
- * GPU milliseconds per submission. No page has to stay smooth here; only the driver's watchdog
+ * GPU milliseconds per submission. No page has to stay smooth here, so only the driver's watchdog
  * limits it.
  */
 const SUBMIT_MS = 100;
@@ -41,7 +41,7 @@ export type TilingChoice = Pick<
   'tileSize' | 'memoryBudget' | 'edge' | 'statistics'
 >;
 
-/** `tiling` overrides the backend's. The oracle has none. */
+/** Upscales one image. `tiling` overrides the backend's tiling. The oracle has no tiles. */
 export type UpscaleFunction = (
   image: Rgba8Image,
   options?: RunOptions & TilingChoice,
@@ -53,7 +53,7 @@ export type PassModel = Pick<ChosenModel, 'name' | 'network' | 'weights' | 'f16'
 /** Measures quality: an engine, or another runtime as a second opinion. */
 export interface Measurer {
   readonly device: DeviceName | 'torch';
-  /** Null without a GPU. */
+  /** Null if there is no GPU. */
   readonly adapter: AdapterReport | null;
   /** Loads weights once for any number of images. */
   load(
@@ -71,15 +71,15 @@ export interface Measurer {
 /** An engine as the commands need it, on the GPU or on the CPU. */
 export interface Backend extends Measurer {
   readonly device: DeviceName;
-  /** Where alpha and sizes are resampled; null: on the CPU. */
+  /** Where alpha and sizes are resampled; null for the CPU. */
   readonly resampler: DeviceSource | null;
   /**
-   * A model as one pass of `enlarge`. The CPU computes in f32.
+   * Makes a model one pass of `enlarge`. The CPU computes in f32.
    * @param precision default `auto`
    */
   pass(model: PassModel, precision?: Precision): Pass;
   load(network: Network, weights: TensorMap): Promise<UpscaleFunction>;
-  /** The named tensors of one run on a planar input in the network's range. */
+  /** Computes the named tensors in one run on a planar input in the network's range. */
   trace(
     network: Network,
     weights: TensorMap,
@@ -87,18 +87,22 @@ export interface Backend extends Measurer {
     taps: readonly string[],
     options?: {
       readonly fuse?: Fusion;
-      /** On the CPU: without what saves time and rounds more. */
+      /** On the CPU, whether to avoid everything that saves time but rounds more. */
       readonly exact?: boolean;
     },
   ): Promise<Map<string, TracedTensor>>;
   /** How many pipelines the GPU has compiled; 0 on the CPU. */
   readonly pipelines: number;
-  /** To call after the first image: measures kernels quickly, if nothing is known of this GPU. */
+  /**
+   * To be called after the first image: measures kernels quickly if nothing is known about this
+   * GPU.
+   */
   tune(signal?: AbortSignal): Promise<void>;
   close(): void;
 }
 
 /**
+ * Opens a backend.
  * @param mode how kernels for a GPU are chosen; default `off`
  * @param threads of the CPU backend, by default one per core
  * @throws CrispenError `NO_WEBGPU` for `gpu` on a machine without an adapter.
@@ -124,8 +128,8 @@ export async function openBackend(
 }
 
 /**
- * Like `openBackend`, and for `all` one backend on each real GPU that can be told apart, or else the
- * CPU.
+ * Like `openBackend`. For `all`, it opens one backend on each real GPU that can be told apart, or
+ * else the CPU.
  */
 export async function openBackends(
   device: DeviceName | 'auto' | 'all',
@@ -196,7 +200,9 @@ async function openCpuBackend(tiling: TilingChoice, threads?: number): Promise<B
   };
 }
 
-/** Loses no work with its device: as in the worker, another one goes on (worker/host.ts). */
+/**
+ * Opens the GPU. After a loss of the device, the work continues on another, as in worker/host.ts.
+ */
 async function openGpuBackend(tiling: TilingChoice, gpu: GPU, mode: TuneMode): Promise<Backend> {
   const { Engine } = await import('../engine/engine.ts');
   const { trace } = await import('../engine/oracle/traceNetwork.ts');
@@ -211,7 +217,7 @@ async function openGpuBackend(tiling: TilingChoice, gpu: GPU, mode: TuneMode): P
   });
   const { adapter } = await host.engine();
   let models = 0;
-  /** A model, under an id of its own, as often as a device needs it. */
+  /** Loads a model under its own id, again for each new device. */
   const loading = (
     network: Network,
     weights: TensorMap,

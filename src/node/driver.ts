@@ -7,21 +7,21 @@ import { findSwiftShader, findVulkanDrivers, loadVulkan } from './drivers.mjs';
 let opened: GPU | undefined;
 const kept: GPU[] = [];
 
-/** Subgroup matrices, which browsers keep behind a flag, and f16 on NVIDIA, which they have. */
+/** Subgroup matrices, which browsers put behind a flag, and f16 on NVIDIA, which browsers have. */
 const FLAGS = ['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia'] as const;
 
 /**
- * WebGPU in Node through npm `webgpu` (Dawn), on the first driver that works: a real one,
+ * Opens WebGPU in Node through npm `webgpu` (Dawn), on the first driver that works: a real driver,
  * SwiftShader from an installed Chromium, or lavapipe. The environment variable `VK_DRIVER_FILES`
  * overrides the search. The returned GPU has an adapter.
- * @throws CrispenError `NO_WEBGPU` with what to install.
+ * @throws CrispenError `NO_WEBGPU`, which says what to install.
  */
 export async function openGpu(): Promise<GPU> {
   opened ??= await findGpu();
   return opened;
 }
 
-/** WebGPU on a real GPU; null if there is none or npm `webgpu` is not installed. */
+/** Opens WebGPU on a real GPU; null if there is none or npm `webgpu` is not installed. */
 export async function openRealGpu(): Promise<GPU | null> {
   const choices = driverChoices(false);
   if (choices.length === 0) return null;
@@ -41,8 +41,9 @@ export async function openRealGpu(): Promise<GPU | null> {
 }
 
 /**
- * All real GPUs that Dawn tells apart, one by one: those of each Vulkan driver, and of each power
- * preference. Several GPUs of the same model look the same to it, and count as one.
+ * Opens all real GPUs that Dawn tells apart, one by one: those of each Vulkan driver and of each
+ * power preference. Dawn does not tell several GPUs of the same model apart, so only one of them is
+ * opened.
  */
 export async function openRealGpus(): Promise<GPU[]> {
   const { VK_DRIVER_FILES } = process.env;
@@ -57,7 +58,7 @@ export async function openRealGpus(): Promise<GPU[]> {
       if (driver !== null) process.env.VK_DRIVER_FILES = driver;
       const gpu = create([...FLAGS]);
       kept.push(gpu);
-      // Makes the instance, which reads the variable.
+      // This call makes the instance, which reads the variable.
       await adapterOf(gpu);
       gpus.push(gpu);
     }
@@ -70,7 +71,7 @@ export async function openRealGpus(): Promise<GPU[]> {
   }
 }
 
-/** One GPU for each real adapter, whose requests give that adapter. */
+/** Returns one GPU for each real adapter. A request to that GPU always returns that adapter. */
 export async function tellApart(gpus: readonly GPU[]): Promise<GPU[]> {
   const found = new Map<string, GPU>();
   for (const gpu of gpus) {
@@ -106,7 +107,7 @@ async function findGpu(): Promise<GPU> {
   });
 }
 
-/** WebGPU on the first of the drivers that has an adapter. */
+/** Opens WebGPU on the first of the drivers that has an adapter. */
 async function firstGpu(
   { create, globals }: typeof import('webgpu'),
   drivers: readonly (string | null)[],
@@ -122,7 +123,9 @@ async function firstGpu(
   return null;
 }
 
-/** Values of `VK_DRIVER_FILES` to try, the best first. Null leaves the choice to the system. */
+/**
+ * Returns values of `VK_DRIVER_FILES` to try, the best first. Null leaves the choice to the system.
+ */
 function driverChoices(withSoftware: boolean): (string | null)[] {
   const { VK_DRIVER_FILES, VK_ICD_FILENAMES } = process.env;
   if (process.platform !== 'linux' || VK_DRIVER_FILES || VK_ICD_FILENAMES) return [null];

@@ -1,7 +1,7 @@
 /**
- * Finds the software that runs WebGPU on this machine: a Chromium, Vulkan drivers (named by their
- * ICD files, as the Vulkan loader needs) and the Vulkan loader itself. Plain JavaScript, because
- * the scripts use it before anything is built; the types are in drivers.d.mts.
+ * Finds the software that runs WebGPU on this machine: a Chromium, Vulkan drivers (by their ICD
+ * files, which the Vulkan loader needs) and the Vulkan loader itself. It is plain JavaScript,
+ * because the scripts use it before anything is built. The types are in drivers.d.mts.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
@@ -21,7 +21,7 @@ const CHROMIUM_FOLDERS = [
 const SWIFTSHADER_ICD = 'vk_swiftshader_icd.json';
 
 /**
- * The Chromium to test with: `$CRISPEN_CHROMIUM`, or an installed one, or Playwright's; null if
+ * Finds the Chromium to test with: `$CRISPEN_CHROMIUM`, an installed one, or Playwright's; null if
  * there is none.
  */
 export function findChromium() {
@@ -41,8 +41,8 @@ export function findChromium() {
 }
 
 /**
- * SwiftShader's ICD file: `$CRISPEN_VK_ICD`, or that of an installed Chromium; null if there is
- * none.
+ * Finds SwiftShader's ICD file: `$CRISPEN_VK_ICD`, or that of an installed Chromium; null if there
+ * is none.
  */
 export function findSwiftShader() {
   const wanted = process.env.CRISPEN_VK_ICD;
@@ -51,8 +51,8 @@ export function findSwiftShader() {
 }
 
 /**
- * The installed Vulkan drivers: `hardware`, and `software` (lavapipe). A driver file does not mean
- * that the hardware exists.
+ * Lists the installed Vulkan drivers: `hardware`, and `software` (lavapipe). A driver file does not
+ * mean that the hardware exists.
  */
 export function findVulkanDrivers() {
   const folders = [
@@ -84,7 +84,8 @@ export function loadVulkan() {
 }
 
 /**
- * The path of a shared library that the dynamic linker, or a Chromium, has; null if neither has it.
+ * Returns the path of a shared library that the dynamic linker, or a Chromium, has; null if neither
+ * has it.
  * @param {string} name
  */
 export function findLibrary(name) {
@@ -93,7 +94,7 @@ export function findLibrary(name) {
   return found?.split('=> ')[1]?.trim() ?? inChromium(name)[0] ?? null;
 }
 
-/** glibc's RTLD_NODELETE: keep the library loaded when the handle is closed. */
+/** glibc's RTLD_NODELETE, which keeps the library loaded when the handle is closed. */
 const RTLD_NODELETE = 0x1000;
 
 /** @param {string} file */
@@ -108,7 +109,7 @@ function openLibrary(file) {
 }
 
 /**
- * All paths of this file in Chromium installations.
+ * Lists all paths of this file in Chromium installations.
  * @param {string} name
  */
 function inChromium(name) {
@@ -121,7 +122,7 @@ function inChromium(name) {
   return folders.map((folder) => join(folder, name)).filter((path) => existsSync(path));
 }
 
-/** The folders of the Chromium builds that Playwright downloaded, the newest first. */
+/** Lists the folders of the Chromium builds that Playwright downloaded, the newest first. */
 function playwrightFolders() {
   const { PLAYWRIGHT_BROWSERS_PATH, LOCALAPPDATA } = process.env;
   const roots = [

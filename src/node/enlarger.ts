@@ -18,11 +18,11 @@ import type { Backend } from './backend.ts';
 import { checkFormat, encodeImage, type OutputFormat } from './images.ts';
 import { type ChosenModel, chooseChain, type NetworkWish, readWeightFile } from './model.ts';
 
-/** What holds for every image of an enlarger. */
+/** Settings for all images of an enlarger. */
 export interface EnlargeSettings {
   /** The id of a shipped model; default: the photo models. */
   readonly model?: string | undefined;
-  /** A weight file. With `model`, it replaces the weights of that model. */
+  /** A weight file. If `model` is also given, it replaces that model's weights. */
   readonly weights?: string | undefined;
   /** What the weight file does not say. */
   readonly wish?: NetworkWish | undefined;
@@ -31,32 +31,32 @@ export interface EnlargeSettings {
 
 /** What to do with an image. */
 export interface EnlargeTask {
-  /** Null: the model's own scale. */
+  /** Null for the model's own scale. */
   readonly size: SizeWish | null;
-  /** Default: the model's own. */
+  /** Default: the model's own task. */
   readonly task?: Task | undefined;
-  /** Default `network`. `lanczos` resizes without one. */
+  /** Default `network`. `lanczos` resizes without a network. */
   readonly method?: 'network' | 'lanczos' | undefined;
 }
 
-/** What holds for one image. */
+/** The settings for one image. */
 export interface EnlargeRequest extends EnlargeTask {
   readonly format: OutputFormat;
   /** 1 to 100, for all but PNG. Default 92. */
   readonly quality?: number | undefined;
-  /** Whether EXIF and XMP go into the result. */
+  /** Whether EXIF and XMP are kept in the result. */
   readonly keepsMetadata?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-/** The plan of one image. */
+/** The plan for one image. */
 export interface ImagePlan {
   readonly size: Size;
   /** The exact factor from the image to the result. */
   readonly factor: number;
   readonly chain: readonly ChosenModel[];
-  /** What weight files do not say and the usual values taken instead, as sentences. */
+  /** What weight files do not say, with the usual values that were taken, as sentences. */
   readonly assumptions: readonly string[];
 }
 
@@ -68,7 +68,7 @@ export interface Enlarged<T> {
   readonly tags: ImageTags;
   /** Bytes of the file. */
   readonly bytes: number;
-  /** The result of the sink. */
+  /** What the sink returned. */
   readonly file: T;
 }
 
@@ -81,7 +81,7 @@ export class Enlarger {
   readonly #settings: EnlargeSettings;
   readonly #files = new Map<string, ReturnType<typeof readWeightFile>>();
   readonly #passes = new Map<string, Pass>();
-  /** Ends when the backend is free. */
+  /** Resolves when the backend is free. */
   #turn: Promise<unknown> = Promise.resolve();
   #busyMs = 0;
 
@@ -90,7 +90,7 @@ export class Enlarger {
     this.#settings = settings;
   }
 
-  /** Milliseconds in which networks ran. */
+  /** Milliseconds during which networks ran. */
   get busyMs(): number {
     return this.#busyMs;
   }
@@ -105,8 +105,8 @@ export class Enlarger {
   }
 
   /**
-   * Enlarges a decoded image into a file. A PNG is written strip by strip, so that it may be larger
-   * than memory; other formats need the whole result.
+   * Enlarges a decoded image into a file. A PNG is written strip by strip, so it may be larger than
+   * memory; other formats need the whole result.
    * @throws CrispenError of the plan, the engine, the encoder and the sink; `ABORTED`
    */
   async enlarge<T>(
@@ -144,7 +144,7 @@ export class Enlarger {
     return { plan, report: whole.report, depth, tags, bytes, file };
   }
 
-  /** Milliseconds of an image whose result is dropped. */
+  /** Measures the milliseconds for an image and drops the result. */
   async probe(image: RgbaImage, task: EnlargeTask): Promise<number> {
     const { chain, size } = await this.plan(image, task);
     const passes = chain.map((model) => this.#pass(model));
@@ -157,14 +157,14 @@ export class Enlarger {
     let file = this.#files.get(path);
     if (!file) {
       file = readWeightFile(path);
-      // A failed read is tried again by the next image.
+      // A read that failed is tried again for the next image.
       file.catch(() => this.#files.delete(path));
       this.#files.set(path, file);
     }
     return file;
   }
 
-  /** One pass for each network and weights, whatever the number of images. */
+  /** Returns one pass for each network with its weights, whatever the number of images. */
   #pass(model: ChosenModel): Pass {
     const { architecture, scale, inputRange } = model.network;
     const key = [model.sha256, architecture, scale, inputRange].join(' ');

@@ -4,15 +4,15 @@ import { readHeader } from '../codecs/header.ts';
 import { CrispenError } from '../errors.ts';
 import type { Rgba8Image } from '../image/image.ts';
 
-/** Returns the pixels of a file that libvips decodes, as RGBA. */
+/** Decodes a file with libvips and returns its pixels as RGBA. */
 type Decode = (file: Uint8Array) => Promise<Rgba8Image>;
 
 /**
- * Decodes a GIF like browsers: what the first frame leaves free of the screen is transparent.
- * libvips paints it black, or leaves it out if the screen is large, and holds the whole screen
- * several times. So libvips gets the frame as a screen of its own.
+ * Decodes a GIF as browsers do: the part of the screen that the first frame does not cover is
+ * transparent. libvips paints that part black, or leaves it out if the screen is large, and it
+ * holds the whole screen several times. So libvips gets the frame as a separate screen.
  *
- * @returns null if the frame covers the screen, or there is none
+ * @returns null if the frame covers the screen, or there is no frame
  * @throws CrispenError `DECODE_FAILED` if the frame has no pixels
  */
 export async function decodeGif(file: Uint8Array, decode: Decode): Promise<Rgba8Image | null> {

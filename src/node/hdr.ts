@@ -13,15 +13,16 @@ import type { RgbaImage } from '../image/image.ts';
 import { linearToSrgb } from '../srgb.ts';
 
 /**
- * Shows HDR images as Chromium does on an ordinary screen: BT.2100 (PQ and HLG) to light, the
- * reference white tone mapping operator of SMPTE ST 2094-50 in BT.2020, clipped to sRGB.
+ * Shows HDR images as Chromium does on an ordinary screen. BT.2100 (PQ and HLG) is converted to
+ * light, tone-mapped in BT.2020 by the reference white operator of SMPTE ST 2094-50, and clipped to
+ * sRGB.
  */
 
 /** In cd/m²: diffuse white (BT.2408), and the assumed peak of an image. */
 const [WHITE, PEAK] = [203, 1000];
 const MAX = PEAK / WHITE;
 
-/** Linear RGB light to X, Y, Z. @param code of the primaries by H.273 */
+/** Converts linear RGB light to X, Y, Z. @param code H.273 code of the primaries */
 const toXyz = (code: number): Matrix => transposed(primariesOf(code));
 const between = (from: number, to: number): Matrix =>
   product(inverse(toXyz(to)) as Matrix, toXyz(from));
@@ -29,18 +30,20 @@ const between = (from: number, to: number): Matrix =>
 const [SRGB, BT2020] = [1, 9];
 const LUMA: Vector = [0.2627, 0.678, 0.0593];
 
-/** 1: diffuse white. */
+/** Decodes PQ to light. 1 is diffuse white. */
 function pq(x: number): number {
   const power = x ** (1 / 78.84375);
   const light = Math.max(power - 0.8359375, 0) / (18.8515625 - 18.6875 * power);
   return (light ** (1 / 0.1593017578125) * 10000) / WHITE;
 }
 
-/** Scene light, 0 to 1. */
+/** Decodes HLG to scene light, 0 to 1. */
 const hlg = (x: number): number =>
   x <= 0.5 ? (x * x) / 3 : (Math.exp((x - 0.55991073) / 0.17883277) + 0.28466892) / 12;
 
-/** The tone mapping factor for light, where 1 is white: one half up to white, less above. */
+/**
+ * Returns the tone mapping factor for light, where 1 is white: one half up to white, less above.
+ */
 function gain(light: number): number {
   const knee = 0.5;
   if (light <= 1) return knee;
@@ -56,8 +59,8 @@ function encode(light: number): number {
 }
 
 /**
- * The image in sRGB with the same number of bits. @param points with the transfer function PQ (16)
- * or HLG (18)
+ * Converts the image to sRGB with the same number of bits. @param points with the transfer function
+ * PQ (16) or HLG (18)
  */
 export function hdrToSrgb<Image extends RgbaImage>(
   image: Image,
@@ -71,7 +74,7 @@ export function hdrToSrgb<Image extends RgbaImage>(
   for (let i = 0; i < data.length; i += 4) {
     const stored: Vector = [curve[data[i]], curve[data[i + 1]], curve[data[i + 2]]];
     const scene = times(toBt2020, stored);
-    // HLG's display light: scene brightness to the power of 1.2.
+    // HLG's display light is scene light times its luminance to the power of 0.2.
     const bright = isPq ? 1 : Math.max(dot(LUMA, scene), 0) ** 0.2 * MAX;
     const light = scene.map((v) => v * bright) as unknown as Vector;
     const factor = gain(Math.max(...light));

@@ -19,7 +19,7 @@ type Sharp = typeof import('sharp');
 
 export type OutputFormat = FormatName;
 
-/** The formats that can be written. Crispen's own encoder writes PNG. */
+/** The formats that can be written. PNG is written by Crispen's own encoder. */
 export const OUTPUT_FORMATS: readonly OutputFormat[] = Object.values(FORMATS).map(
   ({ name }) => name,
 );
@@ -30,7 +30,10 @@ const EXTENSIONS = new Map<string, OutputFormat>(
   ),
 );
 
-/** The format that Crispen writes for an extension such as `.jpg`, of any case, or undefined. */
+/**
+ * Returns the format that Crispen writes for an extension such as `.jpg` (in any case), or
+ * undefined.
+ */
 export const writtenFormat = (extension: string): OutputFormat | undefined =>
   EXTENSIONS.get(extension.toLowerCase());
 
@@ -38,13 +41,13 @@ export const writtenFormat = (extension: string): OutputFormat | undefined =>
 export const DEPTH_NOTE = 'The 16-bit samples became 8-bit ones: only PNG keeps them.';
 
 /**
- * Options of the reader. Browsers show files that libjpeg and others only warn about. `openSource`
- * has the largest size.
+ * Options of the reader. They allow files that libjpeg and others only warn about, as browsers do.
+ * `openSource` checks the largest size.
  */
 const READ = { failOn: 'error', limitInputPixels: MAX_PIXELS } as const;
 
 export interface WriteOptions {
-  /** Default: by the file extension. */
+  /** Default: from the file extension. */
   readonly format?: OutputFormat | undefined;
   /** 1 to 100 for all but PNG, default 92. */
   readonly quality?: number | undefined;
@@ -53,16 +56,16 @@ export interface WriteOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Like `readPicture`, with 8 bits per sample and the pixels alone. */
+/** Like `readPicture`, but returns only the pixels, with 8 bits per sample. */
 export async function readImage(path: string): Promise<Rgba8Image> {
   return toRgba8((await readPicture(path)).image);
 }
 
 /**
- * Reads a JPEG, PNG or WebP file (or another format that sharp decodes) as RGBA, upright by its
- * EXIF orientation. Grey images become RGB. The values of PNG, JPEG, WebP and AVIF files are those
- * stored, and the tags describe them; other formats become sRGB. 16-bit PNGs keep 16 bits per
- * sample.
+ * Reads a JPEG, PNG or WebP file (or another format that sharp decodes) as RGBA, turned upright by
+ * its EXIF orientation. Grey images become RGB. The values of PNG, JPEG, WebP and AVIF files are
+ * those that the file stores, and the tags describe them; other formats become sRGB. 16-bit PNGs
+ * keep 16 bits per sample.
  * @param output HDR stays HDR only in a PNG; for other formats it becomes sRGB
  * @throws CrispenError `INVALID_INPUT` if the file cannot be read, `DECODE_FAILED` if it is not an
  *   image, `IMAGE_TOO_LARGE`.
@@ -75,8 +78,8 @@ export async function readPicture(
 }
 
 /**
- * The same for the bytes of a file.
- * @param name for messages
+ * Does the same for the bytes of a file.
+ * @param name the file's name, for messages
  */
 export async function decodePicture(
   bytes: Uint8Array,
@@ -133,8 +136,9 @@ export async function decodePicture(
 }
 
 /**
- * @param path `-` for standard input @throws CrispenError `INVALID_INPUT` if the file cannot be
- *   read.
+ * Reads all bytes of a file.
+ * @param path `-` for standard input
+ * @throws CrispenError `INVALID_INPUT` if the file cannot be read.
  */
 export async function readBytes(path: string): Promise<Uint8Array> {
   try {
@@ -161,9 +165,9 @@ async function readStandardInput(): Promise<Uint8Array> {
 
 /**
  * Writes an image with its tags. Alpha is dropped if it is opaque throughout. 16-bit samples become
- * 8-bit in all formats but PNG. A file appears whole or not at all.
- * @param output a path, or a checked place from `findOutput`
- * @throws CrispenError `ENCODE_FAILED`, `WRITE_FAILED`, those of `findOutput`.
+ * 8-bit in all formats except PNG. A file appears whole or not at all.
+ * @param output a path, or a checked destination from `findOutput`
+ * @throws CrispenError `ENCODE_FAILED`, `WRITE_FAILED`, and the errors of `findOutput`.
  */
 export async function writeImage(
   output: string | Output,
@@ -177,7 +181,7 @@ export async function writeImage(
   await writeOutput(to, file, signal);
 }
 
-/** The bytes of a file with an image and its tags. @throws CrispenError `ENCODE_FAILED` */
+/** Encodes an image with its tags as a file. @throws CrispenError `ENCODE_FAILED` */
 export async function encodeImage(
   image: RgbaImage,
   format: OutputFormat,
@@ -208,7 +212,7 @@ async function encode(
   const { data } = toRgba8(image);
   const raw = { width, height, channels: 4 } as const;
   const pixels = sharp(data, { raw, limitInputPixels: MAX_PIXELS });
-  // JPEG has no alpha; transparent pixels become white.
+  // JPEG has no alpha, so transparent pixels become white.
   const shown = format === 'jpeg' ? pixels.flatten({ background: '#fff' }) : pixels;
   const encoder = (isOpaque(data) ? pixels.removeAlpha() : shown).toFormat(format, {
     quality,
@@ -218,7 +222,7 @@ async function encode(
 }
 
 /**
- * Checks that a format can hold a size, before the long work.
+ * Checks that a format can hold a size, before the long work begins.
  * @throws CrispenError `IMAGE_TOO_LARGE`
  */
 export function checkFormat(
@@ -231,7 +235,8 @@ export function checkFormat(
 }
 
 /**
- * The format by the extension. PNG if the output is not a file, because it may have none.
+ * Returns the format for the extension. PNG if the output is not a file, because it may have no
+ * extension.
  * @throws CrispenError `ENCODE_FAILED`
  */
 export function formatOf({ name, kind }: Pick<Output, 'name' | 'kind'>): OutputFormat {

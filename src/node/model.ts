@@ -34,7 +34,7 @@ interface Size {
   readonly height: number;
 }
 
-/** A checkout has all weights, the package those of one model. */
+/** Finds a shipped file. A checkout has all weights, the package those of one model. */
 function shippedFile({ id, file }: ModelFile): string {
   const places = ['public/models/', 'dist/lib/models/'].map((at) => `${PACKAGE_ROOT}${at}${file}`);
   const found = places.find((path) => existsSync(path));
@@ -49,11 +49,11 @@ export interface ChosenModel {
   readonly name: string;
   readonly network: Network;
   readonly weights: TensorMap;
-  /** Whether these weights were measured to be safe in f16; only for shipped ones. */
+  /** Whether these weights were measured to be safe in f16; true only for shipped weights. */
   readonly f16: boolean;
   /** SHA-256 of the weight file in hexadecimal digits. */
   readonly sha256: string;
-  /** What the weight file does not say and the usual values taken instead, as sentences. */
+  /** What the weight file does not say, with the usual values that were taken, as sentences. */
   readonly assumptions: readonly string[];
 }
 
@@ -61,16 +61,19 @@ export interface ModelOptions {
   readonly model?: string | undefined;
   readonly weights?: string | undefined;
   readonly scale?: number | undefined;
-  /** What the weight file does not say and differs from the usual values. */
+  /** What the weight file does not say and what differs from the usual values. */
   readonly wish?: NetworkWish | undefined;
-  /** Reads weight files, for callers that keep them. Default: `readWeightFile`. */
+  /**
+   * Reads weight files. Callers that keep files give their own function. Default: `readWeightFile`.
+   */
   readonly read?: typeof readWeightFile | undefined;
 }
 
 /**
- * The model that the options name. `weights` is a weight file of any known format. Without `model`,
- * its network follows from its tensors and its name. With `model`, it replaces that model's
- * weights. With neither, the result is the default model of the scale.
+ * Returns the model that the options name. `weights` is a weight file of any known format. If
+ * `model` is absent, the network follows from the file's tensors and its name. If both are given,
+ * the file replaces that model's weights. If neither is given, the result is the default model of
+ * the scale.
  * @throws CrispenError `MODEL_UNKNOWN`, `MODEL_CORRUPT`, `MODEL_UNSUPPORTED`, `INVALID_INPUT`.
  */
 export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
@@ -98,15 +101,15 @@ export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
   return { name: entry.id, f16: entry.f16, ...read };
 }
 
-/** For a network of scale 1 whose file name does not say what it restores. */
+/** Used for a network of scale 1 whose file name does not say what it restores. */
 const RESTORES = 'it restores the image at its own size';
 
 /**
- * The models to run in turn on an image, and the resulting size after a resize. A shipped model
- * stands for its family at every scale. A weight file runs as often as needed. A restoring model
- * runs once, and the default models enlarge.
- * @param wish default: the model's own scale, else x2
- * @param options.task default: the model's own
+ * Returns the models to run in turn on an image, and the resulting size after a resize. A shipped
+ * model stands for its family at every scale. A weight file runs as often as needed. A restoring
+ * model runs once, and the default models enlarge.
+ * @param wish default: the model's own scale, otherwise x2
+ * @param options.task default: the model's own task
  * @throws CrispenError like `chooseModel`; `INVALID_INPUT` if the model does not serve the task.
  */
 export async function chooseChain(
@@ -138,7 +141,7 @@ export async function chooseChain(
   return { ...planned, chain: await readAll(planned.models, { read: options.read }) };
 }
 
-/** Reads shipped models, each once. */
+/** Reads shipped models, each of them once. */
 async function readAll(
   models: readonly (ModelFile | ChosenModel)[],
   options: Omit<ModelOptions, 'scale'> = {},
@@ -151,7 +154,7 @@ async function readAll(
   return models.map((model) => read.get(model) as ChosenModel);
 }
 
-/** The network of a weight file, at the requested scale if it can have it. */
+/** Returns the network of a weight file, at the requested scale if it can have that scale. */
 async function chooseFile(
   options: Omit<ModelOptions, 'scale'>,
   factor: number | null,
@@ -166,13 +169,13 @@ async function chooseFile(
   return ofFile(weights, found || detectIn(file, weights, { ...options, likelyScale }), sha256);
 }
 
-/** The model of a weight file with a detected network. */
+/** Makes the model of a weight file from its detected network. */
 function ofFile(path: string, found: Detection, sha256: string): ChosenModel {
   const { network, weights, assumptions } = found;
   return { name: fileTitle(path), network, weights, f16: false, sha256, assumptions };
 }
 
-/** The result of `work`, or null if the file does not have this scale. */
+/** Returns the result of `work`, or null if the file does not have this scale. */
 function possible<T>(work: () => T): T | null {
   try {
     return work();
@@ -189,7 +192,7 @@ export async function readWeightFile(path: string): Promise<{ file: WeightFile; 
   return { file, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
-/** The network of a weight file, from its tensors, the options and the file's name. */
+/** Detects the network of a weight file from its tensors, the options and the file's name. */
 export function detectIn(
   { tensors }: WeightFile,
   path: string,
@@ -203,9 +206,9 @@ export function detectIn(
 }
 
 /**
- * The network of a shipped model with weights from a file. Unused tensors are an error: an x4 file contains
- * everything that an x2 network of the same family needs, and would give a plausible but wrong
- * image. (The engine reports missing tensors.)
+ * Returns the network of a shipped model with weights from a file. Unused tensors are an error: an
+ * x4 file contains everything that an x2 network of the same family needs, and would give a
+ * plausible but wrong image. (The engine reports missing tensors.)
  */
 async function modelOf(
   { file, sha256 }: Awaited<ReturnType<typeof readWeightFile>>,
@@ -214,7 +217,7 @@ async function modelOf(
 ): Promise<Omit<ChosenModel, 'name' | 'f16'>> {
   const { network, weights } = await shippedModel(entry, file.tensors);
   const known = new Set(network.graph.weights.map(({ name }) => name));
-  // Only files with the layers' own names can be checked for what is unused.
+  // Only files with the layers' own names can be checked for unused tensors.
   const foreign = weights === file.tensors && [...weights.keys()].find((name) => !known.has(name));
   const { architecture, scale } = await shippedNetwork(entry);
   const isOther = network.architecture !== architecture || network.scale !== scale;

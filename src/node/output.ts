@@ -34,8 +34,9 @@ export const STDIO = '-';
 /** The destination of a command's output. */
 export interface Output {
   /**
-   * `file`: appears whole or not at all. `place`: written directly, from the start: a device, or a
-   * file that is already open (`/dev/fd/3`). `pipe`: a named pipe. `stdout`: `-`, or its path.
+   * `file`: appears whole or not at all. `place`: written directly, from the start (a device, or a
+   * file that is already open, such as `/dev/fd/3`). `pipe`: a named pipe. `stdout`: `-`, or its
+   * path.
    */
   readonly kind: 'file' | 'place' | 'pipe' | 'stdout';
   /** The name as given. */
@@ -45,8 +46,8 @@ export interface Output {
 }
 
 /**
- * Finds the destination of an output, and checks that it can be written, before the long work.
- * Links are followed, also to files that do not exist yet.
+ * Finds the destination of an output and checks that it can be written, before the long work
+ * begins. Links are followed, even to files that do not exist yet.
  *
  * @param name a path, or `-` for standard output
  * @param input a path or `-`, which must not be overwritten
@@ -95,8 +96,9 @@ function standardOutput(name: string): Output {
 
 /**
  * Opens an output. The new file grows under a random name in the same folder. When it is complete,
- * it replaces the existing file and keeps its permissions and owner. If it cannot keep them
- * (several hard links, another owner, a read-only folder), the content is replaced instead.
+ * it replaces the existing file and keeps that file's permissions and owner. If it cannot keep them
+ * (several hard links, another owner, a read-only folder), the content of the existing file is
+ * replaced instead.
  *
  * @param signal ends the wait for a pipe's reader
  */
@@ -164,15 +166,15 @@ async function fileSink(path: string): Promise<Sink<null>> {
 }
 
 /**
- * Whether the new file can replace the old one without a visible difference; sets its permissions
- * and owner.
+ * Sets the permissions and the owner of the new file. Returns whether it can replace the old file
+ * without a visible difference.
  */
 async function takesPlace(file: FileHandle, existing: Stats | null): Promise<boolean> {
   if (!existing) return true;
   if (existing.nlink > 1) return false;
   try {
     const { uid, gid } = await file.stat();
-    // Windows has neither.
+    // Windows has neither owners nor modes.
     if (uid !== existing.uid || gid !== existing.gid) await file.chown(existing.uid, existing.gid);
     await file.chmod(existing.mode & 0o777);
     return true;
@@ -182,8 +184,8 @@ async function takesPlace(file: FileHandle, existing: Stats | null): Promise<boo
 }
 
 /**
- * False if the content of an existing file can be replaced, but not the file: a mount, a sticky
- * folder.
+ * Moves a file. False if the existing file cannot be replaced, but its content can: a mount, a
+ * sticky folder.
  */
 async function moved(from: string, to: string, existing: Stats | null): Promise<boolean> {
   try {
@@ -195,16 +197,17 @@ async function moved(from: string, to: string, existing: Stats | null): Promise<
   }
 }
 
-/** Tells machines apart that write to one folder. */
+/** Distinguishes machines that write to the same folder. */
 export const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 6);
 const TEMPORARY = /^\.crispen-([0-9a-f]{6})-(\d+)-[0-9a-f]{24}\.tmp$/;
 
-/** A file of another machine that nobody wrote to for a day has no process any more. */
+/** If nobody wrote to a file of another machine for a day, its process has ended. */
 const STALE_MS = 24 * 3600 * 1000;
 
 /**
- * Removes the temporary files that ended processes left in a folder, as after `kill -9`. Those of
- * running processes of this machine stay, and those of other machines until they are a day old.
+ * Removes the temporary files that ended processes left in a folder, for example after `kill -9`.
+ * The files of running processes on this machine stay, and files of other machines stay until they
+ * are a day old.
  */
 export async function removeStale(folder: string): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {
@@ -221,7 +224,7 @@ async function isRecent(path: string): Promise<boolean> {
   return found !== null && Date.now() - found.mtimeMs < STALE_MS;
 }
 
-/** Whether another process with this number runs. */
+/** Returns whether another process with this number is running. */
 function isAlive(pid: number): boolean {
   if (pid === process.pid) return false;
   try {
@@ -232,7 +235,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Existing temporary files. */
+/** Temporary files that exist now. */
 const unfinished = new Set<string>();
 
 /** Removes incomplete files immediately, at the end of the process. */
@@ -243,8 +246,8 @@ export function removeUnfinished(): void {
 process.on('exit', removeUnfinished);
 
 /**
- * A new file with a name that nobody can guess, so no link can be waiting there. The name is short
- * whatever the output is called, because the output's name may have the maximum length.
+ * Makes a new file with a name that nobody can guess, so no link can be waiting there. The name is
+ * short whatever the output is called, because the output's name may have the maximum length.
  */
 async function openTemporary(
   folder: string,
@@ -275,7 +278,7 @@ export async function makeFolder(path: string): Promise<void> {
   }
 }
 
-/** The output's folder, if files can be made in it. */
+/** Returns the output's folder if files can be made in it. */
 async function scratchFolder(path: string, existing: Stats | null): Promise<string> {
   if (!existing) return dirname(path);
   try {
@@ -287,7 +290,8 @@ async function scratchFolder(path: string, existing: Stats | null): Promise<stri
 }
 
 /**
- * Opens an existing file, and makes a file of one block: only this detects quotas and full disks.
+ * Opens an existing file, and makes a file of one block, because only that detects quotas and full
+ * disks.
  */
 async function tryWriting(path: string, exists: boolean): Promise<void> {
   if (exists) await (await open(path, constants.O_WRONLY)).close();
@@ -302,7 +306,7 @@ async function tryWriting(path: string, exists: boolean): Promise<void> {
   }
 }
 
-/** Opening a pipe for writing waits for a reader. `signal` can end this wait. */
+/** Opens a pipe for writing, which waits for a reader. `signal` can end this wait. */
 async function openPipe(path: string, signal?: AbortSignal): Promise<Writable> {
   for (;;) {
     throwIfAborted(signal);
@@ -317,7 +321,7 @@ async function openPipe(path: string, signal?: AbortSignal): Promise<Writable> {
 }
 
 function streamSink(stream: Writable, isOurs: boolean): Sink<null> {
-  // Each write also reports the error. Without a listener it would end the process.
+  // Each write also reports the error. If there were no listener, the error would end the process.
   stream.on('error', () => {});
   return {
     write: (bytes) =>
@@ -336,8 +340,8 @@ function streamSink(stream: Writable, isOurs: boolean): Sink<null> {
 const MAX_LINKS = 40;
 
 /**
- * The path after following all links; the file may not exist yet. `isOpen`: the path is an open
- * file of this process by its number, whose name may be gone.
+ * Returns the path after following all links; the file may not exist yet. `isOpen`: the path is an
+ * open file of this process by its number, and its name may be gone.
  */
 async function behindLinks(name: string): Promise<{ path: string; isOpen: boolean }> {
   let path = resolve(name);
@@ -346,7 +350,7 @@ async function behindLinks(name: string): Promise<{ path: string; isOpen: boolea
     if (/^\/proc\/.*\/fd$/.test(folder)) return { path: name, isOpen: true };
     path = join(folder, basename(path));
     const target = await readlink(path).catch((error) => {
-      // Not a link, or nothing there.
+      // It is not a link, or nothing is there.
       if (codeOf(error) === 'EINVAL' || codeOf(error) === 'ENOENT') return null;
       throw error;
     });
@@ -356,7 +360,7 @@ async function behindLinks(name: string): Promise<{ path: string; isOpen: boolea
   throw unfit(`${name} is a link that leads back to itself.`);
 }
 
-/** Null if nothing is there. */
+/** Returns null if nothing is there. */
 async function statOf(path: string): Promise<Stats | null> {
   try {
     return await stat(path);
@@ -366,7 +370,7 @@ async function statOf(path: string): Promise<Stats | null> {
   }
 }
 
-/** Null if unknown. Reading will report the reason. */
+/** Returns null if the file is unknown. Reading will report the reason. */
 async function inputStat(input: string): Promise<Stats | null> {
   return input === STDIO ? descriptor(0) : stat(input).catch(() => null);
 }
@@ -388,8 +392,8 @@ const unfit = (message: string, hint = 'Give the output another name.'): Crispen
   new CrispenError('INVALID_INPUT', message, { hint });
 
 /**
- * What is wrong with a name, by the system's error code. Every other code means that nothing can be
- * written there.
+ * Says what is wrong with a name, by the system's error code. Every other code means that nothing
+ * can be written there.
  */
 function readable(name: string, cause: unknown): unknown {
   const code = codeOf(cause);

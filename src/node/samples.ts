@@ -15,13 +15,13 @@ const REFUSED: Readonly<Record<string, string>> = {
   dpcomplex: 'complex numbers',
 };
 
-/** Computed samples of 0 to 1 may be off by this much. */
+/** Tolerance for computed samples of 0 to 1. */
 const TOLERANCE = 0.5 / 255;
 
 /**
  * Reads a TIFF whose samples are not unsigned integers of 8 or 16 bits. A decoder would cast them
- * to 8 bits: mostly to black. Floating-point samples of 0 to 1 become 0 to 255 without a curve,
- * because the file names none. Null for files that a decoder reads correctly.
+ * to 8 bits, which makes most of them black. Floating-point samples of 0 to 1 become 0 to 255
+ * without a curve, because the file names none. Null for files that a decoder reads correctly.
  *
  * @throws CrispenError `DECODE_FAILED` for samples of other types, and for values outside 0 to 1
  */
@@ -42,7 +42,7 @@ export async function readUnusual(input: Sharp): Promise<Rgba8Image | null> {
   const samples = new Float32Array(data.buffer, data.byteOffset, width * height * channels);
   let [low, high] = [0, 1];
   for (const value of samples) {
-    // One NaN makes both NaN.
+    // A single NaN makes both numbers NaN.
     low = Math.min(low, value);
     high = Math.max(high, value);
   }

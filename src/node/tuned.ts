@@ -9,7 +9,7 @@ import type { AdapterReport } from '../engine/types.ts';
 import type { TuneMode } from '../worker/protocol.ts';
 import { type TunedPlatform, type TuningStore, tunedFor, tuneOnce } from '../worker/tuned.ts';
 
-/** The cache folder of the user on this system, as other programs find it. */
+/** Returns the user's cache folder on this system, as other programs find it. */
 export function cacheFolder(
   platform: NodeJS.Platform = process.platform,
   env: Readonly<Record<string, string | undefined>> = process.env,
@@ -21,7 +21,7 @@ export function cacheFolder(
   return join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'crispen');
 }
 
-/** Values of JSON by key in one file. A file that is missing or damaged counts as empty. */
+/** Stores JSON values by key in one file. A file that is missing or damaged is treated as empty. */
 export function fileStore(path: string): TuningStore {
   const all = async (): Promise<Record<string, unknown>> => {
     try {
@@ -43,7 +43,7 @@ export function fileStore(path: string): TuningStore {
   };
 }
 
-/** Drivers do not show in an adapter's report; Dawn's version stands for the compiler of shaders. */
+/** An adapter's report does not show the driver. Dawn's version stands for the shader compiler. */
 function dawnVersion(): string {
   try {
     return createRequire(import.meta.url)('webgpu/package.json').version;
@@ -58,13 +58,13 @@ const platformOf = (gpu: GPU): TunedPlatform => ({
   userAgent: `webgpu ${dawnVersion()}, node ${process.version}`,
 });
 
-/** For `Engine.create`. Software adapters keep what the table says. */
+/** Returns the tuning for `Engine.create`. Software adapters always use the table. */
 export const tuningInNode = (gpu: GPU, mode: TuneMode) => (adapter: AdapterReport) =>
   mode === 'off' || adapter.isFallbackAdapter
     ? tuningFor(adapter)
     : tunedFor(adapter, mode, platformOf(gpu));
 
-/** After the first image: see `tuneOnce`. A failure only means that nothing is kept. */
+/** Measures after the first image: see `tuneOnce`. If it fails, nothing is kept. */
 export async function tuneInNode(gpu: GPU, device: Device, signal?: AbortSignal): Promise<void> {
   try {
     await tuneOnce(device, platformOf(gpu), { signal });

@@ -31,39 +31,45 @@ export interface NodeUpscalerOptions {
    * CPU through WebAssembly. `webgpu` also accepts a software adapter.
    */
   readonly backend?: 'auto' | 'webgpu' | 'cpu';
-  /** The id of a shipped model, at other scales its family. Default: the photo models. */
+  /**
+   * The id of a shipped model, which stands for its family at other scales. Default: the photo
+   * models.
+   */
   readonly model?: string;
-  /** Path of a weight file; with `model`, it replaces the weights of that model. */
+  /** Path of a weight file. If `model` is also given, it replaces that model's weights. */
   readonly weights?: string;
   /** Threads on the CPU, 1 to 8; default: one per core. */
   readonly threads?: number;
   /** Bytes of memory that one image may use; default 1 GiB. */
   readonly memoryBudget?: number;
-  /** Precision on the GPU. Default `auto`: f16 for shipped models that keep to 1/255 in it. */
+  /**
+   * Precision on the GPU. Default `auto`: f16 for shipped models whose f16 output stays within
+   * 1/255.
+   */
   readonly precision?: Precision;
 }
 
-/** One image. Without a size, the model's own scale. */
+/** One image. If no size is given, the model's own scale is used. */
 export interface NodeRequest extends SizeWish {
   /** Default `upscale`. `dejpeg` and `denoise` restore at the image's own size. */
   readonly task?: Task;
   /** Default `network`; `lanczos` resizes without a network. */
   readonly method?: 'network' | 'lanczos';
-  /** Where to write the result. Without it, the result is in memory. */
+  /** Where to write the result. If absent, the result is in memory. */
   readonly to?: string;
-  /** Default: by the extension of `to`, else png. */
+  /** Default: from the extension of `to`, otherwise png. */
   readonly format?: OutputFormat;
   /** 1 to 100, for all formats but PNG; default 92. */
   readonly quality?: number;
-  /** Whether EXIF and XMP go along; default `drop`. The colour profile always does. */
+  /** Whether EXIF and XMP are kept; default `drop`. The colour profile is always kept. */
   readonly metadata?: 'keep' | 'drop';
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
 }
 
-/** How a result came about. */
+/** How a result was made. */
 export interface NodeInfo {
-  /** Of the result, in pixels. */
+  /** Size of the result in pixels. */
   readonly width: number;
   readonly height: number;
   readonly format: OutputFormat;
@@ -75,10 +81,10 @@ export interface NodeInfo {
   readonly models: readonly string[];
   readonly milliseconds: number;
   readonly backend: 'webgpu' | 'cpu';
-  /** Null on the CPU. */
+  /** Null if the CPU was used. */
   readonly adapter: AdapterReport | null;
   readonly precision: 'f32' | 'f16';
-  /** Whether networks that see the whole image saw a part of it only. */
+  /** Whether networks that should see the whole image saw only a part of it. */
   readonly approximate: boolean;
   /** What changed besides the size, as sentences. */
   readonly notes: readonly string[];
@@ -94,8 +100,8 @@ export interface NodeResult {
 }
 
 /**
- * A path, a `file:` URL, the bytes of a file, a `Blob`, or a stream of bytes: of Node, of the web,
- * or any async iterable.
+ * A path, a `file:` URL, the bytes of a file, a `Blob`, or a stream of bytes (from Node or the web,
+ * or any async iterable).
  */
 export type NodeSource =
   | string
@@ -129,9 +135,9 @@ const REQUEST_RULES: Rules<NodeRequest> = {
 
 /**
  * Opens Crispen in Node. The networks run in this thread and in threads that end with the process.
- * `sharp` has to be installed, and for a GPU `webgpu`.
- * @throws CrispenError `INVALID_INPUT`, `MODEL_UNKNOWN`, `NO_WEBGPU` for `backend: 'webgpu'` without
- *   an adapter
+ * `sharp` has to be installed, and for a GPU also `webgpu`.
+ * @throws CrispenError `INVALID_INPUT`, `MODEL_UNKNOWN`, `NO_WEBGPU` for `backend: 'webgpu'`
+ *   without an adapter
  */
 export async function createUpscaler(options: NodeUpscalerOptions = {}): Promise<NodeUpscaler> {
   const {
@@ -153,7 +159,7 @@ export class NodeUpscaler {
   readonly #running = new Set<Promise<unknown>>();
   readonly #ended = new AbortController();
 
-  /** Use `createUpscaler`. */
+  /** Not for callers. Use `createUpscaler`. */
   constructor(backend: Backend, models: Models) {
     this.#backend = backend;
     this.#enlarger = new Enlarger(backend, models);
@@ -166,7 +172,7 @@ export class NodeUpscaler {
 
   /**
    * Enlarges or restores one image.
-   * @returns the file and what there is to know of it; with `to`, the file is there instead
+   * @returns the file and the facts about it; if `to` is given, only the facts
    * @throws CrispenError `INVALID_INPUT`, `DECODE_FAILED`, `IMAGE_TOO_LARGE`, `MODEL_UNKNOWN`,
    *   `MODEL_CORRUPT`, `MODEL_UNSUPPORTED`, `ENCODE_FAILED`, `WRITE_FAILED`, `NON_FINITE`,
    *   `OUT_OF_MEMORY`, `DEVICE_LOST`, `ABORTED`
@@ -197,7 +203,7 @@ export class NodeUpscaler {
     }
   }
 
-  /** Cancels what runs, waits for its end, and frees memory and the GPU. */
+  /** Cancels running work, waits until it has ended, and frees memory and the GPU. */
   async close(): Promise<void> {
     this.#ended.abort();
     await Promise.allSettled(this.#running);
