@@ -2,7 +2,7 @@ import { CrispenError } from '../errors.ts';
 import { removeUnfinished } from '../node/output.ts';
 import { type Choice, inputRange, choice as oneOf, type Rule, whole } from '../options.ts';
 
-/** An invalid command line: exit code 2. */
+/** An error for an invalid command line: exit code 2. */
 export class UsageError extends CrispenError {
   constructor(message: string) {
     super('INVALID_INPUT', message, { hint: 'Run with --help for the usage.' });
@@ -26,7 +26,8 @@ export async function runCommand(
   run: (args: string[], signal: AbortSignal) => Promise<number>,
 ): Promise<void> {
   const args = process.argv.slice(2);
-  // Output whose reader has gone, as with "| head". An image's sink handles its own errors.
+  // The reader of the output may have gone, as with "| head". An image's sink handles its own
+  // errors.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   // Arguments after "--" are file names.
   const options = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
@@ -69,14 +70,14 @@ function isParseError(thrown: unknown): thrown is Error {
 }
 
 /**
- * The value of an option, checked by the same rule as in the library.
+ * Parses the value of an option and checks it by the same rule as in the library.
  * @throws UsageError if the rule does not accept it.
  */
 export function parsed<T extends string | number>(option: string, text: string, rule: Choice<T>): T;
 export function parsed(option: string, text: string, rule: Rule): number;
 export function parsed(option: string, text: string, rule: Rule | Choice<string | number>) {
   const isChoice = 'of' in rule;
-  // Only blanks would be 0.
+  // Number('') would be 0.
   const number = text.trim() === '' ? Number.NaN : Number(text);
   const value = isChoice ? rule.of.find((name) => String(name) === text) : number;
   if (rule.accepts(value)) return value;
@@ -84,7 +85,7 @@ export function parsed(option: string, text: string, rule: Rule | Choice<string 
   throw new UsageError(`${option} takes ${wants}, not "${text}".`);
 }
 
-/** @throws UsageError if the value is none of the choices. */
+/** @throws UsageError if the value is not one of the choices. */
 export const choice = <T extends string>(option: string, text: string, choices: readonly T[]): T =>
   parsed(option, text, oneOf(choices));
 

@@ -13,8 +13,8 @@ export interface ImagePair {
 const EXTENSIONS = ['.png', '.jpg', '.jpeg', '.webp', '.bmp'];
 
 /**
- * The pairs of a data set in the usual layout: `HR/NAME.png` and `LR_bicubic/X2/NAMEx2.png`, sorted
- * by name. At scale 1 the LR images are the HR images themselves.
+ * Finds the pairs of a data set in the usual layout: `HR/NAME.png` and `LR_bicubic/X2/NAMEx2.png`,
+ * sorted by name. At scale 1, the LR images are the HR images themselves.
  * @throws CrispenError `INVALID_INPUT` if the folder has another layout or an LR image is missing.
  */
 export function findPairs(folder: string, scale: number): ImagePair[] {
@@ -42,8 +42,8 @@ export function findPairs(folder: string, scale: number): ImagePair[] {
 }
 
 /**
- * The upper left part of an image. Ground truths whose sides are not multiples of the scale are
- * cropped to the area of their LR images.
+ * Returns the upper left part of an image. Ground truths whose sides are not multiples of the scale
+ * are cropped to the area of their LR images.
  * @throws CrispenError `INVALID_INPUT` if the image is smaller.
  */
 export function cropTo(image: Rgba8Image, width: number, height: number): Rgba8Image {

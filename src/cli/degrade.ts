@@ -4,15 +4,14 @@ import { loadSharp } from '../node/images.ts';
 /** How the input of a measurement is degraded. */
 export interface Degradation {
   /**
-   * Saved as JPEG of this quality, 1 to 100, with 4:2:0 chroma, like the files of cameras and
-   * Pillow.
+   * Quality of a JPEG, 1 to 100, with 4:2:0 chroma, like the files that cameras and Pillow write.
    */
   readonly jpeg?: number | undefined;
-  /** White Gaussian noise of this standard deviation in levels, identical in every run. */
+  /** Standard deviation of white Gaussian noise in levels. The noise is identical in every run. */
   readonly noise?: number | undefined;
 }
 
-/** Noise first, then JPEG. @returns the image itself if there is nothing to do. */
+/** Adds noise first, then JPEG artifacts. @returns the image itself if there is nothing to do. */
 export async function degrade(
   image: Rgba8Image,
   { jpeg, noise }: Degradation,
@@ -44,7 +43,7 @@ function addNoise({ width, height, data }: Rgba8Image, sigma: number): Rgba8Imag
   return { width, height, data: noisy };
 }
 
-/** Mulberry32: 0 to 1, without 1. */
+/** Makes a generator of numbers from 0 to below 1 (Mulberry32). */
 function uniform(seed: number): () => number {
   let state = seed;
   return () => {

@@ -1,6 +1,6 @@
 /**
- * Golden cases of the networks with non-local attention. Their files hold one network twice, with
- * both layouts of offsets, or single modules instead of networks, or no weights at all.
+ * Golden cases for the networks with non-local attention. A file has one network with both layouts
+ * of offsets, or single modules instead of a network, or no weights at all.
  */
 import { GraphBuilder, type NodeId } from '../graph/graph.ts';
 import type { Gate, OffsetLayout } from '../graph/nonlocalOp.ts';
@@ -15,7 +15,9 @@ import { hashedValues } from './golden-hash.ts';
 
 type Metadata = Readonly<Record<string, string>>;
 
-/** The cases of a file, or null if it is of another kind. `weights` are those in the file. */
+/**
+ * Returns the cases of a file, or null if it is of another kind. `weights` are those in the file.
+ */
 export function attentionCases(
   name: string,
   tensors: TensorMap,
@@ -30,7 +32,7 @@ export function attentionCases(
   return null;
 }
 
-/** The tensors to compare: not the inputs, and not those without a node. */
+/** Returns the tensors to compare, without the inputs and without tensors that have no node. */
 const expectedOf = (tensors: TensorMap, prefix = '', leave: RegExp = /^$/): TensorMap =>
   new Map(
     [...tensors]
@@ -66,7 +68,7 @@ function lcoanCases(
   const cases = [
     { name, network, weights, input, expected: expectedOf(tensors, '', /^kmeans_init\./) },
   ];
-  // These have no batch dimension.
+  // These tensors have no batch dimension.
   const initial = new Map(
     [...tensors]
       .filter(([tensor]) => tensor.startsWith('kmeans_init.means'))
@@ -104,7 +106,7 @@ function edsrCases(
   }));
 }
 
-/** How to compute a module's output with a certain name. */
+/** How to compute the output of a module that has a certain name. */
 interface Reading {
   readonly output: string;
   readonly weights?: string;
@@ -150,7 +152,7 @@ const READINGS: Readonly<Record<string, readonly Reading[]>> = {
   ],
 };
 
-/** A module as a network. Query, reference and noise are channels of its input. */
+/** Builds a network from a module. Query, reference and noise are channels of its input. */
 function moduleCases(
   name: string,
   tensors: TensorMap,
@@ -224,7 +226,7 @@ function moduleCases(
   });
 }
 
-/** The golden files' rule for weights from names: see the README beside them. */
+/** Computes weights from names by the golden files' rule: see the README next to them. */
 function hashedWeights(network: Network, seed: number, gain: number): TensorMap {
   const tensors = new Map<string, Tensor>();
   for (const { name, shape } of network.graph.weights) {

@@ -11,8 +11,8 @@ export interface GoldenCase {
   readonly input: Tensor;
   /** The expected tensors by the names of the graph's nodes. */
   readonly expected: TensorMap;
-  /** The row and column where the golden's map begins in a node's map, which is larger. */
+  /** The row and column at which the golden map begins in a node's map, which is larger. */
   readonly starts?: ReadonlyMap<string, number> | undefined;
-  /** Given: the output is averaged over overlapping tiles. */
+  /** If given, the output is averaged over overlapping tiles. */
   readonly tiles?: AveragedTiles;
 }

@@ -26,10 +26,10 @@ export const FUSED_OUTPUT = 'output (fused)';
 
 const EXTENSION = '.safetensors';
 const WEIGHTS = 'weights.';
-/** Layers of several convolutions that the authors' code folded into one. */
+/** Prefix of layers that the authors' code folded from several convolutions into one. */
 const FOLDED = 'folded.';
 
-/** The folder of golden files that are too large or not free enough for the repository. */
+/** Returns the folder of golden files that are too large or not free enough for the repository. */
 export function sharedFolder(): string {
   return process.env.CRISPEN_SHARED ?? resolve(PACKAGE_ROOT, '../shared');
 }
@@ -38,8 +38,8 @@ export function sharedFolder(): string {
 export const SEEDED_GOLDENS = join(PACKAGE_ROOT, 'test/golden');
 
 /**
- * The golden files of the repository and of the shared folder whose names match a pattern with `*`
- * and `?`, sorted by name. A name in both folders counts once.
+ * Finds the golden files of the repository and of the shared folder whose names match a pattern
+ * with `*` and `?`, sorted by name. A name that is in both folders is listed once.
  */
 export function findGoldenCases(pattern = '*'): string[] {
   const expression = new RegExp(
@@ -62,7 +62,7 @@ export function findGoldenCases(pattern = '*'): string[] {
 }
 
 /**
- * Reads a golden file. A network that Crispen lacks gives `{ name, missing }`.
+ * Reads a golden file. If Crispen lacks the network, it returns `{ name, missing }`.
  * @throws CrispenError `MODEL_CORRUPT`, `INVALID_INPUT` if the file or its weights cannot be used.
  */
 export async function readGoldenCase(
@@ -101,7 +101,7 @@ export async function readGoldenCases(
   return 'missing' in golden ? golden : [golden];
 }
 
-/** The network of a case, with its weights if finding it required reading them. */
+/** Returns the network of a case, with its weights if they were needed to find the network. */
 function networkOf(
   tensors: TensorMap,
   metadata: Readonly<Record<string, string>>,
@@ -113,10 +113,12 @@ function networkOf(
   return network && { network };
 }
 
-/** Values of `arch` whose networks are detected from the weights in the file, like a user's. */
+/**
+ * Values of `arch` whose networks are detected from the weights in the file, like a user's file.
+ */
 const DETECTED: ReadonlySet<string> = new Set(['compact', 'span', 'rrdb', 'edsr']);
 
-/** What detection cannot find in weights, from the metadata. */
+/** Takes from the metadata what detection cannot find in weights. */
 function notInTheWeights(metadata: Readonly<Record<string, string>>): DetectOptions {
   const { act, res_scale: residual, img_range: range, input_range: input } = metadata;
   return {
@@ -135,7 +137,7 @@ function weightsInside(tensors: TensorMap): TensorMap {
   );
 }
 
-/** null if Crispen has no such network. */
+/** Returns null if Crispen has no such network. */
 function knownNetwork(metadata: Readonly<Record<string, string>>): Network | null {
   const number = (key: string): number | undefined =>
     metadata[key] === undefined ? undefined : Number(metadata[key]);
@@ -153,7 +155,7 @@ function knownNetwork(metadata: Readonly<Record<string, string>>): Network | nul
   return createNetwork(name, Object.fromEntries(given) as unknown as NetworkConfigs['a2n']);
 }
 
-/** The weights in the file, in the file that it names, or the authors' own. */
+/** Returns the weights in the file, in the file that it names, or the authors' own. */
 async function goldenWeights(
   network: Network,
   tensors: TensorMap,
@@ -174,23 +176,23 @@ async function goldenWeights(
   return readSafetensors(await readFile(path)).tensors;
 }
 
-/** The error of one tensor of a run against its golden. */
+/** The error of one tensor in a run, compared with its golden tensor. */
 export interface TensorComparison {
   readonly case: string;
   readonly tensor: string;
-  /** The golden's shape without the batch dimension. */
+  /** The golden tensor's shape without the batch dimension. */
   readonly shape: readonly number[];
   /** NaN if a value is not finite or nothing could be compared. */
   readonly maxAbs: number;
-  /** `maxAbs` relative to the golden's largest magnitude. */
+  /** `maxAbs` relative to the golden tensor's largest magnitude. */
   readonly maxRel: number;
   /** Why nothing was compared, or that a value is not finite; null if all values are numbers. */
   readonly error: string | null;
 }
 
 /**
- * Runs a case with every golden tensor tapped. With `fuse` it runs once more with only the output,
- * which compares the fused kernels (`FUSED_OUTPUT`).
+ * Runs a case with every golden tensor tapped. If `fuse` is set, runs it once more with only the
+ * output, which compares the fused kernels (`FUSED_OUTPUT`).
  */
 export async function compareGolden(
   golden: GoldenCase,
@@ -205,7 +207,7 @@ export async function compareGolden(
 
   if (golden.tiles) return [await compareTiles(golden, golden.tiles, backend, options.fuse)];
   const nodes = new Set(network.graph.nodes.map((node) => node.name));
-  /** The node of a tensor, or the node that contains it. */
+  /** Returns the name of a tensor's node, or of the node that contains the tensor. */
   const nodeOf = (name: string) => (nodes.has(name) ? name : (viewOf(name)?.node ?? name));
   const taps = [...new Set([...expected.keys()].map(nodeOf))].filter((name) => nodes.has(name));
   const traced = await run(taps);
@@ -214,7 +216,7 @@ export async function compareGolden(
     const whole = partFrom(traced.get(nodeOf(name)), golden.starts?.get(nodeOf(name)), tensor);
     const view = nodes.has(name) ? null : viewOf(name);
     if (!view || !whole) return compareTensor(golden.name, name, tensor, whole);
-    // Scores have no batch dimension.
+    // Attention scores have no batch dimension.
     const scores = /(group0|last_group|_head\d)$/.test(name);
     const own = scores ? tensor.shape : tensor.shape.slice(1);
     return compareTensor(golden.name, name, tensor, view.of(whole, own), own);
@@ -227,7 +229,10 @@ export async function compareGolden(
   return comparisons;
 }
 
-/** The part of a map that has a golden's height and width, from row and column `first` on. */
+/**
+ * Returns the part of a map that has a golden tensor's height and width, from row and column
+ * `first` on.
+ */
 function partFrom(
   map: TracedTensor | undefined,
   first: number | undefined,
@@ -244,7 +249,7 @@ function partFrom(
   return { shape: [channels, height, width], data };
 }
 
-/** The output of a network that runs in averaged tiles. */
+/** Compares the output of a network that runs in averaged tiles. */
 async function compareTiles(
   { name, network, weights, input, expected }: GoldenCase,
   tiles: AveragedTiles,
@@ -264,7 +269,7 @@ async function compareTiles(
   return compareTensor(name, 'output (tiles)', expected.get('output') as Tensor, actual);
 }
 
-/** A layer's weights as folded when the checkpoint was read. */
+/** Compares a layer's weights as they were folded when the checkpoint was read. */
 function compareFolded({ name, weights }: GoldenCase, tensor: string, golden: Tensor) {
   const layer = tensor.slice(FOLDED.length).replace(/\.(weight|bias)$/, '.eval_conv.$1');
   const folded = weights.get(layer);
@@ -299,14 +304,14 @@ function compareTensor(
     maxAbs = Math.max(maxAbs, Math.abs(actual.data[i] - value));
     magnitude = Math.max(magnitude, Math.abs(value));
   }
-  // A golden of zeros allows no error.
+  // A golden tensor of zeros allows no error.
   const maxRel = maxAbs === 0 ? 0 : maxAbs / magnitude;
   return { case: caseName, tensor, shape, maxAbs, maxRel, error: null };
 }
 
 const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
-/** Whether a comparison fails the command and the tests. */
+/** Returns whether a comparison makes the command and the tests fail. */
 export function isOff(comparison: TensorComparison, tolerance = GOLDEN_TOLERANCE): boolean {
   return comparison.error !== null || !(comparison.maxRel <= tolerance);
 }

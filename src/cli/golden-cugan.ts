@@ -1,8 +1,8 @@
-/** Real-CUGAN's golden files: weights as checkpoints have them, and smaller maps. */
+/** Real-CUGAN's golden files, which have the weights of a checkpoint and smaller maps. */
 import type { WeightSpec } from '../graph/graph.ts';
 import type { Network } from '../networks/network.ts';
 
-/** The weights as checkpoints have them, from those of the graph: see `arrangeCugan`. */
+/** Returns the weights of the graph as checkpoints have them: see `arrangeCugan`. */
 export const cuganCheckpoint = ({ graph, scale }: Network): WeightSpec[] => {
   const [factor, side] = scale === 3 ? [3, 5] : [2, 4];
   return graph.weights.map(({ name, shape }): WeightSpec => {
@@ -17,7 +17,7 @@ export const cuganCheckpoint = ({ graph, scale }: Network): WeightSpec[] => {
   });
 };
 
-/** The row and column where the authors' map begins in ours, by the name of the node. */
+/** Returns the row and column at which the authors' map begins in ours, by the name of the node. */
 export function cuganStarts({ graph }: Network): ReadonlyMap<string, number> {
   const means = graph.nodes.flatMap((node) =>
     node.op === 'globalAveragePool' && node.inset

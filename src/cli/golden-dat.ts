@@ -1,4 +1,4 @@
-/** DAT's weights as checkpoints have them, from those of its graph: see `foldDat`. */
+/** Returns the weights of DAT's graph as checkpoints have them: see `foldDat`. */
 import type { WeightSpec } from '../graph/graph.ts';
 
 const NORMED = /^(.*\.attn\.)(dwconv\.0|channel_interaction\.1|spatial_interaction\.0)\.bias$/;

@@ -1,4 +1,4 @@
-/** Golden cases of global learnable attention, with the rotations that they were made with. */
+/** Golden cases for global learnable attention, with the rotations with which they were made. */
 import { GraphBuilder } from '../graph/graph.ts';
 import { dlsn, globalAttention, prepareDlsn } from '../networks/dlsn.ts';
 import type { Network } from '../networks/network.ts';
@@ -8,10 +8,10 @@ import type { GoldenCase } from './golden-case.ts';
 
 type Metadata = Readonly<Record<string, string>>;
 
-/** What no node computes by itself. */
+/** Tensors that no node computes separately. */
 const NOT_COMPARED = /^(rotations\.|round_weights$|round0\.out$)/;
 
-/** The cases of a file, or null if it is of another kind. */
+/** Returns the cases of a file, or null if it is of another kind. */
 export function glaCases(
   name: string,
   tensors: TensorMap,
@@ -57,7 +57,7 @@ export function glaCases(
   return [{ name, network, weights, input, expected }];
 }
 
-/** Rotations [width, buckets] of each round as [rounds, buckets, width]. */
+/** Converts the rotations of the rounds, each [width, buckets], to [rounds, buckets, width]. */
 function transposed(rounds: readonly Tensor[]): Tensor {
   const [width, buckets] = rounds[0].shape;
   const data = new Float32Array(rounds.length * buckets * width);

@@ -1,9 +1,9 @@
-/** Weights of golden files that hold none, from the recipes of the READMEs beside them. */
+/** Computes weights for golden files that have none, by the rules of the READMEs next to them. */
 import type { Network } from '../networks/network.ts';
 import { fromFloat32 } from '../weights/convert.ts';
 import type { Tensor } from '../weights/tensor.ts';
 
-/** Values in -1..1 from a tensor's name and a seed. */
+/** Returns values in -1..1 that follow from a tensor's name and a seed. */
 export function hashedValues(name: string, length: number, seed: number): Float64Array {
   let base = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(name)) base = Math.imul(base ^ byte, 0x01000193);
@@ -21,7 +21,7 @@ const NORMS =
   /norm|before_RG|\.pos[123]\.0\.|\.dwconv\.1\.|channel_interaction\.2\.|spatial_interaction\.1\./;
 
 /**
- * Weights by recipe 2.
+ * Computes weights by recipe 2.
  * @param gains factors by part of a layer's name; the first match applies
  */
 export function recipe2(

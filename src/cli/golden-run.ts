@@ -85,7 +85,7 @@ function printJson(line: object): void {
   console.log(JSON.stringify(line));
 }
 
-/** NaN becomes null in JSON, as `error` explains. */
+/** NaN becomes null in JSON; `error` explains it. */
 function printComparison({ error, shape: _, ...line }: TensorComparison): void {
   printJson(error === null ? line : { ...line, error });
 }

@@ -1,5 +1,5 @@
 /**
- * Golden cases of lightweight transformers and of later convolutional networks. Weights may be in
+ * Golden cases for lightweight transformers and for later convolutional networks. Weights may be in
  * another file or follow a rule.
  */
 import { asid } from '../networks/asid.ts';
@@ -51,7 +51,7 @@ const BUILDERS: Readonly<Record<string, (metadata: Metadata) => Network>> = {
       scale: Number(metadata.scale),
       features: Number(metadata.num_feat),
       blocks: Number(metadata.blocks),
-      // The authors' networks work on -1..1 directly.
+      // The authors' networks work directly on -1..1.
       centred: metadata.input_range !== '-1..1',
     }),
   dat: (metadata) =>
@@ -129,12 +129,15 @@ function swinOf(metadata: Metadata): SwinConfig {
 const NOT_COMPARED = /^(coverage|tile_positions|tile_means|tile.*\.output\.crop|whole\.output)$/;
 
 /**
- * Maps before the last step. Without that step (a pixel shuffle by 1, no mean), they are the output,
- * and the network has no such node.
+ * Maps before the last step. If the network has no such step (a pixel shuffle by 1, no mean), they
+ * are the output, and it has no such node.
  */
 const BEFORE_END = /^(before_shuffle|tail_conv)$/;
 
-/** Golden tensors that are a part of a node's, or weights that are computed when a file is read. */
+/**
+ * Golden tensors that are parts of a node's tensor, or weights that are computed when a file is
+ * read.
+ */
 const ownName = (tensor: string): string =>
   tensor
     .replace(/^(g\d+\.b\d+)\.se$/, '$1.mbconv.se')
@@ -142,7 +145,7 @@ const ownName = (tensor: string): string =>
     .replace(/^(unet1\.conv2)\.se\.(first\d)$/, '$1.$2')
     .replace(/^l(\d+)\.b(\d+)\.pos(\d)$/, 'folded.layers.$1.blocks.$2.attn.attns.$3.table');
 
-/** The case of a file, or null if it is of another kind. */
+/** Returns the case of a file, or null if it is of another kind. */
 export async function transformerCases(
   path: string,
   name: string,
@@ -166,7 +169,7 @@ export async function transformerCases(
       )
       .map(([tensor, value]) => [ownName(tensor), value]),
   );
-  // Vectors are maps of one pixel in the published code.
+  // In the published code, vectors are maps of one pixel.
   for (const { name, shape } of network.graph.nodes) {
     const tensor = expected.get(name);
     if (tensor && shape.kind === 'vector') {

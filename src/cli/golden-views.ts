@@ -1,5 +1,5 @@
 /**
- * Golden files contain parts of tensors that would be too large as a whole. The README beside them
+ * Golden files contain parts of tensors that would be too large as a whole. The README next to them
  * explains the names.
  */
 import type { TracedTensor } from '../engine/types.ts';
@@ -28,7 +28,7 @@ export function viewOf(name: string): View | null {
   return { node, of: ({ shape, data }) => part({ shape, data }, [channels, ...shape.slice(1)], 0) };
 }
 
-/** One head of the first or the last group. */
+/** Matches one head of the first or the last group. */
 function scoresOf(name: string): View | null {
   const found = /^(.*)[._](?:window0|group0|first_window|(last_window))_head(\d)$/.exec(name);
   if (!found) return null;
@@ -59,7 +59,10 @@ function mean({ shape: [channels, height, width], data }: TracedTensor): TracedT
   };
 }
 
-/** A square: 12 pixels from row and column 26, others from 6, moved back to fit if necessary. */
+/**
+ * Cuts out a square: 12 pixels from row and column 26, other sides from 6, moved back to fit if
+ * necessary.
+ */
 function crop({ shape: [channels, H, W], data }: TracedTensor, [, side]: readonly number[]) {
   const from = (whole: number) => Math.min(side === 12 ? 26 : 6, whole - side);
   const [top, left] = [from(H), from(W)];

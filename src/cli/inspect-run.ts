@@ -35,12 +35,13 @@ export interface Inspection {
   readonly inputRange: number | null;
   readonly inputRangeSource: Detection['inputRangeSource'] | null;
   readonly assumptions: readonly string[];
-  /** Of the network as it runs: folded, without unused tensors. */
+  /** Parameters of the network as it runs: folded, without unused tensors. */
   readonly parameters: number | null;
-  /** Full width in LR pixels. */
+  /** Full width of the receptive field in LR pixels. */
   readonly receptiveField: number | null;
   /**
-   * Overlap of tiles in LR pixels. With less than half the receptive field, tiles are approximate.
+   * Overlap of tiles in LR pixels. If it is less than half the receptive field, tiles are
+   * approximate.
    */
   readonly overlap: number | null;
   readonly multiplyAddsPerPixel: number | null;

@@ -1,4 +1,4 @@
-/** How many of its keys an attention to earlier layers (ACLA) uses. */
+/** Counts how many keys an attention to earlier layers (ACLA) uses. */
 import { attentionInput, attentionTaps, readAttention } from '../engine/oracle/attention.ts';
 import { CrispenError } from '../errors.ts';
 import { openBackend } from '../node/backend.ts';
@@ -7,17 +7,17 @@ import { chooseModel, type ModelOptions } from '../node/model.ts';
 
 /** Means over all pixels of some pictures. */
 export interface KeyCount {
-  /** Of the attention. */
+  /** Name of the attention module. */
   readonly name: string;
-  /** Keys of a pixel. */
+  /** Number of keys per pixel. */
   readonly keys: number;
-  /** Keys that the gate keeps, those above 1/2 for a soft gate; all without a gate. */
+  /** Keys that the gate keeps: those above 1/2 for a soft gate, all keys if there is no gate. */
   readonly kept: number;
   /** The number of equal weights with the same sum of squares: 1 / sum of w^2. */
   readonly effective: number;
 }
 
-/** @throws CrispenError `MODEL_UNSUPPORTED` for networks without such an attention */
+/** @throws CrispenError `MODEL_UNSUPPORTED` for networks without attention to earlier layers */
 export async function countKeys(
   weights: string,
   pictures: readonly string[],
@@ -43,7 +43,7 @@ export async function countKeys(
             squares += weights[t * pixels + i] ** 2;
             count.kept += !gates || gates[t * pixels + i] > 0.5 ? 1 : 0;
           }
-          // Without any open key the result is zero, and so are the weights.
+          // If no key is open, the result is zero, and so are the weights.
           count.own += squares > 0 ? 1 / squares : 0;
         }
         count.pixels += pixels;

@@ -2,14 +2,14 @@ import type { Recovery } from '../engine/types.ts';
 import type { DecodedImage } from '../image/tags.ts';
 import type { Enlarged } from '../node/enlarger.ts';
 
-/** Recoveries in words. */
+/** Texts for recoveries. */
 export const RECOVERIES: Readonly<Record<Recovery, string>> = {
   'device-lost': 'The GPU was lost during the work, which went on from the last finished rows.',
   'f16-overflow': 'The values were too large for f16, so the model ran in f32.',
   'f16-blank': 'In f16 the model made one colour of the whole image, so it ran in f32.',
 };
 
-/** What --json says of a picture. */
+/** Returns the JSON fields of a picture for --json. */
 export function lineOf(
   { image, animated, notes }: DecodedImage,
   { plan, report, depth, tags }: Enlarged<unknown>,

@@ -20,7 +20,7 @@ export interface PrecisionFigures {
   readonly worst: number;
   /** The largest magnitude in f32 of all values that the fused network writes to memory. */
   readonly largest: number;
-  /** False if an f16 output value was not finite. The other figures are meaningless then. */
+  /** False if an f16 output value was not finite. The other figures are then meaningless. */
   readonly finite: boolean;
 }
 
@@ -29,7 +29,7 @@ export const holds = ({ within, finite, largest }: PrecisionFigures): boolean =>
 
 /**
  * Enlarges an image in f16, fused as on real GPUs, and in f32, fused as the adapter prefers, and
- * compares the 8-bit results. (llvmpipe takes more than minutes for the fused blocks in f32.)
+ * compares the 8-bit results. (llvmpipe takes several minutes for the fused blocks in f32.)
  * @throws CrispenError like `Engine.upscale`; `INVALID_INPUT` for a device without f16.
  */
 export async function measurePrecision(
@@ -83,7 +83,7 @@ function planar({ width, height, data }: Rgba8Image, range: number) {
   return { width, height, data: values };
 }
 
-/** The middle of an image, at most `size` pixels on each side. */
+/** Returns the middle of an image, at most `size` pixels on each side. */
 export function middle({ width, height, data }: Rgba8Image, size: number): Rgba8Image {
   const [w, h] = [Math.min(width, size), Math.min(height, size)];
   const [left, top] = [(width - w) >> 1, (height - h) >> 1];
@@ -96,9 +96,9 @@ export function middle({ width, height, data }: Rgba8Image, size: number): Rgba8
 }
 
 /**
- * Opaque pictures of the strongest contrast. `strokes`: white lines one to three pixels wide on
- * black, like letters. `checkers`: single pixels, black and white in one half and saturated colours
- * in the other. At such edges, A2N's values before a gate are largest.
+ * Makes opaque pictures with the strongest contrast. `strokes`: white lines one to three pixels
+ * wide on black, like letters. `checkers`: single pixels, black and white in one half and saturated
+ * colours in the other. At such edges, A2N's values before a gate are largest.
  */
 export function hardPicture(kind: 'strokes' | 'checkers', size: number): Rgba8Image {
   const data = new Uint8ClampedArray(size * size * 4);

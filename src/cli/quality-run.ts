@@ -50,7 +50,7 @@ ${TILING_USAGE}
   --help           this text
 `;
 
-/** One line of the report. The last one has the name `mean`. */
+/** One line of the report. The last line has the name `mean`. */
 export interface QualityLine {
   readonly image: string;
   readonly scale: number;
@@ -60,12 +60,12 @@ export interface QualityLine {
   readonly ssim: number;
   readonly bicubicPsnr: number;
   readonly bicubicSsim: number;
-  /** dB, of the image enlarged in one piece. */
+  /** dB, for the image enlarged in one piece. */
   readonly wholePsnr?: number;
-  /** Mean steps across borders of tiles and interior lines (metrics/seams.ts), in levels. */
+  /** Mean steps across borders of tiles and across interior lines (metrics/seams.ts), in levels. */
   readonly border?: number;
   readonly interior?: number;
-  /** The same lines of the image enlarged in one piece. */
+  /** The same lines in the image enlarged in one piece. */
   readonly wholeBorder?: number;
   readonly wholeInterior?: number;
 }
@@ -144,8 +144,8 @@ export async function qualityCommand(args: string[], signal?: AbortSignal): Prom
 }
 
 /**
- * The model with zeros for the weights whose names match.
- * @throws UsageError if the pattern is no regular expression, or no name matches.
+ * Returns the model with zeros for the weights whose names match.
+ * @throws UsageError if the pattern is not a regular expression, or no name matches.
  */
 function withoutWeights(model: ChosenModel, names: string): ChosenModel {
   let pattern: RegExp;
@@ -255,7 +255,7 @@ export async function measureModel(
 
 type Measures = Pick<QualityLine, (typeof METRICS | typeof SEAM_METRICS)[number]>;
 
-/** PSNR and SSIM of the network and of bicubic on one pair. */
+/** Measures PSNR and SSIM of the network and of bicubic on one pair. */
 async function measure(
   pair: ImagePair,
   {
@@ -268,7 +268,7 @@ async function measure(
     readonly network: Network;
     readonly worse: Degradation;
     readonly upscale: Upscale;
-    /** The side of the tiles to compare with the whole. */
+    /** The side of the tiles that are compared with the image in one piece. */
     readonly cut: number | undefined;
     readonly signal: AbortSignal | undefined;
   },
@@ -302,8 +302,8 @@ async function measure(
 }
 
 /**
- * The lines of the result where tiles meet.
- * @throws UsageError if the image is a single tile, or was cut smaller for lack of memory.
+ * Finds the lines of the result where tiles meet.
+ * @throws UsageError if the image is a single tile, or tiles were made smaller for lack of memory.
  */
 function tileBorders(lr: Rgba8Image, network: Network, side: number, made: number): Line[] {
   const strips = around(tilerFor)(lr, network, 'zero').plan(side, () => true);
@@ -320,7 +320,7 @@ function tileBorders(lr: Rgba8Image, network: Network, side: number, made: numbe
   ];
 }
 
-/** The mean of every measure over the images. */
+/** Averages every measure over the images. */
 export function mean(lines: readonly QualityLine[]): QualityLine {
   const [first] = lines;
   if (!first) throw new CrispenError('INVALID_INPUT', 'There are no results to average.');
@@ -392,7 +392,7 @@ class ResultFile {
   }
 }
 
-/** null for a line that a killed run left unfinished, or without a measure. */
+/** Null for a line that a killed run left unfinished, or that lacks a measure. */
 function parseLine(text: string): Record<string, unknown> | null {
   try {
     const line: unknown = JSON.parse(text);
@@ -409,8 +409,8 @@ function printJson(line: QualityLine): void {
 }
 
 /**
- * The heading of the comparison. At scale 1 nothing is resized, and the comparison is the input
- * itself.
+ * Returns the heading of the comparison. At scale 1 nothing is resized, and the comparison is with
+ * the input itself.
  */
 function heading(scale: number): string {
   const beside = scale === 1 ? 'input  ' : 'bicubic';

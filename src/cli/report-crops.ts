@@ -20,7 +20,7 @@ const EYE: Crop = { photo: 'chelsea.jpg', left: 104, top: 64 };
 const CUP: Crop = { photo: 'coffee.jpg', left: 216, top: 112 };
 const FACE: Crop = { photo: 'astronaut.jpg', left: 152, top: 40 };
 
-/** Each image shows its input, the models' results and the photo itself. */
+/** A row that shows the input, the models' results and the photo itself. */
 interface Scene {
   readonly file: string;
   readonly title: string;
@@ -132,7 +132,7 @@ function cut({ width, data }: Rgba8Image, left: number, top: number, side: numbe
   return { width: side, height: side, data: part };
 }
 
-/** Squares of SIDE pixels side by side, with a gap, each pixel shown twice as large. */
+/** Writes squares of SIDE pixels side by side, with a gap and each pixel twice as large. */
 async function writeRow(path: string, images: readonly Rgba8Image[]): Promise<void> {
   const sharp = await loadSharp();
   const [shown, gap] = [SIDE * 2, 8];

@@ -31,7 +31,7 @@ $CRISPEN_SHARED (default ../shared).
   --help           this text
 `;
 
-/** PSNR in dB and SSIM as the papers print them. */
+/** PSNR in dB and SSIM, as in the papers. */
 const PUBLISHED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'a2n 2': { Set5: '38.06 / 0.9608', Set14: '33.75 / 0.9194' },
   'a2n 3': { Set5: '34.47 / 0.9279', Set14: '30.44 / 0.8437' },
@@ -98,7 +98,7 @@ interface DataSet {
   readonly path: string;
 }
 
-/** @throws CrispenError `INVALID_INPUT` if the folder does not exist. */
+/** Returns the folder of a set. @throws CrispenError `INVALID_INPUT` if it does not exist. */
 function setFolder(name: string): string {
   const path = join(sharedFolder(), 'images', name);
   if (!existsSync(path)) {
@@ -109,7 +109,7 @@ function setFolder(name: string): string {
   return path;
 }
 
-/** Sections as lines of Markdown. */
+/** Makes sections as lines of Markdown. */
 class Report {
   readonly #measurer: Measurer;
   readonly #resume: string | undefined;
@@ -136,7 +136,7 @@ class Report {
     ];
   }
 
-  /** Every upscaling model on clean LR images. */
+  /** Measures every upscaling model on clean LR images. */
   async clean(models: readonly ModelEntry[], sets: readonly DataSet[]): Promise<string[]> {
     const lines = ['', '## Clean input'];
     for (const set of sets) {
@@ -162,7 +162,7 @@ class Report {
     return lines;
   }
 
-  /** Photo models against the clean model of their scale on JPEG files. */
+  /** Measures photo models against the clean model of their scale on JPEG files. */
   async worn(models: readonly ModelEntry[], sets: readonly DataSet[]): Promise<string[]> {
     const photo = models.filter(({ id }) => id.includes('-photo-'));
     const lines = [
@@ -192,7 +192,7 @@ class Report {
     return lines;
   }
 
-  /** Restoration beside its input. */
+  /** Compares restoration with its input. */
   async restored(models: readonly ModelEntry[], sets: readonly DataSet[]): Promise<string[]> {
     const lines = [
       ...['', '## Restoration', ''],
@@ -221,7 +221,7 @@ class Report {
     return lines;
   }
 
-  /** Images, which show what figures do not. */
+  /** Adds images, which show what figures do not. */
   async crops(models: readonly ModelEntry[], folder: string): Promise<string[]> {
     const samples = join(sharedFolder(), 'samples');
     if (!existsSync(samples)) {

@@ -52,7 +52,7 @@ export interface ImageSettings {
   readonly tiling: TilingChoice;
   readonly models: EnlargeSettings;
   readonly task: EnlargeTask;
-  /** Undefined: by the output's extension. */
+  /** Undefined if the output's extension decides. */
   readonly format: OutputFormat | undefined;
   readonly quality: number | undefined;
   readonly keepsMetadata: boolean;
@@ -64,7 +64,10 @@ const TUNE_MODES: readonly TuneMode[] = ['off', 'quick', 'full'];
 /** The tasks for images. Raw Bayer data has no supported file format. */
 const IMAGE_TASKS: readonly Task[] = TASKS.filter((task) => task !== 'demosaic');
 
-/** @throws UsageError for values that an option does not take, and options that contradict. */
+/**
+ * @throws UsageError for values that an option does not take, and options that contradict each
+ *   other.
+ */
 export function settingsOf(values: Values): ImageSettings {
   const device = choice('--device', values.device ?? 'auto', [...DEVICES, 'all'] as const);
   const method = parsed('--method', values.method ?? 'network', CALLS.upscale.method);
@@ -95,7 +98,7 @@ export function settingsOf(values: Values): ImageSettings {
   };
 }
 
-/** @throws UsageError for options about unknown networks that are given for shipped ones. */
+/** @throws UsageError if options about unknown networks are given for shipped models. */
 function checkKnown({ inputRange: _, ...wish }: NetworkWish): void {
   if (Object.values(wish).every((value) => value === undefined)) return;
   throw new UsageError(
@@ -104,8 +107,8 @@ function checkKnown({ inputRange: _, ...wish }: NetworkWish): void {
 }
 
 /**
- * The requested size; null for none. @throws UsageError for invalid numbers and for more than one
- * size.
+ * Returns the requested size; null if there is none. @throws UsageError for invalid numbers and for
+ * more than one size.
  */
 function sizeWishOf(values: {
   readonly scale?: string | undefined;
@@ -131,7 +134,7 @@ function sizeWishOf(values: {
   return { scale: parsed('--scale', scale, rules.scale) };
 }
 
-/** The driver's description of itself, in one line. */
+/** Returns the driver's description of itself, in one line. */
 export function adapterName(adapter: AdapterReport | null): string {
   if (adapter === null) return 'the CPU';
   const name = adapter.description || adapter.device || adapter.architecture || adapter.vendor;

@@ -10,7 +10,7 @@ import { PACKAGE_ROOT } from '../node/model.ts';
 import type { TensorMap } from '../weights/tensor.ts';
 import { writeSafetensors } from '../weights/writeSafetensors.ts';
 
-/** The names in `training/networks.py` by architecture. */
+/** The names in `training/networks.py`, by architecture. */
 const NETWORKS: Readonly<Record<string, string>> = {
   a2n: 'a2n',
   a2nm: 'a2nm',
@@ -18,7 +18,7 @@ const NETWORKS: Readonly<Record<string, string>> = {
   'edsr-acla': 'acla',
 };
 
-/** The command of a Python that can run training/, or undefined. */
+/** Finds the command of a Python that can run training/, or returns undefined. */
 export function findPython(): string | undefined {
   return ['python3', '/usr/bin/python3', 'python'].find(
     (command) => spawnSync(command, ['-c', 'import torch, numpy, PIL']).status === 0,
@@ -26,10 +26,10 @@ export function findPython(): string | undefined {
 }
 
 /**
- * The networks as PyTorch runs them (training/networks.py), in f32 on the CPU: some thirty times
- * faster than a software adapter, and a second opinion on the engine's figures. Each network takes
- * a process, and only the last one loaded runs.
- * @throws CrispenError `INVALID_INPUT` without a python3 that has torch.
+ * Runs the networks in PyTorch (training/networks.py), in f32 on the CPU. This is some thirty times
+ * faster than a software adapter, and gives a second opinion on the engine's figures. Each network
+ * takes a process, and only the last network that was loaded runs.
+ * @throws CrispenError `INVALID_INPUT` if there is no python3 that has torch.
  */
 export function openTorch(): Measurer {
   const python = findPython();
@@ -56,7 +56,7 @@ export function openTorch(): Measurer {
   };
 }
 
-/** training/serve.py with one network, one image at a time. */
+/** training/serve.py for one network, one image at a time. */
 class TorchServer {
   readonly #process: ChildProcessWithoutNullStreams;
   readonly #output: AsyncIterator<Buffer>;
@@ -84,7 +84,7 @@ class TorchServer {
     this.#process.stderr.on('data', (text) => {
       this.#trouble += text;
     });
-    // A process that has ended gives no answer, which is reported.
+    // A process that has ended gives no answer, and that is reported.
     this.#process.stdin.on('error', () => {});
   }
 

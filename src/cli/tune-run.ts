@@ -23,7 +23,7 @@ src/engine/tune/tuning.ts.
   --help             this text
 `;
 
-/** The command `tune`. Exit code 1 if any variant gave a wrong result or none. */
+/** The command `tune`. Exit code 1 if any variant gave a wrong result or no result. */
 export async function tuneCommand(args: string[], signal: AbortSignal): Promise<number> {
   const { values } = parseArgs({
     args,

@@ -60,7 +60,10 @@ ${BULK_USAGE}
   --help           this text
 `;
 
-/** Whether `status DIR` is meant, and not an input of this name: a folder follows, and nothing else. */
+/**
+ * Returns whether `status DIR` is meant, not an input called `status`: a folder follows, and
+ * nothing else.
+ */
 async function isStatus([first, ...rest]: readonly string[]): Promise<boolean> {
   const [folder, ...more] = rest.filter((arg) => arg !== '--json');
   if (first !== 'status' || folder === undefined || more.length > 0) return false;
@@ -90,7 +93,7 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
   }
   const to = await findOutput(output, input);
   const format = settings.format ?? formatOf(to);
-  // Standard output is for the image only.
+  // Standard output is only for the image.
   const say = to.kind === 'stdout' ? console.error : console.log;
   const picture = await readPicture(input, format);
   const { device, tiling, threads, tune, models, task, quality, keepsMetadata } = settings;

@@ -7,15 +7,15 @@ import { throwIfAborted } from '../../errors.ts';
 /** A file. */
 export interface Item {
   readonly path: string;
-  /** Its place below the output folder, with "/", under the input's own name. */
+  /** Its path below the output folder, with "/", under the input's own name. */
   readonly relative: string;
 }
 
 /** What a list of inputs contains. */
 export interface Found {
-  /** In the order of their relative paths. */
+  /** Pictures, sorted by their relative paths. */
   readonly items: readonly Item[];
-  /** Files that are no pictures. */
+  /** Files that are not pictures. */
   readonly others: readonly Item[];
   /** Folders that were not entered, because `recursive` was not given. */
   readonly closed: readonly string[];
@@ -23,12 +23,15 @@ export interface Found {
 
 export interface CollectOptions {
   readonly recursive: boolean;
-  /** The output folder, which is not read again if it lies in an input. */
+  /** The output folder. It is not read if it lies inside an input. */
   readonly out: string;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Files that systems put into folders. Hidden ones begin with a dot. */
+/**
+ * Files that operating systems put into folders. Other such files are hidden: their names begin
+ * with a dot.
+ */
 const SYSTEM = new Set(
   [
     ...['thumbs.db', 'ehthumbs.db', 'desktop.ini', '$recycle.bin', 'lost+found'],
@@ -36,19 +39,22 @@ const SYSTEM = new Set(
   ].map((name) => name.toLowerCase()),
 );
 
-/** A file with such a name counts as a picture; if it is none, that is an error to report. */
+/**
+ * A file with such a name is taken for a picture. If it is not a picture, that is an error to
+ * report.
+ */
 const PICTURES = new Set([
   ...['.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.apng', '.webp', '.avif', '.gif', '.tif'],
   ...['.tiff', '.heic', '.heif', '.bmp', '.jxl', '.jp2', '.psd'],
 ]);
 
-/** Bytes of a file that show its format. */
+/** Bytes at the start of a file that show its format. */
 const START = 512;
 
 /**
- * The pictures of files and folders. Hidden and system files are passed over. Links are followed,
- * each folder once. A named file always counts; in a folder, files without the name of a picture
- * count if their first bytes are those of one.
+ * Finds the pictures among files and folders. Hidden and system files are passed over. Links are
+ * followed, and each folder is entered once. A file that is named directly is always included. In a
+ * folder, a file without a picture's name is included if its first bytes are those of a picture.
  */
 export async function collect(
   inputs: readonly string[],
@@ -86,7 +92,7 @@ export async function collect(
   return { items: await withoutRepeats(items), others, closed };
 }
 
-/** Files that were named twice, as by two patterns of a shell, count once. @param items sorted */
+/** Drops files that were named twice, for example by two shell patterns. @param items sorted */
 async function withoutRepeats(items: readonly Item[]): Promise<Item[]> {
   const kept: Item[] = [];
   for (const item of items) {
@@ -101,7 +107,10 @@ const isSameFile = async (one: string, other: string): Promise<boolean> =>
   one === other ||
   (await realpath(one).catch(() => one)) === (await realpath(other).catch(() => other));
 
-/** The place of a named file: its relative path if that stays below the folder, else its name. */
+/**
+ * Returns the place of a named file: its relative path if that stays below the folder, otherwise
+ * its name.
+ */
 function placeOf(path: string): string {
   const clean = normalize(path);
   const leaves = isAbsolute(clean) || clean === '..' || clean.startsWith(`..${sep}`);
@@ -109,7 +118,7 @@ function placeOf(path: string): string {
 }
 
 async function kindOf(entry: Dirent, path: string): Promise<'file' | 'folder' | 'other'> {
-  // A link that leads nowhere is a file that cannot be read.
+  // A link that leads nowhere is treated as a file that cannot be read.
   const found = entry.isSymbolicLink() ? await stat(path).catch(() => null) : entry;
   if (found === null) return 'file';
   if (found.isDirectory()) return 'folder';
@@ -124,7 +133,7 @@ async function isPicture(path: string): Promise<boolean> {
   return format !== 'unknown' && format !== 'text';
 }
 
-/** The first bytes of a file; none if it cannot be read. */
+/** Reads the first bytes of a file; none if it cannot be read. */
 export async function readStart(path: string, length: number): Promise<Uint8Array> {
   try {
     const file = await open(path);

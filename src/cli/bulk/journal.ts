@@ -5,19 +5,19 @@ import { writeFailed } from '../../codecs/sink.ts';
 import type { Work } from './plan.ts';
 import type { Shard } from './shard.ts';
 
-/** A picture that was made, or failed. */
+/** A picture that was made or that failed. */
 export interface Entry {
   readonly input: string;
-  /** Of the input file: bytes, and milliseconds since 1970. */
+  /** Bytes of the input file, and its time in milliseconds since 1970. */
   readonly size: number;
   readonly time: number;
   /** A hash of everything else that the result depends on. */
   readonly settings: string;
-  /** The place of the result below the folder, with "/". */
+  /** The path of the result below the folder, with "/". */
   readonly output?: string;
   /** Bytes of the result. */
   readonly bytes?: number;
-  /** The error, of a picture that failed. */
+  /** The error code of a picture that failed. */
   readonly code?: string | undefined;
   readonly message?: string | undefined;
 }
@@ -27,22 +27,22 @@ export interface Begin {
   readonly run: string;
   readonly shard: number;
   readonly of: number;
-  /** Pictures of this shard. */
+  /** Number of pictures in this shard. */
   readonly pictures: number;
 }
 
-/** The name of the file of a shard. */
+/** Returns the name of a shard's file. */
 const nameOf = ({ index, of }: Shard): string =>
   of === 1 ? '.crispen.jsonl' : `.crispen.${index}-of-${of}.jsonl`;
 const NAME = /^\.crispen(\.\d+-of-\d+)?\.jsonl$/;
 
 /**
- * What was done in an output folder: JSON lines that are only appended. Each shard writes a file of
- * its own and reads those of all.
+ * What was done in an output folder, as JSON lines that are only appended. Each shard writes its
+ * own file and reads the files of all shards.
  */
 export class Journal {
   readonly #folder: string;
-  /** Null: it is only read. */
+  /** Null if the journal is only read. */
   readonly #file: number | null;
   /** The last entry of each input. */
   readonly #entries = new Map<string, Entry>();
@@ -53,7 +53,8 @@ export class Journal {
   }
 
   /**
-   * @param folder exists
+   * Opens the journal of a folder for writing.
+   * @param folder a folder that exists
    * @throws CrispenError `WRITE_FAILED`
    */
   static async open(folder: string, shard: Shard): Promise<Journal> {
@@ -68,7 +69,7 @@ export class Journal {
     }
   }
 
-  /** What was done in a folder, which may not exist. */
+  /** Reads what was done in a folder, which may not exist. */
   static async read(folder: string): Promise<Journal> {
     return new Journal(folder, null).#with(await readJournals(folder).catch(() => []));
   }
@@ -79,8 +80,8 @@ export class Journal {
   }
 
   /**
-   * Whether a picture's result is there and was made from the same file with the same settings.
-   * Results that somebody changed or replaced by a file of another size are made again.
+   * Returns whether a picture's result exists and was made from the same file with the same
+   * settings. If somebody replaced a result by a file of another size, it is made again.
    */
   async isDone(wanted: Entry & { readonly output: string }): Promise<boolean> {
     const entry = this.#entries.get(wanted.input);
@@ -91,14 +92,14 @@ export class Journal {
     return there?.isFile() === true && there.size === entry.bytes;
   }
 
-  /** Whether it says that a result was made with these settings. */
+  /** Returns whether the journal says that a result was made with these settings. */
   lists({ relative, output }: Work, settings: string): boolean {
     const entry = this.#entries.get(relative);
     return entry?.output === output && entry.settings === settings;
   }
 
   /**
-   * One write, so that a line is whole unless the process is killed in it.
+   * Appends a line in one write, so it is complete unless the process is killed during the write.
    * @throws CrispenError `WRITE_FAILED`
    */
   append(line: Entry | Begin): void {
@@ -114,7 +115,9 @@ export class Journal {
   }
 }
 
-/** All lines of a folder's journals, in their order. Lines that are no JSON are passed over. */
+/**
+ * Reads all lines of a folder's journals in their order. Lines that are not JSON are passed over.
+ */
 export async function readJournals(
   folder: string,
 ): Promise<{ readonly file: string; readonly line: Entry | Begin }[]> {

@@ -16,20 +16,20 @@ import { type Item, readStart } from './inputs.ts';
 /** One picture and its result. */
 export interface Work extends Item {
   readonly format: OutputFormat;
-  /** The result below the output folder, with "/". */
+  /** The path of the result below the output folder, with "/". */
   readonly output: string;
 }
 
-/** The name of a result, unless `--name` says another. */
+/** The name of a result, unless `--name` gives another. */
 export const DEFAULT_NAME = '{name}.{ext}';
 
 const PLACES = ['name', 'scale', 'ext'] as const;
 
 /**
- * Names the results. The format is the one of `--format`, or the input's own where Crispen writes it,
- * or else PNG.
- * @throws UsageError for a template that cannot work; `INVALID_INPUT` where two inputs would write
- *   the same result, or a result would overwrite an input
+ * Names the results. The format is that of `--format`, or the input's own if Crispen writes it, or
+ * otherwise PNG.
+ * @throws UsageError for a template that cannot work; `INVALID_INPUT` if two inputs would write the
+ *   same result, or a result would overwrite an input
  */
 export async function planWork(
   items: readonly Item[],
@@ -62,7 +62,7 @@ function checkTemplate(template: string): void {
   }
 }
 
-/** @throws UsageError if the factor is another for each picture */
+/** @throws UsageError if the factor differs between pictures */
 function scaleOf({ task: { size, task }, models }: ImageSettings): string {
   if (size?.scale !== undefined) return String(size.scale);
   if (size || models.weights !== undefined) {
@@ -75,7 +75,7 @@ function scaleOf({ task: { size, task }, models }: ImageSettings): string {
 const extensionOf = (format: OutputFormat): string =>
   Object.values(FORMATS)[OUTPUT_FORMATS.indexOf(format)].extensions[0];
 
-/** The names that a file system may hold to be the same. */
+/** Returns one form for all names that a file system may treat as the same. */
 const folded = (path: string): string => path.normalize('NFC').toLowerCase();
 
 async function checkApart(work: readonly Work[], out: string): Promise<void> {
@@ -103,9 +103,9 @@ async function checkApart(work: readonly Work[], out: string): Promise<void> {
 }
 
 /**
- * Everything that a result depends on besides its input, as a hash.
- * @param chain the models of some image; a weight file is among them. Shipped ones differ by factor,
- *   so all of them count.
+ * Hashes everything that a result depends on besides its input.
+ * @param chain the models for any image, including the weight file if one is given. Shipped models
+ *   differ by factor, so without a weight file all of them are hashed.
  */
 export function settingsHash(settings: ImageSettings, chain: readonly ChosenModel[]): string {
   const { models, task, quality, keepsMetadata, tiling } = settings;
@@ -117,8 +117,8 @@ export function settingsHash(settings: ImageSettings, chain: readonly ChosenMode
 }
 
 /**
- * The size that an image file declares. Null if its first bytes do not tell, and for sizes that will
- * be refused: one damaged header must not count as hundreds of gigabytes.
+ * Reads the size that an image file declares. Null if its first bytes do not say, or if the size
+ * will be rejected: otherwise one damaged header would be estimated at hundreds of gigabytes.
  */
 export async function declaredSize(path: string): Promise<Size | null> {
   const start = await readStart(path, 2 ** 16);
@@ -127,13 +127,13 @@ export async function declaredSize(path: string): Promise<Size | null> {
   return pixels > 0 && pixels <= MAX_PIXELS ? { width, height } : null;
 }
 
-/** Bytes and time of a file, which tell whether it changed. */
+/** Returns bytes and time of a file, which show whether it has changed. */
 export async function stampOf(path: string): Promise<{ size: number; time: number }> {
   const { size, mtimeMs } = await stat(path);
   return { size, time: Math.round(mtimeMs) };
 }
 
-/** A path for people: in quotes if it holds what terminals act on. */
+/** Formats a path for people, in quotes if it contains characters that terminals act on. */
 export const show = (path: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: names may hold them
   /[\u0000-\u001f\u007f-\u009f"]/.test(path) ? JSON.stringify(path) : path;

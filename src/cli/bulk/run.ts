@@ -24,7 +24,7 @@ import {
 import { type Shard, shardOf, shardWith } from './shard.ts';
 import { Tally } from './tally.ts';
 
-/** The options of many pictures, for `parseArgs`. */
+/** The options for many pictures, for `parseArgs`. */
 export const BULK_OPTIONS = {
   out: { type: 'string' },
   recursive: { type: 'boolean', default: false },
@@ -62,14 +62,14 @@ Many pictures:
   --dry-run        say what there is to do, how long it takes and what room it needs
 "crispen status DIR" sums up all shards.`;
 
-/** Whether the options ask for more than one picture. */
+/** Returns whether the options ask for more than one picture. */
 export const isBulk = (values: Values): boolean =>
   values.out !== undefined ||
   values['files-from'] !== undefined ||
   values.shard !== undefined ||
   values['dry-run'] === true;
 
-/** Failures of everything, not of one picture. */
+/** Errors that end the whole run, not only one picture. */
 const FATAL: readonly ErrorCode[] = [
   'NO_WEBGPU',
   'NO_WASM',
@@ -80,7 +80,7 @@ const FATAL: readonly ErrorCode[] = [
 const isFull = ({ cause }: CrispenError): boolean =>
   ['ENOSPC', 'EDQUOT', 'EROFS'].includes(String((cause as { code?: unknown } | undefined)?.code));
 
-/** The command `crispen` with `--out`. */
+/** Runs the command `crispen` with `--out`. */
 export async function bulkCommand(
   inputs: readonly string[],
   values: Values,
@@ -97,7 +97,7 @@ export async function bulkCommand(
   const named = [...inputs, ...listed];
   const found = await collect(named, { recursive: values.recursive ?? false, out, signal });
   const template = values.name ?? DEFAULT_NAME;
-  // All shards see the same collisions.
+  // All shards must see the same collisions.
   const all = await planWork(found.items, { out, template, settings });
   const work = all.filter(({ relative }) => shardWith(relative, shard.of) === shard.index);
   const backends = await openBackends(
@@ -110,7 +110,8 @@ export async function bulkCommand(
   try {
     const enlargers = backends.map((backend) => new Enlarger(backend, settings.models));
     const [enlarger] = enlargers;
-    // A wrong model is found before any work. Sides and boxes mean another factor for each picture.
+    // A wrong model is found before any work begins. Sides and boxes mean a different factor for
+    // each picture.
     const { chain } = await enlarger.plan(SOME, { ...settings.task, size: factorAlone(settings) });
     const hash = settingsHash(settings, chain);
     if (values['dry-run']) {
@@ -128,7 +129,7 @@ export async function bulkCommand(
     }
     const journal = await Journal.open(out, shard);
     try {
-      // Results that are there need no more room.
+      // Results that exist need no more room.
       const missing = work.filter((one) => !journal.lists(one, hash));
       await checkRoom(missing, settings, out);
       journal.append({
@@ -156,7 +157,7 @@ export async function bulkCommand(
         });
         for (const other of found.others) tally.other(other);
       } finally {
-        // Of a run that is cut short, too.
+        // This also covers a run that is cut short.
         const engineMs = enlargers.reduce((sum, { busyMs }) => sum + busyMs, 0);
         const seconds = (performance.now() - started) / 1000;
         const pipelines = backends.reduce((sum, backend) => sum + backend.pipelines, 0);
@@ -172,14 +173,14 @@ export async function bulkCommand(
   }
 }
 
-/** A picture that stands for all. */
+/** A picture size that stands for all. */
 const SOME = { width: 64, height: 64 };
 
-/** The wanted size if it is a factor; null, the model's own, otherwise. */
+/** The wanted size if it is a factor; otherwise null, which means the model's own. */
 const factorAlone = ({ task: { size } }: ImageSettings) =>
   size?.scale === undefined ? null : size;
 
-/** The devices in words. */
+/** Describes the devices in words. */
 const namesOf = (backends: readonly Backend[]): string =>
   backends.map(({ adapter }) => adapterName(adapter)).join(' and ');
 
@@ -190,7 +191,7 @@ interface Run {
   readonly journal: Journal;
   readonly tally: Tally;
   readonly room: Room;
-  /** Folders in which a file could be made. */
+  /** Folders in which a file could already be made. */
   readonly tried: Set<string>;
 }
 
@@ -202,7 +203,8 @@ interface RunOptions {
 }
 
 /**
- * Makes all pictures, some at a time on each device: whichever is free takes the next one.
+ * Makes all pictures, some at a time on each device. Whichever device is free takes the next
+ * picture.
  * @throws CrispenError if the run cannot go on; `ABORTED`
  */
 async function runAll(
@@ -228,11 +230,11 @@ async function runAll(
   const jobs = Array.from({ length: options.jobs });
   await Promise.all(jobs.flatMap(() => enlargers.map(worker)));
   if (options.signal?.aborted) throw new CrispenError('ABORTED', 'The run was cancelled.');
-  // The pictures that failed were already reported.
+  // Pictures that failed have already been reported.
   if (fatal !== null && !options.failFast) throw fatal as CrispenError;
 }
 
-/** @returns the error of a picture that failed */
+/** @returns the error if the picture failed */
 async function makeOne(
   one: Work,
   enlarger: Enlarger,
@@ -244,7 +246,7 @@ async function makeOne(
   let stamp = { size: 0, time: 0 };
   try {
     stamp = await stampOf(path).catch(async (error) => {
-      // Says why, in words.
+      // Reading reports the reason in words.
       await readBytes(path);
       throw error;
     });
@@ -258,7 +260,7 @@ async function makeOne(
     try {
       const to = join(out, output);
       await makeFolder(dirname(to));
-      // The first picture of a folder shows whether files can be made in it.
+      // The first picture in a folder shows whether files can be made there.
       const tries = !tried.has(dirname(to));
       const place = await findOutput(to, path, { tries });
       tried.add(dirname(to));
@@ -281,7 +283,7 @@ async function makeOne(
   }
 }
 
-/** Bytes that a picture holds while it is made, besides the engine's. */
+/** Estimates the bytes that a picture takes while it is made, besides the engine's. */
 function memoryOf(
   image: { width: number; height: number } | null,
   { task: { size }, format }: ImageSettings,
@@ -294,7 +296,7 @@ function memoryOf(
   return width * height * 4 * (2 + result);
 }
 
-/** The factor of a size, or 1 for one that will be refused. */
+/** Returns the factor for a size, or 1 for a size that will be rejected. */
 function factorOf(image: { width: number; height: number }, size: object): number {
   try {
     return wishedSize(image, size).factor;
@@ -303,7 +305,7 @@ function factorOf(image: { width: number; height: number }, size: object): numbe
   }
 }
 
-/** Lets pictures in as long as they fit into memory together. One always fits. */
+/** Admits pictures as long as they fit into memory together. One picture is always admitted. */
 class Room {
   readonly #size: number;
   #taken = 0;
@@ -313,7 +315,7 @@ class Room {
     this.#size = size;
   }
 
-  /** @returns what gives the bytes back */
+  /** @returns a function that gives the bytes back */
   async take(bytes: number): Promise<() => void> {
     while (this.#taken > 0 && this.#taken + bytes > this.#size) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -332,12 +334,14 @@ async function listFrom(values: Values): Promise<string[]> {
   return text.split(values.null ? '\0' : /\r?\n/).filter((name) => name !== '');
 }
 
-/** Bytes of a result's pixel, as photos usually take. */
+/** Bytes per pixel of a result, as is usual for photos. */
 const BYTES_PER_PIXEL = { png: 2, jpeg: 0.6, webp: 0.4, avif: 0.35 } as const;
-/** Pictures whose size is read to estimate all. */
+/** The number of pictures whose size is read to estimate the total. */
 const SAMPLED = 400;
 
-/** Megapixels of inputs and results, and bytes of results, from a sample of the pictures. */
+/**
+ * Estimates megapixels of inputs and results, and bytes of results, from a sample of the pictures.
+ */
 async function estimateSizes(work: readonly Work[], { task: { size } }: ImageSettings) {
   const step = Math.max(1, Math.ceil(work.length / SAMPLED));
   let [input, output, bytes, largest, sampled] = [0, 0, 0, 0, 0];
@@ -356,7 +360,7 @@ async function estimateSizes(work: readonly Work[], { task: { size } }: ImageSet
   return { input: input * share, output: output * share, bytes: bytes * share, largest };
 }
 
-/** @throws CrispenError `WRITE_FAILED` if the results will hardly fit on the disk */
+/** @throws CrispenError `WRITE_FAILED` if the results are unlikely to fit on the disk */
 async function checkRoom(work: readonly Work[], settings: ImageSettings, out: string) {
   const { bytes } = await estimateSizes(work, settings);
   const free = await freeBytes(out);
@@ -368,7 +372,7 @@ async function checkRoom(work: readonly Work[], settings: ImageSettings, out: st
   );
 }
 
-/** Of a folder that may not exist yet. Null where the system does not tell. */
+/** Returns the free bytes of a folder, which may not exist yet. Null if the system does not say. */
 async function freeBytes(folder: string): Promise<number | null> {
   try {
     const { bavail, bsize } = await statfs(folder);
@@ -397,10 +401,10 @@ function sayPassed({ others, closed }: Pick<Found, 'others' | 'closed'>): void {
 const count = (number: number, what: string): string =>
   `${number} ${what}${number === 1 ? '' : 's'}`;
 
-/** Side of the picture that is computed to estimate the time. */
+/** Side of the picture that is enlarged to estimate the time. */
 const PROBE = 96;
 
-/** Says what there is to do. */
+/** Prints what there is to do. */
 async function dryRun(
   work: readonly Work[],
   { others, closed }: Found,
@@ -413,7 +417,7 @@ async function dryRun(
     readonly enlarger: Enlarger;
     readonly settings: ImageSettings;
     readonly out: string;
-    /** Pictures that an earlier run made. */
+    /** Pictures that an earlier run has made. */
     readonly already: number;
   },
 ): Promise<void> {
@@ -421,7 +425,7 @@ async function dryRun(
   const data = Uint8ClampedArray.from({ length: PROBE ** 2 * 4 }, (_, i) => ((i * 31) % 251) | 128);
   const image = { width: PROBE, height: PROBE, data };
   const probe = () => enlarger.probe(image, { ...settings.task, size: factorAlone(settings) });
-  // The first run compiles.
+  // The first run also compiles, so it is not timed.
   await probe();
   const seconds = ((await probe()) / PROBE ** 2 / 1000) * input;
   const memory = largest * 4 * 6 + (settings.tiling.memoryBudget ?? 2 ** 30);

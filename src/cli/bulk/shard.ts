@@ -3,7 +3,7 @@ import { UsageError } from '../command.ts';
 
 /** A part of the work: the pictures whose hash modulo `of` is `index` - 1. */
 export interface Shard {
-  /** From 1. */
+  /** Counted from 1. */
   readonly index: number;
   readonly of: number;
 }
@@ -11,9 +11,9 @@ export interface Shard {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * The shard that `--shard` names: `2/8`, or `auto` for the task of the scheduler that started this
- * process. `auto/8` gives the number of tasks where the scheduler does not tell it.
- * @throws UsageError for other texts, without a scheduler, and for an unknown number of tasks
+ * Parses the shard that `--shard` names: `2/8`, or `auto` for the task of the scheduler that
+ * started this process. `auto/8` gives the number of tasks if the scheduler does not.
+ * @throws UsageError for other texts, if there is no scheduler, and for an unknown number of tasks
  */
 export function shardOf(text: string, env: Environment = process.env): Shard {
   const [, what, count] = /^(auto|\d+)(?:\/(\d+))?$/.exec(text) ?? [];
@@ -32,7 +32,10 @@ export function shardOf(text: string, env: Environment = process.env): Shard {
   return shard;
 }
 
-/** The number, from 1, of the shard that a picture belongs to. Adding a picture moves no other. */
+/**
+ * Returns the number, from 1, of the shard to which a picture belongs. New pictures move no other
+ * picture.
+ */
 export function shardWith(relative: string, of: number): number {
   const hash = createHash('sha256').update(relative.normalize('NFC')).digest();
   return (hash.readUInt32BE(0) % of) + 1;
@@ -81,7 +84,7 @@ function scheduled(env: Environment, given: number | undefined): Shard {
     return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
   };
   for (const { name, task, first, last, step, count } of SCHEDULERS) {
-    // Grid Engine says "undefined" outside of arrays.
+    // Grid Engine sets "undefined" outside of arrays.
     const at = number(task);
     if (at === undefined) continue;
     const begin = number(first) ?? 1;

@@ -13,13 +13,16 @@ export interface Status {
   readonly failed: readonly Pick<Entry, 'input' | 'code' | 'message'>[];
   /** Pictures that no shard has reported yet; null if a shard never began. */
   readonly missing: number | null;
-  /** Results that were made and are gone. */
+  /** Results that were made but no longer exist. */
   readonly lost: readonly string[];
-  /** Shards to run again, as `--shard` takes them. */
+  /** Shards to run again, in the form that `--shard` takes. */
   readonly again: readonly string[];
 }
 
-/** The command `crispen status DIR`: sums up the journals of all shards. Exit code 1: not all done. */
+/**
+ * The command `crispen status DIR`: sums up the journals of all shards. Exit code 1 if not all is
+ * done.
+ */
 export async function statusCommand(args: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args,
@@ -43,7 +46,10 @@ export async function statusCommand(args: string[]): Promise<number> {
   return again.length === 0 ? 0 : 1;
 }
 
-/** @throws CrispenError `INVALID_INPUT` for a folder without a journal. */
+/**
+ * Computes the status of a folder. @throws CrispenError `INVALID_INPUT` for a folder without a
+ * journal.
+ */
 export async function statusOf(folder: string): Promise<Status> {
   const lines = await readJournals(folder).catch(() => []);
   if (lines.length === 0) {
@@ -57,14 +63,14 @@ export async function statusOf(folder: string): Promise<Status> {
     if ('run' in line) begun.set(file, line);
     else latest.set(line.input, line);
   }
-  // Runs with another number of shards may have come before: the newest counts.
+  // Earlier runs may have had another number of shards, so the newest run decides.
   const newest = [...begun.values()].reduce((a, b) => (a.run > b.run ? a : b));
   const shards = new Map([...begun].filter(([, { of }]) => of === newest.of));
   const open = new Set<number>(Array.from({ length: newest.of }, (_, i) => i + 1));
   for (const { shard } of shards.values()) open.delete(shard);
   const failed: Entry[] = [];
   const lost: string[] = [];
-  /** Pictures that a shard has reported, by its number. */
+  /** Number of pictures that each shard has reported, by the shard's number. */
   const counted = new Map<number, number>();
   let done = 0;
   for (const entry of latest.values()) {

@@ -5,7 +5,10 @@ import { clearProgress } from '../settings.ts';
 import type { Item } from './inputs.ts';
 import { show, type Work } from './plan.ts';
 
-/** Counts a run and says how it goes: lines for people, or one JSON line a picture. */
+/**
+ * Counts the pictures of a run and prints its progress: lines for people, or one JSON line per
+ * picture.
+ */
 export class Tally {
   readonly #pictures: number;
   readonly #json: boolean;
@@ -38,7 +41,7 @@ export class Tally {
     this.#progress();
   }
 
-  /** A picture that an earlier run made. */
+  /** Counts a picture that an earlier run made. */
   already(): void {
     this.#already++;
     this.#progress();
@@ -54,7 +57,7 @@ export class Tally {
     this.#progress();
   }
 
-  /** A file that is no picture. */
+  /** Counts a file that is not a picture. */
   other({ relative }: Item): void {
     this.#others++;
     if (this.#json) this.#say(JSON.stringify({ file: relative, skipped: 'no picture' }));
@@ -67,9 +70,9 @@ export class Tally {
     closed,
   }: {
     readonly seconds: number;
-    /** Milliseconds in which networks ran. */
+    /** Milliseconds during which networks ran. */
     readonly engineMs: number;
-    /** That GPUs compiled. */
+    /** Number of pipelines that GPUs compiled. */
     readonly pipelines: number;
     /** Folders that were not entered. */
     readonly closed: number;
@@ -91,7 +94,7 @@ export class Tally {
           engineSeconds: Math.round(engineMs / 10) / 100,
           engineShare: Math.round(engineMs / seconds) / 1000,
           pipelines,
-          // Of the process, at its highest; the system counts in KiB.
+          // The peak of the process; the system gives it in KiB.
           peakMegabytes: Math.round(process.resourceUsage().maxRSS / 1024),
         }),
       );
