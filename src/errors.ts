@@ -19,7 +19,7 @@ export type ErrorCode =
   | 'IMAGE_TOO_LARGE' // the input or the output exceeds a stated limit
   | 'INVALID_INPUT' // an argument is outside its documented range
   | 'NON_FINITE' // the network produced NaN or infinity
-  | 'BLANK_RESULT' // the network made one colour of an image that has several
+  | 'BLANK_RESULT' // the network returned one colour for an image that has several
   | 'ABORTED' // the caller's AbortSignal fired
   | 'WORKER_FAILED' // the worker could not start or died
   | 'INTERNAL'; // a bug in Crispen, such as a WebGPU validation error

@@ -62,7 +62,7 @@ export async function runCommand(
   }
 }
 
-/** The errors that `parseArgs` of node:util throws. */
+/** Recognises the errors that `parseArgs` from node:util throws. */
 function isParseError(thrown: unknown): thrown is Error {
   return (
     thrown instanceof Error && 'code' in thrown && String(thrown.code).startsWith('ERR_PARSE_ARGS_')

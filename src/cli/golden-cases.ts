@@ -186,7 +186,9 @@ export interface TensorComparison {
   readonly maxAbs: number;
   /** `maxAbs` relative to the golden tensor's largest magnitude. */
   readonly maxRel: number;
-  /** Why nothing was compared, or that a value is not finite; null if all values are numbers. */
+  /**
+   * Says why nothing was compared, or that a value is not finite; null if all values are numbers.
+   */
   readonly error: string | null;
 }
 

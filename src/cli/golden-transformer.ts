@@ -24,7 +24,7 @@ import { recipe2 } from './golden-hash.ts';
 
 type Metadata = Readonly<Record<string, string>>;
 
-/** PLKSR's mixers by the sides of their kernels. */
+/** The sides of the kernels of PLKSR's mixers, by the mixer's name. */
 const MIXERS: Readonly<Record<string, NonNullable<PlksrConfig['mixer']>>> = {
   CCM: [3, 1],
   DCCM: [3, 3],

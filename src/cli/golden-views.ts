@@ -4,7 +4,7 @@
  */
 import type { TracedTensor } from '../engine/types.ts';
 
-/** A tensor of a golden file that is a part of a node's tensor. */
+/** A tensor in a golden file that is a part of a node's tensor. */
 interface View {
   readonly node: string;
   readonly of: (tensor: TracedTensor, shape: readonly number[]) => TracedTensor;

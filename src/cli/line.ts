@@ -9,7 +9,7 @@ export const RECOVERIES: Readonly<Record<Recovery, string>> = {
   'f16-blank': 'In f16 the model made one colour of the whole image, so it ran in f32.',
 };
 
-/** Returns the JSON fields of a picture for --json. */
+/** What --json says of a picture. */
 export function lineOf(
   { image, animated, notes }: DecodedImage,
   { plan, report, depth, tags }: Enlarged<unknown>,

@@ -13,10 +13,10 @@ export const F16_MAX = 65504;
 export interface PrecisionFigures {
   /** The number of compared colour values. */
   readonly values: number;
-  /** The share of values that differ by at most 1 of 255, and the share of equal values. */
+  /** The share of values that differ by at most 1/255, and the share of equal values. */
   readonly within: number;
   readonly same: number;
-  /** Largest difference, of 255. */
+  /** Largest difference, in steps of 1/255. */
   readonly worst: number;
   /** The largest magnitude in f32 of all values that the fused network writes to memory. */
   readonly largest: number;

@@ -43,7 +43,7 @@ type Values = {
     | undefined;
 };
 
-/** What the options say, checked. */
+/** The values of the options, checked. */
 export interface ImageSettings {
   readonly device: DeviceName | 'auto' | 'all';
   /** How kernels for a GPU are chosen. */

@@ -35,7 +35,7 @@ export class Bytes {
     return this.u16le(offset) + this.u16le(offset + 2) * 65536;
   }
 
-  /** A few characters, such as the type of a chunk. */
+  /** Reads a few characters, such as the type of a chunk. */
   ascii(offset: number, length: number): string {
     let text = '';
     const end = Math.min(offset + length, this.data.length);

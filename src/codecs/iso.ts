@@ -22,7 +22,7 @@ export function* isoBoxes(bytes: Bytes, from: number, to: number): Generator<Box
   }
 }
 
-/** Items refer to properties by numbers of 15 bits. */
+/** Items refer to properties by 15-bit numbers. */
 const MAX_PROPERTIES = 2 ** 15 - 1;
 
 /** Returns the properties of a still AVIF's items. */

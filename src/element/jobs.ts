@@ -61,7 +61,7 @@ export async function enlarge(
     });
   try {
     return await upscale(model).catch(async (error) => {
-      // The file may have been removed from storage to make room for another page.
+      // Another page may have needed the room of a file from an address.
       if (error.code !== 'MODEL_UNKNOWN' || !isAddress(wanted)) throw error;
       tool.models.clear();
       return upscale(await ready());

@@ -100,7 +100,7 @@ export function detect(tensors: TensorMap, options: DetectOptions = {}): Detecti
   if (match === null) throw unknown(tensors);
   const { scale, scaleSource } = chooseScale(match, options);
   const stored = match.storedRange?.(tensors) ?? null;
-  // The value in the weights can be anything.
+  // The value that is stored in the weights can be anything, so it is checked too.
   const range = options.inputRange ?? stored ?? match.inputRange;
   checkValue('The input range', range, inputRange);
   const network = build(match, { ...options, scale, inputRange: range }, tensors);

@@ -56,7 +56,7 @@ export interface ImagePlan {
   /** The exact factor from the image to the result. */
   readonly factor: number;
   readonly chain: readonly ChosenModel[];
-  /** What weight files do not say, with the usual values that were taken, as sentences. */
+  /** What weight files do not say and the usual values taken instead, as sentences. */
   readonly assumptions: readonly string[];
 }
 

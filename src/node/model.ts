@@ -34,7 +34,7 @@ interface Size {
   readonly height: number;
 }
 
-/** Finds a shipped file. A checkout has all weights, the package those of one model. */
+/** A checkout has all weights, the package those of one model. */
 function shippedFile({ id, file }: ModelFile): string {
   const places = ['public/models/', 'dist/lib/models/'].map((at) => `${PACKAGE_ROOT}${at}${file}`);
   const found = places.find((path) => existsSync(path));
@@ -105,11 +105,11 @@ export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
 const RESTORES = 'it restores the image at its own size';
 
 /**
- * Returns the models to run in turn on an image, and the resulting size after a resize. A shipped
- * model stands for its family at every scale. A weight file runs as often as needed. A restoring
- * model runs once, and the default models enlarge.
- * @param wish default: the model's own scale, otherwise x2
- * @param options.task default: the model's own task
+ * The models to run in turn on an image, and the resulting size after a resize. A shipped model
+ * stands for its family at every scale. A weight file runs as often as needed. A restoring model
+ * runs once, and the default models enlarge.
+ * @param wish default: the model's own scale, else x2
+ * @param options.task default: the model's own
  * @throws CrispenError like `chooseModel`; `INVALID_INPUT` if the model does not serve the task.
  */
 export async function chooseChain(

@@ -31,10 +31,7 @@ export interface NodeUpscalerOptions {
    * CPU through WebAssembly. `webgpu` also accepts a software adapter.
    */
   readonly backend?: 'auto' | 'webgpu' | 'cpu';
-  /**
-   * The id of a shipped model, which stands for its family at other scales. Default: the photo
-   * models.
-   */
+  /** The id of a shipped model, at other scales its family. Default: the photo models. */
   readonly model?: string;
   /** Path of a weight file. If `model` is also given, it replaces that model's weights. */
   readonly weights?: string;

@@ -89,7 +89,7 @@ export function chainOf(
   return { ...chain, models };
 }
 
-/** Enlarges one image, from source to result. */
+/** One image from source to result. */
 export async function upscale(
   services: JobServices,
   ask: Ask,

@@ -29,7 +29,10 @@ export type OutputFormat = 'bitmap' | OutputType;
 /** Where a result is written while it is made: a file that the user chose, or a stream. */
 export type UpscaleTarget = FileSystemFileHandle | WritableStream<Uint8Array>;
 
-/** A target as the worker gets it. A port leads to a stream of the page that cannot be transferred. */
+/**
+ * A target in the form that the worker gets. A port leads to a stream of the page that cannot be
+ * transferred.
+ */
 export type WireTarget = UpscaleTarget | MessagePort;
 
 /** What the page is to do with such a stream. Every request is answered, in order. */
@@ -132,7 +135,7 @@ export interface UpscaleOutput<Image = ImageBitmap | Blob> {
 export interface UpscalePlan {
   /** Null for the default models. */
   readonly model: string | null;
-  /** The model's own scale. */
+  /** The model's own. */
   readonly scale: number;
   /** A size that the model's scale does not give; null for the model's scale. */
   readonly wish: SizeWish | null;
@@ -287,8 +290,8 @@ export interface WorkerConfig {
 }
 
 /**
- * How the fastest kernels are chosen: by a table of adapter families (`off`), by a short measurement
- * after the first image (`quick`), or by a long one on first use (`full`).
+ * How the fastest kernels are chosen: by a table of adapter families (`off`), by a short
+ * measurement after the first image (`quick`), or by a long measurement on first use (`full`).
  */
 export type TuneMode = 'off' | 'quick' | 'full';
 

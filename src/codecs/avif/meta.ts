@@ -1,4 +1,4 @@
-/** The limit of libaom and libheif. */
+/** `maxSide` is the limit of libaom and libheif. */
 export const avif = {
   name: 'avif',
   extensions: ['avif'],

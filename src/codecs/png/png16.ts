@@ -52,7 +52,7 @@ async function checkLength(
   }
   const [width, height] = [bytes.u32be(16), bytes.u32be(20)];
   const pixels = width * height * 2 * (CHANNELS[bytes.at(25)] ?? 1);
-  // Rows of seven passes, each with one extra byte.
+  // An interlaced file has the rows of seven passes, each with one extra byte.
   const limit = pixels + 8 * (width + height) + 64;
   let inflated = 0;
   const take = (part: Uint8Array) => {

@@ -3,8 +3,9 @@ import { fromFloat32, toFloat32 } from '../../weights/convert.ts';
 import type { Tensor, TensorMap } from '../../weights/tensor.ts';
 
 /**
- * Folds each of SPAN's re-parameterised convolutions into one 3x3: 1x1, 3x3, 1x1 and a parallel
- * 1x1, all linear. With W1 [2ci, ci], W2 [2co, 2ci, 3, 3], W3 [co, 2co], S [co, ci]:
+ * Folds each of SPAN's re-parameterised convolutions into one 3x3 convolution. Each has 1x1, 3x3 and
+ * 1x1 in sequence and a parallel 1x1, all linear. With W1 [2ci, ci], W2 [2co, 2ci, 3, 3],
+ * W3 [co, 2co], S [co, ci]:
  *
  *   W[o,i,y,x] = sum_n W3[o,n] sum_m W2[n,m,y,x] W1[m,i]  + S[o,i] in the centre
  *   b[o]       = sum_n W3[o,n] (sum_{m,y,x} W2[n,m,y,x] b1[m] + b2[n]) + b3[o] + bS[o]

@@ -38,7 +38,7 @@ export class TensorRef {
   /** Position of the first element, in elements of the storage. */
   readonly offset: number;
   readonly shape: readonly number[];
-  /** In elements, one per axis of `shape`; zero where an axis repeats. */
+  /** Steps in elements, one per axis of `shape`; zero where an axis repeats. */
   readonly strides: readonly number[];
 
   /** @throws CrispenError `MODEL_CORRUPT` if an element would be outside the view. */

@@ -329,7 +329,7 @@ class WorkerUpscaler implements Upscaler {
   }
 }
 
-/** Adds the model of its task to a request, if the task has one. */
+/** The request with the model of its task, if it has one. */
 async function withTask<R extends ModelChoice>(
   request: R,
   added: AddedModel[],
@@ -345,7 +345,7 @@ async function sent(target: UpscaleTarget | null): Promise<WireTarget | null> {
 }
 
 function startWorker(): Worker {
-  // If a bundler wrote a URL of its own machine here, the worker is next to the page.
+  // If a bundler wrote a URL from its own machine here, the worker is next to the page.
   const { protocol, origin } = new URL(import.meta.url);
   if (protocol.startsWith('http') && origin !== location.origin) {
     return inlineWorker(import.meta.url.replace(/[^/]*$/, 'worker.js'));

@@ -68,11 +68,11 @@ export interface UpscalerOptions {
   readonly precision?: Precision;
   /**
    * How the fastest kernels for this GPU are chosen. `quick` (default): a table of adapter families
-   * decides, and once the first image is done and nothing else runs, a measurement of at most 250 ms of
-   * GPU time improves on it for later upscalers. `full`, or true: a measurement of some seconds before
-   * the first image. `off`, or false: the table decides. Results are kept in the Cache API, by
-   * adapter and browser version. With `cache: false`, `quick` does not measure. It never measures
-   * software adapters.
+   * decides. Once the first image is done and nothing else runs, a measurement of at most 250 ms of
+   * GPU time improves on the table for later upscalers. `full`, or true: a measurement that takes
+   * some seconds before the first image. `off`, or false: the table decides. Results are kept in
+   * the Cache API, by adapter and browser version. With `cache: false`, `quick` does not measure.
+   * It never measures software adapters.
    */
   readonly tune?: TuneMode | boolean;
 }
@@ -116,7 +116,7 @@ export interface ExportOptions {
 }
 
 export interface ModelChoice {
-  /** Default: the model's; without a model 2, or 1 for a task that restores. */
+  /** Default: the model's scale. If there is no model: 2, or 1 for a task that restores. */
   readonly scale?: number | undefined;
   /**
    * Id of a shipped or an added model; default: the model of the task, or the photo model of the
@@ -124,18 +124,18 @@ export interface ModelChoice {
    */
   readonly model?: string | undefined;
   /**
-   * What to do. Default: what the model does, or `upscale` without a model. The other tasks restore
-   * the image at its own size. If another size is requested too, the default models enlarge the
-   * restored image.
+   * What to do. Default: what the model does, or `upscale` if there is no model. The other tasks
+   * restore the image at its own size. If another size is requested too, the default models enlarge
+   * the restored image.
    */
   readonly task?: Task | undefined;
 }
 
 export interface PlanChoice extends ModelChoice, Tiling {
   /**
-   * Any factor up to 16. Default: the model's scale, or 2 without a model and a task. For other
-   * factors, the next larger scale of the model's family runs, or several passes, and the result is
-   * resized.
+   * Any factor up to 16. Default: the model's scale, or 2 if there is neither a model nor a task.
+   * For other factors, the next larger scale of the model's family runs, or several passes, and the
+   * result is resized.
    */
   readonly scale?: number | undefined;
   /** Instead of `scale`: width or height in pixels, or a box into which the result fits. */

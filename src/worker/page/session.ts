@@ -124,7 +124,10 @@ export class WorkerSession {
     void this.#remote.cancel(id);
   }
 
-  /** A thread that cannot start needs no handling: the worker waits a few seconds for its first message. */
+  /**
+   * Needs no handling if the thread cannot start, because the worker waits only a few seconds for
+   * its first message.
+   */
   #startThread(port: MessagePort): void {
     const worker = this.#start();
     this.#threads.push(worker);

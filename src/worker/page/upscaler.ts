@@ -54,8 +54,9 @@ export interface Upscaler {
    * @throws CrispenError with any code except `INTERNAL`: `INVALID_INPUT`, `MODEL_UNKNOWN`,
    *   `CROSS_ORIGIN`, `FETCH_FAILED`, `DECODE_FAILED`, `IMAGE_TOO_LARGE`, `NO_WEBGPU`,
    *   `INSECURE_CONTEXT`, `MODEL_CORRUPT`, `DEVICE_LOST`, `OUT_OF_MEMORY`, `NON_FINITE`,
-   *   `BLANK_RESULT`, `ENCODE_FAILED`, `WRITE_FAILED`, `WORKER_FAILED`, `ABORTED`. After any of them, the next
-   *   image works, and no part of a result file is left behind: a file that was empty is removed.
+   *   `BLANK_RESULT`, `ENCODE_FAILED`, `WRITE_FAILED`, `WORKER_FAILED`, `ABORTED`. After any of
+   *   them, the next image works, and no part of a result file is left behind: a file that was
+   *   empty is removed.
    */
   upscale(
     source: UpscaleSource,
@@ -65,10 +66,10 @@ export interface Upscaler {
   /**
    * Like `upscale`, but draws the result on a canvas and sets its size. The result of an opaque
    * colour image at the model's own scale stays on the GPU: nothing is read back, and the complete
-   * image appears at once. Other results (alpha, grey, another size, the CPU's) are read back and
-   * painted. The page sees the canvas's new size in its next frame.
+   * image appears at once. Other results (with alpha, grey, of another size, or from the CPU) are
+   * read back and painted. The page sees the canvas's new size in its next frame.
    *
-   * The canvas belongs to the worker from then on, also after an error. It must be new, without a
+   * The canvas belongs to the worker from then on, even after an error. It must be new, without a
    * context, and takes one result. It shows the result until the upscaler is destroyed.
    *
    * @throws CrispenError like `upscale`; `INVALID_INPUT` for a canvas that is not new,
@@ -86,10 +87,11 @@ export interface Upscaler {
    */
   estimateCpu(width: number, height: number, request?: PlanChoice): Promise<number>;
   /**
-   * Runs a model on an image, or a part of one, and returns what its attention did: dynamic branch weights
-   * and pixel attention (A2N, PAN, SPAN), clusters and the pixels that each pixel attends to (LCoAN, DLSN), keys
-   * and gates (ACLA). The result is for looking at networks; it costs more memory than an upscale of the same
-   * pixels, so it is bounded by `maxPixels`. Computes in f32.
+   * Runs a model on an image, or on a part of it, and returns what its attention did: dynamic
+   * branch weights and pixel attention (A2N, PAN, SPAN), clusters and the pixels to which each
+   * pixel attends (LCoAN, DLSN), keys and gates (ACLA). This is meant for looking at networks. It
+   * needs more memory than an upscale of the same pixels, so it is bounded by `maxPixels`. Computes
+   * in f32.
    *
    * @throws CrispenError like `upscale`, and `INVALID_INPUT` for a region outside the image
    */
@@ -118,7 +120,7 @@ export interface Upscaler {
   exportModel(id: string, options?: ExportOptions): Promise<Blob>;
   /**
    * Encodes a bitmap, or converts a file to another format. The file keeps its profile and, in PNG,
-   * its 16 bits. The bitmap stays the caller's. JPEG puts white under transparent pixels.
+   * its 16 bits. The bitmap still belongs to the caller. JPEG puts white under transparent pixels.
    * @throws CrispenError `INVALID_INPUT`, `DECODE_FAILED`, `ENCODE_FAILED`
    */
   encode(image: ImageBitmap | Blob, options: EncodeOptions): Promise<Blob>;
