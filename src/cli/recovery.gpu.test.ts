@@ -1,4 +1,6 @@
-/** The command line goes on after the loss of a device, says so, and ends in a code where it cannot. */
+/**
+ * After the loss of a device, the command line goes on and says so, or fails with an error code.
+ */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,7 +43,7 @@ async function run(faulty: FaultyGpu, output: string, ...more: string[]): Promis
   return readFileSync(at(output));
 }
 
-/** A GPU whose devices are lost at the n-th submission, each or only the first. */
+/** A GPU whose devices are lost at the n-th submission: every device, or only the first. */
 const losing = (index: number) =>
   new FaultyGpu(testGpu(), { call: 'GPUQueue.submit', index, mode: 'loss' });
 

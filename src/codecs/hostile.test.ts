@@ -13,10 +13,10 @@ import { openSource } from './source.ts';
 type Bytes = Uint8Array<ArrayBuffer>;
 
 const MIB = 2 ** 20;
-/** Of CPU time: a busy machine should not count. */
+/** In CPU time, so a busy machine does not matter. */
 const SLOWEST_MS = 2000;
 
-/** Bytes in rows of 60 MB are made quickly by copying what there is. */
+/** Repeats a part by copying what is already there, which is fast even for rows of 60 MB. */
 function repeated(part: Uint8Array, bytes: number): Bytes {
   const whole = new Uint8Array(Math.floor(bytes / part.length) * part.length);
   whole.set(part);

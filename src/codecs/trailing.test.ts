@@ -5,7 +5,7 @@ import { openSource } from './source.ts';
 
 const files = await everyFormat();
 
-/** What the readers here find, and what a decoder makes of the rest. */
+/** Returns what the readers here find in a file, and what a decoder makes of the bare file. */
 async function read(file: Buffer) {
   const { bare, ...rest } = await openSource(Uint8Array.from(file), { refused: [] });
   const joined = Buffer.concat(bare);

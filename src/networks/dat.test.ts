@@ -27,7 +27,7 @@ const count = (shapes: readonly { readonly shape: readonly number[] }[]): number
 const unsupported = (message: RegExp) =>
   expect.objectContaining({ code: 'MODEL_UNSUPPORTED', message: expect.stringMatching(message) });
 
-/** The tensors of a checkpoint: zeros, but for the offsets of windows. */
+/** The tensors of a checkpoint: zeros, except for the offsets of windows. */
 function checkpoint(config: DatConfig) {
   const { split = [8, 32], features = 180 } = config;
   const tensors = new Map(
@@ -85,7 +85,7 @@ describe('DAT', () => {
     const { scale } = config;
     expect(found).toMatchObject({ architecture: 'dat', scale, scaleSource: 'shapes' });
     const own = dat({ features: 32, heads: 4, split: [4, 8], ...config });
-    // Shapes of tables are functions.
+    // As JSON, because shapes of tables are functions, which are never equal.
     expect(JSON.stringify(found.network)).toBe(JSON.stringify(own));
     for (const { name, shape } of own.graph.weights) {
       expect(found.weights.get(name)?.shape, name).toEqual(shape);
@@ -119,7 +119,7 @@ describe('DAT', () => {
     expect(file.byteLength).toBeGreaterThan(140e6);
     const { tensors } = await readWeights(file, recognise);
     const found = detect(tensors);
-    // What is not a view of the file.
+    // The tensors that are not views of the file.
     const made = [...found.weights.values()].filter(({ bytes }) => bytes.buffer !== file.buffer);
     const bytes = made.reduce((sum, one) => sum + one.bytes.byteLength, 0);
     expect(made.length).toBeGreaterThan(100);

@@ -27,7 +27,7 @@ const SIZES: Partial<{ readonly [K in Architecture]: Partial<NetworkConfigs[K]> 
   plksr: { features: 8, blocks: 2, kernel: 5 },
 };
 const MUTATIONS = 2000;
-/** The tensors of the others have other names in files than in the network. */
+/** The tensors of `lcoan` and `dlsn` have other names in files than in the network. */
 const ARCHITECTURES = (Object.keys(FAMILIES) as Architecture[]).filter(
   (name) => name !== 'lcoan' && name !== 'dlsn',
 );

@@ -33,7 +33,7 @@ describe('OmniSR', () => {
     const { scale } = config;
     expect(found).toMatchObject({ architecture: 'omnisr', scale, scaleSource: 'shapes' });
     const own = omnisr({ features: 16, ...config });
-    // Shapes of tables are functions.
+    // As JSON, because shapes of tables are functions, which are never equal.
     expect(JSON.stringify(found.network)).toBe(JSON.stringify(own));
     for (const { name, shape } of own.graph.weights) {
       expect(found.weights.get(name)?.shape, name).toEqual(shape);

@@ -176,7 +176,7 @@ describe('layers of Real-CUGAN as convolutions of stride 1', () => {
     const kernel = own.shape[2] as 1 | 3;
     const wide = convReference(x, toFloat32(own), null, 3 * stride ** 2, kernel);
     const y = pixelShuffleReference(wide, stride);
-    // Ours has the pixels around the authors' result too.
+    // Our map also has the pixels around the authors' result.
     expect((y.width - expected.width) / 2).toBe(first);
     for (let c = 0; c < 3; c++) {
       for (let row = 0; row < expected.height; row++) {

@@ -92,7 +92,7 @@ describe('SwinIR and SRFormer', () => {
     expect(found).toMatchObject({ architecture, scale: config.scale, scaleSource: 'shapes' });
     const sizes = { features: 24, depths: [2], heads: [3], upsamplerFeatures: 16, ...config };
     const own = (architecture === 'swinir' ? swinir : srformer)(sizes);
-    // Shapes of tables are functions.
+    // As JSON, because shapes of tables are functions, which are never equal.
     expect(JSON.stringify(found.network)).toBe(JSON.stringify(own));
     for (const { name, shape } of own.graph.weights) {
       expect(found.weights.get(name)?.shape, name).toEqual(shape);

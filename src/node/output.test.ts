@@ -54,7 +54,7 @@ describe('an output that exists', () => {
     await fs.symlink('../link', at('sub/second'));
     await writeImage(at('sub/second'), picture, { format });
     expect(await formatAt(at('old'))).toBe(written);
-    // Also to a file that does not exist yet.
+    // Links are also followed to a file that does not exist yet.
     await fs.symlink('sub/new', at('dangling'));
     await fs.symlink('../dangling', at('sub/third'));
     await writeImage(at('sub/third'), picture, { format });
@@ -246,7 +246,7 @@ describe('the real command', () => {
     expect(JSON.parse(named.err)).toMatchObject({ output: [16, 12] });
     expect(await sharp(linked.out).metadata()).toMatchObject({ format: 'png', width: 16 });
     expect(linked.err).toContain('16 x 12');
-    // The name of a file outside the working directory.
+    // After "--", -h is a file name, and the working directory has no such file.
     expect(help).toMatchObject({
       code: 1,
       err: expect.stringMatching(/^INVALID_INPUT: -h cannot/),
@@ -264,7 +264,7 @@ describe('the real command', () => {
     const args = [at('in.png'), at('out.png'), '--model', 'a2n-x2', '--device', 'cpu'];
     const child = start(args);
     const result = ended(child);
-    // The first one is only made to check that it can be.
+    // The first file is only made to check that files can be made.
     for (let last: string | undefined; ; ) {
       const found = (await fs.readdir(folder)).find((name) => name.endsWith('.tmp'));
       if (found !== undefined && found === last) break;

@@ -8,7 +8,7 @@ import { readWeights, type WeightFile } from './read.ts';
 
 const MIB = 2 ** 20;
 const MUTATIONS = 10_000;
-/** Of CPU time, because a busy machine should not count. The test's timeout catches real hangs. */
+/** In CPU time, so a busy machine does not matter. The test's timeout catches real hangs. */
 const SLOWEST_MS = 2000;
 
 function same(a: WeightFile, b: WeightFile): boolean {

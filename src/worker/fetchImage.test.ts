@@ -5,7 +5,9 @@ afterEach(() => void vi.unstubAllGlobals());
 
 const MIB = 2 ** 20;
 
-/** An answer of so many bytes, of which the first are given; counts those that are read. */
+/**
+ * Answers with `bytes` bytes that begin with `start`. Returns a count of the bytes that were read.
+ */
 function answer(start: string, bytes: number): () => number {
   let read = 0;
   const body = new ReadableStream({

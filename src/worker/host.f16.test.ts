@@ -1,4 +1,4 @@
-/** What overflows f16 on a device that has it: the job is computed in f32 once, and says so. */
+/** A job whose values overflow f16 is computed again in f32, once, and says so. */
 import { afterAll, describe, expect, it } from 'vitest';
 import { requestF16Adapter, testGpu } from '../../test/gpu.ts';
 import { seededImage, seededWeights } from '../../test/seeded.ts';

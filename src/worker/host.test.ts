@@ -178,7 +178,7 @@ it('computes in f32 what overflows f16, from then on', async () => {
   await run('other');
   expect(asked).toEqual([true, true, false]);
   asked.length = 0;
-  // After it was removed, its id may be that of a model that fits f16.
+  // After the model is removed, another model that fits f16 may get its id.
   await host.drop('m');
   await host.load('m', load);
   expect(asked).toEqual([false]);
@@ -192,7 +192,7 @@ describe('a blank result of f16', () => {
     data: Uint8ClampedArray.from(colours.flatMap((v) => [v, v, v, 255])),
   });
   const image = { ...rows(0, 0, 0, 255, 255), height: 4 };
-  /** A run that makes rows of these colours and takes the checkpoint along, as the engine does. */
+  /** A run that makes rows of these colours and updates the checkpoint, as the engine does. */
   const making =
     (from: number, ...strips: ReturnType<typeof rows>[]) =>
     async ({ checkpoint }: UpscaleOptions, sink: StripSink) => {

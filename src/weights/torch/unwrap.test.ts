@@ -133,7 +133,7 @@ describe('unwrap', () => {
 describe('long names', () => {
   const outline = (names: readonly string[]) =>
     new Map(names.map((name) => [name, { dtype: 'f32', shape: [1] } as const]));
-  /** Steps are counted, because a busy machine is slow. */
+  /** Counts calls instead of measuring time, because a busy machine is slow. */
   const counting = () => {
     let calls = 0;
     return {
