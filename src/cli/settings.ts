@@ -107,8 +107,8 @@ function checkKnown({ inputRange: _, ...wish }: NetworkWish): void {
 }
 
 /**
- * Returns the requested size; null if there is none. @throws UsageError for invalid numbers and for
- * more than one size.
+ * Returns the requested size; null if there is none.
+ * @throws UsageError for invalid numbers and for more than one size.
  */
 function sizeWishOf(values: {
   readonly scale?: string | undefined;

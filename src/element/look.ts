@@ -20,8 +20,8 @@ export async function look(file: Blob): Promise<Look> {
 }
 
 /**
- * Reads the file of a response. In the worst case, a response never ends. @throws RangeError for
- * such files
+ * Reads the file of a response. In the worst case, a response never ends.
+ * @throws RangeError for such files
  */
 export async function readFile(response: Response, signal: AbortSignal): Promise<Blob> {
   const judge = (start: Uint8Array) => mostBytes(readHeader(start));

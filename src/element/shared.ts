@@ -20,7 +20,8 @@ export interface Tool {
   /** Why nothing can be enlarged here, determined before any weights are downloaded. */
   readonly refusal: CrispenError | null;
   /**
-   * Returns the id of the shipped model for a task at a scale. @throws CrispenError `INVALID_INPUT`
+   * Returns the id of the shipped model for a task at a scale.
+   * @throws CrispenError `INVALID_INPUT`
    */
   readonly modelFor: (task: string, scale: number) => string;
   readonly models: Map<string, ReadyModel>;

@@ -59,8 +59,8 @@ function encode(light: number): number {
 }
 
 /**
- * Converts the image to sRGB with the same number of bits. @param points with the transfer function
- * PQ (16) or HLG (18)
+ * Converts the image to sRGB with the same number of bits.
+ * @param points with the transfer function PQ (16) or HLG (18)
  */
 export function hdrToSrgb<Image extends RgbaImage>(
   image: Image,

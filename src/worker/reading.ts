@@ -2,7 +2,8 @@
 import { CrispenError, throwIfAborted } from '../errors.ts';
 
 /**
- * Fetches a URL and returns a successful response. @throws CrispenError `FETCH_FAILED`, `ABORTED`
+ * Fetches a URL and returns a successful response.
+ * @throws CrispenError `FETCH_FAILED`, `ABORTED`
  */
 export async function request(
   url: string,

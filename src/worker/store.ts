@@ -164,7 +164,7 @@ export class ModelStore {
     if (total > this.#maxFetched) throw new Error('other models from addresses are in use');
   }
 
-  /** Repeats a write that fails, each time with one fetched file less, as long as there are any. */
+  /** Repeats a write that fails, each time with one fetched file fewer, as long as there are any. */
   async #makingRoom(folder: Folder, id: string, write: () => Promise<void>): Promise<void> {
     for (;;) {
       try {

@@ -47,8 +47,8 @@ export async function statusCommand(args: string[]): Promise<number> {
 }
 
 /**
- * Computes the status of a folder. @throws CrispenError `INVALID_INPUT` for a folder without a
- * journal.
+ * Computes the status of a folder.
+ * @throws CrispenError `INVALID_INPUT` for a folder without a journal.
  */
 export async function statusOf(folder: string): Promise<Status> {
   const lines = await readJournals(folder).catch(() => []);

@@ -125,8 +125,8 @@ export class WorkerSession {
   }
 
   /**
-   * Needs no handling if the thread cannot start, because the worker waits only a few seconds for
-   * its first message.
+   * Starts a thread. A thread that cannot start needs no handling, because the worker waits only a
+   * few seconds for its first message.
    */
   #startThread(port: MessagePort): void {
     const worker = this.#start();
