@@ -7,6 +7,7 @@ import { chooseModel } from '../src/node/model.ts';
 import { measureCeiling } from './ceiling.ts';
 import { formatProfile, profile } from './kernels.ts';
 import { withOwnMaps } from './ownMaps.ts';
+import { inTurn, type Turns } from './turns.ts';
 
 const LEVELS = ['none', 'ops', 'blocks'] as const;
 const METHODS = [
@@ -29,7 +30,8 @@ workgroup memory, counted on the source. Each step runs by itself: steps that wo
   --fuse none|ops|blocks  level of fusion, default what the engine chooses
   --conv V                of ${METHODS.join(', ')}; default what the engine chooses
   --repeats N             of each step, the median counts; default 5
-  --own-maps              of ASID: times it again with attention maps of each block, from the same weights
+  --own-maps              of ASID: times it again with attention maps of each block, from the same weights, and then
+                          whole pictures of both in turn, on the GPU and on one thread of the CPU
   --json                  one JSON object instead of the table`;
 
 await runCommand(USAGE, async (args) => {
@@ -76,5 +78,16 @@ await runCommand(USAGE, async (args) => {
     const result = await profile(gpu, each, ceiling);
     console.log(values.json ? JSON.stringify(result) : formatProfile(result));
   }
+  for (const device of values['own-maps'] ? (['gpu', 'cpu'] as const) : []) {
+    const data = new Uint8ClampedArray(size.width * size.height * 4).map((_, i) => (i * 37) % 256);
+    for (const turn of await inTurn(device, tasks, { ...size, data }, repeats)) {
+      console.log(values.json ? JSON.stringify({ device, ...turn }) : turnLine(device, turn));
+    }
+  }
   return 0;
 });
+
+function turnLine(device: string, { name, milliseconds, cpuMilliseconds }: Turns): string {
+  const [clock, cpu] = [milliseconds, cpuMilliseconds].map((ms) => ms.toFixed(0).padStart(7));
+  return `a picture on the ${device}: ${clock} ms, ${cpu} ms of all processors: ${name}`;
+}

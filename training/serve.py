@@ -17,26 +17,43 @@ import networks
 import tensors
 
 
+def count(weights: dict[str, torch.Tensor], pattern: str) -> int:
+    """How many different numbers the pattern's group finds in the names."""
+    return len({found[1] for name in weights if (found := re.match(pattern, name))})
+
+
 def sizes(weights: dict[str, torch.Tensor]) -> dict[str, int]:
-    """Channels and blocks of an A2N or a PAN, and ACLA's keys, from its tensors."""
+    """Channels, blocks and the like, from a network's tensors. LCoAN's window is always 384."""
     if "cla.0.conv_refer.weight" in weights:
         return {
             "features": weights["head.0.weight"].shape[0],
             "blocks": sum(bool(re.fullmatch(r"body\.\d+\.\d+\.body\.0\.weight", name)) for name in weights),
             "keys": weights["cla.0.conv_attn.0.weight"].shape[0],
         }
-    trunk = (re.match(r"\w+_trunk\.(\d+)\.", name) for name in weights)
-    return {
-        "features": weights["conv_first.weight"].shape[0],
-        "blocks": 1 + max(int(found[1]) for found in trunk if found),
-    }
+    if "body.0.attention.0.kmeans.means" in weights:
+        _, clusters, width = weights["body.0.attention.0.kmeans.means"].shape
+        features = weights["head.0.weight"].shape[0]
+        return {
+            "features": features,
+            "groups": count(weights, r"body\.(\d+)\."),
+            "blocks": count(weights, r"body\.0\.local_body\.(\d+)\."),
+            "reduction": features // width,
+            "clusters": clusters,
+        }
+    if "block0.res_end.weight" in weights:
+        return {"features": weights["input.weight"].shape[0], "blocks": count(weights, r"block(\d+)\.")}
+    return {"features": weights["conv_first.weight"].shape[0], "blocks": count(weights, r"\w+_trunk\.(\d+)\.")}
+
+
+# Only LCoAN's first group searches, so files need not have the search of the others.
+SEARCH = re.compile(r"body\.[1-9]\d*\.attention\.0\.(conv_match|kmeans)\.")
 
 
 def main() -> None:
     name, scale, path = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     weights = tensors.load(path)
     network = networks.create(name, scale, **sizes(weights)).eval()
-    missing = tensors.fill(network, weights)
+    missing = [key for key in tensors.fill(network, weights) if not SEARCH.match(key)]
     if missing:
         raise SystemExit(f"the weights lack {missing}")
     network = network.to(memory_format=torch.channels_last)

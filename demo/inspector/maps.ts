@@ -36,7 +36,11 @@ export interface Pixel {
 }
 
 /** All layers with something to show, in the network's order within each kind. */
-export function layersOf({ blocks, clusters, keys }: AttentionInspection): Layer[] {
+export function layersOf({
+  blocks,
+  clusters,
+  keys,
+}: Pick<AttentionInspection, 'blocks' | 'clusters' | 'keys'>): Layer[] {
   return [
     ...blocks.map((of) => ({ kind: 'block', name: of.name, of }) as const),
     ...clusters.map((of) => ({ kind: 'clusters', name: of.name, of }) as const),

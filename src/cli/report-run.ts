@@ -132,7 +132,8 @@ class Report {
       'digits: `npm run quality -- --device gpu|cpu|torch` measures any line. PSNR is in dB, and PSNR and SSIM',
       'are on unrounded BT.601 Y with `scale` pixels shaved, of whole images, with output rounded to 8 bits. LR',
       'images are made by bicubic reduction. Published figures are from the papers. Those of A2N at x4 and of A2N-M were',
-      'not checked against a second source, and those of LCoAN, ACLA and ASID were not at hand.',
+      'not checked against a second source. Those of LCoAN, ACLA and ASID are not known here: no source with their',
+      'tables could be read. It is therefore open how far these models are below their papers.',
     ];
   }
 

@@ -16,6 +16,8 @@ const NETWORKS: Readonly<Record<string, string>> = {
   a2nm: 'a2nm',
   pan: 'pan',
   'edsr-acla': 'acla',
+  lcoan: 'lcoan',
+  asid: 'asid',
 };
 
 /** Finds the command of a Python that can run training/, or returns undefined. */
