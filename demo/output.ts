@@ -130,14 +130,14 @@ export class Output {
       if (turn !== this.#turn) throw new Error('outdated');
       return (await this.#parts.upscaler.encode(image, { type, quality: this.#quality })).size;
     };
-    const works = {
-      jpeg: async () => fileSize(await weigh(file, 'image/jpeg')),
-      webp: async () => fileSize(await weigh(file, 'image/webp')),
-      avif: () => weighAvif(weighed, weigh),
-    };
-    for (const [format, work] of Object.entries(works)) {
+    for (const format of NAMES) {
+      if (format === 'png') continue;
+      const work =
+        format === 'avif'
+          ? weighAvif(weighed, weigh)
+          : weigh(file, `image/${format}`).then(fileSize);
       // Saving will say what is wrong.
-      const text = await work().catch(() => '');
+      const text = await work.catch(() => '');
       if (turn !== this.#turn) return;
       say(get(`bytes-${format}`), text);
     }

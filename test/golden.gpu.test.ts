@@ -5,13 +5,13 @@ import {
   FUSED_OUTPUT,
   findGoldenCases,
   isOff,
-  readGoldenCase,
-  SEEDED_GOLDENS,
+  readGoldenCases,
 } from '../src/cli/golden-cases.ts';
 import { Engine } from '../src/engine/engine.ts';
 import { trace } from '../src/engine/oracle/traceNetwork.ts';
 import type { Backend } from '../src/node/backend.ts';
 import { testGpu } from './gpu.ts';
+import { OWN_GOLDENS, TINY_GOLDENS } from './seededGoldens.ts';
 
 let engine: Engine;
 beforeAll(async () => {
@@ -21,25 +21,25 @@ afterAll(() => engine.destroy());
 
 /** Every tensor of the case on the GPU, fused and unfused. */
 async function compare(file: string): Promise<void> {
-  const golden = await readGoldenCase(file);
-  if ('missing' in golden) throw new Error(`${golden.name}: no network ${golden.missing}`);
+  const goldens = await readGoldenCases(file);
+  if ('missing' in goldens) throw new Error(`${goldens.name}: no network ${goldens.missing}`);
   const backend: Pick<Backend, 'trace'> = { trace: (...args) => trace(engine, ...args) };
-  const comparisons = await compareGolden(golden, backend, { fuse: true });
-  expect(comparisons.map(({ tensor }) => tensor)).toEqual([
-    ...golden.expected.keys(),
-    FUSED_OUTPUT,
-  ]);
-  expect(comparisons.filter((comparison) => isOff(comparison))).toEqual([]);
+  for (const golden of goldens) {
+    const comparisons = await compareGolden(golden, backend, { fuse: true });
+    expect(comparisons.map(({ tensor }) => tensor)).toEqual([
+      ...golden.expected.keys(),
+      FUSED_OUTPUT,
+    ]);
+    expect(comparisons.filter((comparison) => isOff(comparison))).toEqual([]);
+  }
 }
 
-const seeded = findGoldenCases('tiny_*').filter((file) => file.startsWith(SEEDED_GOLDENS));
-
 test('the seeded goldens are in the repository', () => {
-  expect(seeded).toHaveLength(4);
+  expect(TINY_GOLDENS).toHaveLength(4);
 });
 
 describe('seeded networks', () => {
-  for (const file of seeded) test(basename(file), () => compare(file));
+  for (const file of OWN_GOLDENS) test(basename(file), () => compare(file));
 });
 
 /** Full-size networks. They are not in the repository, so a fresh clone skips them. */

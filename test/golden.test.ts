@@ -1,40 +1,40 @@
 import { basename } from 'node:path';
 import { expect, test } from 'vitest';
 import type { GoldenCase } from '../src/cli/golden-case.ts';
-import {
-  compareGolden,
-  findGoldenCases,
-  isOff,
-  readGoldenCase,
-  SEEDED_GOLDENS,
-} from '../src/cli/golden-cases.ts';
+import { compareGolden, isOff, readGoldenCases } from '../src/cli/golden-cases.ts';
 import { openBackend } from '../src/node/backend.ts';
+import { OWN_GOLDENS, TINY_GOLDENS } from './seededGoldens.ts';
 
-const seeded = findGoldenCases('tiny_*').filter((file) => file.startsWith(SEEDED_GOLDENS));
-
-async function read(file: string): Promise<GoldenCase> {
-  const golden = await readGoldenCase(file);
-  if ('missing' in golden) throw new Error(`${golden.name}: no network ${golden.missing}`);
-  return golden;
+async function read(file: string): Promise<readonly GoldenCase[]> {
+  const goldens = await readGoldenCases(file);
+  if ('missing' in goldens) throw new Error(`${goldens.name}: no network ${goldens.missing}`);
+  return goldens;
 }
 
 test('the seeded goldens are in the repository', () => {
-  expect(seeded).toHaveLength(4);
+  expect(TINY_GOLDENS).toHaveLength(4);
 });
 
-test.each(seeded.map((file) => [basename(file), file]))(
-  'the CPU interpreter agrees with %s',
-  async (_, file) => {
-    const golden = await read(file);
-    const comparisons = await compareGolden(golden, await openBackend('oracle'), { fuse: false });
-    expect(comparisons.map(({ tensor }) => tensor)).toEqual([...golden.expected.keys()]);
-    // Plain f32 loops with the same order of layers: far below the GPU's tolerance.
-    expect(comparisons.filter((comparison) => isOff(comparison, 1e-5))).toEqual([]);
-  },
-);
+test.each(
+  OWN_GOLDENS.flatMap((file) =>
+    (['oracle', 'cpu'] as const).map((device) => [device, basename(file), file] as const),
+  ),
+)('%s agrees with %s', async (device, _, file) => {
+  const backend = await openBackend(device);
+  try {
+    for (const golden of await read(file)) {
+      const comparisons = await compareGolden(golden, backend, { fuse: false });
+      expect(comparisons.map(({ tensor }) => tensor)).toEqual([...golden.expected.keys()]);
+      // f32 with the same order of layers: far below the GPU's tolerance.
+      expect(comparisons.filter((comparison) => isOff(comparison, 1e-5))).toEqual([]);
+    }
+  } finally {
+    backend.close();
+  }
+});
 
 test('a wrong, a missing and a non-finite tensor are seen', async () => {
-  const golden = await read(seeded[0]);
+  const [golden] = await read(TINY_GOLDENS[0]);
   const cpu = await openBackend('oracle');
   const comparisons = await compareGolden(
     golden,

@@ -7,6 +7,7 @@ import { es as benchEs } from '../../bench/page/texts/es.ts';
 import { ja as benchJa } from '../../bench/page/texts/ja.ts';
 import { zh as benchZh } from '../../bench/page/texts/zh.ts';
 import { fillHtml } from '../../scripts/texts.mjs';
+import { FORMATS } from '../../src/codecs/formats.ts';
 import { roughly, timeLeft } from '../format.ts';
 import { choicesAt, choiceTitle } from '../models.ts';
 import { de } from './de.ts';
@@ -117,9 +118,12 @@ describe('in another language', () => {
   });
 });
 
-/** Names and signs, which are the same in all languages. */
+/** Names and signs, which are the same in all languages, and the formats. */
 const NAMES =
-  /^(Crispen|API|Lanczos|PNG|JPEG|WebP|AVIF|Esc|[\d.]+×|\d+ %|[−+←→()]|A\d|((Full HD|QHD|4K), )?\d+ × \d+)$/;
+  /^(Crispen|API|Lanczos|Esc|[\d.]+×|\d+ %|[−+←→()]|A\d|((Full HD|QHD|4K), )?\d+ × \d+)$/;
+const FORMAT_NAMES: readonly string[] = Object.values(FORMATS).map(({ name }) => name);
+const isName = (text: string): boolean =>
+  NAMES.test(text) || FORMAT_NAMES.includes(text.toLowerCase());
 
 describe.each([
   ['index.html', en.page],
@@ -130,7 +134,7 @@ describe.each([
   it('itself', () => {
     const strays = [...html.replace(/<!--.*?-->/gs, '').matchAll(/>([^<>]+)</g)]
       .map(([, text]) => text.replace(/\s+/g, ' ').trim())
-      .filter((text) => text !== '' && !NAMES.test(text));
+      .filter((text) => text !== '' && !isName(text));
     expect(strays).toEqual([]);
     const attributes = [...html.matchAll(/\s(aria-label|title|alt|placeholder)="([^"]+)"/g)];
     expect(attributes.filter(([, , text]) => text !== '{name}{size}')).toEqual([]);
@@ -182,7 +186,7 @@ function sentences(source: string, file: string): string[] {
     }
     if (
       text !== null &&
-      !NAMES.test(text.trim()) &&
+      !isName(text.trim()) &&
       /^[A-Z].*\s|[a-z]{2,} [a-z]+.*[.…:?]\s*$/.test(text)
     )
       found.push(text);

@@ -35,7 +35,10 @@ test.each(KEPT)('%s (%s, %s) expands as before', async (...kept) => {
 
 test('no expansion is kept that nothing has any more', () => {
   const files = readdirSync('test/expansions').filter((name) => name.endsWith('.wgsl'));
-  expect(files.toSorted()).toEqual(KEPT.map(fileOf).toSorted());
+  expect(files.length).toBeGreaterThan(50);
+  // The tests above miss one that is not kept. A new one is written after the last test.
+  const kept = new Set(KEPT.map(fileOf));
+  expect(files.filter((name) => !kept.has(name))).toEqual([]);
 });
 
 // The f16 group also loads the kernel tests on machines without an adapter.

@@ -88,7 +88,7 @@ describe('crispen/node', () => {
     ['an unknown option', { sise: 2 }, 'INVALID_INPUT'],
     ['two sizes', { scale: 2, width: 9 }, 'INVALID_INPUT'],
     ['a factor beyond 16', { scale: 17 }, 'INVALID_INPUT'],
-    ['an unknown format', { format: 'bmp' }, 'INVALID_INPUT'],
+    ['an unknown format', { format: 'xyz' }, 'INVALID_INPUT'],
     ['a task of another model', { task: 'denoise', method: 'lanczos' }, 'INVALID_INPUT'],
     ['a missing folder', { to: '/nowhere/at/all.png' }, 'INVALID_INPUT'],
     ['a name without format', { to: 'result.xyz' }, 'ENCODE_FAILED'],

@@ -6,8 +6,6 @@ import { readSafetensors } from './safetensors.ts';
 import { DTYPE_BYTES, elementCount, type Tensor, type TensorMap } from './tensor.ts';
 import { writeSafetensors } from './writeSafetensors.ts';
 
-/** Golden files with the network under `model`. */
-const MODELS = /\/(asid|dlsn|gla_module|swinir|srformer|omnisr|dat|realplksr|rcan|mosr|realcugan)_/;
 const root = new URL('../../', import.meta.url);
 const filesIn = (folder: string): string[] =>
   readdirSync(new URL(folder, root))
@@ -84,15 +82,21 @@ describe('reading', () => {
 
   test.each(filesIn('test/golden'))('%s: survives being written again', (path) => {
     const first = readSafetensors(read(path));
+    const { model, arch = model, module, nf } = first.metadata;
     if (path.includes('tiny_a2n')) {
-      expect(first.metadata.nf).toBe('8');
+      expect(nf).toBe('8');
       expect(first.tensors.get('weights.conv_first.weight')?.shape).toEqual([8, 3, 3, 3]);
-    } else if (MODELS.test(path)) {
-      expect(path).toContain(`/${first.metadata.model}_`);
-      expect(first.tensors.get('output')?.shape[0]).toBe(1);
-    } else if (!path.includes('acla_') && !path.includes('cla_') && !path.includes('lcoan_')) {
-      expect(first.metadata.arch).toMatch(/^(compact|span|rrdb|edsr)$/);
-      expect(first.tensors.get('input')?.shape.slice(0, 2)).toEqual([1, 3]);
+    } else if (module !== undefined) {
+      expect(path).toContain('/acla_');
+    } else {
+      // The header names the network, such as `EDSR_CLA (repaired)`, and the file's name begins with it.
+      const [name] = /^\w+/.exec(model ?? arch ?? '') ?? ['no network'];
+      expect(path).toContain(`/${name.toLowerCase()}_`);
+      const input = first.tensors.get('input')?.shape ?? [];
+      expect([1, 3, name === 'gla_module' ? 16 : 3]).toContain(input[1]);
+      expect([input.length, input[0]]).toEqual([4, 1]);
+      // The attentions of EDSR-CLA are recorded, not the whole network.
+      if (!name.includes('CLA')) expect(first.tensors.get('output')?.shape[0]).toBe(1);
     }
     const second = readSafetensors(writeSafetensors(first.tensors, first.metadata));
     expect(second).toEqual(first);

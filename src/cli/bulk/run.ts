@@ -334,8 +334,14 @@ async function listFrom(values: Values): Promise<string[]> {
   return text.split(values.null ? '\0' : /\r?\n/).filter((name) => name !== '');
 }
 
-/** Bytes per pixel of a result, as is usual for photos. */
-const BYTES_PER_PIXEL = { png: 2, jpeg: 0.6, webp: 0.4, avif: 0.35 } as const;
+/** Bytes per pixel of a result, as is usual for photos; `UNCOMPRESSED` for all other formats. */
+const BYTES_PER_PIXEL: Readonly<Record<string, number>> = {
+  png: 2,
+  jpeg: 0.6,
+  webp: 0.4,
+  avif: 0.35,
+};
+const UNCOMPRESSED = 4;
 /** The number of pictures whose size is read to estimate the total. */
 const SAMPLED = 400;
 
@@ -353,7 +359,7 @@ async function estimateSizes(work: readonly Work[], { task: { size } }: ImageSet
     sampled++;
     input += pixels;
     output += pixels * factor ** 2;
-    bytes += pixels * factor ** 2 * BYTES_PER_PIXEL[work[i].format];
+    bytes += pixels * factor ** 2 * (BYTES_PER_PIXEL[work[i].format] ?? UNCOMPRESSED);
     largest = Math.max(largest, pixels);
   }
   const share = sampled === 0 ? 0 : work.length / sampled;
