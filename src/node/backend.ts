@@ -1,8 +1,9 @@
+import type { Speed } from '../cpu/estimate.ts';
 import type { CpuModel } from '../cpu/model.ts';
 import type { Fusion } from '../engine/compile/fuse.ts';
 import type { ModelOptions as EngineModelOptions } from '../engine/engine.ts';
 import type { Device, DeviceSource } from '../engine/gpu/device.ts';
-import { interpret, upscaleOnCpu } from '../engine/oracle/interpreter.ts';
+import { estimateCpuMilliseconds, interpret, upscaleOnCpu } from '../engine/oracle/interpreter.ts';
 import { findTaps, type PlanarInput } from '../engine/oracle/trace.ts';
 import type { Pass } from '../engine/pipeline/enlarge.ts';
 import { WholeImage } from '../engine/pipeline/wholeImage.ts';
@@ -14,6 +15,7 @@ import type {
   UpscaleOptions,
   UpscaleResult,
 } from '../engine/types.ts';
+import type { Size } from '../geometry.ts';
 import { depthOf, type Rgba8Image } from '../image/image.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
@@ -49,6 +51,13 @@ export type UpscaleFunction = (
 
 /** The part of a model that a pass needs. */
 export type PassModel = Pick<ChosenModel, 'name' | 'network' | 'weights' | 'f16'>;
+
+/** A run of a network over an image of a size. */
+export interface EstimatedRun extends Size {
+  readonly network: Network;
+  /** Whether its weights are safe in f16. */
+  readonly f16: boolean;
+}
 
 /** Measures quality: an engine, or another runtime as a second opinion. */
 export interface Measurer {
@@ -91,6 +100,11 @@ export interface Backend extends Measurer {
       readonly exact?: boolean;
     },
   ): Promise<Map<string, TracedTensor>>;
+  /**
+   * Milliseconds that networks take for LR images. The machine is measured at the first call, which must not
+   * run beside other work.
+   */
+  estimate(runs: readonly EstimatedRun[], precision?: Precision): Promise<number>;
   /** How many pipelines the GPU has compiled; 0 on the CPU. */
   readonly pipelines: number;
   /** To call after the first image: measures kernels quickly, if nothing is known of this GPU. */
@@ -156,6 +170,12 @@ const ORACLE: Backend = {
     return (image, options) => upscaleOnCpu(network, weights, image, options);
   },
   trace: (network, weights, input, taps) => interpret(network, weights, input, taps),
+  async estimate(runs) {
+    return runs.reduce(
+      (sum, { network, width, height }) => sum + estimateCpuMilliseconds(network, width, height),
+      0,
+    );
+  },
   pipelines: 0,
   async tune() {},
   close() {},
@@ -165,6 +185,7 @@ async function openCpuBackend(tiling: TilingChoice, threads?: number): Promise<B
   const { CpuModel } = await import('../cpu/model.ts');
   const { upscale, upscaleStrips } = await import('../cpu/upscale.ts');
   const crew = (await import('./threads.ts')).openCrew(threads);
+  let speed: Promise<Speed> | undefined;
   return {
     device: 'cpu',
     adapter: null,
@@ -189,6 +210,15 @@ async function openCpuBackend(tiling: TilingChoice, threads?: number): Promise<B
       const level = fuse === 'none' ? fuse : 'ops';
       const model = await CpuModel.load(network, weights, { crew, keep, fuse: level, exact });
       return (await import('../cpu/trace.ts')).traceOnCpu(model, input, taps);
+    },
+    async estimate(runs) {
+      const { estimateMilliseconds, measureSpeed } = await import('../cpu/estimate.ts');
+      speed ??= measureSpeed(crew);
+      let total = 0;
+      for (const { network, width, height } of runs) {
+        total += await estimateMilliseconds(network, width, height, await speed);
+      }
+      return total;
     },
     pipelines: 0,
     async tune() {},
@@ -261,6 +291,17 @@ async function openGpuBackend(tiling: TilingChoice, gpu: GPU, mode: TuneMode): P
     },
     trace: (network, weights, input, taps, options) =>
       host.retry((engine) => trace(engine, network, weights, input, taps, options)),
+    async estimate(runs, wish = 'auto') {
+      const { estimateOnGpu } = await import('../engine/tune/rate.ts');
+      return host.retry(async (engine) => {
+        let total = 0;
+        for (const { network, f16, ...size } of runs) {
+          const element = choosePrecision(wish, f16, adapter);
+          total += await engine.run((parts) => estimateOnGpu(parts, network, size, element));
+        }
+        return total;
+      });
+    },
     get pipelines() {
       return device?.pipelines ?? 0;
     },

@@ -1,0 +1,54 @@
+/** `model: 'auto'`; lazily loaded. */
+import { type AutoChoice, chooseSpeed } from '../catalog/auto.ts';
+import { runsOf } from '../catalog/chain.ts';
+import type { ModelFile } from '../catalog/files.ts';
+import type { Engine } from '../engine/engine.ts';
+import { choosePrecision } from '../engine/tune/precision.ts';
+import { estimateOnGpu } from '../engine/tune/rate.ts';
+import { throwIfAborted } from '../errors.ts';
+import type { Size } from '../geometry.ts';
+import type { CpuHost } from './cpu.ts';
+import type { EngineHost } from './host.ts';
+import type { ModelLoader, Runnable } from './modelLoader.ts';
+import type { WorkerConfig } from './protocol.ts';
+
+/** The part of a job's services that a choice needs. */
+export interface AutoServices {
+  readonly host: Pick<EngineHost, 'retry'>;
+  readonly loader: Pick<ModelLoader, 'network'>;
+  readonly config: Pick<WorkerConfig, 'files' | 'precision'>;
+  readonly cpu: () => Promise<Pick<CpuHost, 'estimate'>>;
+}
+
+/**
+ * The best models of a chain, or the fast ones where the best would take longer than 3 s. On the CPU, the
+ * estimate is that of `estimateCpu`. On a GPU, a convolution is timed once (engine/tune/rate.ts). If that
+ * fails, the best ones run.
+ * @param onGpu what is going to run them
+ * @throws CrispenError `ABORTED`
+ */
+export async function chooseAuto(
+  { host, loader, cpu, config }: AutoServices,
+  image: Size,
+  best: readonly Runnable[],
+  onGpu: boolean,
+  signal?: AbortSignal,
+): Promise<{ readonly models: readonly Runnable[]; readonly auto: AutoChoice }> {
+  const estimate = async (models: readonly Runnable[]): Promise<number> => {
+    const runs = await runsOf(image, models, (runnable) => loader.network(runnable));
+    if (!onGpu) return (await cpu()).estimate(runs);
+    const onEngine = async (engine: Engine) => {
+      let total = 0;
+      for (const { model, network, ...size } of runs) {
+        const element = choosePrecision(config.precision, model.entry?.f16, engine.adapter);
+        total += await engine.run((parts) => estimateOnGpu(parts, network, size, element));
+      }
+      return total;
+    };
+    return host.retry(onEngine, signal);
+  };
+  const made = (entry: ModelFile): Runnable => ({ id: entry.id, scale: entry.scale, entry });
+  const chosen = await chooseSpeed(config.files, best, made, estimate);
+  throwIfAborted(signal);
+  return chosen;
+}
