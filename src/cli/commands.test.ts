@@ -12,6 +12,7 @@ import { NO_TAGS } from '../image/tags.ts';
 import { readImage, writeImage } from '../node/images.ts';
 import { chooseModel, PACKAGE_ROOT } from '../node/model.ts';
 import { goldenCommand } from './golden-run.ts';
+import { autoWords } from './line.ts';
 import { qualityCommand } from './quality-run.ts';
 import { reportCommand } from './report-run.ts';
 import { upscaleCommand } from './upscale.ts';
@@ -57,6 +58,28 @@ async function run(
 const json = (): Record<string, unknown>[] => printed.map((line) => JSON.parse(line));
 
 describe('crispen', () => {
+  test('--model auto says what it chose, and what else there is', async () => {
+    expect(
+      await run(upscaleCommand, at('in.png'), at('auto.png'), '--model', 'auto', '--json'),
+    ).toBe(0);
+    const [line] = json();
+    expect(line).toMatchObject({ model: 'a2n-photo-x2', passes: ['a2n-photo-x2'], scale: 2 });
+    expect(line.auto).toMatchObject({ speed: 'best', others: ['pan-photo-x2'] });
+    const { bestMs } = line.auto as { bestMs: number };
+    expect(bestMs).toBeGreaterThan(0);
+    expect(bestMs).toBeLessThan(3000);
+    await run(upscaleCommand, at('in.png'), at('best.png'));
+    expect(await readFile(at('auto.png'))).toEqual(await readFile(at('best.png')));
+    await run(upscaleCommand, at('in.png'), at('auto.png'), '--model', 'auto');
+    expect(printed.join('\n')).toMatch(/a2n-photo-x2.*\nThe fast choice would be pan-photo-x2\.$/);
+    expect(autoWords({ speed: 'fast', bestMs: 9000, others: ['a', 'b'] })).toBe(
+      'The best choice, a, then b, would take about 9 s here.',
+    );
+    await expect(
+      run(upscaleCommand, at('in.png'), at('no.png'), '--model', 'auto', '--weights', at('w.pth')),
+    ).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+  });
+
   test('writes what the engine computes and reports it', async () => {
     expect(
       await run(upscaleCommand, at('in.png'), at('out.png'), '--model', 'a2n-x2', '--json'),
@@ -68,6 +91,7 @@ describe('crispen', () => {
       {
         backend: 'cpu',
         adapter: null,
+        auto: null,
         model: 'a2n-x2',
         scale: 2,
         networkScale: 2,

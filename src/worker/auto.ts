@@ -7,17 +7,27 @@ import { choosePrecision } from '../engine/tune/precision.ts';
 import { estimateOnGpu } from '../engine/tune/rate.ts';
 import { throwIfAborted } from '../errors.ts';
 import type { Size } from '../geometry.ts';
-import type { CpuHost } from './cpu.ts';
+import type { Network } from '../networks/network.ts';
 import type { EngineHost } from './host.ts';
-import type { ModelLoader, Runnable } from './modelLoader.ts';
 import type { WorkerConfig } from './protocol.ts';
+
+/** A model of a chain; as `Runnable` of modelLoader.ts. */
+interface Link {
+  readonly id: string;
+  readonly scale: number;
+  readonly entry: ModelFile | null;
+}
 
 /** The part of a job's services that a choice needs. */
 export interface AutoServices {
   readonly host: Pick<EngineHost, 'retry'>;
-  readonly loader: Pick<ModelLoader, 'network'>;
+  readonly loader: { network(model: Link): Promise<Network> };
   readonly config: Pick<WorkerConfig, 'files' | 'precision'>;
-  readonly cpu: () => Promise<Pick<CpuHost, 'estimate'>>;
+  readonly cpu: () => Promise<{
+    estimate(
+      runs: readonly (Size & { readonly model: Link; readonly network: Network })[],
+    ): Promise<number>;
+  }>;
 }
 
 /**
@@ -30,12 +40,12 @@ export interface AutoServices {
 export async function chooseAuto(
   { host, loader, cpu, config }: AutoServices,
   image: Size,
-  best: readonly Runnable[],
+  best: readonly Link[],
   onGpu: boolean,
   signal?: AbortSignal,
-): Promise<{ readonly models: readonly Runnable[]; readonly auto: AutoChoice }> {
-  const estimate = async (models: readonly Runnable[]): Promise<number> => {
-    const runs = await runsOf(image, models, (runnable) => loader.network(runnable));
+): Promise<{ readonly models: readonly Link[]; readonly auto: AutoChoice }> {
+  const estimate = async (models: readonly Link[]): Promise<number> => {
+    const runs = await runsOf(image, models, (model) => loader.network(model));
     if (!onGpu) return (await cpu()).estimate(runs);
     const onEngine = async (engine: Engine) => {
       let total = 0;
@@ -47,7 +57,7 @@ export async function chooseAuto(
     };
     return host.retry(onEngine, signal);
   };
-  const made = (entry: ModelFile): Runnable => ({ id: entry.id, scale: entry.scale, entry });
+  const made = (entry: ModelFile): Link => ({ id: entry.id, scale: entry.scale, entry });
   const chosen = await chooseSpeed(config.files, best, made, estimate);
   throwIfAborted(signal);
   return chosen;
