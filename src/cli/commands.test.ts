@@ -11,7 +11,9 @@ import type { Rgba8Image } from '../image/image.ts';
 import { NO_TAGS } from '../image/tags.ts';
 import { readImage, writeImage } from '../node/images.ts';
 import { chooseModel, PACKAGE_ROOT } from '../node/model.ts';
+import { cropsCommand } from './crops-run.ts';
 import { goldenCommand } from './golden-run.ts';
+import { PHOTOS, TITLE } from './large-crops.ts';
 import { autoWords } from './line.ts';
 import { qualityCommand } from './quality-run.ts';
 import { reportCommand } from './report-run.ts';
@@ -445,6 +447,43 @@ describe('quality:report', () => {
 
   test('a set that is not there: INVALID_INPUT', async () => {
     await expect(run(reportCommand, '--sets', 'None')).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    });
+  });
+});
+
+describe('quality:crops', () => {
+  test('draws every photo four times as large beside a plain enlargement', async () => {
+    const other = ['# Figures', '', TITLE, '', 'old', '', '## Crops', '', 'kept', ''].join('\n');
+    await writeFile(at('QUALITY.md'), other);
+    expect(await run(cropsCommand, '--out', at('QUALITY.md'))).toBe(0);
+    const text = await readFile(at('QUALITY.md'), 'utf8');
+    expect(text).toMatch(/^# Figures\n\n## Four times/);
+    expect(text).not.toContain('old');
+    expect(text).toMatch(/\n\n## Crops\n\nkept\n$/);
+    const files = [...text.matchAll(/\]\((docs\/quality\/[\w-]+\.webp)\)/g)].map(
+      ([, file]) => file,
+    );
+    expect(files).toHaveLength(5);
+    for (const file of files) {
+      const name = file.replace(/^.*\/|-large\.webp$/g, '');
+      const photo = await sharp(join(PHOTOS, `${name}.png`)).metadata();
+      const [width, height] = [photo.width * 4, photo.height * 4];
+      const picture = sharp(at(file));
+      expect(await picture.metadata()).toMatchObject({ width: 2 * width + 8, height });
+      // Both columns show the photo, and are not the same.
+      const column = (left: number) =>
+        sharp(at(file)).extract({ left, top: 0, width, height }).removeAlpha().raw().toBuffer();
+      const [plain, made] = [await column(0), await column(width + 8)];
+      const difference = plain.reduce((sum, value, i) => sum + Math.abs(value - made[i]), 0);
+      expect(difference / plain.length).toBeGreaterThan(0.3);
+      expect(difference / plain.length).toBeLessThan(8);
+    }
+    // The committed ones are theirs.
+    const shown = await readFile(join(PACKAGE_ROOT, 'QUALITY.md'), 'utf8');
+    for (const file of files) expect(shown).toContain(file);
+    await writeFile(at('QUALITY.md'), '# Figures\n');
+    await expect(run(cropsCommand, '--out', at('QUALITY.md'))).rejects.toMatchObject({
       code: 'INVALID_INPUT',
     });
   });
