@@ -3,9 +3,12 @@
 import type { OutputType } from '../codecs/formats.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
 import type { UpscaleOutput, UpscaleProgress, Upscaler } from '../worker/page/client.ts';
-import { AUTO } from '../worker/protocol.ts';
+import type { AUTO as Auto } from '../worker/protocol.ts';
 import { type ImageAttributes, restorationOf } from './attributes.ts';
 import { isAddress, type ReadyModel, readyModel, type Tool } from './shared.ts';
+
+/** Without the module that has it, which would be a file of its own. */
+const AUTO: typeof Auto = 'auto';
 
 export interface Events {
   readonly signal: AbortSignal;
