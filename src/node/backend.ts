@@ -16,6 +16,7 @@ import type {
   UpscaleResult,
 } from '../engine/types.ts';
 import type { Size } from '../geometry.ts';
+import { multiplyAddsPerPixel } from '../graph/analysis.ts';
 import { depthOf, type Rgba8Image } from '../image/image.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
@@ -55,9 +56,14 @@ export type PassModel = Pick<ChosenModel, 'name' | 'network' | 'weights' | 'f16'
 /** A run of a network over an image of a size. */
 export interface EstimatedRun extends Size {
   readonly network: Network;
-  /** Whether its weights are safe in f16. */
-  readonly f16: boolean;
 }
+
+/** Multiply-adds. */
+const workOf = (runs: readonly EstimatedRun[]): number =>
+  runs.reduce(
+    (sum, { network, width, height }) => sum + multiplyAddsPerPixel(network.graph) * width * height,
+    0,
+  );
 
 /** Measures quality: an engine, or another runtime as a second opinion. */
 export interface Measurer {
@@ -101,10 +107,10 @@ export interface Backend extends Measurer {
     },
   ): Promise<Map<string, TracedTensor>>;
   /**
-   * Milliseconds that networks take for LR images. The machine is measured at the first call, which must not
-   * run beside other work.
+   * Milliseconds that networks take for LR images. The CPU is measured at the first call, which must not run
+   * beside other work. A GPU is as fast as in the last job; null before the first one.
    */
-  estimate(runs: readonly EstimatedRun[], precision?: Precision): Promise<number>;
+  estimate(runs: readonly EstimatedRun[]): Promise<number | null>;
   /** How many pipelines the GPU has compiled; 0 on the CPU. */
   readonly pipelines: number;
   /** To call after the first image: measures kernels quickly, if nothing is known of this GPU. */
@@ -291,17 +297,8 @@ async function openGpuBackend(tiling: TilingChoice, gpu: GPU, mode: TuneMode): P
     },
     trace: (network, weights, input, taps, options) =>
       host.retry((engine) => trace(engine, network, weights, input, taps, options)),
-    async estimate(runs, wish = 'auto') {
-      const { estimateOnGpu } = await import('../engine/tune/rate.ts');
-      return host.retry(async (engine) => {
-        let total = 0;
-        for (const { network, f16, ...size } of runs) {
-          const element = choosePrecision(wish, f16, adapter);
-          total += await engine.run((parts) => estimateOnGpu(parts, network, size, element));
-        }
-        return total;
-      });
-    },
+    estimate: (runs) =>
+      host.retry((engine) => engine.run(async ({ pace }) => pace.expect(workOf(runs)))),
     get pipelines() {
       return device?.pipelines ?? 0;
     },

@@ -112,11 +112,9 @@ export class Enlarger {
   ): Promise<ImagePlan> {
     const read = (path: string) => this.#weightFile(path);
     const isPlain = method === 'lanczos';
-    const { model, precision } = this.#settings;
-    const estimate = (runs: readonly PlannedRun[]) => {
-      const all = runs.map(({ model: { f16 }, ...run }) => ({ ...run, f16 }));
-      return this.#alone(signal, () => this.backend.estimate(all, precision));
-    };
+    const { model } = this.#settings;
+    const estimate = (runs: readonly PlannedRun[]) =>
+      this.#alone(signal, () => this.backend.estimate(runs));
     const planned = await chooseChain(image, size, {
       ...this.#settings,
       // A resize needs no choice.

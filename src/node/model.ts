@@ -132,7 +132,7 @@ export async function chooseChain(
     ...options
   }: Omit<ModelOptions, 'scale'> & {
     readonly task?: Task | undefined;
-    readonly estimate?: ((runs: readonly PlannedRun[]) => Promise<number>) | undefined;
+    readonly estimate?: ((runs: readonly PlannedRun[]) => Promise<number | null>) | undefined;
   },
 ): Promise<{
   readonly chain: readonly ChosenModel[];
@@ -174,7 +174,7 @@ export async function chooseChain(
 function chooseAuto(
   image: Size,
   best: readonly ModelFile[],
-  estimate: (runs: readonly PlannedRun[]) => Promise<number> = () => Promise.reject(),
+  estimate: (runs: readonly PlannedRun[]) => Promise<number | null> = async () => null,
 ) {
   const there = MODEL_FILES.filter((model) => best.includes(model) || findShipped(model));
   return chooseSpeed(

@@ -21,24 +21,18 @@ function services(parts: Partial<AutoServices> = {}) {
   const made: AutoServices = {
     host: { retry } as unknown as AutoServices['host'],
     loader: { network: async ({ entry }) => shippedNetwork(entry ?? findModel('a2n-x2')) },
-    config: { files: MODEL_FILES, precision: 'auto' },
+    config: { files: MODEL_FILES },
     cpu: async () => ({ estimate }),
     ...parts,
   };
   return { made, estimate, retry };
 }
 
-/** An engine on a software adapter whose pace is known. */
-function software(workPerMs: number) {
-  const adapter = { isFallbackAdapter: true, features: [] };
-  const parts = {
-    device: { adapter },
-    pace: { withTarget: () => ({ submissionWork: () => workPerMs }) },
-  };
-  const engine = { adapter, run: (work: (given: object) => Promise<number>) => work(parts) };
-  const retry = vi.fn((task: (given: Engine) => Promise<number>) =>
-    task(engine as unknown as Engine),
-  );
+/** An engine whose last job had a speed; null: there was none. */
+function engineOf(workPerMs: number | null) {
+  const pace = { expect: (work: number) => workPerMs && work / workPerMs };
+  const engine = { run: (work: (given: object) => unknown) => work({ pace }) };
+  const retry = vi.fn((task: (given: Engine) => unknown) => task(engine as unknown as Engine));
   return { retry: retry as unknown as AutoServices['host']['retry'] };
 }
 
@@ -76,7 +70,7 @@ describe('on a GPU', () => {
       [2.9, 'a2n-photo-x2'],
       [3.1, 'pan-photo-x2'],
     ] as const) {
-      const host = software((work * 8000) / (seconds * 1000));
+      const host = engineOf((work * 8000) / (seconds * 1000));
       const { made } = services({ host, cpu });
       const chosen = await chooseAuto(made, image, best, true);
       expect(ids(chosen)).toEqual([id]);
@@ -85,7 +79,11 @@ describe('on a GPU', () => {
     expect(cpu).not.toHaveBeenCalled();
   });
 
-  it('takes the best models where it cannot be measured', async () => {
+  it('takes the best models before its first job, and where asking fails', async () => {
+    const first = services({ host: engineOf(null) });
+    expect(await chooseAuto(first.made, image, best, true)).toMatchObject({
+      auto: { speed: 'best', bestMs: null },
+    });
     const { made, retry } = services();
     const chosen = await chooseAuto(made, image, best, true);
     expect(retry).toHaveBeenCalledTimes(1);

@@ -1,12 +1,10 @@
-/** `model: 'auto'`; lazily loaded. */
+/** `model: 'auto'`. */
 import { type AutoChoice, chooseSpeed } from '../catalog/auto.ts';
 import { runsOf } from '../catalog/chain.ts';
 import type { ModelFile } from '../catalog/files.ts';
-import type { Engine } from '../engine/engine.ts';
-import { choosePrecision } from '../engine/tune/precision.ts';
-import { estimateOnGpu } from '../engine/tune/rate.ts';
 import { throwIfAborted } from '../errors.ts';
 import type { Size } from '../geometry.ts';
+import { multiplyAddsPerPixel } from '../graph/analysis.ts';
 import type { Network } from '../networks/network.ts';
 import type { EngineHost } from './host.ts';
 import type { WorkerConfig } from './protocol.ts';
@@ -22,7 +20,7 @@ interface Link {
 export interface AutoServices {
   readonly host: Pick<EngineHost, 'retry'>;
   readonly loader: { network(model: Link): Promise<Network> };
-  readonly config: Pick<WorkerConfig, 'files' | 'precision'>;
+  readonly config: Pick<WorkerConfig, 'files'>;
   readonly cpu: () => Promise<{
     estimate(
       runs: readonly (Size & { readonly model: Link; readonly network: Network })[],
@@ -32,8 +30,8 @@ export interface AutoServices {
 
 /**
  * The best models of a chain, or the fast ones where the best would take longer than 3 s. On the CPU, the
- * estimate is that of `estimateCpu`. On a GPU, a convolution is timed once (engine/tune/rate.ts). If that
- * fails, the best ones run.
+ * estimate is that of `estimateCpu`. On a GPU, it is the work at the speed of the last job. Before the first
+ * job, and where nothing can be estimated, the best models run.
  * @param onGpu what is going to run them
  * @throws CrispenError `ABORTED`
  */
@@ -44,18 +42,15 @@ export async function chooseAuto(
   onGpu: boolean,
   signal?: AbortSignal,
 ): Promise<{ readonly models: readonly Link[]; readonly auto: AutoChoice }> {
-  const estimate = async (models: readonly Link[]): Promise<number> => {
+  const estimate = async (models: readonly Link[]): Promise<number | null> => {
     const runs = await runsOf(image, models, (model) => loader.network(model));
     if (!onGpu) return (await cpu()).estimate(runs);
-    const onEngine = async (engine: Engine) => {
-      let total = 0;
-      for (const { model, network, ...size } of runs) {
-        const element = choosePrecision(config.precision, model.entry?.f16, engine.adapter);
-        total += await engine.run((parts) => estimateOnGpu(parts, network, size, element));
-      }
-      return total;
-    };
-    return host.retry(onEngine, signal);
+    const work = runs.reduce(
+      (sum, { network, width, height }) =>
+        sum + multiplyAddsPerPixel(network.graph) * width * height,
+      0,
+    );
+    return host.retry((engine) => engine.run(async ({ pace }) => pace.expect(work)), signal);
   };
   const made = (entry: ModelFile): Link => ({ id: entry.id, scale: entry.scale, entry });
   const chosen = await chooseSpeed(config.files, best, made, estimate);

@@ -10,6 +10,7 @@ import type { Size } from '../geometry.ts';
 import { type Depth, depthOf, type Rgba8Image, type RgbaImage } from '../image/image.ts';
 import { isGrey, isOpaque, toRgba8 } from '../image/pixels.ts';
 import type { DecodedImage, ImageTags } from '../image/tags.ts';
+import { chooseAuto } from './auto.ts';
 import type { CpuHost } from './cpu.ts';
 import type { EngineHost, LoadModel } from './host.ts';
 import type { ModelLoader, Runnable } from './modelLoader.ts';
@@ -101,7 +102,6 @@ export async function chosenChain(
 ): Promise<ReturnType<typeof chainOf> & { readonly auto?: AutoChoice }> {
   const chain = chainOf(services.config, image, plan, model);
   if (!plan.auto || backend === 'lanczos') return chain;
-  const { chooseAuto } = await import('./auto.ts');
   const onGpu = backend === 'webgpu';
   return { ...chain, ...(await chooseAuto(services, image, chain.models, onGpu, signal)) };
 }
