@@ -3,7 +3,7 @@ import type { UpscaleOutput, Upscaler } from '../src/index.ts';
 import { dimensions } from './format.ts';
 import { cropKey } from './job.ts';
 import type { Figures } from './measure/measure-worker.ts';
-import { choiceTitle } from './models.ts';
+import { madeTitle } from './models.ts';
 import { wishWords } from './sizes.ts';
 import { type Item, type Result, type State, selectedOf, type Trouble } from './state.ts';
 import { t } from './texts/texts.ts';
@@ -52,8 +52,10 @@ interface Drawn {
 }
 
 /** A result and what made it: `Photo 2×`. */
-export const resultTitle = ({ settings, backend }: Result): string =>
-  `${backend === 'lanczos' ? 'Lanczos' : choiceTitle(settings.model)} ${wishWords(settings.size)}`.trim();
+export const resultTitle = (result: Result): string => {
+  const maker = result.backend === 'lanczos' ? 'Lanczos' : madeTitle(result);
+  return `${maker} ${wishWords(result.settings.size)}`.trim();
+};
 
 const plainKey = ({ id }: Item, { width, height, crop }: Result) =>
   `${id} ${width}x${height} ${cropKey(crop)}`;

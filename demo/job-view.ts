@@ -3,7 +3,7 @@ import type { Metadata } from '../src/index.ts';
 import { get, say } from './dom.ts';
 import type { SaveFormat } from './download.ts';
 import { dimensions, duration, roughly, timeLeft } from './format.ts';
-import { choiceTitle, type Offer, titleOf } from './models.ts';
+import { choiceTitle, kindOfSpeed, madeTitle, type Offer, titleOf } from './models.ts';
 import { wishWords } from './sizes.ts';
 import { type Item, type Result, type State, selectedOf, type Way } from './state.ts';
 import type { Language } from './texts/languages.ts';
@@ -23,6 +23,7 @@ export interface JobActions {
   share(): Promise<void>;
   dragOut(event: DragEvent): void;
   inspect(): void;
+  setKind(kind: string): void;
 }
 
 /** Shows the selected picture's job: progress, questions, the result and how to save it. */
@@ -40,6 +41,8 @@ export class JobView {
     // Dragging the button out of the window drags the file.
     get('save-png').addEventListener('dragstart', (event) => actions.dragOut(event));
     get('inspect').addEventListener('click', () => actions.inspect());
+    const other = get('make-other');
+    other.addEventListener('click', () => actions.setKind(other.dataset.kind ?? ''));
     get('cancel').addEventListener('click', () => actions.cancel());
     for (const id of ['again', 'go-on']) get(id).addEventListener('click', () => actions.restart());
     get('revert').addEventListener('click', () => actions.revert());
@@ -111,7 +114,7 @@ export class JobView {
     const isStale = phase.kind !== 'done';
     if (isStale) {
       const size = wishWords(settings.size);
-      const what = [...(size ? [size] : []), choiceTitle(settings.model)];
+      const what = [...(size ? [size] : []), madeTitle(result)];
       say(get('stale-text'), t.result.stillSee(what.join(t.queue.separator)));
     }
     say(get('fact-from'), dimensions(result.inputWidth, result.inputHeight));
@@ -125,6 +128,7 @@ export class JobView {
     const chain = names.filter((name, i) => name !== names[i - 1]).join(t.result.next);
     const isRepeated = new Set(names).size < names.length;
     say(get('fact-by'), madeBy(result, isRepeated ? t.result.runs(chain, names.length) : chain));
+    this.#renderOther(result, isStale);
     const kept = keptWords(source);
     say(get('fact-kept'), kept);
     get('fact-kept').hidden = kept === '';
@@ -140,6 +144,20 @@ export class JobView {
     get('inspect').hidden = passes.length === 0;
     get('fact-tiles').hidden = result.diagnostics.statistics === 'exact';
     get('fact-approximate').hidden = !result.diagnostics.approximate;
+  }
+
+  /** After an automatic choice: the other model, and how long it would take if that is known. */
+  #renderOther({ diagnostics, backend }: Result, isStale: boolean): void {
+    const { auto } = diagnostics;
+    const isOffered = auto !== undefined && auto.others.length > 0 && backend !== 'lanczos';
+    get('other').hidden = isStale || !isOffered;
+    if (!isOffered) return;
+    const kind = kindOfSpeed(auto.speed === 'best' ? 'fast' : 'best');
+    const title = choiceTitle({ kind, title: auto.others.join(t.result.next) });
+    const isSlow = auto.speed === 'fast' && auto.bestMs !== null;
+    say(get('other-time'), isSlow ? t.result.wouldTake(title, roughly(auto.bestMs ?? 0)) : '');
+    say(get('make-other'), t.result.makeWith(title));
+    get('make-other').dataset.kind = kind;
   }
 
   #renderNotice({ detection, items }: State, item: Item | null): void {

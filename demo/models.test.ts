@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { choicesAt, choicesFor, choose, tasksOf, thumbnailOf, titleOf } from './models.ts';
+import {
+  choicesAt,
+  choicesFor,
+  choose,
+  madeTitle,
+  tasksOf,
+  thumbnailOf,
+  titleOf,
+} from './models.ts';
 
 const none = { kind: null, best: false, fast: false } as const;
 const models = [
@@ -45,6 +53,7 @@ it('offers the tasks that there are models for', () => {
 describe('choicesAt', () => {
   it('offers what exists at the scale, photos first, unknown kinds last', () => {
     expect(choicesAt(models, 2).map((choice) => choice.id)).toEqual([
+      'auto',
       'a2n-photo-x2',
       'pan-photo-x2',
       'pan-x2',
@@ -69,7 +78,7 @@ describe('choicesAt', () => {
   });
 
   it('describes a kind without words of its own by the manifest', () => {
-    expect(choicesAt(models, 2)[4]).toMatchObject({ title: 'new-x2', text: 'Small and quick.' });
+    expect(choicesAt(models, 2)[5]).toMatchObject({ title: 'new-x2', text: 'Small and quick.' });
   });
 });
 
@@ -88,6 +97,16 @@ it('offers all models of a restoration, the default first', () => {
   expect(choose(all, 'denoise', 1, 'photo').id).toBe('a2n-denoise-x1');
 });
 
+it('calls results by what made them, not by how that was chosen', () => {
+  const settings = { model: choose(models, 'upscale', 2, 'photo-auto') };
+  const title = (speed: 'best' | 'fast') =>
+    madeTitle({ settings, diagnostics: { auto: { speed, bestMs: null, others: [] } } });
+  expect(title('best')).toBe('Photo');
+  expect(title('fast')).toBe('Photo (fast)');
+  const clean = { model: choose(models, 'upscale', 2, 'clean') };
+  expect(madeTitle({ settings: clean, diagnostics: {} })).toBe('Clean');
+});
+
 it('calls models by their cards', () => {
   expect(titleOf(models, 'a2n-photo-x2')).toBe('Photo');
   expect(titleOf(models, 'pan-x3')).toBe('Clean (fast)');
@@ -97,6 +116,7 @@ it('calls models by their cards', () => {
 it('every card has a picture, restorations too', () => {
   const drawings = ['clean', 'clean-fast', 'lcoan', 'acla', 'asid', 'a2nm', 'a2n'];
   const photos = [
+    'photo-auto',
     'photo',
     'photo-fast',
     'a2n-photo',
@@ -117,7 +137,10 @@ describe('choose', () => {
     expect(choose(models, 'upscale', 3, 'clean-fast').id).toBe('pan-x3');
     expect(choose(models, 'upscale', 2, 'clean-fast').id).toBe('pan-x2');
     expect(choose(models, 'upscale', 2, 'photo-fast').id).toBe('pan-photo-x2');
-    expect(choose(models, 'upscale', 2, '').id).toBe('a2n-photo-x2');
+    expect(choose(models, 'upscale', 2, 'photo').id).toBe('a2n-photo-x2');
+    expect(choose(models, 'upscale', 2, '')).toMatchObject({ id: 'auto', kind: 'photo-auto' });
+    // Without a fast photo model, there is nothing to choose.
+    expect(choose(models, 'upscale', 3, 'photo-auto').id).toBe('a2n-photo-x2');
   });
 
   it('takes the model of a task that restores, at any scale', () => {

@@ -1,4 +1,4 @@
-import type { AddedTask, ModelEntry, Task } from '../src/index.ts';
+import type { AddedTask, ModelEntry, Task, UpscaleOutput } from '../src/index.ts';
 import { type Texts, t } from './texts/texts.ts';
 
 export type Scale = number;
@@ -29,6 +29,7 @@ export const tasksOf = (models: readonly Offer[]): PictureTask[] =>
 
 /** The kinds in the order of the list. Other models follow, under their ids. */
 const KINDS: readonly string[] = [
+  'photo-auto',
   'photo',
   'photo-fast',
   'clean',
@@ -58,6 +59,22 @@ export const choiceTitle = ({ kind, title }: Pick<ModelOption, 'kind' | 'title'>
 
 const familyOf = ({ id }: Pick<Offer, 'id'>): string => id.replace(/-x\d+$/, '');
 
+/** The title of the model that made a result: what the automatic choice was, and not that it was one. */
+export const madeTitle = ({
+  settings,
+  diagnostics,
+}: {
+  readonly settings: { readonly model: Pick<ModelOption, 'kind' | 'title'> };
+  readonly diagnostics: Pick<UpscaleOutput['diagnostics'], 'auto'>;
+}): string => {
+  const { model } = settings;
+  const { auto } = diagnostics;
+  return choiceTitle(auto ? { ...model, kind: kindOfSpeed(auto.speed) } : model);
+};
+
+export const kindOfSpeed = (speed: 'best' | 'fast'): string =>
+  speed === 'fast' ? 'photo-fast' : 'photo';
+
 /** The best and the fast model of a kind have its name; others have their family's. */
 function kindOf({ id, kind, best, fast }: Offer): string {
   if (kind !== null && best) return kind;
@@ -67,7 +84,7 @@ function kindOf({ id, kind, best, fast }: Offer): string {
 /**
  * The models for a factor, one of each kind, those for photos first: the model of that scale, or
  * else the next larger one, or else the largest. A family appears once. A fast model is only
- * offered if it saves time.
+ * offered if it saves time, and only then is there an automatic choice between the photo models.
  */
 export function choicesAt(models: readonly Offer[], factor: number): ModelOption[] {
   const order = KINDS;
@@ -81,14 +98,22 @@ export function choicesAt(models: readonly Offer[], factor: number): ModelOption
     return above ?? (kind.endsWith('-fast') ? [] : (own.at(-1) ?? []));
   });
   chosen.sort((a, b) => fits(a) - fits(b));
-  return chosen
+  const choices = chosen
     .filter(
       (offer, i) =>
         offer.scale === factor || chosen.findIndex((o) => familyOf(o) === familyOf(offer)) === i,
     )
-    .map(described)
-    .sort((a, b) => rank(a.kind) - rank(b.kind));
+    .map(described);
+  const isOpen = ['photo', 'photo-fast'].every((kind) => choices.some((c) => c.kind === kind));
+  return [...(isOpen ? [AUTOMATIC()] : []), ...choices].sort((a, b) => rank(a.kind) - rank(b.kind));
 }
+
+/** The library's `auto`. */
+const AUTOMATIC = (): ModelOption => ({
+  id: 'auto',
+  kind: 'photo-auto',
+  ...t.kinds['photo-auto'],
+});
 
 /** The models for a task and a factor. Those that restore serve any factor, the default first. */
 export const choicesFor = (
@@ -114,8 +139,8 @@ export function titleOf(models: readonly Offer[], id: string): string {
 }
 
 /**
- * The model of a task: that of the requested kind, for `photo-fast` also `photo`, or else the first
- * one.
+ * The model of a task: that of the requested kind, for `photo-fast` and `photo-auto` also `photo`, or else
+ * the first one.
  */
 export function choose(
   models: readonly Offer[],
@@ -125,7 +150,7 @@ export function choose(
 ): ModelOption {
   const choices = choicesFor(models, task, factor);
   const find = (wanted: string) => choices.find((candidate) => candidate.kind === wanted);
-  const choice = find(kind) ?? find(kind.replace(/-fast$/, '')) ?? choices[0];
+  const choice = find(kind) ?? find(kind.replace(/-(fast|auto)$/, '')) ?? choices[0];
   if (!choice) throw new Error(`The manifest has no model for ${task}.`);
   return choice;
 }

@@ -9,7 +9,7 @@ import {
   save,
 } from './download.ts';
 import { baseName, distinctNames, patternName, resultName } from './format.ts';
-import { choiceTitle } from './models.ts';
+import { madeTitle } from './models.ts';
 import type { Output } from './output.ts';
 import type { Session } from './session.ts';
 import { wishName } from './sizes.ts';
@@ -144,7 +144,7 @@ export class Saving {
     const { pattern } = this.#parts.output;
     const [name, size] = [item.picture.name, wishName(settings.size)];
     if (pattern === '') return resultName(name, size, EXTENSIONS[format]);
-    const model = choiceTitle(settings.model);
+    const model = madeTitle(result);
     const parts = { name: baseName(name), size, model, width, height };
     return patternName(pattern, parts, EXTENSIONS[format]);
   }

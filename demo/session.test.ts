@@ -28,7 +28,7 @@ const without: Detection = {
 };
 
 /** A session with an upscaler whose jobs end when the test says so. */
-function setUp(detection: Detection = withGpu, canPickFile = false) {
+function setUp(detection: Detection = withGpu, canPickFile = false, offered = models) {
   const jobs: {
     request: UpscaleRequest;
     close: ReturnType<typeof vi.fn>;
@@ -70,7 +70,7 @@ function setUp(detection: Detection = withGpu, canPickFile = false) {
   const draw = vi.fn(async (file: Blob) => file as unknown as ImageBitmap);
   const session = new Session({
     upscaler: upscaler as unknown as Upscaler,
-    models,
+    models: offered,
     draw,
     canPickFile,
     release,
@@ -87,6 +87,30 @@ const item = (session: Session) => selectedOf(session.state) as Item;
 const kind = (session: Session) => item(session)?.phase.kind;
 const kinds = ({ state }: Session) => state.items.map(({ phase }) => phase.kind);
 const names = ({ state }: Session) => state.items.map(({ picture }) => picture.name);
+
+it('chooses automatically at first, and makes the other result in one step', async () => {
+  const { session, upscaler, jobs, open, settle } = setUp(without, false, [
+    ...models,
+    { ...findModel('pan-photo-x2'), description: '' },
+  ]);
+  await open(small);
+  expect(upscaler.estimateCpu).toHaveBeenCalledWith(30, 20, { scale: 2, model: 'auto' });
+  expect(jobs[0]?.request).toMatchObject({ scale: 2, model: 'auto' });
+  await jobs[0]?.finish();
+  session.setKind('photo-fast');
+  await settle();
+  expect(jobs[1]?.request).toMatchObject({ scale: 2, model: 'pan-photo-x2' });
+  await jobs[1]?.finish();
+  // Both results are kept. Where nothing is to be chosen, the photo model runs.
+  session.setKind('photo-auto');
+  expect(kind(session)).toBe('done');
+  session.setSize({ scale: 4 });
+  await settle();
+  expect(jobs).toHaveLength(3);
+  expect(jobs[2]?.request).toMatchObject({ scale: 4, model: 'a2n-photo-x2' });
+  session.setSize({ scale: 2 });
+  expect(item(session).settings.model).toMatchObject({ id: 'auto', kind: 'photo-auto' });
+});
 
 describe('one picture', () => {
   it('is enlarged with the chosen model', async () => {

@@ -74,6 +74,17 @@ export const overflowing = (page: Page) =>
       ),
   );
 
+/**
+ * The page starts with the best photo model, however slow the machine, so that results can be compared. What
+ * the page chooses by itself has its own test.
+ */
+export const startWithPhoto = (page: Page): Promise<unknown> =>
+  page.addInitScript(() => {
+    const key = 'crispen-settings';
+    const settings = { task: 'upscale', size: { scale: 2 }, kind: 'photo' };
+    if (localStorage.getItem(key) === null) localStorage.setItem(key, JSON.stringify(settings));
+  });
+
 /** Opens the demo in a page; `close` fails if anything went unhandled on it. */
 export async function openDemo(browser: Browser, options: Parameters<Browser['newPage']>[0] = {}) {
   const page = await browser.newPage(options);
@@ -82,6 +93,7 @@ export async function openDemo(browser: Browser, options: Parameters<Browser['ne
   page.on('console', (message) => {
     if (message.type() === 'error') complaints.push(message.text());
   });
+  await startWithPhoto(page);
   await page.goto(inject('siteUrl'));
   const close = async () => {
     await page.close();

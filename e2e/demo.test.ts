@@ -17,6 +17,7 @@ import { tinyCheckpoint } from '../test/checkpoints/tiny.ts';
 import { patience } from '../test/patience.ts';
 import { picture } from '../test/pictures.ts';
 import { launch } from './browser.ts';
+import { startWithPhoto } from './demo-page.ts';
 import { decode, encode, expected, expectSamePicture } from './oracle.ts';
 
 const MODEL = 'a2n-photo-x2';
@@ -41,6 +42,7 @@ async function open(): Promise<void> {
   });
   // A reload begins anew.
   await page.addInitScript(() => localStorage.setItem('crispen-keep', 'off'));
+  await startWithPhoto(page);
   await page.goto(`${inject('siteUrl')}${query}`);
 }
 

@@ -3,7 +3,7 @@ import type { Browser } from 'playwright';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { launch } from './browser.ts';
-import { downloadBy, dropOn, status } from './demo-page.ts';
+import { downloadBy, dropOn, startWithPhoto, status } from './demo-page.ts';
 import { tasksDuring } from './trace.ts';
 
 /** Browsers call longer tasks "long", and people notice them. */
@@ -18,6 +18,8 @@ afterAll(() => browser.close());
 it('from the first byte to the saved files, no task takes longer than 50 ms', async () => {
   const site = inject('siteUrl');
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+  // Of the large photo, the best model asks first.
+  await startWithPhoto(page);
   const photo = (width: number) =>
     sharp('public/samples/coffee.jpg').resize(width).jpeg().toBuffer();
   const [small, large] = [await photo(60), await photo(1500)];

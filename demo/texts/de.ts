@@ -168,6 +168,10 @@ export const de: Texts = {
     denoise: 'Rauschen entfernen',
   },
   kinds: {
+    'photo-auto': {
+      title: 'Automatisch',
+      text: 'Foto, oder Foto (schnell), wenn Foto hier länger als 3 s brauchen würde.',
+    },
     photo: {
       title: 'Foto',
       text: 'Aus dem Web oder vom Handy: entfernt auch JPEG-Spuren und Rauschen.',
@@ -264,6 +268,8 @@ export const de: Texts = {
     stillSee: (what) => `Zu sehen ist noch: ${what}.`,
     next: ', dann ',
     runs: (names, count) => `${names} (${count} Durchläufe)`,
+    wouldTake: (name, time) => `${name} würde hier ${time} brauchen.`,
+    makeWith: (name) => `Mit ${name} erstellen`,
     madeBy: (name, place) => `Erstellt mit ${name} auf: ${place}.`,
     plain: 'Einfach skaliert (Lanczos), ohne Netz.',
     processor: 'CPU',

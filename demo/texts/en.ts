@@ -168,6 +168,10 @@ export const en = {
     denoise: 'Remove noise',
   },
   kinds: {
+    'photo-auto': {
+      title: 'Automatic',
+      text: 'Photo, or Photo (fast) where Photo would take more than 3 s here.',
+    },
     photo: {
       title: 'Photo',
       text: 'From the web or a phone: removes JPEG traces and noise as well.',
@@ -258,6 +262,8 @@ export const en = {
     stillSee: (what: string) => `You still see ${what}.`,
     next: ', then ',
     runs: (names: string, count: number) => `${names} (${count} runs)`,
+    wouldTake: (name: string, time: string) => `${name} would take ${time} here.`,
+    makeWith: (name: string) => `Make it with ${name}`,
     madeBy: (name: string, place: string) => `Made by ${name} on ${place}.`,
     plain: 'A plain resize (Lanczos), made without a network.',
     processor: 'the CPU',

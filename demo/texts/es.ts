@@ -167,6 +167,10 @@ export const es: Texts = {
     denoise: 'Quitar ruido',
   },
   kinds: {
+    'photo-auto': {
+      title: 'Automático',
+      text: 'Foto, o Foto (rápido) si Foto tardaría aquí más de 3 s.',
+    },
     photo: {
       title: 'Foto',
       text: 'De la web o del móvil: también quita restos de JPEG y ruido.',
@@ -261,6 +265,8 @@ export const es: Texts = {
     stillSee: (what) => `Aún ves: ${what}.`,
     next: ', después ',
     runs: (names, count) => `${names} (${count} pasadas)`,
+    wouldTake: (name, time) => `${name} tardaría aquí ${time}.`,
+    makeWith: (name) => `Hacerlo con ${name}`,
     madeBy: (name, place) => `Hecho por ${name} en ${place}.`,
     plain: 'Redimensionada sin más (Lanczos), sin red.',
     processor: 'la CPU',

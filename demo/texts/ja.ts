@@ -166,6 +166,10 @@ export const ja: Texts = {
     denoise: 'ノイズを除去',
   },
   kinds: {
+    'photo-auto': {
+      title: '自動',
+      text: '「写真」を使い、3 秒を超えそうなら「写真（高速）」を使います。',
+    },
     photo: { title: '写真', text: 'ウェブやスマートフォンの写真。JPEG の乱れとノイズも除きます。' },
     'photo-fast': { title: '写真（高速）', text: 'ほぼ同じ結果を 3 分の 1 の時間で。' },
     clean: { title: 'きれいな画像', text: 'CG、イラスト、可逆圧縮の画像。細部をすべて残します。' },
@@ -254,6 +258,8 @@ export const ja: Texts = {
     stillSee: (what) => `表示中：${what}`,
     next: '、続いて ',
     runs: (names, count) => `${names}（${count} 回）`,
+    wouldTake: (name, time) => `${name}では、ここで${time}かかります。`,
+    makeWith: (name) => `${name}で作成`,
     madeBy: (name, place) => `${name} を使い、${place}で作成しました。`,
     plain: 'ネットワークを使わない通常のリサイズ（Lanczos）です。',
     processor: ' CPU ',

@@ -163,6 +163,10 @@ export const zh: Texts = {
     denoise: '去除噪点',
   },
   kinds: {
+    'photo-auto': {
+      title: '自动',
+      text: '使用“照片”；若在此设备上预计超过 3 秒，则使用“照片（快速）”。',
+    },
     photo: { title: '照片', text: '来自网络或手机：同时去除 JPEG 痕迹和噪点。' },
     'photo-fast': { title: '照片（快速）', text: '效果几乎相同，只需三分之一的时间。' },
     clean: { title: '干净图片', text: '渲染图、插画、无损图片：保留每个细节。' },
@@ -240,6 +244,8 @@ export const zh: Texts = {
     stillSee: (what) => `当前显示：${what}`,
     next: '，然后是 ',
     runs: (names, count) => `${names}（${count} 次）`,
+    wouldTake: (name, time) => `在此设备上，${name} 需要${time}。`,
+    makeWith: (name) => `改用 ${name} 生成`,
     madeBy: (name, place) => `由 ${name} 在${place}上生成。`,
     plain: '普通缩放（Lanczos），未使用网络。',
     processor: ' CPU ',

@@ -11,7 +11,10 @@ import type { Rgba8Image } from '../image/image.ts';
 import { NO_TAGS } from '../image/tags.ts';
 import { readImage, writeImage } from '../node/images.ts';
 import { chooseModel, PACKAGE_ROOT } from '../node/model.ts';
+import { cropsCommand } from './crops-run.ts';
 import { goldenCommand } from './golden-run.ts';
+import { PHOTOS, TITLE } from './large-crops.ts';
+import { autoWords } from './line.ts';
 import { qualityCommand } from './quality-run.ts';
 import { reportCommand } from './report-run.ts';
 import { upscaleCommand } from './upscale.ts';
@@ -57,6 +60,28 @@ async function run(
 const json = (): Record<string, unknown>[] => printed.map((line) => JSON.parse(line));
 
 describe('crispen', () => {
+  test('--model auto says what it chose, and what else there is', async () => {
+    expect(
+      await run(upscaleCommand, at('in.png'), at('auto.png'), '--model', 'auto', '--json'),
+    ).toBe(0);
+    const [line] = json();
+    expect(line).toMatchObject({ model: 'a2n-photo-x2', passes: ['a2n-photo-x2'], scale: 2 });
+    expect(line.auto).toMatchObject({ speed: 'best', others: ['pan-photo-x2'] });
+    const { bestMs } = line.auto as { bestMs: number };
+    expect(bestMs).toBeGreaterThan(0);
+    expect(bestMs).toBeLessThan(3000);
+    await run(upscaleCommand, at('in.png'), at('best.png'));
+    expect(await readFile(at('auto.png'))).toEqual(await readFile(at('best.png')));
+    await run(upscaleCommand, at('in.png'), at('auto.png'), '--model', 'auto');
+    expect(printed.join('\n')).toMatch(/a2n-photo-x2.*\nThe fast choice would be pan-photo-x2\.$/);
+    expect(autoWords({ speed: 'fast', bestMs: 9000, others: ['a', 'b'] })).toBe(
+      'The best choice, a, then b, would take about 9 s here.',
+    );
+    await expect(
+      run(upscaleCommand, at('in.png'), at('no.png'), '--model', 'auto', '--weights', at('w.pth')),
+    ).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+  });
+
   test('writes what the engine computes and reports it', async () => {
     expect(
       await run(upscaleCommand, at('in.png'), at('out.png'), '--model', 'a2n-x2', '--json'),
@@ -68,6 +93,7 @@ describe('crispen', () => {
       {
         backend: 'cpu',
         adapter: null,
+        auto: null,
         model: 'a2n-x2',
         scale: 2,
         networkScale: 2,
@@ -421,6 +447,43 @@ describe('quality:report', () => {
 
   test('a set that is not there: INVALID_INPUT', async () => {
     await expect(run(reportCommand, '--sets', 'None')).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    });
+  });
+});
+
+describe('quality:crops', () => {
+  test('draws every photo four times as large beside a plain enlargement', async () => {
+    const other = ['# Figures', '', TITLE, '', 'old', '', '## Crops', '', 'kept', ''].join('\n');
+    await writeFile(at('QUALITY.md'), other);
+    expect(await run(cropsCommand, '--out', at('QUALITY.md'))).toBe(0);
+    const text = await readFile(at('QUALITY.md'), 'utf8');
+    expect(text).toMatch(/^# Figures\n\n## Four times/);
+    expect(text).not.toContain('old');
+    expect(text).toMatch(/\n\n## Crops\n\nkept\n$/);
+    const files = [...text.matchAll(/\]\((docs\/quality\/[\w-]+\.webp)\)/g)].map(
+      ([, file]) => file,
+    );
+    expect(files).toHaveLength(5);
+    for (const file of files) {
+      const name = file.replace(/^.*\/|-large\.webp$/g, '');
+      const photo = await sharp(join(PHOTOS, `${name}.png`)).metadata();
+      const [width, height] = [photo.width * 4, photo.height * 4];
+      const picture = sharp(at(file));
+      expect(await picture.metadata()).toMatchObject({ width: 2 * width + 8, height });
+      // Both columns show the photo, and are not the same.
+      const column = (left: number) =>
+        sharp(at(file)).extract({ left, top: 0, width, height }).removeAlpha().raw().toBuffer();
+      const [plain, made] = [await column(0), await column(width + 8)];
+      const difference = plain.reduce((sum, value, i) => sum + Math.abs(value - made[i]), 0);
+      expect(difference / plain.length).toBeGreaterThan(0.3);
+      expect(difference / plain.length).toBeLessThan(8);
+    }
+    // The committed ones are theirs.
+    const shown = await readFile(join(PACKAGE_ROOT, 'QUALITY.md'), 'utf8');
+    for (const file of files) expect(shown).toContain(file);
+    await writeFile(at('QUALITY.md'), '# Figures\n');
+    await expect(run(cropsCommand, '--out', at('QUALITY.md'))).rejects.toMatchObject({
       code: 'INVALID_INPUT',
     });
   });

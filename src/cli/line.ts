@@ -1,3 +1,5 @@
+import type { AutoChoice } from '../catalog/auto.ts';
+import { roughly } from '../engine/progress.ts';
 import type { Recovery } from '../engine/types.ts';
 import type { DecodedImage } from '../image/tags.ts';
 import type { Enlarged } from '../node/enlarger.ts';
@@ -8,6 +10,14 @@ export const RECOVERIES: Readonly<Record<Recovery, string>> = {
   'f16-overflow': 'The values were too large for f16, so the model ran in f32.',
   'f16-blank': 'In f16 the model made one colour of the whole image, so it ran in f32.',
 };
+
+/** Why --model auto ran what it ran; empty if there was nothing to choose. */
+export function autoWords({ speed, bestMs, others }: AutoChoice): string {
+  if (others.length === 0) return '';
+  const names = others.join(', then ');
+  if (speed === 'best') return `The fast choice would be ${names}.`;
+  return `The best choice, ${names}, would take ${roughly(bestMs ?? 0)} here.`;
+}
 
 /** What --json says of a picture. */
 export function lineOf(
@@ -20,6 +30,7 @@ export function lineOf(
     scale: plan.factor,
     networkScale: report.networkScale,
     passes: report.passes,
+    auto: plan.auto,
     input: [image.width, image.height],
     output: [plan.size.width, plan.size.height],
     milliseconds: Math.round(report.milliseconds),

@@ -10,6 +10,7 @@ import { type ChosenModel, chooseModel, PACKAGE_ROOT } from '../node/model.ts';
 import { choice } from './command.ts';
 import type { Degradation } from './degrade.ts';
 import { sharedFolder } from './golden-cases.ts';
+import { drawLargeCrops } from './large-crops.ts';
 import { MEASURERS, measureModel, openMeasurer, type QualityLine } from './quality-run.ts';
 import { drawCrops } from './report-crops.ts';
 
@@ -224,13 +225,20 @@ class Report {
 
   /** Adds images, which show what figures do not. */
   async crops(models: readonly ModelEntry[], folder: string): Promise<string[]> {
+    const large = await drawLargeCrops(this.#measurer, folder);
     const samples = join(sharedFolder(), 'samples');
     if (!existsSync(samples)) {
       console.error(`There are no photos in ${samples}: the report has no crops.`);
-      return [];
+      return large;
     }
     const pictures = await drawCrops(this.#measurer, models, samples, folder);
-    const lines = ['', '## Crops', '', 'The sample photos, with each pixel shown twice as large.'];
+    const lines = [
+      ...large,
+      '',
+      '## Crops',
+      '',
+      'The sample photos, with each pixel shown twice as large.',
+    ];
     for (const { file, title, columns } of pictures) {
       lines.push(
         ...['', `### ${title}`, '', columns.join(' · '), ''],

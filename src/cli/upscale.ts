@@ -8,7 +8,7 @@ import { findOutput, openSink, STDIO } from '../node/output.ts';
 import { BULK_OPTIONS, BULK_USAGE, bulkCommand, isBulk } from './bulk/run.ts';
 import { statusCommand } from './bulk/status.ts';
 import { UsageError } from './command.ts';
-import { lineOf, RECOVERIES } from './line.ts';
+import { autoWords, lineOf, RECOVERIES } from './line.ts';
 import { NETWORK_USAGE } from './network.ts';
 import { adapterName, clearProgress, IMAGE_OPTIONS, settingsOf, showProgress } from './settings.ts';
 import { TILING_USAGE } from './tiling.ts';
@@ -37,7 +37,8 @@ error. Links are followed, permissions stay.
                    the image's size; with another size, the default models enlarge the result. With
                    --weights also dehalo, deband and deblur (default: by the file's name)
   --model ID       a shipped model, such as a2n-x2; at another scale, the model of the same family
-                   (default: the photo models)
+                   (default: the best photo models). auto: the fast photo models where the best would
+                   take more than 3 s for this picture on this machine
   --weights FILE   a weight file (.safetensors, .pth, .pt, .ckpt) of a network that Crispen knows. With
                    --model, it replaces the weights of that model
 ${NETWORK_USAGE}
@@ -113,6 +114,8 @@ export async function upscaleCommand(args: string[], signal?: AbortSignal): Prom
       const seconds = (report.milliseconds / 1000).toFixed(1);
       const { width, height } = plan.size;
       say(`${name}: ${width} x ${height}, ${by}, ${seconds} s on ${adapterName(backend.adapter)}`);
+      const reason = plan.auto && autoWords(plan.auto);
+      if (reason) say(reason);
       for (const note of picture.notes) say(note);
       if (report.slow) say('Plain loops ran parts of the network, which is slow.');
       for (const recovery of new Set(report.recovered)) say(RECOVERIES[recovery]);

@@ -3,8 +3,12 @@
 import type { OutputType } from '../codecs/formats.ts';
 import { CrispenError, throwIfAborted } from '../errors.ts';
 import type { UpscaleOutput, UpscaleProgress, Upscaler } from '../worker/page/client.ts';
+import type { AUTO as Auto } from '../worker/protocol.ts';
 import { type ImageAttributes, restorationOf } from './attributes.ts';
 import { isAddress, type ReadyModel, readyModel, type Tool } from './shared.ts';
+
+/** Without the module that has it, which would be a file of its own. */
+const AUTO: typeof Auto = 'auto';
 
 export interface Events {
   readonly signal: AbortSignal;
@@ -40,12 +44,15 @@ export async function enlarge(
   if (tool.refusal) throw tool.refusal;
   onStart();
   const task = restorationOf(element.task);
-  const wanted = element.model || tool.modelFor(element.task, scale);
+  // Of the clean models, the best one is the choice.
+  const named = element.model === AUTO && element.task === 'clean' ? '' : element.model;
+  const wanted = named || tool.modelFor(element.task, scale);
+  const isAuto = wanted === AUTO;
   const integrity = element.integrity || undefined;
   const ready = () =>
     readyModel(tool, wanted, task ? 1 : scale, { task, integrity, signal, onProgress });
-  const model = await ready();
-  onModel(model);
+  const model = isAuto ? { id: AUTO, name: AUTO, scale } : await ready();
+  if (!isAuto) onModel(model);
   let isLeft = false;
   const confirm = () => {
     isLeft = !isWanted();
@@ -57,15 +64,19 @@ export async function enlarge(
       signal,
       onProgress,
       confirm,
-      ...(task && { task, scale }),
+      ...(task && { task }),
+      ...((task || isAuto) && { scale }),
     });
   try {
-    return await upscale(model).catch(async (error) => {
+    const output = await upscale(model).catch(async (error) => {
       // Another page may have needed the room of a file from an address.
       if (error.code !== 'MODEL_UNKNOWN' || !isAddress(wanted)) throw error;
       tool.models.clear();
       return upscale(await ready());
     });
+    const { model: made, networkScale } = output;
+    if (isAuto && made !== null) onModel({ id: made, name: made, scale: networkScale });
+    return output;
   } catch (error) {
     if (isLeft && !signal.aborted) return null;
     throw error;

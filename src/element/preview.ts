@@ -15,7 +15,10 @@ export interface PreviewOptions {
    * Default: an upscaler of its own, which is made when an image needs it and closed by `detach`.
    */
   readonly upscaler?: Upscaler;
-  /** Model or scale for images smaller than the canvas; default x2, the photo model. */
+  /**
+   * Model or scale for images smaller than the canvas; default x2, the best photo model. `auto` as in
+   * `upscale`.
+   */
   readonly request?: Pick<UpscaleRequest, 'model' | 'scale' | 'onProgress'>;
   /**
    * `drawn`: the image is visible, scaled by the browser. `refined`: the final quality is visible.

@@ -1,8 +1,9 @@
+import type { Speed } from '../cpu/estimate.ts';
 import type { CpuModel } from '../cpu/model.ts';
 import type { Fusion } from '../engine/compile/fuse.ts';
 import type { ModelOptions as EngineModelOptions } from '../engine/engine.ts';
 import type { Device, DeviceSource } from '../engine/gpu/device.ts';
-import { interpret, upscaleOnCpu } from '../engine/oracle/interpreter.ts';
+import { estimateCpuMilliseconds, interpret, upscaleOnCpu } from '../engine/oracle/interpreter.ts';
 import { findTaps, type PlanarInput } from '../engine/oracle/trace.ts';
 import type { Pass } from '../engine/pipeline/enlarge.ts';
 import { WholeImage } from '../engine/pipeline/wholeImage.ts';
@@ -14,6 +15,8 @@ import type {
   UpscaleOptions,
   UpscaleResult,
 } from '../engine/types.ts';
+import type { Size } from '../geometry.ts';
+import { multiplyAddsPerPixel } from '../graph/analysis.ts';
 import { depthOf, type Rgba8Image } from '../image/image.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
@@ -49,6 +52,18 @@ export type UpscaleFunction = (
 
 /** The part of a model that a pass needs. */
 export type PassModel = Pick<ChosenModel, 'name' | 'network' | 'weights' | 'f16'>;
+
+/** A run of a network over an image of a size. */
+export interface EstimatedRun extends Size {
+  readonly network: Network;
+}
+
+/** Multiply-adds. */
+const workOf = (runs: readonly EstimatedRun[]): number =>
+  runs.reduce(
+    (sum, { network, width, height }) => sum + multiplyAddsPerPixel(network.graph) * width * height,
+    0,
+  );
 
 /** Measures quality: an engine, or another runtime as a second opinion. */
 export interface Measurer {
@@ -91,6 +106,11 @@ export interface Backend extends Measurer {
       readonly exact?: boolean;
     },
   ): Promise<Map<string, TracedTensor>>;
+  /**
+   * Milliseconds that networks take for LR images. The CPU is measured at the first call, which must not run
+   * beside other work. A GPU is as fast as in the last job; null before the first one.
+   */
+  estimate(runs: readonly EstimatedRun[]): Promise<number | null>;
   /** How many pipelines the GPU has compiled; 0 on the CPU. */
   readonly pipelines: number;
   /**
@@ -160,6 +180,12 @@ const ORACLE: Backend = {
     return (image, options) => upscaleOnCpu(network, weights, image, options);
   },
   trace: (network, weights, input, taps) => interpret(network, weights, input, taps),
+  async estimate(runs) {
+    return runs.reduce(
+      (sum, { network, width, height }) => sum + estimateCpuMilliseconds(network, width, height),
+      0,
+    );
+  },
   pipelines: 0,
   async tune() {},
   close() {},
@@ -169,6 +195,7 @@ async function openCpuBackend(tiling: TilingChoice, threads?: number): Promise<B
   const { CpuModel } = await import('../cpu/model.ts');
   const { upscale, upscaleStrips } = await import('../cpu/upscale.ts');
   const crew = (await import('./threads.ts')).openCrew(threads);
+  let speed: Promise<Speed> | undefined;
   return {
     device: 'cpu',
     adapter: null,
@@ -193,6 +220,15 @@ async function openCpuBackend(tiling: TilingChoice, threads?: number): Promise<B
       const level = fuse === 'none' ? fuse : 'ops';
       const model = await CpuModel.load(network, weights, { crew, keep, fuse: level, exact });
       return (await import('../cpu/trace.ts')).traceOnCpu(model, input, taps);
+    },
+    async estimate(runs) {
+      const { estimateMilliseconds, measureSpeed } = await import('../cpu/estimate.ts');
+      speed ??= measureSpeed(crew);
+      let total = 0;
+      for (const { network, width, height } of runs) {
+        total += await estimateMilliseconds(network, width, height, await speed);
+      }
+      return total;
     },
     pipelines: 0,
     async tune() {},
@@ -267,6 +303,8 @@ async function openGpuBackend(tiling: TilingChoice, gpu: GPU, mode: TuneMode): P
     },
     trace: (network, weights, input, taps, options) =>
       host.retry((engine) => trace(engine, network, weights, input, taps, options)),
+    estimate: (runs) =>
+      host.retry((engine) => engine.run(async ({ pace }) => pace.expect(workOf(runs)))),
     get pipelines() {
       return device?.pipelines ?? 0;
     },

@@ -1,3 +1,4 @@
+import type { AutoChoice } from '../catalog/auto.ts';
 import type { Task } from '../catalog/task.ts';
 import { type Sink, save, savePng } from '../codecs/sink.ts';
 import {
@@ -14,13 +15,20 @@ import { type Depth, depthOf, type RgbaImage } from '../image/image.ts';
 import { isOpaque } from '../image/pixels.ts';
 import type { SizeWish } from '../image/size.ts';
 import type { DecodedImage, ImageTags } from '../image/tags.ts';
+import { AUTO } from '../worker/protocol.ts';
 import type { Backend } from './backend.ts';
 import { checkFormat, encodeImage, type OutputFormat } from './images.ts';
-import { type ChosenModel, chooseChain, type NetworkWish, readWeightFile } from './model.ts';
+import {
+  type ChosenModel,
+  chooseChain,
+  type NetworkWish,
+  type PlannedRun,
+  readWeightFile,
+} from './model.ts';
 
 /** Settings for all images of an enlarger. */
 export interface EnlargeSettings {
-  /** The id of a shipped model; default: the photo models. */
+  /** The id of a shipped model, or `auto`; default: the best photo models. */
   readonly model?: string | undefined;
   /** A weight file. If `model` is also given, it replaces that model's weights. */
   readonly weights?: string | undefined;
@@ -56,6 +64,8 @@ export interface ImagePlan {
   /** The exact factor from the image to the result. */
   readonly factor: number;
   readonly chain: readonly ChosenModel[];
+  /** What the model `auto` chose; null for others. */
+  readonly auto: AutoChoice | null;
   /** What weight files do not say and the usual values taken instead, as sentences. */
   readonly assumptions: readonly string[];
 }
@@ -96,10 +106,24 @@ export class Enlarger {
   }
 
   /** @throws CrispenError like `chooseChain`, `IMAGE_TOO_LARGE` */
-  async plan(image: Size, { size, task, method }: EnlargeTask): Promise<ImagePlan> {
+  async plan(
+    image: Size,
+    { size, task, method, signal }: EnlargeTask & Pick<EnlargeRequest, 'signal'>,
+  ): Promise<ImagePlan> {
     const read = (path: string) => this.#weightFile(path);
-    const planned = await chooseChain(image, size, { ...this.#settings, task, read });
-    const chain = method === 'lanczos' ? [] : planned.chain;
+    const isPlain = method === 'lanczos';
+    const { model } = this.#settings;
+    const estimate = (runs: readonly PlannedRun[]) =>
+      this.#alone(signal, () => this.backend.estimate(runs));
+    const planned = await chooseChain(image, size, {
+      ...this.#settings,
+      // A resize needs no choice.
+      model: isPlain && model === AUTO ? undefined : model,
+      task,
+      read,
+      estimate,
+    });
+    const chain = isPlain ? [] : planned.chain;
     // A model may run twice.
     return { ...planned, chain, assumptions: [...new Set(chain.flatMap((m) => m.assumptions))] };
   }

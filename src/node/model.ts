@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { planChain } from '../catalog/chain.ts';
+import { type AutoChoice, chooseSpeed } from '../catalog/auto.ts';
+import { planChain, runsOf } from '../catalog/chain.ts';
 import {
   defaultModel,
   findModel,
@@ -19,6 +20,7 @@ import type { NetworkChoice } from '../networks/match.ts';
 import type { Network } from '../networks/network.ts';
 import { readWeights, type WeightFile } from '../weights/read.ts';
 import type { TensorMap } from '../weights/tensor.ts';
+import { AUTO } from '../worker/protocol.ts';
 import { readBytes } from './images.ts';
 
 /**
@@ -35,9 +37,14 @@ interface Size {
 }
 
 /** A checkout has all weights, the package those of one model. */
-function shippedFile({ id, file }: ModelFile): string {
-  const places = ['public/models/', 'dist/lib/models/'].map((at) => `${PACKAGE_ROOT}${at}${file}`);
-  const found = places.find((path) => existsSync(path));
+const findShipped = ({ file }: ModelFile): string | undefined =>
+  ['public/models/', 'dist/lib/models/']
+    .map((at) => `${PACKAGE_ROOT}${at}${file}`)
+    .find((path) => existsSync(path));
+
+function shippedFile(model: ModelFile): string {
+  const { id, file } = model;
+  const found = findShipped(model);
   if (found) return found;
   throw new CrispenError('FETCH_FAILED', `The weights of ${id} are not part of this package.`, {
     hint: `Get ${file} from the project's repository and pass it with --weights.`,
@@ -57,7 +64,11 @@ export interface ChosenModel {
   readonly assumptions: readonly string[];
 }
 
+/** A run of a shipped model, before its weights are read. */
+export type PlannedRun = Size & { readonly model: ModelFile; readonly network: Network };
+
 export interface ModelOptions {
+  /** The id of a shipped model. For a chain also `auto`. */
   readonly model?: string | undefined;
   readonly weights?: string | undefined;
   readonly scale?: number | undefined;
@@ -107,38 +118,74 @@ const RESTORES = 'it restores the image at its own size';
 /**
  * The models to run in turn on an image, and the resulting size after a resize. A shipped model
  * stands for its family at every scale. A weight file runs as often as needed. A restoring model
- * runs once, and the default models enlarge.
+ * runs once, and the default models enlarge. `auto` chooses between the best models and the fast ones whose
+ * weights are there.
  * @param wish default: the model's own scale, else x2
  * @param options.task default: the model's own
+ * @param options.estimate milliseconds of runs, for `auto`; default: unknown
  * @throws CrispenError like `chooseModel`; `INVALID_INPUT` if the model does not serve the task.
  */
 export async function chooseChain(
   image: Size,
   wish: SizeWish | null,
-  { task, ...options }: Omit<ModelOptions, 'scale'> & { readonly task?: Task | undefined },
+  {
+    task,
+    model: asked,
+    estimate,
+    ...options
+  }: Omit<ModelOptions, 'scale'> & {
+    readonly task?: Task | undefined;
+    readonly estimate?: ((runs: readonly PlannedRun[]) => Promise<number | null>) | undefined;
+  },
 ): Promise<{
   readonly chain: readonly ChosenModel[];
   readonly size: Size;
   readonly factor: number;
+  readonly auto: AutoChoice | null;
 }> {
   const { weights } = options;
+  const isAuto = asked === AUTO;
+  if (isAuto && weights !== undefined) {
+    throw new CrispenError('INVALID_INPUT', 'The model "auto" has no weights of its own.', {
+      hint: 'Leave out the model or the weights.',
+    });
+  }
   if (weights === undefined) {
     const restores = task !== undefined && task !== 'upscale';
-    const { model = restores ? restorationModel(task).id : undefined } = options;
+    const named = isAuto ? undefined : asked;
+    const model = named ?? (restores ? restorationModel(task).id : undefined);
     const own = model === undefined ? null : findModel(model);
     if (task && own) checkServes(own, task);
     const planned = planChain(MODEL_FILES, image, wish ?? { scale: own?.scale ?? 2 }, {
       shipped: model,
     });
-    return { ...planned, chain: await readAll(planned.models, options) };
+    const best = planned.models as readonly ModelFile[];
+    const chosen = isAuto ? await chooseAuto(image, best, estimate) : { models: best, auto: null };
+    return { ...planned, auto: chosen.auto, chain: await readAll(chosen.models, options) };
   }
-  const asked = wish && wishedSize(image, wish).factor;
-  const file = await chooseFile(options, asked);
+  const factor = wish && wishedSize(image, wish).factor;
+  const file = await chooseFile({ ...options, model: asked }, factor);
   const { scale } = file.network;
   const isOpen = taskOfFile(scale, file.name, task) === 'restore';
   const only = isOpen ? { ...file, assumptions: [...file.assumptions, RESTORES] } : file;
   const planned = planChain(MODEL_FILES, image, wish ?? { scale }, { own: { ...only, scale } });
-  return { ...planned, chain: await readAll(planned.models, { read: options.read }) };
+  const chain = await readAll(planned.models, { read: options.read });
+  return { ...planned, chain, auto: null };
+}
+
+/** A fast model without its weights cannot take the place of the best one. */
+function chooseAuto(
+  image: Size,
+  best: readonly ModelFile[],
+  estimate: (runs: readonly PlannedRun[]) => Promise<number | null> = async () => null,
+) {
+  const there = MODEL_FILES.filter((model) => best.includes(model) || findShipped(model));
+  return chooseSpeed(
+    there,
+    best,
+    (model) => model,
+    async (models) => estimate(await runsOf(image, models, shippedNetwork)),
+  );
 }
 
 /** Reads shipped models, each of them once. */

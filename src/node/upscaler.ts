@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import type { AutoChoice } from '../catalog/auto.ts';
 import { TASKS, type Task } from '../catalog/task.ts';
 import type { Sink } from '../codecs/sink.ts';
 import type { Precision } from '../engine/tune/precision.ts';
@@ -31,7 +32,11 @@ export interface NodeUpscalerOptions {
    * CPU through WebAssembly. `webgpu` also accepts a software adapter.
    */
   readonly backend?: 'auto' | 'webgpu' | 'cpu';
-  /** The id of a shipped model, at other scales its family. Default: the photo models. */
+  /**
+   * The id of a shipped model, at other scales its family. Default: the best photo models. `auto`: the
+   * fast ones where an estimate says that the best would take more than 3 s for an image on this machine,
+   * and their weights are there.
+   */
   readonly model?: string;
   /** Path of a weight file. If `model` is also given, it replaces that model's weights. */
   readonly weights?: string;
@@ -76,6 +81,8 @@ export interface NodeInfo {
   readonly scale: number;
   /** The models in the order of their runs. */
   readonly models: readonly string[];
+  /** Which models `auto` chose, and why; null for other models. */
+  readonly auto: AutoChoice | null;
   readonly milliseconds: number;
   readonly backend: 'webgpu' | 'cpu';
   /** Null if the CPU was used. */
@@ -249,6 +256,7 @@ export class NodeUpscaler {
       bytes: enlarged.bytes,
       scale: plan.factor,
       models: report.passes,
+      auto: plan.auto,
       milliseconds: report.milliseconds,
       backend: report.backend,
       adapter: this.#backend.adapter,

@@ -1,3 +1,4 @@
+import type { AutoChoice } from '../catalog/auto.ts';
 import { type Chain, planChain, runsOf } from '../catalog/chain.ts';
 import { checkPixels } from '../codecs/limits.ts';
 import type { Carrier } from '../codecs/source.ts';
@@ -9,6 +10,7 @@ import type { Size } from '../geometry.ts';
 import { type Depth, depthOf, type Rgba8Image, type RgbaImage } from '../image/image.ts';
 import { isGrey, isOpaque, toRgba8 } from '../image/pixels.ts';
 import type { DecodedImage, ImageTags } from '../image/tags.ts';
+import { chooseAuto } from './auto.ts';
 import type { CpuHost } from './cpu.ts';
 import type { EngineHost, LoadModel } from './host.ts';
 import type { ModelLoader, Runnable } from './modelLoader.ts';
@@ -89,6 +91,21 @@ export function chainOf(
   return { ...chain, models };
 }
 
+/** The same with the choice of `model: 'auto'`. @throws CrispenError also `ABORTED` */
+export async function chosenChain(
+  services: JobServices,
+  image: Size,
+  plan: UpscalePlan,
+  model: Runnable | null,
+  backend: Backend,
+  signal?: AbortSignal,
+): Promise<ReturnType<typeof chainOf> & { readonly auto?: AutoChoice }> {
+  const chain = chainOf(services.config, image, plan, model);
+  if (!plan.auto || backend === 'lanczos') return chain;
+  const onGpu = backend === 'webgpu';
+  return { ...chain, ...(await chooseAuto(services, image, chain.models, onGpu, signal)) };
+}
+
 /** One image from source to result. */
 export async function upscale(
   services: JobServices,
@@ -106,7 +123,7 @@ export async function upscale(
   const needed = config.backend === 'webgpu' && plan.method !== 'lanczos';
   if (reason && needed) throw CrispenError.deserialize(reason);
   const backend = plan.method === 'lanczos' ? plan.method : adapter ? 'webgpu' : 'cpu';
-  const progress = track(stagesOf(services, backend, plan.wish ? null : model));
+  const progress = track(stagesOf(services, backend, plan.wish || plan.auto ? null : model));
 
   progress.report('decode', 0);
   const decoded = await readPart(source, plan, signal);
@@ -116,7 +133,8 @@ export async function upscale(
   const input = depth === 16 ? decoded.image : toRgba8(decoded.image);
   progress.report('decode', 1);
   const { width, height } = input;
-  const { size, models: chain } = chainOf(config, input, plan, model);
+  const planned = await chosenChain(services, input, plan, model, backend, signal);
+  const { size, models: chain, auto } = planned;
   const way: Way = { size, depth, chain, backend, onGpu: adapter !== null };
   // A PNG is written strip by strip; other formats are held whole.
   if (plan.output !== 'image/png' || backend !== 'webgpu') {
@@ -174,7 +192,7 @@ export async function upscale(
     networkScale,
     backend: passes.length === 0 ? 'lanczos' : runner,
     adapter,
-    diagnostics: { ...run, noGpu: reason ? reason.message : null, timings: progress.timings },
+    diagnostics: { ...run, noGpu: reason ? reason.message : null, timings: progress.timings, auto },
   };
 }
 

@@ -3,6 +3,7 @@
  * here may need the DOM or the worker's globals.
  */
 
+import type { AutoChoice } from '../catalog/auto.ts';
 import type { ModelFile } from '../catalog/files.ts';
 import type { AddedTask, Task } from '../catalog/task.ts';
 import type { OutputType } from '../codecs/formats.ts';
@@ -98,6 +99,8 @@ export interface Diagnostics extends Omit<UpscaleReport, 'backend'> {
    * of `upscale`.
    */
   readonly timings: Readonly<Partial<Record<Stage, number>>>;
+  /** Which models `model: 'auto'` chose, and why; absent for other requests. */
+  readonly auto?: AutoChoice | undefined;
 }
 
 export interface UpscaleOutput<Image = ImageBitmap | Blob> {
@@ -135,6 +138,8 @@ export interface UpscaleOutput<Image = ImageBitmap | Blob> {
 export interface UpscalePlan {
   /** Null for the default models. */
   readonly model: string | null;
+  /** Whether the fast models take the place of the best ones where those would take long. */
+  readonly auto: boolean;
   /** The model's own. */
   readonly scale: number;
   /** A size that the model's scale does not give; null for the model's scale. */
@@ -204,6 +209,9 @@ export interface InspectPlan {
   readonly region: Rect | null;
   readonly maxPixels: number;
 }
+
+/** Instead of a model's id: the best or the fast models. No model has this id. */
+export const AUTO = 'auto';
 
 /** Prefix of the ids of added models; ids in the manifest never have it. */
 export const ADDED_PREFIX = 'own-';

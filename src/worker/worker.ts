@@ -15,7 +15,7 @@ import { EngineHost } from './host.ts';
 import { IdleTask } from './idle.ts';
 import {
   carrierOf,
-  chainOf,
+  chosenChain,
   detect,
   findAdapter,
   type JobServices,
@@ -199,7 +199,7 @@ const api: WorkerApi = {
       const { loader } = services;
       const model = plan.model === null ? null : await loader.find(plan.model);
       const size = plan.region ?? { width, height };
-      const { models } = chainOf(config, size, plan, model);
+      const { models } = await chosenChain(services, size, plan, model, 'cpu');
       const runs = await runsOf(size, models, (link) => loader.network(link));
       return (await openCpu()).estimate(runs);
     }),

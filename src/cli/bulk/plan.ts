@@ -9,6 +9,7 @@ import { CrispenError } from '../../errors.ts';
 import type { Size } from '../../geometry.ts';
 import { OUTPUT_FORMATS, type OutputFormat, writtenFormat } from '../../node/images.ts';
 import type { ChosenModel } from '../../node/model.ts';
+import { AUTO } from '../../worker/protocol.ts';
 import { UsageError } from '../command.ts';
 import type { ImageSettings } from '../settings.ts';
 import { type Item, readStart } from './inputs.ts';
@@ -68,7 +69,9 @@ function scaleOf({ task: { size, task }, models }: ImageSettings): string {
   if (size || models.weights !== undefined) {
     throw new UsageError('{scale} in --name needs --scale.');
   }
-  if (models.model !== undefined) return String(findModel(models.model).scale);
+  if (models.model !== undefined && models.model !== AUTO) {
+    return String(findModel(models.model).scale);
+  }
   return task === undefined || task === 'upscale' ? '2' : '1';
 }
 

@@ -48,3 +48,14 @@ it('hands what it learned to the next image', async () => {
   first.learnFrom(image);
   expect(first.withTarget(() => 50).submissionWork() / 1e8).toBeCloseTo(50, -1);
 });
+
+it('expects of work what the last job took, and nothing before the first one', async () => {
+  const pace = new Pace(() => 8, false);
+  expect(pace.expect(1e9)).toBeNull();
+  const job = pace.withTarget(() => 8);
+  await run(job, 1e6, 20);
+  pace.learnFrom(job);
+  const milliseconds = pace.expect(5e9) as number;
+  expect(milliseconds).toBeGreaterThan(4000);
+  expect(milliseconds).toBeLessThan(6000);
+});

@@ -7,6 +7,7 @@ export class Pace {
   /** Work per millisecond. */
   #rate: number;
   readonly #target: () => number;
+  #isKnown = false;
   readonly #inFlight: Promise<void>[] = [];
   #lastDone = 0;
 
@@ -29,6 +30,12 @@ export class Pace {
 
   learnFrom(other: Pace): void {
     this.#rate = other.#rate;
+    this.#isKnown = true;
+  }
+
+  /** How long work takes at the speed of the last job; null before the first one. */
+  expect(work: number): number | null {
+    return this.#isKnown ? work / this.#rate : null;
   }
 
   submissionWork(): number {

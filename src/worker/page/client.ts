@@ -6,8 +6,10 @@ import {
   ADDED_PREFIX,
   type AddedModel,
   type AttentionInspection,
+  AUTO,
   type Result,
   type UpscaleOutput,
+  type UpscalePlan,
   type UpscaleTarget,
   type WireTarget,
   type WorkerApi,
@@ -150,7 +152,7 @@ class WorkerUpscaler implements Upscaler {
     target: UpscaleTarget | (() => OffscreenCanvas) | null,
   ): Promise<UpscaleOutput<Image>> {
     const added = await this.#added(request.model);
-    const plan = planUpscale(await withTask(request, added, image), added);
+    const plan = await planned(request, added, image);
     throwIfAborted(request.signal);
     const { source, transfer: owned } = await toWireSource(image);
     const to = typeof target === 'function' ? target() : await sent(target);
@@ -185,7 +187,7 @@ class WorkerUpscaler implements Upscaler {
     checkValue('The height', height, side());
     const request = checkOptions('estimateCpu', options, CALLS.estimateCpu);
     const added = await this.#added(request.model);
-    const plan = planUpscale(await withTask(request, added), added);
+    const plan = await planned(request, added);
     return this.#call((remote) => remote.estimateCpu(plan, width, height));
   }
 
@@ -329,12 +331,22 @@ class WorkerUpscaler implements Upscaler {
   }
 }
 
-/** The request with the model of its task, if it has one. */
+async function planned(
+  request: PlanChoice,
+  added: AddedModel[],
+  source?: UpscaleSource,
+): Promise<UpscalePlan> {
+  const plan = planUpscale(await withTask(request, added, source), added);
+  return { ...plan, auto: request.model === AUTO };
+}
+
+/** The request with the model of its task, if it has one, and without `auto`, which is no model. */
 async function withTask<R extends ModelChoice>(
-  request: R,
+  given: R,
   added: AddedModel[],
   source?: UpscaleSource,
 ): Promise<R> {
+  const request = given.model === AUTO ? { ...given, model: undefined } : given;
   if (request.task === undefined) return request;
   return (await import('./task.ts')).forTask(request, added, source);
 }
@@ -402,7 +414,8 @@ function fileName(source: Blob | string): string {
 }
 
 function weightAddress(file: string | URL): string {
-  const url = typeof file === 'string' || isUrl(file) ? absolute(file) : null;
+  const isAddress = typeof file === 'string' ? file !== AUTO : isUrl(file);
+  const url = isAddress ? absolute(file) : null;
   if (url) return url.href;
   const what = typeof file === 'string' ? `"${file}" is not a URL.` : 'This is no weight file.';
   throw invalid(what, 'Give a weight file as a File or Blob, or the address of one.');

@@ -119,8 +119,10 @@ export interface ModelChoice {
   /** Default: the model's scale. If there is no model: 2, or 1 for a task that restores. */
   readonly scale?: number | undefined;
   /**
-   * Id of a shipped or an added model; default: the model of the task, or the photo model of the
-   * scale if there is one.
+   * Id of a shipped or an added model; default: the model of the task, or the best photo model of the
+   * scale. `auto`: the same, but the fast photo models where an estimate says that the best ones would
+   * take more than 3 s for this image on this machine. `diagnostics.auto` says why. For `inspect`, `auto`
+   * is the default.
    */
   readonly model?: string | undefined;
   /**

@@ -32,7 +32,10 @@ export const chooseModel = (
  * @param request a request that satisfies the rules of its call
  * @throws CrispenError `MODEL_UNKNOWN`; `INVALID_INPUT` for options that cannot be combined
  */
-export function planUpscale(request: PlanChoice, added: readonly Choosable[] = []): UpscalePlan {
+export function planUpscale(
+  request: PlanChoice,
+  added: readonly Choosable[] = [],
+): Omit<UpscalePlan, 'auto'> {
   const { metadata = 'drop', to, preview = null, tileSize, edge } = request;
   const { output = to ? 'image/png' : 'bitmap', method = null, depth = null } = request;
   const { quality = DEFAULT_QUALITY, region = null } = request;

@@ -42,7 +42,8 @@ export interface Upscaler {
   /** Reports how networks run here. Tests the adapter, not only `navigator.gpu`. */
   detect(): Promise<Detection>;
   /**
-   * Downloads a model and prepares it, so the first image does not wait for it.
+   * Downloads a model and prepares it, so the first image does not wait for it. `auto` is not a model: which
+   * one runs depends on the image.
    * @throws CrispenError `INVALID_INPUT`, `MODEL_UNKNOWN`, `FETCH_FAILED`, `MODEL_CORRUPT`,
    *   `ABORTED`
    */

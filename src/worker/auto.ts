@@ -1,0 +1,59 @@
+/** `model: 'auto'`. */
+import { type AutoChoice, chooseSpeed } from '../catalog/auto.ts';
+import { runsOf } from '../catalog/chain.ts';
+import type { ModelFile } from '../catalog/files.ts';
+import { throwIfAborted } from '../errors.ts';
+import type { Size } from '../geometry.ts';
+import { multiplyAddsPerPixel } from '../graph/analysis.ts';
+import type { Network } from '../networks/network.ts';
+import type { EngineHost } from './host.ts';
+import type { WorkerConfig } from './protocol.ts';
+
+/** A model of a chain; as `Runnable` of modelLoader.ts. */
+interface Link {
+  readonly id: string;
+  readonly scale: number;
+  readonly entry: ModelFile | null;
+}
+
+/** The part of a job's services that a choice needs. */
+export interface AutoServices {
+  readonly host: Pick<EngineHost, 'retry'>;
+  readonly loader: { network(model: Link): Promise<Network> };
+  readonly config: Pick<WorkerConfig, 'files'>;
+  readonly cpu: () => Promise<{
+    estimate(
+      runs: readonly (Size & { readonly model: Link; readonly network: Network })[],
+    ): Promise<number>;
+  }>;
+}
+
+/**
+ * The best models of a chain, or the fast ones where the best would take longer than 3 s. On the CPU, the
+ * estimate is that of `estimateCpu`. On a GPU, it is the work at the speed of the last job. Before the first
+ * job, and where nothing can be estimated, the best models run.
+ * @param onGpu what is going to run them
+ * @throws CrispenError `ABORTED`
+ */
+export async function chooseAuto(
+  { host, loader, cpu, config }: AutoServices,
+  image: Size,
+  best: readonly Link[],
+  onGpu: boolean,
+  signal?: AbortSignal,
+): Promise<{ readonly models: readonly Link[]; readonly auto: AutoChoice }> {
+  const estimate = async (models: readonly Link[]): Promise<number | null> => {
+    const runs = await runsOf(image, models, (model) => loader.network(model));
+    if (!onGpu) return (await cpu()).estimate(runs);
+    const work = runs.reduce(
+      (sum, { network, width, height }) =>
+        sum + multiplyAddsPerPixel(network.graph) * width * height,
+      0,
+    );
+    return host.retry((engine) => engine.run(async ({ pace }) => pace.expect(work)), signal);
+  };
+  const made = (entry: ModelFile): Link => ({ id: entry.id, scale: entry.scale, entry });
+  const chosen = await chooseSpeed(config.files, best, made, estimate);
+  throwIfAborted(signal);
+  return chosen;
+}
