@@ -1,9 +1,9 @@
 import type { Shape } from './shape.ts';
 
-/** What the table of ops needs from an op: see `ops.ts`. */
+/** The entry of one op in the table of `ops.ts`. */
 export interface Rules<O> {
   /**
-   * The shape of the value, from the shapes of the inputs.
+   * The shape of the value, computed from the shapes of the inputs.
    * @throws GraphError if they do not fit the op
    */
   readonly shape: (op: O, inputs: readonly Shape[], name: string) => Shape;
