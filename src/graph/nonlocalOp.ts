@@ -2,9 +2,9 @@
  * The ops of non-local attention: clustered, sorted and shared attention (LCoAN, arXiv 2404.04922),
  * and sparse keys at learned offsets (ACLA, arXiv 2203.03619).
  *
- * Notation: L pixels, R rounds of clustering, K clusters, windows of w rows in sorted order, n =
- * ceil(L / w) windows. Pixels are numbered in row-major order. A map is read as L rows: each row is
- * the channels of one pixel.
+ * Notation: L pixels, R rounds of clustering, K clusters, n = ceil(L / w) windows of w rows in
+ * sorted order. Pixels are numbered in row-major order. A map is read as L rows: each row is the
+ * channels of one pixel.
  */
 import { pixelsOf } from '../geometry.ts';
 import { GraphError, mapOf, type Shape } from './shape.ts';
@@ -93,9 +93,9 @@ export type NonlocalOp =
   /** Map of logits [N] (and of mask logits) -> softmax over the channels, with a gate. */
   | { readonly kind: 'keySoftmax'; readonly gate: Gate | null }
   /**
-   * Weights [N], offsets [2 N], reference [C] (and a sum so far) -> [C]: the sum over the keys t =
-   * `first` .. `first + keys - 1` of weight t times the reference at (y + dy, x + dx). Sampling is
-   * bilinear, with zeros outside the map. Keys with a weight of zero are skipped.
+   * Weights [N], offsets [2 N], reference [C] (and a sum so far) -> [C]: the sum over the keys
+   * `first` .. `first + keys - 1` of a key's weight times the reference at (y + dy, x + dx).
+   * Sampling is bilinear, with zeros outside the map. Keys with a weight of zero are skipped.
    */
   | {
       readonly kind: 'sampleKeys';

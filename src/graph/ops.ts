@@ -11,7 +11,7 @@ import type { TransformerOp } from './transformerOp.ts';
 
 export type { Activation } from './activations.ts';
 
-/** How the LR image is padded on the right and below, after `border`, to become the input. */
+/** How the LR image is padded to become the input: by `border`, then on the right and below. */
 export interface Padding {
   /** The padded sides are multiples of this number and at least `least`. */
   readonly multiple: number;

@@ -42,9 +42,10 @@ export type PlksrOp =
   | { readonly op: 'repeatChannels'; readonly times: number }
   /**
    * DySample: map z [C], map o [2 g s^2] -> map enlarged by s. For pixel (s Y + i, s X + j) and
-   * group q, the offsets o_x (axis 0) and o_y (axis 1) are o[axis g s^2 + q s^2 + i s + j] at (Y,
-   * X). The C / g channels of the group are sampled bilinearly at (X + o_x / 2 + h(j), Y + o_y / 2
-   * + h(i)), clamped to the centres of the outermost pixels; h(k) = (k - (s - 1) / 2) / s.
+   * group q, the offsets o_x (axis 0) and o_y (axis 1) are o[axis g s^2 + q s^2 + i s + j] at pixel
+   * (Y, X). The C / g channels of the group are sampled bilinearly at
+   * (X + o_x / 2 + h(j), Y + o_y / 2 + h(i)), clamped to the centres of the outermost pixels;
+   * h(k) = (k - (s - 1) / 2) / s.
    *
    * If `sum` is n, each group has 4 channels, and the result has n: the sums over the groups of
    * their first n channels.

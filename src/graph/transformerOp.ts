@@ -28,7 +28,7 @@ export interface Grouping {
    * them. The same holds for columns.
    */
   readonly shift?: { readonly y: number; readonly x: number };
-  /** Only for windows: the map is zero-padded on the right and below to multiples of this number. */
+  /** Only for windows: the map is zero-padded on the right and below to multiples of this. */
   readonly multiple?: number;
 }
 
@@ -73,10 +73,11 @@ export type TransformerOp =
   | { readonly op: 'scaleChannels' }
   /**
    * Map with queries in the channels `query` .. `query + C - 1`, map with keys from channel `key`
-   * on (it may be the same map) -> [groups, heads, tokens, keys]: the softmax over the keys of q.k
-   * / sqrt(C / heads) + T. T is the weight [(2 rows - 1) (2 w - 1), heads] named `table`. Its row
-   * for a query at position (a, b) and a key at (a', b') is (a - a' + rows - 1) (2 w - 1) + b - b'
-   * + w - 1. A head has C / heads consecutive channels. The grouping is `windows` or `spread`.
+   * on (it may be the same map) -> [groups, heads, tokens, keys]: the softmax over the keys of
+   * q.k / sqrt(C / heads) + T. T is the weight [(2 rows - 1) (2 w - 1), heads] named `table`. For a
+   * query at position (a, b) and a key at (a', b'), its row is
+   * (a - a' + rows - 1) (2 w - 1) + b - b' + w - 1. A head has C / heads consecutive channels. The
+   * grouping is `windows` or `spread`.
    *
    * If `merge` is m > 1, each pixel has C / m^2 channels for keys, and m x m pixels form one key,
    * whose channels are in the order (row, column, channel). A window then has w / m x w / m keys,
@@ -107,8 +108,8 @@ export type TransformerOp =
   /**
    * Map of queries, keys and values [3 C] -> map [C]: attention between the channels of each head,
    * over the pixels of a group. Queries and keys are divided by their norm over the group's pixels
-   * (at least 1e-12), and v'[c] = sum_d softmax_d(t[head] * q[c].k[d]) v[d]. The weight t, [heads,
-   * 1, 1], is named `temperature`.
+   * (at least 1e-12), and v'[c] = sum_d softmax_d(t[head] * q[c].k[d]) v[d]. The weight t has the
+   * shape [heads, 1, 1] and the name `temperature`.
    */
   | {
       readonly op: 'channelAttention';

@@ -1,6 +1,6 @@
 import type { PlanarMap } from '../planar.ts';
 
-/** Mean of each channel over all pixels, summed in f64, but without the rows and columns of `inset`. */
+/** Mean of each channel, summed in f64, without `first` rows and columns and `last` at the end. */
 export function globalAveragePoolReference(
   x: Omit<PlanarMap, 'data'> & { readonly data: Float32Array | Float64Array },
   [first, last]: readonly [number, number] = [0, 0],
