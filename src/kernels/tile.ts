@@ -22,7 +22,7 @@ export const TILE_SHADERS: Sources = {
   'lib/tile': tileSource,
 };
 
-/** Their constants for conv/product.wgsl: an invocation computes 8 pixels of a column of a block. */
+/** The constants of conv/product.wgsl for these kernels: 8 pixels of a column, in one block. */
 export const TILE: Constants = {
   STRIP: 8,
   LINES: 1,

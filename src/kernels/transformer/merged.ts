@@ -198,7 +198,7 @@ export interface NormedAttentionSpec {
   readonly next: Next | null;
 }
 
-/** Grid: `groupGrid(grouping, width, height, 1)`. The code does not depend on the grouping's kind. */
+/** Grid: `groupGrid(grouping, width, height, 1)`. All kinds of grouping have the same code. */
 export function normedAttentionKernel(
   { grouping, channels, epsilon, own, next }: NormedAttentionSpec,
   loading: Loading,
@@ -231,7 +231,7 @@ export function normedAttentionKernel(
 
 const DEPTHWISE_SUMS = contract(['x', 'weights', 'bias'], ['y', 'partials'], MAP_WORDS);
 
-/** Weights: `packDepthwise`. Grid: `columnGrid` with blocks; each workgroup writes a partial sum. */
+/** Weights: `packDepthwise`. Grid: `columnGrid` with blocks. Workgroups write partial sums. */
 export const depthwiseSumsKernel = (
   channels: number,
   activation: Activation,

@@ -137,7 +137,7 @@ export interface ScoreSpec {
   readonly merge: number;
 }
 
-/** For channel c of a merged key: the position in the window, and the channel of the pixel there. */
+/** Where channel c of a merged key is: the position in the window, and the channel there. */
 function keyElement({ grouping, channels, merge }: Omit<ScoreSpec, 'query' | 'key' | 'heads'>) {
   const { columns } = windowOf(grouping);
   const perPixel = channels / merge ** 2;
