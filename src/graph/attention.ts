@@ -137,6 +137,6 @@ function keyPoints(nodes: readonly GraphNode[], node: GraphNode, weights: NodeId
   ];
 }
 
-/** Keys are a 1x1 convolution of a map. The name of that map means more to people. */
+/** Keys are a 1x1 convolution of another map. The result is the name of that map. */
 const referenceName = (nodes: readonly GraphNode[], key: NodeId): string =>
   nodes[nodes[key].inputs[0] ?? key].name;

@@ -58,7 +58,7 @@ export class GraphBuilder {
   }
 
   /**
-   * `layer` is the layer's name in the checkpoint: `layer.weight` and, with `bias`, `layer.bias`.
+   * `layer` is the layer's name: the checkpoint has `layer.weight` and, if `bias`, `layer.bias`.
    */
   conv(
     name: string,

@@ -11,7 +11,7 @@ import { GraphError, mapOf, type Shape } from './shape.ts';
 
 /** How the gate of adaptive attention acts on the logits a; b denotes the logits of its mask. */
 export type Gate =
-  /** a * (b > 0 ? 1 : 0): a closed key keeps the weight of a logit of zero. */
+  /** a * (b > 0 ? 1 : 0): a closed key gets a logit of zero, so its weight is not zero. */
   | 'zero'
   /**
    * Keys with b <= 0 are left out of the softmax and are not sampled. If no key is open, the result

@@ -11,7 +11,7 @@ export interface Rules<O> {
    * Multiply-adds per LR pixel. Vector ops cost 0, because their cost does not grow with the image.
    */
   readonly multiplyAdds: (op: O, shape: Shape, inputs: readonly Shape[]) => number;
-  /** The radius in pixels of the inputs that is needed for radius `r` of the value. */
+  /** The radius, in pixels of the inputs, that the radius `r` of the value needs. */
   readonly reach: (op: O, r: number) => number;
   /**
    * Whether each value depends on the whole image: on its `means`, which a pass over the image can

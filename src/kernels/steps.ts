@@ -1,7 +1,7 @@
 /** Work in steps: at each `yield`, the caller may handle other events. */
 export type Steps<T> = Generator<void, T, void>;
 
-/** Calls a function per step: engines optimise it better than a loop that contains a `yield`. */
+/** Calls `step` in each step. Engines optimise it better than a loop that contains a `yield`. */
 export function* each(count: number, step: (i: number) => void): Steps<void> {
   for (let i = 0; i < count; i++) {
     yield;

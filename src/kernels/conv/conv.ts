@@ -273,7 +273,7 @@ export const plainShape = (kernel: 1 | 3): ConvShape =>
     ? { strip: 8, lines: 1, blocks: 1, workgroup: [4, 16] }
     : { strip: 4, lines: 1, blocks: 1, workgroup: [8, 8] };
 
-/** The variant that runs on every device. It has a pipeline for each kernel size and enlargement. */
+/** The variant that runs on every device, with a pipeline for each kernel size and enlargement. */
 export const plainConv: ConvVariant = {
   kernel: (spec, element) => {
     const { kernel, upsample } = spec;

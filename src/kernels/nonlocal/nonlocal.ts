@@ -66,7 +66,7 @@ const kernel = <R extends string, W extends string, P extends string>(
   ...bound,
 });
 
-/** Positions that a workgroup sorts. */
+/** Positions per workgroup in the sort. */
 const SORT_BLOCK = 256;
 
 const ceil = (a: number, b: number): number => Math.ceil(a / b);

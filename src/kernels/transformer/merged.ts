@@ -105,7 +105,7 @@ const nextConstants = (next: Next | null): Constants => ({
 const PIXEL_LAYER = contract(['x0', 'x1', 'x2', 'x3', 'weights', 'bias'], ['next'], MAP_WORDS);
 
 export interface PixelLayerSpec extends Next {
-  /** Channels of each map, in whole blocks at most 64 together. With a norm, there is one map. */
+  /** Channels of each map: in whole blocks, at most 64 in all. With a norm, only one map. */
   readonly parts: readonly number[];
   /** The first channel that the activation applies to, a multiple of 4. */
   readonly active: number;

@@ -307,7 +307,7 @@ const CHANNEL_SUMS = contract(['x'], ['partials'], SUM_WORDS);
 
 /**
  * Grid: `channelSumsGrid(heads, pixels)`.
- * @throws CrispenError `INTERNAL` if a head has more than 64 channels, which do not fit a workgroup
+ * @throws CrispenError `INTERNAL` if a head has more than 64 channels
  */
 export function channelSumsKernel(spec: Omit<GroupSpec, 'grouping'>, element: ElementType = 'f32') {
   if (spec.channels / spec.heads > 64) throw internal(`heads of ${spec.channels / spec.heads}`);

@@ -25,7 +25,7 @@ const SHADERS: Sources = {
 
 // Vectors are statistics of a whole image: tens of f32 values, whatever the element type of the
 // maps. Each op has a kernel here for graphs that the fused module (vector.ts) does not cover. All
-// kernels except those of poolings are a single workgroup, grid [1, 1, 1].
+// kernels except the pooling kernels are a single workgroup, grid [1, 1, 1].
 
 const FINISH = contract(['partials'], ['mean'], { pixels: 'u32', chunks: 'u32' });
 const INNER = contract(['x'], ['partials'], {

@@ -4,9 +4,9 @@
 //   band  [band_rows][band_width] vec4f: sums; the fourth lane counts the tiles in them. Row r of
 //         the whole result is stored at r % band_rows
 //   mean  [core_height][core_width] vectors: the mean; it starts at the tile's first pixel
-// No earlier tile covers the pixels from row fresh_row and column fresh_col of the tile on. There
-// the band still holds finished rows, which are overwritten. One invocation adds one pixel;
-// workgroup 8 x 8 x 1. Prelude: E, E4.
+// No earlier tile covers the tile's pixels from row fresh_row and column fresh_col on. There, the
+// band still holds finished rows, which are overwritten. One invocation adds one pixel; workgroup
+// 8 x 8 x 1. Prelude: E, E4.
 
 struct Params {
   width: u32,       // of the tile's result
