@@ -22,7 +22,7 @@ export type Activation =
   | { readonly fn: 'leakyRelu'; readonly slope: number }
   | { readonly fn: Exclude<ActivationName, 'leakyRelu'> };
 
-/** The error function by its series, whose terms are all positive; to f64's precision. */
+/** The error function, to f64 precision, by a series whose terms are all positive. */
 function erf(x: number): number {
   const a = Math.abs(x);
   if (a > 6) return Math.sign(x);

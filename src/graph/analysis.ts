@@ -13,14 +13,14 @@ export function paddingOf(graph: Graph): Padding {
   return { multiple, least: multiple };
 }
 
-/** A side of the LR image with its padding. */
+/** The length of a side of the LR image after padding. */
 export const paddedSide = ({ multiple, least, border = 0 }: Padding, side: number): number =>
   Math.max(least, Math.ceil((side + 2 * border) / multiple) * multiple);
 
 /** Width and height of the LR image must be multiples of this number; see `paddingOf`. */
 export const sizeMultiple = (graph: Graph): number => paddingOf(graph).multiple;
 
-/** Multiply-adds per LR pixel of all convolutions and attentions. */
+/** Multiply-adds of all ops per LR pixel. */
 export const multiplyAddsPerPixel = (graph: Graph): number =>
   graph.nodes.reduce((sum, { multiplyAdds }) => sum + multiplyAdds, 0);
 

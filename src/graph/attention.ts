@@ -1,6 +1,6 @@
 /**
- * Where the attention of a network can be read. The places are found by the ops, not by the names of a
- * family, so they are found in every network that has such ops.
+ * Finds where a network's attention can be read. It looks at ops, not at the names that a family
+ * uses, so it works for every network that has such ops.
  */
 import type { Graph, GraphNode, NodeId } from './graph.ts';
 import type { Gate, OffsetLayout } from './nonlocalOp.ts';
@@ -8,7 +8,7 @@ import type { Gate, OffsetLayout } from './nonlocalOp.ts';
 /** Dynamic branch weights and gates of one block. */
 export interface BlockPoints {
   readonly name: string;
-  /** The weights of attention and non-attention branch: a vector of two. */
+  /** The weights of the attention branch and the non-attention branch: a vector of two. */
   readonly branches: NodeId | null;
   /** Pixel attention, and the map that it multiplies. */
   readonly attention: NodeId | null;
@@ -17,7 +17,7 @@ export interface BlockPoints {
   readonly channels: NodeId | null;
 }
 
-/** A clustered attention: pixels are sorted by cluster, and attend within windows of that order. */
+/** Clustered attention: pixels are sorted by cluster and attend within windows of this order. */
 export interface ClusterPoints {
   readonly name: string;
   readonly codes: NodeId;
@@ -29,7 +29,7 @@ export interface ClusterPoints {
   readonly clusters: number;
 }
 
-/** An attention to keys at learned offsets. */
+/** Attention to keys at learned offsets. */
 export interface KeyPoints {
   readonly name: string;
   readonly weights: NodeId;
@@ -51,7 +51,7 @@ export interface AttentionPoints {
   readonly keys: readonly KeyPoints[];
 }
 
-/** The places in the order in which the network computes them. */
+/** Finds the nodes to read, in the order in which the network computes them. */
 export function attentionPoints(graph: Graph): AttentionPoints {
   const { nodes } = graph;
   return {
@@ -63,7 +63,7 @@ export function attentionPoints(graph: Graph): AttentionPoints {
 
 const NOTHING = { branches: null, attention: null, gated: null, channels: null };
 
-/** The block of a node: `block3` of `block3.att.gate`. */
+/** The block that a node's name begins with: `block3` for `block3.att.gate`. */
 const blockOf = (name: string): string => name.split('.', 1)[0];
 
 function blockPoints(nodes: readonly GraphNode[]): BlockPoints[] {
@@ -73,7 +73,7 @@ function blockPoints(nodes: readonly GraphNode[]): BlockPoints[] {
     const last = blocks.at(-1);
     const isFree = Object.keys(found).every((key) => last?.[key as keyof BlockPoints] === null);
     if (last?.name === block && isFree) blocks[blocks.length - 1] = { ...last, ...found };
-    // A second one in the same block has the name of its node.
+    // A second entry for the same block takes the name of its node.
     else blocks.push({ ...NOTHING, name: last?.name === block ? name : block, ...found });
   };
   for (const node of nodes) {
@@ -96,7 +96,7 @@ function clusterPoints(
   attention: NodeId,
 ): ClusterPoints[] {
   if (node.op !== 'nonlocal' || node.spec.kind !== 'attention') return [];
-  // Several layers may share one attention. All of them read the same order.
+  // Several layers may share the same attention weights. All of them read the same order.
   const reader = nodes.find(
     (found) =>
       found.op === 'nonlocal' && found.spec.kind === 'attend' && found.inputs[3] === attention,
@@ -137,6 +137,6 @@ function keyPoints(nodes: readonly GraphNode[], node: GraphNode, weights: NodeId
   ];
 }
 
-/** Keys are a 1x1 convolution of the map that people know by name. */
+/** Keys are a 1x1 convolution of another map. The result is the name of that map. */
 const referenceName = (nodes: readonly GraphNode[], key: NodeId): string =>
   nodes[nodes[key].inputs[0] ?? key].name;

@@ -1,11 +1,11 @@
 /**
- * A network as data: a list of named ops in topological order. Nothing here computes. The engine
- * lowers ops to GPU dispatches, and the interpreter runs them as plain loops.
+ * A network as data: a list of named ops in topological order. This file computes nothing. The
+ * engine lowers ops to GPU dispatches, and the interpreter runs them as plain loops.
  *
  * Shapes are symbolic. A *feature map* has `channels` and a `scale`: for an LR image of W x H, its
  * size is channels x (H * scale) x (W * scale). The scale is a whole number. After a pixel
- * unshuffle it is a power of 1/2, and W and H must be multiples (`sizeMultiple`). A *vector* has
- * `length` elements and no spatial extent: pooled statistics and everything computed from them.
+ * unshuffle it may be a power of 1/2, and W and H must be multiples of `sizeMultiple`. A *vector*
+ * has `length` elements and no spatial extent: pooled statistics and everything computed from them.
  */
 
 import { type Activation, type Op, opRules, type Padding } from './ops.ts';
@@ -58,7 +58,7 @@ export class GraphBuilder {
   }
 
   /**
-   * `layer` is the layer's name in the checkpoint: `layer.weight` and, with `bias`, `layer.bias`.
+   * `layer` is the layer's name: the checkpoint has `layer.weight` and, if `bias`, `layer.bias`.
    */
   conv(
     name: string,

@@ -2,7 +2,7 @@
 import { type GraphBuilder, GraphError, type NodeId } from './graph.ts';
 import type { Gate, NonlocalOp, OffsetLayout } from './nonlocalOp.ts';
 
-/** Sizes of a clustered attention. */
+/** Sizes of clustered attention. */
 export interface Clustering {
   readonly rounds: number;
   readonly clusters: number;
@@ -17,7 +17,7 @@ export class NonlocalBuilder {
     this.#b = b;
   }
 
-  /** `means` is the name of the stored centroids [R, K, D], or the node that computes them. */
+  /** `means` is the name of the stored centroids, [R, K, D], or the node that computes them. */
   similarity(
     name: string,
     x: NodeId,
@@ -32,7 +32,7 @@ export class NonlocalBuilder {
     return this.#append(name, { kind: 'similarity', rounds, clusters, normalised, weight }, inputs);
   }
 
-  /** @param chunk given: the number of clusters follows from the image (`bucketsOf`) */
+  /** @param chunk if given, the number of clusters depends on the image's size (`bucketsOf`) */
   codes(
     name: string,
     similarity: NodeId,
@@ -108,7 +108,7 @@ export class NonlocalBuilder {
     return this.#append(name, { kind: 'sampleKeys', first, keys, offsets }, given);
   }
 
-  /** The op of a node, or null if it is not a non-local one. */
+  /** The non-local op of a node, or null if the node has another op. */
   spec(id: NodeId): NonlocalOp | null {
     const node = this.#b.node(id);
     return node.op === 'nonlocal' ? node.spec : null;

@@ -2,20 +2,20 @@
  * The ops of non-local attention: clustered, sorted and shared attention (LCoAN, arXiv 2404.04922),
  * and sparse keys at learned offsets (ACLA, arXiv 2203.03619).
  *
- * Notation: L pixels, R rounds of clustering, K clusters, windows of w rows in sorted order, n =
- * ceil(L / w) windows. Pixels are numbered in row-major order. A map is read as L rows, one per
- * pixel, of its channels.
+ * Notation: L pixels, R rounds of clustering, K clusters, n = ceil(L / w) windows of w rows in
+ * sorted order. Pixels are numbered in row-major order. A map is read as L rows: each row is the
+ * channels of one pixel.
  */
 import { pixelsOf } from '../geometry.ts';
 import { GraphError, mapOf, type Shape } from './shape.ts';
 
-/** How the gate of adaptive attention acts on the logits a. b are the logits of its mask. */
+/** How the gate of adaptive attention acts on the logits a; b denotes the logits of its mask. */
 export type Gate =
-  /** a * (b > 0 ? 1 : 0): a closed key keeps the weight of a logit of zero. */
+  /** a * (b > 0 ? 1 : 0): a closed key gets a logit of zero, so its weight is not zero. */
   | 'zero'
   /**
-   * Keys with b <= 0 leave the softmax and are not sampled. Without any open key the result is
-   * zero.
+   * Keys with b <= 0 are left out of the softmax and are not sampled. If no key is open, the result
+   * is zero.
    */
   | 'exclude'
   /** a * softmax of b over the keys. */
@@ -24,15 +24,15 @@ export type Gate =
   | 'columns';
 
 /**
- * The channels of the offset map with key t's (dy, dx): 2t and 2t + 1, or t and t + 1 as in the
- * released modules.
+ * The channels of the offset map that hold (dy, dx) of key t: 2t and 2t + 1, or t and t + 1 as in
+ * the released modules.
  */
 export type OffsetLayout = 'paired' | 'released';
 
 export type NonlocalOp =
   /**
    * Map [D] (and means, if `weight` is null) -> [R, L, K]: the dot product of each row with each of
-   * the centroids [R, K, D]. With `normalised` it is divided by max(norm of the row, 1e-12).
+   * the centroids, [R, K, D]. If `normalised`, it is divided by max(norm of the row, 1e-12).
    */
   | {
       readonly kind: 'similarity';
@@ -42,8 +42,8 @@ export type NonlocalOp =
       readonly weight: string | null;
     }
   /**
-   * [R, L, K] -> [R * L]: index of the largest value plus r * K. Ties go to the lowest index. With
-   * `chunk`, only the first `bucketsOf(L, chunk, K)` values count.
+   * [R, L, K] -> [R * L]: index of the largest value plus r * K. Ties go to the lowest index. If
+   * `chunk` is given, only the first `bucketsOf(L, chunk, K)` values are compared.
    */
   | {
       readonly kind: 'argmax';
@@ -54,8 +54,8 @@ export type NonlocalOp =
   /** Codes [R * L] -> [R * L]: the position of each code in the stable sorted order. */
   | { readonly kind: 'rank'; readonly rounds: number; readonly clusters: number }
   /**
-   * A permutation [R * L] -> its inverse. The inverse of ranks is the sorted positions (plus r *
-   * L).
+   * A permutation [R * L] -> its inverse. The inverse of the ranks is the sorted positions (plus
+   * r * L).
    */
   | { readonly kind: 'inverse'; readonly rounds: number }
   /** Map [D] -> [R, K, D]: the rows of the pixels floor(k * L / K). */
@@ -66,11 +66,11 @@ export type NonlocalOp =
    */
   | { readonly kind: 'clusterMeans'; readonly rounds: number; readonly clusters: number }
   /**
-   * Map [D], order -> [R, n, w, spans * w]: softmax of Q K^T for the rows of each window. K are the
-   * rows of the window, divided by max(norm, 5e-5). With 3 spans, the rows of the windows before
-   * and after it are added; they wrap around. The last rows are repeated to fill the last window
-   * (`paddedRow`). A third input, a map [w], is added to the scores: channel q mod w of the key's pixel
-   * for query q.
+   * Map [D], order -> [R, n, w, spans * w]: the softmax of Q K^T for each window. Q consists of the
+   * rows of the window, K of the same rows divided by max(norm, 5e-5). With 3 spans, the rows of
+   * the windows before and after it are appended to K; windows wrap around. The last rows are
+   * repeated to fill the last window (`paddedRow`). A third input, a map [w], is added to the
+   * scores: for query q, channel q mod w at the key's pixel.
    */
   | {
       readonly kind: 'attention';
@@ -81,8 +81,8 @@ export type NonlocalOp =
   /** Attention -> [R, n * w]: the log-sum-exp of each row of its softmax. */
   | { readonly kind: 'logSumExp'; readonly rounds: number; readonly window: number }
   /**
-   * Map [C], order, rank, attention, logSumExp -> map [C]: the attention's weighted sums of rows,
-   * moved back to their pixels. Rounds are added with the weights softmax_r(logSumExp).
+   * Map [C], order, rank, attention, logSumExp -> map [C]: sums of rows weighted by the attention,
+   * moved back to their pixels. The rounds are summed with the weights softmax_r(logSumExp).
    */
   | {
       readonly kind: 'attend';
@@ -93,9 +93,9 @@ export type NonlocalOp =
   /** Map of logits [N] (and of mask logits) -> softmax over the channels, with a gate. */
   | { readonly kind: 'keySoftmax'; readonly gate: Gate | null }
   /**
-   * Weights [N], offsets [2 N], reference [C] (and a sum so far) -> [C]: the sum over the keys t of
-   * `first` .. `first + keys - 1` of weight t times the reference at (y + dy, x + dx). Sampling is
-   * bilinear, with zeros outside the map. Keys of weight zero are skipped.
+   * Weights [N], offsets [2 N], reference [C] (and a sum so far) -> [C]: the sum over the keys
+   * `first` .. `first + keys - 1` of a key's weight times the reference at (y + dy, x + dx).
+   * Sampling is bilinear, with zeros outside the map. Keys with a weight of zero are skipped.
    */
   | {
       readonly kind: 'sampleKeys';
@@ -107,12 +107,12 @@ export type NonlocalOp =
 type Kind = NonlocalOp['kind'];
 type SpecOf<K extends Kind> = Extract<NonlocalOp, { readonly kind: K }>;
 
-/** The properties of an op, like `Rules` of `ops.ts`. Missing ones are 0 or false. */
+/** The properties of an op, like `Rules` of `rules.ts`. An absent property means 0 or false. */
 export interface NonlocalRules<O extends NonlocalOp> {
   readonly shape: (spec: O, inputs: readonly Shape[], name: string) => Shape;
   readonly multiplyAdds?: (spec: O, inputs: readonly Shape[]) => number;
   readonly global?: (spec: O) => boolean;
-  /** Pixels on each side that it reads, unless it is global. Infinity where offsets are learned. */
+  /** Pixels that it reads on each side, unless it is global. Infinity if offsets are learned. */
   readonly reach?: number;
 }
 
@@ -180,16 +180,13 @@ export const NONLOCAL: { readonly [K in Kind]: NonlocalRules<SpecOf<K>> } = {
   },
 };
 
-/**
- * Buckets of a hashing of so many pixels: about one for each chunk, an even number, at least two and at
- * most `most`.
- */
+/** The number of hash buckets: about one per chunk of pixels, even, at least 2, at most `most`. */
 export function bucketsOf(pixels: number, chunk: number, most: number): number {
   const buckets = Math.floor(pixels / chunk);
   return Math.min(most, Math.max(2, buckets + (buckets % 2)));
 }
 
-/** Index among L sorted rows of the row that position `j` of the padded windows repeats. */
+/** The index, among the sorted rows, of the row at position `j` of the padded windows. */
 export function paddedRow(j: number, length: number, window: number): number {
   if (j < length) return j;
   const end = Math.ceil(length / window) * window;

@@ -1,6 +1,6 @@
 /**
- * All that the graph knows about its ops: what each one computes, and one table of its properties.
- * A new op is a compile error until it has its entry.
+ * Everything that the graph knows about its ops: what each one computes, and a table of their
+ * properties. A new op does not compile until it has an entry.
  */
 import type { Activation } from './activations.ts';
 import { NONLOCAL, type NonlocalOp, type NonlocalRules } from './nonlocalOp.ts';
@@ -11,14 +11,14 @@ import type { TransformerOp } from './transformerOp.ts';
 
 export type { Activation } from './activations.ts';
 
-/** How the LR image is enlarged before it becomes the input: to the right and below, unless said. */
+/** How the LR image is padded to become the input: by `border`, then on the right and below. */
 export interface Padding {
-  /** Its sides become multiples of this, and no smaller than `least`. */
+  /** The padded sides are multiples of this number and at least `least`. */
   readonly multiple: number;
   readonly least: number;
-  /** Pixels of the reflected image on all four sides, before that; absent: none. */
+  /** Reflected pixels that are first added on all four sides; absent: none. */
   readonly border?: number;
-  /** What the pixels become, on 0..1; absent: the image reflected. */
+  /** The value of the padding in 0..1; absent: the image is reflected. */
   readonly value?: number;
 }
 
@@ -38,7 +38,7 @@ export type Op =
   | { readonly op: 'activation'; readonly activation: Activation }
   /** v >= 0 ? v : slope * v with one slope per channel; weights [channels] under `weight`. */
   | { readonly op: 'prelu'; readonly weight: string }
-  /** scale[c] * x + shift[c] with constants of the definition, such as a data set's mean. */
+  /** scale[c] * x + shift[c] with constants from the definition, such as a data set's mean. */
   | {
       readonly op: 'affine';
       readonly scale: readonly number[];
@@ -46,15 +46,15 @@ export type Op =
     }
   /** Elementwise product of two feature maps of the same shape. */
   | { readonly op: 'mul' }
-  /** a + factor * b of two feature maps of the same shape. */
+  /** a + factor * b for two feature maps of the same shape. */
   | { readonly op: 'add'; readonly factor: number }
   /** The concatenated channels of 2 to `MAX_PARTS` feature maps of the same size. */
   | { readonly op: 'concat' }
   /** Channel c * scale^2 + dy * scale + dx at (y, x) -> channel c at (y * scale + dy, x * scale + dx). */
   | { readonly op: 'pixelShuffle'; readonly scale: number }
   /**
-   * Mean of each channel over all pixels: map -> vector. `inset`: without the first and the last so many
-   * rows and columns.
+   * Mean of each channel over all pixels: map -> vector. `inset` is the number of first and last
+   * rows and columns that are left out.
    */
   | { readonly op: 'globalAveragePool'; readonly inset?: readonly [first: number, last: number] }
   /** Matrix times vector, plus bias; weights [lengthOut, lengthIn], bias [lengthOut] if given. */
@@ -78,15 +78,15 @@ export type Op =
   | { readonly op: 'nonlocal'; readonly spec: NonlocalOp };
 
 /**
- * How many maps one concatenation can join: as many as a kernel can bind beside its other
- * buffers. Kernels of several maps always bind this many; unused bindings repeat the first map.
+ * How many maps one concatenation can join: as many as a kernel can bind in addition to its other
+ * buffers. Kernels for several maps always bind this many; unused bindings repeat the first map.
  */
 export const MAX_PARTS = 5;
 
 /** An op of one kind. */
 export type OpOf<K extends Op['op']> = Extract<Op, { readonly op: K }>;
 
-/** Ops that few networks have. What appends them to a graph also adds their rules. */
+/** Ops that few networks have. The builders that append them to a graph also add their rules. */
 type Later = (TransformerOp | PlksrOp)['op'];
 
 const OPS: { readonly [K in Exclude<Op['op'], Later>]: Rules<OpOf<K>> } = {
@@ -160,7 +160,7 @@ const OPS: { readonly [K in Exclude<Op['op'], Later>]: Rules<OpOf<K>> } = {
   globalAveragePool: {
     ...local,
     shape: (_, [x], name) => ({ kind: 'vector', length: mapOf(x, name).channels }),
-    // Vectors have no radius. `global` covers their influence on the output.
+    // A vector has no radius. `global` covers its influence on the output.
     reach: () => 0,
     global: () => 'means',
   },
@@ -181,7 +181,8 @@ const OPS: { readonly [K in Exclude<Op['op'], Later>]: Rules<OpOf<K>> } = {
     ...local,
     shape: enlarged,
     reach: ({ scale }, r) => {
-      // Outputs -r .. scale - 1 + r read inputs floor((o + 0.5) / scale - 0.5) and the next one.
+      // Output o reads input floor((o + 0.5) / scale - 0.5) and the next one, for o from -r to
+      // scale - 1 + r.
       const source = (o: number) => Math.floor((o + 0.5) / scale - 0.5);
       return Math.max(-source(-r), source(scale - 1 + r) + 1);
     },
@@ -196,12 +197,15 @@ const OPS: { readonly [K in Exclude<Op['op'], Later>]: Rules<OpOf<K>> } = {
 
 const known = new Map<string, unknown>(Object.entries(OPS));
 
-/** Adds the entries of ops that are not loaded with the table. */
+/** Adds the entries of ops whose rules are not loaded with the table. */
 export function addOps(rules: { readonly [K in Later]?: unknown }): void {
   for (const [op, rule] of Object.entries(rules)) known.set(op, rule);
 }
 
-/** The table's entry for an op. */
+/**
+ * The table's entry for an op.
+ * @throws GraphError if it is not loaded
+ */
 export function opRules<O extends Op>(op: O): Rules<O> {
   const rules = known.get(op.op);
   if (!rules) throw new GraphError(`the rules of ${op.op} are not loaded`);

@@ -1,8 +1,8 @@
 /**
- * The ops of RealPLKSR and its relatives: large convolutions of a few channels, group norm over the
- * image in three steps, repeated channels, and sampling at learned offsets.
+ * The ops of RealPLKSR and its relatives: convolutions of a few channels with large kernels, group
+ * norm over the image in three steps, repeated channels, and sampling at learned offsets.
  *
- * Notation: C channels, H x W the map's size.
+ * Notation: a map has C channels and the size H x W.
  */
 import { local, type Rules } from './rules.ts';
 import { areaOf, GraphError, type MapShape, mapOf, vectorOf } from './shape.ts';
@@ -22,13 +22,14 @@ export type PlksrOp =
   /** Mean of each channel's squares over all pixels: map -> vector. */
   | { readonly op: 'meanOfSquares' }
   /**
-   * Map, vector [C] of its means -> x[c] - the mean of the vector over the group of c. A group has
+   * Map, vector [C] of its means -> x[c] minus the vector's mean over the group of c. A group has
    * C / groups consecutive channels.
    */
   | { readonly op: 'centre'; readonly groups: number }
   /**
-   * Map, vector [C] of its means of squares -> x[c] / sqrt(the mean of the vector over the group of
-   * c + epsilon) * weight[c] + bias[c]. After `centre`, this is group norm with the biased variance.
+   * Map, vector [C] of its means of squares -> x[c] / sqrt(m + epsilon) * weight[c] + bias[c],
+   * where m is the vector's mean over the group of c. After `centre`, this is group norm with the
+   * biased variance.
    */
   | {
       readonly op: 'groupNorm';
@@ -40,13 +41,14 @@ export type PlksrOp =
   /** Channel c of the map becomes the channels c * times .. (c + 1) * times - 1. */
   | { readonly op: 'repeatChannels'; readonly times: number }
   /**
-   * DySample: map z [C], map o [2 g s^2] -> map enlarged by s. For pixel (s Y + i, s X + j) and group
-   * q, o[axis g s^2 + q s^2 + i s + j] is taken at (Y, X); axis 0 is x with the start of h(j), axis 1
-   * is y with that of h(i), h(k) = (k - (s - 1) / 2) / s. The C / g channels of the group are sampled
-   * bilinearly at (X + o_x / 2 + h(j), Y + o_y / 2 + h(i)), clamped to the centres of the outermost
-   * pixels.
+   * DySample: map z [C], map o [2 g s^2] -> map enlarged by s. For pixel (s Y + i, s X + j) and
+   * group q, the offsets o_x (axis 0) and o_y (axis 1) are o[axis g s^2 + q s^2 + i s + j] at pixel
+   * (Y, X). The C / g channels of the group are sampled bilinearly at
+   * (X + o_x / 2 + h(j), Y + o_y / 2 + h(i)), clamped to the centres of the outermost pixels;
+   * h(k) = (k - (s - 1) / 2) / s.
    *
-   * `sum` n: groups have 4 channels, and the result has n, the sums of the groups' first n.
+   * If `sum` is n, each group has 4 channels, and the result has n: the sums over the groups of
+   * their first n channels.
    */
   | {
       readonly op: 'dySample';
@@ -57,7 +59,7 @@ export type PlksrOp =
 
 type OpOf<K extends PlksrOp['op']> = Extract<PlksrOp, { readonly op: K }>;
 
-/** The map of an op with a vector of its channels, in groups. */
+/** The shape of a map whose channels form groups, checked against a vector of its channels. */
 function grouped(
   { groups }: { readonly groups: number },
   [x, v]: readonly Parameters<typeof mapOf>[0][],
@@ -106,7 +108,7 @@ export const PLKSR: { readonly [K in PlksrOp['op']]: Rules<OpOf<K>> } = {
       }
       return { ...shape, channels: sum ?? shape.channels, scale: shape.scale * scale };
     },
-    // Offsets are below a pixel unless training has made them larger.
+    // Offsets are less than a pixel unless training has made them larger.
     reach: ({ scale }, r) => Math.ceil(r / scale) + 2,
   },
 };

@@ -15,7 +15,7 @@ export interface ReceptiveField {
 /**
  * Walks from the output to the input. The need at a node is a radius in pixels of that node, around
  * the block of pixels that one LR pixel becomes. Enlargements therefore round up exactly. (After a
- * pixel unshuffle by u, the block is that of a cell of u x u LR pixels; tiles begin and end between
+ * pixel unshuffle by u, the block belongs to a cell of u x u LR pixels; tiles begin and end between
  * such cells.) Vectors have no radius: `global` covers their influence.
  */
 export function receptiveField(graph: Graph): ReceptiveField {
@@ -38,7 +38,7 @@ export function receptiveField(graph: Graph): ReceptiveField {
 
 /** Beyond this radius, tiles would spend most of their work on pixels that are discarded. */
 const MAX_EXACT_RADIUS = 72;
-/** The overlap of such networks. BENCHMARKS.md has its measured error. */
+/** The overlap for networks with a larger radius. BENCHMARKS.md gives the measured error. */
 const APPROXIMATE_OVERLAP = 32;
 
 /**

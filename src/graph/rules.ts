@@ -1,9 +1,9 @@
 import type { Shape } from './shape.ts';
 
-/** What the table of ops needs from an op: see `ops.ts`. */
+/** The entry of one op in the table of `ops.ts`. */
 export interface Rules<O> {
   /**
-   * The shape of the value, from the shapes of the inputs.
+   * The shape of the value, computed from the shapes of the inputs.
    * @throws GraphError if they do not fit the op
    */
   readonly shape: (op: O, inputs: readonly Shape[], name: string) => Shape;
@@ -11,7 +11,7 @@ export interface Rules<O> {
    * Multiply-adds per LR pixel. Vector ops cost 0, because their cost does not grow with the image.
    */
   readonly multiplyAdds: (op: O, shape: Shape, inputs: readonly Shape[]) => number;
-  /** The radius in pixels of the inputs that is needed for radius `r` of the value. */
+  /** The radius, in pixels of the inputs, that the radius `r` of the value needs. */
   readonly reach: (op: O, r: number) => number;
   /**
    * Whether each value depends on the whole image: on its `means`, which a pass over the image can

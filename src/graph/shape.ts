@@ -1,6 +1,6 @@
 import type { Size } from '../geometry.ts';
 
-/** Squares of `kernel` pixels at every `stride`-th pixel, as far as they lie within a map. */
+/** Squares of `kernel` x `kernel` pixels at every `stride`-th pixel that lie within a map. */
 export interface Reduction {
   readonly kernel: number;
   readonly stride: number;
@@ -10,11 +10,11 @@ export interface MapShape {
   readonly kind: 'map';
   readonly channels: number;
   readonly scale: number;
-  /** What has reduced its size beside the scale, in order. */
+  /** What has reduced its size in addition to the scale, in order. */
   readonly reduced?: readonly Reduction[];
 }
 
-/** The size of a map for an LR image (or a tile) of a size. */
+/** The size of a map for an LR image (or a tile) of size `lr`. */
 export function mapSize(
   { scale, reduced = [] }: Omit<MapShape, 'kind' | 'channels'>,
   lr: Size,
@@ -30,12 +30,12 @@ export interface VectorShape {
 }
 
 /**
- * Numbers by position in the image instead of by pixel and channel: cluster codes, orders,
- * attention weights. Only the ops of `nonlocalOp.ts` use them.
+ * Numbers that are not arranged by pixel and channel: cluster codes, orders, attention weights.
+ * Only the ops of `nonlocalOp.ts` and `transformerOp.ts` use them.
  */
 export interface TableShape {
   readonly kind: 'table';
-  /** Row-major sizes for an LR image of a size. */
+  /** The row-major dimensions for an LR image of the given size. */
   readonly dims: (size: Size) => readonly number[];
   readonly integer: boolean;
 }

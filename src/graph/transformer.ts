@@ -20,7 +20,7 @@ export class TransformerBuilder {
     return this.#b.append(name, { op: 'slice', first, count }, [x]);
   }
 
-  /** The map moved by one pixel: y[c, i, j] = x[c, i + by, j + by]. */
+  /** Shifts the map by one pixel along both axes: y[c, i, j] = x[c, i + by, j + by]. */
   shift(name: string, x: NodeId, by: 1 | -1): NodeId {
     return this.#b.append(name, { op: 'shift', by }, [x]);
   }
@@ -49,9 +49,9 @@ export class TransformerBuilder {
   }
 
   /**
-   * `x` contains queries, keys and possibly more channels, in this order unless `query` and `key` say
-   * where they begin; `keys` is the map with the keys if they are in another one. `table` is the name
-   * of the position table.
+   * `x` contains queries, keys and possibly more channels, in this order unless `query` and `key`
+   * give the first channels of the queries and keys. `keys` is the map with the keys, by default
+   * `x`. `table` is the name of the position table.
    */
   groupScores(
     name: string,
@@ -118,7 +118,7 @@ export class TransformerBuilder {
     return this.#b.append(name, { op: 'maxPool', kernel, stride }, [x]);
   }
 
-  /** `x`, enlarged to the size of `like`. */
+  /** Enlarges `x` to the size of `like`. */
   resize(name: string, x: NodeId, like: NodeId): NodeId {
     const strides = this.#b.map(x).reduced ?? [];
     const factor = strides.reduce((product, { stride }) => product * stride, 1);
@@ -126,7 +126,7 @@ export class TransformerBuilder {
   }
 }
 
-/** Differences of rows and of columns within a window: the sides of its position table. */
+/** How many differences of rows and of columns a window has: the sides of its position table. */
 function tableSides(grouping: Grouping, merge: number): [number, number] {
   const { rows, columns } = windowOf(grouping);
   return [(2 * rows) / merge - 1, (2 * columns) / merge - 1];

@@ -2,16 +2,14 @@
  * The ops of lightweight transformers (ASID, OmniSR, SwinIR and similar networks): norms, depthwise
  * convolutions, attention within groups of pixels or between channels, and maps of reduced size.
  *
- * Notation: C channels, H x W the map's size, w the side of a window. A *grouping* divides a map
- * into groups of pixels that attend to each other. H and W are multiples of w:
- * - `windows`: squares of w x w pixels. Group i * (W / w) + j, position a * w + b: pixel (i w + a,
- *   j w + b). They may be rectangles and may be shifted: see `Grouping`.
+ * Notation: a map has C channels and the size H x W; w is the side of a window. A *grouping*
+ * divides a map into groups of pixels that attend to each other. H and W are multiples of w:
+ * - `windows`: squares of w x w pixels. Position a * w + b of group i * (W / w) + j is pixel
+ *   (i w + a, j w + b). Windows may also be rectangles and may be shifted: see `Grouping`.
  * - `spread`: w x w pixels at distances of H / w and W / w, so each group covers the whole map.
- *   Group
- *   p * (W / w) + q, position a * w + b: pixel (a H / w + p, b W / w + q).
- * - `grid`: all pixels with the same y mod w and x mod w. Group (y mod w) * w + x mod w, positions
- *   in
- *   row-major order.
+ *   Position a * w + b of group p * (W / w) + q is pixel (a H / w + p, b W / w + q).
+ * - `grid`: all pixels with the same y mod w and x mod w. Their group is (y mod w) * w + x mod w;
+ *   their positions are in row-major order.
  */
 import type { Size } from '../geometry.ts';
 import { local, type Rules } from './rules.ts';
@@ -19,26 +17,27 @@ import { areaOf, GraphError, mapOf, type Reduction, type Shape, vectorOf } from 
 
 export interface Grouping {
   readonly kind: 'windows' | 'spread' | 'grid';
-  /** w. */
+  /** The side w. */
   readonly side: number;
   /** Only for windows: their height, if it is not w. */
   readonly rows?: number;
   /**
-   * Only for windows: pixel (y, x) of the rolled map is pixel (y + shift.y, x + shift.x) of the map,
-   * modulo its size. In the last row of windows, the first `rows - shift.y` rows and the others come
-   * from opposite borders, and 100 is subtracted from scores between them; columns likewise.
+   * Only for windows: pixel (y, x) of the rolled map is pixel (y + shift.y, x + shift.x) of the
+   * map, modulo its size. In the last row of windows, the first `rows - shift.y` rows and the
+   * remaining rows come from opposite borders of the map, so 100 is subtracted from scores between
+   * them. The same holds for columns.
    */
   readonly shift?: { readonly y: number; readonly x: number };
-  /** Only for windows: the map is padded with zeros to the right and below to multiples of this. */
+  /** Only for windows: the map is zero-padded on the right and below to multiples of this. */
   readonly multiple?: number;
 }
 
-/** Rows and columns of a window, and the pixels in it. */
+/** A window's rows and columns, and its number of pixels. */
 export function windowOf({ side, rows = side }: Grouping) {
   return { rows, columns: side, tokens: rows * side };
 }
 
-/** Rows and columns of windows of a map. */
+/** The numbers of windows in a map's width and height. */
 export function windowsIn(grouping: Grouping, { width, height }: Size): Size {
   const { rows, columns } = windowOf(grouping);
   const { multiple = 1 } = grouping;
@@ -49,7 +48,7 @@ export function windowsIn(grouping: Grouping, { width, height }: Size): Size {
 export type TransformerOp =
   /** The inverse of `pixelShuffle`, with the same channel order. */
   | { readonly op: 'pixelUnshuffle'; readonly scale: number }
-  /** Channels `first` .. `first + count - 1` of a map. */
+  /** The channels `first` .. `first + count - 1` of a map. */
   | { readonly op: 'slice'; readonly first: number; readonly count: number }
   /** y[c, i, j] = x[c, i + by, j + by], and zero where x has no such pixel; `by` is 1 or -1. */
   | { readonly op: 'shift'; readonly by: 1 | -1 }
@@ -73,15 +72,16 @@ export type TransformerOp =
   /** Map, vector [C] -> map: v[c] * x[c]. */
   | { readonly op: 'scaleChannels' }
   /**
-   * Map with queries in the channels `query` .. `query + C - 1`, map with keys from `key` on (it may
-   * be the same) -> [groups, heads, w^2, keys]: the softmax over the keys of q.k / sqrt(C / heads) +
-   * T. T is the weight [(2 rows - 1) (2 w - 1), heads] under `table`, read at the row (a - a' + rows
-   * - 1) (2 w - 1) + b - b' + w - 1 for the query's position (a, b) and the key's (a', b'). A head has
-   * C / heads consecutive channels. The grouping is `windows` or `spread`.
+   * Map with queries in the channels `query` .. `query + C - 1`, map with keys from channel `key`
+   * on (it may be the same map) -> [groups, heads, tokens, keys]: the softmax over the keys of
+   * q.k / sqrt(C / heads) + T. T is the weight [(2 rows - 1) (2 w - 1), heads] named `table`. For a
+   * query at position (a, b) and a key at (a', b'), its row is
+   * (a - a' + rows - 1) (2 w - 1) + b - b' + w - 1. A head has C / heads consecutive channels. The
+   * grouping is `windows` or `spread`.
    *
-   * With `merge`, m, keys have C / m^2 channels, and those of m x m pixels are one key: its channels
-   * are (row, column, channel) of the pixels. A window has w / m x w / m keys, and T has the rows of
-   * a window of that side, with a and b divided by m.
+   * If `merge` is m > 1, each pixel has C / m^2 channels for keys, and m x m pixels form one key,
+   * whose channels are in the order (row, column, channel). A window then has w / m x w / m keys,
+   * and T has the rows for a window of that size; a and b are divided by m.
    */
   | {
       readonly op: 'groupScores';
@@ -95,7 +95,7 @@ export type TransformerOp =
     }
   /**
    * Map with values in the channels from `first` on, scores -> map [C]: the values of each group,
-   * summed with the scores as weights. `merge`: as above.
+   * summed with the scores as weights. Values are merged like the keys of `groupScores`.
    */
   | {
       readonly op: 'groupMix';
@@ -106,9 +106,10 @@ export type TransformerOp =
       readonly merge: number;
     }
   /**
-   * Map of queries, keys and values [3 C] -> map [C]: attention between the channels of each head, within
-   * the pixels of a group. Queries and keys are divided by their norm over the group's pixels (at least
-   * 1e-12), and v' = softmax_d(t[head] * q[c].k[d]) v[d]; t, [heads, 1, 1], under `temperature`.
+   * Map of queries, keys and values [3 C] -> map [C]: attention between the channels of each head,
+   * over the pixels of a group. Queries and keys are divided by their norm over the group's pixels
+   * (at least 1e-12), and v'[c] = sum_d softmax_d(t[head] * q[c].k[d]) v[d]. The weight t has the
+   * shape [heads, 1, 1] and the name `temperature`.
    */
   | {
       readonly op: 'channelAttention';
@@ -125,11 +126,11 @@ export type TransformerOp =
       readonly weight: string;
       readonly bias: string | null;
     }
-  /** The maximum over squares of `kernel` pixels at every `stride`-th pixel; no padding. */
+  /** The maximum over a square of side `kernel` at every `stride`-th pixel, without padding. */
   | { readonly op: 'maxPool'; readonly kernel: number; readonly stride: number }
   /**
-   * Map, map like -> the first map, enlarged bilinearly to the second's size (half-pixel centres,
-   * clamped edges). `factor`: the approximate number of result pixels per pixel of the map.
+   * Map, map `like` -> the first map, enlarged bilinearly to the size of the second (half-pixel
+   * centres, clamped edges). `factor` is the approximate enlargement along each axis.
    */
   | { readonly op: 'resize'; readonly factor: number };
 
@@ -152,7 +153,7 @@ export const TRANSFORMER: { readonly [K in TransformerOp['op']]: Rules<OpOf<K>> 
     ...local,
     shape: ({ scale }, [x], name) => {
       const shape = mapOf(x, name);
-      // A power of two, because the map's scale then stays an exact number.
+      // The factor is a power of two, so the map's scale stays an exact number.
       if (!Number.isInteger(Math.log2(scale)) || scale < 1) {
         throw new GraphError(`${name}: unshuffled by ${scale}, which is not a power of two`);
       }

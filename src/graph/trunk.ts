@@ -3,9 +3,9 @@ import { looksFar } from './ops.ts';
 import { mapOf } from './shape.ts';
 
 /**
- * The end of a graph's trunk: the first map of LR size after all non-local attention that
- * everything later depends on, apart from the input. The rest of the graph only has convolutions'
- * reach. Null without non-local attention or without such a node.
+ * The end of a graph's trunk: the first map of LR size, after all non-local attention, such that
+ * later nodes read no earlier node except the input. From there on, the graph has a finite reach.
+ * Null if there is no non-local attention or no such map.
  */
 export function trunkEnd({ nodes, output }: Graph): NodeId | null {
   const last = nodes.findLastIndex(looksFar);

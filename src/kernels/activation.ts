@@ -18,17 +18,17 @@ export const ACTIVATION_IDS: Constants = Object.fromEntries(
 export const activationId = (activation: Any): number =>
   NAMES.indexOf(activation === 'prelu' ? activation : (activation?.fn ?? null));
 
-/** The factor of negative values, for activations that are linear below 0. */
+/** The factor for negative values, for activations that are linear below 0. */
 export const slopeOf = (activation: Any): number => {
   if (activation === 'prelu' || activation === null) return 1;
   return activation.fn === 'leakyRelu' ? activation.slope : 0;
 };
 
-/** Whether it is `leaky` of lib/activation.wgsl with the slope `slopeOf`. */
+/** Whether an activation is `leaky` of lib/activation.wgsl with the slope `slopeOf`. */
 export const isLinear = (activation: Activation | null): boolean =>
   activation === null || activation.fn === 'relu' || activation.fn === 'leakyRelu';
 
-/** The prelude constants `ACT<n>` and `SLOPE<n>`, and those of lib/activation.wgsl. */
+/** The prelude constants `ACT<n>` and `SLOPE<n>`, and the constants of lib/activation.wgsl. */
 export function activationConstants(index: 0 | 1, activation: Activation | null): Constants {
   return {
     ...ACTIVATION_IDS,
@@ -37,6 +37,6 @@ export function activationConstants(index: 0 | 1, activation: Activation | null)
   };
 }
 
-/** Reference: the activation of one value. */
+/** Applies an activation to one value; the reference for the shaders. */
 export const activate = (activation: Activation | null, v: number): number =>
   activation === null ? v : ACTIVATIONS[activation.fn](v, slopeOf(activation));

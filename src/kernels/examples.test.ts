@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { EXAMPLES } from './examples.ts';
 import type { ElementType } from './kernel.ts';
 
-/** Beside the default of each shader: variants whose directives the default does not reach. */
+/** In addition to each shader's default: variants with directives that it does not reach. */
 const MORE: readonly [name: string, variant: string, element: ElementType][] = [
   ['attention/mix', 'non-1x1', 'f16'],
   ['conv/conv', '1x1', 'f16'],
@@ -19,7 +19,7 @@ const MORE: readonly [name: string, variant: string, element: ElementType][] = [
   ['conv/matrix', 'default', 'f16'],
 ];
 
-// What A2N x2 compiles to is kept by test/a2nExpansions.test.ts.
+// test/a2nExpansions.test.ts keeps what A2N x2 compiles to.
 const KEPT = [
   ...Object.keys(EXAMPLES).map((name) => [name, Object.keys(EXAMPLES[name])[0], 'f32'] as const),
   ...MORE,

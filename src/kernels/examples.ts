@@ -47,14 +47,14 @@ const conv = (spec: Partial<ConvSpec>): ConvSpec => ({
 /** The first attention of ASID: 36 of 48 channels. */
 const ASID = { grouping: { kind: 'windows', side: 8 }, heads: 1, channels: 36 } as const;
 const ATTENTION = { ...ASID, query: 0, key: 36, merge: 1, table: true } as const;
-/** Of SwinIR with 60 channels. */
+/** The shifted attention of SwinIR with 60 channels. */
 const SHIFTED = {
   grouping: { kind: 'windows', side: 8, shift: { y: 4, x: 4 } },
   ...{ heads: 6, channels: 60, query: 0, key: 60, merge: 1, table: true },
 } as const;
 const DAT = { heads: 6, channels: 180 } as const;
 const GRID = { kind: 'grid', side: 8 } as const;
-/** What follows the first attention of ASID: a norm and a layer of twice the channels. */
+/** What follows the first attention of ASID: a norm, and a layer with twice as many channels. */
 const NEXT = { channels: 72, epsilon: 1e-6, activation: null } as const;
 const NORMED = { ...ASID, epsilon: 1e-5, own: null, next: null } as const;
 const GATED = { hidden: 36, channels: 36, activation: { fn: 'gelu' }, next: null } as const;

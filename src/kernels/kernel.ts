@@ -1,20 +1,19 @@
 import { internal } from '../errors.ts';
 import { expand, type Sources } from './wgsl.ts';
 
-/** Type of a word of a uniform. */
+/** The type of a word in a uniform. */
 export type Word = 'u32' | 'f32';
 
 /**
- * What a kernel binds, by the names in its shader. It is stated once, and contracts.test.ts
- * compares it with the shader.
+ * What a kernel binds, by the names in its shader. contracts.test.ts compares it with the shader.
  *
  * Conventions of all kernels:
- * - binding 0 is a uniform of at most `PARAM_WORDS` words; the others are storage buffers (but for
- *   `uniforms`), first those that are read, then those that are written;
+ * - binding 0 is a uniform of at most `PARAM_WORDS` words; all others except `uniforms` are storage
+ *   buffers: first the buffers that are read, then the buffers that are written;
  * - feature maps are `Chw4c`: [ceil(C / 4)][H][W] vectors of four channels, absent channels zero;
  *   vectors are f32, padded with zeros to a multiple of four;
  * - the third word of the uniform is `group_row`: a dispatch may be cut into pieces along y, and
- *   each piece adds its first row of workgroups. The engine fills it in.
+ *   `group_row` is a piece's first row of workgroups. The engine fills it in.
  */
 export interface Contract<
   R extends string = string,
@@ -23,9 +22,9 @@ export interface Contract<
 > {
   readonly reads: readonly R[];
   readonly writes: readonly W[];
-  /** Those of `reads` that are uniform buffers and not storage buffers; default none. */
+  /** The names in `reads` that are uniform buffers, not storage buffers; none by default. */
   readonly uniforms?: readonly R[];
-  /** Words of the uniform in order. */
+  /** Words of the uniform, in order. */
   readonly params: Readonly<Record<P, Word>>;
 }
 
@@ -43,11 +42,11 @@ export const contract = <
   params: Readonly<Record<P, Word>> = {} as Readonly<Record<P, Word>>,
 ): Contract<R, W, P> => ({ reads, writes, params });
 
-/** Words of kernels that run over one feature map. */
+/** Uniform words of kernels that process one feature map. */
 export const MAP_WORDS = { width: 'u32', height: 'u32', group_row: 'u32' } as const;
 
 /**
- * A kernel as plain data. Only the engine touches a GPU device. Kernels can be printed, compared
+ * A kernel as plain data. Only the engine uses a GPU device, so kernels can be printed, compared
  * and tested without one.
  */
 export interface Kernel<
@@ -60,7 +59,7 @@ export interface Kernel<
   readonly code: string;
 }
 
-/** How the buffers are bound, from binding 1 on. */
+/** The types of the buffer bindings, from binding 1 on. */
 export const bindingsOf = ({ reads, writes, uniforms = [] }: Contract): GPUBufferBindingType[] => [
   ...reads.map((name) => (uniforms.includes(name) ? 'uniform' : 'read-only-storage')),
   ...writes.map(() => 'storage' as const),
@@ -88,7 +87,7 @@ export const PARAM_WORDS = 12;
 /** Index of `group_row` within a kernel's uniform. */
 export const GROUP_ROW_WORD = 2;
 
-/** Storage type of feature maps and convolution weights; sums are always f32. */
+/** Storage type of feature maps and convolution weights. Sums are always f32. */
 export type ElementType = 'f32' | 'f16';
 
 export const ELEMENT_BYTES: Readonly<Record<ElementType, number>> = { f32: 4, f16: 2 };
@@ -150,7 +149,7 @@ export function mapGrid(width: number, height: number, blocks: number, perX = 1,
   return [Math.ceil(width / (8 * perX)), Math.ceil(height / (8 * perY)), blocks];
 }
 
-/** Concatenates the arrays. */
+/** Concatenates arrays. */
 export function concatFloats(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
   const joined = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
@@ -162,19 +161,19 @@ export function concatFloats(parts: readonly Float32Array[]): Float32Array<Array
 }
 
 /**
- * Possible columns of a tile. A workgroup computes all channels of tileColumns x 8 pixels, and its tileColumns x
- * blocks invocations exchange a map through workgroup memory.
+ * How many columns a tile may have. A workgroup computes all channels of tileColumns x 8 pixels.
+ * Its tileColumns x blocks invocations exchange a map through workgroup memory.
  */
 export const TILE_COLUMNS = [8, 16] as const;
 export type TileColumns = (typeof TILE_COLUMNS)[number];
 
 /**
- * The largest tile for maps of `channels` that the device prefers and has room for; null if none
- * fits.
+ * The most columns of a tile for maps of `channels` channels that fit the device's limits and do
+ * not exceed its preference; null if not even 8 columns fit.
  */
 export function tileColumnsFor(channels: number, limits: WorkgroupLimits): TileColumns | null {
   const blocks = blocksOf(channels);
-  // A few words of other state are stored beside the exchange.
+  // Workgroup memory holds the exchange and a few words of other state.
   const fits = (tileColumns: TileColumns) =>
     tileColumns * blocks <= limits.invocations &&
     tileColumns * 8 * blocks * 16 + 64 <= limits.bytes;
@@ -185,14 +184,14 @@ export function tileColumnsFor(channels: number, limits: WorkgroupLimits): TileC
 export interface WorkgroupLimits {
   readonly invocations: number;
   readonly bytes: number;
-  /** The preferred maximum of columns of a tile; default 16. */
+  /** The preferred maximum number of columns of a tile; 16 by default. */
   readonly tileColumns?: TileColumns | undefined;
 }
 
-/** The limits that every WebGPU device has at least. */
+/** The limits that every WebGPU device guarantees. */
 export const DEFAULT_WORKGROUP_LIMITS: WorkgroupLimits = { invocations: 256, bytes: 16384 };
 
-/** Grid of such a kernel for a map of `width` x `height` pixels. */
+/** Grid of a kernel that computes such tiles, for a map of `width` x `height` pixels. */
 export const tileColumnGrid = (tileColumns: TileColumns, width: number, height: number): Grid => [
   Math.ceil(width / tileColumns),
   Math.ceil(height / 8),

@@ -1,4 +1,4 @@
-/** What the hot loops of convolutions load, and from where: read off their expansions. */
+/** What the hot loops of convolutions load, and from where, according to their expansions. */
 import { describe, expect, it } from 'vitest';
 import { CONV_VARIANTS, FAMILIES } from '../engine/tune/tuning.ts';
 import type { ConvSpec, ConvVariant } from './conv/conv.ts';
@@ -6,8 +6,8 @@ import { EXAMPLES } from './examples.ts';
 import { accessesOf, countLoads, evaluate, hotLoops, parseShader, walk } from './loads.ts';
 
 /**
- * Software adapters run these. Their invocations compute pieces of rows: there is no subgroup whose
- * loads would be joined.
+ * Software adapters run these variants. Their invocations compute pieces of rows, because no
+ * subgroup combines neighbouring loads.
  */
 const FOR_SOFTWARE = ['plain', 'quad3', 'quad5'];
 const OFFER = {
@@ -72,7 +72,7 @@ describe('no private array is indexed by anything but a literal', () => {
   });
 });
 
-/** Indices of the pixels that the invocation (x, y) of a workgroup in the middle reads. */
+/** Indices of the pixels that invocation (x, y) reads, in a workgroup in the middle. */
 function pixelsRead(code: string, x: number, y: number): number[] {
   const shader = parseShader(code);
   const width = shader.constants.get('WIDTH') ?? shader.constants.get('LANES') ?? 32;
@@ -166,7 +166,7 @@ describe('vector loads per 384 multiply-adds of a 3x3 convolution', () => {
     const { storage, workgroup, multiplyAdds } = countLoads(
       EXAMPLES['attention/gate'].default('f32').code,
     );
-    // Two 3x3 and a 1x1 of ten blocks, eight pixels.
+    // Two 3x3 convolutions and a 1x1 of ten blocks, for eight pixels.
     expect(multiplyAdds).toBe(10 * 8 * 16 * 19);
     expect([storage, workgroup]).toEqual([10 * (2 * (30 + 36) + 4), 10 * 8]);
   });

@@ -1,19 +1,19 @@
 /**
- * Counts what the hot loops of an expanded shader load: a reader of the WGSL that this project writes,
- * not of all WGSL.
+ * Counts what the hot loops of an expanded shader load. It can parse the WGSL of this project, not
+ * all WGSL.
  */
 
-/** Of one invocation, in any common unit: the ratios count. */
+/** Loads and multiply-adds of one invocation, up to a common factor: only their ratios matter. */
 export interface Loads {
-  /** Vectors of four values. */
+  /** Vectors of four values, as in `uniform` and `workgroup`. */
   readonly storage: number;
   readonly uniform: number;
   readonly workgroup: number;
-  /** Multiply-adds of numbers. */
+  /** Scalar multiply-adds. */
   readonly multiplyAdds: number;
 }
 
-/** Values of names, among them `local.x`. */
+/** The known values by name; names may have dots, as in `local.x`. */
 export type Values = ReadonlyMap<string, number>;
 
 export type Statement =
@@ -48,7 +48,7 @@ export interface ParsedShader {
   readonly functions: ReadonlyMap<string, Statement>;
 }
 
-/** Vectors of four values in an element. */
+/** Vectors of four values per array element; 1 for types that are not listed. */
 const VECTORS: Readonly<Record<string, number>> = { E: 0.25, f32: 0.25, u32: 0.25, E4x4: 4 };
 
 const TOKEN = /[A-Za-z_][\w.]*|\d[\w.]*|<=|>=|==|!=|&&|\|\||<<|>>|\+\+|[-+*/%&|^]=|->|[^\s]/g;
@@ -162,7 +162,7 @@ class StatementReader {
 
 const BINDING = [['||'], ['&&'], ['==', '!='], ['<', '>', '<=', '>='], ['+', '-'], ['*', '/', '%']];
 
-/** The value of an expression of whole numbers; null if it has a name without a value. */
+/** The value of an expression of whole numbers; null if it contains a name without a value. */
 export function evaluate(tokens: readonly string[], values: Values): number | null {
   let at = 0;
   const primary = (): number => {
@@ -233,14 +233,14 @@ function apply(operator: string, a: number, b: number): number {
   }
 }
 
-/** The index of an access `name[index]`, and whether the access is written. */
+/** An array access `name[index]`, and whether it is a write. */
 export interface Access {
   readonly name: string;
   readonly index: readonly string[];
   readonly isWritten: boolean;
 }
 
-/** The accesses of a statement, in order. */
+/** The array accesses in a statement, in order. */
 export function accessesOf(tokens: readonly string[]): Access[] {
   const found: Access[] = [];
   tokens.forEach((token, at) => {
@@ -256,14 +256,15 @@ export function accessesOf(tokens: readonly string[]): Access[] {
   return found;
 }
 
-/** What a visitor of statements sees: the statement and the values that are known there. */
+/** Receives a statement, the values that are known there, and how often the statement runs. */
 type Visit = (tokens: readonly string[], values: Values, times: number) => void;
 
 /**
- * Visits the simple statements that one invocation runs. Loops run as often as their bounds say;
- * where a bound is unknown, the loop over input blocks, they run CHUNK times with a share each. Of a
- * switch, the first case runs, and of an `if` both, where the value is unknown.
- * @param given values of built-in values and uniforms
+ * Visits the simple statements that one invocation runs. A loop runs as often as its bounds say. If
+ * a bound is unknown, as in the loop over input blocks, the loop runs CHUNK times, and each run
+ * counts as 1 / CHUNK. A switch runs its first case. An `if` with an unknown condition runs both
+ * branches.
+ * @param given the known built-in values and uniforms
  */
 export function walk(shader: ParsedShader, given: Values, visit: Visit): void {
   const main = shader.functions.get('main');
@@ -298,7 +299,7 @@ export function walk(shader: ParsedShader, given: Values, visit: Visit): void {
       if (start !== null && bound !== null && stride === 1) {
         for (let i = start; i < bound; i++) run(body, new Map(values).set(name, i), times);
       } else if (bound !== null && stride !== null && stride > 1) {
-        // The invocations of a workgroup share it.
+        // The invocations of a workgroup share the loop.
         run(body, new Map(values).set(name, start ?? 0), (times * bound) / stride);
       } else {
         const chunk = values.get('CHUNK') ?? 1;
@@ -309,16 +310,16 @@ export function walk(shader: ParsedShader, given: Values, visit: Visit): void {
   run(main, new Map([...shader.constants, ...given]), 1);
 }
 
-/** Whether a loop, or what is within it, multiplies. */
+/** Whether a statement adds a product to one of a convolution's sums. */
 const multiplies = (tokens: readonly string[]): boolean =>
   tokens[1] === '+=' && tokens[3] === '*' && /_\d+_\d+$/.test(tokens[0]);
 
-/** Counts the loads of the loops that multiply. All kinds are zero for a kernel without products. */
+/** Counts the loads of the loops that multiply. For a kernel without products, all counts are 0. */
 export function countLoads(code: string): Loads {
   const shader = parseShader(code);
   const { arrays, matrices, functions } = shader;
   const count = { storage: 0, uniform: 0, workgroup: 0, multiplyAdds: 0 };
-  /** Matrices by the variable that holds them. */
+  /** Matrices by the variables that hold them. */
   const held = new Map<string, { columns: number; rows: number }>();
   const add = (tokens: readonly string[], times: number): void => {
     for (const { name, isWritten } of accessesOf(tokens)) {
@@ -380,7 +381,7 @@ export function hotLoops({ functions }: ParsedShader): Statement {
   return { kind: 'block', body: main.body.filter((one) => isHot(one) || declares(one)) };
 }
 
-/** The simple statements of a function, of a switch only its first case. */
+/** The simple statements of a function, with only the first case of a switch. */
 function firstStatements(statement: Statement): (readonly string[])[] {
   if (statement.kind === 'simple') return [statement.tokens];
   if (statement.kind === 'block') return statement.body.flatMap(firstStatements);

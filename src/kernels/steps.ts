@@ -1,7 +1,7 @@
-/** Work in steps: the caller may turn to other events at each `yield`. */
+/** Work in steps: at each `yield`, the caller may handle other events. */
 export type Steps<T> = Generator<void, T, void>;
 
-/** Each call is a step. Engines optimise the function better than a loop with a `yield` in it. */
+/** Calls `step` in each step. Engines optimise it better than a loop that contains a `yield`. */
 export function* each(count: number, step: (i: number) => void): Steps<void> {
   for (let i = 0; i < count; i++) {
     yield;
@@ -9,7 +9,7 @@ export function* each(count: number, step: (i: number) => void): Steps<void> {
   }
 }
 
-/** Does all steps at once. */
+/** Runs all steps at once. */
 export function finish<T>(steps: Steps<T>): T {
   for (;;) {
     const step = steps.next();
@@ -17,18 +17,18 @@ export function finish<T>(steps: Steps<T>): T {
   }
 }
 
-/** The function that does all steps at once. */
+/** Turns a function that works in steps into one that runs them all at once. */
 export const atOnce =
   <A extends unknown[], T>(begin: (...args: A) => Steps<T>) =>
   (...args: A): T =>
     finish(begin(...args));
 
-/** Milliseconds between turns of other events: a job is cancelled within 100. */
+/** Milliseconds between pauses for other events: a job must be cancelled within 100 ms. */
 const SLICE_MS = 20;
 
 /**
- * A `pause` for `paced`: now and then a timer's turn for other events.
- * @param check is called after each and may throw
+ * A `pause` for `paced`: every `SLICE_MS`, it waits for a timer so that other events are handled.
+ * @param check called after each wait; may throw
  */
 export function timerPause(check: () => void): () => Promise<void> | undefined {
   let since = performance.now();
@@ -40,7 +40,7 @@ export function timerPause(check: () => void): () => Promise<void> | undefined {
   return () => (performance.now() - since < SLICE_MS ? undefined : rest());
 }
 
-/** Does the steps, and waits between two of them whenever `pause` returns a promise. */
+/** Runs the steps, and waits after a step if `pause` returns a promise. */
 export async function paced<T>(
   steps: Steps<T>,
   pause: () => Promise<void> | undefined,

@@ -22,7 +22,7 @@ export const TILE_SHADERS: Sources = {
   'lib/tile': tileSource,
 };
 
-/** The shape of their products (conv/product.wgsl): an invocation has 8 pixels of a column and of one block. */
+/** The constants of conv/product.wgsl for these kernels: 8 pixels of a column, in one block. */
 export const TILE: Constants = {
   STRIP: 8,
   LINES: 1,

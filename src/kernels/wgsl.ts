@@ -1,20 +1,21 @@
 /**
  * Shaders are WGSL with three directives, each on a line of its own:
  *
- * - `#import lib/activation` inserts declarations, once per shader. With arguments,
- *   `#import conv/product s=p reach=1`, it inserts a piece of a body at every occurrence, without the
- *   comment at its head. The piece sees the constants and its arguments: words or whole numbers.
- * - `#if QUAD`, `#else`, `#end`: the first part if the value is not 0, else the second.
- * - `#for p in 0..PIXELS`, `#end`: the body for each whole number from 0 to PIXELS - 1.
+ * - `#import lib/activation` inserts declarations, once per shader. With arguments, as in
+ *   `#import conv/product s=p reach=1`, it inserts a piece of a function body each time, without
+ *   the comment at its head. The piece sees the constants and its arguments: words or whole
+ *   numbers.
+ * - `#if QUAD`, `#else`, `#end` insert the first part if the value is not 0, otherwise the second.
+ * - `#for p in 0..PIXELS`, `#end` insert the body for each whole number from 0 to PIXELS - 1.
  *
  * `{p}` in a line becomes the value of p. A number may also be a sum of whole numbers and names:
  * `{p+1}`, `#for k in 0..1+REACH+REACH`, `#if ROWS-1`.
  */
 
-/** Text of shaders by name: `conv/product` for `src/shaders/conv/product.wgsl`. */
+/** The text of shaders by name: `conv/product` for `src/shaders/conv/product.wgsl`. */
 export type Sources = Readonly<Record<string, string>>;
 
-/** Constants that directives know. */
+/** Constants that directives can use. */
 export type Defines = Readonly<Record<string, number | boolean>>;
 
 type Scope = ReadonlyMap<string, number | string>;
@@ -49,13 +50,13 @@ const RANGE = new RegExp(String.raw`^([A-Za-z_]\w*) in (${SUM})\s*\.\.\s*(${SUM}
 /**
  * Expands shader `name` to WGSL.
  * @param sources the shader and everything that it imports, directly or not
- * @throws Error with the file, the line and what is wrong
+ * @throws Error with the file, the line and the fault
  */
 export function expand(name: string, sources: Sources, defines: Defines = {}): string {
   const constants = new Map(Object.entries(defines).map(([key, value]) => [key, Number(value)]));
   const out: string[] = [];
   const imported = new Set<string>();
-  // Files that are being inserted, outermost first.
+  // The files that are being inserted, outermost first.
   const open: string[] = [];
 
   /** @param bare whether to leave out the comment at its head */
@@ -112,7 +113,7 @@ export function expand(name: string, sources: Sources, defines: Defines = {}): s
 
 const marginOf = ({ text }: Line): number => text.length - text.trimStart().length;
 
-/** Columns of indentation of a body relative to its directive. */
+/** The columns by which a body is indented relative to its directive. */
 function indentation(directive: Line, body: readonly Node[]): number {
   const margins = body.filter(({ at }) => at.text.trim() !== '').map(({ at }) => marginOf(at));
   return margins.length === 0 ? 0 : Math.max(0, Math.min(...margins) - marginOf(directive));
@@ -130,7 +131,7 @@ function withArguments(at: Line, args: readonly string[], scope: Scope, constant
   return own;
 }
 
-/** The tree of a file's lines. */
+/** Parses a file into a tree of its lines. */
 function parse(file: string, source: string): Node[] {
   const root: Node[] = [];
   // The lists that receive lines, innermost last, with the directive that opened each.

@@ -45,26 +45,26 @@ const UPSAMPLE = 1u;
 // of a network). Weights: conv/weights.wgsl. A 1x1 convolution with act0 = sigmoid and m = x is
 // pixel attention (arXiv 2010.01073, section 3.2).
 //
-// One invocation computes BLOCKS blocks of output channels of LINES strips of STRIP pixels
-// (conv/strip.wgsl). Larger shapes share more loads and need more registers. Workgroup WIDTH x
+// One invocation computes BLOCKS blocks of output channels for LINES strips of STRIP pixels
+// (conv/strip.wgsl). Larger shapes share more loads but need more registers. Workgroup WIDTH x
 // HEIGHT x 1; grid z = BLOCKS blocks, so weights are uniform across a workgroup. Channels and
-// epilogue are uniforms rather than constants, and layers share a pipeline: compiling a pipeline per
-// layer costs more time than the branches. How weights and pixels are loaded: conv/weights.wgsl.
+// epilogue are uniforms rather than constants, so layers share a pipeline: compiling a pipeline per
+// layer takes more time than the branches. conv/weights.wgsl loads weights and pixels.
 // Prelude: E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT, PACK, PARTS,
 // QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER, POOL, STAYS (STAGED or POOL).
 //
-// With POOL, a workgroup also sums its results for a global average pooling:
+// With POOL, a workgroup also sums its results for global average pooling:
 //   partials [workgroups of x and y][out_blocks] vec4f
 
 // Bindings and epilogue of convolutions:
-//   y = act1( act0( sum + b[o] ) * m * factor + r ), or with MIX
+//   y = act1( act0( sum + b[o] ) * m * factor + r ) or, with MIX,
 //   y = act1( act0( sum + b[o] ) * m[own] + r * m[1 - own] )    (arXiv 2104.09497, eq. 5)
 // m and r are feature maps of the output's shape; either may be absent. With MIX, m is a vector of
 // two weights. With PARTS, x is a concatenation, r is one of the five bound maps, and there is no m.
 //
 // Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, absent channels zero.
 //   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
-//   bias    [out_blocks]         (zeros if the layer has none), then the slopes [out_blocks] of a PReLU
+//   bias    [out_blocks], zeros if the layer has none; then the slopes of a PReLU, [out_blocks]
 //   m, r, y [out_blocks][H][W]
 // The code that reads the weights declares them.
 //
@@ -76,19 +76,19 @@ const UPSAMPLE = 1u;
 
 // Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
 
-// What max, min, clamp or a comparison made of v; NaN where v is NaN, which these may drop. NaN is told by
-// its bits, because a compiler may assume that floats are finite.
+// `result`, which is computed from v, but NaN where v is NaN: max, min, clamp and comparisons may
+// drop NaN. This tests the bits, because a compiler may assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
 
-// The clamp keeps exp() finite on every device. Beyond it the logistic function is 0 or 1 to within
-// f32.
+// The clamp keeps exp() finite on every device. Beyond the clamp's limits, the logistic function
+// differs from 0 or 1 by less than 2e-35.
 fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0 and stays.
+// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0, so it stays NaN.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -97,7 +97,7 @@ fn relu(v: vec4f) -> vec4f {
   return keep_nan(v, max(v, vec4f(0.0)));
 }
 
-// erf to 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+// erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
 fn erf(v: vec4f) -> vec4f {
   let a = min(abs(v), vec4f(6.0));
   let t = 1.0 / (1.0 + 0.3275911 * a);
@@ -127,7 +127,7 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
 struct Params {
   width: u32, // W of the output
   height: u32,      // H
-  group_row: u32, // first row of workgroups of this dispatch: large layers run in several dispatches
+  group_row: u32, // first row of workgroups in this dispatch: large layers take several dispatches
   in_blocks: u32,
   epilogue: u32, // act0 | act1 << 4 | (m present) << 8 | (r present) << 9 | (own, or index of the part that is r) << 10
   slope0: f32,
@@ -172,20 +172,21 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   return v;
 }
 
-// The type of products: f32, or with HALF the type of maps and weights. Real GPUs compute two
-// products of f16 at a time. Prelude: E4, E4x4, HALF.
+// The type of products: f32 or, with HALF, the type of maps and weights. Real GPUs compute two f16
+// products at a time. Prelude: E4, E4x4, HALF.
 
 alias P4 = vec4f;
 alias P4x4 = mat4x4f;
 
 // How a convolution loads its weights, [out_blocks][in_blocks][taps] matrices of 4 x 4, and its
-// pixels. Each invocation loads its own matrices, from a storage buffer or from a uniform buffer
-// (UNIFORM: the number of matrices that it holds). The four lanes of a quad load together (QUAD), or
-// the workgroup copies those of CHUNK input blocks to workgroup memory (SHARED). With HALO it also
-// copies the pixels that it reads of an input block. STAGED: SHARED or HALO. Column c of a matrix
-// holds the taps of input channel c for the block's four output channels: M * v sums over input
-// channels. With QUAD they are transposed: column r holds the taps of output channel r. Prelude:
-// PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT, STRIP, LINES, DOWN.
+// pixels. By default, each invocation loads its own matrices from a storage buffer or, with UNIFORM
+// (the number of matrices in the buffer), from a uniform buffer. With QUAD, the four lanes of a
+// quad load together. With SHARED, the workgroup copies the matrices of CHUNK input blocks to
+// workgroup memory. With HALO, it also copies the pixels that it reads from an input block. STAGED
+// means SHARED or HALO. Column c of a matrix holds the taps of input channel c for the block's four
+// output channels: M * v sums over input channels. With QUAD, matrices are transposed: column r
+// holds the taps of output channel r. Prelude: PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS,
+// REACH, WIDTH, HEIGHT, STRIP, LINES, DOWN.
 
 @group(0) @binding(2) var<storage, read> weights: array<E4x4>;
 
@@ -197,7 +198,7 @@ fn main(
   let col = (group.x * WIDTH + local.x) * STRIP;
   let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * LINES;
   let block = group.z * BLOCKS;
-  // Invocations that help to load or to sum must not return early. The lanes of a quad share a row.
+  // Invocations that help to load or sum must not return early. The lanes of a quad share a row.
   if first_row >= params.height {
     return;
   }
@@ -251,7 +252,7 @@ fn main(
   for (var i = 0u; i < in_blocks; i++) {
     const SIDE = 3u;
     const TAPS = SIDE * SIDE;
-    // From a tap to the next one along a strip, and across strips.
+    // Steps from one tap to the next, along a strip and across strips.
     const ALONG_TAPS = 1u;
     const ACROSS_TAPS = SIDE;
     let base = i * plane;

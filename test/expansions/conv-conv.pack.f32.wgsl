@@ -48,21 +48,22 @@ const RANGE = 1.0f;
 // of a network). Weights: conv/weights.wgsl. A 1x1 convolution with act0 = sigmoid and m = x is
 // pixel attention (arXiv 2010.01073, section 3.2).
 //
-// One invocation computes BLOCKS blocks of output channels of LINES strips of STRIP pixels
-// (conv/strip.wgsl). Larger shapes share more loads and need more registers. Workgroup WIDTH x
+// One invocation computes BLOCKS blocks of output channels for LINES strips of STRIP pixels
+// (conv/strip.wgsl). Larger shapes share more loads but need more registers. Workgroup WIDTH x
 // HEIGHT x 1; grid z = BLOCKS blocks, so weights are uniform across a workgroup. Channels and
-// epilogue are uniforms rather than constants, and layers share a pipeline: compiling a pipeline per
-// layer costs more time than the branches. How weights and pixels are loaded: conv/weights.wgsl.
+// epilogue are uniforms rather than constants, so layers share a pipeline: compiling a pipeline per
+// layer takes more time than the branches. conv/weights.wgsl loads weights and pixels.
 // Prelude: E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT, PACK, PARTS,
 // QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER, POOL, STAYS (STAGED or POOL).
 //
-// With POOL, a workgroup also sums its results for a global average pooling:
+// With POOL, a workgroup also sums its results for global average pooling:
 //   partials [workgroups of x and y][out_blocks] vec4f
 
-// Bindings and end of conv.wgsl for a network's last layer: a 3x3 convolution to RGB plus the
+// Bindings and epilogue of conv.wgsl for a network's last layer: a 3x3 convolution to RGB plus the
 // bilinear skip, stored as 8-bit RGBA:
 //   image = round(clamp((w * x + b + bilinear(lr)) * 255 / RANGE, 0, 255))
-// Zero padding. The skip has half-pixel centres and clamped edges. Half rounds to even.
+// The convolution has zero padding. The skip has half-pixel centres and clamped edges. Halves round
+// to even.
 //
 //   x       [IN_BLOCKS][H][W] vectors of 4 channels (Chw4c), H = h * SCALE, W = w * SCALE
 //   weights [1][IN_BLOCKS][9] mat4x4, column c = input channel c
@@ -109,13 +110,13 @@ fn skip(row: u32, col: u32) -> vec4f {
   return mix(upper, lower, f.y);
 }
 
-// The only block. Pixels outside the rectangle are dropped.
+// There is only one block. Pixels outside the rectangle are dropped.
 fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   if row >= params.height || col >= params.width {
     return vec4f(0.0);
   }
   let v = sum + skip(row + params.row0, col + params.col0);
-  // Tests the bits: a compiler may assume that floats are finite.
+  // This tests the bits, because a compiler may assume that floats are finite.
   let exponents = bitcast<vec4u>(v) & vec4u(0x7f800000u);
   if any(exponents == vec4u(0x7f800000u)) {
     atomicStore(&status[0], 1u);
@@ -126,20 +127,21 @@ fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   return v;
 }
 
-// The type of products: f32, or with HALF the type of maps and weights. Real GPUs compute two
-// products of f16 at a time. Prelude: E4, E4x4, HALF.
+// The type of products: f32 or, with HALF, the type of maps and weights. Real GPUs compute two f16
+// products at a time. Prelude: E4, E4x4, HALF.
 
 alias P4 = vec4f;
 alias P4x4 = mat4x4f;
 
 // How a convolution loads its weights, [out_blocks][in_blocks][taps] matrices of 4 x 4, and its
-// pixels. Each invocation loads its own matrices, from a storage buffer or from a uniform buffer
-// (UNIFORM: the number of matrices that it holds). The four lanes of a quad load together (QUAD), or
-// the workgroup copies those of CHUNK input blocks to workgroup memory (SHARED). With HALO it also
-// copies the pixels that it reads of an input block. STAGED: SHARED or HALO. Column c of a matrix
-// holds the taps of input channel c for the block's four output channels: M * v sums over input
-// channels. With QUAD they are transposed: column r holds the taps of output channel r. Prelude:
-// PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT, STRIP, LINES, DOWN.
+// pixels. By default, each invocation loads its own matrices from a storage buffer or, with UNIFORM
+// (the number of matrices in the buffer), from a uniform buffer. With QUAD, the four lanes of a
+// quad load together. With SHARED, the workgroup copies the matrices of CHUNK input blocks to
+// workgroup memory. With HALO, it also copies the pixels that it reads from an input block. STAGED
+// means SHARED or HALO. Column c of a matrix holds the taps of input channel c for the block's four
+// output channels: M * v sums over input channels. With QUAD, matrices are transposed: column r
+// holds the taps of output channel r. Prelude: PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS,
+// REACH, WIDTH, HEIGHT, STRIP, LINES, DOWN.
 
 @group(0) @binding(2) var<storage, read> weights: array<E4x4>;
 
@@ -151,7 +153,7 @@ fn main(
   let col = (group.x * WIDTH + local.x) * STRIP;
   let first_row = ((group.y + params.group_row) * HEIGHT + local.y) * LINES;
   let block = group.z * BLOCKS;
-  // Invocations that help to load or to sum must not return early. The lanes of a quad share a row.
+  // Invocations that help to load or sum must not return early. The lanes of a quad share a row.
   if first_row >= params.height {
     return;
   }
@@ -205,7 +207,7 @@ fn main(
   for (var i = 0u; i < in_blocks; i++) {
     const SIDE = 3u;
     const TAPS = SIDE * SIDE;
-    // From a tap to the next one along a strip, and across strips.
+    // Steps from one tap to the next, along a strip and across strips.
     const ALONG_TAPS = 1u;
     const ACROSS_TAPS = SIDE;
     let base = i * plane;

@@ -43,28 +43,30 @@ const ACTIVATION_PRELU = 8u;
 //   r = SIDE / 2
 // Bindings and epilogue are those of conv/store.wgsl. Maps and weights are f16, sums are f32.
 //
-// A left matrix holds K channels of M pixels of a row, a right matrix the taps from K input to N
-// output channels. A subgroup owns 16 x 4 pixels, in FRAGMENTS of M, and COLUMNS columns of N output
-// channels. Workgroup SUBGROUP x SUBGROUPS x 1 covers 16 x (4 * SUBGROUPS) pixels; grid z = COLUMNS
-// columns. For each chunk of 4 * QUADS input channels, the workgroup copies its pixels and their halo
-// to workgroup memory, channels innermost, PITCH vectors per pixel: an odd number of 16 bytes, so
-// that the rows of a matrix lie in different banks. Without padding between pixels, the channels of
-// the three pixels of a row of taps are one run, and RUNS is 1. A run has STEPS matrices of K channels.
-// If its length is no multiple of K, one matrix of REST channels follows.
+// A left matrix holds K channels of M pixels in a row. A right matrix holds the taps from K input
+// to N output channels. A subgroup computes 16 x 4 pixels, as FRAGMENTS fragments of M pixels, and
+// COLUMNS columns of N output channels. Workgroup SUBGROUP x SUBGROUPS x 1 covers 16 x (4 *
+// SUBGROUPS) pixels; grid z = COLUMNS columns. For each chunk of 4 * QUADS input channels, the
+// workgroup copies its pixels and their halo to workgroup memory, channels innermost, PITCH vectors
+// per pixel: an odd multiple of 16 bytes, so that the rows of a matrix lie in different banks. If
+// there is no padding between pixels, the channels of the three pixels of a row of taps are one
+// run, and RUNS is 1. A run has STEPS matrices of K channels. If REST channels remain, one matrix
+// of REST channels follows.
 //
 //   weights [grid z][chunks][SIDE][RUNS][steps][COLUMNS][K or REST][N], in the order of use
-// Prelude: E, E4, SIDE, UPSAMPLE (0: the uniform's), M, N, K, REST (0: none), SUBGROUP (its exact
-// size), SUBGROUPS, FRAGMENTS, COLUMNS, CHUNKS, QUADS, PITCH, RUNS, STEPS, GOES, GO_FRAGMENTS.
+// Prelude: E, E4, SIDE, UPSAMPLE (0: the uniform's factor), M, N, K, REST (0: none), SUBGROUP (the
+// exact subgroup size), SUBGROUPS, FRAGMENTS, COLUMNS, CHUNKS, QUADS, PITCH, RUNS, STEPS, GOES,
+// GO_FRAGMENTS.
 
 // Bindings and epilogue of convolutions:
-//   y = act1( act0( sum + b[o] ) * m * factor + r ), or with MIX
+//   y = act1( act0( sum + b[o] ) * m * factor + r ) or, with MIX,
 //   y = act1( act0( sum + b[o] ) * m[own] + r * m[1 - own] )    (arXiv 2104.09497, eq. 5)
 // m and r are feature maps of the output's shape; either may be absent. With MIX, m is a vector of
 // two weights. With PARTS, x is a concatenation, r is one of the five bound maps, and there is no m.
 //
 // Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, absent channels zero.
 //   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
-//   bias    [out_blocks]         (zeros if the layer has none), then the slopes [out_blocks] of a PReLU
+//   bias    [out_blocks], zeros if the layer has none; then the slopes of a PReLU, [out_blocks]
 //   m, r, y [out_blocks][H][W]
 // The code that reads the weights declares them.
 //
@@ -76,19 +78,19 @@ const ACTIVATION_PRELU = 8u;
 
 // Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
 
-// What max, min, clamp or a comparison made of v; NaN where v is NaN, which these may drop. NaN is told by
-// its bits, because a compiler may assume that floats are finite.
+// `result`, which is computed from v, but NaN where v is NaN: max, min, clamp and comparisons may
+// drop NaN. This tests the bits, because a compiler may assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
 
-// The clamp keeps exp() finite on every device. Beyond it the logistic function is 0 or 1 to within
-// f32.
+// The clamp keeps exp() finite on every device. Beyond the clamp's limits, the logistic function
+// differs from 0 or 1 by less than 2e-35.
 fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0 and stays.
+// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0, so it stays NaN.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -97,7 +99,7 @@ fn relu(v: vec4f) -> vec4f {
   return keep_nan(v, max(v, vec4f(0.0)));
 }
 
-// erf to 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+// erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
 fn erf(v: vec4f) -> vec4f {
   let a = min(abs(v), vec4f(6.0));
   let t = 1.0 / (1.0 + 0.3275911 * a);
@@ -127,7 +129,7 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
 struct Params {
   width: u32, // W of the output
   height: u32,      // H
-  group_row: u32, // first row of workgroups of this dispatch: large layers run in several dispatches
+  group_row: u32, // first row of workgroups in this dispatch: large layers take several dispatches
   in_blocks: u32,
   epilogue: u32, // act0 | act1 << 4 | (m present) << 8 | (r present) << 9 | (own, or index of the part that is r) << 10
   slope0: f32,
@@ -179,9 +181,9 @@ const SPAN = 16u + 2u * REACH;
 const SPAN_PIXELS = SPAN * (SUBGROUPS * 4u + 2u * REACH);
 const STEP = COLUMNS * K * N;
 const LAST_STEP = COLUMNS * REST * N;
-// Sums leave through workgroup memory, because the mapping of matrix elements to invocations is
-// implementation-defined, in GOES goes (1 or 2) of
-// GO_FRAGMENTS. A vector of padding per pixel keeps the banks apart.
+// Sums pass through workgroup memory, because the mapping of matrix elements to invocations is
+// implementation-defined. They do so in GOES passes (1 or 2) of GO_FRAGMENTS fragments. One vector
+// of padding per pixel avoids bank conflicts.
 const GO_PIXELS = GO_FRAGMENTS * M;
 const WIDE = COLUMNS * N / 4u + 1u;
 
@@ -191,7 +193,7 @@ alias LastLeft = subgroup_matrix_left<E, REST, M>;
 alias LastRight = subgroup_matrix_right<E, N, REST>;
 alias Sums = subgroup_matrix_result<f32, N, M>;
 
-// A matrix may reach beyond the last pixel, where its weights are zero.
+// A matrix may extend beyond the last pixel; its weights are zero there.
 var<workgroup> pixels: array<E4, SPAN_PIXELS * PITCH + K / 4u>;
 var<workgroup> leaving: array<vec4f, SUBGROUPS * GO_PIXELS * WIDE>;
 

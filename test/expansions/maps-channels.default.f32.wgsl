@@ -5,17 +5,17 @@ const FIRST = 12u;
 const TIMES = 1u;
 const COUNT = 36u;
 
-// Channels of a map, from FIRST on, each TIMES times: y[c] = x[FIRST + c / TIMES], c < COUNT.
+// Copies channels of a map from FIRST on, each TIMES times: y[c] = x[FIRST + c / TIMES], c < COUNT.
 //   x [..][H][W], y [ceil(COUNT / 4)][H][W] vectors of 4 channels (Chw4c); lanes from COUNT on are zero
 // One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block of y.
 // Prelude: E, E4, FIRST, TIMES, COUNT.
 
-// The uniform of kernels that run over one feature map.
+// The uniform of kernels that process one feature map.
 
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32, // first row of workgroups of this dispatch: large maps run in several dispatches
+  group_row: u32, // first row of workgroups in this dispatch: large maps take several dispatches
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

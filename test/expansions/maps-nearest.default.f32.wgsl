@@ -3,18 +3,18 @@ alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 const SCALE = 2u;
 
-// Nearest enlargement: y[c, i, j] = x[c, floor(i / SCALE), floor(j / SCALE)]. Convolutions read
-// through an enlargement themselves, so this kernel runs only where no convolution follows.
+// Nearest enlargement: y[c, i, j] = x[c, floor(i / SCALE), floor(j / SCALE)]. Convolutions enlarge
+// their input themselves, so this kernel runs only if no convolution follows.
 //   x [BLOCKS][H / SCALE][W / SCALE], y [BLOCKS][H][W], vectors of 4 channels (Chw4c)
 // One invocation computes 4 channels of one output pixel; workgroup 8 x 8 x 1; grid z = block.
 // Prelude: E, E4, SCALE.
 
-// The uniform of kernels that run over one feature map.
+// The uniform of kernels that process one feature map.
 
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32, // first row of workgroups of this dispatch: large maps run in several dispatches
+  group_row: u32, // first row of workgroups in this dispatch: large maps take several dispatches
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

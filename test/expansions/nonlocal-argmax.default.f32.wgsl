@@ -11,7 +11,7 @@ const BLOCKS = 32u;
 
 struct Params {
   length: u32,
-  in_use: u32,      // how many clusters there are; 0: all of them
+  in_use: u32,      // how many clusters are compared; 0: all
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -3,7 +3,8 @@ alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 const BLOCKS = 8u;
 
-// The pixels of a map as rows in sorted order. The last rows are repeated to fill the last window:
+// Copies the pixels of a map to rows in sorted order. The last rows are repeated to fill the last
+// window:
 //   rows[r, j] = x[:, order[r, padded(j)] - r * length]
 //   x     [BLOCKS][length] vectors of 4 channels (Chw4c)
 //   order [R][length] u32, with r * length added

@@ -5,8 +5,8 @@ const CHANNELS = 9u;
 const BLOCKS = 3u;
 const GATE = 3u;
 
-// Softmax over the channels (keys) of each pixel, with the gate of adaptive attention. a are the
-// logits and b the logits of the mask. The result is the softmax of
+// Softmax over the channels (keys) of each pixel, with the gate of adaptive attention. a holds the
+// logits, b the logits of the mask. The result is the softmax of
 //   GATE_NONE     a
 //   GATE_ZERO     a where b > 0, else 0
 //   GATE_EXCLUDE  a over the keys with b > 0; all other keys get zero
@@ -22,18 +22,18 @@ const GATE_SOFT = 3u;
 const GATE_COLUMNS = 4u;
 const LOWEST = -3.0e38;
 
-// The uniform of kernels that run over one feature map.
+// The uniform of kernels that process one feature map.
 
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32, // first row of workgroups of this dispatch: large maps run in several dispatches
+  group_row: u32, // first row of workgroups in this dispatch: large maps take several dispatches
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// What max, min, clamp or a comparison made of v; NaN where v is NaN, which these may drop. NaN is told by
-// its bits, because a compiler may assume that floats are finite.
+// `result`, which is computed from v, but NaN where v is NaN: max, min, clamp and comparisons may
+// drop NaN. This tests the bits, because a compiler may assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
@@ -50,7 +50,8 @@ fn present(block: u32) -> vec4<bool> {
   return vec4u(block * 4u) + vec4u(0u, 1u, 2u, 3u) < vec4u(CHANNELS);
 }
 
-// The mask of a block at a pixel, a factor for the logits.
+// The softmax of b over the columns of the image, for one block at one pixel. It multiplies the
+// logits.
 fn columns(block: u32, row: u32, col: u32) -> vec4f {
   let first = (block * params.height + row) * params.width;
   var top = vec4f(LOWEST);

@@ -7,7 +7,7 @@ alias E4x4 = mat4x4f;
 //   rows [R][windows * w][blocks] vectors of 4 channels
 //   y    like rows
 // One workgroup computes 64 channels of 32 rows, 32 keys at a time. Each of its 8 x 8 invocations
-// has 4 rows and 8 channels. Grid x = 32 rows times ceil(blocks / 16), y = window. Sizes are
+// computes 4 rows and 8 channels. Grid x = 32 rows times ceil(blocks / 16), y = window. Sizes are
 // uniforms, so all windows share one pipeline. Prelude: E, E4.
 
 // The row of key `k` of a window. The keys are the window's own rows. With 3 spans, the rows of the
@@ -26,11 +26,11 @@ fn key_row(window: u32, k: u32) -> u32 {
 }
 
 struct Params {
-  windows: u32, // windows of a round
+  windows: u32, // windows in a round
   first: u32,       // the first window of this dispatch, counted through all rounds
   group_row: u32,
-  window: u32, // w, rows of a window
-  keys: u32, // keys of a row: spans * w
+  window: u32, // w, rows in a window
+  keys: u32, // keys per row: spans * w
   stride: u32,      // vectors of 4 keys in a row of p
   blocks: u32,      // vectors of 4 channels in a row
 }

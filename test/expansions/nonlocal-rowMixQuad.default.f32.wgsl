@@ -4,15 +4,14 @@ alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 
 // The weighted sums of rowMix.wgsl, for devices with `subgroups` on which loads are expensive. Four
-// neighbouring invocations have different rows and the same keys. Each of them loads the values of
-// one key and passes them on.
+// neighbouring invocations compute different rows with the same keys. Each of them loads the values
+// of one key and shares them with the others.
 //   y[q] = sum_k p[q, k] * rows[k], with the keys k of q's window
 // One invocation computes 16 channels of 4 rows without workgroup memory; workgroup of 64 rows.
-// Grid x = 64 rows times ceil(blocks / 4), y = window. Prelude: E, E4; lib/quadColumns.wgsl,
-// lib/keyQuad.wgsl.
+// Grid x = 64 rows times ceil(blocks / 4), y = window. Prelude: E, E4.
 
-// A matrix whose columns the four invocations of a quad have loaded, one each. All four must be
-// active.
+// Builds a matrix from the columns that the four invocations of a quad have loaded, one each. All
+// four must be active.
 fn quad_columns(own: vec4f) -> mat4x4f {
   return mat4x4f(
     quadBroadcast(own, 0u),
@@ -24,20 +23,20 @@ fn quad_columns(own: vec4f) -> mat4x4f {
 
 // Sizes of attention in windows of sorted rows, and the rows of its keys. The keys of a window are
 // its own rows. With 3 spans, the rows of the windows before and after it follow; they wrap around.
-// Divisions are done once per window, because software drivers divide lane by lane.
+// Divisions are done once per window, because software drivers divide one lane at a time.
 
 struct Params {
-  windows: u32, // windows of a round
+  windows: u32, // windows in a round
   first: u32,       // the first window of this dispatch, counted through all rounds
   group_row: u32,
-  window: u32, // w, rows of a window
-  keys: u32, // keys of a row: spans * w
+  window: u32, // w, rows in a window
+  keys: u32, // keys per row: spans * w
   stride: u32,      // vectors of 4 keys in a row of weights
   blocks: u32, // vectors of 4 channels in a row
 }
 
-// The first rows of the three windows. The second and third are reduced by the number of keys
-// before them.
+// The first rows of the three windows. The number of keys before a window is subtracted from its
+// first row.
 fn spans_of(window: u32) -> vec3u {
   let round = window / params.windows * params.windows;
   let own = window - round;
@@ -47,7 +46,7 @@ fn spans_of(window: u32) -> vec3u {
   return first - vec3u(0u, 1u, 2u) * params.window;
 }
 
-// The row of key k. Keys beyond the last one get its row.
+// The row of key k. Keys beyond the last one have the same row as the last one.
 fn key_row(spans: vec3u, k: u32) -> u32 {
   let key = min(k, params.keys - 1u);
   let behind = select(spans.y, spans.z, key >= 2u * params.window);
@@ -59,7 +58,8 @@ fn key_row(spans: vec3u, k: u32) -> u32 {
 @group(0) @binding(2) var<storage, read> rows: array<E4>;
 @group(0) @binding(3) var<storage, read_write> y: array<E4>;
 
-// Four keys of a block of channels. Beyond the last block the values are arbitrary and not stored.
+// Loads one block of channels of four keys. Beyond the last block, the values are arbitrary, and
+// the sums are not stored.
 fn load_values(at: u32) -> mat4x4f {
   return quad_columns(vec4f(rows[at]));
 }

@@ -3,7 +3,7 @@ alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 const BLOCKS = 8u;
 
-// 1 / max(norm of each row, 5e-5), for the keys of an attention.
+// Computes 1 / max(norm of each row, 5e-5) for attention keys.
 //   rows [count][BLOCKS] vectors of 4 channels, inverse [count] f32
 // One invocation per row; workgroup 64. Prelude: E4, BLOCKS.
 

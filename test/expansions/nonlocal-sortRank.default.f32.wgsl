@@ -3,8 +3,8 @@ alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 const CLUSTERS = 128u;
 
-// Last step of the stable counting sort: the target of each position. Within a block, positions of
-// one code keep their order.
+// Last step of the stable counting sort: the target of each position. Within a block, positions
+// with the same code keep their order.
 //   codes [R][length], starts [R][CLUSTERS][blocks], rank [R][length] u32, with r * length added
 // One workgroup of 256 per block; grid x = block, z = r. Prelude: CLUSTERS.
 

@@ -2,13 +2,15 @@ alias E = f32;
 alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 
-// Adds a tile's result to the sums over all tiles, and takes the mean where no tile is to follow.
+// Adds a tile's result to the sums over all tiles, and writes the mean of the pixels that no later
+// tile covers.
 //   x     [height][map_width] vectors: red, green, blue (Chw4c)
-//   band  [band_rows][band_width] vec4f: sums, and in the fourth lane how many tiles they are of. Rows of
-//         the result lie at their number modulo band_rows
-//   mean  [core_height][core_width] vectors: the mean, from the tile's first pixel on
-// Pixels from (fresh_row, fresh_col) of the tile on are in no tile before it: what the band holds there
-// belongs to rows that are done. One invocation adds one pixel; workgroup 8 x 8 x 1. Prelude: E, E4.
+//   band  [band_rows][band_width] vec4f: sums; the fourth lane counts the tiles in them. Row r of
+//         the whole result is stored at r % band_rows
+//   mean  [core_height][core_width] vectors: the mean; it starts at the tile's first pixel
+// No earlier tile covers the tile's pixels from row fresh_row and column fresh_col on. There, the
+// band still holds finished rows, which are overwritten. One invocation adds one pixel; workgroup
+// 8 x 8 x 1. Prelude: E, E4.
 
 struct Params {
   width: u32,       // of the tile's result
@@ -17,7 +19,7 @@ struct Params {
   map_width: u32,
   band_width: u32,
   band_rows: u32,
-  col0: u32,        // of the tile's result within the whole
+  col0: u32,        // of the tile's result within the whole result
   row0: u32,
   fresh_col: u32,
   fresh_row: u32,

@@ -10,16 +10,16 @@ const WIDE_IN = false;
 //   taps  [width][1 + count] u32: first, then the bits of the weights, which sum to one
 //   ring  [ring_rows][width] vec4f: linear red, green, blue, premultiplied, and alpha, 0..1; row r
 //         of the whole image is stored at r % ring_rows
-// "Linear" means the sRGB curve (IEC 61966-2-1). The weights come from a table, because f32 is too
-// coarse for the positions of far columns and every row needs the same weights. One invocation
-// computes one value of the ring; workgroup 8 x 8 x 1. Prelude: WIDE_IN.
+// linear() decodes the sRGB curve (IEC 61966-2-1). The weights come from a table, because f32 is
+// too coarse for the positions of far columns, and because every row needs the same weights. One
+// invocation computes one pixel of the ring; workgroup 8 x 8 x 1. Prelude: WIDE_IN.
 
 struct Params {
   width: u32,       // of the result
   height: u32, // rows of the bound image
   group_row: u32,
   in_width: u32,
-  row0: u32, // first of these rows within the whole image
+  row0: u32, // the first of these rows within the whole image
   ring_rows: u32,
   count: u32,
 }

@@ -7,7 +7,7 @@ const WIDE_OUT = false;
 // pixels.
 //   sum = sum over t of weight[j, t] * ring[first[j] + t, i]
 //   image[j, i] = encoded(sum.rgb / alpha), alpha, each clamped and rounded; where alpha rounds to
-//   zero the colour is black
+//   zero, the colour is black
 //   ring  [ring_rows][width] vec4f, row r of the source at r % ring_rows
 //   taps  [out rows][1 + count] u32: first, then the bits of the weights
 //   image [height][width] pixels: one u32 of 8-bit samples, with WIDE_OUT two u32 of 16-bit samples
@@ -17,7 +17,7 @@ struct Params {
   width: u32,
   height: u32, // rows to compute
   group_row: u32,
-  row0: u32,        // first of these rows within the whole result
+  row0: u32,        // the first of these rows within the whole result
   ring_rows: u32,
   count: u32,
 }

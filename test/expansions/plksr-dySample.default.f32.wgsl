@@ -7,24 +7,25 @@ const DEPTH = 4u;
 const CHANNELS = 16u;
 const SUM = 3u;
 
-// DySample (graph/plksrOp.ts): a map enlarged by SCALE, sampled bilinearly at learned offsets.
-//   z [..][H / SCALE][W / SCALE], o [..][H / SCALE][W / SCALE], y [..][H][W] vectors of 4 channels (Chw4c)
-// SUM 0: one invocation computes 4 channels of one pixel; grid z = block. Otherwise it computes the
-// first SUM channels, the sums of the groups, whose channels are one block each.
-// Workgroup 8 x 8 x 1. Prelude: E, E4, SCALE, GROUPS, DEPTH (channels of a group), CHANNELS, SUM.
+// DySample (graph/plksrOp.ts): enlarges a map by SCALE, sampling bilinearly at learned offsets.
+//   z, o [..][H / SCALE][W / SCALE], y [..][H][W] vectors of 4 channels (Chw4c)
+// If SUM is 0, one invocation computes 4 channels of one pixel; grid z = block. Otherwise, each
+// group is one block, and one invocation computes the sums of the groups' first SUM channels at one
+// pixel. Workgroup 8 x 8 x 1. Prelude: E, E4, SCALE, GROUPS, DEPTH (channels of a group), CHANNELS,
+// SUM.
 
-// The uniform of kernels that run over one feature map.
+// The uniform of kernels that process one feature map.
 
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32, // first row of workgroups of this dispatch: large maps run in several dispatches
+  group_row: u32, // first row of workgroups in this dispatch: large maps take several dispatches
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// What max, min, clamp or a comparison made of v; NaN where v is NaN, which these may drop. NaN is told by
-// its bits, because a compiler may assume that floats are finite.
+// `result`, which is computed from v, but NaN where v is NaN: max, min, clamp and comparisons may
+// drop NaN. This tests the bits, because a compiler may assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
@@ -33,7 +34,8 @@ fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
 @group(0) @binding(2) var<storage, read> o: array<E4>;
 @group(0) @binding(3) var<storage, read_write> y: array<E4>;
 
-// Corners of a sample: indices within a plane, and the distances from the first.
+// The four corners around a sample, as indices within a plane, and the sample's distance from the
+// first corner.
 struct Place {
   at: vec4u,
   part: vec2f,

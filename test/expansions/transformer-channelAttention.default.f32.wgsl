@@ -15,31 +15,34 @@ const SHIFT_X = 0u;
 const SHIFT_Y = 0u;
 const MULTIPLE = 1u;
 
-// Attention between the channels of a head within the pixels of a group (graph/transformerOp.ts,
+// Attention between the channels of a head, over the pixels of a group (graph/transformerOp.ts,
 // `channelAttention`):
-//   A[c,d] = softmax_d( t[head] * q[c].k[d] / (max(|q[c]|, 1e-12) max(|k[d]|, 1e-12)) ), v'[c] =
-//   sum_d A[c,d] v[d]
-// With PROJECT there is one head, and a 1x1 convolution and a residual follow: y = r + W v' = r +
-// (W A) v.
-//   x       [..][H][W] vectors of 4 channels (Chw4c): CHANNELS queries, as many keys, as many values
+//   A[c,d] = softmax_d( t[head] * q[c].k[d] / (max(|q[c]|, 1e-12) max(|k[d]|, 1e-12)) )
+//   v'[c] = sum_d A[c,d] v[d]
+// With PROJECT, there is one head, and a 1x1 convolution and a residual follow:
+//   y = r + W v' = r + (W A) v
+//   x       [..][H][W] vectors of 4 channels (Chw4c): CHANNELS queries, CHANNELS keys, then
+//           CHANNELS values
 //   temperature [HEADS] f32
 //   weights [CHANNELS][CHANNELS] f32, with PROJECT: W by rows
-//   r, y    [CHANNELS / 4][H][W]; r is read with PROJECT
-// One workgroup of 256 computes one head of one group. Sums over pixels run in chunks of CHUNK
-// pixels, whose queries and keys are in workgroup memory; A replaces them later. Grid: groups in x
-// and y, z = head.
+//   r, y    [ceil(CHANNELS / 4)][H][W]; r is read only with PROJECT
+// One workgroup of 256 computes one head of one group. It sums over CHUNK pixels at a time, whose
+// queries and keys are in workgroup memory; A replaces them later.
+// Grid: groups in x and y, z = head.
 // Prelude: E, E4, CHANNELS, DEPTH (channels of a head, a multiple of 4 unless HEADS is 1), HEADS,
-// CHUNK, MEMORY (the larger of 2 DEPTH CHUNK and DEPTH^2), PROJECT, and those of lib/groups.
+// CHUNK, MEMORY (the larger of 2 DEPTH CHUNK and DEPTH^2), PROJECT, and the constants of
+// lib/groups.
 
-// The pixels of a group, as graph/transformerOp.ts has them: windows (GROUPING 0), spread (1) or grid (2)
-// over a map of width x height. Groups are numbered by the two axes of the dispatch.
-// Prelude: GROUPING, ROWS, COLUMNS (of a window; grid: its side), MOVED (windows are shifted or reach beyond
-// the map), SHIFT_X, SHIFT_Y, MULTIPLE (the map is padded with zeros to multiples of this).
+// Finds the pixels of a group, as graph/transformerOp.ts defines groups: windows (GROUPING 0),
+// spread (1) or grid (2) in a map of width x height. The x and y of a workgroup number its group.
+// Prelude: GROUPING, ROWS, COLUMNS (of a window; grid: its side), MOVED (windows are shifted or
+// extend beyond the map), SHIFT_X, SHIFT_Y, MULTIPLE (the map is padded with zeros to multiples of
+// this).
 
-// What lies beyond the map.
+// Stands for a pixel beyond the map.
 const ABSENT = 0xffffffffu;
 
-// Sizes in windows.
+// The padded map's width and height in windows.
 fn windows_in(width: u32, height: u32) -> vec2u {
   return (vec2u(width, height) + MULTIPLE - 1u) / MULTIPLE * MULTIPLE / vec2u(COLUMNS, ROWS);
 }
@@ -57,12 +60,12 @@ fn group_pixel(group: vec2u, position: u32, width: u32, height: u32) -> u32 {
   return rolled.y * width + rolled.x;
 }
 
-// The uniform of kernels that run over one feature map.
+// The uniform of kernels that process one feature map.
 
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32, // first row of workgroups of this dispatch: large maps run in several dispatches
+  group_row: u32, // first row of workgroups in this dispatch: large maps take several dispatches
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -156,7 +159,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   workgroupBarrier();
 
-  // One block of a head at a time. A single head may end inside a block.
+  // Each step computes one block of a head at one pixel. A single head may end inside a block.
   let blocks = (DEPTH + 3u) / 4u;
   for (var i = lane; i < positions * blocks; i += 256u) {
     let pixel = group_pixel(place, i % positions, params.width, params.height);

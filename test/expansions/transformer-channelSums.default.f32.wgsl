@@ -12,12 +12,12 @@ const PER_LANE = 4u;
 // Attention between channels over a whole map, first stage: sums over chunks of pixels of
 //   q[c] k[d]        for the channels c and d of each head, then
 //   q[c]^2, k[c]^2   for the channels of each head
-//   x        [..][H * W] vectors of 4 channels (Chw4c): CHANNELS queries, then as many keys
+//   x        [..][H * W] vectors of 4 channels (Chw4c): CHANNELS queries, then CHANNELS keys
 //   partials [chunks][SUMS] f32, SUMS a multiple of 4; head h begins at h (DEPTH^2 + 2 DEPTH)
-// One workgroup of 256 sums PIXELS consecutive pixels of one head, STEP of them at a time in workgroup
-// memory. Grid: chunks in x, beyond 65535 in y, z = head.
-// Prelude: E, E4, CHANNELS, DEPTH (channels of a head), HEADS, PIXELS, STEP, SUMS, PER_LANE (sums of an
-// invocation).
+// One workgroup of 256 sums PIXELS consecutive pixels of one head. STEP of these pixels are in
+// workgroup memory at a time. Grid: chunks in x, beyond 65535 also in y; z = head.
+// Prelude: E, E4, CHANNELS, DEPTH (channels of a head), HEADS, PIXELS, STEP, SUMS, PER_LANE (sums
+// per invocation).
 
 struct Params {
   pixels: u32, // H * W
@@ -35,7 +35,7 @@ const_assert PER_LANE * 256u >= ALL;
 
 var<workgroup> memory: array<f32, 2u * DEPTH * STEP>;
 
-// Over the pixels in workgroup memory: product i of a query and a key, or a square.
+// The sum over the pixels in workgroup memory of product i of a query and a key, or of a square.
 fn step_sum(i: u32) -> f32 {
   var sum = 0.0;
   if i < ALL {

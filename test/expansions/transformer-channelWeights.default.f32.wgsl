@@ -11,8 +11,8 @@ const SUMS = 5760u;
 //   partials    [chunks][SUMS] f32
 //   temperature [HEADS] f32
 //   weights     [HEADS][DEPTH][DEPTH] f32
-// One workgroup of 64 computes one head, an invocation one row at a time. The result is the same if all
-// sums are divided by the number of pixels. Grid: (HEADS, 1, 1).
+// One workgroup of 64 computes one head, each invocation one row at a time. The result is the same
+// if all sums are divided by the number of pixels. Grid: (HEADS, 1, 1).
 // Prelude: E, E4, DEPTH, HEADS, SUMS.
 
 struct Params {

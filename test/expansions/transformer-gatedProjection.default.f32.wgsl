@@ -28,32 +28,33 @@ const ACT1 = 0u;
 const SLOPE1 = 1.0f;
 
 // The end of a gated feed-forward layer:
-//   y = r + conv( act(u) * v ) + bias,  u and v the halves of a 3x3 depthwise convolution of x
-// and with NEXT a layer of y (transformer/nextLayer).
-//   x       [2 HIDDEN][H][W] vectors of 4 channels (Chw4c): those of u, then those of v
+//   y = r + conv( act(u) * v ) + bias
+// u and v are the halves of a 3x3 depthwise convolution of x. With NEXT, a layer that reads y
+// follows (transformer/nextLayer).
+//   x       [2 HIDDEN][H][W] vectors of 4 channels (Chw4c): the input of u, then the input of v
 //   taps    [2 HIDDEN][9]
 //   weights matrices (transformer/matrices): [BLOCKS][HIDDEN], then [NEXT_BLOCKS][BLOCKS]
 //   bias    [2 HIDDEN] of the depthwise convolution, [BLOCKS], [NEXT_BLOCKS]
 //   r, y    [BLOCKS][H][W]; next [NEXT_BLOCKS][H][W]
-// One invocation computes all channels of STRIP pixels of a column. Workgroup 8 x 8 x 1.
+// One invocation computes all channels of STRIP pixels in a column. Workgroup 8 x 8 x 1.
 // Prelude: E, E4, E4x4, CHANNELS, BLOCKS, HIDDEN, STRIP, ACT0, SLOPE0, NEXT, NEXT_BLOCKS, NEXT_NORM,
 // EPSILON, ACT1, SLOPE1, QUAD.
 
 // Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
 
-// What max, min, clamp or a comparison made of v; NaN where v is NaN, which these may drop. NaN is told by
-// its bits, because a compiler may assume that floats are finite.
+// `result`, which is computed from v, but NaN where v is NaN: max, min, clamp and comparisons may
+// drop NaN. This tests the bits, because a compiler may assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
 
-// The clamp keeps exp() finite on every device. Beyond it the logistic function is 0 or 1 to within
-// f32.
+// The clamp keeps exp() finite on every device. Beyond the clamp's limits, the logistic function
+// differs from 0 or 1 by less than 2e-35.
 fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0 and stays.
+// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0, so it stays NaN.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -62,7 +63,7 @@ fn relu(v: vec4f) -> vec4f {
   return keep_nan(v, max(v, vec4f(0.0)));
 }
 
-// erf to 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+// erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
 fn erf(v: vec4f) -> vec4f {
   let a = min(abs(v), vec4f(6.0));
   let t = 1.0 / (1.0 + 0.3275911 * a);
@@ -89,19 +90,19 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
   }
 }
 
-// The uniform of kernels that run over one feature map.
+// The uniform of kernels that process one feature map.
 
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32, // first row of workgroups of this dispatch: large maps run in several dispatches
+  group_row: u32, // first row of workgroups in this dispatch: large maps take several dispatches
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// Matrices of 4 x 4 as conv/weights.wgsl has them, for kernels whose invocations multiply them by several
-// pixels. With QUAD the lanes of a quad load one column each: all four must ask for the same matrix.
-// Prelude: QUAD, WEIGHTS_BINDING.
+// Loads 4 x 4 matrices in the layout of conv/weights.wgsl, for kernels whose invocations multiply
+// each matrix by several pixels. With QUAD, the lanes of a quad load one column each, so all four
+// must ask for the same matrix. Prelude: QUAD, WEIGHTS_BINDING.
 
 @group(0) @binding(3) var<storage, read> weights: array<E4x4>;
 
@@ -135,8 +136,8 @@ fn main(
   let left = group.x * 8u + local.x;
   let top = ((group.y + params.group_row) * 8u + local.y) * STRIP;
   let col = min(left, width - 1u);
-  // Rows top - 1 .. top + STRIP, columns left - 1 .. left + 1; those before the first wrap to beyond the
-  // last, and what lies outside reads the nearest pixel instead.
+  // Rows top - 1 .. top + STRIP and columns left - 1 .. left + 1. Positions before the first one
+  // wrap to beyond the last. Positions outside the map read the nearest pixel and become zero.
   let in_row0 = top + 0u - 1u < height;
   let row0 = min(max(top + 0u, 1u) - 1u, height - 1u) * width;
   let in_row1 = top + 1u - 1u < height;

@@ -24,29 +24,30 @@ const TABLE = true;
 const ALIGNED = true;
 const MERGED = false;
 
-// Attention within groups of pixels (graph/transformerOp.ts, `groupScores` and `groupMix` in one):
+// Attention within groups of pixels: `groupScores` and `groupMix` of graph/transformerOp.ts in one.
 //   y[i] = sum_j softmax_j( q[i].k[j] / sqrt(DEPTH) + T ) v[j]
-//   q, kv [..][H][W] vectors of 4 channels (Chw4c): queries from channel QUERY on, keys from KEY on, values
-//         from FIRST on
+//   q, kv [..][H][W] vectors of 4 channels (Chw4c): queries from channel QUERY on, keys from KEY
+//         on, values from FIRST on
 //   table [rows][HEADS] f32, with TABLE
 //   y     [ceil(CHANNELS / 4)][H][W]
-// One workgroup of 64 computes 64 queries of one head of one group, an invocation one of them. Keys and
-// values pass through workgroup memory, CHUNK at a time. No score is stored: sums are relative to the
-// largest score so far, and are scaled when a larger one comes.
+// One workgroup of 64 computes 64 queries of one head of one group, one query per invocation. Keys
+// and values pass through workgroup memory, CHUNK at a time. No score is stored: the sums are
+// relative to the largest score so far and are scaled whenever a score is larger.
 // Grid: groups in x and y, z = head + HEADS * (64 queries).
-// Prelude: E, E4, CHANNELS, QUERY, KEY, FIRST, DEPTH (channels of a head), BLOCKS (ceil(DEPTH / 4)), HEADS,
-// PER_PIXEL (channels of keys per pixel), TOKENS, KEYS, CHUNK, TABLE, ALIGNED (heads begin with vectors),
-// MERGED (MERGE is not 1), and those of transformer/groupKeys.
+// Prelude: E, E4, CHANNELS, QUERY, KEY, FIRST, DEPTH (channels of a head), BLOCKS (blocks of a
+// head), HEADS, PER_PIXEL (channels of keys per pixel), TOKENS, KEYS, CHUNK, TABLE, ALIGNED (each
+// head begins at a vector), MERGED (MERGE is not 1), and the constants of transformer/groupKeys.
 
-// The pixels of a group, as graph/transformerOp.ts has them: windows (GROUPING 0), spread (1) or grid (2)
-// over a map of width x height. Groups are numbered by the two axes of the dispatch.
-// Prelude: GROUPING, ROWS, COLUMNS (of a window; grid: its side), MOVED (windows are shifted or reach beyond
-// the map), SHIFT_X, SHIFT_Y, MULTIPLE (the map is padded with zeros to multiples of this).
+// Finds the pixels of a group, as graph/transformerOp.ts defines groups: windows (GROUPING 0),
+// spread (1) or grid (2) in a map of width x height. The x and y of a workgroup number its group.
+// Prelude: GROUPING, ROWS, COLUMNS (of a window; grid: its side), MOVED (windows are shifted or
+// extend beyond the map), SHIFT_X, SHIFT_Y, MULTIPLE (the map is padded with zeros to multiples of
+// this).
 
-// What lies beyond the map.
+// Stands for a pixel beyond the map.
 const ABSENT = 0xffffffffu;
 
-// Sizes in windows.
+// The padded map's width and height in windows.
 fn windows_in(width: u32, height: u32) -> vec2u {
   return (vec2u(width, height) + MULTIPLE - 1u) / MULTIPLE * MULTIPLE / vec2u(COLUMNS, ROWS);
 }
@@ -64,20 +65,20 @@ fn group_pixel(group: vec2u, position: u32, width: u32, height: u32) -> u32 {
   return rolled.y * width + rolled.x;
 }
 
-// The uniform of kernels that run over one feature map.
+// The uniform of kernels that process one feature map.
 
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32, // first row of workgroups of this dispatch: large maps run in several dispatches
+  group_row: u32, // first row of workgroups in this dispatch: large maps take several dispatches
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// Queries and keys of a group. MERGE x MERGE pixels are one key.
-// Prelude: that of lib/groups, MERGE.
+// Queries and keys of a group. A key merges MERGE x MERGE pixels.
+// Prelude: MERGE and the constants of lib/groups.
 
-// Where a part (row and column) of a merged key lies in its window.
+// The position in the window of a merged key's pixel; `part` numbers the key's pixels row by row.
 fn key_position(key: u32, part: u32) -> u32 {
   let across = COLUMNS / MERGE;
   return (key / across * MERGE + part / MERGE) * COLUMNS + key % across * MERGE + part % MERGE;
@@ -90,8 +91,9 @@ fn table_row(query: u32, key: u32) -> u32 {
   return dy * (2u * across - 1u) + dx;
 }
 
-// Of shifted windows, those at the lower and right border hold pixels of opposite borders. What is
-// subtracted from a score is 100 between such pixels.
+// Shifted windows at the lower and right borders hold pixels from opposite borders of the map. This
+// numbers the border that a position comes from; 100 is subtracted from a score if query and key
+// have different numbers.
 fn border_part(group: vec2u, windows: vec2u, position: u32) -> u32 {
   let beyond = position / COLUMNS >= ROWS - SHIFT_Y && group.y + 1u == windows.y;
   let right = position % COLUMNS >= COLUMNS - SHIFT_X && group.x + 1u == windows.x;
@@ -106,12 +108,12 @@ fn border_part(group: vec2u, windows: vec2u, position: u32) -> u32 {
 var<workgroup> keys: array<vec4f, CHUNK * BLOCKS>;
 var<workgroup> values: array<vec4f, CHUNK * BLOCKS>;
 
-// The lanes of block b of a head that belong to it.
+// Zeroes the lanes of block b that are beyond the head's channels.
 fn present(b: u32, v: vec4f) -> vec4f {
   return select(vec4f(0.0), v, vec4u(0u, 1u, 2u, 3u) + 4u * b < vec4u(DEPTH));
 }
 
-// Four lanes of two vectors, from a lane of the first one on.
+// Four consecutive lanes of two vectors; the first is `lane` of a.
 fn lanes(lane: u32, a: vec4f, b: vec4f) -> vec4f {
   if lane == 0u {
     return a;
@@ -131,7 +133,7 @@ fn query_vector(c: u32, pixel: u32) -> vec4f {
   return vec4f(q[at]);
 }
 
-// Channels c .. c + 3 of a key or a value, which begin at channel `first` of the map.
+// Channels c .. c + 3 of a key or a value, whose channels begin at channel `first` of the map.
 fn key_vector(first: u32, c: u32, place: vec2u, key: u32) -> vec4f {
   let plane = params.width * params.height;
   let pixel = group_pixel(place, key, params.width, params.height);

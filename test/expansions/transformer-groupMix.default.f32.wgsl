@@ -18,24 +18,25 @@ const MULTIPLE = 1u;
 const FIRST = 72u;
 const KEY_BLOCKS = 16u;
 
-// The values of each group, summed with its scores as weights (graph/transformerOp.ts, `groupMix`).
+// Sums the values of each group with its scores as weights (graph/transformerOp.ts, `groupMix`).
 //   x      [..][H][W] vectors of 4 channels (Chw4c): values from channel FIRST on
 //   scores [groups][HEADS][TOKENS][KEY_BLOCKS] vec4f
 //   y      [ceil(CHANNELS / 4)][H][W]
 // One workgroup of 64 computes 4 channels of one group; each invocation computes one pixel at a
 // time. Grid: groups in x and y, z = block of y.
-// Prelude: E, E4, CHANNELS, FIRST, DEPTH (channels of a head), PER_PIXEL (channels of values per pixel),
-// HEADS, TOKENS, KEYS, KEY_BLOCKS, and those of transformer/groupKeys.
+// Prelude: E, E4, CHANNELS, FIRST, DEPTH (channels of a head), PER_PIXEL (channels of values per
+// pixel), HEADS, TOKENS, KEYS, KEY_BLOCKS, and the constants of transformer/groupKeys.
 
-// The pixels of a group, as graph/transformerOp.ts has them: windows (GROUPING 0), spread (1) or grid (2)
-// over a map of width x height. Groups are numbered by the two axes of the dispatch.
-// Prelude: GROUPING, ROWS, COLUMNS (of a window; grid: its side), MOVED (windows are shifted or reach beyond
-// the map), SHIFT_X, SHIFT_Y, MULTIPLE (the map is padded with zeros to multiples of this).
+// Finds the pixels of a group, as graph/transformerOp.ts defines groups: windows (GROUPING 0),
+// spread (1) or grid (2) in a map of width x height. The x and y of a workgroup number its group.
+// Prelude: GROUPING, ROWS, COLUMNS (of a window; grid: its side), MOVED (windows are shifted or
+// extend beyond the map), SHIFT_X, SHIFT_Y, MULTIPLE (the map is padded with zeros to multiples of
+// this).
 
-// What lies beyond the map.
+// Stands for a pixel beyond the map.
 const ABSENT = 0xffffffffu;
 
-// Sizes in windows.
+// The padded map's width and height in windows.
 fn windows_in(width: u32, height: u32) -> vec2u {
   return (vec2u(width, height) + MULTIPLE - 1u) / MULTIPLE * MULTIPLE / vec2u(COLUMNS, ROWS);
 }
@@ -53,20 +54,20 @@ fn group_pixel(group: vec2u, position: u32, width: u32, height: u32) -> u32 {
   return rolled.y * width + rolled.x;
 }
 
-// The uniform of kernels that run over one feature map.
+// The uniform of kernels that process one feature map.
 
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32, // first row of workgroups of this dispatch: large maps run in several dispatches
+  group_row: u32, // first row of workgroups in this dispatch: large maps take several dispatches
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// Queries and keys of a group. MERGE x MERGE pixels are one key.
-// Prelude: that of lib/groups, MERGE.
+// Queries and keys of a group. A key merges MERGE x MERGE pixels.
+// Prelude: MERGE and the constants of lib/groups.
 
-// Where a part (row and column) of a merged key lies in its window.
+// The position in the window of a merged key's pixel; `part` numbers the key's pixels row by row.
 fn key_position(key: u32, part: u32) -> u32 {
   let across = COLUMNS / MERGE;
   return (key / across * MERGE + part / MERGE) * COLUMNS + key % across * MERGE + part % MERGE;
@@ -79,8 +80,9 @@ fn table_row(query: u32, key: u32) -> u32 {
   return dy * (2u * across - 1u) + dx;
 }
 
-// Of shifted windows, those at the lower and right border hold pixels of opposite borders. What is
-// subtracted from a score is 100 between such pixels.
+// Shifted windows at the lower and right borders hold pixels from opposite borders of the map. This
+// numbers the border that a position comes from; 100 is subtracted from a score if query and key
+// have different numbers.
 fn border_part(group: vec2u, windows: vec2u, position: u32) -> u32 {
   let beyond = position / COLUMNS >= ROWS - SHIFT_Y && group.y + 1u == windows.y;
   let right = position % COLUMNS >= COLUMNS - SHIFT_X && group.x + 1u == windows.x;

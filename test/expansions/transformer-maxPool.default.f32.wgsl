@@ -4,13 +4,13 @@ alias E4x4 = mat4x4f;
 const K = 7u;
 const STRIDE = 3u;
 
-// The largest value of each K x K square at every STRIDE-th pixel, without padding.
+// Max pooling: the largest value of the K x K square at every STRIDE-th pixel, without padding.
 //   x [BLOCKS][in_height][in_width], y [BLOCKS][H][W] vectors of 4 channels (Chw4c)
 // One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block.
 // Prelude: E, E4, K, STRIDE.
 
-// What max, min, clamp or a comparison made of v; NaN where v is NaN, which these may drop. NaN is told by
-// its bits, because a compiler may assume that floats are finite.
+// `result`, which is computed from v, but NaN where v is NaN: max, min, clamp and comparisons may
+// drop NaN. This tests the bits, because a compiler may assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }

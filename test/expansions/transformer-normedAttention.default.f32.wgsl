@@ -29,40 +29,41 @@ const ACTIVATION_PRELU = 8u;
 const ACT1 = 0u;
 const SLOPE1 = 1.0f;
 
-// Attention within groups of 64 pixels with one head, from the norm to the sum, for groups that need no
-// padding (graph/transformerOp.ts, `groupMix`):
+// Attention with one head within groups of 64 pixels that need no padding, from the layer norm to
+// the residual (graph/transformerOp.ts, `groupMix`):
 //   y[i] = x[i] + V sum_j P[i,j] n[j] + bias,  n[j] = layer norm of x[j] without factors and shifts
-// V combines the layers of values and of the result; both contain the norm's factors, and the bias its
-// shifts: the sum over j of P[i,j] is 1. With OWN also
+// V is the product of the output layer, the value layer and the norm's factors. The bias contains
+// the norm's shifts, because the sum over j of P[i,j] is 1. With OWN, the kernel also computes
 //   P[i,j] = softmax_j( (Q n[i] + b).n[j] + T )
-// where Q combines the layers of queries and keys and 1 / sqrt(C): what does not depend on j drops out.
-// With NEXT a layer of y follows (transformer/nextLayer).
+// Q is the product of the query and key layers, the norm's factors and 1 / sqrt(C). Terms that do
+// not depend on j are left out, because the softmax cancels them.
+// With NEXT, a layer that reads y follows (transformer/nextLayer).
 //   x, y    [BLOCKS][H][W] vectors of 4 channels (Chw4c); next [NEXT_BLOCKS][H][W]
 //   weights matrices (transformer/matrices): V [BLOCKS][BLOCKS], with OWN Q [BLOCKS][BLOCKS], then
 //           [NEXT_BLOCKS][BLOCKS]
 //   bias    [BLOCKS] of V, with OWN [BLOCKS] b, [NEXT_BLOCKS]
 //   table   [rows] f32: T, with TABLE
 //   scores  [groups][64][16] vec4f: P
-// A workgroup computes a group, an invocation STRIP pixels of it. Grid: groups in x and y.
-// Windows and spread groups share a pipeline: the uniform says which they are.
+// A workgroup computes one group, each invocation STRIP of its pixels. Grid: groups in x and y.
+// Windows and spread groups share a pipeline: the uniform has the kind.
 // Prelude: E, E4, E4x4, CHANNELS, BLOCKS, STRIP, ROWS, COLUMNS, OWN, TABLE, EPSILON, NEXT, NEXT_BLOCKS,
 // NEXT_NORM, NEXT_EPSILON, FIRST_MATRIX, FIRST_BIAS, ACT1, SLOPE1, QUAD.
 
 // Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
 
-// What max, min, clamp or a comparison made of v; NaN where v is NaN, which these may drop. NaN is told by
-// its bits, because a compiler may assume that floats are finite.
+// `result`, which is computed from v, but NaN where v is NaN: max, min, clamp and comparisons may
+// drop NaN. This tests the bits, because a compiler may assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
 
-// The clamp keeps exp() finite on every device. Beyond it the logistic function is 0 or 1 to within
-// f32.
+// The clamp keeps exp() finite on every device. Beyond the clamp's limits, the logistic function
+// differs from 0 or 1 by less than 2e-35.
 fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0 and stays.
+// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0, so it stays NaN.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -71,7 +72,7 @@ fn relu(v: vec4f) -> vec4f {
   return keep_nan(v, max(v, vec4f(0.0)));
 }
 
-// erf to 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+// erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
 fn erf(v: vec4f) -> vec4f {
   let a = min(abs(v), vec4f(6.0));
   let t = 1.0 / (1.0 + 0.3275911 * a);
@@ -98,9 +99,9 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
   }
 }
 
-// Matrices of 4 x 4 as conv/weights.wgsl has them, for kernels whose invocations multiply them by several
-// pixels. With QUAD the lanes of a quad load one column each: all four must ask for the same matrix.
-// Prelude: QUAD, WEIGHTS_BINDING.
+// Loads 4 x 4 matrices in the layout of conv/weights.wgsl, for kernels whose invocations multiply
+// each matrix by several pixels. With QUAD, the lanes of a quad load one column each, so all four
+// must ask for the same matrix. Prelude: QUAD, WEIGHTS_BINDING.
 
 @group(0) @binding(2) var<storage, read> weights: array<E4x4>;
 

@@ -27,34 +27,34 @@ const ACTIVATION_PRELU = 8u;
 const ACT1 = 5u;
 const SLOPE1 = 0.0f;
 
-// A 1x1 convolution of the concatenation of up to four maps, with a layer norm before and an activation
-// after it:
+// A 1x1 convolution of the concatenation of up to four maps, with a layer norm before it
+// (NEXT_NORM) and an activation after it:
 //   next[o] = act( sum_i w[o,i] * norm(x)[i] + bias[o] )
-// The blocks of the result from ACTIVE on are activated, the others are not.
+// The activation applies only to the blocks of the result from ACTIVE on.
 //   x0 .. x3 [B0], [B1], ... [H][W] vectors of 4 channels (Chw4c); absent maps have no blocks
-//   weights  [NEXT_BLOCKS][BLOCKS] matrices (transformer/matrices), bias [NEXT_BLOCKS]: with NEXT_NORM they
-//            contain the factors and shifts of the norm
+//   weights  [NEXT_BLOCKS][BLOCKS] matrices (transformer/matrices), bias [NEXT_BLOCKS]: with
+//            NEXT_NORM, they contain the factors and shifts of the norm
 //   next     [NEXT_BLOCKS][H][W]
-// One invocation of 64 computes all channels of STRIP pixels, 64 apart. Grid: pixels / (64 STRIP) in y, and
-// in x beyond 65535.
-// Prelude: E, E4, E4x4, CHANNELS, BLOCKS, B0 .. B3, STRIP, NEXT_BLOCKS, NEXT_NORM, EPSILON, ACTIVE, ACT1,
-// SLOPE1, QUAD.
+// One invocation computes all channels of STRIP pixels that are 64 apart; workgroup 64. Grid:
+// pixels / (64 STRIP) in y, beyond 65535 also in x.
+// Prelude: E, E4, E4x4, CHANNELS, BLOCKS, B0 .. B3, STRIP, NEXT_BLOCKS, NEXT_NORM, EPSILON, ACTIVE,
+// ACT1, SLOPE1, QUAD.
 
 // Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
 
-// What max, min, clamp or a comparison made of v; NaN where v is NaN, which these may drop. NaN is told by
-// its bits, because a compiler may assume that floats are finite.
+// `result`, which is computed from v, but NaN where v is NaN: max, min, clamp and comparisons may
+// drop NaN. This tests the bits, because a compiler may assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
 
-// The clamp keeps exp() finite on every device. Beyond it the logistic function is 0 or 1 to within
-// f32.
+// The clamp keeps exp() finite on every device. Beyond the clamp's limits, the logistic function
+// differs from 0 or 1 by less than 2e-35.
 fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0 and stays.
+// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0, so it stays NaN.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -63,7 +63,7 @@ fn relu(v: vec4f) -> vec4f {
   return keep_nan(v, max(v, vec4f(0.0)));
 }
 
-// erf to 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+// erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
 fn erf(v: vec4f) -> vec4f {
   let a = min(abs(v), vec4f(6.0));
   let t = 1.0 / (1.0 + 0.3275911 * a);
@@ -90,19 +90,19 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
   }
 }
 
-// The uniform of kernels that run over one feature map.
+// The uniform of kernels that process one feature map.
 
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32, // first row of workgroups of this dispatch: large maps run in several dispatches
+  group_row: u32, // first row of workgroups in this dispatch: large maps take several dispatches
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// Matrices of 4 x 4 as conv/weights.wgsl has them, for kernels whose invocations multiply them by several
-// pixels. With QUAD the lanes of a quad load one column each: all four must ask for the same matrix.
-// Prelude: QUAD, WEIGHTS_BINDING.
+// Loads 4 x 4 matrices in the layout of conv/weights.wgsl, for kernels whose invocations multiply
+// each matrix by several pixels. With QUAD, the lanes of a quad load one column each, so all four
+// must ask for the same matrix. Prelude: QUAD, WEIGHTS_BINDING.
 
 @group(0) @binding(5) var<storage, read> weights: array<E4x4>;
 

@@ -2,7 +2,7 @@ alias E = f32;
 alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 
-// Bilinear enlargement to a size, with half-pixel centres and clamped edges.
+// Bilinear enlargement to a given size, with half-pixel centres and clamped edges.
 //   x [BLOCKS][in_height][in_width], y [BLOCKS][H][W] vectors of 4 channels (Chw4c)
 // One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block.
 // Prelude: E, E4.
@@ -19,7 +19,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<E4>;
 @group(0) @binding(2) var<storage, read_write> y: array<E4>;
 
-// A pixel of x, [blocks][in_height][in_width], enlarged bilinearly to height x width with
+// Reads a pixel of x, [blocks][in_height][in_width], as enlarged bilinearly to height x width with
 // half-pixel centres and clamped edges.
 
 fn enlarged(block: u32, row: u32, col: u32) -> vec4f {

@@ -3,18 +3,18 @@ alias E4 = vec4f;
 alias E4x4 = mat4x4f;
 const FORWARD = true;
 
-// A map moved by one pixel along both axes: y[c, i, j] = x[c, i + by, j + by], by = 1 (FORWARD) or -1.
-// Where x has no such pixel, y is zero.
+// Shifts a map by one pixel along both axes: y[c, i, j] = x[c, i + by, j + by], where by is 1
+// (FORWARD) or -1. Where x has no such pixel, y is zero.
 //   x, y [BLOCKS][H][W] vectors of 4 channels (Chw4c)
 // One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block.
 // Prelude: E, E4, FORWARD.
 
-// The uniform of kernels that run over one feature map.
+// The uniform of kernels that process one feature map.
 
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32, // first row of workgroups of this dispatch: large maps run in several dispatches
+  group_row: u32, // first row of workgroups in this dispatch: large maps take several dispatches
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -29,7 +29,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if row >= params.height || col >= params.width {
     return;
   }
-  // Row and column -1 wrap to the largest numbers.
+  // Row -1 and column -1 wrap to the largest u32.
   let from_row = select(row - 1u, row + 1u, FORWARD);
   let from_col = select(col - 1u, col + 1u, FORWARD);
   let plane = group.z * params.width * params.height;

@@ -29,19 +29,19 @@ const ACTIVATION_PRELU = 8u;
 
 // Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
 
-// What max, min, clamp or a comparison made of v; NaN where v is NaN, which these may drop. NaN is told by
-// its bits, because a compiler may assume that floats are finite.
+// `result`, which is computed from v, but NaN where v is NaN: max, min, clamp and comparisons may
+// drop NaN. This tests the bits, because a compiler may assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
 
-// The clamp keeps exp() finite on every device. Beyond it the logistic function is 0 or 1 to within
-// f32.
+// The clamp keeps exp() finite on every device. Beyond the clamp's limits, the logistic function
+// differs from 0 or 1 by less than 2e-35.
 fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0 and stays.
+// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0, so it stays NaN.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -50,7 +50,7 @@ fn relu(v: vec4f) -> vec4f {
   return keep_nan(v, max(v, vec4f(0.0)));
 }
 
-// erf to 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+// erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
 fn erf(v: vec4f) -> vec4f {
   let a = min(abs(v), vec4f(6.0));
   let t = 1.0 / (1.0 + 0.3275911 * a);
@@ -77,9 +77,9 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
   }
 }
 
-// Matrices of 4 x 4 as conv/weights.wgsl has them, for kernels whose invocations multiply them by several
-// pixels. With QUAD the lanes of a quad load one column each: all four must ask for the same matrix.
-// Prelude: QUAD, WEIGHTS_BINDING.
+// Loads 4 x 4 matrices in the layout of conv/weights.wgsl, for kernels whose invocations multiply
+// each matrix by several pixels. With QUAD, the lanes of a quad load one column each, so all four
+// must ask for the same matrix. Prelude: QUAD, WEIGHTS_BINDING.
 
 @group(0) @binding(3) var<storage, read> weights: array<E4x4>;
 
@@ -110,7 +110,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read> map: array<E4>;
 @group(0) @binding(6) var<storage, read_write> y: array<E4>;
 
-// A pixel of x, [blocks][in_height][in_width], enlarged bilinearly to height x width with
+// Reads a pixel of x, [blocks][in_height][in_width], as enlarged bilinearly to height x width with
 // half-pixel centres and clamped edges.
 
 fn enlarged(block: u32, row: u32, col: u32) -> vec4f {

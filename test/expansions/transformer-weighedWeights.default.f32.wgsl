@@ -19,29 +19,30 @@ const ACTIVATION_PRELU = 8u;
 const ACT0 = 4u;
 const SLOPE0 = 0.0f;
 
-// The weights of a 1x1 convolution of u * f, with factors of the channels that depend on the means of u:
+// Multiplies the weights of a 1x1 convolution of u * f by the channel factors f, which depend on
+// the means of u, so that the convolution can read u:
 //   f = sigmoid( W2 act(W1 mean(u)) ),  weighed[o,i] = weights[o,i] * f[i]
 //   partials [chunks][BLOCKS] vec4f: sums of u
 //   w1 [HIDDEN][LENGTH_IN], w2 [LENGTH_IN][HIDDEN] row-major f32
-//   weights, weighed [OUT_BLOCKS][BLOCKS] matrices of 4 x 4, column by column; with TRANSPOSED row by row
-// Only a few thousand operations: one workgroup of 64.
+//   weights, weighed [OUT_BLOCKS][BLOCKS] matrices of 4 x 4 by columns; with TRANSPOSED, by rows
+// There are only a few thousand operations, so one workgroup of 64 is enough.
 // Prelude: E4, BLOCKS, OUT_BLOCKS, LENGTH_IN, HIDDEN, ACT0, SLOPE0, TRANSPOSED.
 
 // Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
 
-// What max, min, clamp or a comparison made of v; NaN where v is NaN, which these may drop. NaN is told by
-// its bits, because a compiler may assume that floats are finite.
+// `result`, which is computed from v, but NaN where v is NaN: max, min, clamp and comparisons may
+// drop NaN. This tests the bits, because a compiler may assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
 
-// The clamp keeps exp() finite on every device. Beyond it the logistic function is 0 or 1 to within
-// f32.
+// The clamp keeps exp() finite on every device. Beyond the clamp's limits, the logistic function
+// differs from 0 or 1 by less than 2e-35.
 fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0 and stays.
+// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0, so it stays NaN.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -50,7 +51,7 @@ fn relu(v: vec4f) -> vec4f {
   return keep_nan(v, max(v, vec4f(0.0)));
 }
 
-// erf to 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+// erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
 fn erf(v: vec4f) -> vec4f {
   let a = min(abs(v), vec4f(6.0));
   let t = 1.0 / (1.0 + 0.3275911 * a);
@@ -77,8 +78,9 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
   }
 }
 
-// Mean of one block of channels from the partial sums of poolPartial.wgsl, by a tree reduction over
-// one workgroup of 64. Every invocation must call it. The result is valid in invocation 0.
+// Computes the mean of one block of channels from the partial sums of poolPartial.wgsl, by a tree
+// reduction over one workgroup of 64. Every invocation must call it. The result is valid in
+// invocation 0.
 var<workgroup> sums: array<vec4f, 64>;
 
 fn finish_mean(block: u32, chunks: u32, pixels: u32, lane: u32) -> vec4f {

@@ -5,12 +5,13 @@ const BLOCKS = 16u;
 const CHUNK = 4096u;
 const FIRST = 3u;
 
-// Global average pooling of a rectangle of a map, first stage: sums of CHUNK pixels of the rectangle
-// in row-major order. The second stage is poolFinish.wgsl.
+// Average pooling of a rectangle of a map, first stage: sums of CHUNK pixels of the rectangle in
+// row-major order. The second stage is poolFinish.wgsl.
 //   x        [BLOCKS][H][W] vectors of 4 channels (Chw4c)
 //   partials [chunks][BLOCKS] vec4f, chunks = ceil(pixels / CHUNK); always f32
 // One workgroup of 64 sums one chunk of one block by a tree reduction. Grid (chunks, 1, BLOCKS);
-// chunks beyond 65535 continue in y. Prelude: E, E4, BLOCKS, CHUNK, FIRST: the first row and column.
+// chunks beyond 65535 continue in y. Prelude: E, E4, BLOCKS, CHUNK, FIRST (the first row and
+// column).
 
 struct Params {
   pixels: u32,      // of the rectangle

@@ -10,8 +10,8 @@ const SQUARES = false;
 //   x        [BLOCKS][H * W] vectors of 4 channels (Chw4c)
 //   partials [chunks][BLOCKS] vec4f, chunks = ceil(H * W / CHUNK); always f32
 // One workgroup of 64 sums one chunk of one block by a tree reduction. The error grows with the
-// logarithm of the number of pixels, so images of megapixels stay accurate. Grid (chunks, 1,
-// BLOCKS); chunks beyond 65535 continue in y.
+// logarithm of the number of pixels, so sums stay accurate for images of many megapixels. Grid
+// (chunks, 1, BLOCKS); chunks beyond 65535 continue in y.
 // Prelude: E, E4, BLOCKS, CHUNK, SQUARES.
 
 struct Params {

@@ -170,7 +170,7 @@ describe('attention-in-attention block in two kernels', () => {
     [72, 65], // more workgroups than sums of the gate kernel
   ])('at %i x %i', (width, height) => checkBlock(width, height));
 
-  // A software driver compiles the f16 version for minutes. f16.f16.test.ts runs it within its
+  // A software driver takes minutes to compile the f16 version. f16.f16.test.ts runs it within its
   // network.
   it.skipIf(ELEMENT === 'f16')('of 40 channels', () =>
     checkBlock(11, 6, { features: 40, hidden: 10 }),

@@ -31,7 +31,7 @@ export interface AttentionBlockSpec {
 }
 
 export interface AttentionMixSpec extends AttentionBlockSpec {
-  /** Width of the dynamic attention module. */
+  /** Hidden elements of the dynamic attention module. */
   readonly hidden: number;
   /** Side of the non-attention convolution: 3 (A2N) or 1 (A2N-M). */
   readonly nonKernel: 1 | 3;
@@ -52,16 +52,16 @@ const MIX = contract(['gated', 't', 'x', 'weights', 'stats'], ['out', 'next_t', 
 });
 
 /**
- * Workgroups of the gate kernel that take part in the pooling. Every workgroup of the mix kernel
- * sums their results again, so there are few.
+ * The most workgroups of the gate kernel that take part in the pooling. Every workgroup of the mix
+ * kernel adds up their results again, so there should be few.
  */
 const MAX_STAT_GROUPS = 64;
 
-/** Workgroups of either kernel, [x, y, 1], for a map of `width` x `height`. */
+/** Grid of either kernel, [x, y, 1], for a map of `width` x `height`. */
 export const attentionGrid = (tileColumns: TileColumns, width: number, height: number): Grid =>
   tileColumnGrid(tileColumns, width, height);
 
-/** Workgroups of either kernel, and partial sums that the mix kernel writes. */
+/** The number of workgroups of either kernel, and of partial sums that the mix kernel writes. */
 export const attentionGroups = (
   tileColumns: TileColumns,
   width: number,
@@ -71,7 +71,7 @@ export const attentionGroups = (
   return x * y;
 };
 
-/** Sums that the gate kernel writes for the mix kernel. */
+/** The number of sums that the gate kernel writes for the mix kernel. */
 export const statGroups = (tileColumns: TileColumns, width: number, height: number): number =>
   Math.min(MAX_STAT_GROUPS, attentionGroups(tileColumns, width, height));
 
@@ -96,9 +96,9 @@ export function attentionGateKernel(
 }
 
 /**
- * Bindings: gated, t, x, weights (`packAttentionMix`), stats, out, next t, partials. Without a next
- * block, the last two are bound but not written. Uniform: width, height, group_row, stat_groups,
- * has_next, pixels (number of pixels in the stats).
+ * Bindings: gated, t, x, weights (`packAttentionMix`), stats, out, next_t, partials. If there is no
+ * next block, the last two are bound but not written. Uniform: width, height, group_row,
+ * stat_groups, has_next, pixels (number of pixels in the stats).
  */
 export function attentionMixKernel(spec: AttentionMixSpec, element: ElementType = 'f32') {
   return {
@@ -121,7 +121,7 @@ export function attentionMixKernel(spec: AttentionMixSpec, element: ElementType 
   };
 }
 
-/** Weights (oihw) of k1, k3 and k2 as consecutive matrices. */
+/** Packs the weights (oihw) of k1, k3 and k2 as consecutive matrices. */
 export function packAttentionGate(
   { features }: AttentionBlockSpec,
   weights: { readonly k1: Float32Array; readonly k3: Float32Array; readonly k2: Float32Array },
@@ -134,8 +134,8 @@ export function packAttentionGate(
 }
 
 /**
- * Weights of k4, the non-attention convolution, last, both linear layers, and the next block's
- * first (or null).
+ * Packs the weights of k4, the non-attention convolution, `last`, both linear layers, and `first`
+ * of the next block (null if there is none).
  */
 export function packAttentionMix(
   { features, hidden, nonKernel }: AttentionMixSpec,

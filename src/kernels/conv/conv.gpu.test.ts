@@ -46,7 +46,7 @@ const lrelu: Activation = { fn: 'leakyRelu', slope: 0.2 };
 
 interface Case {
   spec: ConvSpec;
-  /** Of the input. */
+  /** Width and height of the input. */
   width: number;
   height: number;
   bias?: boolean;
@@ -58,8 +58,8 @@ const HALF_UNIT = 2 ** -11;
 
 /**
  * The rounding of sums that are f16 within a block of four channels, for each element: two standard
- * deviations of a random walk of n = 4 * kernel^2 roundings, at the root of the sum of squares of the
- * products, which is how large such sums are. A missing product is some ten times as large.
+ * deviations of a random walk of n = 4 * kernel^2 roundings, for sums of typical size: the root of
+ * the sum of squares of the products. The error from a missing product is about ten times as large.
  */
 function halfSums(x: PlanarMap, w: Float32Array<ArrayBuffer>, spec: ConvSpec): Float32Array {
   const squares = { ...x, data: x.data.map((v) => v * v) };
@@ -129,8 +129,7 @@ async function check(
     });
     expectClose(mean, globalAveragePoolReference(expected), { abs: abs as number });
   }
-  // Absent channels must stay zero where nothing is added to them, because the next layer reads
-  // them.
+  // Absent channels must stay zero if nothing is added to them, because the next layer reads them.
   if (!spec.act0 && cOut % 4 !== 0) {
     const last = blocked.subarray((blocksOf(cOut) - 1) * 4 * W * H);
     expect(last.filter((_, i) => i % 4 >= cOut % 4).every((v) => v === 0)).toBe(true);

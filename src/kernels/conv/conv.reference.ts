@@ -3,7 +3,7 @@ import { atOnce, each, type Steps } from '../steps.ts';
 
 /**
  * Zero-padded convolution of stride 1, `weights` oihw, `bias` [cOut] or null. Sums are f64, rounded
- * to f32 once. It works row by row, which keeps a whole network bearable on a CPU.
+ * to f32 once. It works row by row, which is fast enough for a whole network on a CPU.
  */
 export function* convSteps(
   x: PlanarMap,

@@ -38,7 +38,7 @@ const SHADERS: Sources = {
 };
 
 /**
- * A convolution and its whole epilogue: act1(factor * act0(conv + bias) * m + r), or with `mix`
+ * A convolution and its epilogue: act1(factor * act0(conv + bias) * m + r) or, with `mix`,
  * act1(m[mix] * act0(conv + bias) + m[1 - mix] * r) for a vector m of two weights.
  */
 export interface ConvSpec {
@@ -53,16 +53,16 @@ export interface ConvSpec {
   readonly act0: Activation | 'prelu' | null;
   readonly multiply: boolean;
   readonly add: boolean;
-  /** Factor of the product before the sum; 1 where nothing is added. */
+  /** Factor of the value that r is added to; 1 if nothing is added. */
   readonly factor: number;
   readonly act1: Activation | null;
-  /** Which of the two weights is the convolution's. Then `multiply` and `add` are false. */
+  /** Index of the convolution's weight in m. If it is given, `multiply` and `add` are false. */
   readonly mix?: 0 | 1 | undefined;
   /** Whether workgroups also sum the results for a pooling (`ConvVariant.pools`). */
   readonly pool?: boolean | undefined;
 }
 
-/** Words of conv/store.wgsl. */
+/** Words of the uniform of conv/store.wgsl. */
 export const CONV_WORDS = {
   ...MAP_WORDS,
   in_blocks: 'u32',
@@ -78,11 +78,11 @@ export const CONV_WORDS = {
 
 export type ConvParams = Params<keyof typeof CONV_WORDS>;
 
-/** The operands of all variants: weights by `packConvWeights`, bias by `packBias`. */
+/** The operands of all variants: weights from `packConvWeights`, bias from `packBias`. */
 export const CONV = contract(['x', 'weights', 'bias', 'multiplier', 'addend'], ['y'], CONV_WORDS);
 const POOLING = contract(CONV.reads, ['y', 'partials'], CONV_WORDS);
 
-/** Writes `partials` [workgroups of x and y][blocks] vec4f, f32, with `pool` only. */
+/** With `pool`, it also writes `partials`, [workgroups in x and y][blocks] vec4f. */
 export type ConvKernel = Kernel<
   (typeof CONV.reads)[number],
   (typeof POOLING.writes)[number],
@@ -94,8 +94,7 @@ export const convContract = ({ pool }: ConvSpec) => (pool ? POOLING : CONV);
 
 /**
  * One way to compute convolutions of plain maps. All variants have the bindings, the epilogue and
- * the uniform of `convKernel`. They differ in how the work is divided and in how weights are
- * packed.
+ * the uniform of `plainConv`. They differ in how the work is divided and how weights are packed.
  */
 export interface ConvVariant {
   /** Whether it supports a layer's epilogue. Absent: it supports all. */
@@ -103,32 +102,33 @@ export interface ConvVariant {
   /** The only element type that it supports. Absent: both. */
   readonly only?: ElementType;
   /**
-   * Whether its workgroups can sum results (`ConvSpec.pool`). Software drivers take longer for the
-   * barriers than for a step of its own, and small workgroups make too many sums.
+   * Whether its workgroups can sum results (`ConvSpec.pool`). On software drivers, the barriers
+   * take longer than a separate step, and small workgroups produce too many sums.
    */
   readonly pools?: boolean;
   readonly kernel: (spec: ConvSpec, element: ElementType) => ConvKernel;
   readonly grid: (spec: ConvSpec, width: number, height: number) => Grid;
   /**
-   * Its shape for other ends and beginnings of conv.wgsl (PARTS, PACK). Absent: they keep their own.
+   * Its shape for conv.wgsl with another input (PARTS) or output (PACK). Absent: these kernels use
+   * their default shapes.
    */
   readonly shape?: (layer: Pick<ConvSpec, 'kernel' | 'cIn' | 'cOut'>) => ConvShape;
-  /** Absent: weights stay as `packConvWeights` packs them. */
+  /** Absent: weights stay in the order of `packConvWeights`. */
   readonly packing?: ConvPacking;
 }
 
-/** Another order of the packed weights of a convolution. */
+/** A different order of a convolution's packed weights. */
 export interface ConvPacking {
   /** Variants that read weights in the same order use the same name. */
   readonly name: string;
-  /** Gets the array of `packConvWeights` and may change it. */
+  /** Receives the array from `packConvWeights` and may change it. */
   readonly arrange: (
     packed: Float32Array<ArrayBuffer>,
     spec: ConvSpec,
   ) => Float32Array<ArrayBuffer>;
 }
 
-/** The variant for a layer. */
+/** Chooses the variant for a layer. */
 export type ConvChoice = (spec: ConvSpec) => ConvVariant;
 
 /** How the work of a convolution is divided. */
@@ -136,26 +136,26 @@ export interface ConvShape {
   /** Pixels of a strip, which is a part of a row or, with `down`, of a column. */
   readonly strip: number;
   readonly down?: boolean;
-  /** Strips and blocks of output channels per invocation. */
+  /** Strips per invocation; `blocks`: blocks of output channels per invocation. */
   readonly lines: number;
   readonly blocks: number;
   /** Invocations along x and y. */
   readonly workgroup: readonly [number, number];
   /**
-   * How weights are loaded: the lanes of a quad together, the workgroup into workgroup memory, or each
-   * invocation from a uniform buffer (`padUniform`). Absent: each from a storage buffer.
+   * Who loads weights: the lanes of a quad together, the workgroup into workgroup memory, or each
+   * invocation from a uniform buffer (`padUniform`). Absent: each invocation from a storage buffer.
    */
   readonly weights?: 'quad' | 'workgroup' | 'uniform';
   /** Whether the workgroup copies the pixels that it reads to workgroup memory. */
   readonly halo?: boolean;
-  /** Whether products of one input block are summed in the element type. */
+  /** Whether the products of one input block are summed in the element type. */
   readonly half?: boolean;
 }
 
 /** Matrices that a uniform binding of 64 KiB holds in f32. */
 const UNIFORM_MATRICES = 1024;
 
-/** Whether a layer's weights fit a uniform binding. */
+/** Whether a layer's weights fit into a uniform binding. */
 export const fitsUniform = ({
   kernel,
   cIn,
@@ -172,10 +172,10 @@ export const padUniform = (packed: Float32Array<ArrayBuffer>): Float32Array<Arra
 
 /** Matrices that a workgroup copies at once: 4 KiB in f32. */
 const STAGED_MATRICES = 64;
-/** Input blocks whose matrices it copies at once, at most. */
+/** The most input blocks whose matrices a workgroup copies at once. */
 const MOST_CHUNKS = 8;
 
-/** The constants of store.wgsl for a convolution of one map with any epilogue. */
+/** The constants of store.wgsl for a convolution of one map with any epilogue except a mix. */
 export const STORE: Constants = {
   PARTS: false,
   LINEAR: false,
@@ -187,15 +187,15 @@ export const STORE: Constants = {
   ...ACTIVATION_IDS,
 };
 
-/** Overrides them for a layer that mixes or pools. */
+/** The constants that override these for a layer that mixes or pools. */
 export const extras = ({ mix, pool }: ConvSpec): Constants => ({
   ...(mix !== undefined && { MULTIPLY: false, ADD: false, MIX: true }),
   ...(pool && { POOL: true, GATHER: true, STAYS: true }),
 });
 
 /**
- * Sums of an invocation that go through an unrolled epilogue. With more, drivers take seconds to compile
- * it, and the sums go through an array instead.
+ * The most sums per invocation for which the epilogue is unrolled. With more sums, drivers would
+ * take seconds to compile it, so it becomes a loop.
  */
 const MAX_UNROLLED = 8;
 
@@ -248,7 +248,7 @@ export const convSource = (
   );
 };
 
-/** A contract, with its weights bound as the shape loads them. */
+/** A contract whose weights are bound as the shape loads them. */
 export const boundFor = <R extends string, W extends string, P extends string>(
   own: Contract<R | 'weights', W, P>,
   { weights }: ConvShape,
@@ -273,7 +273,7 @@ export const plainShape = (kernel: 1 | 3): ConvShape =>
     ? { strip: 8, lines: 1, blocks: 1, workgroup: [4, 16] }
     : { strip: 4, lines: 1, blocks: 1, workgroup: [8, 8] };
 
-/** The variant that runs on every device. Layers share a pipeline unless their enlargement differs. */
+/** The variant that runs on every device, with a pipeline for each kernel size and enlargement. */
 export const plainConv: ConvVariant = {
   kernel: (spec, element) => {
     const { kernel, upsample } = spec;
@@ -307,7 +307,7 @@ export function convParams(spec: ConvSpec, width: number, height: number): ConvP
     factor,
     out_blocks: blocksOf(cOut),
     upsample,
-    // For concatenations (convParts.ts).
+    // Only concatenations use these words (convParts.ts).
     ends01: 0,
     ends23: 0,
   };
@@ -326,7 +326,7 @@ export function packConvWeights(
   parts: readonly number[] = [cIn],
 ): Float32Array<ArrayBuffer> {
   const taps = kernel * kernel;
-  // The index of each input channel among the slots of all blocks.
+  // The slot of each input channel, counted through all blocks.
   const slots: number[] = [];
   let end = 0;
   for (const channels of parts) {
@@ -348,8 +348,8 @@ export function packConvWeights(
 }
 
 /**
- * [cOut] padded with zeros to whole blocks; all zeros for a layer without bias. The slopes of a
- * PReLU follow, padded in the same way.
+ * Pads [cOut] with zeros to whole blocks; all zeros for a layer without bias. The slopes of a PReLU
+ * follow, padded in the same way.
  */
 export function packBias(
   bias: Float32Array | null,

@@ -134,7 +134,7 @@ describe('3x3 convolution with bilinear skip to 8 bits', () => {
             const expected = whole[((row + part.y) * W + part.x) * 4 + i];
             const difference = Math.abs(bytes[row * part.w * 4 + i] - expected);
             expect(difference).toBeLessThanOrEqual(1);
-            // Enlarged alpha of whole numbers is often exactly a half.
+            // Alpha has whole numbers, so enlarged alpha is often exactly a half.
             if (difference > 0 && i % 4 < 3) off++;
           }
         }

@@ -72,7 +72,7 @@ export function convGateKernel(spec: ConvGateSpec, element: ElementType = 'f32')
 export const convGateGrid = ({ tileColumns }: ConvGateSpec, width: number, height: number): Grid =>
   tileColumnGrid(tileColumns, width, height);
 
-/** Weights (oihw) of the 3x3 and of the 1x1. */
+/** Packs the weights (oihw) of the 3x3 and the 1x1 convolution. */
 export const packConvGate = (
   { cIn, cOut }: ConvGateSpec,
   w3: Float32Array,
@@ -80,18 +80,18 @@ export const packConvGate = (
 ): Float32Array<ArrayBuffer> =>
   concatFloats([packConvWeights(w3, cOut, cIn, 3), packConvWeights(w1, cOut, cOut, 1)]);
 
-/** Biases of the 3x3 and of the 1x1. */
+/** Packs the biases of the 3x3 and the 1x1 convolution. */
 export const packGateBias = (
   { cOut }: ConvGateSpec,
   b3: Float32Array | null,
   b1: Float32Array | null,
 ): Float32Array<ArrayBuffer> => concatFloats([packBias(b3, cOut), packBias(b1, cOut)]);
 
-/** The last convolution to RGB with the bilinear skip, as 8-bit pixels. */
+/** A network's last convolution, to RGB, with the bilinear skip, stored as 8-bit pixels. */
 export interface ConvPackSpec {
   readonly cIn: number;
   readonly scale: number;
-  /** The network's output range is 0 to this. */
+  /** The network's output is in the range from 0 to this number. */
   readonly range: number;
 }
 
@@ -106,7 +106,7 @@ const PACK = contract(['x', 'weights', 'bias', 'lr'], ['image', 'status'], {
 
 /**
  * Bindings: x, weights (`packConvWeights`), bias, lr, image, status. Uniform: width, height,
- * group_row, mapWidth, mapHeight, col0, row0.
+ * group_row, map_width, map_height, col0, row0, mark.
  */
 export function convPackKernel(
   spec: ConvPackSpec,

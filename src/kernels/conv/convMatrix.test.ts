@@ -20,7 +20,7 @@ let spec: ConvSpec = {
 const noise = (length: number, seed: number) =>
   Float32Array.from({ length }, (_, i) => Math.sin(seed + i * 12.9898) % 1);
 
-/** Uses the weights as the kernel does, by the constants of its source, one matrix product at a time. */
+/** Uses the weights like the kernel, by its source's constants, one matrix product at a time. */
 function byMatrices(
   x: ReturnType<typeof planarMap>,
   arranged: Float32Array,

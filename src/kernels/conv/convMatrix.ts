@@ -16,28 +16,28 @@ const SHADERS: Sources = {
   'lib/activation': activationSource,
 };
 
-/** Matrices that a subgroup multiplies: [m x k] of f16 by [k x n] of f16, summed in f32. */
+/** The matrices that a subgroup multiplies: [m x k] by [k x n], both f16, summed in f32. */
 export interface MatrixUnit {
   readonly m: number;
   readonly n: number;
   readonly k: number;
-  /** A smaller k with the same m and n, for the remainder of k; 0 if none is offered. */
+  /** A smaller k with the same m and n, for what k leaves over; 0 if none is offered. */
   readonly rest: number;
   /** Invocations of a subgroup; the size is fixed. */
   readonly subgroup: number;
-  /** Workgroup memory that kernels may use. */
+  /** Bytes of workgroup memory that kernels may use. */
   readonly bytes: number;
 }
 
 const HEAD = `enable chromium_experimental_subgroup_matrix;
 diagnostic(off, chromium.subgroup_matrix_uniformity);
 `;
-/** Pixels of a subgroup: 16 x 4. */
+/** Pixels that a subgroup computes: 16 x 4. */
 const ACROSS = 16;
 const DOWN = 4;
-/** Columns of n output channels per workgroup at most. More would not fit into registers. */
+/** The most columns of n output channels per workgroup. More would not fit into registers. */
 const COLUMNS = 5;
-/** Input channels that are in workgroup memory at once, at most. */
+/** The most input channels that are in workgroup memory at once. */
 const CHANNELS = 40;
 
 /** Whether conv/matrix.wgsl supports the unit. Rows of matrices begin at multiples of 16 bytes. */
@@ -52,12 +52,12 @@ interface Division {
   /** Chunks of input channels, of `channels` each: a multiple of 8. */
   readonly chunks: number;
   readonly channels: number;
-  /** Values from a pixel to the next in workgroup memory. */
+  /** Values from one pixel to the next in workgroup memory. */
   readonly pitch: number;
   /** Runs of consecutive values in a row of taps, and their length. */
   readonly runs: number;
   readonly length: number;
-  /** Matrices of k in a run, then one of `last` values if that is not 0. */
+  /** Matrices of k values in a run. One of `last` values follows, unless `last` is 0. */
   readonly steps: number;
   readonly last: number;
 }
@@ -72,7 +72,7 @@ function divide(
   const padded = Math.ceil(cIn / 8) * 8;
   const chunks = Math.ceil(padded / CHANNELS);
   const channels = Math.ceil(padded / chunks / 8) * 8;
-  // Pixels an odd number of 16 bytes apart; unpadded ones make a row of taps one run.
+  // Pixels are an odd multiple of 16 bytes apart. Without padding, a row of taps is one run.
   const isOdd = (channels / 8) % 2 === 1;
   const length = isOdd ? kernel * channels : channels;
   const left = length % k;
@@ -90,7 +90,7 @@ function divide(
   };
 }
 
-/** The largest workgroup that fits: subgroups, and goes in which their sums leave. */
+/** The largest workgroup that fits: its subgroups, and the passes (`goes`) that store sums. */
 function fitting(
   { kernel }: ConvSpec,
   { columns, pitch }: Division,
@@ -106,8 +106,8 @@ function fitting(
 }
 
 /**
- * Convolutions with subgroup matrices, for f16 maps. Real GPUs multiply these several times faster
- * than vectors. Kernels without matrices (PARTS, PACK) are divided into strips.
+ * Convolutions with subgroup matrices, for f16 maps. Real GPUs multiply matrices several times
+ * faster than vectors. Kernels without matrices (PARTS, PACK) compute strips.
  */
 export const matrixConv = (unit: MatrixUnit): ConvVariant => {
   const { m, n, k, subgroup } = unit;
@@ -160,7 +160,7 @@ export const matrixConv = (unit: MatrixUnit): ConvVariant => {
 
 const pick = ({ shape }: ConvVariant): Pick<ConvVariant, 'shape'> => (shape ? { shape } : {});
 
-/** `packConvWeights` -> the order of conv/matrix.wgsl, padded with zeros. */
+/** Puts the weights of `packConvWeights` into the order of conv/matrix.wgsl, padded with zeros. */
 function arrangeMatrices(
   packed: Float32Array<ArrayBuffer>,
   spec: ConvSpec,

@@ -26,14 +26,14 @@ const HEAD = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
  */
 export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
   takes: isQuadSpec,
-  // The adapters that need it have no f16.
+  // The adapters that need this variant have no f16.
   only: 'f32',
   kernel: (spec, element) => {
     const { kernel, act0, multiply, add, mix } = spec;
     const shape = quadShape(spec, blocks);
-    // What the epilogue can do. 3x3 kernels take a second or two to compile, so there are two: one
-    // can do everything, and the other, which most layers use, nothing. 1x1 kernels are specialised
-    // for the layer.
+    // What the epilogue can do. A 3x3 kernel takes a second or two to compile, so there are only
+    // two: one can do everything; the other, which most layers use, can do nothing. 1x1 kernels are
+    // specialised for the layer.
     const whole = kernel === 3 && shape.blocks === 3 && mix === undefined;
     const sigmoid = typeof act0 === 'object' && act0?.fn === 'sigmoid';
     const constants = {
@@ -43,7 +43,7 @@ export const quadConv = (blocks: QuadBlocks | null): ConvVariant => ({
       MULTIPLY: whole || multiply,
       ADD: whole || add,
       PRELU: !sigmoid && (whole || act0 === 'prelu'),
-      // A uniform, because layers then share a pipeline.
+      // 0 selects the uniform's factor, so layers share a pipeline.
       UPSAMPLE: kernel === 1 ? 1 : 0,
     };
     return {

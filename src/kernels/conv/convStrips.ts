@@ -11,20 +11,20 @@ import {
   shapeGrid,
 } from './conv.ts';
 
-/** How a convolution by strips is divided. */
+/** How a convolution is divided into strips. */
 export interface StripCut {
   /** Pixels of a column, and blocks of output channels, per invocation. */
   readonly pixels: number;
   readonly blocks: number;
-  /** Where weights are read from; default storage. */
+  /** Where weights are read from; a storage buffer by default. */
   readonly weights?: 'uniform' | 'workgroup';
   /** Whether pixels go through workgroup memory. */
   readonly halo?: boolean;
-  /** Whether products are in f16, with their sums moved to f32 after each input block. */
+  /** Whether products are summed in f16 within each input block, and in f32 across blocks. */
   readonly half?: boolean;
 }
 
-/** Invocations along x: those of the largest usual subgroup read one row of pixels. */
+/** Invocations along x: as many as the largest usual subgroup has, so that it reads one row. */
 const ACROSS = 32;
 
 /**
@@ -36,9 +36,9 @@ export function stripConv({ pixels, blocks, weights, halo, half }: StripCut): Co
     strip: pixels,
     down: true,
     lines: 1,
-    // Fewer where the layer has fewer: the last layer of a network has one.
+    // Fewer if the layer has fewer: the last layer of a network has one.
     blocks: Math.min(blocks, blocksOf(cOut)),
-    // Half the rows with a halo, which then takes 10 KiB.
+    // With a halo, half as many rows; the halo then takes 10 KiB.
     workgroup: [ACROSS, halo ? 2 : 4],
     ...(weights && { weights }),
     ...(halo && { halo }),
@@ -63,7 +63,7 @@ export function stripConv({ pixels, blocks, weights, halo, half }: StripCut): Co
       const own = shape(spec);
       return {
         label: `conv${kernel}x${kernel} by strips of ${name}${upsample > 1 ? ', nearest' : ''}`,
-        // 0: the uniform's factor, because enlargements then share a pipeline.
+        // 0 selects the uniform's factor, so all enlargements share a pipeline.
         code: convSource(element, kernel, own, { UPSAMPLE: upsample > 1 ? 0 : 1, ...extras(spec) }),
         ...boundFor(convContract(spec), own),
       };

@@ -13,7 +13,10 @@ export function nearestReference(x: PlanarMap, scale: number): PlanarMap {
   return y;
 }
 
-/** Half-pixel centres, clamped edges (align_corners false); one scale, or one for each axis. */
+/**
+ * Bilinear enlargement by one scale, or by one scale per axis, with half-pixel centres and clamped
+ * edges (align_corners false).
+ */
 export function* bilinearSteps(
   x: PlanarMap,
   scale: number | { readonly x: number; readonly y: number },

@@ -29,9 +29,9 @@ const OPS: Readonly<Record<PointwiseOp, number>> = {
 const POINTWISE = contract(['a', 'b', 'p'], ['y'], MAP_WORDS);
 
 /**
- * Bindings: a, b, p, y. p is f32: two values for `mix`, [channels] slopes for `prelu` or
- * factors for `scale`, and for `affine` factor and shift of each channel; it has whole blocks of four channels. Grid:
- * `mapGrid(width, height, blocks)`. `factor` is that of `add`.
+ * Bindings: a, b, p, y. p is f32: two values for `mix`; for each channel, the slope for `prelu`,
+ * the factor for `scale`, or the factor and the shift for `affine`. Channels are padded to whole
+ * blocks. Grid: `mapGrid(width, height, blocks)`. Only `add` uses `factor`.
  */
 export function pointwiseKernel(
   op: PointwiseOp,
@@ -51,7 +51,7 @@ export function pointwiseKernel(
   };
 }
 
-/** The operand `p` of `affine`: factor and shift of each channel, zeros for absent channels. */
+/** Packs the operand `p` of `affine`: each channel's factor and shift, absent channels zero. */
 export function packAffine(
   scale: readonly number[],
   shift: readonly number[],

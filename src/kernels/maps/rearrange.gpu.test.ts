@@ -32,7 +32,7 @@ const SIZES = [
 const maps = (channels: readonly number[], height: number, width: number): PlanarMap[] =>
   channels.map((count, i) => randomMap(count, height, width, 20 + i));
 
-/** Five bindings: absent maps repeat the first. */
+/** Fills all five bindings: absent maps repeat the first one. */
 const bound = (parts: readonly PlanarMap[]) =>
   Array.from({ length: 5 }, (_, i) => toBlocked(parts[i] ?? parts[0]));
 

@@ -19,8 +19,8 @@ const CONCAT = contract(['x0', 'x1', 'x2', 'x3', 'x4'], ['y'], MAP_WORDS);
 const SHUFFLE = contract(['x'], ['y'], MAP_WORDS);
 
 /**
- * The constants `<name>0` .. `<name>4`: the end of each part. Absent parts have the end of the last
- * one.
+ * The constants `<name>0` .. `<name>4`: the end of each part. An absent part ends where the last
+ * part ends.
  */
 function partEnds(name: string, sizes: readonly number[]): Record<string, number> {
   let end = 0;
@@ -47,10 +47,7 @@ export function concatKernel(channels: readonly number[], element: ElementType =
   };
 }
 
-/**
- * Bindings: x, y. `channels` are the output's. Grid: `mapGrid(width, height, blocks)` of the
- * output.
- */
+/** Bindings: x, y. `channels` and the grid, `mapGrid(width, height, blocks)`, are the output's. */
 export function pixelShuffleKernel(
   direction: 'pixelShuffle' | 'pixelUnshuffle',
   scale: number,

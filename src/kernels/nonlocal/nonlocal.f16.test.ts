@@ -69,14 +69,14 @@ const halfMap = (channels: number, height: number, width: number, seed: number):
   return { ...map, data: halves(map.data) };
 };
 
-/** A map in the form of `runKernel`, which stores it in f16. */
+/** A map as `runKernel` takes it; it stores the map in f16. */
 const encoded = (map: PlanarMap): Float32Array<ArrayBuffer> => toBlocked(map);
 
 /** A map that a kernel wrote in f16. */
 const decoded = (words: Uint32Array, { channels, height, width }: PlanarMap): Float32Array =>
   fromBlocked(written(words), channels, height, width).data;
 
-/** The bound is far below the error of anything stored in f16. */
+/** The bound is far below the error of any value that is stored in f16. */
 function expectF32(actual: Float32Array, expected: ArrayLike<number>): void {
   expect(actual.length).toBe(expected.length);
   const off = actual.map((v, i) => Math.abs(v - expected[i]) / (1 + Math.abs(expected[i])));

@@ -10,7 +10,7 @@ type Integers = Uint32Array<ArrayBuffer>;
 export interface Table {
   readonly dims: readonly number[];
   readonly data: Floats | Integers;
-  /** For an attention: the log-sum-exp of each row, [R, n * w]. */
+  /** For attention weights: the log-sum-exp of each row, [R, n * w]. */
   readonly lse?: Floats;
 }
 
@@ -30,7 +30,7 @@ function dot(a: Float64Array, b: Float64Array | Float32Array, at = 0): number {
   return sum;
 }
 
-/** sum += weight * row. A function of its own, which engines optimise better than the loop inline. */
+/** sum += weight * row. JavaScript engines optimise this function better than an inline loop. */
 function addScaled(sum: Float64Array, weight: number, rows: Float64Array, at: number): void {
   for (let c = 0; c < sum.length; c++) sum[c] += weight * rows[at + c];
 }
@@ -44,7 +44,7 @@ function logSumExp(values: Float64Array): number {
   return top + Math.log(sum);
 }
 
-/** [pixels, channels]: loops over channels read neighbours, which is ten times as fast. */
+/** Copies a map to [pixels, channels]: loops over channels are ten times as fast in this order. */
 function pixelMajor(x: PlanarMap): Float64Array {
   const { channels, data } = x;
   const length = pixelsOf(x);
@@ -76,7 +76,7 @@ export function* similaritySteps(
 }
 export const similarityReference = atOnce(similaritySteps);
 
-/** @param chunk given: only the first clusters count (`bucketsOf`) */
+/** @param chunk if given, only the first clusters are compared (`bucketsOf`) */
 export function argmaxReference({ dims, data }: Table, chunk?: number): Table {
   const [rounds, length, clusters] = dims;
   const active = chunk === undefined ? clusters : bucketsOf(length, chunk, clusters);
@@ -92,7 +92,7 @@ export function argmaxReference({ dims, data }: Table, chunk?: number): Table {
   return { dims: [codes.length], data: codes };
 }
 
-/** JavaScript's sort is stable. */
+/** Relies on JavaScript's sort being stable. */
 export function rankReference({ dims, data }: Table): Table {
   const sorted = Array.from(data, (_, i) => i).sort((a, b) => data[a] - data[b]);
   return inverseReference({ dims, data: Uint32Array.from(sorted) });
@@ -185,7 +185,10 @@ export function* attentionSteps(
 }
 export const attentionReference = atOnce(attentionSteps);
 
-/** The row of key `k` of a window: its own rows, those before it, those after it. */
+/**
+ * The row of key `k` of a window. The keys are the rows of the window itself, then of the window
+ * before it, then of the window after it.
+ */
 export function keyRow(at: number, k: number, window: number, windows: number): number {
   const span = Math.floor(k / window);
   const other = span === 0 ? at : span === 1 ? (at + windows - 1) % windows : (at + 1) % windows;
@@ -227,7 +230,7 @@ export function* attendSteps(
 }
 export const attendReference = atOnce(attendSteps);
 
-/** Softmax over channels. `Gate` describes `mask` and its readings. */
+/** Softmax over channels. `Gate` describes how `mask` acts. */
 export function* keySoftmaxSteps(
   logits: PlanarMap,
   mask: PlanarMap | null,
@@ -242,7 +245,7 @@ export function* keySoftmaxSteps(
     let open = Array.from(a, () => true);
     let values = Array.from(a);
     if (gate === 'zero' || gate === 'exclude') {
-      // A mask that is not a number gives no number.
+      // A NaN in the mask gives NaN.
       values = values.map((v, c) =>
         Number.isNaN(b[c]) ? b[c] : b[c] <= 0 && gate === 'zero' ? 0 : v,
       );

@@ -1,4 +1,4 @@
-/** Kernels of non-local attention. `graph/nonlocalOp.ts` says what each op computes. */
+/** Kernels for non-local attention. `graph/nonlocalOp.ts` says what each op computes. */
 
 import type { Gate, OffsetLayout } from '../../graph/nonlocalOp.ts';
 import mapSource from '../../shaders/lib/map.wgsl?raw';
@@ -66,7 +66,7 @@ const kernel = <R extends string, W extends string, P extends string>(
   ...bound,
 });
 
-/** Positions per workgroup of the sort. */
+/** Positions per workgroup in the sort. */
 const SORT_BLOCK = 256;
 
 const ceil = (a: number, b: number): number => Math.ceil(a / b);
@@ -89,7 +89,7 @@ export const similarityConstants = (spec: SimilaritySpec): Constants => ({
   NORMALISED: spec.normalised,
 });
 
-/** Bindings: similarity, codes. Uniform: length. Grid: `lineGrid(length, rounds)`. */
+/** Bindings: similarity, codes. Uniform: length, in_use. Grid: `lineGrid(length, rounds)`. */
 export const argmaxKernel = (clusters: number) =>
   kernel(
     `argmax of ${clusters}`,
@@ -99,7 +99,7 @@ export const argmaxKernel = (clusters: number) =>
     'nonlocal/argmax',
   );
 
-/** Workgroups of 64 along x. */
+/** Grid of workgroups of 64 along x. */
 export const lineGrid = (length: number, rounds = 1): Grid => [ceil(length, 64), 1, rounds];
 
 /** Bindings: codes, counts. Uniform: length, blocks. Grid: `sortGrid`. */
@@ -112,7 +112,7 @@ export const sortCountKernel = (clusters: number) =>
     'nonlocal/sortCount',
   );
 
-/** Bindings: counts, starts. Uniform: clusters * blocks. Grid: [1, 1, rounds]. */
+/** Bindings: counts, starts. Uniform: total (clusters * blocks). Grid: [1, 1, rounds]. */
 export const sortScanKernel = () =>
   kernel(
     'sort: scan',
@@ -221,7 +221,7 @@ const WINDOW_WORDS = {
 } as const;
 
 export const SCORES = contract(['rows', 'inverse'], ['p', 'lse'], WINDOW_WORDS);
-/** With what is added to the scores: rows of [window] values by key. */
+/** The same with a bias that is added to the scores: for each key, a row of [window] values. */
 const BIASED_SCORES = contract(['rows', 'inverse', 'bias'], ['p', 'lse'], {
   ...WINDOW_WORDS,
   bias_blocks: 'u32',
@@ -229,8 +229,8 @@ const BIASED_SCORES = contract(['rows', 'inverse', 'bias'], ['p', 'lse'], {
 export const MIX = contract(['p', 'rows'], ['y'], WINDOW_WORDS);
 
 /**
- * The uniform's words: `windows` of a round, and the first window of the dispatch, counted through
- * all rounds.
+ * The uniform's words. `windows` is the number of windows in a round; `first` is the first window
+ * of the dispatch, counted through all rounds.
  */
 export const windowParams = (
   spec: WindowSpec,
@@ -245,7 +245,7 @@ export const windowParams = (
   blocks: blocksOf(spec.channels),
 });
 
-/** A kernel with a contract. */
+/** The type of a kernel with a given contract. */
 type KernelOf<C> = C extends Contract<infer R, infer W, infer P> ? Kernel<R, W, P> : never;
 
 /** One way to compute the products of rows. All have the same bindings and uniforms. */
@@ -284,7 +284,7 @@ export const plainProducts: RowProducts = {
   ],
 };
 
-/** Scores with an addend. Uniform: `windowParams` and the blocks of a row of `bias`. */
+/** Scores with a bias. Uniform: `windowParams` and `bias_blocks`, the blocks in a row of `bias`. */
 export const biasedScoresKernel = (element: ElementType = 'f32') =>
   kernel('biased scores', element, { BIASED: true }, BIASED_SCORES, 'nonlocal/rowScores');
 
@@ -307,8 +307,8 @@ export const mergeGrid = (length: number, channels: number): Grid => [
 const GATES: readonly (Gate | null)[] = [null, 'zero', 'exclude', 'soft', 'columns'];
 
 /**
- * Bindings: logits, mask logits (or the logits again without a gate), y. Grid: `mapGrid(.., ..,
- * 1)`.
+ * Bindings: logits, mask logits (the logits again if there is no gate), y. Grid:
+ * `mapGrid(width, height, 1)`.
  */
 export const keySoftmaxKernel = (
   channels: number,
@@ -323,7 +323,7 @@ export const keySoftmaxKernel = (
     'nonlocal/keySoftmax',
   );
 
-/** Bindings: weights, offsets, x, sum so far (or x again), y. Grid: `mapGrid` of y. */
+/** Bindings: weights, offsets, x, the sum so far (or x again), y. Grid: `mapGrid` of y. */
 export const sampleKeysKernel = (
   spec: { first: number; keys: number; offsets: OffsetLayout; add: boolean },
   element: ElementType = 'f32',

@@ -1,7 +1,7 @@
 /** Rows of tables in GPU memory: each is padded to whole vectors of four. */
 import { blocksOf } from '../kernel.ts';
 
-/** [count][channels] -> [count][ceil(channels / 4)] vectors of four, absent channels zero. */
+/** Packs [count][channels] to [count][ceil(channels / 4)] vectors of four, absent channels zero. */
 export function packRows(values: Float32Array, channels: number): Float32Array<ArrayBuffer> {
   const width = blocksOf(channels) * 4;
   const count = values.length / channels;

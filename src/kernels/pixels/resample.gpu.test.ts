@@ -36,7 +36,7 @@ describe.each(DEPTHS)('resampling %i bits', (depth) => {
   it.each(SIZES)('columns: %i to %i, %i rows, in a ring', async (width, out, rows) => {
     const pixels = samples(depth, width * rows, 7);
     const taps = tapRuns(width, out, 'lanczos3');
-    // Rows 4, 5 ... of an image, in a ring of exactly their number: they wrap around.
+    // Rows 4, 5, ... of an image wrap around in a ring that has exactly as many rows.
     const ring = { rows, data: new Float32Array(rows * out * 4) };
     resampleColumnsReference(pixels, width, 4, taps, ring);
     const [made] = await runKernel(resampleColumnsKernel(depth === 16), {
@@ -52,7 +52,7 @@ describe.each(DEPTHS)('resampling %i bits', (depth) => {
   it.each(SIZES)('rows: %i to %i, %i columns', async (height, out, width) => {
     const next = randomStream(5);
     const ring = { rows: height + 2, data: new Float32Array((height + 2) * width * 4) };
-    // Some values beyond 0..1, which ringing produces.
+    // Some values are outside 0..1, as ringing produces them.
     ring.data.forEach((_, i) => {
       ring.data[i] = next() * 1.2 - 0.1;
     });
@@ -73,8 +73,8 @@ describe.each(DEPTHS)('resampling %i bits', (depth) => {
 });
 
 it('leaves no column or row without its own value', async () => {
-  // An image of different values. At 1 x 1 the tests above would find a kernel that writes one
-  // pixel to all only by chance.
+  // The values of this image differ. The tests above may miss a kernel that writes one pixel
+  // everywhere.
   const pixels = samples(8, 16, 3);
   const taps = tapRuns(16, 16, 'lanczos3');
   const [made] = await runKernel(resampleColumnsKernel(false), {

@@ -7,7 +7,7 @@ type Samples = Uint8ClampedArray | Uint16Array;
 
 const topOf = (samples: Samples): number => (samples instanceof Uint16Array ? 65535 : 255);
 
-/** `srgbToLinear` of every sample value. */
+/** `srgbToLinear` of every sample value, by the largest sample value. */
 const tables = new Map<number, Float32Array>();
 function linearTable(top: number): Float32Array {
   const table =
@@ -17,8 +17,8 @@ function linearTable(top: number): Float32Array {
 }
 
 /**
- * Resizes rows of `widthIn` pixels horizontally into a ring of linear premultiplied RGBA. Row
- * `row0` of the image is the first of `pixels` and is stored at `row0 % ringRows`.
+ * Resizes rows of `widthIn` pixels horizontally into a ring of linear premultiplied RGBA. `pixels`
+ * begins with row `row0` of the image, which is stored at `row0 % ring.rows`.
  */
 export function resampleColumnsReference(
   pixels: Samples,
@@ -50,7 +50,7 @@ export function resampleColumnsReference(
   }
 }
 
-/** Resizes rows from `row0` on vertically from the ring to pixels, as many as fit into `out`. */
+/** Resizes the ring vertically to pixels: as many rows as fit into `out`, from `row0` on. */
 export function resampleRowsReference(
   ring: { readonly rows: number; readonly data: Float32Array },
   row0: number,

@@ -8,7 +8,7 @@ const SHADERS: Sources = {
   'pixels/resampleRows': rowsSource,
 };
 
-/** Output `i` is the sum of `weights[i * count + t]` times source `first[i] + t`. */
+/** Output `i` is the sum over t of `weights[i * count + t]` times source `first[i] + t`. */
 export interface TapRuns {
   readonly count: number;
   readonly first: Int32Array;
@@ -32,8 +32,8 @@ const ROWS = contract(['ring', 'taps'], ['image'], {
 
 /**
  * Resizes rows of an 8-bit or 16-bit image (`wide`) horizontally to linear premultiplied values.
- * Bindings: image, taps (`packTaps`), ring. Uniform: width, rows, group_row, inWidth, row0,
- * ringRows, count. Grid: `mapGrid(width, rows, 1)`.
+ * Bindings: image, taps (`packTaps`), ring. Uniform: width, height (rows), group_row, in_width,
+ * row0, ring_rows, count. Grid: `mapGrid(width, height, 1)`.
  */
 export const resampleColumnsKernel = (wide: boolean) => ({
   label: 'resample columns',
@@ -42,8 +42,9 @@ export const resampleColumnsKernel = (wide: boolean) => ({
 });
 
 /**
- * Resizes these values vertically to 8-bit or 16-bit pixels. Bindings: ring, taps, image. Uniform:
- * width, rows, group_row, row0, ringRows, count. Grid: `mapGrid(width, rows, 1)`.
+ * Resizes the values in the ring vertically to 8-bit or 16-bit pixels (`wide`). Bindings: ring,
+ * taps, image. Uniform: width, height (rows), group_row, row0, ring_rows, count. Grid:
+ * `mapGrid(width, height, 1)`.
  */
 export const resampleRowsKernel = (wide: boolean) => ({
   label: 'resample rows',
@@ -51,7 +52,7 @@ export const resampleRowsKernel = (wide: boolean) => ({
   ...ROWS,
 });
 
-/** Per output position: one u32 with its first source position, and the bits of its weights. */
+/** Packs, for each output position, its first source position (u32) and the bits of its weights. */
 export function packTaps({ count, first, weights }: TapRuns): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(first.length * (count + 1));
   const floats = new Float32Array(words.buffer);

@@ -22,19 +22,19 @@ export function roundHalfToEven(v: number): number {
   return floor % 2 === 0 ? floor : floor + 1;
 }
 
-/** Index within 0 .. size - 1 of a position beyond the end, mirrored without repeating the edge. */
+/** Mirrors a position beyond the end into 0 .. size - 1, without repeating the edge. */
 export function reflect(i: number, size: number): number {
   const period = Math.max(1, 2 * size - 2);
   const at = i % period;
   return Math.min(at, period - at);
 }
 
-/** A map with its padding; `range`: what 1 becomes of the padding's value. */
+/** Pads a map; the padding's value is multiplied by `range`. */
 export function padReference(map: PlanarMap, padding: Padding, range: number): PlanarMap {
   const [width, height] = [map.width, map.height].map((side) => paddedSide(padding, side));
   const y = planarMap(map.channels, height, width);
   const { value, border = 0 } = padding;
-  // The reflected image is the same on both sides of its first pixel.
+  // Reflection is symmetric about the first pixel.
   const at = (i: number, size: number) => reflect(Math.abs(i - border), size);
   for (let c = 0; c < y.channels; c++) {
     for (let i = 0; i < y.height; i++) {
@@ -49,7 +49,7 @@ export function padReference(map: PlanarMap, padding: Padding, range: number): P
   return y;
 }
 
-/** A part of a map: from row and column `first` on, by default the upper left part. */
+/** Crops a map from row and column `first` on; by default, to its upper left part. */
 export function cropReference(map: PlanarMap, height: number, width: number, first = 0): PlanarMap {
   if (map.height === height && map.width === width) return map;
   const y = planarMap(map.channels, height, width);
@@ -85,8 +85,8 @@ export function* unpackRgba8Steps(
 export const unpackRgba8Reference = atOnce(unpackRgba8Steps);
 
 /**
- * Planar RGB or luma in 0..range -> RGBA with the bits of the LR image, clamped, rounded half to
- * even. Alpha comes from the LR image, enlarged bilinearly. With luma, so do the colour
+ * Planar RGB or luma in 0..range -> RGBA with as many bits as the LR image has, clamped, rounded
+ * half to even. Alpha comes from the LR image, enlarged bilinearly; for luma, so do the colour
  * differences.
  */
 export function* packRgba8Steps(

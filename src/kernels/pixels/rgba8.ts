@@ -13,7 +13,7 @@ export const bytesPerPixel = (wide: boolean): number => (wide ? 8 : 4);
 
 /** A map of three channels is RGB; a map of one channel is luma. */
 export interface PixelFormat {
-  /** Values are in the range 0 to this. */
+  /** Values are in the range from 0 to this number. */
   readonly range: number;
   readonly channels: number;
   /** Whether the pixels have 16 bits per sample; default 8. */
@@ -41,9 +41,10 @@ const PACK = contract(['x', 'source'], ['image', 'status'], {
 });
 
 /**
- * Converts a rectangle of an 8-bit or 16-bit image to a feature map of 0..range. Beyond the right and
- * the lower edge the image is reflected, or has the value `padding`. Bindings: image, y. Uniform: width, height, group_row, imageWidth,
- * col0, row0, imageHeight. Grid: `mapGrid(width, height, 1)`.
+ * Converts a rectangle of an 8-bit or 16-bit image to a feature map in 0..range. Beyond the right
+ * and the lower edge, the image is reflected, or has the value `padding` if that is given.
+ * Bindings: image, y. Uniform: width, height, group_row, image_width, col0, row0, image_height.
+ * Grid: `mapGrid(width, height, 1)`.
  */
 export function unpackRgba8Kernel(
   format: PixelFormat & { readonly padding?: number | undefined },
@@ -71,10 +72,10 @@ export function unpackRgba8Kernel(
 /**
  * Converts a rectangle of a feature map to an 8-bit or 16-bit image: clamped, rounded half to even.
  * Alpha comes from the LR image, enlarged by `scale`. For a luma map, so do the colour differences.
- * Bindings: x, LR image, image, status (two u32: the first becomes 1 if a
- * value is not finite, the second grows by `mark` with each workgroup). Uniform: width,
- * height, group_row, mapWidth, col0, row0, LR imageWidth, LR imageHeight, and the rectangle's
- * position in the whole output: outCol0, outRow0; mark. Grid: `mapGrid(width, height, 1)`.
+ * Bindings: x, source (the LR image), image, status (two u32: the first becomes 1 if a value is not
+ * finite; each workgroup adds `mark` to the second). Uniform: width, height, group_row, map_width,
+ * col0, row0, image_width and image_height of the LR image, out_col0 and out_row0 (the rectangle's
+ * position in the whole output), mark. Grid: `mapGrid(width, height, 1)`.
  */
 export function packRgba8Kernel(
   format: PixelFormat & { readonly scale: number },

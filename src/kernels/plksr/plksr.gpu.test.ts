@@ -37,7 +37,7 @@ const SIZES = [
 ] as const;
 
 describe.each(SIZES)('at %i x %i', (width, height) => {
-  // A part of one block, one block, several groups of blocks with one that repeats; two strips.
+  // Part of a block, one block, several groups of blocks of which one repeats; both strips.
   it.each([
     [13, 3, 10],
     [17, 4, 16],

@@ -1,7 +1,7 @@
 import { addShifted, type PlanarMap, planarMap } from '../planar.ts';
 import { atOnce, each, type Steps } from '../steps.ts';
 
-/** Zero-padded convolution of the first channels among themselves; sums in f64. */
+/** Zero-padded convolution of the first `count` channels among themselves; sums in f64. */
 export function* partialConvSteps(
   x: PlanarMap,
   weights: Float32Array,
@@ -33,7 +33,7 @@ export function* partialConvSteps(
 }
 export const partialConvReference = atOnce(partialConvSteps);
 
-/** Means over groups of consecutive elements, repeated for each element. */
+/** For each element, the mean over its group of consecutive elements. */
 export function groupMeansReference(v: Float32Array, groups: number): Float64Array {
   const depth = v.length / groups;
   return Float64Array.from(v, (_, c) => {

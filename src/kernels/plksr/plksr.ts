@@ -1,4 +1,4 @@
-/** Kernels of RealPLKSR and its relatives. `graph/plksrOp.ts` says what each op computes. */
+/** Kernels for RealPLKSR and its relatives. `graph/plksrOp.ts` says what each op computes. */
 
 import { internal } from '../../errors.ts';
 import mapSource from '../../shaders/lib/map.wgsl?raw';
@@ -28,13 +28,13 @@ const SHADERS: Sources = {
 const source = (name: string, element: ElementType, constants: Constants): string =>
   assemble(element, constants, `plksr/${name}`, SHADERS);
 
-/** Pixels in a column of an invocation. */
+/** Pixels in the column that an invocation computes. */
 type Strip = 4 | 2;
 
-/** Bytes of workgroup memory that every device has, and those of a vector of f32. */
+/** Bytes of workgroup memory that every device has, and bytes of a vector of f32. */
 const [MEMORY, VECTOR] = [16384, 16];
 
-/** The strip whose tile fits the workgroup memory of every device; null if none fits. */
+/** The strip whose tile fits into the workgroup memory of every device; null if none fits. */
 const stripFor = (kernel: number): Strip | null =>
   ([4, 2] as const).find((strip) => (15 + kernel) * (4 * strip - 1 + kernel) * VECTOR <= MEMORY) ??
   null;
@@ -56,7 +56,7 @@ const PARTIAL_CONV = contract(['x', 'weights', 'bias'], ['y'], MAP_WORDS);
 
 /**
  * Weights: `packConvWeights`; bias: `packBias`. Grid: `partialConvGrid`.
- * @throws CrispenError `INTERNAL` for a kernel above 21, which has no room in workgroup memory
+ * @throws CrispenError `INTERNAL` for kernels above 21, which do not fit into workgroup memory
  */
 export function partialConvKernel(spec: PartialConvSpec, element: ElementType = 'f32') {
   const strip = stripFor(spec.kernel);
@@ -76,7 +76,7 @@ export function partialConvKernel(spec: PartialConvSpec, element: ElementType = 
   };
 }
 
-/** @param channels of the whole map */
+/** @param channels the channels of the whole map */
 export function partialConvGrid(
   spec: PartialConvSpec,
   channels: number,
@@ -91,7 +91,7 @@ export function partialConvGrid(
 
 const GROUP_AFFINE = contract(['v', 'norm'], ['y']);
 
-/** Norm: weights and biases in whole blocks, f32, only read with an epsilon. Grid [1, 1, 1]. */
+/** Norm: weights, then biases, in whole blocks, f32, read only with an epsilon. Grid: [1, 1, 1]. */
 export const groupAffineKernel = (channels: number, groups: number, epsilon: number | null) => ({
   label: epsilon === null ? 'group centre' : 'group norm',
   code: source('groupAffine', 'f32', {
@@ -109,7 +109,7 @@ export const groupAffineBytes = (channels: number): number => blocksOf(channels)
 
 const DY_SAMPLE = contract(['z', 'o'], ['y'], MAP_WORDS);
 
-/** `channels` of z. Grid: `mapGrid(width, height, blocks of y)`, with the size of y. */
+/** `channels` are those of z. Grid: `mapGrid(width, height, blocks)` of y. */
 export const dySampleKernel = (
   {
     scale,

@@ -61,7 +61,7 @@ const EPSILON = 1e-5;
 const words = (channels: number, width: number, height: number): number =>
   blocksOf(channels) * 4 * width * height;
 
-/** What a kernel wrote as a map. Absent channels must be zero. */
+/** Compares a kernel's output with a map. Absent channels must be zero. */
 function expectMap(y: Uint32Array, expected: PlanarMap, abs = 1e-4): void {
   const { channels, height, width } = expected;
   const blocked = written(y);
@@ -87,7 +87,7 @@ const layer = (cOut: number, cIn: number, seed: number) => ({
 const apply = (x: PlanarMap, { rows, bias }: ReturnType<typeof layer>) =>
   convReference(x, rows, bias, bias.length, 1);
 
-/** A layer that follows, what it needs and what it makes of a map. */
+/** The layer that follows: its matrices and biases, and its result for a map. */
 function following(next: Next | null, channels: number, loading: Loading) {
   if (!next) return { matrices: [], biases: [], of: () => [] as PlanarMap[] };
   const own = layer(next.channels, channels, 90);
@@ -219,7 +219,7 @@ describe.each(LOADINGS)('with %j', (loading) => {
       const factors = vectorActivationReference(linearReference(low, w2, channels), {
         fn: 'sigmoid',
       });
-      // What scales the channels of the input scales the columns of the weights.
+      // Scaling the input's channels is the same as scaling the columns of the weights.
       const columns = { channels, height: 1, width: cOut, data: new Float32Array(channels * cOut) };
       rows.forEach((v, i) => {
         columns.data[(i % channels) * cOut + Math.floor(i / channels)] = v;
@@ -288,7 +288,7 @@ describe.each(LOADINGS)('with %j', (loading) => {
         9,
       );
       const sizes = { grouping, heads: 1, channels, merge: 1 };
-      // The kernel's queries contain the factor that the scores have.
+      // The reference divides scores by sqrt(channels). The kernel's queries contain that factor.
       const q = apply(normed, {
         rows: queries.rows.map((v) => v * Math.sqrt(channels)) as Float32Array<ArrayBuffer>,
         bias: queries.bias.map((v) => v * Math.sqrt(channels)) as Float32Array<ArrayBuffer>,

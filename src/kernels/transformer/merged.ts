@@ -1,6 +1,6 @@
 /**
- * Kernels whose invocations hold all channels of their pixels (`engine/compile/merge.ts`). Each shader states
- * its formula. Weights: matrices of `packMatrices`, one after the other.
+ * Kernels whose invocations hold all channels of their pixels (`engine/compile/merge.ts`). Each
+ * shader states its formula. Weights: matrices from `packMatrices`, one after another.
  */
 import type { Activation } from '../../graph/graph.ts';
 import { type Grouping, windowOf } from '../../graph/transformerOp.ts';
@@ -50,12 +50,12 @@ const SHADERS: Sources = {
   'vector/finishMean': finishMeanSource,
 };
 
-/** The lanes of a quad share a row of matrices. WGSL cannot see that branches are the same for them. */
+/** The lanes of a quad take the same branches and load the same matrices. WGSL cannot see this. */
 const QUADS = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n';
 
 /**
- * How matrices are loaded. `quads`: by the lanes of a quad together, for devices with `subgroups` on which
- * loads are expensive. An invocation next also has more pixels.
+ * How matrices are loaded. With `quads`, the lanes of a quad load together, for devices with
+ * `subgroups` on which loads are expensive.
  */
 export interface Loading {
   readonly quads: boolean;
@@ -71,10 +71,10 @@ const source = (
   return quads ? QUADS + code : code;
 };
 
-/** Pixels of an invocation. More need fewer loads, but take more registers and longer to compile. */
+/** Pixels per invocation. More pixels need fewer loads, but more registers and compile time. */
 const STRIP = 2;
 
-/** Matrices of a 1x1 convolution [cOut][cIn], as `packConvWeights`; with `quads` each one transposed. */
+/** `packConvWeights` for a 1x1 convolution, [cOut][cIn]; with `quads`, matrices are transposed. */
 export function packMatrices(
   weights: Float32Array,
   cOut: number,
@@ -90,7 +90,7 @@ export function packMatrices(
 /** The layer that follows within the kernel. */
 export interface Next {
   readonly channels: number;
-  /** Null: no norm. */
+  /** Of the layer norm before the layer; null: no norm. */
   readonly epsilon: number | null;
   readonly activation: Activation | null;
 }
@@ -105,13 +105,13 @@ const nextConstants = (next: Next | null): Constants => ({
 const PIXEL_LAYER = contract(['x0', 'x1', 'x2', 'x3', 'weights', 'bias'], ['next'], MAP_WORDS);
 
 export interface PixelLayerSpec extends Next {
-  /** Channels of the maps, at most 64 in blocks together; one map with a norm. */
+  /** Channels of each map: in whole blocks, at most 64 in all. With a norm, only one map. */
   readonly parts: readonly number[];
-  /** The first channel whose activation is computed, a multiple of 4. */
+  /** The first channel that the activation applies to, a multiple of 4. */
   readonly active: number;
 }
 
-/** Matrices: with `parts`. Grid: `pixelGrid`. */
+/** Weights: `packMatrices` with `parts`. Grid: `pixelGrid`. */
 export function pixelLayerKernel(
   spec: PixelLayerSpec,
   loading: Loading,
@@ -177,7 +177,7 @@ export function gatedProjectionKernel(
   };
 }
 
-/** Grid of kernels whose invocations have strips of columns. */
+/** Grid of kernels whose invocations compute strips of columns. */
 export const columnGrid = (width: number, height: number, blocks = 1): Grid =>
   mapGrid(width, height, blocks, 1, STRIP);
 
@@ -193,12 +193,12 @@ export interface NormedAttentionSpec {
   /** At most 60. */
   readonly channels: number;
   readonly epsilon: number;
-  /** Whether the scores are computed, and whether with a table; null: they are given. */
+  /** Given if the kernel computes the scores, with or without a table; null: it reads them. */
   readonly own: { readonly table: boolean } | null;
   readonly next: Next | null;
 }
 
-/** Grid: `groupGrid(grouping, width, height, 1)`. The kernel does not depend on the kind of the grouping. */
+/** Grid: `groupGrid(grouping, width, height, 1)`. All kinds of grouping have the same code. */
 export function normedAttentionKernel(
   { grouping, channels, epsilon, own, next }: NormedAttentionSpec,
   loading: Loading,
@@ -213,7 +213,7 @@ export function normedAttentionKernel(
       WEIGHTS_BINDING: 2,
       CHANNELS: channels,
       BLOCKS: blocks,
-      // More need fewer loads; loads are what is expensive where quads share them.
+      // More pixels need fewer loads, which are expensive on the devices that use quads.
       STRIP: loading.quads ? 2 : 1,
       OWN: own !== null,
       TABLE: own?.table ?? false,
@@ -231,7 +231,7 @@ export function normedAttentionKernel(
 
 const DEPTHWISE_SUMS = contract(['x', 'weights', 'bias'], ['y', 'partials'], MAP_WORDS);
 
-/** Weights: `packDepthwise`. Grid: `columnGrid` with blocks; its groups are the partial sums. */
+/** Weights: `packDepthwise`. Grid: `columnGrid` with blocks. Workgroups write partial sums. */
 export const depthwiseSumsKernel = (
   channels: number,
   activation: Activation,
@@ -289,7 +289,7 @@ export const weighedWeightsKernel = (
 
 const SPATIAL_GATE = contract(['x', 'a', 'weights', 'bias', 'map'], ['y'], REDUCED_WORDS);
 
-/** Channels of a, of the small map, and of the gated one. Grid: `spatialGateGrid`. */
+/** Takes the channels of a, of the small map, and of the gated map. Grid: `spatialGateGrid`. */
 export const spatialGateKernel = (
   [direct, inner, channels]: readonly [number, number, number],
   loading: Loading,

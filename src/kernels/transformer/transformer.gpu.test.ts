@@ -104,7 +104,7 @@ describe.each(SIZES)('at %i x %i', (width, height) => {
       reads: [toBlocked(x), packNorm(weight, bias, channels)],
       writes: [words(channels, width, height)],
     });
-    // If two channels are nearly equal, their difference decides.
+    // If two channels are nearly equal, the rounding error of their difference decides.
     expectClose(mapOf(y, expected), expected.data, { abs: channels === 2 ? 2e-3 : 5e-5 });
   });
 });
@@ -177,7 +177,7 @@ describe.each(ATTENTIONS)(
   'attention in %j of %i x %i',
   (grouping, width, height, heads, channels, merge) => {
     const keys = channels / merge ** 2;
-    // Not at the beginning of a vector.
+    // Queries, keys and values do not begin at a vector.
     const spec = { grouping, heads, channels, query: 1, key: 2, merge };
     const first = 2 + keys;
     const q = randomMap(channels + 1, height, width, 3);

@@ -4,7 +4,7 @@ import { bilinearSteps } from '../maps/enlarge.reference.ts';
 import { addShifted, type PlanarMap, planarMap } from '../planar.ts';
 import { atOnce, each, type Steps } from '../steps.ts';
 
-/** Scores [groups, heads, tokens, tokens]. */
+/** Scores [groups, heads, tokens, keys]. */
 export interface Scores {
   readonly dims: readonly number[];
   readonly data: Float32Array<ArrayBuffer>;
@@ -94,7 +94,7 @@ export function scaleChannelsReference(x: PlanarMap, factors: Float32Array): Pla
   return y;
 }
 
-/** What lies beyond the map, in `groupsOf`. */
+/** Stands for a pixel beyond the map in `groupsOf`. */
 const ABSENT = -1;
 
 /** The pixels of each group of a map, as indices, in the order of their positions. */
@@ -127,7 +127,7 @@ function groupsOf(grouping: Grouping, width: number, height: number): number[][]
   });
 }
 
-/** Sizes of an attention within groups, as `groupScores` has them. */
+/** The sizes of the op `groupScores`. */
 export interface ScoreSpec {
   readonly grouping: Grouping;
   readonly heads: number;
@@ -137,7 +137,7 @@ export interface ScoreSpec {
   readonly merge: number;
 }
 
-/** Which position a merged key's channel is read at, and which of its channels: [m x m of a window]. */
+/** Where channel c of a merged key is: the position in the window, and the channel there. */
 function keyElement({ grouping, channels, merge }: Omit<ScoreSpec, 'query' | 'key' | 'heads'>) {
   const { columns } = windowOf(grouping);
   const perPixel = channels / merge ** 2;
@@ -149,7 +149,7 @@ function keyElement({ grouping, channels, merge }: Omit<ScoreSpec, 'query' | 'ke
   };
 }
 
-/** The row of a position table for a query and a key. */
+/** The row of the position table for a query and a key. */
 function tableRow(query: number, key: number, grouping: Grouping, merge: number): number {
   const window = windowOf(grouping);
   const [rows, columns] = [window.rows / merge, window.columns / merge];
@@ -159,7 +159,7 @@ function tableRow(query: number, key: number, grouping: Grouping, merge: number)
   return dy * (2 * columns - 1) + x - (key % columns) + columns - 1;
 }
 
-/** Which of two parts of the map a position of a border's window comes from, as a number per axis. */
+/** Numbers the part of the map that a position in a window at the border comes from. */
 function labelOf(grouping: Grouping, group: number, windows: Size) {
   const { rows, columns } = windowOf(grouping);
   const { shift } = grouping;
@@ -174,7 +174,7 @@ function labelOf(grouping: Grouping, group: number, windows: Size) {
   };
 }
 
-/** One head's values of a group, as rows [tokens][depth]. */
+/** One head's keys or values of a group, as rows [keys][depth]. */
 function headRows(
   map: PlanarMap,
   spec: Pick<ScoreSpec, 'grouping' | 'heads' | 'channels' | 'merge'>,
@@ -247,7 +247,7 @@ export function* groupScoresSteps(
 }
 export const groupScoresReference = atOnce(groupScoresSteps);
 
-/** Sizes of the sum of values, as `groupMix` has them. */
+/** The sizes of the op `groupMix`. */
 export interface MixSpec {
   readonly grouping: Grouping;
   readonly heads: number;
@@ -294,7 +294,7 @@ export function* groupMixSteps(x: PlanarMap, scores: Scores, spec: MixSpec): Ste
 }
 export const groupMixReference = atOnce(groupMixSteps);
 
-/** Both at once: the scores of one head of a group are in memory at a time. */
+/** Both ops in one. Only the scores of one head of one group are in memory at a time. */
 export function* groupAttentionSteps(
   q: PlanarMap,
   kv: PlanarMap,

@@ -1,4 +1,4 @@
-/** Kernels of lightweight transformers. `graph/transformerOp.ts` says what each op computes. */
+/** Kernels for lightweight transformers. `graph/transformerOp.ts` says what each op computes. */
 
 import { internal } from '../../errors.ts';
 import { pixelsOf, type Size } from '../../geometry.ts';
@@ -77,7 +77,7 @@ function groupingConstants(grouping: Grouping): Constants {
   };
 }
 
-/** Workgroups of a kernel with one workgroup per group, `z` times. */
+/** Grid of a kernel with `z` workgroups per group. */
 export function groupGrid(grouping: Grouping, width: number, height: number, z: number): Grid {
   const { kind, side } = grouping;
   if (kind === 'grid') return [side, side, z];
@@ -98,7 +98,7 @@ export const depthwiseKernel = (
   ...DEPTHWISE,
 });
 
-/** [channels][taps] as [blocks][taps] vectors, absent channels zero. */
+/** Packs [channels][taps] as [blocks][taps] vectors, absent channels zero. */
 export function packDepthwise(
   weights: Float32Array,
   channels: number,
@@ -130,7 +130,7 @@ export const layerNormKernel = (
   ...LAYER_NORM,
 });
 
-/** Weights and biases, each padded with zeros to whole blocks. */
+/** Packs weights and biases, each padded with zeros to whole blocks. */
 export function packNorm(
   weight: Float32Array,
   bias: Float32Array,
@@ -142,14 +142,14 @@ export function packNorm(
   return packed;
 }
 
-/** Sizes of an attention within groups. */
+/** The pixels that attend to each other, and the number of heads and channels. */
 export interface GroupSpec {
   readonly grouping: Grouping;
   readonly heads: number;
   readonly channels: number;
 }
 
-/** Where queries and keys are, and how many pixels are merged into a key. */
+/** The first channels of queries and keys; a key merges `merge` x `merge` pixels. */
 export interface ScoreSpec extends GroupSpec {
   readonly query: number;
   readonly key: number;
@@ -175,7 +175,7 @@ function tokenConstants({ grouping, heads, channels, merge }: GroupSpec & { merg
 const keyBlocks = ({ grouping, merge }: Pick<ScoreSpec, 'grouping' | 'merge'>): number =>
   blocksOf(windowOf(grouping).tokens / merge ** 2);
 
-/** Bytes of the scores of a map of a size. */
+/** Bytes of the scores for a map of the given size. */
 export function scoreBytes(
   spec: Pick<ScoreSpec, 'grouping' | 'heads' | 'merge'>,
   size: Size,
@@ -201,7 +201,7 @@ export const groupScoresKernel = (spec: ScoreSpec, element: ElementType = 'f32')
 
 const GROUP_ATTENTION = contract(['q', 'kv', 'table'], ['y'], MAP_WORDS);
 
-/** Queries of a workgroup, and keys in its memory at a time. */
+/** Queries per workgroup, and keys in workgroup memory at a time. */
 const [QUERIES, KEY_CHUNK] = [64, 32];
 
 /** At most 64 channels per head. Grid: `attentionGrid(spec, width, height)`. */
@@ -256,13 +256,13 @@ const CHANNEL_ATTENTION = contract(['x', 'temperature', 'weights', 'r'], ['y'], 
 /** Pixels whose queries and keys are in workgroup memory at a time. */
 const CHUNK = 32;
 
-/** Whether a head's channels fit a workgroup and heads begin at block boundaries. */
+/** Whether a head's channels fit into a workgroup and heads begin at block boundaries. */
 const channelAttentionFits = (channels: number, heads: number): boolean =>
   channels / heads <= 60 && (heads === 1 || (channels / heads) % 4 === 0);
 
 /**
- * Weights and r are only read with `project`. Grid: `groupGrid(grouping, width, height, heads)`.
- * @throws RangeError if a head's channels do not fit a workgroup
+ * Weights and r are read only with `project`. Grid: `groupGrid(grouping, width, height, heads)`.
+ * @throws CrispenError `INTERNAL` if a head's channels do not fit into a workgroup
  */
 export function channelAttentionKernel(
   { grouping, heads, channels }: GroupSpec,
@@ -286,12 +286,12 @@ export function channelAttentionKernel(
   };
 }
 
-/** Pixels that a workgroup of `channelSumsKernel` sums, and those in its memory at a time. */
+/** Pixels that a workgroup of `channelSumsKernel` sums, and pixels in its memory at a time. */
 const [SUM_PIXELS, SUM_STEP] = [1024, 32];
 
 export const channelChunks = (pixels: number): number => Math.ceil(pixels / SUM_PIXELS);
 
-/** Blocks of the sums of a whole map: products and squares of all heads. */
+/** Blocks of four sums over a whole map: products and squares of all heads. */
 export const channelSumBlocks = ({ heads, channels }: Omit<GroupSpec, 'grouping'>): number =>
   blocksOf(heads * ((channels / heads) ** 2 + (2 * channels) / heads));
 
@@ -306,8 +306,8 @@ const SUM_WORDS = { pixels: 'u32', chunks: 'u32', group_row: 'u32' } as const;
 const CHANNEL_SUMS = contract(['x'], ['partials'], SUM_WORDS);
 
 /**
- * At most 64 channels per head. Grid: `channelSumsGrid(heads, pixels)`.
- * @throws RangeError if a head's channels do not fit a workgroup
+ * Grid: `channelSumsGrid(heads, pixels)`.
+ * @throws CrispenError `INTERNAL` if a head has more than 64 channels
  */
 export function channelSumsKernel(spec: Omit<GroupSpec, 'grouping'>, element: ElementType = 'f32') {
   if (spec.channels / spec.heads > 64) throw internal(`heads of ${spec.channels / spec.heads}`);
@@ -352,7 +352,7 @@ export const channelMixKernel = (
   ...CHANNEL_MIX,
 });
 
-/** Words of kernels whose input has another size than the output. */
+/** Uniform words of kernels whose input and output differ in size. */
 export const REDUCED_WORDS = { ...MAP_WORDS, in_width: 'u32', in_height: 'u32' } as const;
 
 const STRIDED_CONV = contract(['x', 'weights', 'bias'], ['y'], REDUCED_WORDS);

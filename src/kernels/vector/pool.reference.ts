@@ -1,6 +1,9 @@
 import type { PlanarMap } from '../planar.ts';
 
-/** Mean of each channel over all pixels, summed in f64, but without the rows and columns of `inset`. */
+/**
+ * Mean of each channel, summed in f64. `first` rows and columns are left out at the beginning,
+ * `last` at the end.
+ */
 export function globalAveragePoolReference(
   x: Omit<PlanarMap, 'data'> & { readonly data: Float32Array | Float64Array },
   [first, last]: readonly [number, number] = [0, 0],

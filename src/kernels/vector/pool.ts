@@ -17,7 +17,7 @@ export const poolPartialBytes = (channels: number, pixels: number): number =>
 
 const POOL = contract(['x'], ['partials'], { pixels: 'u32', chunks: 'u32', group_row: 'u32' });
 
-/** Bindings: x, partials. Uniform: pixels, chunks. `squares`: the values are squared first. */
+/** Bindings: x, partials. Uniform: pixels, chunks. With `squares`, values are squared first. */
 export function poolPartialKernel(channels: number, element: ElementType = 'f32', squares = false) {
   return {
     label: 'pool partial',

@@ -20,7 +20,7 @@ export const vectorActivationReference = (
   activation: Activation,
 ): Float32Array<ArrayBuffer> => Float32Array.from(x, (v) => activate(activation, v));
 
-/** softmax(x / temperature), safe from overflow. */
+/** softmax(x / temperature), without overflow. */
 export function softmaxReference(x: Float32Array, temperature: number): Float32Array<ArrayBuffer> {
   const largest = Math.max(...x);
   const e = Array.from(x, (v) => Math.exp((v - largest) / temperature));

@@ -25,7 +25,7 @@ const SHADERS: Sources = {
 
 // Vectors are statistics of a whole image: tens of f32 values, whatever the element type of the
 // maps. Each op has a kernel here for graphs that the fused module (vector.ts) does not cover. All
-// kernels except the first are a single workgroup, grid [1, 1, 1].
+// kernels except the pooling kernels are a single workgroup, grid [1, 1, 1].
 
 const FINISH = contract(['partials'], ['mean'], { pixels: 'u32', chunks: 'u32' });
 const INNER = contract(['x'], ['partials'], {
@@ -49,7 +49,7 @@ export function poolFinishKernel(channels: number) {
 }
 
 /**
- * The first stage of a pooling of a rectangle, whose first row and column are `first`. Bindings: x,
+ * The first stage of pooling a rectangle, whose first row and column are `first`. Bindings: x,
  * partials. Uniform: pixels and inner_width of the rectangle, chunks, width and plane of the map.
  * Grid: `poolPartialGrid` of the rectangle's pixels.
  */
@@ -64,7 +64,7 @@ export const poolInnerKernel = (channels: number, first: number, element: Elemen
   ...INNER,
 });
 
-/** Bindings: x [lengthIn], w [lengthOut][lengthIn], bias [lengthOut] (not read without `bias`), y. */
+/** Bindings: x [lengthIn], w [lengthOut][lengthIn], bias [lengthOut] (read only if `bias`), y. */
 export function linearKernel(lengthIn: number, lengthOut: number, bias = false) {
   return {
     label: `linear ${lengthIn}->${lengthOut}`,

@@ -1,8 +1,8 @@
 // First half of an attention-in-attention block (arXiv 2104.09497, section 3.2), fused:
 //   gated = k3(t) * sigmoid(k2(lrelu(k1(t))) + b2)
 // k1 and k3 are 3x3, k2 is 1x1, all C -> C with zero padding. Only k2 has a bias. The kernel also
-// does the first half of the pooling: each of the first `stat_groups` workgroups adds up a share of
-// the partial sums.
+// does the first half of the pooling: each of the first `stat_groups` workgroups adds up its share
+// of the partial sums.
 //
 //   t, gated [DEPTH][H][W] vectors of 4 channels (Chw4c)
 //   weights  mat4x4, column c = input channel c: k1 [DEPTH][DEPTH][9], k3 likewise, k2 [DEPTH][DEPTH]

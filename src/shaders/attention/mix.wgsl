@@ -26,7 +26,7 @@ struct Params {
   height: u32,
   group_row: u32,
   stat_groups: u32,
-  has_next: u32, // a uniform, because the last block then shares the pipeline of the others
+  has_next: u32, // a uniform, so that the last block shares the pipeline of the other blocks
   pixels: u32, // number of pixels that the stats sum over
 }
 
@@ -49,7 +49,8 @@ const FIRST = W2 + HIDDEN_BLOCKS;
 
 var<workgroup> branch: vec2f;
 
-// Writes the two branch weights to `branch`. Every invocation of the workgroup must call it.
+// Writes the two branch weights to `branch`. Every invocation of the workgroup must call this
+// function.
 fn dynamic_weights(lane: u32, block: u32) {
   var sum = vec4f(0.0);
   for (var i = lane; i < params.stat_groups; i += TILE_COLUMNS) {

@@ -1,5 +1,5 @@
-// The type of products: f32, or with HALF the type of maps and weights. Real GPUs compute two
-// products of f16 at a time. Prelude: E4, E4x4, HALF.
+// The type of products: f32 or, with HALF, the type of maps and weights. Real GPUs compute two f16
+// products at a time. Prelude: E4, E4x4, HALF.
 
 #if HALF
   alias P4 = E4;

@@ -5,15 +5,15 @@
 // of a network). Weights: conv/weights.wgsl. A 1x1 convolution with act0 = sigmoid and m = x is
 // pixel attention (arXiv 2010.01073, section 3.2).
 //
-// One invocation computes BLOCKS blocks of output channels of LINES strips of STRIP pixels
-// (conv/strip.wgsl). Larger shapes share more loads and need more registers. Workgroup WIDTH x
+// One invocation computes BLOCKS blocks of output channels for LINES strips of STRIP pixels
+// (conv/strip.wgsl). Larger shapes share more loads but need more registers. Workgroup WIDTH x
 // HEIGHT x 1; grid z = BLOCKS blocks, so weights are uniform across a workgroup. Channels and
-// epilogue are uniforms rather than constants, and layers share a pipeline: compiling a pipeline per
-// layer costs more time than the branches. How weights and pixels are loaded: conv/weights.wgsl.
+// epilogue are uniforms rather than constants, so layers share a pipeline: compiling a pipeline per
+// layer takes more time than the branches. conv/weights.wgsl loads weights and pixels.
 // Prelude: E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT, PACK, PARTS,
 // QUAD, SHARED, UNIFORM, HALO, STAGED, CHUNK, HALF, GATHER, POOL, STAYS (STAGED or POOL).
 //
-// With POOL, a workgroup also sums its results for a global average pooling:
+// With POOL, a workgroup also sums its results for global average pooling:
 //   partials [workgroups of x and y][out_blocks] vec4f
 
 #if PACK
@@ -54,7 +54,7 @@ fn main(
   #if QUAD
     let lane = subgroup_lane & 3u;
   #end
-  // Invocations that help to load or to sum must not return early. The lanes of a quad share a row.
+  // Invocations that help to load or sum must not return early. The lanes of a quad share a row.
   #if STAYS
   #else
     if first_row >= params.height {
@@ -115,8 +115,9 @@ fn main(
   #import conv/product s=s x=x reach=REACH first=0
 
   #if GATHER
-    // A loop, because the epilogue is then compiled once and not once per sum. Real GPUs would put an
-    // array that it indexes into memory, and software drivers run every branch of a switch.
+    // The epilogue is in a loop so that it is compiled only once. A switch selects the sum, because
+    // real GPUs would put an indexed array into memory. Quads use an array, because they run on
+    // software drivers, which run every branch of a switch.
     #if QUAD
       var sums: array<vec4f, BLOCKS * LINES * STRIP>;
       #for b in 0..BLOCKS

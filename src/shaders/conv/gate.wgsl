@@ -48,7 +48,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   workgroupBarrier();
   #import lib/crossing sums=g first=W1
 
-  // The bias is added last, as in conv.wgsl.
+  // The bias is added last, as in 1x1 convolutions of conv.wgsl.
   let b1 = vec4f(bias[DEPTH + block]);
   #for c in 0..STRIP
     store(at + {c}u * width, {c}u < count, u0_0_{c}, g0_0_{c} + b1);

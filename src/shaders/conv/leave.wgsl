@@ -1,4 +1,4 @@
-// Stores the sums of fragments first..end of conv/matrix.wgsl.
+// Stores the sums of the fragments first..end of conv/matrix.wgsl.
 workgroupBarrier();
 #for f in first..end
   #for c in 0..COLUMNS

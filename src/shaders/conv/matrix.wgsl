@@ -4,18 +4,20 @@
 //   r = SIDE / 2
 // Bindings and epilogue are those of conv/store.wgsl. Maps and weights are f16, sums are f32.
 //
-// A left matrix holds K channels of M pixels of a row, a right matrix the taps from K input to N
-// output channels. A subgroup owns 16 x 4 pixels, in FRAGMENTS of M, and COLUMNS columns of N output
-// channels. Workgroup SUBGROUP x SUBGROUPS x 1 covers 16 x (4 * SUBGROUPS) pixels; grid z = COLUMNS
-// columns. For each chunk of 4 * QUADS input channels, the workgroup copies its pixels and their halo
-// to workgroup memory, channels innermost, PITCH vectors per pixel: an odd number of 16 bytes, so
-// that the rows of a matrix lie in different banks. Without padding between pixels, the channels of
-// the three pixels of a row of taps are one run, and RUNS is 1. A run has STEPS matrices of K channels.
-// If its length is no multiple of K, one matrix of REST channels follows.
+// A left matrix holds K channels of M pixels in a row. A right matrix holds the taps from K input
+// to N output channels. A subgroup computes 16 x 4 pixels, as FRAGMENTS fragments of M pixels, and
+// COLUMNS columns of N output channels. Workgroup SUBGROUP x SUBGROUPS x 1 covers 16 x (4 *
+// SUBGROUPS) pixels; grid z = COLUMNS columns. For each chunk of 4 * QUADS input channels, the
+// workgroup copies its pixels and their halo to workgroup memory, channels innermost, PITCH vectors
+// per pixel: an odd multiple of 16 bytes, so that the rows of a matrix lie in different banks. If
+// there is no padding between pixels, the channels of the three pixels of a row of taps are one
+// run, and RUNS is 1. A run has STEPS matrices of K channels. If REST channels remain, one matrix
+// of REST channels follows.
 //
 //   weights [grid z][chunks][SIDE][RUNS][steps][COLUMNS][K or REST][N], in the order of use
-// Prelude: E, E4, SIDE, UPSAMPLE (0: the uniform's), M, N, K, REST (0: none), SUBGROUP (its exact
-// size), SUBGROUPS, FRAGMENTS, COLUMNS, CHUNKS, QUADS, PITCH, RUNS, STEPS, GOES, GO_FRAGMENTS.
+// Prelude: E, E4, SIDE, UPSAMPLE (0: the uniform's factor), M, N, K, REST (0: none), SUBGROUP (the
+// exact subgroup size), SUBGROUPS, FRAGMENTS, COLUMNS, CHUNKS, QUADS, PITCH, RUNS, STEPS, GOES,
+// GO_FRAGMENTS.
 
 #import conv/store
 
@@ -26,9 +28,9 @@ const SPAN = 16u + 2u * REACH;
 const SPAN_PIXELS = SPAN * (SUBGROUPS * 4u + 2u * REACH);
 const STEP = COLUMNS * K * N;
 const LAST_STEP = COLUMNS * REST * N;
-// Sums leave through workgroup memory, because the mapping of matrix elements to invocations is
-// implementation-defined, in GOES goes (1 or 2) of
-// GO_FRAGMENTS. A vector of padding per pixel keeps the banks apart.
+// Sums pass through workgroup memory, because the mapping of matrix elements to invocations is
+// implementation-defined. They do so in GOES passes (1 or 2) of GO_FRAGMENTS fragments. One vector
+// of padding per pixel avoids bank conflicts.
 const GO_PIXELS = GO_FRAGMENTS * M;
 const WIDE = COLUMNS * N / 4u + 1u;
 
@@ -40,7 +42,7 @@ alias Right = subgroup_matrix_right<E, N, K>;
 #end
 alias Sums = subgroup_matrix_result<f32, N, M>;
 
-// A matrix may reach beyond the last pixel, where its weights are zero.
+// A matrix may extend beyond the last pixel; its weights are zero there.
 var<workgroup> pixels: array<E4, SPAN_PIXELS * PITCH + K / 4u>;
 var<workgroup> leaving: array<vec4f, SUBGROUPS * GO_PIXELS * WIDE>;
 

@@ -1,7 +1,8 @@
-// Bindings and end of conv.wgsl for a network's last layer: a 3x3 convolution to RGB plus the
+// Bindings and epilogue of conv.wgsl for a network's last layer: a 3x3 convolution to RGB plus the
 // bilinear skip, stored as 8-bit RGBA:
 //   image = round(clamp((w * x + b + bilinear(lr)) * 255 / RANGE, 0, 255))
-// Zero padding. The skip has half-pixel centres and clamped edges. Half rounds to even.
+// The convolution has zero padding. The skip has half-pixel centres and clamped edges. Halves round
+// to even.
 //
 //   x       [IN_BLOCKS][H][W] vectors of 4 channels (Chw4c), H = h * SCALE, W = w * SCALE
 //   weights [1][IN_BLOCKS][9] mat4x4, column c = input channel c
@@ -48,13 +49,13 @@ fn skip(row: u32, col: u32) -> vec4f {
   return mix(upper, lower, f.y);
 }
 
-// The only block. Pixels outside the rectangle are dropped.
+// There is only one block. Pixels outside the rectangle are dropped.
 fn store_pixel(block: u32, row: u32, col: u32, sum: vec4f) -> vec4f {
   if row >= params.height || col >= params.width {
     return vec4f(0.0);
   }
   let v = sum + skip(row + params.row0, col + params.col0);
-  // Tests the bits: a compiler may assume that floats are finite.
+  // This tests the bits, because a compiler may assume that floats are finite.
   let exponents = bitcast<vec4u>(v) & vec4u(0x7f800000u);
   if any(exponents == vec4u(0x7f800000u)) {
     atomicStore(&status[0], 1u);

@@ -1,14 +1,14 @@
-// Adds a convolution's products to the sums in plain variables sB_L_C, for block B of the output
-// channels, strip L and pixel C of the strip: BLOCKS, LINES, STRIP. Many drivers would put arrays
-// into memory.
+// Adds a convolution's products to its sums: variables sB_L_C for block B < BLOCKS of the output
+// channels, strip L < LINES and pixel C < STRIP of the strip. They are not an array, because many
+// drivers would put an array into memory.
 //   s=PREFIX of the sums; x=BUFFER of the map; reach=0|1 for 1x1 and 3x3; first=INDEX of the first matrix
-// Needs the variables of conv/strip.wgsl, block, in_blocks and plane. Each strip that is read serves
-// up to 3 strips of sums. With HALF, products of one block of input channels are summed in E, and
-// these sums are added in f32. Prelude of the options: conv/weights.wgsl.
+// Needs the variables of conv/strip.wgsl, block, in_blocks and plane. Each strip that is read
+// serves up to 3 strips of sums. With HALF, the products of one block of input channels are summed
+// in E, and these sums are added up in f32. Prelude: see conv/weights.wgsl.
 for (var i = 0u; i < in_blocks; i++) {
   const SIDE = {1+reach+reach}u;
   const TAPS = SIDE * SIDE;
-  // From a tap to the next one along a strip, and across strips.
+  // Steps from one tap to the next, along a strip and across strips.
   #if DOWN
     const ALONG_TAPS = SIDE;
     const ACROSS_TAPS = 1u;
@@ -101,7 +101,7 @@ for (var i = 0u; i < in_blocks; i++) {
         #for c in 1-reach..STRIP+1+reach
           var v{c}: P4;
         #end
-        // One switch per strip: software drivers run every branch.
+        // There is only one switch per strip, because software drivers run every branch.
         switch part {
           #for m in 0..5
             case {m}u: {

@@ -1,12 +1,12 @@
 // Bindings and epilogue of convolutions:
-//   y = act1( act0( sum + b[o] ) * m * factor + r ), or with MIX
+//   y = act1( act0( sum + b[o] ) * m * factor + r ) or, with MIX,
 //   y = act1( act0( sum + b[o] ) * m[own] + r * m[1 - own] )    (arXiv 2104.09497, eq. 5)
 // m and r are feature maps of the output's shape; either may be absent. With MIX, m is a vector of
 // two weights. With PARTS, x is a concatenation, r is one of the five bound maps, and there is no m.
 //
 // Feature maps are Chw4c: [ceil(C/4)][H][W] vectors of 4 channels, absent channels zero.
 //   x       [in_blocks][h][w], H = h * upsample, W = w * upsample
-//   bias    [out_blocks]         (zeros if the layer has none), then the slopes [out_blocks] of a PReLU
+//   bias    [out_blocks], zeros if the layer has none; then the slopes of a PReLU, [out_blocks]
 //   m, r, y [out_blocks][H][W]
 // The code that reads the weights declares them.
 //
@@ -21,7 +21,7 @@
 struct Params {
   width: u32, // W of the output
   height: u32,      // H
-  group_row: u32, // first row of workgroups of this dispatch: large layers run in several dispatches
+  group_row: u32, // first row of workgroups in this dispatch: large layers take several dispatches
   in_blocks: u32,
   epilogue: u32, // act0 | act1 << 4 | (m present) << 8 | (r present) << 9 | (own, or index of the part that is r) << 10
   slope0: f32,

@@ -1,9 +1,10 @@
-// The strips of an invocation: STRIP pixels in a row, or in a column with DOWN. Neighbouring
-// invocations then read neighbouring pixels, which real GPUs need. atC is the position of pixel
-// C - 1 of a strip within a plane of x, with REACH (reach=0|1) neighbours on either side. inC says
-// whether it is inside the map. Strips are numbered across: position k of strip k + 1 - REACH.
-// Needs row and left (of the first pixel), width, height, upsample and in_width. The index is
-// clamped, because branches are expensive on software drivers.
+// The strips of an invocation: STRIP pixels in a row or, with DOWN, in a column. With DOWN,
+// neighbouring invocations read neighbouring pixels, as real GPUs need. atC is the offset of pixel
+// C - 1 of a strip from the beginning of its row (with DOWN, of its column) in x, including
+// reach=0|1 neighbours on either side; inC says whether that pixel is inside the map. start and
+// extent are measured along a strip, across and breadth across the strips. Needs row and left (of
+// the first pixel), width, height, upsample and in_width. Positions are clamped, because branches
+// are expensive on software drivers.
 #if DOWN
   let start = row;
   let extent = height;

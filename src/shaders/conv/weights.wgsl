@@ -1,18 +1,19 @@
 // How a convolution loads its weights, [out_blocks][in_blocks][taps] matrices of 4 x 4, and its
-// pixels. Each invocation loads its own matrices, from a storage buffer or from a uniform buffer
-// (UNIFORM: the number of matrices that it holds). The four lanes of a quad load together (QUAD), or
-// the workgroup copies those of CHUNK input blocks to workgroup memory (SHARED). With HALO it also
-// copies the pixels that it reads of an input block. STAGED: SHARED or HALO. Column c of a matrix
-// holds the taps of input channel c for the block's four output channels: M * v sums over input
-// channels. With QUAD they are transposed: column r holds the taps of output channel r. Prelude:
-// PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS, REACH, WIDTH, HEIGHT, STRIP, LINES, DOWN.
+// pixels. By default, each invocation loads its own matrices from a storage buffer or, with UNIFORM
+// (the number of matrices in the buffer), from a uniform buffer. With QUAD, the four lanes of a
+// quad load together. With SHARED, the workgroup copies the matrices of CHUNK input blocks to
+// workgroup memory. With HALO, it also copies the pixels that it reads from an input block. STAGED
+// means SHARED or HALO. Column c of a matrix holds the taps of input channel c for the block's four
+// output channels: M * v sums over input channels. With QUAD, matrices are transposed: column r
+// holds the taps of output channel r. Prelude: PARTS, QUAD, UNIFORM, SHARED, CHUNK, HALO, BLOCKS,
+// REACH, WIDTH, HEIGHT, STRIP, LINES, DOWN.
 
 #if QUAD
   @group(0) @binding(2) var<storage, read> weights: array<E4>;
 
   // Columns lane, lane^1, lane^2, lane^3 of a matrix; each lane of the quad loads one. All four
-  // lanes must ask for the same matrix. Beyond the last matrix the values are arbitrary, and their
-  // results are not stored.
+  // lanes must ask for the same matrix. Beyond the last matrix, the values are arbitrary; results
+  // that use them are not stored.
   fn load_matrix(at: u32, lane: u32) -> mat4x4f {
     let own = vec4f(weights[at * 4u + lane]);
     let below = quadSwapY(own);
@@ -36,7 +37,7 @@
   var<workgroup> shared_weights: array<E4x4, SHARED_MATRICES>;
 #end
 #if HALO
-  // Pixels of an invocation to the right and down, and those that a workgroup reads.
+  // Columns and rows of pixels per invocation, and the pixels that a workgroup reads.
   #if DOWN
     const HALO_RIGHT = LINES;
     const HALO_DOWN = STRIP;

@@ -2,13 +2,13 @@
 
 #import lib/nan
 
-// The clamp keeps exp() finite on every device. Beyond it the logistic function is 0 or 1 to within
-// f32.
+// The clamp keeps exp() finite on every device. Beyond the clamp's limits, the logistic function
+// differs from 0 or 1 by less than 2e-35.
 fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0 and stays.
+// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0, so it stays NaN.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -17,7 +17,7 @@ fn relu(v: vec4f) -> vec4f {
   return keep_nan(v, max(v, vec4f(0.0)));
 }
 
-// erf to 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+// erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
 fn erf(v: vec4f) -> vec4f {
   let a = min(abs(v), vec4f(6.0));
   let t = 1.0 / (1.0 + 0.3275911 * a);

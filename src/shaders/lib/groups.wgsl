@@ -1,12 +1,13 @@
-// The pixels of a group, as graph/transformerOp.ts has them: windows (GROUPING 0), spread (1) or grid (2)
-// over a map of width x height. Groups are numbered by the two axes of the dispatch.
-// Prelude: GROUPING, ROWS, COLUMNS (of a window; grid: its side), MOVED (windows are shifted or reach beyond
-// the map), SHIFT_X, SHIFT_Y, MULTIPLE (the map is padded with zeros to multiples of this).
+// Finds the pixels of a group, as graph/transformerOp.ts defines groups: windows (GROUPING 0),
+// spread (1) or grid (2) in a map of width x height. The x and y of a workgroup number its group.
+// Prelude: GROUPING, ROWS, COLUMNS (of a window; grid: its side), MOVED (windows are shifted or
+// extend beyond the map), SHIFT_X, SHIFT_Y, MULTIPLE (the map is padded with zeros to multiples of
+// this).
 
-// What lies beyond the map.
+// Stands for a pixel beyond the map.
 const ABSENT = 0xffffffffu;
 
-// Sizes in windows.
+// The padded map's width and height in windows.
 fn windows_in(width: u32, height: u32) -> vec2u {
   return (vec2u(width, height) + MULTIPLE - 1u) / MULTIPLE * MULTIPLE / vec2u(COLUMNS, ROWS);
 }

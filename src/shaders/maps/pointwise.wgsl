@@ -8,7 +8,7 @@
 //   OP_AFFINE y = act(p[2 c] * a + p[2 c + 1])
 //
 //   a, b, y [BLOCKS][H][W] vectors of 4 channels (Chw4c)
-//   p: f32, two for OP_MIX, one per channel for OP_PRELU and OP_SCALE, two per channel for OP_AFFINE
+//   p f32: two for OP_MIX, one per channel for OP_PRELU and OP_SCALE, two per channel for OP_AFFINE
 // One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block.
 // Prelude: E, E4, OP, FACTOR, ACT0, SLOPE0.
 

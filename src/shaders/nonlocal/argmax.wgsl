@@ -5,7 +5,7 @@
 
 struct Params {
   length: u32,
-  in_use: u32,      // how many clusters there are; 0: all of them
+  in_use: u32,      // how many clusters are compared; 0: all
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

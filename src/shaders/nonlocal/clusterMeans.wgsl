@@ -2,9 +2,9 @@
 // sum, 1e-12). An empty cluster keeps its centroid.
 //   x      [DEPTH][length] vectors of 4 channels (Chw4c)
 //   codes, order [R][length] u32; before, means [R][CLUSTERS][DEPTH] vectors of f32
-// Members are found by binary search in the sorted codes and added in sorted order, so the result
-// is deterministic. One workgroup of 64 per cluster; grid x = cluster, z = r. Prelude: E4, DEPTH,
-// CLUSTERS.
+// The kernel finds members by binary search in the sorted codes and adds them in sorted order, so
+// the result is deterministic. One workgroup of 64 per cluster; grid x = cluster, z = r.
+// Prelude: E4, DEPTH, CLUSTERS.
 
 struct Params {
   length: u32,

@@ -1,4 +1,5 @@
-// The pixels of a map as rows in sorted order. The last rows are repeated to fill the last window:
+// Copies the pixels of a map to rows in sorted order. The last rows are repeated to fill the last
+// window:
 //   rows[r, j] = x[:, order[r, padded(j)] - r * length]
 //   x     [BLOCKS][length] vectors of 4 channels (Chw4c)
 //   order [R][length] u32, with r * length added

@@ -1,5 +1,5 @@
-// Softmax over the channels (keys) of each pixel, with the gate of adaptive attention. a are the
-// logits and b the logits of the mask. The result is the softmax of
+// Softmax over the channels (keys) of each pixel, with the gate of adaptive attention. a holds the
+// logits, b the logits of the mask. The result is the softmax of
 //   GATE_NONE     a
 //   GATE_ZERO     a where b > 0, else 0
 //   GATE_EXCLUDE  a over the keys with b > 0; all other keys get zero
@@ -30,7 +30,8 @@ fn present(block: u32) -> vec4<bool> {
   return vec4u(block * 4u) + vec4u(0u, 1u, 2u, 3u) < vec4u(CHANNELS);
 }
 
-// The mask of a block at a pixel, a factor for the logits.
+// The softmax of b over the columns of the image, for one block at one pixel. It multiplies the
+// logits.
 fn columns(block: u32, row: u32, col: u32) -> vec4f {
   let first = (block * params.height + row) * params.width;
   var top = vec4f(LOWEST);

@@ -1,10 +1,9 @@
 // The weighted sums of rowMix.wgsl, for devices with `subgroups` on which loads are expensive. Four
-// neighbouring invocations have different rows and the same keys. Each of them loads the values of
-// one key and passes them on.
+// neighbouring invocations compute different rows with the same keys. Each of them loads the values
+// of one key and shares them with the others.
 //   y[q] = sum_k p[q, k] * rows[k], with the keys k of q's window
 // One invocation computes 16 channels of 4 rows without workgroup memory; workgroup of 64 rows.
-// Grid x = 64 rows times ceil(blocks / 4), y = window. Prelude: E, E4; lib/quadColumns.wgsl,
-// lib/keyQuad.wgsl.
+// Grid x = 64 rows times ceil(blocks / 4), y = window. Prelude: E, E4.
 
 #import nonlocal/quadColumns
 #import nonlocal/keyQuad
@@ -14,7 +13,8 @@
 @group(0) @binding(2) var<storage, read> rows: array<E4>;
 @group(0) @binding(3) var<storage, read_write> y: array<E4>;
 
-// Four keys of a block of channels. Beyond the last block the values are arbitrary and not stored.
+// Loads one block of channels of four keys. Beyond the last block, the values are arbitrary, and
+// the sums are not stored.
 fn load_values(at: u32) -> mat4x4f {
   return quad_columns(vec4f(rows[at]));
 }

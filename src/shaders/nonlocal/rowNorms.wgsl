@@ -1,4 +1,4 @@
-// 1 / max(norm of each row, 5e-5), for the keys of an attention.
+// Computes 1 / max(norm of each row, 5e-5) for attention keys.
 //   rows [count][BLOCKS] vectors of 4 channels, inverse [count] f32
 // One invocation per row; workgroup 64. Prelude: E4, BLOCKS.
 

@@ -2,7 +2,7 @@
 // norms:
 //   similar[r, i, k] = sum_c x[c, i] * means[r, k, c] / max(|x[:, i]|, 1e-12)
 //   x       [DEPTH][length] vectors of 4 channels (Chw4c, pixels in one row)
-//   means   [R][CLUSTERS][DEPTH] vectors of 4 channels, absent ones zero
+//   means   [R][CLUSTERS][DEPTH] vectors of 4 channels, absent channels zero
 //   similar [R][length][ceil(CLUSTERS / 4)] vectors of 4 clusters
 // One invocation computes 4 clusters of one pixel; workgroup 64; grid y = block of clusters, z = r.
 // Prelude: E, E4, DEPTH, CLUSTERS, NORMALISED.

@@ -1,10 +1,9 @@
 // The dot products of similarity.wgsl, computed as in rowMixQuad.wgsl: four neighbouring
-// invocations have different pixels and the same centroids, and each loads a quarter of the
+// invocations compute different pixels with the same centroids, and each loads a quarter of the
 // centroids.
 //   similar[r, i, k] = sum_c x[c, i] * means[r, k, c] / max(|x[:, i]|, 1e-12)
-// One invocation computes 16 clusters of 4 pixels; workgroup of 64 pixels; grid y = 16 clusters, z
-// = r.
-// Prelude: E, E4, DEPTH, CLUSTERS, NORMALISED; lib/quadColumns.wgsl.
+// One invocation computes 16 clusters of 4 pixels; workgroup of 64 pixels; grid y = 16 clusters,
+// z = r. Prelude: E, E4, DEPTH, CLUSTERS, NORMALISED.
 
 #import nonlocal/quadColumns
 

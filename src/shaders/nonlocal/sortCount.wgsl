@@ -1,8 +1,8 @@
 // First step of the stable counting sort: counts each code in each block of 256 positions.
-//   codes  [R][length] u32, those of round r from r * CLUSTERS on
+//   codes  [R][length] u32; the codes of round r start at r * CLUSTERS
 //   counts [R][CLUSTERS][blocks] u32
-// One workgroup of 256 per block; grid x = block, z = r. There are no atomics: each invocation
-// counts its own codes, and the result is deterministic. Prelude: CLUSTERS.
+// One workgroup of 256 per block; grid x = block, z = r. Each invocation counts its own codes
+// without atomics, so the result is deterministic. Prelude: CLUSTERS.
 
 struct Params {
   length: u32,

@@ -1,7 +1,7 @@
 // Second step of the stable counting sort: an exclusive prefix sum of the counts, by code and then
 // by block. The sum is the target of the block's first position with that code.
 //   counts, starts [R][total] u32
-// One workgroup of 256 per round, each invocation scans one contiguous range; grid z = r. No
+// One workgroup of 256 per round; each invocation scans one contiguous range; grid z = r. No
 // constants.
 
 struct Params {

@@ -17,7 +17,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if i >= CLUSTERS * DEPTH {
     return;
   }
-  // floor(k * length / CLUSTERS) without a product that could overflow.
+  // This is floor(k * length / CLUSTERS) without a product that could overflow.
   let k = i / DEPTH;
   let pixel = k * (params.length / CLUSTERS) + k * (params.length % CLUSTERS) / CLUSTERS;
   means[group.z * CLUSTERS * DEPTH + i] = vec4f(x[(i % DEPTH) * params.length + pixel]);

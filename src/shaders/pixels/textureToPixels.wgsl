@@ -1,6 +1,6 @@
-// The texels of a texture as 8-bit RGBA, rounded, with a border of reflected texels on each side:
+// Converts a texture to 8-bit RGBA, rounded, with a border of reflected texels on each side:
 //   pixels[i, j] = image[j - BORDER, i - BORDER]
-//   image  [H][W] texels of floats, 0 to 1
+//   image  [H][W] float texels in 0..1
 //   pixels [HEIGHT][WIDTH] u32, red in the lowest byte
 // One invocation converts one pixel; workgroup 8 x 8 x 1. Prelude: WIDTH, HEIGHT, BORDER.
 

@@ -2,11 +2,11 @@
 // range:
 //   y[c, i, j] = image[row0 + i, col0 + j, c] * RANGE / (255 or 65535)
 // Pixels beyond the right and the lower edge are reflected without repeating the edge, because
-// networks that unshuffle pixels need whole cells. With PADDED they are PADDING instead.
+// networks that unshuffle pixels need whole cells. With PADDED, these pixels get the value PADDING.
 //   image [image_height][image_width] pixels: one u32, with WIDE two; red lowest
-//   y     [1][H][W] vectors: red, green, blue and, in the fourth lane, alpha; with GREY: BT.601 luma and
-//         zeros. A network has zero weights for alpha. The lane is there for a bilinear skip that ends in
-//         conv/pack.wgsl. packRgba8.wgsl takes alpha from the image.
+//   y     [1][H][W] vectors: red, green, blue and, in the fourth lane, alpha; with GREY: BT.601
+//         luma and zeros. A network has zero weights for alpha. The bilinear skip of conv/pack.wgsl
+//         needs the alpha lane; packRgba8.wgsl takes alpha from the image.
 // One invocation converts one pixel; workgroup 8 x 8 x 1. Prelude: E, E4, RANGE, GREY, WIDE,
 // PADDED, PADDING.
 

@@ -1,8 +1,9 @@
-// DySample (graph/plksrOp.ts): a map enlarged by SCALE, sampled bilinearly at learned offsets.
-//   z [..][H / SCALE][W / SCALE], o [..][H / SCALE][W / SCALE], y [..][H][W] vectors of 4 channels (Chw4c)
-// SUM 0: one invocation computes 4 channels of one pixel; grid z = block. Otherwise it computes the
-// first SUM channels, the sums of the groups, whose channels are one block each.
-// Workgroup 8 x 8 x 1. Prelude: E, E4, SCALE, GROUPS, DEPTH (channels of a group), CHANNELS, SUM.
+// DySample (graph/plksrOp.ts): enlarges a map by SCALE, sampling bilinearly at learned offsets.
+//   z, o [..][H / SCALE][W / SCALE], y [..][H][W] vectors of 4 channels (Chw4c)
+// If SUM is 0, one invocation computes 4 channels of one pixel; grid z = block. Otherwise, each
+// group is one block, and one invocation computes the sums of the groups' first SUM channels at one
+// pixel. Workgroup 8 x 8 x 1. Prelude: E, E4, SCALE, GROUPS, DEPTH (channels of a group), CHANNELS,
+// SUM.
 
 #import lib/map
 #import lib/nan
@@ -11,7 +12,8 @@
 @group(0) @binding(2) var<storage, read> o: array<E4>;
 @group(0) @binding(3) var<storage, read_write> y: array<E4>;
 
-// Corners of a sample: indices within a plane, and the distances from the first.
+// The four corners around a sample, as indices within a plane, and the sample's distance from the
+// first corner.
 struct Place {
   at: vec4u,
   part: vec2f,

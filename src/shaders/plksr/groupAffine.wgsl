@@ -1,7 +1,7 @@
-// Factor and shift of each channel from means over groups of DEPTH channels:
+// Computes a factor and a shift for each channel from means over groups of DEPTH channels:
 //   NORM false: y[c] = (1, -m),                            m = mean of v over the group of c
 //   NORM true:  y[c] = (weight[c] / sqrt(m + EPSILON), bias[c])
-//   v [BLOCKS] vec4f, norm [2][BLOCKS] vec4f: weights, then biases, read with NORM
+//   v [BLOCKS] vec4f, norm [2][BLOCKS] vec4f: weights, then biases, read only if NORM is true
 //   y [4 BLOCKS] vec2f, zeros for absent channels: the operand p of maps/pointwise.wgsl, OP_AFFINE
 // One workgroup of 64. Prelude: CHANNELS, BLOCKS, DEPTH, NORM, EPSILON.
 

@@ -1,18 +1,20 @@
-// Attention between the channels of a head within the pixels of a group (graph/transformerOp.ts,
+// Attention between the channels of a head, over the pixels of a group (graph/transformerOp.ts,
 // `channelAttention`):
-//   A[c,d] = softmax_d( t[head] * q[c].k[d] / (max(|q[c]|, 1e-12) max(|k[d]|, 1e-12)) ), v'[c] =
-//   sum_d A[c,d] v[d]
-// With PROJECT there is one head, and a 1x1 convolution and a residual follow: y = r + W v' = r +
-// (W A) v.
-//   x       [..][H][W] vectors of 4 channels (Chw4c): CHANNELS queries, as many keys, as many values
+//   A[c,d] = softmax_d( t[head] * q[c].k[d] / (max(|q[c]|, 1e-12) max(|k[d]|, 1e-12)) )
+//   v'[c] = sum_d A[c,d] v[d]
+// With PROJECT, there is one head, and a 1x1 convolution and a residual follow:
+//   y = r + W v' = r + (W A) v
+//   x       [..][H][W] vectors of 4 channels (Chw4c): CHANNELS queries, CHANNELS keys, then
+//           CHANNELS values
 //   temperature [HEADS] f32
 //   weights [CHANNELS][CHANNELS] f32, with PROJECT: W by rows
-//   r, y    [CHANNELS / 4][H][W]; r is read with PROJECT
-// One workgroup of 256 computes one head of one group. Sums over pixels run in chunks of CHUNK
-// pixels, whose queries and keys are in workgroup memory; A replaces them later. Grid: groups in x
-// and y, z = head.
+//   r, y    [ceil(CHANNELS / 4)][H][W]; r is read only with PROJECT
+// One workgroup of 256 computes one head of one group. It sums over CHUNK pixels at a time, whose
+// queries and keys are in workgroup memory; A replaces them later.
+// Grid: groups in x and y, z = head.
 // Prelude: E, E4, CHANNELS, DEPTH (channels of a head, a multiple of 4 unless HEADS is 1), HEADS,
-// CHUNK, MEMORY (the larger of 2 DEPTH CHUNK and DEPTH^2), PROJECT, and those of lib/groups.
+// CHUNK, MEMORY (the larger of 2 DEPTH CHUNK and DEPTH^2), PROJECT, and the constants of
+// lib/groups.
 
 #import lib/groups
 #import lib/map
@@ -127,7 +129,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     workgroupBarrier();
   #end
 
-  // One block of a head at a time. A single head may end inside a block.
+  // Each step computes one block of a head at one pixel. A single head may end inside a block.
   let blocks = (DEPTH + 3u) / 4u;
   for (var i = lane; i < positions * blocks; i += 256u) {
     let pixel = group_pixel(place, i % positions, params.width, params.height);

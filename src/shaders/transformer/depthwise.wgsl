@@ -22,7 +22,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let base = group.z * params.height;
   var sum = vec4f(bias[group.z]);
   for (var ky = 0u; ky < K; ky++) {
-    // Rows and columns above and left of the map become huge and fail the comparison.
+    // Rows above and columns left of the map wrap to huge numbers and fail the comparison.
     let r = row + ky - K / 2u;
     if r >= params.height {
       continue;

@@ -1,4 +1,4 @@
-// A pixel of x, [blocks][in_height][in_width], enlarged bilinearly to height x width with
+// Reads a pixel of x, [blocks][in_height][in_width], as enlarged bilinearly to height x width with
 // half-pixel centres and clamped edges.
 
 fn enlarged(block: u32, row: u32, col: u32) -> vec4f {

@@ -1,12 +1,13 @@
 // The end of a gated feed-forward layer:
-//   y = r + conv( act(u) * v ) + bias,  u and v the halves of a 3x3 depthwise convolution of x
-// and with NEXT a layer of y (transformer/nextLayer).
-//   x       [2 HIDDEN][H][W] vectors of 4 channels (Chw4c): those of u, then those of v
+//   y = r + conv( act(u) * v ) + bias
+// u and v are the halves of a 3x3 depthwise convolution of x. With NEXT, a layer that reads y
+// follows (transformer/nextLayer).
+//   x       [2 HIDDEN][H][W] vectors of 4 channels (Chw4c): the input of u, then the input of v
 //   taps    [2 HIDDEN][9]
 //   weights matrices (transformer/matrices): [BLOCKS][HIDDEN], then [NEXT_BLOCKS][BLOCKS]
 //   bias    [2 HIDDEN] of the depthwise convolution, [BLOCKS], [NEXT_BLOCKS]
 //   r, y    [BLOCKS][H][W]; next [NEXT_BLOCKS][H][W]
-// One invocation computes all channels of STRIP pixels of a column. Workgroup 8 x 8 x 1.
+// One invocation computes all channels of STRIP pixels in a column. Workgroup 8 x 8 x 1.
 // Prelude: E, E4, E4x4, CHANNELS, BLOCKS, HIDDEN, STRIP, ACT0, SLOPE0, NEXT, NEXT_BLOCKS, NEXT_NORM,
 // EPSILON, ACT1, SLOPE1, QUAD.
 
@@ -42,8 +43,8 @@ fn main(
   let left = group.x * 8u + local.x;
   let top = ((group.y + params.group_row) * 8u + local.y) * STRIP;
   let col = min(left, width - 1u);
-  // Rows top - 1 .. top + STRIP, columns left - 1 .. left + 1; those before the first wrap to beyond the
-  // last, and what lies outside reads the nearest pixel instead.
+  // Rows top - 1 .. top + STRIP and columns left - 1 .. left + 1. Positions before the first one
+  // wrap to beyond the last. Positions outside the map read the nearest pixel and become zero.
   #for k in 0..STRIP+2
     let in_row{k} = top + {k}u - 1u < height;
     let row{k} = min(max(top + {k}u, 1u) - 1u, height - 1u) * width;

@@ -1,16 +1,16 @@
-// Attention within groups of pixels (graph/transformerOp.ts, `groupScores` and `groupMix` in one):
+// Attention within groups of pixels: `groupScores` and `groupMix` of graph/transformerOp.ts in one.
 //   y[i] = sum_j softmax_j( q[i].k[j] / sqrt(DEPTH) + T ) v[j]
-//   q, kv [..][H][W] vectors of 4 channels (Chw4c): queries from channel QUERY on, keys from KEY on, values
-//         from FIRST on
+//   q, kv [..][H][W] vectors of 4 channels (Chw4c): queries from channel QUERY on, keys from KEY
+//         on, values from FIRST on
 //   table [rows][HEADS] f32, with TABLE
 //   y     [ceil(CHANNELS / 4)][H][W]
-// One workgroup of 64 computes 64 queries of one head of one group, an invocation one of them. Keys and
-// values pass through workgroup memory, CHUNK at a time. No score is stored: sums are relative to the
-// largest score so far, and are scaled when a larger one comes.
+// One workgroup of 64 computes 64 queries of one head of one group, one query per invocation. Keys
+// and values pass through workgroup memory, CHUNK at a time. No score is stored: the sums are
+// relative to the largest score so far and are scaled whenever a score is larger.
 // Grid: groups in x and y, z = head + HEADS * (64 queries).
-// Prelude: E, E4, CHANNELS, QUERY, KEY, FIRST, DEPTH (channels of a head), BLOCKS (ceil(DEPTH / 4)), HEADS,
-// PER_PIXEL (channels of keys per pixel), TOKENS, KEYS, CHUNK, TABLE, ALIGNED (heads begin with vectors),
-// MERGED (MERGE is not 1), and those of transformer/groupKeys.
+// Prelude: E, E4, CHANNELS, QUERY, KEY, FIRST, DEPTH (channels of a head), BLOCKS (blocks of a
+// head), HEADS, PER_PIXEL (channels of keys per pixel), TOKENS, KEYS, CHUNK, TABLE, ALIGNED (each
+// head begins at a vector), MERGED (MERGE is not 1), and the constants of transformer/groupKeys.
 
 #import lib/groups
 #import lib/map
@@ -22,19 +22,19 @@
 #if ALIGNED
   @group(0) @binding(4) var<storage, read_write> y: array<E4>;
 #else
-  // Two heads write lanes of one vector, so lanes are written one by one.
+  // Two heads may write to the same vector, so lanes are written one by one.
   @group(0) @binding(4) var<storage, read_write> y: array<E>;
 #end
 
 var<workgroup> keys: array<vec4f, CHUNK * BLOCKS>;
 var<workgroup> values: array<vec4f, CHUNK * BLOCKS>;
 
-// The lanes of block b of a head that belong to it.
+// Zeroes the lanes of block b that are beyond the head's channels.
 fn present(b: u32, v: vec4f) -> vec4f {
   return select(vec4f(0.0), v, vec4u(0u, 1u, 2u, 3u) + 4u * b < vec4u(DEPTH));
 }
 
-// Four lanes of two vectors, from a lane of the first one on.
+// Four consecutive lanes of two vectors; the first is `lane` of a.
 fn lanes(lane: u32, a: vec4f, b: vec4f) -> vec4f {
   if lane == 0u {
     return a;
@@ -58,7 +58,7 @@ fn query_vector(c: u32, pixel: u32) -> vec4f {
   #end
 }
 
-// Channels c .. c + 3 of a key or a value, which begin at channel `first` of the map.
+// Channels c .. c + 3 of a key or a value, whose channels begin at channel `first` of the map.
 fn key_vector(first: u32, c: u32, place: vec2u, key: u32) -> vec4f {
   let plane = params.width * params.height;
   #if MERGED

@@ -1,7 +1,7 @@
-// Queries and keys of a group. MERGE x MERGE pixels are one key.
-// Prelude: that of lib/groups, MERGE.
+// Queries and keys of a group. A key merges MERGE x MERGE pixels.
+// Prelude: MERGE and the constants of lib/groups.
 
-// Where a part (row and column) of a merged key lies in its window.
+// The position in the window of a merged key's pixel; `part` numbers the key's pixels row by row.
 fn key_position(key: u32, part: u32) -> u32 {
   let across = COLUMNS / MERGE;
   return (key / across * MERGE + part / MERGE) * COLUMNS + key % across * MERGE + part % MERGE;
@@ -14,8 +14,9 @@ fn table_row(query: u32, key: u32) -> u32 {
   return dy * (2u * across - 1u) + dx;
 }
 
-// Of shifted windows, those at the lower and right border hold pixels of opposite borders. What is
-// subtracted from a score is 100 between such pixels.
+// Shifted windows at the lower and right borders hold pixels from opposite borders of the map. This
+// numbers the border that a position comes from; 100 is subtracted from a score if query and key
+// have different numbers.
 fn border_part(group: vec2u, windows: vec2u, position: u32) -> u32 {
   let beyond = position / COLUMNS >= ROWS - SHIFT_Y && group.y + 1u == windows.y;
   let right = position % COLUMNS >= COLUMNS - SHIFT_X && group.x + 1u == windows.x;

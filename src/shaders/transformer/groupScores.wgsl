@@ -1,12 +1,12 @@
-// Attention weights within groups of pixels (graph/transformerOp.ts, `groupScores`): for each query
-// the softmax over the keys of q.k / sqrt(DEPTH) + T.
+// Attention weights within groups of pixels (graph/transformerOp.ts, `groupScores`): for each
+// query, the softmax over the keys of q.k / sqrt(DEPTH) + T.
 //   q, k   [..][H][W] vectors of 4 channels (Chw4c): queries from channel QUERY on, keys from KEY on
 //   table  [rows][HEADS] f32, with TABLE
 //   scores [groups][HEADS][TOKENS][KEY_BLOCKS] vec4f: one row per query, zeros after its last key
 // One workgroup of 64 computes one head of one group; each invocation computes one query at a time.
 // Grid: groups in x and y, z = head.
-// Prelude: E, E4, QUERY, KEY, DEPTH (channels of a head), PER_PIXEL (channels of keys per pixel), HEADS,
-// TOKENS, KEYS, KEY_BLOCKS, TABLE, and those of transformer/groupKeys.
+// Prelude: E, E4, QUERY, KEY, DEPTH (channels of a head), PER_PIXEL (channels of keys per pixel),
+// HEADS, TOKENS, KEYS, KEY_BLOCKS, TABLE, and the constants of transformer/groupKeys.
 
 #import lib/groups
 #import lib/map

@@ -1,9 +1,10 @@
-// A 1x1 convolution of the pixels that an invocation holds, with NEXT_NORM after a layer norm
-// (transformer/norm; the weights contain its factors and shifts), and with on=1 its activation:
+// Applies a 1x1 convolution to the pixels that an invocation holds. With NEXT_NORM, the pixels have
+// gone through the layer norm of transformer/norm, whose factors and shifts are in the weights and
+// biases. With on=1, the activation follows:
 //   next[o] = act( root * sum_i w[o,i] * v[i] + bias[o] )   for the blocks o from begin to end
 //   v=PREFIX of the values vC_B; root=PREFIX of the norm's factors; begin, end; on;
 //   matrices=INDEX of the first matrix, [NEXT_BLOCKS][BLOCKS]; biases=INDEX of the first bias
-// Needs atC (index of the pixel in a plane), isC (whether to store it), plane and lane.
+// Needs atC (index of pixel C in a plane), isC (whether to store it), plane and lane.
 for (var o = {begin}u; o < {end}u; o++) {
   #for c in 0..STRIP
     var t{c} = vec4f(0.0);

@@ -1,19 +1,20 @@
-// Attention within groups of 64 pixels with one head, from the norm to the sum, for groups that need no
-// padding (graph/transformerOp.ts, `groupMix`):
+// Attention with one head within groups of 64 pixels that need no padding, from the layer norm to
+// the residual (graph/transformerOp.ts, `groupMix`):
 //   y[i] = x[i] + V sum_j P[i,j] n[j] + bias,  n[j] = layer norm of x[j] without factors and shifts
-// V combines the layers of values and of the result; both contain the norm's factors, and the bias its
-// shifts: the sum over j of P[i,j] is 1. With OWN also
+// V is the product of the output layer, the value layer and the norm's factors. The bias contains
+// the norm's shifts, because the sum over j of P[i,j] is 1. With OWN, the kernel also computes
 //   P[i,j] = softmax_j( (Q n[i] + b).n[j] + T )
-// where Q combines the layers of queries and keys and 1 / sqrt(C): what does not depend on j drops out.
-// With NEXT a layer of y follows (transformer/nextLayer).
+// Q is the product of the query and key layers, the norm's factors and 1 / sqrt(C). Terms that do
+// not depend on j are left out, because the softmax cancels them.
+// With NEXT, a layer that reads y follows (transformer/nextLayer).
 //   x, y    [BLOCKS][H][W] vectors of 4 channels (Chw4c); next [NEXT_BLOCKS][H][W]
 //   weights matrices (transformer/matrices): V [BLOCKS][BLOCKS], with OWN Q [BLOCKS][BLOCKS], then
 //           [NEXT_BLOCKS][BLOCKS]
 //   bias    [BLOCKS] of V, with OWN [BLOCKS] b, [NEXT_BLOCKS]
 //   table   [rows] f32: T, with TABLE
 //   scores  [groups][64][16] vec4f: P
-// A workgroup computes a group, an invocation STRIP pixels of it. Grid: groups in x and y.
-// Windows and spread groups share a pipeline: the uniform says which they are.
+// A workgroup computes one group, each invocation STRIP of its pixels. Grid: groups in x and y.
+// Windows and spread groups share a pipeline: the uniform has the kind.
 // Prelude: E, E4, E4x4, CHANNELS, BLOCKS, STRIP, ROWS, COLUMNS, OWN, TABLE, EPSILON, NEXT, NEXT_BLOCKS,
 // NEXT_NORM, NEXT_EPSILON, FIRST_MATRIX, FIRST_BIAS, ACT1, SLOPE1, QUAD.
 
@@ -194,7 +195,7 @@ fn main(
     #end
   }
   #if NEXT
-    // What this invocation wrote.
+    // Reads back what this invocation wrote.
     #for c in 0..STRIP
       #for b in 0..BLOCKS
         var v{c}_{b} = vec4f(y[{b}u * plane + at{c}]);

@@ -1,4 +1,4 @@
-// Bilinear enlargement to a size, with half-pixel centres and clamped edges.
+// Bilinear enlargement to a given size, with half-pixel centres and clamped edges.
 //   x [BLOCKS][in_height][in_width], y [BLOCKS][H][W] vectors of 4 channels (Chw4c)
 // One invocation computes 4 channels of one pixel; workgroup 8 x 8 x 1; grid z = block.
 // Prelude: E, E4.

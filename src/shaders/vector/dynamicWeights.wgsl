@@ -4,7 +4,7 @@
 //   partials [chunks][BLOCKS] vec4f (poolPartial.wgsl)
 //   w1 [HIDDEN][LENGTH_IN], w2 [LENGTH_OUT][HIDDEN] row-major f32
 //   p  [ceil(LENGTH_OUT / 4) * 4] f32, the tail zero
-// Only a few thousand operations: one workgroup of 64.
+// There are only a few thousand operations, so one workgroup of 64 is enough.
 // Prelude: BLOCKS, LENGTH_IN, HIDDEN, LENGTH_OUT, TEMPERATURE.
 
 #import lib/nan

@@ -1,5 +1,6 @@
-// Mean of one block of channels from the partial sums of poolPartial.wgsl, by a tree reduction over
-// one workgroup of 64. Every invocation must call it. The result is valid in invocation 0.
+// Computes the mean of one block of channels from the partial sums of poolPartial.wgsl, by a tree
+// reduction over one workgroup of 64. Every invocation must call it. The result is valid in
+// invocation 0.
 var<workgroup> sums: array<vec4f, 64>;
 
 fn finish_mean(block: u32, chunks: u32, pixels: u32, lane: u32) -> vec4f {

@@ -1,6 +1,5 @@
 // y = softmax(x / TEMPERATURE) of a vector of LENGTH f32. y is padded with zeros to whole vec4f.
-// The vectors have a few elements, so one invocation computes them all. Prelude: LENGTH,
-// TEMPERATURE.
+// The vectors are short, so one invocation computes all elements. Prelude: LENGTH, TEMPERATURE.
 
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;

@@ -1,5 +1,5 @@
-// y = act(x) on a vector of f32, padded to whole vec4f. One workgroup of 64, one vec4f per
-// invocation.
+// y = act(x) for a vector of f32, padded to whole vec4f. One workgroup of 64; each invocation
+// computes one vec4f at a time.
 // Prelude: BLOCKS, ACT0, SLOPE0.
 
 #import lib/activation

@@ -42,19 +42,19 @@ const SLOPE1 = 0.20000000298023224f;
 
 // Activations. kernels/activation.ts gives each a number: ACTIVATION_NONE, ACTIVATION_RELU, ...
 
-// What max, min, clamp or a comparison made of v; NaN where v is NaN, which these may drop. NaN is told by
-// its bits, because a compiler may assume that floats are finite.
+// `result`, which is computed from v, but NaN where v is NaN: max, min, clamp and comparisons may
+// drop NaN. This tests the bits, because a compiler may assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
 
-// The clamp keeps exp() finite on every device. Beyond it the logistic function is 0 or 1 to within
-// f32.
+// The clamp keeps exp() finite on every device. Beyond the clamp's limits, the logistic function
+// differs from 0 or 1 by less than 2e-35.
 fn logistic(v: vec4f) -> vec4f {
   return keep_nan(v, 1.0 / (1.0 + exp(-clamp(v, vec4f(-80.0), vec4f(80.0)))));
 }
 
-// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0 and stays.
+// Leaky ReLU. Slope 1 is no activation, slope 0 is ReLU. NaN is not below 0, so it stays NaN.
 fn leaky(slope: vec4f, v: vec4f) -> vec4f {
   return select(v, v * slope, v < vec4f(0.0));
 }
@@ -63,7 +63,7 @@ fn relu(v: vec4f) -> vec4f {
   return keep_nan(v, max(v, vec4f(0.0)));
 }
 
-// erf to 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+// erf with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).
 fn erf(v: vec4f) -> vec4f {
   let a = min(abs(v), vec4f(6.0));
   let t = 1.0 / (1.0 + 0.3275911 * a);
@@ -90,17 +90,18 @@ fn activate(id: u32, slope: f32, v: vec4f) -> vec4f {
   }
 }
 
-// For workgroups that compute all DEPTH blocks of channels of TILE_COLUMNS x 8 pixels with TILE_COLUMNS x DEPTH
-// invocations. Invocation (l, b) has block b of the eight pixels of column l. Blocks exchange values
-// through workgroup memory. Prelude: DEPTH, TILE_COLUMNS (TILE_COLUMNS * DEPTH at most 256).
+// For workgroups of TILE_COLUMNS x DEPTH invocations that compute all DEPTH blocks of channels of
+// TILE_COLUMNS x 8 pixels. Invocation (l, b) computes block b of the eight pixels in column l.
+// Blocks exchange values through workgroup memory. Prelude: DEPTH, TILE_COLUMNS
+// (TILE_COLUMNS * DEPTH at most 256).
 
 const_assert DEPTH > 0u && TILE_COLUMNS * DEPTH <= 256u;
 const PIXELS = 8u * TILE_COLUMNS;
 
 var<workgroup> exchange: array<vec4f, PIXELS * DEPTH>;
 
-// The sum over all columns of a block, valid in lane 0. Every invocation of the workgroup must call
-// it.
+// The sum over all columns of a block; the result is valid in lane 0. Every invocation of the
+// workgroup must call this function.
 fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   var sum = own;
   workgroupBarrier();
@@ -114,18 +115,18 @@ fn sum_of_lanes(lane: u32, block: u32, own: vec4f) -> vec4f {
   return sum;
 }
 
-// The type of products: f32, or with HALF the type of maps and weights. Real GPUs compute two
-// products of f16 at a time. Prelude: E4, E4x4, HALF.
+// The type of products: f32 or, with HALF, the type of maps and weights. Real GPUs compute two f16
+// products at a time. Prelude: E4, E4x4, HALF.
 
 alias P4 = vec4f;
 alias P4x4 = mat4x4f;
 
-// The uniform of kernels that run over one feature map.
+// The uniform of kernels that process one feature map.
 
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32, // first row of workgroups of this dispatch: large maps run in several dispatches
+  group_row: u32, // first row of workgroups in this dispatch: large maps take several dispatches
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -202,7 +203,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   for (var i = 0u; i < in_blocks; i++) {
     const SIDE = 3u;
     const TAPS = SIDE * SIDE;
-    // From a tap to the next one along a strip, and across strips.
+    // Steps from one tap to the next, along a strip and across strips.
     const ALONG_TAPS = SIDE;
     const ACROSS_TAPS = 1u;
     let base = i * plane;
@@ -277,7 +278,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     g0_0_7 += w * exchange[source + 7u * TILE_COLUMNS];
   }
 
-  // The bias is added last, as in conv.wgsl.
+  // The bias is added last, as in 1x1 convolutions of conv.wgsl.
   let b1 = vec4f(bias[DEPTH + block]);
   store(at + 0u * width, 0u < count, u0_0_0, g0_0_0 + b1);
   store(at + 1u * width, 1u < count, u0_0_1, g0_0_1 + b1);

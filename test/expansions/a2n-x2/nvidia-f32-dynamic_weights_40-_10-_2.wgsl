@@ -13,17 +13,18 @@ const TEMPERATURE = 30.0f;
 //   partials [chunks][BLOCKS] vec4f (poolPartial.wgsl)
 //   w1 [HIDDEN][LENGTH_IN], w2 [LENGTH_OUT][HIDDEN] row-major f32
 //   p  [ceil(LENGTH_OUT / 4) * 4] f32, the tail zero
-// Only a few thousand operations: one workgroup of 64.
+// There are only a few thousand operations, so one workgroup of 64 is enough.
 // Prelude: BLOCKS, LENGTH_IN, HIDDEN, LENGTH_OUT, TEMPERATURE.
 
-// What max, min, clamp or a comparison made of v; NaN where v is NaN, which these may drop. NaN is told by
-// its bits, because a compiler may assume that floats are finite.
+// `result`, which is computed from v, but NaN where v is NaN: max, min, clamp and comparisons may
+// drop NaN. This tests the bits, because a compiler may assume that floats are finite.
 fn keep_nan(v: vec4f, result: vec4f) -> vec4f {
   return select(result, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
 
-// Mean of one block of channels from the partial sums of poolPartial.wgsl, by a tree reduction over
-// one workgroup of 64. Every invocation must call it. The result is valid in invocation 0.
+// Computes the mean of one block of channels from the partial sums of poolPartial.wgsl, by a tree
+// reduction over one workgroup of 64. Every invocation must call it. The result is valid in
+// invocation 0.
 var<workgroup> sums: array<vec4f, 64>;
 
 fn finish_mean(block: u32, chunks: u32, pixels: u32, lane: u32) -> vec4f {

@@ -10,12 +10,12 @@ const SCALE = 2u;
 // One invocation computes 4 channels of one output pixel; workgroup 8 x 8 x 1; grid z = block.
 // Prelude: E, E4, SCALE.
 
-// The uniform of kernels that run over one feature map.
+// The uniform of kernels that process one feature map.
 
 struct Params {
   width: u32,
   height: u32,
-  group_row: u32, // first row of workgroups of this dispatch: large maps run in several dispatches
+  group_row: u32, // first row of workgroups in this dispatch: large maps take several dispatches
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

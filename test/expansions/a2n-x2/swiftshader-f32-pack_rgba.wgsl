@@ -6,12 +6,12 @@ const SCALE = 2u;
 const GREY = false;
 const WIDE = false;
 
-// A rectangle of a feature map as 8-bit RGBA (WIDE: 16-bit), clamped to 0..RANGE and rounded half
-// to even. Alpha is the LR image's alpha, enlarged bilinearly (half-pixel centres, clamped edges).
-// With GREY, the network's single channel is luma, and the colour differences of the LR image are
-// enlarged in the same way.
-//   x      [1][mapHeight][mapWidth] vectors: red, green, blue; with GREY: luma
-//   source [image_height][image_width] pixels, the LR image: one u32, with WIDE two; red lowest
+// Converts a rectangle of a feature map to 8-bit RGBA (WIDE: 16-bit), clamped to 0..RANGE and
+// rounded half to even. Alpha is the LR image's alpha, enlarged bilinearly (half-pixel centres,
+// clamped edges). With GREY, the network's single channel is luma, and the colour differences of
+// the LR image are enlarged in the same way.
+//   x      [1][map_height][map_width] vectors: red, green, blue; with GREY: luma
+//   source [image_height][image_width] pixels of the LR image: one u32, with WIDE two; red lowest
 //   image  [H][W] pixels: one u32, with WIDE two
 //   status two u32: the first becomes 1 if any value is NaN or infinite, because a broken result must
 //          give an error and not a black image; each workgroup adds `mark` to the second, which shows
@@ -67,8 +67,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     return;
   }
   let v = vec4f(x[(params.row0 + row) * params.map_width + params.col0 + col]);
-  // Tests the bits: a compiler may assume that floats are finite and drop comparisons with
-  // infinity.
+  // This tests the bits, because a compiler may assume that floats are finite and drop comparisons
+  // with infinity.
   let exponents = bitcast<vec4u>(v) & vec4u(0x7f800000u);
   if any(exponents == vec4u(0x7f800000u)) {
     atomicStore(&status[0], 1u);
