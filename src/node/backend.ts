@@ -15,8 +15,8 @@ import type {
   UpscaleOptions,
   UpscaleResult,
 } from '../engine/types.ts';
+import { multiplyAddsOf } from '../engine/work.ts';
 import type { Size } from '../geometry.ts';
-import { multiplyAddsPerPixel } from '../graph/analysis.ts';
 import { depthOf, type Rgba8Image } from '../image/image.ts';
 import type { Network } from '../networks/network.ts';
 import type { TensorMap } from '../weights/tensor.ts';
@@ -57,13 +57,6 @@ export type PassModel = Pick<ChosenModel, 'name' | 'network' | 'weights' | 'f16'
 export interface EstimatedRun extends Size {
   readonly network: Network;
 }
-
-/** Multiply-adds. */
-const workOf = (runs: readonly EstimatedRun[]): number =>
-  runs.reduce(
-    (sum, { network, width, height }) => sum + multiplyAddsPerPixel(network.graph) * width * height,
-    0,
-  );
 
 /** Measures quality: an engine, or another runtime as a second opinion. */
 export interface Measurer {
@@ -304,7 +297,7 @@ async function openGpuBackend(tiling: TilingChoice, gpu: GPU, mode: TuneMode): P
     trace: (network, weights, input, taps, options) =>
       host.retry((engine) => trace(engine, network, weights, input, taps, options)),
     estimate: (runs) =>
-      host.retry((engine) => engine.run(async ({ pace }) => pace.expect(workOf(runs)))),
+      host.retry((engine) => engine.run(async ({ pace }) => pace.expect(multiplyAddsOf(runs)))),
     get pipelines() {
       return device?.pipelines ?? 0;
     },

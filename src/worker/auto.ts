@@ -2,9 +2,9 @@
 import { type AutoChoice, chooseSpeed } from '../catalog/auto.ts';
 import { runsOf } from '../catalog/chain.ts';
 import type { ModelFile } from '../catalog/files.ts';
+import { multiplyAddsOf } from '../engine/work.ts';
 import { throwIfAborted } from '../errors.ts';
 import type { Size } from '../geometry.ts';
-import { multiplyAddsPerPixel } from '../graph/analysis.ts';
 import type { Network } from '../networks/network.ts';
 import type { EngineHost } from './host.ts';
 import type { WorkerConfig } from './protocol.ts';
@@ -45,11 +45,7 @@ export async function chooseAuto(
   const estimate = async (models: readonly Link[]): Promise<number | null> => {
     const runs = await runsOf(image, models, (model) => loader.network(model));
     if (!onGpu) return (await cpu()).estimate(runs);
-    const work = runs.reduce(
-      (sum, { network, width, height }) =>
-        sum + multiplyAddsPerPixel(network.graph) * width * height,
-      0,
-    );
+    const work = multiplyAddsOf(runs);
     return host.retry((engine) => engine.run(async ({ pace }) => pace.expect(work)), signal);
   };
   const made = (entry: ModelFile): Link => ({ id: entry.id, scale: entry.scale, entry });
