@@ -8,10 +8,8 @@ import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
-  readFileSync,
   realpathSync,
   rmSync,
   statSync,
@@ -20,27 +18,10 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { findLibrary } from '../../src/node/drivers.mjs';
+import { packedFiles, packedPackages } from './contents.mjs';
 
 const MOST_BYTES = 60e6;
 const NAME = 'crispen-gpu';
-/** Parts of the project, as git lists them. */
-const PROJECT = [
-  'src',
-  'bench',
-  'test',
-  'scripts',
-  'package.json',
-  'vite.config.ts',
-  'vitest.config.ts',
-];
-const FILES = [
-  'public/models/a2n-x2.safetensors',
-  'public/samples/cat.jpg',
-  ...['', '.base', '.core', '.node', '.worker'].map((name) => `tsconfig${name}.json`),
-];
-/** Not needed there, and large. */
-const LEFT_OUT = /^(test\/(images|faults|checkpoints)|bench\/page(?!\/texts))\//;
-const PACKAGES = ['vite', 'vitest', 'webgpu', 'sharp', 'comlink', 'fast-png', 'wabt'];
 /** NVIDIA's driver links those of X11 even without a display. */
 const LIBRARIES = [
   'libvulkan.so.1',
@@ -72,13 +53,8 @@ const folder = mkdtempSync(join(tmpdir(), `${NAME}-`));
 try {
   const bundle = join(folder, NAME);
   const project = join(bundle, 'project');
-  const listed = execFileSync('git', ['ls-files', '-z', ...PROJECT], {
-    cwd: root,
-    encoding: 'utf8',
-  });
-  const files = listed.split('\0').filter((file) => file && !LEFT_OUT.test(file));
-  for (const file of [...files, ...FILES]) copy(join(root, file), join(project, file));
-  for (const name of packagesOf(PACKAGES)) copyPackage(name, join(project, name));
+  for (const file of packedFiles(root)) copy(join(root, file), join(project, file));
+  for (const name of packedPackages(root)) copyPackage(name, join(project, name));
   copy(realpathSync(process.execPath), join(bundle, 'bin/node'));
   for (const name of LIBRARIES) {
     const path = findLibrary(name);
@@ -122,30 +98,4 @@ function copyPackage(name, to) {
       !/\.(map|md|d\.[cm]?ts)$|\/dist\/(darwin|win32|linux-arm)[^/]*$/.test(path) &&
       !path.slice(join(root, name).length).includes('/node_modules'),
   });
-}
-
-/**
- * The folders of packages and of everything that they depend on, as npm installed them.
- * @param {readonly string[]} names
- * @returns {string[]}
- */
-function packagesOf(names) {
-  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
-  /** @type {Set<string>} */
-  const found = new Set();
-  /** @param {string} name @param {string} from */
-  const visit = (name, from) => {
-    // The nearest folder upwards that holds it.
-    let base = from;
-    while (base !== '' && !packages[`${base}/node_modules/${name}`]) {
-      base = base.slice(0, Math.max(0, base.lastIndexOf('/node_modules/')));
-    }
-    const path = base === '' ? `node_modules/${name}` : `${base}/node_modules/${name}`;
-    if (found.has(path) || !packages[path] || !existsSync(join(root, path))) return;
-    found.add(path);
-    const { dependencies = {}, optionalDependencies = {} } = packages[path];
-    for (const next of Object.keys({ ...dependencies, ...optionalDependencies })) visit(next, path);
-  };
-  for (const name of names) visit(name, '');
-  return [...found];
 }

@@ -1,8 +1,8 @@
 /**
  * The report of a GPU, from within the bundle of `pack.mjs` (or the project): adapter and matrix units,
  * kernel tests in f32 and f16, full tuning, profile, bench, PyTorch where there is one. Each section is a
- * process of its own with a limit; within 150 s in all. Prints one JSON object, and writes it to --out
- * (default report.json beside run.sh) after each section.
+ * process of its own with a share of the time; within 150 s in all. Prints one JSON object, and writes it
+ * to --out (default report.json beside run.sh) after each section. A summary of each section goes to stderr.
  *
  *   --small     small sizes, for a software adapter
  *   --icd FILE  the ICD file of a Vulkan driver; default: NVIDIA's of the bundle, or $VK_DRIVER_FILES
@@ -12,6 +12,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { linesOf } from './lines.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -35,10 +36,14 @@ const env = {
   ...(driver && { VK_DRIVER_FILES: resolve(driver), CRISPEN_F16_ICD: resolve(driver) }),
   LD_LIBRARY_PATH: [...libraries.filter(existsSync), ...(inherited ? [inherited] : [])].join(':'),
   NODE_NO_WARNINGS: '1',
+  // All kernels in f16; a software driver would compile them for an hour.
+  ...(!small && { CRISPEN_LARGE: '1' }),
 };
 const sizes = small ? ['16x16', '24x24'] : ['128x128', '512x512'];
 const saved = join(tmpdir(), `crispen-run-${process.pid}.safetensors`);
 const started = performance.now();
+/** A command that does not end when it is asked to is ended. */
+const GRACE_SECONDS = 2;
 const left = () => Number(values.seconds) - (performance.now() - started) / 1000;
 
 /** @type {{ seconds: number, sections: Record<string, unknown> }} */
@@ -46,52 +51,64 @@ const report = { seconds: 0, sections: {} };
 const node = process.execPath;
 const ran = (/** @type {string[]} */ ...args) => [node, 'scripts/run.mjs', ...args];
 
-await section('adapter', 15, [node, 'scripts/gpu/adapter.mjs'], JSON.parse);
-const tests = small
-  ? ['src/kernels/vector', 'src/kernels/maps/rearrange', '-t', 'shuffle']
-  : ['src/kernels'];
-for (const project of ['gpu', 'f16']) {
+/** What each section may take of the time that is left, beside those after it. */
+const SHARES = {
+  adapter: 5,
+  'tests f32': 35,
+  'tests f16': 35,
+  tuning: 30,
+  'profile f32': 12,
+  'profile f16': 12,
+  bench: 20,
+  pytorch: 12,
+};
+
+/** @type {any} */
+const adapter = await section('adapter', [node, 'scripts/gpu/adapter.mjs'], JSON.parse);
+const hasF16 = adapter?.features.includes('shader-f16') ?? true;
+const noF16 = 'the adapter has no shader-f16';
+// Others take a software driver minutes to compile.
+const tests = small ? 'src/kernels/kernels.gpu' : 'src/kernels';
+for (const [project, name] of /** @type {const} */ ([
+  ['gpu', 'tests f32'],
+  ['f16', 'tests f16'],
+])) {
+  if (project === 'f16' && !hasF16) {
+    skip(name, noF16);
+    continue;
+  }
   const file = join(tmpdir(), `crispen-tests-${project}-${process.pid}.json`);
   const vitest = [node, 'node_modules/vitest/vitest.mjs', 'run', '--project', project];
   const asJson = ['--reporter=json', `--outputFile=${file}`];
-  await section(
-    `tests ${project === 'gpu' ? 'f32' : project}`,
-    40,
-    [...vitest, ...tests, ...asJson],
-    () => summary(file),
-  );
+  await section(name, [...vitest, tests, ...asJson], () => summary(file));
 }
-const fusions = small ? [] : ['--fusions', 'ops,blocks'];
-await section(
-  'tuning',
-  35,
-  ran(
-    'src/cli/tune.ts',
-    '--json',
-    '--sizes',
-    small ? '9x7' : sizes.join(),
-    '--repeats',
-    '5',
-    ...(small ? ['--fusions', 'ops'] : fusions),
-  ),
-  JSON.parse,
-);
-for (const precision of ['f32', 'f16']) {
+const tuning = ['--json', '--sizes', small ? '9x7' : sizes.join(), '--repeats', small ? '1' : '5'];
+const fusions = ['--fusions', small ? 'ops' : 'ops,blocks'];
+await section('tuning', ran('src/cli/tune.ts', ...tuning, ...fusions), measured);
+for (const [precision, name] of /** @type {const} */ ([
+  ['f32', 'profile f32'],
+  ['f16', 'profile f16'],
+])) {
+  if (precision === 'f16' && !hasF16) {
+    skip(name, noF16);
+    continue;
+  }
   const size = sizes[sizes.length - 1];
   const args = ['--json', '--size', size, '--precision', precision, '--repeats', small ? '1' : '3'];
-  await section(`profile ${precision}`, 20, ran('bench/profile.ts', ...args), JSON.parse);
+  await section(name, ran('bench/profile.ts', ...args), JSON.parse);
 }
-const engines = small ? 'crispen-fused' : 'crispen-fused,crispen-unfused,crispen-f16';
-const bench = [
-  'bench/dawn.ts',
-  '--json',
-  '--sizes',
-  small ? sizes[0] : sizes.join(),
-  '--engines',
-  engines,
-];
-await section('bench', 25, ran(...bench, '--save', saved), lines);
-await section('pytorch', 30, ['python3', 'bench/pytorch.py', '--against', saved], lines);
+const engines = small
+  ? ['crispen-fused']
+  : ['crispen-fused', 'crispen-unfused', ...(hasF16 ? ['crispen-f16'] : [])];
+const timed = ['--json', '--sizes', small ? sizes[0] : sizes.join(), '--engines', engines.join()];
+await section('bench', ran('bench/dawn.ts', ...timed, '--save', saved), lines);
+// Compilation takes PyTorch longer than all of this.
+const eager = ['--engines', 'torch-eager-fp32,torch-eager-tf32,torch-eager-fp16'];
+if (existsSync(saved)) {
+  await section('pytorch', ['python3', 'bench/pytorch.py', '--against', saved, ...eager], lines);
+} else {
+  skip('pytorch', 'the bench left no pictures to compare');
+}
 rmSync(saved, { force: true });
 console.log(JSON.stringify(report));
 const failed = Object.values(report.sections).some(
@@ -101,26 +118,45 @@ process.exitCode = failed ? 1 : 0;
 
 /**
  * Runs a command and adds what it printed, or why it failed.
- * @param {string} name
- * @param {number} most seconds
+ * @param {keyof typeof SHARES} name
  * @param {string[]} command
  * @param {(output: string) => unknown} read
+ * @returns {Promise<unknown>} what was read, if anything
  */
-async function section(name, most, command, read) {
-  const seconds = Math.min(most, left());
+async function section(name, command, read) {
+  const shares = Object.entries(SHARES).filter(([key]) => report.sections[key] === undefined);
+  const seconds = (left() * SHARES[name]) / shares.reduce((sum, [, share]) => sum + share, 0);
   const began = performance.now();
-  console.error(`${name} …`);
+  console.error(`${name}, at most ${seconds.toFixed(0)} s …`);
   const result = seconds < 2 ? { error: 'no time left' } : await run(command, seconds, read);
-  report.sections[name] = { seconds: round((performance.now() - began) / 1000), ...result };
+  add(name, { seconds: round((performance.now() - began) / 1000), ...result });
+  return 'result' in result ? result.result : undefined;
+}
+
+/**
+ * @param {keyof typeof SHARES} name
+ * @param {string} why
+ */
+function skip(name, why) {
+  add(name, { skipped: why });
+}
+
+/**
+ * @param {keyof typeof SHARES} name
+ * @param {Record<string, unknown>} entry
+ */
+function add(name, entry) {
+  report.sections[name] = entry;
   report.seconds = round((performance.now() - started) / 1000);
   writeFileSync(out, `${JSON.stringify(report, null, 2)}\n`);
+  console.error(linesOf(name, entry).join('\n'));
 }
 
 /**
  * @param {string[]} command
  * @param {number} seconds
  * @param {(output: string) => unknown} read
- * @returns {Promise<{ result: unknown } | { error: string } | { skipped: string }>}
+ * @returns {Promise<{ result: unknown, error?: string } | { error: string } | { skipped: string }>}
  */
 function run([file, ...args], seconds, read) {
   // PyTorch has libraries of its own.
@@ -134,32 +170,50 @@ function run([file, ...args], seconds, read) {
     child.stderr.on('data', (chunk) => {
       errors = `${errors}${chunk}`.slice(-2000);
     });
-    const timer = setTimeout(() => child.kill('SIGKILL'), seconds * 1000);
+    let isLate = false;
+    const timers = [
+      setTimeout(() => {
+        isLate = true;
+        child.kill('SIGTERM');
+      }, seconds * 1000),
+      setTimeout(() => child.kill('SIGKILL'), (seconds + GRACE_SECONDS) * 1000),
+    ];
     child.on('error', (error) => {
-      clearTimeout(timer);
+      timers.forEach(clearTimeout);
       done(file === 'python3' ? { skipped: 'no python3' } : { error: String(error) });
     });
     child.on('close', (code, signal) => {
-      clearTimeout(timer);
+      timers.forEach(clearTimeout);
       if (file === 'python3' && /No module named/.test(errors)) {
         return done({ skipped: errors.trim().split('\n').at(-1) ?? '' });
       }
+      const why = isLate ? `ended after ${seconds.toFixed(0)} s` : (signal ?? `exit code ${code}`);
       try {
         const result = read(output);
         // A tuning or test run that found something wrong still has its result.
-        done(code === 0 ? { result } : { result, error: signal ?? `exit code ${code}` });
+        done(code === 0 && !isLate ? { result } : { result, error: why });
       } catch {
-        const why = signal ? `ended after ${seconds.toFixed(0)} s` : `exit code ${code}`;
         done({ error: `${why}: ${errors.trim() || output.slice(-500)}` });
       }
     });
   });
 }
 
+/**
+ * The result of a tuning, or the measurements of one that was stopped.
+ * @param {string} output
+ */
+function measured(output) {
+  const found = lines(output);
+  const last = found[found.length - 1];
+  return last.best ? last : { measurements: found };
+}
+
 /** @param {string} output */
 function lines(output) {
   const found = output
-    .trim()
+    // A process that was ended may leave half a line.
+    .slice(0, output.lastIndexOf('\n') + 1)
     .split('\n')
     .filter((line) => line.startsWith('{'));
   if (found.length === 0) throw new Error('nothing was printed');

@@ -11,15 +11,16 @@ export const TUNE_USAGE = `
 npm run tune -- [options]
 
 Measures the variants of the convolutions, and a small A2N at each fusion level, on this GPU, in f32
-and, if the GPU has it, in f16. Every result is checked against the plain reference before it is timed.
-The clock is timestamp queries, if the GPU has them. Prints the winners as a line for FAMILIES in
+and, if the GPU has it, in f16. Every result is checked against the plain reference before it is timed,
+of large maps some of the rows. The clock is timestamp queries, if the GPU has them. Prints the winners as a line for FAMILIES in
 src/engine/tune/tuning.ts.
 
   --sizes WxH,...    LR sizes in pixels (default 64x64)
   --repeats N        timings per variant, of which the median counts (default 5)
   --fusions NAMES    fusion levels to compare: none,ops,blocks (default all). blocks is measured with
                      tiles of 8 and 16 rows, which software adapters compile for half a minute
-  --json             one JSON object {adapter, clock, measurements, family, best}
+  --json             one JSON object per line: each measurement as it is made, and at the end
+                     {adapter, clock, measurements, family, best}
   --help             this text
 `;
 
@@ -41,7 +42,7 @@ export async function tuneCommand(args: string[], signal: AbortSignal): Promise<
     fusions: values.fusions.split(',').map((name) => choice('--fusions', name, levels)),
     signal,
     onMeasurement: (measurement) => {
-      if (!values.json) console.log(measurementLine(measurement));
+      console.log(values.json ? JSON.stringify(measurement) : measurementLine(measurement));
     },
   });
   console.log(values.json ? JSON.stringify(result) : verdict(result));

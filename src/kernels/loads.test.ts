@@ -91,6 +91,7 @@ function pixelsRead(code: string, x: number, y: number): number[] {
       'params.row0': 0,
       'params.col0': 0,
       'params.group_row': 0,
+      'params.in_blocks': 10,
       'params.upsample': 2,
       part: 0,
       base: 0,
@@ -110,8 +111,8 @@ function pixelsRead(code: string, x: number, y: number): number[] {
 
 describe('neighbouring invocations read neighbouring pixels', () => {
   const isForSoftware = (name: string) => FOR_SOFTWARE.some((one) => name.startsWith(one));
-  const byVectors = codes.filter(([name]) => !isForSoftware(name) && !name.startsWith('matrix'));
-  it.each([...byVectors, ...fused, ...ends])('%s', (name, code) => {
+  const forGpus = codes.filter(([name]) => !isForSoftware(name));
+  it.each([...forGpus, ...fused, ...ends])('%s', (name, code) => {
     const [here, beside] = [pixelsRead(code, 4, 1), pixelsRead(code, 5, 1)];
     expect(here.length).toBeGreaterThan(0);
     // Through an enlargement, two invocations share a pixel.

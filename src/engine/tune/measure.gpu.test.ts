@@ -5,12 +5,16 @@ import { CONV_VARIANTS } from './tuning.ts';
 
 it('measures every variant that the adapter can run, each checked against the reference', async () => {
   const { measurements, adapter, best } = await tune(testGpu(), {
-    sizes: [{ width: 9, height: 5 }],
+    // Of so many rows, only bands are checked.
+    sizes: [
+      { width: 9, height: 5 },
+      { width: 5, height: 131 },
+    ],
     repeats: 1,
     fusions: [],
   });
   const able = Object.values(CONV_VARIANTS).filter(({ offered }) => offered(adapter));
-  expect(measurements).toHaveLength(3 * able.length);
+  expect(measurements).toHaveLength(2 * 3 * able.length);
   for (const { error, difference, milliseconds } of measurements) {
     expect(error).toBeNull();
     expect(difference).toBeLessThan(1e-5);

@@ -1,0 +1,2 @@
+export function packedFiles(root: string): string[];
+export function packedPackages(root: string): string[];

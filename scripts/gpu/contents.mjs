@@ -1,0 +1,63 @@
+/** What the archive of `pack.mjs` has of the project and of node_modules. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Parts of the project, as git lists them. */
+const PROJECT = [
+  'src',
+  'bench',
+  'test',
+  'scripts',
+  'package.json',
+  'vite.config.ts',
+  'vitest.config.ts',
+];
+const FILES = [
+  'public/models/a2n-x2.safetensors',
+  'public/samples/cat.jpg',
+  ...['', '.base', '.core', '.node', '.worker'].map((name) => `tsconfig${name}.json`),
+];
+/** Not needed there, and large. */
+const LEFT_OUT = /^(test\/(images|faults|checkpoints)|bench\/page(?!\/texts))\//;
+const PACKAGES = ['vite', 'vitest', 'webgpu', 'sharp', 'comlink', 'fast-png', 'wabt'];
+
+/**
+ * Paths of files, from the root of the project.
+ * @param {string} root
+ * @returns {string[]}
+ */
+export function packedFiles(root) {
+  const listed = execFileSync('git', ['ls-files', '-z', ...PROJECT], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  const files = listed.split('\0').filter((file) => file && !LEFT_OUT.test(file));
+  return [...files, ...FILES];
+}
+
+/**
+ * The folders of packages and of everything that they depend on, as npm installed them.
+ * @param {string} root
+ * @returns {string[]}
+ */
+export function packedPackages(root) {
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  /** @type {Set<string>} */
+  const found = new Set();
+  /** @param {string} name @param {string} from */
+  const visit = (name, from) => {
+    // The nearest folder upwards that holds it.
+    let base = from;
+    while (base !== '' && !packages[`${base}/node_modules/${name}`]) {
+      base = base.slice(0, Math.max(0, base.lastIndexOf('/node_modules/')));
+    }
+    const path = base === '' ? `node_modules/${name}` : `${base}/node_modules/${name}`;
+    if (found.has(path) || !packages[path] || !existsSync(join(root, path))) return;
+    found.add(path);
+    const { dependencies = {}, optionalDependencies = {} } = packages[path];
+    for (const next of Object.keys({ ...dependencies, ...optionalDependencies })) visit(next, path);
+  };
+  for (const name of PACKAGES) visit(name, '');
+  return [...found];
+}
