@@ -1,6 +1,6 @@
 import { kindIn, type ModelFile } from './find.ts';
 
-/** Where the best models would take longer, the fast ones run. */
+/** If the best models would take longer, the fast ones run. */
 export const AUTO_MS = 3000;
 
 /** What `model: 'auto'` chose for an image. */
@@ -8,22 +8,23 @@ export interface AutoChoice {
   /** Which models of the catalog ran: the best ones, or the fast ones. */
   readonly speed: 'best' | 'fast';
   /**
-   * Estimated milliseconds of the best models for this image on this machine. Null: there was nothing to
-   * choose, or the machine could not be measured.
+   * Estimated milliseconds that the best models need for this image on this machine. Null if there was
+   * nothing to choose or the machine could not be measured.
    */
   readonly bestMs: number | null;
-  /** The models that could have run instead, in order. Empty: the best models are the fast ones. */
+  /** The models that could have run instead, in order. Empty if the best models are also the fast ones. */
   readonly others: readonly string[];
 }
 
 /**
- * Chooses between the best models and the fast ones for one image, for all runs together. A model without
- * a kind, which restores, stays as it is. The best ones run if nothing is known about the machine.
+ * Chooses between the best models and the fast ones, once for all runs of an image. A model without a
+ * kind, which restores, is not replaced. The best models run if nothing is known about the machine.
  *
  * @param files the shipped models
  * @param best the models of the runs, in order
- * @param made a shipped model as one of a run
- * @param estimate milliseconds of models; null or a failure: unknown. Only asked where there is a choice
+ * @param made turns a shipped model into a model of the chain
+ * @param estimate returns the milliseconds that models need, or null if they are unknown; it may fail. It
+ *   is called only if there is a choice.
  */
 export async function chooseSpeed<M extends { readonly id: string }>(
   files: readonly ModelFile[],

@@ -19,7 +19,7 @@ export function autoWords({ speed, bestMs, others }: AutoChoice): string {
   return `The best choice, ${names}, would take ${roughly(bestMs ?? 0)} here.`;
 }
 
-/** What --json says of a picture. */
+/** Returns the JSON fields of a picture for --json. */
 export function lineOf(
   { image, animated, notes }: DecodedImage,
   { plan, report, depth, tags }: Enlarged<unknown>,

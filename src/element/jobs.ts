@@ -69,7 +69,7 @@ export async function enlarge(
     });
   try {
     const output = await upscale(model).catch(async (error) => {
-      // Another page may have needed the room of a file from an address.
+      // The file may have been removed from storage to make room for another page.
       if (error.code !== 'MODEL_UNKNOWN' || !isAddress(wanted)) throw error;
       tool.models.clear();
       return upscale(await ready());

@@ -66,7 +66,7 @@ export interface ImagePlan {
   readonly chain: readonly ChosenModel[];
   /** What the model `auto` chose; null for others. */
   readonly auto: AutoChoice | null;
-  /** What weight files do not say and the usual values taken instead, as sentences. */
+  /** What weight files do not say, with the usual values that were assumed, as sentences. */
   readonly assumptions: readonly string[];
 }
 

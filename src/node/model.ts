@@ -36,7 +36,7 @@ interface Size {
   readonly height: number;
 }
 
-/** A checkout has all weights, the package those of one model. */
+/** Finds a shipped file. A checkout has all weights; the package has those of one model. */
 const findShipped = ({ file }: ModelFile): string | undefined =>
   ['public/models/', 'dist/lib/models/']
     .map((at) => `${PACKAGE_ROOT}${at}${file}`)
@@ -116,13 +116,13 @@ export async function chooseModel(options: ModelOptions): Promise<ChosenModel> {
 const RESTORES = 'it restores the image at its own size';
 
 /**
- * The models to run in turn on an image, and the resulting size after a resize. A shipped model
- * stands for its family at every scale. A weight file runs as often as needed. A restoring model
- * runs once, and the default models enlarge. `auto` chooses between the best models and the fast ones whose
- * weights are there.
- * @param wish default: the model's own scale, else x2
- * @param options.task default: the model's own
- * @param options.estimate milliseconds of runs, for `auto`; default: unknown
+ * Returns the models to run in turn on an image, and the size of the result after a resize. A shipped
+ * model stands for its family at every scale. A weight file runs as often as needed. A restoring model
+ * runs once, and the default models enlarge its result. `auto` chooses between the best models and the fast
+ * ones whose weights are available.
+ * @param wish default: the model's own scale, otherwise x2
+ * @param options.task default: the model's own task
+ * @param options.estimate for `auto`: returns the milliseconds that runs need; default: unknown
  * @throws CrispenError like `chooseModel`; `INVALID_INPUT` if the model does not serve the task.
  */
 export async function chooseChain(
@@ -173,7 +173,7 @@ export async function chooseChain(
   return { ...planned, chain, auto: null };
 }
 
-/** A fast model without its weights cannot take the place of the best one. */
+/** Chooses among the models whose weights are available: a fast model without them cannot replace the best one. */
 function chooseAuto(
   image: Size,
   best: readonly ModelFile[],

@@ -25,7 +25,7 @@ import { decodePicture, formatOf, OUTPUT_FORMATS, type OutputFormat, readBytes }
 import { findOutput, openSink } from './output.ts';
 import { MAX_THREADS } from './threads.ts';
 
-/** What runs networks, and with which model. */
+/** Which backend runs networks, and with which model. */
 export interface NodeUpscalerOptions {
   /**
    * Default `auto`: a real GPU if the package `webgpu` is installed and finds one, otherwise the
@@ -33,9 +33,9 @@ export interface NodeUpscalerOptions {
    */
   readonly backend?: 'auto' | 'webgpu' | 'cpu';
   /**
-   * The id of a shipped model, at other scales its family. Default: the best photo models. `auto`: the
-   * fast ones where an estimate says that the best would take more than 3 s for an image on this machine,
-   * and their weights are there.
+   * The id of a shipped model, which stands for its family at other scales. Default: the best photo
+   * models. `auto`: the fast ones if their weights are available and the best would take more than 3 s for
+   * an image on this machine, according to an estimate.
    */
   readonly model?: string;
   /** Path of a weight file. If `model` is also given, it replaces that model's weights. */

@@ -1,4 +1,3 @@
-/** `model: 'auto'`. */
 import { type AutoChoice, chooseSpeed } from '../catalog/auto.ts';
 import { runsOf } from '../catalog/chain.ts';
 import type { ModelFile } from '../catalog/files.ts';
@@ -9,14 +8,14 @@ import type { Network } from '../networks/network.ts';
 import type { EngineHost } from './host.ts';
 import type { WorkerConfig } from './protocol.ts';
 
-/** A model of a chain; as `Runnable` of modelLoader.ts. */
+/** A model of a chain, like `Runnable` in modelLoader.ts. */
 interface Link {
   readonly id: string;
   readonly scale: number;
   readonly entry: ModelFile | null;
 }
 
-/** The part of a job's services that a choice needs. */
+/** The part of a job's services that the choice needs. */
 export interface AutoServices {
   readonly host: Pick<EngineHost, 'retry'>;
   readonly loader: { network(model: Link): Promise<Network> };
@@ -29,10 +28,10 @@ export interface AutoServices {
 }
 
 /**
- * The best models of a chain, or the fast ones where the best would take longer than 3 s. On the CPU, the
- * estimate is that of `estimateCpu`. On a GPU, it is the work at the speed of the last job. Before the first
- * job, and where nothing can be estimated, the best models run.
- * @param onGpu what is going to run them
+ * Chooses the models for `model: 'auto'`: the best models of a chain, or the fast ones if the best would
+ * take longer than 3 s. On the CPU, the estimate is that of `estimateCpu`. On a GPU, it is the work divided
+ * by the speed of the last job. The best models run before the first job and if nothing can be estimated.
+ * @param onGpu whether a GPU is going to run them
  * @throws CrispenError `ABORTED`
  */
 export async function chooseAuto(

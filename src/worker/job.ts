@@ -106,7 +106,7 @@ export async function chosenChain(
   return { ...chain, ...(await chooseAuto(services, image, chain.models, onGpu, signal)) };
 }
 
-/** One image from source to result. */
+/** Enlarges one image, from source to result. */
 export async function upscale(
   services: JobServices,
   ask: Ask,

@@ -340,7 +340,7 @@ async function planned(
   return { ...plan, auto: request.model === AUTO };
 }
 
-/** The request with the model of its task, if it has one, and without `auto`, which is no model. */
+/** Adds the model of its task to a request, if the task has one, and removes `auto`, which names no model. */
 async function withTask<R extends ModelChoice>(
   given: R,
   added: AddedModel[],
