@@ -44,6 +44,8 @@ afterAll(async () => {
 
 async function openOn(url: string, backend: string): Promise<Page> {
   const page = await browser.newPage({ serviceWorkers: 'block' });
+  // A software adapter compiles ASID for longer than the default of 30 s on a busy machine.
+  page.setDefaultTimeout(240_000);
   await page.goto(`${url}?backend=${backend}`);
   return page;
 }
