@@ -15,4 +15,17 @@ const CPU = {
   ),
 };
 
-export const WORKER_CHUNKS = [CPU];
+/** Small modules that several lazily loaded chunks share. Each alone would be half overhead. */
+const SHARED = {
+  name: 'shared',
+  test: /\/src\/(srgb|kernels\/nonlocal\/rows|engine\/gpu\/bound)\.ts$/,
+};
+
+/** What inspect() reads from a run, on either backend. */
+const TRACE = {
+  name: 'trace',
+  includeDependenciesRecursively: false,
+  test: /\/src\/(cpu|engine\/oracle)\/trace\.ts$/,
+};
+
+export const WORKER_CHUNKS = [CPU, SHARED, TRACE];

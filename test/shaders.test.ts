@@ -9,8 +9,10 @@ test('comments and white space go, the code stays', () => {
     'fn f(){return 4.0/2.0 - -x;}\n',
   );
   expect(compactShader('  #if A // why\n  return {p} + v{p+1} * w;\n  #end\n')).toBe(
-    '#if A\nreturn {p} + v{p+1}*w;\n#end\n',
+    '#if A\nreturn {p}+v{p+1}*w;\n#end\n',
   );
+  // A substitution may be negative.
+  expect(compactShader('let a = {p} - v - {q} + {r};\n')).toBe('let a={p}-v - {q} + {r};\n');
   // Neither a decrement nor a line of a directive.
   expect(compactShader('let a = b - -c;\nx += 1;\n#for p in 0..2\nf();\ng();\n#end\n')).toBe(
     'let a=b - -c;x+=1;\n#for p in 0..2\nf();g();\n#end\n',
