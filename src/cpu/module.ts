@@ -117,7 +117,7 @@ const outOfMemory = (bytes: number, cause: unknown): CrispenError =>
     { hint: 'Set a smaller memory budget or enlarge a smaller image.', cause },
   );
 
-/** The module's import of "memory" in hexadecimal: a memory that is not shared, with a maximum. */
+/** The module's import of "memory", as hexadecimal digits: an unshared memory with a maximum size. */
 const MEMORY_IMPORT = '6d656d6f72790201';
 /** The same for a shared memory. */
 const SHARED_IMPORT = '6d656d6f72790203';

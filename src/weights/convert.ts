@@ -108,7 +108,7 @@ function float32BitsOfHalf(half: number): number {
   return sign | ((e + 127 - 24) << 23) | ((magnitude << (23 - e)) & (F32_HIDDEN_BIT - 1));
 }
 
-/** Converts the bits of a binary32 to those of a binary16, to nearest with ties to even. */
+/** Converts the bits of a binary32 to those of a binary16, rounded to nearest, ties to even. */
 function halfOfFloat32Bits(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fff_ffff;
@@ -124,7 +124,7 @@ function halfOfFloat32Bits(bits: number): number {
   return sign | roundToEven(fraction, 126 - exponent);
 }
 
-/** Converts the bits of a binary32 to those of a bfloat16, to nearest with ties to even. */
+/** Converts the bits of a binary32 to those of a bfloat16, rounded to nearest, ties to even. */
 function bfloatOfFloat32Bits(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fff_ffff;

@@ -46,7 +46,7 @@ const ACTIVATION_PRELU = 8u;
 // A left matrix holds K channels of M pixels in a row. A right matrix holds the taps from K input
 // to N output channels. A subgroup computes 16 x 4 pixels, as FRAGMENTS fragments of M pixels, and
 // COLUMNS columns of N output channels. Workgroup SUBGROUP x SUBGROUPS x 1 covers 16 x (4 *
-// SUBGROUPS) pixels; grid z = COLUMNS columns. For each chunk of 4 * QUADS input channels, the
+// SUBGROUPS) pixels; each z of the grid covers COLUMNS columns. For each chunk of 4 * QUADS input channels, the
 // workgroup copies its pixels and their halo to workgroup memory, channels innermost, PITCH vectors
 // per pixel: an odd multiple of 16 bytes, so that the rows of a matrix lie in different banks. If
 // there is no padding between pixels, the channels of the three pixels of a row of taps are one

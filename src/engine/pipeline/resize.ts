@@ -49,9 +49,11 @@ interface Passes {
 interface Plan extends ResizeSpec {
   readonly columns: TapRuns;
   readonly rows: TapRuns;
-  /** Number of source rows in the ring, of incoming rows and of result rows per step. */
+  /** Source rows in the ring. */
   readonly ringRows: number;
+  /** Incoming rows per step. */
   readonly fedRows: number;
+  /** The most result rows per step. */
   readonly madeRows: number;
 }
 

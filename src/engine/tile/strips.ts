@@ -28,7 +28,7 @@ export interface Job {
 const STATUS_BYTES = 16;
 const [FINITE_WORD, DONE_WORD] = [0, 1];
 
-/** Bytes for the status, the result and its receipt: the source's pixels, and marks. */
+/** Bytes for the status, the result and its receipt, which holds the source's pixels and the marks. */
 function stagingBytes({ network, program }: Model, size: Size): number {
   const { pixelBytes } = imageResources(program);
   const pixels = size.width * size.height;

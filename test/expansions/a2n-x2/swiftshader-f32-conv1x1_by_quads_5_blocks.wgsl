@@ -49,7 +49,7 @@ const UPSAMPLE = 1u;
 //
 // One invocation computes BLOCKS blocks of output channels for LINES strips of STRIP pixels
 // (conv/strip.wgsl). Larger shapes share more loads but need more registers. Workgroup WIDTH x
-// HEIGHT x 1; grid z = BLOCKS blocks, so weights are uniform across a workgroup. Channels and
+// HEIGHT x 1; each z of the grid covers BLOCKS blocks, so weights are uniform across a workgroup. Channels and
 // epilogue are uniforms rather than constants, so layers share a pipeline: compiling a pipeline per
 // layer takes more time than the branches. conv/weights.wgsl loads weights and pixels.
 // Prelude: E, E4, E4x4, REACH, UPSAMPLE, STRIP, LINES, DOWN, BLOCKS, WIDTH, HEIGHT, PACK, PARTS,
