@@ -258,7 +258,8 @@ describe('the real command', () => {
     ['SIGHUP', 129],
     ['SIGINT', 130],
   ] as const)('%s leaves no temporary file, exit code %i', async (signal, code) => {
-    const side = 96;
+    // Takes much longer than the signal does.
+    const side = 512;
     const flat = new Uint8ClampedArray(side * side * 4).fill(128);
     await writeImage(at('in.png'), { width: side, height: side, data: flat });
     const args = [at('in.png'), at('out.png'), '--model', 'a2n-x2', '--device', 'cpu'];
