@@ -170,7 +170,7 @@ export const en = {
   kinds: {
     'photo-auto': {
       title: 'Automatic',
-      text: 'Photo, or Photo (fast) where Photo would take more than 3 s here.',
+      text: 'Photo, or Photo (fast) if Photo would take more than 3 s here.',
     },
     photo: {
       title: 'Photo',

@@ -74,7 +74,7 @@ export async function drawLargeCrops(measurer: Measurer, folder: string): Promis
     ...['', TITLE, ''],
     'Parts of photos as they are, so there is no truth to compare with. `npm run quality:crops` makes the pictures from',
     `[docs/quality/photos](docs/quality/photos/README.md). From left to right: ${names}.`,
-    'What is said of them is what one person saw at 100 %, on 29 November 2026.',
+    'The remarks state what one person saw at 100 % on 29 November 2026.',
     ...SCENES.flatMap(({ name, title, seen }) => [
       ...['', `### ${title}`, '', ...(seen ? [seen, ''] : [])],
       `![${title}: ${names}](docs/quality/${name}-large.webp)`,

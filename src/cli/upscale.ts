@@ -37,7 +37,7 @@ error. Links are followed, permissions stay.
                    the image's size; with another size, the default models enlarge the result. With
                    --weights also dehalo, deband and deblur (default: by the file's name)
   --model ID       a shipped model, such as a2n-x2; at another scale, the model of the same family
-                   (default: the best photo models). auto: the fast photo models where the best would
+                   (default: the best photo models). auto: the fast photo models if the best would
                    take more than 3 s for this picture on this machine
   --weights FILE   a weight file (.safetensors, .pth, .pt, .ckpt) of a network that Crispen knows. With
                    --model, it replaces the weights of that model

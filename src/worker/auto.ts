@@ -8,7 +8,7 @@ import type { Network } from '../networks/network.ts';
 import type { EngineHost } from './host.ts';
 import type { WorkerConfig } from './protocol.ts';
 
-/** A model of a chain, like `Runnable` in modelLoader.ts. */
+/** A model of a chain, like `Runnable`, whose file needs the types of a worker. */
 interface Link {
   readonly id: string;
   readonly scale: number;
